@@ -1,0 +1,13 @@
+import { bin, readArguments, runNode, runSteps } from "./tools.ts";
+
+readArguments(`Usage: npm run check
+
+Types (tsc), then lint and format (Biome). "npm run format" fixes what Biome can fix.`);
+
+await runSteps([
+  { name: "types", run: () => runNode([bin("typescript", "tsc"), "--project", "tsconfig.json"]) },
+  {
+    name: "lint and format",
+    run: () => runNode([bin("@biomejs/biome", "biome"), "check", "--error-on-warnings"]),
+  },
+]);

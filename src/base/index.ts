@@ -1,0 +1,6 @@
+export { assert } from "./assert.ts";
+export { checkBytes } from "./bytes.ts";
+export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
+export { integerOption } from "./options.ts";
+export { Prng } from "./prng.ts";
+export type { Branded, Handle } from "./units.ts";

@@ -1,0 +1,134 @@
+import { fstatSync } from "node:fs";
+import { addAbortSignal } from "node:stream";
+import { Command, Option } from "commander";
+import type { Estimate, EstimateInput, EstimateOptions } from "../estimate/index.ts";
+import { UsageError } from "./failure.ts";
+import type { Interruption } from "./interruption.ts";
+import { createProgress } from "./progress.ts";
+import { parseBytes, parseInteger, parseList } from "./sizes.ts";
+import { styleFor } from "./style.ts";
+
+const PID_MAX = 2 ** 22;
+
+const EXAMPLES = `
+Examples:
+  zbud estimate data.json                    a file
+  zbud estimate src --unit 4k,16k,64k        a folder, with three unit sizes
+  zbud estimate --pid 4711                   the memory of a running process (Linux)
+  tar c . | zbud estimate                    whatever a command prints
+  zbud estimate --sample all --json dump >estimate.json
+
+How it counts:
+  Units that are one word repeated take no memory. Units that do not get smaller, or do not fit a
+  page of the pool, are kept as they are. All others are stored in real pools, read back and
+  compared. Memory is pages, the pool's metadata, and units kept as they are. Duplicates are shown,
+  but nothing is deducted for them.`;
+
+interface EstimateFlags {
+  pid?: number;
+  codec?: string[];
+  driver?: string[];
+  unit?: string[];
+  sample: string;
+  seed: number;
+  json?: true;
+  demo?: true;
+}
+
+/** `zbud estimate`. */
+export function estimateCommand(interruption: Interruption): Command {
+  return new Command("estimate")
+    .description("Say what keeping data in compressed memory would save, and with which settings.")
+    .argument("[path...]", "files, folders (with all that is in them), or - for standard input")
+    .addOption(
+      new Option("--pid <number>", "the memory of a running process (Linux)").argParser((text) =>
+        parseInteger(text, "--pid", 1, PID_MAX),
+      ),
+    )
+    .option("--codec <names>", "codecs, such as lz4,zstd,deflate,none (default: lz4,zstd)", parseList)
+    .option("--driver <names>", "pool drivers, such as zbud (default: all)", parseList)
+    .option("--unit <sizes>", "bytes compressed at a time (default: 4k,16k)", parseList)
+    .addOption(new Option("--sample <size>", "the most to read, or all").default("64m", "64m"))
+    .addOption(
+      new Option("--seed <number>", "chooses what is read")
+        .default(1)
+        .argParser((text) => parseInteger(text, "--seed", 0, 0xffff_ffff)),
+    )
+    .option("--json", "print the figures as JSON, one object a line")
+    .option("--demo", "estimate what every machine has: a Node process, and what Node came with")
+    .addHelpText("after", EXAMPLES)
+    .action((paths: string[], flags: EstimateFlags) => runEstimate(paths, flags, interruption));
+}
+
+async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: Interruption): Promise<void> {
+  // Loaded here so that --help and bad options need not wait for it.
+  const { estimate } = await import("../estimate/index.ts");
+  const options: EstimateOptions = { ...readFlags(flags), signal };
+  const json = flags.json === true;
+  if (flags.demo) {
+    if (paths.length > 0 || flags.pid !== undefined) {
+      throw new UsageError(
+        "--demo estimates its own data: leave out the paths and --pid, or leave out --demo",
+      );
+    }
+    const { runDemo } = await import("./demo.ts");
+    await runDemo(options, { json, signal, estimateOne });
+  } else {
+    await estimateOne(readInput(paths, flags.pid, signal), options);
+  }
+
+  async function estimateOne(input: EstimateInput, more: EstimateOptions): Promise<Estimate> {
+    const progress = await createProgress(!json);
+    try {
+      const onProgress = (share: number, doing: string): void => progress.at(share, doing);
+      const result = await estimate(input, { ...more, onProgress });
+      progress.stop();
+      if (json) {
+        process.stdout.write(`${JSON.stringify(result)}\n`);
+      } else {
+        const { estimateReport } = await import("./estimate-report.ts");
+        process.stdout.write(estimateReport(result, styleFor(process.stdout)));
+      }
+      return result;
+    } finally {
+      progress.stop();
+    }
+  }
+}
+
+function readFlags(flags: EstimateFlags): EstimateOptions {
+  const options: EstimateOptions = {
+    sampleBytes: flags.sample === "all" ? "all" : parseBytes(flags.sample, "--sample"),
+    seed: flags.seed,
+  };
+  if (flags.codec) options.codecs = flags.codec;
+  if (flags.driver) options.drivers = flags.driver;
+  if (flags.unit) options.units = flags.unit.map((text) => parseBytes(text, "--unit"));
+  return options;
+}
+
+function readInput(paths: string[], pid: number | undefined, signal: AbortSignal): EstimateInput {
+  const named = paths.length > 0 || pid !== undefined;
+  if (!named && !isPiped()) {
+    throw new UsageError(
+      "name files or folders, give --pid, or pipe data in (zbud estimate --help has examples)",
+    );
+  }
+  if (!named || paths.includes("-")) {
+    if (paths.length > 1 || pid !== undefined) {
+      throw new UsageError("- (standard input) is estimated alone: leave out the other paths and --pid");
+    }
+    return { stream: addAbortSignal(signal, process.stdin), label: "standard input" };
+  }
+  return { paths, ...(pid === undefined ? {} : { pid }) };
+}
+
+/** Whether somebody feeds standard input; a terminal or /dev/null feeds nothing. */
+function isPiped(): boolean {
+  try {
+    const stat = fstatSync(0);
+    return stat.isFIFO() || stat.isFile() || stat.isSocket();
+  } catch {
+    return false;
+  }
+}

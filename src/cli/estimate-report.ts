@@ -1,0 +1,150 @@
+import {
+  bytesText,
+  type CodecEstimate,
+  countText,
+  type Estimate,
+  type PoolEstimate,
+  percentText,
+  ratioText,
+  type Setting,
+  timeText,
+  type UnitEstimate,
+} from "../estimate/index.ts";
+import { PLAIN, type Style } from "./style.ts";
+import { type Column, chartLines, tableLines } from "./table.ts";
+
+const CODEC_COLUMNS: Column[] = [
+  { title: "codec", align: "left" },
+  { title: "at best", align: "right" },
+  { title: "p10", align: "right" },
+  { title: "median", align: "right" },
+  { title: "p90", align: "right" },
+  { title: "not smaller", align: "right" },
+  { title: "compress", align: "right" },
+  { title: "decompress", align: "right" },
+];
+
+const POOL_COLUMNS: Column[] = [
+  { title: "codec", align: "left" },
+  { title: "driver", align: "left" },
+  { title: "page size", align: "left" },
+  { title: "objects", align: "right" },
+  { title: "pages", align: "right" },
+  { title: "a page", align: "right" },
+  { title: "kept as is", align: "right" },
+  { title: "memory", align: "right" },
+  { title: "ratio", align: "right" },
+  { title: "", align: "left" },
+];
+
+/** Draws an estimate for a terminal, at most 100 columns wide but for the last lines. */
+export function estimateReport(estimate: Estimate, style: Style = PLAIN): string {
+  const { advice } = estimate;
+  const lines = [
+    style.title(estimate.input.label),
+    ...inputLines(estimate).map((line) => `  ${style.dim(line)}`),
+  ];
+  for (const unit of estimate.units) lines.push("", ...unitLines(unit, advice.best, style));
+  lines.push("");
+  if (advice.quickerText !== null) lines.push(`${style.title("Quicker:")} ${advice.quickerText}`);
+  lines.push(`${advice.worthwhile ? style.good("Advice:") : style.title("Advice:")} ${advice.text}`);
+  return `${lines.join("\n")}\n`;
+}
+
+function inputLines({ input, sample }: Estimate): string[] {
+  const parts = [
+    input.process === null ? "" : `process ${input.process.pid} (${input.process.name}), resident memory`,
+    input.files === 0 ? "" : `${countText(input.files)} ${input.files === 1 ? "file" : "files"}`,
+    input.folders === 0 ? "" : `${countText(input.folders)} ${input.folders === 1 ? "folder" : "folders"}`,
+    bytesText(input.bytes),
+  ];
+  const whole = sample.bytes === input.bytes;
+  const read = whole
+    ? "all of it read"
+    : `read ${bytesText(sample.bytes)} (${percentText(sample.share)}), evenly, seed ${sample.seed}`;
+  return [`${parts.filter((part) => part !== "").join(", ")}; ${read}`, ...input.notes];
+}
+
+function unitLines(unit: UnitEstimate, best: Setting, style: Style): string[] {
+  const share = (count: number): string => `${countText(count)} (${percentText(count / unit.units)})`;
+  const facts = [
+    `${countText(unit.units)} read`,
+    `${share(unit.sameFilled)} one word repeated`,
+    `${share(unit.duplicates)} duplicates`,
+  ];
+  const inputBytes = unit.units * unit.unit - unit.paddingBytes;
+  if (unit.paddingBytes > inputBytes / 100)
+    facts.push(`padded with ${bytesText(unit.paddingBytes)} of zeros`);
+  const lines = [`${style.title(`Units of ${bytesText(unit.unit)}`)}: ${facts.join(", ")}`, ""];
+  const compressible = unit.codecs.filter((codec) => codec.compressible > 0);
+  if (compressible.length > 0) lines.push(...histogramLines(compressible, unit.unit, style), "");
+  lines.push(...titled(tableLines(CODEC_COLUMNS, unit.codecs.map(codecCells)), style), "");
+  const pools = unit.codecs.flatMap((codec) => codec.pools.map((pool) => ({ codec, pool })));
+  const isBest = ({ codec, pool }: (typeof pools)[number]): boolean =>
+    unit.unit === best.unit &&
+    codec.codec === best.codec &&
+    pool.driver === best.driver &&
+    pool.pageSize === best.pageSize;
+  const rows = pools.map((row) => poolCells(row.codec, row.pool, isBest(row)));
+  const table = titled(tableLines(POOL_COLUMNS, rows), style);
+  pools.forEach((row, i) => {
+    if (isBest(row)) table[i + 1] = style.good(table[i + 1]);
+  });
+  return [...lines, ...table];
+}
+
+/** Indented, the first line dim. */
+function titled(lines: string[], style: Style): string[] {
+  return lines.map((line, i) => `  ${i === 0 ? style.dim(line) : line}`);
+}
+
+function codecCells(codec: CodecEstimate): string[] {
+  const units = codec.compressible + codec.incompressible;
+  const size = (of: "p10" | "p50" | "p90"): string =>
+    codec.sizes === null ? "-" : countText(codec.sizes[of]);
+  return [
+    codec.codec,
+    ratioText(codec.codecRatio),
+    size("p10"),
+    size("p50"),
+    size("p90"),
+    units === 0 ? "-" : percentText(codec.incompressible / units),
+    codec.compressNsPerUnit === null ? "-" : timeText(codec.compressNsPerUnit),
+    codec.decompressNsPerUnit === null ? "-" : timeText(codec.decompressNsPerUnit),
+  ];
+}
+
+function poolCells(codec: CodecEstimate, pool: PoolEstimate, best: boolean): string[] {
+  return [
+    codec.codec,
+    pool.driver,
+    `${pool.pageSize}${pool.fitted ? " (fitted)" : ""}`,
+    countText(pool.objects),
+    countText(pool.pages),
+    pool.objectsPerPage.toFixed(2),
+    countText(pool.refused + codec.incompressible),
+    bytesText(pool.heldBytes),
+    ratioText(pool.ratio),
+    best ? "◀ least" : "",
+  ];
+}
+
+const CHART_HEIGHT = 2;
+
+/** One chart for each codec over one axis: how many units compress to which size. */
+function histogramLines(codecs: readonly CodecEstimate[], unit: number, style: Style): string[] {
+  const width = Math.max(...codecs.map(({ codec }) => codec.length)) + 2;
+  const steps = codecs[0].histogram.length;
+  const charts = codecs.flatMap(({ codec, histogram }) =>
+    chartLines(histogram, CHART_HEIGHT).map((line, row) => {
+      const name = row === CHART_HEIGHT - 1 ? codec : "";
+      return `  ${name.padEnd(width)}${style.bar(line.trimEnd())}`.trimEnd();
+    }),
+  );
+  const marks = [0, 1, 2, 3].map((quarter) => {
+    const text = quarter === 0 ? "0" : bytesText((unit * quarter) / 4);
+    return `╵${text}`.padEnd(steps / 4);
+  });
+  const axis = `${" ".repeat(width + 2)}${marks.join("")}╵${bytesText(unit)}`;
+  return [style.dim("  compressed sizes"), ...charts, style.dim(axis)];
+}

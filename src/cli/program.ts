@@ -1,0 +1,78 @@
+import { Command, CommanderError } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+import { estimateCommand } from "./estimate-command.ts";
+import { exitCodeOf, failureText, UsageError } from "./failure.ts";
+import { Interruption } from "./interruption.ts";
+import { replayCommand } from "./replay-command.ts";
+
+/** The commands' names. */
+export const COMMANDS: readonly string[] = ["estimate", "replay"];
+
+const EXIT_CODES = `
+Exit codes:
+  0    done
+  1    it ran, and found bytes or results that differ: a bug, please report it
+  2    the command line or the input cannot be used; one line on standard error says why
+  130  stopped with Ctrl-C`;
+
+/**
+ * Runs one command line to its end and sets the exit code. Never rejects: what goes wrong is said in one line
+ * on standard error.
+ */
+export async function runCommandLine(args: readonly string[]): Promise<void> {
+  leaveQuietlyWithoutReader();
+  const interruption = new Interruption();
+  try {
+    await createProgram(interruption).parseAsync(args, { from: "user" });
+  } catch (error) {
+    fail(error, interruption);
+  } finally {
+    interruption.dispose();
+  }
+}
+
+function createProgram(interruption: Interruption): Command {
+  const program = new Command("zbud")
+    .description("Compressed memory: what it would save on your data, and recorded workloads replayed.")
+    .version(`zbud ${packageJson.version}`, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .addCommand(estimateCommand(interruption))
+    .addCommand(replayCommand(interruption))
+    .addHelpText("after", EXIT_CODES)
+    .action((_options, command: Command) => {
+      const [name] = command.args;
+      if (name === undefined) command.help();
+      const hint = COMMANDS.map((known) => `zbud ${known}`).join(", ");
+      throw new UsageError(
+        `unknown command "${name}": there are ${hint}; to estimate a file: zbud estimate ${name}`,
+      );
+    })
+    .allowExcessArguments();
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ outputError: () => {} });
+    if (command !== program)
+      command.helpOption("-h, --help", "print this help").addHelpText("after", EXIT_CODES);
+  }
+  return program;
+}
+
+function fail(error: unknown, interruption: Interruption): void {
+  if (interruption.signal.aborted) {
+    process.exitCode = interruption.exitCode;
+    return;
+  }
+  if (error instanceof CommanderError && error.exitCode === 0) return;
+  process.exitCode = exitCodeOf(error);
+  process.stderr.write(`zbud: ${failureText(error)}\n`);
+}
+
+/** `zbud … | head` closes the pipe when it has enough: no reason to complain, or to go on. */
+function leaveQuietlyWithoutReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      process.exit();
+    });
+  }
+}

@@ -1,0 +1,79 @@
+import { integerOption, show, ZbudError } from "../../base/index.ts";
+import { checkCompress, checkDecompress, checkLength } from "../arguments.ts";
+import type { Codec } from "../types.ts";
+import { DICT_BYTES_MAX, Engine, PLAIN_BYTES_MAX } from "./engine.ts";
+
+/** Options of {@link createLz4}. */
+export interface Lz4Options {
+  /** 1 (smallest) to 65536: each step tries fewer places for a match. 1 if absent. */
+  acceleration?: number;
+  /**
+   * Bytes that the data resembles, for example from `trainDictionary`; the same in both directions. Of more
+   * than 64 KiB only the last 64 KiB count.
+   */
+  dictionary?: Uint8Array;
+}
+
+/**
+ * The LZ4 block format, in WebAssembly with SIMD, in memory of its own: a malformed block can touch nothing
+ * else. Blocks carry no length and no checksum, and are those of liblz4. One that was made with a dictionary
+ * needs the same to be read, and its id does not say so: that is for the caller to keep.
+ *
+ * Takes 1 byte to 1 MiB at a time. All codecs without a dictionary share one memory of 2.2 MiB, of which
+ * the system provides what is used; each dictionary has a memory of its own. It is made, and the module
+ * compiled, at the first use; full speed comes after about a thousand calls, when the engine has optimized it.
+ *
+ * @throws {ZbudError} `EINVAL` for an option out of range. Its methods throw `ENOTSUP` where there is no
+ *   WebAssembly with SIMD.
+ * @remarks Allocates nothing per call. 4 KiB take about 4 to 6 µs to compress and 1 to 2 µs to decompress.
+ */
+export function createLz4(options: Lz4Options = {}): Codec {
+  const acceleration = integerOption("acceleration", options.acceleration ?? 1, 1, 65536);
+  const { dictionary } = options;
+  if (dictionary !== undefined && !(dictionary instanceof Uint8Array && dictionary.length > 0)) {
+    throw new ZbudError(
+      "EINVAL",
+      `dictionary must be a Uint8Array of 1 byte or more, not ${show(dictionary)}`,
+    );
+  }
+  return new Lz4(acceleration, dictionary?.slice(-DICT_BYTES_MAX));
+}
+
+let shared: Engine | undefined;
+
+class Lz4 implements Codec {
+  readonly name: string = "lz4";
+  readonly id: number = 2;
+  readonly #acceleration: number;
+  readonly #dictionary: Uint8Array | undefined;
+  #engine: Engine | undefined;
+
+  constructor(acceleration: number, dictionary: Uint8Array | undefined) {
+    this.#acceleration = acceleration;
+    this.#dictionary = dictionary;
+  }
+
+  maxCompressedLength(n: number): number {
+    return checkLength(n, PLAIN_BYTES_MAX) + Math.floor(n / 255) + 16;
+  }
+
+  compress(source: Uint8Array, target: Uint8Array): number {
+    checkCompress(this.name, source, target, PLAIN_BYTES_MAX);
+    return (this.#engine ?? this.#start()).compress(source, target, this.#acceleration);
+  }
+
+  decompress(source: Uint8Array, target: Uint8Array): number {
+    checkDecompress(this.name, source, target);
+    return (this.#engine ?? this.#start()).decompress(source, target);
+  }
+
+  #start(): Engine {
+    if (this.#dictionary) {
+      this.#engine = new Engine(this.#dictionary);
+    } else {
+      shared ??= new Engine();
+      this.#engine = shared;
+    }
+    return this.#engine;
+  }
+}

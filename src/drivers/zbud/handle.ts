@@ -1,0 +1,74 @@
+import { show, ZbudError } from "../../base/index.ts";
+import type { Geometry } from "./geometry.ts";
+
+/**
+ * How a handle names an object.
+ *
+ *    bit  52                       6 + slotBits            6          0
+ *         ┌──────────────────────────┬─────────────────────┬──────────┐
+ *         │ generation of the place  │ slot = page*2+buddy │ pool tag │
+ *         └──────────────────────────┴─────────────────────┴──────────┘
+ *
+ *   slotBits = ⌈log2(2 * maxPages)⌉ ≤ 25, generationBits = min(31, 47 - slotBits) ≥ 22.
+ *
+ * The generation counts how often the place was freed. It comes round after 2^generationBits reuses of one
+ * place: 2^25 (33 million) for 8 GiB of 4 KiB pages, 2^31 up to 32,768 pages.
+ *
+ * The tag is 1…63, dealt out in turn, so a handle is never 0. The first 63 pools of a thread start with
+ * generation 0; the next 63 have the same tags and start 2^(generationBits - 8) later, and so on for 256
+ * rounds. So none of 16,128 pools mistakes another's handle, as long as no place is reused 2^14 times
+ * (2^23 times up to 32,768 pages).
+ *
+ * Small generations give handles below 2^31, which the engine keeps without a heap number.
+ */
+export interface HandleLayout {
+  readonly tag: number;
+  /** The slot is `(handle >>> TAG_BITS) & slotMask`. */
+  readonly slotMask: number;
+  /** What one generation adds: `2^(TAG_BITS + slotBits)`. */
+  readonly generationUnit: number;
+  readonly generationMask: number;
+  /** What a place starts with. */
+  readonly firstGeneration: number;
+}
+
+export const TAG_BITS = 6;
+const TAGS = 2 ** TAG_BITS - 1;
+const HANDLE_BITS = 53;
+/** Rounds of tags, as bits of the generation. */
+const ROUND_BITS = 8;
+
+let poolsMade = 0;
+
+/** The number of the next pool of this thread. To be asked for when nothing can fail any more. */
+export function nextPoolNumber(): number {
+  return poolsMade++;
+}
+
+export function handleLayoutOf(geometry: Geometry, poolNumber: number): HandleLayout {
+  const slotBits = 32 - Math.clz32(2 * geometry.maxPages - 1);
+  const generationBits = Math.min(31, HANDLE_BITS - TAG_BITS - slotBits);
+  const round = Math.floor(poolNumber / TAGS) % 2 ** ROUND_BITS;
+  return {
+    tag: (poolNumber % TAGS) + 1,
+    slotMask: 2 ** slotBits - 1,
+    generationUnit: 2 ** (TAG_BITS + slotBits),
+    generationMask: 2 ** generationBits - 1,
+    firstGeneration: round * 2 ** (generationBits - ROUND_BITS),
+  };
+}
+
+/** Says why a handle names nothing here. The caller knows that it does not. */
+export function badHandle(layout: HandleLayout, handle: unknown): ZbudError {
+  const what = `no object of this pool has the handle ${show(handle)}`;
+  if (typeof handle !== "number" || !Number.isSafeInteger(handle) || handle <= 0) {
+    return new ZbudError("EBADF", `${what}; pass on what alloc returned, unchanged`);
+  }
+  if (handle % 2 ** TAG_BITS !== layout.tag) {
+    return new ZbudError("EBADF", `${what}; it was issued by another pool, or by none`);
+  }
+  return new ZbudError(
+    "EBADF",
+    `${what}; it was freed, or never issued: drop your copy when you free an object`,
+  );
+}

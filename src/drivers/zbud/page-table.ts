@@ -1,0 +1,141 @@
+import { assert, ZbudError } from "../../base/index.ts";
+import { CHUNK_ORDER_MAX, type Geometry, PAGE_SIZE_MAX } from "./geometry.ts";
+
+/**
+ * The page table: everything a pool knows about its pages, in one Int32Array apart from the page bytes. An
+ * object that overruns its place cannot reach it, and another thread can attach to it.
+ *
+ *   word   0          16         32          64          96        104             rows
+ *          ┌──────────┬──────────┬───────────┬───────────┬─────────┬───────────────┬────────────────────
+ *          │ identity │ reserved │ bitmap of │ counters  │ head of │ heads of the  │ one row for each
+ *          │ and state│ for lock │ the lists │ (doubles) │ the LRU │ unbuddied     │ page of [0, maxPages)
+ *          └──────────┴──────────┴───────────┴───────────┴─────────┴─ lists ───────┴────────────────────
+ *
+ * One row, 8 words = 32 bytes, so two rows share a cache line and an operation on a page touches one line:
+ *
+ *   word   0           1           2           3           4        5        6           7
+ *          ┌───────────┬───────────┬───────────┬───────────┬────────┬────────┬───────────┬───────────┐
+ *          │ list next │ list prev │ LRU next  │ LRU prev  │ first  │ last   │ first gen │ last gen  │
+ *          └───────────┴───────────┴───────────┴───────────┴────────┴────────┴───────────┴───────────┘
+ *
+ *   first, last   one buddy: `size | chunks << 20`, or 0 for an empty place.
+ *   gen           how often this place was freed, modulo 2^generationBits; a handle carries it.
+ *   links         word index of a row, or of a list's head. Lists are circular through their head, so
+ *                 putting in and taking out need no test for the ends.
+ *   LRU prev      also says what the page is: FREE (0), UNDER_RECLAIM (-1), else in use.
+ *   list next     of a free page: the next free page, or 0.
+ *
+ * A page with two objects is on the buddied list by its sizes alone. Nothing ever searches that list, so it
+ * has no links and costs nothing.
+ *
+ * All words of an unused row are 0: a fresh buffer is a valid table, and costs memory only where it is used.
+ *
+ * Invariants for every page p below the high-water mark; `verify()` checks them all:
+ *   I1  firstChunks + lastChunks + freeChunks = chunkCount - 1, none negative.
+ *   I2  in use, one object: p is on unbuddied list freeChunks(p), and on no other.
+ *   I3  in use: p is on the LRU once. Free or under reclaim: on neither.
+ *   I4  next[prev[p]] = prev[next[p]] = p, in either kind of list.
+ *   I5  pageCount = pages on the LRU + pages under reclaim; pageCount + free pages = high-water mark.
+ *   I6  bit of list i = 1 exactly when list i is not empty.
+ */
+export type PageTable = Int32Array;
+
+export const LAYOUT_MAGIC = 0x6475_627a;
+export const LAYOUT_VERSION = 1;
+
+// Identity and state.
+export const W_MAGIC = 0;
+export const W_VERSION = 1;
+export const W_PAGE_SIZE = 2;
+export const W_CHUNK_ORDER = 3;
+export const W_MAX_PAGES = 4;
+/** Number of the pool in the thread that made it: the tag and the first generation of its handles follow. */
+export const W_POOL_NUMBER = 5;
+/** Pages in use, those under reclaim included. */
+export const W_PAGE_COUNT = 6;
+/** Pages that were ever taken since the last trim: rows from here on are unused. */
+export const W_HIGH_WATER = 7;
+/** Row of the first free page below the high-water mark, or 0. */
+export const W_FREE_HEAD = 8;
+
+/** Bit `31 - (i & 31)` of word `W_BITMAP + (i >> 5)` says whether list i holds a page: `clz32` finds the first. */
+export const W_BITMAP = 32;
+
+/** Counters are doubles: index into the Float64Array over the same buffer. */
+export const F_PAGES_RECLAIMED = 32;
+export const F_OBJECTS_EVICTED = 33;
+export const F_EVICTIONS_REFUSED = 34;
+export const F_REFUSED_ENOSPC = 35;
+export const F_REFUSED_ENOMEM = 36;
+
+/** The LRU's head is laid out like a row, of which only the LRU links are used. */
+export const W_LRU = 96;
+/** Head of list i: the two words at `W_HEADS + 2 * i`. */
+export const W_HEADS = 104;
+
+// Words of a row.
+export const LIST_NEXT = 0;
+export const LIST_PREV = 1;
+export const LRU_NEXT = 2;
+export const LRU_PREV = 3;
+/** The first buddy; the last buddy is the word behind it. */
+export const SIZES = 4;
+/** The first buddy's generation; the last buddy's is the word behind it. */
+export const GENERATIONS = 6;
+export const ROW_SHIFT = 3;
+export const ROW_BYTES = 32;
+
+/** Values of LRU_PREV that are no link. */
+export const FREE = 0;
+export const UNDER_RECLAIM = -1;
+
+/** A buddy's word: `size | chunks << SIZE_BITS`. */
+export const SIZE_BITS = 20;
+export const SIZE_MASK: number = 2 ** SIZE_BITS - 1;
+
+// Words of a row or a head are addressed by `|`, so each begins at a multiple of its length.
+assert(W_LRU % (1 << ROW_SHIFT) === 0 && W_HEADS % (1 << ROW_SHIFT) === 0, "heads and rows are aligned");
+assert(W_HEADS >= W_LRU + (1 << ROW_SHIFT), "the LRU's head is as long as a row");
+assert(W_BITMAP + 2 ** (CHUNK_ORDER_MAX - 5) <= 2 * F_PAGES_RECLAIMED, "the bitmap has a bit for each list");
+assert(PAGE_SIZE_MAX <= 2 ** SIZE_BITS && CHUNK_ORDER_MAX + SIZE_BITS < 32, "a buddy fits its word");
+
+/** Word index of the row of page 0. */
+export function firstRowOf(geometry: Geometry): number {
+  return W_HEADS + 2 * geometry.chunkCount;
+}
+
+/** Bytes of a table before its rows. */
+export function headerBytesOf(geometry: Geometry): number {
+  return firstRowOf(geometry) * 4;
+}
+
+/**
+ * Makes an empty table. Its buffer has room for all `maxPages` rows; the system gives memory for those
+ * that are touched.
+ *
+ * @throws {ZbudError} `ENOMEM` if there is no such range of addresses.
+ */
+export function createPageTable(geometry: Geometry, shared: boolean): PageTable {
+  const bytes = headerBytesOf(geometry) + geometry.maxPages * ROW_BYTES;
+  let table: PageTable;
+  try {
+    table = new Int32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));
+  } catch (cause) {
+    throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes for the page table; lower maxPages`, {
+      cause,
+    });
+  }
+  table[W_MAGIC] = LAYOUT_MAGIC;
+  table[W_VERSION] = LAYOUT_VERSION;
+  table[W_PAGE_SIZE] = geometry.pageSize;
+  table[W_CHUNK_ORDER] = geometry.chunkOrder;
+  table[W_MAX_PAGES] = geometry.maxPages;
+  table[W_LRU + LRU_NEXT] = W_LRU;
+  table[W_LRU + LRU_PREV] = W_LRU;
+  for (let list = 0; list < geometry.chunkCount; list++) {
+    const head = W_HEADS + 2 * list;
+    table[head + LIST_NEXT] = head;
+    table[head + LIST_PREV] = head;
+  }
+  return table;
+}

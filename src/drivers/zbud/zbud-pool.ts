@@ -1,0 +1,451 @@
+import { checkBytes, type Handle, show, ZbudError } from "../../base/index.ts";
+import { createPageMemory, type PageMemory } from "../../memory/index.ts";
+import {
+  type AllocRefusal,
+  checkObserver,
+  type DriverPool,
+  type MapMode,
+  type PoolObserver,
+  type PoolShape,
+  type PoolStats,
+  type ReclaimResult,
+} from "../../zpool/index.ts";
+import { ZbudAllocator } from "./allocator.ts";
+import { type Geometry, geometryOf } from "./geometry.ts";
+import { badHandle, type HandleLayout, handleLayoutOf, nextPoolNumber } from "./handle.ts";
+import { checkOptions, type ZbudPoolOptions } from "./options.ts";
+import {
+  createPageTable,
+  F_EVICTIONS_REFUSED,
+  F_OBJECTS_EVICTED,
+  F_PAGES_RECLAIMED,
+  F_REFUSED_ENOMEM,
+  F_REFUSED_ENOSPC,
+  firstRowOf,
+  LRU_PREV,
+  type PageTable,
+  ROW_SHIFT,
+  SIZE_BITS,
+  SIZE_MASK,
+  SIZES,
+  W_LRU,
+  W_PAGE_COUNT,
+  W_POOL_NUMBER,
+} from "./page-table.ts";
+import { type PoolSnapshot, snapshotOf } from "./snapshot.ts";
+import { statsOf } from "./stats.ts";
+import { verifyTable } from "./verify.ts";
+
+const RETRIES_DEFAULT = 8;
+
+/** Where an object lies, and which of its page's two places it took. */
+export interface ZbudObjectPlace {
+  page: number;
+  offset: number;
+  size: number;
+  buddy: "first" | "last";
+}
+
+/**
+ * Stores objects of varying size in pages of one size, at most two to a page: the *first buddy* at the
+ * front, the *last buddy* at the back. Nothing moves, a pool never holds more pages than objects, and
+ * evicting the at most two objects of the least recently used page frees exactly that page.
+ *
+ * alloc and free take a fixed number of steps whatever the pool's size, allocate no JavaScript object and
+ * touch no page bytes. What is where in memory is told in page-table.ts.
+ *
+ * @example
+ * const pool = new ZbudPool({ maxPages: 1000 });
+ * const handle = pool.alloc(bytes.length);
+ * if (typeof handle === "number") pool.write(handle, bytes);
+ */
+export class ZbudPool implements DriverPool {
+  readonly #geometry: Geometry;
+  readonly #layout: HandleLayout;
+  readonly #memory: PageMemory;
+  #table: PageTable;
+  #counters: Float64Array;
+  readonly #onEvict: ((handle: Handle, pool: ZbudPool) => boolean) | null;
+  #observer: PoolObserver | null = null;
+
+  readonly #allocator: ZbudAllocator;
+  /** The largest object that alloc takes: after close() none, so that no other test is needed. */
+  #objectBytesMax = 0;
+  #closed = false;
+  /** Pages under reclaim: each has a call of #reclaim on the stack. */
+  #reclaims = 0;
+
+  /**
+   * @param options - see {@link ZbudPoolOptions}. Only `maxPages` must be given.
+   * @param parts - for the library itself and its tests.
+   * @throws {ZbudError} `EINVAL` naming a bad option; `ENOMEM` if the address space for `maxPages` cannot
+   *   be reserved.
+   * @remarks Reserves addresses only: a pool costs the memory of the pages that are in use.
+   */
+  constructor(options: ZbudPoolOptions, parts: PoolParts = {}) {
+    const { pageSize, chunkOrder, maxPages, shared, onEvict } = checkOptions(options);
+    const geometry = geometryOf(pageSize, chunkOrder, maxPages);
+    this.#geometry = geometry;
+    this.#onEvict = onEvict;
+    this.#objectBytesMax = geometry.objectBytesMax | 0;
+    this.#table = createPageTable(geometry, shared);
+    this.#counters = new Float64Array(this.#table.buffer, 0, W_LRU >> 1);
+    this.#memory = parts.memory ?? createPageMemory(pageSize, maxPages, shared);
+    this.#table[W_POOL_NUMBER] = nextPoolNumber();
+    const layout = handleLayoutOf(geometry, this.#table[W_POOL_NUMBER]);
+    this.#layout = layout;
+    this.#allocator = new ZbudAllocator(this.#table, geometry, layout, this.#memory);
+  }
+
+  /** The options that make another pool of the same shape. */
+  get shape(): PoolShape {
+    const { pageSize, chunkOrder, maxPages } = this.#geometry;
+    return { pageSize, chunkOrder, maxPages };
+  }
+
+  /** Whether the pool has an evict handler. */
+  get evictable(): boolean {
+    return this.#onEvict !== null;
+  }
+
+  /** Bytes of a page. */
+  get pageSize(): number {
+    return this.#geometry.pageSize;
+  }
+
+  /** Pages in use, those under reclaim included. The pool's size in bytes is `pageCount * pageSize`. */
+  get pageCount(): number {
+    if (this.#closed) throw this.#closedError();
+    return this.#table[W_PAGE_COUNT];
+  }
+
+  /** The largest object that a page takes, in bytes: `pageSize - 2 * chunkSize`. */
+  get objectBytesMax(): number {
+    return this.#geometry.objectBytesMax;
+  }
+
+  /**
+   * Reserves room for one object, without moving or evicting another: in the tightest gap that takes it,
+   * else in a new page.
+   *
+   * @param size - bytes, a positive integer; rounded up to whole chunks inside the page.
+   * @returns a {@link Handle}, or why there is none: `"ENOSPC"` (never fits a page of this pool: keep it
+   *   uncompressed) or `"ENOMEM"` (no page to be had: reclaim, then try again). Then nothing changed.
+   * @throws {ZbudError} `EINVAL` if `size` is not a positive integer; `ECLOSED` after `close()`.
+   * @remarks The bytes are not zeroed. A fixed number of steps; allocates no JavaScript object.
+   */
+  alloc(size: number): Handle | AllocRefusal {
+    if (typeof size !== "number" || (size | 0) !== size || size <= 0 || size > this.#objectBytesMax) {
+      return this.#refuseSize(size);
+    }
+    const handle = this.#allocator.alloc(size);
+    if (handle === 0) return this.#refuseFull(size);
+    if (this.#observer !== null) this.#observer.onAlloc?.(size, handle);
+    return handle;
+  }
+
+  /**
+   * Frees an object. Its handle is void from here on, and is recognised as such when it comes again. A page
+   * that holds nothing any more is released, unless it is under reclaim: then the reclaim releases it.
+   *
+   * @throws {ZbudError} `EBADF` if this pool has no such object, and then nothing changed; `ECLOSED` after
+   *   `close()`.
+   * @remarks A fixed number of steps; allocates no JavaScript object.
+   */
+  free(handle: Handle): void {
+    if (typeof handle !== "number" || !this.#allocator.free(handle)) throw this.#handleError(handle);
+    if (this.#observer !== null) this.#observer.onFree?.(handle);
+  }
+
+  /**
+   * A view of exactly the object's bytes. It stays valid until the object is freed: nothing moves. A view
+   * that outlives its object shows what is stored there next, or has no bytes any more after {@link trim} or
+   * {@link close}; so drop it when you free.
+   *
+   * @param mode - `"ro"` is the caller's promise not to write; here it changes nothing.
+   * @throws {ZbudError} `EINVAL` for another mode, or if the pool's buffer was transferred away.
+   * @throws {ZbudError} `EBADF`, `ECLOSED` as {@link free}.
+   * @remarks Makes one Uint8Array. Does not touch the LRU. {@link read} and {@link write} copy instead.
+   */
+  map(handle: Handle, mode: MapMode = "rw"): Uint8Array {
+    const word = this.#wordOf(handle);
+    if (mode !== "rw" && mode !== "ro") {
+      throw new ZbudError("EINVAL", `an object is mapped "rw" or "ro", not ${show(mode)}`);
+    }
+    try {
+      return new Uint8Array(this.#memory.buffer, this.#byteOf(word), this.#table[word] & SIZE_MASK);
+    } catch (cause) {
+      throw new ZbudError(
+        "EINVAL",
+        "the pool's buffer was transferred or resized through a view's .buffer; copy an object with read() to send it on",
+        { cause },
+      );
+    }
+  }
+
+  /**
+   * Does nothing but check the handle: objects of this pool lie in one piece. It exists for drivers that
+   * need it.
+   */
+  unmap(handle: Handle): void {
+    this.#wordOf(handle);
+  }
+
+  /**
+   * Copies an object out.
+   *
+   * @param into - at least as long as the object; what lies behind the object's length is left alone.
+   * @returns the object's size in bytes.
+   * @throws {ZbudError} `EINVAL` if `into` is too short, or no Uint8Array; `EBADF`, `ECLOSED` as {@link free}.
+   */
+  read(handle: Handle, into: Uint8Array): number {
+    const view = this.map(handle);
+    checkBytes(into);
+    if (into.length < view.length) {
+      throw new ZbudError(
+        "EINVAL",
+        `the object has ${view.length} bytes and the buffer to read into ${into.length}; give one of at least its size`,
+      );
+    }
+    into.set(view);
+    return view.length;
+  }
+
+  /**
+   * Copies bytes into an object, from its start.
+   *
+   * @param bytes - at most as long as the object; what lies behind them in it is left alone.
+   * @throws {ZbudError} `EINVAL` if there are too many, or `bytes` is no Uint8Array; `EBADF`, `ECLOSED` as {@link free}.
+   */
+  write(handle: Handle, bytes: Uint8Array): void {
+    const view = this.map(handle);
+    checkBytes(bytes);
+    if (bytes.length > view.length) {
+      throw new ZbudError(
+        "EINVAL",
+        `${bytes.length} bytes do not fit an object of ${view.length}; allocate one of the size that you write`,
+      );
+    }
+    view.set(bytes);
+  }
+
+  /** The object's size in bytes, as asked for. Throws `EBADF`, `ECLOSED` as {@link free}. */
+  sizeOf(handle: Handle): number {
+    return this.#table[this.#wordOf(handle)] & SIZE_MASK;
+  }
+
+  /**
+   * Frees one page: takes the page at the tail of the LRU and has the evict handler evict its at most two
+   * objects. If one stays, the page goes to the head of the LRU, and the next try takes the new tail.
+   *
+   * @param retries - the most pages to try.
+   * @returns `"ok"`: one page was released. `"EAGAIN"`: all tries were used. `"EINVAL"`: the pool has no
+   *   evict handler or no page, or `retries` is 0; nothing moved.
+   * @throws {ZbudError} `EINVAL` if `retries` is not a whole number; `ECLOSED` after `close()`. What the
+   *   handler throws comes through, after the page was put back.
+   * @remarks At most two calls of the handler for each try. May be called from inside the handler: the page
+   *   under reclaim is not found again.
+   */
+  reclaimPage(retries: number = RETRIES_DEFAULT): ReclaimResult {
+    if (this.#closed) throw this.#closedError();
+    if (!Number.isInteger(retries) || retries < 0) {
+      throw new ZbudError("EINVAL", `retries must be a whole number of pages to try, not ${show(retries)}`);
+    }
+    if (this.#observer !== null) this.#observer.onReclaimStart?.(retries);
+    let result: ReclaimResult | "throw" = "throw";
+    try {
+      result = this.#reclaim(retries);
+    } finally {
+      if (this.#observer !== null) this.#observer.onReclaimEnd?.(result);
+    }
+    return result;
+  }
+
+  /**
+   * Gives memory behind the last page in use back to the system, as far as the pool's buffer allows: the end
+   * of a pool that is not shared; nothing of a shared one.
+   *
+   * @returns bytes given back.
+   * @throws {ZbudError} `ECLOSED` after `close()`.
+   * @remarks Walks the page table, about 10 ns a page, and puts free pages in order: those at the front of the
+   *   pool are taken next. The engine zeroes what it gives back, about a second for each GiB.
+   */
+  trim(): number {
+    if (this.#closed) throw this.#closedError();
+    const committed = this.#memory.buffer.byteLength;
+    this.#allocator.trim();
+    return committed - this.#memory.buffer.byteLength;
+  }
+
+  /** Where an object lies. Throws `EBADF`, `ECLOSED` as {@link free}. */
+  inspect(handle: Handle): ZbudObjectPlace {
+    const word = this.#wordOf(handle);
+    const page = this.#pageOf(word);
+    const size = this.#table[word] & SIZE_MASK;
+    const offset = this.#byteOf(word) - page * this.#geometry.pageSize;
+    return { page, offset, size, buddy: this.#isLast(word) ? "last" : "first" };
+  }
+
+  /**
+   * Figures of this moment. Throws `ECLOSED` after `close()`.
+   *
+   * @remarks Walks the page table, about 10 ns a page, so that alloc and free need not count.
+   */
+  stats(): PoolStats {
+    if (this.#closed) throw this.#closedError();
+    return statsOf(this.#table, this.#counters, this.#geometry);
+  }
+
+  /**
+   * What lies where, as plain data: every page with its objects, the lists and the LRU in their order, never
+   * the stored bytes. Throws `ECLOSED` after `close()`.
+   *
+   * @remarks Walks the page table and copies it; for tests and viewers.
+   */
+  snapshot(): PoolSnapshot {
+    if (this.#closed) throw this.#closedError();
+    return snapshotOf(this.#table, this.#geometry, (row, buddy) => this.#allocator.objectAt(row, buddy));
+  }
+
+  /**
+   * Checks every invariant of the page table.
+   *
+   * @throws {ZbudError} `ECORRUPT` naming the first that does not hold; `ECLOSED` after `close()`.
+   * @remarks Walks everything; for tests and for the hunt after a bug.
+   */
+  verify(): void {
+    if (this.#closed) throw this.#closedError();
+    verifyTable(this.#table, this.#geometry, this.#reclaims);
+  }
+
+  /**
+   * Tells a listener what happens from here on, or nobody (`null`).
+   *
+   * @throws {ZbudError} `EBUSY` if another listener is there: it would miss what comes; `EINVAL` if this is
+   *   none; `ECLOSED`.
+   */
+  observe(observer: PoolObserver | null): void {
+    if (this.#closed) throw this.#closedError();
+    checkObserver(observer);
+    if (observer !== null && this.#observer !== null) {
+      throw new ZbudError("EBUSY", "this pool has an observer already; end that one first: observe(null)");
+    }
+    this.#observer = observer;
+  }
+
+  /** Ends the pool and gives its memory back. Any later call throws `ECLOSED`; a second close does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#objectBytesMax = -1;
+    this.#allocator.close();
+    this.#observer = null;
+    this.#table = new Int32Array(0);
+    this.#counters = new Float64Array(0);
+    this.#memory.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #reclaim(retries: number): ReclaimResult {
+    if (this.#onEvict === null || retries === 0) return "EINVAL";
+    if (this.#table[W_LRU | LRU_PREV] === W_LRU) return "EINVAL";
+    for (let tried = 0; tried < retries; tried++) {
+      const row = this.#allocator.startReclaim();
+      if (row === 0) break;
+      const outer = this.#reclaims++;
+      let released = false;
+      try {
+        if (this.#evict(row, 0)) this.#evict(row, 1);
+      } finally {
+        if (!this.#closed) {
+          released = this.#allocator.endReclaim(row);
+          if (released) this.#counters[F_PAGES_RECLAIMED]++;
+          this.#reclaims--;
+          // Handlers that reclaim in handlers can overflow the stack, and then not even the line above is
+          // reached in the deepest calls. The outermost one ends what they could not.
+          if (outer === 0 && this.#reclaims !== 0) {
+            this.#allocator.endReclaims();
+            this.#reclaims = 0;
+          }
+        }
+      }
+      if (this.#closed) throw this.#closedError();
+      if (released) return "ok";
+    }
+    return "EAGAIN";
+  }
+
+  /** Offers one object of the page under reclaim to the handler. False: it refused, so its neighbour is spared. */
+  #evict(row: number, buddy: number): boolean {
+    if (this.#closed) return false;
+    const handle = this.#allocator.objectAt(row, buddy);
+    if (handle === 0) return true;
+    if (this.#observer !== null) this.#observer.onEvictStart?.(handle);
+    let returned: boolean | "throw" = "throw";
+    try {
+      returned = (this.#onEvict as (handle: Handle, pool: ZbudPool) => boolean)(handle, this) === true;
+    } finally {
+      if (this.#table[row | SIZES | buddy] !== 0) this.#counters[F_EVICTIONS_REFUSED]++;
+      else if (returned === true) this.#counters[F_OBJECTS_EVICTED]++;
+      if (this.#observer !== null) this.#observer.onEvictEnd?.(handle, returned);
+    }
+    return returned;
+  }
+
+  /** The word of the table that holds a live object's size. */
+  #wordOf(handle: Handle): number {
+    const word = typeof handle === "number" ? this.#allocator.find(handle) : 0;
+    if (word === 0) throw this.#handleError(handle);
+    return word;
+  }
+
+  #pageOf(word: number): number {
+    return (word - firstRowOf(this.#geometry)) >> ROW_SHIFT;
+  }
+
+  #isLast(word: number): boolean {
+    return (word & (SIZES | 1)) === (SIZES | 1);
+  }
+
+  /** Byte offset in the page memory of the object whose size is in `word`. */
+  #byteOf(word: number): number {
+    const { pageSize, chunkSize } = this.#geometry;
+    const start = this.#pageOf(word) * pageSize;
+    return this.#isLast(word)
+      ? start + pageSize - (this.#table[word] >> SIZE_BITS) * chunkSize
+      : start + chunkSize;
+  }
+
+  #refuseSize(size: number): AllocRefusal {
+    if (this.#closed) throw this.#closedError();
+    if (typeof size !== "number" || !Number.isInteger(size) || size <= 0) {
+      if (this.#observer !== null) this.#observer.onAlloc?.(size, "EINVAL");
+      throw new ZbudError("EINVAL", `size must be a positive whole number of bytes, not ${show(size)}`);
+    }
+    this.#counters[F_REFUSED_ENOSPC]++;
+    if (this.#observer !== null) this.#observer.onAlloc?.(size, "ENOSPC");
+    return "ENOSPC";
+  }
+
+  #refuseFull(size: number): AllocRefusal {
+    this.#counters[F_REFUSED_ENOMEM]++;
+    if (this.#observer !== null) this.#observer.onAlloc?.(size, "ENOMEM");
+    return "ENOMEM";
+  }
+
+  #handleError(handle: unknown): ZbudError {
+    return this.#closed ? this.#closedError() : badHandle(this.#layout, handle);
+  }
+
+  #closedError(): ZbudError {
+    return new ZbudError("ECLOSED", "this pool was closed; make a new one");
+  }
+}
+
+/** What a pool can be given instead of its own. */
+interface PoolParts {
+  memory?: PageMemory;
+}

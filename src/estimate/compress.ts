@@ -1,0 +1,114 @@
+import { ZbudError } from "../base/index.ts";
+import type { Codec } from "../codecs/index.ts";
+import type { Pace } from "./pace.ts";
+import type { Part } from "./part.ts";
+import type { UnitScan } from "./scan.ts";
+
+const SLICE_BYTES = 1 << 18;
+
+/**
+ * The units of a part, compressed with one codec, end to end; used again for each codec and part.
+ *
+ * Each is decompressed again at once and compared with the input: whoever stores it then only has to show
+ * that the same compressed bytes come back.
+ */
+export class CompressedUnits {
+  readonly #part: Part;
+  /** As long as the part, and one unit more for the codec to write into; untouched, it costs nothing. */
+  readonly #memory: ArrayBuffer;
+  /** Unit `i` of the scan, compressed; null: it does not get smaller. */
+  readonly units: (Uint8Array | null)[] = [];
+  unit = 0;
+  #scan!: UnitScan;
+  /** Nanoseconds a unit, of each slice in turn. */
+  compressNs: number[] = [];
+  decompressNs: number[] = [];
+
+  constructor(part: Part) {
+    this.#part = part;
+    this.#memory = new ArrayBuffer(part.bytes.length + part.spanBytes);
+  }
+
+  /** Gets ready for the units of a scan, over what was here. */
+  begin(scan: UnitScan): void {
+    this.#scan = scan;
+    this.unit = scan.unit;
+    this.units.length = 0;
+    this.compressNs = [];
+    this.decompressNs = [];
+  }
+
+  /** The most units there can be after {@link fill}. */
+  get unitsMax(): number {
+    return this.#scan.units;
+  }
+
+  /**
+   * Compresses the units of the scan, and checks them. The scan is driven on as far as it has not been yet.
+   *
+   * @param onSlice - gets the units, slice by slice, while they are still in the caches.
+   * @throws {ZbudError} `ECORRUPT` for the first unit that does not come back as it was.
+   */
+  async fill(
+    codec: Codec,
+    clock: () => number,
+    pace: Pace,
+    onSlice: (first: number, last: number) => void,
+  ): Promise<void> {
+    const scan = this.#scan;
+    const slice = Math.max(1, SLICE_BYTES / scan.unit);
+    const target = new Uint8Array(scan.unit);
+    let end = 0;
+    for (let first = 0; first < scan.count || scan.next(); ) {
+      const last = Math.min(first + slice, scan.count);
+      if (first === last) continue;
+      const begun = clock();
+      end = this.#compress(scan.offsets, codec, first, last, end);
+      const between = clock();
+      const count = this.#check(scan.offsets, codec, first, last, target);
+      if (count > 0) this.decompressNs.push(((clock() - between) * 1e6) / count);
+      this.compressNs.push(((between - begun) * 1e6) / (last - first));
+      onSlice(first, last);
+      first = last;
+      if (pace.due) await pace.rest(last / scan.units);
+    }
+  }
+
+  /** @returns where the next unit goes. */
+  #compress(offsets: Uint32Array, codec: Codec, first: number, last: number, start: number): number {
+    const unit = this.unit;
+    const inputs = this.#part.unitViews(unit);
+    let end = start;
+    for (let i = first; i < last; i++) {
+      // A byte short of the unit: the codec then says itself that the unit does not get smaller.
+      const size = codec.compress(inputs[offsets[i] / unit], new Uint8Array(this.#memory, end, unit - 1));
+      this.units[i] = size === 0 ? null : new Uint8Array(this.#memory, end, size);
+      end += size;
+    }
+    return end;
+  }
+
+  /** @returns how many of them had got smaller. */
+  #check(offsets: Uint32Array, codec: Codec, first: number, last: number, target: Uint8Array): number {
+    const unit = this.unit;
+    const inputs = this.#part.unitViews(unit);
+    let count = 0;
+    for (let i = first; i < last; i++) {
+      const source = this.units[i];
+      if (source === null) continue;
+      count += 1;
+      const length = codec.decompress(source, target);
+      if (length !== unit || Buffer.compare(inputs[offsets[i] / unit], target) !== 0) {
+        throw differs(codec.name, unit, source.length);
+      }
+    }
+    return count;
+  }
+}
+
+function differs(codec: string, unit: number, size: number): ZbudError {
+  return new ZbudError(
+    "ECORRUPT",
+    `a unit of ${unit} bytes came back different after ${codec} (${size} bytes compressed): please report this`,
+  );
+}

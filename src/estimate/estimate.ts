@@ -1,0 +1,155 @@
+import { ZbudError } from "../base/index.ts";
+import { getCodec } from "../codecs/index.ts";
+import { advise } from "./advice.ts";
+import { CompressedUnits } from "./compress.ts";
+import { type EstimateOptions, readOptions, type Settings } from "./options.ts";
+import { Pace } from "./pace.ts";
+import { type PoolFill, Pools } from "./pack.ts";
+import type { Part } from "./part.ts";
+import { type EstimateInput, openReader, type Reader } from "./reader.ts";
+import { UnitScan } from "./scan.ts";
+import { type CodecTally, UnitTally } from "./tally.ts";
+import type { Estimate } from "./types.ts";
+import { bytesText } from "./words.ts";
+
+/** What the steps take in proportion, for the progress bar. */
+const WEIGHT = { read: 1, compress: 9, fit: 1, pack: 1 };
+
+/**
+ * Says what keeping an input in compressed memory would save, and with which settings.
+ *
+ * Reads an even, seeded sample of the input; compresses it unit by unit with each codec; stores the results
+ * in a real pool of each driver, reads them back, decompresses and compares them. How things are counted is
+ * told at {@link Estimate}.
+ *
+ * @returns one plain object with all figures.
+ * @throws {ZbudError} `EINVAL`, `ENOENT`, `EACCES` or `ENOTSUP` for options or input that cannot be used (the
+ *   promise is rejected); `ECORRUPT` if bytes came back different. The signal's reason, when it was aborted.
+ * @remarks Holds a part of the sample, its compressed form and some pools: for samples above 64 MiB some
+ *   hundred MiB whatever their size (see PART_BYTES_MAX). Gives the thread away every 40 ms.
+ */
+export async function estimate(input: EstimateInput, options: EstimateOptions = {}): Promise<Estimate> {
+  return await estimateInParts(input, readOptions(options));
+}
+
+/** The same with settings that were already read; a test gives small parts. */
+export async function estimateInParts(input: EstimateInput, settings: Settings): Promise<Estimate> {
+  const pace = new Pace(settings.signal, settings.onProgress);
+  pace.step(0, "looking for what to read");
+  const reader = await openReader(input, settings, pace);
+  const pools = new Pools(reader.parts === 1 ? 0 : reader.part.bytes.length);
+  try {
+    return await estimateFrom(reader, pools, settings, pace);
+  } finally {
+    pools.close();
+    reader.close();
+  }
+}
+
+async function estimateFrom(reader: Reader, pools: Pools, settings: Settings, pace: Pace): Promise<Estimate> {
+  const tallies = settings.units.map((unit) => new UnitTally(unit, settings.codecs));
+  const run: Run = { part: reader.part, compressed: new CompressedUnits(reader.part), pools, settings, pace };
+  let sampleBytes = 0;
+  let parts = 0;
+  for (;;) {
+    const partName =
+      reader.parts === 1 ? "" : `part ${parts + 1}${reader.parts > 0 ? ` of ${reader.parts}` : ""}: `;
+    if (reader.parts === 0 || parts === 0) pace.plan(weightOfPart(settings) * Math.max(1, reader.parts));
+    pace.step(WEIGHT.read, `${partName}reading`);
+    if (!(await reader.fill(pace))) break;
+    parts += 1;
+    sampleBytes += reader.part.inputBytes;
+    for (const tally of tallies) await measureUnit(run, tally, partName);
+  }
+  if (sampleBytes === 0) throw new ZbudError("ENOENT", nothingRead(reader));
+  const units = tallies.map((tally) => tally.estimate());
+  const summary = reader.summary();
+  const { sampleBytes: limit, seed } = settings;
+  const share = sampleBytes / summary.bytes;
+  return {
+    schema: "zbud-estimate/1",
+    input: summary,
+    sample: { bytes: sampleBytes, share, limitBytes: Number.isFinite(limit) ? limit : null, seed, parts },
+    units,
+    advice: advise(units, summary, sampleBytes),
+  };
+}
+
+function nothingRead(reader: Reader): string {
+  const { label, process } = reader.summary();
+  return process === null
+    ? `nothing could be read of ${label}: it changed or went away`
+    : `process ${process.pid} ended before any of its memory was read: start it again, and estimate while it runs`;
+}
+
+function weightOfPart({ units, codecs, drivers }: Settings): number {
+  const pools = drivers.length + Number(drivers.includes("zbud"));
+  const codec = WEIGHT.compress + WEIGHT.fit + WEIGHT.pack * pools;
+  return WEIGHT.read + units.length * codecs.length * codec;
+}
+
+/** What all steps of one estimate share. */
+interface Run {
+  part: Part;
+  compressed: CompressedUnits;
+  pools: Pools;
+  settings: Settings;
+  pace: Pace;
+}
+
+async function measureUnit(run: Run, tally: UnitTally, partName: string): Promise<void> {
+  const unitText = `${partName}${bytesText(tally.unit)} units`;
+  const scan = new UnitScan(run.part, tally.unit, tally.seen);
+  for (const codecTally of tally.codecs) await measureCodec(run, codecTally, scan, unitText);
+  tally.add(scan);
+}
+
+async function measureCodec(run: Run, tally: CodecTally, scan: UnitScan, unitText: string): Promise<void> {
+  const { compressed, settings, pace } = run;
+  const codec = getCodec(tally.codec);
+  const doing = `${unitText}: ${codec.name}`;
+  compressed.begin(scan);
+  await withPool(run, tally, settings.drivers[0], tally.unit, async (fill) => {
+    pace.step(WEIGHT.compress, `${doing}, compressing`);
+    // The first pool is filled on the way: the bytes are still in the caches.
+    await compressed.fill(codec, settings.clock, pace, (first, last) => fill.store(first, last));
+    pace.step(WEIGHT.pack, `${doing}, checking`);
+  });
+  tally.add(compressed);
+  for (const { driver, pageSize } of otherPools(run, tally)) {
+    pace.step(WEIGHT.pack, `${doing}, storing in ${driver}`);
+    await withPool(run, tally, driver, pageSize, (fill) => fill.storeAll(pace));
+  }
+}
+
+/** Takes a pool, has it filled, checks what it holds, and adds its figures. */
+async function withPool(
+  run: Run,
+  tally: CodecTally,
+  driver: string,
+  pageSize: number,
+  store: (fill: PoolFill) => Promise<void>,
+): Promise<void> {
+  const unitsMax = run.part.bytes.length / tally.unit;
+  const fill = run.pools.take(driver, pageSize, unitsMax, run.compressed, tally.codec);
+  try {
+    await store(fill);
+    tally.pool(driver, pageSize).add(await fill.finish(run.pace));
+  } finally {
+    fill.close();
+  }
+}
+
+/** All pools but the first: one for each other driver, and zbud with the page size that fits the data. */
+function* otherPools(run: Run, tally: CodecTally): Generator<{ driver: string; pageSize: number }> {
+  const { compressed, settings, pace } = run;
+  for (const driver of settings.drivers) {
+    if (driver !== settings.drivers[0]) yield { driver, pageSize: tally.unit };
+    if (driver !== "zbud") continue;
+    pace.step(WEIGHT.fit, `${bytesText(tally.unit)} units: ${tally.codec}, looking for the best page size`);
+    if (tally.fit === null) tally.chooseFit(compressed);
+    if (tally.fit !== null && tally.fit.pageSize !== tally.unit) {
+      yield { driver, pageSize: tally.fit.pageSize };
+    }
+  }
+}

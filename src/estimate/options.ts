@@ -1,0 +1,122 @@
+import { integerOption, show, ZbudError } from "../base/index.ts";
+import { codecNames } from "../codecs/index.ts";
+import { zpoolTypes } from "../zpool/index.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Unit sizes that can be asked for: powers of two, up to the largest page of a pool. */
+export const UNIT_BYTES_MIN: number = KiB;
+export const UNIT_BYTES_MAX: number = MiB;
+
+/**
+ * How much input lies in memory at once; a larger sample is stored and checked part by part. A part must have
+ * enough units for a pool to pack them as it would pack all, and short parts are quicker: their memory is used
+ * again while it is still in the caches.
+ */
+const PART_UNITS = 4096;
+const PART_BYTES_MIN = 32 * MiB;
+const PART_BYTES_MAX = 256 * MiB;
+
+/** How to estimate. Everything has a default. */
+export interface EstimateOptions {
+  /** Names of registered codecs; default `["lz4", "zstd"]`. */
+  codecs?: readonly string[];
+  /** Names of registered pool drivers; default all of them. */
+  drivers?: readonly string[];
+  /** Bytes compressed at a time: powers of two from 1 KiB to 1 MiB; default `[4096, 16384]`. */
+  units?: readonly number[];
+  /** The most bytes to read, or `"all"`; default 64 MiB. */
+  sampleBytes?: number | "all";
+  /** Chooses which units are read; default 1. The same seed and input give the same figures. */
+  seed?: number;
+  /** Stops the work: the promise is then rejected with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called now and then with the share of the work that is done, from 0 to 1, and what is being done. */
+  onProgress?: (share: number, doing: string) => void;
+  /** Milliseconds; for the time that compressing takes. Default `performance.now`. */
+  clock?: () => number;
+}
+
+/** The same, checked and complete. */
+export interface Settings {
+  codecs: readonly string[];
+  drivers: readonly string[];
+  units: readonly number[];
+  unitMax: number;
+  /** Infinity: all. */
+  sampleBytes: number;
+  /** The most bytes of input in memory at once; a multiple of `unitMax`. */
+  partBytes: number;
+  seed: number;
+  signal: AbortSignal | null;
+  onProgress: (share: number, doing: string) => void;
+  clock: () => number;
+}
+
+/**
+ * Checks options and fills in defaults.
+ *
+ * @throws {ZbudError} `ENOENT` for a codec or driver that is not registered, naming those that are;
+ *   `EINVAL` for anything else that is wrong, naming the option.
+ */
+export function readOptions(options: EstimateOptions): Settings {
+  const units = distinct("units", options.units ?? [4 * KiB, 16 * KiB]);
+  for (const unit of units) checkUnit(unit);
+  const unitMax = Math.max(...units);
+  const sampleBytes = readSampleBytes(options.sampleBytes ?? 64 * MiB, unitMax);
+  return {
+    codecs: known("codec", distinct("codecs", options.codecs ?? ["lz4", "zstd"]), codecNames()),
+    drivers: known("driver", distinct("drivers", options.drivers ?? zpoolTypes()), zpoolTypes()),
+    units,
+    unitMax,
+    sampleBytes,
+    partBytes: Math.min(Math.max(PART_UNITS * unitMax, PART_BYTES_MIN), PART_BYTES_MAX),
+    seed: integerOption("seed", options.seed ?? 1, 0, 0xffff_ffff),
+    signal: options.signal ?? null,
+    onProgress: options.onProgress ?? (() => {}),
+    clock: options.clock ?? (() => performance.now()),
+  };
+}
+
+function distinct<T>(name: string, values: readonly T[]): T[] {
+  if (!Array.isArray(values) || values.length === 0) {
+    throw new ZbudError("EINVAL", `${name} must name at least one, not ${show(values)}`);
+  }
+  return [...new Set(values)];
+}
+
+function known(kind: string, names: string[], registered: readonly string[]): string[] {
+  for (const name of names) {
+    if (!registered.includes(name)) {
+      throw new ZbudError("ENOENT", `unknown ${kind} ${show(name)}: use ${listed(registered)}`);
+    }
+  }
+  return names;
+}
+
+function listed(names: readonly string[]): string {
+  if (names.length < 2) return names.join("");
+  return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+}
+
+function checkUnit(unit: unknown): void {
+  const whole = typeof unit === "number" && Number.isInteger(unit);
+  if (!whole || unit < UNIT_BYTES_MIN || unit > UNIT_BYTES_MAX || (unit & (unit - 1)) !== 0) {
+    throw new ZbudError(
+      "EINVAL",
+      `a unit must be a power of two from 1k (1024 bytes) to 1m (1048576), not ${show(unit)}`,
+    );
+  }
+}
+
+function readSampleBytes(value: number | "all", unitMax: number): number {
+  if (value === "all") return Number.POSITIVE_INFINITY;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < unitMax) {
+    throw new ZbudError(
+      "EINVAL",
+      `the sample must be "all" or at least one unit (${unitMax} bytes), not ${show(value)}`,
+    );
+  }
+  return value - (value % unitMax);
+}

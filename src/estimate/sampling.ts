@@ -1,0 +1,100 @@
+import { Prng } from "../base/index.ts";
+
+/** A run of consecutive spans. */
+export interface SpanRange {
+  first: number;
+  count: number;
+}
+
+/** Which spans of an input to read: `wanted` of `total`, and of those the share of one part. */
+export interface SpanChoice {
+  total: number;
+  wanted: number;
+  seed: number;
+  spanBytes: number;
+  part: number;
+  parts: number;
+}
+
+/** When everything is read, it is dealt out to the parts in blocks of this many bytes. */
+const BLOCK_BYTES = 1 << 20;
+
+/**
+ * Chooses `wanted` of `total` spans, evenly and in order: the input is cut into `wanted` stretches of equal
+ * length (to within one span), and one span is taken from each, at a random place. So every region of the
+ * input is represented by its size, and no period in the data can meet a period of the choice.
+ *
+ * With several parts, each takes every `parts`-th of them, so that it is an even sample itself: what is
+ * learned from the first part (the best page size) holds for the others.
+ *
+ * Consecutive spans come as one range.
+ */
+export function* chooseSpans(choice: SpanChoice): Generator<SpanRange> {
+  const { total, wanted, part, parts } = choice;
+  if (wanted >= total) {
+    yield* dealBlocks(choice);
+    return;
+  }
+  const prng = new Prng(choice.seed);
+  let range: SpanRange | null = null;
+  for (let i = 0; i < wanted; i++) {
+    const low = Math.floor((i * total) / wanted);
+    const high = Math.floor(((i + 1) * total) / wanted);
+    const span = low + Math.floor((prng.uint32() / 0x1_0000_0000) * (high - low));
+    if (i % parts !== part) continue;
+    if (range !== null && range.first + range.count === span) {
+      range.count += 1;
+    } else {
+      if (range !== null) yield range;
+      range = { first: span, count: 1 };
+    }
+  }
+  if (range !== null) yield range;
+}
+
+/** The most spans that a part of such a choice can get. */
+export function spansPerPart(total: number, wanted: number, spanBytes: number, parts: number): number {
+  if (parts === 1) return Math.min(total, wanted);
+  if (wanted < total) return Math.ceil(wanted / parts);
+  const block = blockSpans(spanBytes);
+  return Math.ceil(Math.ceil(total / block) / parts) * block;
+}
+
+function* dealBlocks({ total, spanBytes, part, parts }: SpanChoice): Generator<SpanRange> {
+  if (parts === 1) {
+    if (total > 0) yield { first: 0, count: total };
+    return;
+  }
+  const block = blockSpans(spanBytes);
+  for (let first = part * block; first < total; first += parts * block) {
+    yield { first, count: Math.min(block, total - first) };
+  }
+}
+
+function blockSpans(spanBytes: number): number {
+  return Math.max(1, Math.floor(BLOCK_BYTES / spanBytes));
+}
+
+/**
+ * Keeps an even sample of a stream whose length nobody knows (Vitter's algorithm R): after `n` spans each of
+ * them was kept with the same probability.
+ */
+export class Reservoir {
+  readonly #prng: Prng;
+  readonly #slots: number;
+  #seen = 0;
+
+  constructor(slots: number, seed: number) {
+    this.#prng = new Prng(seed);
+    this.#slots = slots;
+  }
+
+  /** @returns the slot in which to keep the next span, over what lies there; -1: pass over this span. */
+  next(): number {
+    const index = this.#seen;
+    this.#seen += 1;
+    if (index < this.#slots) return index;
+    const slot = Math.floor((this.#prng.uint32() / 0x1_0000_0000) * (index + 1));
+    return slot < this.#slots ? slot : -1;
+  }
+}

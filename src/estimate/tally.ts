@@ -1,0 +1,178 @@
+import { fitPageSize } from "../drivers/index.ts";
+import type { CompressedUnits } from "./compress.ts";
+import type { Packed } from "./pack.ts";
+import type { UnitScan } from "./scan.ts";
+import { SeenUnits } from "./seen-units.ts";
+import type { CodecEstimate, FitSummary, PoolEstimate, UnitEstimate } from "./types.ts";
+
+/** Steps of a histogram; as many as a pool's page has chunks. */
+const STEPS = 64;
+
+/** Adds up the figures of one unit size over the parts. */
+export class UnitTally {
+  readonly unit: number;
+  readonly codecs: CodecTally[];
+  readonly seen: SeenUnits = new SeenUnits();
+  #units = 0;
+  #paddingBytes = 0;
+  #sameFilled = 0;
+  #duplicates = 0;
+
+  constructor(unit: number, codecs: readonly string[]) {
+    this.unit = unit;
+    this.codecs = codecs.map((codec) => new CodecTally(codec, unit));
+  }
+
+  add(scan: UnitScan): void {
+    this.#units += scan.units;
+    this.#paddingBytes += scan.paddingBytes;
+    this.#sameFilled += scan.sameFilled;
+    this.#duplicates += scan.duplicates;
+  }
+
+  estimate(): UnitEstimate {
+    const inputBytes = this.#units * this.unit - this.#paddingBytes;
+    return {
+      unit: this.unit,
+      units: this.#units,
+      paddingBytes: this.#paddingBytes,
+      sameFilled: this.#sameFilled,
+      duplicates: this.#duplicates,
+      codecs: this.codecs.map((codec) => codec.estimate(inputBytes)),
+    };
+  }
+}
+
+/** Adds up the figures of one codec at one unit size. */
+export class CodecTally {
+  readonly codec: string;
+  readonly unit: number;
+  readonly pools: PoolTally[] = [];
+  /** Chosen from the first part; null: not yet, or there was nothing to choose from. */
+  fit: FitSummary | null = null;
+  /** Units by compressed size; `[0]`: those that do not get smaller. */
+  readonly #counts: Float64Array;
+  readonly #compressNs: number[] = [];
+  readonly #decompressNs: number[] = [];
+
+  constructor(codec: string, unit: number) {
+    this.codec = codec;
+    this.unit = unit;
+    this.#counts = new Float64Array(unit);
+  }
+
+  add(units: CompressedUnits): void {
+    for (const unit of units.units) this.#counts[unit?.length ?? 0] += 1;
+    this.#compressNs.push(...units.compressNs);
+    this.#decompressNs.push(...units.decompressNs);
+  }
+
+  /** Chooses the page size for zbud from the sizes of one part, if there are any. */
+  chooseFit(units: CompressedUnits): void {
+    const sizes = units.units.filter((unit) => unit !== null).map((unit) => unit.length);
+    if (sizes.length === 0) return;
+    const { pageSize, curve } = fitPageSize(sizes, { unfitBytes: this.unit });
+    const objects = curve[0].objects + curve[0].unfit;
+    this.fit = { pageSize, objects, curve: curve.map(({ pageSize, bytes }) => ({ pageSize, bytes })) };
+  }
+
+  /** The tally of a pool; made when first asked for. */
+  pool(driver: string, pageSize: number): PoolTally {
+    const known = this.pools.find((pool) => pool.driver === driver && pool.pageSize === pageSize);
+    if (known) return known;
+    const pool = new PoolTally(driver, pageSize);
+    this.pools.push(pool);
+    return pool;
+  }
+
+  estimate(inputBytes: number): CodecEstimate {
+    const incompressible = this.#counts[0];
+    let compressible = 0;
+    let compressedBytes = 0;
+    const histogram = new Array<number>(STEPS).fill(0);
+    for (let size = 1; size < this.unit; size++) {
+      const count = this.#counts[size];
+      if (count === 0) continue;
+      compressible += count;
+      compressedBytes += count * size;
+      histogram[Math.ceil((size * STEPS) / this.unit) - 1] += count;
+    }
+    const leastBytes = compressedBytes + incompressible * this.unit;
+    return {
+      codec: this.codec,
+      incompressible,
+      compressible,
+      compressedBytes,
+      codecRatio: leastBytes === 0 ? null : inputBytes / leastBytes,
+      sizes: compressible === 0 ? null : this.#quantiles(compressible),
+      histogram,
+      compressNsPerUnit: medianOf(this.#compressNs),
+      decompressNsPerUnit: medianOf(this.#decompressNs),
+      pools: this.pools.map((pool) => {
+        const fitted = pool.driver === "zbud" && pool.pageSize === this.fit?.pageSize;
+        return pool.estimate(this.unit, inputBytes, incompressible, fitted);
+      }),
+      fit: this.fit,
+    };
+  }
+
+  #quantiles(compressible: number): NonNullable<CodecEstimate["sizes"]> {
+    const at = (share: number): number => {
+      let rank = Math.max(1, Math.ceil(share * compressible));
+      for (let size = 1; size < this.unit; size++) {
+        rank -= this.#counts[size];
+        if (rank <= 0) return size;
+      }
+      return this.unit;
+    };
+    return { min: at(0), p10: at(0.1), p50: at(0.5), p90: at(0.9), max: at(1) };
+  }
+}
+
+/** The middle one: a pause of the machine, or code that is not yet compiled, does not move it. */
+function medianOf(values: number[]): number | null {
+  if (values.length === 0) return null;
+  return Math.round(values.toSorted((a, b) => a - b)[values.length >> 1]);
+}
+
+/** Adds up the figures of one kind of pool. */
+export class PoolTally {
+  readonly driver: string;
+  readonly pageSize: number;
+  readonly #sum: Packed = { objects: 0, pages: 0, pageBytes: 0, metadataBytes: 0, refused: 0 };
+
+  constructor(driver: string, pageSize: number) {
+    this.driver = driver;
+    this.pageSize = pageSize;
+  }
+
+  add(packed: Packed): void {
+    this.#sum.objects += packed.objects;
+    this.#sum.pages += packed.pages;
+    this.#sum.pageBytes += packed.pageBytes;
+    this.#sum.metadataBytes += packed.metadataBytes;
+    this.#sum.refused += packed.refused;
+  }
+
+  estimate(unit: number, inputBytes: number, incompressible: number, fitted: boolean): PoolEstimate {
+    const { objects, pages, pageBytes, refused } = this.#sum;
+    // A pool that would hold nothing need not be there.
+    const metadataBytes = objects === 0 ? 0 : this.#sum.metadataBytes;
+    const rawBytes = (incompressible + refused) * unit;
+    const heldBytes = pageBytes + metadataBytes + rawBytes;
+    return {
+      driver: this.driver,
+      pageSize: this.pageSize,
+      fitted,
+      objects,
+      pages,
+      objectsPerPage: pages === 0 ? 0 : objects / pages,
+      pageBytes,
+      metadataBytes,
+      refused,
+      rawBytes,
+      heldBytes,
+      ratio: heldBytes === 0 ? null : inputBytes / heldBytes,
+    };
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * What an estimate says, as one plain object: `JSON.stringify` keeps all of it, and every face (terminal,
+ * `--json`, a page) draws from it and from nothing else.
+ *
+ * How a unit of input is counted, for one codec and one pool:
+ *
+ * | the unit | counted in | memory it takes |
+ * | --- | --- | --- |
+ * | is one 8-byte word, repeated | `sameFilled` | none: its owner keeps the word, no object is stored |
+ * | does not get smaller with the codec | `incompressible` | the whole unit, kept as it is, outside the pool |
+ * | gets smaller, but is refused by the pool as too big for its pages | `refused` of the pool | the same |
+ * | gets smaller, and fits | `objects` of the pool | its share of the pool's pages and metadata |
+ *
+ * So, for every pool: `units = sameFilled + incompressible + refused + objects`, and
+ * `heldBytes = pageBytes + metadataBytes + (incompressible + refused) * unit`.
+ *
+ * Duplicates are counted and shown, but nothing is deducted for them: no pool here shares one object between
+ * two owners. Not counted either is what finds a unit again (an index, about 8 bytes a unit): that is the
+ * owner's, and the same for every setting.
+ *
+ * Ratios compare with the bytes that were really there: the zeros that fill up the last unit of a file are
+ * data to the codec, but no memory that anybody saved.
+ */
+export interface Estimate {
+  /** Changes when a field changes its meaning. */
+  schema: "zbud-estimate/1";
+  input: InputSummary;
+  sample: SampleSummary;
+  /** One for each unit size, in the order asked for. */
+  units: UnitEstimate[];
+  advice: Advice;
+}
+
+/** What there was to read. */
+export interface InputSummary {
+  /** For a title: `src`, `process 4711`, `standard input`. */
+  label: string;
+  /** All of it, whether read or not. */
+  bytes: number;
+  files: number;
+  folders: number;
+  /** The processes whose memory was read, or null. */
+  process: ProcessSummary | null;
+  skipped: { symlinks: number; special: number; unreadable: number; empty: number };
+  /** Whole sentences on what a reader must know to trust the figures: what was left out, and why. */
+  notes: string[];
+}
+
+/** The memory of a process, as it was when its mappings were listed. */
+export interface ProcessSummary {
+  pid: number;
+  /** Its command name, as the system gives it. */
+  name: string;
+  /** Anonymous private writable mappings, heap and stack included. */
+  mappings: number;
+  /** Address space of those mappings. */
+  mappedBytes: number;
+  /** The part of it that lies in memory: the input of the estimate. */
+  residentBytes: number;
+  /** The part that lies in swap; not read, because reading would bring it back to memory. */
+  swappedBytes: number;
+  /** How residency was found: by asking the kernel, or by leaving out pages that hold only zeros. */
+  residency: "pagemap" | "scan";
+}
+
+/** What was read of it. */
+export interface SampleSummary {
+  /** Bytes of input that were read and stored, without padding. */
+  bytes: number;
+  /** `bytes / input.bytes`. */
+  share: number;
+  /** The most that was to be read; null: all of it. */
+  limitBytes: number | null;
+  seed: number;
+  /** Read and stored in so many parts, each in pools of its own; more than 1 only for very large samples. */
+  parts: number;
+}
+
+/** Figures for one unit size: the bytes that are compressed at a time. All counts are of the sample. */
+export interface UnitEstimate {
+  /** Bytes. */
+  unit: number;
+  units: number;
+  /** Zeros that filled up the last units of files. */
+  paddingBytes: number;
+  /** Units that are one 8-byte word, repeated. */
+  sameFilled: number;
+  /**
+   * Units, not same-filled, that equal an earlier one: byte by byte within a part, by 64 bits of hash across
+   * parts. Of an input with more than 4 million different units, a lower bound.
+   */
+  duplicates: number;
+  codecs: CodecEstimate[];
+}
+
+/** Figures for one codec at one unit size. */
+export interface CodecEstimate {
+  codec: string;
+  /** Units that do not get smaller. */
+  incompressible: number;
+  /** Units that do. */
+  compressible: number;
+  /** Sum of the compressed sizes. */
+  compressedBytes: number;
+  /**
+   * The ratio that an allocator without any loss would reach: bytes of the sample by the compressed sizes,
+   * incompressible units at full size. Null when there is nothing to keep at all.
+   */
+  codecRatio: number | null;
+  /** Compressed sizes of the units that get smaller: bytes at these shares of them. Null if there are none. */
+  sizes: { min: number; p10: number; p50: number; p90: number; max: number } | null;
+  /** Compressible units by compressed size: step `i` counts sizes in `(i, i + 1] * unit / 64`. */
+  histogram: number[];
+  /** Wall-clock time a unit in this run, a median, copies included; null when nothing was (de)compressed. */
+  compressNsPerUnit: number | null;
+  decompressNsPerUnit: number | null;
+  pools: PoolEstimate[];
+  /** How the memory of a zbud pool depends on its page size; null unless zbud was asked for. */
+  fit: FitSummary | null;
+}
+
+/** A page size chosen for this data. */
+export interface FitSummary {
+  /** Bytes; the page size that takes the least memory. */
+  pageSize: number;
+  /** Objects from which it was chosen. */
+  objects: number;
+  /** Every page size that was tried, with the memory those objects then take: pages, metadata, refused units. */
+  curve: { pageSize: number; bytes: number }[];
+}
+
+/** Figures of one real pool, filled with the sample's objects, read back, decompressed and compared. */
+export interface PoolEstimate {
+  driver: string;
+  /** Bytes. */
+  pageSize: number;
+  /** Whether the page size was fitted to this data, instead of being the unit's size. */
+  fitted: boolean;
+  objects: number;
+  pages: number;
+  /** `objects / pages`; 0 when nothing was stored. */
+  objectsPerPage: number;
+  pageBytes: number;
+  /** Bytes of the pool's own bookkeeping. */
+  metadataBytes: number;
+  /** Compressible units that this pool's pages cannot take; they are kept uncompressed. */
+  refused: number;
+  /** Units kept uncompressed, `(incompressible + refused) * unit`. */
+  rawBytes: number;
+  /** All memory that the sample then takes. */
+  heldBytes: number;
+  /** The effective ratio: bytes of the sample by `heldBytes`. Null when nothing is held at all. */
+  ratio: number | null;
+}
+
+/** One way to keep the data, scaled from the sample to the whole input. */
+export interface Setting {
+  driver: string;
+  pageSize: number;
+  codec: string;
+  unit: number;
+  /** What to give as `maxPages`: the pages that the whole input needs, 5 % more, rounded up to two digits. */
+  maxPages: number;
+  inputBytes: number;
+  heldBytes: number;
+  savedBytes: number;
+  /** `savedBytes / inputBytes`; below 0 when it takes more than it holds. */
+  savedShare: number;
+  ratio: number | null;
+  decompressNsPerUnit: number | null;
+}
+
+/** What to do. */
+export interface Advice {
+  /** Whether the best setting saves at least 5 %. */
+  worthwhile: boolean;
+  /** One sentence that says it all. */
+  text: string;
+  /** The same on `quicker`. */
+  quickerText: string | null;
+  /** The setting that takes the least memory. */
+  best: Setting;
+  /** The best setting of the codec that is quickest to read back, when that is another one and saves 5 %. */
+  quicker: Setting | null;
+}

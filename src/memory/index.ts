@@ -1,0 +1,1 @@
+export { createPageMemory, type PageMemory } from "./page-memory.ts";

@@ -1,0 +1,15 @@
+export {
+  type AllocLine,
+  type Eviction,
+  type FreeLine,
+  parseTrace,
+  type ReclaimLine,
+  type RefusedAllocLine,
+  type ShrinkLine,
+  type Trace,
+  type TraceHeader,
+  type TraceLine,
+} from "./format.ts";
+export { type Recording, record } from "./record.ts";
+export { type Mismatch, type ReplayOptions, type ReplayResult, replay } from "./replay.ts";
+export type { TracedPool } from "./subject.ts";

@@ -1,0 +1,214 @@
+import { type Handle, show, ZbudError } from "../base/index.ts";
+import type { PoolObserver, ReclaimResult } from "../zpool/index.ts";
+import {
+  DEPTH_MAX,
+  type Eviction,
+  type ReclaimLine,
+  type ShrinkLine,
+  type TraceHeader,
+  type TraceLine,
+} from "./format.ts";
+import { PageSerials, type Subject, subjectOf, type TracedPool } from "./subject.ts";
+
+/** A recording in progress. */
+export interface Recording {
+  /**
+   * Ends it. What the pool does afterwards is not recorded. A second call does nothing.
+   *
+   * @throws what `write` threw, which ended the recording where it was; {@link ZbudError} `ENOTSUP` if
+   *   handlers reclaimed in handlers deeper than a trace can tell, 100.
+   */
+  stop(): void;
+}
+
+/**
+ * Records what a pool does, as a trace that can be replayed on another pool. Sizes and places are recorded,
+ * never the stored bytes.
+ *
+ * @param pool - a pool that holds nothing yet: a trace begins with an empty one.
+ * @param write - gets the trace line by line, each without its line end, the header first.
+ * @throws {ZbudError} `EINVAL` if the pool holds objects already, or `write` is no function; `EBUSY` if it has
+ *   an observer. What `write` throws for the header; later it ends the recording and comes out of `stop()`.
+ */
+export function record(pool: TracedPool, write: (line: string) => void): Recording {
+  if (typeof write !== "function") {
+    throw new ZbudError("EINVAL", `write must be a function that takes a line, not ${show(write)}`);
+  }
+  const subject = subjectOf(pool);
+  if (subject.pages !== 0) {
+    throw new ZbudError(
+      "EINVAL",
+      `a recording begins with an empty pool, and this one has ${subject.pages} pages in use; record from its start`,
+    );
+  }
+  const { pageSize, maxPages, chunkOrder } = pool.shape;
+  const header: TraceHeader = {
+    trace: "zbud/1",
+    interface: subject.interface,
+    ...(subject.driver === "zbud" ? {} : { driver: subject.driver }),
+    pageSize,
+    ...(chunkOrder === undefined || chunkOrder === 6 ? {} : { chunkOrder }),
+    maxPages,
+    evict: pool.evictable,
+  };
+  const recorder = new Recorder(subject, write);
+  subject.observe(recorder);
+  try {
+    write(JSON.stringify(header));
+  } catch (error) {
+    subject.observe(null);
+    throw error;
+  }
+  return { stop: () => recorder.stop() };
+}
+
+/** A reclaim or shrink that is under way: its evictions so far. */
+interface Frame {
+  line: ReclaimLine | ShrinkLine;
+  /** The eviction whose handler runs now: what the pool does now, the handler does. */
+  eviction: Eviction | null;
+}
+
+/** Turns events into lines. A stack of frames follows handlers that reclaim in their turn. */
+class Recorder implements PoolObserver {
+  readonly #subject: Subject;
+  readonly #write: (line: string) => void;
+  readonly #serials = new PageSerials();
+  readonly #ids = new Map<Handle, number>();
+  readonly #frames: Frame[] = [];
+  #nextId = 0;
+
+  /** Whether events are for this recorder; it detaches itself when it cannot go on. */
+  #attached = true;
+  #failure: { error: unknown } | null = null;
+
+  constructor(subject: Subject, write: (line: string) => void) {
+    this.#subject = subject;
+    this.#write = write;
+  }
+
+  stop(): void {
+    this.#detach();
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure.error;
+  }
+
+  onAlloc(size: number, result: Handle | "ENOSPC" | "ENOMEM" | "EINVAL"): void {
+    const { pages } = this.#subject;
+    if (typeof result === "string") {
+      if (!Number.isFinite(size)) return; // NaN and the like have no form in JSON
+      this.#emit({ op: "alloc", size, error: result, pages });
+      return;
+    }
+    const { page, offset } = this.#subject.inspect(result);
+    const serial = this.#serials.afterAlloc(page, pages);
+    const id = this.#nextId++;
+    this.#ids.set(result, id);
+    this.#emit({ op: "alloc", size, id, page: serial, offset, pages });
+  }
+
+  onFree(handle: Handle): void {
+    const { pages } = this.#subject;
+    this.#emit({ op: "free", id: this.#ids.get(handle) as number, pages });
+    this.#ids.delete(handle);
+    this.#serials.afterRelease(pages);
+  }
+
+  onReclaimStart(retries: number): void {
+    // A shrink's reclaims are part of its line.
+    const frame = this.#frames.at(-1);
+    if (frame !== undefined && frame.line.op === "shrink" && frame.eviction === null) return;
+    this.#open({ op: "reclaim", retries, evictions: [], result: "throw", pages: 0 });
+  }
+
+  onReclaimEnd(result: ReclaimResult | "throw"): void {
+    const frame = this.#frames.at(-1);
+    if (frame === undefined) return; // of a reclaim that began before the recording
+    const { pages } = this.#subject;
+    this.#serials.afterRelease(pages);
+    if (frame.line.op === "shrink") return;
+    this.#close({ ...frame.line, result, pages });
+  }
+
+  onShrinkStart(pages: number): void {
+    this.#open({
+      op: "shrink",
+      pages,
+      evictions: [],
+      result: "throw",
+      reclaimed: 0,
+      poolPages: 0,
+      totalSize: 0,
+    });
+  }
+
+  onShrinkEnd(reclaimed: number, result: ReclaimResult | "throw"): void {
+    const line = this.#frames.at(-1)?.line;
+    if (line === undefined) return;
+    const { pages, pageSize } = this.#subject;
+    this.#serials.afterRelease(pages);
+    const totalSize = pages * pageSize;
+    this.#close({ ...(line as ShrinkLine), result, reclaimed, poolPages: pages, totalSize });
+  }
+
+  onEvictStart(handle: Handle): void {
+    const frame = this.#frames.at(-1);
+    if (frame === undefined) return;
+    frame.eviction = { id: this.#ids.get(handle) as number, do: [], returns: "throw" };
+    frame.line.evictions.push(frame.eviction);
+  }
+
+  onEvictEnd(_handle: Handle, returned: boolean | "throw"): void {
+    const frame = this.#frames.at(-1);
+    if (frame === undefined) return;
+    if (frame.eviction !== null && returned !== "throw") frame.eviction.returns = returned ? 0 : -1;
+    frame.eviction = null;
+  }
+
+  #open(line: ReclaimLine | ShrinkLine): void {
+    this.#frames.push({ line, eviction: null });
+  }
+
+  #close(line: ReclaimLine | ShrinkLine): void {
+    this.#frames.pop();
+    this.#emit(line);
+  }
+
+  /** To the handler that runs now, if there is one; else to the file. A listener must not throw. */
+  #emit(line: TraceLine): void {
+    if (!this.#attached) return;
+    const eviction = this.#frames.at(-1)?.eviction;
+    if (this.#frames.length > DEPTH_MAX) {
+      this.#fail(
+        new ZbudError(
+          "ENOTSUP",
+          `handlers reclaimed in handlers more than ${DEPTH_MAX} deep, which a trace cannot tell; the recording ended there`,
+        ),
+      );
+    } else if (eviction) {
+      eviction.do.push(line);
+    } else {
+      try {
+        this.#write(JSON.stringify(line));
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = { error };
+    this.#detach();
+  }
+
+  #detach(): void {
+    if (!this.#attached) return;
+    this.#attached = false;
+    try {
+      this.#subject.observe(null);
+    } catch {
+      // The pool was closed, and with it this observer is gone.
+    }
+  }
+}

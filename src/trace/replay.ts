@@ -1,0 +1,307 @@
+import { type Handle, integerOption, show, ZbudError } from "../base/index.ts";
+import { ZbudPool } from "../drivers/index.ts";
+import { createZpool, type PoolStats } from "../zpool/index.ts";
+import type { Eviction, Trace, TraceHeader, TraceLine } from "./format.ts";
+import { PageSerials, type Subject, subjectOf, type TracedPool } from "./subject.ts";
+
+/** One thing that came out otherwise than the trace says. */
+export interface Mismatch {
+  /** Line of the trace, from 1. */
+  line: number;
+  /** What differs: `"offset"`, `"pages"`, `"result"`, `"bytes"`, … */
+  what: string;
+  expected: unknown;
+  actual: unknown;
+}
+
+/** What a replay found. */
+export interface ReplayResult {
+  /** Operations done, those of evict handlers included. */
+  operations: number;
+  mismatches: Mismatch[];
+  /** The pool's figures at the end. */
+  stats: PoolStats;
+}
+
+/** How to replay. */
+export interface ReplayOptions {
+  /** Mismatches after which a replay ends; default 20. Once results differ, most that follow do. */
+  mismatchesMax?: number;
+  /**
+   * Replays the workload on a pool of another shape: fields of the header that are to be otherwise. Then
+   * places and results are that pool's own and only bytes are compared; whatever it evicts is freed, and
+   * later operations on it are left out.
+   */
+  shape?: Partial<Pick<TraceHeader, "driver" | "pageSize" | "chunkOrder" | "maxPages">>;
+  /** Gets the pool before the first operation, to observe or record it. */
+  onPool?: (pool: TracedPool) => void;
+}
+
+/** What a replaying handler throws where the recorded one threw. */
+class RecordedThrow extends Error {}
+
+/**
+ * Does a trace's operations on a fresh pool of the kind that its header describes, and compares every
+ * error, page identity, offset, count, result, the order of evictions, and the bytes of every object: each
+ * is filled after its alloc and checked before its free.
+ *
+ * @returns what differed; nothing for a correct allocator.
+ * @throws {ZbudError} `EBADMSG` if the trace contradicts itself; `EINVAL` if its header describes no
+ *   possible pool, or an option is none; `ENOENT` if its driver is not registered; `ENOMEM` if there is no
+ *   address space for its pool.
+ */
+export function replay(trace: Trace, options: ReplayOptions = {}): ReplayResult {
+  const { header, operations } = trace ?? {};
+  if (header === undefined || operations === undefined) {
+    throw new ZbudError("EINVAL", `replay takes what parseTrace gave, not ${show(trace)}`);
+  }
+  const { mismatchesMax = 20, shape = {}, onPool } = options;
+  integerOption("mismatchesMax", mismatchesMax, 1, 2 ** 31);
+  checkShape(shape, header);
+  const replayer = new Replayer({ ...header, ...shape }, mismatchesMax, Object.keys(shape).length === 0);
+  try {
+    if (onPool === undefined) replayer.observe();
+    else onPool(replayer.pool);
+    for (let i = 0; i < operations.length && !replayer.full; i++) {
+      replayer.step(operations[i], i + 2);
+    }
+    return replayer.finish();
+  } finally {
+    replayer.pool.close();
+  }
+}
+
+const SHAPE_FIELDS = ["driver", "pageSize", "chunkOrder", "maxPages"];
+
+function checkShape(shape: object, header: TraceHeader): void {
+  const unknown = Object.keys(shape).find((name) => !SHAPE_FIELDS.includes(name));
+  if (unknown !== undefined) {
+    throw new ZbudError(
+      "EINVAL",
+      `unknown field ${show(unknown)} in shape; known: ${SHAPE_FIELDS.join(", ")}`,
+    );
+  }
+  if ("driver" in shape && header.interface === "zbud") {
+    throw new ZbudError(
+      "EINVAL",
+      'a trace of the interface "zbud" has no other driver; leave it out of shape',
+    );
+  }
+}
+
+/** Makes the pool that a header describes. What is wrong with it is wrong with line 1. */
+function poolFor(header: TraceHeader, onEvict: (handle: Handle) => boolean): TracedPool {
+  const { pageSize, maxPages, chunkOrder, driver = "zbud" } = header;
+  const options = {
+    pageSize,
+    maxPages,
+    ...(chunkOrder === undefined ? {} : { chunkOrder }),
+    ...(header.evict ? { onEvict } : {}),
+  };
+  try {
+    return header.interface === "zbud" ? new ZbudPool(options) : createZpool(driver, options);
+  } catch (error) {
+    if (!(error instanceof ZbudError)) throw error;
+    throw new ZbudError(error.code, `line 1 describes no possible pool: ${error.message}`, { cause: error });
+  }
+}
+
+class Replayer {
+  readonly pool: TracedPool;
+  readonly #subject: Subject;
+  readonly #mismatchesMax: number;
+  /** Whether results and places are compared, and evictions are the recorded ones. */
+  readonly #exact: boolean;
+  readonly #mismatches: Mismatch[] = [];
+  readonly #serials = new PageSerials();
+  readonly #handles = new Map<number, Handle>();
+  readonly #ids = new Map<Handle, number>();
+  #operations = 0;
+  #line = 0;
+  /** The evictions that the operation under way is to bring, and how many have come. */
+  #expected: Eviction[] = [];
+  #came = 0;
+  /** Pages that the last shrink to end released; null if nobody listens. */
+  #reclaimed: number | null = null;
+
+  constructor(header: TraceHeader, mismatchesMax: number, exact: boolean) {
+    this.#exact = exact;
+    this.pool = poolFor(header, (handle) => this.#evict(handle));
+    this.#subject = subjectOf(this.pool);
+    this.#mismatchesMax = mismatchesMax;
+  }
+
+  /** Listens to the pool for what a call that throws does not return. */
+  observe(): void {
+    this.#subject.observe({
+      onShrinkEnd: (reclaimed) => {
+        this.#reclaimed = reclaimed;
+      },
+    });
+  }
+
+  get full(): boolean {
+    return this.#mismatches.length >= this.#mismatchesMax;
+  }
+
+  step(operation: TraceLine, line: number): void {
+    this.#line = line;
+    this.#perform(operation);
+  }
+
+  finish(): ReplayResult {
+    for (const id of this.#handles.keys()) this.#checkBytes(id);
+    this.pool.verify();
+    return { operations: this.#operations, mismatches: this.#mismatches, stats: this.pool.stats() };
+  }
+
+  #perform(operation: TraceLine): void {
+    this.#operations++;
+    switch (operation.op) {
+      case "alloc":
+        this.#alloc(operation);
+        break;
+      case "free": {
+        const handle = this.#handles.get(operation.id);
+        if (handle === undefined) {
+          if (!this.#exact || this.#mismatches.length > 0) break; // evicted, or an alloc went wrong before
+          throw this.#contradiction(`object ${operation.id} is freed and was not there`);
+        }
+        this.#checkBytes(operation.id);
+        this.#forget(operation.id, handle);
+        this.#serials.afterRelease(this.#subject.pages);
+        this.#compare("pages", operation.pages, this.#subject.pages);
+        break;
+      }
+      default:
+        this.#reclaim(operation);
+    }
+  }
+
+  #alloc(operation: TraceLine & { op: "alloc" }): void {
+    const result = this.#tryAlloc(operation.size);
+    const { pages } = this.#subject;
+    if (typeof result === "string") {
+      this.#compare("error", "error" in operation ? operation.error : undefined, result);
+    } else {
+      const { page, offset } = this.#subject.inspect(result);
+      const serial = this.#serials.afterAlloc(page, pages);
+      if ("error" in operation && this.#exact) {
+        this.#compare("error", operation.error, undefined);
+        this.#subject.free(result);
+        this.#serials.afterRelease(this.#subject.pages);
+      } else if (!("error" in operation)) {
+        this.#compare("page", operation.page, serial);
+        this.#compare("offset", operation.offset, offset);
+        if (this.#handles.has(operation.id)) {
+          throw this.#contradiction(`object ${operation.id} is allocated and was there`);
+        }
+        this.#handles.set(operation.id, result);
+        this.#ids.set(result, operation.id);
+        const view = this.#subject.map(result);
+        this.#compare("size", operation.size, view.length);
+        view.fill(fillOf(operation.id));
+      } else {
+        this.#subject.free(result); // where the recorded pool had no room
+      }
+    }
+    this.#compare("pages", operation.pages, pages);
+  }
+
+  #tryAlloc(size: number): Handle | "ENOSPC" | "ENOMEM" | "EINVAL" {
+    try {
+      return this.#subject.alloc(size);
+    } catch (error) {
+      if (error instanceof ZbudError && error.code === "EINVAL") return "EINVAL";
+      throw error;
+    }
+  }
+
+  #reclaim(operation: TraceLine & { op: "reclaim" | "shrink" }): void {
+    const outer = { expected: this.#expected, came: this.#came };
+    this.#expected = operation.evictions;
+    this.#came = 0;
+    try {
+      if (operation.op === "reclaim") {
+        const result = this.#catchRecorded(() => {
+          if (!(this.pool instanceof ZbudPool)) throw this.#contradiction("reclaim is of the zbud interface");
+          return this.pool.reclaimPage(operation.retries);
+        });
+        this.#compare("result", operation.result, result);
+        this.#compare("pages", operation.pages, this.#subject.pages);
+      } else {
+        const done = this.#catchRecorded(() => {
+          if (this.pool instanceof ZbudPool) throw this.#contradiction("shrink is of the zpool interface");
+          return this.pool.shrink(operation.pages);
+        });
+        const { result, reclaimed } =
+          done === "throw" ? { result: done, reclaimed: this.#reclaimed ?? operation.reclaimed } : done;
+        this.#compare("result", operation.result, result);
+        this.#compare("reclaimed", operation.reclaimed, reclaimed);
+        this.#compare("poolPages", operation.poolPages, this.#subject.pages);
+        this.#compare("totalSize", operation.totalSize, this.#subject.pages * this.#subject.pageSize);
+      }
+      this.#compare("evictions", operation.evictions.length, this.#came);
+    } finally {
+      this.#expected = outer.expected;
+      this.#came = outer.came;
+      this.#serials.afterRelease(this.#subject.pages);
+    }
+  }
+
+  #catchRecorded<T>(operation: () => T): T | "throw" {
+    try {
+      return operation();
+    } catch (error) {
+      if (error instanceof RecordedThrow) return "throw";
+      throw error;
+    }
+  }
+
+  /** The evict handler: does what the recorded one did. */
+  #evict(handle: Handle): boolean {
+    this.#serials.afterRelease(this.#subject.pages); // a shrink may have released pages since the last
+    if (!this.#exact) {
+      const id = this.#ids.get(handle) as number;
+      this.#checkBytes(id);
+      this.#forget(id, handle);
+      return true;
+    }
+    const eviction = this.#expected[this.#came++];
+    this.#compare("evicted object", eviction?.id, this.#ids.get(handle));
+    if (eviction === undefined || this.full) return false;
+    for (const operation of eviction.do) this.#perform(operation);
+    if (eviction.returns === "throw") throw new RecordedThrow();
+    return eviction.returns === 0;
+  }
+
+  #forget(id: number, handle: Handle): void {
+    this.#handles.delete(id);
+    this.#ids.delete(handle);
+    this.#subject.free(handle);
+  }
+
+  #checkBytes(id: number): void {
+    const view = this.#subject.map(this.#handles.get(id) as Handle);
+    const fill = fillOf(id);
+    const at = view.findIndex((byte) => byte !== fill);
+    if (at >= 0) this.#note("bytes", fill, view[at]);
+  }
+
+  #compare(what: string, expected: unknown, actual: unknown): void {
+    if (this.#exact && expected !== actual) this.#note(what, expected, actual);
+  }
+
+  #note(what: string, expected: unknown, actual: unknown): void {
+    this.#mismatches.push({ line: this.#line, what, expected, actual });
+  }
+
+  #contradiction(what: string): ZbudError {
+    return new ZbudError("EBADMSG", `line ${this.#line}: ${what}; the trace contradicts itself`);
+  }
+}
+
+/** The byte that fills an object; neighbours in time differ. */
+function fillOf(id: number): number {
+  return (id * 167 + 13) & 0xff;
+}

@@ -1,0 +1,16 @@
+export { checkObserver } from "./observer.ts";
+export { hasZpoolDriver, registerZpoolDriver, unregisterZpoolDriver, zpoolTypes } from "./registry.ts";
+export { type CountedStats, completeStats, SIZE_STEPS, sizeStepOf } from "./stats.ts";
+export type {
+  AllocRefusal,
+  DriverPool,
+  MapMode,
+  ObjectPlace,
+  PoolObserver,
+  PoolShape,
+  PoolStats,
+  ReclaimResult,
+  ZpoolDriver,
+  ZpoolOptions,
+} from "./types.ts";
+export { type CreateZpoolOptions, createZpool, type ShrinkResult, Zpool } from "./zpool.ts";

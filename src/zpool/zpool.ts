@@ -1,0 +1,246 @@
+import { type Handle, show, ZbudError } from "../base/index.ts";
+import { countOpenPools, driverOf } from "./registry.ts";
+import type {
+  AllocRefusal,
+  DriverPool,
+  MapMode,
+  ObjectPlace,
+  PoolObserver,
+  PoolShape,
+  PoolStats,
+  ReclaimResult,
+  ZpoolOptions,
+} from "./types.ts";
+
+/** Tries that one page of a shrink gets. */
+const SHRINK_RETRIES = 8;
+
+/** What {@link Zpool.shrink} did. */
+export interface ShrinkResult {
+  /** Pages released. */
+  reclaimed: number;
+  /** The last reclaim's result; `"EINVAL"` when none was tried. */
+  result: ReclaimResult;
+}
+
+/** Options of {@link createZpool}: the driver's own, and what to do on eviction. */
+export interface CreateZpoolOptions extends ZpoolOptions {
+  /** Chunks a page = `2^chunkOrder` (zbud). */
+  chunkOrder?: number;
+  /**
+   * Called by `shrink` for each object to evict. To evict, save what is to be saved, call
+   * `pool.free(handle)` and return true; to keep it, return false.
+   */
+  onEvict?: ((handle: Handle, pool: Zpool) => boolean) | undefined;
+}
+
+/**
+ * A pool of compressed objects, whatever the allocator behind it. Every method that takes a handle throws
+ * {@link ZbudError} `EBADF` if the pool has no such object, every method `ECLOSED` after `close()`; then
+ * nothing changed.
+ */
+export class Zpool {
+  /** The driver's name. */
+  readonly type: string;
+  /** Whether the pool has an evict handler and its driver can reclaim. */
+  readonly evictable: boolean;
+  readonly #pool: DriverPool;
+  #observer: PoolObserver | null = null;
+  #closed = false;
+
+  /** Use {@link createZpool}. */
+  constructor(type: string, options: CreateZpoolOptions) {
+    const driver = driverOf(type);
+    if (typeof options !== "object" || options === null) {
+      throw new ZbudError(
+        "EINVAL",
+        `options must be an object such as { maxPages: 1000 }, not ${show(options)}`,
+      );
+    }
+    const { onEvict = null } = options;
+    if (onEvict !== null && typeof onEvict !== "function") {
+      throw new ZbudError(
+        "EINVAL",
+        `onEvict must be a function (handle, pool) => boolean, not ${show(onEvict)}`,
+      );
+    }
+    this.type = type;
+    this.evictable = onEvict !== null && driver.canReclaim;
+    const pool = driver.create(options, onEvict === null ? null : (handle) => onEvict(handle, this));
+    if (typeof pool?.alloc !== "function" || typeof pool.close !== "function") {
+      throw new ZbudError(
+        "EINVAL",
+        `the driver of type ${show(type)} made no pool but ${show(pool)}; mend its create`,
+      );
+    }
+    this.#pool = pool;
+    countOpenPools(type, 1);
+  }
+
+  /** The options that make another pool of the same shape. */
+  get shape(): PoolShape {
+    return this.#pool.shape;
+  }
+
+  /** Bytes of a page. */
+  get pageSize(): number {
+    return this.#pool.pageSize;
+  }
+
+  /** The largest object that the driver takes, in bytes. */
+  get objectBytesMax(): number {
+    return this.#pool.objectBytesMax;
+  }
+
+  /** Pages of memory in use. */
+  get totalPages(): number {
+    return this.#pool.pageCount;
+  }
+
+  /** Bytes of memory in use for pages, not of content. */
+  get totalSize(): number {
+    return this.#pool.pageCount * this.#pool.pageSize;
+  }
+
+  /**
+   * Reserves room for one object.
+   *
+   * @param size - bytes, a positive integer.
+   * @returns a {@link Handle}, or why there is none: `"ENOSPC"` (too big for this driver, whatever is
+   *   free: it compresses poorly) or `"ENOMEM"` (full now: shrink, then try again).
+   * @throws {ZbudError} `EINVAL` if `size` is not a positive integer.
+   */
+  malloc(size: number): Handle | AllocRefusal {
+    return this.#pool.alloc(size);
+  }
+
+  /** Frees an object; its handle is void from here on. */
+  free(handle: Handle): void {
+    this.#pool.free(handle);
+  }
+
+  /**
+   * A view of an object's bytes, until `unmap`. Where an object may lie in two places it is a copy, which
+   * `unmap` writes back unless `mode` is `"ro"`.
+   */
+  map(handle: Handle, mode: MapMode = "rw"): Uint8Array {
+    return this.#pool.map(handle, mode);
+  }
+
+  /** Ends what `map` began. */
+  unmap(handle: Handle): void {
+    this.#pool.unmap(handle);
+  }
+
+  /**
+   * Copies an object out: what a consumer should use by default.
+   *
+   * @param into - at least as long as the object.
+   * @returns the object's size in bytes.
+   * @throws {ZbudError} `EINVAL` if `into` is too short.
+   */
+  read(handle: Handle, into: Uint8Array): number {
+    return this.#pool.read(handle, into);
+  }
+
+  /**
+   * Copies bytes into an object, from its start.
+   *
+   * @throws {ZbudError} `EINVAL` if there are more than the object takes.
+   */
+  write(handle: Handle, bytes: Uint8Array): void {
+    this.#pool.write(handle, bytes);
+  }
+
+  /** The object's size in bytes, as asked for. */
+  sizeOf(handle: Handle): number {
+    return this.#pool.sizeOf(handle);
+  }
+
+  /**
+   * Reclaims pages one by one, with 8 retries for each, until `pages` are released or a reclaim fails.
+   *
+   * @returns how many were released, and the last reclaim's result: `"EINVAL"` at once for a pool that is
+   *   not {@link evictable}, and for `shrink(0)`.
+   * @throws {ZbudError} `EINVAL` if `pages` is not a whole number. What the evict handler throws comes
+   *   through; the pages released until then stay released.
+   */
+  shrink(pages: number): ShrinkResult {
+    if (this.#closed) throw new ZbudError("ECLOSED", "this pool was closed; make a new one");
+    if (!Number.isInteger(pages) || pages < 0) {
+      throw new ZbudError("EINVAL", `pages must be a whole number of pages to release, not ${show(pages)}`);
+    }
+    this.#observer?.onShrinkStart?.(pages);
+    let reclaimed = 0;
+    let result: ReclaimResult = "EINVAL";
+    let returned = false;
+    try {
+      while (reclaimed < pages) {
+        result = this.#pool.reclaimPage(SHRINK_RETRIES);
+        if (result !== "ok") break;
+        reclaimed++;
+      }
+      returned = true;
+    } finally {
+      this.#observer?.onShrinkEnd?.(reclaimed, returned ? result : "throw");
+    }
+    return { reclaimed, result };
+  }
+
+  /**
+   * Gives memory that no page uses back to the system, as far as the driver can.
+   *
+   * @returns bytes given back.
+   */
+  trim(): number {
+    return this.#pool.trim();
+  }
+
+  /** Where an object lies. */
+  inspect(handle: Handle): ObjectPlace {
+    return this.#pool.inspect(handle);
+  }
+
+  /** Figures of this moment; see {@link PoolStats}. */
+  stats(): PoolStats {
+    return this.#pool.stats();
+  }
+
+  /** Checks the driver's invariants; throws `ECORRUPT` naming the first that does not hold. */
+  verify(): void {
+    this.#pool.verify();
+  }
+
+  /** Tells a listener what happens from here on, or nobody (`null`). Throws `EBUSY` if another one is there. */
+  observe(observer: PoolObserver | null): void {
+    this.#pool.observe(observer);
+    this.#observer = observer;
+  }
+
+  /** Ends the pool and gives its memory back. A second close does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#observer = null;
+    try {
+      this.#pool.close();
+    } finally {
+      countOpenPools(this.type, -1);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Makes a pool of the given type.
+ *
+ * @param type - a registered driver; importing the package registers `"zbud"`.
+ * @throws {ZbudError} `ENOENT` for an unknown type, naming those that exist; `EINVAL` naming a bad option;
+ *   `ENOMEM` if its address space cannot be reserved.
+ */
+export function createZpool(type: string, options: CreateZpoolOptions): Zpool {
+  return new Zpool(type, options);
+}

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { partlyNoisy } from "../estimate/data.ts";
+import { ended, MAIN, QUIET, start } from "./command.ts";
+
+const LINUX = process.platform === "linux";
+const folder = mkdtempSync(join(tmpdir(), "zbud-stop-"));
+after(() => rmSync(folder, { recursive: true }));
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 2000; i++) {
+    if (holds()) return;
+    await sleep(10);
+  }
+  assert.fail(`not within 20 s: ${what}`);
+}
+
+/** Feeds more than a pipe holds, and waits until it was taken: then the command is at work. */
+async function feed(child: ChildProcess, bytes: Uint8Array): Promise<void> {
+  await new Promise((resolve) => child.stdin?.write(bytes, resolve));
+}
+
+function hasOpen(pid: number, path: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === path);
+  } catch {
+    return false; // a descriptor that was closed meanwhile
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1");
+  return text.trim() === "" ? [] : text.trim().split(" ").map(Number);
+}
+
+suite("Ctrl-C", { skip: !LINUX }, () => {
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    test(`${signal} while a stream is awaited: exit code ${code}, without a word`, async () => {
+      const child = start(["estimate", "-"], { input: "" });
+      await feed(child, partlyNoisy(1000, 4096, 100, 1));
+      child.kill(signal);
+      assert.deepEqual(await ended(child), { code, signal: null, stdout: "", stderr: "" });
+    });
+  }
+
+  test("while it computes: it stops at once", async () => {
+    const child = start(["estimate", "-", "--codec", "deflate", "--unit", "1k,2k,4k,8k,16k"], { input: "" });
+    await feed(child, partlyNoisy(16_384, 4096, 1000, 1));
+    child.stdin?.end();
+    await sleep(200);
+    child.kill("SIGINT");
+    const begun = performance.now();
+    assert.deepEqual(await ended(child), { code: 130, signal: null, stdout: "", stderr: "" });
+    assert.ok(performance.now() - begun < 2000);
+  });
+
+  test("in the demonstration: the process that it started is gone too", async () => {
+    const child = start(["estimate", "--demo"]);
+    const pid = child.pid as number;
+    await until("it started its process", () => childrenOf(pid).length > 0);
+    const [inner] = childrenOf(pid);
+    child.kill("SIGINT");
+    const { code, stderr } = await ended(child);
+    assert.deepEqual([code, stderr], [130, ""]);
+    assert.equal(existsSync(`/proc/${inner}`), false);
+  });
+});
+
+suite("a process that ends while it is read", { skip: !LINUX }, () => {
+  test("is no reason to fail: what was read is used, and it is said", async () => {
+    const program = `
+      globalThis.kept = Buffer.alloc(400 << 20, "abcdefgh12345");
+      console.log("ready");
+      process.stdin.resume().on("end", () => process.exit());`;
+    const victim = spawn(process.execPath, ["-e", program], { stdio: ["pipe", "pipe", "inherit"] });
+    await once(victim.stdout, "data");
+    const child = start(["estimate", "--pid", `${victim.pid}`, "--sample", "all", "--unit", "4k"]);
+    try {
+      await until("its memory is open", () => hasOpen(child.pid as number, `/proc/${victim.pid}/mem`));
+      await sleep(300);
+    } finally {
+      victim.kill("SIGKILL");
+    }
+    const { code, stdout, stderr } = await ended(child);
+    assert.doesNotMatch(stderr, / at /);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(
+      stdout,
+      /The process ended while it was read: the figures are of what was read until then\./,
+    );
+    assert.match(stdout, /; read \d+(\.\d+)? MiB \(\d+(\.\d+)? %\), evenly/);
+  });
+});
+
+/** Runs a command on a terminal of its own, with util-linux's `script`. */
+function onTerminal(args: string[], env: NodeJS.ProcessEnv): ChildProcess {
+  const command = [process.execPath, QUIET, MAIN, ...args].map((word) => `'${word}'`).join(" ");
+  return spawn("script", ["-qec", command, "/dev/null"], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, TERM: "xterm-256color", NO_COLOR: undefined, FORCE_COLOR: undefined, ...env },
+  });
+}
+
+const hasScript = LINUX && spawnSync("script", ["--version"]).stdout?.includes("util-linux") === true;
+
+suite("on a terminal", { skip: !hasScript }, () => {
+  const file = join(folder, "for-terminal");
+  writeFileSync(file, partlyNoisy(4096, 4096, 1000, 1));
+  const ESCAPE = "\x1b[";
+  const HIDE_CURSOR = `${ESCAPE}?25l`;
+  const SHOW_CURSOR = `${ESCAPE}?25h`;
+  const BOLD = `${ESCAPE}1m`;
+  const DIM = `${ESCAPE}2m`;
+
+  test("a progress bar while it works, colours, and the cursor is back at the end", async () => {
+    const { code, stdout } = await ended(onTerminal(["estimate", file], {}));
+    assert.equal(code, 0);
+    assert.match(stdout, /█░+ \d+ % {2}\d+ KiB units: /);
+    assert.ok(stdout.lastIndexOf(SHOW_CURSOR) > stdout.lastIndexOf(HIDE_CURSOR));
+    assert.ok(stdout.includes(BOLD) && stdout.includes(DIM));
+    assert.match(stdout, /Advice:/);
+  });
+
+  test("NO_COLOR has no colours; --json has no bar", async () => {
+    const plain = await ended(onTerminal(["estimate", file], { NO_COLOR: "1" }));
+    assert.ok(!plain.stdout.includes(BOLD) && !plain.stdout.includes(DIM));
+    const json = await ended(onTerminal(["estimate", file, "--json"], {}));
+    assert.ok(!json.stdout.includes(ESCAPE));
+    JSON.parse(json.stdout);
+  });
+
+  test("Ctrl-C brings the cursor back", async () => {
+    const terminal = onTerminal(["estimate", file, "--codec", "deflate", "--unit", "1k,2k,4k,8k,16k"], {});
+    let text = "";
+    terminal.stdout?.on("data", (piece) => {
+      text += piece;
+    });
+    await until("the bar is there", () => text.includes("░"));
+    const [shell] = childrenOf(terminal.pid as number);
+    const inner = childrenOf(shell)[0] ?? shell;
+    process.kill(inner, "SIGINT");
+    await once(terminal, "close");
+    assert.ok(
+      text.lastIndexOf(SHOW_CURSOR) > text.lastIndexOf(HIDE_CURSOR),
+      JSON.stringify(text.slice(-300)),
+    );
+    assert.doesNotMatch(text, / at .*:\d+:\d+/);
+  });
+});

@@ -1,0 +1,11 @@
+import "../../../src/drivers/index.ts";
+import { zpoolContract } from "../../contracts/zpool.ts";
+
+zpoolContract({
+  type: "zbud",
+  canReclaim: true,
+  objectBytesMax: (pageSize) => pageSize - (2 * pageSize) / 64,
+  objectsPerPageMax: 2,
+  evictionsPerPageMax: 2,
+  mapsInPlace: true,
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { layerViolations } from "./layers.ts";
+import { readTree } from "./sources.ts";
+
+suite("layers", () => {
+  test("imports of src/ go downwards only, through front doors", () => {
+    const tree = readTree(["src"], [".ts"]);
+    assert.ok(tree.has("src/base/index.ts"), "the sources were found");
+    assert.deepEqual(layerViolations(tree), []);
+  });
+
+  const ALLOWED: [string, string][] = [
+    ["src/memory/page-memory.ts", 'import { assert } from "../base/index.ts";'],
+    ["src/drivers/zbud/zbud-pool.ts", 'import { Prng } from "../../base/index.ts";'],
+    ["src/drivers/zbud/zbud-pool.ts", 'import { decode } from "./handle.ts";'],
+    ["src/drivers/index.ts", 'export { driver } from "./zbud/driver.ts";'],
+    ["src/store/store.ts", 'import type { Codec } from "../codecs/index.ts";'],
+    ["src/cli/main.ts", 'import { Command } from "commander"; import "../estimate/index.ts";'],
+    ["src/cli/main.ts", 'import manifest from "../../package.json" with { type: "json" };'],
+    ["src/index.ts", 'export * from "./drivers/index.ts"; export * from "./trace/index.ts";'],
+    ["src/codecs/zstd.ts", 'const zstd = await import("zstd-napi");'],
+    ["src/estimate/process.ts", 'import { openSync } from "node:fs";'],
+  ];
+  for (const [path, text] of ALLOWED) {
+    test(`allowed: ${path}: ${text}`, () => {
+      assert.deepEqual(layerViolations(new Map([[path, text]])), []);
+    });
+  }
+
+  const PLANTED: [string, string, RegExp][] = [
+    ["src/base/errors.ts", 'import { Zpool } from "../zpool/index.ts";', /zpool is not below base/],
+    ["src/memory/index.ts", 'import type { A } from "../drivers/index.ts";', /drivers is not below memory/],
+    ["src/codecs/lz4/lz4.ts", 'import { a } from "../../memory/index.ts";', /memory is not below codecs/],
+    ["src/drivers/zbud/fit.ts", 'export * from "../../codecs/index.ts";', /codecs is not below drivers/],
+    ["src/trace/replay.ts", 'type T = import("../estimate/index.ts").T;', /estimate is not below trace/],
+    ["src/trace/replay.ts", 'await import("../cli/index.ts");', /cli is not below trace/],
+    [
+      "src/cache/cache.ts",
+      'new Worker(new URL("../cli/main.ts", import.meta.url));',
+      /cli is not below cache/,
+    ],
+    ["src/zpool/zpool.ts", 'import { show } from "../base/errors.ts";', /front door of base/],
+    ["src/index.ts", 'export { ZbudPool } from "./drivers/zbud/zbud-pool.ts";', /front door of drivers/],
+    ["src/index.ts", 'import "./cli/index.ts";', /above the public entry/],
+    ["src/estimate/report.ts", 'import { createZpool } from "../index.ts";', /public entry/],
+    ["src/estimate/report.ts", 'import { run } from "../../bench/harness.ts";', /outside src/],
+    ["src/estimate/report.ts", 'import { Command } from "commander";', /no dependencies/],
+    ["src/codecs/lz4.ts", 'const lz4 = require("lz4-napi");', /no dependencies/],
+    ["src/index.ts", 'import "zbud/codecs";', /no dependencies/],
+    ["src/memory/page-memory.ts", 'import "../helpers.ts";', /beside the layers/],
+    ["src/helpers/a.ts", 'import "../base/index.ts";', /not a layer/],
+  ];
+  for (const [path, text, why] of PLANTED) {
+    test(`caught: ${path}: ${text}`, () => {
+      const violations = layerViolations(new Map([[path, `// a comment\n${text}`]]));
+      assert.equal(violations.length, 1);
+      assert.match(violations[0], why);
+      assert.ok(violations[0].startsWith(`${path}:2 `), "the line is named");
+    });
+  }
+});

@@ -1,0 +1,128 @@
+import { posix } from "node:path";
+import {
+  identifier,
+  isNode,
+  lineOf,
+  type SyntaxNode,
+  stringLiteral,
+  type Tree,
+  walkSyntax,
+} from "./sources.ts";
+
+/**
+ * The folders of src/ with the layers right below each; what those stand on is below it too. Layers that are
+ * not written yet have their place already.
+ */
+const BELOW: Record<string, readonly string[]> = {
+  base: [],
+  memory: ["base"],
+  zpool: ["memory"],
+  drivers: ["zpool"],
+  codecs: ["base"],
+  store: ["drivers", "codecs"],
+  cache: ["store"],
+  adapters: ["cache"],
+  trace: ["adapters"],
+  estimate: ["adapters"],
+  viewer: ["adapters"],
+  cli: ["trace", "estimate", "viewer"],
+};
+
+/** The public entry: above every layer but the command line, and imported by none. */
+const ENTRY = "src/index.ts";
+
+/** Packages that a layer may import. They are bundled into the command line, or optional for the user. */
+const PACKAGES: Record<string, readonly string[]> = {
+  cli: ["commander", "cli-progress"],
+  codecs: ["zstd-napi"],
+};
+
+/** Imports under src/ that go up, sideways, past a front door, or out to a package: one line for each. */
+export function layerViolations(tree: Tree): string[] {
+  const violations: string[] = [];
+  for (const [path, text] of tree) {
+    for (const { specifier, offset } of importsOf(path, text)) {
+      const why = whyNot(path, specifier);
+      if (why !== null) violations.push(`${path}:${lineOf(text, offset)} imports "${specifier}": ${why}`);
+    }
+  }
+  return violations;
+}
+
+function whyNot(path: string, specifier: string): string | null {
+  const from = layerOf(path);
+  if (from !== null && !(from in BELOW)) {
+    return `src/${from} is not a layer; if it should be one, give it its place in test/meta/layers.ts`;
+  }
+  if (specifier.startsWith("node:")) return null;
+  if (!specifier.startsWith(".")) {
+    const allowed = from === null ? [] : (PACKAGES[from] ?? []);
+    return allowed.includes(packageOf(specifier)) ? null : "the library has no dependencies";
+  }
+  const target = posix.join(posix.dirname(path), specifier);
+  if (target === "package.json") return null;
+  if (!target.startsWith("src/")) return "it lies outside src/";
+  if (target === ENTRY) return "nothing in src/ stands on the public entry; import the layer itself";
+  const to = layerOf(target);
+  if (to === null) return "only index.ts lies beside the layers";
+  if (to === from) return null;
+  if (from === null) {
+    if (to === "cli") return "the command line is above the public entry";
+  } else if (!isBelow(to, from)) {
+    return `${to} is not below ${from}`;
+  }
+  return target === `src/${to}/index.ts` ? null : `the front door of ${to} is src/${to}/index.ts`;
+}
+
+function isBelow(low: string, high: string): boolean {
+  return BELOW[high].some((next) => next === low || isBelow(low, next));
+}
+
+/** `@scope/name` for `@scope/name/part`, `name` for `name/part`. */
+function packageOf(specifier: string): string {
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+}
+
+/** `drivers` for `src/drivers/zbud/handle.ts`; null for a file right in src/. */
+function layerOf(path: string): string | null {
+  const parts = path.split("/");
+  return parts.length > 2 ? parts[1] : null;
+}
+
+/** Everything a file names as a module: import, export from, import(), type imports, require, worker URLs. */
+function importsOf(path: string, text: string): { specifier: string; offset: number }[] {
+  const imports: { specifier: string; offset: number }[] = [];
+  walkSyntax(path, text, (node) => {
+    const specifier = specifierOf(node);
+    if (specifier !== undefined) imports.push({ specifier, offset: node.start });
+  });
+  return imports;
+}
+
+function specifierOf(node: SyntaxNode): string | undefined {
+  switch (node.type) {
+    case "ImportDeclaration":
+    case "ExportNamedDeclaration":
+    case "ExportAllDeclaration":
+    case "ImportExpression":
+    case "TSImportType":
+      return stringLiteral(node.source);
+    case "CallExpression":
+      return identifier(node.callee) === "require" ? stringLiteral(argument(node, 0)) : undefined;
+    case "NewExpression": {
+      // new URL("./worker.ts", import.meta.url)
+      const base = argument(node, 1);
+      const isModule = isNode(base) && isNode(base.object) && base.object.type === "MetaProperty";
+      return identifier(node.callee) === "URL" && isModule ? stringLiteral(argument(node, 0)) : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function argument(node: SyntaxNode, index: number): unknown {
+  return Array.isArray(node.arguments) ? node.arguments[index] : undefined;
+}

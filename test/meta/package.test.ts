@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { ROOT, readTree } from "./sources.ts";
+
+interface Manifest {
+  dependencies?: Record<string, string>;
+  devDependencies: Record<string, string>;
+  exports: Record<string, string | { types: string; default: string }>;
+  scripts: Record<string, string>;
+  sideEffects: string[];
+}
+
+const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;
+
+function sourceOf(built: string): string {
+  return built.replace("./dist/", "src/").replace(/(\.d\.ts|\.js)$/, ".ts");
+}
+
+suite("package.json", () => {
+  test("no dependencies: a user installs one package", () => {
+    assert.deepEqual(Object.keys(MANIFEST.dependencies ?? {}), []);
+  });
+
+  test("development dependencies are exact versions", () => {
+    for (const [name, version] of Object.entries(MANIFEST.devDependencies)) {
+      assert.match(version, /^\d+\.\d+\.\d+$/, name);
+    }
+  });
+
+  test("every export and every file with side effects has its source", () => {
+    for (const target of Object.values(MANIFEST.exports)) {
+      if (typeof target === "string") continue;
+      assert.equal(sourceOf(target.types), sourceOf(target.default));
+      assert.ok(existsSync(join(ROOT, sourceOf(target.default))), target.default);
+    }
+    for (const file of MANIFEST.sideEffects.filter((name) => name !== "./dist/cli.js")) {
+      assert.ok(existsSync(join(ROOT, sourceOf(file))), file);
+    }
+  });
+
+  test("the lock file has the optional packages of every platform, as npm ci demands", () => {
+    const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
+      packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
+    };
+    for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
+      for (const name of Object.keys(optionalDependencies)) {
+        const entry = packages[`${path}/node_modules/${name}`] ?? packages[`node_modules/${name}`];
+        assert.ok(
+          entry?.version !== undefined,
+          `${name} of ${path} is missing: the registry did not have it`,
+        );
+      }
+    }
+  });
+
+  test("every script's file exists", () => {
+    for (const [name, command] of Object.entries(MANIFEST.scripts)) {
+      const file = /\S+\.ts$/.exec(command)?.[0];
+      if (file !== undefined) assert.ok(existsSync(join(ROOT, file)), `${name}: ${file}`);
+    }
+  });
+
+  test("every command that the documentation names exists", () => {
+    for (const [path, text] of readTree(["README.md", "CONTRIBUTING.md", "docs"], [".md"])) {
+      for (const [, name] of text.matchAll(/\bnpm run ([\w:-]+)/g)) {
+        assert.ok(name in MANIFEST.scripts, `${path}: npm run ${name}`);
+      }
+    }
+  });
+
+  test("continuous integration runs the README's test command", () => {
+    assert.match(readFileSync(join(ROOT, ".ci/run"), "utf8"), /^npm test$/m);
+    assert.match(readFileSync(join(ROOT, "README.md"), "utf8"), /\bnpm test\b/);
+    assert.ok((statSync(join(ROOT, ".ci/run")).mode & 0o111) !== 0, ".ci/run is executable");
+  });
+});
