@@ -4,11 +4,14 @@
  *
  *     cc -O2 -o zbud zbud.c && ./zbud churn 1000 1000000 1
  *
+ * With -DLOCKED each operation holds a spin lock, as a pool that threads share needs it.
+ *
  * Prints "CHECKSUM NANOSECONDS": where every object lies at the end, and the time of the operations alone.
  * Random numbers, sizes and the order of operations are those of ../allocator.ts.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,6 +52,29 @@ struct pool {
 	size_t page_count;
 	bool (*evict)(struct pool *, handle);
 };
+
+#ifdef LOCKED
+static atomic_flag pool_lock = ATOMIC_FLAG_INIT;
+
+static void lock(void)
+{
+	while (atomic_flag_test_and_set_explicit(&pool_lock, memory_order_acquire))
+		;
+}
+
+static void unlock(void)
+{
+	atomic_flag_clear_explicit(&pool_lock, memory_order_release);
+}
+#else
+static void lock(void)
+{
+}
+
+static void unlock(void)
+{
+}
+#endif
 
 static void link_init(struct link *head)
 {
@@ -123,6 +149,7 @@ __attribute__((noinline)) static handle pool_alloc(struct pool *pool, uint32_t s
 	if (size == 0 || size > OBJECT_BYTES_MAX)
 		return 0;
 	chunks = (size + CHUNK_SIZE - 1) / CHUNK_SIZE;
+	lock();
 	for (unsigned i = chunks; i < CHUNKS - 1; i++) {
 		if (!link_empty(&pool->unbuddied[i])) {
 			page = page_of_list(pool->unbuddied[i].next);
@@ -134,8 +161,10 @@ __attribute__((noinline)) static handle pool_alloc(struct pool *pool, uint32_t s
 		last = page->first_chunks != 0;
 	} else {
 		page = take_page(pool);
-		if (!page)
+		if (!page) {
+			unlock();
 			return 0;
+		}
 	}
 	if (last)
 		page->last_chunks = chunks;
@@ -144,6 +173,7 @@ __attribute__((noinline)) static handle pool_alloc(struct pool *pool, uint32_t s
 	link_add(&page->list, list_for(pool, page));
 	link_remove(&page->lru);
 	link_add(&page->lru, &pool->lru);
+	unlock();
 	return (handle)page + (last ? PAGE_SIZE - chunks * CHUNK_SIZE : CHUNK_SIZE);
 }
 
@@ -151,19 +181,21 @@ __attribute__((noinline)) static void pool_free(struct pool *pool, handle h)
 {
 	struct page *page = page_of_handle(h);
 
+	lock();
 	if ((h & (PAGE_SIZE - 1)) == CHUNK_SIZE)
 		page->first_chunks = 0;
 	else
 		page->last_chunks = 0;
-	if (page->under_reclaim)
-		return;
-	link_remove(&page->list);
-	if (page->first_chunks == 0 && page->last_chunks == 0) {
-		link_remove(&page->lru);
-		release_page(pool, page);
-	} else {
-		link_add(&page->list, list_for(pool, page));
+	if (!page->under_reclaim) {
+		link_remove(&page->list);
+		if (page->first_chunks == 0 && page->last_chunks == 0) {
+			link_remove(&page->lru);
+			release_page(pool, page);
+		} else {
+			link_add(&page->list, list_for(pool, page));
+		}
 	}
+	unlock();
 }
 
 __attribute__((noinline)) static bool pool_reclaim_page(struct pool *pool, unsigned retries)
@@ -174,20 +206,25 @@ __attribute__((noinline)) static bool pool_reclaim_page(struct pool *pool, unsig
 		struct page *page = page_of_lru(pool->lru.prev);
 		bool evicted = true;
 
+		lock();
 		link_remove(&page->lru);
 		link_remove(&page->list);
 		page->under_reclaim = true;
+		unlock();
 		if (page->first_chunks)
 			evicted = pool->evict(pool, (handle)page + CHUNK_SIZE);
 		if (evicted && page->last_chunks)
 			pool->evict(pool, (handle)page + PAGE_SIZE - page->last_chunks * CHUNK_SIZE);
+		lock();
 		page->under_reclaim = false;
 		if (page->first_chunks == 0 && page->last_chunks == 0) {
 			release_page(pool, page);
+			unlock();
 			return true;
 		}
 		link_add(&page->list, list_for(pool, page));
 		link_add(&page->lru, &pool->lru);
+		unlock();
 	}
 	return false;
 }

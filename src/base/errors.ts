@@ -9,6 +9,7 @@
  * | `ENOENT` | no driver, codec, file or process of this name |
  * | `EEXIST` | the name is taken |
  * | `EBUSY` | still in use |
+ * | `EAGAIN` | a lock was held for too long by another thread |
  * | `ENOMEM` | the system gave no memory |
  * | `EBADMSG` | bytes from outside are damaged: a compressed block, a trace, a saved file |
  * | `ENOTSUP` | this platform cannot do it |
@@ -22,6 +23,7 @@ export type ZbudErrorCode =
   | "ENOENT"
   | "EEXIST"
   | "EBUSY"
+  | "EAGAIN"
   | "ENOMEM"
   | "EBADMSG"
   | "ENOTSUP"

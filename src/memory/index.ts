@@ -1,1 +1,1 @@
-export { createPageMemory, type PageMemory } from "./page-memory.ts";
+export { attachPageMemory, createPageMemory, type PageMemory } from "./page-memory.ts";

@@ -53,6 +53,11 @@ export function createPageMemory(pageSize: number, maxPages: number, shared: boo
   }
 }
 
+/** The page memory of a pool that another thread made. */
+export function attachPageMemory(pageSize: number, buffer: SharedArrayBuffer): PageMemory {
+  return new SharedPageMemory(pageSize, buffer);
+}
+
 /** Grows and shrinks in place. Views of it have fixed lengths, which keeps them fast. */
 class TrimmablePageMemory implements PageMemory {
   readonly buffer: ArrayBuffer;

@@ -33,6 +33,8 @@ export interface ReplayOptions {
    * later operations on it are left out.
    */
   shape?: Partial<Pick<TraceHeader, "driver" | "pageSize" | "chunkOrder" | "maxPages">>;
+  /** Makes the pool to replay on, which must hold nothing yet; default: one of the kind the header describes. */
+  createPool?: (header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined) => TracedPool;
   /** Gets the pool before the first operation, to observe or record it. */
   onPool?: (pool: TracedPool) => void;
 }
@@ -55,10 +57,11 @@ export function replay(trace: Trace, options: ReplayOptions = {}): ReplayResult 
   if (header === undefined || operations === undefined) {
     throw new ZbudError("EINVAL", `replay takes what parseTrace gave, not ${show(trace)}`);
   }
-  const { mismatchesMax = 20, shape = {}, onPool } = options;
+  const { mismatchesMax = 20, shape = {}, onPool, createPool = poolFor } = options;
   integerOption("mismatchesMax", mismatchesMax, 1, 2 ** 31);
   checkShape(shape, header);
-  const replayer = new Replayer({ ...header, ...shape }, mismatchesMax, Object.keys(shape).length === 0);
+  const exact = Object.keys(shape).length === 0;
+  const replayer = new Replayer({ ...header, ...shape }, mismatchesMax, exact, createPool);
   try {
     if (onPool === undefined) replayer.observe();
     else onPool(replayer.pool);
@@ -90,13 +93,13 @@ function checkShape(shape: object, header: TraceHeader): void {
 }
 
 /** Makes the pool that a header describes. What is wrong with it is wrong with line 1. */
-function poolFor(header: TraceHeader, onEvict: (handle: Handle) => boolean): TracedPool {
+function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined): TracedPool {
   const { pageSize, maxPages, chunkOrder, driver = "zbud" } = header;
   const options = {
     pageSize,
     maxPages,
     ...(chunkOrder === undefined ? {} : { chunkOrder }),
-    ...(header.evict ? { onEvict } : {}),
+    onEvict,
   };
   try {
     return header.interface === "zbud" ? new ZbudPool(options) : createZpool(driver, options);
@@ -124,9 +127,14 @@ class Replayer {
   /** Pages that the last shrink to end released; null if nobody listens. */
   #reclaimed: number | null = null;
 
-  constructor(header: TraceHeader, mismatchesMax: number, exact: boolean) {
+  constructor(
+    header: TraceHeader,
+    mismatchesMax: number,
+    exact: boolean,
+    createPool: NonNullable<ReplayOptions["createPool"]>,
+  ) {
     this.#exact = exact;
-    this.pool = poolFor(header, (handle) => this.#evict(handle));
+    this.pool = createPool(header, header.evict ? (handle) => this.#evict(handle) : undefined);
     this.#subject = subjectOf(this.pool);
     this.#mismatchesMax = mismatchesMax;
   }

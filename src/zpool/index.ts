@@ -13,4 +13,11 @@ export type {
   ZpoolDriver,
   ZpoolOptions,
 } from "./types.ts";
-export { type CreateZpoolOptions, createZpool, type ShrinkResult, Zpool } from "./zpool.ts";
+export {
+  attachZpool,
+  type CreateZpoolOptions,
+  createZpool,
+  type SharedZpool,
+  type ShrinkResult,
+  Zpool,
+} from "./zpool.ts";

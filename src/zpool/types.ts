@@ -100,6 +100,10 @@ export interface DriverPool {
   inspect(handle: Handle): ObjectPlace;
   stats(): PoolStats;
   verify(): void;
+  /** What `attach` of the driver takes in another thread: plain data, for `postMessage`. */
+  share(): unknown;
+  recover(): number;
+  threadGone(threadId: number): void;
   observe(observer: PoolObserver | null): void;
   close(): void;
 }
@@ -127,4 +131,10 @@ export interface ZpoolDriver {
    * @param onEvict - called for each object to evict; null if the pool has no handler.
    */
   create(options: ZpoolOptions, onEvict: ((handle: Handle) => boolean) | null): DriverPool;
+  /**
+   * Opens a pool that another thread made.
+   *
+   * @param shared - what the other's `share()` gave; the driver checks it, and throws `EINVAL` or `EBADMSG`.
+   */
+  attach(shared: unknown, onEvict: ((handle: Handle) => boolean) | null): DriverPool;
 }

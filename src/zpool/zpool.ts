@@ -9,6 +9,7 @@ import type {
   PoolShape,
   PoolStats,
   ReclaimResult,
+  ZpoolDriver,
   ZpoolOptions,
 } from "./types.ts";
 
@@ -21,6 +22,14 @@ export interface ShrinkResult {
   reclaimed: number;
   /** The last reclaim's result; `"EINVAL"` when none was tried. */
   result: ReclaimResult;
+}
+
+/** A shared pool as plain data, to be sent to another thread with `postMessage` or as `workerData`. */
+export interface SharedZpool {
+  /** The driver's name. */
+  readonly zpool: string;
+  /** The driver's own. */
+  readonly pool: unknown;
 }
 
 /** Options of {@link createZpool}: the driver's own, and what to do on eviction. */
@@ -48,33 +57,33 @@ export class Zpool {
   #observer: PoolObserver | null = null;
   #closed = false;
 
-  /** Use {@link createZpool}. */
-  constructor(type: string, options: CreateZpoolOptions) {
-    const driver = driverOf(type);
-    if (typeof options !== "object" || options === null) {
-      throw new ZbudError(
-        "EINVAL",
-        `options must be an object such as { maxPages: 1000 }, not ${show(options)}`,
-      );
-    }
-    const { onEvict = null } = options;
-    if (onEvict !== null && typeof onEvict !== "function") {
+  /**
+   * Use {@link createZpool} or {@link attachZpool}.
+   *
+   * @param open - makes the driver's part, given what to call on eviction.
+   */
+  constructor(
+    driver: ZpoolDriver,
+    onEvict: ((handle: Handle, pool: Zpool) => boolean) | null | undefined,
+    open: (onEvict: ((handle: Handle) => boolean) | null) => DriverPool,
+  ) {
+    if (onEvict !== null && onEvict !== undefined && typeof onEvict !== "function") {
       throw new ZbudError(
         "EINVAL",
         `onEvict must be a function (handle, pool) => boolean, not ${show(onEvict)}`,
       );
     }
-    this.type = type;
-    this.evictable = onEvict !== null && driver.canReclaim;
-    const pool = driver.create(options, onEvict === null ? null : (handle) => onEvict(handle, this));
+    this.type = driver.type;
+    this.evictable = typeof onEvict === "function" && driver.canReclaim;
+    const pool = open(onEvict ? (handle) => onEvict(handle, this) : null);
     if (typeof pool?.alloc !== "function" || typeof pool.close !== "function") {
       throw new ZbudError(
         "EINVAL",
-        `the driver of type ${show(type)} made no pool but ${show(pool)}; mend its create`,
+        `the driver of type ${show(driver.type)} made no pool but ${show(pool)}; mend the driver`,
       );
     }
     this.#pool = pool;
-    countOpenPools(type, 1);
+    countOpenPools(driver.type, 1);
   }
 
   /** The options that make another pool of the same shape. */
@@ -217,6 +226,36 @@ export class Zpool {
     this.#observer = observer;
   }
 
+  /**
+   * What another thread needs to open this pool with {@link attachZpool}: plain data for `postMessage` or
+   * `workerData`. Nothing is copied.
+   *
+   * @throws {ZbudError} `EINVAL` if the pool was made without `shared: true`.
+   */
+  share(): SharedZpool {
+    return { zpool: this.type, pool: this.#pool.share() };
+  }
+
+  /**
+   * Looks for threads that were attached and are gone, and puts back what they left half done. Other calls do
+   * so themselves when such a thread is in their way.
+   *
+   * @returns how many threads were found gone.
+   */
+  recover(): number {
+    return this.#pool.recover();
+  }
+
+  /**
+   * Tells that a worker thread has exited, and recovers what it left: for its `exit` event. Only Linux lets
+   * the threads of a pool find that out themselves.
+   *
+   * @param threadId - the worker's `threadId`, noted while it ran: it is -1 afterwards.
+   */
+  threadGone(threadId: number): void {
+    this.#pool.threadGone(threadId);
+  }
+
   /** Ends the pool and gives its memory back. A second close does nothing. */
   close(): void {
     if (this.#closed) return;
@@ -242,5 +281,28 @@ export class Zpool {
  *   `ENOMEM` if its address space cannot be reserved.
  */
 export function createZpool(type: string, options: CreateZpoolOptions): Zpool {
-  return new Zpool(type, options);
+  const driver = driverOf(type);
+  if (typeof options !== "object" || options === null) {
+    throw new ZbudError(
+      "EINVAL",
+      `options must be an object such as { maxPages: 1000 }, not ${show(options)}`,
+    );
+  }
+  return new Zpool(driver, options.onEvict, (evict) => driver.create(options, evict));
+}
+
+/**
+ * Opens a pool that another thread made.
+ *
+ * @param shared - what {@link Zpool.share} gave there, as it came through `postMessage` or `workerData`.
+ * @param options - `onEvict`: called for what this thread shrinks.
+ * @throws {ZbudError} `ENOENT` if its driver is not registered in this thread; `EINVAL` if `shared` is no
+ *   such thing; `EBADMSG` if its buffers hold no pool; `EBUSY` if too many threads use it.
+ */
+export function attachZpool(shared: SharedZpool, options: Pick<CreateZpoolOptions, "onEvict"> = {}): Zpool {
+  if (typeof shared !== "object" || shared === null || typeof shared.zpool !== "string") {
+    throw new ZbudError("EINVAL", `attachZpool takes what share() of a zpool gave, not ${show(shared)}`);
+  }
+  const driver = driverOf(shared.zpool);
+  return new Zpool(driver, options.onEvict, (evict) => driver.attach(shared.pool, evict));
 }

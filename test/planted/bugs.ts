@@ -217,8 +217,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a page under reclaim is released by a free",
     file: ALLOCATOR,
-    find: "if (table[row | LRU_PREV] === UNDER_RECLAIM) return true; // the reclaim settles the page",
-    replace: `if (table[row | LRU_PREV] === UNDER_RECLAIM) {
+    find: "if (table[row | LRU_PREV] < FREE) return true; // the reclaim settles the page",
+    replace: `if (table[row | LRU_PREV] < FREE) {
       if (table[row | SIZES | (buddy ^ 1)] === 0) this.#releasePage(row);
       return true;
     }`,

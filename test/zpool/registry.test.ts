@@ -21,6 +21,7 @@ function driverNamed(type: string, canReclaim = true): ZpoolDriver {
     canReclaim,
     create: (options, onEvict) =>
       new ZbudPool({ ...options, onEvict: canReclaim && onEvict ? onEvict : undefined }),
+    attach: () => assert.fail("not shared"),
   };
 }
 

@@ -17,11 +17,12 @@ const {
   ROW_SHIFT,
   SIZE_BITS,
   SIZES,
-  UNDER_RECLAIM,
   W_BITMAP,
   W_FREE_HEAD,
   W_HEADS,
   W_HIGH_WATER,
+  W_INTENT,
+  W_INTENT_GENERATION,
   W_LRU,
   W_PAGE_COUNT,
 } = tables;
@@ -34,6 +35,22 @@ const ALL_BITS = 0xffff_ffff;
 /** What no handle is. */
 const NO_OBJECT = 0 as Handle;
 
+/** What {@link ZbudPool} asks of the algorithm, with or without a lock around it. */
+export interface Allocator {
+  alloc(size: number): Handle;
+  free(handle: Handle): boolean;
+  find(handle: Handle): number;
+  startReclaim(): number;
+  objectAt(row: number, buddy: number): Handle;
+  /** As objectAt, for a caller that holds the lock. */
+  peek(row: number, buddy: number): Handle;
+  endReclaim(row: number): boolean;
+  endReclaims(): void;
+  trim(): void;
+  count(counter: number): void;
+  close(): void;
+}
+
 /**
  * The algorithm, on the page table alone: which object lies where, which page is next. It knows sizes and
  * places, no bytes, no handler and no errors; it expects sizes that fit and tells of handles that do not.
@@ -41,8 +58,9 @@ const NO_OBJECT = 0 as Handle;
  * Written for the processor: a fixed number of steps whatever the pool's size, no branch where a mask does,
  * and words of a row addressed by `row | WORD` (rows are multiples of 8), which needs no overflow check.
  */
-export class ZbudAllocator {
+export class ZbudAllocator implements Allocator {
   #table: PageTable;
+  readonly #counters: Float64Array;
   readonly #memory: PageMemory;
   // An initial value and `| 0` tell the engine that a field is a small integer; else it keeps "anything", or a
   // double, and converts at each use.
@@ -62,9 +80,14 @@ export class ZbudAllocator {
   readonly #generationMask: number = 0;
   readonly #firstGeneration: number = 0;
   #pagesCommitted = 0;
+  /** This thread's seat in a shared pool; 0 in one that is not. */
+  readonly #seat: number = 0;
 
-  constructor(table: PageTable, geometry: Geometry, layout: HandleLayout, memory: PageMemory) {
+  /** @param seat - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
+  constructor(table: PageTable, geometry: Geometry, layout: HandleLayout, memory: PageMemory, seat: number) {
     this.#table = table;
+    this.#counters = new Float64Array(table.buffer, 0, W_LRU >> 1);
+    this.#seat = seat | 0;
     this.#memory = memory;
     this.#pageBound = geometry.maxPages | 0;
     this.#chunkCount = geometry.chunkCount | 0;
@@ -126,6 +149,7 @@ export class ZbudAllocator {
       buddy = 0;
       this.#putOnList(row, this.#chunkCount - 1 - chunks);
     }
+    if (this.#seat !== 0) this.#intend(row, buddy);
     table[row | SIZES | buddy] = size | (chunks << SIZE_BITS);
     this.#putOnLru(row);
 
@@ -141,9 +165,10 @@ export class ZbudAllocator {
     const buddy = slot & 1;
     const row = this.#firstRow + (page << ROW_SHIFT);
     if (this.#handleAt(row, buddy) !== handle || table[row | SIZES | buddy] === 0) return false;
+    if (this.#seat !== 0) this.#intend(row, buddy);
     table[row | SIZES | buddy] = 0;
     table[row | GENERATIONS | buddy] = (table[row | GENERATIONS | buddy] + 1) & this.#generationMask;
-    if (table[row | LRU_PREV] === UNDER_RECLAIM) return true; // the reclaim settles the page
+    if (table[row | LRU_PREV] < FREE) return true; // the reclaim settles the page
     const other = table[row | SIZES | (buddy ^ 1)];
     if (other === 0) {
       this.#takeOffList(row);
@@ -173,13 +198,17 @@ export class ZbudAllocator {
     if (row === W_LRU) return 0;
     if (table[row | SIZES] === 0 || table[row | SIZES | 1] === 0) this.#takeOffList(row);
     this.#takeOffLru(row);
-    table[row | LRU_PREV] = UNDER_RECLAIM;
+    table[row | LRU_PREV] = -Math.max(this.#seat, 1);
     return row;
   }
 
   /** The handle of the object in this place (0 first, 1 last) of a page, or 0 if the place is empty. */
   objectAt(row: number, buddy: number): Handle {
     return this.#table[row | SIZES | buddy] === 0 ? NO_OBJECT : this.#handleAt(row, buddy);
+  }
+
+  peek(row: number, buddy: number): Handle {
+    return this.objectAt(row, buddy);
   }
 
   /** Ends the reclaim of a page: releases it if it is empty, else lists it again. Tells whether it was released. */
@@ -217,19 +246,32 @@ export class ZbudAllocator {
     this.#pagesCommitted = this.#memory.trim(pages);
   }
 
-  /** Ends every reclaim under way: what an overflow of the stack kept their own frames from doing. */
+  /** Ends this thread's reclaims: what an overflow of the stack kept their own frames from doing. */
   endReclaims(): void {
     const table = this.#table;
+    const mark = -Math.max(this.#seat, 1);
     for (let page = 0; page < table[W_HIGH_WATER]; page++) {
       const row = this.#rowOf(page);
-      if (table[row | LRU_PREV] === UNDER_RECLAIM) this.endReclaim(row);
+      if (table[row | LRU_PREV] === mark) this.endReclaim(row);
     }
+  }
+
+  /** Adds one to a counter of the table. */
+  count(counter: number): void {
+    this.#counters[counter]++;
   }
 
   /** Drops the table. From here on no handle is found. */
   close(): void {
     this.#pageBound = 0;
     this.#table = new Int32Array(0);
+  }
+
+  /** Notes which place changes now, so that another thread can make it whole if this one dies meanwhile. */
+  #intend(row: number, buddy: number): void {
+    const table = this.#table;
+    table[W_INTENT_GENERATION] = table[row | GENERATIONS | buddy];
+    table[W_INTENT] = (((row - this.#firstRow) >> (ROW_SHIFT - 1)) | buddy) + 1;
   }
 
   /** A page that was free, counted as in use; or FREE if there is none. */

@@ -1,5 +1,6 @@
 import type { Handle } from "../../base/index.ts";
 import type { DriverPool, ZpoolDriver, ZpoolOptions } from "../../zpool/index.ts";
+import type { SharedZbudPool } from "./attach.ts";
 import { checkOptions } from "./options.ts";
 import { ZbudPool } from "./zbud-pool.ts";
 
@@ -9,5 +10,8 @@ export const zbudDriver: ZpoolDriver = {
   canReclaim: true,
   create(options: ZpoolOptions, onEvict: ((handle: Handle) => boolean) | null): DriverPool {
     return new ZbudPool({ ...checkOptions(options), onEvict: onEvict ?? undefined });
+  },
+  attach(shared: unknown, onEvict: ((handle: Handle) => boolean) | null): DriverPool {
+    return ZbudPool.attach(shared as SharedZbudPool, { onEvict: onEvict ?? undefined });
   },
 };

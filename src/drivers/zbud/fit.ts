@@ -140,7 +140,7 @@ function simulate(
 ): FittedPageSize {
   const geometry = geometryOf(pageSize, chunkOrder, sizes.length);
   const table = createPageTable(geometry, false);
-  const allocator = new ZbudAllocator(table, geometry, handleLayoutOf(geometry, 0), NO_MEMORY);
+  const allocator = new ZbudAllocator(table, geometry, handleLayoutOf(geometry, 0), NO_MEMORY, 0);
   let unfit = 0;
   for (let i = 0; i < sizes.length; i++) {
     if (sizes[i] > geometry.objectBytesMax) unfit++;

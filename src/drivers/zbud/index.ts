@@ -1,5 +1,7 @@
+export type { SharedZbudPool } from "./attach.ts";
 export { zbudDriver } from "./driver.ts";
 export { type FitOptions, type FitResult, type FittedPageSize, fitPageSize } from "./fit.ts";
 export type { ZbudPoolOptions } from "./options.ts";
+export type { ZbudObjectPlace } from "./places.ts";
 export type { BuddySnapshot, PageSnapshot, PoolSnapshot } from "./snapshot.ts";
-export { type ZbudObjectPlace, ZbudPool } from "./zbud-pool.ts";
+export { ZbudPool } from "./zbud-pool.ts";

@@ -14,7 +14,8 @@ export interface ZbudPoolOptions {
   /**
    * Called by reclaim for each object to evict, first buddy first. To evict, save what is to be saved, call
    * `pool.free(handle)` and return true; to keep it, return false. May allocate, free other objects, map,
-   * and reclaim. It is synchronous: a promise is not `true`, and so a refusal.
+   * and reclaim. In a shared pool another thread may free the object meanwhile: then `free` throws `EBADF`,
+   * and it is evicted all the same. The handler is synchronous: a promise is not `true`, and so a refusal.
    */
   onEvict?: ((handle: Handle, pool: ZbudPool) => boolean) | undefined;
 }

@@ -1,4 +1,4 @@
-import { assert, ZbudError } from "../../base/index.ts";
+import { assert, SEATS_WORDS, ZbudError } from "../../base/index.ts";
 import { CHUNK_ORDER_MAX, type Geometry, PAGE_SIZE_MAX } from "./geometry.ts";
 
 /**
@@ -22,7 +22,7 @@ import { CHUNK_ORDER_MAX, type Geometry, PAGE_SIZE_MAX } from "./geometry.ts";
  *   gen           how often this place was freed, modulo 2^generationBits; a handle carries it.
  *   links         word index of a row, or of a list's head. Lists are circular through their head, so
  *                 putting in and taking out need no test for the ends.
- *   LRU prev      also says what the page is: FREE (0), UNDER_RECLAIM (-1), else in use.
+ *   LRU prev      also says what the page is: FREE (0), under reclaim (negative), else in use.
  *   list next     of a free page: the next free page, or 0.
  *
  * A page with two objects is on the buddied list by its sizes alone. Nothing ever searches that list, so it
@@ -58,6 +58,15 @@ export const W_HIGH_WATER = 7;
 /** Row of the first free page below the high-water mark, or 0. */
 export const W_FREE_HEAD = 8;
 
+/** The lock of a shared pool. */
+export const W_LOCK = 16;
+/**
+ * What the holder of the lock is about to do to one place: 1 + its slot, or 0. If the holder dies, the place
+ * ends up empty, with a generation behind W_INTENT_GENERATION: an alloc is undone, a free is completed.
+ */
+export const W_INTENT = 17;
+export const W_INTENT_GENERATION = 18;
+
 /** Bit `31 - (i & 31)` of word `W_BITMAP + (i >> 5)` says whether list i holds a page: `clz32` finds the first. */
 export const W_BITMAP = 32;
 
@@ -85,9 +94,11 @@ export const GENERATIONS = 6;
 export const ROW_SHIFT = 3;
 export const ROW_BYTES = 32;
 
-/** Values of LRU_PREV that are no link. */
+/**
+ * The value of LRU_PREV for a free page. A page under reclaim has `-seat` there, the seat of the thread that
+ * reclaims it, or -1 in a pool that is not shared.
+ */
 export const FREE = 0;
-export const UNDER_RECLAIM = -1;
 
 /** A buddy's word: `size | chunks << SIZE_BITS`. */
 export const SIZE_BITS = 20;
@@ -104,6 +115,16 @@ export function firstRowOf(geometry: Geometry): number {
   return W_HEADS + 2 * geometry.chunkCount;
 }
 
+/** Word index of the table of threads, behind the rows. Only a shared pool has it. */
+export function seatsOf(geometry: Geometry): number {
+  return firstRowOf(geometry) + (geometry.maxPages << ROW_SHIFT);
+}
+
+/** Bytes of a whole table. */
+export function tableBytesOf(geometry: Geometry, shared: boolean): number {
+  return (seatsOf(geometry) + (shared ? SEATS_WORDS : 0)) * 4;
+}
+
 /** Bytes of a table before its rows. */
 export function headerBytesOf(geometry: Geometry): number {
   return firstRowOf(geometry) * 4;
@@ -116,7 +137,7 @@ export function headerBytesOf(geometry: Geometry): number {
  * @throws {ZbudError} `ENOMEM` if there is no such range of addresses.
  */
 export function createPageTable(geometry: Geometry, shared: boolean): PageTable {
-  const bytes = headerBytesOf(geometry) + geometry.maxPages * ROW_BYTES;
+  const bytes = tableBytesOf(geometry, shared);
   let table: PageTable;
   try {
     table = new Int32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));

@@ -11,7 +11,6 @@ import {
   SIZE_BITS,
   SIZE_MASK,
   SIZES,
-  UNDER_RECLAIM,
   W_FREE_HEAD,
   W_HEADS,
   W_HIGH_WATER,
@@ -74,7 +73,7 @@ export function snapshotOf(
   for (let page = 0; page < table[W_HIGH_WATER]; page++) {
     const row = firstRow + (page << ROW_SHIFT);
     if (table[row + LRU_PREV] === FREE) continue;
-    const underReclaim = table[row + LRU_PREV] === UNDER_RECLAIM;
+    const underReclaim = table[row + LRU_PREV] < FREE;
     pages.push({ page, first: buddyAt(row, 0), last: buddyAt(row, 1), underReclaim });
   }
   const unbuddied = Array.from({ length: geometry.chunkCount }, (_, list) =>

@@ -1,4 +1,4 @@
-import { show, ZbudError } from "../../base/index.ts";
+import { PLACES, show, ZbudError } from "../../base/index.ts";
 import { chunksOf, type Geometry } from "./geometry.ts";
 import {
   FREE,
@@ -14,7 +14,7 @@ import {
   SIZE_BITS,
   SIZE_MASK,
   SIZES,
-  UNDER_RECLAIM,
+  seatsOf,
   W_BITMAP,
   W_FREE_HEAD,
   W_HEADS,
@@ -29,10 +29,10 @@ import {
  * Walks the whole table and checks the invariants I1 to I6 that page-table.ts states, each from the sizes
  * alone: what the links and counters say is compared with it, never trusted.
  *
- * @param reclaims - how many reclaims are under way; each has one page.
+ * @param reclaims - how many reclaims are under way, each with one page; null if that is not known.
  * @throws {ZbudError} `ECORRUPT` naming the first that is broken, and where.
  */
-export function verifyTable(table: PageTable, geometry: Geometry, reclaims: number): void {
+export function verifyTable(table: PageTable, geometry: Geometry, reclaims: number | null): void {
   check(
     table[W_MAGIC] === LAYOUT_MAGIC && table[W_VERSION] === LAYOUT_VERSION,
     "the table's magic or version",
@@ -47,6 +47,9 @@ export function verifyTable(table: PageTable, geometry: Geometry, reclaims: numb
     check(row >= firstRow && row === rowOf(page) && page < highWater, `${what} links to no page`, row);
     return page;
   };
+
+  const isSeat = (seat: number): boolean =>
+    table.length > seatsOf(geometry) ? seat % PLACES !== 0 : seat === 1;
 
   // What each page is, by its sizes: which list it belongs on, and whether the LRU must hold it.
   const NO_LIST = 0;
@@ -69,7 +72,8 @@ export function verifyTable(table: PageTable, geometry: Geometry, reclaims: numb
     pages++;
     const freeChunks = geometry.chunkCount - 1 - first - last;
     check(freeChunks >= 0, "I1: two objects overlap in page", page);
-    if (state === UNDER_RECLAIM) {
+    if (state < FREE) {
+      check(isSeat(-state), "under reclaim by no thread: page", page);
       underReclaim++;
       continue;
     }
@@ -81,7 +85,7 @@ export function verifyTable(table: PageTable, geometry: Geometry, reclaims: numb
   }
   check(pages === table[W_PAGE_COUNT], "I5: pageCount is not the pages in use", table[W_PAGE_COUNT]);
   check(
-    underReclaim === reclaims,
+    reclaims === null || underReclaim === reclaims,
     `not as many pages under reclaim as reclaims under way, ${reclaims}:`,
     underReclaim,
   );

@@ -1,5 +1,5 @@
 import { checkBytes, type Handle, show, ZbudError } from "../../base/index.ts";
-import { createPageMemory, type PageMemory } from "../../memory/index.ts";
+import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
   type AllocRefusal,
   checkObserver,
@@ -11,8 +11,10 @@ import {
   type ReclaimResult,
 } from "../../zpool/index.ts";
 import { ZbudAllocator } from "./allocator.ts";
+import { openTable, type SharedZbudPool } from "./attach.ts";
 import { type Geometry, geometryOf } from "./geometry.ts";
 import { badHandle, type HandleLayout, handleLayoutOf, nextPoolNumber } from "./handle.ts";
+import { LockedAllocator } from "./locked-allocator.ts";
 import { checkOptions, type ZbudPoolOptions } from "./options.ts";
 import {
   createPageTable,
@@ -21,30 +23,19 @@ import {
   F_PAGES_RECLAIMED,
   F_REFUSED_ENOMEM,
   F_REFUSED_ENOSPC,
-  firstRowOf,
-  LRU_PREV,
+  LAYOUT_VERSION,
   type PageTable,
-  ROW_SHIFT,
-  SIZE_BITS,
-  SIZE_MASK,
   SIZES,
   W_LRU,
   W_PAGE_COUNT,
   W_POOL_NUMBER,
 } from "./page-table.ts";
+import { placeOf, viewOf, type ZbudObjectPlace } from "./places.ts";
 import { type PoolSnapshot, snapshotOf } from "./snapshot.ts";
 import { statsOf } from "./stats.ts";
 import { verifyTable } from "./verify.ts";
 
 const RETRIES_DEFAULT = 8;
-
-/** Where an object lies, and which of its page's two places it took. */
-export interface ZbudObjectPlace {
-  page: number;
-  offset: number;
-  size: number;
-  buddy: "first" | "last";
-}
 
 /**
  * Stores objects of varying size in pages of one size, at most two to a page: the *first buddy* at the
@@ -68,12 +59,15 @@ export class ZbudPool implements DriverPool {
   readonly #onEvict: ((handle: Handle, pool: ZbudPool) => boolean) | null;
   #observer: PoolObserver | null = null;
 
-  readonly #allocator: ZbudAllocator;
+  readonly #allocator: ZbudAllocator | LockedAllocator;
+  /** The same as `#allocator` in a shared pool. */
+  readonly #locked: LockedAllocator | null;
   /** The largest object that alloc takes: after close() none, so that no other test is needed. */
   #objectBytesMax = 0;
   #closed = false;
-  /** Pages under reclaim: each has a call of #reclaim on the stack. */
+  /** Pages under reclaim by this thread, and calls of #reclaim on its stack. */
   #reclaims = 0;
+  #depth = 0;
 
   /**
    * @param options - see {@link ZbudPoolOptions}. Only `maxPages` must be given.
@@ -88,13 +82,74 @@ export class ZbudPool implements DriverPool {
     this.#geometry = geometry;
     this.#onEvict = onEvict;
     this.#objectBytesMax = geometry.objectBytesMax | 0;
-    this.#table = createPageTable(geometry, shared);
+    this.#table = parts.table ?? createPageTable(geometry, shared);
     this.#counters = new Float64Array(this.#table.buffer, 0, W_LRU >> 1);
     this.#memory = parts.memory ?? createPageMemory(pageSize, maxPages, shared);
-    this.#table[W_POOL_NUMBER] = nextPoolNumber();
+    if (parts.table === undefined) this.#table[W_POOL_NUMBER] = nextPoolNumber();
     const layout = handleLayoutOf(geometry, this.#table[W_POOL_NUMBER]);
     this.#layout = layout;
-    this.#allocator = new ZbudAllocator(this.#table, geometry, layout, this.#memory);
+    this.#locked = shared ? new LockedAllocator(this.#table, geometry, layout, this.#memory) : null;
+    this.#allocator = this.#locked ?? new ZbudAllocator(this.#table, geometry, layout, this.#memory, 0);
+  }
+
+  /**
+   * Opens a pool that another thread made.
+   *
+   * @param shared - what {@link share} gave there, as it came through `postMessage` or `workerData`.
+   * @param options - `onEvict`: called for what this thread reclaims.
+   * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
+   *   layout; `EBUSY` if 127 threads use the pool already.
+   */
+  static attach(shared: SharedZbudPool, options: Pick<ZbudPoolOptions, "onEvict"> = {}): ZbudPool {
+    const attached = openTable(shared);
+    const { pageSize, chunkOrder, maxPages } = attached.geometry;
+    const memory = attachPageMemory(pageSize, shared.pages);
+    if (typeof options !== "object" || options === null) {
+      throw new ZbudError("EINVAL", `options must be an object such as { onEvict }, not ${show(options)}`);
+    }
+    const { onEvict } = options;
+    const { table } = attached;
+    return new ZbudPool({ pageSize, chunkOrder, maxPages, shared: true, onEvict }, { memory, table });
+  }
+
+  /**
+   * What another thread needs to open this pool: plain data for `postMessage` or `workerData`. Nothing is
+   * copied.
+   *
+   * @throws {ZbudError} `EINVAL` if the pool was made without `shared: true`; `ECLOSED` after `close()`.
+   */
+  share(): SharedZbudPool {
+    if (this.#closed) throw this.#closedError();
+    const table = this.#table.buffer;
+    const pages = this.#memory.buffer;
+    if (this.#locked === null || table instanceof ArrayBuffer || pages instanceof ArrayBuffer) {
+      throw new ZbudError("EINVAL", "this pool is for one thread; make it with shared: true to share it");
+    }
+    return { zbud: LAYOUT_VERSION, table, pages };
+  }
+
+  /**
+   * Looks for threads that were attached and are gone, and puts back the pages they had under reclaim. Other
+   * calls do so themselves when they meet a lock held by such a thread, or find no page to use.
+   *
+   * @returns how many threads were found gone.
+   * @throws {ZbudError} `ECLOSED` after `close()`.
+   */
+  recover(): number {
+    if (this.#closed) throw this.#closedError();
+    return this.#locked?.recover() ?? 0;
+  }
+
+  /**
+   * Tells that a worker thread has exited, and recovers what it left: for its `exit` event. Only Linux lets
+   * the threads of a pool find that out themselves.
+   *
+   * @param threadId - the worker's `threadId`, noted while it ran: it is -1 afterwards.
+   * @throws {ZbudError} `ECLOSED` after `close()`.
+   */
+  threadGone(threadId: number): void {
+    if (this.#closed) throw this.#closedError();
+    this.#locked?.threadGone(threadId);
   }
 
   /** The options that make another pool of the same shape. */
@@ -139,7 +194,7 @@ export class ZbudPool implements DriverPool {
       return this.#refuseSize(size);
     }
     const handle = this.#allocator.alloc(size);
-    if (handle === 0) return this.#refuseFull(size);
+    if (!handle) return this.#refuseFull(size); // `handle === 0` would unbox a large handle and box it again
     if (this.#observer !== null) this.#observer.onAlloc?.(size, handle);
     return handle;
   }
@@ -168,19 +223,11 @@ export class ZbudPool implements DriverPool {
    * @remarks Makes one Uint8Array. Does not touch the LRU. {@link read} and {@link write} copy instead.
    */
   map(handle: Handle, mode: MapMode = "rw"): Uint8Array {
-    const word = this.#wordOf(handle);
+    const { page, offset, size } = this.inspect(handle);
     if (mode !== "rw" && mode !== "ro") {
       throw new ZbudError("EINVAL", `an object is mapped "rw" or "ro", not ${show(mode)}`);
     }
-    try {
-      return new Uint8Array(this.#memory.buffer, this.#byteOf(word), this.#table[word] & SIZE_MASK);
-    } catch (cause) {
-      throw new ZbudError(
-        "EINVAL",
-        "the pool's buffer was transferred or resized through a view's .buffer; copy an object with read() to send it on",
-        { cause },
-      );
-    }
+    return viewOf(this.#memory, page * this.#geometry.pageSize + offset, size);
   }
 
   /**
@@ -231,7 +278,7 @@ export class ZbudPool implements DriverPool {
 
   /** The object's size in bytes, as asked for. Throws `EBADF`, `ECLOSED` as {@link free}. */
   sizeOf(handle: Handle): number {
-    return this.#table[this.#wordOf(handle)] & SIZE_MASK;
+    return this.inspect(handle).size;
   }
 
   /**
@@ -279,11 +326,9 @@ export class ZbudPool implements DriverPool {
 
   /** Where an object lies. Throws `EBADF`, `ECLOSED` as {@link free}. */
   inspect(handle: Handle): ZbudObjectPlace {
-    const word = this.#wordOf(handle);
-    const page = this.#pageOf(word);
-    const size = this.#table[word] & SIZE_MASK;
-    const offset = this.#byteOf(word) - page * this.#geometry.pageSize;
-    return { page, offset, size, buddy: this.#isLast(word) ? "last" : "first" };
+    const place = placeOf(this.#table, this.#geometry, this.#wordOf(handle));
+    if (place.size === 0) throw this.#handleError(handle); // freed by another thread just now
+    return place;
   }
 
   /**
@@ -293,7 +338,7 @@ export class ZbudPool implements DriverPool {
    */
   stats(): PoolStats {
     if (this.#closed) throw this.#closedError();
-    return statsOf(this.#table, this.#counters, this.#geometry);
+    return this.#reading(() => statsOf(this.#table, this.#counters, this.#geometry));
   }
 
   /**
@@ -304,7 +349,8 @@ export class ZbudPool implements DriverPool {
    */
   snapshot(): PoolSnapshot {
     if (this.#closed) throw this.#closedError();
-    return snapshotOf(this.#table, this.#geometry, (row, buddy) => this.#allocator.objectAt(row, buddy));
+    const peek = (row: number, buddy: number): Handle => this.#allocator.peek(row, buddy);
+    return this.#reading(() => snapshotOf(this.#table, this.#geometry, peek));
   }
 
   /**
@@ -315,7 +361,9 @@ export class ZbudPool implements DriverPool {
    */
   verify(): void {
     if (this.#closed) throw this.#closedError();
-    verifyTable(this.#table, this.#geometry, this.#reclaims);
+    // Reclaims of other threads are not known here.
+    const reclaims = this.#locked === null ? this.#reclaims : null;
+    this.#reading(() => verifyTable(this.#table, this.#geometry, reclaims));
   }
 
   /**
@@ -349,33 +397,46 @@ export class ZbudPool implements DriverPool {
     this.close();
   }
 
+  /** Does work that walks the table, while no other thread changes it. */
+  #reading<T>(work: () => T): T {
+    return this.#locked === null ? work() : this.#locked.locked(work);
+  }
+
   #reclaim(retries: number): ReclaimResult {
     if (this.#onEvict === null || retries === 0) return "EINVAL";
-    if (this.#table[W_LRU | LRU_PREV] === W_LRU) return "EINVAL";
-    for (let tried = 0; tried < retries; tried++) {
-      const row = this.#allocator.startReclaim();
-      if (row === 0) break;
-      const outer = this.#reclaims++;
-      let released = false;
-      try {
-        if (this.#evict(row, 0)) this.#evict(row, 1);
-      } finally {
-        if (!this.#closed) {
-          released = this.#allocator.endReclaim(row);
-          if (released) this.#counters[F_PAGES_RECLAIMED]++;
-          this.#reclaims--;
-          // Handlers that reclaim in handlers can overflow the stack, and then not even the line above is
-          // reached in the deepest calls. The outermost one ends what they could not.
-          if (outer === 0 && this.#reclaims !== 0) {
-            this.#allocator.endReclaims();
-            this.#reclaims = 0;
+    // Handlers that reclaim in handlers can overflow the stack, and then the deepest calls have not even the
+    // room to put their pages back. The outermost one does it for all, or the next if that was cut off too.
+    if (this.#depth === 0) this.#endLostReclaims();
+    this.#depth++;
+    try {
+      for (let tried = 0; tried < retries; tried++) {
+        const row = this.#allocator.startReclaim();
+        if (row === 0) return tried === 0 ? "EINVAL" : "EAGAIN";
+        this.#reclaims++;
+        let released = false;
+        try {
+          if (this.#evict(row, 0)) this.#evict(row, 1);
+        } finally {
+          if (!this.#closed) {
+            released = this.#allocator.endReclaim(row);
+            this.#reclaims--;
+            if (released) this.#allocator.count(F_PAGES_RECLAIMED);
           }
         }
+        if (this.#closed) throw this.#closedError();
+        if (released) return "ok";
       }
-      if (this.#closed) throw this.#closedError();
-      if (released) return "ok";
+      return "EAGAIN";
+    } finally {
+      this.#depth--;
+      if (this.#depth === 0) this.#endLostReclaims();
     }
-    return "EAGAIN";
+  }
+
+  #endLostReclaims(): void {
+    if (this.#reclaims === 0 || this.#closed) return;
+    this.#allocator.endReclaims();
+    this.#reclaims = 0;
   }
 
   /** Offers one object of the page under reclaim to the handler. False: it refused, so its neighbour is spared. */
@@ -388,8 +449,10 @@ export class ZbudPool implements DriverPool {
     try {
       returned = (this.#onEvict as (handle: Handle, pool: ZbudPool) => boolean)(handle, this) === true;
     } finally {
-      if (this.#table[row | SIZES | buddy] !== 0) this.#counters[F_EVICTIONS_REFUSED]++;
-      else if (returned === true) this.#counters[F_OBJECTS_EVICTED]++;
+      if (!this.#closed) {
+        if (this.#table[row | SIZES | buddy] !== 0) this.#allocator.count(F_EVICTIONS_REFUSED);
+        else if (returned === true) this.#allocator.count(F_OBJECTS_EVICTED);
+      }
       if (this.#observer !== null) this.#observer.onEvictEnd?.(handle, returned);
     }
     return returned;
@@ -402,36 +465,19 @@ export class ZbudPool implements DriverPool {
     return word;
   }
 
-  #pageOf(word: number): number {
-    return (word - firstRowOf(this.#geometry)) >> ROW_SHIFT;
-  }
-
-  #isLast(word: number): boolean {
-    return (word & (SIZES | 1)) === (SIZES | 1);
-  }
-
-  /** Byte offset in the page memory of the object whose size is in `word`. */
-  #byteOf(word: number): number {
-    const { pageSize, chunkSize } = this.#geometry;
-    const start = this.#pageOf(word) * pageSize;
-    return this.#isLast(word)
-      ? start + pageSize - (this.#table[word] >> SIZE_BITS) * chunkSize
-      : start + chunkSize;
-  }
-
   #refuseSize(size: number): AllocRefusal {
     if (this.#closed) throw this.#closedError();
     if (typeof size !== "number" || !Number.isInteger(size) || size <= 0) {
       if (this.#observer !== null) this.#observer.onAlloc?.(size, "EINVAL");
       throw new ZbudError("EINVAL", `size must be a positive whole number of bytes, not ${show(size)}`);
     }
-    this.#counters[F_REFUSED_ENOSPC]++;
+    this.#allocator.count(F_REFUSED_ENOSPC);
     if (this.#observer !== null) this.#observer.onAlloc?.(size, "ENOSPC");
     return "ENOSPC";
   }
 
   #refuseFull(size: number): AllocRefusal {
-    this.#counters[F_REFUSED_ENOMEM]++;
+    this.#allocator.count(F_REFUSED_ENOMEM);
     if (this.#observer !== null) this.#observer.onAlloc?.(size, "ENOMEM");
     return "ENOMEM";
   }
@@ -448,4 +494,5 @@ export class ZbudPool implements DriverPool {
 /** What a pool can be given instead of its own. */
 interface PoolParts {
   memory?: PageMemory;
+  table?: PageTable;
 }

@@ -129,7 +129,8 @@ describe("drivers that misbehave", () => {
       () => registerZpoolDriver({ type, create: () => undefined } as never),
       isCode("EINVAL", "canReclaim"),
     );
-    registerZpoolDriver({ type, canReclaim: true, create: () => undefined as never });
+    const nothing = (): never => undefined as never;
+    registerZpoolDriver({ type, canReclaim: true, create: nothing, attach: nothing });
     assert.throws(() => createZpool(type, { maxPages: 1 }), isCode("EINVAL", type));
     unregisterZpoolDriver(type);
     assert.ok(!hasZpoolDriver(type));
@@ -147,6 +148,7 @@ describe("drivers that misbehave", () => {
         };
         return pool;
       },
+      attach: () => assert.fail("not shared"),
     });
     assert.throws(() => createZpool(type, { maxPages: 1 }).close(), isCode("EBUSY"));
     unregisterZpoolDriver(type);

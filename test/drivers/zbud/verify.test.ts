@@ -17,7 +17,6 @@ import {
   type PageTable,
   ROW_SHIFT,
   SIZES,
-  UNDER_RECLAIM,
   W_BITMAP,
   W_HEADS,
   W_LRU,
@@ -33,7 +32,7 @@ function scene(): { table: PageTable; geometry: Geometry } {
   const geometry = geometryOf(4096, 6, PAGES);
   const layout = handleLayoutOf(geometry, 0);
   const table = createPageTable(geometry, false);
-  const allocator = new ZbudAllocator(table, geometry, layout, createPageMemory(4096, PAGES, false));
+  const allocator = new ZbudAllocator(table, geometry, layout, createPageMemory(4096, PAGES, false), 0);
   // Pages 0 and 1 are full, 2 to 4 have one object of one size, 5 of another; 6 and 7 are free; 8 is unused.
   const chunks = [40, 23, 30, 33, 50, 50, 50, 62, 60, 59];
   const handles = chunks.map((count) => allocator.alloc(count * 64));
@@ -49,7 +48,7 @@ function isSilent(table: PageTable, row: number, word: number): boolean {
   const objects = (table[row + SIZES] === 0 ? 0 : 1) + (table[row + SIZES + 1] === 0 ? 0 : 1);
   if (word >= GENERATIONS) return true;
   if (state === FREE) return word === LIST_PREV || word === LRU_NEXT;
-  if (state === UNDER_RECLAIM) return word !== LRU_PREV && word < SIZES;
+  if (state < FREE) return word !== LRU_PREV && word < SIZES;
   return objects === 2 && (word === LIST_NEXT || word === LIST_PREV);
 }
 

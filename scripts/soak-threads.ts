@@ -1,0 +1,54 @@
+import { parseArgs } from "node:util";
+import { killWorkers } from "../test/threads/kills.ts";
+import { failUsage } from "./tools.ts";
+
+const USAGE = `Usage: npm run soak -- [--kills N] [--seed N] [--seconds N]
+
+Kills workers at random moments while they work at one shared pool, and checks the pool after each death.
+  --kills N    how many (default 1000)
+  --seed N     of the first round (default: from the clock, and printed); each round has pools of its own
+  --seconds N  ends earlier after this time`;
+
+/** Kills in one pool. A round that fails is shorter to repeat than the whole. */
+const KILLS_A_ROUND = 100;
+
+function numberOf(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  return failUsage(`--${name} takes a whole number above 0, not ${JSON.stringify(text)}`, USAGE);
+}
+
+function readOptions(): Partial<Record<"kills" | "seed" | "seconds", string>> & { help?: boolean } {
+  const text = { type: "string" } as const;
+  const help = { type: "boolean", short: "h" } as const;
+  try {
+    return parseArgs({ options: { kills: text, seed: text, seconds: text, help } }).values;
+  } catch (error) {
+    return failUsage((error as Error).message, USAGE);
+  }
+}
+
+async function main(): Promise<void> {
+  const values = readOptions();
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
+  const kills = numberOf("kills", values.kills, 1000);
+  const seedFirst = numberOf("seed", values.seed, (Date.now() % 2 ** 20) + 1);
+  const seconds = numberOf("seconds", values.seconds, 24 * 3600);
+  const start = performance.now();
+  const secondsLeft = (): number => seconds - (performance.now() - start) / 1000;
+  let done = 0;
+  for (let seed = seedFirst; done < kills && secondsLeft() > 0; seed++) {
+    const round = Math.min(KILLS_A_ROUND, kills - done);
+    console.log(`round: npm run soak -- --kills ${round} --seed ${seed}`);
+    const report = await killWorkers({ kills: round, seed, secondsMax: secondsLeft() });
+    console.log(`  ${JSON.stringify(report)}`);
+    done += Object.values(report.kills).reduce((so, each) => so + each, 0);
+  }
+  console.log(`${done} threads died, and every pool was whole`);
+}
+
+await main();

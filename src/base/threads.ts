@@ -1,0 +1,180 @@
+import type * as Fs from "node:fs";
+import type * as WorkerThreads from "node:worker_threads";
+
+/**
+ * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *seat*, a
+ * number that it leaves in locks and marks; others find out by the seat whether it still lives.
+ *
+ * A seat is `turn * PLACES + place`, and a place's turn grows whenever its thread goes. So a seat never comes
+ * back (before 2^23 threads had the place): once gone, always gone, whatever happens between two looks.
+ *
+ * One place, 8 words:
+ *
+ *   word 0   turn << 2 | state: VACANT, ENTERING or TAKEN. Written by compare-exchange only.
+ *   word 1   the system's number of the thread (Linux), or NO_NUMBER where there is none
+ *   word 2   when that thread started, in clock ticks, modulo 2^32: numbers are used again, pairs are not
+ *   word 3   the engine's number of the thread (`threadId` of node:worker_threads) + 1, or 0
+ *   word 4   the seat that somebody told is gone
+ *
+ * Words 1 to 3 are those of the seat in word 0 while that says TAKEN.
+ */
+const PLACE_WORDS = 8;
+/** Places in a table, and so threads at one buffer at a time. Place 0 is nobody's. */
+export const PLACES = 128;
+/** Words of the table. */
+export const SEATS_WORDS: number = PLACES * PLACE_WORDS;
+
+const STATE = 0;
+const NUMBER = 1;
+const STARTED = 2;
+const ENGINE_ID = 3;
+const TOLD = 4;
+
+const VACANT = 0;
+const ENTERING = 1;
+const TAKEN = 2;
+/** A seat is below 2^30, so that a lock's word can hold it beside a bit. */
+const TURN_MASK = 2 ** 23 - 1;
+/** A thread whose system does not tell: it counts as alive until somebody says that it is gone. */
+const NO_NUMBER = -1;
+
+function builtin<T>(name: string): T | undefined {
+  const { process } = globalThis as { process?: NodeJS.Process };
+  return process?.getBuiltinModule === undefined ? undefined : (process.getBuiltinModule(name) as T);
+}
+
+/** This thread, as others can recognise it. */
+interface Identity {
+  number: number;
+  started: number;
+  engineId: number;
+}
+
+function identify(): Identity {
+  const engineId = (builtin<typeof WorkerThreads>("node:worker_threads")?.threadId ?? -1) + 1;
+  const number = ownNumber();
+  const started = number === NO_NUMBER ? 0 : startOf(number);
+  // Without its start it could not be told from a later thread of its number.
+  return typeof started === "number"
+    ? { number, started, engineId }
+    : { number: NO_NUMBER, started: 0, engineId };
+}
+
+/** The system's number of the thread that calls: `/proc/thread-self` is a link to `PID/task/NUMBER`. */
+function ownNumber(): number {
+  try {
+    const target = builtin<typeof Fs>("node:fs")?.readlinkSync("/proc/thread-self") ?? "";
+    const number = Number(/\/task\/(\d+)$/.exec(target)?.[1]);
+    return Number.isInteger(number) && number > 0 ? number : NO_NUMBER;
+  } catch {
+    return NO_NUMBER;
+  }
+}
+
+/** When a thread of this process started, if there is one of this number and the system says. */
+function startOf(number: number): number | "gone" | "unknown" {
+  let stat: string;
+  try {
+    stat = builtin<typeof Fs>("node:fs")?.readFileSync(`/proc/self/task/${number}/stat`, "latin1") ?? "";
+  } catch (error) {
+    // Anything else, no file descriptor left for one, says nothing about the thread.
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" || code === "ESRCH" ? "gone" : "unknown";
+  }
+  // The name, in brackets, may hold anything; field 3 follows the last bracket, and the start is field 22.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // A thread that ended and was not collected yet is a zombie (Z) or dead (X).
+  if (fields[0] === "Z" || fields[0] === "X") return "gone";
+  return /^\d+$/.test(fields[19] ?? "") ? Number(fields[19]) | 0 : "unknown";
+}
+
+/** The table of threads at `words[at]…`, as one of them sees it. */
+export class Seats {
+  readonly #words: Int32Array;
+  readonly #at: number;
+
+  constructor(words: Int32Array, at: number) {
+    this.#words = words;
+    this.#at = at;
+  }
+
+  /**
+   * Takes a place for the calling thread. Its seat, a positive number; or 0 if there is no place.
+   *
+   * A thread that dies in here costs the table one place.
+   */
+  enter(): number {
+    const { number, started, engineId } = identify();
+    for (let place = 1; place < PLACES; place++) {
+      const at = this.#at + place * PLACE_WORDS;
+      const vacant = Atomics.load(this.#words, at + STATE);
+      if ((vacant & 3) !== VACANT) continue;
+      const entering = vacant | ENTERING;
+      if (Atomics.compareExchange(this.#words, at + STATE, vacant, entering) !== vacant) continue;
+      Atomics.store(this.#words, at + NUMBER, number);
+      Atomics.store(this.#words, at + STARTED, started);
+      Atomics.store(this.#words, at + ENGINE_ID, engineId);
+      Atomics.compareExchange(this.#words, at + STATE, entering, vacant | TAKEN);
+      return (vacant >> 2) * PLACES + place;
+    }
+    return 0;
+  }
+
+  /** Gives a place back. Nothing in the buffer may name the seat any more. */
+  leave(seat: number): void {
+    const at = this.#wordOf(seat);
+    const taken = stateOf(seat, TAKEN);
+    const next = ((turnOf(seat) + 1) & TURN_MASK) << 2;
+    Atomics.compareExchange(this.#words, at + STATE, taken, next | VACANT);
+  }
+
+  /** The seats that are taken, by threads alive or not. */
+  taken(): number[] {
+    const seats: number[] = [];
+    for (let place = 1; place < PLACES; place++) {
+      const state = Atomics.load(this.#words, this.#at + place * PLACE_WORDS + STATE);
+      if ((state & 3) === TAKEN) seats.push((state >> 2) * PLACES + place);
+    }
+    return seats;
+  }
+
+  /**
+   * Whether the thread of this seat is certainly gone. Asks the system, some 40 µs.
+   *
+   * A thread that is slow, stopped by a debugger or swapped out is not gone.
+   */
+  isGone(seat: number): boolean {
+    const at = this.#wordOf(seat);
+    const state = Atomics.load(this.#words, at + STATE);
+    if (state === stateOf(seat, ENTERING)) return false;
+    if (state !== stateOf(seat, TAKEN) || Atomics.load(this.#words, at + TOLD) === seat) return true;
+    const number = Atomics.load(this.#words, at + NUMBER);
+    const noted = Atomics.load(this.#words, at + STARTED);
+    const started = number === NO_NUMBER ? "unknown" : startOf(number);
+    // What was read is of this seat if the place still has it; if not, the seat is gone.
+    if (Atomics.load(this.#words, at + STATE) !== state) return true;
+    return started === "gone" || (started !== "unknown" && started !== noted);
+  }
+
+  /** Notes that the thread with this number of the engine is gone. */
+  tellGone(engineId: number): void {
+    for (const seat of this.taken()) {
+      const at = this.#wordOf(seat);
+      const found = Atomics.load(this.#words, at + ENGINE_ID);
+      const isSame = Atomics.load(this.#words, at + STATE) === stateOf(seat, TAKEN);
+      if (isSame && found === engineId + 1) Atomics.store(this.#words, at + TOLD, seat);
+    }
+  }
+
+  #wordOf(seat: number): number {
+    return this.#at + (seat % PLACES) * PLACE_WORDS;
+  }
+}
+
+function turnOf(seat: number): number {
+  return Math.floor(seat / PLACES);
+}
+
+function stateOf(seat: number, state: number): number {
+  return (turnOf(seat) << 2) | state;
+}

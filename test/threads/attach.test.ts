@@ -1,0 +1,294 @@
+/** Opening a pool in another thread: what may be passed on, what is refused, and who may use what. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Worker } from "node:worker_threads";
+import { type Handle, PLACES, SEATS_WORDS, ZbudError } from "../../src/base/index.ts";
+import { ZbudPool } from "../../src/drivers/index.ts";
+import { attachZpool, createZpool } from "../../src/zpool/index.ts";
+import { isCode } from "../contracts/zpool/facts.ts";
+import { assertFill, take, takeFilled } from "../drivers/zbud/helpers.ts";
+import type { Order } from "./attach-worker.ts";
+import { messageOf, startWorker, until } from "./crew.ts";
+import { finishPool } from "./ledger.ts";
+
+type Shared = ReturnType<ZbudPool["share"]>;
+
+const SEATS_MAX = PLACES - 1;
+
+/** Sends an order; gives the result, or fails with what went wrong. */
+async function ask(worker: Worker, order: Order): Promise<unknown> {
+  const answer = messageOf(worker);
+  worker.postMessage(order);
+  const { result, code } = (await answer) as { result?: unknown; code?: string };
+  return code === undefined ? result : Promise.reject(new ZbudError(code as ZbudError["code"], code));
+}
+
+function copyOf(buffer: SharedArrayBuffer): SharedArrayBuffer {
+  const copy = new SharedArrayBuffer(buffer.byteLength);
+  new Uint8Array(copy).set(new Uint8Array(buffer));
+  return copy;
+}
+
+function makePool(options: { maxPages?: number; pageSize?: number; chunkOrder?: number } = {}): ZbudPool {
+  return new ZbudPool({ maxPages: 16, ...options, shared: true });
+}
+
+describe("a pool in two threads", () => {
+  it("is one pool: handles, bytes, figures", async () => {
+    const pool = makePool();
+    const mine = takeFilled(pool, 1000, 7);
+    const worker = startWorker("./attach-worker.ts", { shared: pool.share() });
+    const theirs = (await ask(worker, { do: "alloc", size: 500, fill: 9 })) as Handle;
+    assert.notEqual(theirs, mine);
+    assertFill(pool, theirs, 9);
+    assert.equal(pool.sizeOf(theirs), 500);
+    assert.deepEqual(await ask(worker, { do: "read", handle: mine }), new Uint8Array(1000).fill(7));
+    assert.deepEqual(await ask(worker, { do: "inspect", handle: mine }), pool.inspect(mine));
+    assert.deepEqual(await ask(worker, { do: "stats" }), pool.stats());
+
+    pool.free(theirs);
+    await assert.rejects(ask(worker, { do: "free", handle: theirs }), isCodeOnly("EBADF"));
+    await ask(worker, { do: "free", handle: mine });
+    assert.throws(() => pool.free(mine), isCode("EBADF"));
+    assert.equal(pool.pageCount, 0);
+    await worker.terminate();
+  });
+
+  it("reclaims in each with that thread's own handler", async () => {
+    const pool = makePool();
+    const handle = take(pool, 100);
+    assert.equal(pool.evictable, false);
+    assert.equal(pool.reclaimPage(), "EINVAL");
+    const worker = startWorker("./attach-worker.ts", { shared: pool.share() });
+    assert.equal(await ask(worker, { do: "reclaim" }), "ok");
+    assert.throws(() => pool.map(handle), isCode("EBADF"));
+    assert.equal(pool.stats().pagesReclaimed, 1);
+    await worker.terminate();
+  });
+
+  it("is closed in one and goes on in the other", async () => {
+    for (const first of ["maker", "worker"]) {
+      const pool = makePool();
+      const handle = takeFilled(pool, 300, 5);
+      const worker = startWorker("./attach-worker.ts", { shared: pool.share() });
+      const other = ZbudPool.attach(pool.share());
+      if (first === "maker") {
+        await ask(worker, { do: "stats" });
+        pool.close();
+        assert.throws(() => pool.share(), isCode("ECLOSED"));
+      } else {
+        await ask(worker, { do: "close" });
+        await assert.rejects(ask(worker, { do: "stats" }), isCodeOnly("ECLOSED"));
+      }
+      assertFill(other, handle, 5);
+      take(other, 4000 - 128);
+      if (first === "maker") {
+        assert.deepEqual(await ask(worker, { do: "read", handle }), new Uint8Array(300).fill(5));
+      }
+      finishPool(other);
+      await worker.terminate();
+    }
+  });
+
+  it("also through zpool", () => {
+    const pool = createZpool("zbud", { maxPages: 4, pageSize: 1024, chunkOrder: 4, shared: true });
+    const handle = pool.malloc(100);
+    if (typeof handle === "string") assert.fail(handle);
+    pool.write(handle, new Uint8Array(100).fill(3));
+    const attached = attachZpool(structuredClone(pool.share()), {
+      onEvict: (each, given) => {
+        given.free(each);
+        return true;
+      },
+    });
+    assert.equal(attached.type, "zbud");
+    assert.deepEqual(attached.shape, pool.shape);
+    assert.deepEqual([pool.evictable, attached.evictable], [false, true]);
+    assert.equal(attached.map(handle, "ro")[99], 3);
+    assert.deepEqual(attached.shrink(1), { reclaimed: 1, result: "ok" });
+    assert.equal(pool.totalPages, 0);
+    attached.close();
+    pool.verify();
+    pool.close();
+    assert.throws(() => createZpool("zbud", { maxPages: 4 }).share(), isCode("EINVAL", "shared: true"));
+    for (const wrong of [undefined, null, 1, "zbud", {}, { zpool: 1 }, { zpool: "zbud" }]) {
+      assert.throws(() => attachZpool(wrong as never), isCode("EINVAL"), JSON.stringify(wrong));
+    }
+    assert.throws(() => attachZpool({ zpool: "none", pool: {} }), isCode("ENOENT", "none"));
+  });
+});
+
+describe("attach refuses", () => {
+  it("what share() never gives", () => {
+    const { table, pages, zbud } = makePool().share();
+    const wrong: unknown[] = [
+      undefined,
+      null,
+      0,
+      "pool",
+      Symbol("pool"),
+      {},
+      [],
+      () => 1,
+      new ArrayBuffer(1000),
+      new SharedArrayBuffer(1000),
+      { zbud, table },
+      { zbud, pages },
+      { zbud, table: new ArrayBuffer(table.byteLength), pages },
+      { zbud, table, pages: new ArrayBuffer(pages.byteLength) },
+      { zbud, table: new Int32Array(table), pages },
+      { zbud, table: null, pages: null },
+    ];
+    for (const each of wrong) assert.throws(() => ZbudPool.attach(each as Shared), isCode("EINVAL"));
+    const pool = makePool();
+    for (const options of [null, 5, "evict", { onEvict: 5 }, { onEvict: {} }]) {
+      const attach = (): ZbudPool => ZbudPool.attach(pool.share(), options as never);
+      assert.throws(attach, isCode("EINVAL"), `options ${JSON.stringify(options)}`);
+    }
+  });
+
+  it("a share of a pool for one thread", () => {
+    const pool = new ZbudPool({ maxPages: 4 });
+    assert.throws(() => pool.share(), isCode("EINVAL", "shared: true"));
+    pool.close();
+    assert.throws(() => pool.share(), isCode("ECLOSED"));
+  });
+
+  it("buffers that are too short, too long, swapped, or of pools of other shapes", () => {
+    const { table, pages, zbud } = makePool().share();
+    const other = makePool({ maxPages: 17 }).share();
+    const finer = makePool({ chunkOrder: 5 }).share();
+    const wrong: Shared[] = [
+      { zbud, table: pages, pages: table },
+      { zbud, table: pages, pages },
+      { zbud, table, pages: table },
+      { zbud, table: other.table, pages },
+      { zbud, table, pages: other.pages },
+      { zbud: zbud + 1, table, pages },
+      { zbud: undefined as unknown as number, table, pages },
+    ];
+    for (const length of [0, 1, 3, 4, 32, 36, 64, 1000, table.byteLength - 4, table.byteLength + 4]) {
+      const cut = new SharedArrayBuffer(length);
+      new Uint8Array(cut).set(new Uint8Array(table).subarray(0, length));
+      wrong.push({ zbud, table: cut, pages });
+    }
+    for (const length of [0, pages.byteLength - 1, pages.byteLength + 1, 2 * pages.byteLength]) {
+      wrong.push({ zbud, table, pages: new SharedArrayBuffer(length) });
+    }
+    for (const each of wrong) {
+      assert.throws(() => ZbudPool.attach(each), isCode("EBADMSG"), JSON.stringify(Object.values(each)));
+    }
+    // The length of the pages is the same, that of the tables is not.
+    assert.throws(
+      () => ZbudPool.attach({ zbud, table: finer.table.slice(4) as never, pages }),
+      isCode("EBADMSG"),
+    );
+  });
+
+  it("a table whose head is damaged, word by word", () => {
+    const pool = makePool({ pageSize: 1024, chunkOrder: 4, maxPages: 5 });
+    const { pages, zbud, table } = pool.share();
+    // Magic, version, page size, chunk order, pages, number, pages ever used, lock, note of what was in hand.
+    const harmful: Record<number, readonly number[]> = {
+      0: [0, -1, 1, 0x7fff_ffff],
+      1: [0, 2, -1, 0x7fff_ffff],
+      2: [0, -1, 1, 1023, 2048, 0x7fff_ffff, -(2 ** 31)],
+      3: [0, -1, 1, 3, 5, 11, 31, 0x7fff_ffff],
+      4: [0, -1, 4, 6, 0x7fff_ffff, -(2 ** 31)],
+      5: [-1, -(2 ** 31)],
+      7: [-1, 6, 0x7fff_ffff, -(2 ** 31)],
+      16: [-1, -(2 ** 31)],
+      17: [-1, 11, 0x7fff_ffff, -(2 ** 31)],
+    };
+    for (const [word, values] of Object.entries(harmful)) {
+      for (const value of values) {
+        const copy = copyOf(table);
+        new Int32Array(copy)[Number(word)] = value;
+        const attach = (): ZbudPool => ZbudPool.attach({ zbud, table: copy, pages });
+        assert.throws(attach, isCode("EBADMSG"), `word ${word} is ${value}`);
+      }
+    }
+  });
+
+  it("damage anywhere else is found by attach or by verify, as an error of its own", {
+    timeout: 60_000,
+  }, () => {
+    const pool = makePool({ pageSize: 256, chunkOrder: 3, maxPages: 3 });
+    const handles = [192, 30, 192, 100].map((size) => take(pool, size));
+    pool.free(handles[0]);
+    const { pages, zbud, table } = pool.share();
+    const words = table.byteLength / 4 - SEATS_WORDS;
+    for (let word = 0; word < words; word++) {
+      if (word === 16) continue; // the lock: it might be held by a thread that lives
+      for (const value of [-1, 0x7fff_ffff, 5, 0]) {
+        const copy = copyOf(table);
+        new Int32Array(copy)[word] = value;
+        try {
+          const attached = ZbudPool.attach({ zbud, table: copy, pages });
+          attached.verify();
+          attached.close();
+        } catch (error) {
+          if (!(error instanceof ZbudError)) throw new Error(`word ${word} is ${value}`, { cause: error });
+          assert.ok(
+            ["EBADMSG", "ECORRUPT"].includes(error.code),
+            `word ${word} is ${value}: ${error.message}`,
+          );
+        }
+      }
+    }
+  });
+});
+
+describe("seats", () => {
+  it(`are for ${SEATS_MAX} threads; one more is EBUSY; one that is given back can be taken`, () => {
+    const pool = makePool();
+    const attached = Array.from({ length: SEATS_MAX - 1 }, () => ZbudPool.attach(pool.share()));
+    for (let i = 0; i < 3; i++) {
+      assert.throws(() => ZbudPool.attach(pool.share()), isCode("EBUSY", String(SEATS_MAX)));
+      const [left] = attached.splice(i * 40, 1);
+      left.close();
+      attached.push(ZbudPool.attach(pool.share()));
+    }
+    for (const each of attached) each.close();
+    const handle = take(pool, 10);
+    pool.free(handle);
+    finishPool(pool);
+  });
+
+  it("of threads that end are found and given back", { timeout: 60_000 }, async () => {
+    const pool = makePool();
+    const rounds = 6;
+    for (let round = 0; round < rounds; round++) {
+      const worker = startWorker("./attach-worker.ts", { shared: pool.share() });
+      await ask(worker, { do: "alloc", size: 100, fill: round });
+      const { threadId } = worker;
+      await worker.terminate();
+      if (process.platform !== "linux" || round === 0) pool.threadGone(threadId);
+      else await until("the thread is seen to be gone", () => pool.recover() === 1);
+      assert.equal(pool.recover(), 0);
+    }
+    assert.equal(pool.stats().objects, rounds, "what was allocated stays");
+    const others = Array.from({ length: SEATS_MAX - 1 }, () => ZbudPool.attach(pool.share()));
+    for (const each of others) each.close();
+    finishPool(pool);
+  });
+
+  it("nobody who lives is found gone, told or not", async () => {
+    const pool = makePool();
+    const worker = startWorker("./attach-worker.ts", { shared: pool.share() });
+    const other = ZbudPool.attach(pool.share());
+    await ask(worker, { do: "stats" });
+    assert.equal(pool.recover(), 0);
+    assert.equal(await ask(worker, { do: "recover" }), 0);
+    pool.threadGone(worker.threadId + 1000);
+    assert.equal(pool.recover(), 0);
+    other.close();
+    await worker.terminate();
+    await until("the thread is seen to be gone", () => process.platform !== "linux" || pool.recover() === 1);
+  });
+});
+
+function isCodeOnly(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof ZbudError && error.code === code;
+}

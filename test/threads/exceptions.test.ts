@@ -1,0 +1,70 @@
+/** What can go wrong inside a critical section without anybody dying. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import type { Handle } from "../../src/base/index.ts";
+import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { instrument } from "./instrument.ts";
+import { finishPool } from "./ledger.ts";
+
+describe("a living thread", () => {
+  it("whose stack overflows in any call leaves the pool whole, and unlocked", { timeout: 60_000 }, () => {
+    const onEvict = (handle: Handle, pool: ZbudPool): boolean => {
+      pool.free(handle);
+      return true;
+    };
+    const pool = new ZbudPool({ maxPages: 64, pageSize: 256, chunkOrder: 3, shared: true, onEvict });
+    const calls = [
+      () => pool.alloc(100),
+      () => {
+        const handle = pool.alloc(20);
+        if (typeof handle === "number") pool.free(handle);
+      },
+      () => pool.reclaimPage(1),
+      () => pool.verify(),
+      () => pool.recover(),
+    ];
+    let overflows = 0;
+    for (const call of calls) {
+      const deep = (): void => {
+        call();
+        deep();
+      };
+      // Some frames more or less, so that the stack ends in another function each time.
+      const shifted = (frames: number): void => (frames > 0 ? shifted(frames - 1) : deep());
+      for (let frames = 0; frames < 12; frames++) {
+        assert.throws(() => shifted(frames), RangeError);
+        overflows++;
+        const start = performance.now();
+        pool.verify();
+        assert.ok(performance.now() - start < 5000, "the lock is free");
+      }
+    }
+    assert.equal(overflows, 12 * calls.length);
+    finishPool(pool);
+  });
+
+  const isLinux = process.platform === "linux";
+  it("is not taken for a dead one by a process that can open no file", { skip: !isLinux }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "zbud-exceptions-"));
+    try {
+      const { module } = await instrument(folder);
+      const child = join(import.meta.dirname, "exceptions-child.ts");
+      const command = `ulimit -n 128 && exec "$0" "$@"`;
+      const { stdout, stderr } = spawnSync("sh", ["-c", command, process.execPath, child, module], {
+        encoding: "utf8",
+      });
+      const { waitedMs, holdMs } = JSON.parse(stdout || stderr) as { waitedMs: number; holdMs: number };
+      assert.ok(
+        waitedMs > holdMs / 2,
+        `it came in after ${waitedMs} ms; the holder lives and takes ${holdMs} ms`,
+      );
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

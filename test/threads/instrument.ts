@@ -1,0 +1,149 @@
+/** Builds a copy of the library in which a thread can stop at a numbered point between any two statements. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { rolldown } from "rolldown";
+import { parseAst } from "rolldown/parseAst";
+import { identifier, isNode, lineOf, ROOT, type SyntaxNode } from "../meta/sources.ts";
+
+/** One place where a thread may stop. */
+export interface Point {
+  /** `file:line function`, for messages. */
+  where: string;
+}
+
+export interface Instrumented {
+  /** URL of a module that exports the instrumented ZbudPool. */
+  module: string;
+  /** By number. */
+  points: Point[];
+}
+
+/** Which functions get points: all but some, or only some. */
+const WHERE: Record<string, { all: boolean; names: readonly string[] }> = {
+  // Those left out change nothing, are not used by shared pools, or only call others; abort is for exceptions.
+  "src/drivers/zbud/allocator.ts": {
+    all: true,
+    names: ["constructor", "find", "peek", "endReclaims", "trim", "close", "rowOf", "handleAt"],
+  },
+  "src/drivers/zbud/locked-allocator.ts": {
+    all: true,
+    names: [
+      "constructor",
+      "find",
+      "peek",
+      "startReclaim",
+      "endReclaims",
+      "trim",
+      "recover",
+      "threadGone",
+      "lookForDead",
+      "abort",
+    ],
+  },
+  "src/drivers/zbud/repair.ts": { all: true, names: [] },
+  "src/base/lock.ts": { all: false, names: ["release", "takesFromDead"] },
+  "src/base/threads.ts": { all: false, names: ["enter", "leave"] },
+};
+
+/** What a point calls, if the thread has set it. */
+const HOOK = "globalThis.zbudPoint";
+
+/** Writes the copy, in one file, into a folder. */
+export async function instrument(folder: string): Promise<Instrumented> {
+  const points: Point[] = [];
+  const texts = new Map(Object.keys(WHERE).map((path) => [join(ROOT, path), withPoints(path, points)]));
+  const build = await rolldown({
+    input: join(ROOT, "src/drivers/zbud/zbud-pool.ts"),
+    platform: "node",
+    plugins: [
+      {
+        name: "points",
+        load: (id: string) => {
+          const code = texts.get(id);
+          return code === undefined ? null : { code, moduleType: "ts" };
+        },
+      },
+    ],
+  });
+  const file = join(folder, "pool.mjs");
+  await build.write({ file, format: "esm", codeSplitting: false });
+  await build.close();
+  return { module: pathToFileURL(file).href, points };
+}
+
+/** The text of a file with a call before each statement of the chosen functions, and at each block's end. */
+function withPoints(path: string, points: Point[]): string {
+  const text = readFileSync(join(ROOT, path), "utf8");
+  const { all, names } = WHERE[path];
+  const insertions: { at: number; text: string }[] = [];
+  const pointAt = (offset: number, name: string): string => {
+    points.push({ where: `${path}:${lineOf(text, offset)} ${name}` });
+    return `${HOOK}?.(${points.length - 1}); `;
+  };
+
+  const insertInto = (value: unknown, name: string): void => {
+    if (Array.isArray(value)) {
+      for (const each of value) insertInto(each, name);
+    } else if (isNode(value) && value.type !== "CatchClause") {
+      if (value.type === "BlockStatement") insertInList(value, name);
+      for (const body of [value.body, value.consequent, value.alternate]) wrapLone(body, name);
+      for (const child of Object.values(value)) insertInto(child, name);
+    }
+  };
+  const insertInList = (block: SyntaxNode, name: string): void => {
+    const list = block.body as SyntaxNode[];
+    for (const statement of list) {
+      insertions.push({ at: statement.start, text: pointAt(statement.start, name) });
+      const source = text.slice(statement.start, endOf(statement));
+      // What follows is no critical section any more.
+      if (source.includes("this.#lock.release();")) return;
+    }
+    const last = list.at(-1);
+    if (last !== undefined && last.type === "ExpressionStatement") {
+      insertions.push({ at: endOf(last), text: ` ${pointAt(endOf(last), name)}` });
+    }
+  };
+  /** `if (x) f();` becomes `if (x) { point(n); f(); }`. */
+  const wrapLone = (body: unknown, name: string): void => {
+    if (!isNode(body) || body.type !== "ExpressionStatement") return;
+    insertions.push({ at: body.start, text: `{ ${pointAt(body.start, name)}` });
+    insertions.push({ at: endOf(body), text: " }" });
+  };
+
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) for (const each of value) visit(each);
+    if (!isNode(value)) return;
+    const name = functionName(value);
+    if (name !== undefined) {
+      if (names.includes(name) !== all)
+        insertInto(value.type === "FunctionDeclaration" ? value.body : value.value, name);
+      return;
+    }
+    for (const child of Object.values(value)) visit(child);
+  };
+  visit(parseAst(text, { lang: "ts" }, path));
+  return applied(text, insertions);
+}
+
+function functionName(node: SyntaxNode): string | undefined {
+  if (node.type === "FunctionDeclaration") return identifier(node.id);
+  if (node.type !== "MethodDefinition" || !isNode(node.key)) return undefined;
+  return String(node.key.name);
+}
+
+function endOf(node: SyntaxNode): number {
+  return Number(node.end);
+}
+
+function applied(text: string, insertions: readonly { at: number; text: string }[]): string {
+  let result = "";
+  let from = 0;
+  // Stable: at one offset, what was added first comes first.
+  for (const insertion of [...insertions].sort((a, b) => a.at - b.at)) {
+    result += text.slice(from, insertion.at) + insertion.text;
+    from = insertion.at;
+  }
+  return result + text.slice(from);
+}

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import type { Handle } from "../../src/base/index.ts";
+import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
+
+/**
+ * Who holds what in a shared pool, itself in shared memory: one record for each place that an object can
+ * take. A record outlives the thread that wrote it, so what a killed worker held can still be checked byte
+ * by byte, and freed.
+ *
+ * A record is `serial << 16 | owner << 8 | fill`, never 0, where every byte of the object is `fill`. Whoever
+ * wants to free or look at an object takes its record away first, in one atomic step: nobody else has the
+ * object then. So at any moment each thread has at most one object without a record: the one in its hands.
+ */
+export class Ledger {
+  readonly buffer: SharedArrayBuffer;
+  readonly places: number;
+  readonly #records: Int32Array;
+  readonly #handles: Float64Array;
+  #serial = 0;
+  /** What `enter` wrote last. */
+  lastRecord = 0;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.places = buffer.byteLength / 12;
+    this.#handles = new Float64Array(buffer, 0, this.places);
+    this.#records = new Int32Array(buffer, this.places * 8, this.places);
+  }
+
+  static make(maxPages: number): Ledger {
+    return new Ledger(new SharedArrayBuffer(2 * maxPages * 12));
+  }
+
+  /** Fills a new object, and enters it. Gives its place. */
+  enter(pool: ZbudPool, handle: Handle, owner: number): number {
+    this.#serial = (this.#serial + 1) & 0x7fff;
+    const fill = 1 + ((this.#serial * 167 + owner * 29) % 255);
+    pool.map(handle).fill(fill);
+    const place = placeOf(pool, handle);
+    this.#handles[place] = handle;
+    this.lastRecord = (this.#serial << 16) | (owner << 8) | fill;
+    const before = Atomics.compareExchange(this.#records, place, 0, this.lastRecord);
+    if (before !== 0)
+      assert.fail(`place ${place} was handed out twice: to ${ownerOf(before)} and to ${owner}`);
+    return place;
+  }
+
+  /** The record of a place now, or 0. */
+  at(place: number): number {
+    return Atomics.load(this.#records, place);
+  }
+
+  /** Whose handle is at a place. Right only as long as the caller holds its record. */
+  handleAt(place: number): Handle {
+    return this.#handles[place] as Handle;
+  }
+
+  /** Takes a record away. False: somebody was faster. */
+  claim(place: number, record: number): boolean {
+    return record !== 0 && Atomics.compareExchange(this.#records, place, record, 0) === record;
+  }
+
+  /** Puts a record back that was claimed to look at the object. */
+  restore(place: number, record: number): void {
+    assert.equal(Atomics.compareExchange(this.#records, place, 0, record), 0, `place ${place} is taken`);
+  }
+
+  /** Fails unless all bytes of the object whose record the caller has are the ones its owner wrote. */
+  check(pool: ZbudPool, handle: Handle, record: number): void {
+    const view = pool.map(handle);
+    const fill = record & 0xff;
+    const same = Buffer.compare(view.subarray(1), view.subarray(0, view.length - 1)) === 0;
+    if (view.length > 0 && view[0] === fill && same) return;
+    assert.fail(`object ${handle} of thread ${ownerOf(record)} was overwritten, or its size changed`);
+  }
+
+  /** Checks and frees an object whose record the caller has: then nobody else may have freed it. */
+  free(pool: ZbudPool, handle: Handle, record: number): void {
+    this.check(pool, handle, record);
+    pool.free(handle);
+  }
+
+  /**
+   * Compares pool and records at a moment when no thread is at work: every record's object is there and
+   * intact, every page is whole.
+   *
+   * @param owners - for the message.
+   * @returns the objects that have no record: those in the hands of threads that died.
+   */
+  audit(pool: ZbudPool): Handle[] {
+    pool.verify();
+    const orphans: Handle[] = [];
+    const found = new Set<number>();
+    for (const { page, first, last, underReclaim } of pool.snapshot().pages) {
+      assert.equal(underReclaim, false, `page ${page} is under reclaim, and nobody reclaims`);
+      for (const [buddy, object] of [first, last].entries()) {
+        if (object === null) continue;
+        const place = 2 * page + buddy;
+        found.add(place);
+        const record = this.at(place);
+        if (record === 0) {
+          orphans.push(object.handle);
+        } else {
+          assert.equal(object.handle, this.handleAt(place), `place ${place} has another object`);
+          this.check(pool, object.handle, record);
+        }
+      }
+    }
+    for (let place = 0; place < this.places; place++) {
+      if (this.at(place) !== 0 && !found.has(place)) {
+        assert.fail(`the object ${this.handleAt(place)} of thread ${ownerOf(this.at(place))} is lost`);
+      }
+    }
+    return orphans;
+  }
+
+  /** Frees all that is recorded. */
+  freeAll(pool: ZbudPool): void {
+    for (let place = 0; place < this.places; place++) {
+      const record = this.at(place);
+      if (this.claim(place, record)) this.free(pool, this.handleAt(place), record);
+    }
+  }
+}
+
+export function ownerOf(record: number): number {
+  return (record >>> 8) & 0xff;
+}
+
+/** Which of the pool's places an object has. */
+export function placeOf(pool: ZbudPool, handle: Handle): number {
+  const { page, buddy } = pool.inspect(handle);
+  return 2 * page + (buddy === "last" ? 1 : 0);
+}
+
+/** Whether a call went through; false for a handle that another thread freed first. */
+export function succeeds(call: () => unknown): boolean {
+  try {
+    call();
+    return true;
+  } catch (error) {
+    // By its code: an instrumented pool has a class of errors of its own.
+    if ((error as { code?: string }).code === "EBADF") return false;
+    throw error;
+  }
+}
+
+/**
+ * Recovers until no page is under reclaim, at a moment when no living thread reclaims. The system may still
+ * list a thread for a moment after it was joined.
+ *
+ * @returns how many threads were found gone.
+ */
+export function recoverAll(pool: ZbudPool): number {
+  const nap = new Int32Array(new SharedArrayBuffer(4));
+  let found = 0;
+  for (let tries = 0; tries < 1000; tries++) {
+    found += pool.recover();
+    if (!pool.snapshot().pages.some(({ underReclaim }) => underReclaim)) break;
+    Atomics.wait(nap, 0, 0, 1);
+  }
+  return found;
+}
+
+/**
+ * Frees everything that a pool holds, and fails unless it is as good as new: every place of every page can be
+ * taken.
+ *
+ * @param known - handles that were issued before, none of which may be issued again.
+ */
+export function finishPool(pool: ZbudPool, known: Iterable<Handle> = []): void {
+  for (const { first, last } of pool.snapshot().pages) {
+    for (const object of [first, last]) if (object !== null) pool.free(object.handle);
+  }
+  pool.verify();
+  assert.equal(pool.pageCount, 0, "every object was freed, so no page is in use");
+  assert.equal(pool.stats().objects, 0);
+  const { maxPages } = pool.shape;
+  const handles: Handle[] = [];
+  for (const [size, total] of [
+    [pool.objectBytesMax, maxPages],
+    [1, 2 * maxPages],
+  ] as const) {
+    for (;;) {
+      const handle = pool.alloc(size);
+      if (handle === "ENOMEM") break;
+      if (handle === "ENOSPC") assert.fail(`${size} bytes do not fit`);
+      handles.push(handle);
+    }
+    assert.equal(handles.length, total, "no page leaked");
+  }
+  for (const handle of known) assert.ok(!handles.includes(handle), `${handle} was issued a second time`);
+  for (const handle of handles) pool.free(handle);
+  pool.verify();
+}

@@ -1,0 +1,160 @@
+/** The load that stress and kills put on a shared pool: random operations, every object checked. */
+
+import { type Handle, Prng } from "../../src/base/index.ts";
+import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { Ledger, ownerOf, placeOf, succeeds } from "./ledger.ts";
+
+/** What a thread's evict handler does. */
+export const EVICT_ACTS = ["free", "refuse", "allocate", "mixed", "never"] as const;
+export type EvictAct = (typeof EVICT_ACTS)[number];
+
+/** How deep handlers may start further reclaims. */
+const DEPTH_MAX = 3;
+
+/** What a load is made of, as it goes to a worker. */
+export interface LoadPlan {
+  shared: ReturnType<ZbudPool["share"]>;
+  ledger: SharedArrayBuffer;
+  owner: number;
+  seed: number;
+  act: EvictAct;
+  /** Objects that one thread wants to hold. */
+  liveMax: number;
+}
+
+/** What one thread did. */
+export interface LoadCounts {
+  operations: number;
+  allocs: number;
+  refused: number;
+  frees: number;
+  /** Own objects that another thread evicted or took. */
+  lost: number;
+  evictions: number;
+  reclaimed: number;
+}
+
+/** Random operations of one thread. */
+export class Load {
+  readonly pool: ZbudPool;
+  readonly counts: LoadCounts = {
+    operations: 0,
+    allocs: 0,
+    refused: 0,
+    frees: 0,
+    lost: 0,
+    evictions: 0,
+    reclaimed: 0,
+  };
+  readonly #plan: LoadPlan;
+  readonly #inHandler: () => void;
+  readonly #ledger: Ledger;
+  readonly #prng: Prng;
+  readonly #sizeMax: number;
+  // Own objects: places, and the records that were entered there.
+  readonly #places: Int32Array;
+  readonly #records: Int32Array;
+  #live = 0;
+  #depth = 0;
+
+  /** @param inHandler - called at the start of each evict handler, and may end the thread. */
+  constructor(plan: LoadPlan, inHandler: () => void = () => undefined) {
+    this.#plan = plan;
+    this.#inHandler = inHandler;
+    this.#ledger = new Ledger(plan.ledger);
+    this.#prng = new Prng(Math.imul(plan.seed, 0x9e3779b1) ^ (plan.owner << 20));
+    for (let i = 0; i < 8; i++) this.#prng.uint32();
+    this.#places = new Int32Array(plan.liveMax);
+    this.#records = new Int32Array(plan.liveMax);
+    const onEvict = (handle: Handle): boolean => this.#evict(handle);
+    this.pool = ZbudPool.attach(plan.shared, plan.act === "never" ? {} : { onEvict });
+    this.#sizeMax = this.pool.objectBytesMax;
+  }
+
+  step(): void {
+    const choice = this.#prng.below(32);
+    if (choice === 0 && this.#plan.act !== "never") this.#reclaim(1 + this.#prng.below(3));
+    else if (choice === 1) this.#takeOver();
+    else if (this.#live === 0 || (this.#live < this.#plan.liveMax && choice < 17)) this.#alloc();
+    else this.#freeAt(this.#prng.below(this.#live));
+  }
+
+  /** Frees one of this thread's objects. False: it has none. */
+  freeOne(): boolean {
+    if (this.#live > 0) this.#freeAt(this.#live - 1);
+    return this.#live > 0;
+  }
+
+  #alloc(): void {
+    this.counts.operations++;
+    // Mostly small, so that the time goes into the pool; some of every size.
+    const range = this.#prng.chance(0.7) ? this.#sizeMax >> 3 : this.#sizeMax;
+    const handle = this.pool.alloc(1 + this.#prng.below(range));
+    if (typeof handle === "string") {
+      this.counts.refused++;
+      if (this.#plan.act !== "never" && this.#depth < DEPTH_MAX && this.#prng.chance(0.5)) this.#reclaim(2);
+      else if (this.#live > 0) this.#freeAt(this.#prng.below(this.#live));
+      return;
+    }
+    this.counts.allocs++;
+    const place = this.#ledger.enter(this.pool, handle, this.#plan.owner);
+    // Another thread may have evicted it already: then this record fits no object, and its claim will fail.
+    if (this.#live === this.#plan.liveMax) return;
+    this.#places[this.#live] = place;
+    this.#records[this.#live++] = this.#ledger.lastRecord;
+  }
+
+  #freeAt(at: number): void {
+    const place = this.#places[at];
+    const record = this.#records[at];
+    this.#live--;
+    this.#places[at] = this.#places[this.#live];
+    this.#records[at] = this.#records[this.#live];
+    if (this.#ledger.claim(place, record)) this.#free(place, record);
+    else this.counts.lost++;
+  }
+
+  /** Frees what somebody else has, or had: threads free one another's objects, and those of the dead. */
+  #takeOver(): void {
+    const place = this.#prng.below(this.#ledger.places);
+    const record = this.#ledger.at(place);
+    if (ownerOf(record) !== this.#plan.owner && this.#ledger.claim(place, record)) this.#free(place, record);
+  }
+
+  #free(place: number, record: number): void {
+    this.counts.operations++;
+    this.#ledger.free(this.pool, this.#ledger.handleAt(place), record);
+    this.counts.frees++;
+  }
+
+  #reclaim(retries: number): void {
+    this.counts.operations++;
+    this.#depth++;
+    if (this.pool.reclaimPage(retries) === "ok") this.counts.reclaimed++;
+    this.#depth--;
+  }
+
+  #evict(handle: Handle): boolean {
+    this.#inHandler();
+    const act = this.#plan.act === "mixed" ? EVICT_ACTS[this.#prng.below(3)] : this.#plan.act;
+    if (act === "refuse") return false;
+    if (act === "allocate") this.#alloc();
+    const place = this.#placeOf(handle);
+    if (place < 0) return true; // freed by another thread since it was offered
+    const record = this.#ledger.at(place);
+    // Without a record it is in somebody's hands. With one it is this very object's: its page is under
+    // reclaim, so nobody can be given the place meanwhile.
+    if (!this.#ledger.claim(place, record)) return false;
+    this.counts.evictions++;
+    this.#free(place, record);
+    return true;
+  }
+
+  #placeOf(handle: Handle): number {
+    let place = -1;
+    succeeds(() => {
+      place = placeOf(this.pool, handle);
+    });
+    return place;
+  }
+}

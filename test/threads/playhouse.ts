@@ -1,0 +1,223 @@
+/** Plays scenes: a thread stops at a point and dies, another goes on, and then all is compared. */
+
+import assert from "node:assert/strict";
+import type { Worker } from "node:worker_threads";
+import type { Handle } from "../../src/base/index.ts";
+import { messageOf, startWorker, until } from "./crew.ts";
+import type { Instrumented, Point } from "./instrument.ts";
+import { finishPool, recoverAll } from "./ledger.ts";
+import { type Act, CHANGES, GO_ON, type Job, STOPPED } from "./points-worker.ts";
+import type { Scene, Stage } from "./scenes.ts";
+
+/** Threads that are started ahead: starting one takes longer than a scene. */
+const SPARES = 3;
+/** For a thread that is to block on the lock before its holder dies. */
+const BLOCK_MS = 2;
+
+/** One thread of a scene, and what it had done when it died. */
+interface Dead {
+  acts: readonly Act[];
+  changes: number;
+  handles: Float64Array;
+}
+
+/** One change that acts make, in their order. */
+type Change = { free: Handle } | { alloc: number };
+
+export class Playhouse {
+  readonly #module: string;
+  readonly #points: readonly Point[];
+  readonly #spares: Promise<Worker>[] = [];
+  readonly #helper: Worker;
+  readonly #holder: Worker;
+
+  private constructor({ module, points }: Instrumented, helper: Worker, holder: Worker) {
+    this.#module = module;
+    this.#points = points;
+    this.#helper = helper;
+    this.#holder = holder;
+  }
+
+  static async open(copy: Instrumented): Promise<Playhouse> {
+    return new Playhouse(copy, await started(copy.module), await started(copy.module));
+  }
+
+  async close(): Promise<void> {
+    const spares = await Promise.all(this.#spares);
+    await Promise.all([this.#helper, this.#holder, ...spares].map((worker) => worker.terminate()));
+  }
+
+  /** Lets the acts go through. Gives the numbers of the points that are met on the way. */
+  rehearse(scene: Scene): Promise<number[]> {
+    return this.#perform(scene, 0, -1);
+  }
+
+  /** Stops the thread at the given time of its way, where `point` is. */
+  async play(scene: Scene, time: number, point: number): Promise<void> {
+    await this.#perform(scene, time, point);
+  }
+
+  async #perform(scene: Scene, stopAt: number, point: number): Promise<number[]> {
+    const stage = scene.stage();
+    const { pool, before, acts, holds, bystander } = stage;
+    const dead: Dead[] = [];
+    const hold = holds ? jobOf(stage, [{ do: "reclaim", frees: [] }], 0) : null;
+    if (hold !== null) {
+      this.#holder.postMessage({ ...hold, waits: "handler" } satisfies Job);
+      await stopOf(hold);
+    }
+    const goesOn = jobOf(stage, [{ do: "free", handle: bystander }], 0);
+    if (before !== undefined) dead.push(await this.#dieBefore(scene, stage));
+
+    this.#helper.postMessage({ ...goesOn, waits: "attached" } satisfies Job);
+    await stopOf(goesOn);
+    const job = jobOf(stage, acts, stopAt);
+    const victim = await this.#worker();
+    victim.postMessage(job);
+    let trail: number[] = [];
+    if (stopAt === 0) {
+      trail = trailOf(await messageOf(victim));
+      goOn(goesOn);
+    } else {
+      assert.equal(await stopOf(job), point + 1, "the way to the point is always the same");
+      goOn(goesOn);
+      await new Promise((resolve) => setTimeout(resolve, BLOCK_MS));
+    }
+    await this.#end(stage, victim);
+    trailOf(await messageOf(this.#helper));
+    dead.push({ acts, changes: job.control[CHANGES], handles: job.handles });
+    pool.verify();
+    if (hold !== null) {
+      goOn(hold);
+      trailOf(await messageOf(this.#holder));
+    }
+    recoverAll(pool);
+    compare(stage, dead);
+    for (const other of stage.others ?? []) other.close();
+    const known = dead.flatMap(({ changes, handles }) => [...handles.subarray(0, changes)]) as Handle[];
+    finishPool(pool, [...stage.fills.keys(), ...known]);
+    pool.close();
+    return trail;
+  }
+
+  /** Runs the thread that dies first: to the last point of a function, or into its handler. */
+  async #dieBefore(scene: Scene, stage: Stage): Promise<Dead> {
+    const { acts, lastIn } = stage.before as NonNullable<Stage["before"]>;
+    let stopAt = 0;
+    if (lastIn !== null) {
+      // On a stage of its own, to count the points up to there.
+      const own = scene.stage();
+      const { acts: same } = own.before as NonNullable<Stage["before"]>;
+      const rehearsal = jobOf(own, same, 0);
+      this.#helper.postMessage(rehearsal);
+      const trail = trailOf(await messageOf(this.#helper));
+      const isThere = /zbud\/allocator\.ts/;
+      stopAt =
+        1 +
+        trail.findLastIndex((each) => {
+          const { where } = this.#points[each];
+          return isThere.test(where) && where.endsWith(` ${lastIn}`);
+        });
+      assert.ok(stopAt > 0, `${lastIn} is on the way`);
+    }
+    const job = jobOf(stage, acts, stopAt);
+    const worker = await this.#worker();
+    worker.postMessage(job);
+    await stopOf(job);
+    await this.#end(stage, worker);
+    return { acts, changes: job.control[CHANGES], handles: job.handles };
+  }
+
+  async #end({ pool }: Stage, worker: Worker): Promise<void> {
+    const { threadId } = worker;
+    await worker.terminate();
+    // Only Linux lets threads find out. Then it must do without being told.
+    if (process.platform !== "linux") pool.threadGone(threadId);
+  }
+
+  async #worker(): Promise<Worker> {
+    while (this.#spares.length <= SPARES) this.#spares.push(started(this.#module));
+    return await (this.#spares.shift() as Promise<Worker>);
+  }
+}
+
+async function started(module: string): Promise<Worker> {
+  const worker = startWorker("./points-worker.ts", { module });
+  await messageOf(worker);
+  return worker;
+}
+
+function jobOf({ pool }: Stage, acts: Act[], stopAt: number): Job {
+  return {
+    shared: pool.share(),
+    acts,
+    stopAt,
+    control: new Int32Array(new SharedArrayBuffer(16)),
+    handles: new Float64Array(new SharedArrayBuffer(64)),
+  };
+}
+
+/** Waits until a thread has stopped; gives where. */
+async function stopOf({ control }: Job): Promise<number> {
+  await until("a thread stops", () => Atomics.load(control, STOPPED) !== 0);
+  return Atomics.load(control, STOPPED);
+}
+
+function goOn({ control }: Job): void {
+  Atomics.store(control, GO_ON, 1);
+  Atomics.notify(control, GO_ON);
+}
+
+function trailOf(message: unknown): number[] {
+  const { trail, error } = message as { trail?: number[]; error?: string };
+  if (trail === undefined) assert.fail(`a thread that lives failed: ${error}`);
+  return trail;
+}
+
+function changesOf(acts: readonly Act[]): Change[] {
+  return acts.flatMap((act): Change[] => {
+    if (act.do === "alloc") return [{ alloc: act.size }];
+    if (act.do === "free") return [{ free: act.handle }];
+    return act.do === "reclaim" ? act.frees.map((handle) => ({ free: handle })) : [];
+  });
+}
+
+/** What was done is done, what was not begun is not, what was in flight is either; all else is as it was. */
+function compare({ pool, fills, bystander }: Stage, dead: readonly Dead[]): void {
+  const { pages } = pool.snapshot();
+  assert.ok(!pages.some(({ underReclaim }) => underReclaim), "a page stayed under reclaim");
+  const found = new Map(
+    pages.flatMap(({ first, last }) =>
+      [first, last].flatMap((object) => (object === null ? [] : ([[object.handle, object.size]] as const))),
+    ),
+  );
+  const required = new Set(fills.keys());
+  const freed = new Set([bystander]);
+  const inFlight = new Set<Handle>();
+  const sizesInFlight: number[] = [];
+  for (const { acts, changes, handles } of dead) {
+    for (const [i, change] of changesOf(acts).entries()) {
+      if ("free" in change) {
+        if (i < changes) freed.add(change.free);
+        if (i === changes) inFlight.add(change.free);
+      } else {
+        if (i < changes) required.add(handles[i] as Handle);
+        if (i === changes) sizesInFlight.push(change.alloc);
+      }
+    }
+  }
+  for (const handle of freed) assert.ok(!found.has(handle), `object ${handle} was freed and is there`);
+  for (const handle of required) {
+    if (freed.has(handle) || (inFlight.has(handle) && !found.has(handle))) continue;
+    assert.ok(found.has(handle), `object ${handle} is lost`);
+    const fill = fills.get(handle);
+    if (fill !== undefined)
+      assert.ok(
+        pool.map(handle).every((byte) => byte === fill),
+        `object ${handle} is overwritten`,
+      );
+  }
+  const extra = [...found].filter(([handle]) => !required.has(handle)).map(([, size]) => size);
+  assert.ok(extra.length <= sizesInFlight.length, `${extra.length} objects that nobody allocated`);
+  for (const size of extra) assert.ok(sizesInFlight.includes(size), `an object of ${size} bytes`);
+}
