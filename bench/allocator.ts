@@ -27,25 +27,16 @@ const RECLAIM_OBJECTS = 200_000;
 class Ours {
   readonly work: Work;
   readonly handles: Float64Array;
-  pool: ZbudPool;
+  readonly pool: ZbudPool;
 
   constructor(work: Work) {
     this.work = work;
     this.handles = new Float64Array(work.live);
-    this.pool = this.#make();
-  }
-
-  #make(): ZbudPool {
     const onEvict = (handle: Handle, pool: ZbudPool): boolean => {
       pool.free(handle);
       return true;
     };
-    return new ZbudPool({ maxPages: this.work.live, pageSize: PAGE_SIZE, onEvict });
-  }
-
-  reset(): void {
-    this.pool.close();
-    this.pool = this.#make();
+    this.pool = new ZbudPool({ maxPages: work.live, pageSize: PAGE_SIZE, onEvict });
   }
 
   fill(): void {
@@ -107,7 +98,7 @@ function ours(kind: Case, work: Work, checksum: (ours: Ours, pages: number) => s
   return {
     name: "zbud",
     prepare(): void {
-      state.reset();
+      state.reclaimAll();
       state.fill();
       if (kind === "fill") state.empty();
       else state.churn(0, operations);

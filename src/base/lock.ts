@@ -4,9 +4,9 @@ import type { Seats } from "./threads.ts";
 /** The bit of the lock's word that says: somebody may sleep. */
 const SLEEPER = 1;
 /** Looks at a held lock before going to sleep. */
-const SPINS = 200;
-/** Pauses between two looks: some hundred nanoseconds. */
-const PAUSES = 20;
+const SPINS = 100;
+/** Pauses between two looks: about a microsecond. */
+const PAUSES = 40;
 /** How long a sleep lasts before the holder is looked at. */
 const SLEEP_MS = 10;
 /** How long a thread that must not sleep tries. */

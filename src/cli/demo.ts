@@ -32,7 +32,7 @@ export async function runDemo(options: EstimateOptions, run: DemoRun): Promise<v
   const say = (text: string): void => {
     if (!run.json) process.stdout.write(`${text}\n`);
   };
-  const limited = { ...options, sampleBytes: SAMPLE_BYTES };
+  const limited = { sampleBytes: SAMPLE_BYTES, ...options };
   say(title("What would compressed memory save? Three samples of what this machine has."));
   say(dim("For data of your own: zbud estimate FILE, FOLDER or --pid N (in a clone: npm start -- FILE)"));
 

@@ -12,24 +12,35 @@ const PID_MAX = 2 ** 22;
 
 const EXAMPLES = `
 Examples:
-  zbud estimate data.json                    a file
-  zbud estimate src --unit 4k,16k,64k        a folder, with three unit sizes
-  zbud estimate --pid 4711                   the memory of a running process (Linux)
-  tar c . | zbud estimate                    whatever a command prints
+  zbud estimate data.json              a file
+  zbud estimate src --unit 4k,16k,64k  a folder, with three unit sizes
+  zbud estimate --pid 4711             the memory of a running process (Linux)
+  tar c . | zbud estimate              whatever a command prints
   zbud estimate --sample all --json dump >estimate.json
+  npm start --silent -- --json dump    in a clone: npm itself must be silent
 
 How it counts:
-  Units that are one word repeated take no memory. Units that do not get smaller, or do not fit a
-  page of the pool, are kept as they are. All others are stored in real pools, read back and
-  compared. Memory is pages, the pool's metadata, and units kept as they are. Duplicates are shown,
-  but nothing is deducted for them.`;
+  Units that are one word repeated take no memory. Units that do not get
+  smaller, or do not fit a page of the pool, are kept as they are. All others
+  are stored in real pools, read back and compared. Memory is pages, the pool's
+  metadata, and units kept as they are. Duplicates are shown, but nothing is
+  deducted for them. With --pid, anonymous memory in RAM is read: not what is in
+  swap, shared with other processes, or mapped from files.
+
+  at best           the ratio without any loss by an allocator: what one that
+                    packs tightly (such as zsmalloc) comes near
+  p10, median, p90  bytes of a unit when compressed, of those that get smaller:
+                    10, 50 and 90 % of them are at most so large
+  a page            objects in a page of the pool, on average
+  kept as is        units kept as they are
+  zstd is at level 1, deflate at level 6.`;
 
 interface EstimateFlags {
   pid?: number;
   codec?: string[];
   driver?: string[];
   unit?: string[];
-  sample: string;
+  sample?: string;
   seed: number;
   json?: true;
   demo?: true;
@@ -48,7 +59,7 @@ export function estimateCommand(interruption: Interruption): Command {
     .option("--codec <names>", "codecs, such as lz4,zstd,deflate,none (default: lz4,zstd)", parseList)
     .option("--driver <names>", "pool drivers, such as zbud (default: all)", parseList)
     .option("--unit <sizes>", "bytes compressed at a time (default: 4k,16k)", parseList)
-    .addOption(new Option("--sample <size>", "the most to read, or all").default("64m", "64m"))
+    .addOption(new Option("--sample <size>", "how much to read, about, or all (default: 64m)"))
     .addOption(
       new Option("--seed <number>", "chooses what is read")
         .default(1)
@@ -97,10 +108,13 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
 }
 
 function readFlags(flags: EstimateFlags): EstimateOptions {
-  const options: EstimateOptions = {
-    sampleBytes: flags.sample === "all" ? "all" : parseBytes(flags.sample, "--sample"),
-    seed: flags.seed,
-  };
+  const options: EstimateOptions = { seed: flags.seed };
+  if (flags.sample !== undefined) {
+    options.sampleBytes = flags.sample === "all" ? "all" : parseBytes(flags.sample, "--sample");
+  }
+  for (const name of ["codec", "driver", "unit"] as const) {
+    if (flags[name]?.length === 0) throw new UsageError(`--${name} needs a value before or after the comma`);
+  }
   if (flags.codec) options.codecs = flags.codec;
   if (flags.driver) options.drivers = flags.driver;
   if (flags.unit) options.units = flags.unit.map((text) => parseBytes(text, "--unit"));
@@ -124,7 +138,7 @@ function readInput(paths: string[], pid: number | undefined, signal: AbortSignal
 }
 
 /** Whether somebody feeds standard input; a terminal or /dev/null feeds nothing. */
-function isPiped(): boolean {
+export function isPiped(): boolean {
   try {
     const stat = fstatSync(0);
     return stat.isFIFO() || stat.isFile() || stat.isSocket();

@@ -10,6 +10,7 @@ import {
   timeText,
   type UnitEstimate,
 } from "../estimate/index.ts";
+import { printable } from "./printable.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { type Column, chartLines, tableLines } from "./table.ts";
 
@@ -41,28 +42,46 @@ const POOL_COLUMNS: Column[] = [
 export function estimateReport(estimate: Estimate, style: Style = PLAIN): string {
   const { advice } = estimate;
   const lines = [
-    style.title(estimate.input.label),
-    ...inputLines(estimate).map((line) => `  ${style.dim(line)}`),
+    style.title(printable(estimate.input.label)),
+    ...inputLines(estimate).map((line) => `  ${style.dim(printable(line))}`),
   ];
   for (const unit of estimate.units) lines.push("", ...unitLines(unit, advice.best, style));
   lines.push("");
-  if (advice.quickerText !== null) lines.push(`${style.title("Quicker:")} ${advice.quickerText}`);
-  lines.push(`${advice.worthwhile ? style.good("Advice:") : style.title("Advice:")} ${advice.text}`);
+  if (estimate.units.some(({ codecs }) => codecs.some(({ codec }) => codec === "zstd"))) {
+    lines.push(
+      style.dim("zstd is at level 1. What at best, p10 and the rest mean: zbud estimate --help"),
+      "",
+    );
+  }
+  if (advice.quickerText !== null) {
+    lines.push(`${style.title("Quicker:")} ${advice.quickerText}`);
+  }
+  const title = advice.worthwhile ? style.good("Advice:") : style.title("Advice:");
+  lines.push(`${title} ${advice.text}`);
   return `${lines.join("\n")}\n`;
 }
 
 function inputLines({ input, sample }: Estimate): string[] {
   const parts = [
-    input.process === null ? "" : `process ${input.process.pid} (${input.process.name}), resident memory`,
-    input.files === 0 ? "" : `${countText(input.files)} ${input.files === 1 ? "file" : "files"}`,
+    input.process === null
+      ? ""
+      : `process ${input.process.pid} (${input.process.name}), anonymous memory in RAM` +
+        (input.files === 0 ? "" : ` ${bytesText(input.process.residentBytes)}`),
+    input.files === 0
+      ? ""
+      : `${countText(input.files)} ${input.files === 1 ? "file" : "files"}` +
+        (input.process === null ? "" : ` ${bytesText(input.bytes - input.process.residentBytes)}`),
     input.folders === 0 ? "" : `${countText(input.folders)} ${input.folders === 1 ? "folder" : "folders"}`,
-    bytesText(input.bytes),
+    input.files > 0 && input.process !== null ? `together ${bytesText(input.bytes)}` : bytesText(input.bytes),
   ];
   const whole = sample.bytes === input.bytes;
-  const read = whole
-    ? "all of it read"
-    : `read ${bytesText(sample.bytes)} (${percentText(sample.share)}), evenly, seed ${sample.seed}`;
-  return [`${parts.filter((part) => part !== "").join(", ")}; ${read}`, ...input.notes];
+  // Where the rest was lost and not left out by choice, nothing was chosen evenly.
+  const chosen = sample.limitBytes !== null && sample.limitBytes < input.bytes && !input.incomplete;
+  const some = `read ${bytesText(sample.bytes)} (${percentText(sample.share)})`;
+  const read = whole ? "all of it read" : chosen ? `${some}, evenly, seed ${sample.seed}` : some;
+  const what = parts.filter((part) => part !== "").join(", ");
+  const head = input.files > 0 && input.process !== null ? [what, read] : [`${what}; ${read}`];
+  return [...head, ...input.notes];
 }
 
 function unitLines(unit: UnitEstimate, best: Setting, style: Style): string[] {

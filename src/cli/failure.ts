@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { ZbudError } from "../base/index.ts";
+import { printable, printableLines } from "./printable.ts";
 
 /** A command line that cannot be understood; the message says what can. */
 export class UsageError extends Error {}
@@ -22,9 +23,9 @@ export function failureText(error: unknown): string {
   if (error instanceof UsageError || error instanceof DifferenceError) return oneLine(error.message);
   if (error instanceof ZbudError) return oneLine(error.message.replace(/ \([A-Z]+\)$/, ""));
   const stack = error instanceof Error ? error.stack : String(error);
-  return `a bug, please report it: ${stack}`;
+  return printableLines(`a bug, please report it: ${stack}`);
 }
 
 function oneLine(text: string): string {
-  return text.trim().replaceAll(/\s*\n\s*/g, " ");
+  return printable(text.trim().replaceAll(/\s*\n\s*/g, " "));
 }

@@ -11,16 +11,18 @@ export const COMMANDS: readonly string[] = ["estimate", "replay"];
 const EXIT_CODES = `
 Exit codes:
   0    done
-  1    it ran, and found bytes or results that differ: a bug, please report it
-  2    the command line or the input cannot be used; one line on standard error says why
-  130  stopped with Ctrl-C`;
+  1    it ran, but a trace's results differ (zbud replay), bytes came back
+       different (a bug, please report it), or the output could not be written
+  2    the command line or the input cannot be used; one line on standard error
+       says why
+  130  stopped with Ctrl-C (143: by SIGTERM, 129: by SIGHUP)`;
 
 /**
  * Runs one command line to its end and sets the exit code. Never rejects: what goes wrong is said in one line
  * on standard error.
  */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
-  leaveQuietlyWithoutReader();
+  watchOutput();
   const interruption = new Interruption();
   try {
     await createProgram(interruption).parseAsync(args, { from: "user" });
@@ -67,12 +69,20 @@ function fail(error: unknown, interruption: Interruption): void {
   process.stderr.write(`zbud: ${failureText(error)}\n`);
 }
 
-/** `zbud … | head` closes the pipe when it has enough: no reason to complain, or to go on. */
-function leaveQuietlyWithoutReader(): void {
+/**
+ * `zbud … | head` closes the pipe when it has enough: no reason to complain, or to go on. A disk that is full
+ * is one.
+ */
+function watchOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-      process.exit();
+      if (error.code === "EPIPE") process.exit();
+      if (stream === process.stdout) {
+        process.stderr.write(
+          `zbud: the output cannot be written (${error.code}): make room, or write elsewhere\n`,
+        );
+      }
+      process.exit(1);
     });
   }
 }

@@ -22,16 +22,22 @@ export async function createProgress(wanted: boolean): Promise<Progress> {
     stream: process.stderr,
   });
   let started = false;
+  // Whatever ends the process, the terminal gets its cursor and its line breaks back.
+  const restore = (): void => {
+    if (started) bar.stop();
+    started = false;
+  };
   return {
     at(share, doing) {
       const percent = Math.floor(share * 100);
       if (started) bar.update(percent, { doing });
       else bar.start(100, percent, { doing });
+      if (!started) process.on("exit", restore);
       started = true;
     },
     stop() {
-      if (started) bar.stop();
-      started = false;
+      restore();
+      process.off("exit", restore);
     },
   };
 }

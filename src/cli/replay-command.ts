@@ -1,19 +1,23 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { ZbudError } from "../base/index.ts";
 import type { Mismatch } from "../trace/index.ts";
-import { DifferenceError } from "./failure.ts";
+import { DifferenceError, UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
+import { printable } from "./printable.ts";
+import { readTrace } from "./read-trace.ts";
 import { type Style, styleFor } from "./style.ts";
 
 const EXAMPLES = `
 Examples:
   zbud replay workload.jsonl
-  zbud replay traces/*.jsonl`;
+  zbud replay traces/*.jsonl
+  zcat workload.jsonl.gz | zbud replay -`;
 
 /** Mismatches of one file that are looked for, and shown; once results differ, most that follow do. */
 const MISMATCHES_MAX = 100;
 const SHOWN_MAX = 5;
+/** Between two looks at whether to stop. */
+const TURN_MS = 40;
 
 /** `zbud replay`. */
 export function replayCommand(interruption: Interruption): Command {
@@ -21,29 +25,33 @@ export function replayCommand(interruption: Interruption): Command {
     .description(
       "Do the operations of recorded traces again, and compare every result with the recorded one.",
     )
-    .argument("<file...>", "traces in the form zbud/1: JSON Lines")
+    .argument("<file...>", "traces in the form zbud/1 (JSON Lines), or - for standard input")
     .addHelpText("after", EXAMPLES)
     .action((files: string[]) => runReplay(files, interruption.signal));
 }
 
 async function runReplay(files: string[], signal: AbortSignal): Promise<void> {
-  const [{ parseTrace, replay }, { countText }] = await Promise.all([
+  if (files.filter((file) => file === "-" || file === "/dev/stdin").length > 1) {
+    throw new UsageError("standard input can be replayed once: name it once");
+  }
+  const [{ parseSteps, replaySteps }, { countText }] = await Promise.all([
     import("../trace/index.ts"),
     import("../estimate/index.ts"),
   ]);
   const style = styleFor(process.stdout);
-  const width = Math.max(...files.map((file) => file.length));
+  const names = files.map((file) => (file === "-" ? "standard input" : printable(file)));
+  const width = Math.max(...names.map((name) => name.length));
   let filesWithMismatches = 0;
-  for (const file of files) {
-    // Between two files Ctrl-C gets its turn.
-    await new Promise((resolve) => setImmediate(resolve));
-    signal.throwIfAborted();
-    const { operations, mismatches } = naming(file, () =>
-      replay(parseTrace(readTrace(file)), { mismatchesMax: MISMATCHES_MAX }),
-    );
+  for (const [i, file] of files.entries()) {
+    const { operations, mismatches } = await naming(names[i], async () => {
+      const trace = await inTurns(parseSteps(await readTrace(file, signal)), signal);
+      return await inTurns(replaySteps(trace, { mismatchesMax: MISMATCHES_MAX }), signal);
+    });
     const ending = mismatches.length < MISMATCHES_MAX ? "" : ", stopped there";
     const counts = `${countText(operations)} operations, ${countText(mismatches.length)} mismatches${ending}`;
-    process.stdout.write(`${file.padEnd(width)}  ${mismatches.length === 0 ? counts : style.bad(counts)}\n`);
+    process.stdout.write(
+      `${names[i].padEnd(width)}  ${mismatches.length === 0 ? counts : style.bad(counts)}\n`,
+    );
     if (mismatches.length > 0) filesWithMismatches += 1;
     process.stdout.write(mismatchText(mismatches, style));
   }
@@ -54,23 +62,30 @@ async function runReplay(files: string[], signal: AbortSignal): Promise<void> {
   }
 }
 
-function readTrace(file: string): string {
+/** Drives a long work to its end; between its turns Ctrl-C is answered. */
+async function inTurns<T>(steps: Generator<unknown, T>, signal: AbortSignal): Promise<T> {
+  let turnEnds = performance.now() + TURN_MS;
   try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
-    throw new ZbudError("ENOENT", `${why}; name a trace`, { cause: error });
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+      if (performance.now() < turnEnds) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      signal.throwIfAborted();
+      turnEnds = performance.now() + TURN_MS;
+    }
+  } finally {
+    steps.return(undefined as T);
   }
 }
 
 /** Puts the file's name in front of what is wrong with it. */
-function naming<T>(file: string, work: () => T): T {
+async function naming<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     if (!(error instanceof ZbudError)) throw error;
-    throw new ZbudError(error.code, `${file}: ${error.message.replace(/ \([A-Z]+\)$/, "")}`, {
+    throw new ZbudError(error.code, `${name}: ${error.message.replace(/ \([A-Z]+\)$/, "")}`, {
       cause: error,
     });
   }
@@ -86,5 +101,5 @@ function mismatchText(mismatches: readonly Mismatch[], style: Style): string {
 }
 
 function shown(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
+  return value === undefined ? "nothing" : printable(JSON.stringify(value));
 }

@@ -6,6 +6,13 @@ const WORTHWHILE_SHARE = 0.05;
 /** A codec counts as quicker when it reads back in at most this share of the time. */
 const QUICKER_SHARE = 0.5;
 
+/** So little more memory is none: settings that close count as equal. */
+const SAME_MEMORY = 1.01;
+/** Times that close count as equal: they are measured, and vary from run to run. */
+const SAME_TIME = 1.5;
+/** Fewer units than this are not enough to compare times by. */
+const TIMED_UNITS_MIN = 16;
+
 /** Pages to have in reserve: other data of the same kind does not pack exactly as the sample did. */
 const SPARE = 1.05;
 
@@ -17,19 +24,38 @@ const SPARE = 1.05;
  */
 export function advise(units: readonly UnitEstimate[], input: InputSummary, sampleBytes: number): Advice {
   const scale = input.bytes / sampleBytes;
-  const settings = units.flatMap(({ unit, codecs }) =>
-    codecs.flatMap((codec) => codec.pools.map((pool) => settingOf(unit, codec, pool, input.bytes, scale))),
+  const candidates = units.flatMap(({ unit, codecs }) =>
+    codecs.flatMap((codec) =>
+      codec.pools.map((pool) => ({
+        setting: settingOf(unit, codec, pool, input.bytes, scale),
+        nsPerByte: nsPerByteOf(unit, codec),
+      })),
+    ),
   );
-  const best = least(settings);
-  const worthwhile = best.savedShare >= WORTHWHILE_SHARE;
-  const quicker = worthwhile ? quickerThan(best, settings) : null;
+  const best = least(candidates);
+  const { setting } = best;
+  const worthwhile = setting.savedShare >= WORTHWHILE_SHARE;
+  const quicker = worthwhile ? quickerThan(best, candidates) : null;
   return {
     worthwhile,
-    text: adviceText(best, worthwhile),
+    text: adviceText(setting, worthwhile),
     quickerText: quicker === null ? null : quickerText(quicker, best),
-    best,
-    quicker,
+    best: setting,
+    quicker: quicker?.setting ?? null,
   };
+}
+
+/** A setting, and what reading a byte back takes: infinity when too little was timed to say. */
+interface Candidate {
+  setting: Setting;
+  nsPerByte: number;
+}
+
+function nsPerByteOf(unit: number, codec: CodecEstimate): number {
+  if (codec.compressible === 0) return 0;
+  const { decompressNsPerUnit } = codec;
+  const known = decompressNsPerUnit !== null && codec.compressible >= TIMED_UNITS_MIN;
+  return known ? decompressNsPerUnit / unit : Number.POSITIVE_INFINITY;
 }
 
 function settingOf(
@@ -39,7 +65,7 @@ function settingOf(
   inputBytes: number,
   scale: number,
 ): Setting {
-  const heldBytes = Math.round(pool.heldBytes * scale);
+  const heldBytes = Math.round((pool.heldBytes - pool.fixedBytes) * scale + pool.fixedBytes);
   const savedBytes = inputBytes - heldBytes;
   return {
     driver: pool.driver,
@@ -62,45 +88,60 @@ function roundedUp(pages: number): number {
   return Math.max(1, Math.ceil(pages / step) * step);
 }
 
-function least(settings: readonly Setting[]): Setting {
-  return settings.reduce((a, b) => (b.heldBytes < a.heldBytes ? b : a));
+/** See {@link Advice}: by memory, then by time, then by unit. */
+function least(candidates: readonly Candidate[]): Candidate {
+  const leastBytes = Math.min(...candidates.map(({ setting }) => setting.heldBytes));
+  const small = candidates.filter(({ setting }) => setting.heldBytes <= leastBytes * SAME_MEMORY);
+  const leastNs = Math.min(...small.map(({ nsPerByte }) => nsPerByte));
+  const quick = small.filter(({ nsPerByte }) => nsPerByte <= leastNs * SAME_TIME);
+  return quick.reduce((a, b) => {
+    const byUnit = b.setting.unit - a.setting.unit;
+    return byUnit < 0 || (byUnit === 0 && b.setting.heldBytes < a.setting.heldBytes) ? b : a;
+  });
 }
 
-function nsPerByte(setting: Setting): number {
-  return (setting.decompressNsPerUnit ?? 0) / setting.unit;
-}
-
-function quickerThan(best: Setting, settings: readonly Setting[]): Setting | null {
-  const others = settings.filter(
-    (setting) =>
-      setting.codec !== best.codec &&
+function quickerThan(best: Candidate, candidates: readonly Candidate[]): Candidate | null {
+  if (!Number.isFinite(best.nsPerByte) || best.nsPerByte === 0) return null;
+  const others = candidates.filter(
+    ({ setting, nsPerByte }) =>
+      setting.codec !== best.setting.codec &&
       setting.savedShare >= WORTHWHILE_SHARE &&
       setting.decompressNsPerUnit !== null &&
-      nsPerByte(setting) <= nsPerByte(best) * QUICKER_SHARE,
+      nsPerByte > 0 &&
+      nsPerByte <= best.nsPerByte * QUICKER_SHARE,
   );
   return others.length === 0 ? null : least(others);
 }
 
 function adviceText(best: Setting, worthwhile: boolean): string {
   if (worthwhile)
-    return `${keepsText(best)}: saves ${bytesText(best.savedBytes)} (${percentText(best.savedShare)})`;
+    return `${keepsText(best)}: saves ${bytesText(best.savedBytes)} (${percentText(best.savedShare)}), in ${callText(best)}`;
   const [whole, held] = [bytesText(best.inputBytes), bytesText(best.heldBytes)];
-  return `keep it uncompressed: the best of these settings, ${settingText(best)}, would hold ${whole} in ${held}`;
+  return `keep it uncompressed: the best of these settings, ${codecText(best)}, would hold ${whole} in ${held}`;
 }
 
-function quickerText(quicker: Setting, best: Setting): string {
-  const times = nsPerByte(best) / nsPerByte(quicker);
-  return `${keepsText(quicker)}, and gives it back ${times.toFixed(times < 9.5 ? 1 : 0)} times as fast`;
+function quickerText(quicker: Candidate, best: Candidate): string {
+  const times = best.nsPerByte / quicker.nsPerByte;
+  const fast = `${times.toFixed(times < 9.5 ? 1 : 0)} times as fast`;
+  return `${keepsText(quicker.setting)}, and gives it back ${fast}, in ${callText(quicker.setting)}`;
 }
 
 function keepsText(setting: Setting): string {
   const { inputBytes, heldBytes, ratio } = setting;
-  if (ratio === null) return `${settingText(setting)} keeps ${bytesText(inputBytes)} in no memory at all`;
-  return `${settingText(setting)} keeps ${bytesText(inputBytes)} in ${bytesText(heldBytes)} (${ratioText(ratio)})`;
+  if (ratio === null) return `${codecText(setting)} keeps ${bytesText(inputBytes)} in no memory at all`;
+  return `${codecText(setting)} keeps ${bytesText(inputBytes)} in ${bytesText(heldBytes)} (${ratioText(ratio)})`;
 }
 
 /** The call that makes such a pool, and what to put into it. */
-export function settingText({ driver, pageSize, maxPages, codec, unit }: Setting): string {
-  const call = `createZpool("${driver}", { pageSize: ${pageSize}, maxPages: ${maxPages} })`;
-  return `${call} with ${codec} and ${bytesText(unit)} units`;
+export function settingText(setting: Setting): string {
+  return `${callText(setting)} with ${codecText(setting)}`;
+}
+
+/** The call that makes such a pool. */
+export function callText({ driver, pageSize, maxPages }: Setting): string {
+  return `createZpool("${driver}", { pageSize: ${pageSize}, maxPages: ${maxPages} })`;
+}
+
+function codecText({ codec, unit }: Setting): string {
+  return `${codec} with ${bytesText(unit)} units`;
 }

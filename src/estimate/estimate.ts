@@ -2,14 +2,15 @@ import { ZbudError } from "../base/index.ts";
 import { getCodec } from "../codecs/index.ts";
 import { advise } from "./advice.ts";
 import { CompressedUnits } from "./compress.ts";
+import type { EstimateInput } from "./input.ts";
 import { type EstimateOptions, readOptions, type Settings } from "./options.ts";
 import { Pace } from "./pace.ts";
 import { type PoolFill, Pools } from "./pack.ts";
 import type { Part } from "./part.ts";
-import { type EstimateInput, openReader, type Reader } from "./reader.ts";
+import { counted, openReader, type Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
 import { type CodecTally, UnitTally } from "./tally.ts";
-import type { Estimate } from "./types.ts";
+import type { Estimate, UnitEstimate } from "./types.ts";
 import { bytesText } from "./words.ts";
 
 /** What the steps take in proportion, for the progress bar. */
@@ -61,6 +62,7 @@ async function estimateFrom(reader: Reader, pools: Pools, settings: Settings, pa
     sampleBytes += reader.part.inputBytes;
     for (const tally of tallies) await measureUnit(run, tally, partName);
   }
+  settings.signal?.throwIfAborted();
   if (sampleBytes === 0) throw new ZbudError("ENOENT", nothingRead(reader));
   const units = tallies.map((tally) => tally.estimate());
   const summary = reader.summary();
@@ -68,17 +70,27 @@ async function estimateFrom(reader: Reader, pools: Pools, settings: Settings, pa
   const share = sampleBytes / summary.bytes;
   return {
     schema: "zbud-estimate/1",
-    input: summary,
+    input: { ...summary, notes: [...summary.notes, ...(limit < summary.bytes ? sampleNotes(units) : [])] },
     sample: { bytes: sampleBytes, share, limitBytes: Number.isFinite(limit) ? limit : null, seed, parts },
     units,
     advice: advise(units, summary, sampleBytes),
   };
 }
 
+/** Fewer units than this say little about an input of which they are only a part. */
+const UNITS_ENOUGH = 500;
+
+function sampleNotes(units: readonly UnitEstimate[]): string[] {
+  const least = units.reduce((a, b) => (b.units < a.units ? b : a));
+  if (least.units >= UNITS_ENOUGH) return [];
+  const [count, size] = [counted(least.units, "unit"), bytesText(least.unit)];
+  return [`Only ${count} of ${size} read, which says little of the whole: take more with --sample.`];
+}
+
 function nothingRead(reader: Reader): string {
   const { label, process } = reader.summary();
   return process === null
-    ? `nothing could be read of ${label}: it changed or went away`
+    ? `nothing could be read of ${label}: it went away, or the system gives none of its bytes`
     : `process ${process.pid} ended before any of its memory was read: start it again, and estimate while it runs`;
 }
 
@@ -111,6 +123,8 @@ async function measureCodec(run: Run, tally: CodecTally, scan: UnitScan, unitTex
   compressed.begin(scan);
   await withPool(run, tally, settings.drivers[0], tally.unit, async (fill) => {
     pace.step(WEIGHT.compress, `${doing}, compressing`);
+    if (!tally.warm) compressed.warmUp(codec);
+    tally.warm = true;
     // The first pool is filled on the way: the bytes are still in the caches.
     await compressed.fill(codec, settings.clock, pace, (first, last) => fill.store(first, last));
     pace.step(WEIGHT.pack, `${doing}, checking`);

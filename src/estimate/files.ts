@@ -3,14 +3,16 @@ import {
   closeSync,
   constants,
   type Dirent,
+  fstatSync,
   lstatSync,
   openSync,
   readdirSync,
   readSync,
+  realpathSync,
   type Stats,
   statSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { show, ZbudError } from "../base/index.ts";
 import type { Pace } from "./pace.ts";
 
@@ -18,7 +20,7 @@ import type { Pace } from "./pace.ts";
 export interface ByteSource {
   readonly bytes: number;
   /** @returns the bytes read; fewer than asked for when the rest is no longer there. */
-  read(into: Buffer, at: number, length: number, position: number): number;
+  read(into: Uint8Array, at: number, length: number, position: number): number;
   close(): void;
 }
 
@@ -28,7 +30,12 @@ export interface FileListing {
   bytes: number;
   folders: number;
   skipped: { symlinks: number; special: number; unreadable: number; empty: number };
+  /** Paths that were named although another named one is the same or holds them. */
+  repeated: number;
 }
+
+/** As bytes where a name is no valid text: only so its file can be found again. */
+type FilePath = string | Uint8Array;
 
 /**
  * Finds all regular files under `paths`. A path that is named may be a symbolic link; those met inside
@@ -44,14 +51,21 @@ export async function listFiles(paths: readonly string[], pace: Pace): Promise<F
     bytes: 0,
     folders: 0,
     skipped: { symlinks: 0, special: 0, unreadable: 0, empty: 0 },
+    repeated: 0,
   };
-  for (const path of paths) {
+  const real = paths.map(realNamed);
+  for (const [i, path] of paths.entries()) {
+    if (isRepeated(real, i)) {
+      listing.repeated += 1;
+      continue;
+    }
     const found = statNamed(path);
     if (found.isDirectory()) {
       checkReadable(path, "folder");
       await walk(path, listing, pace);
     } else if (found.isFile()) {
       checkReadable(path, "file");
+      if (found.size === 0) checkEmpty(path);
       addFile(path, found.size, listing);
     } else {
       throw new ZbudError(
@@ -61,6 +75,34 @@ export async function listFiles(paths: readonly string[], pace: Pace): Promise<F
     }
   }
   return listing;
+}
+
+function realNamed(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    throw unreadable(path, "path", error);
+  }
+}
+
+function isRepeated(real: readonly string[], index: number): boolean {
+  return real.some(
+    (other, i) =>
+      (i < index && other === real[index]) || (i !== index && real[index].startsWith(other + sep)),
+  );
+}
+
+/** Files of /proc and its kind say that they are empty, and are not: how much to sample nobody knows. */
+function checkEmpty(path: string): void {
+  const source = new FileSource(path, 1);
+  const got = source.read(new Uint8Array(1), 0, 1, 0);
+  source.close();
+  if (got > 0) {
+    throw new ZbudError(
+      "EINVAL",
+      `${show(path)} reports no size, though it has bytes: pipe it in, and name -`,
+    );
+  }
 }
 
 function statNamed(path: string): Stats {
@@ -84,6 +126,9 @@ function unreadable(path: string, kind: string, cause: unknown): ZbudError {
   if (code === "ENOENT" || code === "ENOTDIR") {
     return new ZbudError("ENOENT", `no such file or folder: ${show(path)}`, { cause });
   }
+  if (code === "ENAMETOOLONG") {
+    return new ZbudError("EINVAL", `this path is too long for the system: ${show(path)}`, { cause });
+  }
   if (code === "EACCES" || code === "EPERM") {
     return new ZbudError(
       "EACCES",
@@ -95,9 +140,9 @@ function unreadable(path: string, kind: string, cause: unknown): ZbudError {
 }
 
 async function walk(root: string, listing: FileListing, pace: Pace): Promise<void> {
-  const folders = [root];
+  const folders: FilePath[] = [root];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    let entries: Dirent[];
+    let entries: (Dirent<string> | Dirent<Buffer>)[];
     try {
       entries = readFolder(folder);
     } catch {
@@ -105,9 +150,9 @@ async function walk(root: string, listing: FileListing, pace: Pace): Promise<voi
       continue;
     }
     listing.folders += 1;
-    const inner: string[] = [];
+    const inner: FilePath[] = [];
     for (const entry of entries) {
-      const path = join(folder, entry.name);
+      const path = joined(folder, entry.name);
       if (entry.isDirectory()) inner.push(path);
       else if (entry.isSymbolicLink()) listing.skipped.symlinks += 1;
       else if (entry.isFile()) addFound(path, listing);
@@ -120,21 +165,37 @@ async function walk(root: string, listing: FileListing, pace: Pace): Promise<voi
 }
 
 /** In the order of names, so that the same seed chooses the same units on every machine. */
-function readFolder(folder: string): Dirent[] {
-  return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+function readFolder(folder: FilePath): (Dirent<string> | Dirent<Buffer>)[] {
+  const path = systemPath(folder);
+  const entries = readdirSync(path, { withFileTypes: true });
+  // What is no UTF-8 was decoded to this, and would not be found under it.
+  if (entries.some(({ name }) => name.includes("\ufffd"))) {
+    const raw = readdirSync(path, { withFileTypes: true, encoding: "buffer" });
+    return raw.sort((a, b) => Buffer.compare(a.name, b.name));
+  }
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function addFound(path: string, listing: FileListing): void {
+function joined(folder: FilePath, name: string | Buffer): FilePath {
+  if (typeof folder === "string" && typeof name === "string") return join(folder, name);
+  return Buffer.concat([Buffer.from(folder), Buffer.from(sep), Buffer.from(name)]);
+}
+
+function systemPath(path: FilePath): string | Buffer {
+  return typeof path === "string" ? path : Buffer.from(path);
+}
+
+function addFound(path: FilePath, listing: FileListing): void {
   try {
-    const found = lstatSync(path);
-    accessSync(path, constants.R_OK);
+    const found = lstatSync(systemPath(path));
+    accessSync(systemPath(path), constants.R_OK);
     addFile(path, found.size, listing);
   } catch {
     listing.skipped.unreadable += 1;
   }
 }
 
-function addFile(path: string, bytes: number, listing: FileListing): void {
+function addFile(path: FilePath, bytes: number, listing: FileListing): void {
   if (bytes === 0) {
     listing.skipped.empty += 1;
     return;
@@ -143,20 +204,28 @@ function addFile(path: string, bytes: number, listing: FileListing): void {
   listing.bytes += bytes;
 }
 
+/** A path may have become a pipe since it was listed: to open one must not wait for its writer. */
+function openFile(path: FilePath): number {
+  const fd = openSync(systemPath(path), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new Error("no longer a file");
+}
+
 /** One file; open only between its first read and `close`. */
 export class FileSource implements ByteSource {
-  readonly path: string;
+  readonly path: FilePath;
   readonly bytes: number;
   #fd = -1;
 
-  constructor(path: string, bytes: number) {
+  constructor(path: FilePath, bytes: number) {
     this.path = path;
     this.bytes = bytes;
   }
 
-  read(into: Buffer, at: number, length: number, position: number): number {
+  read(into: Uint8Array, at: number, length: number, position: number): number {
     try {
-      if (this.#fd < 0) this.#fd = openSync(this.path, "r");
+      if (this.#fd < 0) this.#fd = openFile(this.path);
       let got = 0;
       while (got < length) {
         const n = readSync(this.#fd, into, at + got, length - got, position + got);

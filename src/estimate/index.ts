@@ -1,8 +1,8 @@
-export { settingText } from "./advice.ts";
+export { callText, settingText } from "./advice.ts";
 export { estimate } from "./estimate.ts";
-export { type EstimateOptions, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./options.ts";
+export type { EstimateInput } from "./input.ts";
+export { type EstimateOptions, type StopSignal, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./options.ts";
 export type { ProcessHost } from "./process-memory.ts";
-export type { EstimateInput } from "./reader.ts";
 export type {
   Advice,
   CodecEstimate,

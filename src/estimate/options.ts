@@ -17,6 +17,16 @@ export const UNIT_BYTES_MAX: number = MiB;
 const PART_UNITS = 4096;
 const PART_BYTES_MIN = 32 * MiB;
 const PART_BYTES_MAX = 256 * MiB;
+/** The most that is kept of a stream, unless all of it is read: it must lie in memory until the stream ends. */
+export const STREAM_SAMPLE_MAX: number = PART_BYTES_MAX;
+
+/** What stops an estimate. An `AbortSignal` is one; named by what is used of it, it needs no types of a platform. */
+export interface StopSignal {
+  readonly aborted: boolean;
+  throwIfAborted(): void;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
 
 /** How to estimate. Everything has a default. */
 export interface EstimateOptions {
@@ -26,12 +36,12 @@ export interface EstimateOptions {
   drivers?: readonly string[];
   /** Bytes compressed at a time: powers of two from 1 KiB to 1 MiB; default `[4096, 16384]`. */
   units?: readonly number[];
-  /** The most bytes to read, or `"all"`; default 64 MiB. */
+  /** How many bytes to read, about, or `"all"`; default 64 MiB. Of a stream at most 256 MiB are kept. */
   sampleBytes?: number | "all";
   /** Chooses which units are read; default 1. The same seed and input give the same figures. */
   seed?: number;
   /** Stops the work: the promise is then rejected with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: StopSignal;
   /** Called now and then with the share of the work that is done, from 0 to 1, and what is being done. */
   onProgress?: (share: number, doing: string) => void;
   /** Milliseconds; for the time that compressing takes. Default `performance.now`. */
@@ -49,7 +59,7 @@ export interface Settings {
   /** The most bytes of input in memory at once; a multiple of `unitMax`. */
   partBytes: number;
   seed: number;
-  signal: AbortSignal | null;
+  signal: StopSignal | null;
   onProgress: (share: number, doing: string) => void;
   clock: () => number;
 }
@@ -61,6 +71,12 @@ export interface Settings {
  *   `EINVAL` for anything else that is wrong, naming the option.
  */
 export function readOptions(options: EstimateOptions): Settings {
+  if (typeof options !== "object" || options === null) {
+    throw new ZbudError(
+      "EINVAL",
+      `options must be an object such as { codecs: ["lz4"] }, not ${show(options)}`,
+    );
+  }
   const units = distinct("units", options.units ?? [4 * KiB, 16 * KiB]);
   for (const unit of units) checkUnit(unit);
   const unitMax = Math.max(...units);
@@ -115,7 +131,7 @@ function readSampleBytes(value: number | "all", unitMax: number): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < unitMax) {
     throw new ZbudError(
       "EINVAL",
-      `the sample must be "all" or at least one unit (${unitMax} bytes), not ${show(value)}`,
+      `the sample (--sample) must be "all" or at least one unit (--unit: ${unitMax} bytes), not ${show(value)}`,
     );
   }
   return value - (value % unitMax);

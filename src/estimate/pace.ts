@@ -1,3 +1,5 @@
+import type { StopSignal } from "./options.ts";
+
 /** How long to work before others get a turn. Ctrl-C is answered, and the bar moves, this often. */
 const TURN_MS = 40;
 
@@ -6,7 +8,7 @@ const TURN_MS = 40;
  * progress bar are served.
  */
 export class Pace {
-  readonly #signal: AbortSignal | null;
+  readonly #signal: StopSignal | null;
   readonly #onProgress: (share: number, doing: string) => void;
   #turnEnds: number = performance.now() + TURN_MS;
   #done = 0;
@@ -14,7 +16,7 @@ export class Pace {
   #weight = 0;
   #doing = "";
 
-  constructor(signal: AbortSignal | null, onProgress: (share: number, doing: string) => void) {
+  constructor(signal: StopSignal | null, onProgress: (share: number, doing: string) => void) {
     this.#signal = signal;
     this.#onProgress = onProgress;
   }
@@ -26,8 +28,13 @@ export class Pace {
     this.#weight = 0;
   }
 
-  /** Begins a step; the one before it is done. */
+  /**
+   * Begins a step; the one before it is done.
+   *
+   * @throws the signal's reason, when the work is to stop.
+   */
   step(weight: number, doing: string): void {
+    this.#signal?.throwIfAborted();
     this.#done += this.#weight;
     this.#weight = weight;
     this.#doing = doing;

@@ -9,6 +9,8 @@ export interface Packed {
   pages: number;
   pageBytes: number;
   metadataBytes: number;
+  /** The part of it that an empty pool has too. */
+  fixedBytes: number;
   refused: number;
 }
 
@@ -55,6 +57,7 @@ export class PoolFill {
   readonly #units: CompressedUnits;
   readonly #keep: boolean;
   readonly #handles: Float64Array;
+  readonly #fixedBytes: number;
   #refused = 0;
 
   /** @param keep - empty the pool afterwards; else it is closed. */
@@ -62,6 +65,7 @@ export class PoolFill {
     this.#pool = pool;
     this.#units = units;
     this.#keep = keep;
+    this.#fixedBytes = pool.stats().metadataBytes;
     this.#handles = new Float64Array(units.unitsMax);
   }
 
@@ -107,7 +111,7 @@ export class PoolFill {
     if (this.#keep) {
       for (const handle of this.#handles) if (handle !== 0) this.#pool.free(handle as Handle);
     }
-    return { objects, pages, pageBytes, metadataBytes, refused: this.#refused };
+    return { objects, pages, pageBytes, metadataBytes, fixedBytes: this.#fixedBytes, refused: this.#refused };
   }
 
   #readBack(first: number, last: number): void {

@@ -11,7 +11,7 @@
  * Only units that hold at least one byte of input count.
  */
 export class Part {
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   /** The same bytes. */
   readonly words: Int32Array;
   readonly spanBytes: number;
@@ -25,7 +25,7 @@ export class Part {
 
   constructor(slotsMax: number, spanBytes: number) {
     const memory = new ArrayBuffer(slotsMax * spanBytes);
-    this.bytes = Buffer.from(memory);
+    this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
     this.spanBytes = spanBytes;
     this.lengths = new Uint32Array(slotsMax);

@@ -146,17 +146,28 @@ export class ProcessMemory implements ByteSource {
     }
   }
 
-  read(into: Buffer, at: number, length: number, position: number): number {
+  /** Pages that went away since they were listed are left out, and what follows them moves up. */
+  read(into: Uint8Array, at: number, length: number, position: number): number {
     let run = this.#runAt(position);
     let got = 0;
-    while (got < length && run < this.#addresses.length) {
-      const inRun = position + got - this.#positions[run];
+    for (let passed = 0; passed < length && run < this.#addresses.length && !this.#ended; run++) {
+      const inRun = position + passed - this.#positions[run];
       const runEnd = run + 1 < this.#positions.length ? this.#positions[run + 1] : this.#bytes;
-      const wanted = Math.min(length - got, runEnd - this.#positions[run] - inRun);
-      const n = this.#readAddress(into, at + got, wanted, this.#addresses[run] + inRun);
+      const wanted = Math.min(length - passed, runEnd - this.#positions[run] - inRun);
+      got += this.#readLeft(into, at + got, wanted, this.#addresses[run] + inRun);
+      passed += wanted;
+    }
+    return got;
+  }
+
+  /** Reads what is left of consecutive addresses: where one page is gone, it goes on at the next. */
+  #readLeft(into: Uint8Array, at: number, length: number, address: number): number {
+    let got = 0;
+    for (let passed = 0; passed < length && !this.#ended; ) {
+      const n = this.#readAddress(into, at + got, length - passed, address + passed);
       got += n;
-      if (n < wanted) break;
-      run += 1;
+      passed += n;
+      if (passed < length) passed += this.#pageBytes - ((address + passed) % this.#pageBytes);
     }
     return got;
   }
@@ -166,7 +177,7 @@ export class ProcessMemory implements ByteSource {
     this.#fd = -1;
   }
 
-  #readAddress(into: Buffer, at: number, length: number, address: number): number {
+  #readAddress(into: Uint8Array, at: number, length: number, address: number): number {
     let got = 0;
     try {
       while (got < length) {
@@ -244,12 +255,16 @@ export class ProcessMemory implements ByteSource {
     const page = this.#pageBytes;
     const buffer = Buffer.alloc(SCAN_BYTES);
     const zeros = Buffer.alloc(page);
-    for (let address = start; address < end; address += SCAN_BYTES) {
-      const got = this.#readAddress(buffer, 0, Math.min(SCAN_BYTES, end - address), address);
-      for (let at = 0; at + page <= got; at += page) {
+    for (let address = start; address < end; ) {
+      const wanted = Math.min(SCAN_BYTES, end - address);
+      const got = this.#readAddress(buffer, 0, wanted, address);
+      const whole = got - (got % page);
+      for (let at = 0; at < whole; at += page) {
         if (zeros.compare(buffer, at, at + page) !== 0) this.#add(address + at, page);
       }
       if (this.#ended) return;
+      // A page that cannot be read is passed over.
+      address += got < wanted ? whole + page : wanted;
       if (pace.due) await pace.rest(0);
     }
   }

@@ -1,29 +1,14 @@
 import { ZbudError } from "../base/index.ts";
 import { type ByteSource, type FileListing, listFiles } from "./files.ts";
+import { checkInput, type EstimateInput } from "./input.ts";
 import type { Settings } from "./options.ts";
 import type { Pace } from "./pace.ts";
 import { Part } from "./part.ts";
-import { openProcess, type ProcessHost, type ProcessMemory } from "./process-memory.ts";
+import { openProcess, type ProcessMemory } from "./process-memory.ts";
 import { chooseSpans, spansPerPart } from "./sampling.ts";
 import { StreamReader } from "./stream-reader.ts";
 import type { InputSummary } from "./types.ts";
-import { countText } from "./words.ts";
-
-/** What to estimate: any of paths and pid together, or a stream, or bytes. */
-export interface EstimateInput {
-  /** Files, and folders with all that is in them. */
-  paths?: readonly string[];
-  /** A process whose memory to read; Linux only. */
-  pid?: number;
-  /** Bytes in some order, of unknown length; a Node stream is one. */
-  stream?: AsyncIterable<Uint8Array>;
-  /** Bytes in memory. */
-  bytes?: Uint8Array;
-  /** What to call it; default: made from the above. */
-  label?: string;
-  /** For tests: where to look for the process. */
-  processHost?: ProcessHost;
-}
+import { bytesText, countText } from "./words.ts";
 
 /** Gives a sample of an input, part by part. */
 export interface Reader {
@@ -40,25 +25,20 @@ export interface Reader {
 
 /** The most one read asks for: a turn of the thread should not get much longer. */
 const READ_BYTES = 4 << 20;
+/** Memory that is filled with padding and data together may be so many times the bytes wanted. */
+const PADDED_MAX = 64;
 
 /**
  * Opens an input and plans which of it to read.
  *
- * @throws {ZbudError} what {@link listFiles} and {@link openProcess} throw; `EINVAL` for an input that is
- *   empty, names nothing, or names a stream together with other things.
+ * @throws {ZbudError} what {@link checkInput}, {@link listFiles} and {@link openProcess} throw; `EINVAL` for an
+ *   input that is empty.
  */
 export async function openReader(input: EstimateInput, settings: Settings, pace: Pace): Promise<Reader> {
+  checkInput(input);
   const { paths = [], pid, stream, bytes } = input;
-  const seekable = paths.length > 0 || pid !== undefined;
-  if (Number(seekable) + Number(stream !== undefined) + Number(bytes !== undefined) !== 1) {
-    throw new ZbudError(
-      "EINVAL",
-      "name what to estimate: files, folders or a process; or a stream; or bytes",
-    );
-  }
   if (stream !== undefined) return new StreamReader(stream, input.label ?? "a stream", settings);
   if (bytes !== undefined) {
-    if (bytes.length === 0) throw new ZbudError("EINVAL", "there are no bytes to estimate");
     return new SourceReader([bytesSource(bytes)], null, null, input.label ?? "bytes", settings);
   }
   const listing = await listFiles(paths, pace);
@@ -97,6 +77,16 @@ function bytesSource(bytes: Uint8Array): ByteSource {
   };
 }
 
+/**
+ * How many spans hold the wanted bytes: a small file is a span of its own, with little in it. A bound on the
+ * padding keeps folders of tiny files with large units from taking forever.
+ */
+function spansFor(sampleBytes: number, bytes: number, spans: number, unitMax: number): number {
+  if (sampleBytes >= bytes) return spans;
+  const wanted = Math.round(sampleBytes / (bytes / spans));
+  return Math.max(1, Math.min(spans, wanted, (PADDED_MAX * sampleBytes) / unitMax));
+}
+
 /** Reads from things that know their length. */
 class SourceReader implements Reader {
   readonly part: Part;
@@ -127,7 +117,7 @@ class SourceReader implements Reader {
     this.#settings = settings;
     this.#bytes = sources.reduce((sum, source) => sum + source.bytes, 0);
     this.#spans = sources.reduce((sum, source) => sum + Math.ceil(source.bytes / unitMax), 0);
-    this.#spansWanted = Math.min(this.#spans, sampleBytes / unitMax);
+    this.#spansWanted = spansFor(sampleBytes, this.#bytes, this.#spans, unitMax);
     this.parts = Math.ceil((this.#spansWanted * unitMax) / partBytes);
     this.part = new Part(spansPerPart(this.#spans, this.#spansWanted, unitMax, this.parts), unitMax);
   }
@@ -192,9 +182,17 @@ class SourceReader implements Reader {
       files: this.#listing?.files.length ?? 0,
       folders: this.#listing?.folders ?? 0,
       process: this.#memory?.summary ?? null,
+      incomplete: this.#lostBytes > 0 || this.#memory?.ended === true,
       skipped,
-      notes: [...skippedNotes(skipped), ...this.#readingNotes()],
+      notes: [...this.#repeatedNotes(), ...skippedNotes(skipped), ...this.#readingNotes()],
     };
+  }
+
+  #repeatedNotes(): string[] {
+    const repeated = this.#listing?.repeated ?? 0;
+    return repeated === 0
+      ? []
+      : [`Counted once: ${counted(repeated, "path")} named again, or in a named folder.`];
   }
 
   #readingNotes(): string[] {
@@ -203,10 +201,13 @@ class SourceReader implements Reader {
     if (memory?.ended) {
       notes.push("The process ended while it was read: the figures are of what was read until then.");
     } else if (this.#lostBytes > 0) {
-      notes.push(`${counted(this.#lostBytes, "byte")} changed or went away while they were to be read.`);
+      notes.push(`${bytesText(this.#lostBytes)} changed or went away while they were to be read.`);
+    }
+    if (memory !== null) {
+      notes.push("Not read: memory shared with other processes, and mapped files (programs, libraries).");
     }
     const swapped = memory?.summary.swappedBytes ?? 0;
-    if (swapped > 0) notes.push(`${counted(swapped, "byte")} of the process are in swap and were not read.`);
+    if (swapped > 0) notes.push(`${bytesText(swapped)} of the process are in swap and were not read.`);
     if (memory?.summary.residency === "scan") {
       notes.push(
         "This system does not say which pages are in memory: pages that hold only zeros were left out.",

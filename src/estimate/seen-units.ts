@@ -19,6 +19,7 @@ export class SeenUnits {
   #parts: Int32Array;
   #indexes: Int32Array;
   #part: Part | null = null;
+  #bytes: Buffer = Buffer.alloc(0);
   #partNumber = 0;
   #unit = 0;
 
@@ -32,6 +33,7 @@ export class SeenUnits {
   /** What `part` held before is no longer there; from now on offsets are in what it holds now. */
   beginPart(part: Part, unit: number): void {
     this.#part = part;
+    this.#bytes = Buffer.from(part.bytes.buffer);
     this.#partNumber += 1;
     this.#unit = unit;
   }
@@ -63,7 +65,7 @@ export class SeenUnits {
   }
 
   #sameBytes(offset: number, place: number): boolean {
-    const { bytes } = this.#part as Part;
+    const bytes = this.#bytes;
     const unit = this.#unit;
     const other = this.#indexes[place] * unit;
     return bytes.compare(bytes, offset, offset + unit, other, other + unit) === 0;

@@ -1,10 +1,11 @@
-import { ZbudError } from "../base/index.ts";
-import type { Settings } from "./options.ts";
+import { show, ZbudError } from "../base/index.ts";
+import { type Settings, STREAM_SAMPLE_MAX, type StopSignal } from "./options.ts";
 import type { Pace } from "./pace.ts";
 import { Part } from "./part.ts";
 import type { Reader } from "./reader.ts";
 import { Reservoir } from "./sampling.ts";
 import type { InputSummary } from "./types.ts";
+import { bytesText } from "./words.ts";
 
 /** A slot that is passed over: its bytes are counted and dropped. */
 const PASS = -1;
@@ -16,22 +17,28 @@ const PASS = -1;
 export class StreamReader implements Reader {
   readonly part: Part;
   readonly parts: number;
+  readonly #stream: AsyncIterable<Uint8Array>;
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #label: string;
   readonly #reservoir: Reservoir | null;
-  readonly #signal: AbortSignal | null;
+  readonly #signal: StopSignal | null;
+  /** Whether more was asked for than can be kept. */
+  readonly #limited: boolean;
   #chunk: Uint8Array = new Uint8Array(0);
   #bytes = 0;
   #ended = false;
 
   constructor(stream: AsyncIterable<Uint8Array>, label: string, settings: Settings) {
     const { sampleBytes, partBytes, unitMax, seed } = settings;
+    this.#stream = stream;
     this.#chunks = stream[Symbol.asyncIterator]();
     this.#label = label;
     this.#signal = settings.signal;
-    // Beyond one part's memory there is no choosing: whatever is kept must lie somewhere until the end.
-    const slots = Math.min(sampleBytes, partBytes) / unitMax;
-    this.#reservoir = Number.isFinite(sampleBytes) ? new Reservoir(slots, seed) : null;
+    const sampled = Number.isFinite(sampleBytes);
+    this.#limited = sampled && sampleBytes > STREAM_SAMPLE_MAX;
+    // There is no choosing part by part: whatever is kept must lie somewhere until the end.
+    const slots = (sampled ? Math.min(sampleBytes, STREAM_SAMPLE_MAX) : partBytes) / unitMax;
+    this.#reservoir = sampled ? new Reservoir(slots, seed) : null;
     this.parts = this.#reservoir ? 1 : 0;
     this.part = new Part(slots, unitMax);
   }
@@ -67,7 +74,7 @@ export class StreamReader implements Reader {
   async #nextChunk(pace: Pace): Promise<boolean> {
     let next: IteratorResult<Uint8Array>;
     try {
-      next = await this.#chunks.next();
+      next = await this.#nextOrAbort();
     } catch (error) {
       // A stream that was told to stop fails in its own way; the reason is the signal's.
       this.#signal?.throwIfAborted();
@@ -77,26 +84,65 @@ export class StreamReader implements Reader {
       this.#ended = true;
       return false;
     }
+    if (!(next.value instanceof Uint8Array)) {
+      throw new ZbudError(
+        "EINVAL",
+        `${this.#label} gave ${show(next.value)} instead of bytes (Uint8Array): read it without an encoding`,
+      );
+    }
     this.#chunk = next.value;
     if (pace.due) await pace.rest(0);
     return true;
   }
 
+  /** The next chunk; a stream that gives nothing for long can still be left. */
+  #nextOrAbort(): Promise<IteratorResult<Uint8Array>> {
+    const signal = this.#signal;
+    if (signal === null) return this.#chunks.next();
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const aborted = (): void => reject(new Error("aborted"));
+      signal.addEventListener("abort", aborted);
+      const settled = (): void => signal.removeEventListener("abort", aborted);
+      this.#chunks.next().then(
+        (next) => {
+          settled();
+          resolve(next);
+        },
+        (error) => {
+          settled();
+          reject(error);
+        },
+      );
+    });
+  }
+
   summary(): InputSummary {
+    const notes: string[] = [];
+    if (this.#limited && this.#bytes > STREAM_SAMPLE_MAX) {
+      notes.push(
+        `Of a stream at most ${bytesText(STREAM_SAMPLE_MAX)} are kept: a file can be sampled further, and "all" read whole.`,
+      );
+    }
     return {
       label: this.#label,
       bytes: this.#bytes,
       files: 0,
       folders: 0,
       process: null,
+      incomplete: false,
       skipped: { symlinks: 0, special: 0, unreadable: 0, empty: 0 },
-      notes: [],
+      notes,
     };
   }
 
   close(): void {
-    // A stream that is not at its end would hold the process; nobody waits for it to say that it stopped.
-    if (!this.#ended) void this.#chunks.return?.();
+    if (this.#ended) return;
+    // A stream that is not at its end would hold the process; nobody waits for it to say that it stopped. An
+    // iterator whose `next` is under way returns only after that: a Node stream has a way of its own.
+    const { destroy } = this.#stream as { destroy?: () => void };
+    if (typeof destroy === "function") destroy.call(this.#stream);
+    this.#chunks.return?.().catch(() => {});
   }
 }
 

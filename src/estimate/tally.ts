@@ -50,6 +50,8 @@ export class CodecTally {
   readonly pools: PoolTally[] = [];
   /** Chosen from the first part; null: not yet, or there was nothing to choose from. */
   fit: FitSummary | null = null;
+  /** Whether the codec has run before, so that its times are worth taking. */
+  warm = false;
   /** Units by compressed size; `[0]`: those that do not get smaller. */
   readonly #counts: Float64Array;
   readonly #compressNs: number[] = [];
@@ -139,7 +141,7 @@ function medianOf(values: number[]): number | null {
 export class PoolTally {
   readonly driver: string;
   readonly pageSize: number;
-  readonly #sum: Packed = { objects: 0, pages: 0, pageBytes: 0, metadataBytes: 0, refused: 0 };
+  readonly #sum: Packed = { objects: 0, pages: 0, pageBytes: 0, metadataBytes: 0, fixedBytes: 0, refused: 0 };
 
   constructor(driver: string, pageSize: number) {
     this.driver = driver;
@@ -150,14 +152,17 @@ export class PoolTally {
     this.#sum.objects += packed.objects;
     this.#sum.pages += packed.pages;
     this.#sum.pageBytes += packed.pageBytes;
-    this.#sum.metadataBytes += packed.metadataBytes;
+    // One pool would hold all parts: what an empty pool has is counted once.
+    this.#sum.fixedBytes = packed.fixedBytes;
+    this.#sum.metadataBytes += packed.metadataBytes - packed.fixedBytes;
     this.#sum.refused += packed.refused;
   }
 
   estimate(unit: number, inputBytes: number, incompressible: number, fitted: boolean): PoolEstimate {
     const { objects, pages, pageBytes, refused } = this.#sum;
     // A pool that would hold nothing need not be there.
-    const metadataBytes = objects === 0 ? 0 : this.#sum.metadataBytes;
+    const fixedBytes = objects === 0 ? 0 : this.#sum.fixedBytes;
+    const metadataBytes = objects === 0 ? 0 : this.#sum.metadataBytes + fixedBytes;
     const rawBytes = (incompressible + refused) * unit;
     const heldBytes = pageBytes + metadataBytes + rawBytes;
     return {
@@ -169,6 +174,7 @@ export class PoolTally {
       objectsPerPage: pages === 0 ? 0 : objects / pages,
       pageBytes,
       metadataBytes,
+      fixedBytes,
       refused,
       rawBytes,
       heldBytes,

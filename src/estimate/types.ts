@@ -18,6 +18,9 @@
  * two owners. Not counted either is what finds a unit again (an index, about 8 bytes a unit): that is the
  * owner's, and the same for every setting.
  *
+ * Of a sample, objects, pages and units kept as they are grow with the share that was read; the constant part
+ * of a pool's metadata is there once, however much it holds.
+ *
  * Ratios compare with the bytes that were really there: the zeros that fill up the last unit of a file are
  * data to the codec, but no memory that anybody saved.
  */
@@ -41,6 +44,8 @@ export interface InputSummary {
   folders: number;
   /** The processes whose memory was read, or null. */
   process: ProcessSummary | null;
+  /** Whether some of what was to be read had gone: a file got shorter, a process ended. */
+  incomplete: boolean;
   skipped: { symlinks: number; special: number; unreadable: number; empty: number };
   /** Whole sentences on what a reader must know to trust the figures: what was left out, and why. */
   notes: string[];
@@ -69,7 +74,7 @@ export interface SampleSummary {
   bytes: number;
   /** `bytes / input.bytes`. */
   share: number;
-  /** The most that was to be read; null: all of it. */
+  /** How much was to be read, about (small files count by their bytes); null: all of it. */
   limitBytes: number | null;
   seed: number;
   /** Read and stored in so many parts, each in pools of its own; more than 1 only for very large samples. */
@@ -143,6 +148,8 @@ export interface PoolEstimate {
   pageBytes: number;
   /** Bytes of the pool's own bookkeeping. */
   metadataBytes: number;
+  /** The part of `metadataBytes` that does not grow with the pages; 0 when nothing was stored. */
+  fixedBytes: number;
   /** Compressible units that this pool's pages cannot take; they are kept uncompressed. */
   refused: number;
   /** Units kept uncompressed, `(incompressible + refused) * unit`. */
@@ -174,12 +181,18 @@ export interface Setting {
 export interface Advice {
   /** Whether the best setting saves at least 5 %. */
   worthwhile: boolean;
-  /** One sentence that says it all. */
+  /** One sentence that says it all, the call that makes the pool at its end. */
   text: string;
   /** The same on `quicker`. */
   quickerText: string | null;
-  /** The setting that takes the least memory. */
+  /**
+   * The setting that takes the least memory. Those within 1 % of it count as equal: then the one that reads
+   * back quickest is taken, to within half as much again, and of those the one with the smallest unit.
+   */
   best: Setting;
-  /** The best setting of the codec that is quickest to read back, when that is another one and saves 5 %. */
+  /**
+   * The best setting of a codec that reads back at least twice as quickly and saves 5 %. Null when there is
+   * none, or when fewer than 16 units were timed.
+   */
   quicker: Setting | null;
 }

@@ -91,6 +91,18 @@ type Fields = Record<string, unknown>;
  * @throws {ZbudError} `EBADMSG` naming the first line that is not one, and why; `EINVAL` if it is no text.
  */
 export function parseTrace(text: string): Trace {
+  const steps = parseSteps(text);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** Lines between two turns of {@link parseSteps}. */
+const STEP_LINES = 1000;
+
+/** {@link parseTrace} in turns: every so often it yields the number of lines read, and at the end the trace. */
+export function* parseSteps(text: string): Generator<number, Trace> {
   if (typeof text !== "string") {
     throw new ZbudError("EINVAL", `a trace is text, not ${show(text)}; decode the bytes of its file first`);
   }
@@ -103,6 +115,7 @@ export function parseTrace(text: string): Trace {
     const fields = parseLine(lines[i], i + 1);
     checkOperation(fields, i + 1);
     operations.push(fields as unknown as TraceLine);
+    if (i % STEP_LINES === 0) yield i;
   }
   return { header: header as unknown as TraceHeader, operations };
 }

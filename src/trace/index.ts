@@ -2,6 +2,7 @@ export {
   type AllocLine,
   type Eviction,
   type FreeLine,
+  parseSteps,
   parseTrace,
   type ReclaimLine,
   type RefusedAllocLine,
@@ -11,5 +12,5 @@ export {
   type TraceLine,
 } from "./format.ts";
 export { type Recording, record } from "./record.ts";
-export { type Mismatch, type ReplayOptions, type ReplayResult, replay } from "./replay.ts";
+export { type Mismatch, type ReplayOptions, type ReplayResult, replay, replaySteps } from "./replay.ts";
 export type { TracedPool } from "./subject.ts";

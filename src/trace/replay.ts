@@ -53,6 +53,21 @@ class RecordedThrow extends Error {}
  *   address space for its pool.
  */
 export function replay(trace: Trace, options: ReplayOptions = {}): ReplayResult {
+  const steps = replaySteps(trace, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** Operations between two turns of {@link replaySteps}. */
+const STEP_OPERATIONS = 1000;
+
+/**
+ * {@link replay} in turns, for one who has other things to do meanwhile: every so often it yields the number
+ * of lines done, and at the end it returns the result. Ended early with `return()`, it closes its pool.
+ */
+export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generator<number, ReplayResult> {
   const { header, operations } = trace ?? {};
   if (header === undefined || operations === undefined) {
     throw new ZbudError("EINVAL", `replay takes what parseTrace gave, not ${show(trace)}`);
@@ -67,6 +82,7 @@ export function replay(trace: Trace, options: ReplayOptions = {}): ReplayResult 
     else onPool(replayer.pool);
     for (let i = 0; i < operations.length && !replayer.full; i++) {
       replayer.step(operations[i], i + 2);
+      if (i % STEP_OPERATIONS === STEP_OPERATIONS - 1) yield i + 1;
     }
     return replayer.finish();
   } finally {

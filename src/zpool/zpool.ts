@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Handle, show, ZbudError } from "../base/index.ts";
 import { countOpenPools, driverOf } from "./registry.ts";
 import type {

@@ -105,7 +105,7 @@ suite("a process that ends while it is read", { skip: !LINUX }, () => {
       stdout,
       /The process ended while it was read: the figures are of what was read until then\./,
     );
-    assert.match(stdout, /; read \d+(\.\d+)? MiB \(\d+(\.\d+)? %\), evenly/);
+    assert.match(stdout, /; read \d+(\.\d+)? MiB \(\d+(\.\d+)? %\)\n/);
   });
 });
 
@@ -162,5 +162,24 @@ suite("on a terminal", { skip: !hasScript }, () => {
       JSON.stringify(text.slice(-300)),
     );
     assert.doesNotMatch(text, / at .*:\d+:\d+/);
+  });
+
+  test("so does a second one, which ends it at once", async () => {
+    const terminal = onTerminal(["estimate", file, "--codec", "deflate", "--unit", "1k,2k,4k,8k,16k"], {});
+    let text = "";
+    terminal.stdout?.on("data", (piece) => {
+      text += piece;
+    });
+    await until("the bar is there", () => text.includes("░"));
+    const [shell] = childrenOf(terminal.pid as number);
+    const inner = childrenOf(shell)[0] ?? shell;
+    // Two of one kind might arrive as one.
+    process.kill(inner, "SIGSTOP");
+    for (const signal of ["SIGINT", "SIGTERM", "SIGCONT"]) process.kill(inner, signal);
+    await once(terminal, "close");
+    assert.ok(
+      text.lastIndexOf(SHOW_CURSOR) > text.lastIndexOf(HIDE_CURSOR),
+      JSON.stringify(text.slice(-300)),
+    );
   });
 });

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
@@ -30,6 +39,36 @@ suite("files and folders", () => {
     assert.equal(input.label, root);
   });
 
+  test("a path that is named again, or lies in a named folder, counts once", async () => {
+    const root = join(folder, "twice");
+    mkdirSync(root);
+    writeFileSync(join(root, "a"), noise(5000, 1));
+    const { input } = await estimate({ paths: [join(root, "a"), root, `${root}/.`] }, FAST);
+    assert.deepEqual([input.files, input.bytes], [1, 5000]);
+    assert.deepEqual(input.notes, ["Counted once: 2 paths named again, or in a named folder."]);
+  });
+
+  test("a file whose name is no UTF-8 is read", { skip: process.platform !== "linux" }, async () => {
+    const root = join(folder, "latin1");
+    const inner = Buffer.from(`${root}/d\xff`, "latin1");
+    mkdirSync(root);
+    mkdirSync(inner);
+    writeFileSync(Buffer.concat([inner, Buffer.from("/a\xfe", "latin1")]), noise(5000, 1));
+    const { input, sample } = await estimate({ paths: [root] }, FAST);
+    assert.deepEqual([input.files, sample.bytes, input.skipped.unreadable], [1, 5000, 0]);
+  });
+
+  test("a file that became a pipe after it was listed is not waited for", { timeout: 20_000 }, async () => {
+    const path = join(folder, "becomes-a-pipe");
+    writeFileSync(path, noise(5000, 1));
+    const other = join(folder, "stays");
+    writeFileSync(other, noise(5000, 2));
+    const work = estimate({ paths: [path, other] }, FAST);
+    rmSync(path);
+    execFileSync("mkfifo", [path]);
+    assert.equal((await work).sample.bytes, 5000);
+  });
+
   test("a link that is named is followed", async () => {
     const link = join(folder, "link");
     writeFileSync(join(folder, "target"), noise(4096, 1));
@@ -45,13 +84,14 @@ suite("files and folders", () => {
     truncateSync(path, 10_000);
     const { input, sample } = await work;
     assert.deepEqual([input.bytes, sample.bytes], [40_000, 10_000]);
-    assert.match(input.notes.join(), /30,000 bytes changed or went away/);
+    assert.match(input.notes.join(), /29\.3 KiB changed or went away/);
   });
 
   const missing = join(folder, "missing");
   const WRONG: [string, string[], string, RegExp][] = [
     ["no such path", [missing], "ENOENT", /no such file or folder: .*missing"/],
     ["a path through a file", [join(import.meta.filename, "x")], "ENOENT", /no such file or folder/],
+    ["a path too long", ["x".repeat(5000)], "EINVAL", /too long for the system/],
     ["a device", ["/dev/null"], "EINVAL", /neither a file nor a folder/],
   ];
   for (const [name, paths, code, message] of WRONG) {
@@ -68,6 +108,10 @@ suite("files and folders", () => {
     await assert.rejects(estimate({ paths: [root] }, FAST), { code: "EINVAL", message: /only 1 empty file/ });
   });
 });
+
+function chownIfRoot(path: string): void {
+  if (process.getuid?.() === 0) chownSync(path, 1000, 1000);
+}
 
 /** A made-up process: its files in a folder that looks like /proc. */
 function fakeProcess(name: string, options: { pagemap?: boolean; memBytes?: number }): string {
@@ -123,7 +167,10 @@ suite("memory of a made-up process", () => {
     });
     assert.equal(input.bytes, 13 * 4096);
     assert.equal(units[0].sameFilled, 1);
-    assert.deepEqual(input.notes, ["8,192 bytes of the process are in swap and were not read."]);
+    assert.deepEqual(input.notes, [
+      "Not read: memory shared with other processes, and mapped files (programs, libraries).",
+      "8 KiB of the process are in swap and were not read.",
+    ]);
   });
 
   test("without a pagemap, pages of zeros count as never touched, and it is said", async () => {
@@ -156,13 +203,24 @@ suite("memory of a made-up process", () => {
     });
   });
 
+  test("root in a container is told what withholds the right, not to become root", async () => {
+    const { processError } = await import("../../src/estimate/process-errors.ts");
+    const denied = Object.assign(new Error("no"), { code: "EACCES" });
+    const { message } = processError(4711, fakeProcess("root", {}), denied, 0);
+    assert.match(message, /root here lacks CAP_SYS_PTRACE.*--cap-add SYS_PTRACE, or run on the host/);
+    assert.doesNotMatch(message, /sudo/);
+  });
+
   test("with kernel.yama.ptrace_scope in the way it says so", async () => {
     const { processError } = await import("../../src/estimate/process-errors.ts");
     const root = fakeProcess("scope", {});
     mkdirSync(join(root, "sys/kernel/yama"), { recursive: true });
-    const remedyFor = (scope: string): string => {
+    // As somebody who is not root: root is told other things.
+    chownIfRoot(join(root, "4711"));
+    const owner = statSync(join(root, "4711")).uid;
+    const remedyFor = (scope: string, uid = owner): string => {
       writeFileSync(join(root, "sys/kernel/yama/ptrace_scope"), `${scope}\n`);
-      return processError(4711, root, Object.assign(new Error("no"), { code: "EACCES" })).message;
+      return processError(4711, root, Object.assign(new Error("no"), { code: "EACCES" }), uid).message;
     };
     assert.match(
       remedyFor("1"),
@@ -170,6 +228,7 @@ suite("memory of a made-up process", () => {
     );
     assert.match(remedyFor("3"), /forbids it to everybody/);
     assert.match(remedyFor("0"), /no permission to read the memory of process 4711: it protects itself/);
+    assert.match(remedyFor("1", owner + 1), /it belongs to another user/);
   });
 });
 

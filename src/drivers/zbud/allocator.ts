@@ -86,7 +86,7 @@ export class ZbudAllocator implements Allocator {
   /** @param seat - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
   constructor(table: PageTable, geometry: Geometry, layout: HandleLayout, memory: PageMemory, seat: number) {
     this.#table = table;
-    this.#counters = new Float64Array(table.buffer, 0, W_LRU >> 1);
+    this.#counters = new Float64Array(table.buffer, 0, tables.COUNTERS_END);
     this.#seat = seat | 0;
     this.#memory = memory;
     this.#pageBound = geometry.maxPages | 0;

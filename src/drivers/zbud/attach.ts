@@ -6,6 +6,7 @@ import {
   type PageTable,
   tableBytesOf,
   W_CHUNK_ORDER,
+  W_HEADS,
   W_HIGH_WATER,
   W_INTENT,
   W_LOCK,
@@ -45,7 +46,7 @@ export function openTable(shared: SharedZbudPool): AttachedTable {
   }
   const bad = (what: string): ZbudError =>
     new ZbudError("EBADMSG", `these buffers hold no pool: ${what}; pass on what share() gave, unchanged`);
-  if (buffer.byteLength < 4 * (W_HIGH_WATER + 1) || buffer.byteLength % 4 !== 0) {
+  if (buffer.byteLength < 4 * W_HEADS || buffer.byteLength % 4 !== 0) {
     throw bad(`a table of ${buffer.byteLength} bytes`);
   }
   const table = new Int32Array(buffer);

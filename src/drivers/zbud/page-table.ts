@@ -5,11 +5,11 @@ import { CHUNK_ORDER_MAX, type Geometry, PAGE_SIZE_MAX } from "./geometry.ts";
  * The page table: everything a pool knows about its pages, in one Int32Array apart from the page bytes. An
  * object that overruns its place cannot reach it, and another thread can attach to it.
  *
- *   word   0          16         32          64          96        104             rows
- *          ┌──────────┬──────────┬───────────┬───────────┬─────────┬───────────────┬────────────────────
- *          │ identity │ reserved │ bitmap of │ counters  │ head of │ heads of the  │ one row for each
- *          │ and state│ for lock │ the lists │ (doubles) │ the LRU │ unbuddied     │ page of [0, maxPages)
- *          └──────────┴──────────┴───────────┴───────────┴─────────┴─ lists ───────┴────────────────────
+ *   word   0          16       18       20      24          64         80              rows
+ *          ┌──────────┬────────┬────────┬───────┬───────────┬──────────┬───────────────┬───────────────────
+ *          │ identity │ lock,  │ LRU    │ state │ bitmap of │ counters │ heads of the  │ one row for each
+ *          │          │ intent │ head   │       │ the lists │ (doubles)│ unbuddied     │ page of [0, max)
+ *          └──────────┴────────┴────────┴───────┴───────────┴──────────┴─ lists ───────┴───────────────────
  *
  * One row, 8 words = 32 bytes, so two rows share a cache line and an operation on a page touches one line:
  *
@@ -43,7 +43,7 @@ export type PageTable = Int32Array;
 export const LAYOUT_MAGIC = 0x6475_627a;
 export const LAYOUT_VERSION = 1;
 
-// Identity and state.
+// Identity.
 export const W_MAGIC = 0;
 export const W_VERSION = 1;
 export const W_PAGE_SIZE = 2;
@@ -51,12 +51,9 @@ export const W_CHUNK_ORDER = 3;
 export const W_MAX_PAGES = 4;
 /** Number of the pool in the thread that made it: the tag and the first generation of its handles follow. */
 export const W_POOL_NUMBER = 5;
-/** Pages in use, those under reclaim included. */
-export const W_PAGE_COUNT = 6;
-/** Pages that were ever taken since the last trim: rows from here on are unused. */
-export const W_HIGH_WATER = 7;
-/** Row of the first free page below the high-water mark, or 0. */
-export const W_FREE_HEAD = 8;
+
+// What every operation needs lies in words 16 to 27, which are in one cache line wherever the buffer begins
+// at a multiple of 16 bytes: two threads at one pool then pass one line to and fro, and not five.
 
 /** The lock of a shared pool. */
 export const W_LOCK = 16;
@@ -65,10 +62,17 @@ export const W_LOCK = 16;
  * ends up empty, with a generation behind W_INTENT_GENERATION: an alloc is undone, a free is completed.
  */
 export const W_INTENT = 17;
-export const W_INTENT_GENERATION = 18;
-
+/** The LRU's head is laid out like a row, of which only the LRU links are used: words 18 and 19. */
+export const W_LRU = 16;
+/** Pages in use, those under reclaim included. */
+export const W_PAGE_COUNT = 20;
+/** Row of the first free page below the high-water mark, or 0. */
+export const W_FREE_HEAD = 21;
+/** Pages that were ever taken since the last trim: rows from here on are unused. */
+export const W_HIGH_WATER = 22;
+export const W_INTENT_GENERATION = 23;
 /** Bit `31 - (i & 31)` of word `W_BITMAP + (i >> 5)` says whether list i holds a page: `clz32` finds the first. */
-export const W_BITMAP = 32;
+export const W_BITMAP = 24;
 
 /** Counters are doubles: index into the Float64Array over the same buffer. */
 export const F_PAGES_RECLAIMED = 32;
@@ -76,11 +80,11 @@ export const F_OBJECTS_EVICTED = 33;
 export const F_EVICTIONS_REFUSED = 34;
 export const F_REFUSED_ENOSPC = 35;
 export const F_REFUSED_ENOMEM = 36;
+/** Counters, as a length of that Float64Array. */
+export const COUNTERS_END = 40;
 
-/** The LRU's head is laid out like a row, of which only the LRU links are used. */
-export const W_LRU = 96;
 /** Head of list i: the two words at `W_HEADS + 2 * i`. */
-export const W_HEADS = 104;
+export const W_HEADS = 80;
 
 // Words of a row.
 export const LIST_NEXT = 0;
@@ -106,7 +110,8 @@ export const SIZE_MASK: number = 2 ** SIZE_BITS - 1;
 
 // Words of a row or a head are addressed by `|`, so each begins at a multiple of its length.
 assert(W_LRU % (1 << ROW_SHIFT) === 0 && W_HEADS % (1 << ROW_SHIFT) === 0, "heads and rows are aligned");
-assert(W_HEADS >= W_LRU + (1 << ROW_SHIFT), "the LRU's head is as long as a row");
+assert(W_INTENT < (W_LRU | LRU_NEXT) && (W_LRU | LRU_PREV) < W_PAGE_COUNT, "the LRU's head has its words");
+assert(W_INTENT_GENERATION < W_BITMAP && 2 * COUNTERS_END <= W_HEADS, "no two fields share a word");
 assert(W_BITMAP + 2 ** (CHUNK_ORDER_MAX - 5) <= 2 * F_PAGES_RECLAIMED, "the bitmap has a bit for each list");
 assert(PAGE_SIZE_MAX <= 2 ** SIZE_BITS && CHUNK_ORDER_MAX + SIZE_BITS < 32, "a buddy fits its word");
 

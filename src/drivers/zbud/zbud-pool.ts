@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { checkBytes, type Handle, show, ZbudError } from "../../base/index.ts";
 import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
@@ -17,6 +18,7 @@ import { badHandle, type HandleLayout, handleLayoutOf, nextPoolNumber } from "./
 import { LockedAllocator } from "./locked-allocator.ts";
 import { checkOptions, type ZbudPoolOptions } from "./options.ts";
 import {
+  COUNTERS_END,
   createPageTable,
   F_EVICTIONS_REFUSED,
   F_OBJECTS_EVICTED,
@@ -26,7 +28,6 @@ import {
   LAYOUT_VERSION,
   type PageTable,
   SIZES,
-  W_LRU,
   W_PAGE_COUNT,
   W_POOL_NUMBER,
 } from "./page-table.ts";
@@ -83,7 +84,7 @@ export class ZbudPool implements DriverPool {
     this.#onEvict = onEvict;
     this.#objectBytesMax = geometry.objectBytesMax | 0;
     this.#table = parts.table ?? createPageTable(geometry, shared);
-    this.#counters = new Float64Array(this.#table.buffer, 0, W_LRU >> 1);
+    this.#counters = new Float64Array(this.#table.buffer, 0, COUNTERS_END);
     this.#memory = parts.memory ?? createPageMemory(pageSize, maxPages, shared);
     if (parts.table === undefined) this.#table[W_POOL_NUMBER] = nextPoolNumber();
     const layout = handleLayoutOf(geometry, this.#table[W_POOL_NUMBER]);

@@ -112,10 +112,14 @@ function heap(kind: string, maxPages: number): Record<string, number> {
   const run = kind === "reclaim" ? reclaims : allocAndFree;
   // Many short calls, so that the optimizing compiler has taken the whole loop before the measurement.
   for (let i = 0; i < 2000; i++) run(500);
-  collect();
-  const before = process.memoryUsage().heapUsed;
-  for (let i = 0; i < 2000; i++) run(500);
-  const grownBytes = process.memoryUsage().heapUsed - before;
+  // On a busy machine it comes late, and code of an earlier tier keeps more numbers on the heap: best of three.
+  let grownBytes = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 3; round++) {
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 2000; i++) run(500);
+    grownBytes = Math.min(grownBytes, process.memoryUsage().heapUsed - before);
+  }
   pool.verify();
   return { grownBytes };
 }

@@ -18,8 +18,13 @@ import {
   ROW_SHIFT,
   SIZES,
   W_BITMAP,
+  W_FREE_HEAD,
   W_HEADS,
+  W_HIGH_WATER,
   W_LRU,
+  W_MAGIC,
+  W_PAGE_COUNT,
+  W_VERSION,
 } from "../../../src/drivers/zbud/page-table.ts";
 import { verifyTable } from "../../../src/drivers/zbud/verify.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
@@ -143,7 +148,8 @@ describe("verify", () => {
       assert.throws(() => verifyTable(table, geometry, 1), isCode("ECORRUPT"), `bit ${bit} of the bitmap`);
       table[W_BITMAP + (bit >> 5)] ^= 1 << (bit & 31);
     }
-    for (const word of [0, 1, 6, 7, 8]) assert.ok(noticesDamage(table, geometry, word), `word ${word}`);
+    for (const word of [W_MAGIC, W_VERSION, W_PAGE_COUNT, W_HIGH_WATER, W_FREE_HEAD])
+      assert.ok(noticesDamage(table, geometry, word), `word ${word}`);
     verifyTable(table, geometry, 1);
   });
 

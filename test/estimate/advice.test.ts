@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, suite, test } from "node:test";
+import { type Codec, getCodec, registerCodec } from "../../src/codecs/index.ts";
+import { advise } from "../../src/estimate/advice.ts";
+import { estimateInParts } from "../../src/estimate/estimate.ts";
+import {
+  type CodecEstimate,
+  estimate,
+  type InputSummary,
+  type UnitEstimate,
+} from "../../src/estimate/index.ts";
+import { readOptions } from "../../src/estimate/options.ts";
+import { noise, partlyNoisy } from "./data.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "zbud-advice-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const INPUT: InputSummary = {
+  label: "x",
+  bytes: 4096 * 1000,
+  files: 0,
+  folders: 0,
+  process: null,
+  incomplete: false,
+  skipped: { symlinks: 0, special: 0, unreadable: 0, empty: 0 },
+  notes: [],
+};
+
+function codecOf(codec: string, heldBytes: number, ns: number | null, objects = 1000): CodecEstimate {
+  return {
+    codec,
+    incompressible: 0,
+    compressible: objects,
+    compressedBytes: 1,
+    codecRatio: 2,
+    sizes: null,
+    histogram: [],
+    compressNsPerUnit: ns,
+    decompressNsPerUnit: ns,
+    pools: [
+      {
+        driver: "zbud",
+        pageSize: 4096,
+        fitted: false,
+        objects,
+        pages: 100,
+        objectsPerPage: 2,
+        pageBytes: heldBytes,
+        metadataBytes: 0,
+        fixedBytes: 0,
+        refused: 0,
+        rawBytes: 0,
+        heldBytes,
+        ratio: 2,
+      },
+    ],
+    fit: null,
+  };
+}
+
+function unitOf(unit: number, codecs: CodecEstimate[]): UnitEstimate {
+  return { unit, units: 1000, paddingBytes: 0, sameFilled: 0, duplicates: 0, codecs };
+}
+
+suite("advice", () => {
+  test("of settings with the same memory the one that reads back quickest, in any order of names", () => {
+    const slow = codecOf("deflate", 1_000_000, 6000);
+    const quick = codecOf("zstd", 1_005_000, 1000);
+    for (const codecs of [
+      [slow, quick],
+      [quick, slow],
+    ]) {
+      const { best, quicker } = advise([unitOf(4096, codecs)], INPUT, INPUT.bytes);
+      assert.deepEqual([best.codec, quicker], ["zstd", null]);
+    }
+  });
+
+  test("then the one with the smaller unit", () => {
+    const units = [
+      unitOf(16_384, [codecOf("zstd", 1_000_000, 4100)]),
+      unitOf(4096, [codecOf("zstd", 1_001_000, 1000)]),
+    ];
+    assert.equal(advise(units, INPUT, INPUT.bytes).best.unit, 4096);
+  });
+
+  test("more memory for twice the speed is worth a word; from a few units' times it is not", () => {
+    const codecs = (units: number): CodecEstimate[] => [
+      codecOf("zstd", 1_000_000, 6000, units),
+      codecOf("lz4", 1_500_000, 1000, units),
+    ];
+    const enough = advise([unitOf(4096, codecs(16))], INPUT, INPUT.bytes);
+    assert.deepEqual([enough.best.codec, enough.quicker?.codec], ["zstd", "lz4"]);
+    assert.match(enough.quickerText ?? "", /gives it back 6\.0 times as fast, in createZpool\(/);
+    assert.equal(advise([unitOf(4096, codecs(15))], INPUT, INPUT.bytes).quicker, null);
+  });
+
+  test("what a pool has once is not scaled up", () => {
+    const codec = codecOf("zstd", 10_000, 1000);
+    Object.assign(codec.pools[0], { metadataBytes: 2000, fixedBytes: 2000 });
+    const { best } = advise([unitOf(4096, [codec])], INPUT, INPUT.bytes / 100);
+    assert.equal(best.heldBytes, 8000 * 100 + 2000);
+  });
+});
+
+suite("figures that the advice stands on", () => {
+  test("a codec's first calls are not timed", async () => {
+    let now = 0;
+    let calls = 0;
+    const lz4 = getCodec("lz4");
+    const sluggish: Codec = {
+      name: "sluggish",
+      id: 201,
+      maxCompressedLength: (n) => n,
+      compress: (source, target) => lz4.compress(source, target),
+      decompress: (source, target) => {
+        calls += 1;
+        now += calls < 20 ? 1 : 0.001;
+        return lz4.decompress(source, target);
+      },
+    };
+    registerCodec(sluggish);
+    const { units } = await estimate(
+      { bytes: partlyNoisy(20, 4096, 500, 1) },
+      { codecs: ["sluggish"], units: [4096], clock: () => now },
+    );
+    assert.equal(units[0].codecs[0].decompressNsPerUnit, 1000);
+  });
+
+  test("in several parts, what an empty pool has is counted once", async () => {
+    const bytes = partlyNoisy(2000, 4096, 700, 1);
+    const settings = readOptions({ codecs: ["lz4"], drivers: ["zbud"], units: [4096], sampleBytes: "all" });
+    const whole = (await estimateInParts({ bytes }, settings)).units[0].codecs[0].pools[0];
+    const parts = await estimateInParts({ bytes }, { ...settings, partBytes: 1 << 20 });
+    assert.ok(parts.sample.parts >= 8);
+    const pool = parts.units[0].codecs[0].pools[0];
+    assert.ok(pool.fixedBytes > 0);
+    assert.deepEqual([pool.fixedBytes, pool.metadataBytes], [whole.fixedBytes, whole.metadataBytes]);
+  });
+
+  test("a tiny sample of much is said to be one; all of little is not", async () => {
+    const bytes = partlyNoisy(2000, 4096, 700, 1);
+    const some = await estimate({ bytes }, { codecs: ["lz4"], units: [4096], sampleBytes: 40 * 4096 });
+    assert.match(some.input.notes.join(), /Only 40 units of 4 KiB read.*--sample/);
+    const little = await estimate({ bytes: bytes.subarray(0, 40 * 4096) }, { codecs: ["lz4"] });
+    assert.deepEqual(little.input.notes, []);
+  });
+
+  test("small files count by their bytes, not by the units that they fill", async () => {
+    const root = join(folder, "small");
+    mkdirSync(root);
+    for (let i = 0; i < 400; i++) writeFileSync(join(root, `${i}`), noise(500, i));
+    const { sample, input } = await estimate({ paths: [root] }, { codecs: ["lz4"], sampleBytes: 100_000 });
+    assert.equal(input.bytes, 200_000);
+    assert.ok(sample.bytes > 80_000 && sample.bytes < 110_000, `${sample.bytes}`);
+  });
+
+  test("of a stream as much is kept as was asked for", async () => {
+    const chunk = noise(1 << 20, 1);
+    async function* stream(): AsyncGenerator<Uint8Array> {
+      for (let i = 0; i < 80; i++) yield await Promise.resolve(chunk);
+    }
+    const { sample } = await estimate(
+      { stream: stream() },
+      { codecs: ["none"], units: [16_384], sampleBytes: 72 << 20 },
+    );
+    assert.equal(sample.bytes, 72 << 20);
+  });
+});

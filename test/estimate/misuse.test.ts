@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { Readable } from "node:stream";
+import { suite, test } from "node:test";
+import { type EstimateInput, estimate } from "../../src/estimate/index.ts";
+import { noise } from "./data.ts";
+
+const FAST = { codecs: ["lz4"], units: [4096] };
+
+suite("input that is none", () => {
+  const ROWS: [string, unknown, RegExp][] = [
+    ["null", null, /an input is an object .*not null/],
+    ["a string", "data.json", /an input is an object .*not "data.json"/],
+    ["bytes of text", { bytes: "abc" }, /bytes must be a Uint8Array, not "abc"/],
+    ["bytes of two", { bytes: new Uint16Array(100) }, /bytes must be a Uint8Array, not Uint16Array/],
+    ["a stream that is a number", { stream: 5 }, /stream must be an async iterable.*not 5/],
+    ["a stream that is null", { stream: null }, /stream must be an async iterable.*not null/],
+    [
+      "a stream of text",
+      { stream: Readable.from(["abc"]) },
+      /gave "abc" instead of bytes.*without an encoding/,
+    ],
+    ["paths as one string", { paths: "xy" }, /paths must be an array of strings, not "xy"/],
+    ["a path that is a number", { paths: [5] }, /a path must be a string.*not 5/],
+    ["half a pid", { pid: 1.5 }, /pid must be a whole number.*not 1.5/],
+    ["a label that is a number", { bytes: noise(10, 1), label: 5 }, /label must be a string, not 5/],
+  ];
+  for (const [name, input, message] of ROWS) {
+    test(`${name} is refused`, async () => {
+      await assert.rejects(estimate(input as EstimateInput, FAST), {
+        name: "ZbudError",
+        code: "EINVAL",
+        message,
+      });
+    });
+  }
+
+  test("a stream that was given an encoding", async () => {
+    const stream = Readable.from([noise(5000, 1)], { objectMode: false }).setEncoding("latin1");
+    await assert.rejects(estimate({ stream: stream as AsyncIterable<Uint8Array> }, FAST), { code: "EINVAL" });
+  });
+
+  test("options that are null", async () => {
+    await assert.rejects(estimate({ bytes: noise(10, 1) }, null as unknown as object), {
+      code: "EINVAL",
+      message: /options must be an object/,
+    });
+  });
+});
+
+suite("a signal", () => {
+  test("that was aborted before stops even the smallest estimate", async () => {
+    const reason = new Error("never mind");
+    await assert.rejects(
+      estimate({ bytes: noise(4096, 1) }, { ...FAST, signal: AbortSignal.abort(reason) }),
+      reason,
+    );
+  });
+
+  test("ends the wait for a stream that gives nothing", { timeout: 20_000 }, async () => {
+    const controller = new AbortController();
+    const stream = new Readable({ read() {} });
+    stream.push(noise(100, 1));
+    const reason = new Error("enough");
+    setTimeout(() => controller.abort(reason), 50);
+    await assert.rejects(estimate({ stream }, { ...FAST, signal: controller.signal }), reason);
+    assert.equal(stream.destroyed, true);
+  });
+
+  test("of an iterator that never returns, too", { timeout: 20_000 }, async () => {
+    const never: AsyncIterable<Uint8Array> = {
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+    };
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(reason), 20);
+    await assert.rejects(estimate({ stream: never }, { ...FAST, signal: controller.signal }), reason);
+  });
+});
