@@ -110,11 +110,14 @@ suite("a process that ends while it is read", { skip: !LINUX }, () => {
 });
 
 /** Runs a command on a terminal of its own, with util-linux's `script`. */
+/** What would decide about colours in the place of the terminal; a CI is one that Node takes for without. */
+const NO_OPINION = { NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined };
+
 function onTerminal(args: string[], env: NodeJS.ProcessEnv): ChildProcess {
   const command = [process.execPath, QUIET, MAIN, ...args].map((word) => `'${word}'`).join(" ");
   return spawn("script", ["-qec", command, "/dev/null"], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, TERM: "xterm-256color", NO_COLOR: undefined, FORCE_COLOR: undefined, ...env },
+    env: { ...process.env, TERM: "xterm-256color", ...NO_OPINION, ...env },
   });
 }
 

@@ -37,7 +37,7 @@ const NO_OBJECT = 0 as Handle;
 
 /** What {@link ZbudPool} asks of the algorithm, with or without a lock around it. */
 export interface Allocator {
-  alloc(size: number): Handle;
+  alloc(size: number): Handle | null;
   free(handle: Handle): boolean;
   find(handle: Handle): number;
   startReclaim(): number;
@@ -108,9 +108,10 @@ export class ZbudAllocator implements Allocator {
    * Places an object in the tightest gap that takes it, else in a new page.
    *
    * @param size - bytes, an integer in [1, objectBytesMax].
-   * @returns its handle, or 0 if there is no page to be had; then nothing changed.
+   * @returns its handle, or null if there is no page to be had; then nothing changed. Not 0: a caller that
+   *   compares with a number unboxes a large handle, and boxes it again.
    */
-  alloc(size: number): Handle {
+  alloc(size: number): Handle | null {
     const table = this.#table;
     const shift = this.#chunkShift;
     // (size - 0.5) / chunkSize is never within 2^-20 of an integer, so its floor is exact in doubles.
@@ -145,7 +146,7 @@ export class ZbudAllocator implements Allocator {
       table[lruNext | LRU_PREV] = lruPrev;
     } else {
       row = this.#takePage();
-      if (row === FREE) return NO_OBJECT;
+      if (row === FREE) return null;
       buddy = 0;
       this.#putOnList(row, this.#chunkCount - 1 - chunks);
     }

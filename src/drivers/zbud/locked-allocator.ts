@@ -44,8 +44,8 @@ export class LockedAllocator implements Allocator {
     this.#lock = new ThreadLock(table, W_LOCK, this.#seat, this.#seats, () => this.#repair());
   }
 
-  alloc(size: number): Handle {
-    let handle: Handle;
+  alloc(size: number): Handle | null {
+    let handle: Handle | null;
     try {
       this.#lock.acquire();
       handle = this.#inner.alloc(size);
@@ -55,7 +55,7 @@ export class LockedAllocator implements Allocator {
       this.#lock.abandon();
       throw error;
     }
-    if (handle !== 0 || !this.#lookForDead()) return handle;
+    if (handle !== null || !this.#lookForDead()) return handle;
     return this.alloc(size); // with the pages that a dead thread had under reclaim
   }
 

@@ -195,7 +195,7 @@ export class ZbudPool implements DriverPool {
       return this.#refuseSize(size);
     }
     const handle = this.#allocator.alloc(size);
-    if (!handle) return this.#refuseFull(size); // `handle === 0` would unbox a large handle and box it again
+    if (handle === null) return this.#refuseFull(size);
     if (this.#observer !== null) this.#observer.onAlloc?.(size, handle);
     return handle;
   }

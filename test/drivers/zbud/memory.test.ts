@@ -65,7 +65,9 @@ describe("memory", () => {
   for (const kind of ["alloc", "reclaim"]) {
     for (const [maxPages, bytesEachHandle] of [
       [2000, 0],
-      [2 ** 21, 16],
+      // A large handle is a heap number, 16 bytes, where it crosses a call that the engine did not inline: out of
+      // alloc, and into free. Which calls it inlines differs from run to run.
+      [2 ** 21, 32],
     ]) {
       it(`a million operations of ${kind} make no JavaScript object (maxPages ${maxPages})`, () => {
         const { grownBytes } = measure("heap", kind, String(maxPages));

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Handle } from "../../../src/base/index.ts";
 import { ZbudAllocator } from "../../../src/drivers/zbud/allocator.ts";
 import { type Geometry, geometryOf } from "../../../src/drivers/zbud/geometry.ts";
 import { handleLayoutOf } from "../../../src/drivers/zbud/handle.ts";
@@ -40,7 +41,7 @@ function scene(): { table: PageTable; geometry: Geometry } {
   const allocator = new ZbudAllocator(table, geometry, layout, createPageMemory(4096, PAGES, false), 0);
   // Pages 0 and 1 are full, 2 to 4 have one object of one size, 5 of another; 6 and 7 are free; 8 is unused.
   const chunks = [40, 23, 30, 33, 50, 50, 50, 62, 60, 59];
-  const handles = chunks.map((count) => allocator.alloc(count * 64));
+  const handles = chunks.map((count) => allocator.alloc(count * 64) as Handle);
   allocator.free(handles[8]);
   allocator.free(handles[9]);
   allocator.startReclaim();
