@@ -1,8 +1,10 @@
 export { assert } from "./assert.ts";
+export { builtin } from "./builtin.ts";
 export { checkBytes } from "./bytes.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { ThreadLock } from "./lock.ts";
 export { integerOption } from "./options.ts";
 export { Prng } from "./prng.ts";
+export { isSharedBuffer, sharedBuffer } from "./shared-buffer.ts";
 export { PLACES, SEATS_WORDS, Seats } from "./threads.ts";
 export type { Branded, Handle } from "./units.ts";

@@ -1,5 +1,4 @@
-import type * as Fs from "node:fs";
-import type * as WorkerThreads from "node:worker_threads";
+import { builtin } from "./builtin.ts";
 
 /**
  * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *seat*, a
@@ -38,11 +37,6 @@ const TURN_MASK = 2 ** 23 - 1;
 /** A thread whose system does not tell: it counts as alive until somebody says that it is gone. */
 const NO_NUMBER = -1;
 
-function builtin<T>(name: string): T | undefined {
-  const { process } = globalThis as { process?: NodeJS.Process };
-  return process?.getBuiltinModule === undefined ? undefined : (process.getBuiltinModule(name) as T);
-}
-
 /** This thread, as others can recognise it. */
 interface Identity {
   number: number;
@@ -51,7 +45,7 @@ interface Identity {
 }
 
 function identify(): Identity {
-  const engineId = (builtin<typeof WorkerThreads>("node:worker_threads")?.threadId ?? -1) + 1;
+  const engineId = (builtin("node:worker_threads")?.threadId ?? -1) + 1;
   const number = ownNumber();
   const started = number === NO_NUMBER ? 0 : startOf(number);
   // Without its start it could not be told from a later thread of its number.
@@ -63,7 +57,7 @@ function identify(): Identity {
 /** The system's number of the thread that calls: `/proc/thread-self` is a link to `PID/task/NUMBER`. */
 function ownNumber(): number {
   try {
-    const target = builtin<typeof Fs>("node:fs")?.readlinkSync("/proc/thread-self") ?? "";
+    const target = builtin("node:fs")?.readlinkSync("/proc/thread-self") ?? "";
     const number = Number(/\/task\/(\d+)$/.exec(target)?.[1]);
     return Number.isInteger(number) && number > 0 ? number : NO_NUMBER;
   } catch {
@@ -75,7 +69,7 @@ function ownNumber(): number {
 function startOf(number: number): number | "gone" | "unknown" {
   let stat: string;
   try {
-    stat = builtin<typeof Fs>("node:fs")?.readFileSync(`/proc/self/task/${number}/stat`, "latin1") ?? "";
+    stat = builtin("node:fs")?.readFileSync(`/proc/self/task/${number}/stat`, "latin1") ?? "";
   } catch (error) {
     // Anything else, no file descriptor left for one, says nothing about the thread.
     const { code } = error as NodeJS.ErrnoException;

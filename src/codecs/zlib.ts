@@ -1,4 +1,4 @@
-import { ZbudError } from "../base/index.ts";
+import { builtin, ZbudError } from "../base/index.ts";
 
 type Zlib = typeof import("node:zlib");
 
@@ -14,16 +14,6 @@ export function nodeZlib(codec: string): Zlib {
   zlib ??= builtin("node:zlib") ?? null;
   if (zlib) return zlib;
   throw new ZbudError("ENOTSUP", `codec ${codec} needs Node.js (node:zlib); in browsers use lz4`);
-}
-
-/** A module that is part of Node.js, or undefined elsewhere. */
-export function builtin<Name extends keyof BuiltinModules>(name: Name): BuiltinModules[Name] | undefined {
-  return globalThis.process?.getBuiltinModule?.(name) as BuiltinModules[Name] | undefined;
-}
-
-interface BuiltinModules {
-  "node:zlib": Zlib;
-  "node:module": typeof import("node:module");
 }
 
 /**

@@ -1,7 +1,7 @@
-import { integerOption, show, ZbudError } from "../base/index.ts";
+import { builtin, integerOption, show, ZbudError } from "../base/index.ts";
 import { checkCompress, checkDecompress, checkLength, SOURCE_BYTES_MAX } from "./arguments.ts";
 import type { Codec } from "./types.ts";
-import { builtin, decompressIntoTarget, nodeZlib, runIntoTarget, unshared } from "./zlib.ts";
+import { decompressIntoTarget, nodeZlib, runIntoTarget, unshared } from "./zlib.ts";
 
 /** What compresses: the optional native package, or Node itself. */
 export type ZstdBackend = "zstd-napi" | "node:zlib";

@@ -1,4 +1,4 @@
-import { show, ZbudError } from "../base/index.ts";
+import { sharedBuffer, show, ZbudError } from "../base/index.ts";
 
 /** The first step in which memory is committed, and the smallest: 1 MiB. */
 const COMMIT_STEP_BYTES_MIN = 2 ** 20;
@@ -36,15 +36,17 @@ export interface PageMemory {
  * @param shared - whether other threads are to reach it. A shared buffer has its full length from the
  *   start and cannot be trimmed: a `SharedArrayBuffer` never shrinks. One that is not shared is a resizable
  *   `ArrayBuffer`, whose end goes back to the system.
- * @throws {ZbudError} `ENOMEM` if the system has no such range of addresses.
+ * @throws {ZbudError} `ENOMEM` if the system has no such range of addresses; `ENOTSUP` for shared memory where
+ *   there is none (a browser's page that is not cross-origin isolated).
  */
 export function createPageMemory(pageSize: number, maxPages: number, shared: boolean): PageMemory {
   const bytesMax = pageSize * maxPages;
   try {
     return shared
-      ? new SharedPageMemory(pageSize, new SharedArrayBuffer(bytesMax))
+      ? new SharedPageMemory(pageSize, sharedBuffer(bytesMax))
       : new TrimmablePageMemory(pageSize, new ArrayBuffer(0, { maxByteLength: bytesMax }));
   } catch (cause) {
+    if (cause instanceof ZbudError) throw cause;
     throw new ZbudError(
       "ENOMEM",
       `cannot reserve ${show(bytesMax)} bytes for ${maxPages} pages of ${pageSize} bytes; lower maxPages or pageSize`,

@@ -1,4 +1,4 @@
-import { show, ZbudError } from "../../base/index.ts";
+import { isSharedBuffer, show, ZbudError } from "../../base/index.ts";
 import { type Geometry, geometryOf } from "./geometry.ts";
 import {
   LAYOUT_MAGIC,
@@ -41,7 +41,7 @@ export interface AttachedTable {
  */
 export function openTable(shared: SharedZbudPool): AttachedTable {
   const { table: buffer, pages } = shared ?? {};
-  if (!(buffer instanceof SharedArrayBuffer) || !(pages instanceof SharedArrayBuffer)) {
+  if (!isSharedBuffer(buffer) || !isSharedBuffer(pages)) {
     throw new ZbudError("EINVAL", `attach takes what share() of a pool gave, not ${show(shared)}`);
   }
   const bad = (what: string): ZbudError =>

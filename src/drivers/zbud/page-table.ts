@@ -1,4 +1,4 @@
-import { assert, SEATS_WORDS, ZbudError } from "../../base/index.ts";
+import { assert, SEATS_WORDS, sharedBuffer, ZbudError } from "../../base/index.ts";
 import { CHUNK_ORDER_MAX, type Geometry, PAGE_SIZE_MAX } from "./geometry.ts";
 
 /**
@@ -139,14 +139,15 @@ export function headerBytesOf(geometry: Geometry): number {
  * Makes an empty table. Its buffer has room for all `maxPages` rows; the system gives memory for those
  * that are touched.
  *
- * @throws {ZbudError} `ENOMEM` if there is no such range of addresses.
+ * @throws {ZbudError} `ENOMEM` if there is no such range of addresses; `ENOTSUP` for a shared one where there is no shared memory.
  */
 export function createPageTable(geometry: Geometry, shared: boolean): PageTable {
   const bytes = tableBytesOf(geometry, shared);
   let table: PageTable;
   try {
-    table = new Int32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));
+    table = new Int32Array(shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes));
   } catch (cause) {
+    if (cause instanceof ZbudError) throw cause;
     throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes for the page table; lower maxPages`, {
       cause,
     });

@@ -1,0 +1,22 @@
+import { ZbudError } from "./errors.ts";
+
+/**
+ * Memory that other threads can reach. Untouched pages of it cost nothing.
+ *
+ * @throws {ZbudError} `ENOTSUP` where there is none to be had. A `RangeError` of the engine if the system has
+ *   no such range of addresses.
+ */
+export function sharedBuffer(bytes: number): SharedArrayBuffer {
+  if (typeof SharedArrayBuffer === "undefined") {
+    throw new ZbudError(
+      "ENOTSUP",
+      "shared: true needs SharedArrayBuffer, which a browser gives only to pages that are cross-origin isolated; serve the page with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or leave shared out",
+    );
+  }
+  return new SharedArrayBuffer(bytes);
+}
+
+/** Whether something is memory of {@link sharedBuffer}; where there is none, nothing is. */
+export function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
+  return typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer;
+}

@@ -1,0 +1,57 @@
+/** What the library takes from the platform, and what it does where that is missing. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { builtin, isSharedBuffer, sharedBuffer } from "../../src/base/index.ts";
+
+const DRIVERS = new URL("../../src/drivers/index.ts", import.meta.url).href;
+const FACTS = new URL("../contracts/zpool/facts.ts", import.meta.url).href;
+
+/** Runs a program where the name `SharedArrayBuffer` does not exist, as in a page that is not isolated. */
+function withoutSharedMemory(program: string): void {
+  const text = `
+    import assert from "node:assert/strict";
+    delete globalThis.SharedArrayBuffer;
+    const { ZbudPool } = await import(${JSON.stringify(DRIVERS)});
+    const { isCode } = await import(${JSON.stringify(FACTS)});
+    ${program}`;
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", "--input-type=module", "--eval", text],
+    { encoding: "utf8", cwd: fileURLToPath(new URL(".", import.meta.url)) },
+  );
+  assert.equal(status, 0, stderr);
+}
+
+describe("the platform", () => {
+  it("has Node's modules in Node, and no others", () => {
+    assert.equal(typeof builtin("node:zlib")?.deflateRawSync, "function");
+    assert.equal(builtin("node:none" as "node:zlib"), undefined);
+  });
+
+  it("has shared memory in Node", () => {
+    const buffer = sharedBuffer(8);
+    assert.equal(buffer.byteLength, 8);
+    assert.ok(isSharedBuffer(buffer));
+    for (const other of [new ArrayBuffer(8), null, undefined, {}, 8]) assert.ok(!isSharedBuffer(other));
+  });
+
+  it("without shared memory, a pool that is to be shared is ENOTSUP and says what to do", () => {
+    withoutSharedMemory(`
+      assert.throws(() => new ZbudPool({ maxPages: 4, shared: true }), isCode("ENOTSUP", "Cross-Origin-Opener-Policy", "shared"));
+      assert.throws(() => ZbudPool.attach({ zbud: 1, table: new ArrayBuffer(8), pages: new ArrayBuffer(8) }), isCode("EINVAL"));`);
+  });
+
+  it("without shared memory, a pool of one thread is all there", () => {
+    withoutSharedMemory(`
+      const pool = new ZbudPool({ maxPages: 4 });
+      const handle = pool.alloc(100);
+      pool.write(handle, new Uint8Array(100).fill(7));
+      assert.deepEqual(pool.map(handle), new Uint8Array(100).fill(7));
+      pool.free(handle);
+      pool.verify();
+      pool.close();`);
+  });
+});
