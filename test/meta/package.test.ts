@@ -25,7 +25,8 @@ suite("package.json", () => {
 
   test("development dependencies are exact versions", () => {
     for (const [name, version] of Object.entries(MANIFEST.devDependencies)) {
-      assert.match(version, /^\d+\.\d+\.\d+$/, name);
+      // Or another name for a package, so that two versions of it can be installed: npm:NAME@1.2.3
+      assert.match(version, /^(?:npm:[\w@/-]+@)?\d+\.\d+\.\d+$/, name);
     }
   });
 
@@ -46,9 +47,12 @@ suite("package.json", () => {
     };
     for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
       for (const name of Object.keys(optionalDependencies)) {
-        const entry = packages[`${path}/node_modules/${name}`] ?? packages[`node_modules/${name}`];
+        // As Node looks: in the package's own folder, then in those around it.
+        const parts = path.split("/node_modules/");
+        const around = parts.map((_, depth) => parts.slice(0, depth + 1).join("/node_modules/"));
+        const places = [...around.map((folder) => `${folder}/node_modules/${name}`), `node_modules/${name}`];
         assert.ok(
-          entry?.version !== undefined,
+          places.some((place) => packages[place]?.version !== undefined),
           `${name} of ${path} is missing: the registry did not have it`,
         );
       }
