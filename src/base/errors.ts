@@ -14,6 +14,9 @@
  * | `EBADMSG` | bytes from outside are damaged: a compressed block, a trace, a saved file |
  * | `ENOTSUP` | this platform cannot do it |
  * | `EACCES` | the system does not permit it |
+ * | `EIO` | a disk or a server did not do what it was asked |
+ * | `ENOSPC` | the file system is full |
+ * | `ETIMEDOUT` | a disk or a server did not answer in time |
  * | `ECORRUPT` | a pool's own books contradict each other: a bug in this library, please report it |
  */
 export type ZbudErrorCode =
@@ -28,6 +31,9 @@ export type ZbudErrorCode =
   | "EBADMSG"
   | "ENOTSUP"
   | "EACCES"
+  | "EIO"
+  | "ENOSPC"
+  | "ETIMEDOUT"
   | "ECORRUPT";
 
 /**

@@ -1,0 +1,9 @@
+export type {
+  Backing,
+  BackingKey,
+  BackingRecord,
+  BackingStats,
+  ReadOptions,
+  SharedBacking,
+  WriteOutcome,
+} from "./types.ts";

@@ -1,0 +1,165 @@
+import type { ZbudError } from "../base/index.ts";
+
+/**
+ * Names a record: two words that the layer above chose (the halves of a page's index, or of a key's hash),
+ * and bytes that are compared exactly where the words alone do not tell two names apart.
+ */
+export interface BackingKey {
+  /** An int32. */
+  readonly k0: number;
+  /** An int32. */
+  readonly k1: number;
+  /** The exact name behind a hash; empty where k0 and k1 say all. At most 65,535 bytes. */
+  readonly prefix: Uint8Array;
+}
+
+/** What a backing store keeps. It knows nothing of codecs: it gives back what it was given, or an error. */
+export interface BackingRecord {
+  readonly key: BackingKey;
+  /** The compressed bytes as they are, without the key's prefix. May be empty. */
+  readonly bytes: Uint8Array;
+  /** What the layer above needs to decompress (codec, flags): a uint32. */
+  readonly codec: number;
+  /** Bytes of the value before compression: a uint32. */
+  readonly length: number;
+  /** A number of the layer above: an integer in [0, 2^53). */
+  readonly version: number;
+  /** When the record ends, in ms since 1970, or 0: never. A read after that is a miss. */
+  readonly expiresAt: number;
+}
+
+/**
+ * How a write ended.
+ *
+ * | outcome | meaning | and now |
+ * | --- | --- | --- |
+ * | `"ok"` | reads find the record | |
+ * | `"ECANCELED"` | a later write, a delete or a clear of the key came first | nothing: it has no value any more |
+ * | `"ENOSPC"` | the store is at its own bound | delete something, or drop the record |
+ * | `"EFBIG"` | a record of this length never fits | drop the record, or keep it elsewhere |
+ * | `"EAGAIN"` | too much is under way, the write budget is spent, or the store is known to be down | later |
+ * | a ZbudError | the write failed: `EIO`, `ENOSPC` (the system's), `ETIMEDOUT`, `EACCES`, `ECLOSED` | the store goes on |
+ *
+ * After every outcome but `"ok"` and `"ECANCELED"` the key has no record: not the older one either.
+ */
+export type WriteOutcome = "ok" | "ECANCELED" | "ENOSPC" | "EFBIG" | "EAGAIN" | ZbudError;
+
+/** What a read takes besides the key. */
+export interface ReadOptions {
+  /** Ends the wait: the read rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Figures of a backing store; one cheap call. Counters count since the store was opened, over all threads. */
+export interface BackingStats {
+  /** Records that a read would find, or -1 where the store cannot tell. */
+  readonly records: number;
+  /** Bytes that they take, with headers and rounding, or -1 where the store cannot tell. */
+  readonly bytesUsed: number;
+  /** The store's bound in bytes, or Infinity. */
+  readonly bytesMax: number;
+  /** Memory that the store holds: its index, and the bytes under way at most. */
+  readonly memoryBytes: number;
+  /** Bytes under way: accepted by `write`, without an outcome yet. */
+  readonly bytesInFlight: number;
+  readonly recordsWritten: number;
+  readonly bytesWritten: number;
+  readonly recordsRead: number;
+  readonly bytesRead: number;
+  readonly recordsDeleted: number;
+  /** Records that were given up to make room (`whenFull: "drop"`). */
+  readonly recordsDropped: number;
+  readonly writesRefused: number;
+  readonly writesFailed: number;
+  readonly readsFailed: number;
+  /** Records whose bytes were not those that were written. They are gone. */
+  readonly recordsDamaged: number;
+  /** Whether the store is taken to be out of reach. It is tried again by itself. */
+  readonly isDown: boolean;
+}
+
+/**
+ * Where evicted records go. All kinds keep one contract (`test/contracts/backing.ts`):
+ *
+ * - Calls on one key take effect in the order in which they were made, whatever is under way. Once `delete` or
+ *   a later `write` of a key was called, no read gives the older record, though its write may end afterwards.
+ * - A read finds a record from the moment its write has the outcome `"ok"`. Before that it is a miss.
+ * - A read gives the bytes that were written, a miss (null), or throws; never other bytes.
+ * - Faults of the disk or the server are outcomes. They leave the store usable, and it recovers when they end.
+ *
+ * A store that can be shared is one store in all threads: the order holds between them.
+ */
+export interface Backing {
+  /** Its kind, such as `"file"`. */
+  readonly name: string;
+  /** Whether {@link writeSync} and {@link readSync} work; if not, they throw `ENOTSUP`. */
+  readonly isSync: boolean;
+  /** The most bytes of one record, prefix included. */
+  readonly recordBytesMax: number;
+
+  /**
+   * Writes records, in one go where it can.
+   *
+   * The bytes are copied before this returns: the caller may change them at once. Batches of 64 to 256 KiB are
+   * best; copying 1 MiB takes some 0.2 ms.
+   *
+   * @returns one outcome for each record, in their order. Never rejects.
+   * @throws {ZbudError} `EINVAL` for what is not a record. `ECLOSED` is an outcome.
+   */
+  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]>;
+
+  /**
+   * Writes one record before it returns, for eviction at the limit. It may take as long as the disk does.
+   *
+   * @throws {ZbudError} `ENOTSUP` where {@link isSync} is false; `EINVAL`.
+   */
+  writeSync(record: BackingRecord): WriteOutcome;
+
+  /**
+   * Reads the record of a key.
+   *
+   * The caller must look again whether the key is still its own: others may have written or deleted meanwhile.
+   *
+   * @returns a record with bytes of its own, or null: a miss.
+   * @throws {ZbudError} (as a rejection) `EBADMSG`: the bytes are damaged, and the record is gone from now on;
+   *   `EIO`, `ETIMEDOUT`, `EACCES`: the record may be readable later; `ECLOSED`.
+   */
+  read(key: BackingKey, options?: ReadOptions): Promise<BackingRecord | null>;
+
+  /** Like {@link read}, before it returns. Throws `ENOTSUP` where {@link isSync} is false. */
+  readSync(key: BackingKey): BackingRecord | null;
+
+  /**
+   * Whether a read would find the key, as far as that is known without I/O. True may still turn out a miss (an
+   * expired record, a collision), false is certain.
+   */
+  has(key: BackingKey): boolean | "unknown";
+
+  /**
+   * Drops the record of a key, if there is one: from now on no read finds it. Never fails, and waits for
+   * nothing: what must still be told to a server is told later, again and again.
+   */
+  delete(key: BackingKey): void;
+
+  /** Drops all records: from now on no read finds them. */
+  clear(): Promise<void>;
+
+  /**
+   * Waits until what was written before is where it would be found after the process ended, as far as the
+   * kind can tell. A file writes its index.
+   *
+   * @throws {ZbudError} (as a rejection) `EIO`, `ENOSPC`, `ETIMEDOUT`, `ECLOSED`.
+   */
+  flush(): Promise<void>;
+
+  /** Flushes and ends. Later calls are answered with `ECLOSED`; a second close does nothing. */
+  close(): Promise<void>;
+
+  stats(): BackingStats;
+}
+
+/** A backing store that several threads of a process use at once. */
+export interface SharedBacking extends Backing {
+  /** Plain data for `postMessage`; the class of the store has a static `attach` that takes it. */
+  share(): unknown;
+}
