@@ -1,0 +1,90 @@
+import { builtin } from "./builtin.ts";
+import { show, ZbudError } from "./errors.ts";
+
+/** Binary units: a computer's memory is counted in them, whether or not the "i" is written. */
+const FACTORS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+
+/** A number of bytes, `"256MiB"` (or `"256mb"`, `"1.5g"`; units are binary), or `"20%"` of {@link memoryBytes}. */
+export type Size = number | string;
+
+/**
+ * Reads an option that is a size.
+ *
+ * @param memory - what a percentage is of; asked only if there is one.
+ * @returns bytes, an integer: fractions are rounded down.
+ * @throws {ZbudError} `EINVAL` naming the option and its value, if it is no size, or not in [low, high].
+ */
+export function sizeOption(
+  name: string,
+  value: unknown,
+  low: number,
+  high: number,
+  memory: () => number = memoryBytes,
+): number {
+  const bytes = typeof value === "string" ? parseSize(value, memory) : value;
+  if (typeof bytes !== "number" || !Number.isInteger(bytes)) {
+    throw new ZbudError(
+      "EINVAL",
+      `${name} must be a number of bytes, a size such as "256MiB", or a share such as "20%", not ${show(value)}`,
+    );
+  }
+  if (bytes < low || bytes > high) {
+    const what = typeof value === "string" ? `${show(value)}, which is ${bytes}` : show(value);
+    throw new ZbudError("EINVAL", `${name} must be from ${low} to ${high} bytes, not ${what}`);
+  }
+  return bytes;
+}
+
+/** Bytes, or undefined if the text is no size. */
+function parseSize(text: string, memory: () => number): number | undefined {
+  const share = /^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(text);
+  if (share !== null) {
+    const percent = Number(share[1]);
+    return percent > 0 && percent <= 100 ? Math.floor((memory() * percent) / 100) : undefined;
+  }
+  const size = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*$/i.exec(text);
+  return size === null ? undefined : Math.floor(Number(size[1]) * FACTORS[size[2].toLowerCase()]);
+}
+
+/**
+ * The memory that this process may use: the lowest limit of its control group and of those around it
+ * (containers have one), or else the machine's.
+ *
+ * @returns bytes.
+ * @throws {ZbudError} `ENOTSUP` where neither is known, as in browsers: give a number of bytes there.
+ */
+export function memoryBytes(): number {
+  const os = builtin("node:os");
+  const fs = builtin("node:fs");
+  if (os === undefined || fs === undefined) {
+    throw new ZbudError("ENOTSUP", "how much memory there is, is not known here; give a number of bytes");
+  }
+  return groupLimits(fs).reduce((low, limit) => Math.min(low, limit), os.totalmem());
+}
+
+/** Limits that apply to this process by its control group (Linux, cgroups version 2 and 1). */
+function groupLimits(fs: typeof import("node:fs")): number[] {
+  const read = (path: string): string => {
+    try {
+      return fs.readFileSync(path, "utf8");
+    } catch {
+      return "";
+    }
+  };
+  const limits: number[] = [];
+  for (const line of read("/proc/self/cgroup").split("\n")) {
+    const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
+    if (path === undefined) continue;
+    const isUnified = controllers === "";
+    if (!isUnified && !controllers.split(",").includes("memory")) continue;
+    const root = isUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+    const file = isUnified ? "memory.max" : "memory.limit_in_bytes";
+    // In a container the path may be that outside of it, where the file system shows its own group as root.
+    const parts = path.split("/").filter((part) => part !== "");
+    for (let depth = parts.length; depth >= 0; depth--) {
+      const limit = Number(read([root, ...parts.slice(0, depth), file].join("/")).trim() || Number.NaN);
+      if (Number.isSafeInteger(limit) && limit > 0) limits.push(limit);
+    }
+  }
+  return limits;
+}

@@ -1,0 +1,150 @@
+import type {
+  CacheKey,
+  CacheStats,
+  GetOptions,
+  GetOrSetOptions,
+  LoadContext,
+  SetOptions,
+  SetResult,
+  SharedCompressedCache,
+} from "./types.ts";
+
+/**
+ * What a {@link CompressedCache} does. Adapters are written against this.
+ *
+ * Every method throws `ZbudError` `ECLOSED` after `close()`, and `EINVAL` for a key that is not a string, a
+ * number or a `Uint8Array`. A method that lru-cache has too means the same here, unless it says otherwise.
+ */
+export interface Cache<V> {
+  /** Entries held; as in lru-cache, those count that expired and were not found yet. A few instructions. */
+  readonly size: number;
+  /** Bytes of the memory taken at the start. Never changes; see docs/which-cache.md for what it is made of. */
+  readonly bytesReserved: number;
+  /** Bytes of the largest value that is taken, before compression; a larger one is `"E2BIG"`. */
+  readonly entryBytesMax: number;
+
+  /**
+   * The value, now the most recently used; or undefined.
+   *
+   * @remarks Decompresses each time: a read costs a few microseconds for each 4 KiB, plus the serializer's
+   *   work. What it returns is the caller's own copy.
+   */
+  get(key: CacheKey, options?: GetOptions): V | undefined;
+  /** The value, without making it recently used; not counted as a hit or a miss. */
+  peek(key: CacheKey, options?: GetOptions): V | undefined;
+  /** Whether there is a value that is not expired. Does not make it recently used, and reads no value. */
+  has(key: CacheKey): boolean;
+  /**
+   * Copies the value's bytes into a buffer of the caller's: for a string its UTF-8, for JSON its text.
+   *
+   * @returns the value's length in bytes, or undefined if there is none. If the length is larger than
+   *   `target.length`, nothing was copied: make room and call again.
+   * @remarks Allocates no object.
+   */
+  getInto(key: CacheKey, target: Uint8Array, options?: GetOptions): number | undefined;
+  /**
+   * Calls back with the value's bytes, where they were decompressed to: nothing is copied to the heap.
+   *
+   * @param use - the view is good until it returns; do not keep it. It may call this cache.
+   * @returns what `use` returned, or undefined if there is no value.
+   */
+  withValue<R>(key: CacheKey, use: (view: Uint8Array) => R, options?: GetOptions): R | undefined;
+  /**
+   * Looks in the second tier as well, if there is one, and brings what it finds back into memory.
+   *
+   * @throws {ZbudError} nothing for a tier that fails: that is a miss, and counted in `stats()`.
+   */
+  getAsync(key: CacheKey, options?: GetOptions & { signal?: AbortSignal }): Promise<V | undefined>;
+
+  /**
+   * Keeps a copy of the value, compressed, as the most recently used.
+   *
+   * @returns what became of it; see {@link SetResult}. After a refusal no older value of the key is left.
+   * @throws {ZbudError} `EINVAL` for a time that is no number from 0 to 2^53, or tags without the option.
+   *   What the serializer throws comes through; the old value is then still there.
+   */
+  set(key: CacheKey, value: V | undefined, options?: SetOptions): SetResult;
+  /**
+   * The value; if there is none, what `loader` gives, which is then stored. However many call it at a time in
+   * this thread, one load runs for a key. A value within its `staleWhileRevalidate` is given at once, and
+   * loaded anew behind it.
+   *
+   * @param loader - what it throws reaches everybody who waits, and nothing is stored. If the key is set or
+   *   deleted during the load, its result is given to those who wait, and not stored.
+   * @throws the signal's reason, if it was aborted first.
+   */
+  getOrSet(
+    key: CacheKey,
+    loader: (key: CacheKey, context: LoadContext<V>) => V | Promise<V>,
+    options?: GetOrSetOptions,
+  ): Promise<V>;
+  /** @returns whether there was an entry, be it expired. */
+  delete(key: CacheKey): boolean;
+  /**
+   * Deletes every entry that was set with this tag, in all threads. Takes as long as there are such entries,
+   * not as long as there are entries.
+   *
+   * @returns how many there were.
+   * @throws {ZbudError} `EINVAL` if the cache was made without the option `tags`.
+   */
+  deleteByTag(tag: string): number;
+  /** Removes everything. */
+  clear(): void;
+  /**
+   * Removes what is expired. It is done by itself as well, a little at each `set`; this does all at once.
+   *
+   * @returns whether there was anything, as in lru-cache.
+   * @remarks Looks only at what is due, in order of its time.
+   */
+  purgeStale(): boolean;
+  /** Milliseconds until the entry expires; `Infinity` if it never does, 0 if there is none, as in lru-cache. */
+  getRemainingTTL(key: CacheKey): number;
+
+  /**
+   * Keys from the most recently used to the least, without those expired; in a cache of several shards, shard
+   * by shard. An entry that is added or used during the iteration may be left out or come twice.
+   */
+  keys(): IterableIterator<CacheKey>;
+  /** Values, in the order of `keys()`; reading them this way does not make them recently used. */
+  values(): IterableIterator<V>;
+  entries(): IterableIterator<[CacheKey, V]>;
+  [Symbol.iterator](): IterableIterator<[CacheKey, V]>;
+  forEach(visit: (value: V, key: CacheKey, cache: this) => void): void;
+
+  /**
+   * For another thread's `CompressedCache.attach`.
+   *
+   * @throws {ZbudError} `ENOTSUP` if the cache was made with `shared: false`.
+   */
+  share(): SharedCompressedCache;
+  /**
+   * Writes all entries to a file, which replaces one of that name when it is complete.
+   *
+   * @returns how many entries were written.
+   * @throws {ZbudError} `EACCES`, `ENOENT`, or `EIO` with the system's error as cause; the old file stays.
+   */
+  save(path: string, options?: { signal?: AbortSignal }): Promise<number>;
+  /**
+   * Adds the entries of a file that `save` wrote, as they were used then; those expired since are left out.
+   *
+   * @returns how many entries were added.
+   * @throws {ZbudError} `ENOENT`; `EBADMSG` if the file is damaged: what was read before the damage stays.
+   */
+  load(path: string, options?: { signal?: AbortSignal }): Promise<number>;
+  /** Waits until the second tier has what was evicted so far. At once without one. */
+  flush(): Promise<void>;
+
+  /** Counts of all threads, in one cheap call. */
+  stats(): CacheStats;
+  /** @throws {ZbudError} `ECORRUPT` if the cache's books contradict each other: a bug in it. Walks everything. */
+  verify(): void;
+  /** Puts right what threads left half done that are gone. It is also done by whoever finds it. */
+  recover(): void;
+  /** Says that a worker has ended, where the system does not tell: call it from the worker's `exit` event. */
+  threadGone(threadId: number): void;
+  /** Ends this thread's use of the cache. The memory goes when the last thread has let go of it. */
+  close(): void;
+  [Symbol.dispose](): void;
+  /** `flush()`, then `close()`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}

@@ -1,0 +1,22 @@
+/**
+ * A bounded cache that is off the heap, compressed, and shared by all worker threads.
+ *
+ * @module
+ */
+export type { Cache } from "./api.ts";
+export type {
+  CacheKey,
+  CacheMetric,
+  CacheStats,
+  CacheThreadOptions,
+  CompressedCacheOptions,
+  GetOptions,
+  GetOrSetOptions,
+  LoadContext,
+  RemovalReason,
+  Serializer,
+  SerializerOption,
+  SetOptions,
+  SetResult,
+  SharedCompressedCache,
+} from "./types.ts";

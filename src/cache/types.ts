@@ -1,0 +1,184 @@
+import type { Size } from "../base/index.ts";
+import type { Codec } from "../codecs/index.ts";
+
+/**
+ * What an entry is found by. Keys of different kinds are different: `"1"` is not `1`. Keys are compared
+ * exactly, whatever their hashes.
+ */
+export type CacheKey = string | number | Uint8Array;
+
+/** How values become bytes, and bytes values again. */
+export interface Serializer<V> {
+  /** The bytes to keep. They are copied before `set` returns. */
+  serialize(value: V): Uint8Array;
+  /** @param bytes - a copy of what `serialize` gave, the callee's to keep. */
+  deserialize(bytes: Uint8Array): V;
+}
+
+/**
+ * - `"auto"`, the default: a `Uint8Array` comes back as a `Buffer`, a string as a string, anything else by way
+ *   of JSON. Each entry notes which it is.
+ * - `"v8"`: what `node:v8` can clone: Map, Set, Date, BigInt, cycles.
+ * - An object of the user's. Every thread that attaches needs the same.
+ */
+export type SerializerOption<V> = "auto" | "v8" | Serializer<V>;
+
+/** Why an entry is no longer there. */
+export type RemovalReason = "evicted" | "expired" | "replaced" | "deleted" | "cleared";
+
+/**
+ * What `set` did.
+ *
+ * - `"add"`, `"replace"`: the value is in; so lru-cache calls them in its `status.set`.
+ * - `"deleted"`: the value was `undefined`, which deletes, as in lru-cache.
+ * - `"E2BIG"`: the value is larger than an entry of this cache may be (`entryBytesMax`), or the key is
+ *   (16 KiB). The old value of the key is gone as well: it would be out of date.
+ * - `"ENOMEM"`: there was no room, even after evicting what could be. The old value is gone as well.
+ */
+export type SetResult = "add" | "replace" | "deleted" | "E2BIG" | "ENOMEM";
+
+/** Options of `set`, and of what `getOrSet` stores. */
+export interface SetOptions {
+  /** Milliseconds until the entry expires; 0 is never. The cache's `ttl` if absent. */
+  ttl?: number;
+  /**
+   * Milliseconds after `ttl` in which `getOrSet` still gives the old value while it loads a new one; to
+   * everything else the entry is expired as soon as `ttl` is over. The cache's if absent.
+   */
+  staleWhileRevalidate?: number;
+  /** Names by which `deleteByTag` finds the entry; needs the cache's option `tags`. 8 at most. */
+  tags?: readonly string[];
+}
+
+/** Options of reads. */
+export interface GetOptions {
+  /** True: an entry within its `staleWhileRevalidate` counts as there. The cache's if absent. */
+  allowStale?: boolean;
+}
+
+/** Options of `getOrSet`. */
+export interface GetOrSetOptions extends SetOptions {
+  /** Ends the wait with the signal's reason. The load goes on for the others who wait for it. */
+  signal?: AbortSignal;
+  /** True: load even if there is a value, and store the result. */
+  forceRefresh?: boolean;
+}
+
+/** What a loader of `getOrSet` is told. */
+export interface LoadContext<V> {
+  /** Aborted when nobody waits for the load any more. */
+  readonly signal: AbortSignal;
+  /** The value that is out of date, if there is one. */
+  readonly staleValue: V | undefined;
+  /** What the value will be stored with. The loader may change it: a response often says how long it is good. */
+  readonly options: SetOptions;
+}
+
+/** Options that each thread gives for itself, to the constructor or to `attach`. */
+export interface CacheThreadOptions<V> {
+  /** How values become bytes. */
+  serializer?: SerializerOption<V>;
+  /**
+   * Told of each entry that this thread's calls removed, after the call did its work: the listener may call
+   * the cache. What it throws reaches the caller of that call.
+   */
+  onRemoved?: (key: CacheKey, reason: RemovalReason) => void;
+  /** Milliseconds since 1970. `Date.now` if absent. Threads must agree about it. */
+  clock?: () => number;
+}
+
+/** Options of {@link CompressedCache}. */
+export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
+  /**
+   * All memory that the cache takes, for keys, index, metadata and values together: bytes, `"256MiB"`, or
+   * `"20%"` of what this process may use. At least 1 MiB. Reserved at the start, resident as it is used.
+   */
+  maxBytes: Size;
+  /** The most entries, as in lru-cache. If absent, as many as `averageBytes` leaves room for. */
+  max?: number;
+  /**
+   * What an entry takes on average, compressed and with its key: it divides `maxBytes` between the index and
+   * the values. If entries are smaller than this, the index is full first; if they are larger, a part of it
+   * stays untouched and so not resident. Default 384.
+   */
+  averageBytes?: number;
+  /** Milliseconds until an entry expires, unless `set` says otherwise; 0, the default, is never. */
+  ttl?: number;
+  /** See {@link SetOptions.staleWhileRevalidate}; default 0. */
+  staleWhileRevalidate?: number;
+  /** See {@link GetOptions.allowStale}; default false. */
+  allowStale?: boolean;
+  /** True: entries may have tags. It takes 24 bytes more of the index for each entry. Default false. */
+  tags?: boolean;
+  /** `"lz4"` (the default), `"zstd"`, `"none"`, a registered name, or a function that makes one for each thread. */
+  codec?: string | (() => Codec);
+  /** The allocator: `"zbud"`, `"slots"` or `"zsmalloc"`. See docs/which-cache.md for how the default was chosen. */
+  driver?: string;
+  /** Bytes of a page of the allocator. Chosen by the driver if absent. */
+  pageSize?: number;
+  /**
+   * What small similar values have in common. `"auto"`, the default, learns it from the first sets and uses it
+   * if it is worth it; or bytes, from `trainDictionary`; or `"none"`.
+   */
+  dictionary?: "auto" | "none" | Uint8Array;
+  /** Parts with a lock each. 1, the default, keeps the order of use exact. */
+  shards?: number;
+  /** False: for one thread, with no locks, where there is no SharedArrayBuffer. Default true. */
+  shared?: boolean;
+}
+
+/** What `share()` gives: pass it to another thread as it is, in `workerData` or by `postMessage`. */
+export interface SharedCompressedCache {
+  readonly kind: "zbud-cache";
+}
+
+/** Counts since the cache was made, by all threads, and what is held now. */
+export interface CacheStats {
+  /** Entries held, expired ones that were not found yet included. */
+  entries: number;
+  /** Bytes of keys and values before compression. */
+  originalBytes: number;
+  /** Bytes of keys and compressed values. */
+  storedBytes: number;
+  /** Bytes of the memory that was touched so far, as the system counts them. */
+  bytesUsed: number;
+  bytesReserved: number;
+  hits: number;
+  misses: number;
+  /** Reads that found an entry whose time to live was over, stale ones that were given included. */
+  staleHits: number;
+  sets: number;
+  /** Values refused, by reason. */
+  rejectTooBig: number;
+  rejectNoMemory: number;
+  /** Entries removed, by reason. */
+  evicted: number;
+  expired: number;
+  replaced: number;
+  deleted: number;
+  cleared: number;
+  /** Loads that `getOrSet` began, and those of them that failed; in this thread. */
+  loads: number;
+  loadsFailed: number;
+  /** Calls of `getOrSet` that waited for a load begun by another; in this thread. */
+  loadsShared: number;
+}
+
+/** What is told to subscribers of the channel `zbud:cache:metrics`, with lru-cache's names. */
+export interface CacheMetric {
+  op: "get" | "set" | "has" | "peek" | "delete" | "fetch";
+  key: CacheKey;
+  get?: "hit" | "miss" | "stale";
+  peek?: "hit" | "miss" | "stale";
+  has?: "hit" | "miss" | "stale";
+  set?: "add" | "replace" | "deleted" | "miss";
+  delete?: RemovalReason;
+  fetch?: "hit" | "miss" | "stale" | "inflight" | "refresh";
+  /** Why a `set` was a `"miss"`. */
+  refused?: "E2BIG" | "ENOMEM";
+  ttl?: number;
+  /** Of a `get`: the value was given although its time was over. */
+  returnedStale?: true;
+  /** The name of the cache. */
+  cache: string;
+}

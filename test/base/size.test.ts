@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { totalmem } from "node:os";
+import { suite, test } from "node:test";
+import { memoryBytes, sizeOption, ZbudError } from "../../src/base/index.ts";
+
+const read = (value: unknown): number => sizeOption("maxBytes", value, 1, 2 ** 40, () => 1000);
+
+suite("size options", () => {
+  const GOOD: [unknown, number][] = [
+    [4096, 4096],
+    ["4096", 4096],
+    ["4k", 4096],
+    ["256MiB", 2 ** 28],
+    ["256 mb", 2 ** 28],
+    [" 1.5GiB ", 1.5 * 2 ** 30],
+    ["0.25t", 2 ** 38],
+    ["100b", 100],
+    ["20%", 200],
+    ["0.5 %", 5],
+    ["100%", 1000],
+  ];
+  for (const [value, bytes] of GOOD) {
+    test(`${JSON.stringify(value)} is ${bytes}`, () => assert.equal(read(value), bytes));
+  }
+
+  const BAD = ["", "x", "4kk", "-1", "1e3", "0%", "101%", "%", "1/2", 1.5, Number.NaN, null, undefined, {}];
+  for (const value of BAD) {
+    test(`${JSON.stringify(value) ?? "undefined"} is refused`, () => {
+      assert.throws(() => read(value), { code: "EINVAL", message: /^maxBytes must be .* not / });
+    });
+  }
+
+  test("out of range: the message names the range, the text and its bytes", () => {
+    assert.throws(
+      () => sizeOption("maxBytes", "1k", 2048, 4096),
+      (error: unknown) =>
+        error instanceof ZbudError &&
+        error.message === 'maxBytes must be from 2048 to 4096 bytes, not "1k", which is 1024 (EINVAL)',
+    );
+    assert.throws(() => sizeOption("maxBytes", 5000, 2048, 4096), /not 5000 /);
+  });
+
+  test("this process's memory is known, and at most the machine's", () => {
+    const bytes = memoryBytes();
+    assert.ok(Number.isInteger(bytes) && bytes > 2 ** 24 && bytes <= totalmem(), String(bytes));
+  });
+});
