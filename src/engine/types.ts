@@ -1,0 +1,209 @@
+import type { Codec } from "../codecs/index.ts";
+
+/** In which order entries go when memory is wanted. */
+export type EvictionOrder = "access" | "page";
+
+/** Why an entry left the engine. */
+export type RemovalReason = "evicted" | "expired" | "replaced" | "deleted" | "cleared";
+
+/**
+ * What became of a put.
+ *
+ * | result | meaning |
+ * | --- | --- |
+ * | `"stored"` | the engine holds the value; there was none before |
+ * | `"replaced"` | the engine holds the value, and the older one is gone |
+ * | `"poor"` | it does not compress enough, and the engine was told to refuse such values |
+ * | `"large"` | with all that belongs to it, it is larger than {@link Engine.entryBytesMax} |
+ * | `"full"` | no room could be made: what is there must stay, or the system gives no memory |
+ * | `"stale"` | only for `putStored` with an epoch: somebody changed the entry meanwhile |
+ *
+ * After any result but `"stale"` the older value is gone: a refusal never leaves it to be read later.
+ */
+export type PutResult = "stored" | "replaced" | "poor" | "large" | "full" | "stale";
+
+/**
+ * What belongs to an entry beside its name and its value. Make one and use it again for each call: the engine
+ * reads it during the call and keeps nothing of it.
+ */
+export interface EntryAttributes {
+  /** The first `prefixLength` bytes are part of the name: compared exactly, stored as they are. */
+  prefix: Uint8Array;
+  /** 0 to 65,535. */
+  prefixLength: number;
+  /** The first `headLength` bytes are kept uncompressed beside the value, for the layer above. */
+  head: Uint8Array;
+  /** 0 to 65,535. */
+  headLength: number;
+  /** When it expires, in the milliseconds of the clock of the calls; 0: never. Needs `expiry: true`. */
+  expiresAt: number;
+  /** Two words for the layer above. */
+  aux: number;
+  aux2: number;
+}
+
+/**
+ * What the last successful {@link Engine.lookup}, `contains` or `readRow` found. One record for each engine,
+ * filled anew by each call.
+ */
+export interface FoundEntry {
+  /** Bytes of the value as it was put. */
+  length: number;
+  /** Bytes that its compressed form takes, without prefix and head; 0 if it is same-filled. */
+  storedLength: number;
+  prefixLength: number;
+  headLength: number;
+  /** The slot of the codec that made the stored bytes; 0: they are the value itself. */
+  codec: number;
+  /** One word of 8 bytes fills the value, and nothing is stored for it but these two halves. */
+  sameFilled: boolean;
+  fill0: number;
+  fill1: number;
+  /** 0: never. */
+  expiresAt: number;
+  aux: number;
+  aux2: number;
+  k0: number;
+  k1: number;
+  /** Where it lies. `(shard, row, version)` names exactly this value until it is replaced or removed. */
+  shard: number;
+  row: number;
+  version: number;
+  /** A copy of the value is known to be in the backing store. */
+  clean: boolean;
+  /** Filled by `readRow` and for the hooks: prefix, head and stored bytes, one after the other, from 0 on. */
+  bytes: Uint8Array;
+}
+
+/**
+ * Called for each entry that leaves, under the lock of its shard, while its bytes can still be read from
+ * `entry.bytes`. It must not call the engine, and should be short: note what you want and act on it later.
+ */
+export type OnRemoved = (reason: RemovalReason, entry: FoundEntry) => void;
+
+/**
+ * Called before an entry is evicted, under the lock of its shard; must not call the engine.
+ *
+ * @returns true: it may go (its bytes were saved, or nobody needs them). False: it stays, and another one is
+ *   tried; the put that wanted the room gives up after 8 such answers.
+ */
+export type OnEvict = (entry: FoundEntry) => boolean;
+
+/**
+ * Words of each shard that a layer above uses for lists of its own, such as tags. They lie in the shard's
+ * table, are zero at first, and all calls come with the shard's lock held, in whatever thread changes the
+ * entry. After a thread died, `reset` and one `inserted` for each entry rebuild them.
+ */
+export interface Companion {
+  /** How many words a shard of at most `rows` entries needs, and how many of them for each entry. */
+  words(rows: number): number;
+  /** @param at - index in `table` of the first word of the companion. */
+  inserted(table: Int32Array, at: number, row: number, entry: FoundEntry): void;
+  removed(table: Int32Array, at: number, row: number): void;
+  reset(table: Int32Array, at: number, rows: number): void;
+}
+
+/** Options of {@link Engine}. */
+export interface EngineOptions {
+  /** All that the engine takes, its index included. */
+  maxBytes: number;
+  /** Codec of new values: a name, or one of your own. Default `"lz4"`. */
+  codec?: string | Codec;
+  /** zpool driver of new values. Default `"zbud"`. */
+  driver?: string;
+  /** Drivers that a shared engine may change to later; its own is one of them. */
+  drivers?: readonly string[];
+  /** Bytes of a pool's page. Default 4096. */
+  poolPageSize?: number;
+  /**
+   * What an entry takes on average, compressed, with all that belongs to it: how many hash buckets there are
+   * follows from it. Default 1024.
+   */
+  averageBytes?: number;
+  /** The most entries; exact when `shards` is 1, else divided among them. Default: as many as memory takes. */
+  entriesMax?: number;
+  /** The longest value. Default 1 MiB, which is also the most. */
+  valueBytesMax?: number;
+  /** A power of two, 1 to 256. Default 1, or when shared up to 16, of at least 4 MiB each. */
+  shards?: number;
+  /** Usable from several threads. Default false. */
+  shared?: boolean;
+  /** Default `"access"`: the least recently used entry goes first. */
+  order?: EvictionOrder;
+  /** What is done with values that do not compress. Default `"raw"`: they are kept as they are. */
+  incompressible?: "raw" | "reject";
+  /** Whether values filled with one word of 8 bytes take no object. Default true. */
+  sameFilled?: boolean;
+  /** Whether entries can expire: 16 bytes an entry. Default false. */
+  expiry?: boolean;
+  companion?: Companion;
+  /** What to do before an entry is evicted. Absent: all may go. */
+  onEvict?: OnEvict;
+  onRemoved?: OnRemoved;
+  /** The codec of a slot that this thread does not know yet, or null. */
+  resolveCodec?: (slot: number) => Codec | null;
+}
+
+/** A stored value that is to be put as it is: from a file, a backing store, another engine. */
+export interface StoredValue {
+  /** The first `length` bytes are what a codec made of a value. */
+  bytes: Uint8Array;
+  bytesLength: number;
+  /** The value's length. */
+  length: number;
+  /** Slot of the codec; 0: the bytes are the value itself. */
+  codec: number;
+  sameFilled: boolean;
+  fill0: number;
+  fill1: number;
+  /** Whether the backing store has it. */
+  clean: boolean;
+}
+
+/** An engine as plain data, for `postMessage` or `workerData`. */
+export interface SharedEngine {
+  readonly engine: number;
+  readonly header: SharedArrayBuffer;
+  readonly tables: readonly SharedArrayBuffer[];
+  readonly pools: readonly (readonly unknown[])[];
+  readonly options: unknown;
+}
+
+/** Figures of all shards and threads together. Sums of counters that each shard keeps under its lock. */
+export interface EngineStats {
+  entries: number;
+  /** Of them, without an object. */
+  sameFilled: number;
+  /** Of them, kept as they are because they do not compress. */
+  incompressible: number;
+  /** Of them, with a copy in the backing store. */
+  clean: number;
+  /** Sum of the lengths of all values. */
+  originalBytes: number;
+  /** Sum of what they take compressed, prefix and head included. */
+  storedBytes: number;
+  /** Bytes of pool pages in use. */
+  poolBytes: number;
+  /** The most `poolBytes` ever was. */
+  poolBytesMax: number;
+  /** Pool pages, rows and buckets and pool metadata that were touched: never more than `bytesReserved`. */
+  bytesUsed: number;
+  bytesReserved: number;
+  hits: number;
+  misses: number;
+  puts: number;
+  evicted: number;
+  expired: number;
+  replaced: number;
+  deleted: number;
+  cleared: number;
+  /** Puts that found the engine full and had to make room. */
+  limitHit: number;
+  rejectPoor: number;
+  rejectLarge: number;
+  rejectFull: number;
+  /** Entries whose hook said that they must stay. */
+  evictionsRefused: number;
+  recompressed: number;
+  recompressedBytesSaved: number;
+}
