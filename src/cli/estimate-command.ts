@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import type { Estimate, EstimateInput, EstimateOptions } from "../estimate/index.ts";
 import { UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
+import { printable } from "./printable.ts";
 import { createProgress } from "./progress.ts";
 import { parseBytes, parseInteger, parseList } from "./sizes.ts";
 import { styleFor } from "./style.ts";
@@ -14,6 +15,7 @@ const EXAMPLES = `
 Examples:
   zbud estimate data.json              a file
   zbud estimate src --unit 4k,16k,64k  a folder, with three unit sizes
+  zbud estimate src --html report.html the same as a page for a browser
   zbud estimate --pid 4711             the memory of a running process (Linux)
   tar c . | zbud estimate              whatever a command prints
   zbud estimate --sample all --json dump >estimate.json
@@ -43,6 +45,7 @@ interface EstimateFlags {
   sample?: string;
   seed: number;
   json?: true;
+  html?: string;
   demo?: true;
 }
 
@@ -66,6 +69,7 @@ export function estimateCommand(interruption: Interruption): Command {
         .argParser((text) => parseInteger(text, "--seed", 0, 0xffff_ffff)),
     )
     .option("--json", "print the figures as JSON, one object a line")
+    .option("--html <file>", "write the figures as a page for a browser, one file that needs no other")
     .option("--demo", "estimate what every machine has: a Node process, and what Node came with")
     .addHelpText("after", EXAMPLES)
     .action((paths: string[], flags: EstimateFlags) => runEstimate(paths, flags, interruption));
@@ -76,6 +80,9 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
   const { estimate } = await import("../estimate/index.ts");
   const options: EstimateOptions = { ...readFlags(flags), signal };
   const json = flags.json === true;
+  const estimates: Estimate[] = [];
+  const page = flags.html === undefined ? null : await import("./estimate-html.ts");
+  if (flags.html !== undefined) await page?.checkTarget(flags.html);
   if (flags.demo) {
     if (paths.length > 0 || flags.pid !== undefined) {
       throw new UsageError(
@@ -87,6 +94,10 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
   } else {
     await estimateOne(readInput(paths, flags.pid, signal), options);
   }
+  if (page !== null && flags.html !== undefined) {
+    await page.writePage(flags.html, page.estimateHtml(estimates));
+    if (!json) process.stdout.write(`\nThe page: ${printable(flags.html)}\n`);
+  }
 
   async function estimateOne(input: EstimateInput, more: EstimateOptions): Promise<Estimate> {
     const progress = await createProgress(!json);
@@ -94,6 +105,7 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
       const onProgress = (share: number, doing: string): void => progress.at(share, doing);
       const result = await estimate(input, { ...more, onProgress });
       progress.stop();
+      estimates.push(result);
       if (json) {
         process.stdout.write(`${JSON.stringify(result)}\n`);
       } else {

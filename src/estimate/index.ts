@@ -1,4 +1,5 @@
 export { callText, settingText } from "./advice.ts";
+export { codeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
 export type { EstimateInput } from "./input.ts";
 export { type EstimateOptions, type StopSignal, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./options.ts";

@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { readTree, type Tree } from "./sources.ts";
 import { codeViolations, LINES_MAX, LINES_USUAL, longFiles, textViolations } from "./tidy.ts";
 
-const CODE = ["src", "test", "bench", "examples", "scripts"];
+const CODE = ["src", "test", "bench", "examples", "scripts", "web"];
 const TEXT = [
   ...CODE,
   "docs",

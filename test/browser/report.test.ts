@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import type { Browser } from "playwright-core";
+import { estimateHtml } from "../../src/cli/estimate-html.ts";
+import { codeText, type Estimate, estimate } from "../../src/estimate/index.ts";
+import { partlyNoisy } from "../estimate/data.ts";
+import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./chromium.ts";
+
+/** A name that would run if it were ever read as HTML. */
+const HOSTILE = `</script><img src=x onerror="document.title='owned'"><b>&amp;`;
+
+suite("the page of an estimate", () => {
+  const folder = mkdtempSync(join(tmpdir(), "zbud-report-"));
+  const file = join(folder, "report.html");
+  const url = pathToFileURL(file).href;
+  let browser: Browser;
+  let shown: Estimate;
+
+  before(async () => {
+    const data = join(folder, "data.bin");
+    writeFileSync(data, partlyNoisy(600, 4096, 900, 1));
+    shown = await estimate({ paths: [data], label: HOSTILE }, { codecs: ["lz4", "zstd", "deflate"] });
+    writeFileSync(file, estimateHtml([shown]));
+    browser = await launchChromium();
+  });
+  after(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  for (const [name, options] of [
+    ["light", { ...DESK, colorScheme: "light" }],
+    ["dark", { ...DESK, colorScheme: "dark" }],
+    ["phone", { ...PHONE, colorScheme: "light" }],
+    ["phone-dark", { ...PHONE, colorScheme: "dark" }],
+  ] as const) {
+    test(`${name}: charts are drawn, nothing is wider than the screen, no complaints`, async () => {
+      const { page, complaints, close } = await openPage(browser, url, options);
+      const codecs = shown.units.flatMap((unit) => unit.codecs);
+      const curves = codecs.filter(({ fit }) => fit !== null).length;
+      await page.waitForFunction(`document.querySelectorAll("canvas").length === ${codecs.length + curves}`);
+      const inked = await page.evaluate(() =>
+        [...document.querySelectorAll("canvas")].map((canvas) => {
+          const { width, height } = canvas;
+          const { data } = (canvas.getContext("2d") as CanvasRenderingContext2D).getImageData(
+            0,
+            0,
+            width,
+            height,
+          );
+          let pixels = 0;
+          for (let i = 3; i < data.length; i += 4) if (data[i] > 0) pixels += 1;
+          return pixels / (width * height);
+        }),
+      );
+      for (const share of inked) assert.ok(share > 0.005, `a chart is empty: ${share}`);
+      const [wide, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      assert.ok(wide <= inner, `${wide} > ${inner}`);
+      await keepPicture(page, `report-${name}`);
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+  }
+
+  test("what it says is what the estimate says; names are text", async () => {
+    const { page, complaints, close } = await openPage(browser, url);
+    assert.equal(await page.locator("h1").textContent(), HOSTILE);
+    assert.doesNotMatch(await page.title(), /^owned/);
+    assert.equal(await page.locator("img").count(), 0);
+    const { best } = shown.advice;
+    const verdict = await page.locator(".best .verdict").textContent();
+    assert.ok(verdict?.startsWith(`${best.ratio?.toFixed(2)}×`), verdict ?? "");
+    const code = await page.locator(".best code").textContent();
+    assert.ok(code?.includes(`createZpool("${best.driver}", { pageSize: ${best.pageSize}`), code ?? "");
+    const pools = shown.units.flatMap((unit) => unit.codecs.flatMap((codec) => codec.pools));
+    assert.equal(await page.locator(".ratios tbody tr").count(), pools.length);
+    assert.equal(await page.locator(".ratios tr.is-best").count(), 1);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
+  test("all is reached and used by keyboard, and the focus is seen", async () => {
+    const { page, complaints, close } = await openPage(browser, url);
+    await page.waitForSelector("canvas");
+    const stops = await tabStops(page, 60);
+    for (const wanted of [
+      /^summary The code/,
+      /^button Copy code of the advice/,
+      /^button All units/,
+      /^button 16 KiB/,
+      /^button Ratio/,
+      /^button Memory/,
+      /^div Histogram of the compressed sizes with lz4/,
+      /^div Effective ratio of zbud by page size with zstd/,
+    ]) {
+      assert.ok(
+        stops.some((stop) => wanted.test(stop)),
+        `${wanted} is no stop: ${stops.join(" | ")}`,
+      );
+    }
+    // Sorting says its direction, and a second press turns it round.
+    const memory = page.getByRole("button", { name: "Memory", exact: true });
+    await memory.focus();
+    const column = page.locator(".ratios tbody tr td:nth-child(4)");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.locator("th[aria-sort]").textContent(), "Memory");
+    assert.equal(await page.locator("th[aria-sort]").getAttribute("aria-sort"), "ascending");
+    const up = await column.allTextContents();
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await column.allTextContents(), up.toReversed());
+    // Arrow keys read a chart.
+    await page.locator(".plot").first().focus();
+    await page.keyboard.press("ArrowRight");
+    assert.match((await page.locator(".readout").first().textContent()) ?? "", /^1 to 64 B: \d/);
+    // Units are chosen.
+    await page.getByRole("button", { name: "16 KiB" }).focus();
+    await page.keyboard.press("Space");
+    const chosen = shown.units.filter(({ unit }) => unit === 16_384).flatMap(({ codecs }) => codecs);
+    assert.equal(await page.locator(".ratios tbody tr").count(), chosen.flatMap(({ pools }) => pools).length);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
+  test("a change from light to dark redraws the charts", async () => {
+    const { page, complaints, close } = await openPage(browser, url, { ...DESK, colorScheme: "light" });
+    await page.waitForSelector("canvas");
+    const picture = () => page.evaluate(() => document.querySelector("canvas")?.toDataURL());
+    const light = await picture();
+    await page.emulateMedia({ colorScheme: "dark" });
+    await page.waitForTimeout(200);
+    assert.notEqual(await picture(), light);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
+  test("several estimates are one page with a list of them", async () => {
+    const several = join(folder, "several.html");
+    writeFileSync(
+      several,
+      estimateHtml([shown, { ...shown, input: { ...shown.input, label: "the other" } }]),
+    );
+    const { page, complaints, close } = await openPage(browser, pathToFileURL(several).href);
+    await page.getByRole("link", { name: "the other" }).click();
+    assert.ok(await page.getByRole("heading", { name: "the other" }).isVisible());
+    assert.equal(await page.locator("article").count(), 2);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
+  test("the code to paste runs", () => {
+    for (const setting of [shown.advice.best, shown.advice.quicker ?? shown.advice.best]) {
+      runPasted(setting, folder);
+    }
+  });
+});
+
+function runPasted(setting: Estimate["advice"]["best"], folder: string): void {
+  const program = join(folder, "pasted.mjs");
+  writeFileSync(program, pastedProgram(setting));
+  const root = join(import.meta.dirname, "../..");
+  const flags = ["--disable-warning=ExperimentalWarning", "--import", "./scripts/from-source.ts"];
+  const output = execFileSync(process.execPath, [...flags, program], { cwd: root, encoding: "utf8" });
+  assert.equal(output.trim(), "same");
+}
+
+function pastedProgram(setting: Estimate["advice"]["best"]): string {
+  return `${codeText(setting)}
+const unit = new Uint8Array(${setting.unit}).fill(7);
+unit.set([1, 2, 3], 100);
+const back = new Uint8Array(${setting.unit});
+load(keep(unit), back);
+console.log(Buffer.compare(unit, back) === 0 ? "same" : "different");
+`;
+}

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, suite, test } from "node:test";
+import type { Estimate } from "../../src/estimate/index.ts";
+import { partlyNoisy } from "../estimate/data.ts";
+import { run } from "./command.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "zbud-html-"));
+after(() => rmSync(folder, { recursive: true }));
+const data = join(folder, "data.bin");
+writeFileSync(data, partlyNoisy(200, 4096, 900, 1));
+
+suite("zbud estimate --html", () => {
+  test("writes one file with the same figures as --json prints", async () => {
+    const file = join(folder, "report.html");
+    const { code, stdout, stderr } = await run(["estimate", data, "--json", "--html", file]);
+    assert.equal(code, 0, stderr);
+    const html = readFileSync(file, "utf8");
+    const json = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(html)?.[1] ?? "";
+    const { estimates } = JSON.parse(json) as { estimates: Estimate[] };
+    assert.deepEqual(estimates, [JSON.parse(stdout)]);
+    assert.doesNotMatch(html, /<!--\w+-->/, "every place was filled");
+  });
+
+  test("without --json it says where the page is", async () => {
+    const file = join(folder, "named.html");
+    const { code, stdout } = await run(["estimate", data, "--html", file, "--unit", "4k", "--codec", "lz4"]);
+    assert.equal(code, 0);
+    assert.ok(stdout.endsWith(`The page: ${file}\n`), stdout);
+  });
+
+  for (const [what, target, why] of [
+    ["a folder", folder, /is a folder/],
+    ["a file in no folder", join(folder, "none", "a.html"), /there is no such folder/],
+  ] as const) {
+    test(`${what} is refused before the work`, async () => {
+      const { code, stdout, stderr } = await run(["estimate", data, "--html", target]);
+      assert.equal(code, 2);
+      assert.equal(stdout, "");
+      assert.match(stderr, why);
+      assert.equal(stderr.trim().split("\n").length, 1);
+      assert.ok(!existsSync(join(folder, "none")));
+    });
+  }
+});

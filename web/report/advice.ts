@@ -1,0 +1,76 @@
+import { codeText } from "../../src/estimate/code.ts";
+import type { Estimate, Setting } from "../../src/estimate/types.ts";
+import { bytesText, percentText, ratioText, timeText } from "../../src/estimate/words.ts";
+import { codeBlock, el } from "../shared/dom.ts";
+
+/** What to do, first of all; beside it the quicker setting, if there is one. */
+export function adviceCards({ advice }: Estimate): HTMLElement {
+  const cards = el("div", { class: "cards" }, bestCard(advice));
+  if (advice.quicker !== null && advice.quickerText !== null) {
+    cards.append(
+      card("Quicker", advice.quicker, sentence(advice.quickerText), "quick", "code of the quicker setting"),
+    );
+  }
+  return cards;
+}
+
+function bestCard(advice: Estimate["advice"]): HTMLElement {
+  if (advice.worthwhile)
+    return card("Advice", advice.best, sentence(advice.text), "best", "code of the advice");
+  return el(
+    "section",
+    { class: "card advice", "aria-label": "Advice" },
+    el("p", { class: "kicker" }, "Advice"),
+    el("p", { class: "verdict" }, "Keep it uncompressed"),
+    el("p", {}, sentence(advice.text)),
+  );
+}
+
+function card(kicker: string, setting: Setting, text: string, kind: string, label: string): HTMLElement {
+  return el(
+    "section",
+    { class: `card advice ${kind}`, "aria-label": kicker },
+    el("p", { class: "kicker" }, kicker),
+    el(
+      "p",
+      { class: "verdict num" },
+      ratioText(setting.ratio).replace("x", "×"),
+      el("span", { class: "beside" }, ` ${bytesText(setting.inputBytes)} in ${bytesText(setting.heldBytes)}`),
+    ),
+    shareBar(setting),
+    el("p", {}, text),
+    el(
+      "details",
+      { open: kind === "best" },
+      el("summary", {}, "The code"),
+      codeBlock(codeText(setting), label),
+    ),
+  );
+}
+
+/** What is held, as a part of what there was. */
+function shareBar(setting: Setting): HTMLElement {
+  const share = Math.min(1, Math.max(0, setting.heldBytes / setting.inputBytes));
+  const held = el("span", { class: "held" });
+  held.style.width = `${share * 100}%`;
+  const read = setting.decompressNsPerUnit;
+  const facts = [
+    `saves ${bytesText(setting.savedBytes)} (${percentText(setting.savedShare)})`,
+    read === null ? "" : `${timeText(read)} to read back ${bytesText(setting.unit)}`,
+  ];
+  return el(
+    "div",
+    {},
+    el(
+      "div",
+      { class: "share", role: "img", "aria-label": `${percentText(share)} of the memory is left` },
+      held,
+    ),
+    el("p", { class: "dim num small" }, facts.filter((fact) => fact !== "").join(" · ")),
+  );
+}
+
+/** The advice without the call, which the code shows. */
+function sentence(text: string): string {
+  return `${text.replace(/, in create\w+\(.*$/s, "")}.`;
+}

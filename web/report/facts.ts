@@ -1,0 +1,51 @@
+import type { Estimate } from "../../src/estimate/types.ts";
+import { bytesText, countText, percentText } from "../../src/estimate/words.ts";
+import { el } from "../shared/dom.ts";
+
+/** What there was to read, in one line. */
+export function factsOf({ input, sample }: Estimate): string {
+  const parts = [
+    input.process === null
+      ? ""
+      : `process ${input.process.pid} (${input.process.name}), anonymous memory in RAM`,
+    input.files === 0 ? "" : `${countText(input.files)} ${input.files === 1 ? "file" : "files"}`,
+    input.folders === 0 ? "" : `${countText(input.folders)} ${input.folders === 1 ? "folder" : "folders"}`,
+    bytesText(input.bytes),
+    sample.bytes === input.bytes
+      ? "all of it read"
+      : `${bytesText(sample.bytes)} read (${percentText(sample.share)}), seed ${sample.seed}`,
+  ];
+  return parts.filter((part) => part !== "").join(" · ");
+}
+
+/** What was left out and why, and a table of what the units are. */
+export function readSection({ input, units }: Estimate): HTMLElement[] {
+  const cell = (text: string): HTMLElement => el("td", { class: "num" }, text);
+  const rows = units.map((unit) => {
+    const share = (count: number): HTMLElement =>
+      el(
+        "td",
+        { class: "num" },
+        countText(count),
+        el("span", { class: "dim" }, ` ${percentText(count / unit.units)}`),
+      );
+    return el(
+      "tr",
+      {},
+      el("th", { scope: "row", class: "num" }, bytesText(unit.unit)),
+      cell(countText(unit.units)),
+      share(unit.sameFilled),
+      share(unit.duplicates),
+      cell(bytesText(unit.paddingBytes)),
+    );
+  });
+  const titles = ["Unit", "Read", "One word repeated", "Duplicates", "Padding"];
+  const head = titles.map((title) => el("th", { scope: "col", class: "num" }, title));
+  const table = el(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Units read" },
+    el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)),
+  );
+  const notes = input.notes.map((note) => el("li", {}, note));
+  return notes.length === 0 ? [table] : [el("ul", { class: "notes" }, ...notes), table];
+}

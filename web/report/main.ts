@@ -1,0 +1,92 @@
+/** The page that `zbud estimate --html` writes. It draws from the estimates in it and from nothing else. */
+import type { Estimate } from "../../src/estimate/types.ts";
+import { bytesText, percentText, ratioText } from "../../src/estimate/words.ts";
+import { append, el } from "../shared/dom.ts";
+import { adviceCards } from "./advice.ts";
+import { curveCharts } from "./curves.ts";
+import { factsOf, readSection } from "./facts.ts";
+import { histograms } from "./histograms.ts";
+import { ratioTable } from "./ratios.ts";
+
+/** What `src/cli/estimate-html.ts` puts into the page. */
+interface ReportData {
+  version: string;
+  estimates: Estimate[];
+}
+
+const data = JSON.parse(document.getElementById("data")?.textContent ?? "") as ReportData;
+const main = document.getElementById("report") as HTMLElement;
+
+if (data.estimates.length > 1) main.append(contents(data.estimates));
+for (const [i, estimate] of data.estimates.entries()) main.append(report(estimate, i));
+main.append(footer());
+
+function contents(estimates: readonly Estimate[]): HTMLElement {
+  const items = estimates.map(({ input, advice: { best } }, i) =>
+    el(
+      "li",
+      {},
+      el("a", { href: `#estimate-${i}` }, input.label),
+      el(
+        "span",
+        { class: "dim num" },
+        `${bytesText(best.inputBytes)} in ${bytesText(best.heldBytes)}, ${ratioText(best.ratio)}`,
+      ),
+    ),
+  );
+  return el("nav", { class: "contents", "aria-label": "Estimates" }, el("ol", {}, ...items));
+}
+
+function report(estimate: Estimate, i: number): HTMLElement {
+  const article = el("article", { id: `estimate-${i}`, "aria-labelledby": `title-${i}` });
+  append(
+    article,
+    el(
+      "header",
+      {},
+      el("p", { class: "kicker" }, "What compressed memory would save"),
+      el("h1", { id: `title-${i}` }, estimate.input.label),
+      el("p", { class: "dim" }, factsOf(estimate)),
+    ),
+    adviceCards(estimate),
+  );
+  const part = (title: string, why: string, ...content: HTMLElement[]): void => {
+    append(article, el("section", {}, el("h2", {}, title), el("p", { class: "why dim" }, why), ...content));
+  };
+  part(
+    "Every setting, compared",
+    "The effective ratio counts all memory: pages, the pool's metadata, and units kept as they are. The mark behind a bar is what the codec reaches by itself.",
+    ratioTable(estimate),
+  );
+  part(
+    "Compressed sizes",
+    "How many units compress to which size, of those that get smaller. The narrower the peak, the easier it is to pack.",
+    ...histograms(estimate),
+  );
+  const curves = curveCharts(estimate);
+  if (curves.length > 0) {
+    part(
+      "The page size for zbud",
+      "The effective ratio of zbud for these objects with each page size. The ring is the best one, which the advice weighs.",
+      ...curves,
+    );
+  }
+  part("What was read", "And what each unit turned out to be.", ...readSection(estimate));
+  return article;
+}
+
+function footer(): HTMLElement {
+  return el(
+    "footer",
+    { class: "dim" },
+    el("h2", {}, "How it counts"),
+    el(
+      "p",
+      {},
+      "Units that are one word repeated take no memory. Units that do not get smaller, or do not fit a page of the pool, are kept as they are. All others were stored in real pools, read back, decompressed and compared. Nothing is deducted for duplicates.",
+    ),
+    el("p", {}, `Made by zbud ${data.version}. The page loads nothing from a network.`),
+  );
+}
+
+document.title = `${data.estimates[0].input.label}: ${percentText(data.estimates[0].advice.best.savedShare)} saved · zbud estimate`;
