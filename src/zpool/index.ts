@@ -6,18 +6,23 @@ export type {
   DriverPool,
   MapMode,
   ObjectPlace,
+  PageSnapshot,
+  PoolFootprint,
   PoolObserver,
   PoolShape,
+  PoolSnapshot,
   PoolStats,
   ReclaimResult,
   ZpoolDriver,
   ZpoolOptions,
+  ZpoolParts,
 } from "./types.ts";
 export {
   attachZpool,
   type CreateZpoolOptions,
   createZpool,
   type SharedZpool,
+  type ShrinkBytesResult,
   type ShrinkResult,
   Zpool,
 } from "./zpool.ts";

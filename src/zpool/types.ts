@@ -1,4 +1,5 @@
 import type { Handle } from "../base/index.ts";
+import type { PageMemory } from "../memory/index.ts";
 
 /** Why `malloc` gave no handle: never fits a page of this driver / the pool is full now. */
 export type AllocRefusal = "ENOSPC" | "ENOMEM";
@@ -71,10 +72,47 @@ export interface PoolObserver {
   onShrinkEnd?(reclaimed: number, result: ReclaimResult | "throw"): void;
 }
 
+/** One page in use. */
+export interface PageSnapshot {
+  page: number;
+  /** Bytes of the page. */
+  bytes: number;
+  underReclaim: boolean;
+  /** Its objects, by `offset`: bytes from the start of the page. */
+  objects: { handle: Handle; offset: number; size: number }[];
+}
+
+/** A pool at one moment, as plain data that can be compared, shown or sent. It holds no stored bytes. */
+export interface PoolSnapshot {
+  /** The driver's name. */
+  type: string;
+  /** Bytes of a page; of a pool with several sizes, of the largest. */
+  pageSize: number;
+  /** The most pages in use at once. */
+  maxPages: number;
+  /** Pages in use, by index. */
+  pages: PageSnapshot[];
+  /** The lists by which the driver finds a page for an object, those that are not empty, head first. */
+  lists: { name: string; pages: number[] }[];
+  /** Page indices, most recently allocated into first; empty for a driver without such an order. */
+  lru: number[];
+  /** Pages that were used before and are free now, the next to be taken first. */
+  free: number[];
+}
+
+/** Metadata that a pool costs, in bytes. */
+export interface PoolFootprint {
+  /** Once a pool. */
+  fixedBytes: number;
+  /** For each page, at most. */
+  pageBytes: number;
+}
+
 /** Options that shape a pool's pages; `pageSize` and `maxPages`, and what the driver has of its own. */
-export type PoolShape = Readonly<Record<string, number>> & {
+export type PoolShape = Readonly<Record<string, number | readonly number[]>> & {
   readonly pageSize: number;
   readonly maxPages: number;
+  readonly chunkOrder?: number;
 };
 
 /**
@@ -86,6 +124,12 @@ export interface DriverPool {
   readonly shape: PoolShape;
   readonly pageSize: number;
   readonly pageCount: number;
+  /** Bytes of the pages in use. */
+  readonly totalBytes: number;
+  /** Pages that the last reclaim by this thread released. */
+  readonly releasedPages: number;
+  /** Bytes of those. */
+  readonly releasedBytes: number;
   /** The largest object that a page takes, in bytes. */
   readonly objectBytesMax: number;
   alloc(size: number): Handle | AllocRefusal;
@@ -98,7 +142,10 @@ export interface DriverPool {
   reclaimPage(retries?: number): ReclaimResult;
   trim(): number;
   inspect(handle: Handle): ObjectPlace;
+  /** Calls `visit` for every live object. It may free the object that it is called for, and nothing else. */
+  objects(visit: (handle: Handle, size: number) => void): void;
   stats(): PoolStats;
+  snapshot(): PoolSnapshot;
   verify(): void;
   /** What `attach` of the driver takes in another thread: plain data, for `postMessage`. */
   share(): unknown;
@@ -110,12 +157,25 @@ export interface DriverPool {
 
 /** Options that every driver takes; a driver may take more. */
 export interface ZpoolOptions {
-  /** The most pages in use at once. */
-  maxPages: number;
+  /** The most pages in use at once. This or `maxBytes` must be given. */
+  maxPages?: number;
+  /** The most bytes of pages in use at once, instead of `maxPages`. */
+  maxBytes?: number;
   /** Bytes; default 4096. */
   pageSize?: number;
   /** Usable from several threads; default false. */
   shared?: boolean;
+  /**
+   * Who keeps threads apart in a shared pool. `"own"`, the default: the pool. `"caller"`: whoever calls holds a
+   * lock of its own around every call, and calls `recover()` when it took that lock from a dead thread.
+   */
+  lock?: "own" | "caller";
+}
+
+/** What a driver can be given instead of its own, by tests. */
+export interface ZpoolParts {
+  /** Where page bytes come from. */
+  memory?: PageMemory;
 }
 
 /** An allocator behind the pool interface. */
@@ -129,12 +189,19 @@ export interface ZpoolDriver {
    *
    * @param options - as the caller gave them; the driver checks them, and throws `EINVAL` naming a bad one.
    * @param onEvict - called for each object to evict; null if the pool has no handler.
+   * @param parts - for tests.
    */
-  create(options: ZpoolOptions, onEvict: ((handle: Handle) => boolean) | null): DriverPool;
+  create(
+    options: ZpoolOptions,
+    onEvict: ((handle: Handle) => boolean) | null,
+    parts?: ZpoolParts,
+  ): DriverPool;
   /**
    * Opens a pool that another thread made.
    *
    * @param shared - what the other's `share()` gave; the driver checks it, and throws `EINVAL` or `EBADMSG`.
    */
   attach(shared: unknown, onEvict: ((handle: Handle) => boolean) | null): DriverPool;
+  /** Metadata that a pool of these options costs. Throws as `create`. */
+  footprint(options: ZpoolOptions): PoolFootprint;
 }

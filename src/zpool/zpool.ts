@@ -8,6 +8,7 @@ import type {
   ObjectPlace,
   PoolObserver,
   PoolShape,
+  PoolSnapshot,
   PoolStats,
   ReclaimResult,
   ZpoolDriver,
@@ -21,6 +22,14 @@ const SHRINK_RETRIES = 8;
 export interface ShrinkResult {
   /** Pages released. */
   reclaimed: number;
+  /** The last reclaim's result; `"EINVAL"` when none was tried. */
+  result: ReclaimResult;
+}
+
+/** What {@link Zpool.shrinkBytes} did. */
+export interface ShrinkBytesResult {
+  /** Bytes of the pages released. */
+  reclaimedBytes: number;
   /** The last reclaim's result; `"EINVAL"` when none was tried. */
   result: ReclaimResult;
 }
@@ -109,7 +118,7 @@ export class Zpool {
 
   /** Bytes of memory in use for pages, not of content. */
   get totalSize(): number {
-    return this.#pool.pageCount * this.#pool.pageSize;
+    return this.#pool.totalBytes;
   }
 
   /**
@@ -168,7 +177,8 @@ export class Zpool {
   }
 
   /**
-   * Reclaims pages one by one, with 8 retries for each, until `pages` are released or a reclaim fails.
+   * Reclaims pages one by one, or in groups where the driver has them, with 8 retries for each, until `pages`
+   * are released or a reclaim fails.
    *
    * @returns how many were released, and the last reclaim's result: `"EINVAL"` at once for a pool that is
    *   not {@link evictable}, and for `shrink(0)`.
@@ -188,13 +198,35 @@ export class Zpool {
       while (reclaimed < pages) {
         result = this.#pool.reclaimPage(SHRINK_RETRIES);
         if (result !== "ok") break;
-        reclaimed++;
+        reclaimed += this.#pool.releasedPages;
       }
       returned = true;
     } finally {
       this.#observer?.onShrinkEnd?.(reclaimed, returned ? result : "throw");
     }
     return { reclaimed, result };
+  }
+
+  /**
+   * Reclaims pages one by one, as {@link shrink}, until pages of `bytes` bytes are released or a reclaim fails.
+   *
+   * @returns how many bytes were released, at least `bytes` unless a reclaim failed; and the last reclaim's
+   *   result.
+   * @throws {ZbudError} `EINVAL` if `bytes` is not a whole number; else as {@link shrink}.
+   */
+  shrinkBytes(bytes: number): ShrinkBytesResult {
+    if (this.#closed) throw new ZbudError("ECLOSED", "this pool was closed; make a new one");
+    if (!Number.isSafeInteger(bytes) || bytes < 0) {
+      throw new ZbudError("EINVAL", `bytes must be a whole number of bytes to release, not ${show(bytes)}`);
+    }
+    let reclaimedBytes = 0;
+    let result: ReclaimResult = "EINVAL";
+    while (reclaimedBytes < bytes) {
+      result = this.#pool.reclaimPage(SHRINK_RETRIES);
+      if (result !== "ok") break;
+      reclaimedBytes += this.#pool.releasedBytes;
+    }
+    return { reclaimedBytes, result };
   }
 
   /**
@@ -214,6 +246,19 @@ export class Zpool {
   /** Figures of this moment; see {@link PoolStats}. */
   stats(): PoolStats {
     return this.#pool.stats();
+  }
+
+  /**
+   * Calls `visit` for every live object, in no order. It may free the object that it is called for, and nothing
+   * else.
+   */
+  objects(visit: (handle: Handle, size: number) => void): void {
+    this.#pool.objects(visit);
+  }
+
+  /** What lies where, as plain data, never the stored bytes; for tests and viewers. */
+  snapshot(): PoolSnapshot {
+    return this.#pool.snapshot();
   }
 
   /** Checks the driver's invariants; throws `ECORRUPT` naming the first that does not hold. */

@@ -199,7 +199,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "another pool's handle is taken",
-    file: "src/drivers/zbud/handle.ts",
+    file: "src/pool/handle.ts",
     find: "return poolsMade++;",
     replace: "return poolsMade;",
   },

@@ -20,26 +20,46 @@ export interface Instrumented {
   points: Point[];
 }
 
+/** They change nothing. */
+const WALKS = ["objects", "stats", "snapshot"];
+
 /** Which functions get points: all but some, or only some. */
 const WHERE: Record<string, { all: boolean; names: readonly string[] }> = {
   // Those left out change nothing, are not used by shared pools, or only call others; abort is for exceptions.
   "src/drivers/zbud/allocator.ts": {
     all: true,
-    names: ["constructor", "find", "peek", "endReclaims", "trim", "close", "rowOf", "handleAt"],
+    names: [
+      "constructor",
+      "find",
+      "positions",
+      "pageBytesOf",
+      "pageBytes",
+      "place",
+      "endReclaims",
+      "trim",
+      "close",
+      "rowOf",
+      "handleAt",
+      ...WALKS,
+    ],
   },
-  "src/drivers/zbud/locked-allocator.ts": {
+  "src/pool/locked-allocator.ts": {
     all: true,
     names: [
       "constructor",
       "find",
-      "peek",
+      "place",
       "startReclaim",
+      "positions",
+      "pageBytesOf",
+      "pageBytes",
       "endReclaims",
       "trim",
+      "repair",
       "recover",
       "threadGone",
       "lookForDead",
-      "abort",
+      ...WALKS,
     ],
   },
   "src/drivers/zbud/repair.ts": { all: true, names: [] },

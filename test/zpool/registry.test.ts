@@ -22,6 +22,7 @@ function driverNamed(type: string, canReclaim = true): ZpoolDriver {
     create: (options, onEvict) =>
       new ZbudPool({ ...options, onEvict: canReclaim && onEvict ? onEvict : undefined }),
     attach: () => assert.fail("not shared"),
+    footprint: () => ({ fixedBytes: 0, pageBytes: 0 }),
   };
 }
 

@@ -1,9 +1,16 @@
 import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
+import type { Allocator, HandleLayout, ObjectVisitor, Place } from "../../pool/index.ts";
+import * as pools from "../../pool/index.ts";
+import type { PoolStats } from "../../zpool/index.ts";
 import type { Geometry } from "./geometry.ts";
-import { type HandleLayout, TAG_BITS } from "./handle.ts";
 import type { PageTable } from "./page-table.ts";
 import * as tables from "./page-table.ts";
+import { fillPlace } from "./places.ts";
+import { repairTable } from "./repair.ts";
+import { snapshotOf, type ZbudSnapshot } from "./snapshot.ts";
+import { statsOf } from "./stats.ts";
+import { verifyTable } from "./verify.ts";
 
 // The engine folds a module's own constants into the code, but loads an imported one at each use. Bound here,
 // they make alloc + free a third faster.
@@ -16,40 +23,20 @@ const {
   LRU_PREV,
   ROW_SHIFT,
   SIZE_BITS,
+  SIZE_MASK,
   SIZES,
   W_BITMAP,
   W_FREE_HEAD,
   W_HEADS,
   W_HIGH_WATER,
-  W_INTENT,
   W_INTENT_GENERATION,
   W_LRU,
-  W_PAGE_COUNT,
 } = tables;
-const TAG_SHIFT = TAG_BITS;
+const { COUNTERS_END, TAG_BITS: TAG_SHIFT, W_INTENT, W_PAGE_COUNT } = pools;
 
 /** The highest bit of a word: the bit of list 0 in the first word of the bitmap. */
 const TOP_BIT = 0x8000_0000;
 const ALL_BITS = 0xffff_ffff;
-
-/** What no handle is. */
-const NO_OBJECT = 0 as Handle;
-
-/** What {@link ZbudPool} asks of the algorithm, with or without a lock around it. */
-export interface Allocator {
-  alloc(size: number): Handle | null;
-  free(handle: Handle): boolean;
-  find(handle: Handle): number;
-  startReclaim(): number;
-  objectAt(row: number, buddy: number): Handle;
-  /** As objectAt, for a caller that holds the lock. */
-  peek(row: number, buddy: number): Handle;
-  endReclaim(row: number): boolean;
-  endReclaims(): void;
-  trim(): void;
-  count(counter: number): void;
-  close(): void;
-}
 
 /**
  * The algorithm, on the page table alone: which object lies where, which page is next. It knows sizes and
@@ -59,6 +46,9 @@ export interface Allocator {
  * and words of a row addressed by `row | WORD` (rows are multiples of 8), which needs no overflow check.
  */
 export class ZbudAllocator implements Allocator {
+  readonly objectBytesMax: number;
+  readonly moves = false;
+  readonly #geometry: Geometry;
   #table: PageTable;
   readonly #counters: Float64Array;
   readonly #memory: PageMemory;
@@ -85,8 +75,10 @@ export class ZbudAllocator implements Allocator {
 
   /** @param seat - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
   constructor(table: PageTable, geometry: Geometry, layout: HandleLayout, memory: PageMemory, seat: number) {
+    this.objectBytesMax = geometry.objectBytesMax;
+    this.#geometry = geometry;
     this.#table = table;
-    this.#counters = new Float64Array(table.buffer, 0, tables.COUNTERS_END);
+    this.#counters = new Float64Array(table.buffer, 0, COUNTERS_END);
     this.#seat = seat | 0;
     this.#memory = memory;
     this.#pageBound = geometry.maxPages | 0;
@@ -153,6 +145,7 @@ export class ZbudAllocator implements Allocator {
     if (this.#seat !== 0) this.#intend(row, buddy);
     table[row | SIZES | buddy] = size | (chunks << SIZE_BITS);
     this.#putOnLru(row);
+    if (this.#seat !== 0) table[W_INTENT] = 0;
 
     return this.#handleAt(row, buddy);
   }
@@ -169,15 +162,17 @@ export class ZbudAllocator implements Allocator {
     if (this.#seat !== 0) this.#intend(row, buddy);
     table[row | SIZES | buddy] = 0;
     table[row | GENERATIONS | buddy] = (table[row | GENERATIONS | buddy] + 1) & this.#generationMask;
-    if (table[row | LRU_PREV] < FREE) return true; // the reclaim settles the page
-    const other = table[row | SIZES | (buddy ^ 1)];
-    if (other === 0) {
-      this.#takeOffList(row);
-      this.#takeOffLru(row);
-      this.#releasePage(row);
-    } else {
-      this.#putOnList(row, this.#chunkCount - 1 - (other >> SIZE_BITS));
-    }
+    if (table[row | LRU_PREV] > FREE) {
+      const other = table[row | SIZES | (buddy ^ 1)];
+      if (other === 0) {
+        this.#takeOffList(row);
+        this.#takeOffLru(row);
+        this.#releasePage(row);
+      } else {
+        this.#putOnList(row, this.#chunkCount - 1 - (other >> SIZE_BITS));
+      }
+    } // else the reclaim settles the page
+    if (this.#seat !== 0) table[W_INTENT] = 0;
     return true;
   }
 
@@ -203,29 +198,33 @@ export class ZbudAllocator implements Allocator {
     return row;
   }
 
-  /** The handle of the object in this place (0 first, 1 last) of a page, or 0 if the place is empty. */
-  objectAt(row: number, buddy: number): Handle {
-    return this.#table[row | SIZES | buddy] === 0 ? NO_OBJECT : this.#handleAt(row, buddy);
+  /** The handle of the object in this place (0 first, 1 last) of a page, or null if the place is empty. */
+  objectAt(row: number, buddy: number): Handle | null {
+    return this.#table[row | SIZES | buddy] === 0 ? null : this.#handleAt(row, buddy);
   }
 
-  peek(row: number, buddy: number): Handle {
-    return this.objectAt(row, buddy);
+  positions(): number {
+    return 2;
   }
 
-  /** Ends the reclaim of a page: releases it if it is empty, else lists it again. Tells whether it was released. */
-  endReclaim(row: number): boolean {
+  pageBytesOf(): number {
+    return this.#geometry.pageSize;
+  }
+
+  /** Ends the reclaim of a page: releases it if it is empty, else lists it again. */
+  endReclaim(row: number): number {
     const table = this.#table;
     const first = table[row | SIZES];
     const last = table[row | SIZES | 1];
     if (first === 0 && last === 0) {
       this.#releasePage(row);
-      return true;
+      return 1;
     }
     if (first === 0 || last === 0) {
       this.#putOnList(row, this.#chunkCount - 1 - ((first + last) >> SIZE_BITS));
     }
     this.#putOnLru(row);
-    return false;
+    return 0;
   }
 
   /**
@@ -257,15 +256,49 @@ export class ZbudAllocator implements Allocator {
     }
   }
 
-  /** Adds one to a counter of the table. */
-  count(counter: number): void {
-    this.#counters[counter]++;
+  count(counter: number, by: number): void {
+    this.#counters[counter] += by;
   }
 
   /** Drops the table. From here on no handle is found. */
   close(): void {
     this.#pageBound = 0;
     this.#table = new Int32Array(0);
+  }
+
+  place(word: number, into: Place): void {
+    fillPlace(this.#table, this.#geometry, word, into);
+  }
+
+  repair(isGone: (seat: number) => boolean): void {
+    repairTable(this.#table, this.#geometry, this.#generationMask, isGone);
+  }
+
+  pageBytes(): number {
+    return this.#table[W_PAGE_COUNT] * this.#geometry.pageSize;
+  }
+
+  objects(visit: ObjectVisitor): void {
+    const table = this.#table;
+    for (let page = 0; page < table[W_HIGH_WATER]; page++) {
+      const row = this.#rowOf(page);
+      for (let buddy = 0; buddy < 2; buddy++) {
+        const word = table[row | SIZES | buddy];
+        if (word !== 0) visit(this.#handleAt(row, buddy), word & SIZE_MASK);
+      }
+    }
+  }
+
+  stats(): PoolStats {
+    return statsOf(this.#table, this.#counters, this.#geometry);
+  }
+
+  snapshot(): ZbudSnapshot {
+    return snapshotOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
+  }
+
+  verify(reclaims: number | null): void {
+    verifyTable(this.#table, this.#geometry, reclaims);
   }
 
   /** Notes which place changes now, so that another thread can make it whole if this one dies meanwhile. */

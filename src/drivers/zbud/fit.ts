@@ -1,9 +1,9 @@
 import { integerOption, show, ZbudError } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
+import { handleLayoutOf, LOCK_NONE, W_PAGE_COUNT } from "../../pool/index.ts";
 import { ZbudAllocator } from "./allocator.ts";
 import { CHUNK_ORDER_MAX, CHUNK_ORDER_MIN, geometryOf, PAGE_SIZE_MAX, PAGES_MAX } from "./geometry.ts";
-import { handleLayoutOf } from "./handle.ts";
-import { createPageTable, headerBytesOf, ROW_BYTES, W_PAGE_COUNT } from "./page-table.ts";
+import { createPageTable, headerBytesOf, ROW_BYTES } from "./page-table.ts";
 
 /** Sizes that a search looks at; more are thinned out evenly, and the result is then taken from all. */
 const SEARCH_SIZES_MAX = 10_000;
@@ -139,8 +139,14 @@ function simulate(
   unfitBytes: number,
 ): FittedPageSize {
   const geometry = geometryOf(pageSize, chunkOrder, sizes.length);
-  const table = createPageTable(geometry, false);
-  const allocator = new ZbudAllocator(table, geometry, handleLayoutOf(geometry, 0), NO_MEMORY, 0);
+  const table = createPageTable(geometry, LOCK_NONE);
+  const allocator = new ZbudAllocator(
+    table,
+    geometry,
+    handleLayoutOf(2 * geometry.maxPages, 0),
+    NO_MEMORY,
+    0,
+  );
   let unfit = 0;
   for (let i = 0; i < sizes.length; i++) {
     if (sizes[i] > geometry.objectBytesMax) unfit++;

@@ -1,5 +1,7 @@
 import { integerOption, ZbudError } from "../../base/index.ts";
 
+export const PAGE_SIZE_DEFAULT = 4096;
+export const CHUNK_ORDER_DEFAULT = 6;
 /** The largest page: 1 MiB. */
 export const PAGE_SIZE_MAX: number = 2 ** 20;
 /** Chunks a page = 2^chunkOrder. Below 4 no object would fit; 1024 lists are as many as a bitmap of 32 words names. */

@@ -1,7 +1,7 @@
-export type { SharedZbudPool } from "./attach.ts";
+export type { SharedPool as SharedZbudPool } from "../../pool/index.ts";
 export { zbudDriver } from "./driver.ts";
 export { type FitOptions, type FitResult, type FittedPageSize, fitPageSize } from "./fit.ts";
 export type { ZbudPoolOptions } from "./options.ts";
 export type { ZbudObjectPlace } from "./places.ts";
-export type { BuddySnapshot, PageSnapshot, PoolSnapshot } from "./snapshot.ts";
+export type { BuddySnapshot, ZbudPageSnapshot, ZbudSnapshot } from "./snapshot.ts";
 export { ZbudPool } from "./zbud-pool.ts";

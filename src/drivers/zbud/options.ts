@@ -1,16 +1,22 @@
-import { type Handle, show, ZbudError } from "../../base/index.ts";
+import type { Handle } from "../../base/index.ts";
+import { type CommonOptions, checkCommonOptions, maxPagesOf } from "../../pool/index.ts";
+import { CHUNK_ORDER_DEFAULT, geometryOf, PAGE_SIZE_DEFAULT, PAGES_MAX } from "./geometry.ts";
 import type { ZbudPool } from "./zbud-pool.ts";
 
 /** What a {@link ZbudPool} is made of. */
 export interface ZbudPoolOptions {
-  /** The most pages in use at once. */
-  maxPages: number;
+  /** The most pages in use at once. This or `maxBytes` must be given. */
+  maxPages?: number;
+  /** The most bytes of pages in use at once, instead of `maxPages`. */
+  maxBytes?: number;
   /** Bytes; any multiple of `2^chunkOrder` up to 1 MiB; default 4096. The first thing to choose: see `fitPageSize`. */
   pageSize?: number;
   /** Chunks a page = `2^chunkOrder`, 2 to 10; default 6. */
   chunkOrder?: number;
   /** Whether the pool lies in memory that other threads can reach; default false. */
   shared?: boolean;
+  /** Who keeps threads apart in a shared pool: the pool (`"own"`, the default), or a lock of its `"caller"`. */
+  lock?: "own" | "caller";
   /**
    * Called by reclaim for each object to evict, first buddy first. To evict, save what is to be saved, call
    * `pool.free(handle)` and return true; to keep it, return false. May allocate, free other objects, map,
@@ -20,39 +26,18 @@ export interface ZbudPoolOptions {
   onEvict?: ((handle: Handle, pool: ZbudPool) => boolean) | undefined;
 }
 
-const KNOWN = ["maxPages", "pageSize", "chunkOrder", "shared", "onEvict"];
-
 /** The options with their defaults. Ranges are the geometry's to check. */
-export interface CheckedOptions {
+export interface CheckedOptions extends CommonOptions {
   pageSize: number;
   chunkOrder: number;
   maxPages: number;
-  shared: boolean;
-  onEvict: ((handle: Handle, pool: ZbudPool) => boolean) | null;
 }
 
 /** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
 export function checkOptions(options: ZbudPoolOptions): CheckedOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError(
-      "EINVAL",
-      `options must be an object such as { maxPages: 1000 }, not ${show(options)}`,
-    );
-  }
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.includes(name)) {
-      throw new ZbudError("EINVAL", `unknown option ${show(name)}; known: ${KNOWN.join(", ")}`);
-    }
-  }
-  const { maxPages, pageSize = 4096, chunkOrder = 6, shared = false, onEvict } = options;
-  if (typeof shared !== "boolean") {
-    throw new ZbudError("EINVAL", `shared must be true or false, not ${show(shared)}`);
-  }
-  if (onEvict !== undefined && onEvict !== null && typeof onEvict !== "function") {
-    throw new ZbudError(
-      "EINVAL",
-      `onEvict must be a function (handle, pool) => boolean, not ${show(onEvict)}`,
-    );
-  }
-  return { maxPages, pageSize, chunkOrder, shared, onEvict: onEvict ?? null };
+  const common = checkCommonOptions(options, ["chunkOrder"]);
+  const { pageSize = PAGE_SIZE_DEFAULT, chunkOrder = CHUNK_ORDER_DEFAULT } = options;
+  // Checks these two; the most pages follow from maxBytes only when the size of one is known to be good.
+  geometryOf(pageSize, chunkOrder, 1);
+  return { ...common, pageSize, chunkOrder, maxPages: maxPagesOf(options, pageSize, PAGES_MAX) };
 }

@@ -1,4 +1,13 @@
-import { assert, SEATS_WORDS, sharedBuffer, ZbudError } from "../../base/index.ts";
+import { assert } from "../../base/index.ts";
+import {
+  createTable,
+  DRIVER_ZBUD,
+  F_PAGES_RECLAIMED,
+  HEADER_WORDS,
+  type Table,
+  W_INTENT,
+  W_PAGE_COUNT,
+} from "../../pool/index.ts";
 import { CHUNK_ORDER_MAX, type Geometry, PAGE_SIZE_MAX } from "./geometry.ts";
 
 /**
@@ -38,34 +47,17 @@ import { CHUNK_ORDER_MAX, type Geometry, PAGE_SIZE_MAX } from "./geometry.ts";
  *   I5  pageCount = pages on the LRU + pages under reclaim; pageCount + free pages = high-water mark.
  *   I6  bit of list i = 1 exactly when list i is not empty.
  */
-export type PageTable = Int32Array;
+export type PageTable = Table;
 
-export const LAYOUT_MAGIC = 0x6475_627a;
-export const LAYOUT_VERSION = 1;
-
-// Identity.
-export const W_MAGIC = 0;
-export const W_VERSION = 1;
-export const W_PAGE_SIZE = 2;
+/** In the identity, beside what every pool has there: see src/pool/table-header.ts. */
 export const W_CHUNK_ORDER = 3;
-export const W_MAX_PAGES = 4;
-/** Number of the pool in the thread that made it: the tag and the first generation of its handles follow. */
-export const W_POOL_NUMBER = 5;
 
-// What every operation needs lies in words 16 to 27, which are in one cache line wherever the buffer begins
-// at a multiple of 16 bytes: two threads at one pool then pass one line to and fro, and not five.
+// Words among those that every pool has. W_INTENT says what the holder of the lock is about to do to one place:
+// 1 + its slot, or 0. If the holder dies, the place ends up empty, with a generation behind W_INTENT_GENERATION:
+// an alloc is undone, a free is completed.
 
-/** The lock of a shared pool. */
-export const W_LOCK = 16;
-/**
- * What the holder of the lock is about to do to one place: 1 + its slot, or 0. If the holder dies, the place
- * ends up empty, with a generation behind W_INTENT_GENERATION: an alloc is undone, a free is completed.
- */
-export const W_INTENT = 17;
 /** The LRU's head is laid out like a row, of which only the LRU links are used: words 18 and 19. */
 export const W_LRU = 16;
-/** Pages in use, those under reclaim included. */
-export const W_PAGE_COUNT = 20;
 /** Row of the first free page below the high-water mark, or 0. */
 export const W_FREE_HEAD = 21;
 /** Pages that were ever taken since the last trim: rows from here on are unused. */
@@ -74,17 +66,8 @@ export const W_INTENT_GENERATION = 23;
 /** Bit `31 - (i & 31)` of word `W_BITMAP + (i >> 5)` says whether list i holds a page: `clz32` finds the first. */
 export const W_BITMAP = 24;
 
-/** Counters are doubles: index into the Float64Array over the same buffer. */
-export const F_PAGES_RECLAIMED = 32;
-export const F_OBJECTS_EVICTED = 33;
-export const F_EVICTIONS_REFUSED = 34;
-export const F_REFUSED_ENOSPC = 35;
-export const F_REFUSED_ENOMEM = 36;
-/** Counters, as a length of that Float64Array. */
-export const COUNTERS_END = 40;
-
 /** Head of list i: the two words at `W_HEADS + 2 * i`. */
-export const W_HEADS = 80;
+export const W_HEADS: number = HEADER_WORDS;
 
 // Words of a row.
 export const LIST_NEXT = 0;
@@ -111,7 +94,7 @@ export const SIZE_MASK: number = 2 ** SIZE_BITS - 1;
 // Words of a row or a head are addressed by `|`, so each begins at a multiple of its length.
 assert(W_LRU % (1 << ROW_SHIFT) === 0 && W_HEADS % (1 << ROW_SHIFT) === 0, "heads and rows are aligned");
 assert(W_INTENT < (W_LRU | LRU_NEXT) && (W_LRU | LRU_PREV) < W_PAGE_COUNT, "the LRU's head has its words");
-assert(W_INTENT_GENERATION < W_BITMAP && 2 * COUNTERS_END <= W_HEADS, "no two fields share a word");
+assert(W_INTENT_GENERATION < W_BITMAP, "no two fields share a word");
 assert(W_BITMAP + 2 ** (CHUNK_ORDER_MAX - 5) <= 2 * F_PAGES_RECLAIMED, "the bitmap has a bit for each list");
 assert(PAGE_SIZE_MAX <= 2 ** SIZE_BITS && CHUNK_ORDER_MAX + SIZE_BITS < 32, "a buddy fits its word");
 
@@ -120,14 +103,9 @@ export function firstRowOf(geometry: Geometry): number {
   return W_HEADS + 2 * geometry.chunkCount;
 }
 
-/** Word index of the table of threads, behind the rows. Only a shared pool has it. */
-export function seatsOf(geometry: Geometry): number {
+/** Words of a table, without the table of threads that a shared pool has behind them. */
+export function tableWordsOf(geometry: Geometry): number {
   return firstRowOf(geometry) + (geometry.maxPages << ROW_SHIFT);
-}
-
-/** Bytes of a whole table. */
-export function tableBytesOf(geometry: Geometry, shared: boolean): number {
-  return (seatsOf(geometry) + (shared ? SEATS_WORDS : 0)) * 4;
 }
 
 /** Bytes of a table before its rows. */
@@ -141,22 +119,10 @@ export function headerBytesOf(geometry: Geometry): number {
  *
  * @throws {ZbudError} `ENOMEM` if there is no such range of addresses; `ENOTSUP` for a shared one where there is no shared memory.
  */
-export function createPageTable(geometry: Geometry, shared: boolean): PageTable {
-  const bytes = tableBytesOf(geometry, shared);
-  let table: PageTable;
-  try {
-    table = new Int32Array(shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes));
-  } catch (cause) {
-    if (cause instanceof ZbudError) throw cause;
-    throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes for the page table; lower maxPages`, {
-      cause,
-    });
-  }
-  table[W_MAGIC] = LAYOUT_MAGIC;
-  table[W_VERSION] = LAYOUT_VERSION;
-  table[W_PAGE_SIZE] = geometry.pageSize;
+export function createPageTable(geometry: Geometry, locking: number): PageTable {
+  const { pageSize, maxPages } = geometry;
+  const table = createTable(tableWordsOf(geometry), DRIVER_ZBUD, pageSize, maxPages, locking);
   table[W_CHUNK_ORDER] = geometry.chunkOrder;
-  table[W_MAX_PAGES] = geometry.maxPages;
   table[W_LRU + LRU_NEXT] = W_LRU;
   table[W_LRU + LRU_PREV] = W_LRU;
   for (let list = 0; list < geometry.chunkCount; list++) {

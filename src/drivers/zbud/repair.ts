@@ -1,3 +1,4 @@
+import { W_INTENT, W_PAGE_COUNT } from "../../pool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import {
   FREE,
@@ -15,10 +16,8 @@ import {
   W_FREE_HEAD,
   W_HEADS,
   W_HIGH_WATER,
-  W_INTENT,
   W_INTENT_GENERATION,
   W_LRU,
-  W_PAGE_COUNT,
 } from "./page-table.ts";
 
 /**

@@ -1,4 +1,5 @@
 import type { Handle } from "../../base/index.ts";
+import type { PageSnapshot, PoolSnapshot } from "../../zpool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import {
   FREE,
@@ -17,7 +18,7 @@ import {
   W_LRU,
 } from "./page-table.ts";
 
-/** One object in a {@link PageSnapshot}. */
+/** One object in a {@link ZbudPageSnapshot}. */
 export interface BuddySnapshot {
   handle: Handle;
   /** Bytes, as asked for. */
@@ -26,27 +27,18 @@ export interface BuddySnapshot {
   chunks: number;
 }
 
-/** One page in use. */
-export interface PageSnapshot {
-  page: number;
+/** One page in use, with its two places. */
+export interface ZbudPageSnapshot extends PageSnapshot {
   first: BuddySnapshot | null;
   last: BuddySnapshot | null;
-  underReclaim: boolean;
 }
 
-/** A pool at one moment, as plain data that can be compared, shown or sent. It holds no stored bytes. */
-export interface PoolSnapshot {
-  pageSize: number;
+/** A zbud pool at one moment. */
+export interface ZbudSnapshot extends PoolSnapshot {
   chunkCount: number;
-  maxPages: number;
-  /** Pages in use, by index. */
-  pages: PageSnapshot[];
-  /** Page indices, most recently allocated into first. */
-  lru: number[];
+  pages: ZbudPageSnapshot[];
   /** `unbuddied[i]`: page indices of list i, head first. */
   unbuddied: number[][];
-  /** Pages that were used before and are free now, the next to be taken first. */
-  free: number[];
 }
 
 /** Copies a table out. `objectAt` gives the handle of the object in a place of a row. */
@@ -54,7 +46,7 @@ export function snapshotOf(
   table: PageTable,
   geometry: Geometry,
   objectAt: (row: number, buddy: number) => Handle,
-): PoolSnapshot {
+): ZbudSnapshot {
   const firstRow = firstRowOf(geometry);
   const pageOf = (row: number): number => (row - firstRow) >> ROW_SHIFT;
 
@@ -69,21 +61,33 @@ export function snapshotOf(
     return pages;
   };
 
-  const pages: PageSnapshot[] = [];
+  const { pageSize, chunkCount, chunkSize, maxPages } = geometry;
+  const pages: ZbudPageSnapshot[] = [];
   for (let page = 0; page < table[W_HIGH_WATER]; page++) {
     const row = firstRow + (page << ROW_SHIFT);
     if (table[row + LRU_PREV] === FREE) continue;
-    const underReclaim = table[row + LRU_PREV] < FREE;
-    pages.push({ page, first: buddyAt(row, 0), last: buddyAt(row, 1), underReclaim });
+    const first = buddyAt(row, 0);
+    const last = buddyAt(row, 1);
+    const objects = [
+      ...(first === null ? [] : [{ handle: first.handle, offset: chunkSize, size: first.size }]),
+      ...(last === null
+        ? []
+        : [{ handle: last.handle, offset: pageSize - last.chunks * chunkSize, size: last.size }]),
+    ];
+    pages.push({ page, bytes: pageSize, underReclaim: table[row + LRU_PREV] < FREE, objects, first, last });
   }
-  const unbuddied = Array.from({ length: geometry.chunkCount }, (_, list) =>
+  const unbuddied = Array.from({ length: chunkCount }, (_, list) =>
     follow(table[W_HEADS + 2 * list + LIST_NEXT], LIST_NEXT, W_HEADS + 2 * list),
   );
   return {
-    pageSize: geometry.pageSize,
-    chunkCount: geometry.chunkCount,
-    maxPages: geometry.maxPages,
+    type: "zbud",
+    pageSize,
+    chunkCount,
+    maxPages,
     pages,
+    lists: unbuddied.flatMap((listed, free) =>
+      listed.length === 0 ? [] : [{ name: `${free} free chunks`, pages: listed }],
+    ),
     lru: follow(table[W_LRU + LRU_NEXT], LRU_NEXT, W_LRU),
     unbuddied,
     free: follow(table[W_FREE_HEAD], LIST_NEXT, FREE),

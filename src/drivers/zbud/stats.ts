@@ -1,11 +1,14 @@
-import { completeStats, type PoolStats, SIZE_STEPS, sizeStepOf } from "../../zpool/index.ts";
-import type { Geometry } from "./geometry.ts";
 import {
   F_EVICTIONS_REFUSED,
   F_OBJECTS_EVICTED,
   F_PAGES_RECLAIMED,
   F_REFUSED_ENOMEM,
   F_REFUSED_ENOSPC,
+  W_PAGE_COUNT,
+} from "../../pool/index.ts";
+import { completeStats, type PoolStats, SIZE_STEPS, sizeStepOf } from "../../zpool/index.ts";
+import type { Geometry } from "./geometry.ts";
+import {
   firstRowOf,
   headerBytesOf,
   type PageTable,
@@ -14,7 +17,6 @@ import {
   SIZE_MASK,
   SIZES,
   W_HIGH_WATER,
-  W_PAGE_COUNT,
 } from "./page-table.ts";
 
 /** Counts what the table holds. Rows of free pages hold no sizes, so every row may be read alike. */

@@ -1,10 +1,17 @@
 import { PLACES, show, ZbudError } from "../../base/index.ts";
+import {
+  LAYOUT_MAGIC,
+  LAYOUT_VERSION,
+  LOCK_OWN,
+  W_LOCKING,
+  W_MAGIC,
+  W_PAGE_COUNT,
+  W_VERSION,
+} from "../../pool/index.ts";
 import { chunksOf, type Geometry } from "./geometry.ts";
 import {
   FREE,
   firstRowOf,
-  LAYOUT_MAGIC,
-  LAYOUT_VERSION,
   LIST_NEXT,
   LIST_PREV,
   LRU_NEXT,
@@ -14,15 +21,11 @@ import {
   SIZE_BITS,
   SIZE_MASK,
   SIZES,
-  seatsOf,
   W_BITMAP,
   W_FREE_HEAD,
   W_HEADS,
   W_HIGH_WATER,
   W_LRU,
-  W_MAGIC,
-  W_PAGE_COUNT,
-  W_VERSION,
 } from "./page-table.ts";
 
 /**
@@ -49,7 +52,7 @@ export function verifyTable(table: PageTable, geometry: Geometry, reclaims: numb
   };
 
   const isSeat = (seat: number): boolean =>
-    table.length > seatsOf(geometry) ? seat % PLACES !== 0 : seat === 1;
+    table[W_LOCKING] === LOCK_OWN ? seat % PLACES !== 0 : seat === 1;
 
   // What each page is, by its sizes: which list it belongs on, and whether the LRU must hold it.
   const NO_LIST = 0;

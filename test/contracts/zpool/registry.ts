@@ -22,7 +22,7 @@ export function registryContract({ type }: ZpoolFacts, make: PoolMaker): void {
 
     it("refuses a second driver of the type, and keeps the first", () => {
       const wrong = (): never => assert.fail("the wrong driver");
-      const second = { type, canReclaim: false, create: wrong, attach: wrong };
+      const second = { type, canReclaim: false, create: wrong, attach: wrong, footprint: wrong };
       assert.throws(() => registerZpoolDriver(second), isCode("EEXIST", type));
       createZpool(type, { maxPages: 4 }).close();
     });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Handle } from "../../../src/base/index.ts";
-import type { PoolSnapshot, ZbudPool } from "../../../src/drivers/zbud/index.ts";
+import type { ZbudPool, ZbudSnapshot } from "../../../src/drivers/zbud/index.ts";
 
 /** Allocates; a refusal fails the test. */
 export function take(pool: ZbudPool, size: number): Handle {
@@ -28,7 +28,7 @@ export function assertFill(pool: ZbudPool, handle: Handle, fill: number): void {
 }
 
 /** Everything that can be seen of a pool and its objects, bytes included, to be compared with deepEqual. */
-export interface FullSnapshot extends PoolSnapshot {
+export interface FullSnapshot extends ZbudSnapshot {
   bytes: Uint8Array[];
   stats: ReturnType<ZbudPool["stats"]>;
 }

@@ -130,7 +130,7 @@ describe("drivers that misbehave", () => {
       isCode("EINVAL", "canReclaim"),
     );
     const nothing = (): never => undefined as never;
-    registerZpoolDriver({ type, canReclaim: true, create: nothing, attach: nothing });
+    registerZpoolDriver({ type, canReclaim: true, create: nothing, attach: nothing, footprint: nothing });
     assert.throws(() => createZpool(type, { maxPages: 1 }), isCode("EINVAL", type));
     unregisterZpoolDriver(type);
     assert.ok(!hasZpoolDriver(type));
@@ -149,6 +149,7 @@ describe("drivers that misbehave", () => {
         return pool;
       },
       attach: () => assert.fail("not shared"),
+      footprint: () => ({ fixedBytes: 0, pageBytes: 0 }),
     });
     assert.throws(() => createZpool(type, { maxPages: 1 }).close(), isCode("EBUSY"));
     unregisterZpoolDriver(type);

@@ -5,7 +5,6 @@ import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZbudAllocator } from "../../../src/drivers/zbud/allocator.ts";
 import { type Geometry, geometryOf } from "../../../src/drivers/zbud/geometry.ts";
-import { handleLayoutOf } from "../../../src/drivers/zbud/handle.ts";
 import {
   createPageTable,
   FREE,
@@ -23,12 +22,10 @@ import {
   W_HEADS,
   W_HIGH_WATER,
   W_LRU,
-  W_MAGIC,
-  W_PAGE_COUNT,
-  W_VERSION,
 } from "../../../src/drivers/zbud/page-table.ts";
 import { verifyTable } from "../../../src/drivers/zbud/verify.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
+import { handleLayoutOf, LOCK_NONE, W_MAGIC, W_PAGE_COUNT, W_VERSION } from "../../../src/pool/index.ts";
 import { isCode } from "../../contracts/zpool/facts.ts";
 
 const PAGES = 9;
@@ -36,8 +33,8 @@ const PAGES = 9;
 /** A table with full pages, pages with one object, free pages, and one page under reclaim. */
 function scene(): { table: PageTable; geometry: Geometry } {
   const geometry = geometryOf(4096, 6, PAGES);
-  const layout = handleLayoutOf(geometry, 0);
-  const table = createPageTable(geometry, false);
+  const layout = handleLayoutOf(2 * PAGES, 0);
+  const table = createPageTable(geometry, LOCK_NONE);
   const allocator = new ZbudAllocator(table, geometry, layout, createPageMemory(4096, PAGES, false), 0);
   // Pages 0 and 1 are full, 2 to 4 have one object of one size, 5 of another; 6 and 7 are free; 8 is unused.
   const chunks = [40, 23, 30, 33, 50, 50, 50, 62, 60, 59];

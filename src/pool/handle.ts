@@ -1,23 +1,23 @@
-import { show, ZbudError } from "../../base/index.ts";
-import type { Geometry } from "./geometry.ts";
+import { show, ZbudError } from "../base/index.ts";
 
 /**
  * How a handle names an object.
  *
  *    bit  52                       6 + slotBits            6          0
  *         ┌──────────────────────────┬─────────────────────┬──────────┐
- *         │ generation of the place  │ slot = page*2+buddy │ pool tag │
+ *         │ generation of the slot   │ slot                │ pool tag │
  *         └──────────────────────────┴─────────────────────┴──────────┘
  *
- *   slotBits = ⌈log2(2 * maxPages)⌉ ≤ 25, generationBits = min(31, 47 - slotBits) ≥ 22.
+ *   slotBits = ⌈log2(slots)⌉ ≤ 25, generationBits = min(31, 47 - slotBits) ≥ 22.
  *
- * The generation counts how often the place was freed. It comes round after 2^generationBits reuses of one
- * place: 2^25 (33 million) for 8 GiB of 4 KiB pages, 2^31 up to 32,768 pages.
+ * What a slot is, the allocator says (zbud: page * 2 + buddy). The generation counts how often the slot was
+ * freed. It comes round after 2^generationBits reuses of one slot: 2^25 (33 million) of 2^22 slots, which are
+ * 8 GiB of 4 KiB pages for zbud; 2^31 up to 2^16 slots.
  *
  * The tag is 1…63, dealt out in turn, so a handle is never 0. The first 63 pools of a thread start with
  * generation 0; the next 63 have the same tags and start 2^(generationBits - 8) later, and so on for 256
- * rounds. So none of 16,128 pools mistakes another's handle, as long as no place is reused 2^14 times
- * (2^23 times up to 32,768 pages).
+ * rounds. So none of 16,128 pools mistakes another's handle, as long as no slot is reused 2^14 times
+ * (2^23 times up to 2^16 slots).
  *
  * Small generations give handles below 2^31, which the engine keeps without a heap number.
  */
@@ -28,11 +28,13 @@ export interface HandleLayout {
   /** What one generation adds: `2^(TAG_BITS + slotBits)`. */
   readonly generationUnit: number;
   readonly generationMask: number;
-  /** What a place starts with. */
+  /** What a slot starts with. */
   readonly firstGeneration: number;
 }
 
 export const TAG_BITS = 6;
+/** The most slots of a pool. */
+export const SLOTS_MAX: number = 2 ** 25;
 const TAGS = 2 ** TAG_BITS - 1;
 const HANDLE_BITS = 53;
 /** Rounds of tags, as bits of the generation. */
@@ -45,8 +47,9 @@ export function nextPoolNumber(): number {
   return poolsMade++;
 }
 
-export function handleLayoutOf(geometry: Geometry, poolNumber: number): HandleLayout {
-  const slotBits = 32 - Math.clz32(2 * geometry.maxPages - 1);
+/** @param slots - how many the pool has, at least 2 and at most {@link SLOTS_MAX}. */
+export function handleLayoutOf(slots: number, poolNumber: number): HandleLayout {
+  const slotBits = 32 - Math.clz32(slots - 1);
   const generationBits = Math.min(31, HANDLE_BITS - TAG_BITS - slotBits);
   const round = Math.floor(poolNumber / TAGS) % 2 ** ROUND_BITS;
   return {

@@ -1,0 +1,72 @@
+import { isSharedBuffer, show, ZbudError } from "../base/index.ts";
+import {
+  HEADER_WORDS,
+  LAYOUT_MAGIC,
+  LAYOUT_VERSION,
+  LOCK_CALLER,
+  LOCK_OWN,
+  type Table,
+  W_DRIVER,
+  W_INTENT,
+  W_LOCK,
+  W_LOCKING,
+  W_MAGIC,
+  W_PAGE_COUNT,
+  W_POOL_NUMBER,
+  W_VERSION,
+} from "./table-header.ts";
+
+/** A shared pool as plain data, to be sent to another thread. */
+export interface SharedPool {
+  /** Version of the layout. */
+  readonly zbud: number;
+  /** The page table. */
+  readonly table: SharedArrayBuffer;
+  /** The page bytes. */
+  readonly pages: SharedArrayBuffer;
+}
+
+/** The error that says what is wrong with the buffers of a pool. */
+export function badBuffers(what: string, cause?: unknown): ZbudError {
+  return new ZbudError(
+    "EBADMSG",
+    `these buffers hold no pool: ${what}; pass on what share() gave, unchanged`,
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/**
+ * Opens the table of a shared pool and checks what all tables have; the driver checks the rest.
+ *
+ * @param driver - whose table it must be.
+ * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
+ *   a pool of this layout and driver.
+ */
+export function openSharedTable(shared: SharedPool, driver: number): Table {
+  const { table: buffer, pages } = shared ?? {};
+  if (!isSharedBuffer(buffer) || !isSharedBuffer(pages)) {
+    throw new ZbudError("EINVAL", `attach takes what share() of a pool gave, not ${show(shared)}`);
+  }
+  if (buffer.byteLength < 4 * HEADER_WORDS || buffer.byteLength % 4 !== 0) {
+    throw badBuffers(`a table of ${buffer.byteLength} bytes`);
+  }
+  const table = new Int32Array(buffer);
+  if (table[W_MAGIC] !== LAYOUT_MAGIC) throw badBuffers(`the magic number is ${table[W_MAGIC]}`);
+  if (table[W_VERSION] !== LAYOUT_VERSION || shared.zbud !== LAYOUT_VERSION) {
+    throw new ZbudError(
+      "EBADMSG",
+      `these buffers hold no pool: its layout has version ${table[W_VERSION]} and this library ${LAYOUT_VERSION}; use one version of it in all threads`,
+    );
+  }
+  if (table[W_DRIVER] !== driver) {
+    throw badBuffers(`it is of driver number ${table[W_DRIVER]} and opened as number ${driver}`);
+  }
+  if (table[W_LOCKING] !== LOCK_OWN && table[W_LOCKING] !== LOCK_CALLER) {
+    throw badBuffers(`its kind of lock is ${table[W_LOCKING]}`);
+  }
+  if (table[W_POOL_NUMBER] < 0) throw badBuffers(`its number is ${table[W_POOL_NUMBER]}`);
+  if (table[W_LOCK] < 0) throw badBuffers(`its lock says ${table[W_LOCK]}`);
+  if (table[W_INTENT] < 0) throw badBuffers(`its note says ${table[W_INTENT]}`);
+  if (table[W_PAGE_COUNT] < 0) throw badBuffers(`it has ${table[W_PAGE_COUNT]} pages`);
+  return table;
+}

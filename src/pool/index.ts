@@ -1,0 +1,14 @@
+export type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
+export { badBuffers, openSharedTable, type SharedPool } from "./attach.ts";
+export { type HandleLayout, handleLayoutOf, nextPoolNumber, SLOTS_MAX, TAG_BITS } from "./handle.ts";
+export { LockedAllocator } from "./locked-allocator.ts";
+export { ObjectPool, type ObjectPoolParts } from "./object-pool.ts";
+export {
+  type CommonOptions,
+  checkCommonOptions,
+  checkEvictHandler,
+  type EvictHandler,
+  lockingOf,
+  maxPagesOf,
+} from "./options.ts";
+export * from "./table-header.ts";

@@ -1,0 +1,451 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { checkBytes, type Handle, show, ZbudError } from "../base/index.ts";
+import type { PageMemory } from "../memory/index.ts";
+import {
+  type AllocRefusal,
+  checkObserver,
+  type DriverPool,
+  type MapMode,
+  type ObjectPlace,
+  type PoolObserver,
+  type PoolShape,
+  type PoolSnapshot,
+  type PoolStats,
+  type ReclaimResult,
+} from "../zpool/index.ts";
+import type { Allocator, Place } from "./allocator.ts";
+import type { SharedPool } from "./attach.ts";
+import { badHandle, type HandleLayout } from "./handle.ts";
+import { LockedAllocator } from "./locked-allocator.ts";
+import type { EvictHandler } from "./options.ts";
+import { copyIn, copyOut, viewOf } from "./pieces.ts";
+import { closedError, Reclaims } from "./reclaims.ts";
+import {
+  F_REFUSED_ENOMEM,
+  F_REFUSED_ENOSPC,
+  LAYOUT_VERSION,
+  LOCK_CALLER,
+  LOCK_NONE,
+  LOCK_OWN,
+  type Table,
+  W_LOCKING,
+  W_PAGE_COUNT,
+} from "./table-header.ts";
+
+const RETRIES_DEFAULT = 8;
+
+/** What a pool is made of. */
+export interface ObjectPoolParts {
+  table: Table;
+  memory: PageMemory;
+  layout: HandleLayout;
+  shape: PoolShape;
+  /**
+   * Makes the allocator on the table for this thread.
+   *
+   * @param seat - what marks of this thread carry: 0 in a pool for one thread, where nothing need be noted.
+   */
+  allocatorOf: (seat: number) => Allocator;
+  onEvict: EvictHandler | null;
+}
+
+/**
+ * The pool that users hold, over any {@link Allocator}: checks, bytes, the evict handler, events, threads.
+ *
+ * Misuse throws, an expected refusal is returned, and then nothing changed.
+ */
+export class ObjectPool implements DriverPool {
+  readonly #memory: PageMemory;
+  readonly #layout: HandleLayout;
+  readonly #shape: PoolShape;
+  #table: Table;
+  #observer: PoolObserver | null = null;
+
+  readonly #allocator: Allocator;
+  /** The same as `#allocator` in a pool that keeps its threads apart itself. */
+  readonly #locked: LockedAllocator | null;
+  /** The largest object that alloc takes: after close() none, so that no other test is needed. */
+  #objectBytesMax = 0;
+  #closed = false;
+  readonly #reclaims: Reclaims;
+  /** Filled anew at each use, so that reading and writing need no object of their own. */
+  readonly #place: Place = { page: 0, pageByte: 0, offset: 0, size: 0, offset2: 0, size2: 0 };
+  /** Copies that `map` gave out for writing, where objects move. */
+  readonly #copies = new Map<Handle, Uint8Array>();
+
+  /** @throws {ZbudError} `EBUSY` if as many threads as a shared pool takes are at it. */
+  constructor({ table, memory, layout, shape, allocatorOf, onEvict }: ObjectPoolParts) {
+    this.#table = table;
+    this.#memory = memory;
+    this.#layout = layout;
+    this.#shape = shape;
+    this.#locked = table[W_LOCKING] === LOCK_OWN ? new LockedAllocator(table, allocatorOf) : null;
+    this.#allocator = this.#locked ?? allocatorOf(table[W_LOCKING] === LOCK_CALLER ? 1 : 0);
+    this.#objectBytesMax = this.#allocator.objectBytesMax | 0;
+    this.#reclaims = new Reclaims(this.#allocator, onEvict, this);
+  }
+
+  /**
+   * What another thread needs to open this pool: plain data for `postMessage` or `workerData`. Nothing is
+   * copied.
+   *
+   * @throws {ZbudError} `EINVAL` if the pool was made without `shared: true`; `ECLOSED` after `close()`.
+   */
+  share(): SharedPool {
+    if (this.#closed) throw closedError();
+    const table = this.#table.buffer;
+    const pages = this.#memory.buffer;
+    if (table instanceof ArrayBuffer || pages instanceof ArrayBuffer) {
+      throw new ZbudError("EINVAL", "this pool is for one thread; make it with shared: true to share it");
+    }
+    return { zbud: LAYOUT_VERSION, table, pages };
+  }
+
+  /**
+   * Looks for threads that were attached and are gone, and puts back the pages they had under reclaim. Other
+   * calls do so themselves when they meet a lock held by such a thread, or find no page to use.
+   *
+   * With `lock: "caller"` the pool knows of no threads: the caller, who holds the lock and took it from a dead
+   * thread, has the pool repaired by this, whatever state it is in. Not from inside an evict handler.
+   *
+   * @returns how many threads were found gone.
+   * @throws {ZbudError} `ECLOSED` after `close()`.
+   */
+  recover(): number {
+    if (this.#closed) throw closedError();
+    if (this.#locked !== null) return this.#locked.recover();
+    if (this.#table[W_LOCKING] === LOCK_CALLER) this.#allocator.repair(() => true);
+    return 0;
+  }
+
+  /**
+   * Tells that a worker thread has exited, and recovers what it left: for its `exit` event. Only Linux lets
+   * the threads of a pool find that out themselves.
+   *
+   * @param threadId - the worker's `threadId`, noted while it ran: it is -1 afterwards.
+   * @throws {ZbudError} `ECLOSED` after `close()`.
+   */
+  threadGone(threadId: number): void {
+    if (this.#closed) throw closedError();
+    this.#locked?.threadGone(threadId);
+  }
+
+  /** The options that make another pool of the same shape. */
+  get shape(): PoolShape {
+    return this.#shape;
+  }
+
+  /** Whether the pool has an evict handler. */
+  get evictable(): boolean {
+    return this.#reclaims.evictable;
+  }
+
+  /** Bytes of a page; of a pool with several sizes, of the largest. */
+  get pageSize(): number {
+    return this.#shape.pageSize;
+  }
+
+  /** Pages in use, those under reclaim included. */
+  get pageCount(): number {
+    if (this.#closed) throw closedError();
+    return this.#table[W_PAGE_COUNT];
+  }
+
+  /** Bytes of the pages in use. */
+  get totalBytes(): number {
+    if (this.#closed) throw closedError();
+    return this.#allocator.pageBytes();
+  }
+
+  /** Pages that the last reclaim by this thread released. */
+  get releasedPages(): number {
+    return this.#reclaims.pages;
+  }
+
+  /** Bytes of the pages that the last reclaim by this thread released. */
+  get releasedBytes(): number {
+    return this.#reclaims.bytes;
+  }
+
+  /** The largest object that a page takes, in bytes. */
+  get objectBytesMax(): number {
+    return this.#allocator.objectBytesMax;
+  }
+
+  /**
+   * Reserves room for one object, without moving or evicting another: in the tightest gap that takes it,
+   * else in a new page.
+   *
+   * @param size - bytes, a positive integer; rounded up to whole chunks inside the page.
+   * @returns a {@link Handle}, or why there is none: `"ENOSPC"` (never fits a page of this pool: keep it
+   *   uncompressed) or `"ENOMEM"` (no page to be had: reclaim, then try again). Then nothing changed.
+   * @throws {ZbudError} `EINVAL` if `size` is not a positive integer; `ECLOSED` after `close()`.
+   * @remarks The bytes are not zeroed. A fixed number of steps; allocates no JavaScript object.
+   */
+  alloc(size: number): Handle | AllocRefusal {
+    if (typeof size !== "number" || (size | 0) !== size || size <= 0 || size > this.#objectBytesMax) {
+      return this.#refuseSize(size);
+    }
+    const handle = this.#allocator.alloc(size);
+    if (handle === null) return this.#refuseFull(size);
+    if (this.#observer !== null) this.#observer.onAlloc?.(size, handle);
+    return handle;
+  }
+
+  /**
+   * Frees an object. Its handle is void from here on, and is recognised as such when it comes again. A page
+   * that holds nothing any more is released, unless it is under reclaim: then the reclaim releases it.
+   *
+   * @throws {ZbudError} `EBADF` if this pool has no such object, and then nothing changed; `ECLOSED` after
+   *   `close()`.
+   * @remarks A fixed number of steps; allocates no JavaScript object.
+   */
+  free(handle: Handle): void {
+    if (typeof handle !== "number" || !this.#allocator.free(handle)) throw this.#handleError(handle);
+    if (this.#copies.size > 0) this.#copies.delete(handle);
+    if (this.#observer !== null) this.#observer.onFree?.(handle);
+  }
+
+  /**
+   * A view of exactly the object's bytes. Where nothing moves it stays valid until the object is freed. A view
+   * that outlives its object shows what is stored there next, or has no bytes any more after {@link trim} or
+   * {@link close}; so drop it when you free. Where objects move it is a copy, which {@link unmap} writes back.
+   *
+   * @param mode - `"ro"` is the caller's promise not to write, or that what is written may be lost.
+   * @throws {ZbudError} `EINVAL` for another mode, or if the pool's buffer was transferred away.
+   * @throws {ZbudError} `EBADF`, `ECLOSED` as {@link free}.
+   * @remarks Makes one Uint8Array. Does not touch the LRU. {@link read} and {@link write} copy instead.
+   */
+  map(handle: Handle, mode: MapMode = "rw"): Uint8Array {
+    const { offset, size, size2 } = this.#placeOf(handle);
+    if (mode !== "rw" && mode !== "ro") {
+      throw new ZbudError("EINVAL", `an object is mapped "rw" or "ro", not ${show(mode)}`);
+    }
+    if (!this.#allocator.moves) return viewOf(this.#memory, offset, size);
+    const copy = this.#copies.get(handle) ?? new Uint8Array(size + size2);
+    this.read(handle, copy);
+    if (mode === "rw") this.#copies.set(handle, copy);
+    return copy;
+  }
+
+  /** Ends what {@link map} began: where that gave a copy for writing, writes it back. */
+  unmap(handle: Handle): void {
+    this.#placeOf(handle);
+    const copy = this.#copies.get(handle);
+    if (copy === undefined) return;
+    this.#copies.delete(handle);
+    this.write(handle, copy);
+  }
+
+  /**
+   * Copies an object out.
+   *
+   * @param into - at least as long as the object; what lies behind the object's length is left alone.
+   * @returns the object's size in bytes.
+   * @throws {ZbudError} `EINVAL` if `into` is too short, or no Uint8Array; `EBADF`, `ECLOSED` as {@link free}.
+   */
+  read(handle: Handle, into: Uint8Array): number {
+    if (this.#allocator.moves && this.#locked !== null) {
+      return this.#locked.locked(() => this.#read(handle, into));
+    }
+    return this.#read(handle, into);
+  }
+
+  /**
+   * Copies bytes into an object, from its start.
+   *
+   * @param bytes - at most as long as the object; what lies behind them in it is left alone.
+   * @throws {ZbudError} `EINVAL` if there are too many, or `bytes` is no Uint8Array; `EBADF`, `ECLOSED` as {@link free}.
+   */
+  write(handle: Handle, bytes: Uint8Array): void {
+    if (this.#allocator.moves && this.#locked !== null) {
+      this.#locked.locked(() => this.#write(handle, bytes));
+    } else {
+      this.#write(handle, bytes);
+    }
+  }
+
+  /** The object's size in bytes, as asked for. Throws `EBADF`, `ECLOSED` as {@link free}. */
+  sizeOf(handle: Handle): number {
+    const { size, size2 } = this.#placeOf(handle);
+    return size + size2;
+  }
+
+  /**
+   * Frees one page, or one group of pages, for the fewest evictions that the allocator can: takes the one that
+   * is to go next, at the tail of the LRU where there is one, and has the evict handler evict its objects. If
+   * one stays, the rest are spared, the page is listed again, at the head of the LRU, and the next one is tried.
+   *
+   * @param retries - the most pages to try.
+   * @returns `"ok"`: one page was released. `"EAGAIN"`: all tries were used. `"EINVAL"`: the pool has no
+   *   evict handler or no page, or `retries` is 0; nothing moved.
+   * @throws {ZbudError} `EINVAL` if `retries` is not a whole number; `ECLOSED` after `close()`. What the
+   *   handler throws comes through, after the page was put back.
+   * @remarks May be called from inside the handler: the page
+   *   under reclaim is not found again.
+   */
+  reclaimPage(retries: number = RETRIES_DEFAULT): ReclaimResult {
+    if (this.#closed) throw closedError();
+    if (!Number.isInteger(retries) || retries < 0) {
+      throw new ZbudError("EINVAL", `retries must be a whole number of pages to try, not ${show(retries)}`);
+    }
+    return this.#reclaims.reclaim(retries);
+  }
+
+  /**
+   * Gives memory behind the last page in use back to the system, as far as the pool's buffer allows: the end
+   * of a pool that is not shared; nothing of a shared one.
+   *
+   * @returns bytes given back.
+   * @throws {ZbudError} `ECLOSED` after `close()`.
+   * @remarks Walks the page table, about 10 ns a page, and puts free pages in order: those at the front of the
+   *   pool are taken next. The engine zeroes what it gives back, about a second for each GiB.
+   */
+  trim(): number {
+    if (this.#closed) throw closedError();
+    const committed = this.#memory.buffer.byteLength;
+    this.#allocator.trim();
+    return committed - this.#memory.buffer.byteLength;
+  }
+
+  /** Where an object lies. Throws `EBADF`, `ECLOSED` as {@link free}. */
+  inspect(handle: Handle): ObjectPlace {
+    const { page, pageByte, offset, size, size2 } = this.#placeOf(handle);
+    return { page, offset: offset - pageByte, size: size + size2 };
+  }
+
+  /**
+   * Calls `visit` for every live object, in no order. It may free the object that it is called for, and nothing
+   * else. Throws `ECLOSED` after `close()`; what `visit` throws comes through.
+   *
+   * @remarks Walks the page table, about 10 ns a page.
+   */
+  objects(visit: (handle: Handle, size: number) => void): void {
+    if (this.#closed) throw closedError();
+    this.#allocator.objects(visit);
+  }
+
+  /**
+   * Figures of this moment. Throws `ECLOSED` after `close()`.
+   *
+   * @remarks Walks the page table, about 10 ns a page, so that alloc and free need not count.
+   */
+  stats(): PoolStats {
+    if (this.#closed) throw closedError();
+    return this.#allocator.stats();
+  }
+
+  /**
+   * What lies where, as plain data: every page with its objects, the lists and the LRU in their order, never
+   * the stored bytes. Throws `ECLOSED` after `close()`.
+   *
+   * @remarks Walks the page table and copies it; for tests and viewers.
+   */
+  snapshot(): PoolSnapshot {
+    if (this.#closed) throw closedError();
+    return this.#allocator.snapshot();
+  }
+
+  /**
+   * Checks every invariant of the page table.
+   *
+   * @throws {ZbudError} `ECORRUPT` naming the first that does not hold; `ECLOSED` after `close()`.
+   * @remarks Walks everything; for tests and for the hunt after a bug.
+   */
+  verify(): void {
+    if (this.#closed) throw closedError();
+    // Reclaims of other threads are not known here.
+    this.#allocator.verify(this.#table[W_LOCKING] === LOCK_NONE ? this.#reclaims.underWay : null);
+  }
+
+  /**
+   * Tells a listener what happens from here on, or nobody (`null`).
+   *
+   * @throws {ZbudError} `EBUSY` if another listener is there: it would miss what comes; `EINVAL` if this is
+   *   none; `ECLOSED`.
+   */
+  observe(observer: PoolObserver | null): void {
+    if (this.#closed) throw closedError();
+    checkObserver(observer);
+    if (observer !== null && this.#observer !== null) {
+      throw new ZbudError("EBUSY", "this pool has an observer already; end that one first: observe(null)");
+    }
+    this.#observer = observer;
+    this.#reclaims.observer = observer;
+  }
+
+  /** Ends the pool and gives its memory back. Any later call throws `ECLOSED`; a second close does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#objectBytesMax = -1;
+    this.#allocator.close();
+    this.#observer = null;
+    this.#reclaims.close();
+    this.#table = new Int32Array(0);
+    this.#copies.clear();
+    this.#memory.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #read(handle: Handle, into: Uint8Array): number {
+    const place = this.#placeOf(handle);
+    const size = place.size + place.size2;
+    checkBytes(into);
+    if (into.length < size) {
+      throw new ZbudError(
+        "EINVAL",
+        `the object has ${size} bytes and the buffer to read into ${into.length}; give one of at least its size`,
+      );
+    }
+    copyOut(this.#memory, place, into);
+    return size;
+  }
+
+  #write(handle: Handle, bytes: Uint8Array): void {
+    const place = this.#placeOf(handle);
+    const size = place.size + place.size2;
+    checkBytes(bytes);
+    if (bytes.length > size) {
+      throw new ZbudError(
+        "EINVAL",
+        `${bytes.length} bytes do not fit an object of ${size}; allocate one of the size that you write`,
+      );
+    }
+    copyIn(this.#memory, place, bytes);
+  }
+
+  /** Where a live object is: a record that the next call fills anew. */
+  #placeOf(handle: Handle): Place {
+    const locator = typeof handle === "number" ? this.#allocator.find(handle) : 0;
+    if (locator === 0) throw this.#handleError(handle);
+    const place = this.#place;
+    this.#allocator.place(locator, place);
+    if (place.size === 0) throw this.#handleError(handle); // freed by another thread just now
+    return place;
+  }
+
+  #refuseSize(size: number): AllocRefusal {
+    if (this.#closed) throw closedError();
+    if (typeof size !== "number" || !Number.isInteger(size) || size <= 0) {
+      if (this.#observer !== null) this.#observer.onAlloc?.(size, "EINVAL");
+      throw new ZbudError("EINVAL", `size must be a positive whole number of bytes, not ${show(size)}`);
+    }
+    this.#allocator.count(F_REFUSED_ENOSPC, 1);
+    if (this.#observer !== null) this.#observer.onAlloc?.(size, "ENOSPC");
+    return "ENOSPC";
+  }
+
+  #refuseFull(size: number): AllocRefusal {
+    this.#allocator.count(F_REFUSED_ENOMEM, 1);
+    if (this.#observer !== null) this.#observer.onAlloc?.(size, "ENOMEM");
+    return "ENOMEM";
+  }
+
+  #handleError(handle: unknown): ZbudError {
+    return this.#closed ? closedError() : badHandle(this.#layout, handle);
+  }
+}
