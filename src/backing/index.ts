@@ -1,3 +1,12 @@
+export {
+  FileBacking,
+  type FileParts,
+  type SharedFileBacking,
+} from "./file/file-backing.ts";
+export type { FileIo } from "./file/io.ts";
+export type { OpenedFile } from "./file/open.ts";
+export type { FileBackingOptions } from "./file/options.ts";
+export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";
 export type {
   Backing,
   BackingKey,

@@ -121,7 +121,7 @@ export interface Backing {
    * The caller must look again whether the key is still its own: others may have written or deleted meanwhile.
    *
    * @returns a record with bytes of its own, or null: a miss.
-   * @throws {ZbudError} (as a rejection) `EBADMSG`: the bytes are damaged, and the record is gone from now on;
+   * @throws {ZbudError} (as a rejection, `EINVAL` too) `EBADMSG`: the bytes are damaged, and the record is gone from now on;
    *   `EIO`, `ETIMEDOUT`, `EACCES`: the record may be readable later; `ECLOSED`.
    */
   read(key: BackingKey, options?: ReadOptions): Promise<BackingRecord | null>;
@@ -132,12 +132,16 @@ export interface Backing {
   /**
    * Whether a read would find the key, as far as that is known without I/O. True may still turn out a miss (an
    * expired record, a collision), false is certain.
+   *
+   * @throws {ZbudError} `ECLOSED`, `EINVAL`.
    */
   has(key: BackingKey): boolean | "unknown";
 
   /**
-   * Drops the record of a key, if there is one: from now on no read finds it. Never fails, and waits for
-   * nothing: what must still be told to a server is told later, again and again.
+   * Drops the record of a key, if there is one: from now on no read finds it. Waits for nothing: what must
+   * still be told to a server is told later, again and again.
+   *
+   * @throws {ZbudError} `ECLOSED`, `EINVAL`.
    */
   delete(key: BackingKey): void;
 

@@ -1,0 +1,68 @@
+import { pause, waitAtMost } from "../wait.ts";
+import type { FileState } from "./file-state.ts";
+import { encodeHeader, headerOffset } from "./header.ts";
+import { clearPins, writeIndex } from "./index-file.ts";
+import { writeAll } from "./io.ts";
+import { F_HEADER, F_SEQUENCE, W_AREA, W_FLUSHER } from "./layout.ts";
+
+/** A flush may take as many times longer than a single write or read. */
+const PATIENCE = 10;
+
+/**
+ * Makes what is in the store now what a later process finds: the records reach the disk, then the index does,
+ * in the area that the last header does not name, then a header that names it. Whenever the process or the
+ * system ends, the header that counts names an index that is whole.
+ *
+ * @param isClean - whether nothing will be written any more.
+ * @throws {ZbudError} `EIO`, `ENOSPC`, `ETIMEDOUT`: the file has the state of the flush before.
+ */
+export async function flushFile(state: FileState, isClean: boolean): Promise<void> {
+  const { io, file, words, settings } = state;
+  const { header, numbers } = words;
+  const timeoutMs = settings.timeoutMs * PATIENCE;
+  await takeTurn(state, timeoutMs);
+  const work = async (): Promise<void> => {
+    const area = header[W_AREA] === 0 ? 1 : 0;
+    clearPins(words, area, state.locked);
+    const written = await writeIndex(io, file, words, area, state.locked);
+    await io.sync(file);
+    const number = numbers[F_HEADER] + 1;
+    const block = encodeHeader({
+      storeNumber: state.storeNumber,
+      number,
+      isClean,
+      area,
+      ...written,
+      sequence: numbers[F_SEQUENCE],
+      geometry: words.geometry,
+    });
+    await writeAll(io, file, block, headerOffset(number));
+    await io.sync(file);
+    state.locked(() => {
+      numbers[F_HEADER] = number;
+      header[W_AREA] = area;
+    });
+    clearPins(words, area === 0 ? 1 : 0, state.locked);
+  };
+  const working = work().finally(() => Atomics.compareExchange(header, W_FLUSHER, state.seat, 0));
+  try {
+    await waitAtMost(working, timeoutMs, () => state.timeout("a flush"));
+  } catch (cause) {
+    throw state.fault("the index cannot be written", cause);
+  }
+}
+
+/** One flush at a time, over all threads. */
+async function takeTurn(state: FileState, timeoutMs: number): Promise<void> {
+  const { header } = state.words;
+  for (const start = performance.now(); ; ) {
+    const taken = Atomics.compareExchange(header, W_FLUSHER, 0, state.seat);
+    if (taken === 0) return;
+    if (taken !== state.seat && state.isGone(taken)) {
+      Atomics.compareExchange(header, W_FLUSHER, taken, 0);
+      continue;
+    }
+    if (performance.now() - start > timeoutMs) throw state.timeout("the flush before this one");
+    await pause(2);
+  }
+}

@@ -1,0 +1,142 @@
+import { Seats, ThreadLock, ZbudError } from "../../base/index.ts";
+import { crc32 } from "../record.ts";
+import { faultOf } from "../system.ts";
+import type { BackingKey } from "../types.ts";
+import type { FileIo } from "./io.ts";
+import { F_BUDGET, F_BUDGET_AT, type SlotWords, W_CLOSED, W_LOCK, W_STORE_NUMBER } from "./layout.ts";
+import { type IndexKey, SlotTable } from "./slot-table.ts";
+
+/** What a thread needs to know to take part. */
+export interface FileSettings {
+  readonly path: string;
+  readonly timeoutMs: number;
+  readonly inFlightBytesMax: number;
+  /** 0: no bound. */
+  readonly writeBytesPerSecond: number;
+}
+
+/** A file store as one thread has it: the open file, the shared index, and the lock around it. */
+export class FileState {
+  readonly settings: FileSettings;
+  readonly io: FileIo;
+  readonly file: number;
+  readonly words: SlotWords;
+  readonly table: SlotTable;
+  readonly seat: number;
+  /** The time in ms since 1970. */
+  readonly now: () => number;
+  /** Whether this thread's store was closed. */
+  isClosed = false;
+  readonly #seats: Seats;
+  readonly #lock: ThreadLock;
+
+  /** @throws {ZbudError} `EBUSY` if 127 threads use the index already. */
+  constructor(settings: FileSettings, io: FileIo, file: number, words: SlotWords, now: () => number) {
+    this.settings = settings;
+    this.io = io;
+    this.file = file;
+    this.words = words;
+    this.now = now;
+    this.table = new SlotTable(words);
+    this.#seats = new Seats(words.header, words.seatsAt);
+    this.seat = this.#seats.enter();
+    if (this.seat === 0) throw new ZbudError("EBUSY", "127 threads use this file store, and more cannot");
+    this.#lock = new ThreadLock(words.header, W_LOCK, this.seat, this.#seats, () =>
+      this.table.repair((seat) => this.isGone(seat)),
+    );
+  }
+
+  /** Does something with the lock held. After an exception whoever comes next repairs first. */
+  readonly locked = <Result>(act: () => Result): Result => {
+    this.#lock.acquire();
+    let result: Result;
+    try {
+      result = act();
+    } catch (error) {
+      this.#lock.abandon();
+      throw error;
+    }
+    this.#lock.release();
+    return result;
+  };
+
+  isGone(seat: number): boolean {
+    return seat === 0 || (seat !== this.seat && this.#seats.isGone(seat));
+  }
+
+  tellGone(threadId: number): void {
+    this.#seats.tellGone(threadId);
+    this.recover();
+  }
+
+  /** Frees what threads that are gone were writing. */
+  recover(): void {
+    this.locked(() => this.table.repair((seat) => this.isGone(seat)));
+  }
+
+  leave(): void {
+    this.#seats.leave(this.seat);
+  }
+
+  /** Whether calls are answered with ECLOSED: this thread's store or the owner's was closed. */
+  get ended(): boolean {
+    return this.isClosed || Atomics.load(this.words.header, W_CLOSED) === 1;
+  }
+
+  /** What calls are answered with from then on. */
+  closedError(): ZbudError {
+    return new ZbudError("ECLOSED", `the file store ${this.settings.path} was closed`);
+  }
+
+  get storeNumber(): number {
+    return this.words.header[W_STORE_NUMBER] >>> 0;
+  }
+
+  /** Adds to a counter. The caller holds the lock. */
+  count(counter: number, by = 1): void {
+    this.words.numbers[counter] += by;
+  }
+
+  indexKey(key: BackingKey): IndexKey {
+    return { k0: key.k0, k1: key.k1, prefix: key.prefix.length === 0 ? 0 : crc32(key.prefix) | 0 };
+  }
+
+  /** Bytes that records of `bytes` take in the file. */
+  span(bytes: number): number {
+    const { unitBytes } = this.words.geometry;
+    return Math.ceil(bytes / unitBytes) * unitBytes;
+  }
+
+  positionOf(unit: number): number {
+    const { dataOffset, unitBytes } = this.words.geometry;
+    return dataOffset + unit * unitBytes;
+  }
+
+  /**
+   * Takes bytes from the budget of a second, which fills up evenly and holds a second's worth; a larger record
+   * needs it full and leaves a debt. The caller holds the lock.
+   */
+  takeBudget(bytes: number): boolean {
+    const { writeBytesPerSecond: rate } = this.settings;
+    if (rate === 0) return true;
+    const { numbers } = this.words;
+    const now = this.now();
+    // A clock that was set back gives nothing.
+    const elapsedMs = Math.max(0, now - numbers[F_BUDGET_AT]);
+    const filled = Math.min(rate, numbers[F_BUDGET] + (elapsedMs / 1000) * rate);
+    numbers[F_BUDGET_AT] = now;
+    numbers[F_BUDGET] = filled;
+    if (filled < Math.min(bytes, rate)) return false;
+    numbers[F_BUDGET] = filled - bytes;
+    return true;
+  }
+
+  fault(what: string, cause: unknown): ZbudError {
+    return faultOf(`${this.settings.path}: ${what}`, cause);
+  }
+
+  timeout(what: string): ZbudError {
+    const { path, timeoutMs } = this.settings;
+    return new ZbudError("ETIMEDOUT", `${path}: ${what} did not end within ${timeoutMs} ms`);
+  }
+}

@@ -1,0 +1,298 @@
+import type { ZbudError } from "../../base/index.ts";
+import { encodeRecord, recordBytes, sealRecord } from "../record.ts";
+import type { BackingRecord, WriteOutcome } from "../types.ts";
+import type { FileState } from "./file-state.ts";
+import { writeAll, writeAllSync } from "./io.ts";
+import {
+  F_BYTES_WRITTEN,
+  F_RECORDS_WRITTEN,
+  F_REFUSED,
+  F_WRITES_FAILED,
+  R_BYTES,
+  R_START,
+  ROW_WORDS,
+} from "./layout.ts";
+
+/** Memory that records wait in until they are written; what lies in a row there and in the file goes at once. */
+const CHUNK_BYTES = 256 * 1024;
+/** Chunks that are kept for the next records. */
+const SPARE_CHUNKS = 4;
+/** Writes under way at a time: the others of the process's four I/O threads are for reads and other work. */
+const WRITES_AT_A_TIME = 2;
+
+interface Chunk {
+  readonly buffer: Buffer;
+  used: number;
+  /** Jobs with bytes in here. */
+  jobs: number;
+}
+
+/** One call of write(), until all its outcomes are there. */
+interface Call {
+  readonly outcomes: WriteOutcome[];
+  left: number;
+  readonly resolve: (outcomes: WriteOutcome[]) => void;
+}
+
+/** Bytes that go to one place in one write: one record, or several side by side. */
+interface Job {
+  readonly chunk: Chunk;
+  readonly from: number;
+  to: number;
+  readonly position: number;
+  readonly rows: number[];
+  /** For each row its call, and which of the call's records it is. */
+  readonly calls: Call[];
+  readonly places: number[];
+  /** Its time is over, its callers have their outcome, and it may still end. */
+  isLost: boolean;
+  readonly ended: Promise<void>;
+  readonly end: () => void;
+}
+
+/** The records of one thread that are on their way into the file. */
+export class FileWriter {
+  readonly #state: FileState;
+  readonly #queue: Job[] = [];
+  readonly #jobs: Set<Job> = new Set();
+  readonly #spare: Chunk[] = [];
+  #chunk: Chunk | null = null;
+  /** The last job, while more can join it. */
+  #open: Job | null = null;
+  #active = 0;
+  #lost = 0;
+  #isScheduled = false;
+  #bytesInFlight = 0;
+  #scratch: Buffer = Buffer.alloc(0);
+
+  constructor(state: FileState) {
+    this.#state = state;
+  }
+
+  get bytesInFlight(): number {
+    return this.#bytesInFlight;
+  }
+
+  /** Whether a write did not answer in time, and still does not. */
+  get isDown(): boolean {
+    return this.#lost > 0;
+  }
+
+  write(records: readonly BackingRecord[], recordBytesMax: number): Promise<WriteOutcome[]> {
+    const { promise, resolve } = Promise.withResolvers<WriteOutcome[]>();
+    const call: Call = { outcomes: new Array<WriteOutcome>(records.length), left: records.length, resolve };
+    records.forEach((record, place) => {
+      const taken = this.#take(record, recordBytesMax);
+      if (typeof taken === "number") this.#stage(record, taken, call, place);
+      else settle(call, place, taken);
+    });
+    if (records.length === 0) resolve([]);
+    return promise;
+  }
+
+  writeSync(record: BackingRecord, recordBytesMax: number): WriteOutcome {
+    const state = this.#state;
+    const row = this.#take(record, recordBytesMax);
+    if (typeof row !== "number") return row;
+    const bytes = recordBytes(record);
+    const span = state.span(bytes);
+    if (this.#scratch.length < span) this.#scratch = Buffer.alloc(Math.max(span, 8192));
+    const into = this.#scratch.subarray(0, span);
+    this.#encode(record, row, into, 0);
+    let error: ZbudError | null = null;
+    try {
+      writeAllSync(state.io, state.file, into, this.#positionOf(row));
+    } catch (cause) {
+      error = state.fault("a write failed", cause);
+    }
+    return state.locked(() => this.#finish(row, bytes, error));
+  }
+
+  /** When every write that was accepted up to now has ended. False: one did not in its time. */
+  async drain(): Promise<boolean> {
+    const jobs = [...this.#jobs];
+    await Promise.all(jobs.map((job) => job.ended));
+    return this.#lost === 0;
+  }
+
+  /** A row for a record, or why it is refused. What the key had is dropped either way. */
+  #take(record: BackingRecord, recordBytesMax: number): number | WriteOutcome {
+    const state = this.#state;
+    const bytes = recordBytes(record);
+    const span = state.span(bytes);
+    const key = state.indexKey(record.key);
+    return state.locked((): number | WriteOutcome => {
+      if (state.ended) return state.closedError();
+      let outcome: WriteOutcome = "ENOSPC";
+      if (bytes > recordBytesMax) outcome = "EFBIG";
+      else if (
+        this.isDown ||
+        this.#bytesInFlight + span > state.settings.inFlightBytesMax ||
+        !state.takeBudget(span)
+      ) {
+        outcome = "EAGAIN";
+      } else {
+        const row = state.table.begin(key, bytes, state.seat);
+        if (row !== 0) return row;
+      }
+      state.table.remove(key);
+      state.count(F_REFUSED);
+      return outcome;
+    });
+  }
+
+  #stage(record: BackingRecord, row: number, call: Call, place: number): void {
+    const span = this.#state.span(recordBytes(record));
+    const position = this.#positionOf(row);
+    const chunk = this.#chunkFor(span);
+    let job = this.#open;
+    if (job === null || job.chunk !== chunk || job.position + (job.to - job.from) !== position) {
+      job = newJob(chunk, position);
+      chunk.jobs++;
+      this.#open = job;
+      this.#queue.push(job);
+      this.#jobs.add(job);
+    }
+    this.#encode(record, row, chunk.buffer, chunk.used);
+    chunk.used += span;
+    job.to = chunk.used;
+    job.rows.push(row);
+    job.calls.push(call);
+    job.places.push(place);
+    this.#bytesInFlight += span;
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      // Whatever else this turn of the event loop writes goes along.
+      setImmediate(() => {
+        this.#isScheduled = false;
+        this.#pump();
+      });
+    }
+  }
+
+  #encode(record: BackingRecord, row: number, into: Buffer, at: number): void {
+    const state = this.#state;
+    const bytes = recordBytes(record);
+    encodeRecord(record, state.table.sequenceOf(row), into, at);
+    sealRecord(into, at, bytes, state.storeNumber);
+    // What was in this memory before is nobody's business.
+    into.fill(0, at + bytes, at + state.span(bytes));
+  }
+
+  #positionOf(row: number): number {
+    return this.#state.positionOf(this.#state.words.rows[row * ROW_WORDS + R_START]);
+  }
+
+  #chunkFor(span: number): Chunk {
+    const now = this.#chunk;
+    if (now !== null && now.used + span <= now.buffer.length) return now;
+    if (span > CHUNK_BYTES) return { buffer: Buffer.allocUnsafeSlow(span), used: 0, jobs: 0 };
+    const next = this.#spare.pop() ?? { buffer: Buffer.allocUnsafeSlow(CHUNK_BYTES), used: 0, jobs: 0 };
+    this.#chunk = next;
+    if (now !== null && now.jobs === 0) this.#giveBack(now);
+    return next;
+  }
+
+  #giveBack(chunk: Chunk): void {
+    if (chunk.buffer.length !== CHUNK_BYTES) return;
+    chunk.used = 0;
+    if (chunk !== this.#chunk && this.#spare.length < SPARE_CHUNKS) this.#spare.push(chunk);
+  }
+
+  #pump(): void {
+    while (this.#active < WRITES_AT_A_TIME && this.#lost === 0) {
+      const job = this.#queue.shift();
+      if (job === undefined) return;
+      if (job === this.#open) this.#open = null;
+      void this.#run(job);
+    }
+  }
+
+  async #run(job: Job): Promise<void> {
+    const state = this.#state;
+    this.#active++;
+    const timer = setTimeout(() => this.#lose(job), state.settings.timeoutMs);
+    let error: ZbudError | null = null;
+    try {
+      await writeAll(state.io, state.file, job.chunk.buffer.subarray(job.from, job.to), job.position);
+    } catch (cause) {
+      error = state.fault("a write failed", cause);
+    }
+    clearTimeout(timer);
+    if (job.isLost) this.#lost--;
+    else this.#active--;
+    this.#conclude(job, error);
+    this.#pump();
+  }
+
+  /** A write has not ended in its time: it and all that wait behind it have failed. */
+  #lose(job: Job): void {
+    const state = this.#state;
+    const error = state.timeout("a write");
+    job.isLost = true;
+    this.#lost++;
+    this.#active--;
+    state.locked(() => {
+      for (const row of job.rows) state.table.doom(row);
+      state.count(F_WRITES_FAILED, job.rows.length);
+    });
+    for (const [index, call] of job.calls.entries()) settle(call, job.places[index], error);
+    job.end();
+    this.#open = null;
+    for (const waiting of this.#queue.splice(0)) this.#conclude(waiting, error);
+  }
+
+  /** A job's I/O has ended, or never began. */
+  #conclude(job: Job, error: ZbudError | null): void {
+    const state = this.#state;
+    const { rows } = state.words;
+    const outcomes = state.locked(() =>
+      job.rows.map((row) => {
+        if (!job.isLost) return this.#finish(row, rows[row * ROW_WORDS + R_BYTES], error);
+        state.table.abort(row);
+        return "ECANCELED";
+      }),
+    );
+    this.#bytesInFlight -= job.to - job.from;
+    this.#jobs.delete(job);
+    if (--job.chunk.jobs === 0 && job.chunk !== this.#chunk) this.#giveBack(job.chunk);
+    else if (job.chunk.jobs === 0) job.chunk.used = 0;
+    if (job.isLost) return;
+    for (const [index, call] of job.calls.entries()) settle(call, job.places[index], outcomes[index]);
+    job.end();
+  }
+
+  /** Books the end of one record's write. The lock is held. */
+  #finish(row: number, bytes: number, error: ZbudError | null): WriteOutcome {
+    const state = this.#state;
+    if (error !== null) {
+      state.table.abort(row);
+      state.count(F_WRITES_FAILED);
+      return error;
+    }
+    state.count(F_RECORDS_WRITTEN);
+    state.count(F_BYTES_WRITTEN, state.span(bytes));
+    return state.table.commit(row) ? "ok" : "ECANCELED";
+  }
+}
+
+function newJob(chunk: Chunk, position: number): Job {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return {
+    chunk,
+    from: chunk.used,
+    to: chunk.used,
+    position,
+    rows: [],
+    calls: [],
+    places: [],
+    isLost: false,
+    ended: promise,
+    end: resolve,
+  };
+}
+
+function settle(call: Call, place: number, outcome: WriteOutcome): void {
+  call.outcomes[place] = outcome;
+  if (--call.left === 0) call.resolve(call.outcomes);
+}

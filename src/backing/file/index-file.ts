@@ -1,0 +1,144 @@
+import { crc32 } from "../record.ts";
+import { type FileIo, readAll, writeAll } from "./io.ts";
+import {
+  ENTRY_BYTES,
+  F_CLEARED,
+  HEADER_BYTES,
+  LIVE,
+  R_BYTES,
+  R_K0,
+  R_K1,
+  R_PREFIX,
+  R_SEQUENCE,
+  R_START,
+  R_STATE,
+  ROW_WORDS,
+  type SlotGeometry,
+  type SlotWords,
+  W_NO_RUN_OF,
+  W_PINS,
+  W_ROWS_USED,
+} from "./layout.ts";
+import type { SlotTable } from "./slot-table.ts";
+import { fillBits } from "./units.ts";
+
+/** Entries that are read from the index in memory under one hold of the lock: some 50 µs. */
+const ENTRIES_AT_A_TIME = 2048;
+const UINT32 = 0x1_0000_0000;
+
+/** Where an index area begins. */
+export function areaOffset(geometry: SlotGeometry, area: 0 | 1): number {
+  return 2 * HEADER_BYTES + area * geometry.indexBytes;
+}
+
+/** What of an index was written, for the header. */
+export interface WrittenIndex {
+  readonly entries: number;
+  readonly entriesCrc: number;
+}
+
+/** Something to be done with the lock held. */
+export type Locked = <Result>(act: () => Result) => Result;
+
+/**
+ * Writes the records that are LIVE into an index area which no valid header names. An entry, 32 bytes:
+ * k0, k1, CRC-32 of the prefix (int32 each), first unit, bytes (uint32 each), sequence low and high (uint32
+ * each), 0.
+ *
+ * The lock is taken for a part of the rows at a time, so writes and deletes go on meanwhile: each key is in
+ * the index with what it had at one moment of this call. Units of entries are pinned as they are written, so
+ * that nobody writes over them before a newer index is there.
+ */
+export async function writeIndex(
+  io: FileIo,
+  file: number,
+  words: SlotWords,
+  area: 0 | 1,
+  locked: Locked,
+): Promise<WrittenIndex> {
+  const { header, rows, numbers, geometry } = words;
+  const block = Buffer.alloc(ENTRIES_AT_A_TIME * ENTRY_BYTES);
+  const position = areaOffset(geometry, area);
+  let entries = 0;
+  let entriesCrc = 0;
+  for (let row = 1; row <= header[W_ROWS_USED]; ) {
+    const from = row;
+    const filled = locked(() => {
+      const to = Math.min(from + ENTRIES_AT_A_TIME, header[W_ROWS_USED] + 1);
+      let count = 0;
+      for (row = from; row < to; row++) {
+        const at = row * ROW_WORDS;
+        if (rows[at + R_STATE] !== LIVE) continue;
+        const sequence = (rows[at + R_SEQUENCE] >>> 0) + (rows[at + R_SEQUENCE + 1] >>> 0) * UINT32;
+        if (sequence <= numbers[F_CLEARED]) continue;
+        encodeEntry(block, ENTRY_BYTES * count++, rows, at);
+        if (header[W_PINS] === 1) {
+          const units = Math.ceil(rows[at + R_BYTES] / geometry.unitBytes);
+          fillBits(words.pins[area], rows[at + R_START], units, true);
+        }
+      }
+      return count;
+    });
+    const bytes = block.subarray(0, filled * ENTRY_BYTES);
+    entriesCrc = crc32(bytes, entriesCrc);
+    await writeAll(io, file, bytes, position + entries * ENTRY_BYTES);
+    entries += filled;
+  }
+  return { entries, entriesCrc };
+}
+
+function encodeEntry(into: Buffer, to: number, rows: Int32Array, at: number): void {
+  [R_K0, R_K1, R_PREFIX, R_START, R_BYTES, R_SEQUENCE, R_SEQUENCE + 1].forEach((word, index) => {
+    into.writeInt32LE(rows[at + word], to + 4 * index);
+  });
+  into.writeInt32LE(0, to + 28);
+}
+
+/**
+ * Reads an index area into an empty table. False: the index is damaged, and the table is to be thrown away.
+ *
+ * @throws the system's error if the file cannot be read.
+ */
+export async function readIndex(
+  io: FileIo,
+  file: number,
+  table: SlotTable,
+  geometry: SlotGeometry,
+  area: 0 | 1,
+  written: WrittenIndex & { sequence: number },
+): Promise<boolean> {
+  const block = Buffer.alloc(ENTRIES_AT_A_TIME * ENTRY_BYTES);
+  let crc = 0;
+  for (let done = 0; done < written.entries; ) {
+    const count = Math.min(ENTRIES_AT_A_TIME, written.entries - done);
+    const bytes = block.subarray(0, count * ENTRY_BYTES);
+    const position = areaOffset(geometry, area) + done * ENTRY_BYTES;
+    if ((await readAll(io, file, bytes, position)) < bytes.length) return false;
+    crc = crc32(bytes, crc);
+    for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
+      const sequence = bytes.readUInt32LE(at + 20) + bytes.readUInt32LE(at + 24) * UINT32;
+      const slot = { start: bytes.readUInt32LE(at + 12), bytes: bytes.readUInt32LE(at + 16), sequence };
+      const key = {
+        k0: bytes.readInt32LE(at),
+        k1: bytes.readInt32LE(at + 4),
+        prefix: bytes.readInt32LE(at + 8),
+      };
+      const isPossible = slot.bytes > 0 && slot.start < geometry.unitCount && sequence <= written.sequence;
+      if (!isPossible || !table.restore(key, slot)) return false;
+    }
+    done += count;
+  }
+  return crc === written.entriesCrc;
+}
+
+/** Clears pins, a part under each hold of the lock. */
+export function clearPins(words: SlotWords, area: 0 | 1, locked: Locked): void {
+  const pins = words.pins[area];
+  const step = 2 ** 16;
+  for (let at = 0; at < pins.length; at += step) {
+    locked(() => {
+      pins.fill(0, at, Math.min(pins.length, at + step));
+      words.header[W_NO_RUN_OF] = 0;
+    });
+  }
+}

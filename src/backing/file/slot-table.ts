@@ -1,0 +1,347 @@
+import {
+  DOOMED,
+  F_CLEARED,
+  F_DROPPED,
+  F_SEQUENCE,
+  FREE,
+  LIVE,
+  R_BYTES,
+  R_K0,
+  R_K1,
+  R_NEWER,
+  R_NEXT,
+  R_OLDER,
+  R_PREFIX,
+  R_SEQUENCE,
+  R_START,
+  R_STATE,
+  R_WRITER,
+  ROW_WORDS,
+  type SlotWords,
+  W_CURSOR,
+  W_DROPS,
+  W_FREE_ROW,
+  W_NEWEST,
+  W_NO_RUN_OF,
+  W_OLDEST,
+  W_RECORDS,
+  W_ROWS_USED,
+  W_UNDER_WAY,
+  W_UNITS_USED,
+  WRITING,
+} from "./layout.ts";
+import { fillBits, UnitMap } from "./units.ts";
+
+const UINT32 = 0x1_0000_0000;
+
+/** A record's name as the index knows it. Two names may look alike here: the record itself has the prefix. */
+export interface IndexKey {
+  k0: number;
+  k1: number;
+  /** CRC-32 of the prefix, as an int32. */
+  prefix: number;
+}
+
+/** Where a record is. */
+export interface Slot {
+  row: number;
+  sequence: number;
+  start: number;
+  bytes: number;
+}
+
+/**
+ * Which record lies where: the algorithm on the words of layout.ts. The caller holds the lock.
+ *
+ * Invariants, which `verify()` of verify.ts checks:
+ *   I1  a row r ≥ 1 is FREE iff it is above W_ROWS_USED or on the free list.
+ *   I2  a LIVE or WRITING row is in the chain of its key's bucket, once; no two of them have one key.
+ *   I3  a LIVE row is on the list from W_OLDEST to W_NEWEST, once.
+ *   I4  the set bits of `used` are the units of the rows that are not FREE, and no two rows share one.
+ *
+ * Rows never move. A row's words are written before its state, and its state is cleared before its words
+ * mean something else, so `repair` can make everything else anew from the rows, whatever a thread that died
+ * left half done.
+ */
+export class SlotTable {
+  readonly #words: SlotWords;
+  readonly #units: UnitMap;
+
+  constructor(words: SlotWords) {
+    this.#words = words;
+    this.#units = new UnitMap(words);
+  }
+
+  /**
+   * Takes units for a record that is about to be written. What the key had is dropped.
+   *
+   * @returns the row, or 0: no room.
+   */
+  begin(key: IndexKey, bytes: number, writer: number): number {
+    this.remove(key);
+    const { header, rows } = this.#words;
+    const units = this.#unitsOf(bytes);
+    const start = this.#takeUnits(units);
+    if (start < 0) return 0;
+    let row = header[W_FREE_ROW];
+    if (row !== 0) header[W_FREE_ROW] = rows[row * ROW_WORDS + R_NEXT];
+    else row = ++header[W_ROWS_USED];
+    this.#name(row, key, start, bytes, this.#nextSequence());
+    const at = row * ROW_WORDS;
+    rows[at + R_WRITER] = writer;
+    rows[at + R_STATE] = WRITING;
+    this.#link(row);
+    header[W_UNITS_USED] += units;
+    header[W_UNDER_WAY]++;
+    return row;
+  }
+
+  /** The write of a row has ended well. False: the key has moved on, and the record is not there. */
+  commit(row: number): boolean {
+    const { header, rows } = this.#words;
+    const at = row * ROW_WORDS;
+    if (rows[at + R_STATE] === DOOMED || this.sequenceOf(row) <= this.#words.numbers[F_CLEARED]) {
+      this.abort(row);
+      return false;
+    }
+    rows[at + R_STATE] = LIVE;
+    header[W_UNDER_WAY]--;
+    this.#append(row);
+    return true;
+  }
+
+  /** The write of a row has ended badly, or in vain. */
+  abort(row: number): void {
+    if (this.#words.rows[row * ROW_WORDS + R_STATE] === WRITING) this.#unlink(row);
+    this.#words.header[W_UNDER_WAY]--;
+    this.#free(row);
+  }
+
+  /** Nobody waits for this write any more, but it may still end: its units stay taken until then. */
+  doom(row: number): void {
+    const at = row * ROW_WORDS + R_STATE;
+    if (this.#words.rows[at] !== WRITING) return;
+    this.#unlink(row);
+    this.#words.rows[at] = DOOMED;
+  }
+
+  /** Fills `slot` with where the key's record is. False: there is none. */
+  find(key: IndexKey, slot: Slot): boolean {
+    const row = this.#lookup(key);
+    if (row === 0) return false;
+    const { rows, numbers } = this.#words;
+    const at = row * ROW_WORDS;
+    slot.sequence = this.sequenceOf(row);
+    if (rows[at + R_STATE] !== LIVE || slot.sequence <= numbers[F_CLEARED]) return false;
+    slot.row = row;
+    slot.start = rows[at + R_START];
+    slot.bytes = rows[at + R_BYTES];
+    return true;
+  }
+
+  /** Whether a slot that was found is still what it was. */
+  isCurrent(slot: Slot): boolean {
+    const { rows, numbers } = this.#words;
+    const isLive = rows[slot.row * ROW_WORDS + R_STATE] === LIVE;
+    return isLive && this.sequenceOf(slot.row) === slot.sequence && slot.sequence > numbers[F_CLEARED];
+  }
+
+  /** Drops what the key has. */
+  remove(key: IndexKey): boolean {
+    const row = this.#lookup(key);
+    if (row === 0) return false;
+    if (this.#words.rows[row * ROW_WORDS + R_STATE] === LIVE) this.removeLive(row);
+    else this.doom(row);
+    return true;
+  }
+
+  /** Drops a LIVE row. */
+  removeLive(row: number): void {
+    this.#unlink(row);
+    this.#leave(row);
+    this.#free(row);
+  }
+
+  /** The oldest LIVE row, or 0. */
+  oldest(): number {
+    return this.#words.header[W_OLDEST];
+  }
+
+  sequenceOf(row: number): number {
+    const { rows } = this.#words;
+    const at = row * ROW_WORDS + R_SEQUENCE;
+    return (rows[at] >>> 0) + (rows[at + 1] >>> 0) * UINT32;
+  }
+
+  /** Puts a record that a file's index names into an empty table's next row. False: its units are not free. */
+  restore(key: IndexKey, slot: Omit<Slot, "row">): boolean {
+    const { header, rows, geometry, used } = this.#words;
+    const units = this.#unitsOf(slot.bytes);
+    if (header[W_ROWS_USED] >= geometry.rowsMax || slot.start + units > geometry.unitCount) return false;
+    for (let unit = slot.start; unit < slot.start + units; unit++) {
+      if (((used[unit >>> 5] >>> (unit & 31)) & 1) === 1) return false;
+    }
+    if (this.#lookup(key) !== 0) return false;
+    const row = ++header[W_ROWS_USED];
+    this.#name(row, key, slot.start, slot.bytes, slot.sequence);
+    rows[row * ROW_WORDS + R_STATE] = LIVE;
+    fillBits(used, slot.start, units, true);
+    header[W_UNITS_USED] += units;
+    this.#link(row);
+    this.#append(row);
+    return true;
+  }
+
+  /**
+   * Makes chains, lists, bits and counts anew from the rows, after a thread died. What it was writing is
+   * dropped: its row is free, since a thread that is gone has no I/O under way.
+   */
+  repair(isGone: (seat: number) => boolean): void {
+    const { header, rows, buckets, used } = this.#words;
+    buckets.fill(0);
+    used.fill(0);
+    for (const word of [W_FREE_ROW, W_UNITS_USED, W_RECORDS, W_OLDEST, W_NEWEST, W_UNDER_WAY, W_NO_RUN_OF]) {
+      header[word] = 0;
+    }
+    header[W_CURSOR] = 0;
+    // A thread may have died between raising the mark and using the row: then the row is free.
+    const live: number[] = [];
+    for (let row = header[W_ROWS_USED]; row >= 1; row--) {
+      const at = row * ROW_WORDS;
+      const isUnderWay = rows[at + R_STATE] === WRITING || rows[at + R_STATE] === DOOMED;
+      if (rows[at + R_STATE] === FREE || (isUnderWay && isGone(rows[at + R_WRITER]))) {
+        rows[at + R_STATE] = FREE;
+        rows[at + R_NEXT] = header[W_FREE_ROW];
+        header[W_FREE_ROW] = row;
+        continue;
+      }
+      const units = this.#unitsOf(rows[at + R_BYTES]);
+      fillBits(used, rows[at + R_START], units, true);
+      header[W_UNITS_USED] += units;
+      if (isUnderWay) header[W_UNDER_WAY]++;
+      if (rows[at + R_STATE] === LIVE) live.push(row);
+      if (rows[at + R_STATE] !== DOOMED) this.#link(row);
+    }
+    live.sort((one, other) => this.sequenceOf(one) - this.sequenceOf(other));
+    for (const row of live) this.#append(row);
+  }
+
+  #takeUnits(units: number): number {
+    const { header, geometry } = this.#words;
+    const drops = header[W_DROPS] === 1;
+    while (header[W_FREE_ROW] === 0 && header[W_ROWS_USED] >= geometry.rowsMax) {
+      if (!drops || !this.#drop()) return -1;
+    }
+    let start = this.#units.take(units);
+    while (start < 0 && drops) {
+      const given = header[W_OLDEST] === 0 ? -1 : this.#words.rows[header[W_OLDEST] * ROW_WORDS + R_START];
+      if (!this.#drop()) return -1;
+      start = this.#units.takeAround(given, units);
+    }
+    return start;
+  }
+
+  #drop(): boolean {
+    const row = this.oldest();
+    if (row === 0) return false;
+    this.removeLive(row);
+    this.#words.numbers[F_DROPPED]++;
+    return true;
+  }
+
+  #unitsOf(bytes: number): number {
+    return Math.ceil(bytes / this.#words.geometry.unitBytes);
+  }
+
+  #nextSequence(): number {
+    return ++this.#words.numbers[F_SEQUENCE];
+  }
+
+  #name(row: number, key: IndexKey, start: number, bytes: number, sequence: number): void {
+    const { rows } = this.#words;
+    const at = row * ROW_WORDS;
+    rows[at + R_K0] = key.k0;
+    rows[at + R_K1] = key.k1;
+    rows[at + R_PREFIX] = key.prefix;
+    rows[at + R_START] = start;
+    rows[at + R_BYTES] = bytes;
+    rows[at + R_SEQUENCE] = (sequence % UINT32) | 0;
+    rows[at + R_SEQUENCE + 1] = Math.floor(sequence / UINT32) | 0;
+  }
+
+  #bucketOf(k0: number, k1: number, prefix: number): number {
+    let hash = Math.imul(k0 ^ Math.imul(k1, 0x85eb_ca6b) ^ prefix, 0x9e37_79b1);
+    hash ^= hash >>> 15;
+    return (Math.imul(hash, 0xc2b2_ae35) >>> 5) & (this.#words.buckets.length - 1);
+  }
+
+  #lookup(key: IndexKey): number {
+    const { rows, buckets } = this.#words;
+    let row = buckets[this.#bucketOf(key.k0, key.k1, key.prefix)];
+    for (; row !== 0; row = rows[row * ROW_WORDS + R_NEXT]) {
+      const at = row * ROW_WORDS;
+      const sameWords = rows[at + R_K0] === key.k0 && rows[at + R_K1] === key.k1;
+      if (sameWords && rows[at + R_PREFIX] === key.prefix) return row;
+    }
+    return 0;
+  }
+
+  #bucketOfRow(row: number): number {
+    const at = row * ROW_WORDS;
+    const { rows } = this.#words;
+    return this.#bucketOf(rows[at + R_K0], rows[at + R_K1], rows[at + R_PREFIX]);
+  }
+
+  #link(row: number): void {
+    const { rows, buckets } = this.#words;
+    const bucket = this.#bucketOfRow(row);
+    rows[row * ROW_WORDS + R_NEXT] = buckets[bucket];
+    buckets[bucket] = row;
+  }
+
+  #unlink(row: number): void {
+    const { rows, buckets } = this.#words;
+    const bucket = this.#bucketOfRow(row);
+    const next = rows[row * ROW_WORDS + R_NEXT];
+    if (buckets[bucket] === row) {
+      buckets[bucket] = next;
+      return;
+    }
+    let before = buckets[bucket];
+    while (rows[before * ROW_WORDS + R_NEXT] !== row) before = rows[before * ROW_WORDS + R_NEXT];
+    rows[before * ROW_WORDS + R_NEXT] = next;
+  }
+
+  #append(row: number): void {
+    const { header, rows } = this.#words;
+    const newest = header[W_NEWEST];
+    rows[row * ROW_WORDS + R_OLDER] = newest;
+    rows[row * ROW_WORDS + R_NEWER] = 0;
+    if (newest === 0) header[W_OLDEST] = row;
+    else rows[newest * ROW_WORDS + R_NEWER] = row;
+    header[W_NEWEST] = row;
+    header[W_RECORDS]++;
+  }
+
+  #leave(row: number): void {
+    const { header, rows } = this.#words;
+    const older = rows[row * ROW_WORDS + R_OLDER];
+    const newer = rows[row * ROW_WORDS + R_NEWER];
+    if (older === 0) header[W_OLDEST] = newer;
+    else rows[older * ROW_WORDS + R_NEWER] = newer;
+    if (newer === 0) header[W_NEWEST] = older;
+    else rows[newer * ROW_WORDS + R_OLDER] = older;
+    header[W_RECORDS]--;
+  }
+
+  #free(row: number): void {
+    const { header, rows } = this.#words;
+    const at = row * ROW_WORDS;
+    rows[at + R_STATE] = FREE;
+    const units = this.#unitsOf(rows[at + R_BYTES]);
+    this.#units.giveBack(rows[at + R_START], units);
+    header[W_UNITS_USED] -= units;
+    rows[at + R_NEXT] = header[W_FREE_ROW];
+    header[W_FREE_ROW] = row;
+  }
+}

@@ -1,0 +1,201 @@
+import { integerOption, ZbudError } from "../base/index.ts";
+import { checkKey, checkRecord, recordBytes } from "./record.ts";
+import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
+
+/** What {@link MemoryBacking} takes. */
+export interface MemoryBackingOptions {
+  /** Bytes of records at most, with 56 bytes each for a header as in a file. Default: no bound. */
+  readonly maxBytes?: number;
+  /** How long reads and writes take, in ms. Default 0: until the next turn of the event loop. */
+  readonly delayMs?: number;
+  /** The time in ms since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+interface Held {
+  /** Undefined: its write is under way. */
+  record: BackingRecord | undefined;
+}
+
+/**
+ * Records in a Map: for tests, and to try things out. It keeps them on the heap, uncompressed bytes apart, so
+ * there is nothing to gain by it in production. It works in one thread only.
+ */
+export class MemoryBacking implements Backing {
+  readonly name = "memory";
+  readonly isSync = true;
+  readonly recordBytesMax: number;
+  readonly #maxBytes: number;
+  readonly #delayMs: number;
+  readonly #now: () => number;
+  readonly #held: Map<string, Held> = new Map();
+  readonly #writing: Set<Promise<unknown>> = new Set();
+  readonly #count = { written: 0, bytesWritten: 0, read: 0, bytesRead: 0, deleted: 0, refused: 0 };
+  #records = 0;
+  #bytes = 0;
+  #bytesInFlight = 0;
+  #isClosed = false;
+
+  /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
+  constructor(options: MemoryBackingOptions = {}) {
+    const { maxBytes, delayMs = 0, now = Date.now } = options;
+    this.#maxBytes =
+      maxBytes === undefined ? Number.POSITIVE_INFINITY : integerOption("maxBytes", maxBytes, 1, 2 ** 40);
+    this.#delayMs = integerOption("delayMs", delayMs, 0, 2 ** 27);
+    this.#now = now;
+    this.recordBytesMax = Math.min(2 ** 26, this.#maxBytes);
+  }
+
+  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+    for (const record of records) checkRecord(record);
+    const begun = records.map((record) => this.#begin(record));
+    const writing = this.#later(() =>
+      begun.map((one) => (typeof one === "object" && "held" in one ? this.#commit(one) : one)),
+    );
+    this.#writing.add(writing);
+    return writing.finally(() => this.#writing.delete(writing));
+  }
+
+  writeSync(record: BackingRecord): WriteOutcome {
+    checkRecord(record);
+    const begun = this.#begin(record);
+    return typeof begun === "object" && "held" in begun ? this.#commit(begun) : begun;
+  }
+
+  async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
+    const record = this.readSync(key);
+    options.signal?.throwIfAborted();
+    await this.#later(() => undefined);
+    options.signal?.throwIfAborted();
+    return record;
+  }
+
+  readSync(key: BackingKey): BackingRecord | null {
+    const name = this.#nameOf(key);
+    const record = this.#held.get(name)?.record;
+    if (record === undefined) return null;
+    if (record.expiresAt !== 0 && record.expiresAt <= this.#now()) {
+      this.#drop(name);
+      return null;
+    }
+    this.#count.read++;
+    this.#count.bytesRead += recordBytes(record);
+    return copyOf(record);
+  }
+
+  has(key: BackingKey): boolean {
+    return this.#held.get(this.#nameOf(key))?.record !== undefined;
+  }
+
+  delete(key: BackingKey): void {
+    if (this.#drop(this.#nameOf(key))) this.#count.deleted++;
+  }
+
+  clear(): Promise<void> {
+    if (this.#isClosed) return Promise.reject(closed());
+    this.#count.deleted += this.#records;
+    this.#held.clear();
+    this.#records = 0;
+    this.#bytes = 0;
+    return Promise.resolve();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#isClosed) throw closed();
+    await Promise.all(this.#writing);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#writing);
+  }
+
+  stats(): BackingStats {
+    const { written, bytesWritten, read, bytesRead, deleted, refused } = this.#count;
+    return {
+      records: this.#records,
+      bytesUsed: this.#bytes,
+      bytesMax: this.#maxBytes,
+      memoryBytes: this.#bytes + this.#bytesInFlight,
+      bytesInFlight: this.#bytesInFlight,
+      recordsWritten: written,
+      bytesWritten,
+      recordsRead: read,
+      bytesRead,
+      recordsDeleted: deleted,
+      recordsDropped: 0,
+      writesRefused: refused,
+      writesFailed: 0,
+      readsFailed: 0,
+      recordsDamaged: 0,
+      isDown: false,
+    };
+  }
+
+  #nameOf(key: BackingKey): string {
+    checkKey(key);
+    if (this.#isClosed) throw closed();
+    return `${key.k0} ${key.k1} ${String.fromCharCode(...key.prefix)}`;
+  }
+
+  #begin(record: BackingRecord): WriteOutcome | { name: string; held: Held; record: BackingRecord } {
+    if (this.#isClosed) return closed();
+    const name = this.#nameOf(record.key);
+    const bytes = recordBytes(record);
+    this.#drop(name);
+    const refusal = bytes > this.recordBytesMax ? "EFBIG" : "ENOSPC";
+    if (bytes > this.recordBytesMax || this.#bytes + this.#bytesInFlight + bytes > this.#maxBytes) {
+      this.#count.refused++;
+      return refusal;
+    }
+    const held: Held = { record: undefined };
+    this.#held.set(name, held);
+    this.#bytesInFlight += bytes;
+    return { name, held, record: copyOf(record) };
+  }
+
+  #commit({ name, held, record }: { name: string; held: Held; record: BackingRecord }): WriteOutcome {
+    const bytes = recordBytes(record);
+    this.#bytesInFlight -= bytes;
+    this.#count.written++;
+    this.#count.bytesWritten += bytes;
+    if (this.#held.get(name) !== held) return "ECANCELED";
+    held.record = record;
+    this.#records++;
+    this.#bytes += bytes;
+    return "ok";
+  }
+
+  /** True: there was a record, and not only a write under way. */
+  #drop(name: string): boolean {
+    const record = this.#held.get(name)?.record;
+    this.#held.delete(name);
+    if (record === undefined) return false;
+    this.#records--;
+    this.#bytes -= recordBytes(record);
+    return true;
+  }
+
+  #later<Result>(act: () => Result): Promise<Result> {
+    return new Promise((resolve) => {
+      const now = (): void => resolve(act());
+      if (this.#delayMs === 0) queueMacrotask(now);
+      else setTimeout(now, this.#delayMs);
+    });
+  }
+}
+
+/** Without the millisecond that setTimeout takes, where there is a way. */
+function queueMacrotask(act: () => void): void {
+  if (typeof setImmediate === "function") setImmediate(act);
+  else setTimeout(act, 0);
+}
+
+function copyOf(record: BackingRecord): BackingRecord {
+  const { k0, k1, prefix } = record.key;
+  return { ...record, key: { k0, k1, prefix: prefix.slice() }, bytes: record.bytes.slice() };
+}
+
+function closed(): ZbudError {
+  return new ZbudError("ECLOSED", "the backing store in memory was closed");
+}

@@ -1,0 +1,39 @@
+import { builtin, show, ZbudError, type ZbudErrorCode } from "../base/index.ts";
+
+/**
+ * A module of Node.js, for what works nowhere else.
+ *
+ * @throws {ZbudError} `ENOTSUP` where there is none.
+ */
+export function required<Name extends Parameters<typeof builtin>[0]>(
+  name: Name,
+  what: string,
+): NonNullable<ReturnType<typeof builtin<Name>>> {
+  const module = builtin(name);
+  if (module === undefined) {
+    throw new ZbudError("ENOTSUP", `${what} needs ${name}, which is not there; use Node.js, Deno or Bun`);
+  }
+  return module as NonNullable<ReturnType<typeof builtin<Name>>>;
+}
+
+/** What the system's codes are called here; all others are `EIO`. */
+const CODES: Readonly<Record<string, ZbudErrorCode>> = {
+  ENOSPC: "ENOSPC",
+  EDQUOT: "ENOSPC",
+  // The limit of the process or of the file system on a file's length.
+  EFBIG: "ENOSPC",
+  EACCES: "EACCES",
+  EPERM: "EACCES",
+  EROFS: "EACCES",
+  ENOENT: "ENOENT",
+  ETIMEDOUT: "ETIMEDOUT",
+};
+
+/** A fault of the system or of a server as an error of this library, with the cause in it. */
+export function faultOf(what: string, cause: unknown): ZbudError {
+  if (cause instanceof ZbudError) return cause;
+  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };
+  const known = typeof code === "string" ? CODES[code] : undefined;
+  const why = typeof message === "string" ? message : show(cause);
+  return new ZbudError(known ?? "EIO", `${what}: ${why}`, { cause });
+}
