@@ -1,0 +1,21 @@
+import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
+import { backingContract } from "../contracts/backing.ts";
+import { freshPath } from "./folder.ts";
+
+backingContract({
+  name: "memory",
+  open: (options = {}) => Promise.resolve(new MemoryBacking(options)),
+  openSmall: (maxBytes) => Promise.resolve(new MemoryBacking({ maxBytes })),
+  isExact: true,
+  lengthMax: 300_000,
+});
+
+for (const unitBytes of [64, 128, 4096]) {
+  backingContract({
+    name: `file, units of ${unitBytes}`,
+    open: (options = {}) => FileBacking.open(freshPath(), { maxFileBytes: 2 ** 26, unitBytes, ...options }),
+    openSmall: (maxBytes) => FileBacking.open(freshPath(), { maxFileBytes: maxBytes, unitBytes: 64 }),
+    isExact: true,
+    lengthMax: 300_000,
+  });
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import type { BackingKey, BackingRecord } from "../../../src/backing/index.ts";
+import { ZbudError } from "../../../src/base/index.ts";
+import { keyOf, NO_PREFIX, recordOf } from "../../backing/data.ts";
+import type { BackingKind } from "../backing.ts";
+import { using } from "./calls.ts";
+
+const GOOD = recordOf(1, 1, 10);
+
+/** Things that are no records, whatever their type claims. */
+const BAD_RECORDS: readonly [string, unknown][] = [
+  ["nothing", undefined],
+  ["null", null],
+  ["no key", { ...GOOD, key: undefined }],
+  ["k0 that is not an int32", { ...GOOD, key: { k0: 2 ** 31, k1: 0, prefix: NO_PREFIX } }],
+  ["k1 that is a fraction", { ...GOOD, key: { k0: 0, k1: 0.5, prefix: NO_PREFIX } }],
+  ["a prefix that is a string", { ...GOOD, key: { k0: 0, k1: 0, prefix: "name" } }],
+  ["a prefix that is too long", { ...GOOD, key: { k0: 0, k1: 0, prefix: new Uint8Array(65_536) } }],
+  ["bytes that are an array", { ...GOOD, bytes: [1, 2] }],
+  ["a codec below 0", { ...GOOD, codec: -1 }],
+  ["a length above 2^32", { ...GOOD, length: 2 ** 32 }],
+  ["a version that is a fraction", { ...GOOD, version: 1.5 }],
+  ["a version above 2^53", { ...GOOD, version: 2 ** 53 }],
+  ["an end that is no number", { ...GOOD, expiresAt: Number.NaN }],
+  ["an end that never is", { ...GOOD, expiresAt: Number.POSITIVE_INFINITY }],
+];
+
+export function misuseCases(kind: BackingKind): void {
+  for (const [what, record] of BAD_RECORDS) {
+    it(`EINVAL: ${what}`, async () => {
+      await using(kind.open(), async (backing) => {
+        // One that is good goes with it: neither may be written.
+        const call = async (): Promise<unknown> => await backing.write([GOOD, record as BackingRecord]);
+        await assert.rejects(call, { code: "EINVAL" });
+        assert.equal(await backing.read(GOOD.key), null);
+      });
+    });
+  }
+
+  it("EINVAL: keys that are none", async () => {
+    await using(kind.open(), async (backing) => {
+      for (const key of [undefined, { k0: "1", k1: 0, prefix: NO_PREFIX }, { k0: 1, k1: 0 }]) {
+        await assert.rejects(async () => await backing.read(key as BackingKey), { code: "EINVAL" });
+        assert.throws(() => backing.has(key as BackingKey), { code: "EINVAL" });
+        assert.throws(() => backing.delete(key as BackingKey), { code: "EINVAL" });
+      }
+    });
+  });
+
+  it("ECLOSED after close, which waits for what is under way and may be repeated", async () => {
+    const backing = await kind.open();
+    const writing = backing.write([GOOD]);
+    await backing.close();
+    assert.deepEqual(await writing, ["ok"]);
+    await backing.close();
+    const [outcome] = await backing.write([GOOD]);
+    assert.ok(outcome instanceof ZbudError);
+    assert.equal(outcome.code, "ECLOSED");
+    await assert.rejects(backing.read(keyOf(1)), { code: "ECLOSED" });
+    await assert.rejects(async () => await backing.clear(), { code: "ECLOSED" });
+    await assert.rejects(backing.flush(), { code: "ECLOSED" });
+    assert.throws(() => backing.has(keyOf(1)), { code: "ECLOSED" });
+    assert.throws(() => backing.delete(keyOf(1)), { code: "ECLOSED" });
+    backing.stats();
+  });
+
+  it("says whether it works synchronously, and does what it says", async () => {
+    await using(kind.open(), (backing) => {
+      if (backing.isSync) {
+        assert.equal(backing.writeSync(GOOD), "ok");
+        assert.deepEqual(backing.readSync(GOOD.key), recordOf(1, 1, 10));
+        backing.delete(GOOD.key);
+        assert.equal(backing.readSync(GOOD.key), null);
+      } else {
+        assert.throws(() => backing.writeSync(GOOD), { code: "ENOTSUP" });
+        assert.throws(() => backing.readSync(GOOD.key), { code: "ENOTSUP" });
+      }
+      return Promise.resolve();
+    });
+  });
+}

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { checkRecordOf, keyOf, recordOf } from "../../backing/data.ts";
+import { BackingModel } from "../../backing/model.ts";
+import type { BackingKind } from "../backing.ts";
+import { using } from "./calls.ts";
+
+/** Another run: ZBUD_BACKING_SEED=N. */
+const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
+const STEPS = Number(process.env.ZBUD_BACKING_STEPS ?? 1500);
+
+export function orderCases(kind: BackingKind): void {
+  it("a delete while the write is under way: it never comes back", async () => {
+    await using(kind.open(), async (backing) => {
+      const writing = backing.write([recordOf(1, 1, 1000)]);
+      backing.delete(keyOf(1));
+      assert.deepEqual(await writing, ["ECANCELED"]);
+      assert.equal(await backing.read(keyOf(1)), null);
+      await backing.flush();
+      assert.equal(await backing.read(keyOf(1)), null);
+    });
+  });
+
+  it("a write over one that is under way: the later one is there", async () => {
+    await using(kind.open(), async (backing) => {
+      const first = backing.write([recordOf(1, 1, 100_000)]);
+      const second = backing.write([recordOf(1, 2, 10)]);
+      assert.deepEqual(await first, ["ECANCELED"]);
+      assert.deepEqual(await second, ["ok"]);
+      assert.equal((await backing.read(keyOf(1)))?.version, 2);
+    });
+  });
+
+  it("write, delete, write of one key in one turn", async () => {
+    await using(kind.open(), async (backing) => {
+      const first = backing.write([recordOf(1, 1, 100)]);
+      backing.delete(keyOf(1));
+      const second = backing.write([recordOf(1, 2, 100)]);
+      backing.delete(keyOf(2));
+      assert.deepEqual([...(await first), ...(await second)], ["ECANCELED", "ok"]);
+      assert.equal((await backing.read(keyOf(1)))?.version, 2);
+    });
+  });
+
+  it("one key twice in a batch: the later one is there", async () => {
+    await using(kind.open(), async (backing) => {
+      const outcomes = await backing.write([recordOf(1, 1, 100), recordOf(2, 2, 100), recordOf(1, 3, 100)]);
+      assert.deepEqual(outcomes, ["ECANCELED", "ok", "ok"]);
+      assert.equal((await backing.read(keyOf(1)))?.version, 3);
+    });
+  });
+
+  it("nothing of the old value from the moment of the call on", async () => {
+    await using(kind.open(), async (backing) => {
+      assert.deepEqual(await backing.write([recordOf(1, 1, 100)]), ["ok"]);
+      const writing = backing.write([recordOf(1, 2, 100)]);
+      const read = await backing.read(keyOf(1));
+      if (read !== null) assert.equal(checkRecordOf(1, read), 2);
+      assert.deepEqual(await writing, ["ok"]);
+    });
+  });
+
+  it("a read that is ended by its caller", async () => {
+    await using(kind.open(), async (backing) => {
+      await backing.write([recordOf(1, 1, 100)]);
+      const reason = new Error("enough");
+      const aborting = new AbortController();
+      const reading = backing.read(keyOf(1), { signal: aborting.signal });
+      aborting.abort(reason);
+      // It may have had its answer already.
+      await reading.catch((error: unknown) => assert.equal(error, reason));
+      await assert.rejects(backing.read(keyOf(1), { signal: aborting.signal }), reason);
+      assert.equal((await backing.read(keyOf(1)))?.version, 1);
+    });
+  });
+
+  for (const keys of [3, 40, 400]) {
+    it(`${STEPS} random calls on ${keys} keys, seed ${SEED}`, async () => {
+      await using(kind.open(), async (backing) => {
+        const model = new BackingModel(backing, {
+          seed: SEED * 1000 + keys,
+          keys,
+          lengthMax: kind.lengthMax,
+        });
+        for (let step = 0; step < STEPS; step++) {
+          model.step();
+          if (step % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
+          if (step % 50 === 0) await model.settle();
+          if (step % 500 === 499) await model.clear();
+          if (step % 400 === 399) await backing.flush();
+        }
+        await model.checkAll();
+        assert.ok(model.counts.hits > 20, JSON.stringify(model.counts));
+        assert.equal(backing.stats().bytesInFlight, 0);
+      });
+    });
+  }
+}
