@@ -1,0 +1,600 @@
+import type { Handle } from "../../base/index.ts";
+import type { PageMemory } from "../../memory/index.ts";
+import {
+  type Allocator,
+  COUNTERS_END,
+  type HandleLayout,
+  type ObjectVisitor,
+  type Place,
+  TAG_BITS,
+  W_INTENT,
+  W_PAGE_COUNT,
+} from "../../pool/index.ts";
+import type { PoolSnapshot, PoolStats } from "../../zpool/index.ts";
+import { type SlotsGeometry, SLOTS_PER_PAGE } from "./geometry.ts";
+import type { Table } from "./page-table.ts";
+import * as tables from "./page-table.ts";
+import { halfOf, handleOf, recordAt, recordsOf, type SlotsTable, sizeOf } from "./records.ts";
+import { repairTable } from "./repair.ts";
+import {
+  firstBit,
+  highBits,
+  longestRun,
+  lowBits,
+  RUN_LENGTH_SHIFT,
+  RUN_REST_SHIFT,
+  runAround,
+  tightestRun,
+} from "./runs.ts";
+import { snapshotOf } from "./snapshot.ts";
+import { statsOf } from "./stats.ts";
+import { verifyTable } from "./verify.ts";
+
+// The engine folds a module's own constants into the code, but loads an imported one at each use. Bound here,
+// they make alloc + free a third faster.
+const {
+  EXTRA_RECORD_WORDS,
+  EXTRA_RECORDS,
+  EXTRAS,
+  EXTRAS_MASK,
+  FIRST_ROW,
+  FREE,
+  HALVES,
+  LIST_NEXT,
+  LIST_PREV,
+  LONGEST_SHIFT,
+  LRU_NEXT,
+  LRU_PREV,
+  MASK_HIGH,
+  MASK_LOW,
+  NEXT,
+  OWNER,
+  PAGE_RECORD_WORDS,
+  PAGE_RECORDS,
+  ROW_SHIFT,
+  ROW_WORDS,
+  SLOTS_MASK,
+  SLOTS_SHIFT,
+  START_MASK,
+  TAIL_BITS,
+  TAIL_MASK,
+  TAIL_SHIFT,
+  W_BITMAP,
+  W_EXTRA_COUNT,
+  W_EXTRA_FREE,
+  W_EXTRA_HIGH_WATER,
+  W_FREE_HEAD,
+  W_HEADS,
+  W_HIGH_WATER,
+  W_INTENT_GENERATION,
+  W_LRU,
+} = tables;
+const TAG_SHIFT = TAG_BITS;
+const INTENT = W_INTENT;
+const PAGE_COUNT = W_PAGE_COUNT;
+const LENGTH_SHIFT = RUN_LENGTH_SHIFT;
+const REST_SHIFT = RUN_REST_SHIFT;
+const EXTRA_RECORDS_END = EXTRA_RECORDS + 9;
+const WORD_IN_ROW = ROW_WORDS - 1;
+
+/** The highest bit of a word: the bit of list 0 in the first word of the bitmap. */
+const TOP_BIT = 0x8000_0000;
+const ALL_BITS = 0xffff_ffff;
+
+/**
+ * The algorithm, on the table alone: an object takes a run of whole slots in one page, the tightest that takes
+ * it of the page whose longest run is the tightest. Nothing moves.
+ *
+ * Written for the processor as ZbudAllocator is; see there.
+ */
+export class SlotsAllocator implements Allocator {
+  readonly objectBytesMax: number;
+  readonly moves = false;
+  readonly #whole: SlotsTable;
+  #table: Table;
+  #halves: Uint16Array;
+  readonly #counters: Float64Array;
+  readonly #memory: PageMemory;
+  // An initial value and `| 0` tell the engine that a field is a small integer; else it keeps "anything", or a
+  // double, and converts at each use.
+  readonly #maxPages: number = 0;
+  readonly #extrasMax: number = 0;
+  readonly #slotSize: number = 0;
+  /** log2 of the slot size, or -1 if that is no power of two. */
+  readonly #slotShift: number = 0;
+  readonly #slotInverse: number = 0.5;
+  readonly #firstExtra: number = 0;
+  /** Words of rows; 0 after close(). */
+  #wordBound = 0;
+  readonly #tag: number = 0;
+  readonly #slotMask: number = 0;
+  readonly #generationUnit: number = 0.5;
+  /** log2 of the generation's unit. */
+  readonly #generationShift: number = 0;
+  /** The last generation whose handles are below 2^31. */
+  readonly #generationSmallMax: number = 0;
+  readonly #generationMask: number = 0;
+  readonly #generationBits: number = 0;
+  readonly #firstGeneration: number = 0;
+  #pagesCommitted = 0;
+  /** This thread's seat in a shared pool; 0 in one that is not. */
+  readonly #seat: number = 0;
+
+  /** @param seat - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
+  constructor(
+    table: Table,
+    geometry: SlotsGeometry,
+    layout: HandleLayout,
+    memory: PageMemory,
+    seat: number,
+  ) {
+    this.#table = table;
+    this.#halves = new Uint16Array(table.buffer, 0, 2 * (table.length | 0));
+    this.#whole = { table, halves: this.#halves, geometry, layout };
+    this.#counters = new Float64Array(table.buffer, 0, COUNTERS_END);
+    this.#memory = memory;
+    this.#seat = seat | 0;
+    this.objectBytesMax = geometry.pageSize | 0;
+    this.#maxPages = geometry.maxPages | 0;
+    this.#extrasMax = geometry.extrasMax | 0;
+    this.#slotSize = geometry.slotSize | 0;
+    const slotOrder = Math.log2(geometry.slotSize);
+    this.#slotShift = Number.isInteger(slotOrder) ? slotOrder | 0 : -1;
+    this.#slotInverse = 1 / geometry.slotSize;
+    this.#firstExtra = tables.firstExtraOf(geometry) | 0;
+    this.#wordBound = tables.slotCountOf(geometry) | 0;
+    this.#tag = layout.tag | 0;
+    this.#slotMask = layout.slotMask | 0;
+    this.#generationUnit = layout.generationUnit;
+    this.#generationShift = Math.log2(layout.generationUnit) | 0;
+    this.#generationSmallMax = Math.floor(2 ** 31 / layout.generationUnit - 1) | 0;
+    this.#generationMask = layout.generationMask | 0;
+    this.#generationBits = (32 - Math.clz32(layout.generationMask)) | 0;
+    this.#firstGeneration = layout.firstGeneration | 0;
+  }
+
+  alloc(size: number): Handle | null {
+    const table = this.#table;
+    const shift = this.#slotShift;
+    // (size - 0.5) / slotSize is never within 2^-20 of an integer, so its floor is exact in doubles.
+    const slots = shift >= 0 ? ((size - 1) >> shift) + 1 : (((size - 0.5) * this.#slotInverse) | 0) + 1;
+
+    // The first list >= slots that holds a page; two words, no branch but for a whole page (clz32(0) = 32).
+    let list = SLOTS_PER_PAGE;
+    if (slots < SLOTS_PER_PAGE) {
+      const beyond = (31 - slots) >> 31;
+      const low = Math.clz32(table[W_BITMAP] & (ALL_BITS >>> slots) & ~beyond);
+      const high = Math.clz32(table[W_BITMAP + 1] & (ALL_BITS >>> ((slots - 32) & beyond)));
+      list = low + (high & -(low >> 5));
+    }
+
+    let row: number;
+    let record: number;
+    if (list < SLOTS_PER_PAGE) {
+      row = table[(W_HEADS + (list << 1)) | LIST_NEXT];
+      record = this.#freeRecord(row);
+      if (record !== 0) this.#refill(row, record, list, size, slots);
+    } else {
+      record = 0;
+      row = FREE;
+    }
+    if (record === 0) {
+      // No page has room for it, or the one that has has no room for one more record.
+      row = this.#takePage();
+      if (row === FREE) return null;
+      record = row | PAGE_RECORDS;
+      this.#setRecord(record, size, slots, 0);
+      table[row | MASK_LOW] = lowBits(slots);
+      table[row | MASK_HIGH] = highBits(slots);
+      this.#putOnList(row, SLOTS_PER_PAGE - slots);
+      this.#putOnLru(row);
+    }
+    if (this.#seat !== 0) table[INTENT] = 0;
+    return this.#handleAt(record);
+  }
+
+  free(handle: Handle): boolean {
+    const table = this.#table;
+    const slot = (handle >>> TAG_SHIFT) & this.#slotMask;
+    if (slot >= this.#wordBound) return false;
+    const record = FIRST_ROW + slot;
+    const at = 2 * record - (record & WORD_IN_ROW) + HALVES;
+    const half = this.#halves[at];
+    if (half === 0 || this.#handleAt(record) !== handle || !this.#isRecord(record)) return false;
+    const isExtra = record >= this.#firstExtra;
+    const row = isExtra ? table[(record & ~WORD_IN_ROW) | OWNER] : record & ~WORD_IN_ROW;
+    if (this.#seat !== 0) this.#intend(record);
+    this.#halves[at] = 0;
+    table[record] = ((table[record] & this.#generationMask) + 1) & this.#generationMask;
+
+    const start = half & START_MASK;
+    const end = start + ((half >> SLOTS_SHIFT) & SLOTS_MASK);
+    const low = table[row | MASK_LOW] & ~(lowBits(end) & ~lowBits(start));
+    const high = table[row | MASK_HIGH] & ~(highBits(end) & ~highBits(start));
+    table[row | MASK_LOW] = low;
+    table[row | MASK_HIGH] = high;
+    if (table[row | LRU_PREV] > FREE) {
+      // Else a reclaim settles the page.
+      if (isExtra) this.#releaseExtraIfEmpty(row, record & ~WORD_IN_ROW);
+      const longest = table[row | EXTRAS] >> LONGEST_SHIFT;
+      if ((low | high) === 0) {
+        if (longest !== 0) this.#takeOffList(row);
+        this.#takeOffLru(row);
+        this.#releasePage(row);
+      } else {
+        const run = runAround(low, high, start, end);
+        if (run > longest) {
+          if (longest !== 0) this.#takeOffList(row);
+          this.#putOnList(row, run);
+        }
+      }
+    }
+    if (this.#seat !== 0) table[INTENT] = 0;
+    return true;
+  }
+
+  /** The word of the table with a live object's record, or 0 if the handle names none. */
+  find(handle: Handle): number {
+    const slot = (handle >>> TAG_SHIFT) & this.#slotMask;
+    if (slot >= this.#wordBound) return 0;
+    const record = FIRST_ROW + slot;
+    const half = this.#halves[2 * record - (record & WORD_IN_ROW) + HALVES];
+    return half !== 0 && this.#handleAt(record) === handle && this.#isRecord(record) ? record : 0;
+  }
+
+  place(locator: number, into: Place): void {
+    const { geometry } = this.#whole;
+    const place = locator & WORD_IN_ROW;
+    const unit = locator - place;
+    const half = this.#halves[(unit << 1) + place + HALVES]; // once: another thread may free the object meanwhile
+    const row = locator < this.#firstExtra ? unit : this.#table[unit | OWNER];
+    const isThere = half !== 0 && row >= FIRST_ROW;
+    into.page = isThere ? (row - FIRST_ROW) >> ROW_SHIFT : 0;
+    into.pageByte = into.page * geometry.pageSize;
+    into.offset = into.pageByte + (half & START_MASK) * this.#slotSize;
+    into.size = isThere ? sizeOf(this.#whole, locator, half) : 0;
+    into.offset2 = 0;
+    into.size2 = 0;
+  }
+
+  startReclaim(): number {
+    const table = this.#table;
+    const row = table[W_LRU | LRU_PREV];
+    if (row === W_LRU) return 0;
+    if (table[row | EXTRAS] >> LONGEST_SHIFT !== 0) this.#takeOffList(row);
+    this.#takeOffLru(row);
+    table[row | LRU_PREV] = -Math.max(this.#seat, 1);
+    return row;
+  }
+
+  /** One for each slot. */
+  positions(): number {
+    return SLOTS_PER_PAGE;
+  }
+
+  /** The handle of the object that begins at a slot. */
+  objectAt(row: number, slot: number): Handle | null {
+    const taken = this.#table[slot < 32 ? row | MASK_LOW : row | MASK_HIGH];
+    if (((taken >>> (slot & 31)) & 1) === 0) return null;
+    const record = recordAt(this.#whole, row, slot);
+    return record === 0 ? null : this.#handleAt(record);
+  }
+
+  pageBytesOf(): number {
+    return this.objectBytesMax;
+  }
+
+  endReclaim(row: number): number {
+    const table = this.#table;
+    let extra = table[row | EXTRAS] & EXTRAS_MASK;
+    while (extra !== 0) {
+      const unit = FIRST_ROW + (extra << ROW_SHIFT);
+      const next = table[unit | NEXT];
+      extra = next === 0 ? 0 : (next - FIRST_ROW) >> ROW_SHIFT;
+      this.#releaseExtraIfEmpty(row, unit);
+    }
+    const low = table[row | MASK_LOW];
+    const high = table[row | MASK_HIGH];
+    if ((low | high) === 0) {
+      this.#releasePage(row);
+      return 1;
+    }
+    this.#putOnList(row, longestRun(~low, ~high));
+    this.#putOnLru(row);
+    return 0;
+  }
+
+  /**
+   * Lowers the high-water mark to the last page in use and gives back the memory behind it. What is free
+   * below is taken from the front from now on.
+   */
+  trim(): void {
+    const table = this.#table;
+    let pages = table[W_HIGH_WATER];
+    while (pages > 0 && table[this.#rowOf(pages - 1) | LRU_PREV] === FREE) pages--;
+    table[W_HIGH_WATER] = pages;
+    table[W_FREE_HEAD] = FREE;
+    for (let page = pages - 1; page >= 0; page--) {
+      const row = this.#rowOf(page);
+      if (table[row | LRU_PREV] !== FREE) continue;
+      table[row | LIST_NEXT] = table[W_FREE_HEAD];
+      table[W_FREE_HEAD] = row;
+    }
+    this.#pagesCommitted = this.#memory.trim(pages);
+  }
+
+  endReclaims(): void {
+    const table = this.#table;
+    const mark = -Math.max(this.#seat, 1);
+    for (let page = 0; page < table[W_HIGH_WATER]; page++) {
+      const row = this.#rowOf(page);
+      if (table[row | LRU_PREV] === mark) this.endReclaim(row);
+    }
+  }
+
+  count(counter: number, by: number): void {
+    this.#counters[counter] += by;
+  }
+
+  close(): void {
+    this.#wordBound = 0;
+    this.#table = new Int32Array(0);
+    this.#halves = new Uint16Array(0);
+  }
+
+  repair(isGone: (seat: number) => boolean): void {
+    repairTable(this.#whole, isGone);
+  }
+
+  pageBytes(): number {
+    return this.#table[PAGE_COUNT] * this.objectBytesMax;
+  }
+
+  objects(visit: ObjectVisitor): void {
+    const whole = this.#whole;
+    const end = this.#rowOf(whole.table[W_HIGH_WATER]);
+    for (let row = FIRST_ROW; row < end; row += ROW_WORDS) {
+      if (whole.table[row | LRU_PREV] === FREE) continue;
+      // All of a page first: its extras go with their last object.
+      const found = recordsOf(whole, row).map((record) => ({
+        handle: handleOf(whole, record),
+        size: sizeOf(whole, record, halfOf(whole, record)),
+      }));
+      for (const { handle, size } of found) visit(handle, size);
+    }
+  }
+
+  stats(): PoolStats {
+    return statsOf(this.#whole, this.#counters);
+  }
+
+  snapshot(): PoolSnapshot {
+    return snapshotOf(this.#whole);
+  }
+
+  verify(reclaims: number | null): void {
+    verifyTable(this.#whole, reclaims);
+  }
+
+  /** Puts an object into a page that has a run for it, and the page where it belongs now. */
+  #refill(row: number, record: number, list: number, size: number, slots: number): void {
+    const table = this.#table;
+    const low = table[row | MASK_LOW];
+    const high = table[row | MASK_HIGH];
+    // Mostly the page has one free run. Then it is the list's.
+    let start = firstBit(~low, ~high);
+    let longest = list - slots;
+    const isOne =
+      ((low | (lowBits(start + list) & ~lowBits(start))) & (high | (highBits(start + list) & ~highBits(start)))) === -1;
+    if (!isOne) {
+      const run = tightestRun(~low, ~high, slots);
+      const left = ((run >> LENGTH_SHIFT) & SLOTS_MASK) - slots;
+      const rest = run >> REST_SHIFT;
+      start = run & START_MASK;
+      longest = left > rest ? left : rest;
+    }
+    this.#setRecord(record, size, slots, start);
+    table[row | MASK_LOW] = low | (lowBits(start + slots) & ~lowBits(start));
+    table[row | MASK_HIGH] = high | (highBits(start + slots) & ~highBits(start));
+    if (longest !== list) {
+      // It heads its list.
+      const head = W_HEADS + (list << 1);
+      const next = table[row | LIST_NEXT];
+      table[head | LIST_NEXT] = next;
+      table[next | LIST_PREV] = head;
+      // Clears the list's bit if it is empty now, that is if next = head; without a branch.
+      const word = W_BITMAP + (list >> 5);
+      table[word] &= ~((TOP_BIT >>> (list & 31)) & (((next ^ head) - 1) >> 31));
+      this.#putOnList(row, longest);
+    }
+    if (table[W_LRU | LRU_NEXT] !== row) {
+      this.#takeOffLru(row);
+      this.#putOnLru(row);
+    }
+  }
+
+  /** Enters an object into a free record: the moment at which it is there. */
+  #setRecord(record: number, size: number, slots: number, start: number): void {
+    const tail = slots * this.#slotSize - size;
+    if (this.#seat !== 0) this.#intend(record);
+    this.#table[record] |= (tail >> TAIL_BITS) << this.#generationBits;
+    this.#halves[2 * record - (record & WORD_IN_ROW) + HALVES] =
+      start | (slots << SLOTS_SHIFT) | ((tail & TAIL_MASK) << TAIL_SHIFT);
+  }
+
+  /** Notes which record changes now, so that another thread can make it whole if this one dies meanwhile. */
+  #intend(record: number): void {
+    const table = this.#table;
+    table[W_INTENT_GENERATION] = table[record] & this.#generationMask;
+    table[INTENT] = record - FIRST_ROW + 1;
+  }
+
+  /** A record of a page that names no object, or 0 if there can be none. */
+  #freeRecord(row: number): number {
+    const halves = this.#halves;
+    const first = (row << 1) + PAGE_RECORDS + HALVES;
+    if (halves[first] === 0) return row | PAGE_RECORDS;
+    if (halves[first + 1] === 0) return row | (PAGE_RECORDS + 1);
+    if (halves[first + 2] === 0) return row | (PAGE_RECORDS + 2);
+    if (halves[first + 3] === 0) return row | (PAGE_RECORDS + 3);
+    if (halves[first + 4] === 0) return row | (PAGE_RECORDS + 4);
+    if (halves[first + 5] === 0) return row | (PAGE_RECORDS + 5);
+    return this.#freeExtraRecord(row);
+  }
+
+  #freeExtraRecord(row: number): number {
+    const table = this.#table;
+    const extras = table[row | EXTRAS] & EXTRAS_MASK;
+    let unit = extras === 0 ? 0 : FIRST_ROW + (extras << ROW_SHIFT);
+    while (unit !== 0) {
+      for (let place = EXTRA_RECORDS; place < EXTRA_RECORDS_END; place++) {
+        if (this.#halves[(unit << 1) + place + HALVES] === 0) return unit | place;
+      }
+      unit = table[unit | NEXT];
+    }
+    return this.#takeExtra(row);
+  }
+
+  /** Gives a page one more extra. Its first record, or 0 if there is no extra left. */
+  #takeExtra(row: number): number {
+    const table = this.#table;
+    let unit = table[W_EXTRA_FREE];
+    if (unit !== 0) {
+      table[W_EXTRA_FREE] = table[unit | NEXT];
+    } else {
+      const extra = table[W_EXTRA_HIGH_WATER];
+      if (extra >= this.#extrasMax) return 0;
+      unit = this.#firstExtra + (extra << ROW_SHIFT);
+      for (let place = EXTRA_RECORDS; place < EXTRA_RECORDS_END; place++) {
+        table[unit | place] = this.#firstGeneration;
+      }
+      table[W_EXTRA_HIGH_WATER] = extra + 1;
+    }
+    table[W_EXTRA_COUNT]++;
+    table[unit | OWNER] = row;
+    const before = table[row | EXTRAS];
+    const first = before & EXTRAS_MASK;
+    table[unit | NEXT] = first === 0 ? 0 : FIRST_ROW + (first << ROW_SHIFT);
+    table[row | EXTRAS] = (before & ~EXTRAS_MASK) | ((unit - FIRST_ROW) >> ROW_SHIFT);
+    return unit | EXTRA_RECORDS;
+  }
+
+  #releaseExtraIfEmpty(row: number, unit: number): void {
+    const table = this.#table;
+    for (let place = EXTRA_RECORDS; place < EXTRA_RECORDS_END; place++) {
+      if (this.#halves[(unit << 1) + place + HALVES] !== 0) return;
+    }
+    const next = table[unit | NEXT];
+    const extras = table[row | EXTRAS];
+    let before = FIRST_ROW + ((extras & EXTRAS_MASK) << ROW_SHIFT);
+    if (before === unit) {
+      table[row | EXTRAS] = (extras & ~EXTRAS_MASK) | (next === 0 ? 0 : (next - FIRST_ROW) >> ROW_SHIFT);
+    } else {
+      while (table[before | NEXT] !== unit) before = table[before | NEXT];
+      table[before | NEXT] = next;
+    }
+    table[unit | OWNER] = 0;
+    table[unit | NEXT] = table[W_EXTRA_FREE];
+    table[W_EXTRA_FREE] = unit;
+    table[W_EXTRA_COUNT]--;
+  }
+
+  /** A page that was free, counted as in use; or FREE if there is none. */
+  #takePage(): number {
+    const table = this.#table;
+    let row = table[W_FREE_HEAD];
+    if (row !== FREE) {
+      table[W_FREE_HEAD] = table[row | LIST_NEXT];
+    } else {
+      const page = table[W_HIGH_WATER];
+      if (page >= this.#maxPages) return FREE;
+      if (page >= this.#pagesCommitted) {
+        const committed = this.#memory.commit(page + 1);
+        if (!(committed > page)) return FREE;
+        this.#pagesCommitted = committed;
+      }
+      row = this.#rowOf(page);
+      for (let record = row | PAGE_RECORDS; record < (row | EXTRAS); record++) {
+        // Not that of a page that was trimmed and comes again.
+        if (table[record] === 0) table[record] = this.#firstGeneration;
+      }
+      table[W_HIGH_WATER] = page + 1;
+    }
+    table[PAGE_COUNT]++;
+    return row;
+  }
+
+  #releasePage(row: number): void {
+    const table = this.#table;
+    table[PAGE_COUNT]--;
+    table[row | EXTRAS] = 0;
+    table[row | LRU_PREV] = FREE;
+    table[row | LIST_NEXT] = table[W_FREE_HEAD];
+    table[W_FREE_HEAD] = row;
+  }
+
+  /** Notes a page's longest run, and lists the page by it. */
+  #putOnList(row: number, longest: number): void {
+    const table = this.#table;
+    table[row | EXTRAS] = (table[row | EXTRAS] & EXTRAS_MASK) | (longest << LONGEST_SHIFT);
+    if (longest === 0) return;
+    const head = W_HEADS + (longest << 1);
+    const next = table[head | LIST_NEXT];
+    table[row | LIST_NEXT] = next;
+    table[row | LIST_PREV] = head;
+    table[next | LIST_PREV] = row;
+    table[head | LIST_NEXT] = row;
+    table[W_BITMAP + (longest >> 5)] |= TOP_BIT >>> (longest & 31);
+  }
+
+  #takeOffList(row: number): void {
+    const table = this.#table;
+    const next = table[row | LIST_NEXT];
+    const prev = table[row | LIST_PREV];
+    table[prev | LIST_NEXT] = next;
+    table[next | LIST_PREV] = prev;
+    if (next === prev) {
+      // Only a head has itself or one row on both sides; with the row gone it is the head, alone.
+      const list = (next - W_HEADS) >> 1;
+      table[W_BITMAP + (list >> 5)] &= ~(TOP_BIT >>> (list & 31));
+    }
+  }
+
+  #putOnLru(row: number): void {
+    const table = this.#table;
+    const next = table[W_LRU | LRU_NEXT];
+    table[row | LRU_NEXT] = next;
+    table[row | LRU_PREV] = W_LRU;
+    table[next | LRU_PREV] = row;
+    table[W_LRU | LRU_NEXT] = row;
+  }
+
+  #takeOffLru(row: number): void {
+    const table = this.#table;
+    const next = table[row | LRU_NEXT];
+    const prev = table[row | LRU_PREV];
+    table[prev | LRU_NEXT] = next;
+    table[next | LRU_PREV] = prev;
+  }
+
+  /** Whether a word of a row is a record's. */
+  #isRecord(word: number): boolean {
+    const words = word < this.#firstExtra ? PAGE_RECORD_WORDS : EXTRA_RECORD_WORDS;
+    return ((words >> (word & WORD_IN_ROW)) & 1) === 1;
+  }
+
+  #rowOf(page: number): number {
+    return FIRST_ROW + (page << ROW_SHIFT);
+  }
+
+  /** The handle of what a record names, or will name. */
+  #handleAt(record: number): Handle {
+    const generation = this.#table[record] & this.#generationMask;
+    const low = ((record - FIRST_ROW) << TAG_SHIFT) | this.#tag;
+    return (
+      generation <= this.#generationSmallMax
+        ? (generation << this.#generationShift) | low
+        : generation * this.#generationUnit + low
+    ) as Handle;
+  }
+}

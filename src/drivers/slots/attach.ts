@@ -1,0 +1,65 @@
+import {
+  badBuffers,
+  DRIVER_SLOTS,
+  openSharedTable,
+  type SharedPool,
+  seatsWordsOf,
+  W_INTENT,
+  W_LOCKING,
+  W_MAX_PAGES,
+  W_PAGE_SIZE,
+} from "../../pool/index.ts";
+import { geometryOf, SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
+import {
+  EXTRA_RECORD_WORDS,
+  PAGE_RECORD_WORDS,
+  ROW_WORDS,
+  slotCountOf,
+  type Table,
+  tableWordsOf,
+  W_EXTRA_HIGH_WATER,
+  W_HIGH_WATER,
+  W_MAX_OBJECTS,
+} from "./page-table.ts";
+
+/**
+ * Opens the table of a shared pool.
+ *
+ * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
+ *   a pool of this layout.
+ */
+export function openTable(shared: SharedPool): { table: Table; geometry: SlotsGeometry } {
+  const table = openSharedTable(shared, DRIVER_SLOTS);
+  let geometry: SlotsGeometry;
+  try {
+    geometry = geometryOf(table[W_PAGE_SIZE], table[W_MAX_PAGES], table[W_MAX_OBJECTS]);
+  } catch (cause) {
+    throw badBuffers("their geometry is impossible", cause);
+  }
+  const { pageSize, maxPages, maxObjects, extrasMax } = geometry;
+  if (maxObjects < 1 || maxObjects > SLOTS_PER_PAGE * maxPages) {
+    throw badBuffers(`they are for ${maxObjects} objects`);
+  }
+  if (table.length !== tableWordsOf(geometry) + seatsWordsOf(table[W_LOCKING])) {
+    throw badBuffers("the table's length is not its geometry's");
+  }
+  if (shared.pages.byteLength !== pageSize * maxPages) {
+    throw badBuffers("the length of the pages is not their geometry's");
+  }
+  if (table[W_HIGH_WATER] < 0 || table[W_HIGH_WATER] > maxPages) {
+    throw badBuffers("more pages in use than there are");
+  }
+  if (table[W_EXTRA_HIGH_WATER] < 0 || table[W_EXTRA_HIGH_WATER] > extrasMax) {
+    throw badBuffers("more rows in use than there are");
+  }
+  if (table[W_INTENT] !== 0 && !namesRecord(geometry, table[W_INTENT] - 1)) {
+    throw badBuffers(`its note says ${table[W_INTENT]}`);
+  }
+  return { table, geometry };
+}
+
+function namesRecord(geometry: SlotsGeometry, slot: number): boolean {
+  if (slot >= slotCountOf(geometry)) return false;
+  const words = slot < geometry.maxPages * ROW_WORDS ? PAGE_RECORD_WORDS : EXTRA_RECORD_WORDS;
+  return ((words >> (slot % ROW_WORDS)) & 1) === 1;
+}

@@ -1,0 +1,114 @@
+import type { Handle } from "../../base/index.ts";
+import { type HandleLayout, TAG_BITS } from "../../pool/index.ts";
+import { RECORDS_PER_EXTRA, RECORDS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
+import {
+  EXTRA_RECORDS,
+  EXTRAS,
+  EXTRAS_MASK,
+  FIRST_ROW,
+  HALVES,
+  NEXT,
+  PAGE_RECORDS,
+  ROW_SHIFT,
+  ROW_WORDS,
+  SLOTS_MASK,
+  SLOTS_SHIFT,
+  START_MASK,
+  TAIL_BITS,
+  TAIL_SHIFT,
+  type Table,
+} from "./page-table.ts";
+
+/** A table, and what one needs to know to read it. */
+export interface SlotsTable {
+  readonly table: Table;
+  /** The same words as 16-bit numbers: halves of records. */
+  readonly halves: Uint16Array;
+  readonly geometry: SlotsGeometry;
+  readonly layout: HandleLayout;
+}
+
+/** The half of a record; 0: it names no object. */
+export function halfOf({ halves }: SlotsTable, record: number): number {
+  const place = record % ROW_WORDS;
+  return halves[2 * (record - place) + place + HALVES];
+}
+
+/** Index of the half of a record, in 16-bit units. */
+export function halfIndexOf(record: number): number {
+  const place = record % ROW_WORDS;
+  return 2 * (record - place) + place + HALVES;
+}
+
+/** First slot of the object that a half names. */
+export function startOf(half: number): number {
+  return half & START_MASK;
+}
+
+/** How many slots the object has that a half names. */
+export function lengthOf(half: number): number {
+  return (half >> SLOTS_SHIFT) & SLOTS_MASK;
+}
+
+/** Bytes of the object that a record and its half name. */
+export function sizeOf(whole: SlotsTable, record: number, half: number): number {
+  const { generationMask } = whole.layout;
+  const tailHigh = (whole.table[record] & ~generationMask) >>> (32 - Math.clz32(generationMask));
+  return lengthOf(half) * whole.geometry.slotSize - ((tailHigh << TAIL_BITS) | (half >> TAIL_SHIFT));
+}
+
+/** The handle of the object that a record names. */
+export function handleOf({ table, layout }: SlotsTable, record: number): Handle {
+  const { generationMask, generationUnit, tag } = layout;
+  const slot = record - FIRST_ROW;
+  return ((table[record] & generationMask) * generationUnit + slot * 2 ** TAG_BITS + tag) as Handle;
+}
+
+/** The first extra of a page's row, or 0. */
+export function firstExtraAt({ table }: SlotsTable, row: number): number {
+  const index = table[row | EXTRAS] & EXTRAS_MASK;
+  return index === 0 ? 0 : FIRST_ROW + (index << ROW_SHIFT);
+}
+
+/** The records of a page that name objects, in no order. */
+export function recordsOf(whole: SlotsTable, row: number): number[] {
+  const found: number[] = [];
+  addLive(whole, row | PAGE_RECORDS, RECORDS_PER_PAGE, found);
+  for (let unit = firstExtraAt(whole, row); unit !== 0; unit = whole.table[unit | NEXT]) {
+    addLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA, found);
+  }
+  return found;
+}
+
+/** The record of a page whose object begins at a slot, or 0. */
+export function recordAt(whole: SlotsTable, row: number, slot: number): number {
+  let record = beginning(whole, row | PAGE_RECORDS, RECORDS_PER_PAGE, slot);
+  let unit = record === 0 ? firstExtraAt(whole, row) : 0;
+  while (record === 0 && unit !== 0) {
+    record = beginning(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA, slot);
+    unit = whole.table[unit | NEXT];
+  }
+  return record;
+}
+
+/** Whether some record of a row names an object. */
+export function hasLive(whole: SlotsTable, first: number, count: number): boolean {
+  for (let record = first; record < first + count; record++) {
+    if (halfOf(whole, record) !== 0) return true;
+  }
+  return false;
+}
+
+function addLive(whole: SlotsTable, first: number, count: number, into: number[]): void {
+  for (let record = first; record < first + count; record++) {
+    if (halfOf(whole, record) !== 0) into.push(record);
+  }
+}
+
+function beginning(whole: SlotsTable, first: number, count: number, slot: number): number {
+  for (let record = first; record < first + count; record++) {
+    const half = halfOf(whole, record);
+    if (half !== 0 && startOf(half) === slot) return record;
+  }
+  return 0;
+}

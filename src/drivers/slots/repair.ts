@@ -1,0 +1,197 @@
+import { W_INTENT, W_PAGE_COUNT } from "../../pool/index.ts";
+import { RECORDS_PER_EXTRA } from "./geometry.ts";
+import {
+  EXTRA_RECORDS,
+  EXTRAS,
+  EXTRAS_MASK,
+  FIRST_ROW,
+  FREE,
+  firstExtraOf,
+  LIST_NEXT,
+  LIST_PREV,
+  LISTS,
+  LONGEST_SHIFT,
+  LRU_NEXT,
+  LRU_PREV,
+  MASK_HIGH,
+  MASK_LOW,
+  NEXT,
+  OWNER,
+  ROW_SHIFT,
+  ROW_WORDS,
+  type Table,
+  W_BITMAP,
+  W_EXTRA_COUNT,
+  W_EXTRA_FREE,
+  W_EXTRA_HIGH_WATER,
+  W_FREE_HEAD,
+  W_HEADS,
+  W_HIGH_WATER,
+  W_INTENT_GENERATION,
+  W_LRU,
+} from "./page-table.ts";
+import { halfIndexOf, halfOf, hasLive, lengthOf, recordsOf, type SlotsTable, startOf } from "./records.ts";
+import { highBits, longestRun, lowBits } from "./runs.ts";
+
+/**
+ * Makes a table whole after a thread died at any instruction of SlotsAllocator, from what is never half
+ * written: the half of each record, the owners of the extras that have objects, the marks of pages under
+ * reclaim, and the note of the one record that was about to change.
+ *
+ * - The operation in flight is undone if it was an alloc (its handle never got out) and completed if it was a
+ *   free: its record names no object afterwards, under a new generation.
+ * - Pages that a dead thread had under reclaim go back to their list and to the head of the LRU.
+ * - Masks, extras, lists, bitmap, counts and the free pages are built anew. The LRU keeps its order as far as
+ *   its links still tell: from both ends to where the dead thread was at work.
+ *
+ * It may itself be cut off at any instruction and run again from the start: nothing that it reads is
+ * overwritten before what it says has been carried over, except the order of the LRU.
+ *
+ * @param isGone - whether the thread of a seat is gone.
+ */
+export function repairTable(whole: SlotsTable, isGone: (seat: number) => boolean): void {
+  const { table } = whole;
+  const endRow = FIRST_ROW + (table[W_HIGH_WATER] << ROW_SHIFT);
+  finishIntent(whole);
+  rebuildExtras(whole, endRow);
+  rebuildMasks(whole, endRow);
+
+  const gone = new Map<number, boolean>();
+  const isUnderReclaim = (row: number): boolean => {
+    const seat = -table[row | LRU_PREV];
+    if (seat <= 0) return false;
+    if (!gone.has(seat)) gone.set(seat, isGone(seat));
+    return gone.get(seat) === false;
+  };
+  const isInUse = (row: number): boolean => (table[row | MASK_LOW] | table[row | MASK_HIGH]) !== 0;
+  const order = salvageLru(table, endRow, (row) => isInUse(row) && !isUnderReclaim(row));
+
+  table[W_LRU | LRU_NEXT] = W_LRU;
+  table[W_LRU | LRU_PREV] = W_LRU;
+  for (let list = 0; list < LISTS; list++) {
+    const head = W_HEADS + 2 * list;
+    table[head | LIST_NEXT] = head;
+    table[head | LIST_PREV] = head;
+  }
+  table[W_BITMAP] = 0;
+  table[W_BITMAP + 1] = 0;
+  table[W_FREE_HEAD] = FREE;
+  let pages = order.length;
+  for (let row = endRow - ROW_WORDS; row >= FIRST_ROW; row -= ROW_WORDS) {
+    if (isUnderReclaim(row)) {
+      pages++;
+    } else if (!isInUse(row)) {
+      table[row | LRU_PREV] = FREE;
+      table[row | LIST_NEXT] = table[W_FREE_HEAD];
+      table[W_FREE_HEAD] = row;
+    }
+  }
+  for (let i = order.length - 1; i >= 0; i--) {
+    const row = order[i];
+    pushFront(table, row, W_LRU, LRU_NEXT, LRU_PREV);
+    const list = longestRun(~table[row | MASK_LOW], ~table[row | MASK_HIGH]);
+    table[row | EXTRAS] = (table[row | EXTRAS] & EXTRAS_MASK) | (list << LONGEST_SHIFT);
+    if (list === 0) continue;
+    pushFront(table, row, W_HEADS + 2 * list, LIST_NEXT, LIST_PREV);
+    table[W_BITMAP + (list >> 5)] |= 0x8000_0000 >>> (list & 31);
+  }
+  table[W_PAGE_COUNT] = pages;
+  table[W_INTENT] = 0;
+}
+
+function finishIntent({ table, halves, layout }: SlotsTable): void {
+  const slot = table[W_INTENT] - 1;
+  if (slot < 0) return;
+  const record = FIRST_ROW + slot;
+  halves[halfIndexOf(record)] = 0;
+  table[record] = (table[W_INTENT_GENERATION] + 1) & layout.generationMask;
+}
+
+/** Gives each page the extras that name it and have an object; the others are free. */
+function rebuildExtras(whole: SlotsTable, endRow: number): void {
+  const { table, geometry } = whole;
+  for (let row = FIRST_ROW; row < endRow; row += ROW_WORDS) table[row | EXTRAS] = 0;
+  table[W_EXTRA_FREE] = 0;
+  let count = 0;
+  const first = firstExtraOf(geometry);
+  for (let i = table[W_EXTRA_HIGH_WATER] - 1; i >= 0; i--) {
+    const unit = first + (i << ROW_SHIFT);
+    if (hasLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA)) {
+      const row = table[unit | OWNER];
+      const next = table[row | EXTRAS];
+      table[unit | NEXT] = next === 0 ? 0 : FIRST_ROW + (next << ROW_SHIFT);
+      table[row | EXTRAS] = (unit - FIRST_ROW) >> ROW_SHIFT;
+      count++;
+    } else {
+      table[unit | OWNER] = 0;
+      table[unit | NEXT] = table[W_EXTRA_FREE];
+      table[W_EXTRA_FREE] = unit;
+    }
+  }
+  table[W_EXTRA_COUNT] = count;
+}
+
+function rebuildMasks(whole: SlotsTable, endRow: number): void {
+  const { table } = whole;
+  for (let row = FIRST_ROW; row < endRow; row += ROW_WORDS) {
+    let low = 0;
+    let high = 0;
+    for (const record of recordsOf(whole, row)) {
+      const half = halfOf(whole, record);
+      const start = startOf(half);
+      const end = start + lengthOf(half);
+      low |= lowBits(end) & ~lowBits(start);
+      high |= highBits(end) & ~highBits(start);
+    }
+    table[row | MASK_LOW] = low;
+    table[row | MASK_HIGH] = high;
+  }
+}
+
+/**
+ * The rows that belong on the LRU, most recent first: those that can be reached from its head, then those
+ * that cannot be reached, then those that can be reached from its tail. What a dead thread had under reclaim
+ * cannot be reached, and comes first.
+ */
+function salvageLru(table: Table, endRow: number, belongs: (row: number) => boolean): Int32Array {
+  const pageOf = (row: number): number => (row - FIRST_ROW) >> ROW_SHIFT;
+  const pages = pageOf(endRow);
+  const taken = new Uint8Array(pages);
+  const follow = (link: number, into: Int32Array): number => {
+    let count = 0;
+    for (let row = table[W_LRU | link]; ; row = table[row | link]) {
+      const isRow = row >= FIRST_ROW && row < endRow && row % ROW_WORDS === 0;
+      // A row that is free, or marked, or was seen, or none at all: the links are broken here.
+      if (!isRow || taken[pageOf(row)] === 1 || !belongs(row)) return count;
+      taken[pageOf(row)] = 1;
+      into[count++] = row;
+    }
+  };
+  const fromHead = new Int32Array(pages);
+  const fromTail = new Int32Array(pages);
+  const headCount = follow(LRU_NEXT, fromHead);
+  const tailCount = follow(LRU_PREV, fromTail);
+
+  const order = new Int32Array(pages);
+  let count = 0;
+  const addRest = (marked: boolean): void => {
+    for (let row = FIRST_ROW; row < endRow; row += ROW_WORDS) {
+      if (taken[pageOf(row)] === 0 && belongs(row) && table[row | LRU_PREV] < FREE === marked)
+        order[count++] = row;
+    }
+  };
+  addRest(true);
+  order.set(fromHead.subarray(0, headCount), count);
+  count += headCount;
+  addRest(false);
+  order.set(fromTail.subarray(0, tailCount).reverse(), count);
+  return order.subarray(0, count + tailCount);
+}
+
+function pushFront(table: Table, row: number, head: number, nextOf: number, prevOf: number): void {
+  const next = table[head | nextOf];
+  table[row | nextOf] = next;
+  table[row | prevOf] = head;
+  table[next | prevOf] = row;
+  table[head | nextOf] = row;
+}

@@ -1,0 +1,79 @@
+import { show, ZbudError } from "../../base/index.ts";
+import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
+import {
+  handleLayoutOf,
+  lockingOf,
+  nextPoolNumber,
+  ObjectPool,
+  type SharedPool,
+  W_POOL_NUMBER,
+} from "../../pool/index.ts";
+import { SlotsAllocator } from "./allocator.ts";
+import { openTable } from "./attach.ts";
+import { checkOptions, type SlotsPoolOptions } from "./options.ts";
+import { createSlotsTable, generationBitsOf, slotCountOf, type Table } from "./page-table.ts";
+
+/**
+ * Stores objects of varying size in pages of 64 slots: an object takes a run of whole slots in one page, as many
+ * objects to a page as fit. An object may be as large as a page. Nothing moves, a pool never holds more pages
+ * than objects, and evicting the objects of the least recently used page frees exactly that page.
+ *
+ * Denser than zbud where objects are small beside the page: two to four objects of compressed 4 KiB blocks, where
+ * zbud has at most two. Reclaim needs so many evictions more. Where half the objects were freed it stays denser
+ * than size classes.
+ *
+ * @example
+ * const pool = new SlotsPool({ maxPages: 1000 });
+ * const handle = pool.alloc(bytes.length);
+ * if (typeof handle === "number") pool.write(handle, bytes);
+ */
+export class SlotsPool extends ObjectPool {
+  /**
+   * @param options - see {@link SlotsPoolOptions}. Only `maxPages` or `maxBytes` must be given.
+   * @param parts - for the library itself and its tests.
+   * @throws {ZbudError} `EINVAL` naming a bad option; `ENOMEM` if the address space for `maxPages` cannot
+   *   be reserved.
+   * @remarks Reserves addresses only: a pool costs the memory of the pages that are in use.
+   */
+  constructor(options: SlotsPoolOptions, parts: SlotsPoolParts = {}) {
+    const { geometry, shared, lock, onEvict } = checkOptions(options);
+    const { pageSize, maxPages, maxObjects } = geometry;
+    const table = parts.table ?? createSlotsTable(geometry, lockingOf({ shared, lock }));
+    const memory = parts.memory ?? createPageMemory(pageSize, maxPages, shared);
+    if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
+    const layout = handleLayoutOf(slotCountOf(geometry), table[W_POOL_NUMBER], generationBitsOf(geometry));
+    super({
+      table,
+      memory,
+      layout,
+      shape: { pageSize, maxPages, maxObjects },
+      allocatorOf: (seat) => new SlotsAllocator(table, geometry, layout, memory, seat),
+      onEvict,
+    });
+  }
+
+  /**
+   * Opens a pool that another thread made.
+   *
+   * @param shared - what {@link share} gave there, as it came through `postMessage` or `workerData`.
+   * @param options - `onEvict`: called for what this thread reclaims.
+   * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
+   *   layout; `EBUSY` if 127 threads use the pool already.
+   */
+  static attach(shared: SharedPool, options: Pick<SlotsPoolOptions, "onEvict"> = {}): SlotsPool {
+    const { table, geometry } = openTable(shared);
+    const { pageSize, maxPages, maxObjects } = geometry;
+    const memory = attachPageMemory(pageSize, shared.pages);
+    if (typeof options !== "object" || options === null) {
+      throw new ZbudError("EINVAL", `options must be an object such as { onEvict }, not ${show(options)}`);
+    }
+    const { onEvict } = options;
+    return new SlotsPool({ pageSize, maxPages, maxObjects, shared: true, onEvict }, { memory, table });
+  }
+}
+
+/** What a pool can be given instead of its own. */
+interface SlotsPoolParts {
+  memory?: PageMemory;
+  table?: Table;
+}
