@@ -8,7 +8,7 @@ import { show, ZbudError } from "../base/index.ts";
  *         │ generation of the slot   │ slot                │ pool tag │
  *         └──────────────────────────┴─────────────────────┴──────────┘
  *
- *   slotBits = ⌈log2(slots)⌉ ≤ 25, generationBits = min(31, 47 - slotBits) ≥ 22.
+ *   slotBits = ⌈log2(slots)⌉ ≤ 25, generationBits = min(31, 47 - slotBits) ≥ 22, or what the allocator has room for.
  *
  * What a slot is, the allocator says (zbud: page * 2 + buddy). The generation counts how often the slot was
  * freed. It comes round after 2^generationBits reuses of one slot: 2^25 (33 million) of 2^22 slots, which are
@@ -37,6 +37,7 @@ export const TAG_BITS = 6;
 export const SLOTS_MAX: number = 2 ** 25;
 const TAGS = 2 ** TAG_BITS - 1;
 const HANDLE_BITS = 53;
+const GENERATION_BITS_MAX = 31;
 /** Rounds of tags, as bits of the generation. */
 const ROUND_BITS = 8;
 
@@ -47,10 +48,17 @@ export function nextPoolNumber(): number {
   return poolsMade++;
 }
 
-/** @param slots - how many the pool has, at least 2 and at most {@link SLOTS_MAX}. */
-export function handleLayoutOf(slots: number, poolNumber: number): HandleLayout {
+/**
+ * @param slots - how many the pool has, at least 2 and at most {@link SLOTS_MAX}.
+ * @param generationBitsMax - what a slot's word has room for; at most 31.
+ */
+export function handleLayoutOf(
+  slots: number,
+  poolNumber: number,
+  generationBitsMax: number = GENERATION_BITS_MAX,
+): HandleLayout {
   const slotBits = 32 - Math.clz32(slots - 1);
-  const generationBits = Math.min(31, HANDLE_BITS - TAG_BITS - slotBits);
+  const generationBits = Math.min(generationBitsMax, HANDLE_BITS - TAG_BITS - slotBits);
   const round = Math.floor(poolNumber / TAGS) % 2 ** ROUND_BITS;
   return {
     tag: (poolNumber % TAGS) + 1,

@@ -11,7 +11,7 @@ import {
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
 import type { PoolSnapshot, PoolStats } from "../../zpool/index.ts";
-import { type SlotsGeometry, SLOTS_PER_PAGE } from "./geometry.ts";
+import { SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import type { Table } from "./page-table.ts";
 import * as tables from "./page-table.ts";
 import { halfOf, handleOf, recordAt, recordsOf, type SlotsTable, sizeOf } from "./records.ts";
@@ -121,13 +121,7 @@ export class SlotsAllocator implements Allocator {
   readonly #seat: number = 0;
 
   /** @param seat - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
-  constructor(
-    table: Table,
-    geometry: SlotsGeometry,
-    layout: HandleLayout,
-    memory: PageMemory,
-    seat: number,
-  ) {
+  constructor(table: Table, geometry: SlotsGeometry, layout: HandleLayout, memory: PageMemory, seat: number) {
     this.#table = table;
     this.#halves = new Uint16Array(table.buffer, 0, 2 * (table.length | 0));
     this.#whole = { table, halves: this.#halves, geometry, layout };
@@ -385,13 +379,15 @@ export class SlotsAllocator implements Allocator {
     let start = firstBit(~low, ~high);
     let longest = list - slots;
     const isOne =
-      ((low | (lowBits(start + list) & ~lowBits(start))) & (high | (highBits(start + list) & ~highBits(start)))) === -1;
+      ((low | (lowBits(start + list) & ~lowBits(start))) &
+        (high | (highBits(start + list) & ~highBits(start)))) ===
+      -1;
     if (!isOne) {
       const run = tightestRun(~low, ~high, slots);
       const left = ((run >> LENGTH_SHIFT) & SLOTS_MASK) - slots;
       const rest = run >> REST_SHIFT;
       start = run & START_MASK;
-      longest = left > rest ? left : rest;
+      longest = Math.max(left, rest);
     }
     this.#setRecord(record, size, slots, start);
     table[row | MASK_LOW] = low | (lowBits(start + slots) & ~lowBits(start));

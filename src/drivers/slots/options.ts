@@ -1,7 +1,7 @@
 import type { Handle } from "../../base/index.ts";
 import { integerOption } from "../../base/index.ts";
 import { type CommonOptions, checkCommonOptions, maxPagesOf } from "../../pool/index.ts";
-import { geometryOf, PAGE_SIZE_DEFAULT, PAGES_MAX, type SlotsGeometry, SLOTS_PER_PAGE } from "./geometry.ts";
+import { geometryOf, PAGE_SIZE_DEFAULT, PAGES_MAX, SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import type { SlotsPool } from "./slots-pool.ts";
 
 /** What a {@link SlotsPool} is made of. */

@@ -7,7 +7,15 @@ import {
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
 import { completeStats, type PoolStats, SIZE_STEPS, sizeStepOf } from "../../zpool/index.ts";
-import { FIRST_ROW, FREE, LRU_PREV, ROW_BYTES, ROW_WORDS, W_EXTRA_COUNT, W_HIGH_WATER } from "./page-table.ts";
+import {
+  FIRST_ROW,
+  FREE,
+  LRU_PREV,
+  ROW_BYTES,
+  ROW_WORDS,
+  W_EXTRA_COUNT,
+  W_HIGH_WATER,
+} from "./page-table.ts";
 import { halfOf, recordsOf, type SlotsTable, sizeOf } from "./records.ts";
 
 /** Counts what the table holds. */

@@ -97,7 +97,11 @@ export function verifyTable(whole: SlotsTable, reclaims: number | null): void {
       continue;
     }
     check(objects > 0, "I3: a page in use holds no object: page", page);
-    check(table[row | EXTRAS] >> LONGEST_SHIFT === longest, `I2: the longest run is ${longest} in page`, page);
+    check(
+      table[row | EXTRAS] >> LONGEST_SHIFT === longest,
+      `I2: the longest run is ${longest} in page`,
+      page,
+    );
     lruCount++;
     onLru[page] = 1;
     listOf[page] = longest;
@@ -154,7 +158,11 @@ function verifyPage(whole: SlotsTable, page: number): { objects: number; longest
     const start = startOf(half);
     const end = start + lengthOf(half);
     check(end <= SLOTS_PER_PAGE, `I1: an object from slot ${start} on leaves page`, page);
-    check(size > 0 && lengthOf(half) === slotsOf(geometry, size), `I1: ${size} bytes in other slots, page`, page);
+    check(
+      size > 0 && lengthOf(half) === slotsOf(geometry, size),
+      `I1: ${size} bytes in other slots, page`,
+      page,
+    );
     check(!taken.subarray(start, end).includes(1), "I1: two objects overlap in page", page);
     taken.fill(1, start, end);
   }
@@ -162,7 +170,11 @@ function verifyPage(whole: SlotsTable, page: number): { objects: number; longest
   let run = 0;
   for (let slot = 0; slot < SLOTS_PER_PAGE; slot++) {
     const word = table[slot < 32 ? row | MASK_LOW : row | MASK_HIGH];
-    check(((word >>> (slot & 31)) & 1) === taken[slot], `I1: the mask is wrong about slot ${slot} of page`, page);
+    check(
+      ((word >>> (slot & 31)) & 1) === taken[slot],
+      `I1: the mask is wrong about slot ${slot} of page`,
+      page,
+    );
     run = taken[slot] === 1 ? 0 : run + 1;
     longest = Math.max(longest, run);
   }
