@@ -11,10 +11,11 @@ import {
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
 import type { PoolSnapshot, PoolStats } from "../../zpool/index.ts";
+import { freeExtraRecord, releaseEmptyExtras, releaseExtraIfEmpty } from "./extras.ts";
 import { SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import type { Table } from "./page-table.ts";
 import * as tables from "./page-table.ts";
-import { halfOf, handleOf, recordAt, recordsOf, type SlotsTable, sizeOf } from "./records.ts";
+import { recordAt, type SlotsTable, sizeOf, visitObjects } from "./records.ts";
 import { repairTable } from "./repair.ts";
 import {
   firstBit,
@@ -34,7 +35,6 @@ import { verifyTable } from "./verify.ts";
 // they make alloc + free a third faster.
 const {
   EXTRA_RECORD_WORDS,
-  EXTRA_RECORDS,
   EXTRAS,
   EXTRAS_MASK,
   FIRST_ROW,
@@ -47,7 +47,6 @@ const {
   LRU_PREV,
   MASK_HIGH,
   MASK_LOW,
-  NEXT,
   OWNER,
   PAGE_RECORD_WORDS,
   PAGE_RECORDS,
@@ -60,9 +59,6 @@ const {
   TAIL_MASK,
   TAIL_SHIFT,
   W_BITMAP,
-  W_EXTRA_COUNT,
-  W_EXTRA_FREE,
-  W_EXTRA_HIGH_WATER,
   W_FREE_HEAD,
   W_HEADS,
   W_HIGH_WATER,
@@ -74,7 +70,6 @@ const INTENT = W_INTENT;
 const PAGE_COUNT = W_PAGE_COUNT;
 const LENGTH_SHIFT = RUN_LENGTH_SHIFT;
 const REST_SHIFT = RUN_REST_SHIFT;
-const EXTRA_RECORDS_END = EXTRA_RECORDS + 9;
 const WORD_IN_ROW = ROW_WORDS - 1;
 
 /** The highest bit of a word: the bit of list 0 in the first word of the bitmap. */
@@ -98,7 +93,6 @@ export class SlotsAllocator implements Allocator {
   // An initial value and `| 0` tell the engine that a field is a small integer; else it keeps "anything", or a
   // double, and converts at each use.
   readonly #maxPages: number = 0;
-  readonly #extrasMax: number = 0;
   readonly #slotSize: number = 0;
   /** log2 of the slot size, or -1 if that is no power of two. */
   readonly #slotShift: number = 0;
@@ -130,7 +124,6 @@ export class SlotsAllocator implements Allocator {
     this.#seat = seat | 0;
     this.objectBytesMax = geometry.pageSize | 0;
     this.#maxPages = geometry.maxPages | 0;
-    this.#extrasMax = geometry.extrasMax | 0;
     this.#slotSize = geometry.slotSize | 0;
     const slotOrder = Math.log2(geometry.slotSize);
     this.#slotShift = Number.isInteger(slotOrder) ? slotOrder | 0 : -1;
@@ -209,7 +202,7 @@ export class SlotsAllocator implements Allocator {
     table[row | MASK_HIGH] = high;
     if (table[row | LRU_PREV] > FREE) {
       // Else a reclaim settles the page.
-      if (isExtra) this.#releaseExtraIfEmpty(row, record & ~WORD_IN_ROW);
+      if (isExtra) releaseExtraIfEmpty(this.#whole, row, record & ~WORD_IN_ROW);
       const longest = table[row | EXTRAS] >> LONGEST_SHIFT;
       if ((low | high) === 0) {
         if (longest !== 0) this.#takeOffList(row);
@@ -280,13 +273,7 @@ export class SlotsAllocator implements Allocator {
 
   endReclaim(row: number): number {
     const table = this.#table;
-    let extra = table[row | EXTRAS] & EXTRAS_MASK;
-    while (extra !== 0) {
-      const unit = FIRST_ROW + (extra << ROW_SHIFT);
-      const next = table[unit | NEXT];
-      extra = next === 0 ? 0 : (next - FIRST_ROW) >> ROW_SHIFT;
-      this.#releaseExtraIfEmpty(row, unit);
-    }
+    releaseEmptyExtras(this.#whole, row);
     const low = table[row | MASK_LOW];
     const high = table[row | MASK_HIGH];
     if ((low | high) === 0) {
@@ -345,17 +332,7 @@ export class SlotsAllocator implements Allocator {
   }
 
   objects(visit: ObjectVisitor): void {
-    const whole = this.#whole;
-    const end = this.#rowOf(whole.table[W_HIGH_WATER]);
-    for (let row = FIRST_ROW; row < end; row += ROW_WORDS) {
-      if (whole.table[row | LRU_PREV] === FREE) continue;
-      // All of a page first: its extras go with their last object.
-      const found = recordsOf(whole, row).map((record) => ({
-        handle: handleOf(whole, record),
-        size: sizeOf(whole, record, halfOf(whole, record)),
-      }));
-      for (const { handle, size } of found) visit(handle, size);
-    }
+    visitObjects(this.#whole, visit);
   }
 
   stats(): PoolStats {
@@ -435,64 +412,7 @@ export class SlotsAllocator implements Allocator {
     if (halves[first + 3] === 0) return row | (PAGE_RECORDS + 3);
     if (halves[first + 4] === 0) return row | (PAGE_RECORDS + 4);
     if (halves[first + 5] === 0) return row | (PAGE_RECORDS + 5);
-    return this.#freeExtraRecord(row);
-  }
-
-  #freeExtraRecord(row: number): number {
-    const table = this.#table;
-    const extras = table[row | EXTRAS] & EXTRAS_MASK;
-    let unit = extras === 0 ? 0 : FIRST_ROW + (extras << ROW_SHIFT);
-    while (unit !== 0) {
-      for (let place = EXTRA_RECORDS; place < EXTRA_RECORDS_END; place++) {
-        if (this.#halves[(unit << 1) + place + HALVES] === 0) return unit | place;
-      }
-      unit = table[unit | NEXT];
-    }
-    return this.#takeExtra(row);
-  }
-
-  /** Gives a page one more extra. Its first record, or 0 if there is no extra left. */
-  #takeExtra(row: number): number {
-    const table = this.#table;
-    let unit = table[W_EXTRA_FREE];
-    if (unit !== 0) {
-      table[W_EXTRA_FREE] = table[unit | NEXT];
-    } else {
-      const extra = table[W_EXTRA_HIGH_WATER];
-      if (extra >= this.#extrasMax) return 0;
-      unit = this.#firstExtra + (extra << ROW_SHIFT);
-      for (let place = EXTRA_RECORDS; place < EXTRA_RECORDS_END; place++) {
-        table[unit | place] = this.#firstGeneration;
-      }
-      table[W_EXTRA_HIGH_WATER] = extra + 1;
-    }
-    table[W_EXTRA_COUNT]++;
-    table[unit | OWNER] = row;
-    const before = table[row | EXTRAS];
-    const first = before & EXTRAS_MASK;
-    table[unit | NEXT] = first === 0 ? 0 : FIRST_ROW + (first << ROW_SHIFT);
-    table[row | EXTRAS] = (before & ~EXTRAS_MASK) | ((unit - FIRST_ROW) >> ROW_SHIFT);
-    return unit | EXTRA_RECORDS;
-  }
-
-  #releaseExtraIfEmpty(row: number, unit: number): void {
-    const table = this.#table;
-    for (let place = EXTRA_RECORDS; place < EXTRA_RECORDS_END; place++) {
-      if (this.#halves[(unit << 1) + place + HALVES] !== 0) return;
-    }
-    const next = table[unit | NEXT];
-    const extras = table[row | EXTRAS];
-    let before = FIRST_ROW + ((extras & EXTRAS_MASK) << ROW_SHIFT);
-    if (before === unit) {
-      table[row | EXTRAS] = (extras & ~EXTRAS_MASK) | (next === 0 ? 0 : (next - FIRST_ROW) >> ROW_SHIFT);
-    } else {
-      while (table[before | NEXT] !== unit) before = table[before | NEXT];
-      table[before | NEXT] = next;
-    }
-    table[unit | OWNER] = 0;
-    table[unit | NEXT] = table[W_EXTRA_FREE];
-    table[W_EXTRA_FREE] = unit;
-    table[W_EXTRA_COUNT]--;
+    return freeExtraRecord(this.#whole, row);
   }
 
   /** A page that was free, counted as in use; or FREE if there is none. */

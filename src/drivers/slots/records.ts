@@ -1,12 +1,14 @@
 import type { Handle } from "../../base/index.ts";
-import { type HandleLayout, TAG_BITS } from "../../pool/index.ts";
+import { type HandleLayout, type ObjectVisitor, TAG_BITS } from "../../pool/index.ts";
 import { RECORDS_PER_EXTRA, RECORDS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import {
   EXTRA_RECORDS,
   EXTRAS,
   EXTRAS_MASK,
   FIRST_ROW,
+  FREE,
   HALVES,
+  LRU_PREV,
   NEXT,
   PAGE_RECORDS,
   ROW_SHIFT,
@@ -17,6 +19,7 @@ import {
   TAIL_BITS,
   TAIL_SHIFT,
   type Table,
+  W_HIGH_WATER,
 } from "./page-table.ts";
 
 /** A table, and what one needs to know to read it. */
@@ -28,16 +31,14 @@ export interface SlotsTable {
   readonly layout: HandleLayout;
 }
 
-/** The half of a record; 0: it names no object. */
-export function halfOf({ halves }: SlotsTable, record: number): number {
-  const place = record % ROW_WORDS;
-  return halves[2 * (record - place) + place + HALVES];
-}
-
 /** Index of the half of a record, in 16-bit units. */
 export function halfIndexOf(record: number): number {
-  const place = record % ROW_WORDS;
-  return 2 * (record - place) + place + HALVES;
+  return 2 * record - (record % ROW_WORDS) + HALVES;
+}
+
+/** The half of a record; 0: it names no object. */
+export function halfOf({ halves }: SlotsTable, record: number): number {
+  return halves[halfIndexOf(record)];
 }
 
 /** First slot of the object that a half names. */
@@ -89,6 +90,29 @@ export function recordAt(whole: SlotsTable, row: number, slot: number): number {
     unit = whole.table[unit | NEXT];
   }
   return record;
+}
+
+/** A record of a row that names no object, or 0. */
+export function freeRecordOf(whole: SlotsTable, first: number, count: number): number {
+  for (let record = first; record < first + count; record++) {
+    if (halfOf(whole, record) === 0) return record;
+  }
+  return 0;
+}
+
+/** Calls `visit` for each object, which it may free. */
+export function visitObjects(whole: SlotsTable, visit: ObjectVisitor): void {
+  const { table } = whole;
+  const end = FIRST_ROW + (table[W_HIGH_WATER] << ROW_SHIFT);
+  for (let row = FIRST_ROW; row < end; row += ROW_WORDS) {
+    if (table[row | LRU_PREV] === FREE) continue;
+    // All of a page first: its extras go with their last object.
+    const found = recordsOf(whole, row).map((record) => ({
+      handle: handleOf(whole, record),
+      size: sizeOf(whole, record, halfOf(whole, record)),
+    }));
+    for (const { handle, size } of found) visit(handle, size);
+  }
 }
 
 /** Whether some record of a row names an object. */
