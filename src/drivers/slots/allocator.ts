@@ -15,7 +15,7 @@ import { freeExtraRecord, releaseEmptyExtras, releaseExtraIfEmpty } from "./extr
 import { SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import type { Table } from "./page-table.ts";
 import * as tables from "./page-table.ts";
-import { recordAt, type SlotsTable, sizeOf, visitObjects } from "./records.ts";
+import { fillPlace, lowerHighWater, recordAt, type SlotsTable, visitObjects } from "./records.ts";
 import { repairTable } from "./repair.ts";
 import {
   firstBit,
@@ -230,18 +230,7 @@ export class SlotsAllocator implements Allocator {
   }
 
   place(locator: number, into: Place): void {
-    const { geometry } = this.#whole;
-    const place = locator & WORD_IN_ROW;
-    const unit = locator - place;
-    const half = this.#halves[(unit << 1) + place + HALVES]; // once: another thread may free the object meanwhile
-    const row = locator < this.#firstExtra ? unit : this.#table[unit | OWNER];
-    const isThere = half !== 0 && row >= FIRST_ROW;
-    into.page = isThere ? (row - FIRST_ROW) >> ROW_SHIFT : 0;
-    into.pageByte = into.page * geometry.pageSize;
-    into.offset = into.pageByte + (half & START_MASK) * this.#slotSize;
-    into.size = isThere ? sizeOf(this.#whole, locator, half) : 0;
-    into.offset2 = 0;
-    into.size2 = 0;
+    fillPlace(this.#whole, locator, into);
   }
 
   startReclaim(): number {
@@ -290,17 +279,7 @@ export class SlotsAllocator implements Allocator {
    * below is taken from the front from now on.
    */
   trim(): void {
-    const table = this.#table;
-    let pages = table[W_HIGH_WATER];
-    while (pages > 0 && table[this.#rowOf(pages - 1) | LRU_PREV] === FREE) pages--;
-    table[W_HIGH_WATER] = pages;
-    table[W_FREE_HEAD] = FREE;
-    for (let page = pages - 1; page >= 0; page--) {
-      const row = this.#rowOf(page);
-      if (table[row | LRU_PREV] !== FREE) continue;
-      table[row | LIST_NEXT] = table[W_FREE_HEAD];
-      table[W_FREE_HEAD] = row;
-    }
+    const pages = lowerHighWater(this.#whole);
     this.#pagesCommitted = this.#memory.trim(pages);
   }
 

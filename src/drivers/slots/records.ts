@@ -1,5 +1,5 @@
 import type { Handle } from "../../base/index.ts";
-import { type HandleLayout, type ObjectVisitor, TAG_BITS } from "../../pool/index.ts";
+import { type HandleLayout, type ObjectVisitor, type Place, TAG_BITS } from "../../pool/index.ts";
 import { RECORDS_PER_EXTRA, RECORDS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import {
   EXTRA_RECORDS,
@@ -7,9 +7,12 @@ import {
   EXTRAS_MASK,
   FIRST_ROW,
   FREE,
+  firstExtraOf,
   HALVES,
+  LIST_NEXT,
   LRU_PREV,
   NEXT,
+  OWNER,
   PAGE_RECORDS,
   ROW_SHIFT,
   ROW_WORDS,
@@ -19,6 +22,7 @@ import {
   TAIL_BITS,
   TAIL_SHIFT,
   type Table,
+  W_FREE_HEAD,
   W_HIGH_WATER,
 } from "./page-table.ts";
 
@@ -113,6 +117,35 @@ export function visitObjects(whole: SlotsTable, visit: ObjectVisitor): void {
     }));
     for (const { handle, size } of found) visit(handle, size);
   }
+}
+
+/** Fills in where the object of a record is. */
+export function fillPlace(whole: SlotsTable, record: number, into: Place): void {
+  const { table, geometry } = whole;
+  const half = halfOf(whole, record); // once: another thread may free the object meanwhile
+  const unit = record - (record % ROW_WORDS);
+  const row = unit < firstExtraOf(geometry) ? unit : table[unit | OWNER];
+  const isThere = half !== 0 && row >= FIRST_ROW;
+  into.page = isThere ? (row - FIRST_ROW) >> ROW_SHIFT : 0;
+  into.pageByte = into.page * geometry.pageSize;
+  into.offset = into.pageByte + startOf(half) * geometry.slotSize;
+  into.size = isThere ? sizeOf(whole, record, half) : 0;
+  into.offset2 = 0;
+  into.size2 = 0;
+}
+
+/** Lowers the high-water mark to the last page in use, and orders the free pages below. Gives the mark. */
+export function lowerHighWater({ table }: SlotsTable): number {
+  let end = FIRST_ROW + (table[W_HIGH_WATER] << ROW_SHIFT);
+  while (end > FIRST_ROW && table[(end - ROW_WORDS) | LRU_PREV] === FREE) end -= ROW_WORDS;
+  table[W_HIGH_WATER] = (end - FIRST_ROW) >> ROW_SHIFT;
+  table[W_FREE_HEAD] = FREE;
+  for (let row = end - ROW_WORDS; row >= FIRST_ROW; row -= ROW_WORDS) {
+    if (table[row | LRU_PREV] !== FREE) continue;
+    table[row | LIST_NEXT] = table[W_FREE_HEAD];
+    table[W_FREE_HEAD] = row;
+  }
+  return table[W_HIGH_WATER];
 }
 
 /** Whether some record of a row names an object. */
