@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { checkBytes, type Handle, show, ZbudError } from "../base/index.ts";
+import { checkBytes, type Handle, memoryBehind, show, ZbudError } from "../base/index.ts";
 import type { PageMemory } from "../memory/index.ts";
 import {
   type AllocRefusal,
@@ -98,7 +98,9 @@ export class ObjectPool implements DriverPool {
     if (table instanceof ArrayBuffer || pages instanceof ArrayBuffer) {
       throw new ZbudError("EINVAL", "this pool is for one thread; make it with shared: true to share it");
     }
-    return { zbud: LAYOUT_VERSION, table, pages };
+    const memory = memoryBehind(table);
+    const shared = { zbud: LAYOUT_VERSION, table, pages };
+    return memory === undefined ? shared : { ...shared, fast: { memory, words: this.#table.length } };
   }
 
   /**
