@@ -1,6 +1,8 @@
 export { assert } from "./assert.ts";
 export { builtin } from "./builtin.ts";
 export { checkBytes } from "./bytes.ts";
+export { copyBytes } from "./copy.ts";
+export { fillWith, isFilled, wordAt } from "./filled.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
