@@ -1,11 +1,13 @@
 import type { Handle } from "../base/index.ts";
-import type { Shard } from "./shard.ts";
+import type { ShardBooks } from "./books.ts";
 import {
   BUCKETS_AT,
   EPOCHS,
   EPOCHS_AT,
   F_ORIGINAL_BYTES,
   F_STORED_BYTES,
+  K0,
+  K1,
   KIND_ENTRY,
   KIND_MASK,
   LRU_NEXT,
@@ -36,7 +38,7 @@ import type { Companion } from "./types.ts";
  * All links, counts, sums, expiries and the companion's lists are built anew; objects that no row names are
  * freed. The LRU keeps its order as far as its links still tell. May be cut off anywhere and run again.
  */
-export function repairShard(shard: Shard, companion: Companion | null): void {
+export function repairShard(shard: ShardBooks, companion: Companion | null): void {
   const { rows, words, expiries, pieces } = shard;
   for (const pool of shard.pools) pool?.pool.recover();
   const high = words[W_HIGH_WATER];
@@ -85,13 +87,13 @@ export function repairShard(shard: Shard, companion: Companion | null): void {
 }
 
 /** Whether no entry of this name was linked yet; an earlier version that was is taken out again. */
-function isLatest(shard: Shard, row: number): boolean {
+function isLatest(shard: ShardBooks, row: number): boolean {
   const { rows, words, pieces } = shard;
   const at = rows.at(row);
   const prefixLength = words[at + NAME] & 0xffff;
   const prefix = new Uint8Array(prefixLength);
   pieces.read(row, 0, prefixLength, prefix, 0);
-  const [k0, k1] = [words[at + 4], words[at + 5]];
+  const [k0, k1] = [words[at + K0], words[at + K1]];
   const other = shard.find(k0, k1, shard.hashOfRow(row), prefix, prefixLength);
   if (other === 0) return true;
   if (((words[at + VERSION] - words[rows.at(other) + VERSION]) | 0) < 0) return false;
@@ -103,7 +105,7 @@ function isLatest(shard: Shard, row: number): boolean {
  * The entries, most recently used first: those that can be reached from the LRU's head, then those that cannot
  * be reached, then those that can be reached from its tail.
  */
-function salvageLru(shard: Shard, isEntry: Uint8Array): Int32Array {
+function salvageLru(shard: ShardBooks, isEntry: Uint8Array): Int32Array {
   const { rows, words } = shard;
   const high = isEntry.length;
   const taken = new Uint8Array(high);

@@ -88,6 +88,18 @@ export class Rows {
     this.linkFirst(row);
   }
 
+  /** Moves an entry on the LRU to right behind another one. */
+  moveBehind(row: number, other: number): void {
+    this.unlinkLru(row);
+    const words = this.words;
+    const at = this.at(row);
+    const next = words[this.at(other) + LRU_NEXT];
+    words[at + LRU_PREV] = other;
+    words[at + LRU_NEXT] = next;
+    words[this.at(next) + LRU_PREV] = row;
+    words[this.at(other) + LRU_NEXT] = row;
+  }
+
   linkFirst(row: number): void {
     const words = this.words;
     const head = this.#at;

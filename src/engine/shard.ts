@@ -1,31 +1,19 @@
-import { type Handle, ThreadLock, type Seats } from "../base/index.ts";
-import type { StagedCodec } from "../codecs/index.ts";
-import { poolBytesAllowed, rowsAllowed, type ShardBudget } from "./budget.ts";
-import { Expiries } from "./expiries.ts";
+import type { Handle } from "../base/index.ts";
+import { type Draft, EVICTED, EXPIRED, ShardBooks } from "./books.ts";
+import { poolBytesAllowed, rowsAllowed } from "./budget.ts";
+import type { Expiries } from "./expiries.ts";
 import type { ShardPool } from "./object-pool.ts";
-import { Pieces } from "./pieces.ts";
-import { repairShard } from "./repair.ts";
-import { Rows } from "./rows.ts";
 import {
   AUX,
   AUX2,
   CODEC_SHIFT,
-  EPOCHS,
-  EPOCHS_AT,
   F_EVICTIONS_REFUSED,
-  F_HITS,
   F_LIMIT_HIT,
-  F_MISSES,
-  F_ORIGINAL_BYTES,
   F_POOL_BYTES_MAX,
-  F_REMOVED,
-  F_STORED_BYTES,
   HANDLE,
-  hashOf,
   K0,
   K1,
   KIND_ENTRY,
-  KIND_FREE,
   KIND_MASK,
   KIND_PIECE,
   LENGTH,
@@ -36,209 +24,38 @@ import {
   STATE,
   STATE_CLEAN,
   STATE_EXPIRES,
-  STATE_RAW,
   STATE_SAME_FILLED,
+  STATE_SETTLED,
   STATE_WRITING,
   STORED,
-  type ShardLayout,
   VERSION,
-  W_CLEAN,
   W_ENTRIES,
   W_HIGH_WATER,
-  W_LOCK,
   W_PIECES,
   W_POOL,
-  W_RAW,
-  W_SAME_FILLED,
   W_VERSION,
 } from "./table.ts";
-import type { Companion, EntryAttributes, FoundEntry, OnChange, OnEvict, OnRemoved } from "./types.ts";
-
-/** Removal reasons, as offsets of {@link F_REMOVED}. */
-export const EVICTED = 0;
-export const EXPIRED = 1;
-export const REPLACED = 2;
-export const DELETED = 3;
-export const CLEARED = 4;
-export const REASONS = ["evicted", "expired", "replaced", "deleted", "cleared"] as const;
+import type { EntryAttributes, FoundEntry } from "./types.ts";
+import { verifyShard } from "./verify.ts";
 
 /** Answers that an entry must stay, after which making room is given up. */
 const REFUSALS_MAX = 8;
 /** Entries on their way to the backing store that are passed over when room is wanted. */
 const WRITING_PASSED_MAX = 512;
-
-/** Hooks of this thread; one object for all shards, so that they can be replaced. */
-export interface Hooks {
-  onEvict: OnEvict | null;
-  onRemoved: OnRemoved | null;
-  onChange: OnChange | null;
-  companion: Companion | null;
-}
-
-/** What a shard is made of. */
-export interface ShardParts {
-  readonly number: number;
-  readonly words: Int32Array;
-  readonly layout: ShardLayout;
-  readonly budget: ShardBudget;
-  readonly pools: (ShardPool | null)[];
-  readonly byPage: boolean;
-  readonly hooks: Hooks;
-  /** Filled for hooks. */
-  readonly victim: FoundEntry;
-  /** Null: only one thread uses it. */
-  readonly seats: Seats | null;
-  readonly seat: number;
-}
+/** Entries that one search for work of recompression looks at. */
+const UNSETTLED_LOOKS_MAX = 10_000;
 
 /**
- * One shard: its rows, its pools, and what is done with them under its lock. All methods but {@link locked}
- * ones expect the lock.
+ * One shard: how room is made in it and taken, on the books of {@link ShardBooks}. All methods expect the lock,
+ * but where they say otherwise.
  */
-export class Shard {
-  readonly number: number;
-  readonly words: Int32Array;
-  readonly floats: Float64Array;
-  readonly rows: Rows;
-  readonly pieces: Pieces;
-  readonly expiries: Expiries | null;
-  readonly budget: ShardBudget;
-  readonly pools: (ShardPool | null)[];
-  readonly #layout: ShardLayout;
-  readonly #hooks: Hooks;
-  readonly #victim: FoundEntry;
-  readonly #byPage: boolean;
-  readonly #lock: ThreadLock | null;
-  #broken = false;
-
-  constructor(parts: ShardParts) {
-    const { words, layout, seats } = parts;
-    this.number = parts.number;
-    this.words = words;
-    this.rows = new Rows(words, layout);
-    this.floats = this.rows.floats;
-    this.pools = parts.pools;
-    this.pieces = new Pieces(this.rows, parts.pools, parts.byPage ? 4 : 0);
-    this.expiries = layout.deadlinesAt === 0 ? null : new Expiries(this.rows);
-    this.budget = parts.budget;
-    this.#layout = layout;
-    this.#hooks = parts.hooks;
-    this.#victim = parts.victim;
-    this.#byPage = parts.byPage;
-    this.#lock =
-      seats === null ? null : new ThreadLock(words, W_LOCK, parts.seat, seats, () => this.repair());
-  }
-
-  /** Takes the lock. Every call is followed by `leave`, or by `abandon` after an exception. */
-  enter(): void {
-    if (this.#lock !== null) this.#lock.acquire();
-    else if (this.#broken) this.repair();
-  }
-
-  leave(): void {
-    if (this.#lock !== null) this.#lock.release();
-  }
-
-  /** After an exception: whoever comes next repairs first. */
-  abandon(): void {
-    if (this.#lock !== null) this.#lock.abandon();
-    else this.#broken = true;
-  }
-
-  /** Makes everything whole from what the rows' states say. */
-  repair(): void {
-    repairShard(this, this.#hooks.companion);
-    this.#broken = false;
-  }
-
-  get companionAt(): number {
-    return this.#layout.companionAt;
-  }
-
-  /** The row of an entry, or 0. */
-  find(k0: number, k1: number, hash: number, prefix: Uint8Array, prefixLength: number): number {
-    let row = this.rows.find(k0, k1, hash, prefixLength, 0);
-    while (row !== 0 && prefixLength !== 0 && !this.pieces.startsWith(row, prefix, prefixLength)) {
-      row = this.rows.find(k0, k1, hash, prefixLength, row);
-    }
-    return row;
-  }
-
-  /** As {@link find}; an entry whose time is over goes, and is not found. */
-  findFresh(
-    k0: number,
-    k1: number,
-    hash: number,
-    prefix: Uint8Array,
-    prefixLength: number,
-    now: number,
-  ): number {
-    const row = this.find(k0, k1, hash, prefix, prefixLength);
-    if (row === 0 || (this.rows.stateOf(row) & STATE_EXPIRES) === 0) return row;
-    if ((this.expiries as Expiries).deadlineOf(row) > now) return row;
-    this.removeRow(row, EXPIRED);
-    return 0;
-  }
-
-  /** Whether `(row, version)` is an entry now. */
-  isCurrent(row: number, version: number): boolean {
-    if (row <= 0 || row >= this.words[W_HIGH_WATER]) return false;
-    const at = this.rows.at(row);
-    return (this.words[at + STATE] & KIND_MASK) === KIND_ENTRY && this.words[at + VERSION] === version;
-  }
-
-  /** Fills a record with what the row says, but for the bytes. */
-  describe(row: number, into: FoundEntry): void {
-    const words = this.words;
-    const at = this.rows.at(row);
-    const state = words[at + STATE];
-    const name = words[at + NAME];
-    into.length = words[at + LENGTH];
-    into.storedLength = words[at + STORED];
-    into.prefixLength = name & 0xffff;
-    into.headLength = name >>> 16;
-    into.codec = (state >> CODEC_SHIFT) & 0xff;
-    into.sameFilled = (state & STATE_SAME_FILLED) !== 0;
-    into.fill0 = words[at + HANDLE];
-    into.fill1 = words[at + HANDLE + 1];
-    into.expiresAt = (state & STATE_EXPIRES) !== 0 ? (this.expiries as Expiries).deadlineOf(row) : 0;
-    into.aux = words[at + AUX];
-    into.aux2 = words[at + AUX2];
-    into.k0 = words[at + K0];
-    into.k1 = words[at + K1];
-    into.shard = this.number;
-    into.row = row;
-    into.version = words[at + VERSION];
-    into.clean = (state & STATE_CLEAN) !== 0;
-  }
-
-  /** {@link describe}, and the entry's bytes: prefix, head, stored. */
-  describeWhole(row: number, into: FoundEntry): void {
-    this.describe(row, into);
-    const count = into.sameFilled ? 0 : into.prefixLength + into.headLength + into.storedLength;
-    if (into.bytes.length < count) into.bytes = new Uint8Array(2 ** Math.ceil(Math.log2(count)));
-    if (count !== 0) this.pieces.read(row, 0, count, into.bytes, 0);
-  }
-
-  /** Copies the stored bytes of an entry to the stage of its codec. */
-  stageStored(row: number, codec: StagedCodec): void {
-    const at = this.rows.at(row);
-    const stored = this.words[at + STORED];
-    const name = this.words[at + NAME];
-    this.pieces.read(row, (name & 0xffff) + (name >>> 16), stored, codec.stage, codec.stageAt);
-  }
-
-  /** Notes that an entry of this name was put or removed. */
-  bumpEpoch(hash: number): void {
-    const at = EPOCHS_AT + ((hash >>> 8) & (EPOCHS - 1));
-    this.words[at] = (this.words[at] + 1) & 0x7fffffff;
-  }
+export class Shard extends ShardBooks {
+  /** False while room may only be taken where there is some. */
+  #mayMakeRoom = true;
 
   /**
-   * Makes an entry of bytes that are there already: prefix and head of `attributes`, then
-   * `stored[start, start + storedLength)`.
+   * Makes an entry: prefix and head of `attributes`, then the bytes of the draft.
    *
-   * @param state - flags and codec of the new entry; its kind and pool are set here.
    * @returns its row, or 0 if no room could be made.
    */
   insert(
@@ -246,17 +63,14 @@ export class Shard {
     k1: number,
     hash: number,
     attributes: EntryAttributes,
-    stored: Uint8Array,
-    start: number,
-    storedLength: number,
-    length: number,
-    state: number,
+    draft: Draft,
     now: number,
   ): number {
     const words = this.words;
     const { prefixLength, headLength } = attributes;
+    const { stored, start } = draft;
     const poolNumber = words[W_POOL];
-    const total = prefixLength + headLength + storedLength;
+    const total = prefixLength + headLength + stored;
     const row = this.#reserve(total, poolNumber, now);
     if (row === 0) return 0;
     const at = this.rows.at(row);
@@ -264,76 +78,70 @@ export class Shard {
       const pool = this.pools[poolNumber] as ShardPool;
       if (prefixLength !== 0) this.pieces.write(pool, row, 0, attributes.prefix, 0, prefixLength);
       if (headLength !== 0) this.pieces.write(pool, row, prefixLength, attributes.head, 0, headLength);
-      this.pieces.write(pool, row, prefixLength + headLength, stored, start, start + storedLength);
+      this.pieces.write(pool, row, prefixLength + headLength, draft.bytes, start, start + stored);
+    } else {
+      words[at + HANDLE] = draft.fill0;
+      words[at + HANDLE + 1] = draft.fill1;
     }
     const version = (words[W_VERSION] + 1) | 0;
     words[W_VERSION] = version;
     words[at + K0] = k0;
     words[at + K1] = k1;
-    words[at + STORED] = storedLength;
-    words[at + LENGTH] = length;
+    words[at + STORED] = stored;
+    words[at + LENGTH] = draft.length;
     words[at + NAME] = prefixLength | (headLength << 16);
     words[at + VERSION] = version;
     words[at + AUX] = attributes.aux;
     words[at + AUX2] = attributes.aux2;
     const expires = attributes.expiresAt !== 0 ? STATE_EXPIRES : 0;
     if (expires !== 0) (this.expiries as Expiries).setDeadline(row, attributes.expiresAt);
-    words[at + STATE] = state | expires | (poolNumber << POOL_SHIFT) | KIND_ENTRY;
+    words[at + STATE] = draft.state | expires | (poolNumber << POOL_SHIFT) | KIND_ENTRY;
     this.rows.link(row, hash);
     this.account(row, 1);
     return row;
   }
 
-  /** Adds an entry to the sums, the expiries and the companion's lists, or takes it out (`sign` -1). */
-  account(row: number, sign: 1 | -1): void {
+  /**
+   * Gives an entry other stored bytes, those of the same value by another codec, in its place on the LRU. Evicts
+   * nothing. False: there is no room, and nothing changed.
+   */
+  replaceStored(old: number, draft: Draft): boolean {
     const words = this.words;
+    const pool = this.pieces.poolOf(old);
+    const poolNumber = this.pools.indexOf(pool);
+    const from = this.rows.at(old);
+    const name = words[from + NAME];
+    const named = (name & 0xffff) + (name >>> 16);
+    const row = this.#reserveFree(named + draft.stored, poolNumber);
+    if (row === 0) return false;
     const at = this.rows.at(row);
-    const state = words[at + STATE];
-    const name = words[at + NAME];
-    const isSame = (state & STATE_SAME_FILLED) !== 0;
-    words[W_ENTRIES] += sign;
-    if (isSame) words[W_SAME_FILLED] += sign;
-    if ((state & STATE_RAW) !== 0) words[W_RAW] += sign;
-    if ((state & STATE_CLEAN) !== 0) words[W_CLEAN] += sign;
-    this.floats[F_ORIGINAL_BYTES] += sign * words[at + LENGTH];
-    this.floats[F_STORED_BYTES] += sign * (words[at + STORED] + (name & 0xffff) + (name >>> 16));
-    if ((state & STATE_EXPIRES) !== 0) {
-      if (sign === 1) (this.expiries as Expiries).add(row);
-      else (this.expiries as Expiries).remove(row);
-    }
-    const { companion } = this.#hooks;
-    if (companion === null) return;
-    if (sign === 1) {
-      this.describeWhole(row, this.#victim);
-      companion.inserted(words, this.#layout.companionAt, row, this.#victim);
-    } else {
-      companion.removed(words, this.#layout.companionAt, row);
-    }
+    this.describeWhole(old, this.victim);
+    this.pieces.write(pool, row, 0, this.victim.bytes, 0, named);
+    this.pieces.write(pool, row, named, draft.bytes, draft.start, draft.start + draft.stored);
+    const version = (words[W_VERSION] + 1) | 0;
+    words[W_VERSION] = version;
+    for (const word of [K0, K1, LENGTH, NAME, AUX, AUX2]) words[at + word] = words[from + word];
+    words[at + STORED] = draft.stored;
+    words[at + VERSION] = version;
+    const kept = words[from + STATE] & STATE_EXPIRES;
+    if (kept !== 0) (this.expiries as Expiries).setDeadline(row, this.victim.expiresAt);
+    words[at + STATE] = draft.state | kept | (poolNumber << POOL_SHIFT) | KIND_ENTRY;
+    this.rows.link(row, this.hashOfRow(row));
+    this.rows.moveBehind(row, old);
+    this.account(row, 1);
+    this.dropRow(old);
+    return true;
   }
 
-  /** Removes an entry, after its hook has seen it. */
-  removeRow(row: number, reason: number): void {
-    const { onRemoved } = this.#hooks;
-    if (onRemoved !== null) {
-      this.describeWhole(row, this.#victim);
-      onRemoved(REASONS[reason], this.#victim);
-    }
-    this.floats[F_REMOVED + reason]++;
-    this.dropRow(row);
-  }
-
-  /** Removes an entry that nobody is told of. */
-  dropRow(row: number): void {
-    const words = this.words;
+  setExpiry(row: number, expiresAt: number): void {
+    const expiries = this.expiries as Expiries;
     const at = this.rows.at(row);
-    const pool = this.pieces.poolOf(row);
-    const state = words[at + STATE];
-    // What `account` needs of the state is passed on; what a repair goes by is free from here on.
-    words[at + STATE] = (state & ~KIND_MASK) | KIND_FREE;
-    this.rows.unlink(row);
-    this.account(row, -1);
-    if ((state & STATE_SAME_FILLED) !== 0) this.rows.release(row);
-    else words[W_PIECES] -= this.pieces.free(pool, row) - 1;
+    if ((this.words[at + STATE] & STATE_EXPIRES) !== 0) expiries.remove(row);
+    this.words[at + STATE] &= ~STATE_EXPIRES;
+    if (expiresAt === 0) return;
+    expiries.setDeadline(row, expiresAt);
+    this.words[at + STATE] |= STATE_EXPIRES;
+    expiries.add(row);
   }
 
   /**
@@ -347,7 +155,7 @@ export class Shard {
       this.removeRow(due, EXPIRED);
       return true;
     }
-    if (this.#byPage) {
+    if (this.byPage) {
       for (const pool of this.pools) if (pool !== null && pool.pool.reclaimPage() === "ok") return true;
     }
     return this.evictOne();
@@ -375,16 +183,17 @@ export class Shard {
 
   /** Asks the hook, unless the backing store has the entry already. */
   mayEvict(row: number): boolean {
-    const { onEvict } = this.#hooks;
+    const { onEvict } = this.hooks;
     if (onEvict === null || (this.rows.stateOf(row) & STATE_CLEAN) !== 0) return true;
-    this.describeWhole(row, this.#victim);
-    if (onEvict(this.#victim)) return true;
+    this.describeWhole(row, this.victim);
+    if (onEvict(this.victim)) return true;
     this.floats[F_EVICTIONS_REFUSED]++;
     return false;
   }
 
   /** For the pool's own reclaim: evicts the entry that an object belongs to. */
-  evictObject(pool: ShardPool, handle: number): boolean {
+  evictObject(number: number, handle: number): boolean {
+    const pool = this.pools[number] as ShardPool;
     pool.open(handle);
     const row = pool.readWord(0);
     if ((this.rows.stateOf(row) & KIND_MASK) !== KIND_ENTRY) return false; // being made at this moment
@@ -407,24 +216,108 @@ export class Shard {
     return count;
   }
 
-  get poolBytes(): number {
-    let bytes = 0;
-    for (const pool of this.pools) if (pool !== null) bytes += pool.bytesUsed;
-    return bytes;
+  /** Whether something is due. Without the lock it is a guess. */
+  hasDue(now: number): boolean {
+    const first = this.expiries === null ? 0 : this.expiries.first();
+    return first !== 0 && (this.expiries as Expiries).deadlineOf(first) <= now;
   }
 
-  lookedUp(found: boolean): void {
-    this.floats[found ? F_HITS : F_MISSES]++;
+  /** The least recently used entries that recompression has not looked at: row and version of each. */
+  unsettled(codec: number, max: number): Int32Array {
+    const list = new Int32Array(2 * max);
+    let count = 0;
+    let looked = 0;
+    for (let row = this.rows.last(); row !== 0 && count < 2 * max; row = this.rows.before(row)) {
+      if (++looked > UNSETTLED_LOOKS_MAX) break;
+      const at = this.rows.at(row);
+      const state = this.words[at + STATE];
+      if ((state & (STATE_SETTLED | STATE_SAME_FILLED | STATE_WRITING)) !== 0) continue;
+      if (((state >> CODEC_SHIFT) & 0xff) === codec) continue;
+      list[count++] = row;
+      list[count++] = this.words[at + VERSION];
+    }
+    return list.subarray(0, count);
   }
 
-  epochOf(hash: number): number {
-    return Atomics.load(this.words, EPOCHS_AT + ((hash >>> 8) & (EPOCHS - 1)));
+  /** See {@link Engine.startWriteback}. */
+  startWriteback(max: number, take: (entry: FoundEntry) => void, done: () => void): number {
+    let taken = 0;
+    let evicted = 0;
+    for (let row = this.rows.last(); row !== 0 && taken + evicted < max; ) {
+      const before = this.rows.before(row);
+      const at = this.rows.at(row);
+      const state = this.words[at + STATE];
+      if ((state & STATE_CLEAN) !== 0) {
+        this.removeRow(row, EVICTED);
+        evicted++;
+      } else if ((state & STATE_WRITING) === 0) {
+        this.words[at + STATE] = state | STATE_WRITING;
+        this.describeWhole(row, this.victim);
+        take(this.victim);
+        taken++;
+      }
+      row = before;
+    }
+    if (taken > 0) done();
+    return taken + evicted;
+  }
+
+  /** New objects go to this pool. */
+  usePool(number: number): void {
+    this.enter();
+    this.words[W_POOL] = number;
+    this.leave();
+  }
+
+  /** Whether a pool is neither used for new objects nor holds any. */
+  isIdle(number: number): boolean {
+    return this.words[W_POOL] !== number && (this.pools[number]?.bytesUsed ?? 0) === 0;
+  }
+
+  /** Gives back what the pools do not use. */
+  trim(): void {
+    for (const pool of this.pools) pool?.pool.trim();
+    this.floats[F_POOL_BYTES_MAX] = this.poolBytes;
+  }
+
+  /**
+   * Without the lock: for a thread that is gone and may have had entries on their way to the backing store. Those
+   * of living threads are forgotten as well, and may be written twice. Repairs first if it was in the lock.
+   */
+  forgetWriting(): void {
+    this.enter();
+    const { rows, words } = this;
+    for (let row = rows.last(); row !== 0; row = rows.before(row))
+      words[rows.at(row) + STATE] &= ~STATE_WRITING;
+    this.leave();
+  }
+
+  /** Throws `ECORRUPT` naming the first invariant that does not hold. */
+  verify(): void {
+    verifyShard(this);
   }
 
   /** A row with objects for `total` bytes, not yet an entry, or 0. Makes room where there is none. */
   #reserve(total: number, poolNumber: number, now: number): number {
+    while (this.words[W_ENTRIES] >= this.budget.entriesMax) {
+      this.floats[F_LIMIT_HIT]++;
+      if (!this.evictDueOrOne(now)) return 0;
+    }
+    return this.#reserveChain(total, poolNumber, now);
+  }
+
+  /** As {@link #reserve}, but evicts nothing. */
+  #reserveFree(total: number, poolNumber: number): number {
+    this.#mayMakeRoom = false;
+    try {
+      return this.#reserveChain(total, poolNumber, 0);
+    } finally {
+      this.#mayMakeRoom = true;
+    }
+  }
+
+  #reserveChain(total: number, poolNumber: number, now: number): number {
     const words = this.words;
-    while (words[W_ENTRIES] >= this.budget.entriesMax) if (!this.makeRoomCounted(now)) return 0;
     const head = this.#takeRow(now);
     if (head === 0) return 0;
     const pool = this.pools[poolNumber] as ShardPool;
@@ -462,13 +355,14 @@ export class Shard {
 
   #takeRow(now: number): number {
     for (;;) {
-      const allowed = rowsAllowed(this.budget, this.#layout, this.floats[F_POOL_BYTES_MAX]);
+      const allowed = rowsAllowed(this.budget, this.layout, this.floats[F_POOL_BYTES_MAX]);
       const row = this.rows.take(allowed);
       if (row !== 0) {
         this.pieces.setHandle(row, 0);
         this.words[this.rows.at(row) + NEXT_PIECE] = 0;
         return row;
       }
+      if (!this.#mayMakeRoom) return 0;
       this.floats[F_LIMIT_HIT]++;
       if (!this.evictDueOrOne(now)) return 0;
     }
@@ -487,25 +381,15 @@ export class Shard {
         }
         pool.pool.free(handle as Handle);
       }
+      if (!this.#mayMakeRoom) return 0;
       if (!isCounted) this.floats[F_LIMIT_HIT]++;
       isCounted = true;
       if (!this.makeRoom(now)) return 0;
     }
   }
 
-  makeRoomCounted(now: number): boolean {
-    this.floats[F_LIMIT_HIT]++;
-    return this.evictDueOrOne(now);
-  }
-
   /** A row is wanted, not memory: the pool's order does not matter. */
   evictDueOrOne(now: number): boolean {
     return this.expire(now, 1) > 0 || this.evictOne();
-  }
-
-  /** The hash of the name in a row. */
-  hashOfRow(row: number): number {
-    const at = this.rows.at(row);
-    return hashOf(this.words[at + K0], this.words[at + K1]);
   }
 }

@@ -1,6 +1,6 @@
 import { assert } from "../base/index.ts";
+import type { ShardBooks } from "./books.ts";
 import { bytesTouched, poolBytesAllowed } from "./budget.ts";
-import type { Shard } from "./shard.ts";
 import {
   BUCKETS_AT,
   F_ORIGINAL_BYTES,
@@ -34,7 +34,7 @@ import {
 } from "./table.ts";
 
 /** Checks E1 to E5 of table.ts, the pools beneath, and the limit. Throws `ECORRUPT`. Expects the lock. */
-export function verifyShard(shard: Shard): void {
+export function verifyShard(shard: ShardBooks): void {
   const { rows, words, floats } = shard;
   const high = words[W_HIGH_WATER];
   const used = new Uint8Array(high);
@@ -98,7 +98,7 @@ export function verifyShard(shard: Shard): void {
 
 /** How many pieces there are beside the first. */
 function verifyPieces(
-  shard: Shard,
+  shard: ShardBooks,
   row: number,
   bytes: number,
   used: Uint8Array,
@@ -122,7 +122,7 @@ function verifyPieces(
   return count;
 }
 
-function verifyChains(shard: Shard, used: Uint8Array): void {
+function verifyChains(shard: ShardBooks, used: Uint8Array): void {
   const { rows, words } = shard;
   let chained = 0;
   for (let bucket = 0; bucket < words[W_BUCKETS]; bucket++) {
