@@ -1,13 +1,11 @@
-export { Engine, entryAttributes } from "./engine.ts";
+export type { Engine } from "./engine-api.ts";
 export type {
   Companion,
-  EngineHooks,
   EngineOptions,
   EngineStats,
   EntryAttributes,
   EvictionOrder,
   FoundEntry,
-  OnChange,
   OnEvict,
   OnRemoved,
   PutResult,

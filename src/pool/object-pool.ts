@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { checkBytes, type Handle, memoryBehind, show, ZbudError } from "../base/index.ts";
+import { checkBytes, type Handle, show, ZbudError } from "../base/index.ts";
 import type { PageMemory } from "../memory/index.ts";
 import {
   type AllocRefusal,
@@ -7,7 +7,6 @@ import {
   type DriverPool,
   type MapMode,
   type ObjectPlace,
-  type ObjectSpan,
   type PoolObserver,
   type PoolShape,
   type PoolSnapshot,
@@ -61,7 +60,6 @@ export class ObjectPool implements DriverPool {
   readonly #shape: PoolShape;
   #table: Table;
   #observer: PoolObserver | null = null;
-  #bytes: Uint8Array = new Uint8Array(0);
 
   readonly #allocator: Allocator;
   /** The same as `#allocator` in a pool that keeps its threads apart itself. */
@@ -100,9 +98,7 @@ export class ObjectPool implements DriverPool {
     if (table instanceof ArrayBuffer || pages instanceof ArrayBuffer) {
       throw new ZbudError("EINVAL", "this pool is for one thread; make it with shared: true to share it");
     }
-    const memory = memoryBehind(table);
-    const shared = { zbud: LAYOUT_VERSION, table, pages };
-    return memory === undefined ? shared : { ...shared, fast: { memory, words: this.#table.length } };
+    return { zbud: LAYOUT_VERSION, table, pages };
   }
 
   /**
@@ -316,24 +312,6 @@ export class ObjectPool implements DriverPool {
   inspect(handle: Handle): ObjectPlace {
     const { page, pageByte, offset, size, size2 } = this.#placeOf(handle);
     return { page, offset: offset - pageByte, size: size + size2 };
-  }
-
-  /**
-   * Fills in where the object's bytes are in {@link memoryBytes}: for those who copy by ranges, without a view
-   * for each object. Makes no object. Throws `EBADF`, `ECLOSED` as {@link free}.
-   */
-  locate(handle: Handle, into: ObjectSpan): void {
-    const place = this.#placeOf(handle);
-    into.offset = place.offset;
-    into.size = place.size;
-    into.offset2 = place.offset2;
-    into.size2 = place.size2;
-  }
-
-  /** The whole page memory, the same array each time, as long as the memory is at the moment. */
-  get memoryBytes(): Uint8Array {
-    if (this.#bytes.buffer !== this.#memory.buffer) this.#bytes = new Uint8Array(this.#memory.buffer);
-    return this.#bytes;
   }
 
   /**

@@ -1,19 +1,11 @@
 export { checkObserver } from "./observer.ts";
-export {
-  countOpenPools,
-  driverOf,
-  hasZpoolDriver,
-  registerZpoolDriver,
-  unregisterZpoolDriver,
-  zpoolTypes,
-} from "./registry.ts";
+export { hasZpoolDriver, registerZpoolDriver, unregisterZpoolDriver, zpoolTypes } from "./registry.ts";
 export { type CountedStats, completeStats, SIZE_STEPS, sizeStepOf } from "./stats.ts";
 export type {
   AllocRefusal,
   DriverPool,
   MapMode,
   ObjectPlace,
-  ObjectSpan,
   PageSnapshot,
   PoolFootprint,
   PoolObserver,
