@@ -5,4 +5,36 @@
  */
 export { type Handle, ZbudError, type ZbudErrorCode } from "./base/index.ts";
 export * from "./drivers/index.ts";
-export * from "./zpool/index.ts";
+export {
+  type AllocRefusal,
+  attachZpool,
+  type CountedStats,
+  type CreateZpoolOptions,
+  checkObserver,
+  completeStats,
+  createZpool,
+  type DriverPool,
+  hasZpoolDriver,
+  type MapMode,
+  type ObjectPlace,
+  type ObjectSpan,
+  type PageSnapshot,
+  type PoolFootprint,
+  type PoolObserver,
+  type PoolShape,
+  type PoolSnapshot,
+  type PoolStats,
+  type ReclaimResult,
+  registerZpoolDriver,
+  type SharedZpool,
+  type ShrinkBytesResult,
+  type ShrinkResult,
+  SIZE_STEPS,
+  sizeStepOf,
+  unregisterZpoolDriver,
+  Zpool,
+  type ZpoolDriver,
+  type ZpoolOptions,
+  type ZpoolParts,
+  zpoolTypes,
+} from "./zpool/index.ts";

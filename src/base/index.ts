@@ -1,8 +1,11 @@
 export { assert } from "./assert.ts";
 export { builtin } from "./builtin.ts";
 export { checkBytes } from "./bytes.ts";
+export { copyBytes } from "./copy.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
+export { fillWith, isFilled, wordAt } from "./filled.ts";
 export { ThreadLock } from "./lock.ts";
+export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
 export { integerOption } from "./options.ts";
 export { Prng } from "./prng.ts";
 export { isSharedBuffer, sharedBuffer } from "./shared-buffer.ts";

@@ -1,4 +1,5 @@
 import { ZbudError } from "./errors.ts";
+import { type LockSteps, lockStepsOf } from "./lock-memory.ts";
 import type { Seats } from "./threads.ts";
 
 /** The bit of the lock's word that says: somebody may sleep. */
@@ -36,6 +37,10 @@ export class ThreadLock {
   readonly #seats: Seats;
   readonly #repair: () => void;
   readonly #pause: (() => void) | undefined;
+  /** Byte of the word, in the memory behind `#words`. */
+  readonly #byte: number = 0;
+  readonly #take: LockSteps["take"];
+  readonly #give: LockSteps["give"];
 
   /**
    * @param at - index of the lock's word.
@@ -48,6 +53,10 @@ export class ThreadLock {
     this.#mine = seat << 1;
     this.#seats = seats;
     this.#repair = repair;
+    this.#byte = (words.byteOffset + at * 4) | 0;
+    const { take, give } = lockStepsOf(words);
+    this.#take = take;
+    this.#give = give;
     this.#pause = (Atomics as { pause?: () => void }).pause;
   }
 
@@ -59,12 +68,14 @@ export class ThreadLock {
    *   after 10 s with one holder that does not release and whose death cannot be seen.
    */
   acquire(): void {
-    if (Atomics.compareExchange(this.#words, this.#at, 0, this.#mine) !== 0) this.#acquireHeld();
+    const take = this.#take;
+    if (take(this.#byte, this.#mine) !== 0) this.#acquireHeld();
   }
 
   /** The caller holds it. */
   release(): void {
-    if (Atomics.exchange(this.#words, this.#at, 0) !== this.#mine) Atomics.notify(this.#words, this.#at, 1);
+    const give = this.#give;
+    if (give(this.#byte) !== this.#mine) Atomics.notify(this.#words, this.#at, 1);
   }
 
   /**

@@ -36,3 +36,28 @@ export interface Codec {
    */
   decompress(source: Uint8Array, target: Uint8Array): number;
 }
+
+/**
+ * A codec whose compressed bytes pass through an array of its own, the *stage*: a caller copies them from there
+ * to where they are kept, and back, by ranges. So neither a view nor a second copy is made for each call.
+ *
+ * The stage holds one value at a time, and codecs may share one: what lies there is lost with the next call of
+ * any codec of this thread.
+ */
+export interface StagedCodec {
+  readonly codec: Codec;
+  /** The stage; an other array after {@link reserve} had to make it longer. */
+  readonly stage: Uint8Array;
+  /** Where compressed bytes begin in it. */
+  readonly stageAt: number;
+  /** Makes sure that the stage takes `bytes` compressed bytes. False: this codec never takes so many. */
+  reserve(bytes: number): boolean;
+  /**
+   * Compresses the first `length` bytes of `source` to the stage.
+   *
+   * @returns the bytes there, or 0 if they are more than `room`.
+   */
+  encode(source: Uint8Array, length: number, room: number): number;
+  /** Decompresses the first `bytes` bytes of the stage. Bytes written; throws as `decompress` of the codec. */
+  decode(bytes: number, target: Uint8Array): number;
+}

@@ -1,11 +1,13 @@
-export type { Engine } from "./engine-api.ts";
+export { Engine, entryAttributes } from "./engine.ts";
 export type {
   Companion,
+  EngineHooks,
   EngineOptions,
   EngineStats,
   EntryAttributes,
   EvictionOrder,
   FoundEntry,
+  OnChange,
   OnEvict,
   OnRemoved,
   PutResult,

@@ -82,6 +82,13 @@ export interface FoundEntry {
 export type OnRemoved = (reason: RemovalReason, entry: FoundEntry) => void;
 
 /**
+ * Called when an entry of this name is about to be put or removed on somebody's order, whether there is one or
+ * not, under the lock of its shard: what the backing store has of it is out of date from here on. It must not
+ * call the engine.
+ */
+export type OnChange = (k0: number, k1: number, prefix: Uint8Array, prefixLength: number) => void;
+
+/**
  * Called before an entry is evicted, under the lock of its shard; must not call the engine.
  *
  * @returns true: it may go (its bytes were saved, or nobody needs them). False: it stays, and another one is
@@ -136,12 +143,13 @@ export interface EngineOptions {
   sameFilled?: boolean;
   /** Whether entries can expire: 16 bytes an entry. Default false. */
   expiry?: boolean;
-  companion?: Companion;
+  companion?: Companion | undefined;
   /** What to do before an entry is evicted. Absent: all may go. */
-  onEvict?: OnEvict;
-  onRemoved?: OnRemoved;
+  onEvict?: OnEvict | undefined;
+  onRemoved?: OnRemoved | undefined;
+  onChange?: OnChange | undefined;
   /** The codec of a slot that this thread does not know yet, or null. */
-  resolveCodec?: (slot: number) => Codec | null;
+  resolveCodec?: ((slot: number) => Codec | null) | undefined;
 }
 
 /** A stored value that is to be put as it is: from a file, a backing store, another engine. */
@@ -162,12 +170,21 @@ export interface StoredValue {
 
 /** An engine as plain data, for `postMessage` or `workerData`. */
 export interface SharedEngine {
+  /** Version of the layout. */
   readonly engine: number;
   readonly header: SharedArrayBuffer;
+  /** One for each shard. */
   readonly tables: readonly SharedArrayBuffer[];
+  /** What the pools of each shard gave, in the order of the drivers. */
   readonly pools: readonly (readonly unknown[])[];
-  readonly options: unknown;
+  readonly shape: unknown;
 }
+
+/** What each thread has for itself. */
+export type EngineHooks = Pick<
+  EngineOptions,
+  "codec" | "companion" | "onEvict" | "onRemoved" | "onChange" | "resolveCodec"
+>;
 
 /** Figures of all shards and threads together. Sums of counters that each shard keeps under its lock. */
 export interface EngineStats {

@@ -1,4 +1,4 @@
-import { isSharedBuffer, show, ZbudError } from "../base/index.ts";
+import { isSharedBuffer, type LockMemory, lockableBufferOf, show, ZbudError } from "../base/index.ts";
 import {
   HEADER_WORDS,
   LAYOUT_MAGIC,
@@ -24,6 +24,8 @@ export interface SharedPool {
   readonly table: SharedArrayBuffer;
   /** The page bytes. */
   readonly pages: SharedArrayBuffer;
+  /** Where its lock is a fast one: the memory whose buffer `table` is, and how many of its words are the table. */
+  readonly fast?: { readonly memory: LockMemory; readonly words: number };
 }
 
 /** The error that says what is wrong with the buffers of a pool. */
@@ -43,14 +45,16 @@ export function badBuffers(what: string, cause?: unknown): ZbudError {
  *   a pool of this layout and driver.
  */
 export function openSharedTable(shared: SharedPool, driver: number): Table {
-  const { table: buffer, pages } = shared ?? {};
+  const { table: sent, pages, fast } = shared ?? {};
+  const buffer = fast === undefined ? sent : lockableBufferOf(fast?.memory);
   if (!isSharedBuffer(buffer) || !isSharedBuffer(pages)) {
     throw new ZbudError("EINVAL", `attach takes what share() of a pool gave, not ${show(shared)}`);
   }
-  if (buffer.byteLength < 4 * HEADER_WORDS || buffer.byteLength % 4 !== 0) {
-    throw badBuffers(`a table of ${buffer.byteLength} bytes`);
+  const words = fast === undefined ? buffer.byteLength / 4 : fast.words;
+  if (!Number.isInteger(words) || words < HEADER_WORDS || 4 * words > buffer.byteLength) {
+    throw badBuffers(`a table of ${show(words)} words in ${buffer.byteLength} bytes`);
   }
-  const table = new Int32Array(buffer);
+  const table = new Int32Array(buffer, 0, words);
   if (table[W_MAGIC] !== LAYOUT_MAGIC) throw badBuffers(`the magic number is ${table[W_MAGIC]}`);
   if (table[W_VERSION] !== LAYOUT_VERSION || shared.zbud !== LAYOUT_VERSION) {
     throw new ZbudError(

@@ -1,12 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { checkBytes, type Handle, show, ZbudError } from "../base/index.ts";
+import { checkBytes, type Handle, integerOption, memoryBehind, show, ZbudError } from "../base/index.ts";
 import type { PageMemory } from "../memory/index.ts";
 import {
   type AllocRefusal,
+  type CompactResult,
   checkObserver,
   type DriverPool,
   type MapMode,
   type ObjectPlace,
+  type ObjectSpan,
   type PoolObserver,
   type PoolShape,
   type PoolSnapshot,
@@ -60,6 +62,7 @@ export class ObjectPool implements DriverPool {
   readonly #shape: PoolShape;
   #table: Table;
   #observer: PoolObserver | null = null;
+  #bytes: Uint8Array = new Uint8Array(0);
 
   readonly #allocator: Allocator;
   /** The same as `#allocator` in a pool that keeps its threads apart itself. */
@@ -98,7 +101,9 @@ export class ObjectPool implements DriverPool {
     if (table instanceof ArrayBuffer || pages instanceof ArrayBuffer) {
       throw new ZbudError("EINVAL", "this pool is for one thread; make it with shared: true to share it");
     }
-    return { zbud: LAYOUT_VERSION, table, pages };
+    const memory = memoryBehind(table);
+    const shared = { zbud: LAYOUT_VERSION, table, pages };
+    return memory === undefined ? shared : { ...shared, fast: { memory, words: this.#table.length } };
   }
 
   /**
@@ -308,10 +313,40 @@ export class ObjectPool implements DriverPool {
     return committed - this.#memory.buffer.byteLength;
   }
 
+  /**
+   * Moves objects together, so that pages are released without an eviction: here none, since nothing moves.
+   *
+   * @param movesMax - the most objects to move; default as many as it takes.
+   * @throws {ZbudError} `EINVAL` if it is not a positive integer; `ECLOSED` after `close()`.
+   */
+  compact(movesMax?: number): CompactResult {
+    if (this.#closed) throw closedError();
+    if (movesMax !== undefined) integerOption("movesMax", movesMax, 1, Number.MAX_SAFE_INTEGER);
+    return { moved: 0, pagesReleased: 0 };
+  }
+
   /** Where an object lies. Throws `EBADF`, `ECLOSED` as {@link free}. */
   inspect(handle: Handle): ObjectPlace {
     const { page, pageByte, offset, size, size2 } = this.#placeOf(handle);
     return { page, offset: offset - pageByte, size: size + size2 };
+  }
+
+  /**
+   * Fills in where the object's bytes are in {@link memoryBytes}: for those who copy by ranges, without a view
+   * for each object. Makes no object. Throws `EBADF`, `ECLOSED` as {@link free}.
+   */
+  locate(handle: Handle, into: ObjectSpan): void {
+    const place = this.#placeOf(handle);
+    into.offset = place.offset;
+    into.size = place.size;
+    into.offset2 = place.offset2;
+    into.size2 = place.size2;
+  }
+
+  /** The whole page memory, the same array each time, as long as the memory is at the moment. */
+  get memoryBytes(): Uint8Array {
+    if (this.#bytes.buffer !== this.#memory.buffer) this.#bytes = new Uint8Array(this.#memory.buffer);
+    return this.#bytes;
   }
 
   /**
@@ -389,6 +424,12 @@ export class ObjectPool implements DriverPool {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Does work while no other thread changes the table: for drivers with operations of their own. */
+  protected underLock<T>(work: () => T): T {
+    if (this.#closed) throw closedError();
+    return this.#locked === null ? work() : this.#locked.locked(work);
   }
 
   #read(handle: Handle, into: Uint8Array): number {

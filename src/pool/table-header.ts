@@ -1,4 +1,4 @@
-import { assert, SEATS_WORDS, sharedBuffer, ZbudError } from "../base/index.ts";
+import { assert, lockableBuffer, SEATS_WORDS, sharedBuffer, ZbudError } from "../base/index.ts";
 
 /**
  * What the tables of all allocators begin with: 80 words (Int32), of which an allocator has some for its own.
@@ -86,7 +86,9 @@ export function createTable(
   const bytes = (words + seatsWordsOf(locking)) * 4;
   let table: Table;
   try {
-    table = new Int32Array(locking === LOCK_NONE ? new ArrayBuffer(bytes) : sharedBuffer(bytes));
+    // A lock that the caller has needs no fast one here.
+    const share = locking === LOCK_OWN ? lockableBuffer : sharedBuffer;
+    table = new Int32Array(locking === LOCK_NONE ? new ArrayBuffer(bytes) : share(bytes), 0, bytes / 4);
   } catch (cause) {
     if (cause instanceof ZbudError) throw cause;
     throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes for the page table; lower maxPages`, {

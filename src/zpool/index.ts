@@ -1,11 +1,20 @@
 export { checkObserver } from "./observer.ts";
-export { hasZpoolDriver, registerZpoolDriver, unregisterZpoolDriver, zpoolTypes } from "./registry.ts";
+export {
+  countOpenPools,
+  driverOf,
+  hasZpoolDriver,
+  registerZpoolDriver,
+  unregisterZpoolDriver,
+  zpoolTypes,
+} from "./registry.ts";
 export { type CountedStats, completeStats, SIZE_STEPS, sizeStepOf } from "./stats.ts";
 export type {
   AllocRefusal,
+  CompactResult,
   DriverPool,
   MapMode,
   ObjectPlace,
+  ObjectSpan,
   PageSnapshot,
   PoolFootprint,
   PoolObserver,

@@ -100,6 +100,24 @@ export interface PoolSnapshot {
   free: number[];
 }
 
+/** Where an object's bytes are in the memory of its pool: one piece, or two where it crosses a page's end. */
+export interface ObjectSpan {
+  /** From the start of the page memory. */
+  offset: number;
+  size: number;
+  offset2: number;
+  /** 0: there is no second piece. */
+  size2: number;
+}
+
+/** What a compaction did. */
+export interface CompactResult {
+  /** Objects that were moved. */
+  moved: number;
+  /** Pages that were released. */
+  pagesReleased: number;
+}
+
 /** Metadata that a pool costs, in bytes. */
 export interface PoolFootprint {
   /** Once a pool. */
@@ -141,7 +159,13 @@ export interface DriverPool {
   sizeOf(handle: Handle): number;
   reclaimPage(retries?: number): ReclaimResult;
   trim(): number;
+  /** Moves at most `movesMax` objects together, so that pages are released; none where nothing moves. */
+  compact(movesMax?: number): CompactResult;
   inspect(handle: Handle): ObjectPlace;
+  /** Fills in where the object's bytes are in {@link memoryBytes}, for those who copy them by ranges. */
+  locate(handle: Handle, into: ObjectSpan): void;
+  /** The whole page memory. The same array each time; what it holds is the objects' business. */
+  readonly memoryBytes: Uint8Array;
   /** Calls `visit` for every live object. It may free the object that it is called for, and nothing else. */
   objects(visit: (handle: Handle, size: number) => void): void;
   stats(): PoolStats;

@@ -3,6 +3,7 @@ import { type Handle, show, ZbudError } from "../base/index.ts";
 import { countOpenPools, driverOf } from "./registry.ts";
 import type {
   AllocRefusal,
+  CompactResult,
   DriverPool,
   MapMode,
   ObjectPlace,
@@ -236,6 +237,18 @@ export class Zpool {
    */
   trim(): number {
     return this.#pool.trim();
+  }
+
+  /**
+   * Moves objects together where the driver can (`zsmalloc`), so that pages are released without an eviction.
+   *
+   * @param movesMax - the most objects to move, so that the call ends soon; the next goes on there. Default: as
+   *   many as it takes.
+   * @returns how many were moved and what came of it: nothing, where nothing moves.
+   * @throws {ZbudError} `EINVAL` if `movesMax` is not a positive integer.
+   */
+  compact(movesMax?: number): CompactResult {
+    return this.#pool.compact(movesMax);
   }
 
   /** Where an object lies. */

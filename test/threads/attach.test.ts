@@ -30,6 +30,12 @@ function copyOf(buffer: SharedArrayBuffer): SharedArrayBuffer {
   return copy;
 }
 
+/** What `share()` of a pool gives where the platform has no fast locks: exactly the table, in plain memory. */
+function plainShareOf(pool: ZbudPool): Shared {
+  const { zbud, table, pages, fast } = pool.share();
+  return { zbud, table: table.slice(0, fast === undefined ? undefined : 4 * fast.words), pages };
+}
+
 function makePool(options: { maxPages?: number; pageSize?: number; chunkOrder?: number } = {}): ZbudPool {
   return new ZbudPool({ maxPages: 16, ...options, shared: true });
 }
@@ -156,9 +162,9 @@ describe("attach refuses", () => {
   });
 
   it("buffers that are too short, too long, swapped, or of pools of other shapes", () => {
-    const { table, pages, zbud } = makePool().share();
-    const other = makePool({ maxPages: 17 }).share();
-    const finer = makePool({ chunkOrder: 5 }).share();
+    const { table, pages, zbud } = plainShareOf(makePool());
+    const other = plainShareOf(makePool({ maxPages: 17 }));
+    const finer = plainShareOf(makePool({ chunkOrder: 5 }));
     const wrong: Shared[] = [
       { zbud, table: pages, pages: table },
       { zbud, table: pages, pages },
@@ -186,9 +192,32 @@ describe("attach refuses", () => {
     );
   });
 
+  it("memory for fast locks that is none, or that ends before its table", () => {
+    const { fast, ...plain } = makePool().share();
+    assert.ok(fast !== undefined, "this platform has fast locks");
+    const { memory, words } = fast;
+    for (const wrong of [0, 1.5, -1, words - 1, words + 1, 2 ** 31, Number.NaN, "8" as unknown as number]) {
+      assert.throws(() => ZbudPool.attach({ ...plain, fast: { memory, words: wrong } }), isCode("EBADMSG"));
+    }
+    for (const wrong of [null, {}, { buffer: plain.table }, plain.table]) {
+      const fastless = { memory: wrong as unknown as typeof memory, words };
+      assert.throws(() => ZbudPool.attach({ ...plain, fast: fastless }), isCode("EINVAL"));
+    }
+    ZbudPool.attach({ ...plain, fast }).close();
+  });
+
+  it("a pool without fast locks works as one with them", () => {
+    const pool = makePool();
+    const handle = takeFilled(pool, 100, 1);
+    const attached = ZbudPool.attach(plainShareOf(pool));
+    attached.free(handle);
+    assert.equal(attached.pageCount, 0);
+    attached.verify();
+  });
+
   it("a table whose head is damaged, word by word", () => {
     const pool = makePool({ pageSize: 1024, chunkOrder: 4, maxPages: 5 });
-    const { pages, zbud, table } = pool.share();
+    const { pages, zbud, table } = plainShareOf(pool);
     // Magic, version, page size, chunk order, pages, number, lock, note of what was in hand, pages ever used.
     const harmful: Record<number, readonly number[]> = {
       0: [0, -1, 1, 0x7fff_ffff],
@@ -217,7 +246,7 @@ describe("attach refuses", () => {
     const pool = makePool({ pageSize: 256, chunkOrder: 3, maxPages: 3 });
     const handles = [192, 30, 192, 100].map((size) => take(pool, size));
     pool.free(handles[0]);
-    const { pages, zbud, table } = pool.share();
+    const { pages, zbud, table } = plainShareOf(pool);
     const words = table.byteLength / 4 - SEATS_WORDS;
     for (let word = 0; word < words; word++) {
       if (word === 16) continue; // the lock: it might be held by a thread that lives

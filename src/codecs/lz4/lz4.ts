@@ -1,7 +1,7 @@
 import { integerOption, show, ZbudError } from "../../base/index.ts";
 import { checkCompress, checkDecompress, checkLength } from "../arguments.ts";
-import type { Codec } from "../types.ts";
-import { DICT_BYTES_MAX, Engine, PLAIN_BYTES_MAX } from "./engine.ts";
+import type { Codec, StagedCodec } from "../types.ts";
+import { DICT_BYTES_MAX, Engine, PACKED, PACKED_BYTES_MAX, PLAIN_BYTES_MAX } from "./engine.ts";
 
 /** Options of {@link createLz4}. */
 export interface Lz4Options {
@@ -47,7 +47,7 @@ export function createLz4(options: Lz4Options = {}): Codec {
 
 let shared: Engine | undefined;
 
-class Lz4 implements Codec {
+export class Lz4 implements Codec {
   readonly name: string = "lz4";
   readonly id: number = 2;
   readonly #acceleration: number;
@@ -73,6 +73,11 @@ class Lz4 implements Codec {
     return (this.#engine ?? this.#start()).decompress(source, target);
   }
 
+  /** This codec with the memory of its module as stage. */
+  staged(): StagedCodec {
+    return new StagedLz4(this, this.#engine ?? this.#start(), this.#acceleration);
+  }
+
   #start(): Engine {
     if (this.#dictionary) {
       this.#engine = new Engine(this.#dictionary);
@@ -81,5 +86,32 @@ class Lz4 implements Codec {
       this.#engine = shared;
     }
     return this.#engine;
+  }
+}
+
+class StagedLz4 implements StagedCodec {
+  readonly codec: Codec;
+  readonly stage: Uint8Array;
+  readonly stageAt: number = PACKED;
+  readonly #engine: Engine;
+  readonly #acceleration: number;
+
+  constructor(codec: Codec, engine: Engine, acceleration: number) {
+    this.codec = codec;
+    this.stage = engine.memory;
+    this.#engine = engine;
+    this.#acceleration = acceleration;
+  }
+
+  reserve(bytes: number): boolean {
+    return bytes <= PACKED_BYTES_MAX;
+  }
+
+  encode(source: Uint8Array, length: number, room: number): number {
+    return this.#engine.encode(source, length, room, this.#acceleration);
+  }
+
+  decode(bytes: number, target: Uint8Array): number {
+    return this.#engine.decode(bytes, target);
   }
 }

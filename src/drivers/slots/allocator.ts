@@ -12,7 +12,7 @@ import {
 } from "../../pool/index.ts";
 import type { PoolSnapshot, PoolStats } from "../../zpool/index.ts";
 import { freeExtraRecord, releaseEmptyExtras, releaseExtraIfEmpty } from "./extras.ts";
-import { SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
+import { RECORDS_PER_PAGE, SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import type { Table } from "./page-table.ts";
 import * as tables from "./page-table.ts";
 import { fillPlace, lowerHighWater, recordAt, type SlotsTable, visitObjects } from "./records.ts";
@@ -34,6 +34,7 @@ import { verifyTable } from "./verify.ts";
 // The engine folds a module's own constants into the code, but loads an imported one at each use. Bound here,
 // they make alloc + free a third faster.
 const {
+  CROWDED,
   EXTRA_RECORD_WORDS,
   EXTRAS,
   EXTRAS_MASK,
@@ -68,6 +69,7 @@ const {
 const TAG_SHIFT = TAG_BITS;
 const INTENT = W_INTENT;
 const PAGE_COUNT = W_PAGE_COUNT;
+const PAGE_RECORD_COUNT = RECORDS_PER_PAGE;
 const LENGTH_SHIFT = RUN_LENGTH_SHIFT;
 const REST_SHIFT = RUN_REST_SHIFT;
 const WORD_IN_ROW = ROW_WORDS - 1;
@@ -90,8 +92,7 @@ export class SlotsAllocator implements Allocator {
   #halves: Uint16Array;
   readonly #counters: Float64Array;
   readonly #memory: PageMemory;
-  // An initial value and `| 0` tell the engine that a field is a small integer; else it keeps "anything", or a
-  // double, and converts at each use.
+  // Initial values and `| 0`, so that the engine knows that these are small integers.
   readonly #maxPages: number = 0;
   readonly #slotSize: number = 0;
   /** log2 of the slot size, or -1 if that is no power of two. */
@@ -146,28 +147,21 @@ export class SlotsAllocator implements Allocator {
     // (size - 0.5) / slotSize is never within 2^-20 of an integer, so its floor is exact in doubles.
     const slots = shift >= 0 ? ((size - 1) >> shift) + 1 : (((size - 0.5) * this.#slotInverse) | 0) + 1;
 
-    // The first list >= slots that holds a page; two words, no branch but for a whole page (clz32(0) = 32).
-    let list = SLOTS_PER_PAGE;
-    if (slots < SLOTS_PER_PAGE) {
-      const beyond = (31 - slots) >> 31;
-      const low = Math.clz32(table[W_BITMAP] & (ALL_BITS >>> slots) & ~beyond);
-      const high = Math.clz32(table[W_BITMAP + 1] & (ALL_BITS >>> ((slots - 32) & beyond)));
-      list = low + (high & -(low >> 5));
-    }
-
-    let row: number;
-    let record: number;
-    if (list < SLOTS_PER_PAGE) {
-      row = table[(W_HEADS + (list << 1)) | LIST_NEXT];
+    let list = this.#listFor(slots);
+    let record = 0;
+    while (list < SLOTS_PER_PAGE) {
+      const row = table[(W_HEADS + (list << 1)) | LIST_NEXT];
       record = this.#freeRecord(row);
-      if (record !== 0) this.#refill(row, record, list, size, slots);
-    } else {
-      record = 0;
-      row = FREE;
+      if (record !== 0) {
+        this.#refill(row, record, list, size, slots);
+        break;
+      }
+      this.#takeOffList(row);
+      table[row | EXTRAS] = (table[row | EXTRAS] & EXTRAS_MASK) | (CROWDED << LONGEST_SHIFT);
+      list = this.#listFor(slots);
     }
     if (record === 0) {
-      // No page has room for it, or the one that has has no room for one more record.
-      row = this.#takePage();
+      const row = this.#takePage();
       if (row === FREE) return null;
       record = row | PAGE_RECORDS;
       this.#setRecord(record, size, slots, 0);
@@ -205,9 +199,11 @@ export class SlotsAllocator implements Allocator {
       if (isExtra) releaseExtraIfEmpty(this.#whole, row, record & ~WORD_IN_ROW);
       const longest = table[row | EXTRAS] >> LONGEST_SHIFT;
       if ((low | high) === 0) {
-        if (longest !== 0) this.#takeOffList(row);
+        this.#takeOffListIfOn(row);
         this.#takeOffLru(row);
         this.#releasePage(row);
+      } else if (longest === CROWDED) {
+        this.#putOnList(row, longestRun(~low, ~high));
       } else {
         const run = runAround(low, high, start, end);
         if (run > longest) {
@@ -237,7 +233,7 @@ export class SlotsAllocator implements Allocator {
     const table = this.#table;
     const row = table[W_LRU | LRU_PREV];
     if (row === W_LRU) return 0;
-    if (table[row | EXTRAS] >> LONGEST_SHIFT !== 0) this.#takeOffList(row);
+    this.#takeOffListIfOn(row);
     this.#takeOffLru(row);
     table[row | LRU_PREV] = -Math.max(this.#seat, 1);
     return row;
@@ -274,10 +270,7 @@ export class SlotsAllocator implements Allocator {
     return 0;
   }
 
-  /**
-   * Lowers the high-water mark to the last page in use and gives back the memory behind it. What is free
-   * below is taken from the front from now on.
-   */
+  /** What is free below the last page in use is taken from the front from now on. */
   trim(): void {
     const pages = lowerHighWater(this.#whole);
     this.#pagesCommitted = this.#memory.trim(pages);
@@ -324,6 +317,16 @@ export class SlotsAllocator implements Allocator {
 
   verify(reclaims: number | null): void {
     verifyTable(this.#whole, reclaims);
+  }
+
+  /** The first list >= `slots` that holds a page, or SLOTS_PER_PAGE: two words, no branch but for a whole page. */
+  #listFor(slots: number): number {
+    if (slots >= SLOTS_PER_PAGE) return SLOTS_PER_PAGE;
+    const table = this.#table;
+    const beyond = (31 - slots) >> 31;
+    const low = Math.clz32(table[W_BITMAP] & (ALL_BITS >>> slots) & ~beyond); // clz32(0) = 32
+    const high = Math.clz32(table[W_BITMAP + 1] & (ALL_BITS >>> ((slots - 32) & beyond)));
+    return low + (high & -(low >> 5));
   }
 
   /** Puts an object into a page that has a run for it, and the page where it belongs now. */
@@ -385,12 +388,7 @@ export class SlotsAllocator implements Allocator {
   #freeRecord(row: number): number {
     const halves = this.#halves;
     const first = (row << 1) + PAGE_RECORDS + HALVES;
-    if (halves[first] === 0) return row | PAGE_RECORDS;
-    if (halves[first + 1] === 0) return row | (PAGE_RECORDS + 1);
-    if (halves[first + 2] === 0) return row | (PAGE_RECORDS + 2);
-    if (halves[first + 3] === 0) return row | (PAGE_RECORDS + 3);
-    if (halves[first + 4] === 0) return row | (PAGE_RECORDS + 4);
-    if (halves[first + 5] === 0) return row | (PAGE_RECORDS + 5);
+    for (let i = 0; i < PAGE_RECORD_COUNT; i++) if (halves[first + i] === 0) return (row | PAGE_RECORDS) + i;
     return freeExtraRecord(this.#whole, row);
   }
 
@@ -440,6 +438,11 @@ export class SlotsAllocator implements Allocator {
     table[next | LIST_PREV] = row;
     table[head | LIST_NEXT] = row;
     table[W_BITMAP + (longest >> 5)] |= TOP_BIT >>> (longest & 31);
+  }
+
+  #takeOffListIfOn(row: number): void {
+    const longest = this.#table[row | EXTRAS] >> LONGEST_SHIFT;
+    if (longest !== 0 && longest !== CROWDED) this.#takeOffList(row);
   }
 
   #takeOffList(row: number): void {

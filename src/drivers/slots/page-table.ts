@@ -42,7 +42,7 @@ import { EXTRAS_PER_PAGE, RECORDS_PER_EXTRA, RECORDS_PER_PAGE, type SlotsGeometr
  * Invariants for every page p below the high-water mark; `verify()` checks them all:
  *   I1  the records of p name runs of slots of p that do not overlap; mask(p) is their union.
  *   I2  in use: longest(p) is the longest run of zeros in mask(p), and p is on list longest(p), unless that is 0;
- *       and on no other.
+ *       and on no other. Or p is CROWDED, on no list, and has no free record.
  *   I3  in use: p has an object, and is on the LRU once. Free or under reclaim: p is on neither.
  *   I4  next[prev[p]] = prev[next[p]] = p, in either kind of list.
  *   I5  pages in use = pages on the LRU + pages under reclaim; pages in use + free pages = high-water mark.
@@ -86,6 +86,8 @@ export const MASK_HIGH = 5;
 export const PAGE_RECORDS = 6;
 export const EXTRAS = 12;
 export const LONGEST_SHIFT = 24;
+/** Instead of the longest run: none of the page's records is free, and there was no extra to be had. */
+export const CROWDED = 64;
 export const EXTRAS_MASK: number = 2 ** LONGEST_SHIFT - 1;
 
 export const OWNER = 0;

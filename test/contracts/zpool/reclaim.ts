@@ -75,7 +75,7 @@ export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
     it("gives the handler a live object and the pool itself", () => {
       const seen: [Handle, number][] = [];
       const pool: Zpool = make({
-        maxPages: 8,
+        maxPages: 16,
         onEvict: (handle, given) => {
           assert.equal(given, pool, "the pool that evicts");
           seen.push([handle, given.sizeOf(handle)]);
@@ -87,7 +87,7 @@ export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
         },
       });
       const handles = [300, 500, 700, 900].map((size) => put(pool, size, size % 251));
-      pool.shrink(8);
+      pool.shrink(16);
       assert.deepEqual(seen.map(([handle]) => handle).sort(byNumber), [...handles].sort(byNumber));
       finish(pool);
     });
@@ -96,7 +96,7 @@ export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
       for (const answer of [false, true]) {
         let calls = 0;
         const pool = make({
-          maxPages: 4,
+          maxPages: 16,
           onEvict: () => {
             calls++;
             return answer;

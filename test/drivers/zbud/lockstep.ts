@@ -4,15 +4,65 @@ import assert from "node:assert/strict";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import type { PageMemory } from "../../../src/memory/index.ts";
+import type { ObjectPool } from "../../../src/pool/index.ts";
+import type { AllocRefusal, PoolSnapshot } from "../../../src/zpool/index.ts";
 import { isCode } from "../../contracts/zpool/facts.ts";
 import { FORGED_HANDLES } from "../../contracts/zpool/forged.ts";
-import { type ModelObject, type ModelPage, ZbudModel } from "./model.ts";
+import { type ModelCounters, ZbudModel } from "./model.ts";
 import { BAD_SIZES, type Ending, type RunPlan, type SideAct, type Step } from "./steps.ts";
 
 /** How deep handlers may start further reclaims. */
 const DEPTH_MAX = 3;
 /** How many freed handles are kept to be misused later. */
 const FREED_MAX = 64;
+
+/** One live object, as a model of any driver sees it. */
+export interface ModelObject {
+  readonly size: number;
+  /** Bytes from the start of its page. */
+  readonly offset: number;
+  readonly page: ModelPage;
+}
+
+/** One page, as a model of any driver sees it. */
+export interface ModelPage {
+  readonly serial: number;
+}
+
+/** A driver's algorithm once more, written for reading; see ZbudModel. */
+export interface Model {
+  readonly pageSize: number;
+  /** Bytes of a chunk or slot. */
+  readonly chunkSize: number;
+  readonly objectBytesMax: number;
+  readonly pageCount: number;
+  readonly counters: ModelCounters;
+  needsPage(size: number): boolean;
+  alloc(size: number): ModelObject | AllocRefusal | "EINVAL";
+  refuse(why: AllocRefusal): AllocRefusal;
+  free(object: ModelObject): void;
+  reclaim(retries: number): Generator<ModelObject, string, boolean>;
+  isInUse(page: ModelPage): boolean;
+  /** Chunks of the gaps that the pages are listed by. */
+  gaps(): number[];
+  /** Fails unless a snapshot shows what the model has. */
+  compare(snapshot: PoolSnapshot, pageOf: ReadonlyMap<ModelPage, number>): void;
+}
+
+/** What a run drives: a pool, and what it must do. */
+export interface Sides {
+  pool: (plan: RunPlan, onEvict: EvictHandler | undefined, memory: PageMemory | undefined) => ObjectPool;
+  model: (plan: RunPlan) => Model;
+}
+
+type EvictHandler = (handle: Handle, pool: ObjectPool) => boolean;
+
+/** zbud's. */
+export const ZBUD: Sides = {
+  pool: ({ pageSize, chunkOrder, maxPages, shared }, onEvict, memory) =>
+    new ZbudPool({ pageSize, chunkOrder, maxPages, shared, onEvict }, memory === undefined ? {} : { memory }),
+  model: (plan) => new ZbudModel(plan),
+};
 
 interface Live {
   handle: Handle;
@@ -33,8 +83,8 @@ interface Reclaim {
 class HandlerError extends Error {}
 
 export class Lockstep {
-  readonly pool: ZbudPool;
-  readonly model: ZbudModel;
+  readonly pool: ObjectPool;
+  readonly model: Model;
   /** Calls of alloc, free and reclaim, those of handlers included. */
   operations = 0;
   readonly #plan: RunPlan;
@@ -48,17 +98,16 @@ export class Lockstep {
   #prng = new Prng(1);
   #fill = 0;
 
-  /** @param memory - where the pool's pages come from; it counts its refusals. Default: the pool's own. */
-  constructor(plan: RunPlan, memory?: PageMemory & { readonly refused: number }) {
+  /**
+   * @param memory - where the pool's pages come from; it counts its refusals. Default: the pool's own.
+   * @param sides - of which driver.
+   */
+  constructor(plan: RunPlan, memory?: PageMemory & { readonly refused: number }, sides: Sides = ZBUD) {
     this.#memory = memory;
-    const { pageSize, chunkOrder, maxPages, shared, evicts } = plan;
     this.#plan = plan;
-    this.model = new ZbudModel({ pageSize, chunkOrder, maxPages, evicts });
-    const onEvict = (handle: Handle, pool: ZbudPool): boolean => this.#evict(handle, pool);
-    this.pool = new ZbudPool(
-      { pageSize, chunkOrder, maxPages, shared, ...(evicts ? { onEvict } : {}) },
-      memory === undefined ? {} : { memory },
-    );
+    this.model = sides.model(plan);
+    const onEvict: EvictHandler = (handle, pool) => this.#evict(handle, pool);
+    this.pool = sides.pool(plan, plan.evicts ? onEvict : undefined, memory);
   }
 
   /** Does one operation on both sides, then compares everything. */
@@ -88,7 +137,7 @@ export class Lockstep {
     for (const live of this.#live) {
       const { object } = live;
       const place = pool.inspect(live.handle);
-      if (place.offset !== object.offset || place.size !== object.size || place.buddy !== object.buddy) {
+      if (place.offset !== object.offset || place.size !== object.size) {
         assert.fail(`object ${live.handle} is at ${JSON.stringify(place)}, not ${describe(object)}`);
       }
       const owner = pages.get(place.page);
@@ -99,6 +148,7 @@ export class Lockstep {
       bytes += object.size;
       histogram[Math.ceil((object.size * 64) / model.pageSize) - 1]++;
     }
+    model.compare(pool.snapshot(), this.#pageOf);
     const stats = pool.stats();
     assert.equal(stats.objects, this.#live.length, "stats().objects");
     assert.equal(stats.objectBytes, bytes, "stats().objectBytes");
@@ -146,7 +196,7 @@ export class Lockstep {
     const known = this.#pageOf.get(expected.page);
     if (known === undefined) {
       for (const [page, index] of this.#pageOf) {
-        if (!isInUse(page)) this.#pageOf.delete(page);
+        if (!this.model.isInUse(page)) this.#pageOf.delete(page);
         else if (index === place.page) assert.fail(`page ${index} is in use, and was taken again`);
       }
       this.#pageOf.set(expected.page, place.page);
@@ -244,7 +294,7 @@ export class Lockstep {
     assert.equal(result, reclaim.next.value, `reclaimPage(${tries})`);
   }
 
-  #evict(handle: Handle, pool: ZbudPool): boolean {
+  #evict(handle: Handle, pool: ObjectPool): boolean {
     assert.equal(pool, this.pool, "the handler gets the pool");
     const reclaim = this.#reclaims[this.#reclaims.length - 1];
     assert.ok(!reclaim.next.done, `the handler was called for ${handle}, but the reclaim should have ended`);
@@ -317,7 +367,7 @@ export class Lockstep {
       case "pairs":
         return clamp(chunkSize * (1 + (random % (most / chunkSize))) + wobble, most);
       case "fit": {
-        const gaps = this.model.unbuddied.flatMap((list, free) => (list.length > 0 ? [free] : []));
+        const gaps = this.model.gaps();
         if (gaps.length === 0) return 1 + random;
         return clamp(gaps[(x >>> 4) % gaps.length] * chunkSize + wobble, most);
       }
@@ -327,10 +377,6 @@ export class Lockstep {
 
 function clamp(size: number, most: number): number {
   return Math.min(Math.max(size, 1), most + 1);
-}
-
-function isInUse(page: ModelPage): boolean {
-  return page.first !== null || page.last !== null || page.underReclaim;
 }
 
 function pickForged(x: number, live: Map<number, Live>): unknown {
@@ -349,5 +395,5 @@ function assertFilled(live: Live): void {
 
 function describe(object: ModelObject | string): string {
   if (typeof object === "string") return object;
-  return `{ page #${object.page.serial}, offset ${object.offset}, size ${object.size}, ${object.buddy} }`;
+  return `{ page #${object.page.serial}, offset ${object.offset}, size ${object.size} }`;
 }

@@ -4,7 +4,8 @@
  * indices; it predicts which page an object lands in, where, and what a reclaim does in which order.
  */
 
-import type { AllocRefusal, ReclaimResult } from "../../../src/zpool/index.ts";
+import assert from "node:assert/strict";
+import type { AllocRefusal, PoolSnapshot, ReclaimResult } from "../../../src/zpool/index.ts";
 
 /** Which place of its page an object takes. */
 export type Buddy = "first" | "last";
@@ -115,6 +116,19 @@ export class ZbudModel {
     } else {
       this.#list(page);
     }
+  }
+
+  isInUse(page: ModelPage): boolean {
+    return page.first !== null || page.last !== null || page.underReclaim;
+  }
+
+  gaps(): number[] {
+    return this.unbuddied.flatMap((list, free) => (list.length > 0 ? [free] : []));
+  }
+
+  compare(snapshot: PoolSnapshot, pageOf: ReadonlyMap<ModelPage, number>): void {
+    const indices = (pages: readonly ModelPage[]): unknown[] => pages.map((page) => pageOf.get(page));
+    assert.deepEqual(snapshot.lru, indices(this.lru), "the LRU");
   }
 
   /** The reclaim as a coroutine: yields each object to evict, and is resumed with what the handler said. */

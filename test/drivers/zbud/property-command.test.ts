@@ -46,10 +46,10 @@ describe("npm run property", () => {
     const plan = planOf(prng);
     const step = stepOf(prng, plan.weights);
     const cause = new Error("pageCount");
-    const failure = new RunFailure({ seed: 3, stepIndex: 41, plan, step }, { cause });
+    const failure = new RunFailure({ seed: 3, stepIndex: 41, plan, step, driver: "zbud" }, { cause });
     assert.match(failure.message, /seed 3 fails at step 41/);
     assert.match(failure.message, /pageCount/);
-    assert.match(failure.message, /npm run property -- --seed 3 --steps 42$/m);
+    assert.match(failure.message, /npm run property -- --driver zbud --seed 3 --steps 42$/m);
     assert.equal(failure.cause, cause);
   });
 });

@@ -1,0 +1,82 @@
+/**
+ * Size classes: objects are stored in places of a few fixed sizes, so that a place that was freed fits the next
+ * object of its class. A *group* of pages holds places of one size side by side, across the pages' borders; what
+ * is left behind the last one is the *tail*.
+ *
+ * The rule, by which the published numbers of distinct classes come out (a test compares them):
+ *
+ * 1. Sizes are 32, 48, 64, … up to a whole page: 255 for 4 KiB.
+ * 2. A group has the number of pages that uses most of them, in *whole percent*; of equal ones the smallest.
+ * 3. Neighbours with the same pages a group and objects a group are one class, of the largest of their sizes.
+ *
+ * A whole percent, since a larger group for a fraction of one does not pay: it is harder to fill and to empty.
+ */
+
+/** Sizes of classes differ by at least this many bytes. */
+export const SIZE_STEP = 16;
+/** The smallest place, in bytes. */
+export const SIZE_MIN = 32;
+/** Pages a group, unless told otherwise. */
+export const GROUP_PAGES_DEFAULT = 4;
+/** The most pages that a group can have. */
+export const GROUP_PAGES_LIMIT = 16;
+
+/** One class, merged from neighbours of the same layout. */
+export interface SizeClass {
+  /** Bytes of a place: the largest object of the class. */
+  readonly size: number;
+  /** Pages a group. */
+  readonly pages: number;
+  /** Places a group. */
+  readonly objects: number;
+  /** Bytes of a group behind its last place. */
+  readonly tailBytes: number;
+  /** How many sizes of 16-byte steps were merged into it. */
+  readonly sizes: number;
+}
+
+/**
+ * Numbers of distinct classes for pages of 4096 bytes that have been published, by the most pages a group.
+ * {@link sizeClassesOf} must come to the same.
+ */
+export const PUBLISHED_CLASS_COUNTS: ReadonlyMap<number, number> = new Map([
+  [4, 69],
+  [5, 86],
+  [6, 93],
+  [7, 112],
+  [8, 123],
+  [9, 140],
+]);
+
+/**
+ * The classes for pages of `pageSize` bytes, smallest first.
+ *
+ * @param pageSize - bytes, a multiple of 16 from 64 on.
+ * @param groupPagesMax - the most pages a group, 1 to 16.
+ */
+export function sizeClassesOf(pageSize: number, groupPagesMax: number): SizeClass[] {
+  const classes: SizeClass[] = [];
+  for (let size = SIZE_MIN; size <= pageSize; size += SIZE_STEP) {
+    const pages = groupPagesOf(pageSize, groupPagesMax, size);
+    const objects = Math.floor((pages * pageSize) / size);
+    const last = classes.at(-1);
+    const isSame = last !== undefined && last.pages === pages && last.objects === objects;
+    const merged = isSame ? (classes.pop() as SizeClass).sizes : 0;
+    classes.push({ size, pages, objects, tailBytes: pages * pageSize - objects * size, sizes: merged + 1 });
+  }
+  return classes;
+}
+
+function groupPagesOf(pageSize: number, groupPagesMax: number, size: number): number {
+  let best = 0;
+  let bestPercent = -1;
+  for (let pages = 1; pages <= groupPagesMax; pages++) {
+    const bytes = pages * pageSize;
+    const percent = Math.floor(((bytes - (bytes % size)) * 100) / bytes);
+    if (percent > bestPercent) {
+      bestPercent = percent;
+      best = pages;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,141 @@
+import { type Handle, integerOption, show, ZbudError } from "../../base/index.ts";
+import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
+import {
+  handleLayoutOf,
+  lockingOf,
+  nextPoolNumber,
+  ObjectPool,
+  type SharedPool,
+  W_POOL_NUMBER,
+} from "../../pool/index.ts";
+import type { CompactResult } from "../../zpool/index.ts";
+import { ZsmallocAllocator } from "./allocator.ts";
+import { openTable } from "./attach.ts";
+import type { SizeClass } from "./classes.ts";
+import type { Geometry } from "./geometry.ts";
+import { checkOptions, type ZsmallocPoolOptions } from "./options.ts";
+import { createZsmallocTable, type ZsmallocTable } from "./table.ts";
+
+/** Moves under one hold of the lock, so that other threads need not wait long. */
+const MOVES_A_STEP = 64;
+
+/**
+ * Stores objects in places of some 70 fixed sizes, which lie side by side in groups of one to four pages, across
+ * the pages' borders: little is lost in a page, and most of the codec's ratio is kept. In return objects may
+ * move ({@link compact}), so `map` gives a copy; and reclaim evicts a whole group of them.
+ *
+ * alloc and free take a fixed number of steps whatever the pool's size, and touch no page bytes. What is where in
+ * memory is told in table.ts.
+ *
+ * @example
+ * const pool = new ZsmallocPool({ maxPages: 1000 });
+ * const handle = pool.alloc(bytes.length);
+ * if (typeof handle === "number") pool.write(handle, bytes);
+ */
+export class ZsmallocPool extends ObjectPool {
+  readonly #inner: ZsmallocAllocator;
+  readonly #geometry: Geometry;
+
+  /**
+   * @param options - see {@link ZsmallocPoolOptions}. Only `maxPages` or `maxBytes` must be given.
+   * @param parts - for the library itself and its tests.
+   * @throws {ZbudError} `EINVAL` naming a bad option; `ENOMEM` if the address space for it cannot be reserved.
+   * @remarks Reserves addresses only: a pool costs the memory of the pages that are in use.
+   */
+  constructor(options: ZsmallocPoolOptions, parts: PoolParts = {}) {
+    const { geometry, shared, lock, onEvict } = checkOptions(options);
+    const { pageSize, maxPages, groupPagesMax, maxObjects } = geometry;
+    const table = parts.table ?? createZsmallocTable(geometry, lockingOf({ shared, lock }));
+    const memory = parts.memory ?? createPageMemory(pageSize, maxPages, shared);
+    if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
+    const layout = handleLayoutOf(Math.max(2, maxObjects), table[W_POOL_NUMBER]);
+    let inner: ZsmallocAllocator | undefined;
+    super({
+      table,
+      memory,
+      layout,
+      shape: { pageSize, maxPages, groupPagesMax, maxObjects },
+      allocatorOf: (seat) => {
+        inner = new ZsmallocAllocator(table, geometry, layout, memory, seat);
+        return inner;
+      },
+      onEvict,
+    });
+    this.#inner = inner as unknown as ZsmallocAllocator;
+    this.#geometry = geometry;
+  }
+
+  /**
+   * Opens a pool that another thread made.
+   *
+   * @param shared - what {@link share} gave there, as it came through `postMessage` or `workerData`.
+   * @param options - `onEvict`: called for what this thread reclaims.
+   * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
+   *   layout; `EBUSY` if 127 threads use the pool already.
+   */
+  static attach(shared: SharedPool, options: Pick<ZsmallocPoolOptions, "onEvict"> = {}): ZsmallocPool {
+    const { table, geometry } = openTable(shared);
+    const { pageSize, maxPages, groupPagesMax, maxObjects } = geometry;
+    const memory = attachPageMemory(pageSize, shared.pages);
+    if (typeof options !== "object" || options === null) {
+      throw new ZbudError("EINVAL", `options must be an object such as { onEvict }, not ${show(options)}`);
+    }
+    const { onEvict } = options;
+    return new ZsmallocPool(
+      { pageSize, maxPages, groupPagesMax, maxObjects, shared: true, onEvict },
+      { memory, table },
+    );
+  }
+
+  /** The size classes of this pool, smallest first. */
+  get classes(): readonly SizeClass[] {
+    return this.#geometry.classes;
+  }
+
+  /**
+   * Moves objects from the emptiest groups of each class to its fullest, and releases the groups that become
+   * empty. Moves only what a release comes of, as far as `movesMax` reaches: the next call goes on there.
+   *
+   * @param movesMax - the most objects to move; default as many as it takes.
+   * @throws {ZbudError} `EINVAL` if it is not a positive integer; `ECLOSED` after `close()`.
+   * @remarks In a shared pool others get the lock every 64 moves. May
+   *   be called from an evict handler: the group under reclaim is left alone.
+   */
+  override compact(movesMax?: number): CompactResult {
+    const most = movesMax === undefined ? Number.POSITIVE_INFINITY : movesMax;
+    if (movesMax !== undefined) integerOption("movesMax", movesMax, 1, Number.MAX_SAFE_INTEGER);
+    const result = { moved: 0, pagesReleased: 0 };
+    for (let isDone = false; !isDone; ) {
+      const step = Math.min(MOVES_A_STEP, most - result.moved);
+      const { moved, pages } = this.underLock(() => this.#inner.compact(step));
+      result.moved += moved;
+      result.pagesReleased += pages;
+      isDone = moved < step || result.moved === most;
+    }
+    return result;
+  }
+
+  /** Where an object begins, and its class. Throws `EBADF`, `ECLOSED` as {@link free}. */
+  override inspect(handle: Handle): ZsmallocObjectPlace {
+    return this.underLock(() => {
+      const place = super.inspect(handle);
+      const { classes, layoutOf } = this.#geometry;
+      return { ...place, classSize: classes[layoutOf[(place.size + 15) >> 4] - 1].size };
+    });
+  }
+}
+
+/** Where an object begins. It may go on in the next page of its group, wherever that lies. */
+export interface ZsmallocObjectPlace {
+  page: number;
+  offset: number;
+  size: number;
+  /** Bytes of the place that it has. */
+  classSize: number;
+}
+
+/** What a pool can be given instead of its own. */
+interface PoolParts {
+  memory?: PageMemory;
+  table?: ZsmallocTable;
+}

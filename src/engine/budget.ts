@@ -1,0 +1,47 @@
+import { ROW_BYTES, type ShardLayout, W_HIGH_WATER } from "./table.ts";
+
+/** Bytes that one shard may take, and what its parts cost. */
+export interface ShardBudget {
+  /** The limit. */
+  readonly bytes: number;
+  /** What the table takes whatever it holds, and the pools' own metadata. */
+  readonly fixedBytes: number;
+  /** For each row, with its expiry and what the companion keeps for it. */
+  readonly rowBytes: number;
+  /** Share of a pool page's bytes that its metadata takes on top. */
+  readonly pageCost: number;
+  /** Rows that are kept free of pages, so that there are rows for what the pages hold. */
+  readonly rowsReserved: number;
+  /** The most entries. */
+  readonly entriesMax: number;
+}
+
+/**
+ * Rows that may be used: those that are reserved, and more while the pages leave room for them. A page that was
+ * touched stays touched, so what counts is the most that the pools ever had.
+ */
+export function rowsAllowed(budget: ShardBudget, layout: ShardLayout, poolBytesMax: number): number {
+  const left = budget.bytes - budget.fixedBytes - poolBytesMax * (1 + budget.pageCost);
+  const rows = Math.max(budget.rowsReserved, Math.floor(left / budget.rowBytes));
+  return Math.min(rows, layout.rowsMax) + 1;
+}
+
+/** Bytes of pool pages that may be used, beside the rows that were. */
+export function poolBytesAllowed(budget: ShardBudget, highWater: number): number {
+  const rows = Math.max(budget.rowsReserved, highWater - 1);
+  return Math.floor((budget.bytes - budget.fixedBytes - rows * budget.rowBytes) / (1 + budget.pageCost));
+}
+
+/** What a shard has touched: its part of {@link EngineStats.bytesUsed}. */
+export function bytesTouched(budget: ShardBudget, words: Int32Array, poolBytesMax: number): number {
+  return (
+    budget.fixedBytes +
+    (words[W_HIGH_WATER] - 1) * budget.rowBytes +
+    Math.ceil(poolBytesMax * (1 + budget.pageCost))
+  );
+}
+
+/** Words of a row beside {@link ROW_BYTES}. */
+export function rowBytesOf(expiry: boolean, companionWordsEach: number): number {
+  return ROW_BYTES + (expiry ? 16 : 0) + 4 * companionWordsEach;
+}

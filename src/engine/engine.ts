@@ -1,0 +1,408 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { isFilled, show, wordAt, ZbudError } from "../base/index.ts";
+import type { Codec } from "../codecs/index.ts";
+import { CLEARED, DELETED, REPLACED } from "./books.ts";
+import { type OpenEngine, openEngine, sharedOf } from "./open.ts";
+import type { EngineShape } from "./options.ts";
+import type { Shard } from "./shard.ts";
+import {
+  CODEC_SHIFT,
+  F_PUTS,
+  F_REJECT_FULL,
+  F_REJECT_LARGE,
+  F_REJECT_POOR,
+  hashOf,
+  STATE_CLEAN,
+  STATE_RAW,
+  STATE_SAME_FILLED,
+  W_ENTRIES,
+} from "./table.ts";
+import type {
+  EngineHooks,
+  EngineOptions,
+  EntryAttributes,
+  PutResult,
+  SharedEngine,
+  StoredValue,
+} from "./types.ts";
+import { EMPTY, EngineUpkeep } from "./upkeep.ts";
+
+/** For an epoch: put in any case. */
+const ALWAYS = -1;
+
+/** A fresh record for {@link Engine.put}, with nothing beside the name: use it again for each call. */
+export function entryAttributes(): EntryAttributes {
+  return { prefix: EMPTY, prefixLength: 0, head: EMPTY, headLength: 0, expiresAt: 0, aux: 0, aux2: 0 };
+}
+
+/**
+ * Compressed values within a hard limit of bytes, for one thread or for many. It knows neither pages nor
+ * keys: an entry is named by two words, and by bytes that are compared exactly where there are any.
+ *
+ * Calls are synchronous and, but for those that say so, make no JavaScript object. What they find is in
+ * {@link found}. A value is compressed and decompressed outside of locks.
+ *
+ * Every method throws {@link ZbudError} `ECLOSED` after `close()`.
+ */
+export class Engine extends EngineUpkeep {
+  readonly #shape: EngineShape;
+  readonly #shards: readonly Shard[];
+  readonly #shardShift: number = 0;
+
+  /**
+   * @param opened - for the library itself: the buffers of an engine that is there.
+   * @throws {ZbudError} `EINVAL` naming a bad option, `ENOENT` for an unknown codec or driver, `ENOMEM`.
+   */
+  constructor(options: EngineOptions, opened: OpenEngine = openEngine(options)) {
+    super(opened, options);
+    this.#shape = opened.shape;
+    this.#shards = opened.shards;
+    this.#shardShift = (32 - Math.log2(opened.shards.length)) | 0;
+  }
+
+  /**
+   * Opens an engine that another thread made. Hooks, companion and codecs are each thread's own; the companion
+   * must be of the same kind in all.
+   *
+   * @throws {ZbudError} `EINVAL` if `shared` is no such thing, `EBADMSG` if its buffers hold no engine of this
+   *   layout, `EBUSY` if 127 threads use it already.
+   */
+  static attach(shared: SharedEngine, hooks: EngineHooks = {}): Engine {
+    return new Engine({ ...hooks, maxBytes: 1 }, openEngine(hooks, shared));
+  }
+
+  /** What {@link attach} takes in another thread. `EINVAL` unless it was made with `shared: true`. */
+  share(): SharedEngine {
+    this.check();
+    return sharedOf(this.opened);
+  }
+
+  /** What the engine takes at most; it never changes. */
+  get bytesReserved(): number {
+    return this.#shape.maxBytes;
+  }
+
+  /** The most that one entry may take, compressed, with prefix and head: a quarter of a shard's pages. */
+  get entryBytesMax(): number {
+    return this.#shape.entryBytesMax;
+  }
+
+  get valueBytesMax(): number {
+    return this.#shape.valueBytesMax;
+  }
+
+  /** How many shards there are; they are numbered from 0. */
+  get shardCount(): number {
+    return this.#shards.length;
+  }
+
+  /** How many entries there are. */
+  get size(): number {
+    let size = 0;
+    for (const shard of this.#shards) size += shard.words[W_ENTRIES];
+    return size;
+  }
+
+  /**
+   * Stores a value under a name. An older one goes first, in any case.
+   *
+   * @param value - its first `length` bytes are stored; 0 to `valueBytesMax`.
+   * @param now - entries that expire by then go before others when room is wanted.
+   * @throws {ZbudError} `EINVAL` for a value that is no Uint8Array, or a length out of range.
+   */
+  put(
+    k0: number,
+    k1: number,
+    value: Uint8Array,
+    length: number,
+    attributes: EntryAttributes,
+    now: number,
+  ): PutResult {
+    this.#checkPut(value, length, attributes);
+    const { draft } = this;
+    draft.length = length;
+    const isNamed = attributes.prefixLength + attributes.headLength !== 0;
+    if (!isNamed && (length === 0 || (length >= 8 && this.#shape.sameFilled && isFilled(value, length)))) {
+      draft.bytes = EMPTY;
+      draft.stored = 0;
+      draft.fill0 = length === 0 ? 0 : wordAt(value, 0);
+      draft.fill1 = length === 0 ? 0 : wordAt(value, 4);
+      draft.state = STATE_SAME_FILLED;
+      return this.#insert(k0, k1, attributes, now, ALWAYS);
+    }
+    const codec = this.codecs.current;
+    const room = length - (length >> 4) - 1;
+    const stored = room > 0 ? codec.encode(value, length, room) : 0;
+    if (stored !== 0) {
+      draft.bytes = codec.stage;
+      draft.start = codec.stageAt;
+      draft.stored = stored;
+      draft.state = this.codecs.currentSlot << CODEC_SHIFT;
+      return this.#insert(k0, k1, attributes, now, ALWAYS);
+    }
+    if (this.#shape.incompressible === "reject")
+      return this.#refuse(k0, k1, attributes, F_REJECT_POOR, "poor");
+    draft.bytes = value;
+    draft.start = 0;
+    draft.stored = length;
+    draft.state = STATE_RAW;
+    return this.#insert(k0, k1, attributes, now, ALWAYS);
+  }
+
+  /**
+   * Stores what is compressed already.
+   *
+   * @param epoch - what {@link epoch} gave before the bytes were fetched: if the entry was put or removed
+   *   since, or is there, nothing changes and the result is `"stale"`. -1: in any case.
+   */
+  putStored(
+    k0: number,
+    k1: number,
+    value: StoredValue,
+    attributes: EntryAttributes,
+    now: number,
+    epoch: number,
+  ): PutResult {
+    this.#checkPut(value.bytes, value.bytesLength, attributes);
+    const { draft } = this;
+    draft.bytes = value.bytes;
+    draft.start = 0;
+    draft.stored = value.sameFilled ? 0 : value.bytesLength;
+    draft.length = value.length;
+    draft.fill0 = value.fill0;
+    draft.fill1 = value.fill1;
+    const codec = value.codec === 0 ? STATE_RAW : value.codec << CODEC_SHIFT;
+    draft.state = (value.sameFilled ? STATE_SAME_FILLED : codec) | (value.clean ? STATE_CLEAN : 0);
+    return this.#insert(k0, k1, attributes, now, epoch);
+  }
+
+  /** A number that changes whenever an entry of this name is put or removed (and sometimes without). */
+  epoch(k0: number, k1: number): number {
+    this.check();
+    const hash = hashOf(k0, k1);
+    return this.#shardOf(hash).epochOf(hash);
+  }
+
+  /**
+   * Finds an entry, fills {@link found} and sets its stored bytes ready for {@link decode}, which must be the
+   * next call that has to do with a codec. An entry with `expiresAt <= now` is removed as expired and not
+   * found. Counts a hit or a miss.
+   *
+   * @param touch - whether it becomes the most recently used one.
+   */
+  lookup(
+    k0: number,
+    k1: number,
+    prefix: Uint8Array,
+    prefixLength: number,
+    now: number,
+    touch: boolean,
+  ): boolean {
+    this.check();
+    const hash = hashOf(k0, k1);
+    const shard = this.#shardOf(hash);
+    let row = 0;
+    try {
+      shard.enter();
+      row = shard.findFresh(k0, k1, hash, prefix, prefixLength, now);
+      shard.lookedUp(row !== 0);
+      if (row !== 0) {
+        shard.describe(row, this.found);
+        if (touch) shard.rows.touch(row);
+        this.stage(shard, row);
+      }
+      shard.leave();
+    } catch (error) {
+      shard.abandon();
+      throw error;
+    }
+    return row !== 0;
+  }
+
+  /** The same as `lookup` without setting bytes ready, touching or counting. */
+  contains(k0: number, k1: number, prefix: Uint8Array, prefixLength: number, now: number): boolean {
+    this.check();
+    const hash = hashOf(k0, k1);
+    const shard = this.#shardOf(hash);
+    let row = 0;
+    try {
+      shard.enter();
+      row = shard.findFresh(k0, k1, hash, prefix, prefixLength, now);
+      if (row !== 0) shard.describe(row, this.found);
+      shard.leave();
+    } catch (error) {
+      shard.abandon();
+      throw error;
+    }
+    return row !== 0;
+  }
+
+  /** Removes an entry as deleted. False if there was none. */
+  remove(k0: number, k1: number, prefix: Uint8Array, prefixLength: number): boolean {
+    this.check();
+    return this.#remove(k0, k1, prefix, prefixLength, DELETED, 0);
+  }
+
+  /** Removes all. */
+  clear(): void {
+    this.check();
+    for (const shard of this.#shards) {
+      this.locked(shard, () => {
+        shard.changeAll();
+        for (let row = shard.rows.last(); row !== 0; row = shard.rows.last()) shard.removeRow(row, CLEARED);
+      });
+    }
+  }
+
+  /** Changes when an entry expires; 0: never. False if there is none. */
+  setExpiry(k0: number, k1: number, prefix: Uint8Array, prefixLength: number, expiresAt: number): boolean {
+    this.check();
+    const hash = hashOf(k0, k1);
+    const shard = this.#shardOf(hash);
+    return this.locked(shard, () => {
+      const row = shard.find(k0, k1, hash, prefix, prefixLength);
+      if (row !== 0) shard.setExpiry(row, expiresAt);
+      return row !== 0;
+    });
+  }
+
+  /**
+   * Removes entries with `expiresAt <= now`, the earliest of each shard first, looking at no other.
+   *
+   * @returns how many went, at most `max`.
+   */
+  expire(now: number, max: number): number {
+    this.check();
+    let count = 0;
+    for (const shard of this.#shards) {
+      if (count < max && shard.hasDue(now)) count += this.locked(shard, () => shard.expire(now, max - count));
+    }
+    return count;
+  }
+
+  /** Makes a codec known, under a slot of 1 to 255 that entries keep. Default: the codec's id. */
+  addCodec(codec: Codec, slot: number = codec.id): number {
+    return this.codecs.add(codec, slot);
+  }
+
+  /** New values are compressed with the codec of this slot, in this thread. */
+  useCodec(slot: number): void {
+    this.codecs.use(slot);
+  }
+
+  /**
+   * New values go to pools of this driver, in all threads; those of the old one drain as their values go.
+   *
+   * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if a shared engine was made without it.
+   */
+  useDriver(driver: string): void {
+    this.check();
+    this.opened.useDriver(driver);
+  }
+
+  /** Replaces the hooks of this thread that are named. */
+  setHooks(hooks: Pick<EngineHooks, "onEvict" | "onRemoved" | "onChange">): void {
+    Object.assign(this.opened.hooks, hooks);
+  }
+
+  /** Puts the draft into its shard. */
+  #insert(k0: number, k1: number, attributes: EntryAttributes, now: number, epoch: number): PutResult {
+    const total = attributes.prefixLength + attributes.headLength + this.draft.stored;
+    if (total > this.#shape.entryBytesMax) return this.#refuse(k0, k1, attributes, F_REJECT_LARGE, "large");
+    const { prefix, prefixLength } = attributes;
+    const hash = hashOf(k0, k1);
+    const shard = this.#shardOf(hash);
+    let result: PutResult = "stale";
+    try {
+      shard.enter();
+      const old = shard.find(k0, k1, hash, prefix, prefixLength);
+      if (epoch === ALWAYS || (old === 0 && shard.epochOf(hash) === epoch)) {
+        if (epoch === ALWAYS) shard.change(k0, k1, hash, prefix, prefixLength);
+        if (old !== 0) shard.removeRow(old, REPLACED);
+        const row = shard.insert(k0, k1, hash, attributes, this.draft, now);
+        if (row === 0) result = "full";
+        else result = old === 0 ? "stored" : "replaced";
+        shard.floats[row === 0 ? F_REJECT_FULL : F_PUTS]++;
+      }
+      shard.leave();
+    } catch (error) {
+      shard.abandon();
+      throw error;
+    }
+    return result;
+  }
+
+  /** Drops the older value of what is not stored, and counts why. */
+  #refuse(
+    k0: number,
+    k1: number,
+    attributes: EntryAttributes,
+    counter: number,
+    result: "poor" | "large",
+  ): PutResult {
+    this.#remove(k0, k1, attributes.prefix, attributes.prefixLength, REPLACED, counter);
+    return result;
+  }
+
+  #remove(
+    k0: number,
+    k1: number,
+    prefix: Uint8Array,
+    prefixLength: number,
+    reason: number,
+    counter: number,
+  ): boolean {
+    const hash = hashOf(k0, k1);
+    const shard = this.#shardOf(hash);
+    let row = 0;
+    try {
+      shard.enter();
+      shard.change(k0, k1, hash, prefix, prefixLength);
+      row = shard.find(k0, k1, hash, prefix, prefixLength);
+      if (row !== 0) shard.removeRow(row, reason);
+      if (counter !== 0) shard.floats[counter]++;
+      shard.leave();
+    } catch (error) {
+      shard.abandon();
+      throw error;
+    }
+    return row !== 0;
+  }
+
+  #shardOf(hash: number): Shard {
+    // A shift by 32 is none in JavaScript.
+    return this.#shards[this.#shardShift === 32 ? 0 : hash >>> this.#shardShift];
+  }
+
+  #checkPut(value: Uint8Array, length: number, attributes: EntryAttributes): void {
+    this.check();
+    if (!(value instanceof Uint8Array)) {
+      throw new ZbudError("EINVAL", `a value is a Uint8Array, not ${show(value)}`);
+    }
+    if (
+      (length | 0) !== length ||
+      length < 0 ||
+      length > value.length ||
+      length > this.#shape.valueBytesMax
+    ) {
+      throw new ZbudError(
+        "EINVAL",
+        `the length of a value is 0 to ${this.#shape.valueBytesMax} and at most its array's, ${value.length}; not ${show(length)}`,
+      );
+    }
+    const { prefix, prefixLength, head, headLength, expiresAt } = attributes;
+    if (
+      prefixLength > prefix.length ||
+      headLength > head.length ||
+      (prefixLength | headLength) >>> 16 !== 0
+    ) {
+      throw new ZbudError(
+        "EINVAL",
+        "prefix and head have at most 65,535 bytes, and not more than their arrays",
+      );
+    }
+    if (expiresAt !== 0 && !this.#shape.expiry) {
+      throw new ZbudError("EINVAL", "entries of this engine do not expire; make it with expiry: true");
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import { copyBytes, type Handle } from "../base/index.ts";
+import {
+  countOpenPools,
+  type DriverPool,
+  driverOf,
+  type ObjectSpan,
+  type ZpoolOptions,
+} from "../zpool/index.ts";
+
+/** A pool of one shard, and where its objects lie: bytes are copied by ranges, without views. */
+export class ShardPool {
+  readonly type: string;
+  readonly pool: DriverPool;
+  readonly objectBytesMax: number;
+  readonly #bytes: Uint8Array;
+  /** Where the open object's bytes are. */
+  readonly #span: ObjectSpan = { offset: 0, size: 0, offset2: 0, size2: 0 };
+
+  constructor(type: string, pool: DriverPool) {
+    this.type = type;
+    this.pool = pool;
+    this.objectBytesMax = pool.objectBytesMax;
+    this.#bytes = pool.memoryBytes;
+    countOpenPools(type, 1);
+  }
+
+  static create(type: string, options: ZpoolOptions, onEvict: (handle: Handle) => boolean): ShardPool {
+    return new ShardPool(type, driverOf(type).create(options, onEvict));
+  }
+
+  static attach(type: string, shared: unknown, onEvict: (handle: Handle) => boolean): ShardPool {
+    return new ShardPool(type, driverOf(type).attach(shared, onEvict));
+  }
+
+  /** Bytes of pages in use. */
+  get bytesUsed(): number {
+    return this.pool.totalBytes;
+  }
+
+  /** Says which object the next calls are about. */
+  open(handle: number): void {
+    this.pool.locate(handle as Handle, this.#span);
+  }
+
+  /** Copies into the open object, to `at`. */
+  write(at: number, source: Uint8Array, start: number, end: number): void {
+    const { offset, size, offset2 } = this.#span;
+    const first = Math.min(end - start, Math.max(0, size - at));
+    if (first > 0) copyBytes(source, start, start + first, this.#bytes, offset + at);
+    if (start + first < end) {
+      copyBytes(source, start + first, end, this.#bytes, offset2 + at + first - size);
+    }
+  }
+
+  /** Copies `count` bytes from `at` of the open object. */
+  read(at: number, count: number, target: Uint8Array, targetAt: number): void {
+    const { offset, size, offset2 } = this.#span;
+    const first = Math.min(count, Math.max(0, size - at));
+    if (first > 0) copyBytes(this.#bytes, offset + at, offset + at + first, target, targetAt);
+    if (first < count) {
+      const from = offset2 + at + first - size;
+      copyBytes(this.#bytes, from, from + count - first, target, targetAt + first);
+    }
+  }
+
+  /** Whether the open object has the bytes `[start, start + count)` of another array at `at`. */
+  equals(at: number, bytes: Uint8Array, start: number, count: number): boolean {
+    for (let i = 0; i < count; i++) if (this.#bytes[this.#byteAt(at + i)] !== bytes[start + i]) return false;
+    return true;
+  }
+
+  /** Four bytes of the open object, as a number. */
+  writeWord(at: number, word: number): void {
+    for (let i = 0; i < 4; i++) this.#bytes[this.#byteAt(at + i)] = word >>> (8 * i);
+  }
+
+  readWord(at: number): number {
+    let word = 0;
+    for (let i = 0; i < 4; i++) word |= this.#bytes[this.#byteAt(at + i)] << (8 * i);
+    return word;
+  }
+
+  #byteAt(at: number): number {
+    const { offset, size, offset2 } = this.#span;
+    return at < size ? offset + at : offset2 + at - size;
+  }
+
+  close(): void {
+    this.pool.close();
+    countOpenPools(this.type, -1);
+  }
+}

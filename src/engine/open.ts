@@ -1,0 +1,270 @@
+import {
+  type Handle,
+  isSharedBuffer,
+  PLACES,
+  SEATS_WORDS,
+  Seats,
+  sharedBuffer,
+  show,
+  ZbudError,
+} from "../base/index.ts";
+import { hasZpoolDriver } from "../zpool/index.ts";
+import type { Hooks } from "./books.ts";
+import { ShardPool } from "./object-pool.ts";
+import { type EngineShape, poolOptions, shapeOf } from "./options.ts";
+import { Shard } from "./shard.ts";
+import {
+  HEADER_WORDS,
+  LAYOUT_VERSION,
+  MAGIC,
+  THREADS_MAX,
+  W_BUCKETS,
+  W_LAYOUT_VERSION,
+  W_MAGIC,
+  W_POOL,
+  W_ROWS_MAX,
+} from "./table.ts";
+import type { EngineHooks, EngineOptions, FoundEntry, SharedEngine } from "./types.ts";
+
+/** The buffers and shards of an engine, as one thread has them. */
+export interface OpenEngine {
+  readonly shape: EngineShape;
+  readonly shards: readonly Shard[];
+  readonly hooks: Hooks;
+  readonly found: FoundEntry;
+  /** Types of the pools, by their numbers. */
+  readonly drivers: string[];
+  readonly header: Int32Array;
+  useDriver(type: string): void;
+  recover(): number;
+  threadGone(threadId: number): void;
+  close(): void;
+}
+
+/**
+ * Makes the buffers of an engine, or opens those that another thread made.
+ *
+ * @param options - of a new engine; of an attached one only the hooks count.
+ */
+export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?: SharedEngine): OpenEngine {
+  if (from !== undefined) checkShared(from);
+  const shape = from === undefined ? shapeOf(options as EngineOptions) : (from.shape as EngineShape);
+  const header = new Int32Array(from?.header ?? buffer(4 * (HEADER_WORDS + SEATS_WORDS), shape.shared));
+  const seats = shape.shared ? new Seats(header, HEADER_WORDS) : null;
+  const seat = seats?.enter() ?? 1;
+  if (seat === 0) {
+    throw new ZbudError(
+      "EBUSY",
+      `${PLACES - 1} threads use this engine already; close it in one (of ${THREADS_MAX})`,
+    );
+  }
+  const hooks: Hooks = {
+    onEvict: options.onEvict ?? null,
+    onRemoved: options.onRemoved ?? null,
+    onChange: options.onChange ?? null,
+    companion: options.companion ?? null,
+  };
+  const victim = emptyEntry();
+  const drivers = [...shape.drivers];
+  const shards: Shard[] = [];
+  for (let number = 0; number < shape.shards; number++) {
+    const words = new Int32Array(from?.tables[number] ?? buffer(4 * shape.layout.words, shape.shared));
+    if (from === undefined) format(words, shape);
+    else checkTable(words, shape);
+    const pools: (ShardPool | null)[] = [];
+    const shard = new Shard({
+      number,
+      words,
+      layout: shape.layout,
+      budget: shape.budget,
+      pools,
+      byPage: shape.order === "page",
+      hooks,
+      victim,
+      seats,
+      seat,
+    });
+    if (from === undefined) shard.rows.format();
+    for (const [i, type] of drivers.entries()) {
+      pools.push(openPool(shard, shape, type, i, from?.pools[number][i]));
+    }
+    shards.push(shard);
+  }
+  return new Opened(shape, shards, hooks, drivers, header, seats, seat);
+}
+
+/** An entry's record with nothing in it. */
+export function emptyEntry(): FoundEntry {
+  return {
+    length: 0,
+    storedLength: 0,
+    prefixLength: 0,
+    headLength: 0,
+    codec: 0,
+    sameFilled: false,
+    fill0: 0,
+    fill1: 0,
+    expiresAt: 0,
+    aux: 0,
+    aux2: 0,
+    k0: 0,
+    k1: 0,
+    shard: 0,
+    row: 0,
+    version: 0,
+    clean: false,
+    bytes: new Uint8Array(8192),
+  };
+}
+
+/** What other threads need. */
+export function sharedOf(open: OpenEngine): SharedEngine {
+  if (!open.shape.shared) {
+    throw new ZbudError("EINVAL", "this engine is for one thread; make it with shared: true to share it");
+  }
+  return {
+    engine: LAYOUT_VERSION,
+    header: open.header.buffer as SharedArrayBuffer,
+    tables: open.shards.map(({ words }) => words.buffer as SharedArrayBuffer),
+    pools: open.shards.map(({ pools }) => pools.map((pool) => pool?.pool.share())),
+    shape: open.shape,
+  };
+}
+
+class Opened implements OpenEngine {
+  readonly shape: EngineShape;
+  readonly shards: readonly Shard[];
+  readonly hooks: Hooks;
+  readonly found: FoundEntry = emptyEntry();
+  readonly drivers: string[];
+  readonly header: Int32Array;
+  readonly #seats: Seats | null;
+  readonly #seat: number;
+
+  constructor(
+    shape: EngineShape,
+    shards: readonly Shard[],
+    hooks: Hooks,
+    drivers: string[],
+    header: Int32Array,
+    seats: Seats | null,
+    seat: number,
+  ) {
+    this.shape = shape;
+    this.shards = shards;
+    this.hooks = hooks;
+    this.drivers = drivers;
+    this.header = header;
+    this.#seats = seats;
+    this.#seat = seat;
+  }
+
+  useDriver(type: string): void {
+    let number = this.drivers.indexOf(type);
+    if (number === -1) {
+      if (this.shape.shared) {
+        throw new ZbudError(
+          "EINVAL",
+          `other threads cannot see a new pool; make the engine with drivers: [..., ${show(type)}] to change to it later`,
+        );
+      }
+      number = this.#newDriver(type);
+    }
+    for (const shard of this.shards) shard.usePool(number);
+  }
+
+  /** In place of one that nothing is in any more, or behind the others. */
+  #newDriver(type: string): number {
+    const idle = this.drivers.findIndex((_, i) => this.shards.every((shard) => shard.isIdle(i)));
+    const number = idle === -1 ? this.drivers.length : idle;
+    const pools = this.shards.map((shard) => openPool(shard, this.shape, type, number, undefined));
+    for (const [i, shard] of this.shards.entries()) {
+      shard.pools[number]?.close();
+      shard.pools[number] = pools[i];
+    }
+    this.drivers[number] = type;
+    return number;
+  }
+
+  recover(): number {
+    const seats = this.#seats;
+    if (seats === null) return 0;
+    const gone = seats.taken().filter((seat) => seat !== this.#seat && seats.isGone(seat));
+    if (gone.length === 0) return 0;
+    for (const shard of this.shards) shard.forgetWriting();
+    for (const seat of gone) seats.leave(seat);
+    return gone.length;
+  }
+
+  threadGone(threadId: number): void {
+    this.#seats?.tellGone(threadId);
+    this.recover();
+  }
+
+  close(): void {
+    for (const shard of this.shards) for (const pool of shard.pools) pool?.close();
+    this.#seats?.leave(this.#seat);
+  }
+}
+
+function openPool(
+  shard: Shard,
+  shape: EngineShape,
+  type: string,
+  number: number,
+  shared: unknown,
+): ShardPool {
+  const onEvict = (handle: Handle): boolean => shard.evictObject(number, handle);
+  if (shared !== undefined) return ShardPool.attach(type, shared, onEvict);
+  return ShardPool.create(type, poolOptions(shape.poolPageSize, shape.maxPages, shape.shared), onEvict);
+}
+
+function buffer(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer {
+  try {
+    return shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes);
+  } catch (cause) {
+    throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes for the index; lower maxBytes`, { cause });
+  }
+}
+
+function format(words: Int32Array, { layout }: EngineShape): void {
+  words[W_MAGIC] = MAGIC;
+  words[W_LAYOUT_VERSION] = LAYOUT_VERSION;
+  words[W_ROWS_MAX] = layout.rowsMax;
+  words[W_BUCKETS] = layout.bucketCount;
+  words[W_POOL] = 0;
+}
+
+function checkShared(shared: SharedEngine): void {
+  const { header, tables, pools, shape } = shared ?? {};
+  if (
+    !isSharedBuffer(header) ||
+    !Array.isArray(tables) ||
+    !Array.isArray(pools) ||
+    typeof shape !== "object"
+  ) {
+    throw new ZbudError("EINVAL", `attach takes what share() of an engine gave, not ${show(shared)}`);
+  }
+  if (shared.engine !== LAYOUT_VERSION || header.byteLength !== 4 * (HEADER_WORDS + SEATS_WORDS)) {
+    throw new ZbudError("EBADMSG", "this engine was shared by another version of this library");
+  }
+  const { drivers, shards } = shape as EngineShape;
+  if (tables.length !== shards || pools.length !== shards || !tables.every(isSharedBuffer)) {
+    throw new ZbudError("EBADMSG", `${tables.length} tables for an engine of ${shards} shards`);
+  }
+  const missing = drivers.find((type) => !hasZpoolDriver(type));
+  if (missing !== undefined) {
+    throw new ZbudError("ENOENT", `the driver ${show(missing)} is not registered in this thread`);
+  }
+}
+
+function checkTable(words: Int32Array, { layout }: EngineShape): void {
+  const isRight =
+    words.length === layout.words &&
+    words[W_MAGIC] === MAGIC &&
+    words[W_LAYOUT_VERSION] === LAYOUT_VERSION &&
+    words[W_ROWS_MAX] === layout.rowsMax &&
+    words[W_BUCKETS] === layout.bucketCount;
+  if (!isRight)
+    throw new ZbudError("EBADMSG", "these buffers hold no engine; pass on what share() gave, unchanged");
+}

@@ -1,0 +1,169 @@
+import { integerOption, SEATS_WORDS, show, ZbudError } from "../base/index.ts";
+import { driverOf, type ZpoolOptions } from "../zpool/index.ts";
+import { rowBytesOf, type ShardBudget } from "./budget.ts";
+import { HEADER_WORDS, layoutOf, type ShardLayout } from "./table.ts";
+import type { Companion, EngineOptions, EvictionOrder } from "./types.ts";
+
+/** The longest value: what the lz4 codec takes. */
+const VALUE_BYTES_MAX = 2 ** 20;
+const SHARDS_MAX = 256;
+/** Shards that a shared engine has, if each is at least so large. */
+const SHARED_SHARDS = 16;
+const SHARD_BYTES_MIN = 2 ** 22;
+const ROWS_MAX = 2 ** 26;
+/** A shard has at least this many pages. */
+const PAGES_MIN = 8;
+/** Drivers of one engine. */
+const DRIVERS_MAX = 8;
+/** The table of threads and what is in front of it. */
+const HEADER_BYTES: number = 4 * (HEADER_WORDS + SEATS_WORDS);
+
+/** What follows from the options, and what other threads must know: plain data. */
+export interface EngineShape {
+  readonly maxBytes: number;
+  readonly drivers: readonly string[];
+  /** The pools' page sizes, the same for all. */
+  readonly poolPageSize: number;
+  readonly valueBytesMax: number;
+  readonly shards: number;
+  readonly shared: boolean;
+  readonly order: EvictionOrder;
+  readonly incompressible: "raw" | "reject";
+  readonly sameFilled: boolean;
+  readonly expiry: boolean;
+  readonly layout: ShardLayout;
+  readonly budget: ShardBudget;
+  readonly entryBytesMax: number;
+  /** Pages of each shard's pools, at most. */
+  readonly maxPages: number;
+}
+
+/** @throws {ZbudError} `EINVAL` naming a bad option; `ENOENT` for an unknown driver. */
+export function shapeOf(options: EngineOptions): EngineShape {
+  if (typeof options !== "object" || options === null) {
+    throw new ZbudError("EINVAL", `options must be an object such as { maxBytes }, not ${show(options)}`);
+  }
+  const maxBytes = integerOption("maxBytes", options.maxBytes, 1, 2 ** 40);
+  const shared = flag("shared", options.shared, false);
+  const expiry = flag("expiry", options.expiry, false);
+  const poolPageSize = integerOption("poolPageSize", options.poolPageSize ?? 4096, 64, 2 ** 20);
+  const averageBytes = integerOption("averageBytes", options.averageBytes ?? 1024, 16, 2 ** 20);
+  const shards = options.shards ?? (shared ? shardsFor(maxBytes) : 1);
+  integerOption("shards", shards, 1, SHARDS_MAX);
+  if ((shards & (shards - 1)) !== 0) {
+    throw new ZbudError("EINVAL", `shards must be a power of two, not ${shards}`);
+  }
+  const driver = options.driver ?? "zbud";
+  const drivers = [...new Set([driver, ...(options.drivers ?? [])])];
+  if (drivers.length > DRIVERS_MAX) {
+    throw new ZbudError("EINVAL", `an engine takes at most ${DRIVERS_MAX} drivers, not ${drivers.length}`);
+  }
+  const entriesMax = integerOption("entriesMax", options.entriesMax ?? ROWS_MAX, 1, ROWS_MAX);
+  const { companion = null } = options;
+  const bytes = Math.floor((maxBytes - HEADER_BYTES) / shards);
+  const { layout, budget, maxPages } = divide({
+    bytes,
+    drivers,
+    poolPageSize,
+    averageBytes,
+    entriesMax: Math.ceil(entriesMax / shards),
+    expiry,
+    companion,
+  });
+  return {
+    maxBytes,
+    drivers,
+    poolPageSize,
+    valueBytesMax: integerOption(
+      "valueBytesMax",
+      options.valueBytesMax ?? VALUE_BYTES_MAX,
+      1,
+      VALUE_BYTES_MAX,
+    ),
+    shards,
+    shared,
+    order: choice("order", options.order ?? "access", ["access", "page"]),
+    incompressible: choice("incompressible", options.incompressible ?? "raw", ["raw", "reject"]),
+    sameFilled: flag("sameFilled", options.sameFilled, true),
+    expiry,
+    layout,
+    budget,
+    maxPages,
+    entryBytesMax: Math.floor((maxPages * poolPageSize) / 4),
+  };
+}
+
+function shardsFor(maxBytes: number): number {
+  let shards = SHARED_SHARDS;
+  while (shards > 1 && maxBytes / shards < SHARD_BYTES_MIN) shards /= 2;
+  return shards;
+}
+
+interface Division {
+  bytes: number;
+  drivers: readonly string[];
+  poolPageSize: number;
+  averageBytes: number;
+  entriesMax: number;
+  expiry: boolean;
+  companion: Companion | null;
+}
+
+/**
+ * How a shard's bytes are divided. With `e` bytes an entry on average there will be about
+ * `bytes / (e + row + bucket)` of them: so many rows and buckets are set aside, the rest is for pages.
+ */
+function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry, companion }: Division): {
+  layout: ShardLayout;
+  budget: ShardBudget;
+  maxPages: number;
+} {
+  const companionEach = companion === null ? 0 : companion.words(1001) - companion.words(1);
+  const rowBytes = rowBytesOf(expiry, Math.ceil(Math.max(0, companionEach) / 1000));
+  const rowsReserved = Math.max(PAGES_MIN, Math.floor(bytes / (averageBytes + rowBytes + 8)));
+  const bucketCount = 2 ** Math.max(4, Math.ceil(Math.log2(rowsReserved)));
+  const rowsMax = Math.min(ROWS_MAX, Math.max(rowsReserved, Math.floor(bytes / rowBytes)), 4 * rowsReserved);
+  const companionWords = companion === null ? 0 : companion.words(rowsMax + 1);
+  const layout = layoutOf(rowsMax, bucketCount, expiry, companionWords);
+  let fixedBytes = layout.rowsAt * 4 + rowBytes + 8 + (companion === null ? 0 : 4 * companion.words(1));
+  let pageBytes = 0;
+  for (const type of drivers) {
+    const pagesAbout = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
+    const footprint = driverOf(type).footprint(poolOptions(poolPageSize, pagesAbout, false));
+    fixedBytes += footprint.fixedBytes;
+    pageBytes += footprint.pageBytes;
+  }
+  const left = bytes - fixedBytes - rowsReserved * rowBytes;
+  const maxPages = Math.floor(left / (poolPageSize + pageBytes));
+  if (maxPages < PAGES_MIN) {
+    throw new ZbudError(
+      "EINVAL",
+      `maxBytes leaves ${Math.max(0, left)} bytes of each shard for pages of ${poolPageSize}; a shard needs ${PAGES_MIN} pages: give more, or fewer shards`,
+    );
+  }
+  const pageCost = pageBytes / poolPageSize;
+  return { layout, budget: { bytes, fixedBytes, rowBytes, pageCost, rowsReserved, entriesMax }, maxPages };
+}
+
+/** Options of one shard's pool. The engine's lock is the pool's. */
+export function poolOptions(pageSize: number, maxPages: number, shared: boolean): ZpoolOptions {
+  return shared ? { pageSize, maxPages, shared, lock: "caller" } : { pageSize, maxPages };
+}
+
+function flag(name: string, value: unknown, preset: boolean): boolean {
+  if (value === undefined) return preset;
+  if (typeof value !== "boolean") {
+    throw new ZbudError("EINVAL", `${name} must be true or false, not ${show(value)}`);
+  }
+  return value;
+}
+
+function choice<T extends string>(name: string, value: T, choices: readonly T[]): T {
+  if (!choices.includes(value)) {
+    throw new ZbudError(
+      "EINVAL",
+      `${name} must be ${choices.map((each) => show(each)).join(" or ")}, not ${show(value)}`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,110 @@
+import type { Handle } from "../base/index.ts";
+import type { ShardPool } from "./object-pool.ts";
+import type { Rows } from "./rows.ts";
+import { HANDLE, NEXT_PIECE, PIECE_BYTES, POOL_MASK, POOL_SHIFT, STATE } from "./table.ts";
+
+/**
+ * The bytes of entries: prefix, head and stored value, one after the other, in one object or in several where
+ * they are longer than a pool takes. With `headerBytes` each object begins with the number of the entry's row,
+ * so that a pool's own reclaim can tell whose it is.
+ */
+export class Pieces {
+  readonly pools: readonly (ShardPool | null)[];
+  readonly headerBytes: number;
+  readonly #rows: Rows;
+
+  constructor(rows: Rows, pools: readonly (ShardPool | null)[], headerBytes: number) {
+    this.#rows = rows;
+    this.pools = pools;
+    this.headerBytes = headerBytes;
+  }
+
+  handleOf(row: number): number {
+    return this.#rows.floats[(this.#rows.at(row) + HANDLE) >> 1];
+  }
+
+  setHandle(row: number, handle: number): void {
+    this.#rows.floats[(this.#rows.at(row) + HANDLE) >> 1] = handle;
+  }
+
+  /** The pool that the entry of this row is in. */
+  poolOf(row: number): ShardPool {
+    const state = this.#rows.words[this.#rows.at(row) + STATE];
+    return this.pools[(state >> POOL_SHIFT) & POOL_MASK] as ShardPool;
+  }
+
+  /** Copies `source[start, end)` to `at` and on of the bytes of an entry whose pieces are there. */
+  write(pool: ShardPool, row: number, at: number, source: Uint8Array, start: number, end: number): void {
+    const words = this.#rows.words;
+    let piece = row;
+    let skip = at;
+    let from = start;
+    while (from < end) {
+      const pieceBytes = words[this.#rows.at(piece) + PIECE_BYTES];
+      if (skip < pieceBytes) {
+        const count = Math.min(pieceBytes - skip, end - from);
+        pool.open(this.handleOf(piece));
+        pool.write(this.headerBytes + skip, source, from, from + count);
+        from += count;
+        skip = 0;
+      } else {
+        skip -= pieceBytes;
+      }
+      piece = words[this.#rows.at(piece) + NEXT_PIECE];
+    }
+  }
+
+  /** Copies `count` bytes from `at` on of an entry's bytes. */
+  read(row: number, at: number, count: number, target: Uint8Array, targetAt: number): void {
+    const words = this.#rows.words;
+    const pool = this.poolOf(row);
+    let piece = row;
+    let skip = at;
+    let done = 0;
+    while (done < count) {
+      const pieceBytes = words[this.#rows.at(piece) + PIECE_BYTES];
+      if (skip < pieceBytes) {
+        const part = Math.min(pieceBytes - skip, count - done);
+        pool.open(this.handleOf(piece));
+        pool.read(this.headerBytes + skip, part, target, targetAt + done);
+        done += part;
+        skip = 0;
+      } else {
+        skip -= pieceBytes;
+      }
+      piece = words[this.#rows.at(piece) + NEXT_PIECE];
+    }
+  }
+
+  /** Whether an entry's bytes begin with the first `count` of `prefix`. */
+  startsWith(row: number, prefix: Uint8Array, count: number): boolean {
+    const words = this.#rows.words;
+    const pool = this.poolOf(row);
+    let piece = row;
+    let done = 0;
+    while (done < count) {
+      const part = Math.min(words[this.#rows.at(piece) + PIECE_BYTES], count - done);
+      pool.open(this.handleOf(piece));
+      if (!pool.equals(this.headerBytes, prefix, done, part)) return false;
+      done += part;
+      piece = words[this.#rows.at(piece) + NEXT_PIECE];
+    }
+    return true;
+  }
+
+  /** Frees the objects of a row and of the pieces behind it, and gives back the rows. Expects it unlinked. */
+  free(pool: ShardPool, row: number): number {
+    const words = this.#rows.words;
+    let count = 0;
+    let piece = row;
+    while (piece !== 0) {
+      const next = words[this.#rows.at(piece) + NEXT_PIECE];
+      const handle = this.handleOf(piece);
+      if (handle !== 0) pool.pool.free(handle as Handle);
+      this.#rows.release(piece);
+      count++;
+      piece = next;
+    }
+    return count;
+  }
+}

@@ -1,0 +1,131 @@
+import type { Handle } from "../base/index.ts";
+import type { ShardBooks } from "./books.ts";
+import {
+  BUCKETS_AT,
+  EPOCHS,
+  EPOCHS_AT,
+  F_ORIGINAL_BYTES,
+  F_STORED_BYTES,
+  K0,
+  K1,
+  KIND_ENTRY,
+  KIND_MASK,
+  LRU_NEXT,
+  LRU_PREV,
+  NAME,
+  NEXT_PIECE,
+  STATE,
+  STATE_SAME_FILLED,
+  STATE_WRITING,
+  VERSION,
+  W_BUCKETS,
+  W_CLEAN,
+  W_ENTRIES,
+  W_FREE,
+  W_HIGH_WATER,
+  W_PIECES,
+  W_RAW,
+  W_SAME_FILLED,
+} from "./table.ts";
+import type { Companion } from "./types.ts";
+
+/**
+ * Makes a shard whole after a thread died at any instruction in its lock, from what is never half written: the
+ * states of the rows. A row says *entry* only after everything of it was written and before anything of it is
+ * taken away. So what is found are whole entries, the others were on their way in or out and are gone; of two
+ * of one name (a value that was being compressed anew) the later one is kept.
+ *
+ * All links, counts, sums, expiries and the companion's lists are built anew; objects that no row names are
+ * freed. The LRU keeps its order as far as its links still tell. May be cut off anywhere and run again.
+ */
+export function repairShard(shard: ShardBooks, companion: Companion | null): void {
+  const { rows, words, expiries, pieces } = shard;
+  for (const pool of shard.pools) pool?.pool.recover();
+  const high = words[W_HIGH_WATER];
+  const isEntry = new Uint8Array(high);
+  for (let row = 1; row < high; row++) {
+    if ((words[rows.at(row) + STATE] & KIND_MASK) === KIND_ENTRY) isEntry[row] = 1;
+  }
+  const order = salvageLru(shard, isEntry);
+
+  words.fill(0, BUCKETS_AT, BUCKETS_AT + words[W_BUCKETS]);
+  for (const count of [W_ENTRIES, W_PIECES, W_SAME_FILLED, W_RAW, W_CLEAN]) words[count] = 0;
+  shard.floats[F_ORIGINAL_BYTES] = 0;
+  shard.floats[F_STORED_BYTES] = 0;
+  words[rows.at(0) + LRU_NEXT] = 0;
+  words[rows.at(0) + LRU_PREV] = 0;
+  expiries?.clear();
+  companion?.reset(words, shard.companionAt, high);
+
+  const named: Set<number>[] = shard.pools.map(() => new Set());
+  const inUse = new Uint8Array(high);
+  for (let i = order.length - 1; i >= 0; i--) {
+    const row = order[i];
+    const at = rows.at(row);
+    words[at + STATE] &= ~STATE_WRITING;
+    if (!isLatest(shard, row)) continue;
+    rows.link(row, shard.hashOfRow(row));
+    shard.account(row, 1);
+    inUse[row] = 1;
+    if ((words[at + STATE] & STATE_SAME_FILLED) !== 0) continue;
+    const names = named[shard.pools.indexOf(pieces.poolOf(row))];
+    names.add(pieces.handleOf(row));
+    for (let piece = words[at + NEXT_PIECE]; piece !== 0; piece = words[rows.at(piece) + NEXT_PIECE]) {
+      names.add(pieces.handleOf(piece));
+      inUse[piece] = 1;
+      words[W_PIECES]++;
+    }
+  }
+  words[W_FREE] = 0;
+  for (let row = high - 1; row > 0; row--) if (inUse[row] === 0) rows.release(row);
+  for (const [number, pool] of shard.pools.entries()) {
+    pool?.pool.objects((handle: Handle) => {
+      if (!named[number].has(handle)) pool.pool.free(handle);
+    });
+  }
+  for (let i = 0; i < EPOCHS; i++) words[EPOCHS_AT + i] = (words[EPOCHS_AT + i] + 1) & 0x7fffffff;
+}
+
+/** Whether no entry of this name was linked yet; an earlier version that was is taken out again. */
+function isLatest(shard: ShardBooks, row: number): boolean {
+  const { rows, words, pieces } = shard;
+  const at = rows.at(row);
+  const prefixLength = words[at + NAME] & 0xffff;
+  const prefix = new Uint8Array(prefixLength);
+  pieces.read(row, 0, prefixLength, prefix, 0);
+  const [k0, k1] = [words[at + K0], words[at + K1]];
+  const other = shard.find(k0, k1, shard.hashOfRow(row), prefix, prefixLength);
+  if (other === 0) return true;
+  if (((words[at + VERSION] - words[rows.at(other) + VERSION]) | 0) < 0) return false;
+  shard.dropRow(other);
+  return true;
+}
+
+/**
+ * The entries, most recently used first: those that can be reached from the LRU's head, then those that cannot
+ * be reached, then those that can be reached from its tail.
+ */
+function salvageLru(shard: ShardBooks, isEntry: Uint8Array): Int32Array {
+  const { rows, words } = shard;
+  const high = isEntry.length;
+  const taken = new Uint8Array(high);
+  const follow = (link: number, into: Int32Array): number => {
+    let count = 0;
+    for (let row = words[rows.at(0) + link]; ; row = words[rows.at(row) + link]) {
+      const isThere = row > 0 && row < high && isEntry[row] === 1 && taken[row] === 0;
+      if (!isThere) return count;
+      taken[row] = 1;
+      into[count++] = row;
+    }
+  };
+  const fromHead = new Int32Array(high);
+  const fromTail = new Int32Array(high);
+  const headCount = follow(LRU_NEXT, fromHead);
+  const tailCount = follow(LRU_PREV, fromTail);
+  const order = new Int32Array(high);
+  order.set(fromHead.subarray(0, headCount));
+  let count = headCount;
+  for (let row = 1; row < high; row++) if (isEntry[row] === 1 && taken[row] === 0) order[count++] = row;
+  order.set(fromTail.subarray(0, tailCount).reverse(), count);
+  return order.subarray(0, count + tailCount);
+}

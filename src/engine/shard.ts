@@ -1,0 +1,395 @@
+import type { Handle } from "../base/index.ts";
+import { type Draft, EVICTED, EXPIRED, ShardBooks } from "./books.ts";
+import { poolBytesAllowed, rowsAllowed } from "./budget.ts";
+import type { Expiries } from "./expiries.ts";
+import type { ShardPool } from "./object-pool.ts";
+import {
+  AUX,
+  AUX2,
+  CODEC_SHIFT,
+  F_EVICTIONS_REFUSED,
+  F_LIMIT_HIT,
+  F_POOL_BYTES_MAX,
+  HANDLE,
+  K0,
+  K1,
+  KIND_ENTRY,
+  KIND_MASK,
+  KIND_PIECE,
+  LENGTH,
+  NAME,
+  NEXT_PIECE,
+  PIECE_BYTES,
+  POOL_SHIFT,
+  STATE,
+  STATE_CLEAN,
+  STATE_EXPIRES,
+  STATE_SAME_FILLED,
+  STATE_SETTLED,
+  STATE_WRITING,
+  STORED,
+  VERSION,
+  W_ENTRIES,
+  W_HIGH_WATER,
+  W_PIECES,
+  W_POOL,
+  W_VERSION,
+} from "./table.ts";
+import type { EntryAttributes, FoundEntry } from "./types.ts";
+import { verifyShard } from "./verify.ts";
+
+/** Answers that an entry must stay, after which making room is given up. */
+const REFUSALS_MAX = 8;
+/** Entries on their way to the backing store that are passed over when room is wanted. */
+const WRITING_PASSED_MAX = 512;
+/** Entries that one search for work of recompression looks at. */
+const UNSETTLED_LOOKS_MAX = 10_000;
+
+/**
+ * One shard: how room is made in it and taken, on the books of {@link ShardBooks}. All methods expect the lock,
+ * but where they say otherwise.
+ */
+export class Shard extends ShardBooks {
+  /** False while room may only be taken where there is some. */
+  #mayMakeRoom = true;
+
+  /**
+   * Makes an entry: prefix and head of `attributes`, then the bytes of the draft.
+   *
+   * @returns its row, or 0 if no room could be made.
+   */
+  insert(
+    k0: number,
+    k1: number,
+    hash: number,
+    attributes: EntryAttributes,
+    draft: Draft,
+    now: number,
+  ): number {
+    const words = this.words;
+    const { prefixLength, headLength } = attributes;
+    const { stored, start } = draft;
+    const poolNumber = words[W_POOL];
+    const total = prefixLength + headLength + stored;
+    const row = this.#reserve(total, poolNumber, now);
+    if (row === 0) return 0;
+    const at = this.rows.at(row);
+    if (total !== 0) {
+      const pool = this.pools[poolNumber] as ShardPool;
+      if (prefixLength !== 0) this.pieces.write(pool, row, 0, attributes.prefix, 0, prefixLength);
+      if (headLength !== 0) this.pieces.write(pool, row, prefixLength, attributes.head, 0, headLength);
+      this.pieces.write(pool, row, prefixLength + headLength, draft.bytes, start, start + stored);
+    } else {
+      words[at + HANDLE] = draft.fill0;
+      words[at + HANDLE + 1] = draft.fill1;
+    }
+    const version = (words[W_VERSION] + 1) | 0;
+    words[W_VERSION] = version;
+    words[at + K0] = k0;
+    words[at + K1] = k1;
+    words[at + STORED] = stored;
+    words[at + LENGTH] = draft.length;
+    words[at + NAME] = prefixLength | (headLength << 16);
+    words[at + VERSION] = version;
+    words[at + AUX] = attributes.aux;
+    words[at + AUX2] = attributes.aux2;
+    const expires = attributes.expiresAt !== 0 ? STATE_EXPIRES : 0;
+    if (expires !== 0) (this.expiries as Expiries).setDeadline(row, attributes.expiresAt);
+    words[at + STATE] = draft.state | expires | (poolNumber << POOL_SHIFT) | KIND_ENTRY;
+    this.rows.link(row, hash);
+    this.account(row, 1);
+    return row;
+  }
+
+  /**
+   * Gives an entry other stored bytes, those of the same value by another codec, in its place on the LRU. Evicts
+   * nothing. False: there is no room, and nothing changed.
+   */
+  replaceStored(old: number, draft: Draft): boolean {
+    const words = this.words;
+    const pool = this.pieces.poolOf(old);
+    const poolNumber = this.pools.indexOf(pool);
+    const from = this.rows.at(old);
+    const name = words[from + NAME];
+    const named = (name & 0xffff) + (name >>> 16);
+    const row = this.#reserveFree(named + draft.stored, poolNumber);
+    if (row === 0) return false;
+    const at = this.rows.at(row);
+    this.describeWhole(old, this.victim);
+    this.pieces.write(pool, row, 0, this.victim.bytes, 0, named);
+    this.pieces.write(pool, row, named, draft.bytes, draft.start, draft.start + draft.stored);
+    const version = (words[W_VERSION] + 1) | 0;
+    words[W_VERSION] = version;
+    for (const word of [K0, K1, LENGTH, NAME, AUX, AUX2]) words[at + word] = words[from + word];
+    words[at + STORED] = draft.stored;
+    words[at + VERSION] = version;
+    const kept = words[from + STATE] & STATE_EXPIRES;
+    if (kept !== 0) (this.expiries as Expiries).setDeadline(row, this.victim.expiresAt);
+    words[at + STATE] = draft.state | kept | (poolNumber << POOL_SHIFT) | KIND_ENTRY;
+    this.rows.link(row, this.hashOfRow(row));
+    this.rows.moveBehind(row, old);
+    this.account(row, 1);
+    this.dropRow(old);
+    return true;
+  }
+
+  setExpiry(row: number, expiresAt: number): void {
+    const expiries = this.expiries as Expiries;
+    const at = this.rows.at(row);
+    if ((this.words[at + STATE] & STATE_EXPIRES) !== 0) expiries.remove(row);
+    this.words[at + STATE] &= ~STATE_EXPIRES;
+    if (expiresAt === 0) return;
+    expiries.setDeadline(row, expiresAt);
+    this.words[at + STATE] |= STATE_EXPIRES;
+    expiries.add(row);
+  }
+
+  /**
+   * Evicts one entry, or a page of them: what is due first, then from the end of the LRU (or the pool's own).
+   *
+   * @returns false: nothing may go.
+   */
+  makeRoom(now: number): boolean {
+    const due = this.expiries === null ? 0 : this.expiries.first();
+    if (due !== 0 && (this.expiries as Expiries).deadlineOf(due) <= now) {
+      this.removeRow(due, EXPIRED);
+      return true;
+    }
+    if (this.byPage) {
+      for (const pool of this.pools) if (pool !== null && pool.pool.reclaimPage() === "ok") return true;
+    }
+    return this.evictOne();
+  }
+
+  /** Evicts the least recently used entry that may go. */
+  evictOne(): boolean {
+    let refusals = 0;
+    let passed = 0;
+    for (let row = this.rows.last(); row !== 0; ) {
+      const before = this.rows.before(row);
+      const isWriting = (this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING;
+      if (isWriting) {
+        if (++passed > WRITING_PASSED_MAX) return false;
+      } else if (this.mayEvict(row)) {
+        this.removeRow(row, EVICTED);
+        return true;
+      } else if (++refusals >= REFUSALS_MAX) {
+        return false;
+      }
+      row = before;
+    }
+    return false;
+  }
+
+  /** Asks the hook, unless the backing store has the entry already. */
+  mayEvict(row: number): boolean {
+    const { onEvict } = this.hooks;
+    if (onEvict === null || (this.rows.stateOf(row) & STATE_CLEAN) !== 0) return true;
+    this.describeWhole(row, this.victim);
+    if (onEvict(this.victim)) return true;
+    this.floats[F_EVICTIONS_REFUSED]++;
+    return false;
+  }
+
+  /** For the pool's own reclaim: evicts the entry that an object belongs to. */
+  evictObject(number: number, handle: number): boolean {
+    const pool = this.pools[number] as ShardPool;
+    pool.open(handle);
+    const row = pool.readWord(0);
+    if ((this.rows.stateOf(row) & KIND_MASK) !== KIND_ENTRY) return false; // being made at this moment
+    if ((this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) return false;
+    if (!this.mayEvict(row)) return false;
+    this.removeRow(row, EVICTED);
+    return true;
+  }
+
+  /** Removes entries that are due, at most `max`. */
+  expire(now: number, max: number): number {
+    const { expiries } = this;
+    if (expiries === null) return 0;
+    let count = 0;
+    for (let row = expiries.first(); row !== 0 && count < max; row = expiries.first()) {
+      if (expiries.deadlineOf(row) > now) break;
+      this.removeRow(row, EXPIRED);
+      count++;
+    }
+    return count;
+  }
+
+  /** Whether something is due. Without the lock it is a guess. */
+  hasDue(now: number): boolean {
+    const first = this.expiries === null ? 0 : this.expiries.first();
+    return first !== 0 && (this.expiries as Expiries).deadlineOf(first) <= now;
+  }
+
+  /** The least recently used entries that recompression has not looked at: row and version of each. */
+  unsettled(codec: number, max: number): Int32Array {
+    const list = new Int32Array(2 * max);
+    let count = 0;
+    let looked = 0;
+    for (let row = this.rows.last(); row !== 0 && count < 2 * max; row = this.rows.before(row)) {
+      if (++looked > UNSETTLED_LOOKS_MAX) break;
+      const at = this.rows.at(row);
+      const state = this.words[at + STATE];
+      if ((state & (STATE_SETTLED | STATE_SAME_FILLED | STATE_WRITING)) !== 0) continue;
+      if (((state >> CODEC_SHIFT) & 0xff) === codec) continue;
+      list[count++] = row;
+      list[count++] = this.words[at + VERSION];
+    }
+    return list.subarray(0, count);
+  }
+
+  /** See {@link Engine.startWriteback}. */
+  startWriteback(max: number, take: (entry: FoundEntry) => void, done: () => void): number {
+    let taken = 0;
+    let evicted = 0;
+    for (let row = this.rows.last(); row !== 0 && taken + evicted < max; ) {
+      const before = this.rows.before(row);
+      const at = this.rows.at(row);
+      const state = this.words[at + STATE];
+      if ((state & STATE_CLEAN) !== 0) {
+        this.removeRow(row, EVICTED);
+        evicted++;
+      } else if ((state & STATE_WRITING) === 0) {
+        this.words[at + STATE] = state | STATE_WRITING;
+        this.describeWhole(row, this.victim);
+        take(this.victim);
+        taken++;
+      }
+      row = before;
+    }
+    if (taken > 0) done();
+    return taken + evicted;
+  }
+
+  /** New objects go to this pool. */
+  usePool(number: number): void {
+    this.enter();
+    this.words[W_POOL] = number;
+    this.leave();
+  }
+
+  /** Whether a pool is neither used for new objects nor holds any. */
+  isIdle(number: number): boolean {
+    return this.words[W_POOL] !== number && (this.pools[number]?.bytesUsed ?? 0) === 0;
+  }
+
+  /** Gives back what the pools do not use. */
+  trim(): void {
+    for (const pool of this.pools) pool?.pool.trim();
+    this.floats[F_POOL_BYTES_MAX] = this.poolBytes;
+  }
+
+  /**
+   * Without the lock: for a thread that is gone and may have had entries on their way to the backing store. Those
+   * of living threads are forgotten as well, and may be written twice. Repairs first if it was in the lock.
+   */
+  forgetWriting(): void {
+    this.enter();
+    const { rows, words } = this;
+    for (let row = rows.last(); row !== 0; row = rows.before(row))
+      words[rows.at(row) + STATE] &= ~STATE_WRITING;
+    this.leave();
+  }
+
+  /** Throws `ECORRUPT` naming the first invariant that does not hold. */
+  verify(): void {
+    verifyShard(this);
+  }
+
+  /** A row with objects for `total` bytes, not yet an entry, or 0. Makes room where there is none. */
+  #reserve(total: number, poolNumber: number, now: number): number {
+    while (this.words[W_ENTRIES] >= this.budget.entriesMax) {
+      this.floats[F_LIMIT_HIT]++;
+      if (!this.evictDueOrOne(now)) return 0;
+    }
+    return this.#reserveChain(total, poolNumber, now);
+  }
+
+  /** As {@link #reserve}, but evicts nothing. */
+  #reserveFree(total: number, poolNumber: number): number {
+    this.#mayMakeRoom = false;
+    try {
+      return this.#reserveChain(total, poolNumber, 0);
+    } finally {
+      this.#mayMakeRoom = true;
+    }
+  }
+
+  #reserveChain(total: number, poolNumber: number, now: number): number {
+    const words = this.words;
+    const head = this.#takeRow(now);
+    if (head === 0) return 0;
+    const pool = this.pools[poolNumber] as ShardPool;
+    const pieceMax = pool.objectBytesMax - this.pieces.headerBytes;
+    let row = head;
+    let left = total;
+    let pieces = 0;
+    while (left > 0) {
+      const bytes = Math.min(left, pieceMax);
+      const handle = this.#allocate(pool, bytes + this.pieces.headerBytes, now);
+      if (handle === 0) break;
+      const at = this.rows.at(row);
+      this.pieces.setHandle(row, handle);
+      words[at + PIECE_BYTES] = bytes;
+      if (this.pieces.headerBytes !== 0) {
+        pool.open(handle);
+        pool.writeWord(0, head);
+      }
+      left -= bytes;
+      if (left === 0) break;
+      const next = this.#takeRow(now);
+      if (next === 0) break;
+      words[this.rows.at(next) + STATE] = KIND_PIECE | (poolNumber << POOL_SHIFT);
+      words[at + NEXT_PIECE] = next;
+      pieces++;
+      row = next;
+    }
+    if (left > 0) {
+      this.pieces.free(pool, head);
+      return 0;
+    }
+    words[W_PIECES] += pieces;
+    return head;
+  }
+
+  #takeRow(now: number): number {
+    for (;;) {
+      const allowed = rowsAllowed(this.budget, this.layout, this.floats[F_POOL_BYTES_MAX]);
+      const row = this.rows.take(allowed);
+      if (row !== 0) {
+        this.pieces.setHandle(row, 0);
+        this.words[this.rows.at(row) + NEXT_PIECE] = 0;
+        return row;
+      }
+      if (!this.#mayMakeRoom) return 0;
+      this.floats[F_LIMIT_HIT]++;
+      if (!this.evictDueOrOne(now)) return 0;
+    }
+  }
+
+  #allocate(pool: ShardPool, bytes: number, now: number): number {
+    let isCounted = false;
+    for (;;) {
+      const handle = pool.pool.alloc(bytes);
+      if (typeof handle === "number") {
+        const used = this.poolBytes;
+        if (used <= this.floats[F_POOL_BYTES_MAX]) return handle;
+        if (used <= poolBytesAllowed(this.budget, this.words[W_HIGH_WATER])) {
+          this.floats[F_POOL_BYTES_MAX] = used;
+          return handle;
+        }
+        pool.pool.free(handle as Handle);
+      }
+      if (!this.#mayMakeRoom) return 0;
+      if (!isCounted) this.floats[F_LIMIT_HIT]++;
+      isCounted = true;
+      if (!this.makeRoom(now)) return 0;
+    }
+  }
+
+  /** A row is wanted, not memory: the pool's order does not matter. */
+  evictDueOrOne(now: number): boolean {
+    return this.expire(now, 1) > 0 || this.evictOne();
+  }
+}

@@ -1,0 +1,164 @@
+import { PLACES } from "../base/index.ts";
+
+/**
+ * The table of one shard: all that the engine knows of its entries, in one buffer apart from the pools' pages.
+ *
+ *   word   0        16         32          96       352       352 + buckets
+ *          ┌────────┬──────────┬───────────┬────────┬─────────┬───────┬───────┬───┬──────────┬───────────┐
+ *          │ shape  │ lock,    │ counters  │ epochs │ buckets │ row 0 │ row 1 │ … │ expiries │ companion │
+ *          │        │ heads    │ (doubles) │        │         │ (LRU) │       │   │          │           │
+ *          └────────┴──────────┴───────────┴────────┴─────────┴───────┴───────┴───┴──────────┴───────────┘
+ *
+ * Rows are named by their number; 0 is none, and row 0 is the head of the LRU. A row is an entry, a further
+ * piece of an entry that takes several objects, or free:
+ *
+ *   word  0     1     2     3      4   5   6  7     8       9       10      11       12     13    14    15
+ *         ┌─────┬─────┬─────┬──────┬───┬───┬────────┬───────┬───────┬───────┬────────┬──────┬─────┬─────┬──────┐
+ *         │hash │LRU  │LRU  │state │k0 │k1 │ handle │stored │length │prefix │version │next  │ aux │aux2 │first │
+ *         │next │next │prev │      │   │   │(double)│ bytes │       │ head  │        │piece │     │     │bytes │
+ *         └─────┴─────┴─────┴──────┴───┴───┴────────┴───────┴───────┴───────┴────────┴──────┴─────┴─────┴──────┘
+ *
+ * *state* alone says what a row is. It is written last when an entry comes and first when one goes, so what a
+ * thread left half done is a free row, and its objects are those that no row names.
+ *
+ *   E1  a row is on exactly one of: the hash chain of its name and the LRU (entries), the pieces of one entry
+ *       (pieces), the list of free rows
+ *   E2  prefix + head + stored bytes of an entry = the sum of the bytes of its pieces
+ *   E3  every live object of the pools is named by exactly one row, in use; a same-filled or empty entry has none
+ *   E4  the counts of the header are those of the rows
+ *   E5  the expiries hold the entries with a deadline, as a binary heap by deadline
+ */
+export const MAGIC = 0x65676e65;
+export const LAYOUT_VERSION = 1;
+
+export const W_MAGIC = 0;
+export const W_LAYOUT_VERSION = 1;
+export const W_ROWS_MAX = 2;
+export const W_BUCKETS = 3;
+
+export const W_LOCK = 16;
+/** Number of the pool that new objects go to. */
+export const W_POOL = 17;
+/** First of the free rows below the high-water mark. */
+export const W_FREE = 18;
+/** Rows from here on were never used. Row 0 always is. */
+export const W_HIGH_WATER = 19;
+export const W_ENTRIES = 20;
+export const W_PIECES = 21;
+export const W_SAME_FILLED = 22;
+export const W_RAW = 23;
+export const W_CLEAN = 24;
+export const W_VERSION = 25;
+/** Entries in the heap of expiries. */
+export const W_EXPIRIES = 26;
+
+/** Counters: indices of doubles. The first are sums over the rows, the others only grow. */
+export const F_ORIGINAL_BYTES = 16;
+export const F_STORED_BYTES = 17;
+/** The most bytes of pool pages that were ever in use: so much is touched. */
+export const F_POOL_BYTES_MAX = 18;
+export const F_HITS = 19;
+export const F_MISSES = 20;
+export const F_PUTS = 21;
+/** One for each {@link RemovalReason}, in the order of REASONS. */
+export const F_REMOVED = 22;
+export const F_LIMIT_HIT = 27;
+export const F_REJECT_POOR = 28;
+export const F_REJECT_LARGE = 29;
+export const F_REJECT_FULL = 30;
+export const F_EVICTIONS_REFUSED = 31;
+export const F_RECOMPRESSED = 32;
+export const F_RECOMPRESSED_SAVED = 33;
+
+export const EPOCHS_AT = 96;
+export const EPOCHS = 256;
+export const BUCKETS_AT: number = EPOCHS_AT + EPOCHS;
+
+export const ROW_SHIFT = 4;
+export const ROW_BYTES = 64;
+export const HASH_NEXT = 0;
+export const LRU_NEXT = 1;
+export const LRU_PREV = 2;
+export const STATE = 3;
+export const K0 = 4;
+export const K1 = 5;
+/** As index of a word; the double has half of it. Of a same-filled entry the two words that fill it. */
+export const HANDLE = 6;
+export const STORED = 8;
+export const LENGTH = 9;
+/** `prefixLength | headLength << 16`. */
+export const NAME = 10;
+export const VERSION = 11;
+export const NEXT_PIECE = 12;
+export const AUX = 13;
+export const AUX2 = 14;
+/** Bytes of the first piece, or of this piece. */
+export const PIECE_BYTES = 15;
+
+export const KIND_MASK = 3;
+export const KIND_FREE = 0;
+export const KIND_ENTRY = 1;
+export const KIND_PIECE = 2;
+export const STATE_SAME_FILLED = 4;
+/** Kept as it is, since it does not compress. */
+export const STATE_RAW = 8;
+/** The backing store has a copy. */
+export const STATE_CLEAN = 16;
+/** Its bytes are on their way to the backing store. */
+export const STATE_WRITING = 32;
+export const STATE_EXPIRES = 64;
+/** Has no object, neither bytes nor a fill word counted: an empty value without prefix and head. */
+export const STATE_NO_OBJECT = 128;
+export const CODEC_SHIFT = 8;
+/** Bits 16 and 17 are for an eviction policy that counts accesses. */
+export const POOL_SHIFT = 18;
+export const POOL_MASK = 7;
+/** Looked at by recompression since it was put. */
+export const STATE_SETTLED: number = 1 << 21;
+
+/** Words of an expiry: deadline (a double), then its row in the heap's order, then its place in the heap. */
+export const EXPIRY_WORDS = 4;
+/** Words of the engine's header in front of its table of threads. */
+export const HEADER_WORDS = 64;
+/** More threads than that cannot attach. */
+export const THREADS_MAX: number = PLACES - 1;
+
+/** Where the parts of a shard's table begin, in words. */
+export interface ShardLayout {
+  readonly rowsMax: number;
+  readonly bucketCount: number;
+  readonly rowsAt: number;
+  /** Deadlines, as doubles: index of the word, even. 0: entries do not expire. */
+  readonly deadlinesAt: number;
+  readonly heapAt: number;
+  readonly heapPlacesAt: number;
+  readonly companionAt: number;
+  readonly words: number;
+}
+
+/** @param rowsMax - the most entries and pieces; row 0 comes on top. */
+export function layoutOf(
+  rowsMax: number,
+  bucketCount: number,
+  expiry: boolean,
+  companionWords: number,
+): ShardLayout {
+  const rowsAt = Math.ceil((BUCKETS_AT + bucketCount) / 16) * 16;
+  let end = rowsAt + ((rowsMax + 1) << ROW_SHIFT);
+  const deadlinesAt = expiry ? end : 0;
+  if (expiry) end += 2 * (rowsMax + 1);
+  const heapAt = end;
+  if (expiry) end += rowsMax + 1;
+  const heapPlacesAt = end;
+  if (expiry) end += rowsMax + 1;
+  const companionAt = end;
+  const words = Math.ceil((end + companionWords) / 2) * 2;
+  return { rowsMax, bucketCount, rowsAt, deadlinesAt, heapAt, heapPlacesAt, companionAt, words };
+}
+
+/** What the hash table and the choice of a shard go by: all 32 bits depend on both words. */
+export function hashOf(k0: number, k1: number): number {
+  let h = Math.imul(k0 ^ (k0 >>> 15), 0x2c1b3c6d) ^ Math.imul(k1 ^ 0x5bd1e995, 0x297a2d39);
+  h = Math.imul(h ^ (h >>> 12), 0x7feb352d);
+  return h ^ (h >>> 15);
+}

@@ -1,0 +1,321 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { copyBytes, fillWith, show, ZbudError } from "../base/index.ts";
+import type { StagedCodec } from "../codecs/index.ts";
+import { DELETED, type Draft, EVICTED, EXPIRED } from "./books.ts";
+import { CodecTable } from "./codec-table.ts";
+import type { OpenEngine } from "./open.ts";
+import type { Shard } from "./shard.ts";
+import { statsOf } from "./stats.ts";
+import {
+  CODEC_SHIFT,
+  F_RECOMPRESSED,
+  F_RECOMPRESSED_SAVED,
+  LRU_NEXT,
+  STATE,
+  STATE_CLEAN,
+  STATE_SETTLED,
+  STATE_WRITING,
+  VERSION,
+  W_CLEAN,
+  W_ENTRIES,
+} from "./table.ts";
+import type { EngineHooks, EngineStats, FoundEntry } from "./types.ts";
+
+export const EMPTY: Uint8Array = new Uint8Array(0);
+
+/** What an {@link Engine} does with the entries that it has, not by their names: walks, writeback, upkeep. */
+export class EngineUpkeep {
+  /** The record that lookups fill. */
+  readonly found: FoundEntry;
+  protected readonly opened: OpenEngine;
+  protected readonly codecs: CodecTable;
+  protected readonly draft: Draft = {
+    bytes: EMPTY,
+    start: 0,
+    stored: 0,
+    length: 0,
+    state: 0,
+    fill0: 0,
+    fill1: 0,
+  };
+  readonly #shards: readonly Shard[];
+  /** Stored bytes of a raw value, and those that this thread has no codec for. */
+  #plain: Uint8Array = new Uint8Array(4096);
+  #scratch: Uint8Array = EMPTY;
+  /** Where the next call of `recompress` goes on. */
+  #recompressShard = 0;
+  #closed = false;
+
+  constructor(opened: OpenEngine, hooks: EngineHooks) {
+    this.opened = opened;
+    this.#shards = opened.shards;
+    this.found = opened.found;
+    this.codecs = new CodecTable(hooks.codec ?? "lz4", hooks.resolveCodec ?? null);
+  }
+
+  /**
+   * Where the entries of a shard lie at this moment: row and version of each, most recently used first.
+   * Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
+   */
+  rowsOf(shard: number): Int32Array {
+    const from = this.#numbered(shard);
+    return this.locked(from, () => {
+      const { rows, words } = from;
+      const list = new Int32Array(2 * words[W_ENTRIES]);
+      let count = 0;
+      for (let row = words[rows.at(0) + LRU_NEXT]; row !== 0; row = words[rows.at(row) + LRU_NEXT]) {
+        list[count++] = row;
+        list[count++] = words[rows.at(row) + VERSION];
+      }
+      return list;
+    });
+  }
+
+  /**
+   * Finds the value that `(shard, row, version)` names, if it is still there; fills `found` with its
+   * `bytes`, and sets it ready for {@link decode}. Neither touches nor counts.
+   */
+  readRow(shard: number, row: number, version: number): boolean {
+    const from = this.#numbered(shard);
+    return this.locked(from, () => {
+      if (!from.isCurrent(row, version)) return false;
+      from.describeWhole(row, this.found);
+      this.stage(from, row);
+      return true;
+    });
+  }
+
+  /** Removes the value that `(shard, row, version)` names, if it is still there. */
+  removeRow(
+    shard: number,
+    row: number,
+    version: number,
+    reason: "deleted" | "expired" | "evicted" = "deleted",
+  ): boolean {
+    const from = this.#numbered(shard);
+    return this.locked(from, () => {
+      if (!from.isCurrent(row, version)) return false;
+      if (reason === "deleted") from.changeRow(row);
+      from.removeRow(row, reason === "deleted" ? DELETED : reason === "expired" ? EXPIRED : EVICTED);
+      return true;
+    });
+  }
+
+  /** Lets the layer above read the words of its companion under the lock; `visit` must not call the engine. */
+  visitCompanion(shard: number, visit: (table: Int32Array, at: number) => void): void {
+    const from = this.#numbered(shard);
+    this.locked(from, () => {
+      visit(from.words, from.companionAt);
+    });
+  }
+
+  /**
+   * Takes up to `max` of the least recently used entries of a shard that are not on their way already. Those
+   * that are clean are evicted; the others are marked as being written and given to `take` with their bytes,
+   * and at the end `done` is called, if there was any. All under the lock.
+   *
+   * @returns how many were evicted or taken.
+   */
+  startWriteback(shard: number, max: number, take: (entry: FoundEntry) => void, done: () => void): number {
+    const from = this.#numbered(shard);
+    return this.locked(from, () => from.startWriteback(max, take, done));
+  }
+
+  /**
+   * Tells how the writing of a value ended, which may have been replaced or removed meanwhile.
+   *
+   * @param outcome - `"clean"`: a copy is there; the entry stays. `"evict"`: a copy is there; the entry
+   *   goes. `"failed"`: nothing is there.
+   * @returns whether `(shard, row, version)` was still the value that was written.
+   */
+  endWriteback(shard: number, row: number, version: number, outcome: "clean" | "evict" | "failed"): boolean {
+    const from = this.#numbered(shard);
+    return this.locked(from, () => {
+      if (!from.isCurrent(row, version)) return false;
+      const at = from.rows.at(row);
+      from.words[at + STATE] &= ~STATE_WRITING;
+      if (outcome === "failed") return true;
+      if ((from.words[at + STATE] & STATE_CLEAN) === 0) from.words[W_CLEAN]++;
+      from.words[at + STATE] |= STATE_CLEAN;
+      if (outcome === "evict") from.removeRow(row, EVICTED);
+      return true;
+    });
+  }
+
+  /**
+   * Evicts entries in the engine's order, from all shards in turn, until the pools hold `bytes` less.
+   *
+   * @returns bytes of pool pages that were freed; fewer than asked for if the rest must stay.
+   */
+  shrink(bytes: number, now: number): number {
+    this.check();
+    let freed = 0;
+    for (let isMoving = true; isMoving && freed < bytes; ) {
+      isMoving = false;
+      for (const shard of this.#shards) {
+        if (freed >= bytes) break;
+        freed += this.locked(shard, () => {
+          const before = shard.poolBytes;
+          if (before > 0 && shard.makeRoom(now)) isMoving = true;
+          return before - shard.poolBytes;
+        });
+      }
+    }
+    if (freed > 0 && !this.opened.shape.shared) for (const shard of this.#shards) shard.trim();
+    return freed;
+  }
+
+  /**
+   * Compresses cold values again with another codec, and keeps the result where it takes less of a page: idle
+   * work. Each value is looked at once.
+   *
+   * @param codec - slot of the codec.
+   * @param max - entries to look at.
+   * @returns entries that became smaller.
+   */
+  recompress(codec: number, max: number): number {
+    this.check();
+    const stronger = this.codecs.of(codec);
+    let smaller = 0;
+    let looked = 0;
+    for (let i = 0; i < this.#shards.length && looked < max; i++) {
+      const shard = this.#shards[this.#recompressShard];
+      this.#recompressShard = (this.#recompressShard + 1) % this.#shards.length;
+      const rows = this.locked(shard, () => shard.unsettled(codec, max - looked));
+      for (let at = 0; at < rows.length; at += 2) {
+        looked++;
+        if (this.#recompressRow(shard, rows[at], rows[at + 1], codec, stronger)) smaller++;
+      }
+    }
+    return smaller;
+  }
+
+  /** One cheap call. Makes one object. */
+  stats(): EngineStats {
+    this.check();
+    return statsOf(this.#shards, this.opened.shape.maxBytes, this.opened.header.byteLength);
+  }
+
+  /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */
+  verify(): void {
+    this.check();
+    for (const shard of this.#shards) this.locked(shard, () => shard.verify());
+  }
+
+  /** Looks for threads that are gone and repairs what they left half done. How many were found. */
+  recover(): number {
+    this.check();
+    return this.opened.recover();
+  }
+
+  /** Tells that a worker with this `threadId` has exited, and recovers. */
+  threadGone(threadId: number): void {
+    this.check();
+    this.opened.threadGone(threadId);
+  }
+
+  /** Ends this thread's use. A second close does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.opened.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * Decompresses what the last call of `lookup` or `readRow` found, outside of locks.
+   *
+   * @param target - at least `found.length` bytes; what lies behind is undefined afterwards.
+   * @returns bytes written.
+   * @throws {ZbudError} `EINVAL` if it is too short, `EBADMSG` if the codec refuses the bytes, `ENOENT` if
+   *   this thread does not know the codec.
+   */
+  decode(target: Uint8Array): number {
+    const { length, storedLength, sameFilled, codec } = this.found;
+    if (target.length < length) {
+      throw new ZbudError("EINVAL", `the value has ${length} bytes and the buffer ${target.length}`);
+    }
+    if (sameFilled) {
+      fillWith(target, length, this.found.fill0, this.found.fill1);
+    } else if (codec === 0) {
+      copyBytes(this.#plain, 0, storedLength, target, 0);
+    } else {
+      const written = this.codecs.of(codec).decode(storedLength, target);
+      if (written !== length) {
+        throw new ZbudError("EBADMSG", `a value of ${length} bytes decompressed to ${written}`);
+      }
+    }
+    return length;
+  }
+
+  /** Copies the stored bytes of what was found to where `decode` takes them from. */
+  protected stage(shard: Shard, row: number): void {
+    const { codec, sameFilled, storedLength } = this.found;
+    if (sameFilled) return;
+    const staged = codec === 0 ? null : this.codecs.known(codec);
+    if (staged?.reserve(storedLength) === true) {
+      shard.stageStored(row, staged.stage, staged.stageAt);
+      return;
+    }
+    if (this.#plain.length < storedLength)
+      this.#plain = new Uint8Array(2 ** Math.ceil(Math.log2(storedLength)));
+    shard.stageStored(row, this.#plain, 0);
+  }
+
+  #recompressRow(shard: Shard, row: number, version: number, slot: number, codec: StagedCodec): boolean {
+    const isThere = this.locked(shard, () => {
+      if (!shard.isCurrent(row, version)) return false;
+      shard.words[shard.rows.at(row) + STATE] |= STATE_SETTLED;
+      shard.describe(row, this.found);
+      this.stage(shard, row);
+      return true;
+    });
+    if (!isThere) return false;
+    const { length, storedLength } = this.found;
+    if (this.#scratch.length < length) this.#scratch = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
+    this.decode(this.#scratch);
+    const chunk = this.opened.shape.poolPageSize >> 6;
+    const room = storedLength - 1;
+    const bytes = room > 0 ? codec.encode(this.#scratch, length, room) : 0;
+    if (bytes === 0 || Math.ceil(bytes / chunk) >= Math.ceil(storedLength / chunk)) return false;
+    return this.locked(shard, () => {
+      if (!shard.isCurrent(row, version)) return false;
+      this.draft.bytes = codec.stage;
+      this.draft.start = codec.stageAt;
+      this.draft.stored = bytes;
+      this.draft.length = length;
+      this.draft.state = (slot << CODEC_SHIFT) | STATE_SETTLED;
+      if (!shard.replaceStored(row, this.draft)) return false;
+      shard.floats[F_RECOMPRESSED]++;
+      shard.floats[F_RECOMPRESSED_SAVED] += storedLength - bytes;
+      return true;
+    });
+  }
+
+  #numbered(shard: number): Shard {
+    this.check();
+    const found = this.#shards[shard];
+    if (found === undefined) throw new ZbudError("EINVAL", `there is no shard ${show(shard)}`);
+    return found;
+  }
+
+  protected locked<T>(shard: Shard, work: () => T): T {
+    try {
+      shard.enter();
+      const result = work();
+      shard.leave();
+      return result;
+    } catch (error) {
+      if (error instanceof ZbudError && error.code === "ECORRUPT") shard.leave();
+      else shard.abandon();
+      throw error;
+    }
+  }
+
+  protected check(): void {
+    if (this.#closed) throw new ZbudError("ECLOSED", "this engine was closed; make a new one");
+  }
+}

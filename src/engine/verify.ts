@@ -1,0 +1,136 @@
+import { assert } from "../base/index.ts";
+import type { ShardBooks } from "./books.ts";
+import { bytesTouched, poolBytesAllowed } from "./budget.ts";
+import {
+  BUCKETS_AT,
+  F_ORIGINAL_BYTES,
+  F_POOL_BYTES_MAX,
+  F_STORED_BYTES,
+  HASH_NEXT,
+  KIND_ENTRY,
+  KIND_FREE,
+  KIND_MASK,
+  LENGTH,
+  LRU_NEXT,
+  LRU_PREV,
+  NAME,
+  NEXT_PIECE,
+  PIECE_BYTES,
+  STATE,
+  STATE_CLEAN,
+  STATE_EXPIRES,
+  STATE_RAW,
+  STATE_SAME_FILLED,
+  STORED,
+  W_BUCKETS,
+  W_CLEAN,
+  W_ENTRIES,
+  W_EXPIRIES,
+  W_FREE,
+  W_HIGH_WATER,
+  W_PIECES,
+  W_RAW,
+  W_SAME_FILLED,
+} from "./table.ts";
+
+/** Checks E1 to E5 of table.ts, the pools beneath, and the limit. Throws `ECORRUPT`. Expects the lock. */
+export function verifyShard(shard: ShardBooks): void {
+  const { rows, words, floats } = shard;
+  const high = words[W_HIGH_WATER];
+  const used = new Uint8Array(high);
+  used[0] = 1;
+  const sums = { entries: 0, pieces: 0, same: 0, raw: 0, clean: 0, expiring: 0, original: 0, stored: 0 };
+  const named = shard.pools.map(() => new Set<number>());
+  let previous = 0;
+  for (let row = words[rows.at(0) + LRU_NEXT]; row !== 0; row = words[rows.at(row) + LRU_NEXT]) {
+    assert(row > 0 && row < high && used[row] === 0, `row ${row} is on the LRU twice, or none`);
+    used[row] = 1;
+    const at = rows.at(row);
+    assert(words[at + LRU_PREV] === previous, `row ${row} of the LRU does not know the one before`);
+    previous = row;
+    const state = words[at + STATE];
+    assert((state & KIND_MASK) === KIND_ENTRY, `row ${row} is on the LRU and no entry`);
+    sums.entries++;
+    sums.original += words[at + LENGTH];
+    const bytes = words[at + STORED] + (words[at + NAME] & 0xffff) + (words[at + NAME] >>> 16);
+    sums.stored += bytes;
+    if ((state & STATE_RAW) !== 0) sums.raw++;
+    if ((state & STATE_CLEAN) !== 0) sums.clean++;
+    if ((state & STATE_EXPIRES) !== 0) sums.expiring++;
+    if ((state & STATE_SAME_FILLED) !== 0) sums.same++;
+    else sums.pieces += verifyPieces(shard, row, bytes, used, named);
+  }
+  assert(words[rows.at(0) + LRU_PREV] === previous, "the LRU's tail is not its last entry");
+  verifyChains(shard, used);
+  for (let row = words[W_FREE]; row !== 0; row = words[rows.at(row) + HASH_NEXT]) {
+    assert(row > 0 && row < high && used[row] === 0, `free row ${row} is in use, or free twice`);
+    assert((words[rows.at(row) + STATE] & KIND_MASK) === KIND_FREE, `free row ${row} says that it is not`);
+    used[row] = 1;
+  }
+  assert(!used.includes(0), `row ${used.indexOf(0)} is neither in use nor free`);
+  assert(words[W_ENTRIES] === sums.entries, `${words[W_ENTRIES]} entries counted, ${sums.entries} there`);
+  assert(words[W_PIECES] === sums.pieces, `${words[W_PIECES]} pieces counted, ${sums.pieces} there`);
+  assert(words[W_SAME_FILLED] === sums.same, "same-filled entries are counted wrong");
+  assert(words[W_RAW] === sums.raw, "raw entries are counted wrong");
+  assert(words[W_CLEAN] === sums.clean, "clean entries are counted wrong");
+  assert(floats[F_ORIGINAL_BYTES] === sums.original, "the sum of lengths is wrong");
+  assert(floats[F_STORED_BYTES] === sums.stored, "the sum of stored bytes is wrong");
+  if (shard.expiries !== null) {
+    assert(words[W_EXPIRIES] === sums.expiring, "entries that expire are counted wrong");
+    const fault = shard.expiries.fault();
+    assert(fault === null, `expiries: ${fault}`);
+  }
+  for (const [number, pool] of shard.pools.entries()) {
+    if (pool === null) continue;
+    pool.pool.verify();
+    let objects = 0;
+    pool.pool.objects((handle) => {
+      assert(named[number].has(handle), `an object of pool ${pool.type} belongs to no entry`);
+      objects++;
+    });
+    assert(objects === named[number].size, `an entry names an object that pool ${pool.type} has not`);
+  }
+  assert(shard.poolBytes <= floats[F_POOL_BYTES_MAX], "more pool pages are in use than ever were");
+  const touched = bytesTouched(shard.budget, words, floats[F_POOL_BYTES_MAX]);
+  assert(touched <= shard.budget.bytes, `${touched} bytes are in use, the limit is ${shard.budget.bytes}`);
+  assert(floats[F_POOL_BYTES_MAX] <= poolBytesAllowed(shard.budget, high), "pool pages exceed their share");
+}
+
+/** How many pieces there are beside the first. */
+function verifyPieces(
+  shard: ShardBooks,
+  row: number,
+  bytes: number,
+  used: Uint8Array,
+  named: readonly Set<number>[],
+): number {
+  const { rows, words, pieces } = shard;
+  const names = named[shard.pools.indexOf(pieces.poolOf(row))];
+  let sum = 0;
+  let count = 0;
+  for (let piece = row; piece !== 0; piece = words[rows.at(piece) + NEXT_PIECE]) {
+    if (piece !== row) {
+      assert(used[piece] === 0, `piece ${piece} is in use twice`);
+      used[piece] = 1;
+      count++;
+    }
+    sum += words[rows.at(piece) + PIECE_BYTES];
+    assert(!names.has(pieces.handleOf(piece)), `the object of row ${piece} is named twice`);
+    names.add(pieces.handleOf(piece));
+  }
+  assert(sum === bytes, `the pieces of row ${row} have ${sum} bytes, not ${bytes}`);
+  return count;
+}
+
+function verifyChains(shard: ShardBooks, used: Uint8Array): void {
+  const { rows, words } = shard;
+  let chained = 0;
+  for (let bucket = 0; bucket < words[W_BUCKETS]; bucket++) {
+    for (let row = words[BUCKETS_AT + bucket]; row !== 0; row = words[rows.at(row) + HASH_NEXT]) {
+      assert(used[row] === 1 && ++chained <= used.length, `the chain of bucket ${bucket} holds row ${row}`);
+      const right = shard.hashOfRow(row) & (words[W_BUCKETS] - 1);
+      assert(right === bucket, `row ${row} is in bucket ${bucket}, not in ${right}`);
+    }
+  }
+  assert(chained === words[W_ENTRIES], `${chained} entries in hash chains, ${words[W_ENTRIES]} counted`);
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import "../../src/drivers/index.ts";
+import { zpoolTypes } from "../../src/zpool/index.ts";
+import { runModel } from "./model.ts";
+
+suite("the engine against a Map", () => {
+  const base = { seed: 1, steps: 4000, names: 80, bytesMax: 6000 };
+  const small = { maxBytes: 300_000, averageBytes: 1000 };
+  for (const driver of zpoolTypes()) {
+    test(`${driver}: at its limit`, () => {
+      const { hits, evicted } = runModel({ ...base, engine: { ...small, driver } });
+      assert.ok(hits > 300 && evicted > 200, `${hits} hits, ${evicted} evicted`);
+    });
+    test(`${driver}: by page`, () => {
+      const { evicted } = runModel({ ...base, seed: 2, engine: { ...small, driver, order: "page" } });
+      assert.ok(evicted > 20, `${evicted} evicted`);
+    });
+    test(`${driver}: values that take many objects`, () => {
+      runModel({ ...base, seed: 3, steps: 1500, bytesMax: 60_000, engine: { ...small, driver } });
+    });
+    test(`${driver}: several shards, prefixes, expiry, shared`, () => {
+      const engine = {
+        maxBytes: 1_200_000,
+        driver,
+        shards: 4,
+        shared: true,
+        expiry: true,
+        averageBytes: 500,
+      };
+      runModel({ ...base, seed: 4, names: 200, prefixBytes: 20, engine });
+    });
+  }
+  test("incompressible values refused, few entries", () => {
+    runModel({ ...base, seed: 5, engine: { ...small, incompressible: "reject", entriesMax: 10 } });
+  });
+  test("prefixes as long as a page", () => {
+    runModel({ ...base, seed: 6, steps: 1500, prefixBytes: 5000, engine: { ...small, expiry: true } });
+  });
+});

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { Prng } from "../../src/base/index.ts";
+import {
+  Engine,
+  type EngineOptions,
+  type EntryAttributes,
+  entryAttributes,
+  type FoundEntry,
+} from "../../src/engine/index.ts";
+
+/** One step of a run: what is done is in the number, so a failing run is a seed and a count. */
+export interface RunOptions {
+  seed: number;
+  steps: number;
+  engine: EngineOptions;
+  /** Names in use; few, so that most steps meet an entry. */
+  names: number;
+  /** The longest value. */
+  bytesMax: number;
+  /** Bytes of prefix; 0: names are words only. */
+  prefixBytes?: number;
+}
+
+/** A value that tells its name and version in every part, of one of several kinds. */
+export function drawValue(prng: Prng, bytesMax: number): Uint8Array {
+  const lengths = [0, 1, 7, 8, 9, 511, 512, 4095, 4096, bytesMax];
+  const length = prng.chance(0.3) ? lengths[prng.below(lengths.length)] : prng.below(bytesMax + 1);
+  const value = new Uint8Array(Math.min(length, bytesMax));
+  const kind = prng.below(4);
+  if (kind === 0) return value.fill(prng.below(256));
+  if (kind === 1) for (let i = 0; i < value.length; i++) value[i] = prng.below(256);
+  if (kind === 2)
+    for (let i = 0; i < value.length; i++) value[i] = prng.chance(0.1) ? prng.below(256) : i >> 4;
+  if (kind === 3) {
+    const word = [prng.below(256), prng.below(256), 1, 2, 3, 4, 5, prng.below(256)];
+    for (let i = 0; i < value.length; i++) value[i] = word[i & 7];
+  }
+  return value;
+}
+
+/**
+ * Runs an engine and a Map side by side: whatever was evicted is a miss, and nothing else differs. The books are
+ * walked every few steps.
+ */
+export function runModel({ seed, steps, engine: options, names, bytesMax, prefixBytes = 0 }: RunOptions): {
+  hits: number;
+  evicted: number;
+} {
+  const prng = new Prng(seed);
+  const model = new Map<number, { value: Uint8Array; expiresAt: number }>();
+  let now = 1;
+  let evicted = 0;
+  const attributes: EntryAttributes = entryAttributes();
+  const idOf = (k0: number, k1: number): number => k0 + k1 * 1000;
+  const nameOf = (entry: FoundEntry): number =>
+    prefixBytes > 0 ? entry.bytes[0] - 1 : idOf(entry.k0, entry.k1);
+  const engine = new Engine({
+    ...options,
+    onRemoved: (reason, entry) => {
+      const id = nameOf(entry);
+      const known = model.get(id);
+      assert.ok(known, `${reason}: entry ${id} that the model does not have`);
+      assert.equal(entry.length, known.value.length);
+      if (reason === "evicted") evicted++;
+      if (reason === "expired") assert.ok(known.expiresAt !== 0 && known.expiresAt <= now);
+      model.delete(id);
+    },
+  });
+  const target = new Uint8Array(bytesMax);
+  let hits = 0;
+  for (let step = 0; step < steps; step++) {
+    const k0 = prng.below(names);
+    const k1 = prefixBytes > 0 ? 0 : prng.below(2);
+    const id = idOf(k0, k1);
+    const prefix = new Uint8Array(prefixBytes).fill(k0 + 1);
+    // With prefixes, names share two words, so that only the prefix tells them apart.
+    const word = prefixBytes > 0 ? id & 1 : k0;
+    const action = prng.below(20);
+    now += prng.below(3);
+    if (action < 9) {
+      const value = drawValue(prng, bytesMax);
+      attributes.prefix = prefix;
+      attributes.prefixLength = prefixBytes;
+      attributes.expiresAt = options.expiry === true && prng.chance(0.5) ? now + prng.below(200) : 0;
+      attributes.aux = step;
+      const had = model.has(id);
+      const result = engine.put(word, k1, value, value.length, attributes, now);
+      if (result === "stored" || result === "replaced") {
+        if (!had) assert.equal(result, "stored");
+        assert.ok(!model.has(id));
+        model.set(id, { value, expiresAt: attributes.expiresAt });
+      } else {
+        assert.ok(!model.has(id), "a refused put leaves nothing behind");
+      }
+    } else if (action < 16) {
+      const known = model.get(id);
+      const found = engine.lookup(word, k1, prefix, prefixBytes, now, prng.chance(0.8));
+      const isDue = known !== undefined && known.expiresAt !== 0 && known.expiresAt <= now;
+      assert.equal(found, known !== undefined && !isDue, `step ${step}: lookup of ${id}`);
+      if (found && known !== undefined) {
+        hits++;
+        assert.equal(engine.decode(target), known.value.length);
+        assert.ok(Buffer.compare(target.subarray(0, known.value.length), known.value) === 0, `step ${step}`);
+      }
+    } else if (action < 17) {
+      const had = model.has(id);
+      assert.equal(engine.remove(word, k1, prefix, prefixBytes), had);
+      assert.ok(!model.has(id));
+    } else if (action === 17) {
+      engine.expire(now, 1 + prng.below(5));
+    } else if (action === 18 && prng.chance(0.05)) {
+      if (prng.chance(0.1)) engine.clear();
+      else engine.shrink(prng.below(20_000), now);
+    } else if (action === 19 && prng.chance(0.3)) {
+      engine.recompress(prng.chance(0.5) ? 3 : 4, 8);
+    }
+    assert.equal(engine.size, model.size);
+    if (step % 16 === 0) {
+      engine.verify();
+      const { bytesUsed, bytesReserved } = engine.stats();
+      assert.ok(bytesUsed <= bytesReserved, `${bytesUsed} of ${bytesReserved} bytes`);
+    }
+  }
+  engine.verify();
+  engine.clear();
+  assert.equal(model.size, 0);
+  const stats = engine.stats();
+  assert.equal(stats.poolBytes, 0, "nothing is left");
+  assert.equal(stats.storedBytes, 0);
+  engine.close();
+  return { hits, evicted };
+}
