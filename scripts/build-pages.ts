@@ -14,6 +14,14 @@ export interface Page {
   styles: string[];
   /** What the page may load, besides its own script and styles. */
   policy: string;
+  /** Name of a constant with the policy, for a server to send; else it stands in the page. */
+  policyName?: string;
+}
+
+/** A page with all that it needs. */
+export interface BuiltPage {
+  html: string;
+  policy: string;
 }
 
 /** All pages. */
@@ -25,10 +33,19 @@ export const PAGES: Page[] = [
     styles: ["node_modules/uplot/dist/uPlot.min.css", "web/shared/theme.css", "web/report/style.css"],
     policy: "img-src data:",
   },
+  {
+    folder: "web/viewer",
+    target: "src/viewer/page.generated.ts",
+    name: "VIEWER_PAGE",
+    styles: ["node_modules/uplot/dist/uPlot.min.css", "web/shared/theme.css", "web/viewer/style.css"],
+    policy: "img-src data:; connect-src 'self'; frame-ancestors 'none'",
+    // It is a header, since a page cannot say of itself who may frame it.
+    policyName: "VIEWER_POLICY",
+  },
 ];
 
 /** Bundles a page into one HTML document. */
-export async function buildPage({ folder, styles, policy }: Page): Promise<string> {
+export async function buildPage({ folder, styles, policy, policyName }: Page): Promise<BuiltPage> {
   const { output } = await build({
     input: join(ROOT, folder, "main.ts"),
     platform: "browser",
@@ -46,10 +63,12 @@ export async function buildPage({ folder, styles, policy }: Page): Promise<strin
     "form-action 'none'",
     policy,
   ].join("; ");
-  return readFileSync(join(ROOT, folder, "page.html"), "utf8")
-    .replace("<!--policy-->", () => `<meta http-equiv="Content-Security-Policy" content="${csp}">`)
+  const meta = policyName === undefined ? `<meta http-equiv="Content-Security-Policy" content="${csp}">` : "";
+  const html = readFileSync(join(ROOT, folder, "page.html"), "utf8")
+    .replace("<!--policy-->", () => meta)
     .replace("<!--style-->", () => `<style>${style}</style>`)
     .replace("<!--script-->", () => `<script>${script}</script>`);
+  return { html, policy: csp };
 }
 
 function hashOf(script: string): string {
@@ -57,19 +76,27 @@ function hashOf(script: string): string {
 }
 
 /** The TypeScript file that embeds a page. */
-export function embedPage({ folder, name }: Page, html: string): string {
+export function embedPage({ folder, name, policyName }: Page, { html, policy }: BuiltPage): string {
+  const said =
+    policyName === undefined
+      ? ""
+      : `
+/** What the page may load: its Content-Security-Policy. */
+export const ${policyName}: string =
+  ${JSON.stringify(policy)};
+`;
   return `// Made by \`node scripts/build-pages.ts\` from ${folder}/. Do not edit.
 
 /** The page, ${html.length} characters; its scripts and styles are in it. */
 export const ${name}: string =
   ${JSON.stringify(html)};
-`;
+${said}`;
 }
 
 if (import.meta.main) {
   for (const page of PAGES) {
-    const html = await buildPage(page);
-    writeFileSync(join(ROOT, page.target), embedPage(page, html));
-    console.log(`${page.target}: ${html.length} characters`);
+    const built = await buildPage(page);
+    writeFileSync(join(ROOT, page.target), embedPage(page, built));
+    console.log(`${page.target}: ${built.html.length} characters`);
   }
 }

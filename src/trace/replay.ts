@@ -37,6 +37,10 @@ export interface ReplayOptions {
   createPool?: (header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined) => TracedPool;
   /** Gets the pool before the first operation, to observe or record it. */
   onPool?: (pool: TracedPool) => void;
+  /** Gets each mismatch as it is found. */
+  onMismatch?: (mismatch: Mismatch) => void;
+  /** Operations between two turns of {@link replaySteps}; default 1000. */
+  turnOperations?: number;
 }
 
 /** What a replaying handler throws where the recorded one threw. */
@@ -60,29 +64,35 @@ export function replay(trace: Trace, options: ReplayOptions = {}): ReplayResult 
   }
 }
 
-/** Operations between two turns of {@link replaySteps}. */
-const STEP_OPERATIONS = 1000;
-
 /**
- * {@link replay} in turns, for one who has other things to do meanwhile: every so often it yields the number
- * of lines done, and at the end it returns the result. Ended early with `return()`, it closes its pool.
+ * {@link replay} in turns, for one who has other things to do meanwhile: it yields the number of lines done,
+ * before the first (0) and every so often, and at the end it returns the result. Ended early with `return()`,
+ * it closes its pool.
  */
 export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generator<number, ReplayResult> {
   const { header, operations } = trace ?? {};
   if (header === undefined || operations === undefined) {
     throw new ZbudError("EINVAL", `replay takes what parseTrace gave, not ${show(trace)}`);
   }
-  const { mismatchesMax = 20, shape = {}, onPool, createPool = poolFor } = options;
+  const { mismatchesMax = 20, shape = {}, onPool, createPool = poolFor, turnOperations = 1000 } = options;
   integerOption("mismatchesMax", mismatchesMax, 1, 2 ** 31);
+  integerOption("turnOperations", turnOperations, 1, 2 ** 31);
   checkShape(shape, header);
   const exact = Object.keys(shape).length === 0;
-  const replayer = new Replayer({ ...header, ...shape }, mismatchesMax, exact, createPool);
+  const replayer = new Replayer(
+    { ...header, ...shape },
+    mismatchesMax,
+    exact,
+    createPool,
+    options.onMismatch,
+  );
   try {
     if (onPool === undefined) replayer.observe();
     else onPool(replayer.pool);
+    yield 0;
     for (let i = 0; i < operations.length && !replayer.full; i++) {
       replayer.step(operations[i], i + 2);
-      if (i % STEP_OPERATIONS === STEP_OPERATIONS - 1) yield i + 1;
+      if (i % turnOperations === turnOperations - 1) yield i + 1;
     }
     return replayer.finish();
   } finally {
@@ -132,6 +142,7 @@ class Replayer {
   /** Whether results and places are compared, and evictions are the recorded ones. */
   readonly #exact: boolean;
   readonly #mismatches: Mismatch[] = [];
+  readonly #onMismatch: ReplayOptions["onMismatch"];
   readonly #serials = new PageSerials();
   readonly #handles = new Map<number, Handle>();
   readonly #ids = new Map<Handle, number>();
@@ -148,7 +159,9 @@ class Replayer {
     mismatchesMax: number,
     exact: boolean,
     createPool: NonNullable<ReplayOptions["createPool"]>,
+    onMismatch: ReplayOptions["onMismatch"],
   ) {
+    this.#onMismatch = onMismatch;
     this.#exact = exact;
     this.pool = createPool(header, header.evict ? (handle) => this.#evict(handle) : undefined);
     this.#subject = subjectOf(this.pool);
@@ -317,7 +330,9 @@ class Replayer {
   }
 
   #note(what: string, expected: unknown, actual: unknown): void {
-    this.#mismatches.push({ line: this.#line, what, expected, actual });
+    const mismatch = { line: this.#line, what, expected, actual };
+    this.#mismatches.push(mismatch);
+    this.#onMismatch?.(mismatch);
   }
 
   #contradiction(what: string): ZbudError {

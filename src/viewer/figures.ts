@@ -1,0 +1,33 @@
+/** What `stats()` of anything gives, sorted into numbers and lists of numbers, with names of one level. */
+export interface Figures {
+  counters: Record<string, number>;
+  histograms: Record<string, readonly number[]>;
+}
+
+/** Objects in objects, so deep; what lies deeper is left out. */
+const DEPTH_MAX = 3;
+
+/** Sorts figures; everything that is neither a number nor a list of numbers is left out. */
+export function figuresOf(stats: object): Figures {
+  const figures: Figures = { counters: {}, histograms: {} };
+  collect(stats, "", figures, 0);
+  return figures;
+}
+
+function collect(value: object, prefix: string, figures: Figures, depth: number): void {
+  for (const [key, member] of Object.entries(value)) {
+    const name = prefix + key;
+    if (typeof member === "number") {
+      if (Number.isFinite(member)) figures.counters[name] = member;
+    } else if (isNumbers(member)) {
+      figures.histograms[name] = Array.from(member);
+    } else if (typeof member === "object" && member !== null && !Array.isArray(member) && depth < DEPTH_MAX) {
+      collect(member, `${name}.`, figures, depth + 1);
+    }
+  }
+}
+
+function isNumbers(value: unknown): value is ArrayLike<number> {
+  if (ArrayBuffer.isView(value)) return !(value instanceof DataView);
+  return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "number");
+}

@@ -1,0 +1,20 @@
+/**
+ * A page that shows a pool, a store or a cache live.
+ *
+ * @module
+ */
+export { figuresOf } from "./figures.ts";
+export { decodeFrame, encodeFrame, type Frame } from "./frame.ts";
+export { TracePlayer } from "./player.ts";
+export type { ListenOptions } from "./server.ts";
+export type {
+  Hello,
+  PlayerCommand,
+  PlayerControls,
+  PlayerState,
+  Tick,
+  Viewable,
+  ViewedPage,
+  ViewedSnapshot,
+} from "./types.ts";
+export { type Viewer, type ViewerAddress, type ViewerOptions, viewer } from "./viewer.ts";

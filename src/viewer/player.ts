@@ -1,0 +1,204 @@
+import { show, ZbudError } from "../base/index.ts";
+import { replaySteps, type Trace, type TracedPool, type TraceLine } from "../trace/index.ts";
+import type { PoolObserver } from "../zpool/index.ts";
+import type { PlayerCommand, PlayerControls, PlayerState, Viewable, ViewedSnapshot } from "./types.ts";
+
+const SPEED_MAX = 1e7;
+/** Between two turns of a player, and how long one turn may take. */
+const TURN_MS = 40;
+const WORK_MS = 25;
+/** Times of operations that latencies are told of. */
+const TIMES = 1024;
+
+/**
+ * Plays a trace on a real pool: as fast as told, step by step, to any place. Nothing of it needs Node.
+ */
+export class TracePlayer implements Viewable, PlayerControls {
+  readonly #trace: Trace;
+  readonly #clock: () => number;
+  readonly #times = new Float64Array(TIMES);
+  #timed = 0;
+  #steps: Generator<number, unknown>;
+  #pool!: TracedPool;
+  #mismatches = 0;
+  #observer: PoolObserver | null = null;
+  #position = 0;
+  #speed = 1000;
+  #playing = false;
+  #due = 0;
+  #turnedAt = 0;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  /**
+   * @param clock - milliseconds, as fine as there is.
+   * @throws {ZbudError} as `replay` for a trace that describes no pool.
+   */
+  constructor(trace: Trace, clock: () => number = () => performance.now()) {
+    this.#trace = trace;
+    this.#clock = clock;
+    this.#steps = this.#open();
+  }
+
+  get player(): PlayerControls {
+    return this;
+  }
+
+  get type(): string {
+    return this.#trace.header.driver ?? "zbud";
+  }
+
+  state(): PlayerState {
+    const last = this.#trace.operations[this.#position - 1];
+    return {
+      playing: this.#playing,
+      speed: this.#speed,
+      position: this.#position,
+      length: this.#trace.operations.length,
+      last: last === undefined ? "" : operationText(last),
+      mismatches: this.#mismatches,
+    };
+  }
+
+  control(command: PlayerCommand): void {
+    switch (command?.do) {
+      case "play":
+        if (this.#position === this.#trace.operations.length) this.#seek(0);
+        this.#play();
+        return;
+      case "pause":
+        this.#pause();
+        return;
+      case "step":
+        this.#pause();
+        this.#run(1, Number.POSITIVE_INFINITY);
+        return;
+      case "speed":
+        this.#speed = inRange("speed", command.value, 1, SPEED_MAX);
+        this.#due = 0;
+        return;
+      case "seek":
+        this.#seek(Math.floor(inRange("seek", command.value, 0, this.#trace.operations.length)));
+        return;
+      default:
+        throw new ZbudError(
+          "EINVAL",
+          `a player plays, pauses, steps, seeks and takes a speed; ${show(command)} is none`,
+        );
+    }
+  }
+
+  snapshot(): ViewedSnapshot {
+    return this.#pool.snapshot();
+  }
+
+  /** The pool's figures, and how long an operation took of late. */
+  stats(): object {
+    const times = this.#times.subarray(0, Math.min(this.#timed, TIMES)).toSorted();
+    const at = (share: number): number => (times[Math.floor(share * times.length)] ?? 0) * 1e6;
+    return { ...this.#pool.stats(), operationNs: { median: at(0.5), p99: at(0.99) } };
+  }
+
+  observe(observer: PoolObserver | null): void {
+    this.#observer = observer;
+    this.#pool.observe(observer);
+  }
+
+  inspect(handle: never): { page: number } {
+    return this.#pool.inspect(handle);
+  }
+
+  close(): void {
+    this.#pause();
+    this.#steps.return(undefined);
+  }
+
+  #open(): Generator<number, unknown> {
+    const steps = replaySteps(this.#trace, {
+      turnOperations: 1,
+      mismatchesMax: 2 ** 31,
+      onPool: (pool) => {
+        this.#pool = pool;
+        if (this.#observer !== null) pool.observe(this.#observer);
+      },
+      onMismatch: () => {
+        this.#mismatches += 1;
+      },
+    });
+    steps.next();
+    return steps;
+  }
+
+  #play(): void {
+    if (this.#playing) return;
+    this.#playing = true;
+    this.#due = 0;
+    this.#turnedAt = this.#clock();
+    this.#turn();
+  }
+
+  #pause(): void {
+    this.#playing = false;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /** Does as many operations as are due, or as many as a turn has time for. */
+  #turn(): void {
+    const now = this.#clock();
+    this.#due += ((now - this.#turnedAt) / 1000) * this.#speed;
+    this.#turnedAt = now;
+    const count = Math.floor(this.#due);
+    // What a turn has no time for is left out, not made up for: else the next would be longer still.
+    this.#due -= count;
+    this.#run(count, WORK_MS);
+    if (this.#position === this.#trace.operations.length) this.#pause();
+    else this.#timer = setTimeout(() => this.#turn(), TURN_MS);
+  }
+
+  #run(count: number, ms: number): void {
+    const end = Math.min(this.#position + count, this.#trace.operations.length);
+    const stop = this.#clock() + ms;
+    while (this.#position < end) {
+      const begun = this.#clock();
+      this.#steps.next();
+      const ended = this.#clock();
+      this.#position += 1;
+      this.#times[this.#timed++ % TIMES] = ended - begun;
+      if (ended > stop) return;
+    }
+  }
+
+  #seek(position: number): void {
+    if (position < this.#position) {
+      this.#steps.return(undefined);
+      this.#position = 0;
+      this.#mismatches = 0;
+      this.#steps = this.#open();
+    }
+    this.#run(position - this.#position, Number.POSITIVE_INFINITY);
+    this.#turnedAt = this.#clock();
+    this.#due = 0;
+  }
+}
+
+function inRange(name: string, value: unknown, low: number, high: number): number {
+  if (typeof value !== "number" || !(value >= low && value <= high)) {
+    throw new ZbudError("EINVAL", `${name} takes a number from ${low} to ${high}, not ${show(value)}`);
+  }
+  return value;
+}
+
+function operationText(line: TraceLine): string {
+  switch (line.op) {
+    case "alloc":
+      return "error" in line
+        ? `alloc of ${line.size} B: ${line.error}`
+        : `alloc of ${line.size} B: object ${line.id} at byte ${line.offset}`;
+    case "free":
+      return `free of object ${line.id}`;
+    case "reclaim":
+      return `reclaim: ${line.evictions.length} offered, ${line.result}`;
+    default:
+      return `shrink by ${line.pages}: ${line.reclaimed} released, ${line.result}`;
+  }
+}

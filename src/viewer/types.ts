@@ -1,0 +1,89 @@
+import type { PoolObserver } from "../zpool/index.ts";
+
+/** One page in use, as a viewer shows it. */
+export interface ViewedPage {
+  readonly page: number;
+  readonly bytes: number;
+  readonly underReclaim: boolean;
+  readonly objects: readonly { readonly handle: number; readonly offset: number; readonly size: number }[];
+}
+
+/** What a viewer shows of a pool's memory: the part of a pool's `snapshot()` that every driver gives. */
+export interface ViewedSnapshot {
+  readonly type: string;
+  readonly pageSize: number;
+  readonly maxPages: number;
+  readonly pages: readonly ViewedPage[];
+  readonly lists: readonly { readonly name: string; readonly pages: readonly number[] }[];
+  readonly lru: readonly number[];
+}
+
+/**
+ * Whatever can be watched: a pool, a store, a cache, the player of a trace. Members that are missing are not
+ * shown. None of them gives stored bytes.
+ */
+export interface Viewable {
+  /** Numbers, lists of numbers (histograms), and objects of these. */
+  stats(): object;
+  snapshot?(): ViewedSnapshot;
+  /** Hears of reclaims. Throws `EBUSY` if somebody else does. */
+  observe?(observer: PoolObserver | null): void;
+  /** The page of an object. */
+  inspect?(handle: never): { readonly page: number };
+  readonly type?: string;
+  /** Who plays a trace can be told how. */
+  readonly player?: PlayerControls;
+}
+
+/** What a player can be told. */
+export type PlayerCommand =
+  | { readonly do: "play" | "pause" | "step" }
+  /** Operations a second. */
+  | { readonly do: "speed"; readonly value: number }
+  /** To go to the state after so many operations. */
+  | { readonly do: "seek"; readonly value: number };
+
+/** How far a player is. */
+export interface PlayerState {
+  readonly playing: boolean;
+  /** Operations a second. */
+  readonly speed: number;
+  /** Operations done. */
+  readonly position: number;
+  /** Operations of the trace. */
+  readonly length: number;
+  /** The operation done last, in words; empty at the start. */
+  readonly last: string;
+  /** Results that came out otherwise than recorded. */
+  readonly mismatches: number;
+}
+
+/** The part of a player that a viewer drives. */
+export interface PlayerControls {
+  state(): PlayerState;
+  /** @throws {ZbudError} `EINVAL` for a command that is none. */
+  control(command: PlayerCommand): void;
+}
+
+/** What a viewer's page is told first. */
+export interface Hello {
+  readonly title: string;
+  /** Whether there are pages to show. */
+  readonly pages: boolean;
+  /** Whether reclaims are heard of. */
+  readonly reclaims: boolean;
+  readonly player: boolean;
+}
+
+/** What a viewer's page is told again and again. */
+export interface Tick {
+  /** Milliseconds since the viewer was made. */
+  readonly at: number;
+  /** Numbers of `stats()`; what lay in an object is named `object.number`. */
+  readonly counters: Record<string, number>;
+  /** Lists of numbers of `stats()`. */
+  readonly histograms: Record<string, readonly number[]>;
+  /** Pages that objects were evicted from since the last tick, the first of them. */
+  readonly evictedFrom: readonly number[];
+  readonly player: PlayerState | null;
+}

@@ -1,0 +1,100 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { integerOption, show, ZbudError } from "../base/index.ts";
+import { type ListenOptions, ViewerServer } from "./server.ts";
+import type { Viewable } from "./types.ts";
+import { Watch } from "./watch.ts";
+
+/** How a viewer shows what it watches. */
+export interface ViewerOptions {
+  /** A name for the page's title; default: what kind of pool it is. */
+  title?: string;
+}
+
+/** Where a viewer is to be seen. */
+export interface ViewerAddress {
+  /** For a browser, and for `zbud top` and `zbud map`. */
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A page that shows a pool, a store or a cache live. */
+export class Viewer {
+  readonly #watch: Watch;
+  readonly #target: Viewable;
+  #server: ViewerServer | null = null;
+
+  /** Use {@link viewer}. */
+  constructor(target: Viewable, title: string) {
+    this.#target = target;
+    this.#watch = new Watch(target, title, () => performance.now());
+  }
+
+  /** Browsers and commands that watch now. */
+  get watchers(): number {
+    return this.#watch.watchers;
+  }
+
+  /**
+   * Serves the page. The server does not keep the process alive.
+   *
+   * Whoever reaches the address sees sizes and places of objects and all counters, but no stored bytes. There
+   * is no password: leave it on loopback, or put something in front of it that asks for one.
+   *
+   * @param options - `port`: default any that is free; `host`: default `127.0.0.1`, loopback.
+   * @throws {ZbudError} `EINVAL` for an option that is none, `EBUSY` if the port is taken or this viewer listens
+   *   already, `EACCES` if the system does not let it listen there.
+   */
+  async listen(options: ListenOptions = {}): Promise<ViewerAddress> {
+    if (typeof options !== "object" || options === null) {
+      throw new ZbudError("EINVAL", `options must be an object such as { port: 4711 }, not ${show(options)}`);
+    }
+    const { host = "127.0.0.1", port = 0 } = options;
+    integerOption("port", port, 0, 65_535);
+    if (typeof host !== "string" || host === "") {
+      throw new ZbudError("EINVAL", `host must be an address such as "127.0.0.1", not ${show(host)}`);
+    }
+    if (this.#server !== null) {
+      throw new ZbudError("EBUSY", "this viewer listens already: close() it first, or make another");
+    }
+    const server = new ViewerServer(this.#watch, this.#target);
+    this.#server = server;
+    try {
+      const taken = await server.listen(port, host);
+      return { url: `http://${host.includes(":") ? `[${host}]` : host}:${taken}/`, host, port: taken };
+    } catch (error) {
+      this.#server = null;
+      throw error;
+    }
+  }
+
+  /** Stops serving, and leaves what was watched alone. A second close does nothing. */
+  async close(): Promise<void> {
+    this.#watch.close();
+    const server = this.#server;
+    this.#server = null;
+    await server?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/**
+ * Makes a viewer for anything with `stats()`: a pool, a store, a cache. With `snapshot()` it shows pages; with
+ * `observe()`, reclaims as they happen (a pool has one observer at a time: if it has one, reclaims are seen only
+ * by their outcome).
+ *
+ * @throws {ZbudError} `EINVAL` if it has no `stats()`, or an option is none.
+ * @remarks While nobody watches, it costs nothing. Else it looks at counters and pages so seldom that this takes
+ *   less than 1 % of the time: every half second for a small pool, every ten seconds or so for 100,000 pages.
+ */
+export function viewer(target: Viewable, options: ViewerOptions = {}): Viewer {
+  if (typeof target !== "object" || target === null || typeof target.stats !== "function") {
+    throw new ZbudError("EINVAL", `a viewer shows what has stats(), such as a pool, not ${show(target)}`);
+  }
+  const { title = target.type === undefined ? "pool" : `${target.type} pool` } = options ?? {};
+  if (typeof title !== "string") throw new ZbudError("EINVAL", `title must be text, not ${show(title)}`);
+  return new Viewer(target, title);
+}

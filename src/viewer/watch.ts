@@ -1,0 +1,192 @@
+import { ZbudError } from "../base/index.ts";
+import type { PoolObserver } from "../zpool/index.ts";
+import { figuresOf } from "./figures.ts";
+import { encodeFrame } from "./frame.ts";
+import type { Hello, Tick, Viewable } from "./types.ts";
+
+/** Between two looks at the counters. */
+const TICK_MS = 500;
+const PLAYER_TICK_MS = 100;
+/**
+ * The part of a program's time that looking at it may take. Looks are put off until the time since the last
+ * one is so long that this holds; half of what is promised, since the sending is not counted.
+ */
+const LOOK_SHARE = 0.005;
+/** Pages evicted from that one tick names. */
+const EVICTED_MAX = 2000;
+
+/**
+ * Looks at something for all who watch it. While nobody does, it is left alone; else a look is never nearer
+ * to the last than what that one took divided by {@link LOOK_SHARE}.
+ */
+export class Watch {
+  readonly #target: Viewable;
+  readonly #title: string;
+  readonly #clock: () => number;
+  readonly #made: number;
+  readonly #listeners = new Set<(tick: Tick) => void>();
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #nextLook = 0;
+  #frame: Promise<Uint8Array> | null = null;
+  #hears = false;
+  #evictedFrom: number[] = [];
+
+  /** @param clock - milliseconds. */
+  constructor(target: Viewable, title: string, clock: () => number) {
+    this.#target = target;
+    this.#title = title;
+    this.#clock = clock;
+    this.#made = clock();
+  }
+
+  hello(): Hello {
+    const { snapshot, player } = this.#target;
+    return {
+      title: this.#title,
+      pages: snapshot !== undefined,
+      reclaims: this.#hears,
+      player: player !== undefined,
+    };
+  }
+
+  get watchers(): number {
+    return this.#listeners.size;
+  }
+
+  /** Calls back with the counters from now on, until the function that this returns is called. */
+  subscribe(listener: (tick: Tick) => void): () => void {
+    if (this.#listeners.size === 0) this.#begin();
+    this.#listeners.add(listener);
+    return () => {
+      if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return;
+      this.#end();
+    };
+  }
+
+  /** What a player was told to do is shown at once. */
+  soon(): void {
+    if (this.#timer === null) return;
+    clearTimeout(this.#timer);
+    this.#tick();
+  }
+
+  /** The counters now. */
+  tick(): Tick {
+    const { counters, histograms } = this.#look(() => figuresOf(this.#target.stats()));
+    const evictedFrom = this.#evictedFrom;
+    this.#evictedFrom = [];
+    const { player } = this.#target;
+    return {
+      at: this.#clock() - this.#made,
+      counters,
+      histograms,
+      evictedFrom,
+      player: player?.state() ?? null,
+    };
+  }
+
+  /**
+   * A snapshot, packed, as soon as one may be taken; all who ask until then get the same.
+   *
+   * @throws {ZbudError} `ENOTSUP` if there are no pages to show.
+   */
+  async frame(): Promise<Uint8Array> {
+    if (this.#target.snapshot === undefined) {
+      throw new ZbudError("ENOTSUP", `${this.#title} has no snapshot(): only its counters can be shown`);
+    }
+    this.#frame ??= this.#takeFrame();
+    return await this.#frame;
+  }
+
+  async #takeFrame(): Promise<Uint8Array> {
+    const wait = this.#nextLook - this.#clock();
+    if (wait > 0) await new Promise<void>((resolve) => timer(resolve, wait));
+    try {
+      return this.#look(() => encodeFrame((this.#target.snapshot as NonNullable<Viewable["snapshot"]>)()));
+    } finally {
+      this.#frame = null;
+    }
+  }
+
+  /** Ends all watching. */
+  close(): void {
+    this.#listeners.clear();
+    this.#end();
+  }
+
+  #begin(): void {
+    this.#hears = this.#listen();
+    this.#plan();
+  }
+
+  #end(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (!this.#hears) return;
+    this.#hears = false;
+    try {
+      this.#target.observe?.(null);
+    } catch {
+      // It was closed, and its observer is gone with it.
+    }
+  }
+
+  /** Hears of evictions only: an alloc or a free then costs what it costs when nobody listens. */
+  #listen(): boolean {
+    const { inspect } = this.#target;
+    if (this.#target.observe === undefined || inspect === undefined) return false;
+    const observer: PoolObserver = {
+      onEvictStart: (handle) => {
+        if (this.#evictedFrom.length >= EVICTED_MAX) return;
+        try {
+          this.#evictedFrom.push(inspect.call(this.#target, handle as never).page);
+        } catch {
+          // Another thread freed it meanwhile.
+        }
+      },
+    };
+    try {
+      this.#target.observe(observer);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #plan(): void {
+    const tick = this.#target.player === undefined ? TICK_MS : PLAYER_TICK_MS;
+    const wait = Math.max(tick, this.#nextLook - this.#clock());
+    this.#timer = timer(() => this.#tick(), wait);
+  }
+
+  #tick(): void {
+    let tick: Tick;
+    try {
+      tick = this.tick();
+    } catch {
+      // It was closed: there is nothing more to tell.
+      this.#timer = null;
+      return;
+    }
+    for (const listener of this.#listeners) listener(tick);
+    if (this.#listeners.size > 0) this.#plan();
+  }
+
+  /** Does a look and notes what it took. A player is there to be looked at. */
+  #look<T>(work: () => T): T {
+    const begun = this.#clock();
+    const result = work();
+    const ended = this.#clock();
+    if (this.#target.player === undefined) {
+      this.#nextLook = Math.max(this.#nextLook, begun) + (ended - begun) / LOOK_SHARE;
+    }
+    return result;
+  }
+}
+
+/** A timer that does not keep a process alive. */
+function timer(call: () => void, ms: number): ReturnType<typeof setTimeout> {
+  const made = setTimeout(call, ms);
+  if (typeof made === "object") made.unref();
+  return made;
+}

@@ -1,0 +1,41 @@
+import { decodeFrame, type Frame } from "../../src/viewer/frame.ts";
+import type { Hello, PlayerCommand, Tick } from "../../src/viewer/types.ts";
+
+/** Where a viewer gets what it shows. */
+export interface Source {
+  /** Calls back with the greeting, with every tick, and whether there is anybody to hear. */
+  start(heard: {
+    hello: (hello: Hello) => void;
+    tick: (tick: Tick) => void;
+    connected: (connected: boolean) => void;
+  }): void;
+  /** All pages now; null: not at the moment. */
+  frame(): Promise<Frame | null>;
+  control(command: PlayerCommand): Promise<void>;
+}
+
+/** The server that this page came from. */
+export class HttpSource implements Source {
+  start(heard: Parameters<Source["start"]>[0]): void {
+    // Connects again by itself when the connection is lost.
+    const events = new EventSource("events");
+    events.addEventListener("open", () => heard.connected(true));
+    events.addEventListener("error", () => heard.connected(false));
+    events.addEventListener("hello", (event) => heard.hello(JSON.parse(event.data) as Hello));
+    events.addEventListener("message", (event) => heard.tick(JSON.parse(event.data) as Tick));
+  }
+
+  async frame(): Promise<Frame | null> {
+    try {
+      const response = await fetch("snapshot");
+      return response.ok ? decodeFrame(await response.arrayBuffer()) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async control(command: PlayerCommand): Promise<void> {
+    const headers = { "Content-Type": "application/json" };
+    await fetch("control", { method: "POST", headers, body: JSON.stringify(command) });
+  }
+}

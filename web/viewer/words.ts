@@ -1,0 +1,19 @@
+import { bytesText, countText, timeText } from "../../src/estimate/words.ts";
+
+/** `pagesReclaimed` as `pages reclaimed`, `allocsRefused.ENOMEM` as `allocs refused: ENOMEM`. */
+export function nameText(name: string): string {
+  return name
+    .replaceAll(".", ": ")
+    .replace(/(?:Bytes|Ns)(?=$|:)/, (unit) => ` ${unit.toLowerCase()}`)
+    .replaceAll(/([a-z\d])([A-Z][a-z])/g, (_all, a: string, b: string) => `${a} ${b.toLowerCase()}`)
+    .replace(/ ns\b/, " time")
+    .replaceAll(/\s+/g, " ");
+}
+
+/** A figure as its name says what it is: bytes, a time, a share, a count. */
+export function valueText(name: string, value: number): string {
+  if (/bytes/i.test(name)) return bytesText(value);
+  if (/Ns\b|Ns[.A-Z]|latency/.test(name)) return value === 0 ? "–" : timeText(value);
+  if (!Number.isInteger(value)) return value.toFixed(value < 10 ? 3 : 1);
+  return countText(value);
+}
