@@ -12,3 +12,4 @@ export { isSharedBuffer, sharedBuffer } from "./shared-buffer.ts";
 export { memoryBytes, type Size, sizeOption } from "./size.ts";
 export { PLACES, SEATS_WORDS, Seats } from "./threads.ts";
 export type { Branded, Handle } from "./units.ts";
+export { bytesText, countText, percentText, ratioText, timeText } from "./words.ts";

@@ -3,10 +3,13 @@ import packageJson from "../../package.json" with { type: "json" };
 import { estimateCommand } from "./estimate-command.ts";
 import { exitCodeOf, failureText, UsageError } from "./failure.ts";
 import { Interruption } from "./interruption.ts";
+import { mapCommand } from "./map-command.ts";
 import { replayCommand } from "./replay-command.ts";
+import { topCommand } from "./top-command.ts";
+import { viewCommand } from "./view-command.ts";
 
 /** The commands' names. */
-export const COMMANDS: readonly string[] = ["estimate", "replay"];
+export const COMMANDS: readonly string[] = ["estimate", "replay", "view", "top", "map"];
 
 const EXIT_CODES = `
 Exit codes:
@@ -35,12 +38,17 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
 
 function createProgram(interruption: Interruption): Command {
   const program = new Command("zbud")
-    .description("Compressed memory: what it would save on your data, and recorded workloads replayed.")
+    .description(
+      "Compressed memory: what it would save on your data, and recorded workloads replayed and shown, live pools watched.",
+    )
     .version(`zbud ${packageJson.version}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .addCommand(estimateCommand(interruption))
     .addCommand(replayCommand(interruption))
+    .addCommand(viewCommand(interruption))
+    .addCommand(topCommand(interruption))
+    .addCommand(mapCommand(interruption))
     .addHelpText("after", EXIT_CODES)
     .action((_options, command: Command) => {
       const [name] = command.args;

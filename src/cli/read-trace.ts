@@ -2,7 +2,11 @@ import { constants as limits } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { ZbudError } from "../base/index.ts";
+import type { Trace } from "../trace/index.ts";
+import { printable } from "./printable.ts";
 
+/** Between two looks at whether to stop. */
+const TURN_MS = 40;
 /** What a string can hold, in bytes of the narrowest text. */
 const TEXT_BYTES_MAX = limits.MAX_STRING_LENGTH;
 
@@ -73,4 +77,45 @@ async function collect(
 
 function tooLong(): ZbudError {
   return new ZbudError("EINVAL", `it is longer than ${Math.round(TEXT_BYTES_MAX / 2 ** 20)} MB: split it`);
+}
+
+/** Reads and parses a trace. */
+export async function parsedTrace(file: string, signal: AbortSignal): Promise<Trace> {
+  const { parseSteps } = await import("../trace/index.ts");
+  return await inTurns(parseSteps(await readTrace(file, signal)), signal);
+}
+
+/** The same; what is wrong with it is said with its name. */
+export async function readTraceFile(file: string, signal: AbortSignal): Promise<Trace> {
+  const name = file === "-" ? "standard input" : printable(file);
+  return await naming(name, () => parsedTrace(file, signal));
+}
+
+/** Drives a long work to its end; between its turns Ctrl-C is answered. */
+export async function inTurns<T>(steps: Generator<unknown, T>, signal: AbortSignal): Promise<T> {
+  let turnEnds = performance.now() + TURN_MS;
+  try {
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+      if (performance.now() < turnEnds) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      signal.throwIfAborted();
+      turnEnds = performance.now() + TURN_MS;
+    }
+  } finally {
+    steps.return(undefined as T);
+  }
+}
+
+/** Puts the file's name in front of what is wrong with it. */
+export async function naming<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ZbudError)) throw error;
+    throw new ZbudError(error.code, `${name}: ${error.message.replace(/ \([A-Z]+\)$/, "")}`, {
+      cause: error,
+    });
+  }
 }

@@ -1,10 +1,9 @@
 import { Command } from "commander";
-import { ZbudError } from "../base/index.ts";
 import type { Mismatch } from "../trace/index.ts";
 import { DifferenceError, UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
 import { printable } from "./printable.ts";
-import { readTrace } from "./read-trace.ts";
+import { inTurns, naming, parsedTrace } from "./read-trace.ts";
 import { type Style, styleFor } from "./style.ts";
 
 const EXAMPLES = `
@@ -16,8 +15,6 @@ Examples:
 /** Mismatches of one file that are looked for, and shown; once results differ, most that follow do. */
 const MISMATCHES_MAX = 100;
 const SHOWN_MAX = 5;
-/** Between two looks at whether to stop. */
-const TURN_MS = 40;
 
 /** `zbud replay`. */
 export function replayCommand(interruption: Interruption): Command {
@@ -34,7 +31,7 @@ async function runReplay(files: string[], signal: AbortSignal): Promise<void> {
   if (files.filter((file) => file === "-" || file === "/dev/stdin").length > 1) {
     throw new UsageError("standard input can be replayed once: name it once");
   }
-  const [{ parseSteps, replaySteps }, { countText }] = await Promise.all([
+  const [{ replaySteps }, { countText }] = await Promise.all([
     import("../trace/index.ts"),
     import("../estimate/index.ts"),
   ]);
@@ -44,7 +41,7 @@ async function runReplay(files: string[], signal: AbortSignal): Promise<void> {
   let filesWithMismatches = 0;
   for (const [i, file] of files.entries()) {
     const { operations, mismatches } = await naming(names[i], async () => {
-      const trace = await inTurns(parseSteps(await readTrace(file, signal)), signal);
+      const trace = await parsedTrace(file, signal);
       return await inTurns(replaySteps(trace, { mismatchesMax: MISMATCHES_MAX }), signal);
     });
     const ending = mismatches.length < MISMATCHES_MAX ? "" : ", stopped there";
@@ -59,35 +56,6 @@ async function runReplay(files: string[], signal: AbortSignal): Promise<void> {
     throw new DifferenceError(
       `${filesWithMismatches} of ${files.length} traces came out otherwise than recorded`,
     );
-  }
-}
-
-/** Drives a long work to its end; between its turns Ctrl-C is answered. */
-async function inTurns<T>(steps: Generator<unknown, T>, signal: AbortSignal): Promise<T> {
-  let turnEnds = performance.now() + TURN_MS;
-  try {
-    for (;;) {
-      const { done, value } = steps.next();
-      if (done) return value;
-      if (performance.now() < turnEnds) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      signal.throwIfAborted();
-      turnEnds = performance.now() + TURN_MS;
-    }
-  } finally {
-    steps.return(undefined as T);
-  }
-}
-
-/** Puts the file's name in front of what is wrong with it. */
-async function naming<T>(name: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ZbudError)) throw error;
-    throw new ZbudError(error.code, `${name}: ${error.message.replace(/ \([A-Z]+\)$/, "")}`, {
-      cause: error,
-    });
   }
 }
 

@@ -1,5 +1,5 @@
+import { bytesText, percentText, ratioText } from "../base/index.ts";
 import type { Advice, CodecEstimate, InputSummary, PoolEstimate, Setting, UnitEstimate } from "./types.ts";
-import { bytesText, percentText, ratioText } from "./words.ts";
 
 /** Below this share of the input, compressing is not worth anybody's time. */
 const WORTHWHILE_SHARE = 0.05;

@@ -1,4 +1,4 @@
-import { ZbudError } from "../base/index.ts";
+import { bytesText, ZbudError } from "../base/index.ts";
 import { getCodec } from "../codecs/index.ts";
 import { advise } from "./advice.ts";
 import { CompressedUnits } from "./compress.ts";
@@ -11,7 +11,6 @@ import { counted, openReader, type Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
 import { type CodecTally, UnitTally } from "./tally.ts";
 import type { Estimate, UnitEstimate } from "./types.ts";
-import { bytesText } from "./words.ts";
 
 /** What the steps take in proportion, for the progress bar. */
 const WEIGHT = { read: 1, compress: 9, fit: 1, pack: 1 };

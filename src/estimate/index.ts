@@ -1,3 +1,4 @@
+export { bytesText, countText, percentText, ratioText, timeText } from "../base/index.ts";
 export { callText, settingText } from "./advice.ts";
 export { codeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
@@ -16,4 +17,3 @@ export type {
   Setting,
   UnitEstimate,
 } from "./types.ts";
-export { bytesText, countText, percentText, ratioText, timeText } from "./words.ts";

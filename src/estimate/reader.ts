@@ -1,4 +1,4 @@
-import { ZbudError } from "../base/index.ts";
+import { bytesText, countText, ZbudError } from "../base/index.ts";
 import { type ByteSource, type FileListing, listFiles } from "./files.ts";
 import { checkInput, type EstimateInput } from "./input.ts";
 import type { Settings } from "./options.ts";
@@ -8,7 +8,6 @@ import { openProcess, type ProcessMemory } from "./process-memory.ts";
 import { chooseSpans, spansPerPart } from "./sampling.ts";
 import { StreamReader } from "./stream-reader.ts";
 import type { InputSummary } from "./types.ts";
-import { bytesText, countText } from "./words.ts";
 
 /** Gives a sample of an input, part by part. */
 export interface Reader {

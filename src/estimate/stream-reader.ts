@@ -1,11 +1,10 @@
-import { show, ZbudError } from "../base/index.ts";
+import { bytesText, show, ZbudError } from "../base/index.ts";
 import { type Settings, STREAM_SAMPLE_MAX, type StopSignal } from "./options.ts";
 import type { Pace } from "./pace.ts";
 import { Part } from "./part.ts";
 import type { Reader } from "./reader.ts";
 import { Reservoir } from "./sampling.ts";
 import type { InputSummary } from "./types.ts";
-import { bytesText } from "./words.ts";
 
 /** A slot that is passed over: its bytes are counted and dropped. */
 const PASS = -1;

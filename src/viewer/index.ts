@@ -6,9 +6,9 @@
 export { figuresOf } from "./figures.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./frame.ts";
 export { TracePlayer } from "./player.ts";
-export type { ListenOptions } from "./server.ts";
 export type {
   Hello,
+  ListenOptions,
   PlayerCommand,
   PlayerControls,
   PlayerState,
@@ -18,3 +18,4 @@ export type {
   ViewedSnapshot,
 } from "./types.ts";
 export { type Viewer, type ViewerAddress, type ViewerOptions, viewer } from "./viewer.ts";
+export { nameText, valueText } from "./words.ts";

@@ -10,14 +10,6 @@ const COMMAND_BYTES_MAX = 1000;
 /** A watcher that takes no more is not sent more: so many bytes may wait for it. */
 const UNSENT_BYTES_MAX = 1 << 20;
 
-/** Where a viewer listens. */
-export interface ListenOptions {
-  /** Default 0: any that is free. */
-  port?: number;
-  /** Default `127.0.0.1`: this machine only. */
-  host?: string;
-}
-
 /** Answers for one {@link Watch}. Every answer is of this page's own origin, or none. */
 export class ViewerServer {
   readonly #watch: Watch;
@@ -101,11 +93,13 @@ export class ViewerServer {
     response.end(JSON.stringify({ hello: this.#watch.hello(), tick: this.#watch.tick() }));
   }
 
-  /** All pages, packed. */
-  async snapshot(_request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const frame = await this.#watch.frame();
+  /** All pages, packed; `?after=` names the snapshot that the asker has. */
+  async snapshot(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const after = Number(/[?&]after=(\d+)/.exec(request.url ?? "")?.[1] ?? 0);
+    const { number, bytes } = await this.#watch.frame(after);
     response.setHeader("Content-Type", "application/octet-stream");
-    response.end(frame);
+    response.setHeader("Snapshot-Number", number);
+    response.end(bytes);
   }
 
   /** Tells the player something. The type asked for cannot be sent from another origin without leave. */

@@ -87,3 +87,11 @@ export interface Tick {
   readonly evictedFrom: readonly number[];
   readonly player: PlayerState | null;
 }
+
+/** Where a viewer is to listen. */
+export interface ListenOptions {
+  /** Default 0: any that is free. */
+  port?: number;
+  /** Default `127.0.0.1`: this machine only. */
+  host?: string;
+}

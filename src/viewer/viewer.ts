@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { integerOption, show, ZbudError } from "../base/index.ts";
-import { type ListenOptions, ViewerServer } from "./server.ts";
-import type { Viewable } from "./types.ts";
+import { ViewerServer } from "./server.ts";
+import type { ListenOptions, Viewable } from "./types.ts";
 import { Watch } from "./watch.ts";
 
 /** How a viewer shows what it watches. */

@@ -8,12 +8,19 @@ import type { Hello, Tick, Viewable } from "./types.ts";
 const TICK_MS = 500;
 const PLAYER_TICK_MS = 100;
 /**
- * The part of a program's time that looking at it may take. Looks are put off until the time since the last
- * one is so long that this holds; half of what is promised, since the sending is not counted.
+ * The part of a program's time that looking at its counters may take, and that looking at its pages may: together
+ * less than the promised 1 %, since sending and collecting what a look leaves behind is not in it. The next look
+ * is put off until the time since the last is so long that this holds.
  */
-const LOOK_SHARE = 0.005;
+const LOOK_SHARE = 0.0035;
 /** Pages evicted from that one tick names. */
 const EVICTED_MAX = 2000;
+
+/** A packed snapshot, and which it is. */
+export interface NumberedFrame {
+  readonly number: number;
+  readonly bytes: Uint8Array;
+}
 
 /**
  * Looks at something for all who watch it. While nobody does, it is left alone; else a look is never nearer
@@ -26,8 +33,11 @@ export class Watch {
   readonly #made: number;
   readonly #listeners = new Set<(tick: Tick) => void>();
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #nextLook = 0;
-  #frame: Promise<Uint8Array> | null = null;
+  #tickDue = 0;
+  #frameDue = 0;
+  #frames = 0;
+  #last: NumberedFrame | null = null;
+  #waiting: Promise<NumberedFrame> | null = null;
   #hears = false;
   #evictedFrom: number[] = [];
 
@@ -72,7 +82,9 @@ export class Watch {
 
   /** The counters now. */
   tick(): Tick {
-    const { counters, histograms } = this.#look(() => figuresOf(this.#target.stats()));
+    const begun = this.#clock();
+    const { counters, histograms } = figuresOf(this.#target.stats());
+    this.#tickDue = this.#dueAfter(begun);
     const evictedFrom = this.#evictedFrom;
     this.#evictedFrom = [];
     const { player } = this.#target;
@@ -86,26 +98,46 @@ export class Watch {
   }
 
   /**
-   * A snapshot, packed, as soon as one may be taken; all who ask until then get the same.
+   * A snapshot, packed. A new one if it is time for one, else the last; who has that one (`after` is its number)
+   * waits for the next, and all who wait get the same.
    *
    * @throws {ZbudError} `ENOTSUP` if there are no pages to show.
    */
-  async frame(): Promise<Uint8Array> {
+  async frame(after: number): Promise<NumberedFrame> {
     if (this.#target.snapshot === undefined) {
       throw new ZbudError("ENOTSUP", `${this.#title} has no snapshot(): only its counters can be shown`);
     }
-    this.#frame ??= this.#takeFrame();
-    return await this.#frame;
+    const wait = this.#frameDue - this.#clock();
+    if (wait <= 0) return this.#takeFrame();
+    if (this.#last !== null && this.#last.number > after) return this.#last;
+    this.#waiting ??= new Promise<void>((resolve) => timer(resolve, wait)).then(() => {
+      this.#waiting = null;
+      return this.#takeFrame();
+    });
+    return await this.#waiting;
   }
 
-  async #takeFrame(): Promise<Uint8Array> {
-    const wait = this.#nextLook - this.#clock();
-    if (wait > 0) await new Promise<void>((resolve) => timer(resolve, wait));
-    try {
-      return this.#look(() => encodeFrame((this.#target.snapshot as NonNullable<Viewable["snapshot"]>)()));
-    } finally {
-      this.#frame = null;
-    }
+  #takeFrame(): NumberedFrame {
+    const begun = this.#clock();
+    const snapshot = (this.#target.snapshot as NonNullable<Viewable["snapshot"]>)();
+    this.#frames += 1;
+    const frame = { number: this.#frames, bytes: encodeFrame(snapshot) };
+    this.#frameDue = this.#dueAfter(begun);
+    this.#last = frame;
+    if (this.#listeners.size === 0) this.#forget();
+    return frame;
+  }
+
+  /** Once another may be taken, the last is not kept for nobody. */
+  #forget(): void {
+    const last = this.#last;
+    if (last === null) return;
+    timer(
+      () => {
+        if (this.#last === last && this.#listeners.size === 0) this.#last = null;
+      },
+      Math.max(0, this.#frameDue - this.#clock()),
+    );
   }
 
   /** Ends all watching. */
@@ -122,6 +154,7 @@ export class Watch {
   #end(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#forget();
     if (!this.#hears) return;
     this.#hears = false;
     try {
@@ -155,7 +188,7 @@ export class Watch {
 
   #plan(): void {
     const tick = this.#target.player === undefined ? TICK_MS : PLAYER_TICK_MS;
-    const wait = Math.max(tick, this.#nextLook - this.#clock());
+    const wait = Math.max(tick, this.#tickDue - this.#clock());
     this.#timer = timer(() => this.#tick(), wait);
   }
 
@@ -172,15 +205,10 @@ export class Watch {
     if (this.#listeners.size > 0) this.#plan();
   }
 
-  /** Does a look and notes what it took. A player is there to be looked at. */
-  #look<T>(work: () => T): T {
-    const begun = this.#clock();
-    const result = work();
-    const ended = this.#clock();
-    if (this.#target.player === undefined) {
-      this.#nextLook = Math.max(this.#nextLook, begun) + (ended - begun) / LOOK_SHARE;
-    }
-    return result;
+  /** When the next look may be, after one that began then and ends now. A player is there to be looked at. */
+  #dueAfter(begun: number): number {
+    const now = this.#clock();
+    return this.#target.player === undefined ? now + (now - begun) / LOOK_SHARE : 0;
   }
 }
 

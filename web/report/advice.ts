@@ -1,6 +1,6 @@
+import { bytesText, percentText, ratioText, timeText } from "../../src/base/words.ts";
 import { codeText } from "../../src/estimate/code.ts";
 import type { Estimate, Setting } from "../../src/estimate/types.ts";
-import { bytesText, percentText, ratioText, timeText } from "../../src/estimate/words.ts";
 import { codeBlock, el } from "../shared/dom.ts";
 
 /** What to do, first of all; beside it the quicker setting, if there is one. */

@@ -1,6 +1,6 @@
 import type uPlot from "uplot";
+import { bytesText, ratioText } from "../../src/base/words.ts";
 import type { CodecEstimate, Estimate, UnitEstimate } from "../../src/estimate/types.ts";
-import { bytesText, ratioText } from "../../src/estimate/words.ts";
 import { chart } from "../shared/chart.ts";
 import { colorOf, seriesName } from "../shared/colors.ts";
 import { el } from "../shared/dom.ts";

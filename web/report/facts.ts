@@ -1,5 +1,5 @@
+import { bytesText, countText, percentText } from "../../src/base/words.ts";
 import type { Estimate } from "../../src/estimate/types.ts";
-import { bytesText, countText, percentText } from "../../src/estimate/words.ts";
 import { el } from "../shared/dom.ts";
 
 /** What there was to read, in one line. */

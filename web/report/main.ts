@@ -1,6 +1,7 @@
 /** The page that `zbud estimate --html` writes. It draws from the estimates in it and from nothing else. */
+
+import { bytesText, percentText, ratioText } from "../../src/base/words.ts";
 import type { Estimate } from "../../src/estimate/types.ts";
-import { bytesText, percentText, ratioText } from "../../src/estimate/words.ts";
 import { append, el } from "../shared/dom.ts";
 import { adviceCards } from "./advice.ts";
 import { curveCharts } from "./curves.ts";

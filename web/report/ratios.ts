@@ -1,5 +1,5 @@
+import { bytesText, countText, ratioText, timeText } from "../../src/base/words.ts";
 import type { CodecEstimate, Estimate, PoolEstimate } from "../../src/estimate/types.ts";
-import { bytesText, countText, ratioText, timeText } from "../../src/estimate/words.ts";
 import { seriesName } from "../shared/colors.ts";
 import { button, el } from "../shared/dom.ts";
 

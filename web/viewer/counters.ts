@@ -1,9 +1,9 @@
 import uPlot from "uplot";
-import { countText } from "../../src/estimate/words.ts";
+import { countText } from "../../src/base/words.ts";
 import type { Tick } from "../../src/viewer/types.ts";
+import { nameText, valueText } from "../../src/viewer/words.ts";
 import { colorOf, onScheme } from "../shared/colors.ts";
 import { button, el } from "../shared/dom.ts";
-import { nameText, valueText } from "./words.ts";
 
 /** Ticks that are kept. */
 const KEPT = 600;

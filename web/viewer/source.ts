@@ -16,19 +16,29 @@ export interface Source {
 
 /** The server that this page came from. */
 export class HttpSource implements Source {
+  /** Number of the snapshot that was had last. */
+  #last = 0;
+
   start(heard: Parameters<Source["start"]>[0]): void {
     // Connects again by itself when the connection is lost.
     const events = new EventSource("events");
     events.addEventListener("open", () => heard.connected(true));
     events.addEventListener("error", () => heard.connected(false));
-    events.addEventListener("hello", (event) => heard.hello(JSON.parse(event.data) as Hello));
+    events.addEventListener("hello", (event) => {
+      // Perhaps another program by now, that counts anew.
+      this.#last = 0;
+      heard.hello(JSON.parse(event.data) as Hello);
+    });
     events.addEventListener("message", (event) => heard.tick(JSON.parse(event.data) as Tick));
   }
 
   async frame(): Promise<Frame | null> {
     try {
-      const response = await fetch("snapshot");
-      return response.ok ? decodeFrame(await response.arrayBuffer()) : null;
+      const response = await fetch(`snapshot?after=${this.#last}`);
+      if (!response.ok) return null;
+      const frame = decodeFrame(await response.arrayBuffer());
+      this.#last = Number(response.headers.get("Snapshot-Number"));
+      return frame;
     } catch {
       return null;
     }

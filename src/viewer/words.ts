@@ -1,4 +1,4 @@
-import { bytesText, countText, timeText } from "../../src/estimate/words.ts";
+import { bytesText, countText, timeText } from "../base/index.ts";
 
 /** `pagesReclaimed` as `pages reclaimed`, `allocsRefused.ENOMEM` as `allocs refused: ENOMEM`. */
 export function nameText(name: string): string {

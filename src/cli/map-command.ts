@@ -1,0 +1,66 @@
+import { Command, Option } from "commander";
+import type { Frame } from "../viewer/index.ts";
+import type { Interruption } from "./interruption.ts";
+import { parseInteger } from "./sizes.ts";
+import { styleFor } from "./style.ts";
+
+const EXAMPLES = `
+Examples:
+  zbud map 4711                     the pool behind the viewer at this port
+  zbud map http://127.0.0.1:4711/
+  zbud map workload.jsonl           a trace's pool, at its end
+  zbud map workload.jsonl --at 500  after 500 of its operations
+
+Each page is a row of characters: its bytes from left to right, dark where
+objects lie, one shade for each of two neighbours.`;
+
+interface MapFlags {
+  at?: number;
+  pages: number;
+}
+
+/** `zbud map`. */
+export function mapCommand(interruption: Interruption): Command {
+  return new Command("map")
+    .description("Show one snapshot of a pool as text: a program's that has a viewer, or a trace's.")
+    .argument("<address-or-file>", "port or URL of a viewer, or a trace")
+    .addOption(
+      new Option("--at <number>", "operations of the trace to do (default: all)").argParser((text) =>
+        parseInteger(text, "--at", 0, 2 ** 31),
+      ),
+    )
+    .addOption(
+      new Option("--pages <number>", "pages to show, the first")
+        .default(256)
+        .argParser((text) => parseInteger(text, "--pages", 1, 2 ** 24)),
+    )
+    .addHelpText("after", EXAMPLES)
+    .action((what: string, flags: MapFlags) => runMap(what, flags, interruption.signal));
+}
+
+async function runMap(what: string, { at, pages }: MapFlags, signal: AbortSignal): Promise<void> {
+  const [{ mapLines }, { fetchFrame, viewerAddress }] = await Promise.all([
+    import("./map-text.ts"),
+    import("./viewer-client.ts"),
+  ]);
+  const url = viewerAddress(what);
+  const frame = url === null ? await frameOfTrace(what, at, signal) : await fetchFrame(url, signal);
+  const columns = process.stdout.columns ?? 100;
+  for (const line of mapLines(frame, pages, columns, styleFor(process.stdout)))
+    process.stdout.write(`${line}\n`);
+}
+
+async function frameOfTrace(file: string, at: number | undefined, signal: AbortSignal): Promise<Frame> {
+  const [{ readTraceFile }, { decodeFrame, encodeFrame, TracePlayer }] = await Promise.all([
+    import("./read-trace.ts"),
+    import("../viewer/index.ts"),
+  ]);
+  const trace = await readTraceFile(file, signal);
+  const player = new TracePlayer(trace);
+  try {
+    player.control({ do: "seek", value: Math.min(at ?? trace.operations.length, trace.operations.length) });
+    return decodeFrame(encodeFrame(player.snapshot()).buffer as ArrayBuffer);
+  } finally {
+    player.close();
+  }
+}

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ZbudPool } from "../../src/index.ts";
+import type { Tick, Viewable } from "../../src/viewer/types.ts";
+import { Watch } from "../../src/viewer/watch.ts";
+
+/** A thing whose looks take as long as told, on a clock of its own. */
+function slowThing(lookMs: number): { target: Viewable; clock: { now: number }; spent: () => number } {
+  const clock = { now: 0 };
+  let spent = 0;
+  const look = (): void => {
+    clock.now += lookMs;
+    spent += lookMs;
+  };
+  const target = {
+    stats: () => {
+      look();
+      return { pages: 1 };
+    },
+    snapshot: () => {
+      look();
+      return { type: "x", pageSize: 1, maxPages: 1, pages: [], lists: [], lru: [] };
+    },
+  };
+  return { target, clock, spent: () => spent };
+}
+
+suite("watching", () => {
+  test("looks take less than 1 % of the time, however slow they are and however often they are asked for", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    for (const lookMs of [0.01, 1, 20, 300]) {
+      const { target, clock, spent } = slowThing(lookMs);
+      const watch = new Watch(target, "slow", () => clock.now);
+      let ticks = 0;
+      const stop = watch.subscribe(() => {
+        ticks += 1;
+      });
+      let frames = 0;
+      const asking = async (): Promise<void> => {
+        const { number } = await watch.frame(frames);
+        assert.equal(number, frames + 1);
+        frames = number;
+      };
+      let asked = false;
+      const end = Math.max(60_000, lookMs * 2000);
+      while (clock.now < end) {
+        if (!asked) {
+          asked = true;
+          void asking().then(() => {
+            asked = false;
+          });
+        }
+        const before = clock.now;
+        t.mock.timers.tick(10);
+        clock.now = Math.max(clock.now, before + 10);
+        await Promise.resolve();
+      }
+      assert.ok(frames > 1 && ticks > 1, `${lookMs} ms a look: ${frames} frames, ${ticks} ticks`);
+      const share = spent() / clock.now;
+      assert.ok(share < 0.01, `${lookMs} ms a look: ${share} of the time`);
+      stop();
+    }
+  });
+
+  test("nobody is looked at for nobody", async () => {
+    let looks = 0;
+    const observers: unknown[] = [];
+    const target: Viewable = {
+      stats: () => {
+        looks += 1;
+        return {};
+      },
+      inspect: () => ({ page: 0 }),
+      observe: (observer) => {
+        observers.push(observer);
+      },
+    };
+    const watch = new Watch(target, "alone", () => performance.now());
+    await sleep(20);
+    assert.equal(looks, 0);
+    assert.deepEqual(observers, []);
+    const stop = watch.subscribe(() => {});
+    assert.equal(observers.length, 1);
+    stop();
+    stop();
+    assert.deepEqual(observers[1], null);
+    const seen = looks;
+    await sleep(600);
+    assert.equal(looks, seen);
+  });
+
+  test("pages that reclaim evicts from are told", () => {
+    const pool = new ZbudPool({
+      maxPages: 4,
+      onEvict: (handle, owner) => {
+        owner.free(handle);
+        return true;
+      },
+    });
+    const watch = new Watch(pool, "pool", () => performance.now());
+    const ticks: Tick[] = [];
+    const stop = watch.subscribe((tick) => ticks.push(tick));
+    assert.equal(watch.hello().reclaims, true);
+    const handle = pool.alloc(3000);
+    assert.ok(typeof handle === "number");
+    const { page } = pool.inspect(handle);
+    assert.equal(pool.reclaimPage(), "ok");
+    assert.deepEqual(watch.tick().evictedFrom, [page]);
+    assert.deepEqual(watch.tick().evictedFrom, []);
+    stop();
+    pool.close();
+  });
+
+  test("a pool that somebody else observes is watched without hearing of reclaims", () => {
+    const pool = new ZbudPool({ maxPages: 1 });
+    pool.observe({});
+    const watch = new Watch(pool, "pool", () => performance.now());
+    const stop = watch.subscribe(() => {});
+    assert.equal(watch.hello().reclaims, false);
+    assert.equal(watch.tick().counters.pages, 0);
+    stop();
+    pool.close();
+  });
+
+  test("a pool that is closed while it is watched harms nobody", async () => {
+    const pool = new ZbudPool({ maxPages: 1 });
+    const watch = new Watch(pool, "pool", () => performance.now());
+    const stop = watch.subscribe(() => {});
+    pool.close();
+    watch.soon();
+    await assert.rejects(watch.frame(0), { code: "ECLOSED" });
+    stop();
+  });
+});
