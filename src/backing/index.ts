@@ -6,6 +6,8 @@ export {
 export type { FileIo } from "./file/io.ts";
 export type { OpenedFile } from "./file/open.ts";
 export type { FileBackingOptions } from "./file/options.ts";
+export type { KeyvLike } from "./keyv/door.ts";
+export { KeyvBacking, type KeyvBackingOptions } from "./keyv/keyv-backing.ts";
 export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";
 export type {
   Backing,

@@ -1,5 +1,6 @@
 /** The modules of Node.js that the library uses where it finds them. */
 interface BuiltinModules {
+  "node:async_hooks": typeof import("node:async_hooks");
   "node:crypto": typeof import("node:crypto");
   "node:fs": typeof import("node:fs");
   "node:fs/promises": typeof import("node:fs/promises");

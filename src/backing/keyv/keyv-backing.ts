@@ -1,0 +1,314 @@
+import { integerOption, show, ZbudError } from "../../base/index.ts";
+import { checkKey, checkRecord, recordBytes, sameKey } from "../record.ts";
+import { required } from "../system.ts";
+import type {
+  Backing,
+  BackingKey,
+  BackingRecord,
+  BackingStats,
+  ReadOptions,
+  WriteOutcome,
+} from "../types.ts";
+import { waitAtMost } from "../wait.ts";
+import { type KeyvLike, StoreDoor } from "./door.ts";
+import { nameOf, seal, unseal, valueBytes } from "./envelope.ts";
+import { Health } from "./health.ts";
+import { Lanes } from "./lanes.ts";
+
+/** Memory of a key's lane: an estimate. */
+const LANE_BYTES = 400;
+
+/** What {@link KeyvBacking} takes. */
+export interface KeyvBackingOptions {
+  /**
+   * A Keyv, version 5 or 6, with a namespace that nothing else uses, since `clear()` clears it; or a storage
+   * adapter for one. Whoever made it closes it.
+   */
+  readonly store: KeyvLike;
+  /** What all keys begin with. Default `"zbud"`. */
+  readonly namespace?: string;
+  /** How long a call may take, in ms. Default 2000. */
+  readonly timeoutMs?: number;
+  /** Bytes of values under way; writes beyond it have the outcome `"EAGAIN"`. Default 16 MiB. */
+  readonly inFlightBytesMax?: number;
+  /** Bytes of a record at most. Default 16 MiB; some stores take less. */
+  readonly recordBytesMax?: number;
+  /**
+   * Keys that wait to be told to the store, at most. With one more delete, everything that was written before
+   * counts as gone. Default 16,384.
+   */
+  readonly pendingKeysMax?: number;
+  /** The time in ms since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/**
+ * Records in any Keyv store: Redis, Valkey, PostgreSQL, S3, … Several processes and machines may share one;
+ * the order of calls holds within each of them.
+ *
+ * A store that fails or does not answer gives errors and refusals, never old values: what could not be told
+ * to it is told when it is back, and until then reads of these keys are misses.
+ */
+export class KeyvBacking implements Backing {
+  readonly name = "keyv";
+  readonly isSync = false;
+  readonly recordBytesMax: number;
+  readonly #namespace: string;
+  readonly #timeoutMs: number;
+  readonly #inFlightBytesMax: number;
+  readonly #pendingKeysMax: number;
+  readonly #now: () => number;
+  readonly #door: StoreDoor;
+  readonly #health: Health;
+  readonly #lanes: Lanes;
+  /** Tells this store's records from those of other processes. */
+  readonly #writer: number;
+  #sequence = 0;
+  /** Own records up to this sequence, and others' up to this time, count as gone. */
+  #gone: { sequence: number; time: number } = { sequence: 0, time: Number.NEGATIVE_INFINITY };
+  #isClosed = false;
+  #closing: Promise<void> | null = null;
+  readonly #count = {
+    written: 0,
+    bytesWritten: 0,
+    read: 0,
+    bytesRead: 0,
+    deleted: 0,
+    refused: 0,
+    writesFailed: 0,
+    readsFailed: 0,
+    damaged: 0,
+  };
+
+  /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
+  constructor(options: KeyvBackingOptions) {
+    const { store, namespace = "zbud", now = Date.now } = options ?? {};
+    if (typeof namespace !== "string" || !/^[\w-]{1,64}$/.test(namespace)) {
+      throw new ZbudError(
+        "EINVAL",
+        `namespace must be 1 to 64 letters, digits, "-" or "_", not ${show(namespace)}`,
+      );
+    }
+    this.#namespace = namespace;
+    this.#timeoutMs = integerOption("timeoutMs", options.timeoutMs ?? 2000, 1, 2 ** 27);
+    this.#inFlightBytesMax = integerOption(
+      "inFlightBytesMax",
+      options.inFlightBytesMax ?? 2 ** 24,
+      4096,
+      2 ** 40,
+    );
+    this.recordBytesMax = integerOption("recordBytesMax", options.recordBytesMax ?? 2 ** 24, 1024, 2 ** 28);
+    this.#pendingKeysMax = integerOption("pendingKeysMax", options.pendingKeysMax ?? 16_384, 1, 2 ** 24);
+    this.#now = now;
+    this.#door = new StoreDoor(store);
+    this.#health = new Health(() => performance.now());
+    this.#lanes = new Lanes(this.#door, this.#health, {
+      timeoutMs: this.#timeoutMs,
+      lanesMax: this.#pendingKeysMax,
+      now,
+      overflow: () => this.#forget("EAGAIN"),
+    });
+    this.#writer = required("node:crypto", "a keyv store").randomBytes(4).readUInt32LE(0);
+  }
+
+  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+    for (const record of records) checkRecord(record);
+    return Promise.all(records.map((record) => this.#write(record)));
+  }
+
+  writeSync(_record: BackingRecord): WriteOutcome {
+    throw notSync();
+  }
+
+  readSync(_key: BackingKey): BackingRecord | null {
+    throw notSync();
+  }
+
+  async read(key: BackingKey, { signal }: ReadOptions = {}): Promise<BackingRecord | null> {
+    checkKey(key);
+    this.#live();
+    signal?.throwIfAborted();
+    const name = nameOf(this.#namespace, key);
+    if (this.#lanes.has(name)) return null;
+    if (!this.#health.admits()) {
+      this.#count.readsFailed++;
+      throw new ZbudError("EIO", "a read failed: the store is down, and will be tried again soon");
+    }
+    const value = await this.#get(name, signal);
+    if (value === undefined || value === null) return null;
+    const found = unseal(value);
+    if (found === null) {
+      this.#count.damaged++;
+      // Unless somebody said something new about the key meanwhile.
+      if (!this.#lanes.has(name) && !this.#isClosed) this.#lanes.delete(name);
+      throw new ZbudError("EBADMSG", `the value under ${show(name)} is damaged, and was given up`);
+    }
+    const { record, writer, writtenAt, sequence } = found;
+    const isGone = writer === this.#writer ? sequence <= this.#gone.sequence : writtenAt <= this.#gone.time;
+    if (isGone || !sameKey(record.key, key)) return null;
+    if (record.expiresAt !== 0 && record.expiresAt <= this.#now()) return null;
+    this.#count.read++;
+    this.#count.bytesRead += recordBytes(record);
+    return record;
+  }
+
+  has(key: BackingKey): boolean | "unknown" {
+    checkKey(key);
+    this.#live();
+    return this.#lanes.has(nameOf(this.#namespace, key)) ? false : "unknown";
+  }
+
+  delete(key: BackingKey): void {
+    checkKey(key);
+    this.#live();
+    this.#count.deleted++;
+    this.#lanes.delete(nameOf(this.#namespace, key));
+  }
+
+  /**
+   * Clears the store's namespace.
+   *
+   * @throws {ZbudError} (as a rejection) `EIO`, `ETIMEDOUT`: this process finds none of the records any more,
+   *   but others may, and so may this one after a restart.
+   */
+  async clear(): Promise<void> {
+    this.#live();
+    this.#forget("ECANCELED");
+    const release = this.#lanes.hold();
+    // What is written from now on is sent when the store is empty, however long that takes.
+    const clearing = this.#door.clear().finally(release);
+    const late = (): ZbudError =>
+      new ZbudError("ETIMEDOUT", `a clear did not end within ${this.#timeoutMs} ms`);
+    try {
+      await waitAtMost(clearing, this.#timeoutMs, late);
+      this.#health.succeeded();
+    } catch (error) {
+      this.#health.failed();
+      throw error;
+    }
+  }
+
+  async flush(): Promise<void> {
+    this.#live();
+    await this.#untilTold("a flush");
+  }
+
+  /**
+   * Waits until the store was told everything; the Keyv stays open.
+   *
+   * @throws {ZbudError} (as a rejection) `ETIMEDOUT` if the store did not take it in time: deleted records may
+   *   be found there by others.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  stats(): BackingStats {
+    const { written, bytesWritten, read, bytesRead, deleted, refused, ...rest } = this.#count;
+    return {
+      records: -1,
+      bytesUsed: -1,
+      bytesMax: Number.POSITIVE_INFINITY,
+      memoryBytes: this.#inFlightBytesMax + this.#lanes.count * LANE_BYTES,
+      bytesInFlight: this.#lanes.bytes,
+      recordsWritten: written,
+      bytesWritten,
+      recordsRead: read,
+      bytesRead,
+      recordsDeleted: deleted,
+      recordsDropped: 0,
+      writesRefused: refused,
+      writesFailed: rest.writesFailed,
+      readsFailed: rest.readsFailed,
+      recordsDamaged: rest.damaged,
+      isDown: this.#health.isDown,
+    };
+  }
+
+  #write(record: BackingRecord): WriteOutcome | Promise<WriteOutcome> {
+    if (this.#isClosed) return closedError();
+    const bytes = recordBytes(record);
+    const name = nameOf(this.#namespace, record.key);
+    const valueMax = valueBytes(bytes);
+    let refusal: WriteOutcome | null = null;
+    if (bytes > this.recordBytesMax) refusal = "EFBIG";
+    else if (this.#lanes.bytes + valueMax > this.#inFlightBytesMax) refusal = "EAGAIN";
+    else if (!this.#lanes.admits(name) || (this.#health.isDown && this.#health.waitMs > 0))
+      refusal = "EAGAIN";
+    if (refusal !== null) {
+      this.#count.refused++;
+      this.#lanes.delete(name);
+      return refusal;
+    }
+    const now = this.#now();
+    const value = seal(record, ++this.#sequence, this.#writer, now);
+    return new Promise((resolve) => {
+      const settle = (outcome: WriteOutcome): void => {
+        if (outcome === "ok") {
+          this.#count.written++;
+          this.#count.bytesWritten += value.length;
+        } else if (outcome instanceof ZbudError) this.#count.writesFailed++;
+        resolve(outcome);
+      };
+      this.#lanes.set(name, { value, expiresAt: record.expiresAt, bytes: value.length, settle });
+    });
+  }
+
+  async #get(name: string, signal: AbortSignal | undefined): Promise<unknown> {
+    const late = (): ZbudError =>
+      new ZbudError("ETIMEDOUT", `a read failed: the store did not answer within ${this.#timeoutMs} ms`);
+    try {
+      const value = await waitAtMost(this.#door.get(name), this.#timeoutMs, late, signal);
+      this.#health.succeeded();
+      this.#lanes.wake();
+      return value;
+    } catch (error) {
+      if (signal?.aborted === true && error === signal.reason) {
+        this.#health.unknown();
+        throw error;
+      }
+      this.#count.readsFailed++;
+      this.#health.failed();
+      throw error;
+    }
+  }
+
+  /** Nothing that was written up to now counts any more. */
+  #forget(verdict: WriteOutcome): void {
+    this.#gone = { sequence: this.#sequence, time: this.#now() };
+    this.#lanes.cancelAll(verdict);
+  }
+
+  async #untilTold(what: string): Promise<void> {
+    this.#lanes.wake();
+    const { count } = this.#lanes;
+    const late = (): ZbudError =>
+      new ZbudError(
+        "ETIMEDOUT",
+        `${what} did not end within ${this.#timeoutMs} ms: the store was not told of ${count} keys`,
+      );
+    await waitAtMost(this.#lanes.idle(), this.#timeoutMs, late);
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    try {
+      await this.#untilTold("the close");
+    } finally {
+      this.#lanes.stop();
+    }
+  }
+
+  #live(): void {
+    if (this.#isClosed) throw closedError();
+  }
+}
+
+function closedError(): ZbudError {
+  return new ZbudError("ECLOSED", "the backing store on keyv was closed");
+}
+
+function notSync(): ZbudError {
+  return new ZbudError("ENOTSUP", "a keyv store cannot answer synchronously; use write() and read()");
+}
