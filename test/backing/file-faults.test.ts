@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { statSync, truncateSync, unlinkSync } from "node:fs";
+import { describe, it } from "node:test";
+import { FileBacking, type FileBackingOptions, MemoryBacking } from "../../src/backing/index.ts";
+import { ZbudError } from "../../src/base/index.ts";
+import { checkRecordOf, keyOf, recordOf } from "./data.ts";
+import { FAULTS, type Fault, FaultPlan } from "./faults.ts";
+import { FaultyBacking } from "./faulty.ts";
+import { faultyIo } from "./faulty-io.ts";
+import { freshPath } from "./folder.ts";
+import { BackingModel } from "./model.ts";
+
+/** Another run: ZBUD_BACKING_SEED=N. */
+const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
+const CODES = ["EIO", "ENOSPC", "ETIMEDOUT", "EBADMSG"];
+const SMALL: FileBackingOptions = { maxFileBytes: 2 ** 20 };
+
+/** Short where a test waits for it; a busy machine must not come to feel it elsewhere. */
+function timeoutFor(fault: Fault): FileBackingOptions {
+  return { ...SMALL, timeoutMs: fault === "never" ? 150 : 20_000 };
+}
+
+/** A store whose file has faults from now on, not while it is opened. */
+async function openFaulty(plan: FaultPlan, options = SMALL, path = freshPath()): Promise<FileBacking> {
+  plan.stop();
+  const backing = await FileBacking.open(path, options, { io: faultyIo(plan) });
+  plan.start();
+  return backing;
+}
+
+describe("faults of the file", () => {
+  for (const fault of FAULTS) {
+    it(`${fault}, in every fifth call of a random run (seed ${SEED})`, async () => {
+      const plan = new FaultPlan(SEED, [fault]);
+      const backing = await openFaulty(plan, timeoutFor(fault));
+      const model = new BackingModel(backing, {
+        seed: SEED,
+        keys: 60,
+        lengthMax: 5000,
+        mayLose: true,
+        faults: CODES,
+      });
+      for (let round = 0; round < 4; round++) {
+        plan.start();
+        for (let step = 0; step < 150; step++) {
+          model.step();
+          if (step % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+          if (step % 40 === 0) backing.verify();
+        }
+        await model.settle();
+        await backing.flush().catch((error: unknown) => assert.ok(error instanceof ZbudError, String(error)));
+        // The fault ends: from here on all is well again.
+        plan.stop();
+        await model.settle();
+        await recovered(backing);
+        const key = 1000 + round;
+        await writesAgain(backing, key);
+        checkRecordOf(key, (await backing.read(keyOf(key))) ?? assert.fail("it was just written"));
+        await model.checkAll();
+        backing.verify();
+        assert.equal(backing.stats().bytesInFlight, 0);
+        assert.equal(backing.stats().isDown, false);
+      }
+      assert.ok(plan.made[fault] > 20, `${plan.made[fault]} faults were made`);
+      await backing.close();
+    });
+  }
+
+  it("at each call of a scene, one after the other", async () => {
+    for (const fault of FAULTS) {
+      for (let at = 0; at < 14; at++) await scene(FaultPlan.at(at, fault), fault, `${fault} at call ${at}`);
+    }
+  });
+
+  it("a write that never answers: ETIMEDOUT, EAGAIN meanwhile, and all well when it does", async () => {
+    const plan = FaultPlan.at(0, "never");
+    const backing = await openFaulty(plan, timeoutFor("never"));
+    const first = backing.write([recordOf(1, 1, 1000)]);
+    await new Promise((resolve) => setImmediate(resolve));
+    const second = backing.write([recordOf(2, 1, 1000)]);
+    const [outcome] = await first;
+    assert.ok(outcome instanceof ZbudError && outcome.code === "ETIMEDOUT");
+    await second;
+    assert.equal(backing.stats().isDown, true);
+    assert.ok(backing.stats().bytesInFlight > 0, "its memory is still in use");
+    assert.deepEqual(await backing.write([recordOf(1, 2, 1000)]), ["EAGAIN"]);
+    assert.equal(await backing.read(keyOf(1)), null);
+    await assert.rejects(backing.flush(), { code: "ETIMEDOUT" });
+    backing.verify();
+    plan.stop();
+    await recovered(backing);
+    assert.equal(backing.stats().bytesInFlight, 0);
+    await writesAgain(backing, 1);
+    assert.equal((await backing.read(keyOf(1)))?.version, 1);
+    backing.verify();
+    await backing.close();
+  });
+
+  it("a file that was removed while it was in use: all goes on", async () => {
+    const path = freshPath();
+    const backing = await FileBacking.open(path, SMALL);
+    await backing.write([recordOf(1, 1, 1000)]);
+    unlinkSync(path);
+    assert.deepEqual(await backing.write([recordOf(2, 1, 1000)]), ["ok"]);
+    for (const number of [1, 2])
+      checkRecordOf(number, (await backing.read(keyOf(number))) ?? assert.fail("a miss"));
+    assert.throws(() => FileBacking.attach(backing.share()), { code: "ENOENT" });
+    await backing.close();
+    const next = await FileBacking.open(path, SMALL);
+    assert.equal(next.opened?.found, "new");
+    await next.close();
+  });
+
+  it("a file that was cut short: damaged records, typed errors, and room again", async () => {
+    const path = freshPath();
+    const backing = await FileBacking.open(path, SMALL);
+    await backing.write([recordOf(1, 1, 1000), recordOf(2, 1, 1000)]);
+    const { size } = statSync(path);
+    truncateSync(path, 40_000);
+    await assert.rejects(backing.read(keyOf(2)), { code: "EBADMSG" });
+    assert.equal(await backing.read(keyOf(2)), null);
+    assert.equal(backing.stats().recordsDamaged, 1);
+    assert.deepEqual(await backing.write([recordOf(2, 2, 1000)]), ["ok"]);
+    assert.equal((await backing.read(keyOf(2)))?.version, 2);
+    assert.ok(size >= 40_000);
+    await backing.close();
+  });
+});
+
+/** What did not answer has ended. */
+async function recovered(backing: FileBacking): Promise<void> {
+  const start = performance.now();
+  while (backing.stats().isDown || backing.stats().bytesInFlight > 0) {
+    assert.ok(performance.now() - start < 20_000, "the store recovers when the fault ends");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** A write succeeds; a busy machine may be late once, where the time is short. */
+async function writesAgain(backing: FileBacking, key: number): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    const [outcome] = await backing.write([recordOf(key, 1, 500)]);
+    if (outcome === "ok") return;
+    assert.ok(tries < 20, `after the fault: ${String(outcome)}`);
+    await recovered(backing);
+  }
+}
+
+/** Some calls of each kind; whatever goes wrong is typed, and nothing is wrong with what is read. */
+async function scene(plan: FaultPlan, fault: Fault, what: string): Promise<void> {
+  const backing = await openFaulty(plan, timeoutFor(fault));
+  const typed = (error: unknown): null => {
+    assert.ok(error instanceof ZbudError && CODES.includes(error.code), `${what}: ${String(error)}`);
+    return null;
+  };
+  for (const number of [1, 2, 3]) {
+    await backing.write([recordOf(number, 1, 700 * number)]);
+    const read = await backing.read(keyOf(number)).catch(typed);
+    if (read !== null) assert.equal(checkRecordOf(number, read), 1, what);
+  }
+  await backing.flush().catch(typed);
+  backing.delete(keyOf(2));
+  backing.writeSync(recordOf(2, 2, 50));
+  for (const number of [1, 2, 3]) {
+    const read = await backing.read(keyOf(number)).catch(typed);
+    if (read !== null) assert.equal(checkRecordOf(number, read), number === 2 ? 2 : 1, what);
+  }
+  backing.verify();
+  plan.stop();
+  await recovered(backing);
+  await backing.flush();
+  await writesAgain(backing, 9);
+  await backing.close();
+}
+
+describe("the wrapper with faults keeps the contract of what it wraps", () => {
+  it(`in a random run, seed ${SEED}`, async () => {
+    const plan = new FaultPlan(SEED);
+    const backing = new FaultyBacking(new MemoryBacking(), plan);
+    const model = new BackingModel(backing, {
+      seed: SEED,
+      keys: 30,
+      lengthMax: 500,
+      mayLose: true,
+      faults: CODES,
+    });
+    for (let step = 0; step < 800; step++) {
+      model.step();
+      if (step % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await model.checkAll();
+    for (const fault of FAULTS) assert.ok(plan.made[fault] > 10, fault);
+    await backing.close();
+  });
+});
