@@ -123,7 +123,8 @@ describe("a file that is opened again", () => {
         ...system,
         // From some write on, nothing reaches the file, and the last one does in part: the power went.
         write: async (file, bytes, position) => {
-          if (--left === 0) await system.write(file, bytes.subarray(0, Math.min(30, bytes.length >> 1)), position);
+          if (--left === 0)
+            await system.write(file, bytes.subarray(0, Math.min(30, bytes.length >> 1)), position);
           return left > 0 ? await system.write(file, bytes, position) : bytes.length;
         },
       };
