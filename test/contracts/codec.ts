@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import type { Codec } from "../../src/codecs/index.ts";
 import { GUARD, guarded, sample, untouched } from "../codecs/data.ts";
+import { CAN_SHARE } from "./sharing.ts";
 
 /** What differs between codecs. */
 export interface CodecFacts {
@@ -180,14 +181,16 @@ export function codecContract(facts: CodecFacts, make: () => Codec): void {
 const VIEWS: Record<string, (length: number) => Uint8Array> = {
   "a Buffer": (length) => Buffer.alloc(length),
   "a view at an odd offset": (length) => new Uint8Array(new ArrayBuffer(length + 9), 3, length),
-  "a SharedArrayBuffer": (length) => new Uint8Array(new SharedArrayBuffer(length + 8), 5, length),
   "a resizable buffer": (length) =>
     new Uint8Array(new ArrayBuffer(length, { maxByteLength: length + 65_536 }), 0, length),
   "a length-tracking view": (length) =>
     new Uint8Array(new ArrayBuffer(length, { maxByteLength: length + 65_536 })),
-  "a growable SharedArrayBuffer": (length) =>
-    new Uint8Array(new SharedArrayBuffer(length, { maxByteLength: length + 65_536 })),
 };
+if (CAN_SHARE) {
+  VIEWS["a SharedArrayBuffer"] = (length) => new Uint8Array(new SharedArrayBuffer(length + 8), 5, length);
+  VIEWS["a growable SharedArrayBuffer"] = (length) =>
+    new Uint8Array(new SharedArrayBuffer(length, { maxByteLength: length + 65_536 }));
+}
 
 /** Accepts a {@link ZbudError} of one code. */
 export function isCode(code: string): (error: unknown) => boolean {

@@ -2,16 +2,18 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { isSharedBuffer } from "../../src/base/index.ts";
 import { createPageMemory } from "../../src/memory/index.ts";
+import { SHARING } from "../contracts/sharing.ts";
 import { isCode } from "../contracts/zpool/facts.ts";
 
 describe("page memory", () => {
-  for (const shared of [false, true]) {
+  for (const shared of SHARING) {
     describe(shared ? "shared" : "not shared", () => {
       it("gives at least the pages asked for, and they can be touched to the last byte", () => {
         for (const pageSize of [64, 3328, 4096, 2 ** 20]) {
           const memory = createPageMemory(pageSize, 20, shared);
-          assert.equal(memory.buffer instanceof SharedArrayBuffer, shared);
+          assert.equal(isSharedBuffer(memory.buffer), shared);
           for (const count of [1, 2, 3, 20]) {
             const committed = memory.commit(count);
             assert.ok(committed >= count && committed <= 20, `${committed} pages for ${count}`);
@@ -79,7 +81,7 @@ describe("page memory", () => {
   });
 
   it("ENOMEM for a range of addresses that no system has", () => {
-    for (const shared of [false, true]) {
+    for (const shared of SHARING) {
       assert.throws(() => createPageMemory(2 ** 20, 2 ** 40, shared), isCode("ENOMEM", "maxPages"));
     }
   });

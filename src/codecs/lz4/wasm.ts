@@ -39,5 +39,13 @@ export function instantiate(): Lz4Exports {
 
 /** The embedded module's bytes. */
 export function embeddedModule(): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(LZ4_MODULE), (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(LZ4_MODULE.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = (digitAt(2 * i) << 4) | digitAt(2 * i + 1);
+  return bytes;
+}
+
+/** One hexadecimal digit: "0" is 48, "a" is 97. */
+function digitAt(index: number): number {
+  const code = LZ4_MODULE.charCodeAt(index);
+  return code < 58 ? code - 48 : code - 87;
 }

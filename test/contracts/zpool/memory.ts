@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { SHARING } from "../sharing.ts";
 import { assertObject, fillUp, finish, type PoolMaker, put, type ZpoolFacts } from "./facts.ts";
 
 /** What a pool says of its memory, and what it gives back. */
@@ -88,7 +89,7 @@ export function memoryContract(facts: ZpoolFacts, make: PoolMaker): void {
     });
 
     it("trims without touching what is stored", () => {
-      for (const shared of [false, true]) {
+      for (const shared of SHARING) {
         const pool = make({ maxPages: 1024, shared });
         const handles = fillUp(pool, 1000, 1024 * objectsPerPageMax);
         const kept = handles.splice(handles.length >>> 1, 3);

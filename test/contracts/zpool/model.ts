@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import type { Zpool } from "../../../src/zpool/index.ts";
+import { CAN_SHARE } from "../sharing.ts";
 import { assertObject, finish, isCode, type PoolMaker, type ZpoolFacts } from "./facts.ts";
 
 const STEPS = 600;
@@ -49,7 +50,7 @@ class Run {
     const pageSize = [1024, 2048, 4096][this.#prng.below(3)];
     this.#most = facts.objectBytesMax(pageSize);
     const onEvict = (handle: Handle): boolean => this.#evict(handle);
-    this.#pool = make({ maxPages: this.#pagesMax, pageSize, shared: seed % 4 === 0, onEvict });
+    this.#pool = make({ maxPages: this.#pagesMax, pageSize, shared: CAN_SHARE && seed % 4 === 0, onEvict });
   }
 
   step(): void {

@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
+import { SHARING } from "../../contracts/sharing.ts";
 import { assertFill, finish, take } from "./helpers.ts";
 
 const PAGE_SIZE = 2 ** 20;
 const PAGES = 8192;
 
 describe("a pool of 8 GiB", () => {
-  for (const shared of [false, true]) {
+  for (const shared of SHARING) {
     it(`holds objects on both sides of 2^31 and 2^32 bytes (shared: ${shared})`, () => {
       const pool = new ZbudPool({ maxPages: PAGES, pageSize: PAGE_SIZE, shared });
       const large = PAGE_SIZE - 2 * (PAGE_SIZE / 64);

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { CAN_SHARE, SHARING } from "../../contracts/sharing.ts";
 import { Lockstep } from "./lockstep.ts";
 import { runSeed } from "./run.ts";
 import { ENDINGS, GEOMETRIES, prngOf, SIDE_ACTS, SIZE_PROFILES, STEP_KINDS, stepOf } from "./steps.ts";
@@ -21,7 +22,7 @@ const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const arbitraryPlan = fc.record({
   geometry: fc.constantFrom(...GEOMETRIES),
   maxPages: fc.integer({ min: 1, max: 24 }),
-  shared: fc.boolean(),
+  shared: fc.constantFrom(...SHARING),
   evicts: fc.constantFrom(true, true, true, false),
   sizes: fc.constantFrom(...SIZE_PROFILES),
   sideActs: fc.uniqueArray(fc.constantFrom(...SIDE_ACTS), { minLength: 1 }),
@@ -95,7 +96,7 @@ describe("ZbudPool against its model", () => {
         pageSize: 2 ** 20,
         chunkOrder,
         maxPages: 4,
-        shared: seed === 2,
+        shared: CAN_SHARE && seed === 2,
         evicts: true,
         sizes: "edges",
         weights,

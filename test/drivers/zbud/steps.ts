@@ -1,6 +1,7 @@
 /** What a random run consists of: a pool's shape, a mix of operations, and the operations. */
 
 import { Prng } from "../../../src/base/index.ts";
+import { CAN_SHARE } from "../../contracts/sharing.ts";
 
 /** Kinds of operation. A run turns some of them off, so that rare states are reached. */
 export const STEP_KINDS = [
@@ -96,7 +97,7 @@ export function planOf(prng: Prng): RunPlan {
     pageSize,
     chunkOrder,
     maxPages: pick(prng, [1, 2, 4, 5, 6, 8, 12, 24]),
-    shared: prng.chance(0.2),
+    shared: prng.chance(0.2) && CAN_SHARE,
     evicts: prng.chance(0.9),
     sizes: pick(prng, SIZE_PROFILES),
     weights,

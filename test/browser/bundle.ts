@@ -1,0 +1,107 @@
+/** Bundles sources and tests for a browser. */
+
+import { readFileSync } from "node:fs";
+import { join, posix, relative, sep } from "node:path";
+import { build, type OutputChunk, type Plugin } from "rolldown";
+import { ROOT } from "../../scripts/tools.ts";
+import { stringLiteral, walkSyntax } from "../meta/sources.ts";
+
+const SHIMS = join(ROOT, "test/browser/page/shims");
+/** What stands for Node's modules in the tests' own code. Sources get none: they must not need them. */
+const SHIM_OF: Record<string, string> = {
+  "node:assert/strict": join(SHIMS, "assert.ts"),
+  "node:fs": join(SHIMS, "fs.ts"),
+  "node:test": join(SHIMS, "test.ts"),
+};
+
+/** The tests' own code. */
+const TESTS = join(ROOT, "test") + sep;
+
+const ENTRY = "\0entry";
+
+/** How {@link bundle} does it. */
+export interface BundleOptions {
+  minify?: boolean;
+  /** Where the entry's relative imports begin; the project's folder if absent. */
+  folder?: string;
+}
+
+/**
+ * Bundles one program into one file.
+ *
+ * @param program - its text; it imports from the project's folder, `./src/index.ts`.
+ * @throws {Error} if a source imports a module of Node, or anything is missing.
+ */
+export async function bundle(program: string, options: BundleOptions = {}): Promise<string> {
+  const { output } = await build({
+    input: ENTRY,
+    cwd: ROOT,
+    platform: "browser",
+    write: false,
+    logLevel: "silent",
+    treeshake: { moduleSideEffects: hasSideEffects },
+    plugins: [entryPlugin(program, options.folder ?? ROOT), shimPlugin],
+    output: { format: "esm", codeSplitting: false, minify: options.minify ?? false },
+  });
+  return (output[0] as OutputChunk).code;
+}
+
+const { sideEffects } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  sideEffects: string[];
+};
+
+/** What package.json says of the built modules holds for their sources. */
+function hasSideEffects(id: string): boolean {
+  const source = relative(ROOT, id).split(sep).join("/");
+  if (!source.startsWith("src/")) return true;
+  return sideEffects.includes(source.replace(/^src/, "./dist").replace(/\.ts$/, ".js"));
+}
+
+function entryPlugin(program: string, folder: string): Plugin {
+  return {
+    name: "entry",
+    resolveId: (id, importer) => {
+      if (id === ENTRY) return ENTRY;
+      return importer === ENTRY && id.startsWith("./") ? join(folder, id) : null;
+    },
+    load: (id) => (id === ENTRY ? { code: program, moduleType: "ts" } : null),
+  };
+}
+
+const shimPlugin: Plugin = {
+  name: "shims",
+  resolveId: (id, importer) => {
+    if (!id.startsWith("node:")) return null;
+    const shim = importer?.startsWith(TESTS) ? SHIM_OF[id] : undefined;
+    if (shim === undefined) throw new Error(`${importer} imports ${id}, which browsers do not have`);
+    return shim;
+  },
+  transform: (code, id) => {
+    const isTest = id.startsWith(TESTS) && !id.startsWith(SHIMS);
+    const globals = [
+      ...(/\bBuffer\./.test(code) ? ["Buffer"] : []),
+      ...(/\bprocess\./.test(code) ? ["process"] : []),
+    ];
+    if (!isTest || globals.length === 0) return null;
+    return `import { ${globals.join(", ")} } from "${join(SHIMS, "globals.ts")}";${code}`;
+  },
+};
+
+/** Whether a test file, or what it imports, needs more of Node than the shims have. */
+export function needsNode(file: string, seen: Set<string> = new Set()): boolean {
+  if (seen.has(file)) return false;
+  seen.add(file);
+  const specifiers: string[] = [];
+  walkSyntax(file, readFileSync(join(ROOT, file), "utf8"), (node) => {
+    const isImport =
+      /^(?:Import(?:Declaration|Expression)|ExportNamedDeclaration|ExportAllDeclaration)$/.test(node.type);
+    const specifier =
+      isImport && node.importKind !== "type" && node.exportKind !== "type" ? node.source : null;
+    const name = stringLiteral(specifier);
+    if (name !== undefined) specifiers.push(name);
+  });
+  return specifiers.some((name) => {
+    if (name.startsWith("node:")) return !(name in SHIM_OF);
+    return name.startsWith(".") && needsNode(posix.join(posix.dirname(file), name), seen);
+  });
+}

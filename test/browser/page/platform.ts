@@ -1,0 +1,36 @@
+/** Shared memory in browsers: there in isolated pages, and a clear refusal elsewhere. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ZbudPool } from "../../../src/drivers/index.ts";
+import { attachZpool, createZpool, zpoolTypes } from "../../../src/zpool/index.ts";
+import { isCode } from "../../contracts/zpool/facts.ts";
+
+describe("shared: true", () => {
+  if (crossOriginIsolated) {
+    it("shares a pool of every driver between two views of it", () => {
+      for (const type of zpoolTypes()) {
+        const pool = createZpool(type, { maxPages: 16, shared: true });
+        const other = attachZpool(pool.share());
+        const handle = pool.malloc(100);
+        if (typeof handle === "string") assert.fail(handle);
+        pool.write(handle, new Uint8Array(100).fill(5));
+        const bytes = new Uint8Array(100);
+        assert.equal(other.read(handle, bytes), 100);
+        assert.deepEqual(bytes, new Uint8Array(100).fill(5));
+        other.free(handle);
+        pool.verify();
+        other.close();
+        pool.close();
+      }
+    });
+  } else {
+    it("is ENOTSUP, and says which headers it needs", () => {
+      const refusal = isCode("ENOTSUP", "Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy");
+      assert.throws(() => new ZbudPool({ maxPages: 16, shared: true }), refusal);
+      for (const type of zpoolTypes()) {
+        assert.throws(() => createZpool(type, { maxPages: 16, shared: true }), refusal, type);
+      }
+    });
+  }
+});

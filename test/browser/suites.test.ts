@@ -1,0 +1,93 @@
+/** The library's own tests, run by Chromium: on the main thread and in a worker, isolated or not. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { Browser } from "playwright-core";
+import { filesUnder } from "../../scripts/tools.ts";
+import { bundle, needsNode } from "./bundle.ts";
+import { launchChromium } from "./chromium.ts";
+import { failuresOf, type Place, runTests, testFiles } from "./run.ts";
+import { serve } from "./server.ts";
+
+/** Where the tests of what runs in browsers lie. Of these, the files that need nothing of Node are run. */
+const FOLDERS = [
+  "base",
+  "memory",
+  "zpool",
+  "pool",
+  "drivers",
+  "engine",
+  "trace",
+  "store",
+  "cache",
+  "backing",
+];
+/** Faults of the memory source do not depend on the engine, and at each allocation in turn take minutes there. */
+const ONLY_IN_NODE = ["test/drivers/zbud/faults.test.ts"];
+/** Tests that are not to drop out of the list by an import of Node's. */
+const MUST_RUN = [
+  "test/drivers/zbud/contract.test.ts",
+  "test/drivers/zbud/property.test.ts",
+  "test/trace/fixtures.test.ts",
+  "test/zpool/registry.test.ts",
+];
+
+const suites = filesUnder("test", ".test.ts").filter(
+  (file) => FOLDERS.includes(file.split("/")[1]) && !ONLY_IN_NODE.includes(file) && !needsNode(file),
+);
+const OWN = ["test/browser/page/codecs.ts", "test/browser/page/platform.ts"];
+/** Everything runs in the two places that differ most; contracts and traces run in all four. */
+const everything = [...suites, ...OWN];
+const contracts = [...suites.filter((file) => /contract|fixtures/.test(file)), ...OWN];
+
+describe("in Chromium", () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await launchChromium();
+  });
+  after(() => browser.close());
+
+  it("every test that has to run there does", () => {
+    for (const file of MUST_RUN) assert.ok(suites.includes(file), `${file} needs Node now`);
+  });
+
+  for (const isolated of [true, false]) {
+    const kind = isolated ? "a cross-origin isolated page" : "a page that is not isolated";
+    describe(kind, () => {
+      for (const place of ["the main thread", "a worker"] satisfies Place[]) {
+        const tests = isolated === (place === "a worker") ? everything : contracts;
+        it(`${place} passes the tests of ${tests.length} files`, { timeout: 300_000 }, async (t) => {
+          const server = await serve(await testFiles(tests), isolated);
+          const results = await runTests(browser, server.origin, place);
+          await server.close();
+          t.diagnostic(`${results.length} tests in Chromium ${browser.version()}, ${place} of ${kind}`);
+          assert.ok(results.length > 100, `only ${results.length} tests ran`);
+          assert.equal(failuresOf(results), "");
+        });
+      }
+    });
+  }
+
+  it("a main thread shares a lock and a pool with workers", async () => {
+    const files = await testFiles(["test/browser/page/lock.ts"]);
+    const helper = await bundle(
+      'import { work } from "./test/browser/page/lock.ts"; onmessage = ({ data }) => work(data);',
+    );
+    const server = await serve((path) => (path === "/tests/helper.js" ? helper : files(path)), true);
+    const results = await runTests(browser, server.origin, "the main thread");
+    await server.close();
+    assert.equal(results.length, 3);
+    assert.equal(failuresOf(results), "");
+  });
+
+  it("a test that fails there fails here", async () => {
+    const server = await serve(await testFiles(["test/browser/page/planted.ts"]), false);
+    const results = await runTests(browser, server.origin, "the main thread");
+    await server.close();
+    assert.equal(results.length, 20);
+    assert.deepEqual(
+      results.filter(({ outcome }) => outcome !== "failed").map(({ name }) => name),
+      [],
+    );
+  });
+});
