@@ -74,7 +74,7 @@ export class ObjectPool implements DriverPool {
   /** Filled anew at each use, so that reading and writing need no object of their own. */
   readonly #place: Place = { page: 0, pageByte: 0, offset: 0, size: 0, offset2: 0, size2: 0 };
   /** Copies that `map` gave out for writing, where objects move. */
-  readonly #copies = new Map<Handle, Uint8Array>();
+  readonly #copies: Map<Handle, Uint8Array> | null;
 
   /** @throws {ZbudError} `EBUSY` if as many threads as a shared pool takes are at it. */
   constructor({ table, memory, layout, shape, allocatorOf, onEvict }: ObjectPoolParts) {
@@ -85,6 +85,7 @@ export class ObjectPool implements DriverPool {
     this.#locked = table[W_LOCKING] === LOCK_OWN ? new LockedAllocator(table, allocatorOf) : null;
     this.#allocator = this.#locked ?? allocatorOf(table[W_LOCKING] === LOCK_CALLER ? 1 : 0);
     this.#objectBytesMax = this.#allocator.objectBytesMax | 0;
+    this.#copies = this.#allocator.moves ? new Map() : null;
     this.#reclaims = new Reclaims(this.#allocator, onEvict, this);
   }
 
@@ -207,7 +208,7 @@ export class ObjectPool implements DriverPool {
    */
   free(handle: Handle): void {
     if (typeof handle !== "number" || !this.#allocator.free(handle)) throw this.#handleError(handle);
-    if (this.#copies.size > 0) this.#copies.delete(handle);
+    if (this.#copies !== null) this.#copies.delete(handle);
     if (this.#observer !== null) this.#observer.onFree?.(handle);
   }
 
@@ -226,7 +227,7 @@ export class ObjectPool implements DriverPool {
     if (mode !== "rw" && mode !== "ro") {
       throw new ZbudError("EINVAL", `an object is mapped "rw" or "ro", not ${show(mode)}`);
     }
-    if (!this.#allocator.moves) return viewOf(this.#memory, offset, size);
+    if (this.#copies === null) return viewOf(this.#memory, offset, size);
     const copy = this.#copies.get(handle) ?? new Uint8Array(size + size2);
     this.read(handle, copy);
     if (mode === "rw") this.#copies.set(handle, copy);
@@ -236,9 +237,9 @@ export class ObjectPool implements DriverPool {
   /** Ends what {@link map} began: where that gave a copy for writing, writes it back. */
   unmap(handle: Handle): void {
     this.#placeOf(handle);
-    const copy = this.#copies.get(handle);
+    const copy = this.#copies?.get(handle);
     if (copy === undefined) return;
-    this.#copies.delete(handle);
+    this.#copies?.delete(handle);
     this.write(handle, copy);
   }
 
@@ -418,7 +419,7 @@ export class ObjectPool implements DriverPool {
     this.#observer = null;
     this.#reclaims.close();
     this.#table = new Int32Array(0);
-    this.#copies.clear();
+    this.#copies?.clear();
     this.#memory.close();
   }
 

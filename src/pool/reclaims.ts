@@ -86,7 +86,11 @@ export class Reclaims {
         let pages = 0;
         let pageBytes = 0;
         try {
-          this.#evictAll(token);
+          const positions = this.#allocator.positions(token);
+          let goesOn = true; // until the handler refuses an object: that spares the rest
+          for (let position = 0; position < positions && goesOn; position++) {
+            goesOn = this.#evict(token, position);
+          }
         } finally {
           if (!this.#closed) {
             pageBytes = this.#allocator.pageBytesOf(token);
@@ -118,16 +122,9 @@ export class Reclaims {
     this.#underWay = 0;
   }
 
-  /** Offers the objects of what is under reclaim to the handler, until it refuses one: that spares the rest. */
-  #evictAll(token: number): void {
-    const positions = this.#allocator.positions(token);
-    for (let position = 0; position < positions && !this.#closed; position++) {
-      if (!this.#evict(token, position)) return;
-    }
-  }
-
   /** Offers one object, if there is one at this position. False: it was refused. */
   #evict(token: number, position: number): boolean {
+    if (this.#closed) return false;
     const handle = this.#allocator.objectAt(token, position);
     if (handle === null) return true;
     if (this.observer !== null) this.observer.onEvictStart?.(handle);
