@@ -85,9 +85,9 @@ export class Reclaims {
         this.#underWay++;
         let pages = 0;
         let pageBytes = 0;
+        let goesOn = true; // until the handler refuses an object: that spares the rest
         try {
           const positions = this.#allocator.positions(token);
-          let goesOn = true; // until the handler refuses an object: that spares the rest
           for (let position = 0; position < positions && goesOn; position++) {
             goesOn = this.#evict(token, position);
           }

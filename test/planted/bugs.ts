@@ -15,7 +15,8 @@ export interface PlantedBug {
 }
 
 const ALLOCATOR = "src/drivers/zbud/allocator.ts";
-const POOL = "src/drivers/zbud/zbud-pool.ts";
+const POOL = "src/pool/object-pool.ts";
+const RECLAIMS = "src/pool/reclaims.ts";
 const PLACES = "src/drivers/zbud/places.ts";
 const ZPOOL = "src/zpool/zpool.ts";
 
@@ -108,13 +109,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "a page that was not emptied goes to the tail of the LRU",
     file: ALLOCATOR,
     find: `    this.#putOnLru(row);
-    return false;`,
+    return 0;`,
     replace: `    const prev = table[W_LRU | LRU_PREV];
     table[row | LRU_PREV] = prev;
     table[row | LRU_NEXT] = W_LRU;
     table[prev | LRU_NEXT] = row;
     table[W_LRU | LRU_PREV] = row;
-    return false;`,
+    return 0;`,
   },
   {
     name: "reclaim takes the page at the head of the LRU",
@@ -131,59 +132,52 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "the first buddy begins at the reserved chunk",
     file: PLACES,
-    find: "* chunkSize : chunkSize,",
-    replace: "* chunkSize : 0,",
+    find: "* chunkSize : chunkSize);",
+    replace: "* chunkSize : 0);",
   },
   {
     name: "map gives whole chunks",
     file: PLACES,
-    find: "size: buddy & SIZE_MASK,",
-    replace: "size: (buddy >> SIZE_BITS) * chunkSize,",
+    find: "into.size = buddy & SIZE_MASK;",
+    replace: "into.size = (buddy >> SIZE_BITS) * chunkSize;",
   },
   {
     name: "the last buddy is offered though the first was refused",
-    file: POOL,
-    find: "if (this.#evict(row, 0)) this.#evict(row, 1);",
-    replace: `this.#evict(row, 0);
-        this.#evict(row, 1);`,
+    file: RECLAIMS,
+    find: "goesOn = this.#evict(token, position);",
+    replace: "this.#evict(token, position);",
   },
   {
     name: "the last buddy is offered before the first",
-    file: POOL,
-    find: "if (this.#evict(row, 0)) this.#evict(row, 1);",
-    replace: "if (this.#evict(row, 1)) this.#evict(row, 0);",
+    file: RECLAIMS,
+    find: "goesOn = this.#evict(token, position);",
+    replace: "goesOn = this.#evict(token, positions - 1 - position);",
   },
   {
     name: "what the handler throws leaves the page under reclaim",
-    file: POOL,
+    file: RECLAIMS,
     find: `        } finally {
           if (!this.#closed) {
-            released`,
+            pageBytes`,
     replace: `        } catch (error) {
-          this.#reclaims--;
+          this.#underWay--;
           throw error;
         }
         {
           if (!this.#closed) {
-            released`,
+            pageBytes`,
   },
   {
     name: "one try more than asked for",
-    file: POOL,
+    file: RECLAIMS,
     find: "for (let tried = 0; tried < retries; tried++) {",
     replace: "for (let tried = 0; tried <= retries; tried++) {",
   },
   {
     name: "a handler that lies is believed",
-    file: POOL,
-    find: `          if (this.#evict(row, 0)) this.#evict(row, 1);
-        } finally {
-          if (!this.#closed) {
-            released = this`,
-    replace: `          released = this.#evict(row, 0) && this.#evict(row, 1);
-        } finally {
-          if (!this.#closed) {
-            this`,
+    file: RECLAIMS,
+    find: "            pages = this.#allocator.endReclaim(token);",
+    replace: "            pages = Math.max(this.#allocator.endReclaim(token), goesOn ? 1 : 0);",
   },
   {
     name: "a freed place keeps its generation",
@@ -224,11 +218,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a page under reclaim is released by a free",
     file: ALLOCATOR,
-    find: "if (table[row | LRU_PREV] < FREE) return true; // the reclaim settles the page",
-    replace: `if (table[row | LRU_PREV] < FREE) {
-      if (table[row | SIZES | (buddy ^ 1)] === 0) this.#releasePage(row);
-      return true;
-    }`,
+    find: "if (table[row | LRU_PREV] > FREE) {",
+    replace: "if (table[row | LRU_PREV] !== FREE) {",
   },
   {
     name: "pageCount does not go down when a page is released",
