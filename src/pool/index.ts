@@ -1,5 +1,5 @@
 export type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
-export { badBuffers, openSharedTable, type SharedPool } from "./attach.ts";
+export { badBuffers, driverIn, openSharedTable, type SharedPool } from "./attach.ts";
 export { type HandleLayout, handleLayoutOf, nextPoolNumber, SLOTS_MAX, TAG_BITS } from "./handle.ts";
 export { LockedAllocator } from "./locked-allocator.ts";
 export { ObjectPool, type ObjectPoolParts } from "./object-pool.ts";

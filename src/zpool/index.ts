@@ -15,6 +15,7 @@ export type {
   MapMode,
   ObjectPlace,
   ObjectSpan,
+  PageSizeRange,
   PageSnapshot,
   PoolFootprint,
   PoolObserver,

@@ -127,7 +127,7 @@ export interface PoolFootprint {
 }
 
 /** Options that shape a pool's pages; `pageSize` and `maxPages`, and what the driver has of its own. */
-export type PoolShape = Readonly<Record<string, number | readonly number[]>> & {
+export type PoolShape = Readonly<Record<string, number | readonly PageSizeRange[]>> & {
   readonly pageSize: number;
   readonly maxPages: number;
   readonly chunkOrder?: number;
@@ -161,6 +161,11 @@ export interface DriverPool {
   trim(): number;
   /** Moves at most `movesMax` objects together, so that pages are released; none where nothing moves. */
   compact(movesMax?: number): CompactResult;
+  /**
+   * Chooses page sizes for new objects anew; only a driver with pages of several sizes has it. See
+   * {@link Zpool.refit}.
+   */
+  refit?(pageSizes?: readonly (number | PageSizeRange)[]): PageSizeRange[] | "EAGAIN";
   inspect(handle: Handle): ObjectPlace;
   /** Fills in where the object's bytes are in {@link memoryBytes}, for those who copy them by ranges. */
   locate(handle: Handle, into: ObjectSpan): void;
@@ -177,6 +182,14 @@ export interface DriverPool {
   threadGone(threadId: number): void;
   observe(observer: PoolObserver | null): void;
   close(): void;
+}
+
+/** One page size of several, and which objects go to its pages: those above the range before, up to `sizeMax`. */
+export interface PageSizeRange {
+  /** Bytes. */
+  pageSize: number;
+  /** Bytes. */
+  sizeMax: number;
 }
 
 /** Options that every driver takes; a driver may take more. */

@@ -7,6 +7,7 @@ import type {
   DriverPool,
   MapMode,
   ObjectPlace,
+  PageSizeRange,
   PoolObserver,
   PoolShape,
   PoolSnapshot,
@@ -47,6 +48,12 @@ export interface SharedZpool {
 export interface CreateZpoolOptions extends ZpoolOptions {
   /** Chunks a page = `2^chunkOrder` (zbud). */
   chunkOrder?: number;
+  /** Pages of one to four sizes, or of sizes that fit what is stored (zbud, with `maxBytes`). */
+  pageSizes?: readonly (number | PageSizeRange)[] | "fit";
+  /** Sizes of objects to fit the page sizes to (zbud, with `pageSizes: "fit"`). */
+  sample?: ArrayLike<number>;
+  /** How many objects are stored before the page sizes are fitted to them, if there is no sample (zbud). */
+  warmUp?: number;
   /**
    * Called by `shrink` for each object to evict. To evict, save what is to be saved, call
    * `pool.free(handle)` and return true; to keep it, return false.
@@ -249,6 +256,28 @@ export class Zpool {
    */
   compact(movesMax?: number): CompactResult {
     return this.#pool.compact(movesMax);
+  }
+
+  /**
+   * Chooses the page sizes for new objects anew, where the driver has pages of several sizes: what is stored
+   * drifts. Objects stay where they are, and their handles valid; pages of sizes that are given up come back as
+   * they are reclaimed or freed. The pool's limit in bytes holds all the while.
+   *
+   * @param pageSizes - the new ones, as the option of zbud; default: what fits the sizes stored lately.
+   * @returns the page sizes from here on; or `"EAGAIN"` if too many earlier ones still hold objects, and then
+   *   nothing changed.
+   * @throws {ZbudError} `ENOTSUP` if this pool's pages are all of one size; `EINVAL` for impossible sizes, or
+   *   if none are given and nothing was stored yet.
+   */
+  refit(pageSizes?: readonly (number | PageSizeRange)[]): PageSizeRange[] | "EAGAIN" {
+    if (this.#closed) throw new ZbudError("ECLOSED", "this pool was closed; make a new one");
+    if (this.#pool.refit === undefined) {
+      throw new ZbudError(
+        "ENOTSUP",
+        `this pool of type ${show(this.type)} has pages of one size; make one of type "zbud" with pageSizes`,
+      );
+    }
+    return this.#pool.refit(pageSizes);
   }
 
   /** Where an object lies. */

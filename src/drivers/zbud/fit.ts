@@ -1,9 +1,7 @@
 import { integerOption, show, ZbudError } from "../../base/index.ts";
-import type { PageMemory } from "../../memory/index.ts";
-import { handleLayoutOf, LOCK_NONE, W_PAGE_COUNT } from "../../pool/index.ts";
-import { ZbudAllocator } from "./allocator.ts";
 import { CHUNK_ORDER_MAX, CHUNK_ORDER_MIN, geometryOf, PAGE_SIZE_MAX, PAGES_MAX } from "./geometry.ts";
-import { createPageTable, headerBytesOf, ROW_BYTES } from "./page-table.ts";
+import { pagesFor } from "./packing.ts";
+import { headerBytesOf, ROW_BYTES } from "./page-table.ts";
 
 /** Sizes that a search looks at; more are thinned out evenly, and the result is then taken from all. */
 const SEARCH_SIZES_MAX = 10_000;
@@ -43,7 +41,7 @@ export interface FitResult extends FittedPageSize {
 
 /**
  * Finds the page size with which zbud needs least memory for objects of the given sizes, by storing them,
- * in their order, in a pool of each candidate size. Nothing is written: only the page table works.
+ * in their order, in pages of each candidate size. Nothing is written.
  *
  * @param sizes - compressed sizes in bytes, in the order in which they come.
  * @throws {ZbudError} `EINVAL` if there are none or more than 2^24, one is not a positive integer, or `unfitBytes` is missing
@@ -94,7 +92,8 @@ function checkFitOptions(options: FitOptions): void {
   }
 }
 
-function largestOf(sizes: ArrayLike<number>): number {
+/** Checks sizes; gives the largest. */
+export function largestOf(sizes: ArrayLike<number>): number {
   if (typeof sizes !== "object" || sizes === null || typeof sizes.length !== "number") {
     throw new ZbudError("EINVAL", `sizes must be an array of numbers, not ${show(sizes)}`);
   }
@@ -118,42 +117,25 @@ function largestOf(sizes: ArrayLike<number>): number {
 }
 
 /** At most `most` of the sizes, at even distances. */
-function thin(sizes: ArrayLike<number>, most: number): ArrayLike<number> {
+export function thin(sizes: ArrayLike<number>, most: number): ArrayLike<number> {
   if (sizes.length <= most) return sizes;
   return Float64Array.from({ length: most }, (_, i) => sizes[Math.floor((i * sizes.length) / most)]);
 }
 
-/** Memory whose bytes nobody touches. */
-const NO_MEMORY: PageMemory = {
-  buffer: new ArrayBuffer(0),
-  commit: (pageCount) => pageCount,
-  trim: (pageCount) => pageCount,
-  close: () => {},
-};
-
-/** Stores all sizes on a page table of their own. */
+/** Stores all sizes in pages of one size. */
 function simulate(
   sizes: ArrayLike<number>,
   pageSize: number,
   chunkOrder: number,
   unfitBytes: number,
 ): FittedPageSize {
-  const geometry = geometryOf(pageSize, chunkOrder, sizes.length);
-  const table = createPageTable(geometry, LOCK_NONE);
-  const allocator = new ZbudAllocator(
-    table,
-    geometry,
-    handleLayoutOf(2 * geometry.maxPages, 0),
-    NO_MEMORY,
-    0,
-  );
-  let unfit = 0;
-  for (let i = 0; i < sizes.length; i++) {
-    if (sizes[i] > geometry.objectBytesMax) unfit++;
-    else allocator.alloc(sizes[i]);
-  }
-  const pages = table[W_PAGE_COUNT];
+  const geometry = geometryOf(pageSize, chunkOrder, 1);
+  const most = geometry.objectBytesMax;
+  const isAllFit = largestOf(sizes) <= most;
+  const fitting = isAllFit ? sizes : Array.from(sizes).filter((size) => size <= most);
+  const pages = pagesFor(fitting, pageSize, chunkOrder);
+  const unfit = sizes.length - fitting.length;
   const bytes =
     headerBytesOf(geometry) + pages * (pageSize + ROW_BYTES) + (unfit === 0 ? 0 : unfit * unfitBytes);
-  return { pageSize, pages, objects: sizes.length - unfit, unfit, bytes };
+  return { pageSize, pages, objects: fitting.length, unfit, bytes };
 }

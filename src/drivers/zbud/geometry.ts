@@ -46,6 +46,6 @@ export function geometryOf(pageSize: number, chunkOrder: number, maxPages: numbe
 }
 
 /** Whole chunks that an object of `size` bytes takes. */
-export function chunksOf(geometry: Geometry, size: number): number {
+export function chunksOf(geometry: Pick<Geometry, "chunkSize">, size: number): number {
   return Math.ceil(size / geometry.chunkSize);
 }

@@ -90,7 +90,8 @@ export function repairTable(
   table[W_INTENT] = 0;
 }
 
-function finishIntent(table: PageTable, firstRow: number, generationMask: number): void {
+/** Undoes the alloc, or completes the free, that the note tells of. */
+export function finishIntent(table: PageTable, firstRow: number, generationMask: number): void {
   const slot = table[W_INTENT] - 1;
   if (slot < 0) return;
   const row = firstRow + ((slot >> 1) << ROW_SHIFT);

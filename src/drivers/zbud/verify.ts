@@ -128,7 +128,11 @@ export function verifyTable(table: PageTable, geometry: Geometry, reclaims: numb
 }
 
 /** Checks one buddy's word; gives its chunks. */
-function checkBuddy(word: number, geometry: Geometry, page: number): number {
+export function checkBuddy(
+  word: number,
+  geometry: Pick<Geometry, "chunkSize" | "objectBytesMax">,
+  page: number,
+): number {
   const size = word & SIZE_MASK;
   const chunks = word >> SIZE_BITS;
   if (word !== 0) {
@@ -139,7 +143,7 @@ function checkBuddy(word: number, geometry: Geometry, page: number): number {
 }
 
 /** Walks a circular list from its head, at most `most` rows; checks I4 at each; gives how many there were. */
-function walk(
+export function walk(
   table: PageTable,
   head: number,
   nextOf: number,
@@ -162,7 +166,8 @@ function walk(
   return count;
 }
 
-function check(condition: boolean, what: string, value?: number): void {
+/** @throws {ZbudError} `ECORRUPT` */
+export function check(condition: boolean, what: string, value?: number): void {
   if (!condition) {
     throw new ZbudError(
       "ECORRUPT",

@@ -153,7 +153,7 @@ export function objectContract(facts: ZpoolFacts, make: PoolMaker): void {
       const handles = [100, 2000, 500, 3000].map((size) => put(pool, size, 1));
       for (const handle of handles) {
         const { page, offset, size } = pool.inspect(handle);
-        assert.ok(Number.isInteger(page) && page >= 0 && page < 16);
+        assert.ok(Number.isInteger(page) && page >= 0 && page < pool.shape.maxPages);
         assert.ok(Number.isInteger(offset) && offset >= 0 && offset < pool.pageSize);
         assert.equal(size, pool.sizeOf(handle));
       }

@@ -4,44 +4,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, ZbudError } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { createPageMemory, type PageMemory } from "../../../src/memory/index.ts";
-import { assertFill, finish, freeIt, fullSnapshot, take, takeFilled } from "./helpers.ts";
+import { createPageMemory } from "../../../src/memory/index.ts";
+import { assertFill, FaultyMemory, finish, freeIt, fullSnapshot, take, takeFilled } from "./helpers.ts";
 import { Lockstep } from "./lockstep.ts";
 import { planOf, prngOf, stepOf } from "./steps.ts";
-
-/** Memory that is asked for each single page, and refuses when `refuses` says so. */
-class FaultyMemory implements PageMemory {
-  asked = 0;
-  refused = 0;
-  readonly #inner: PageMemory;
-  readonly #refuses: (asked: number) => boolean;
-
-  constructor(inner: PageMemory, refuses: (asked: number) => boolean) {
-    this.#inner = inner;
-    this.#refuses = refuses;
-  }
-
-  get buffer(): ArrayBuffer | SharedArrayBuffer {
-    return this.#inner.buffer;
-  }
-
-  commit(pageCount: number): number {
-    if (this.#refuses(this.asked++)) {
-      this.refused++;
-      return 0;
-    }
-    return this.#inner.commit(pageCount) === 0 ? 0 : pageCount;
-  }
-
-  trim(pageCount: number): number {
-    this.#inner.trim(pageCount);
-    return pageCount;
-  }
-
-  close(): void {
-    this.#inner.close();
-  }
-}
 
 function faultyPool(
   maxPages: number,

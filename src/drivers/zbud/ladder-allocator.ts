@@ -1,0 +1,353 @@
+import type { Handle } from "../../base/index.ts";
+import type { PageMemory } from "../../memory/index.ts";
+import type { Allocator, HandleLayout, ObjectVisitor, Place, Table } from "../../pool/index.ts";
+import * as pools from "../../pool/index.ts";
+import type { PageSizeRange, PoolSnapshot, PoolStats } from "../../zpool/index.ts";
+import { repairLadder } from "./ladder-repair.ts";
+import * as ladders from "./ladder-table.ts";
+import { verifyLadder } from "./ladder-verify.ts";
+import { eachRow, ladderSnapshotOf, ladderStatsOf } from "./ladder-views.ts";
+import * as lists from "./lists.ts";
+import * as tables from "./page-table.ts";
+import { openRungs, rungsAlive } from "./rungs.ts";
+import { Segments } from "./segments.ts";
+
+// See allocator.ts for why these are bound here.
+const { FREE, GENERATIONS, LIST_NEXT, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZE_MASK, SIZES, W_LRU } = tables;
+const {
+  OPEN_WORDS,
+  R_BITMAP,
+  R_CHUNK_SIZE,
+  R_HEADS,
+  R_PAGE_COUNT,
+  R_PAGE_SIZE,
+  S_HIGH,
+  S_OWNER,
+  S_USED,
+  W_HISTOGRAM,
+  W_INTENT_GENERATION,
+  W_OPEN,
+  W_SKIPS,
+  W_STARVED,
+  W_VICTIM,
+  W_WARM_UP,
+  W_WHICH,
+} = ladders;
+const { TAG_BITS: TAG_SHIFT, W_INTENT } = pools;
+const { findList, putOnList, putOnLru, takeOffList, takeOffLru } = lists;
+
+/** Pages from the LRU's tail among which one of a starving rung is looked for. */
+const TAIL_PAGES = 32;
+/** How often in turn the page at the tail may be passed over for one. */
+const SKIPS_MAX = 32;
+
+/**
+ * zbud over pages of several sizes: each object goes to the rung of its size range, and
+ * there to the tightest gap. One LRU holds the pages of all rungs. What is where is told in ladder-table.ts.
+ */
+export class LadderAllocator implements Allocator {
+  readonly objectBytesMax: number;
+  readonly moves = false;
+  readonly #geometry: ladders.LadderGeometry;
+  #table: Table;
+  readonly #counters: Float64Array;
+  readonly #segments: Segments;
+  #pageBound = 0;
+  readonly #firstRow: number = 0;
+  readonly #rowsMask: number = 0;
+  readonly #chunkCount: number = 0;
+  readonly #bitmapWords: number = 0;
+  readonly #histogramInverse: number = 0.5;
+  readonly #tag: number = 0;
+  readonly #slotMask: number = 0;
+  readonly #generationUnit: number = 0.5;
+  readonly #generationMask: number = 0;
+  readonly #seat: number = 0;
+
+  /** @param seat - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
+  constructor(
+    table: Table,
+    geometry: ladders.LadderGeometry,
+    layout: HandleLayout,
+    memory: PageMemory,
+    seat: number,
+  ) {
+    this.#table = table;
+    this.#geometry = geometry;
+    this.#counters = new Float64Array(table.buffer, 0, pools.COUNTERS_END);
+    this.#segments = new Segments(table, geometry, memory, layout.firstGeneration);
+    this.objectBytesMax = geometry.objectBytesMax;
+    this.#pageBound = (geometry.segments << geometry.rowsShift) | 0;
+    this.#firstRow = ladders.ladderFirstRowOf(geometry) | 0;
+    this.#rowsMask = ((1 << geometry.rowsShift) - 1) | 0;
+    this.#chunkCount = geometry.chunkCount | 0;
+    this.#bitmapWords = ((geometry.chunkCount + 31) >> 5) | 0;
+    this.#histogramInverse = 1 / ladders.histogramStepOf(geometry.objectBytesMax);
+    this.#tag = layout.tag | 0;
+    this.#slotMask = layout.slotMask | 0;
+    this.#generationUnit = layout.generationUnit;
+    this.#generationMask = layout.generationMask | 0;
+    this.#seat = seat | 0;
+  }
+
+  alloc(size: number): Handle | null {
+    const table = this.#table;
+    table[W_HISTOGRAM + (((size - 0.5) * this.#histogramInverse) | 0)]++;
+    if (table[W_WARM_UP] > 1) table[W_WARM_UP]--;
+    const open = W_OPEN + table[W_WHICH] * OPEN_WORDS;
+    const end = open + 2 * table[open];
+    // Where the rung of this size finds no memory, those of larger ones may have a gap; not a page: that would
+    // take from them what is to become a segment of the first.
+    let first = true;
+    for (let at = open + 1; at < end; at += 2) {
+      if (size > table[at]) continue;
+      const place = this.#placeIn(table[at + 1], size, first);
+      first = false;
+      if (place !== 0) return this.#handleAt(place & ~7, place & 1);
+    }
+    return null;
+  }
+
+  free(handle: Handle): boolean {
+    const table = this.#table;
+    const slot = (handle >>> TAG_SHIFT) & this.#slotMask;
+    const page = slot >> 1;
+    if (page >= this.#pageBound) return false;
+    const buddy = slot & 1;
+    const row = this.#firstRow + (page << ROW_SHIFT);
+    if (table[row | SIZES | buddy] === 0 || this.#handleAt(row, buddy) !== handle) return false;
+    if (this.#seat !== 0) this.#intend(row, buddy);
+    table[row | SIZES | buddy] = 0;
+    table[row | GENERATIONS | buddy] = (table[row | GENERATIONS | buddy] + 1) & this.#generationMask;
+    if (table[row | LRU_PREV] > FREE) {
+      const rung = table[this.#segments.of(row) + S_OWNER];
+      const other = table[row | SIZES | (buddy ^ 1)];
+      if (other === 0) {
+        takeOffList(table, rung + R_HEADS, rung + R_BITMAP, row);
+        takeOffLru(table, row);
+        this.#segments.release(row);
+      } else {
+        this.#list(rung, row, other);
+      }
+    } // else the reclaim settles the page
+    if (this.#seat !== 0) table[W_INTENT] = 0;
+    return true;
+  }
+
+  find(handle: Handle): number {
+    const slot = (handle >>> TAG_SHIFT) & this.#slotMask;
+    const page = slot >> 1;
+    if (page >= this.#pageBound) return 0;
+    const buddy = slot & 1;
+    const row = this.#firstRow + (page << ROW_SHIFT);
+    const word = row | SIZES | buddy;
+    return this.#table[word] !== 0 && this.#handleAt(row, buddy) === handle ? word : 0;
+  }
+
+  place(word: number, into: Place): void {
+    const table = this.#table;
+    const rowIndex = (word - this.#firstRow) >> ROW_SHIFT;
+    const segment = this.#segments.of(word);
+    const rung = table[segment + S_OWNER];
+    const pageSize = table[rung + R_PAGE_SIZE];
+    const chunkSize = table[rung + R_CHUNK_SIZE];
+    const buddy = table[word]; // last: another thread may free the object meanwhile
+    const isLast = (word & (SIZES | 1)) === (SIZES | 1);
+    into.page = rowIndex;
+    into.pageByte =
+      this.#segments.indexOf(segment) * this.#geometry.segmentBytes + (rowIndex & this.#rowsMask) * pageSize;
+    into.offset = into.pageByte + (isLast ? pageSize - (buddy >> SIZE_BITS) * chunkSize : chunkSize);
+    into.size = buddy & SIZE_MASK;
+    into.size2 = 0;
+  }
+
+  /**
+   * The page at the tail of the LRU; but while a rung starves, what helps that.
+   */
+  startReclaim(): number {
+    const table = this.#table;
+    let row = table[W_LRU | LRU_PREV];
+    if (row === W_LRU) return 0;
+    if (table[W_STARVED] !== 0) row = this.#rowFor(table[W_STARVED], row);
+    if (table[row | SIZES] === 0 || table[row | SIZES | 1] === 0) {
+      const rung = table[this.#segments.of(row) + S_OWNER];
+      takeOffList(table, rung + R_HEADS, rung + R_BITMAP, row);
+    }
+    takeOffLru(table, row);
+    table[row | LRU_PREV] = -Math.max(this.#seat, 1);
+    return row;
+  }
+
+  positions(): number {
+    return 2;
+  }
+
+  objectAt(row: number, buddy: number): Handle | null {
+    return this.#table[row | SIZES | buddy] === 0 ? null : this.#handleAt(row, buddy);
+  }
+
+  pageBytesOf(row: number): number {
+    return this.#table[this.#table[this.#segments.of(row) + S_OWNER] + R_PAGE_SIZE];
+  }
+
+  endReclaim(row: number): number {
+    const table = this.#table;
+    const first = table[row | SIZES];
+    const last = table[row | SIZES | 1];
+    if (first === 0 && last === 0) {
+      this.#segments.release(row);
+      return 1;
+    }
+    if (first === 0 || last === 0) this.#list(table[this.#segments.of(row) + S_OWNER], row, first | last);
+    putOnLru(table, row);
+    return 0;
+  }
+
+  endReclaims(): void {
+    const table = this.#table;
+    const mark = -Math.max(this.#seat, 1);
+    eachRow(table, this.#geometry, (row) => {
+      if (table[row | LRU_PREV] === mark) this.endReclaim(row);
+    });
+  }
+
+  trim(): void {
+    this.#segments.trim();
+  }
+
+  count(counter: number, by: number): void {
+    this.#counters[counter] += by;
+  }
+
+  close(): void {
+    this.#pageBound = 0;
+    this.#table = new Int32Array(0);
+  }
+
+  repair(isGone: (seat: number) => boolean): void {
+    repairLadder(this.#table, this.#geometry, this.#generationMask, isGone);
+  }
+
+  pageBytes(): number {
+    const table = this.#table;
+    let bytes = 0;
+    for (const rung of rungsAlive(table, this.#geometry)) {
+      bytes += table[rung + R_PAGE_COUNT] * table[rung + R_PAGE_SIZE];
+    }
+    return bytes;
+  }
+
+  objects(visit: ObjectVisitor): void {
+    const table = this.#table;
+    eachRow(table, this.#geometry, (row) => {
+      for (let buddy = 0; buddy < 2; buddy++) {
+        const word = table[row | SIZES | buddy];
+        if (word !== 0) visit(this.#handleAt(row, buddy), word & SIZE_MASK);
+      }
+    });
+  }
+
+  stats(): PoolStats {
+    return ladderStatsOf(this.#table, this.#counters, this.#geometry);
+  }
+
+  snapshot(): PoolSnapshot {
+    return ladderSnapshotOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
+  }
+
+  verify(reclaims: number | null): void {
+    verifyLadder(this.#table, this.#geometry, reclaims);
+  }
+
+  /** As {@link openRungs}. */
+  open(ranges: readonly PageSizeRange[]): boolean {
+    return openRungs(this.#table, this.#geometry, ranges);
+  }
+
+  /** Puts an object into the tightest gap of a rung, else into a new page if it may. `row | buddy`, or 0. */
+  #placeIn(rung: number, size: number, mayTake: boolean): number {
+    const table = this.#table;
+    const heads = rung + R_HEADS;
+    const bitmap = rung + R_BITMAP;
+    // (size - 0.5) / chunkSize is never within 2^-20 of an integer, so its floor is exact in doubles.
+    const chunks = (((size - 0.5) / table[rung + R_CHUNK_SIZE]) | 0) + 1;
+    const list = findList(table, bitmap, this.#bitmapWords, chunks);
+    let row: number;
+    let buddy = 0;
+    if (list < this.#chunkCount) {
+      row = table[(heads + (list << 1)) | LIST_NEXT];
+      takeOffList(table, heads, bitmap, row);
+      takeOffLru(table, row);
+      buddy = table[row | SIZES] === 0 ? 0 : 1;
+    } else {
+      row = mayTake ? this.#segments.take(rung) : FREE;
+      if (row === FREE) return 0;
+      putOnList(table, heads, bitmap, row, this.#chunkCount - 1 - chunks);
+    }
+    if (this.#seat !== 0) this.#intend(row, buddy);
+    table[row | SIZES | buddy] = size | (chunks << SIZE_BITS);
+    putOnLru(table, row);
+    if (this.#seat !== 0) table[W_INTENT] = 0;
+    return row | buddy;
+  }
+
+  /** Lists a page whose one object has this word. */
+  #list(rung: number, row: number, word: number): void {
+    putOnList(this.#table, rung + R_HEADS, rung + R_BITMAP, row, this.#chunkCount - 1 - (word >> SIZE_BITS));
+  }
+
+  /**
+   * Which page to reclaim while a rung starves: one of its own near the LRU's tail; but now and then, and where
+   * there is none, those of one segment of another rung, until that is empty. What is at the tail can so not stay
+   * there for ever. Pages of a rung that was closed go first.
+   */
+  #rowFor(starved: number, tail: number): number {
+    const table = this.#table;
+    let victim = table[W_VICTIM];
+    if (victim === 0 || table[victim + S_OWNER] === 0 || table[victim + S_OWNER] === starved) {
+      const isClosed = !this.#isOpen(table[this.#segments.of(tail) + S_OWNER]);
+      victim = isClosed ? this.#segments.of(tail) : 0;
+      let own = 0;
+      let row = tail;
+      for (let i = 0; i < TAIL_PAGES && row !== W_LRU && !isClosed; i++) {
+        const segment = this.#segments.of(row);
+        if (table[segment + S_OWNER] === starved) own = own === 0 ? row : own;
+        else if (victim === 0 || table[segment + S_USED] < table[victim + S_USED]) victim = segment;
+        row = table[row | LRU_PREV];
+      }
+      if (own !== 0 && (victim === 0 || table[W_SKIPS] < SKIPS_MAX)) {
+        table[W_SKIPS] += own === tail ? 0 : 1;
+        return own;
+      }
+      table[W_SKIPS] = 0;
+      table[W_VICTIM] = victim;
+    }
+    const first = this.#segments.firstRowOf(victim);
+    const end = first + (table[victim + S_HIGH] << ROW_SHIFT);
+    for (let row = first; row < end; row += 1 << ROW_SHIFT) if (table[row | LRU_PREV] > FREE) return row;
+    return tail;
+  }
+
+  /** Whether new objects go to this rung. */
+  #isOpen(rung: number): boolean {
+    const table = this.#table;
+    const open = W_OPEN + table[W_WHICH] * OPEN_WORDS;
+    const end = open + 2 * table[open];
+    let at = open + 2;
+    while (at <= end && table[at] !== rung) at += 2;
+    return at <= end;
+  }
+
+  /** Notes which place changes now, so that another thread can make it whole if this one dies meanwhile. */
+  #intend(row: number, buddy: number): void {
+    const table = this.#table;
+    table[W_INTENT_GENERATION] = table[row | GENERATIONS | buddy];
+    table[W_INTENT] = (((row - this.#firstRow) >> (ROW_SHIFT - 1)) | buddy) + 1;
+  }
+
+  /** The handle of what lies, or will lie, in this place of the page. */
+  #handleAt(row: number, buddy: number): Handle {
+    const low = ((row - this.#firstRow) << (TAG_SHIFT - ROW_SHIFT + 1)) | (buddy << TAG_SHIFT) | this.#tag;
+    return (this.#table[row | GENERATIONS | buddy] * this.#generationUnit + low) as Handle;
+  }
+}

@@ -1,0 +1,66 @@
+import {
+  badBuffers,
+  DRIVER_LADDER,
+  openSharedTable,
+  type SharedPool,
+  SLOTS_MAX,
+  seatsWordsOf,
+  type Table,
+  W_INTENT,
+  W_LOCKING,
+} from "../../pool/index.ts";
+import { CHUNK_ORDER_MAX, CHUNK_ORDER_MIN } from "./geometry.ts";
+import {
+  type LadderGeometry,
+  ladderWordsOf,
+  OPEN_MAX,
+  openRungsOf,
+  W_CHUNK_ORDER,
+  W_OBJECT_BYTES_MAX,
+  W_ROWS_SHIFT,
+  W_SEGMENT_BYTES,
+  W_SEGMENT_HIGH,
+  W_SEGMENTS,
+  W_WHICH,
+} from "./ladder-table.ts";
+
+/**
+ * Opens the table of a shared ladder.
+ *
+ * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
+ *   a ladder of this layout.
+ */
+export function openLadder(shared: SharedPool): { table: Table; geometry: LadderGeometry } {
+  const table = openSharedTable(shared, DRIVER_LADDER);
+  const chunkOrder = table[W_CHUNK_ORDER];
+  const segmentBytes = table[W_SEGMENT_BYTES];
+  const segments = table[W_SEGMENTS];
+  const rowsShift = table[W_ROWS_SHIFT];
+  const objectBytesMax = table[W_OBJECT_BYTES_MAX];
+  const isPossible =
+    chunkOrder >= CHUNK_ORDER_MIN &&
+    chunkOrder <= CHUNK_ORDER_MAX &&
+    segmentBytes > 0 &&
+    segments > 0 &&
+    rowsShift >= 0 &&
+    segments * 2 ** (rowsShift + 1) <= SLOTS_MAX &&
+    objectBytesMax > 0 &&
+    objectBytesMax < segmentBytes;
+  if (!isPossible) throw badBuffers("their geometry is impossible");
+  const chunkCount = 2 ** chunkOrder;
+  const geometry = { chunkOrder, chunkCount, segmentBytes, segments, rowsShift, objectBytesMax };
+  if (table.length !== ladderWordsOf(geometry) + seatsWordsOf(table[W_LOCKING])) {
+    throw badBuffers("the table's length is not its geometry's");
+  }
+  if (shared.pages.byteLength !== segmentBytes * segments) {
+    throw badBuffers("the length of the pages is not their geometry's");
+  }
+  const slots = segments << (rowsShift + 1);
+  if (table[W_INTENT] > slots) throw badBuffers(`its note says ${table[W_INTENT]}`);
+  if (table[W_SEGMENT_HIGH] < 0 || table[W_SEGMENT_HIGH] > segments) {
+    throw badBuffers("more segments in use than there are");
+  }
+  const open = (table[W_WHICH] & ~1) === 0 ? openRungsOf(table).length : 0;
+  if (open < 1 || open > OPEN_MAX) throw badBuffers(`it has ${open} page sizes`);
+  return { table, geometry };
+}

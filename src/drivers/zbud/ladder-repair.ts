@@ -1,0 +1,168 @@
+import { type Table, W_INTENT, W_PAGE_COUNT } from "../../pool/index.ts";
+import {
+  FULLNESS_STEPS,
+  firstSegmentOf,
+  type LadderGeometry,
+  ladderFirstRowOf,
+  R_BITMAP,
+  R_HEADS,
+  R_PAGE_COUNT,
+  R_SEGMENT_PAGES,
+  R_SEGMENTS,
+  RUNGS_MAX,
+  rungOf,
+  S_FREE,
+  S_HIGH,
+  S_NEXT,
+  S_OWNER,
+  S_USED,
+  SEGMENT_SHIFT,
+  W_SEGMENT_FREE,
+  W_SEGMENT_HIGH,
+  W_STARVED,
+  W_VICTIM,
+} from "./ladder-table.ts";
+import { putOnList, putOnLru } from "./lists.ts";
+import { FREE, LIST_NEXT, LRU_NEXT, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZES, W_LRU } from "./page-table.ts";
+import { finishIntent } from "./repair.ts";
+import { clearRung } from "./rungs.ts";
+import { headOf, putOn, stepOf } from "./segments.ts";
+
+/** What a row is, by its sizes and its mark. */
+const IDLE = 0;
+const LISTED = 1;
+const RECLAIMED = 2;
+
+/**
+ * As `repairTable` of a pool with one size. What is never half written here is, besides sizes, generations, marks
+ * and the note: the owner and S_HIGH of each segment, the segments' high-water mark, the records of the rungs that
+ * are open or own a segment, and which list of open rungs holds. A segment without a page in use is nobody's
+ * afterwards. Lists, counts, bitmaps and free pages are built anew; the LRU keeps what order its links still tell.
+ */
+export function repairLadder(
+  table: Table,
+  geometry: LadderGeometry,
+  generationMask: number,
+  isGone: (seat: number) => boolean,
+): void {
+  finishIntent(table, ladderFirstRowOf(geometry), generationMask);
+  const gone = new Map<number, boolean>();
+  const kindOf = (row: number): number => {
+    const seat = -table[row | LRU_PREV];
+    if (seat > 0) {
+      if (!gone.has(seat)) gone.set(seat, isGone(seat));
+      if (gone.get(seat) === false) return RECLAIMED;
+    }
+    return (table[row | SIZES] | table[row | SIZES | 1]) === 0 ? IDLE : LISTED;
+  };
+
+  const listed: number[] = [];
+  const ownerOf = new Map<number, number>();
+  eachSegment(table, geometry, (segment, firstRow, endRow) => {
+    for (let row = firstRow; row < endRow; row += 1 << ROW_SHIFT) {
+      if (kindOf(row) !== LISTED) continue;
+      listed.push(row);
+      ownerOf.set(row, table[segment + S_OWNER]);
+    }
+  });
+  const order = salvageOrder(table, listed);
+
+  for (let i = 0; i < RUNGS_MAX; i++) {
+    clearRung(table, geometry, rungOf(geometry, i));
+  }
+  table[W_LRU | LRU_NEXT] = W_LRU;
+  table[W_LRU | LRU_PREV] = W_LRU;
+  table[W_SEGMENT_FREE] = 0;
+  table[W_STARVED] = 0;
+  table[W_VICTIM] = 0;
+  let pages = 0;
+  eachSegment(table, geometry, (segment, firstRow, endRow) => {
+    pages += settleSegment(table, segment, firstRow, endRow, kindOf);
+  });
+  for (let i = order.length - 1; i >= 0; i--) {
+    const row = order[i];
+    putOnLru(table, row);
+    const first = table[row | SIZES];
+    const last = table[row | SIZES | 1];
+    if (first !== 0 && last !== 0) continue;
+    const rung = ownerOf.get(row) as number;
+    const list = geometry.chunkCount - 1 - ((first | last) >> SIZE_BITS);
+    putOnList(table, rung + R_HEADS, rung + R_BITMAP, row, list);
+  }
+  table[W_PAGE_COUNT] = pages;
+  table[W_INTENT] = 0;
+}
+
+/** From the last to the first: `visit` gets the rows that its owner has used; none if it has no owner. */
+function eachSegment(
+  table: Table,
+  geometry: LadderGeometry,
+  visit: (segment: number, firstRow: number, endRow: number) => void,
+): void {
+  for (let i = table[W_SEGMENT_HIGH] - 1; i >= 0; i--) {
+    const segment = firstSegmentOf(geometry) + (i << SEGMENT_SHIFT);
+    const firstRow = ladderFirstRowOf(geometry) + (i << (geometry.rowsShift + ROW_SHIFT));
+    const rows = table[segment + S_OWNER] === 0 ? 0 : table[segment + S_HIGH];
+    visit(segment, firstRow, firstRow + (rows << ROW_SHIFT));
+  }
+}
+
+/** Puts the free pages of a segment in order, and the segment where it belongs. Gives its pages in use. */
+function settleSegment(
+  table: Table,
+  segment: number,
+  firstRow: number,
+  endRow: number,
+  kindOf: (row: number) => number,
+): number {
+  let used = 0;
+  table[segment + S_FREE] = FREE;
+  for (let row = endRow - (1 << ROW_SHIFT); row >= firstRow; row -= 1 << ROW_SHIFT) {
+    if (kindOf(row) !== IDLE) {
+      used++;
+    } else {
+      table[row | LRU_PREV] = FREE;
+      table[row | LIST_NEXT] = table[segment + S_FREE];
+      table[segment + S_FREE] = row;
+    }
+  }
+  table[segment + S_USED] = used;
+  if (used === 0) {
+    table[segment + S_OWNER] = 0;
+    table[segment + S_NEXT] = table[W_SEGMENT_FREE];
+    table[W_SEGMENT_FREE] = segment;
+    return 0;
+  }
+  const rung = table[segment + S_OWNER];
+  table[rung + R_SEGMENTS]++;
+  table[rung + R_PAGE_COUNT] += used;
+  const step = stepOf(used, table[rung + R_SEGMENT_PAGES]);
+  if (step < FULLNESS_STEPS) putOn(table, segment, headOf(rung, step));
+  return used;
+}
+
+/**
+ * The rows that belong on the LRU, most recent first: what a dead thread had under reclaim, then those that can be
+ * reached from its head, then those that cannot be reached, then those that can be reached from its tail.
+ */
+function salvageOrder(table: Table, listed: readonly number[]): number[] {
+  const left = new Set(listed);
+  const follow = (link: number): number[] => {
+    const found: number[] = [];
+    for (
+      let row = table[W_LRU | link];
+      left.has(row) && table[row | LRU_PREV] > FREE;
+      row = table[row | link]
+    ) {
+      left.delete(row);
+      found.push(row);
+    }
+    return found;
+  };
+  const fromHead = follow(LRU_NEXT);
+  const fromTail = follow(LRU_PREV).reverse();
+  const rest = [...left];
+  const marked = rest.filter((row) => table[row | LRU_PREV] < FREE);
+  const lost = rest.filter((row) => table[row | LRU_PREV] >= FREE);
+  return [...marked, ...fromHead, ...lost, ...fromTail];
+}

@@ -1,0 +1,145 @@
+import type { Handle } from "../../base/index.ts";
+import {
+  F_EVICTIONS_REFUSED,
+  F_OBJECTS_EVICTED,
+  F_PAGES_RECLAIMED,
+  F_REFUSED_ENOMEM,
+  F_REFUSED_ENOSPC,
+  type Table,
+  W_MAX_PAGES,
+  W_PAGE_COUNT,
+  W_PAGE_SIZE,
+} from "../../pool/index.ts";
+import {
+  completeStats,
+  type PageSnapshot,
+  type PoolSnapshot,
+  type PoolStats,
+  SIZE_STEPS,
+  sizeStepOf,
+} from "../../zpool/index.ts";
+import {
+  firstSegmentOf,
+  LADDER_PAGE_BYTES,
+  type LadderGeometry,
+  ladderFirstRowOf,
+  ladderFixedBytesOf,
+  R_CHUNK_SIZE,
+  R_HEADS,
+  R_PAGE_COUNT,
+  R_PAGE_SIZE,
+  S_FREE,
+  S_HIGH,
+  S_OWNER,
+  SEGMENT_SHIFT,
+  W_SEGMENT_HIGH,
+} from "./ladder-table.ts";
+import {
+  FREE,
+  LIST_NEXT,
+  LRU_NEXT,
+  LRU_PREV,
+  ROW_SHIFT,
+  SIZE_BITS,
+  SIZE_MASK,
+  SIZES,
+  W_LRU,
+} from "./page-table.ts";
+import { rungsAlive } from "./rungs.ts";
+
+/** Counts what the table holds. */
+export function ladderStatsOf(table: Table, counters: Float64Array, geometry: LadderGeometry): PoolStats {
+  const pageSize = table[W_PAGE_SIZE];
+  const sizeHistogram = new Array<number>(SIZE_STEPS).fill(0);
+  let objects = 0;
+  let objectBytes = 0;
+  eachRow(table, geometry, (row) => {
+    for (let buddy = 0; buddy < 2; buddy++) {
+      const size = table[row + SIZES + buddy] & SIZE_MASK;
+      if (size === 0) continue;
+      objects++;
+      objectBytes += size;
+      sizeHistogram[Math.min(sizeStepOf(size, pageSize), SIZE_STEPS - 1)]++;
+    }
+  });
+  const rungs = rungsAlive(table, geometry);
+  const pages = table[W_PAGE_COUNT];
+  let pageBytes = 0;
+  for (const rung of rungs) pageBytes += table[rung + R_PAGE_COUNT] * table[rung + R_PAGE_SIZE];
+  return completeStats({
+    objects,
+    objectBytes,
+    pages,
+    pageBytes,
+    metadataBytes: ladderFixedBytesOf(geometry, rungs.length) + pages * LADDER_PAGE_BYTES,
+    pagesReclaimed: counters[F_PAGES_RECLAIMED],
+    objectsEvicted: counters[F_OBJECTS_EVICTED],
+    evictionsRefused: counters[F_EVICTIONS_REFUSED],
+    allocsRefused: { ENOSPC: counters[F_REFUSED_ENOSPC], ENOMEM: counters[F_REFUSED_ENOMEM] },
+    sizeHistogram,
+  });
+}
+
+/** Copies a table out. */
+export function ladderSnapshotOf(
+  table: Table,
+  geometry: LadderGeometry,
+  handleAt: (row: number, buddy: number) => Handle,
+): PoolSnapshot {
+  const firstRow = ladderFirstRowOf(geometry);
+  const pageOf = (row: number): number => (row - firstRow) >> ROW_SHIFT;
+  const follow = (from: number, next: number, end: number): number[] => {
+    const pages: number[] = [];
+    for (let row = from; row !== end; row = table[row + next]) pages.push(pageOf(row));
+    return pages;
+  };
+  const pages: PageSnapshot[] = [];
+  eachRow(table, geometry, (row, rung) => {
+    if (table[row + LRU_PREV] === FREE) return;
+    const bytes = table[rung + R_PAGE_SIZE];
+    const chunkSize = table[rung + R_CHUNK_SIZE];
+    const objects = [0, 1].flatMap((buddy) => {
+      const word = table[row + SIZES + buddy];
+      if (word === 0) return [];
+      const offset = buddy === 0 ? chunkSize : bytes - (word >> SIZE_BITS) * chunkSize;
+      return [{ handle: handleAt(row, buddy), offset, size: word & SIZE_MASK }];
+    });
+    pages.push({ page: pageOf(row), bytes, underReclaim: table[row + LRU_PREV] < FREE, objects });
+  });
+  const lists = rungsAlive(table, geometry).flatMap((rung) =>
+    Array.from({ length: geometry.chunkCount }, (_, free) => {
+      const head = rung + R_HEADS + 2 * free;
+      const name = `pages of ${table[rung + R_PAGE_SIZE]}, ${free} free chunks`;
+      return { name, pages: follow(table[head + LIST_NEXT], LIST_NEXT, head) };
+    }).filter((list) => list.pages.length > 0),
+  );
+  const free: number[] = [];
+  for (let i = 0; i < table[W_SEGMENT_HIGH]; i++) {
+    const segment = firstSegmentOf(geometry) + (i << SEGMENT_SHIFT);
+    if (table[segment + S_OWNER] !== 0) free.push(...follow(table[segment + S_FREE], LIST_NEXT, FREE));
+  }
+  return {
+    type: "zbud",
+    pageSize: table[W_PAGE_SIZE],
+    maxPages: table[W_MAX_PAGES],
+    pages,
+    lists,
+    lru: follow(table[W_LRU + LRU_NEXT], LRU_NEXT, W_LRU),
+    free,
+  };
+}
+
+/** Calls `visit` for every row that the owner of its segment has used. */
+export function eachRow(
+  table: Table,
+  geometry: LadderGeometry,
+  visit: (row: number, rung: number) => void,
+): void {
+  for (let i = 0; i < table[W_SEGMENT_HIGH]; i++) {
+    const segment = firstSegmentOf(geometry) + (i << SEGMENT_SHIFT);
+    const row = ladderFirstRowOf(geometry) + (i << (geometry.rowsShift + ROW_SHIFT));
+    for (let page = 0; page < table[segment + S_HIGH] && table[segment + S_OWNER] !== 0; page++) {
+      visit(row + (page << ROW_SHIFT), table[segment + S_OWNER]);
+    }
+  }
+}
