@@ -1,4 +1,5 @@
 import { show, ZbudError } from "../base/index.ts";
+import type { PageSizeRange } from "../zpool/index.ts";
 
 /** The first line of a trace: what pool its operations were done on. */
 export interface TraceHeader {
@@ -12,6 +13,10 @@ export interface TraceHeader {
   /** Absent if it is 6, zbud's default, or if the driver has no chunks. */
   chunkOrder?: number;
   maxPages: number;
+  /** Of a pool with pages of several sizes, instead of pageSize and maxPages: the sizes and their ranges, … */
+  pageSizes?: readonly PageSizeRange[];
+  /** … and the most bytes of pages in use. */
+  maxBytes?: number;
   /** Whether the pool had an evict handler. */
   evict: boolean;
 }
@@ -147,6 +152,13 @@ function checkHeader(header: Fields): void {
   }
   if (header.chunkOrder !== undefined && !isCount(header.chunkOrder)) {
     throw bad(`"chunkOrder" must be a number, not ${show(header.chunkOrder)}`);
+  }
+  const { pageSizes, maxBytes } = header;
+  if (
+    (pageSizes !== undefined || maxBytes !== undefined) &&
+    !(Array.isArray(pageSizes) && isCount(maxBytes))
+  ) {
+    throw bad(`"pageSizes" and "maxBytes" go together, not ${show(pageSizes)} and ${show(maxBytes)}`);
   }
   if (header.driver !== undefined && (typeof header.driver !== "string" || header.driver === "")) {
     throw bad(`"driver" must be a name, not ${show(header.driver)}`);

@@ -41,7 +41,7 @@ export function record(pool: TracedPool, write: (line: string) => void): Recordi
       `a recording begins with an empty pool, and this one has ${subject.pages} pages in use; record from its start`,
     );
   }
-  const { pageSize, maxPages, chunkOrder } = pool.shape;
+  const { pageSize, maxPages, chunkOrder, maxBytes, pageSizes } = pool.shape;
   const header: TraceHeader = {
     trace: "zbud/1",
     interface: subject.interface,
@@ -49,6 +49,7 @@ export function record(pool: TracedPool, write: (line: string) => void): Recordi
     pageSize,
     ...(chunkOrder === undefined || chunkOrder === 6 ? {} : { chunkOrder }),
     maxPages,
+    ...(pageSizes === undefined || maxBytes === undefined ? {} : { pageSizes, maxBytes }),
     evict: pool.evictable,
   };
   const recorder = new Recorder(subject, write);

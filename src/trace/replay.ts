@@ -120,15 +120,18 @@ function checkShape(shape: object, header: TraceHeader): void {
 
 /** Makes the pool that a header describes. What is wrong with it is wrong with line 1. */
 function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined): TracedPool {
-  const { pageSize, maxPages, chunkOrder, driver = "zbud" } = header;
+  const { pageSize, maxPages, chunkOrder, driver = "zbud", pageSizes, maxBytes } = header;
+  const sizes =
+    pageSizes === undefined || maxBytes === undefined ? { pageSize, maxPages } : { pageSizes, maxBytes };
   const options = {
-    pageSize,
-    maxPages,
+    ...sizes,
     ...(chunkOrder === undefined ? {} : { chunkOrder }),
     onEvict,
   };
   try {
-    return header.interface === "zbud" ? new ZbudPool(options) : createZpool(driver, options);
+    return header.interface === "zbud"
+      ? new ZbudPool({ ...options, pageSize, maxPages })
+      : createZpool(driver, options);
   } catch (error) {
     if (!(error instanceof ZbudError)) throw error;
     throw new ZbudError(error.code, `line 1 describes no possible pool: ${error.message}`, { cause: error });

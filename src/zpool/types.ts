@@ -131,6 +131,9 @@ export type PoolShape = Readonly<Record<string, number | readonly PageSizeRange[
   readonly pageSize: number;
   readonly maxPages: number;
   readonly chunkOrder?: number;
+  /** Of a pool with pages of several sizes. */
+  readonly pageSizes?: readonly PageSizeRange[];
+  readonly maxBytes?: number;
 };
 
 /**
