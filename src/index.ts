@@ -1,9 +1,10 @@
 /**
- * Compressed memory for JavaScript: the zbud allocator, and pools behind one interface.
+ * Compressed memory for JavaScript: a cache that is off the heap, the zbud allocator, and pools behind one interface.
  *
  * @module
  */
 export { type Handle, ZbudError, type ZbudErrorCode } from "./base/index.ts";
+export { CompressedCache, type CompressedCacheOptions } from "./cache/index.ts";
 export * from "./drivers/index.ts";
 export {
   type AllocRefusal,

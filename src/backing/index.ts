@@ -9,6 +9,7 @@ export type { FileBackingOptions } from "./file/options.ts";
 export type { KeyvLike } from "./keyv/door.ts";
 export { KeyvBacking, type KeyvBackingOptions } from "./keyv/keyv-backing.ts";
 export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";
+export { faultOf, required } from "./system.ts";
 export type {
   Backing,
   BackingKey,

@@ -4,6 +4,7 @@
  * @module
  */
 export type { Cache } from "./api.ts";
+export { CompressedCache } from "./cache.ts";
 export type {
   CacheKey,
   CacheMetric,

@@ -1,3 +1,4 @@
+import type { Backing } from "../backing/index.ts";
 import type { Size } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 
@@ -43,7 +44,8 @@ export interface SetOptions {
   ttl?: number;
   /**
    * Milliseconds after `ttl` in which `getOrSet` still gives the old value while it loads a new one; to
-   * everything else the entry is expired as soon as `ttl` is over. The cache's if absent.
+   * everything else the entry is expired as soon as `ttl` is over. At most 2^31 - 1 (24 days). The cache's if
+   * absent.
    */
   staleWhileRevalidate?: number;
   /** Names by which `deleteByTag` finds the entry; needs the cache's option `tags`. 8 at most. */
@@ -85,6 +87,16 @@ export interface CacheThreadOptions<V> {
   onRemoved?: (key: CacheKey, reason: RemovalReason) => void;
   /** Milliseconds since 1970. `Date.now` if absent. Threads must agree about it. */
   clock?: () => number;
+  /**
+   * `"lz4"` (the default), `"zstd"`, `"none"`, a registered name, or a function that makes a codec. Only a
+   * function needs to be given to `attach` again.
+   */
+  codec?: string | (() => Codec);
+  /**
+   * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again. The caller opens
+   * and closes it. If one thread has it, all give theirs: one shared file, or a connection each.
+   */
+  tier?: Backing;
 }
 
 /** Options of {@link CompressedCache}. */
@@ -108,10 +120,8 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   staleWhileRevalidate?: number;
   /** See {@link GetOptions.allowStale}; default false. */
   allowStale?: boolean;
-  /** True: entries may have tags. It takes 24 bytes more of the index for each entry. Default false. */
+  /** True: entries may have tags. It takes 33 bytes more of the index for each entry. Default false. */
   tags?: boolean;
-  /** `"lz4"` (the default), `"zstd"`, `"none"`, a registered name, or a function that makes one for each thread. */
-  codec?: string | (() => Codec);
   /** The allocator: `"zbud"`, `"slots"` or `"zsmalloc"`. See docs/which-cache.md for how the default was chosen. */
   driver?: string;
   /** Bytes of a page of the allocator. Chosen by the driver if absent. */
@@ -157,6 +167,13 @@ export interface CacheStats {
   replaced: number;
   deleted: number;
   cleared: number;
+  /** Entries that came back from the second tier, reads of it that found nothing, and reads that failed. */
+  tierHits: number;
+  tierMisses: number;
+  tierReadsFailed: number;
+  /** Evicted entries that the tier took, and that it did not: those are gone. */
+  tierWrites: number;
+  tierWritesFailed: number;
   /** Loads that `getOrSet` began, and those of them that failed; in this thread. */
   loads: number;
   loadsFailed: number;
@@ -179,6 +196,6 @@ export interface CacheMetric {
   ttl?: number;
   /** Of a `get`: the value was given although its time was over. */
   returnedStale?: true;
-  /** The name of the cache. */
-  cache: string;
+  /** The cache, as this thread has it. */
+  cache: object;
 }

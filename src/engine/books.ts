@@ -155,6 +155,11 @@ export class ShardBooks {
     return this.layout.companionAt;
   }
 
+  /** What the companion was asked for: rows are numbered from 1, so it is one more than there are. */
+  get companionRows(): number {
+    return this.layout.rowsMax + 1;
+  }
+
   /** The row of an entry, or 0. */
   find(k0: number, k1: number, hash: number, prefix: Uint8Array, prefixLength: number): number {
     let row = this.rows.find(k0, k1, hash, prefixLength, 0);
@@ -276,9 +281,9 @@ export class ShardBooks {
     if (companion === null) return;
     if (sign === 1) {
       this.describeWhole(row, this.victim);
-      companion.inserted(words, this.layout.companionAt, row, this.victim);
+      companion.inserted(words, this.layout.companionAt, this.companionRows, row, this.victim);
     } else {
-      companion.removed(words, this.layout.companionAt, row);
+      companion.removed(words, this.layout.companionAt, this.companionRows, row);
     }
   }
 

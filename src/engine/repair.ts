@@ -55,7 +55,7 @@ export function repairShard(shard: ShardBooks, companion: Companion | null): voi
   words[rows.at(0) + LRU_NEXT] = 0;
   words[rows.at(0) + LRU_PREV] = 0;
   expiries?.clear();
-  companion?.reset(words, shard.companionAt, high);
+  companion?.reset(words, shard.companionAt, shard.companionRows);
 
   const named: Set<number>[] = shard.pools.map(() => new Set());
   const inUse = new Uint8Array(high);

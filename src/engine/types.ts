@@ -102,11 +102,14 @@ export type OnEvict = (entry: FoundEntry) => boolean;
  * entry. After a thread died, `reset` and one `inserted` for each entry rebuild them.
  */
 export interface Companion {
-  /** How many words a shard of at most `rows` entries needs, and how many of them for each entry. */
+  /** How many words a shard of rows 0 to `rows - 1` needs. Asked for several numbers, to learn what a row costs. */
   words(rows: number): number;
-  /** @param at - index in `table` of the first word of the companion. */
-  inserted(table: Int32Array, at: number, row: number, entry: FoundEntry): void;
-  removed(table: Int32Array, at: number, row: number): void;
+  /**
+   * @param at - index in `table` of the first word of the companion.
+   * @param rows - what `words` was asked for this shard; the same in all shards and threads.
+   */
+  inserted(table: Int32Array, at: number, rows: number, row: number, entry: FoundEntry): void;
+  removed(table: Int32Array, at: number, rows: number, row: number): void;
   reset(table: Int32Array, at: number, rows: number): void;
 }
 

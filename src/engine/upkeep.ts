@@ -102,10 +102,10 @@ export class EngineUpkeep {
   }
 
   /** Lets the layer above read the words of its companion under the lock; `visit` must not call the engine. */
-  visitCompanion(shard: number, visit: (table: Int32Array, at: number) => void): void {
+  visitCompanion(shard: number, visit: (table: Int32Array, at: number, rows: number) => void): void {
     const from = this.#numbered(shard);
     this.locked(from, () => {
-      visit(from.words, from.companionAt);
+      visit(from.words, from.companionAt, from.companionRows);
     });
   }
 

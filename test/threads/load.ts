@@ -1,9 +1,8 @@
 /** The load that stress and kills put on a shared pool: random operations, every object checked. */
 
 import { type Handle, Prng } from "../../src/base/index.ts";
-import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
+import { ZbudPool } from "../../src/drivers/zbud/index.ts";
 import { Ledger, ownerOf, placeOf, succeeds } from "./ledger.ts";
-import { attachPool, type DriverName } from "./pools.ts";
 
 /** What a thread's evict handler does. */
 export const EVICT_ACTS = ["free", "refuse", "allocate", "mixed", "never"] as const;
@@ -14,8 +13,7 @@ const DEPTH_MAX = 3;
 
 /** What a load is made of, as it goes to a worker. */
 export interface LoadPlan {
-  driver: DriverName;
-  shared: SharedPool;
+  shared: ReturnType<ZbudPool["share"]>;
   ledger: SharedArrayBuffer;
   owner: number;
   seed: number;
@@ -38,7 +36,7 @@ export interface LoadCounts {
 
 /** Random operations of one thread. */
 export class Load {
-  readonly pool: ObjectPool;
+  readonly pool: ZbudPool;
   readonly counts: LoadCounts = {
     operations: 0,
     allocs: 0,
@@ -69,7 +67,7 @@ export class Load {
     this.#places = new Int32Array(plan.liveMax);
     this.#records = new Int32Array(plan.liveMax);
     const onEvict = (handle: Handle): boolean => this.#evict(handle);
-    this.pool = attachPool(plan.driver, plan.shared, plan.act === "never" ? {} : { onEvict });
+    this.pool = ZbudPool.attach(plan.shared, plan.act === "never" ? {} : { onEvict });
     this.#sizeMax = this.pool.objectBytesMax;
   }
 
@@ -118,10 +116,7 @@ export class Load {
 
   /** Frees what somebody else has, or had: threads free one another's objects, and those of the dead. */
   #takeOver(): void {
-    const { places } = this.#ledger;
-    let place = this.#prng.below(places);
-    // Few of the places are taken.
-    for (let i = 0; i < places && this.#ledger.at(place) === 0; i++) place = (place + 1) % places;
+    const place = this.#prng.below(this.#ledger.places);
     const record = this.#ledger.at(place);
     if (ownerOf(record) !== this.#plan.owner && this.#ledger.claim(place, record)) this.#free(place, record);
   }

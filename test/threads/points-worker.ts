@@ -2,8 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
-import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
-import type { PoolClass } from "./pools.ts";
+import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
 
 /** What a thread does, in turn. */
 export type Act =
@@ -14,7 +13,7 @@ export type Act =
   | { do: "attach" | "recover" | "verify" | "close" };
 
 export interface Job {
-  shared: SharedPool;
+  shared: ReturnType<ZbudPool["share"]>;
   acts: Act[];
   /** Stop at this point that is met, counted from 1; 0: never. */
   stopAt: number;
@@ -34,8 +33,8 @@ type Hooked = { zbudPoint?: (point: number) => void };
 
 // Only in a worker: the test imports the types and words above.
 if (parentPort !== null) {
-  const { module, className } = workerData as { module: string; className: string };
-  const Pool = ((await import(module)) as Record<string, PoolClass>)[className];
+  const { module } = workerData as { module: string };
+  const { ZbudPool: Pool } = (await import(module)) as { ZbudPool: typeof ZbudPool };
   const port = parentPort;
   port.on("message", (job: Job) => {
     try {
@@ -47,7 +46,7 @@ if (parentPort !== null) {
   port.postMessage("ready");
 }
 
-function perform(job: Job, Pool: PoolClass): number[] {
+function perform(job: Job, Pool: typeof ZbudPool): number[] {
   const { shared, acts, stopAt, control, handles } = job;
   const trail: number[] = [];
   const stop = (what: number): void => {
@@ -66,7 +65,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
     Atomics.store(control, STOPPED, -1);
     Atomics.wait(control, GO_ON, 0);
   };
-  const onEvict = (handle: Handle, pool: ObjectPool): boolean => {
+  const onEvict = (handle: Handle, pool: ZbudPool): boolean => {
     if (act?.do !== "reclaim") return false;
     if (job.waits === "handler") wait();
     const isFreed = act.frees.includes(handle);
@@ -77,7 +76,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
     if (act.stops && Atomics.load(control, CHANGES) === act.frees.length) stop(-1);
     return isFreed;
   };
-  const attach = (): ObjectPool => Pool.attach(shared, { onEvict });
+  const attach = (): ZbudPool => Pool.attach(shared, { onEvict });
 
   // In the acts alone there are points.
   const isOnlyAttaching = acts[0]?.do === "attach";
@@ -107,7 +106,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
 }
 
 /** All seats may be taken: that is one of the ways. */
-function tryAttach(attach: () => ObjectPool): void {
+function tryAttach(attach: () => ZbudPool): void {
   try {
     attach().close();
   } catch (error) {

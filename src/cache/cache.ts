@@ -1,0 +1,365 @@
+import { checkBytes, show, ZbudError } from "../base/index.ts";
+import type { Cache } from "./api.ts";
+import { Counter } from "./control.ts";
+import { CacheCore, type CacheParts } from "./core.ts";
+import { Loads } from "./loads.ts";
+import { metrics, publish } from "./metrics.ts";
+import { checkSetOptions, milliseconds, sharedParts, staleMs, VALUE_BYTES_MAX } from "./options.ts";
+import { loadFile, saveFile } from "./snapshot.ts";
+import type {
+  CacheKey,
+  CacheStats,
+  CacheThreadOptions,
+  CompressedCacheOptions,
+  GetOptions,
+  GetOrSetOptions,
+  LoadContext,
+  SetOptions,
+  SetResult,
+  SharedCompressedCache,
+} from "./types.ts";
+import { foundKey, walk } from "./walk.ts";
+
+const NO_TAGS: readonly string[] = [];
+
+/**
+ * A bounded cache off the heap: its keys and values lie compressed in memory that is reserved at the start and
+ * shared by all worker threads. Synchronous and Map-like; what `maxBytes` says is all that it takes.
+ *
+ * It evicts in the order of use, and what is expired before that. Misuse throws a `ZbudError`; a value that is
+ * too large is refused with a result that says so.
+ *
+ * Each thread has a few buffers for itself besides, of 2 MiB together at most, for the values that it is
+ * reading and writing, and the memory of its codec.
+ *
+ * @example
+ * ```ts
+ * const cache = new CompressedCache<string>({ maxBytes: "256MiB", ttl: 60_000 });
+ * cache.set("/", "<!doctype html>…");
+ * cache.get("/");
+ * ```
+ */
+export class CompressedCache<V = unknown> implements Cache<V> {
+  readonly #core: CacheCore<V>;
+  readonly #loads: Loads<V>;
+  #closed = false;
+
+  /**
+   * @throws {ZbudError} `EINVAL` naming the option and its value; `ENOENT` for an unknown codec or driver;
+   *   `ENOMEM` if the system has no room for it; `ENOTSUP` where there is no SharedArrayBuffer and `shared` is
+   *   not false.
+   */
+  constructor(options: CompressedCacheOptions<V>);
+  /** @internal */
+  constructor(core: CacheCore<V>);
+  constructor(options: CompressedCacheOptions<V> | CacheCore<V>) {
+    this.#core = options instanceof CacheCore ? options : CacheCore.create(options, {});
+    this.#loads = new Loads<V>(() => this.#open(), this);
+  }
+
+  /**
+   * Opens a cache that another thread made.
+   *
+   * @param shared - what its `share()` gave.
+   * @param options - this thread's own.
+   * @throws {ZbudError} `EINVAL` if it is something else.
+   */
+  static attach<V = unknown>(
+    shared: SharedCompressedCache,
+    options: CacheThreadOptions<V> = {},
+  ): CompressedCache<V> {
+    return new CompressedCache<V>(CacheCore.attach<V>(sharedParts(shared), options, {}));
+  }
+
+  get size(): number {
+    return this.#open().engine.size;
+  }
+
+  get bytesReserved(): number {
+    return this.#core.bytesReserved;
+  }
+
+  get entryBytesMax(): number {
+    return Math.min(VALUE_BYTES_MAX, this.#core.engine.entryBytesMax);
+  }
+
+  get(key: CacheKey, options?: GetOptions): V | undefined {
+    const found = this.#find(key, true, options);
+    const value = found ? this.#core.value() : undefined;
+    this.#tell();
+    return value;
+  }
+
+  peek(key: CacheKey, options?: GetOptions): V | undefined {
+    const found = this.#find(key, false, options);
+    const value = found ? this.#core.value() : undefined;
+    this.#tell();
+    return value;
+  }
+
+  has(key: CacheKey): boolean {
+    const core = this.#open();
+    const now = core.clock();
+    const there = core.contains(key, now);
+    const fresh = there && now <= core.freshUntil();
+    if (metrics.hasSubscribers) {
+      publish({ op: "has", key, has: fresh ? "hit" : there ? "stale" : "miss", cache: this });
+    }
+    this.#tell();
+    return fresh;
+  }
+
+  getInto(key: CacheKey, target: Uint8Array, options?: GetOptions): number | undefined {
+    checkBytes(target);
+    const found = this.#find(key, true, options);
+    let length: number | undefined;
+    if (found) {
+      const { engine } = this.#core;
+      length = engine.found.length;
+      if (length > 0 && length <= target.length) engine.decode(target);
+    }
+    this.#tell();
+    return length;
+  }
+
+  withValue<R>(key: CacheKey, use: (view: Uint8Array) => R, options?: GetOptions): R | undefined {
+    if (typeof use !== "function") throw new ZbudError("EINVAL", `use must be a function, not ${show(use)}`);
+    if (!this.#find(key, true, options)) {
+      this.#tell();
+      return undefined;
+    }
+    const core = this.#core;
+    const { length } = core.engine.found;
+    const scratch = core.borrow(length);
+    try {
+      if (length > 0) core.engine.decode(scratch);
+      this.#tell();
+      return use(scratch.subarray(0, length));
+    } finally {
+      core.giveBack();
+    }
+  }
+
+  async getAsync(key: CacheKey, options?: GetOptions & { signal?: AbortSignal }): Promise<V | undefined> {
+    options?.signal?.throwIfAborted();
+    const value = this.get(key, options);
+    const core = this.#core;
+    if (value !== undefined || core.tier === null) return value;
+    const fetched = await core.fetch(key, options?.signal, options?.allowStale);
+    if (!this.#closed) this.#tell();
+    return fetched;
+  }
+
+  set(key: CacheKey, value: V | undefined, options?: SetOptions): SetResult {
+    checkSetOptions(options);
+    const core = this.#open();
+    if (value === undefined) {
+      this.delete(key);
+      return "deleted";
+    }
+    const { settings } = core;
+    const now = core.clock();
+    const ttl = options?.ttl === undefined ? settings.ttl : milliseconds("ttl", options.ttl);
+    const window = options?.staleWhileRevalidate;
+    const stale = window === undefined ? settings.staleWhileRevalidate : staleMs(window);
+    const result = core.put(key, value, now, ttl, stale, options?.tags ?? NO_TAGS);
+    this.#loads.drop(key);
+    if (metrics.hasSubscribers) this.#publishSet(key, result, ttl);
+    this.#tell();
+    return result;
+  }
+
+  getOrSet(
+    key: CacheKey,
+    loader: (key: CacheKey, context: LoadContext<V>) => V | Promise<V>,
+    options: GetOrSetOptions = {},
+  ): Promise<V> {
+    return this.#loads.getOrSet(key, loader, options);
+  }
+
+  delete(key: CacheKey): boolean {
+    const deleted = this.#open().remove(key);
+    this.#loads.drop(key);
+    if (metrics.hasSubscribers) {
+      publish(
+        deleted ? { op: "delete", key, delete: "deleted", cache: this } : { op: "delete", key, cache: this },
+      );
+    }
+    this.#tell();
+    return deleted;
+  }
+
+  deleteByTag(tag: string): number {
+    const count = this.#open().removeTag(tag);
+    this.#tell();
+    return count;
+  }
+
+  clear(): void {
+    this.#open().clear();
+    this.#tell();
+  }
+
+  purgeStale(): boolean {
+    const core = this.#open();
+    const removed = core.engine.expire(core.clock(), Number.MAX_SAFE_INTEGER);
+    this.#tell();
+    return removed > 0;
+  }
+
+  getRemainingTTL(key: CacheKey): number {
+    const core = this.#open();
+    const now = core.clock();
+    const left = core.contains(key, now) ? core.freshUntil() - now : 0;
+    this.#tell();
+    return Math.max(left, 0);
+  }
+
+  *keys(): IterableIterator<CacheKey> {
+    const core = this.#open();
+    yield* walk(core.engine, () => (core.clock() <= core.freshUntil() ? foundKey(core.engine) : undefined));
+  }
+
+  *values(): IterableIterator<V> {
+    for (const [, value] of this.entries()) yield value;
+  }
+
+  *entries(): IterableIterator<[CacheKey, V]> {
+    const core = this.#open();
+    yield* walk(core.engine, (): [CacheKey, V] | undefined => {
+      return core.clock() <= core.freshUntil() ? [foundKey(core.engine), core.value()] : undefined;
+    });
+  }
+
+  [Symbol.iterator](): IterableIterator<[CacheKey, V]> {
+    return this.entries();
+  }
+
+  forEach(visit: (value: V, key: CacheKey, cache: this) => void): void {
+    for (const [key, value] of this.entries()) visit(value, key, this);
+  }
+
+  share(): SharedCompressedCache {
+    return this.#open().share();
+  }
+
+  async save(path: string, options: { signal?: AbortSignal } = {}): Promise<number> {
+    return await saveFile(this.#open(), path, options.signal);
+  }
+
+  async load(path: string, options: { signal?: AbortSignal } = {}): Promise<number> {
+    try {
+      return await loadFile(this.#open(), path, options.signal);
+    } finally {
+      this.#tell();
+    }
+  }
+
+  async flush(): Promise<void> {
+    await this.#open().tier?.flush();
+  }
+
+  stats(): CacheStats {
+    const core = this.#open();
+    const { control } = core;
+    const engine = core.engine.stats();
+    const staleMisses = control.counted(Counter.staleMisses);
+    return {
+      entries: engine.entries,
+      originalBytes: engine.originalBytes,
+      storedBytes: engine.storedBytes,
+      bytesUsed: engine.bytesUsed + control.buffer.byteLength,
+      bytesReserved: core.bytesReserved,
+      hits: engine.hits - control.counted(Counter.hitsUncounted) - staleMisses,
+      misses: engine.misses - control.counted(Counter.missesUncounted) + staleMisses,
+      staleHits: control.counted(Counter.staleHits),
+      sets: engine.puts,
+      rejectTooBig: control.counted(Counter.rejectTooBig) + engine.rejectLarge + engine.rejectPoor,
+      rejectNoMemory: engine.rejectFull,
+      evicted: engine.evicted,
+      expired: engine.expired,
+      replaced: engine.replaced,
+      deleted: engine.deleted,
+      cleared: engine.cleared,
+      tierHits: control.counted(Counter.tierHits),
+      tierMisses: control.counted(Counter.tierMisses),
+      tierReadsFailed: control.counted(Counter.tierReadsFailed),
+      tierWrites: control.counted(Counter.tierWrites),
+      tierWritesFailed: control.counted(Counter.tierWritesFailed),
+      ...this.#loads.counts,
+    };
+  }
+
+  verify(): void {
+    this.#open().engine.verify();
+  }
+
+  recover(): void {
+    this.#open().engine.recover();
+  }
+
+  threadGone(threadId: number): void {
+    this.#open().engine.threadGone(threadId);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#loads.abort(new ZbudError("ECLOSED", "the cache was closed while this was loading"));
+    this.#core.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    await this.flush();
+    this.close();
+  }
+
+  /** Finds a key, in `engine.found`. False as well if it is stale, and nobody wants that. */
+  #find(key: CacheKey, counts: boolean, options: GetOptions | undefined): boolean {
+    const core = this.#open();
+    const { control } = core;
+    const now = core.clock();
+    const there = core.lookup(key, now, counts);
+    const stale = there && now > core.freshUntil();
+    const given = there && (!stale || (options?.allowStale ?? core.settings.allowStale));
+    if (!counts) control.count(there ? Counter.hitsUncounted : Counter.missesUncounted);
+    else if (stale) control.count(given ? Counter.staleHits : Counter.staleMisses);
+    if (metrics.hasSubscribers) this.#publishGet(key, counts, there, stale, given);
+    return given;
+  }
+
+  #publishGet(key: CacheKey, counts: boolean, there: boolean, stale: boolean, given: boolean): void {
+    const result = stale ? "stale" : there ? "hit" : "miss";
+    if (!counts) publish({ op: "peek", key, peek: result, cache: this });
+    else if (stale && given) publish({ op: "get", key, get: result, returnedStale: true, cache: this });
+    else publish({ op: "get", key, get: result, cache: this });
+  }
+
+  #publishSet(key: CacheKey, result: SetResult, ttl: number): void {
+    if (result === "E2BIG" || result === "ENOMEM") {
+      publish({ op: "set", key, set: "miss", refused: result, ttl, cache: this });
+    } else {
+      publish({ op: "set", key, set: result, ttl, cache: this });
+    }
+  }
+
+  /** Tells the listener what this call removed. */
+  #tell(): void {
+    this.#core.removals?.tell();
+  }
+
+  #open(): CacheCore<V> {
+    if (this.#closed) throw new ZbudError("ECLOSED", "this cache was closed; make or attach another");
+    return this.#core;
+  }
+}
+
+/** A cache with parts replaced, for tests. */
+export function cacheWithParts<V>(options: CompressedCacheOptions<V>, parts: CacheParts): CompressedCache<V> {
+  return new CompressedCache<V>(CacheCore.create(options, parts));
+}

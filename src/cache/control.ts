@@ -1,0 +1,134 @@
+import { ZbudError } from "../base/index.ts";
+
+/**
+ * The memory beside the engine that all threads of a cache share.
+ *
+ *   word 0       magic and version
+ *   word 1       state of the dictionary, see `learner.ts`
+ *   word 2       bytes of the dictionary
+ *   word 3, 4    samples and bytes of samples taken
+ *   word 5       the last stamp of an invalidation
+ *   word 6       the stamp of the last `clear`
+ *   word 7       the number of this run: stamps of another run mean nothing here
+ *   word 8…      counters
+ *   STAMPS…      by hash: the stamp of the last time that a key or tag of this hash was deleted
+ *   then         places and bytes of samples, then the dictionary
+ */
+const MAGIC = 0x7a63_0001;
+const COUNTERS = 8;
+const STAMPS = 32;
+const STAMP_COUNT = 4096;
+const LAST_STAMP = 5;
+const CLEARED = 6;
+const RUN = 7;
+/** Runs are told apart by so many numbers, 1 to this. */
+const RUN_MAX = 2 ** 21 - 1;
+
+/** Places in the shared counters. */
+export const Counter = {
+  /** Reads that the engine counted as hits, but which are none for the user: of `peek`, and of stale entries. */
+  hitsUncounted: 0,
+  missesUncounted: 1,
+  staleHits: 2,
+  staleMisses: 3,
+  rejectTooBig: 4,
+  tierHits: 5,
+  tierMisses: 6,
+  tierWrites: 7,
+  tierWritesFailed: 8,
+  tierReadsFailed: 9,
+} as const;
+
+/** How a control memory is divided; plain data that other threads get with it. */
+export interface ControlShape {
+  readonly sampleCountMax: number;
+  readonly sampleBytesMax: number;
+  readonly dictionaryBytesMax: number;
+}
+
+/** Shapes by the size of the cache: about 1/64 of it, at most 1.1 MiB. */
+export function controlShape(maxBytes: number, learns: boolean, dictionaryBytes: number): ControlShape {
+  if (!learns) return { sampleCountMax: 0, sampleBytesMax: 0, dictionaryBytesMax: align(dictionaryBytes) };
+  const sampleBytesMax = Math.min(2 ** 20, Math.max(2 ** 16, align(Math.floor(maxBytes / 96))));
+  return {
+    sampleCountMax: 2048,
+    sampleBytesMax,
+    dictionaryBytesMax: Math.min(2 ** 15, Math.max(2 ** 12, align(Math.floor(sampleBytesMax / 16)))),
+  };
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8;
+}
+
+export function controlBytes(shape: ControlShape): number {
+  const words = STAMPS + STAMP_COUNT + 2 * shape.sampleCountMax;
+  return words * 4 + shape.sampleBytesMax + shape.dictionaryBytesMax;
+}
+
+/** One thread's view of the memory that the threads of a cache share beside the engine. */
+export class Control {
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  readonly shape: ControlShape;
+  readonly words: Int32Array;
+  /** Where sample places begin in `words`: two words each, first byte in `samples` and length + 1. */
+  readonly places: number;
+  readonly samples: Uint8Array;
+  readonly dictionary: Uint8Array;
+
+  constructor(buffer: ArrayBuffer | SharedArrayBuffer, shape: ControlShape) {
+    this.buffer = buffer;
+    this.shape = shape;
+    this.words = new Int32Array(buffer);
+    this.places = STAMPS + STAMP_COUNT;
+    const samplesAt = (this.places + 2 * shape.sampleCountMax) * 4;
+    this.samples = new Uint8Array(buffer, samplesAt, shape.sampleBytesMax);
+    this.dictionary = new Uint8Array(buffer, samplesAt + shape.sampleBytesMax, shape.dictionaryBytesMax);
+    Atomics.compareExchange(this.words, RUN, 0, (Math.floor(performance.timeOrigin) % RUN_MAX) + 1);
+    const before = Atomics.compareExchange(this.words, 0, 0, MAGIC);
+    if (before !== 0 && before !== MAGIC) {
+      throw new ZbudError("EINVAL", "this is not the memory of a cache of this version of zbud");
+    }
+  }
+
+  get run(): number {
+    return this.words[RUN];
+  }
+
+  count(counter: number): void {
+    Atomics.add(this.words, COUNTERS + counter, 1);
+  }
+
+  counted(counter: number): number {
+    return Atomics.load(this.words, COUNTERS + counter) >>> 0;
+  }
+
+  /** The time of invalidations: what is invalidated later has a later stamp. */
+  stamp(): number {
+    return Atomics.load(this.words, LAST_STAMP);
+  }
+
+  /** Notes that what has this hash (a key's or a tag's) was deleted. */
+  invalidate(hash: number): void {
+    const stamp = Atomics.add(this.words, LAST_STAMP, 1) + 1;
+    Atomics.store(this.words, STAMPS + (hash & (STAMP_COUNT - 1)), stamp | 0);
+  }
+
+  invalidateAll(): void {
+    const stamp = Atomics.add(this.words, LAST_STAMP, 1) + 1;
+    Atomics.store(this.words, CLEARED, stamp | 0);
+  }
+
+  /**
+   * Whether something of this hash was deleted after `stamp`. It may say so wrongly, of what shares its place:
+   * that costs a load more.
+   */
+  invalidatedSince(stamp: number, hash: number): boolean {
+    const place = STAMPS + (hash & (STAMP_COUNT - 1));
+    return ((Atomics.load(this.words, place) - stamp) | 0) > 0 || this.clearedSince(stamp);
+  }
+
+  clearedSince(stamp: number): boolean {
+    return ((Atomics.load(this.words, CLEARED) - stamp) | 0) > 0;
+  }
+}

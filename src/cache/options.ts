@@ -1,0 +1,133 @@
+import { integerOption, isSharedBuffer, show, sizeOption, ZbudError } from "../base/index.ts";
+import { type Codec, getCodec } from "../codecs/index.ts";
+import type { EngineOptions } from "../engine/index.ts";
+import type {
+  CacheThreadOptions,
+  CompressedCacheOptions,
+  SetOptions,
+  SharedCompressedCache,
+} from "./types.ts";
+
+/** The least that a cache works with. */
+const BYTES_MIN = 2 ** 20;
+/** 16 TiB: more than an engine takes on any machine, so that the system's refusal is what a user sees. */
+const BYTES_MAX = 2 ** 44;
+/** What an entry takes on average, if nobody says. */
+const AVERAGE_BYTES = 384;
+/** The longest value. */
+export const VALUE_BYTES_MAX: number = 2 ** 20;
+/** A window of staleness is kept in 31 bits. */
+const STALE_MS_MAX: number = 2 ** 31 - 1;
+/** The slot, in an engine, of the codec with the cache's dictionary. Other slots are the ids of their codecs. */
+export const DICTIONARY_SLOT = 127;
+
+/** What all threads of a cache agree about. */
+export interface CacheSettings {
+  readonly ttl: number;
+  readonly staleWhileRevalidate: number;
+  readonly allowStale: boolean;
+  readonly tags: boolean;
+  /** Whether each thread has a second tier. */
+  readonly tier: boolean;
+  /** Name of the codec, or null for one of the user's own. */
+  readonly codec: string | null;
+  readonly maxBytes: number;
+}
+
+/** What `share()` gives, in full. */
+export interface SharedParts extends SharedCompressedCache {
+  readonly engine: unknown;
+  readonly control: SharedArrayBuffer;
+  readonly shape: unknown;
+  readonly settings: CacheSettings;
+}
+
+/**
+ * Reads the options that all threads share.
+ *
+ * @throws {ZbudError} `EINVAL` naming the option and its value; `ENOENT` for an unknown codec.
+ */
+export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettings {
+  if (typeof options !== "object" || options === null) {
+    throw new ZbudError("EINVAL", `a cache needs options with maxBytes, not ${show(options)}`);
+  }
+  const { codec = "lz4" } = options;
+  if (typeof codec === "string") getCodec(codec);
+  return {
+    maxBytes: sizeOption("maxBytes", options.maxBytes, BYTES_MIN, BYTES_MAX),
+    ttl: milliseconds("ttl", options.ttl ?? 0),
+    staleWhileRevalidate: staleMs(options.staleWhileRevalidate ?? 0),
+    allowStale: flag("allowStale", options.allowStale ?? false),
+    tags: flag("tags", options.tags ?? false),
+    tier: options.tier !== undefined,
+    codec: typeof codec === "string" ? codec : null,
+  };
+}
+
+/** The part of the options that the engine takes as it is; what is absent stays absent. */
+export function engineOptions<V>(options: CompressedCacheOptions<V>): Partial<EngineOptions> {
+  const { max, averageBytes = AVERAGE_BYTES, driver, pageSize, shards = 1, shared = true } = options;
+  flag("shared", shared);
+  const chosen: Partial<EngineOptions> = {
+    averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
+    valueBytesMax: VALUE_BYTES_MAX,
+    expiry: true,
+    shards,
+    shared,
+  };
+  if (max !== undefined) chosen.entriesMax = integerOption("max", max, 1, 2 ** 31 - 1);
+  if (driver !== undefined) chosen.driver = driver;
+  if (pageSize !== undefined) chosen.poolPageSize = pageSize;
+  return chosen;
+}
+
+/**
+ * The codec of a thread.
+ *
+ * @throws {ZbudError} `EINVAL` if it must be given here.
+ */
+export function codecOf<V>(settings: CacheSettings, options: Pick<CacheThreadOptions<V>, "codec">): Codec {
+  const { codec } = options;
+  if (settings.codec !== null) return getCodec(settings.codec);
+  if (typeof codec === "function") return codec();
+  throw new ZbudError(
+    "EINVAL",
+    "this cache was made with a codec of its own: give attach() the same function",
+  );
+}
+
+/** What `share()` gave, checked. */
+export function sharedParts(shared: SharedCompressedCache): SharedParts {
+  const parts = shared as Partial<SharedParts> | null | undefined;
+  if (parts?.kind !== "zbud-cache" || !isSharedBuffer(parts.control)) {
+    throw new ZbudError("EINVAL", `attach() takes what share() of a cache gave, not ${show(shared)}`);
+  }
+  return parts as SharedParts;
+}
+
+/** Times of a `set`, in milliseconds; 0 is never. */
+export function milliseconds(name: string, value: unknown): number {
+  if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value;
+  if (value === Number.POSITIVE_INFINITY) return 0;
+  throw new ZbudError("EINVAL", `${name} must be a number of milliseconds, 0 or more, not ${show(value)}`);
+}
+
+export function staleMs(value: unknown): number {
+  if (typeof value === "number" && value >= 0 && value <= STALE_MS_MAX) return Math.ceil(value);
+  throw new ZbudError(
+    "EINVAL",
+    `staleWhileRevalidate must be a number of milliseconds from 0 to ${STALE_MS_MAX}, not ${show(value)}`,
+  );
+}
+
+/** Makes sure that options of a `set` are an object at all: `set(key, value, 1000)` means nothing. */
+export function checkSetOptions(options: SetOptions | undefined): void {
+  if (options !== undefined && (typeof options !== "object" || options === null)) {
+    throw new ZbudError("EINVAL", `options of set are an object such as { ttl: 1000 }, not ${show(options)}`);
+  }
+}
+
+function flag(name: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw new ZbudError("EINVAL", `${name} must be true or false, not ${show(value)}`);
+}

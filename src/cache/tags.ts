@@ -1,0 +1,245 @@
+import { show, ZbudError } from "../base/index.ts";
+import type { Companion, FoundEntry } from "../engine/index.ts";
+import { EncodedKey } from "./key.ts";
+
+/** Tags of one entry at most. */
+export const TAGS_MAX = 8;
+/** Bytes of a tag in an entry's head: the two words of its hash. */
+export const TAG_BYTES = 8;
+
+/*
+ * Which entries have a tag: in each shard, beside its entries, lists under the same lock.
+ *
+ *   word 0   free nodes, the first (+ 1)       word 1   nodes ever used
+ *   word 2   entries with tags on no list      word 3   unused
+ *   buckets  by hash of the tag: the first node (+ 1)
+ *   rows     2 words each: the entry's first node (+ 1), or UNLISTED, or 0; the entry's version
+ *   nodes    6 words each, see below
+ *
+ * There is a node for each row. Entries with more tags than one take those of entries without; when there are
+ * no more, an entry stays unlisted: then this shard is searched by its entries' heads, which hold their tags.
+ *
+ * Invariants: the nodes of a bucket are those of entries with a tag of that hash, each once; word 2 is the
+ * number of rows that say UNLISTED.
+ */
+const FREE = 0;
+const USED = 1;
+const UNLISTED_COUNT = 2;
+const HEADER_WORDS = 4;
+const UNLISTED = -1;
+const ROW_WORDS = 2;
+const NODE_WORDS = 6;
+const LOW = 0;
+const HIGH = 1;
+const NEXT = 2;
+const PREVIOUS = 3;
+const ROW = 4;
+const NEXT_OF_ROW = 5;
+
+/** Bytes of the index that tags take, for each entry. */
+export const TAG_INDEX_BYTES: number = 4 * (ROW_WORDS + NODE_WORDS) + 1;
+
+/** Rows and versions of entries, in a list that grows and is used again. */
+export interface RowList {
+  words: Int32Array;
+  /** Pairs of row and version. */
+  count: number;
+}
+
+export class TagLists implements Companion {
+  readonly #tag = new EncodedKey();
+
+  words(rows: number): number {
+    return HEADER_WORDS + bucketsOf(rows) + rows * (ROW_WORDS + NODE_WORDS);
+  }
+
+  /**
+   * Writes the hashes of tags to the start of `head`.
+   *
+   * @returns bytes written.
+   * @throws {ZbudError} `EINVAL` if they are not at most 8 strings of at most 16 KiB.
+   */
+  encode(tags: readonly string[], head: Uint8Array): number {
+    if (!Array.isArray(tags) || tags.length > TAGS_MAX) {
+      throw new ZbudError(
+        "EINVAL",
+        `tags must be an array of at most ${TAGS_MAX} strings, not ${show(tags)}`,
+      );
+    }
+    const { bytes } = wordBytes;
+    let length = 0;
+    for (const tag of tags) {
+      this.#hash(tag);
+      const [low, high] = [this.#tag.k0, this.#tag.k1];
+      if (findTag(head, 0, length, low, high)) continue;
+      wordBytes.words[0] = low;
+      wordBytes.words[1] = high;
+      for (let i = 0; i < TAG_BYTES; i++) head[length + i] = bytes[i];
+      length += TAG_BYTES;
+    }
+    return length;
+  }
+
+  inserted(table: Int32Array, at: number, rows: number, row: number, entry: FoundEntry): void {
+    const place = placeOf(at, rows, row);
+    table[place] = 0;
+    table[place + 1] = entry.version;
+    const end = entry.prefixLength + entry.headLength;
+    for (let head = entry.prefixLength; head < end; head += TAG_BYTES) {
+      const node = this.#takeNode(table, at, rows);
+      if (node < 0) {
+        this.#unlist(table, at, rows, place);
+        table[place] = UNLISTED;
+        table[at + UNLISTED_COUNT]++;
+        return;
+      }
+      readWords(entry.bytes, head);
+      this.#link(table, at, rows, node, row, place);
+    }
+  }
+
+  removed(table: Int32Array, at: number, rows: number, row: number): void {
+    const place = placeOf(at, rows, row);
+    if (table[place] === UNLISTED) table[at + UNLISTED_COUNT]--;
+    else this.#unlist(table, at, rows, place);
+    table[place] = 0;
+  }
+
+  reset(table: Int32Array, at: number, rows: number): void {
+    table.fill(0, at, at + this.words(rows));
+  }
+
+  /**
+   * Adds the entries with a tag to `into`, at the shard whose companion words these are. The shard's lock is
+   * held.
+   *
+   * @returns false if not all could be found this way: then search the shard's entries with {@link hasTag}.
+   */
+  find(table: Int32Array, at: number, rows: number, tag: string, into: RowList): boolean {
+    this.#hash(tag);
+    const { k0, k1 } = this.#tag;
+    let node = table[at + HEADER_WORDS + (k0 & (bucketsOf(rows) - 1))] - 1;
+    while (node >= 0) {
+      const word = wordOf(at, rows, node);
+      if (table[word + LOW] === k0 && table[word + HIGH] === k1) {
+        const row = table[word + ROW];
+        add(into, row, table[placeOf(at, rows, row) + 1]);
+      }
+      node = table[word + NEXT] - 1;
+    }
+    return table[at + UNLISTED_COUNT] === 0;
+  }
+
+  /** Whether an entry with these bytes (prefix, head, value) has the tag. */
+  hasTag(entry: FoundEntry, tag: string): boolean {
+    this.#hash(tag);
+    const { k0, k1 } = this.#tag;
+    return findTag(entry.bytes, entry.prefixLength, entry.prefixLength + entry.headLength, k0, k1);
+  }
+
+  /** One word of the tag's hash. */
+  hash(tag: string): number {
+    this.#hash(tag);
+    return this.#tag.k0;
+  }
+
+  /** The same word of the tag whose hash lies at `at` in an entry's head. */
+  hashAt(bytes: Uint8Array, at: number): number {
+    readWords(bytes, at);
+    return wordBytes.words[0];
+  }
+
+  /** Puts the words of a tag's hash into the key of this object. */
+  #hash(tag: string): void {
+    if (typeof tag !== "string" || !this.#tag.encode(tag)) {
+      throw new ZbudError("EINVAL", `a tag must be a string of at most 16 KiB, not ${show(tag)}`);
+    }
+  }
+
+  #takeNode(table: Int32Array, at: number, rows: number): number {
+    const free = table[at + FREE] - 1;
+    if (free >= 0) {
+      table[at + FREE] = table[wordOf(at, rows, free) + NEXT];
+      return free;
+    }
+    const used = table[at + USED];
+    if (used === rows) return -1;
+    table[at + USED] = used + 1;
+    return used;
+  }
+
+  /** The tag's words are in `wordBytes`. */
+  #link(table: Int32Array, at: number, rows: number, node: number, row: number, place: number): void {
+    const word = wordOf(at, rows, node);
+    const [low, high] = wordBytes.words;
+    const bucket = at + HEADER_WORDS + (low & (bucketsOf(rows) - 1));
+    const next = table[bucket];
+    table[word + LOW] = low;
+    table[word + HIGH] = high;
+    table[word + NEXT] = next;
+    table[word + PREVIOUS] = 0;
+    table[word + ROW] = row;
+    table[word + NEXT_OF_ROW] = table[place];
+    if (next !== 0) table[wordOf(at, rows, next - 1) + PREVIOUS] = node + 1;
+    table[bucket] = node + 1;
+    table[place] = node + 1;
+  }
+
+  /** Frees the nodes of an entry. */
+  #unlist(table: Int32Array, at: number, rows: number, place: number): void {
+    let node = table[place] - 1;
+    while (node >= 0) {
+      const word = wordOf(at, rows, node);
+      const next = table[word + NEXT];
+      const previous = table[word + PREVIOUS];
+      if (next !== 0) table[wordOf(at, rows, next - 1) + PREVIOUS] = previous;
+      if (previous !== 0) table[wordOf(at, rows, previous - 1) + NEXT] = next;
+      else table[at + HEADER_WORDS + (table[word + LOW] & (bucketsOf(rows) - 1))] = next;
+      table[word + NEXT] = table[at + FREE];
+      table[at + FREE] = node + 1;
+      node = table[word + NEXT_OF_ROW] - 1;
+    }
+  }
+}
+
+/** A power of two; small, since tables of buckets are touched at random. */
+function bucketsOf(rows: number): number {
+  return 1 << Math.max(2, 30 - Math.clz32(rows));
+}
+
+function placeOf(at: number, rows: number, row: number): number {
+  return at + HEADER_WORDS + bucketsOf(rows) + row * ROW_WORDS;
+}
+
+function wordOf(at: number, rows: number, node: number): number {
+  return at + HEADER_WORDS + bucketsOf(rows) + rows * ROW_WORDS + node * NODE_WORDS;
+}
+
+/** Two words and their bytes: tags lie unaligned in heads. */
+const wordBytes = (() => {
+  const words = new Int32Array(2);
+  return { words, bytes: new Uint8Array(words.buffer) };
+})();
+
+function readWords(bytes: Uint8Array, at: number): void {
+  for (let i = 0; i < TAG_BYTES; i++) wordBytes.bytes[i] = bytes[at + i];
+}
+
+function findTag(bytes: Uint8Array, start: number, end: number, low: number, high: number): boolean {
+  for (let at = start; at < end; at += TAG_BYTES) {
+    readWords(bytes, at);
+    if (wordBytes.words[0] === low && wordBytes.words[1] === high) return true;
+  }
+  return false;
+}
+
+function add(list: RowList, row: number, version: number): void {
+  if (list.count * 2 === list.words.length) {
+    const longer = new Int32Array(Math.max(256, list.words.length * 2));
+    longer.set(list.words);
+    list.words = longer;
+  }
+  list.words[list.count * 2] = row;
+  list.words[list.count * 2 + 1] = version;
+  list.count++;
+}

@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { LRUCache } from "lru-cache";
+import { Prng } from "../../src/base/index.ts";
+import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { FakeClock } from "./helpers.ts";
+
+type Peer = LRUCache<string, string>;
+
+/** Ours and lru-cache with the same bound and the same clock. */
+function pair(max: number, options: Partial<CompressedCacheOptions<string>> = {}) {
+  const clock = new FakeClock();
+  const ours = new CompressedCache<string>({ maxBytes: "4MiB", max, clock: clock.read, ...options });
+  const { ttl } = options;
+  const theirs: Peer = new LRUCache({
+    max,
+    perf: { now: clock.read },
+    ttlResolution: 0,
+    ...(ttl === undefined ? {} : { ttl }),
+  });
+  return { ours, theirs, clock };
+}
+
+/** Keys as a server's are asked for: a few often, many once, and sometimes a row of them one after the other. */
+function* keyTrace(count: number, seed: number): Generator<string> {
+  const prng = new Prng(seed);
+  for (let i = 0; i < count; ) {
+    if (prng.chance(0.002)) {
+      const start = prng.below(5000);
+      for (let j = 0; j < 300 && i < count; j++, i++) yield `scan:${start + j}`;
+    }
+    // Zipf by inversion: rank r about as often as 1 / r.
+    yield `item:${Math.floor(2 ** ((prng.uint32() / 2 ** 32) * 13))}`;
+    i++;
+  }
+}
+
+suite("lru-cache's behaviour, checked against lru-cache", () => {
+  test("hits on a recorded key trace are those of a plain LRU, to the last one", () => {
+    const { ours, theirs } = pair(500);
+    let hits = 0;
+    let step = 0;
+    for (const key of keyTrace(60_000, 11)) {
+      step++;
+      const value = ours.get(key);
+      assert.equal(value, theirs.get(key), `step ${step}, ${key}`);
+      if (value === undefined) {
+        ours.set(key, `value of ${key}`);
+        theirs.set(key, `value of ${key}`);
+      } else {
+        hits++;
+      }
+    }
+    assert.equal(ours.stats().hits, hits);
+    assert.equal(ours.stats().misses, step - hits);
+    assert.ok(hits > 10_000 && hits < 50_000, `${hits} hits`);
+    assert.deepEqual([...ours.keys()], [...theirs.keys()]);
+  });
+
+  test("order: get and set make recent; peek, has and iteration do not", () => {
+    const { ours, theirs } = pair(4);
+    for (const cache of [ours, theirs] as Pick<Peer, "set" | "get" | "peek" | "has" | "keys">[]) {
+      for (const key of ["a", "b", "c", "d"]) cache.set(key, key);
+      cache.get("a");
+      cache.set("b", "B");
+      cache.peek("c");
+      cache.has("c");
+      for (const _ of cache.keys());
+      cache.set("e", "e");
+    }
+    assert.deepEqual([...ours.keys()], [...theirs.keys()]);
+    assert.deepEqual([...ours.keys()], ["e", "b", "a", "d"]);
+    assert.deepEqual([...ours.values()], [...theirs.values()]);
+    assert.deepEqual([...ours.entries()], [...theirs.entries()]);
+    assert.deepEqual([...ours], [...theirs]);
+  });
+
+  test("forEach gives value, key and cache", () => {
+    const { ours, theirs } = pair(4);
+    for (const cache of [ours, theirs]) for (const key of ["a", "b"]) cache.set(key, key.toUpperCase());
+    const seen: unknown[][] = [[], []];
+    ours.forEach((value, key, cache) => {
+      seen[0].push(value, key, cache === ours);
+    });
+    theirs.forEach((value, key, cache) => {
+      seen[1].push(value, key, cache === theirs);
+    });
+    assert.deepEqual(seen[0], seen[1]);
+  });
+
+  test("delete, has, size, clear", () => {
+    const { ours, theirs } = pair(4);
+    for (const cache of [ours, theirs]) for (const key of ["a", "b", "c"]) cache.set(key, key);
+    for (const key of ["a", "a", "x"]) assert.equal(ours.delete(key), theirs.delete(key), key);
+    for (const key of ["a", "b", "x"]) assert.equal(ours.has(key), theirs.has(key), key);
+    assert.equal(ours.size, theirs.size);
+    ours.clear();
+    theirs.clear();
+    assert.equal(ours.size, theirs.size);
+    assert.equal(ours.get("b"), theirs.get("b"));
+  });
+
+  test("setting undefined deletes", () => {
+    const { ours, theirs } = pair(4);
+    for (const cache of [ours, theirs]) cache.set("a", "1");
+    assert.equal(ours.set("a", undefined), "deleted");
+    theirs.set("a", undefined);
+    assert.equal(ours.has("a"), theirs.has("a"));
+  });
+
+  test("time to live: given to set, of the cache, none; the last moment counts", () => {
+    const { ours, theirs, clock } = pair(10, { ttl: 50 });
+    for (const cache of [ours, theirs]) {
+      cache.set("own", "x", { ttl: 10 });
+      cache.set("common", "x");
+      cache.set("never", "x", { ttl: 0 });
+    }
+    for (const at of [0, 9, 10, 11, 49, 50, 51, 10_000]) {
+      clock.now = 1000 + at;
+      for (const key of ["own", "common", "never"]) {
+        assert.equal(ours.has(key), theirs.has(key), `has ${key} after ${at} ms`);
+        assert.equal(ours.peek(key), theirs.peek(key), `peek ${key} after ${at} ms`);
+        const left = theirs.getRemainingTTL(key);
+        assert.equal(ours.getRemainingTTL(key), Math.max(left, 0), `${key} after ${at} ms`);
+      }
+    }
+    assert.equal(ours.getRemainingTTL("nobody"), theirs.getRemainingTTL("nobody"));
+  });
+
+  test("setting again begins the time to live anew", () => {
+    const { ours, theirs, clock } = pair(10, { ttl: 50 });
+    for (const cache of [ours, theirs]) cache.set("a", "1");
+    clock.now += 40;
+    for (const cache of [ours, theirs]) cache.set("a", "2");
+    clock.now += 40;
+    assert.equal(ours.get("a"), theirs.get("a"));
+    assert.equal(ours.get("a"), "2");
+  });
+
+  test("purgeStale says whether there was anything", () => {
+    const { ours, theirs, clock } = pair(10);
+    for (const cache of [ours, theirs]) {
+      cache.set("a", "1", { ttl: 5 });
+      cache.set("b", "1", { ttl: 50 });
+    }
+    assert.equal(ours.purgeStale(), theirs.purgeStale());
+    clock.now += 6;
+    assert.equal(ours.size, theirs.size);
+    assert.equal(ours.purgeStale(), theirs.purgeStale());
+    assert.equal(ours.purgeStale(), theirs.purgeStale());
+    assert.equal(ours.size, theirs.size);
+  });
+
+  test("a value that is too large is not kept, and the old one goes", () => {
+    const ours = new CompressedCache<string>({ maxBytes: "4MiB" });
+    const theirs: Peer = new LRUCache({
+      maxSize: 2 ** 22,
+      maxEntrySize: 2 ** 20,
+      sizeCalculation: (v) => v.length,
+    });
+    for (const cache of [ours, theirs]) cache.set("a", "small");
+    const large = "x".repeat(2 ** 20 + 1);
+    assert.equal(ours.set("a", large), "E2BIG");
+    theirs.set("a", large);
+    assert.equal(ours.get("a"), theirs.get("a"));
+    assert.equal(ours.get("a"), undefined);
+  });
+
+  test("iteration while the cache changes passes over what went", () => {
+    const { ours, theirs } = pair(10);
+    const seen: string[][] = [[], []];
+    [ours, theirs].forEach((cache, i) => {
+      for (const key of ["a", "b", "c", "d"]) cache.set(key, key);
+      for (const key of cache.keys()) {
+        seen[i].push(String(key));
+        if (key === "d") cache.delete("c");
+      }
+    });
+    assert.deepEqual(seen[0], seen[1]);
+  });
+});
