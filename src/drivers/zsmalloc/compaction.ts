@@ -104,7 +104,8 @@ export class Mover {
       }
       const target = this.#target(layout, source);
       const free = target === 0 ? 0 : table[target | FREE_ROW] || groups.attach(target);
-      if (free === 0) return false; // as many rows as objects: nothing moves
+      // No row for the place. One that the source has to give, after its first move, can be had; then once more.
+      if (free === 0) return this.giveRows();
       this.#move(row, before, source, free, target);
       done.moved++;
       if ((table[source | USED] & COUNT_MASK) === 0) {
