@@ -1,10 +1,12 @@
 import { parseArgs } from "node:util";
 import { killWorkers } from "../test/threads/kills.ts";
+import { DRIVERS, type DriverName } from "../test/threads/pools.ts";
 import { failUsage } from "./tools.ts";
 
-const USAGE = `Usage: npm run soak -- [--kills N] [--seed N] [--seconds N]
+const USAGE = `Usage: npm run soak -- [--driver NAME] [--kills N] [--seed N] [--seconds N]
 
 Kills workers at random moments while they work at one shared pool, and checks the pool after each death.
+  --driver NAME  whose pool (default zbud)
   --kills N    how many (default 1000)
   --seed N     of the first round (default: from the clock, and printed); each round has pools of its own
   --seconds N  ends earlier after this time`;
@@ -19,11 +21,13 @@ function numberOf(name: string, text: string | undefined, otherwise: number): nu
   return failUsage(`--${name} takes a whole number above 0, not ${JSON.stringify(text)}`, USAGE);
 }
 
-function readOptions(): Partial<Record<"kills" | "seed" | "seconds", string>> & { help?: boolean } {
+function readOptions(): Partial<Record<"driver" | "kills" | "seed" | "seconds", string>> & {
+  help?: boolean;
+} {
   const text = { type: "string" } as const;
   const help = { type: "boolean", short: "h" } as const;
   try {
-    return parseArgs({ options: { kills: text, seed: text, seconds: text, help } }).values;
+    return parseArgs({ options: { driver: text, kills: text, seed: text, seconds: text, help } }).values;
   } catch (error) {
     return failUsage((error as Error).message, USAGE);
   }
@@ -35,6 +39,10 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
+  const { driver = "zbud" } = values;
+  if (!Object.hasOwn(DRIVERS, driver)) {
+    failUsage(`--driver takes ${Object.keys(DRIVERS).join(", ")}, not ${JSON.stringify(driver)}`, USAGE);
+  }
   const kills = numberOf("kills", values.kills, 1000);
   const seedFirst = numberOf("seed", values.seed, (Date.now() % 2 ** 20) + 1);
   const seconds = numberOf("seconds", values.seconds, 24 * 3600);
@@ -43,8 +51,13 @@ async function main(): Promise<void> {
   let done = 0;
   for (let seed = seedFirst; done < kills && secondsLeft() > 0; seed++) {
     const round = Math.min(KILLS_A_ROUND, kills - done);
-    console.log(`round: npm run soak -- --kills ${round} --seed ${seed}`);
-    const report = await killWorkers({ kills: round, seed, secondsMax: secondsLeft() });
+    console.log(`round: npm run soak -- --driver ${driver} --kills ${round} --seed ${seed}`);
+    const report = await killWorkers({
+      driver: driver as DriverName,
+      kills: round,
+      seed,
+      secondsMax: secondsLeft(),
+    });
     console.log(`  ${JSON.stringify(report)}`);
     done += Object.values(report.kills).reduce((so, each) => so + each, 0);
   }

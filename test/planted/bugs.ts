@@ -3,6 +3,8 @@
  * text; the text that it replaces must be there once, so a bug that the code has outgrown is noticed too.
  */
 
+import { SLOTS_BUGS } from "./slots-bugs.ts";
+
 /** One bug. */
 export interface PlantedBug {
   /** What goes wrong, for the table. */
@@ -323,4 +325,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: "if (pages > this.#pages) this.#serialOf",
     replace: "if (pages > this.#pages && !this.#serialOf.has(page)) this.#serialOf",
   },
+  ...SLOTS_BUGS,
 ];

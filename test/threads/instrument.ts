@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { rolldown } from "rolldown";
 import { parseAst } from "rolldown/parseAst";
 import { identifier, isNode, lineOf, ROOT, type SyntaxNode } from "../meta/sources.ts";
+import type { DriverName } from "./pools.ts";
 
 /** One place where a thread may stop. */
 export interface Point {
@@ -14,7 +15,8 @@ export interface Point {
 }
 
 export interface Instrumented {
-  /** URL of a module that exports the instrumented ZbudPool. */
+  driver: DriverName;
+  /** URL of a module that exports the instrumented class of the driver's pools. */
   module: string;
   /** By number. */
   points: Point[];
@@ -23,26 +25,42 @@ export interface Instrumented {
 /** They change nothing. */
 const WALKS = ["objects", "stats", "snapshot"];
 
+/** Functions of allocators that change nothing, are not used by shared pools, or only call others. */
+const HARMLESS = [
+  "constructor",
+  "find",
+  "positions",
+  "pageBytesOf",
+  "pageBytes",
+  "place",
+  "endReclaims",
+  "trim",
+  "close",
+  "rowOf",
+  "handleAt",
+  ...WALKS,
+];
+
 /** Which functions get points: all but some, or only some. */
-const WHERE: Record<string, { all: boolean; names: readonly string[] }> = {
-  // Those left out change nothing, are not used by shared pools, or only call others; abort is for exceptions.
-  "src/drivers/zbud/allocator.ts": {
-    all: true,
-    names: [
-      "constructor",
-      "find",
-      "positions",
-      "pageBytesOf",
-      "pageBytes",
-      "place",
-      "endReclaims",
-      "trim",
-      "close",
-      "rowOf",
-      "handleAt",
-      ...WALKS,
-    ],
+type Where = Record<string, { all: boolean; names: readonly string[] }>;
+
+const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
+  zbud: {
+    "src/drivers/zbud/allocator.ts": { all: true, names: HARMLESS },
+    "src/drivers/zbud/repair.ts": { all: true, names: [] },
   },
+  slots: {
+    "src/drivers/slots/allocator.ts": {
+      all: true,
+      names: ["verify", "repair", "objectAt", "listFor", "freeRecord", "isRecord", ...HARMLESS],
+    },
+    "src/drivers/slots/extras.ts": { all: true, names: [] },
+    "src/drivers/slots/repair.ts": { all: true, names: [] },
+  },
+};
+
+const WHERE: Where = {
+  // Those left out change nothing, are not used by shared pools, or only call others; abort is for exceptions.
   "src/pool/locked-allocator.ts": {
     all: true,
     names: [
@@ -62,7 +80,6 @@ const WHERE: Record<string, { all: boolean; names: readonly string[] }> = {
       ...WALKS,
     ],
   },
-  "src/drivers/zbud/repair.ts": { all: true, names: [] },
   "src/base/lock.ts": { all: false, names: ["release", "takesFromDead"] },
   "src/base/threads.ts": { all: false, names: ["enter", "leave"] },
 };
@@ -71,11 +88,14 @@ const WHERE: Record<string, { all: boolean; names: readonly string[] }> = {
 const HOOK = "globalThis.zbudPoint";
 
 /** Writes the copy, in one file, into a folder. */
-export async function instrument(folder: string): Promise<Instrumented> {
+export async function instrument(folder: string, driver: DriverName = "zbud"): Promise<Instrumented> {
   const points: Point[] = [];
-  const texts = new Map(Object.keys(WHERE).map((path) => [join(ROOT, path), withPoints(path, points)]));
+  const where = { ...DRIVERS_WHERE[driver], ...WHERE };
+  const texts = new Map(
+    Object.entries(where).map(([path, which]) => [join(ROOT, path), withPoints(path, which, points)]),
+  );
   const build = await rolldown({
-    input: join(ROOT, "src/drivers/zbud/zbud-pool.ts"),
+    input: join(ROOT, `src/drivers/${driver}/${driver}-pool.ts`),
     platform: "node",
     plugins: [
       {
@@ -90,13 +110,12 @@ export async function instrument(folder: string): Promise<Instrumented> {
   const file = join(folder, "pool.mjs");
   await build.write({ file, format: "esm", codeSplitting: false });
   await build.close();
-  return { module: pathToFileURL(file).href, points };
+  return { driver, module: pathToFileURL(file).href, points };
 }
 
 /** The text of a file with a call before each statement of the chosen functions, and at each block's end. */
-function withPoints(path: string, points: Point[]): string {
+function withPoints(path: string, { all, names }: Where[string], points: Point[]): string {
   const text = readFileSync(join(ROOT, path), "utf8");
-  const { all, names } = WHERE[path];
   const insertions: { at: number; text: string }[] = [];
   const pointAt = (offset: number, name: string): string => {
     points.push({ where: `${path}:${lineOf(text, offset)} ${name}` });

@@ -3,13 +3,16 @@
 import assert from "node:assert/strict";
 import type { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
-import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import type { ObjectPool } from "../../src/pool/index.ts";
 import { Crew, startWorker, until } from "./crew.ts";
 import type { End } from "./kill-worker.ts";
 import { finishPool, Ledger, recoverAll } from "./ledger.ts";
 import { EVICT_ACTS, type LoadPlan } from "./load.ts";
+import { type DriverName, makeShared } from "./pools.ts";
 
 export interface KillOptions {
+  /** Whose pool; default zbud. */
+  driver?: DriverName;
   kills: number;
   seed: number;
   /** Ends earlier after this time. */
@@ -65,7 +68,8 @@ export async function killWorkers(options: KillOptions): Promise<KillReport> {
 class KillRun {
   readonly #options: KillOptions;
   readonly #prng: Prng;
-  readonly #pool: ZbudPool;
+  readonly #driver: DriverName;
+  readonly #pool: ObjectPool;
   readonly #ledger: Ledger;
   readonly #crew = new Crew();
   readonly #mates: Mate[] = [];
@@ -82,7 +86,8 @@ class KillRun {
     this.#options = options;
     this.#prng = new Prng(Math.imul(options.seed, 0x9e3779b1) ^ 0x51ed270b);
     const maxPages = 16 + this.#prng.below(100);
-    this.#pool = new ZbudPool({ maxPages, pageSize: 1024, shared: true });
+    this.#driver = options.driver ?? "zbud";
+    this.#pool = makeShared(this.#driver, { maxPages, pageSize: 1024 });
     this.#ledger = Ledger.make(maxPages);
   }
 
@@ -116,6 +121,7 @@ class KillRun {
     const isOwn = ++this.#started % OWN_EVERY === 0;
     const end = isOwn ? kinds[(this.#started / OWN_EVERY) % kinds.length] : "killed";
     const plan: LoadPlan = {
+      driver: this.#driver,
       shared: this.#pool.share(),
       ledger: this.#ledger.buffer,
       owner,

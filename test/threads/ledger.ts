@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
-import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import type { ObjectPool } from "../../src/pool/index.ts";
+
+/** Places of a page: objects begin at multiples of this part of it. */
+const PLACES_PER_PAGE = 64;
 
 /**
  * Who holds what in a shared pool, itself in shared memory: one record for each place that an object can
@@ -28,11 +31,11 @@ export class Ledger {
   }
 
   static make(maxPages: number): Ledger {
-    return new Ledger(new SharedArrayBuffer(2 * maxPages * 12));
+    return new Ledger(new SharedArrayBuffer(PLACES_PER_PAGE * maxPages * 12));
   }
 
   /** Fills a new object, and enters it. Gives its place. */
-  enter(pool: ZbudPool, handle: Handle, owner: number): number {
+  enter(pool: ObjectPool, handle: Handle, owner: number): number {
     this.#serial = (this.#serial + 1) & 0x7fff;
     const fill = 1 + ((this.#serial * 167 + owner * 29) % 255);
     pool.map(handle).fill(fill);
@@ -66,7 +69,7 @@ export class Ledger {
   }
 
   /** Fails unless all bytes of the object whose record the caller has are the ones its owner wrote. */
-  check(pool: ZbudPool, handle: Handle, record: number): void {
+  check(pool: ObjectPool, handle: Handle, record: number): void {
     const view = pool.map(handle);
     const fill = record & 0xff;
     const same = Buffer.compare(view.subarray(1), view.subarray(0, view.length - 1)) === 0;
@@ -75,7 +78,7 @@ export class Ledger {
   }
 
   /** Checks and frees an object whose record the caller has: then nobody else may have freed it. */
-  free(pool: ZbudPool, handle: Handle, record: number): void {
+  free(pool: ObjectPool, handle: Handle, record: number): void {
     this.check(pool, handle, record);
     pool.free(handle);
   }
@@ -87,15 +90,14 @@ export class Ledger {
    * @param owners - for the message.
    * @returns the objects that have no record: those in the hands of threads that died.
    */
-  audit(pool: ZbudPool): Handle[] {
+  audit(pool: ObjectPool): Handle[] {
     pool.verify();
     const orphans: Handle[] = [];
     const found = new Set<number>();
-    for (const { page, first, last, underReclaim } of pool.snapshot().pages) {
+    for (const { page, bytes, objects, underReclaim } of pool.snapshot().pages) {
       assert.equal(underReclaim, false, `page ${page} is under reclaim, and nobody reclaims`);
-      for (const [buddy, object] of [first, last].entries()) {
-        if (object === null) continue;
-        const place = 2 * page + buddy;
+      for (const object of objects) {
+        const place = placeAt(page, object.offset, bytes);
         found.add(place);
         const record = this.at(place);
         if (record === 0) {
@@ -115,7 +117,7 @@ export class Ledger {
   }
 
   /** Frees all that is recorded. */
-  freeAll(pool: ZbudPool): void {
+  freeAll(pool: ObjectPool): void {
     for (let place = 0; place < this.places; place++) {
       const record = this.at(place);
       if (this.claim(place, record)) this.free(pool, this.handleAt(place), record);
@@ -128,9 +130,13 @@ export function ownerOf(record: number): number {
 }
 
 /** Which of the pool's places an object has. */
-export function placeOf(pool: ZbudPool, handle: Handle): number {
-  const { page, buddy } = pool.inspect(handle);
-  return 2 * page + (buddy === "last" ? 1 : 0);
+export function placeOf(pool: ObjectPool, handle: Handle): number {
+  const { page, offset } = pool.inspect(handle);
+  return placeAt(page, offset, pool.pageSize);
+}
+
+function placeAt(page: number, offset: number, pageSize: number): number {
+  return PLACES_PER_PAGE * page + (offset * PLACES_PER_PAGE) / pageSize;
 }
 
 /** Whether a call went through; false for a handle that another thread freed first. */
@@ -151,7 +157,7 @@ export function succeeds(call: () => unknown): boolean {
  *
  * @returns how many threads were found gone.
  */
-export function recoverAll(pool: ZbudPool): number {
+export function recoverAll(pool: ObjectPool): number {
   const nap = new Int32Array(new SharedArrayBuffer(4));
   let found = 0;
   for (let tries = 0; tries < 1000; tries++) {
@@ -168,17 +174,17 @@ export function recoverAll(pool: ZbudPool): number {
  *
  * @param known - handles that were issued before, none of which may be issued again.
  */
-export function finishPool(pool: ZbudPool, known: Iterable<Handle> = []): void {
-  for (const { first, last } of pool.snapshot().pages) {
-    for (const object of [first, last]) if (object !== null) pool.free(object.handle);
-  }
+export function finishPool(pool: ObjectPool, known: Iterable<Handle> = []): void {
+  for (const { objects } of pool.snapshot().pages) for (const { handle } of objects) pool.free(handle);
   pool.verify();
   assert.equal(pool.pageCount, 0, "every object was freed, so no page is in use");
   assert.equal(pool.stats().objects, 0);
   const { maxPages } = pool.shape;
+  // Leaves room for one that is small.
+  const large = Math.min(pool.objectBytesMax, pool.pageSize - pool.pageSize / PLACES_PER_PAGE);
   const handles: Handle[] = [];
   for (const [size, total] of [
-    [pool.objectBytesMax, maxPages],
+    [large, maxPages],
     [1, 2 * maxPages],
   ] as const) {
     for (;;) {

@@ -1,8 +1,9 @@
 /** The load that stress and kills put on a shared pool: random operations, every object checked. */
 
 import { type Handle, Prng } from "../../src/base/index.ts";
-import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
 import { Ledger, ownerOf, placeOf, succeeds } from "./ledger.ts";
+import { attachPool, type DriverName } from "./pools.ts";
 
 /** What a thread's evict handler does. */
 export const EVICT_ACTS = ["free", "refuse", "allocate", "mixed", "never"] as const;
@@ -13,7 +14,8 @@ const DEPTH_MAX = 3;
 
 /** What a load is made of, as it goes to a worker. */
 export interface LoadPlan {
-  shared: ReturnType<ZbudPool["share"]>;
+  driver: DriverName;
+  shared: SharedPool;
   ledger: SharedArrayBuffer;
   owner: number;
   seed: number;
@@ -36,7 +38,7 @@ export interface LoadCounts {
 
 /** Random operations of one thread. */
 export class Load {
-  readonly pool: ZbudPool;
+  readonly pool: ObjectPool;
   readonly counts: LoadCounts = {
     operations: 0,
     allocs: 0,
@@ -67,7 +69,7 @@ export class Load {
     this.#places = new Int32Array(plan.liveMax);
     this.#records = new Int32Array(plan.liveMax);
     const onEvict = (handle: Handle): boolean => this.#evict(handle);
-    this.pool = ZbudPool.attach(plan.shared, plan.act === "never" ? {} : { onEvict });
+    this.pool = attachPool(plan.driver, plan.shared, plan.act === "never" ? {} : { onEvict });
     this.#sizeMax = this.pool.objectBytesMax;
   }
 
@@ -116,7 +118,10 @@ export class Load {
 
   /** Frees what somebody else has, or had: threads free one another's objects, and those of the dead. */
   #takeOver(): void {
-    const place = this.#prng.below(this.#ledger.places);
+    const { places } = this.#ledger;
+    let place = this.#prng.below(places);
+    // Few of the places are taken.
+    for (let i = 0; i < places && this.#ledger.at(place) === 0; i++) place = (place + 1) % places;
     const record = this.#ledger.at(place);
     if (ownerOf(record) !== this.#plan.owner && this.#ledger.claim(place, record)) this.#free(place, record);
   }

@@ -4,13 +4,16 @@ import assert from "node:assert/strict";
 import type { Worker } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
 import { messageOf, startWorker, until } from "./crew.ts";
-import type { Instrumented, Point } from "./instrument.ts";
+import type { Instrumented } from "./instrument.ts";
 import { finishPool, recoverAll } from "./ledger.ts";
 import { type Act, CHANGES, GO_ON, type Job, STOPPED } from "./points-worker.ts";
+import { DRIVERS } from "./pools.ts";
 import type { Scene, Stage } from "./scenes.ts";
 
 /** Threads that are started ahead: starting one takes longer than a scene. */
 const SPARES = 3;
+/** The most changes of one thread. */
+const CHANGES_MAX = 64;
 /** For a thread that is to block on the lock before its holder dies. */
 const BLOCK_MS = 2;
 
@@ -25,21 +28,19 @@ interface Dead {
 type Change = { free: Handle } | { alloc: number };
 
 export class Playhouse {
-  readonly #module: string;
-  readonly #points: readonly Point[];
+  readonly #copy: Instrumented;
   readonly #spares: Promise<Worker>[] = [];
   readonly #helper: Worker;
   readonly #holder: Worker;
 
-  private constructor({ module, points }: Instrumented, helper: Worker, holder: Worker) {
-    this.#module = module;
-    this.#points = points;
+  private constructor(copy: Instrumented, helper: Worker, holder: Worker) {
+    this.#copy = copy;
     this.#helper = helper;
     this.#holder = holder;
   }
 
   static async open(copy: Instrumented): Promise<Playhouse> {
-    return new Playhouse(copy, await started(copy.module), await started(copy.module));
+    return new Playhouse(copy, await started(copy), await started(copy));
   }
 
   async close(): Promise<void> {
@@ -111,12 +112,12 @@ export class Playhouse {
       const rehearsal = jobOf(own, same, 0);
       this.#helper.postMessage(rehearsal);
       const trail = trailOf(await messageOf(this.#helper));
-      const isThere = /zbud\/allocator\.ts/;
+      const file = `/${this.#copy.driver}/allocator.ts`;
       stopAt =
         1 +
         trail.findLastIndex((each) => {
-          const { where } = this.#points[each];
-          return isThere.test(where) && where.endsWith(` ${lastIn}`);
+          const { where } = this.#copy.points[each];
+          return where.includes(file) && where.endsWith(` ${lastIn}`);
         });
       assert.ok(stopAt > 0, `${lastIn} is on the way`);
     }
@@ -136,13 +137,13 @@ export class Playhouse {
   }
 
   async #worker(): Promise<Worker> {
-    while (this.#spares.length <= SPARES) this.#spares.push(started(this.#module));
+    while (this.#spares.length <= SPARES) this.#spares.push(started(this.#copy));
     return await (this.#spares.shift() as Promise<Worker>);
   }
 }
 
-async function started(module: string): Promise<Worker> {
-  const worker = startWorker("./points-worker.ts", { module });
+async function started({ driver, module }: Instrumented): Promise<Worker> {
+  const worker = startWorker("./points-worker.ts", { module, className: DRIVERS[driver].className });
   await messageOf(worker);
   return worker;
 }
@@ -153,7 +154,7 @@ function jobOf({ pool }: Stage, acts: Act[], stopAt: number): Job {
     acts,
     stopAt,
     control: new Int32Array(new SharedArrayBuffer(16)),
-    handles: new Float64Array(new SharedArrayBuffer(64)),
+    handles: new Float64Array(new SharedArrayBuffer(8 * CHANGES_MAX)),
   };
 }
 
@@ -187,9 +188,7 @@ function compare({ pool, fills, bystander }: Stage, dead: readonly Dead[]): void
   const { pages } = pool.snapshot();
   assert.ok(!pages.some(({ underReclaim }) => underReclaim), "a page stayed under reclaim");
   const found = new Map(
-    pages.flatMap(({ first, last }) =>
-      [first, last].flatMap((object) => (object === null ? [] : ([[object.handle, object.size]] as const))),
-    ),
+    pages.flatMap(({ objects }) => objects.map(({ handle, size }) => [handle, size] as const)),
   );
   const required = new Set(fills.keys());
   const freed = new Set([bystander]);

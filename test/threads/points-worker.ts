@@ -2,7 +2,8 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
-import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
+import type { PoolClass } from "./pools.ts";
 
 /** What a thread does, in turn. */
 export type Act =
@@ -13,7 +14,7 @@ export type Act =
   | { do: "attach" | "recover" | "verify" | "close" };
 
 export interface Job {
-  shared: ReturnType<ZbudPool["share"]>;
+  shared: SharedPool;
   acts: Act[];
   /** Stop at this point that is met, counted from 1; 0: never. */
   stopAt: number;
@@ -33,8 +34,8 @@ type Hooked = { zbudPoint?: (point: number) => void };
 
 // Only in a worker: the test imports the types and words above.
 if (parentPort !== null) {
-  const { module } = workerData as { module: string };
-  const { ZbudPool: Pool } = (await import(module)) as { ZbudPool: typeof ZbudPool };
+  const { module, className } = workerData as { module: string; className: string };
+  const Pool = ((await import(module)) as Record<string, PoolClass>)[className];
   const port = parentPort;
   port.on("message", (job: Job) => {
     try {
@@ -46,7 +47,7 @@ if (parentPort !== null) {
   port.postMessage("ready");
 }
 
-function perform(job: Job, Pool: typeof ZbudPool): number[] {
+function perform(job: Job, Pool: PoolClass): number[] {
   const { shared, acts, stopAt, control, handles } = job;
   const trail: number[] = [];
   const stop = (what: number): void => {
@@ -65,7 +66,7 @@ function perform(job: Job, Pool: typeof ZbudPool): number[] {
     Atomics.store(control, STOPPED, -1);
     Atomics.wait(control, GO_ON, 0);
   };
-  const onEvict = (handle: Handle, pool: ZbudPool): boolean => {
+  const onEvict = (handle: Handle, pool: ObjectPool): boolean => {
     if (act?.do !== "reclaim") return false;
     if (job.waits === "handler") wait();
     const isFreed = act.frees.includes(handle);
@@ -76,7 +77,7 @@ function perform(job: Job, Pool: typeof ZbudPool): number[] {
     if (act.stops && Atomics.load(control, CHANGES) === act.frees.length) stop(-1);
     return isFreed;
   };
-  const attach = (): ZbudPool => Pool.attach(shared, { onEvict });
+  const attach = (): ObjectPool => Pool.attach(shared, { onEvict });
 
   // In the acts alone there are points.
   const isOnlyAttaching = acts[0]?.do === "attach";
@@ -106,7 +107,7 @@ function perform(job: Job, Pool: typeof ZbudPool): number[] {
 }
 
 /** All seats may be taken: that is one of the ways. */
-function tryAttach(attach: () => ZbudPool): void {
+function tryAttach(attach: () => ObjectPool): void {
   try {
     attach().close();
   } catch (error) {

@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import type { ObjectPool } from "../../src/pool/index.ts";
 import type { Act } from "./points-worker.ts";
 
 /** The pool of a scene, and who does what in it. */
 export interface Stage {
-  pool: ZbudPool;
+  pool: ObjectPool;
   /** The byte that fills each object. */
   fills: Map<Handle, number>;
   /** Freed by a thread that lives. */
@@ -19,7 +20,7 @@ export interface Stage {
   /** Whether a living thread has the page at the tail under reclaim meanwhile. */
   holds?: boolean;
   /** Other users of the pool, closed in the end. */
-  others?: ZbudPool[];
+  others?: ObjectPool[];
 }
 
 export interface Scene {

@@ -6,6 +6,7 @@ import { ZbudPool } from "../../src/drivers/zbud/index.ts";
 import { Crew, messageOf, runToEnd, startWorker, W_OWN } from "./crew.ts";
 import { finishPool, Ledger } from "./ledger.ts";
 import { EVICT_ACTS, type LoadCounts, type LoadPlan } from "./load.ts";
+import { makeShared } from "./pools.ts";
 
 /** Over the runs of this file together. */
 const OPERATIONS_MIN = Number(process.env.ZBUD_STRESS_OPERATIONS ?? 10_000_000);
@@ -14,19 +15,21 @@ const QUIET_POINTS_MIN = 10;
 
 describe("threads at one pool", () => {
   // The tight pool is full nearly always, the wide one never.
-  for (const { threads, maxPages, liveMax } of [
-    { threads: 4, maxPages: 24, liveMax: 100 },
-    { threads: 8, maxPages: 1024, liveMax: 80 },
-  ]) {
-    it(`${threads} threads do ${OPERATIONS_MIN / 2} operations (seed ${SEED})`, {
+  for (const { driver, threads, maxPages, liveMax } of [
+    { driver: "zbud", threads: 4, maxPages: 24, liveMax: 100 },
+    { driver: "zbud", threads: 8, maxPages: 1024, liveMax: 80 },
+    { driver: "slots", threads: 4, maxPages: 12, liveMax: 100 },
+  ] as const) {
+    it(`${threads} threads do ${OPERATIONS_MIN / 2} operations at a ${driver} pool (seed ${SEED})`, {
       timeout: 300_000,
     }, async () => {
       const start = performance.now();
-      const pool = new ZbudPool({ maxPages, pageSize: 1024, shared: true });
+      const pool = makeShared(driver, { maxPages, pageSize: 1024 });
       const ledger = Ledger.make(maxPages);
       const crew = new Crew();
       const workers = Array.from({ length: threads }, (_, owner) => {
         const plan: LoadPlan = {
+          driver,
           shared: pool.share(),
           ledger: ledger.buffer,
           owner,

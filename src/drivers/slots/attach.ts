@@ -52,9 +52,8 @@ export function openTable(shared: SharedPool): { table: Table; geometry: SlotsGe
   if (table[W_EXTRA_HIGH_WATER] < 0 || table[W_EXTRA_HIGH_WATER] > extrasMax) {
     throw badBuffers("more rows in use than there are");
   }
-  if (table[W_INTENT] !== 0 && !namesRecord(geometry, table[W_INTENT] - 1)) {
-    throw badBuffers(`its note says ${table[W_INTENT]}`);
-  }
+  const note = table[W_INTENT]; // once: others may be at work
+  if (note !== 0 && !namesRecord(geometry, note - 1)) throw badBuffers(`its note says ${note}`);
   return { table, geometry };
 }
 

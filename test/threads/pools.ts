@@ -1,0 +1,40 @@
+/** The pools that threads are tested with, by driver. */
+
+import { SlotsPool } from "../../src/drivers/slots/index.ts";
+import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
+
+type EvictHandler = (handle: never, pool: never) => boolean;
+
+/** What the classes of pools have in common. */
+export interface PoolClass {
+  new (options: Record<string, unknown>): ObjectPool;
+  attach(shared: SharedPool, options: { onEvict?: EvictHandler }): ObjectPool;
+}
+
+/** One driver, as tests of threads use it. */
+export interface ThreadDriver {
+  /** Name of the class of its pools. */
+  className: string;
+  pool: PoolClass;
+}
+
+export type DriverName = "zbud" | "slots";
+
+export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
+  zbud: { className: "ZbudPool", pool: ZbudPool as unknown as PoolClass },
+  slots: { className: "SlotsPool", pool: SlotsPool as unknown as PoolClass },
+};
+
+/** A pool that threads share. */
+export function makeShared(driver: DriverName, options: Record<string, unknown>): ObjectPool {
+  return new DRIVERS[driver].pool({ ...options, shared: true });
+}
+
+export function attachPool(
+  driver: DriverName,
+  shared: SharedPool,
+  options: { onEvict?: EvictHandler } = {},
+): ObjectPool {
+  return DRIVERS[driver].pool.attach(shared, options);
+}
