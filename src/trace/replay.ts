@@ -80,7 +80,7 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
   checkShape(shape, header);
   const exact = Object.keys(shape).length === 0;
   const replayer = new Replayer(
-    { ...header, ...shape },
+    exact ? header : reshaped(header, shape),
     mismatchesMax,
     exact,
     createPool,
@@ -116,6 +116,14 @@ function checkShape(shape: object, header: TraceHeader): void {
       'a trace of the interface "zbud" has no other driver; leave it out of shape',
     );
   }
+}
+
+/** A header with other fields. Pages of several sizes give way to those of the size in it. */
+function reshaped(header: TraceHeader, shape: Partial<TraceHeader>): TraceHeader {
+  const result: TraceHeader = { ...header, ...shape };
+  delete result.pageSizes;
+  delete result.maxBytes;
+  return result;
 }
 
 /** Makes the pool that a header describes. What is wrong with it is wrong with line 1. */

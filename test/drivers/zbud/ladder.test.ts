@@ -5,7 +5,8 @@ import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZbudLadder, type ZbudLadderOptions } from "../../../src/drivers/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
-import { attachZpool, createZpool } from "../../../src/zpool/index.ts";
+import { parseTrace, record, replay } from "../../../src/trace/index.ts";
+import { attachZpool, createZpool, type Zpool } from "../../../src/zpool/index.ts";
 import { isCode } from "../../contracts/zpool/facts.ts";
 import { FaultyMemory } from "./helpers.ts";
 import { type LadderPlan, LadderRun } from "./ladder-run.ts";
@@ -227,6 +228,34 @@ describe("a ladder", () => {
     const plain = createZpool("zbud", { maxPages: 4 });
     assert.throws(() => plain.refit(), isCode("ENOTSUP", "pageSizes"));
     plain.close();
+  });
+
+  it("is recorded and replayed", () => {
+    const lines: string[] = [];
+    const prng = new Prng(4);
+    const onEvict = (handle: Handle, pool: Zpool): boolean => {
+      live.delete(handle);
+      pool.free(handle);
+      return true;
+    };
+    const live = new Set<Handle>();
+    const pool = createZpool("zbud", { maxBytes: MIB / 4, pageSizes: [1024, 4096], onEvict });
+    const recording = record(pool, (line) => lines.push(line));
+    for (let i = 0; i < 2000; i++) {
+      const handle = pool.malloc(prng.between(1, i < 1000 ? 500 : 3000));
+      if (typeof handle === "number") live.add(handle);
+      else pool.shrink(1);
+      const [first] = live;
+      if (first !== undefined && prng.chance(0.3)) {
+        pool.free(first);
+        live.delete(first);
+      }
+    }
+    recording.stop();
+    pool.close();
+    const trace = parseTrace(lines.join("\n"));
+    assert.deepEqual(replay(trace).mismatches, []);
+    assert.deepEqual(replay(trace, { shape: { pageSize: 8192 } }).mismatches, []);
   });
 
   it("is reached from elsewhere by its buffers; both see a refit", () => {
