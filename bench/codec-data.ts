@@ -26,7 +26,7 @@ export async function realData(bytes: number, log: (line: string) => void): Prom
 }
 
 /** Pieces from all over `data`, together `bytes`. */
-function spread(data: Buffer, bytes: number): Buffer {
+export function spread(data: Buffer, bytes: number): Buffer {
   const pieces = Math.max(1, Math.floor(bytes / PIECE_BYTES));
   const length = Math.min(PIECE_BYTES, bytes);
   if (data.length < pieces * length) throw new Error(`only ${data.length} bytes`);
