@@ -4,7 +4,7 @@ import { figuresOf } from "./figures.ts";
 import { encodeFrame } from "./frame.ts";
 import type { Hello, Tick, Viewable } from "./types.ts";
 
-/** Between two looks at the counters. */
+/** Between two looks at the counters, or at the pages; to serve a look costs something too. */
 const TICK_MS = 500;
 const PLAYER_TICK_MS = 100;
 /**
@@ -208,7 +208,7 @@ export class Watch {
   /** When the next look may be, after one that began then and ends now. A player is there to be looked at. */
   #dueAfter(begun: number): number {
     const now = this.#clock();
-    return this.#target.player === undefined ? now + (now - begun) / LOOK_SHARE : 0;
+    return this.#target.player === undefined ? now + Math.max(TICK_MS, (now - begun) / LOOK_SHARE) : 0;
   }
 }
 
