@@ -5,6 +5,7 @@ import {
   type Estimate,
   type EstimateInput,
   type EstimateOptions,
+  pageSizeText,
   percentText,
   ratioText,
 } from "../estimate/index.ts";
@@ -84,6 +85,6 @@ function summaryCells({ name, estimate }: { name: string; estimate: Estimate }):
     bytesText(best.heldBytes),
     ratioText(best.ratio),
     percentText(best.savedShare),
-    `${best.codec}, ${bytesText(best.unit)} units, ${best.driver} pages of ${best.pageSize}`,
+    `${best.codec}, ${bytesText(best.unit)} units, ${best.driver} pages of ${pageSizeText(best)}`,
   ];
 }

@@ -33,8 +33,12 @@ How it counts:
                     packs tightly (such as zsmalloc) comes near
   p10, median, p90  bytes of a unit when compressed, of those that get smaller:
                     10, 50 and 90 % of them are at most so large
+  page size         fitted: the one that suits the data best; 4 sizes: several
+                    side by side, each for objects up to some size
   a page            objects in a page of the pool, on average
-  kept as is        units kept as they are
+  half              the same after a random half of the objects was freed
+  evict             objects that reclaim then evicts for each page it releases
+  as is             units kept as they are
   zstd is at level 1, deflate at level 6.`;
 
 interface EstimateFlags {

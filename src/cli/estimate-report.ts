@@ -4,6 +4,7 @@ import {
   countText,
   type Estimate,
   type PoolEstimate,
+  pageSizeText,
   percentText,
   ratioText,
   type Setting,
@@ -30,9 +31,10 @@ const POOL_COLUMNS: Column[] = [
   { title: "driver", align: "left" },
   { title: "page size", align: "left" },
   { title: "objects", align: "right" },
-  { title: "pages", align: "right" },
   { title: "a page", align: "right" },
-  { title: "kept as is", align: "right" },
+  { title: "half", align: "right" },
+  { title: "evict", align: "right" },
+  { title: "as is", align: "right" },
   { title: "memory", align: "right" },
   { title: "ratio", align: "right" },
   { title: "", align: "left" },
@@ -49,10 +51,11 @@ export function estimateReport(estimate: Estimate, style: Style = PLAIN): string
   lines.push("");
   if (estimate.units.some(({ codecs }) => codecs.some(({ codec }) => codec === "zstd"))) {
     lines.push(
-      style.dim("zstd is at level 1. What at best, p10 and the rest mean: zbud estimate --help"),
+      style.dim("zstd is at level 1. What at best, p10, half and the rest mean: zbud estimate --help"),
       "",
     );
   }
+  if (advice.reason !== null) lines.push(style.dim(`Why ◀: ${advice.reason}`));
   if (advice.quickerText !== null) {
     lines.push(`${style.title("Quicker:")} ${advice.quickerText}`);
   }
@@ -103,7 +106,8 @@ function unitLines(unit: UnitEstimate, best: Setting, style: Style): string[] {
     unit.unit === best.unit &&
     codec.codec === best.codec &&
     pool.driver === best.driver &&
-    pool.pageSize === best.pageSize;
+    pool.pageSize === best.pageSize &&
+    pool.pageSizes?.length === best.pageSizes?.length;
   const rows = pools.map((row) => poolCells(row.codec, row.pool, isBest(row)));
   const table = titled(tableLines(POOL_COLUMNS, rows), style);
   pools.forEach((row, i) => {
@@ -137,14 +141,15 @@ function poolCells(codec: CodecEstimate, pool: PoolEstimate, best: boolean): str
   return [
     codec.codec,
     pool.driver,
-    `${pool.pageSize}${pool.fitted ? " (fitted)" : ""}`,
+    `${pageSizeText(pool)}${pool.fitted && pool.pageSizes === null ? " (fitted)" : ""}`,
     countText(pool.objects),
-    countText(pool.pages),
     pool.objectsPerPage.toFixed(2),
+    pool.halfFreed === null ? "-" : pool.halfFreed.objectsPerPage.toFixed(2),
+    pool.halfFreed?.evictionsPerPage == null ? "-" : pool.halfFreed.evictionsPerPage.toFixed(1),
     countText(pool.refused + codec.incompressible),
     bytesText(pool.heldBytes),
     ratioText(pool.ratio),
-    best ? "◀ least" : "",
+    best ? "◀" : "",
   ];
 }
 

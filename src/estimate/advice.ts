@@ -1,5 +1,13 @@
 import { bytesText, percentText, ratioText } from "../base/index.ts";
-import type { Advice, CodecEstimate, InputSummary, PoolEstimate, Setting, UnitEstimate } from "./types.ts";
+import type {
+  Advice,
+  CodecEstimate,
+  HalfFreed,
+  InputSummary,
+  PoolEstimate,
+  Setting,
+  UnitEstimate,
+} from "./types.ts";
 
 /** Below this share of the input, compressing is not worth anybody's time. */
 const WORTHWHILE_SHARE = 0.05;
@@ -10,6 +18,8 @@ const QUICKER_SHARE = 0.5;
 const SAME_MEMORY = 1.01;
 /** Times that close count as equal: they are measured, and vary from run to run. */
 const SAME_TIME = 1.5;
+/** Evictions to free a page that count as equal. */
+const SAME_EVICTIONS = 1.5;
 /** Fewer units than this are not enough to compare times by. */
 const TIMED_UNITS_MIN = 16;
 
@@ -39,6 +49,7 @@ export function advise(units: readonly UnitEstimate[], input: InputSummary, samp
   return {
     worthwhile,
     text: adviceText(setting, worthwhile),
+    reason: worthwhile ? reasonText(setting) : null,
     quickerText: quicker === null ? null : quickerText(quicker, best),
     best: setting,
     quicker: quicker?.setting ?? null,
@@ -65,21 +76,49 @@ function settingOf(
   inputBytes: number,
   scale: number,
 ): Setting {
-  const heldBytes = Math.round((pool.heldBytes - pool.fixedBytes) * scale + pool.fixedBytes);
+  const scaled = (bytes: number): number => Math.round((bytes - pool.fixedBytes) * scale + pool.fixedBytes);
+  const heldBytes = scaled(pool.heldBytes);
+  const { halfFreed } = pool;
   const savedBytes = inputBytes - heldBytes;
   return {
     driver: pool.driver,
     pageSize: pool.pageSize,
+    pageSizes: pool.pageSizes,
     codec: codec.codec,
     unit,
     maxPages: roundedUp(pool.pages * scale * SPARE),
+    maxBytes: maxBytesOf(pool, scale),
     inputBytes,
     heldBytes,
     savedBytes,
     savedShare: savedBytes / inputBytes,
     ratio: heldBytes === 0 ? null : inputBytes / heldBytes,
+    livedBytes: halfFreed === null ? heldBytes : scaled(livedBytesOf(pool, halfFreed)),
+    evictionsPerPage: halfFreed?.evictionsPerPage ?? null,
     decompressNsPerUnit: codec.decompressNsPerUnit,
   };
+}
+
+/**
+ * A pool with several page sizes divides its memory into segments, each for one size: every size may leave the
+ * rest of one unused.
+ */
+const SEGMENT_BYTES = 65_536;
+const SEGMENT_SHARE = 1 / 64;
+
+function maxBytesOf({ pageBytes, pageSize, pageSizes }: PoolEstimate, scale: number): number {
+  const bytes = pageBytes * scale * SPARE;
+  const pagePower = 2 ** Math.ceil(Math.log2(pageSize));
+  const segment = Math.max(SEGMENT_BYTES, pagePower, bytes * SEGMENT_SHARE);
+  return roundedUp(bytes + (pageSizes?.length ?? 0) * segment);
+}
+
+/** All objects at the mean of what one takes in the pool just filled and in the one half freed. */
+function livedBytesOf(pool: PoolEstimate, halfFreed: HalfFreed): number {
+  const full = pool.pageBytes + pool.metadataBytes;
+  if (halfFreed.objects === 0) return full + pool.rawBytes;
+  const half = (halfFreed.poolBytes * pool.objects) / halfFreed.objects;
+  return (full + half) / 2 + pool.rawBytes;
 }
 
 /** To two digits: more would pretend to be exact. */
@@ -88,16 +127,29 @@ function roundedUp(pages: number): number {
   return Math.max(1, Math.ceil(pages / step) * step);
 }
 
-/** See {@link Advice}: by memory, then by time, then by unit. */
+/** See {@link Advice}: by memory, then by time, then by what must be evicted, then by unit. */
 function least(candidates: readonly Candidate[]): Candidate {
-  const leastBytes = Math.min(...candidates.map(({ setting }) => setting.heldBytes));
-  const small = candidates.filter(({ setting }) => setting.heldBytes <= leastBytes * SAME_MEMORY);
-  const leastNs = Math.min(...small.map(({ nsPerByte }) => nsPerByte));
-  const quick = small.filter(({ nsPerByte }) => nsPerByte <= leastNs * SAME_TIME);
-  return quick.reduce((a, b) => {
+  const small = within(candidates, SAME_MEMORY, ({ setting }) => setting.livedBytes);
+  const quick = within(small, SAME_TIME, ({ nsPerByte }) => nsPerByte);
+  const gentle = within(
+    quick,
+    SAME_EVICTIONS,
+    ({ setting }) => setting.evictionsPerPage ?? Number.POSITIVE_INFINITY,
+  );
+  return gentle.reduce((a, b) => {
     const byUnit = b.setting.unit - a.setting.unit;
-    return byUnit < 0 || (byUnit === 0 && b.setting.heldBytes < a.setting.heldBytes) ? b : a;
+    return byUnit < 0 || (byUnit === 0 && b.setting.livedBytes < a.setting.livedBytes) ? b : a;
   });
+}
+
+/** Those whose value is at most so much more than the least. */
+function within(
+  candidates: readonly Candidate[],
+  factor: number,
+  value: (candidate: Candidate) => number,
+): readonly Candidate[] {
+  const bound = Math.min(...candidates.map(value)) * factor;
+  return candidates.filter((candidate) => value(candidate) <= bound);
 }
 
 function quickerThan(best: Candidate, candidates: readonly Candidate[]): Candidate | null {
@@ -120,6 +172,14 @@ function adviceText(best: Setting, worthwhile: boolean): string {
   return `keep it uncompressed: the best of these settings, ${codecText(best)}, would hold ${whole} in ${held}`;
 }
 
+function reasonText({ evictionsPerPage, inputBytes, livedBytes }: Setting): string {
+  const ratio = livedBytes === 0 ? null : inputBytes / livedBytes;
+  const lived = `in a pool that has lived, halfway between just filled and half freed, it is ${ratioText(ratio)}`;
+  if (evictionsPerPage === null) return lived;
+  const count = evictionsPerPage.toFixed(evictionsPerPage < 9.95 ? 1 : 0);
+  return `${lived}, and reclaim evicts ${count} ${count === "1.0" ? "object" : "objects"} for each page that it releases`;
+}
+
 function quickerText(quicker: Candidate, best: Candidate): string {
   const times = best.nsPerByte / quicker.nsPerByte;
   const fast = `${times.toFixed(times < 9.5 ? 1 : 0)} times as fast`;
@@ -138,8 +198,16 @@ export function settingText(setting: Setting): string {
 }
 
 /** The call that makes such a pool. */
-export function callText({ driver, pageSize, maxPages }: Setting): string {
-  return `createZpool("${driver}", { pageSize: ${pageSize}, maxPages: ${maxPages} })`;
+export function callText({ driver, pageSize, pageSizes, maxPages, maxBytes }: Setting): string {
+  if (pageSizes === null) return `createZpool("${driver}", { pageSize: ${pageSize}, maxPages: ${maxPages} })`;
+  const steps = pageSizes.map((step) => `{ pageSize: ${step.pageSize}, sizeMax: ${step.sizeMax} }`);
+  return `createZpool("${driver}", { pageSizes: [${steps.join(", ")}], maxBytes: ${maxBytes} })`;
+}
+
+/** `4096`, or `1152–3328, 4 sizes`. */
+export function pageSizeText({ pageSize, pageSizes }: Pick<Setting, "pageSize" | "pageSizes">): string {
+  if (pageSizes === null) return String(pageSize);
+  return `${Math.min(...pageSizes.map((step) => step.pageSize))}–${pageSize}, ${pageSizes.length} sizes`;
 }
 
 function codecText({ codec, unit }: Setting): string {

@@ -1,12 +1,14 @@
+import { callText } from "./advice.ts";
 import type { Setting } from "./types.ts";
 
 /** A program that keeps data as a setting says, to be pasted and made one's own. */
-export function codeText({ driver, pageSize, maxPages, codec, unit }: Setting): string {
+export function codeText(setting: Setting): string {
+  const { codec, unit } = setting;
   return `import { createZpool } from "zbud";
 import { getCodec } from "zbud/codecs";
 
 const codec = getCodec("${codec}");
-const pool = createZpool("${driver}", { pageSize: ${pageSize}, maxPages: ${maxPages} });
+const pool = ${callText(setting)};
 
 const block = new Uint8Array(${unit});
 

@@ -5,7 +5,7 @@ import { CompressedUnits } from "./compress.ts";
 import type { EstimateInput } from "./input.ts";
 import { type EstimateOptions, readOptions, type Settings } from "./options.ts";
 import { Pace } from "./pace.ts";
-import { type PoolFill, Pools } from "./pack.ts";
+import { type PoolFill, type PoolKind, Pools } from "./pack.ts";
 import type { Part } from "./part.ts";
 import { counted, openReader, type Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
@@ -37,7 +37,7 @@ export async function estimateInParts(input: EstimateInput, settings: Settings):
   const pace = new Pace(settings.signal, settings.onProgress);
   pace.step(0, "looking for what to read");
   const reader = await openReader(input, settings, pace);
-  const pools = new Pools(reader.parts === 1 ? 0 : reader.part.bytes.length);
+  const pools = new Pools(reader.parts === 1 ? 0 : reader.part.bytes.length, settings.clock, settings.seed);
   try {
     return await estimateFrom(reader, pools, settings, pace);
   } finally {
@@ -94,7 +94,7 @@ function nothingRead(reader: Reader): string {
 }
 
 function weightOfPart({ units, codecs, drivers }: Settings): number {
-  const pools = drivers.length + Number(drivers.includes("zbud"));
+  const pools = drivers.length + 2 * Number(drivers.includes("zbud"));
   const codec = WEIGHT.compress + WEIGHT.fit + WEIGHT.pack * pools;
   return WEIGHT.read + units.length * codecs.length * codec;
 }
@@ -120,7 +120,7 @@ async function measureCodec(run: Run, tally: CodecTally, scan: UnitScan, unitTex
   const codec = getCodec(tally.codec);
   const doing = `${unitText}: ${codec.name}`;
   compressed.begin(scan);
-  await withPool(run, tally, settings.drivers[0], tally.unit, async (fill) => {
+  await withPool(run, tally, plainKind(settings.drivers[0], tally.unit), async (fill) => {
     pace.step(WEIGHT.compress, `${doing}, compressing`);
     if (!tally.warm) compressed.warmUp(codec);
     tally.warm = true;
@@ -129,9 +129,9 @@ async function measureCodec(run: Run, tally: CodecTally, scan: UnitScan, unitTex
     pace.step(WEIGHT.pack, `${doing}, checking`);
   });
   tally.add(compressed);
-  for (const { driver, pageSize } of otherPools(run, tally)) {
-    pace.step(WEIGHT.pack, `${doing}, storing in ${driver}`);
-    await withPool(run, tally, driver, pageSize, (fill) => fill.storeAll(pace));
+  for (const kind of otherPools(run, tally)) {
+    pace.step(WEIGHT.pack, `${doing}, storing in ${kind.driver}`);
+    await withPool(run, tally, kind, (fill) => fill.storeAll(pace));
   }
 }
 
@@ -139,30 +139,38 @@ async function measureCodec(run: Run, tally: CodecTally, scan: UnitScan, unitTex
 async function withPool(
   run: Run,
   tally: CodecTally,
-  driver: string,
-  pageSize: number,
+  kind: PoolKind,
   store: (fill: PoolFill) => Promise<void>,
 ): Promise<void> {
   const unitsMax = run.part.bytes.length / tally.unit;
-  const fill = run.pools.take(driver, pageSize, unitsMax, run.compressed, tally.codec);
+  const fill = run.pools.take(kind, unitsMax, run.compressed, tally.codec);
   try {
     await store(fill);
-    tally.pool(driver, pageSize).add(await fill.finish(run.pace));
+    tally.pool(kind).add(await fill.finish(run.pace));
   } finally {
     fill.close();
   }
 }
 
-/** All pools but the first: one for each other driver, and zbud with the page size that fits the data. */
-function* otherPools(run: Run, tally: CodecTally): Generator<{ driver: string; pageSize: number }> {
+function plainKind(driver: string, pageSize: number): PoolKind {
+  return { driver, pageSize, pageSizes: null };
+}
+
+/**
+ * All pools but the first: one for each other driver, and zbud with the page size that fits the data, and with
+ * several.
+ */
+function* otherPools(run: Run, tally: CodecTally): Generator<PoolKind> {
   const { compressed, settings, pace } = run;
   for (const driver of settings.drivers) {
-    if (driver !== settings.drivers[0]) yield { driver, pageSize: tally.unit };
+    if (driver !== settings.drivers[0]) yield plainKind(driver, tally.unit);
     if (driver !== "zbud") continue;
     pace.step(WEIGHT.fit, `${bytesText(tally.unit)} units: ${tally.codec}, looking for the best page size`);
     if (tally.fit === null) tally.chooseFit(compressed);
-    if (tally.fit !== null && tally.fit.pageSize !== tally.unit) {
-      yield { driver, pageSize: tally.fit.pageSize };
+    const { fit, ladder } = tally;
+    if (fit !== null && fit.pageSize !== tally.unit) yield plainKind(driver, fit.pageSize);
+    if (ladder !== null) {
+      yield { driver, pageSize: Math.max(...ladder.map(({ pageSize }) => pageSize)), pageSizes: ladder };
     }
   }
 }

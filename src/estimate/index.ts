@@ -1,5 +1,5 @@
 export { bytesText, countText, percentText, ratioText, timeText } from "../base/index.ts";
-export { callText, settingText } from "./advice.ts";
+export { callText, pageSizeText, settingText } from "./advice.ts";
 export { codeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
 export type { EstimateInput } from "./input.ts";
@@ -10,7 +10,9 @@ export type {
   CodecEstimate,
   Estimate,
   FitSummary,
+  HalfFreed,
   InputSummary,
+  LadderStep,
   PoolEstimate,
   ProcessSummary,
   SampleSummary,

@@ -1,7 +1,15 @@
-import { type Handle, ZbudError } from "../base/index.ts";
+import { type Handle, Prng, ZbudError } from "../base/index.ts";
 import { createZpool, type Zpool } from "../zpool/index.ts";
 import type { CompressedUnits } from "./compress.ts";
 import type { Pace } from "./pace.ts";
+import type { LadderStep } from "./types.ts";
+
+/** Which pool: of a driver, with pages of one size or of several. */
+export interface PoolKind {
+  driver: string;
+  pageSize: number;
+  pageSizes: LadderStep[] | null;
+}
 
 /** What one pool took of one part. */
 export interface Packed {
@@ -12,11 +20,19 @@ export interface Packed {
   /** The part of it that an empty pool has too. */
   fixedBytes: number;
   refused: number;
+  /** Nanoseconds to store an object, of each slice in turn. */
+  storeNs: number[];
+  /** The same pool after a random half of its objects was freed, and what a reclaim then evicted and released. */
+  half: { objects: number; pages: number; poolBytes: number; evicted: number; reclaimed: number };
 }
 
 /** Pools that are kept from part to part may hold so much in all. */
 const KEPT_BYTES_MAX = 256 * 1024 * 1024;
 const SLICE_UNITS = 4096;
+/** A pool with several page sizes may leave some segments of up to 1 MiB half used; untouched, they cost nothing. */
+const LADDER_SPARE = 8 * 1024 * 1024;
+/** Pages that reclaim is asked for, to see what it has to evict. */
+const RECLAIM_PAGES = 256;
 
 /**
  * The pools of one estimate. With several parts a pool is emptied and used again, since memory that is there
@@ -24,31 +40,53 @@ const SLICE_UNITS = 4096;
  */
 export class Pools {
   readonly #partBytes: number;
+  readonly #clock: () => number;
+  readonly #seed: number;
   readonly #kept = new Map<string, Zpool>();
   #keptBytes = 0;
 
-  /** @param partBytes - input in one part; 0 if there is only one part. */
-  constructor(partBytes: number) {
+  /**
+   * @param partBytes - input in one part; 0 if there is only one part.
+   * @param seed - chooses the half that is freed.
+   */
+  constructor(partBytes: number, clock: () => number, seed: number) {
     this.#partBytes = partBytes;
+    this.#clock = clock;
+    this.#seed = seed;
   }
 
   /** An empty pool with a page for each of `unitsMax` units, to be filled with those. */
-  take(driver: string, pageSize: number, unitsMax: number, units: CompressedUnits, codec: string): PoolFill {
-    const key = `${driver} ${pageSize} ${units.unit} ${codec}`;
+  take(kind: PoolKind, unitsMax: number, units: CompressedUnits, codec: string): PoolFill {
+    const key = `${kind.driver} ${kind.pageSize} ${kind.pageSizes?.length ?? 1} ${units.unit} ${codec}`;
     const kept = this.#kept.get(key);
-    if (kept !== undefined) return new PoolFill(kept, units, true);
-    const pool = createZpool(driver, { maxPages: Math.max(1, unitsMax), pageSize });
+    if (kept !== undefined) return this.#fill(kept, units, true);
+    const pool = openPool(kind, Math.max(1, unitsMax));
     const keep = this.#partBytes > 0 && this.#keptBytes + this.#partBytes <= KEPT_BYTES_MAX;
     if (keep) {
       this.#kept.set(key, pool);
       this.#keptBytes += this.#partBytes;
     }
-    return new PoolFill(pool, units, keep);
+    return this.#fill(pool, units, keep);
+  }
+
+  #fill(pool: Zpool, units: CompressedUnits, keep: boolean): PoolFill {
+    return new PoolFill(pool, units, keep, this.#clock, new Prng(this.#seed));
   }
 
   close(): void {
     for (const pool of this.#kept.values()) pool.close();
   }
+}
+
+/** A pool that frees what it evicts. */
+function openPool({ driver, pageSize, pageSizes }: PoolKind, maxPages: number): Zpool {
+  const onEvict = (handle: Handle, pool: Zpool): boolean => {
+    pool.free(handle);
+    return true;
+  };
+  return pageSizes === null
+    ? createZpool(driver, { maxPages, pageSize, onEvict })
+    : createZpool(driver, { maxBytes: maxPages * pageSize + LADDER_SPARE, pageSizes, onEvict });
 }
 
 /** One filling of a pool with compressed units. */
@@ -58,10 +96,15 @@ export class PoolFill {
   readonly #keep: boolean;
   readonly #handles: Float64Array;
   readonly #fixedBytes: number;
+  readonly #clock: () => number;
+  readonly #prng: Prng;
+  readonly #storeNs: number[] = [];
   #refused = 0;
 
   /** @param keep - empty the pool afterwards; else it is closed. */
-  constructor(pool: Zpool, units: CompressedUnits, keep: boolean) {
+  constructor(pool: Zpool, units: CompressedUnits, keep: boolean, clock: () => number, prng: Prng) {
+    this.#clock = clock;
+    this.#prng = prng;
     this.#pool = pool;
     this.#units = units;
     this.#keep = keep;
@@ -72,6 +115,8 @@ export class PoolFill {
   /** Stores units `first` to `last - 1`. A unit that the pool refuses as too big for its pages is counted. */
   store(first: number, last: number): void {
     const pool = this.#pool;
+    const begun = this.#clock();
+    let stored = 0;
     for (let i = first; i < last; i++) {
       const bytes = this.#units.units[i];
       if (bytes === null) continue;
@@ -79,12 +124,14 @@ export class PoolFill {
       if (typeof handle === "number") {
         pool.write(handle, bytes);
         this.#handles[i] = handle;
+        stored += 1;
       } else if (handle === "ENOSPC") {
         this.#refused += 1;
       } else {
         throw new ZbudError("ECORRUPT", `the ${pool.type} pool is full with a page left for every object`);
       }
     }
+    if (stored > 0) this.#storeNs.push(((this.#clock() - begun) * 1e6) / stored);
   }
 
   /** Stores all units. */
@@ -108,10 +155,29 @@ export class PoolFill {
       if (pace.due) await pace.rest(0.5 + first / count / 2);
     }
     const { objects, pages, pageBytes, metadataBytes } = this.#pool.stats();
-    if (this.#keep) {
-      for (const handle of this.#handles) if (handle !== 0) this.#pool.free(handle as Handle);
-    }
-    return { objects, pages, pageBytes, metadataBytes, fixedBytes: this.#fixedBytes, refused: this.#refused };
+    const half = this.#freeHalf();
+    if (this.#keep) this.#pool.objects((handle) => this.#pool.free(handle));
+    return {
+      objects,
+      pages,
+      pageBytes,
+      metadataBytes,
+      fixedBytes: this.#fixedBytes,
+      refused: this.#refused,
+      storeNs: this.#storeNs,
+      half,
+    };
+  }
+
+  /** Frees a random half, and then lets the pool reclaim some pages. */
+  #freeHalf(): Packed["half"] {
+    const pool = this.#pool;
+    const prng = this.#prng;
+    for (const handle of this.#handles) if (handle !== 0 && prng.below(2) === 0) pool.free(handle as Handle);
+    const { objects, pages, pageBytes, metadataBytes, objectsEvicted } = pool.stats();
+    const { reclaimed } = pool.shrink(Math.min(pages, RECLAIM_PAGES));
+    const evicted = pool.stats().objectsEvicted - objectsEvicted;
+    return { objects, pages, poolBytes: pageBytes + metadataBytes, evicted, reclaimed };
   }
 
   #readBack(first: number, last: number): void {

@@ -1,9 +1,19 @@
-import { fitPageSize } from "../drivers/index.ts";
+import { fitPageSize, fitPageSizes } from "../drivers/index.ts";
 import type { CompressedUnits } from "./compress.ts";
-import type { Packed } from "./pack.ts";
+import type { Packed, PoolKind } from "./pack.ts";
 import type { UnitScan } from "./scan.ts";
 import { SeenUnits } from "./seen-units.ts";
-import type { CodecEstimate, FitSummary, PoolEstimate, UnitEstimate } from "./types.ts";
+import type {
+  CodecEstimate,
+  FitSummary,
+  HalfFreed,
+  LadderStep,
+  PoolEstimate,
+  UnitEstimate,
+} from "./types.ts";
+
+/** Sizes from which several page sizes are chosen; more take longer and choose the same. */
+const LADDER_SIZES_MAX = 4096;
 
 /** Steps of a histogram; as many as a pool's page has chunks. */
 const STEPS = 64;
@@ -50,6 +60,8 @@ export class CodecTally {
   readonly pools: PoolTally[] = [];
   /** Chosen from the first part; null: not yet, or there was nothing to choose from. */
   fit: FitSummary | null = null;
+  /** Several page sizes side by side, chosen likewise; null also where one is as good. */
+  ladder: LadderStep[] | null = null;
   /** Whether the codec has run before, so that its times are worth taking. */
   warm = false;
   /** Units by compressed size; `[0]`: those that do not get smaller. */
@@ -76,13 +88,24 @@ export class CodecTally {
     const { pageSize, curve } = fitPageSize(sizes, { unfitBytes: this.unit });
     const objects = curve[0].objects + curve[0].unfit;
     this.fit = { pageSize, objects, curve: curve.map(({ pageSize, bytes }) => ({ pageSize, bytes })) };
+    const step = Math.max(1, sizes.length / LADDER_SIZES_MAX);
+    const some = Array.from(
+      { length: Math.ceil(sizes.length / step) },
+      (_, i) => sizes[Math.floor(i * step)],
+    );
+    const { pageSizes } = fitPageSizes(some);
+    this.ladder =
+      pageSizes.length < 2 ? null : pageSizes.map(({ pageSize, sizeMax }) => ({ pageSize, sizeMax }));
   }
 
   /** The tally of a pool; made when first asked for. */
-  pool(driver: string, pageSize: number): PoolTally {
-    const known = this.pools.find((pool) => pool.driver === driver && pool.pageSize === pageSize);
+  pool(kind: PoolKind): PoolTally {
+    const known = this.pools.find(
+      ({ kind: { driver, pageSize, pageSizes } }) =>
+        driver === kind.driver && pageSize === kind.pageSize && pageSizes === kind.pageSizes,
+    );
     if (known) return known;
-    const pool = new PoolTally(driver, pageSize);
+    const pool = new PoolTally(kind);
     this.pools.push(pool);
     return pool;
   }
@@ -111,7 +134,8 @@ export class CodecTally {
       compressNsPerUnit: medianOf(this.#compressNs),
       decompressNsPerUnit: medianOf(this.#decompressNs),
       pools: this.pools.map((pool) => {
-        const fitted = pool.driver === "zbud" && pool.pageSize === this.fit?.pageSize;
+        const { driver, pageSize, pageSizes } = pool.kind;
+        const fitted = pageSizes !== null || (driver === "zbud" && pageSize === this.fit?.pageSize);
         return pool.estimate(this.unit, inputBytes, incompressible, fitted);
       }),
       fit: this.fit,
@@ -139,36 +163,52 @@ function medianOf(values: number[]): number | null {
 
 /** Adds up the figures of one kind of pool. */
 export class PoolTally {
-  readonly driver: string;
-  readonly pageSize: number;
-  readonly #sum: Packed = { objects: 0, pages: 0, pageBytes: 0, metadataBytes: 0, fixedBytes: 0, refused: 0 };
+  readonly kind: PoolKind;
+  readonly #sum: Omit<Packed, "storeNs"> = {
+    objects: 0,
+    pages: 0,
+    pageBytes: 0,
+    metadataBytes: 0,
+    fixedBytes: 0,
+    refused: 0,
+    half: { objects: 0, pages: 0, poolBytes: 0, evicted: 0, reclaimed: 0 },
+  };
+  readonly #storeNs: number[] = [];
 
-  constructor(driver: string, pageSize: number) {
-    this.driver = driver;
-    this.pageSize = pageSize;
+  constructor(kind: PoolKind) {
+    this.kind = kind;
   }
 
   add(packed: Packed): void {
-    this.#sum.objects += packed.objects;
-    this.#sum.pages += packed.pages;
-    this.#sum.pageBytes += packed.pageBytes;
+    const sum = this.#sum;
+    sum.objects += packed.objects;
+    sum.pages += packed.pages;
+    sum.pageBytes += packed.pageBytes;
     // One pool would hold all parts: what an empty pool has is counted once.
-    this.#sum.fixedBytes = packed.fixedBytes;
-    this.#sum.metadataBytes += packed.metadataBytes - packed.fixedBytes;
-    this.#sum.refused += packed.refused;
+    sum.fixedBytes = packed.fixedBytes;
+    sum.metadataBytes += packed.metadataBytes - packed.fixedBytes;
+    sum.refused += packed.refused;
+    this.#storeNs.push(...packed.storeNs);
+    sum.half.objects += packed.half.objects;
+    sum.half.pages += packed.half.pages;
+    sum.half.poolBytes += packed.half.poolBytes - packed.fixedBytes;
+    sum.half.evicted += packed.half.evicted;
+    sum.half.reclaimed += packed.half.reclaimed;
   }
 
   estimate(unit: number, inputBytes: number, incompressible: number, fitted: boolean): PoolEstimate {
     const { objects, pages, pageBytes, refused } = this.#sum;
+    const { driver, pageSize, pageSizes } = this.kind;
     // A pool that would hold nothing need not be there.
     const fixedBytes = objects === 0 ? 0 : this.#sum.fixedBytes;
     const metadataBytes = objects === 0 ? 0 : this.#sum.metadataBytes + fixedBytes;
     const rawBytes = (incompressible + refused) * unit;
     const heldBytes = pageBytes + metadataBytes + rawBytes;
     return {
-      driver: this.driver,
-      pageSize: this.pageSize,
+      driver,
+      pageSize,
       fitted,
+      pageSizes,
       objects,
       pages,
       objectsPerPage: pages === 0 ? 0 : objects / pages,
@@ -179,6 +219,19 @@ export class PoolTally {
       rawBytes,
       heldBytes,
       ratio: heldBytes === 0 ? null : inputBytes / heldBytes,
+      storeNsPerObject: medianOf(this.#storeNs),
+      halfFreed: objects === 0 ? null : this.#halfFreed(fixedBytes),
+    };
+  }
+
+  #halfFreed(fixedBytes: number): HalfFreed {
+    const { objects, pages, poolBytes, evicted, reclaimed } = this.#sum.half;
+    return {
+      objects,
+      pages,
+      objectsPerPage: pages === 0 ? 0 : objects / pages,
+      poolBytes: poolBytes + fixedBytes,
+      evictionsPerPage: reclaimed === 0 ? null : evicted / reclaimed,
     };
   }
 }

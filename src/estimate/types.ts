@@ -134,13 +134,32 @@ export interface FitSummary {
   curve: { pageSize: number; bytes: number }[];
 }
 
+/** Page sizes side by side for zbud, each with the largest object that goes to its pages. */
+export interface LadderStep {
+  pageSize: number;
+  sizeMax: number;
+}
+
+/** A pool after a random half of its objects was freed, which is how pools look that have lived. */
+export interface HalfFreed {
+  objects: number;
+  pages: number;
+  objectsPerPage: number;
+  /** Bytes of pages and the pool's bookkeeping. */
+  poolBytes: number;
+  /** Objects that reclaim then has to evict for each page that it releases; null where it cannot reclaim. */
+  evictionsPerPage: number | null;
+}
+
 /** Figures of one real pool, filled with the sample's objects, read back, decompressed and compared. */
 export interface PoolEstimate {
   driver: string;
-  /** Bytes. */
+  /** Bytes; of a pool with several page sizes, the largest. */
   pageSize: number;
   /** Whether the page size was fitted to this data, instead of being the unit's size. */
   fitted: boolean;
+  /** The page sizes of a pool that has several; null: it has one. */
+  pageSizes: LadderStep[] | null;
   objects: number;
   pages: number;
   /** `objects / pages`; 0 when nothing was stored. */
@@ -158,22 +177,35 @@ export interface PoolEstimate {
   heldBytes: number;
   /** The effective ratio: bytes of the sample by `heldBytes`. Null when nothing is held at all. */
   ratio: number | null;
+  /** Wall-clock time to make room for an object and copy it in, in this run, a median; null: nothing was stored. */
+  storeNsPerObject: number | null;
+  /** The same pool later; null when nothing was stored. */
+  halfFreed: HalfFreed | null;
 }
 
 /** One way to keep the data, scaled from the sample to the whole input. */
 export interface Setting {
   driver: string;
   pageSize: number;
+  pageSizes: LadderStep[] | null;
   codec: string;
   unit: number;
   /** What to give as `maxPages`: the pages that the whole input needs, 5 % more, rounded up to two digits. */
   maxPages: number;
+  /** The same in bytes, for a pool with several page sizes. */
+  maxBytes: number;
   inputBytes: number;
   heldBytes: number;
   savedBytes: number;
   /** `savedBytes / inputBytes`; below 0 when it takes more than it holds. */
   savedShare: number;
   ratio: number | null;
+  /**
+   * What is weighed: the memory for the input in a pool halfway between just filled and half freed, that is the
+   * mean of what an object takes in the one and in the other. `heldBytes` where that is not known.
+   */
+  livedBytes: number;
+  evictionsPerPage: number | null;
   decompressNsPerUnit: number | null;
 }
 
@@ -185,9 +217,12 @@ export interface Advice {
   text: string;
   /** The same on `quicker`. */
   quickerText: string | null;
+  /** What spoke for the setting besides its size, in one sentence; null if it is not worthwhile. */
+  reason: string | null;
   /**
-   * The setting that takes the least memory. Those within 1 % of it count as equal: then the one that reads
-   * back quickest is taken, to within half as much again, and of those the one with the smallest unit.
+   * The setting with the least `livedBytes`. Those within 1 % of it count as equal: then the one that reads back
+   * quickest is taken, to within half as much again; of those the one that has to evict least to free a page, to
+   * within half as much again; and of those the one with the smallest unit.
    */
   best: Setting;
   /**

@@ -45,6 +45,7 @@ function codecOf(codec: string, heldBytes: number, ns: number | null, objects = 
         driver: "zbud",
         pageSize: 4096,
         fitted: false,
+        pageSizes: null,
         objects,
         pages: 100,
         objectsPerPage: 2,
@@ -55,6 +56,8 @@ function codecOf(codec: string, heldBytes: number, ns: number | null, objects = 
         rawBytes: 0,
         heldBytes,
         ratio: 2,
+        storeNsPerObject: null,
+        halfFreed: null,
       },
     ],
     fit: null,
@@ -84,6 +87,29 @@ suite("advice", () => {
       unitOf(4096, [codecOf("zstd", 1_001_000, 1000)]),
     ];
     assert.equal(advise(units, INPUT, INPUT.bytes).best.unit, 4096);
+  });
+
+  const lived = (codec: CodecEstimate, poolBytes: number, evictionsPerPage: number | null): CodecEstimate => {
+    const halfFreed = { objects: 500, pages: 50, objectsPerPage: 1, poolBytes, evictionsPerPage };
+    Object.assign(codec.pools[0], { halfFreed });
+    return codec;
+  };
+
+  test("a pool that is small when filled and large when half freed is weighed by both", () => {
+    // An object takes 1000 and 1600 bytes in the one, 1100 and 1300 in the other.
+    const dense = lived(codecOf("dense", 1_000_000, 1000), 800_000, 1);
+    const steady = lived(codecOf("steady", 1_100_000, 1000), 650_000, 1);
+    const { best, reason } = advise([unitOf(4096, [dense, steady])], INPUT, INPUT.bytes);
+    assert.deepEqual([best.codec, best.livedBytes, best.heldBytes], ["steady", 1_200_000, 1_100_000]);
+    assert.match(reason ?? "", /half freed, it is 3\.41x, and reclaim evicts 1\.0 object for each page/);
+  });
+
+  test("of settings with the same memory and speed the one that evicts least to free a page", () => {
+    const coarse = lived(codecOf("coarse", 1_000_000, 1000), 500_000, 6);
+    const fine = lived(codecOf("fine", 1_005_000, 1000), 502_500, 1.5);
+    const none = lived(codecOf("none", 1_000_000, 1000), 500_000, null);
+    const { best } = advise([unitOf(4096, [coarse, none, fine])], INPUT, INPUT.bytes);
+    assert.equal(best.codec, "fine");
   });
 
   test("more memory for twice the speed is worth a word; from a few units' times it is not", () => {

@@ -15,14 +15,17 @@ export function adviceCards({ advice }: Estimate): HTMLElement {
 }
 
 function bestCard(advice: Estimate["advice"]): HTMLElement {
-  if (advice.worthwhile)
-    return card("Advice", advice.best, sentence(advice.text), "best", "code of the advice");
+  const { best, reason, text, worthwhile } = advice;
+  if (worthwhile) {
+    const why = reason === null ? "" : ` ${reason[0].toUpperCase()}${reason.slice(1)}.`;
+    return card("Advice", best, `${sentence(text)}${why}`, "best", "code of the advice");
+  }
   return el(
     "section",
     { class: "card advice", "aria-label": "Advice" },
     el("p", { class: "kicker" }, "Advice"),
     el("p", { class: "verdict" }, "Keep it uncompressed"),
-    el("p", {}, sentence(advice.text)),
+    el("p", {}, sentence(text)),
   );
 }
 

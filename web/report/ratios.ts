@@ -1,4 +1,5 @@
 import { bytesText, countText, ratioText, timeText } from "../../src/base/words.ts";
+import { pageSizeText } from "../../src/estimate/advice.ts";
 import type { CodecEstimate, Estimate, PoolEstimate } from "../../src/estimate/types.ts";
 import { seriesName } from "../shared/colors.ts";
 import { button, el } from "../shared/dom.ts";
@@ -59,10 +60,31 @@ const COLUMNS: Column[] = [
     more: true,
   },
   {
+    title: "Half freed",
+    why: "objects in a page after a random half of them was freed",
+    value: ({ pool }) => pool.halfFreed?.objectsPerPage ?? 0,
+    text: ({ pool }) => pool.halfFreed?.objectsPerPage.toFixed(2) ?? "–",
+    more: true,
+  },
+  {
+    title: "Evict",
+    why: "objects that reclaim then evicts for each page that it releases",
+    value: ({ pool }) => pool.halfFreed?.evictionsPerPage ?? Number.MAX_VALUE,
+    text: ({ pool }) => pool.halfFreed?.evictionsPerPage?.toFixed(1) ?? "–",
+    more: false,
+  },
+  {
     title: "As is",
     why: "units kept uncompressed",
     value: ({ codec, pool }) => codec.incompressible + pool.refused,
     text: ({ codec, pool }) => countText(codec.incompressible + pool.refused),
+    more: false,
+  },
+  {
+    title: "Store",
+    why: "time to make room for an object and copy it in",
+    value: ({ pool }) => pool.storeNsPerObject ?? 0,
+    text: ({ pool }) => (pool.storeNsPerObject === null ? "–" : timeText(pool.storeNsPerObject)),
     more: false,
   },
   {
@@ -150,7 +172,8 @@ function rowsOf({ units, advice: { best } }: Estimate): Row[] {
           unit === best.unit &&
           codec.codec === best.codec &&
           pool.driver === best.driver &&
-          pool.pageSize === best.pageSize,
+          pool.pageSize === best.pageSize &&
+          pool.pageSizes?.length === best.pageSizes?.length,
       })),
     ),
   );
@@ -175,7 +198,11 @@ function rowElement(row: Row, most: number): HTMLElement {
     el("span", { class: "dot", style: `--dot: var(${color})` }),
     el("b", {}, codec.codec),
     ` ${pool.driver} `,
-    el("span", { class: "dim num" }, `${pool.pageSize}${pool.fitted ? " fitted" : ""}`),
+    el(
+      "span",
+      { class: "dim num" },
+      `${pageSizeText(pool)}${pool.fitted && pool.pageSizes === null ? " fitted" : ""}`,
+    ),
     best ? el("span", { class: "least" }, "advised") : null,
   );
   const cells = COLUMNS.slice(1).map((column, i) => {
