@@ -21,7 +21,7 @@ export const SLOTS_BUGS: readonly PlantedBug[] = [
   {
     name: "slots: a freed gap does not join the one above it",
     file: RUNS,
-    find: "return firstBit(low & ~lowBits(end), high & ~highBits(end)) - from;",
+    find: "return firstBit(low & ~LOW_BITS[end], high & ~HIGH_BITS[end]) - from;",
     replace: "return end - from;",
   },
   {
@@ -57,8 +57,8 @@ export const SLOTS_BUGS: readonly PlantedBug[] = [
   {
     name: "slots: any word of a row passes for a record",
     file: ALLOCATOR,
-    find: "    return ((words >> (word & WORD_IN_ROW)) & 1) === 1;",
-    replace: "    return words !== 0 && word >= 0;",
+    find: "    return ((records >> (word & WORD_IN_ROW)) & 1) === 1;",
+    replace: "    return records !== 0;",
   },
   {
     name: "slots: a further row without objects is not given back",

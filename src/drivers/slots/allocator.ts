@@ -12,16 +12,16 @@ import {
 } from "../../pool/index.ts";
 import type { PoolSnapshot, PoolStats } from "../../zpool/index.ts";
 import { freeExtraRecord, releaseEmptyExtras, releaseExtraIfEmpty } from "./extras.ts";
-import { RECORDS_PER_PAGE, SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
+import { SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import type { Table } from "./page-table.ts";
 import * as tables from "./page-table.ts";
 import { fillPlace, lowerHighWater, recordAt, type SlotsTable, visitObjects } from "./records.ts";
 import { repairTable } from "./repair.ts";
 import {
   firstBit,
-  highBits,
+  HIGH_BITS,
+  LOW_BITS,
   longestRun,
-  lowBits,
   RUN_LENGTH_SHIFT,
   RUN_REST_SHIFT,
   runAround,
@@ -69,12 +69,13 @@ const {
 const TAG_SHIFT = TAG_BITS;
 const INTENT = W_INTENT;
 const PAGE_COUNT = W_PAGE_COUNT;
-const PAGE_RECORD_COUNT = RECORDS_PER_PAGE;
 const LENGTH_SHIFT = RUN_LENGTH_SHIFT;
 const REST_SHIFT = RUN_REST_SHIFT;
+const LOW = LOW_BITS;
+const HIGH = HIGH_BITS;
 const WORD_IN_ROW = ROW_WORDS - 1;
 
-/** The highest bit of a word: the bit of list 0 in the first word of the bitmap. */
+/** The bit of list 0 in the first word of the bitmap. */
 const TOP_BIT = 0x8000_0000;
 const ALL_BITS = 0xffff_ffff;
 
@@ -99,12 +100,10 @@ export class SlotsAllocator implements Allocator {
   readonly #slotShift: number = 0;
   readonly #slotInverse: number = 0.5;
   readonly #firstExtra: number = 0;
-  /** Words of rows; 0 after close(). */
   #wordBound = 0;
   readonly #tag: number = 0;
   readonly #slotMask: number = 0;
   readonly #generationUnit: number = 0.5;
-  /** log2 of the generation's unit. */
   readonly #generationShift: number = 0;
   /** The last generation whose handles are below 2^31. */
   readonly #generationSmallMax: number = 0;
@@ -165,8 +164,8 @@ export class SlotsAllocator implements Allocator {
       if (row === FREE) return null;
       record = row | PAGE_RECORDS;
       this.#setRecord(record, size, slots, 0);
-      table[row | MASK_LOW] = lowBits(slots);
-      table[row | MASK_HIGH] = highBits(slots);
+      table[row | MASK_LOW] = LOW[slots];
+      table[row | MASK_HIGH] = HIGH[slots];
       this.#putOnList(row, SLOTS_PER_PAGE - slots);
       this.#putOnLru(row);
     }
@@ -181,7 +180,7 @@ export class SlotsAllocator implements Allocator {
     const record = FIRST_ROW + slot;
     const at = 2 * record - (record & WORD_IN_ROW) + HALVES;
     const half = this.#halves[at];
-    if (half === 0 || this.#handleAt(record) !== handle || !this.#isRecord(record)) return false;
+    if (half === 0 || !this.#names(handle, record)) return false;
     const isExtra = record >= this.#firstExtra;
     const row = isExtra ? table[(record & ~WORD_IN_ROW) | OWNER] : record & ~WORD_IN_ROW;
     if (this.#seat !== 0) this.#intend(record);
@@ -190,12 +189,12 @@ export class SlotsAllocator implements Allocator {
 
     const start = half & START_MASK;
     const end = start + ((half >> SLOTS_SHIFT) & SLOTS_MASK);
-    const low = table[row | MASK_LOW] & ~(lowBits(end) & ~lowBits(start));
-    const high = table[row | MASK_HIGH] & ~(highBits(end) & ~highBits(start));
+    const low = table[row | MASK_LOW] & ~(LOW[end] & ~LOW[start]);
+    const high = table[row | MASK_HIGH] & ~(HIGH[end] & ~HIGH[start]);
     table[row | MASK_LOW] = low;
     table[row | MASK_HIGH] = high;
+    // Else a reclaim settles the page.
     if (table[row | LRU_PREV] > FREE) {
-      // Else a reclaim settles the page.
       if (isExtra) releaseExtraIfEmpty(this.#whole, row, record & ~WORD_IN_ROW);
       const longest = table[row | EXTRAS] >> LONGEST_SHIFT;
       if ((low | high) === 0) {
@@ -216,13 +215,12 @@ export class SlotsAllocator implements Allocator {
     return true;
   }
 
-  /** The word of the table with a live object's record, or 0 if the handle names none. */
   find(handle: Handle): number {
     const slot = (handle >>> TAG_SHIFT) & this.#slotMask;
     if (slot >= this.#wordBound) return 0;
     const record = FIRST_ROW + slot;
     const half = this.#halves[2 * record - (record & WORD_IN_ROW) + HALVES];
-    return half !== 0 && this.#handleAt(record) === handle && this.#isRecord(record) ? record : 0;
+    return half !== 0 && this.#names(handle, record) ? record : 0;
   }
 
   place(locator: number, into: Place): void {
@@ -239,7 +237,6 @@ export class SlotsAllocator implements Allocator {
     return row;
   }
 
-  /** One for each slot. */
   positions(): number {
     return SLOTS_PER_PAGE;
   }
@@ -334,13 +331,10 @@ export class SlotsAllocator implements Allocator {
     const table = this.#table;
     const low = table[row | MASK_LOW];
     const high = table[row | MASK_HIGH];
-    // Mostly the page has one free run. Then it is the list's.
-    let start = firstBit(~low, ~high);
+    let start = firstBit(~low, ~high); // mostly of the page's only free run, which is as long as its list says
     let longest = list - slots;
     const isOne =
-      ((low | (lowBits(start + list) & ~lowBits(start))) &
-        (high | (highBits(start + list) & ~highBits(start)))) ===
-      -1;
+      ((low | (LOW[start + list] & ~LOW[start])) & (high | (HIGH[start + list] & ~HIGH[start]))) === -1;
     if (!isOne) {
       const run = tightestRun(~low, ~high, slots);
       const left = ((run >> LENGTH_SHIFT) & SLOTS_MASK) - slots;
@@ -349,8 +343,8 @@ export class SlotsAllocator implements Allocator {
       longest = Math.max(left, rest);
     }
     this.#setRecord(record, size, slots, start);
-    table[row | MASK_LOW] = low | (lowBits(start + slots) & ~lowBits(start));
-    table[row | MASK_HIGH] = high | (highBits(start + slots) & ~highBits(start));
+    table[row | MASK_LOW] = low | (LOW[start + slots] & ~LOW[start]);
+    table[row | MASK_HIGH] = high | (HIGH[start + slots] & ~HIGH[start]);
     if (longest !== list) {
       // It heads its list.
       const head = W_HEADS + (list << 1);
@@ -368,7 +362,7 @@ export class SlotsAllocator implements Allocator {
     }
   }
 
-  /** Enters an object into a free record: the moment at which it is there. */
+  /** Enters an object into a free record. */
   #setRecord(record: number, size: number, slots: number, start: number): void {
     const tail = slots * this.#slotSize - size;
     if (this.#seat !== 0) this.#intend(record);
@@ -377,19 +371,26 @@ export class SlotsAllocator implements Allocator {
       start | (slots << SLOTS_SHIFT) | ((tail & TAIL_MASK) << TAIL_SHIFT);
   }
 
-  /** Notes which record changes now, so that another thread can make it whole if this one dies meanwhile. */
+  /** Notes which record changes now. */
   #intend(record: number): void {
     const table = this.#table;
     table[W_INTENT_GENERATION] = table[record] & this.#generationMask;
     table[INTENT] = record - FIRST_ROW + 1;
   }
 
-  /** A record of a page that names no object, or 0 if there can be none. */
+  /** A record of a page that names no object, or 0 if there can be none. Which one is as good as random. */
   #freeRecord(row: number): number {
     const halves = this.#halves;
-    const first = (row << 1) + PAGE_RECORDS + HALVES;
-    for (let i = 0; i < PAGE_RECORD_COUNT; i++) if (halves[first + i] === 0) return (row | PAGE_RECORDS) + i;
-    return freeExtraRecord(this.#whole, row);
+    const at = (row << 1) + PAGE_RECORDS + HALVES;
+    // Bit 31 of half - 1 says that a half is 0. From bit 0 on: which are.
+    let free = (halves[at] - 1) >>> 31;
+    free |= ((halves[at + 1] - 1) >> 31) & 2;
+    free |= ((halves[at + 2] - 1) >> 31) & 4;
+    free |= ((halves[at + 3] - 1) >> 31) & 8;
+    free |= ((halves[at + 4] - 1) >> 31) & 16;
+    free |= ((halves[at + 5] - 1) >> 31) & 32;
+    if (free === 0) return freeExtraRecord(this.#whole, row);
+    return (row | PAGE_RECORDS) + 31 - Math.clz32(free & (0 - free));
   }
 
   /** A page that was free, counted as in use; or FREE if there is none. */
@@ -426,7 +427,6 @@ export class SlotsAllocator implements Allocator {
     table[W_FREE_HEAD] = row;
   }
 
-  /** Notes a page's longest run, and lists the page by it. */
   #putOnList(row: number, longest: number): void {
     const table = this.#table;
     table[row | EXTRAS] = (table[row | EXTRAS] & EXTRAS_MASK) | (longest << LONGEST_SHIFT);
@@ -475,10 +475,12 @@ export class SlotsAllocator implements Allocator {
     table[next | LRU_PREV] = prev;
   }
 
-  /** Whether a word of a row is a record's. */
-  #isRecord(word: number): boolean {
-    const words = word < this.#firstExtra ? PAGE_RECORD_WORDS : EXTRA_RECORD_WORDS;
-    return ((words >> (word & WORD_IN_ROW)) & 1) === 1;
+  /** Whether a word is a record, and its handle this one: calculated as a double, which needs no heap number. */
+  #names(handle: Handle, word: number): boolean {
+    const low = ((word - FIRST_ROW) << TAG_SHIFT) | this.#tag;
+    if ((this.#table[word] & this.#generationMask) * this.#generationUnit + low !== handle) return false;
+    const records = word < this.#firstExtra ? PAGE_RECORD_WORDS : EXTRA_RECORD_WORDS;
+    return ((records >> (word & WORD_IN_ROW)) & 1) === 1;
   }
 
   #rowOf(page: number): number {

@@ -121,7 +121,7 @@ export const FIRST_ROW: number = W_HEADS + 2 * LISTS;
 // Words of a row or a head are addressed by `|`, so each begins at a multiple of its length.
 assert(FIRST_ROW % ROW_WORDS === 0 && W_LRU % 4 === 0 && W_HEADS % 2 === 0, "heads and rows are aligned");
 assert(PAGE_RECORDS + RECORDS_PER_PAGE === EXTRAS, "a page's records end where its extras begin");
-assert(PAGE_RECORDS + HALVES > 2 * EXTRAS + 1, "no half of a page lies in another word");
+assert(PAGE_RECORDS + HALVES === 2 * (EXTRAS + 1), "no half of a page lies in another word");
 assert(EXTRA_RECORDS + HALVES >= 2 * (EXTRA_RECORDS + RECORDS_PER_EXTRA), "no half of an extra does");
 assert(EXTRA_RECORDS + RECORDS_PER_EXTRA + HALVES <= 2 * ROW_WORDS, "the halves end with the row");
 assert(RECORDS_PER_PAGE + EXTRAS_PER_PAGE * RECORDS_PER_EXTRA >= LISTS, "each slot can have an object");

@@ -31,7 +31,7 @@ import {
   W_LRU,
 } from "./page-table.ts";
 import { halfIndexOf, halfOf, hasLive, lengthOf, recordsOf, type SlotsTable, startOf } from "./records.ts";
-import { highBits, longestRun, lowBits } from "./runs.ts";
+import { HIGH_BITS, LOW_BITS, longestRun } from "./runs.ts";
 
 /**
  * Makes a table whole after a thread died at any instruction of SlotsAllocator, from what is never half
@@ -140,8 +140,8 @@ function rebuildMasks(whole: SlotsTable, endRow: number): void {
       const half = halfOf(whole, record);
       const start = startOf(half);
       const end = start + lengthOf(half);
-      low |= lowBits(end) & ~lowBits(start);
-      high |= highBits(end) & ~highBits(start);
+      low |= LOW_BITS[end] & ~LOW_BITS[start];
+      high |= HIGH_BITS[end] & ~HIGH_BITS[start];
     }
     table[row | MASK_LOW] = low;
     table[row | MASK_HIGH] = high;

@@ -20,6 +20,15 @@ const NONE = 127;
 const LENGTH_SHIFT = RUN_LENGTH_SHIFT;
 const REST_SHIFT = RUN_REST_SHIFT;
 
+/** The mask of slots `[0, end)`, by end: its low words and its high words. */
+export const LOW_BITS: Int32Array = Int32Array.from({ length: 65 }, (_, end) =>
+  end > 31 ? -1 : 2 ** end - 1,
+);
+export const HIGH_BITS: Int32Array = Int32Array.from(
+  { length: 65 },
+  (_, end) => LOW_BITS[Math.max(end - 32, 0)],
+);
+
 /**
  * Of the runs in a mask, the shortest that has `need` slots, the lowest of several; and the longest of all others.
  *
@@ -67,19 +76,9 @@ export function longestRun(low: number, high: number): number {
  * @param high - slots 32 to 63.
  */
 export function runAround(low: number, high: number, start: number, end: number): number {
-  const clz = Math.clz32(high & highBits(start));
-  const from = 64 - clz - (Math.clz32(low & lowBits(start)) & -(clz >> 5));
-  return firstBit(low & ~lowBits(end), high & ~highBits(end)) - from;
-}
-
-/** The low word of the mask of slots `[0, end)`. A shift counts modulo 32. */
-export function lowBits(end: number): number {
-  return ~(-1 << end) | ((31 - end) >> 31);
-}
-
-/** The high word of the mask of slots `[0, end)`. */
-export function highBits(end: number): number {
-  return (~(-1 << end) & ((31 - end) >> 31)) | -(end >> 6);
+  const clz = Math.clz32(high & HIGH_BITS[start]);
+  const from = 64 - clz - (Math.clz32(low & LOW_BITS[start]) & -(clz >> 5));
+  return firstBit(low & ~LOW_BITS[end], high & ~HIGH_BITS[end]) - from;
 }
 
 /** The lowest 1 of a mask; 64 if it has none. */

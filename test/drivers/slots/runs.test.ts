@@ -5,9 +5,9 @@ import { describe, it } from "node:test";
 import { Prng } from "../../../src/base/index.ts";
 import {
   firstBit,
-  highBits,
+  HIGH_BITS,
+  LOW_BITS,
   longestRun,
-  lowBits,
   RUN_LENGTH_SHIFT,
   RUN_REST_SHIFT,
   runAround,
@@ -93,8 +93,8 @@ describe("runs of slots", () => {
   it("the mask of the slots below one", () => {
     for (let end = 0; end <= SLOTS; end++) {
       const [low, high] = wordsOf(Array.from({ length: SLOTS }, (_, slot) => slot < end));
-      assert.equal(lowBits(end), low, `${end}`);
-      assert.equal(highBits(end), high, `${end}`);
+      assert.equal(LOW_BITS[end], low, `${end}`);
+      assert.equal(HIGH_BITS[end], high, `${end}`);
     }
   });
 });
