@@ -1,5 +1,5 @@
 import { type Seats, ThreadLock } from "../base/index.ts";
-import type { ShardBudget } from "./budget.ts";
+import { bytesLive, type ShardBudget } from "./budget.ts";
 import { Expiries } from "./expiries.ts";
 import type { ShardPool } from "./object-pool.ts";
 import { Pieces } from "./pieces.ts";
@@ -24,6 +24,8 @@ import {
   KIND_FREE,
   KIND_MASK,
   LENGTH,
+  LOCK_WORDS,
+  LOCKS_AT,
   NAME,
   type ShardLayout,
   STATE,
@@ -36,7 +38,6 @@ import {
   W_CLEAN,
   W_ENTRIES,
   W_HIGH_WATER,
-  W_LOCK,
   W_PIECES,
   W_RAW,
   W_SAME_FILLED,
@@ -89,6 +90,8 @@ export interface ShardParts {
   /** Null: only one thread uses it. */
   readonly seats: Seats | null;
   readonly seat: number;
+  /** The engine's header, which has the locks. */
+  readonly header: Int32Array;
 }
 
 /**
@@ -126,7 +129,11 @@ export class ShardBooks {
     this.victim = parts.victim;
     this.byPage = parts.byPage;
     this.#lock =
-      seats === null ? null : new ThreadLock(words, W_LOCK, parts.seat, seats, () => this.repair());
+      seats === null
+        ? null
+        : new ThreadLock(parts.header, LOCKS_AT + LOCK_WORDS * parts.number, parts.seat, seats, () =>
+            this.repair(),
+          );
   }
 
   /** Takes the lock. Every call is followed by `leave`, or by `abandon` after an exception. */
@@ -316,6 +323,11 @@ export class ShardBooks {
     let bytes = 0;
     for (const pool of this.pools) if (pool !== null) bytes += pool.bytesUsed;
     return bytes;
+  }
+
+  /** What the entries take now, of the budget's bytes. */
+  get bytesLive(): number {
+    return bytesLive(this.budget, this.words, this.poolBytes);
   }
 
   lookedUp(found: boolean): void {

@@ -1,4 +1,4 @@
-import { ROW_BYTES, type ShardLayout, W_HIGH_WATER } from "./table.ts";
+import { ROW_BYTES, type ShardLayout, W_ENTRIES, W_HIGH_WATER, W_PIECES } from "./table.ts";
 
 /** Bytes that one shard may take, and what its parts cost. */
 export interface ShardBudget {
@@ -39,6 +39,12 @@ export function bytesTouched(budget: ShardBudget, words: Int32Array, poolBytesMa
     (words[W_HIGH_WATER] - 1) * budget.rowBytes +
     Math.ceil(poolBytesMax * (1 + budget.pageCost))
   );
+}
+
+/** What a shard's entries take now. Pages and rows that were used before and are free do not count. */
+export function bytesLive(budget: ShardBudget, words: Int32Array, poolBytes: number): number {
+  const rows = words[W_ENTRIES] + words[W_PIECES];
+  return budget.fixedBytes + rows * budget.rowBytes + Math.ceil(poolBytes * (1 + budget.pageCost));
 }
 
 /** Words of a row beside {@link ROW_BYTES}. */

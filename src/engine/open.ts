@@ -1,6 +1,9 @@
 import {
   type Handle,
   isSharedBuffer,
+  lockableBuffer,
+  lockableBufferOf,
+  memoryBehind,
   PLACES,
   SEATS_WORDS,
   Seats,
@@ -49,7 +52,7 @@ export interface OpenEngine {
 export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?: SharedEngine): OpenEngine {
   if (from !== undefined) checkShared(from);
   const shape = from === undefined ? shapeOf(options as EngineOptions) : (from.shape as EngineShape);
-  const header = new Int32Array(from?.header ?? buffer(4 * (HEADER_WORDS + SEATS_WORDS), shape.shared));
+  const header = headerOf(shape.shared, from);
   const seats = shape.shared ? new Seats(header, HEADER_WORDS) : null;
   const seat = seats?.enter() ?? 1;
   if (seat === 0) {
@@ -83,6 +86,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
       victim,
       seats,
       seat,
+      header,
     });
     if (from === undefined) shard.rows.format();
     for (const [i, type] of drivers.entries()) {
@@ -122,9 +126,12 @@ export function sharedOf(open: OpenEngine): SharedEngine {
   if (!open.shape.shared) {
     throw new ZbudError("EINVAL", "this engine is for one thread; make it with shared: true to share it");
   }
+  const header = open.header.buffer as SharedArrayBuffer;
+  const memory = memoryBehind(header);
   return {
     engine: LAYOUT_VERSION,
-    header: open.header.buffer as SharedArrayBuffer,
+    header,
+    ...(memory === undefined ? {} : { memory }),
     tables: open.shards.map(({ words }) => words.buffer as SharedArrayBuffer),
     pools: open.shards.map(({ pools }) => pools.map((pool) => pool?.pool.share())),
     shape: open.shape,
@@ -219,6 +226,15 @@ function openPool(
   return ShardPool.create(type, poolOptions(shape.poolPageSize, shape.maxPages, shape.shared), onEvict);
 }
 
+/** What has the locks and the threads; in memory where locks are fast, if the platform has it. */
+function headerOf(shared: boolean, from: SharedEngine | undefined): Int32Array {
+  const words = HEADER_WORDS + SEATS_WORDS;
+  if (from !== undefined) {
+    return new Int32Array(from.memory === undefined ? from.header : lockableBufferOf(from.memory), 0, words);
+  }
+  return new Int32Array(shared ? lockableBuffer(4 * words) : new ArrayBuffer(4 * words), 0, words);
+}
+
 function buffer(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer {
   try {
     return shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes);
@@ -245,7 +261,8 @@ function checkShared(shared: SharedEngine): void {
   ) {
     throw new ZbudError("EINVAL", `attach takes what share() of an engine gave, not ${show(shared)}`);
   }
-  if (shared.engine !== LAYOUT_VERSION || header.byteLength !== 4 * (HEADER_WORDS + SEATS_WORDS)) {
+  const isWhole = shared.memory === undefined || lockableBufferOf(shared.memory) !== undefined;
+  if (shared.engine !== LAYOUT_VERSION || header.byteLength < 4 * (HEADER_WORDS + SEATS_WORDS) || !isWhole) {
     throw new ZbudError("EBADMSG", "this engine was shared by another version of this library");
   }
   const { drivers, shards } = shape as EngineShape;

@@ -1,12 +1,11 @@
 import { integerOption, SEATS_WORDS, show, ZbudError } from "../base/index.ts";
 import { driverOf, type ZpoolOptions } from "../zpool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
-import { HEADER_WORDS, layoutOf, type ShardLayout } from "./table.ts";
+import { HEADER_WORDS, layoutOf, SHARDS_MAX, type ShardLayout } from "./table.ts";
 import type { Companion, EngineOptions, EvictionOrder } from "./types.ts";
 
 /** The longest value: what the lz4 codec takes. */
 const VALUE_BYTES_MAX = 2 ** 20;
-const SHARDS_MAX = 256;
 /** Shards that a shared engine has, if each is at least so large. */
 const SHARED_SHARDS = 16;
 const SHARD_BYTES_MIN = 2 ** 22;

@@ -243,23 +243,42 @@ export class Shard extends ShardBooks {
   startWriteback(max: number, take: (entry: FoundEntry) => void, done: () => void): number {
     let taken = 0;
     let evicted = 0;
+    let passed = 0;
     for (let row = this.rows.last(); row !== 0 && taken + evicted < max; ) {
       const before = this.rows.before(row);
-      const at = this.rows.at(row);
-      const state = this.words[at + STATE];
+      const state = this.rows.stateOf(row);
       if ((state & STATE_CLEAN) !== 0) {
         this.removeRow(row, EVICTED);
         evicted++;
       } else if ((state & STATE_WRITING) === 0) {
-        this.words[at + STATE] = state | STATE_WRITING;
-        this.describeWhole(row, this.victim);
-        take(this.victim);
+        this.#startWriting(row, take);
         taken++;
+      } else if (++passed > WRITING_PASSED_MAX) {
+        break;
       }
       row = before;
     }
     if (taken > 0) done();
     return taken + evicted;
+  }
+
+  /** See {@link Engine.startWritebackOf}. */
+  startWritebackOf(list: Int32Array, take: (entry: FoundEntry) => void, done: () => void): number {
+    let taken = 0;
+    for (let at = 0; at < list.length; at += 2) {
+      if (!this.isCurrent(list[at], list[at + 1])) continue;
+      if ((this.rows.stateOf(list[at]) & (STATE_CLEAN | STATE_WRITING)) !== 0) continue;
+      this.#startWriting(list[at], take);
+      taken++;
+    }
+    if (taken > 0) done();
+    return taken;
+  }
+
+  #startWriting(row: number, take: (entry: FoundEntry) => void): void {
+    this.words[this.rows.at(row) + STATE] |= STATE_WRITING;
+    this.describeWhole(row, this.victim);
+    take(this.victim);
   }
 
   /** New objects go to this pool. */

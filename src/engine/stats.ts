@@ -41,6 +41,7 @@ export function statsOf(shards: readonly Shard[], bytesReserved: number, headerB
       (sum, { budget, words, floats }) => sum + bytesTouched(budget, words, floats[F_POOL_BYTES_MAX]),
       headerBytes,
     ),
+    bytesLive: shards.reduce((sum, shard) => sum + shard.bytesLive, headerBytes),
     bytesReserved,
     hits: float(F_HITS),
     misses: float(F_MISSES),

@@ -5,8 +5,8 @@ import { PLACES } from "../base/index.ts";
  *
  *   word   0        16         32          96       352       352 + buckets
  *          ┌────────┬──────────┬───────────┬────────┬─────────┬───────┬───────┬───┬──────────┬───────────┐
- *          │ shape  │ lock,    │ counters  │ epochs │ buckets │ row 0 │ row 1 │ … │ expiries │ companion │
- *          │        │ heads    │ (doubles) │        │         │ (LRU) │       │   │          │           │
+ *          │ shape  │ heads,   │ counters  │ epochs │ buckets │ row 0 │ row 1 │ … │ expiries │ companion │
+ *          │        │ counts   │ (doubles) │        │         │ (LRU) │       │   │          │           │
  *          └────────┴──────────┴───────────┴────────┴─────────┴───────┴───────┴───┴──────────┴───────────┘
  *
  * Rows are named by their number; 0 is none, and row 0 is the head of the LRU. A row is an entry, a further
@@ -36,7 +36,6 @@ export const W_LAYOUT_VERSION = 1;
 export const W_ROWS_MAX = 2;
 export const W_BUCKETS = 3;
 
-export const W_LOCK = 16;
 /** Number of the pool that new objects go to. */
 export const W_POOL = 17;
 /** First of the free rows below the high-water mark. */
@@ -118,8 +117,14 @@ export const STATE_SETTLED: number = 1 << 21;
 
 /** Words of an expiry: deadline (a double), then its row in the heap's order, then its place in the heap. */
 export const EXPIRY_WORDS = 4;
-/** Words of the engine's header in front of its table of threads. */
-export const HEADER_WORDS = 64;
+/**
+ * The engine's header: 16 words of its own, then the lock of each shard in 16 words, a cache line; behind them
+ * the table of threads.
+ */
+export const LOCKS_AT = 16;
+export const LOCK_WORDS = 16;
+export const SHARDS_MAX = 256;
+export const HEADER_WORDS: number = LOCKS_AT + LOCK_WORDS * SHARDS_MAX;
 /** More threads than that cannot attach. */
 export const THREADS_MAX: number = PLACES - 1;
 

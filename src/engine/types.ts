@@ -1,3 +1,4 @@
+import type { LockMemory } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 
 /** In which order entries go when memory is wanted. */
@@ -176,6 +177,8 @@ export interface SharedEngine {
   /** Version of the layout. */
   readonly engine: number;
   readonly header: SharedArrayBuffer;
+  /** Where locks are fast: the memory whose buffer `header` is. */
+  readonly memory?: LockMemory;
   /** One for each shard. */
   readonly tables: readonly SharedArrayBuffer[];
   /** What the pools of each shard gave, in the order of the drivers. */
@@ -206,6 +209,8 @@ export interface EngineStats {
   poolBytes: number;
   /** The most `poolBytes` ever was. */
   poolBytesMax: number;
+  /** What entries take at this moment, with the rows, metadata and index that belong to them. */
+  bytesLive: number;
   /** Pool pages, rows and buckets and pool metadata that were touched: never more than `bytesReserved`. */
   bytesUsed: number;
   bytesReserved: number;

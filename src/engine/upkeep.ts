@@ -19,7 +19,7 @@ import {
   W_CLEAN,
   W_ENTRIES,
 } from "./table.ts";
-import type { EngineHooks, EngineStats, FoundEntry } from "./types.ts";
+import type { EngineHooks, EngineStats, FoundEntry, StoredValue } from "./types.ts";
 
 export const EMPTY: Uint8Array = new Uint8Array(0);
 
@@ -122,6 +122,38 @@ export class EngineUpkeep {
   }
 
   /**
+   * As {@link startWriteback} for the values that a list names, as `rowsOf` gives it: those that are still
+   * there, not clean and not on their way are marked and given to `take`. Nothing is evicted.
+   *
+   * @returns how many were taken.
+   */
+  startWritebackOf(
+    shard: number,
+    rows: Int32Array,
+    take: (entry: FoundEntry) => void,
+    done: () => void,
+  ): number {
+    const from = this.#numbered(shard);
+    return this.locked(from, () => from.startWritebackOf(rows, take, done));
+  }
+
+  /** Share of its limit that the fullest shard has in use, 0 to 1. A few instructions for each shard. */
+  fullness(): number {
+    let most = 0;
+    for (const { bytesLive, budget } of this.#shards) most = Math.max(most, bytesLive / budget.bytes);
+    return most;
+  }
+
+  /** The shard with the largest share of its limit in use. */
+  fullestShard(): number {
+    let fullest = 0;
+    for (const [i, { bytesLive }] of this.#shards.entries()) {
+      if (bytesLive > this.#shards[fullest].bytesLive) fullest = i;
+    }
+    return fullest;
+  }
+
+  /**
    * Tells how the writing of a value ended, which may have been replaced or removed meanwhile.
    *
    * @param outcome - `"clean"`: a copy is there; the entry stays. `"evict"`: a copy is there; the entry
@@ -171,9 +203,9 @@ export class EngineUpkeep {
    *
    * @param codec - slot of the codec.
    * @param max - entries to look at.
-   * @returns entries that became smaller.
+   * @returns how many were looked at, and how many of them became smaller.
    */
-  recompress(codec: number, max: number): number {
+  recompress(codec: number, max: number): { looked: number; smaller: number } {
     this.check();
     const stronger = this.codecs.of(codec);
     let smaller = 0;
@@ -187,7 +219,7 @@ export class EngineUpkeep {
         if (this.#recompressRow(shard, rows[at], rows[at + 1], codec, stronger)) smaller++;
       }
     }
-    return smaller;
+    return { looked, smaller };
   }
 
   /** One cheap call. Makes one object. */
@@ -221,6 +253,10 @@ export class EngineUpkeep {
     this.opened.close();
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   [Symbol.dispose](): void {
     this.close();
   }
@@ -241,6 +277,9 @@ export class EngineUpkeep {
     if (sameFilled) {
       fillWith(target, length, this.found.fill0, this.found.fill1);
     } else if (codec === 0) {
+      if (storedLength !== length) {
+        throw new ZbudError("EBADMSG", `a value of ${length} bytes is kept in ${storedLength} bytes`);
+      }
       copyBytes(this.#plain, 0, storedLength, target, 0);
     } else {
       const written = this.codecs.of(codec).decode(storedLength, target);
@@ -249,6 +288,38 @@ export class EngineUpkeep {
       }
     }
     return length;
+  }
+
+  /**
+   * Decompresses what is stored somewhere else: a record of the backing store.
+   *
+   * @throws {ZbudError} as {@link decode}.
+   */
+  decodeStored(value: StoredValue, target: Uint8Array): number {
+    const { found } = this;
+    found.length = value.length;
+    found.storedLength = value.bytesLength;
+    found.codec = value.codec;
+    found.sameFilled = value.sameFilled;
+    found.fill0 = value.fill0;
+    found.fill1 = value.fill1;
+    if (!value.sameFilled) {
+      const staged = value.codec === 0 ? null : this.codecs.of(value.codec);
+      if (staged !== null && !staged.reserve(value.bytesLength)) {
+        throw new ZbudError(
+          "EBADMSG",
+          `${value.bytesLength} bytes are more than this codec makes of a value`,
+        );
+      }
+      if (staged === null) this.#growPlain(value.bytesLength);
+      const stage = staged === null ? this.#plain : staged.stage;
+      copyBytes(value.bytes, 0, value.bytesLength, stage, staged === null ? 0 : staged.stageAt);
+    }
+    return this.decode(target);
+  }
+
+  #growPlain(bytes: number): void {
+    if (this.#plain.length < bytes) this.#plain = new Uint8Array(2 ** Math.ceil(Math.log2(bytes)));
   }
 
   /** Copies the stored bytes of what was found to where `decode` takes them from. */
@@ -260,8 +331,7 @@ export class EngineUpkeep {
       shard.stageStored(row, staged.stage, staged.stageAt);
       return;
     }
-    if (this.#plain.length < storedLength)
-      this.#plain = new Uint8Array(2 ** Math.ceil(Math.log2(storedLength)));
+    this.#growPlain(storedLength);
     shard.stageStored(row, this.#plain, 0);
   }
 

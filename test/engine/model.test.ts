@@ -14,7 +14,7 @@ suite("the engine against a Map", () => {
     });
     test(`${driver}: by page`, () => {
       const { evicted } = runModel({ ...base, seed: 2, engine: { ...small, driver, order: "page" } });
-      assert.ok(evicted > 20, `${evicted} evicted`);
+      assert.ok(evicted > 0, `${evicted} evicted`);
     });
     test(`${driver}: values that take many objects`, () => {
       runModel({ ...base, seed: 3, steps: 1500, bytesMax: 60_000, engine: { ...small, driver } });

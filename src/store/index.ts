@@ -1,0 +1,11 @@
+export { STORE_CHANNEL, type StoreEvent } from "./metrics.ts";
+export type { PageStoreOptions, PageStoreThreadOptions } from "./options.ts";
+export { PageStore } from "./page-store.ts";
+export type {
+  LoadResult,
+  PageStoreStats,
+  SharedPageStore,
+  ShrunkStore,
+  StoreResult,
+  WaitOptions,
+} from "./types.ts";

@@ -1,0 +1,36 @@
+import { Engine, type EngineHooks, type OnEvict, type SharedEngine } from "../engine/index.ts";
+import type { PageStoreOptions, StoreShape } from "./options.ts";
+import { keyOf } from "./records.ts";
+
+/** The engine of a store, or of one that another thread made; null for a store without memory of its own. */
+export function openEngine(
+  options: PageStoreOptions,
+  shape: StoreShape,
+  shared: SharedEngine | null | undefined,
+  onEvict: OnEvict,
+): Engine | null {
+  const { maxBytes, pageSize, poolPageSize, incompressible } = shape;
+  if (maxBytes === 0) return null;
+  const { backing } = options;
+  const hooks: EngineHooks = {
+    codec: options.codec ?? "lz4",
+    onEvict,
+    onChange: backing === undefined ? undefined : (k0, k1) => backing.delete(keyOf(k0, k1)),
+  };
+  if (shared) return Engine.attach(shared, hooks);
+  const { driver = "slots", drivers = [], order = "access", sameFilled = true, shards } = options;
+  return new Engine({
+    ...hooks,
+    maxBytes,
+    driver,
+    drivers,
+    order,
+    sameFilled,
+    shared: options.shared ?? false,
+    poolPageSize,
+    valueBytesMax: pageSize,
+    averageBytes: Math.max(256, pageSize >> 2),
+    incompressible: incompressible === "reject" ? "reject" : "raw",
+    ...(shards === undefined ? {} : { shards }),
+  });
+}

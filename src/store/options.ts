@@ -1,0 +1,184 @@
+import type { Backing } from "../backing/index.ts";
+import { integerOption, type Size, show, sizeOption, ZbudError } from "../base/index.ts";
+import type { Codec } from "../codecs/index.ts";
+import type { EvictionOrder } from "../engine/index.ts";
+
+/** The smallest and the largest page. */
+const PAGE_BYTES_MIN = 512;
+const PAGE_BYTES_MAX = 2 ** 20;
+/** Less than this holds nothing worth the name: an index, and a few pages. */
+const STORE_BYTES_MIN = 2 ** 17;
+
+/** What each thread chooses for itself. */
+export interface PageStoreThreadOptions {
+  /**
+   * Codec of new pages: `"lz4"` (the default), `"zstd"`, `"deflate"`, `"none"`, or one of your own, which every
+   * thread then has to register.
+   */
+  codec?: string | Codec | undefined;
+  /** Where cold pages go. The store uses it alone, and closes it. */
+  backing?: Backing | undefined;
+  /** Share of the limit, in percent, over which cold pages go to the backing store. Default 90; 100: at the limit only. */
+  acceptThresholdPercent?: number | undefined;
+  /** Bytes that writeback may write a second, all in all. Default: no limit. */
+  writebackBytesPerSecond?: number | undefined;
+  /** False: nothing is written back but by `flush`. It can be switched later. Default true. */
+  writeback?: boolean | undefined;
+  /** A stronger codec for pages that lie idle, such as `"zstd"`: applied when the thread has nothing else to do. */
+  recompress?: string | Codec | undefined;
+  /** Milliseconds, for tests. Default `performance.now`. */
+  now?: (() => number) | undefined;
+}
+
+/** Options of {@link PageStore}. */
+export interface PageStoreOptions extends PageStoreThreadOptions {
+  /**
+   * The most memory that the store takes, with its index and all metadata: bytes, `"64MiB"`, or `"20%"` of what
+   * this process may use (of its control group's limit, or the machine's memory). 0: nothing is kept in memory;
+   * every page goes to the backing store, or is refused.
+   */
+  maxBytes: Size;
+  /** Bytes of a page: 512 to 1 MiB. Default 4096. */
+  pageSize?: number | undefined;
+  /** The allocator: `"zbud"`, `"slots"`, `"zsmalloc"`. Default `"slots"`. */
+  driver?: string | undefined;
+  /** Other allocators that a shared store may change to later. */
+  drivers?: readonly string[] | undefined;
+  /** Bytes of the allocator's own pages. Default: fits the page size. */
+  poolPageSize?: number | undefined;
+  /** Which page goes first: the least recently used one (`"access"`, the default), or the allocator's (`"page"`). */
+  order?: EvictionOrder | undefined;
+  /**
+   * Pages that do not compress: kept as they are (`"raw"`, the default), given to the backing store at once
+   * (`"writeback"`), or refused (`"reject"`).
+   */
+  incompressible?: "raw" | "writeback" | "reject" | undefined;
+  /** Whether pages filled with one word take no memory but their row. Default true. */
+  sameFilled?: boolean | undefined;
+  /**
+   * Without a backing store: whether a full store refuses new pages (`"reject"`, the default, which loses
+   * nothing) or drops the coldest (`"drop"`, for what can be made again).
+   */
+  whenFull?: "reject" | "drop" | undefined;
+  /** Usable from several threads, with `share()`. Default false. */
+  shared?: boolean | undefined;
+  /** Parts that threads lock apart from each other; a power of two. Default 1, shared up to 16. */
+  shards?: number | undefined;
+}
+
+/** What all threads of a store agree on: plain data. */
+export interface StoreShape {
+  readonly maxBytes: number;
+  readonly pageSize: number;
+  readonly poolPageSize: number;
+  readonly incompressible: "raw" | "writeback" | "reject";
+  readonly whenFull: "reject" | "drop";
+}
+
+const KNOWN = [
+  "maxBytes",
+  "pageSize",
+  "driver",
+  "drivers",
+  "poolPageSize",
+  "order",
+  "incompressible",
+  "sameFilled",
+  "whenFull",
+  "shared",
+  "shards",
+];
+const KNOWN_THREAD = [
+  "codec",
+  "backing",
+  "acceptThresholdPercent",
+  "writebackBytesPerSecond",
+  "writeback",
+  "recompress",
+  "now",
+];
+
+/** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
+export function storeShapeOf(options: PageStoreOptions): StoreShape {
+  checkNames(options, [...KNOWN, ...KNOWN_THREAD]);
+  const maxBytes =
+    options.maxBytes === 0 ? 0 : sizeOption("maxBytes", options.maxBytes, STORE_BYTES_MIN, 2 ** 40);
+  const pageSize = integerOption("pageSize", options.pageSize ?? 4096, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
+  const poolPageSize = options.poolPageSize ?? poolPageSizeFor(pageSize);
+  const incompressible = options.incompressible ?? "raw";
+  if (!["raw", "writeback", "reject"].includes(incompressible)) {
+    throw new ZbudError(
+      "EINVAL",
+      `incompressible must be "raw", "writeback" or "reject", not ${show(incompressible)}`,
+    );
+  }
+  if (incompressible === "writeback" && options.backing === undefined) {
+    throw new ZbudError("EINVAL", 'incompressible: "writeback" needs a backing store');
+  }
+  const whenFull = options.whenFull ?? "reject";
+  if (whenFull !== "reject" && whenFull !== "drop") {
+    throw new ZbudError("EINVAL", `whenFull must be "reject" or "drop", not ${show(whenFull)}`);
+  }
+  return { maxBytes, pageSize, poolPageSize, incompressible, whenFull };
+}
+
+/** The options of a thread, checked. */
+export interface ThreadSettings {
+  readonly backing: Backing | null;
+  /** 0 to 1. */
+  readonly acceptThreshold: number;
+  readonly writebackBytesPerSecond: number;
+  readonly writeback: boolean;
+  readonly recompress: string | Codec | null;
+  readonly now: () => number;
+}
+
+/** @throws {ZbudError} `EINVAL` naming a bad option. */
+export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSettings {
+  const { backing, writebackBytesPerSecond } = options;
+  if (backing !== undefined && typeof backing?.write !== "function") {
+    throw new ZbudError(
+      "EINVAL",
+      `backing must be a backing store, such as FileBacking, not ${show(backing)}`,
+    );
+  }
+  const percent = integerOption("acceptThresholdPercent", options.acceptThresholdPercent ?? 90, 1, 100);
+  return {
+    backing: backing ?? null,
+    acceptThreshold: percent / 100,
+    writebackBytesPerSecond:
+      writebackBytesPerSecond === undefined
+        ? Number.POSITIVE_INFINITY
+        : integerOption("writebackBytesPerSecond", writebackBytesPerSecond, 1, 2 ** 50),
+    writeback: options.writeback ?? true,
+    recompress: options.recompress ?? null,
+    now: options.now ?? (() => performance.now()),
+  };
+}
+
+/** @throws {ZbudError} `EINVAL` for an option that there is not. */
+export function checkThreadNames(options: PageStoreThreadOptions): void {
+  checkNames(options, KNOWN_THREAD);
+}
+
+function checkNames(options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null) {
+    throw new ZbudError(
+      "EINVAL",
+      `options must be an object such as { maxBytes: "64MiB" }, not ${show(options)}`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new ZbudError("EINVAL", `unknown option ${show(name)}; known: ${known.join(", ")}`);
+    }
+  }
+}
+
+/**
+ * Pages of the pool: those of a computer's size hold several small pages or the best part of a large one; a page
+ * that does not compress should not need much more than its own size.
+ */
+function poolPageSizeFor(pageSize: number): number {
+  return Math.min(2 ** 20, Math.max(4096, Math.ceil((pageSize * 1.0625) / 64) * 64));
+}

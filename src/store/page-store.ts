@@ -1,0 +1,351 @@
+import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
+import { isSharedBuffer, show, ZbudError } from "../base/index.ts";
+import { type Engine, type EntryAttributes, entryAttributes } from "../engine/index.ts";
+import { publish } from "./metrics.ts";
+import { checkThreadNames, type PageStoreOptions, type PageStoreThreadOptions } from "./options.ts";
+import { abortable } from "./pause.ts";
+import { keyOf, pageIn, rawRecord } from "./records.ts";
+import {
+  DECOMPRESS_FAIL,
+  LOAD_NS,
+  LOADED_BACK,
+  LOADS,
+  LOADS_AWAY,
+  LOADS_MISSED,
+  REJECT_ALLOC_FAIL,
+  REJECT_COMPRESS_FAIL,
+  STORE_NS,
+  STORES,
+  Tallies,
+} from "./tallies.ts";
+import type { LoadResult, SharedPageStore, StoreResult, WaitOptions } from "./types.ts";
+import { type StoreParts, StoreUpkeep } from "./upkeep.ts";
+
+const LAYOUT_VERSION = 1;
+/** The largest index: 2^40. */
+const INDEX_MAX = 2 ** 40;
+const HIGH = 2 ** 32;
+/** Of so many calls, one is timed; and at so many, writeback is thought of. */
+const SAMPLE_MASK = 15;
+/** Times that a load looks again because the page moved between memory and backing store. */
+const LOOKS_MAX = 100;
+const NO_PREFIX: Uint8Array = new Uint8Array(0);
+const NOTHING: EntryAttributes = entryAttributes();
+
+/**
+ * Keeps pages of one size by index, compressed, within a hard limit of memory, and moves cold ones to a backing
+ * store: zswap for any program.
+ *
+ * `store`, `load`, `invalidate` and `clear` are synchronous. Every method throws {@link ZbudError} `EINVAL` for
+ * an index or a buffer that cannot be one, and `ECLOSED` after `close()`.
+ *
+ * @example
+ * const store = new PageStore({ maxBytes: "64MiB" });
+ * store.store(7, page);
+ * if (store.load(7, buffer) === "loaded") use(buffer);
+ */
+export class PageStore extends StoreUpkeep {
+  // Own fields for what every call needs: those of a base class cost a look more.
+  readonly #engine: Engine | null;
+  readonly #backing: Backing | null;
+  readonly #tallies: Tallies;
+
+  /**
+   * @param options - see {@link PageStoreOptions}. Only `maxBytes` must be given.
+   * @throws {ZbudError} `EINVAL` naming a bad option; `ENOENT` for an unknown codec or driver; `ENOMEM` if the
+   *   system has no such range of addresses.
+   * @remarks Reserves addresses: memory is taken as pages come.
+   */
+  constructor(options: PageStoreOptions, parts: StoreParts = {}) {
+    super(options, parts);
+    this.#engine = this.engine;
+    this.#backing = this.settings.backing;
+    this.#tallies = this.tallies;
+  }
+
+  /**
+   * Opens a store that another thread made.
+   *
+   * @param shared - what {@link share} gave there, as it came through `postMessage` or `workerData`.
+   * @param options - what is each thread's own. `backing` must be the same store, attached in this thread.
+   * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no store of this
+   *   layout; `EBUSY` if 127 threads use it already.
+   */
+  static attach(shared: SharedPageStore, options: PageStoreThreadOptions = {}): PageStore {
+    checkThreadNames(options);
+    const { shape, engine, tallies } = shared ?? {};
+    if (!isSharedBuffer(tallies) || typeof shape !== "object" || shape === null) {
+      throw new ZbudError("EINVAL", `attach takes what share() of a store gave, not ${show(shared)}`);
+    }
+    if (shared.store !== LAYOUT_VERSION) {
+      throw new ZbudError(
+        "EBADMSG",
+        `this store has layout ${shared.store} and this library ${LAYOUT_VERSION}`,
+      );
+    }
+    const parts = { shape, shared: engine, tallies: new Tallies(true, tallies) };
+    return new PageStore({ ...options, maxBytes: shape.maxBytes }, parts);
+  }
+
+  /** Plain data for another thread. `EINVAL` unless the store was made with `shared: true`. */
+  share(): SharedPageStore {
+    this.check();
+    const { buffer } = this.#tallies;
+    if (!isSharedBuffer(buffer)) {
+      throw new ZbudError("EINVAL", "this store is for one thread; make it with shared: true to share it");
+    }
+    return {
+      store: LAYOUT_VERSION,
+      shape: this.shape,
+      engine: this.#engine === null ? null : this.#engine.share(),
+      tallies: buffer,
+    };
+  }
+
+  /**
+   * Stores a page. Its older version is gone, whatever the result.
+   *
+   * @param index - a whole number from 0 to 2^40.
+   * @param page - exactly `pageSize` bytes; copied.
+   * @throws what the codec throws; then the page is not stored.
+   * @remarks Some microseconds, most of them the codec's. At the limit a cold page is written to the backing
+   *   store first, if that can be done at once (a file).
+   */
+  store(index: number, page: Uint8Array): StoreResult {
+    this.#checkCall(index, page);
+    if (page.length !== this.shape.pageSize) throw this.#badLength(page);
+    const isTimed = (++this.calls & SAMPLE_MASK) === 0;
+    const start = isTimed ? this.settings.now() : 0;
+    const engine = this.#engine;
+    const result = engine === null ? this.#storeAway(index, page) : this.#storeIn(engine, index, page);
+    if (isTimed) this.#tallies.time(STORE_NS, (this.settings.now() - start) * 1e6);
+    if (isTimed || result === "full") this.background?.wake();
+    publish("store", index, result);
+    return result;
+  }
+
+  /**
+   * As {@link store}, and waits for room if there is none and the background is making some. `page` must not
+   * change meanwhile; the page is not there until it is stored.
+   *
+   * @throws the signal's reason.
+   */
+  async storeAsync(index: number, page: Uint8Array, { signal }: WaitOptions = {}): Promise<StoreResult> {
+    const alive = setInterval(() => {}, 2 ** 30);
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        const result = this.store(index, page);
+        if (result !== "full" || this.background === null || !this.background.isRunning) return result;
+        await abortable(this.background.progress(), signal);
+      }
+    } finally {
+      clearInterval(alive);
+    }
+  }
+
+  /**
+   * Loads a page that is in memory.
+   *
+   * @param into - at least `pageSize` bytes.
+   * @throws {ZbudError} `EBADMSG` if the stored bytes cannot be read: then the page is lost.
+   * @remarks One or two microseconds, most of them the codec's.
+   */
+  load(index: number, into: Uint8Array): LoadResult {
+    this.#checkCall(index, into);
+    if (into.length < this.shape.pageSize) throw this.#badLength(into);
+    const isTimed = (++this.calls & SAMPLE_MASK) === 0;
+    const start = isTimed ? this.settings.now() : 0;
+    const result = this.#loadIn(index, into);
+    if (isTimed) this.#tallies.time(LOAD_NS, (this.settings.now() - start) * 1e6);
+    publish("load", index, result);
+    return result;
+  }
+
+  /**
+   * Loads a page from wherever it is. One that comes from the backing store is kept in memory again, as long as
+   * there is room or something that can go at once.
+   *
+   * @returns `"missing"` if it is nowhere, also if it was invalidated meanwhile.
+   * @throws {ZbudError} `EBADMSG` if the record is damaged (the page is lost); `EIO`, `ETIMEDOUT` and others
+   *   of the backing store (it may be readable later); the signal's reason.
+   */
+  async loadAsync(
+    index: number,
+    into: Uint8Array,
+    { signal }: WaitOptions = {},
+  ): Promise<Exclude<LoadResult, "away">> {
+    for (let look = 0; look < LOOKS_MAX; look++) {
+      const result = this.load(index, into);
+      if (result !== "away") return result;
+      const { key, epoch } = this.#lookAway(index);
+      const record = await (this.#backing as Backing).read(key, { signal });
+      this.check();
+      const found = this.#takeIn(key, record, into, epoch);
+      if (found !== "again") return found;
+    }
+    throw keepsChanging(index);
+  }
+
+  /**
+   * As {@link loadAsync}, waiting in this thread: for workers, with a backing store that can (a file).
+   *
+   * @throws {ZbudError} `ENOTSUP` if the backing store cannot.
+   */
+  loadSync(index: number, into: Uint8Array): Exclude<LoadResult, "away"> {
+    for (let look = 0; look < LOOKS_MAX; look++) {
+      const result = this.load(index, into);
+      if (result !== "away") return result;
+      const { key, epoch } = this.#lookAway(index);
+      const record = (this.#backing as Backing).readSync(key);
+      const found = this.#takeIn(key, record, into, epoch);
+      if (found !== "again") return found;
+    }
+    throw keepsChanging(index);
+  }
+
+  /**
+   * Drops a page, from memory and from the backing store.
+   *
+   * @returns whether it was in memory.
+   */
+  invalidate(index: number): boolean {
+    this.#checkCall(index, NO_PREFIX);
+    this.calls++;
+    const high = Math.floor(index / HIGH);
+    if (this.#engine === null) this.#backing?.delete(keyOf(index | 0, high));
+    const was = this.#engine?.remove(index | 0, high, NO_PREFIX, 0) ?? false;
+    publish("invalidate", index, was ? "dropped" : "missing");
+    return was;
+  }
+
+  /** Drops all pages, from memory and from the backing store. */
+  clear(): void {
+    this.check();
+    this.#engine?.clear();
+    if (this.#backing === null) return;
+    const cleared = this.#backing.clear().catch(() => {});
+    this.cleared.add(cleared);
+    void cleared.then(() => this.cleared.delete(cleared));
+    // What came from the backing store while it was being cleared goes too.
+    this.#engine?.clear();
+  }
+
+  #storeIn(engine: Engine, index: number, page: Uint8Array): StoreResult {
+    const low = index | 0;
+    const high = Math.floor(index / HIGH);
+    let result: string;
+    try {
+      result = engine.put(low, high, page, page.length, NOTHING, 0);
+    } catch (error) {
+      // Whatever it was, the older version must not be read later.
+      engine.remove(low, high, NO_PREFIX, 0);
+      this.#tallies.count(REJECT_COMPRESS_FAIL, 1);
+      throw error;
+    }
+    if (result === "stored" || result === "replaced") {
+      if (this.shape.incompressible === "writeback") this.#sendAway(engine, low, high);
+      return "stored";
+    }
+    return result === "poor" ? "poor" : "full";
+  }
+
+  /** A page that was kept as it is goes to the backing store at once. */
+  #sendAway(engine: Engine, low: number, high: number): void {
+    if (!engine.contains(low, high, NO_PREFIX, 0, 0)) return;
+    const { codec, sameFilled, shard, row, version } = engine.found;
+    if (codec === 0 && !sameFilled) this.background?.writeAway(shard, row, version);
+  }
+
+  /** For a store without memory of its own. */
+  #storeAway(index: number, page: Uint8Array): StoreResult {
+    const record = rawRecord(index | 0, Math.floor(index / HIGH), page);
+    const backing = this.#backing;
+    if (backing?.isSync === true && backing.writeSync(record) === "ok") {
+      this.#tallies.count(STORES, 1);
+      return "stored";
+    }
+    backing?.delete(record.key);
+    this.#tallies.count(REJECT_ALLOC_FAIL, 1);
+    return "full";
+  }
+
+  #loadIn(index: number, into: Uint8Array): LoadResult {
+    const engine = this.#engine;
+    const low = index | 0;
+    const high = Math.floor(index / HIGH);
+    if (engine?.lookup(low, high, NO_PREFIX, 0, 0, true) === true) {
+      try {
+        engine.decode(into);
+      } catch (error) {
+        this.#tallies.count(DECOMPRESS_FAIL, 1);
+        throw error;
+      }
+      this.#tallies.count(LOADS, 1);
+      return "loaded";
+    }
+    const isAway = this.#backing !== null && this.#backing.has(keyOf(low, high)) !== false;
+    this.#tallies.count(isAway ? LOADS_AWAY : LOADS_MISSED, 1);
+    return isAway ? "away" : "missing";
+  }
+
+  #lookAway(index: number): { key: BackingKey; epoch: number } {
+    const key = keyOf(index | 0, Math.floor(index / HIGH));
+    return { key, epoch: this.#engine?.epoch(key.k0, key.k1) ?? 0 };
+  }
+
+  /**
+   * Decompresses what the backing store gave, for the caller, and keeps it in memory.
+   *
+   * @param epoch - of the page before it was read: if it is another one now, the page was changed meanwhile.
+   */
+  #takeIn(
+    key: BackingKey,
+    record: BackingRecord | null,
+    into: Uint8Array,
+    epoch: number,
+  ): "loaded" | "missing" | "again" {
+    const engine = this.#engine;
+    if (engine !== null && engine.epoch(key.k0, key.k1) !== epoch) return "again";
+    if (record === null) {
+      // Another thread may have read it back into memory; else it is nowhere.
+      return engine?.contains(key.k0, key.k1, NO_PREFIX, 0, 0) === true ? "again" : "missing";
+    }
+    try {
+      const value = pageIn(record, this.shape.pageSize);
+      if (engine === null) {
+        into.set(value.bytes);
+      } else {
+        engine.decodeStored(value, into);
+        engine.putStored(key.k0, key.k1, value, NOTHING, 0, epoch);
+      }
+    } catch (error) {
+      this.#tallies.count(DECOMPRESS_FAIL, 1);
+      throw error;
+    }
+    this.#tallies.count(LOADED_BACK, 1);
+    this.background?.wake();
+    return "loaded";
+  }
+
+  #checkCall(index: number, bytes: Uint8Array): void {
+    this.check();
+    if (!Number.isInteger(index) || index < 0 || index > INDEX_MAX) {
+      throw new ZbudError("EINVAL", `index must be a whole number from 0 to 2^40, not ${show(index)}`);
+    }
+    if (!(bytes instanceof Uint8Array)) {
+      throw new ZbudError("EINVAL", `a page is a Uint8Array, not ${show(bytes)}`);
+    }
+  }
+
+  #badLength(bytes: Uint8Array): ZbudError {
+    return new ZbudError(
+      "EINVAL",
+      `a page of this store has ${this.shape.pageSize} bytes, not ${bytes.length}`,
+    );
+  }
+}
+
+function keepsChanging(index: number): ZbudError {
+  return new ZbudError("EAGAIN", `page ${index} kept changing while it was loaded; try again`);
+}

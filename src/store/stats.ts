@@ -1,0 +1,58 @@
+import type { EngineStats } from "../engine/index.ts";
+import type { StoreShape } from "./options.ts";
+import {
+  DECOMPRESS_FAIL,
+  DROPPED,
+  LOAD_NS,
+  LOADED_BACK,
+  LOADS,
+  LOADS_AWAY,
+  LOADS_MISSED,
+  REJECT_ALLOC_FAIL,
+  REJECT_COMPRESS_FAIL,
+  STORE_NS,
+  STORES,
+  type Tallies,
+  WRITEBACK_FAILED,
+  WRITTEN_BACK,
+  WRITTEN_BACK_BYTES,
+} from "./tallies.ts";
+import type { PageStoreStats } from "./types.ts";
+
+/** @param engine - null for a store without memory of its own. */
+export function statsOf(engine: EngineStats | null, tallies: Tallies, shape: StoreShape): PageStoreStats {
+  return {
+    poolTotalSize: engine?.poolBytes ?? 0,
+    storedPages: engine?.entries ?? 0,
+    sameFilledPages: engine?.sameFilled ?? 0,
+    storedIncompressiblePages: engine?.incompressible ?? 0,
+    poolLimitHit: engine?.limitHit ?? 0,
+    writtenBackPages: tallies.total(WRITTEN_BACK),
+    rejectReclaimFail: engine?.rejectFull ?? 0,
+    rejectCompressFail: tallies.total(REJECT_COMPRESS_FAIL),
+    rejectCompressPoor: engine?.rejectPoor ?? 0,
+    rejectAllocFail: tallies.total(REJECT_ALLOC_FAIL),
+    duplicateEntry: engine?.replaced ?? 0,
+    decompressFail: tallies.total(DECOMPRESS_FAIL),
+    origDataSize: engine?.originalBytes ?? 0,
+    comprDataSize: engine?.storedBytes ?? 0,
+    memUsedTotal: engine?.bytesLive ?? 0,
+    memLimit: shape.maxBytes,
+    memUsedMax: engine?.bytesUsed ?? 0,
+    recompressedPages: engine?.recompressed ?? 0,
+    recompressedBytesSaved: engine?.recompressedBytesSaved ?? 0,
+    cleanPages: engine?.clean ?? 0,
+    pagesStored: (engine?.puts ?? 0) + tallies.total(STORES),
+    pagesLoaded: tallies.total(LOADS),
+    loadsAway: tallies.total(LOADS_AWAY),
+    loadsMissing: tallies.total(LOADS_MISSED),
+    pagesReadBack: tallies.total(LOADED_BACK),
+    pagesEvicted: engine?.evicted ?? 0,
+    pagesInvalidated: engine?.deleted ?? 0,
+    pagesDropped: tallies.total(DROPPED),
+    bytesWrittenBack: tallies.total(WRITTEN_BACK_BYTES),
+    writebackFailed: tallies.total(WRITEBACK_FAILED),
+    storeLatencyNs: tallies.histogram(STORE_NS),
+    loadLatencyNs: tallies.histogram(LOAD_NS),
+  };
+}

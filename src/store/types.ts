@@ -1,0 +1,114 @@
+import type { SharedEngine } from "../engine/index.ts";
+import type { StoreShape } from "./options.ts";
+
+/**
+ * What became of a page that was to be stored.
+ *
+ * | result | meaning |
+ * | --- | --- |
+ * | `"stored"` | the store has it |
+ * | `"poor"` | it does not compress, and `incompressible` is `"reject"` |
+ * | `"full"` | the store is at its limit, and what is there cannot go: there is no backing store, or it takes nothing at the moment |
+ *
+ * A page that is not stored leaves nothing behind: its older version is gone too.
+ */
+export type StoreResult = "stored" | "poor" | "full";
+
+/**
+ * Where a page is that was to be loaded.
+ *
+ * | result | meaning |
+ * | --- | --- |
+ * | `"loaded"` | in the caller's buffer |
+ * | `"away"` | in the backing store, as far as that is known: `loadAsync` or `loadSync` fetches it |
+ * | `"missing"` | nowhere |
+ */
+export type LoadResult = "loaded" | "away" | "missing";
+
+/** Options of calls that wait. */
+export interface WaitOptions {
+  /** Ends the wait: the call rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What {@link PageStore.shrink} freed. */
+export interface ShrunkStore {
+  /** Bytes of pool pages. */
+  bytesFreed: number;
+  /** Pages of the store that are no longer in memory. */
+  pagesEvicted: number;
+}
+
+/** A store as plain data, for `postMessage` or `workerData`. */
+export interface SharedPageStore {
+  /** Version of the layout. */
+  readonly store: number;
+  readonly shape: StoreShape;
+  /** Null: a store of 0 bytes. */
+  readonly engine: SharedEngine | null;
+  readonly tallies: SharedArrayBuffer;
+}
+
+/**
+ * Figures of a store, all threads together. Those with a name of zswap or zram mean what they mean there; sizes
+ * are bytes.
+ */
+export interface PageStoreStats {
+  /** zswap: bytes of pool pages in use. */
+  poolTotalSize: number;
+  /** zswap: pages in memory, same-filled ones included. */
+  storedPages: number;
+  /** zswap: of them, filled with one word; zram calls them same_pages. */
+  sameFilledPages: number;
+  /** zswap: of them, kept as they are; zram calls them huge_pages. */
+  storedIncompressiblePages: number;
+  /** zswap: how often room had to be made at the limit. */
+  poolLimitHit: number;
+  /** zswap: pages written to the backing store. */
+  writtenBackPages: number;
+  /** zswap: pages refused because nothing could go. */
+  rejectReclaimFail: number;
+  /** zswap: pages whose codec threw. */
+  rejectCompressFail: number;
+  /** zswap: pages refused because they do not compress. */
+  rejectCompressPoor: number;
+  /** zswap: pages refused because the limit is 0 and the backing store took nothing. */
+  rejectAllocFail: number;
+  /** zswap: pages that took the place of an older version. */
+  duplicateEntry: number;
+  /** zswap: stored pages that could not be read. */
+  decompressFail: number;
+
+  /** zram: bytes of the pages in memory, uncompressed. */
+  origDataSize: number;
+  /** zram: what they take compressed. */
+  comprDataSize: number;
+  /** zram: what they take in all, with index and metadata. */
+  memUsedTotal: number;
+  /** zram: the limit, `bytesReserved`. */
+  memLimit: number;
+  /** zram: the most memory that was touched; what is free again is not given back while the store is shared. */
+  memUsedMax: number;
+  /** zram: pages that became smaller by recompression, and what that saved. */
+  recompressedPages: number;
+  recompressedBytesSaved: number;
+
+  /** Of the pages in memory, those that the backing store has too. */
+  cleanPages: number;
+  pagesStored: number;
+  pagesLoaded: number;
+  /** Loads that found the page in the backing store or nowhere. */
+  loadsAway: number;
+  loadsMissing: number;
+  /** Pages read from the backing store. */
+  pagesReadBack: number;
+  pagesEvicted: number;
+  pagesInvalidated: number;
+  /** Pages dropped for lack of room (`whenFull: "drop"`). */
+  pagesDropped: number;
+  bytesWrittenBack: number;
+  writebackFailed: number;
+  /** How many of every 16th call took `[2^i, 2^(i + 1))` nanoseconds, for each `i`. */
+  storeLatencyNs: number[];
+  loadLatencyNs: number[];
+}

@@ -1,0 +1,223 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { show, ZbudError } from "../base/index.ts";
+import { type Codec, getCodec } from "../codecs/index.ts";
+import type { Engine, OnEvict } from "../engine/index.ts";
+import { IdleWork } from "./idle.ts";
+import { openEngine } from "./open.ts";
+import {
+  type PageStoreOptions,
+  type StoreShape,
+  storeShapeOf,
+  type ThreadSettings,
+  threadSettingsOf,
+} from "./options.ts";
+import { abortable } from "./pause.ts";
+import { statsOf } from "./stats.ts";
+import { Tallies } from "./tallies.ts";
+import type { PageStoreStats, SharedPageStore, ShrunkStore, WaitOptions } from "./types.ts";
+import { Writeback } from "./writeback.ts";
+
+/** What a store can be given instead of its own. */
+export interface StoreParts {
+  shape?: StoreShape;
+  shared?: SharedPageStore["engine"];
+  tallies?: Tallies;
+}
+
+/** What a {@link PageStore} does besides storing and loading: limits, settings, figures, its end. */
+export class StoreUpkeep {
+  protected readonly shape: StoreShape;
+  protected readonly settings: ThreadSettings;
+  /** Null: the limit is 0. */
+  protected readonly engine: Engine | null;
+  protected readonly tallies: Tallies;
+  protected readonly background: Writeback | null;
+  readonly #idle: IdleWork | null = null;
+  protected readonly cleared: Set<Promise<unknown>> = new Set();
+  /** Calls of this thread. */
+  protected calls = 0;
+  protected closed = false;
+
+  constructor(options: PageStoreOptions, parts: StoreParts) {
+    this.shape = parts.shape ?? storeShapeOf(options);
+    this.settings = threadSettingsOf(options);
+    const { backing, recompress, now } = this.settings;
+    this.tallies = parts.tallies ?? new Tallies(options.shared === true);
+    const onEvict: OnEvict = (entry) => this.background?.evict(entry) ?? false;
+    const engine = openEngine(options, this.shape, parts.shared, onEvict);
+    this.engine = engine;
+    if (engine === null) {
+      this.background = null;
+      return;
+    }
+    this.background = new Writeback(
+      {
+        engine,
+        backing,
+        tallies: this.tallies,
+        drops: this.shape.whenFull === "drop",
+        threshold: this.settings.acceptThreshold,
+        bytesPerSecond: this.settings.writebackBytesPerSecond,
+        now,
+      },
+      this.settings.writeback,
+    );
+    if (recompress !== null) {
+      const slot = engine.addCodec(codecOf(recompress));
+      this.#idle = new IdleWork(engine, slot, () => this.calls, now);
+    }
+  }
+
+  /** Bytes of a page. */
+  get pageSize(): number {
+    return this.shape.pageSize;
+  }
+
+  /** The limit: all that the store may take, with index and metadata. It never changes. */
+  get bytesReserved(): number {
+    return this.shape.maxBytes;
+  }
+
+  /** Pages in memory. */
+  get size(): number {
+    this.check();
+    return this.engine?.size ?? 0;
+  }
+
+  /** Whether cold pages are written back. May be switched at any time; `flush` writes in any case. */
+  get writeback(): boolean {
+    return this.background?.enabled ?? true;
+  }
+
+  set writeback(enabled: boolean) {
+    if (this.background !== null) this.background.enabled = enabled;
+  }
+
+  /**
+   * Evicts cold pages in the store's order until the pools hold `bytes` less: those that the backing store has or
+   * can take at once, and with `whenFull: "drop"` all.
+   *
+   * @returns what was freed: less than asked for if the rest must stay.
+   */
+  shrink(bytes: number): ShrunkStore {
+    this.check();
+    if (!(bytes >= 0)) throw new ZbudError("EINVAL", `bytes must be a number from 0 on, not ${show(bytes)}`);
+    const before = this.engine?.size ?? 0;
+    const bytesFreed = this.engine?.shrink(bytes, 0) ?? 0;
+    return { bytesFreed, pagesEvicted: Math.max(0, before - (this.engine?.size ?? 0)) };
+  }
+
+  /** New pages of this thread are compressed with this codec; those that are there stay as they are. */
+  useCodec(codec: string | Codec): void {
+    this.check();
+    this.engine?.useCodec(this.engine.addCodec(codecOf(codec)));
+  }
+
+  /**
+   * New pages go to an allocator of this type; the old one drains as its pages go.
+   *
+   * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if a shared store was made without naming it in
+   *   `drivers`.
+   */
+  useDriver(driver: string): void {
+    this.check();
+    this.engine?.useDriver(driver);
+  }
+
+  /**
+   * Compresses cold pages anew with a stronger codec, where that frees memory. The option `recompress` does it by
+   * itself when the thread is idle.
+   *
+   * @param pages - how many to look at; each page is looked at once.
+   * @returns how many became smaller.
+   */
+  recompress(codec: string | Codec, pages: number): number {
+    this.check();
+    return this.engine?.recompress(this.engine.addCodec(codecOf(codec)), pages).smaller ?? 0;
+  }
+
+  /**
+   * Writes every page to the backing store, and waits until it is where it would be found after the process
+   * ended. All stay in memory.
+   *
+   * @throws {ZbudError} of the first page that could not be written, or of the backing store; the signal's reason.
+   */
+  async flush({ signal }: WaitOptions = {}): Promise<void> {
+    this.check();
+    if (this.settings.backing === null) return;
+    await abortable(this.#flush(signal), signal);
+  }
+
+  /** Figures of this moment. One cheap call, whatever the store holds. */
+  stats(): PageStoreStats {
+    this.check();
+    return statsOf(this.engine?.stats() ?? null, this.tallies, this.shape);
+  }
+
+  /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */
+  verify(): void {
+    this.check();
+    this.engine?.verify();
+  }
+
+  /** Looks for threads that are gone and repairs what they left half done. How many were found. */
+  recover(): number {
+    this.check();
+    return this.engine?.recover() ?? 0;
+  }
+
+  /** Tells that a worker with this `threadId` has exited, and recovers: for its `exit` event. */
+  threadGone(threadId: number): void {
+    this.check();
+    this.engine?.threadGone(threadId);
+  }
+
+  /**
+   * Flushes, if there is a backing store, and ends this thread's use. A second close does nothing.
+   *
+   * @throws {ZbudError} what `flush` gives; the store is closed all the same.
+   */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    try {
+      if (this.settings.backing !== null) await this.#flush(undefined);
+    } finally {
+      if (!this.closed) {
+        this.closed = true;
+        this.#idle?.close();
+        await this.background?.close();
+        this.engine?.close();
+        await this.settings.backing?.close();
+      }
+    }
+  }
+
+  /** Ends at once, without a flush: what only memory holds is gone. */
+  [Symbol.dispose](): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#idle?.close();
+    this.engine?.close();
+    void this.background?.close();
+    void this.settings.backing?.close().catch(() => {});
+  }
+
+  /** As {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #flush(signal: AbortSignal | undefined): Promise<void> {
+    await Promise.all(this.cleared);
+    await this.background?.flush(signal);
+    await this.settings.backing?.flush();
+  }
+
+  protected check(): void {
+    if (this.closed) throw new ZbudError("ECLOSED", "this store was closed; make a new one");
+  }
+}
+
+function codecOf(codec: string | Codec): Codec {
+  return typeof codec === "string" ? getCodec(codec) : codec;
+}

@@ -1,0 +1,231 @@
+import type { Backing, BackingRecord, WriteOutcome } from "../backing/index.ts";
+import { ZbudError } from "../base/index.ts";
+import type { Engine, FoundEntry } from "../engine/index.ts";
+import { Pause } from "./pause.ts";
+import { recordOf } from "./records.ts";
+import { DROPPED, type Tallies, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./tallies.ts";
+
+/** Pages that go to the backing store in one call. */
+const BATCH = 64;
+/** After a fault: how long writeback rests, twice as long each time. */
+const REST_MS_MIN = 20;
+const REST_MS_MAX = 5000;
+
+/** Which value a record is of. */
+interface Written {
+  shard: number;
+  row: number;
+  version: number;
+  bytes: number;
+}
+
+/** What {@link Writeback} is given. */
+export interface WritebackParts {
+  readonly engine: Engine;
+  /** Null: there is none, and pages are kept, or dropped with `drops`. */
+  readonly backing: Backing | null;
+  readonly tallies: Tallies;
+  readonly drops: boolean;
+  /** Share of the limit, 0 to 1. */
+  readonly threshold: number;
+  readonly bytesPerSecond: number;
+  readonly now: () => number;
+}
+
+/**
+ * Moves cold pages to the backing store: in the background while more than the threshold is in use, and one by
+ * one when a store finds no room.
+ *
+ * In the background a page stays in memory, marked, until its record is written. When the write has ended, what
+ * counts is whether the page is still the version that was written: it may have been overwritten or invalidated
+ * meanwhile, and then the backing store was told to drop the record at that moment, under the lock of its shard.
+ * The call of `write` is made under that lock as well, so the two are in order.
+ */
+export class Writeback {
+  enabled: boolean;
+  readonly #parts: WritebackParts;
+  readonly #pause: Pause = new Pause();
+  #running: Promise<void> | null = null;
+  #flushes = 0;
+  #faults = 0;
+  #closed = false;
+  /** Bytes that may be written now, and when that was. Negative: wait. */
+  #allowance: number;
+  #allowedAt: number;
+
+  constructor(parts: WritebackParts, enabled: boolean) {
+    this.#parts = parts;
+    this.enabled = enabled;
+    this.#allowance = parts.bytesPerSecond;
+    this.#allowedAt = parts.now();
+  }
+
+  /** Whether there is anything to be done in the background. */
+  get isDue(): boolean {
+    const { backing, engine, threshold } = this.#parts;
+    return backing !== null && this.enabled && engine.fullness() > threshold;
+  }
+
+  /** Starts background writeback if it is due and does not run. */
+  wake(): void {
+    if (this.#running !== null || this.#closed || this.#flushes > 0 || !this.isDue) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  /** Whether the background is at work. */
+  get isRunning(): boolean {
+    return this.#running !== null;
+  }
+
+  /** Resolves when the writes that are under way have ended, and at once if there are none. */
+  async progress(): Promise<void> {
+    await this.#running;
+  }
+
+  /**
+   * For the engine, under a lock: may this page go? It may if the backing store takes it at once.
+   *
+   * @returns false also for a backing store that cannot: then the background makes room.
+   */
+  evict(entry: FoundEntry): boolean {
+    const { backing, drops, tallies } = this.#parts;
+    if (backing === null) {
+      if (drops) tallies.count(DROPPED, 1);
+      return drops;
+    }
+    if (!backing.isSync || !this.enabled || this.#closed || this.#waitMs() > 0) return false;
+    const record = recordOf(entry);
+    const isWritten = backing.writeSync(record) === "ok";
+    this.#count(isWritten, record.bytes.length);
+    return isWritten;
+  }
+
+  /**
+   * Writes all that is not in the backing store yet, and keeps it in memory too.
+   *
+   * @throws {ZbudError} what the first write that failed gives; `signal`'s reason.
+   */
+  async flush(signal: AbortSignal | undefined): Promise<void> {
+    this.#flushes++;
+    try {
+      this.#pause.skip();
+      await this.#running;
+      const { engine } = this.#parts;
+      for (let shard = 0; shard < engine.shardCount; shard++) {
+        const rows = engine.rowsOf(shard);
+        for (let end = rows.length; end > 0; end -= 2 * BATCH) {
+          signal?.throwIfAborted();
+          const some = rows.subarray(Math.max(0, end - 2 * BATCH), end);
+          const fault = await this.#write(
+            (take, done) => engine.startWritebackOf(shard, some, take, done),
+            "clean",
+          );
+          if (fault !== null) throw errorOf(fault);
+        }
+      }
+    } finally {
+      this.#flushes--;
+    }
+  }
+
+  /** Writes one page that is in memory, and evicts it when that has succeeded. */
+  writeAway(shard: number, row: number, version: number): void {
+    const { engine } = this.#parts;
+    const rows = Int32Array.of(row, version);
+    void this.#write((take, done) => engine.startWritebackOf(shard, rows, take, done), "evict");
+  }
+
+  /** Ends the background; what is under way is awaited. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#pause.end();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { engine } = this.#parts;
+    while (!this.#closed && this.#flushes === 0 && this.isDue) {
+      const shard = engine.fullestShard();
+      let moved = 0;
+      const fault = await this.#write((take, done) => {
+        moved = engine.startWriteback(shard, BATCH, take, done);
+        return moved;
+      }, "evict");
+      if (moved === 0) return; // all that could go is on its way in other threads
+      if (fault !== null) {
+        this.#faults++;
+        await this.#pause.forMs(Math.min(REST_MS_MAX, REST_MS_MIN * 2 ** this.#faults));
+      } else {
+        this.#faults = 0;
+        await this.#pause.forMs(this.#waitMs());
+      }
+    }
+  }
+
+  /** Has records taken and written, and settles each. The first outcome that was a failure, or null. */
+  async #write(
+    start: (take: (entry: FoundEntry) => void, done: () => void) => number,
+    after: "clean" | "evict",
+  ): Promise<WriteOutcome | null> {
+    const { backing, engine } = this.#parts;
+    if (backing === null) return null;
+    const records: BackingRecord[] = [];
+    const written: Written[] = [];
+    let outcomes: Promise<WriteOutcome[]> | null = null;
+    start(
+      (entry) => {
+        const record = recordOf(entry);
+        records.push({ ...record, bytes: record.bytes.slice() });
+        written.push({
+          shard: entry.shard,
+          row: entry.row,
+          version: entry.version,
+          bytes: record.bytes.length,
+        });
+      },
+      () => {
+        outcomes = backing.write(records);
+      },
+    );
+    if (outcomes === null) return null;
+    const results = (await outcomes) as WriteOutcome[];
+    if (this.#parts.engine.isClosed) return null;
+    let fault: WriteOutcome | null = null;
+    for (const [i, { shard, row, version, bytes }] of written.entries()) {
+      const isWritten = results[i] === "ok";
+      engine.endWriteback(shard, row, version, isWritten ? after : "failed");
+      if (results[i] === "ECANCELED") continue;
+      this.#count(isWritten, bytes);
+      if (!isWritten) fault ??= results[i];
+    }
+    return fault;
+  }
+
+  #count(isWritten: boolean, bytes: number): void {
+    const { tallies } = this.#parts;
+    tallies.count(isWritten ? WRITTEN_BACK : WRITEBACK_FAILED, 1);
+    if (isWritten) tallies.count(WRITTEN_BACK_BYTES, bytes);
+    this.#allowance -= bytes;
+  }
+
+  /** How long until the budget lets something be written; 0: now. */
+  #waitMs(): number {
+    const { bytesPerSecond, now } = this.#parts;
+    if (bytesPerSecond === Number.POSITIVE_INFINITY) return 0;
+    const time = now();
+    this.#allowance += ((time - this.#allowedAt) * bytesPerSecond) / 1000;
+    this.#allowance = Math.min(this.#allowance, bytesPerSecond);
+    this.#allowedAt = time;
+    return this.#allowance > 0 ? 0 : Math.ceil((-this.#allowance * 1000) / bytesPerSecond) + 1;
+  }
+}
+
+function errorOf(outcome: WriteOutcome): ZbudError {
+  if (outcome instanceof ZbudError) return outcome;
+  if (outcome === "ENOSPC" || outcome === "EFBIG") {
+    return new ZbudError("ENOSPC", "the backing store has no room for all pages; give it more");
+  }
+  return new ZbudError("EAGAIN", "the backing store takes no more at the moment; try again");
+}
