@@ -230,7 +230,8 @@ function openPool(
 function headerOf(shared: boolean, from: SharedEngine | undefined): Int32Array {
   const words = HEADER_WORDS + SEATS_WORDS;
   if (from !== undefined) {
-    return new Int32Array(from.memory === undefined ? from.header : lockableBufferOf(from.memory), 0, words);
+    const fast = from.memory === undefined ? undefined : lockableBufferOf(from.memory);
+    return new Int32Array(fast ?? from.header, 0, words);
   }
   return new Int32Array(shared ? lockableBuffer(4 * words) : new ArrayBuffer(4 * words), 0, words);
 }
