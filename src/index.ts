@@ -6,6 +6,7 @@
 export { type Handle, ZbudError, type ZbudErrorCode } from "./base/index.ts";
 export { CompressedCache, type CompressedCacheOptions } from "./cache/index.ts";
 export * from "./drivers/index.ts";
+export { PageStore, type PageStoreOptions } from "./store/index.ts";
 export {
   type AllocRefusal,
   attachZpool,

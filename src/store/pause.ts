@@ -1,4 +1,4 @@
-/** Waits that do not keep the process alive, and that can be ended all at once. */
+/** Waits that can be ended. Those that take time do not keep the process alive. */
 export class Pause {
   #end: (() => void) | null = null;
   #ended = false;
@@ -9,7 +9,7 @@ export class Pause {
     return new Promise((resolve) => {
       const timer: unknown = setTimeout(resolve, ms);
       // Only Node's timers have it.
-      (timer as { unref?: () => void }).unref?.();
+      if (ms > 0) (timer as { unref?: () => void }).unref?.();
       this.#end = () => {
         clearTimeout(timer as NodeJS.Timeout);
         resolve();

@@ -156,12 +156,16 @@ export class Writeback {
       if (moved === 0) return; // all that could go is on its way in other threads
       if (fault !== null) {
         this.#faults++;
-        await this.#pause.forMs(Math.min(REST_MS_MAX, REST_MS_MIN * 2 ** this.#faults));
+        await this.#rest(Math.min(REST_MS_MAX, REST_MS_MIN * 2 ** this.#faults));
       } else {
         this.#faults = 0;
-        await this.#pause.forMs(this.#waitMs());
+        await this.#rest(this.#waitMs());
       }
     }
+  }
+
+  async #rest(ms: number): Promise<void> {
+    if (this.#flushes === 0) await this.#pause.forMs(ms);
   }
 
   /** Has records taken and written, and settles each. The first outcome that was a failure, or null. */

@@ -1,0 +1,22 @@
+import { Prng } from "../../src/base/index.ts";
+
+/** A page that says its index and version in every word, of one of several kinds. */
+export function makePage(index: number, version: number, bytes: number): Uint8Array {
+  const page = new Uint8Array(bytes);
+  const prng = new Prng(index * 7919 + version * 104_729 + 1);
+  const kind = prng.below(5);
+  const view = new DataView(page.buffer);
+  if (kind === 0) {
+    page.fill((index + version) & 0xff);
+  } else if (kind === 1) {
+    for (let at = 0; at + 4 <= bytes; at += 4) view.setUint32(at, prng.uint32());
+  } else {
+    for (let at = 0; at + 4 <= bytes; at += 4) {
+      view.setUint32(at, prng.chance(0.2) ? prng.below(0x10000) : index ^ version);
+    }
+  }
+  view.setUint32(0, index);
+  view.setUint32(4, version);
+  if (kind === 0) for (let at = 8; at < bytes; at++) page[at] = page[at & 7];
+  return page;
+}
