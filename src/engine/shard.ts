@@ -161,14 +161,21 @@ export class Shard extends ShardBooks {
     return this.evictOne();
   }
 
-  /** Evicts the least recently used entry that may go. */
+  /**
+   * Evicts the least recently used entry that may go. Those that are on their way to the backing store are asked
+   * about last: a hook that writes at once writes them again.
+   */
   evictOne(): boolean {
+    return this.#evictOne(0) || this.#evictOne(STATE_WRITING);
+  }
+
+  #evictOne(writing: number): boolean {
     let refusals = 0;
     let passed = 0;
     for (let row = this.rows.last(); row !== 0; ) {
       const before = this.rows.before(row);
-      const isWriting = (this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING;
-      if (isWriting) {
+      const state = this.rows.stateOf(row);
+      if ((state & STATE_CLEAN) === 0 && (state & STATE_WRITING) !== writing) {
         if (++passed > WRITING_PASSED_MAX) return false;
       } else if (this.mayEvict(row)) {
         this.removeRow(row, EVICTED);

@@ -150,7 +150,8 @@ export class Writeback {
       const shard = engine.fullestShard();
       let moved = 0;
       const fault = await this.#write((take, done) => {
-        moved = engine.startWriteback(shard, BATCH, take, done);
+        const count = Math.min(BATCH, 1 + (engine.size >> 3)); // not all that there is, however few there are
+        moved = engine.startWriteback(shard, count, take, done);
         return moved;
       }, "evict");
       if (moved === 0) return; // all that could go is on its way in other threads
