@@ -208,12 +208,11 @@ export class RedisCluster {
     }
     const start = performance.now();
     for (;;) {
+      const views = await Promise.all(this.servers.map((server) => server.command(["CLUSTER", "NODES"])));
       const infos = await Promise.all(this.servers.map((server) => server.command(["CLUSTER", "INFO"])));
-      const isReady = (info: string): boolean =>
-        info.includes("cluster_state:ok") && info.includes("cluster_known_nodes:3");
-      if (infos.every(isReady)) return;
+      if (views.every(isWhole) && infos.every((info) => info.includes("cluster_state:ok"))) return;
       if (performance.now() - start > PATIENCE_MS)
-        throw new Error(`the cluster does not form:\n${infos.join("\n")}`);
+        throw new Error(`the cluster does not form:\n${views.join("\n")}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
@@ -223,4 +222,10 @@ export class RedisCluster {
 async function busPortOf(server: RedisServer): Promise<string> {
   const nodes = await server.command(["CLUSTER", "NODES"]);
   return /@(\d+)/.exec(nodes)?.[1] ?? "";
+}
+
+/** Whether a server sees all three, connected, with the keys that each of them has. */
+function isWhole(nodes: string): boolean {
+  const lines = nodes.trim().split("\n");
+  return lines.length === 3 && lines.every((line) => /\bmaster\b.* connected \d+-\d+$/.test(line.trim()));
 }

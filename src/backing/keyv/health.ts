@@ -1,7 +1,7 @@
 /** Failures in a row after which a store is taken to be down. */
 const FAILURES_MAX = 3;
 const RETRY_MS_MIN = 100;
-const RETRY_MS_MAX = 10_000;
+const RETRY_MS_MAX = 5000;
 
 /**
  * Whether a store can be reached. After some failures in a row it is down: then one call at a time is let
@@ -46,6 +46,8 @@ export class Health {
   }
 
   failed(): void {
+    // Those that were under way when it went down say nothing new.
+    if (this.isDown && !this.#isTrying) return;
     this.#failures++;
     this.#isTrying = false;
     if (!this.isDown) return;
