@@ -11,6 +11,7 @@ import {
   R_BYTES,
   R_START,
   ROW_WORDS,
+  W_CURSOR,
 } from "./layout.ts";
 
 /** Memory that records wait in until they are written; what lies in a row there and in the file goes at once. */
@@ -268,6 +269,8 @@ export class FileWriter {
     if (error !== null) {
       state.table.abort(row);
       state.count(F_WRITES_FAILED);
+      // The front of the file has its place on the disk already: what is free there can still be written.
+      if (error.code === "ENOSPC") state.words.header[W_CURSOR] = 0;
       return error;
     }
     state.count(F_RECORDS_WRITTEN);
