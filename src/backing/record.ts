@@ -41,8 +41,12 @@ const UINT32 = 0x1_0000_0000;
 
 /** CRC-32 (of zlib, PNG, gzip) of bytes, going on from an earlier one. */
 export function crc32(bytes: Uint8Array, before = 0): number {
-  return required("node:zlib", "a checksum").crc32(bytes, before);
+  // Looked up once: asking for the module costs more than the checksum of a small record.
+  native ??= required("node:zlib", "a checksum").crc32;
+  return native(bytes, before);
 }
+
+let native: ((bytes: Uint8Array, before: number) => number) | undefined;
 
 /** Bytes of a record with its header. */
 export function recordBytes(record: BackingRecord): number {

@@ -23,7 +23,7 @@ export async function flushFile(state: FileState, isClean: boolean): Promise<voi
   await takeTurn(state, timeoutMs);
   const work = async (): Promise<void> => {
     const area = header[W_AREA] === 0 ? 1 : 0;
-    clearPins(words, area, state.locked);
+    await clearPins(words, area, state.locked);
     const written = await writeIndex(io, file, words, area, state.locked);
     await io.sync(file);
     const number = numbers[F_HEADER] + 1;
@@ -42,7 +42,7 @@ export async function flushFile(state: FileState, isClean: boolean): Promise<voi
       numbers[F_HEADER] = number;
       header[W_AREA] = area;
     });
-    clearPins(words, area === 0 ? 1 : 0, state.locked);
+    await clearPins(words, area === 0 ? 1 : 0, state.locked);
   };
   const working = work().finally(() => Atomics.compareExchange(header, W_FLUSHER, state.seat, 0));
   try {
