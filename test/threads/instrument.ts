@@ -57,6 +57,21 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
     "src/drivers/slots/extras.ts": { all: true, names: [] },
     "src/drivers/slots/repair.ts": { all: true, names: [] },
   },
+  zsmalloc: {
+    "src/drivers/zsmalloc/allocator.ts": {
+      all: true,
+      names: ["verify", "repair", "objectAt", "leastFull", ...HARMLESS],
+    },
+    "src/drivers/zsmalloc/groups.ts": {
+      all: true,
+      names: ["constructor", "fullest", "trim", "pagesInUse", "listsOf"],
+    },
+    "src/drivers/zsmalloc/compaction.ts": {
+      all: false,
+      names: ["compact", "giveRows", "emptyOne", "move", "condense", "copy"],
+    },
+    "src/drivers/zsmalloc/repair.ts": { all: true, names: [] },
+  },
 };
 
 const WHERE: Where = {

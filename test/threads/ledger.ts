@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
-import type { ObjectPool } from "../../src/pool/index.ts";
+import { handleLayoutOf, type ObjectPool, TAG_BITS } from "../../src/pool/index.ts";
 
 /** Places of a page: objects begin at multiples of this part of it. */
 const PLACES_PER_PAGE = 64;
@@ -39,6 +39,7 @@ export class Ledger {
     this.#serial = (this.#serial + 1) & 0x7fff;
     const fill = 1 + ((this.#serial * 167 + owner * 29) % 255);
     pool.map(handle).fill(fill);
+    pool.unmap(handle);
     const place = placeOf(pool, handle);
     this.#handles[place] = handle;
     this.lastRecord = (this.#serial << 16) | (owner << 8) | fill;
@@ -70,7 +71,7 @@ export class Ledger {
 
   /** Fails unless all bytes of the object whose record the caller has are the ones its owner wrote. */
   check(pool: ObjectPool, handle: Handle, record: number): void {
-    const view = pool.map(handle);
+    const view = pool.map(handle, "ro");
     const fill = record & 0xff;
     const same = Buffer.compare(view.subarray(1), view.subarray(0, view.length - 1)) === 0;
     if (view.length > 0 && view[0] === fill && same) return;
@@ -97,7 +98,7 @@ export class Ledger {
     for (const { page, bytes, objects, underReclaim } of pool.snapshot().pages) {
       assert.equal(underReclaim, false, `page ${page} is under reclaim, and nobody reclaims`);
       for (const object of objects) {
-        const place = placeAt(page, object.offset, bytes);
+        const place = moves(pool) ? slotOf(pool, object.handle) : placeAt(page, object.offset, bytes);
         found.add(place);
         const record = this.at(place);
         if (record === 0) {
@@ -129,10 +130,23 @@ export function ownerOf(record: number): number {
   return (record >>> 8) & 0xff;
 }
 
-/** Which of the pool's places an object has. */
+/** Which of the pool's places an object has: where objects move, the slot of its handle stands for it. */
 export function placeOf(pool: ObjectPool, handle: Handle): number {
+  if (moves(pool)) {
+    pool.sizeOf(handle); // EBADF if it was freed
+    return slotOf(pool, handle);
+  }
   const { page, offset } = pool.inspect(handle);
   return placeAt(page, offset, pool.pageSize);
+}
+
+/** Whether the objects of a pool move: those in groups of pages do. */
+function moves(pool: ObjectPool): boolean {
+  return pool.shape.groupPagesMax !== undefined;
+}
+
+function slotOf(pool: ObjectPool, handle: Handle): number {
+  return (handle >>> TAG_BITS) & handleLayoutOf(Number(pool.shape.maxObjects), 0).slotMask;
 }
 
 function placeAt(page: number, offset: number, pageSize: number): number {
@@ -185,7 +199,8 @@ export function finishPool(pool: ObjectPool, known: Iterable<Handle> = []): void
   const handles: Handle[] = [];
   for (const [size, total] of [
     [large, maxPages],
-    [1, 2 * maxPages],
+    // In size classes a small object has a page of its own, of which there is none left.
+    [1, moves(pool) ? maxPages : 2 * maxPages],
   ] as const) {
     for (;;) {
       const handle = pool.alloc(size);

@@ -77,6 +77,7 @@ export class Load {
     const choice = this.#prng.below(32);
     if (choice === 0 && this.#plan.act !== "never") this.#reclaim(1 + this.#prng.below(3));
     else if (choice === 1) this.#takeOver();
+    else if (choice === 2) this.pool.compact(8);
     else if (this.#live === 0 || (this.#live < this.#plan.liveMax && choice < 17)) this.#alloc();
     else this.#freeAt(this.#prng.below(this.#live));
   }
@@ -150,6 +151,11 @@ export class Load {
     // Without a record it is in somebody's hands. With one it is this very object's: its page is under
     // reclaim, so nobody can be given the place meanwhile.
     if (!this.#ledger.claim(place, record)) return false;
+    // Where objects move, a repair may have given its slot to another group since it was looked at.
+    if (this.#ledger.handleAt(place) !== handle) {
+      this.#ledger.restore(place, record);
+      return true;
+    }
     this.counts.evictions++;
     this.#free(place, record);
     return true;

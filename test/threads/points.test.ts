@@ -13,6 +13,7 @@ import { Playhouse } from "./playhouse.ts";
 import type { DriverName } from "./pools.ts";
 import { SCENES, type Scene } from "./scenes.ts";
 import { SLOTS_SCENES } from "./slots-scenes.ts";
+import { ZSMALLOC_SCENES } from "./zsmalloc-scenes.ts";
 
 /** Whether to stop at every point each time that it is met, not only the first and the last time. */
 const EVERY = process.env.ZBUD_POINTS === "every";
@@ -22,6 +23,7 @@ const SAMPLE = 24;
 
 stopsAnywhere("zbud", SCENES);
 stopsAnywhere("slots", SLOTS_SCENES);
+stopsAnywhere("zsmalloc", ZSMALLOC_SCENES);
 
 function stopsAnywhere(driver: DriverName, scenes: readonly Scene[]): void {
   describe(`a thread that stops for ever at any point of a ${driver} pool`, () => {

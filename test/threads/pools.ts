@@ -2,6 +2,7 @@
 
 import { SlotsPool } from "../../src/drivers/slots/index.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { ZsmallocPool } from "../../src/drivers/zsmalloc/index.ts";
 import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
 
 type EvictHandler = (handle: never, pool: never) => boolean;
@@ -19,11 +20,12 @@ export interface ThreadDriver {
   pool: PoolClass;
 }
 
-export type DriverName = "zbud" | "slots";
+export type DriverName = "zbud" | "slots" | "zsmalloc";
 
 export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
   zbud: { className: "ZbudPool", pool: ZbudPool as unknown as PoolClass },
   slots: { className: "SlotsPool", pool: SlotsPool as unknown as PoolClass },
+  zsmalloc: { className: "ZsmallocPool", pool: ZsmallocPool as unknown as PoolClass },
 };
 
 /** A pool that threads share. */

@@ -19,6 +19,7 @@ describe("threads at one pool", () => {
     { driver: "zbud", threads: 4, maxPages: 24, liveMax: 100 },
     { driver: "zbud", threads: 8, maxPages: 1024, liveMax: 80 },
     { driver: "slots", threads: 4, maxPages: 12, liveMax: 100 },
+    { driver: "zsmalloc", threads: 4, maxPages: 16, liveMax: 100 },
   ] as const) {
     it(`${threads} threads do ${OPERATIONS_MIN / 2} operations at a ${driver} pool (seed ${SEED})`, {
       timeout: 300_000,
