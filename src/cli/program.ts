@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { classesCommand } from "./classes-command.ts";
 import { estimateCommand } from "./estimate-command.ts";
 import { exitCodeOf, failureText, UsageError } from "./failure.ts";
 import { Interruption } from "./interruption.ts";
@@ -9,7 +10,7 @@ import { topCommand } from "./top-command.ts";
 import { viewCommand } from "./view-command.ts";
 
 /** The commands' names. */
-export const COMMANDS: readonly string[] = ["estimate", "replay", "view", "top", "map"];
+export const COMMANDS: readonly string[] = ["estimate", "replay", "view", "top", "map", "classes"];
 
 const EXIT_CODES = `
 Exit codes:
@@ -49,6 +50,7 @@ function createProgram(interruption: Interruption): Command {
     .addCommand(viewCommand(interruption))
     .addCommand(topCommand(interruption))
     .addCommand(mapCommand(interruption))
+    .addCommand(classesCommand())
     .addHelpText("after", EXIT_CODES)
     .action((_options, command: Command) => {
       const [name] = command.args;

@@ -193,14 +193,15 @@ export function finishPool(pool: ObjectPool, known: Iterable<Handle> = []): void
   pool.verify();
   assert.equal(pool.pageCount, 0, "every object was freed, so no page is in use");
   assert.equal(pool.stats().objects, 0);
-  const { maxPages } = pool.shape;
+  const { maxPages, maxObjects } = pool.shape;
+  // In size classes an object needs a row, and a small one a page of its own, of which none is left then.
+  const most = moves(pool) ? Math.min(maxPages, Number(maxObjects)) : maxPages;
   // Leaves room for one that is small.
   const large = Math.min(pool.objectBytesMax, pool.pageSize - pool.pageSize / PLACES_PER_PAGE);
   const handles: Handle[] = [];
   for (const [size, total] of [
-    [large, maxPages],
-    // In size classes a small object has a page of its own, of which there is none left.
-    [1, moves(pool) ? maxPages : 2 * maxPages],
+    [large, most],
+    [1, moves(pool) ? most : 2 * maxPages],
   ] as const) {
     for (;;) {
       const handle = pool.alloc(size);

@@ -156,16 +156,22 @@ const OPERATIONS: Scene[] = [
     other.close();
     return { acts: [alloc(SMALL), free(lone)] };
   }),
+  scene("reclaim: of a group that was spared, when there is no other", (all) => {
+    for (const handle of [...all.pair, all.stage.bystander]) all.drop(handle);
+    const bystander = all.take(SMALL);
+    const other = ZsmallocPool.attach(all.stage.pool.share() as never, { onEvict: () => false });
+    other.reclaimPage(1);
+    other.close();
+    return { acts: [{ do: "reclaim", frees: [all.lone] }], bystander };
+  }),
   scene("verify", () => ({ acts: [{ do: "verify" }] })),
-  ...[
-    scene("attach", () => ({ acts: [{ do: "attach" }] })),
-    scene("attach: no seat left", ({ stage }) => ({
-      acts: [{ do: "attach" }],
-      // With the thread that made the pool and the one that goes on, 127.
-      others: Array.from({ length: 125 }, () => ZsmallocPool.attach(stage.pool.share() as never)),
-    })),
-    scene("close", () => ({ acts: [{ do: "close" }] })),
-  ].map((each) => ({ ...each, sampled: true })),
+  scene("attach", () => ({ acts: [{ do: "attach" }] })),
+  scene("attach: no seat left", ({ stage }) => ({
+    acts: [{ do: "attach" }],
+    // With the thread that made the pool and the one that goes on, 127.
+    others: Array.from({ length: 125 }, () => ZsmallocPool.attach(stage.pool.share() as never)),
+  })),
+  scene("close", () => ({ acts: [{ do: "close" }] })),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */
@@ -198,6 +204,10 @@ const REPAIRS: Scene[] = [
       acts: [alloc(LARGE)],
     };
   }),
-].map((each, i) => ({ ...each, sampled: i > 0 }));
+];
 
-export const ZSMALLOC_SCENES: readonly Scene[] = [...OPERATIONS, ...REPAIRS];
+/** Each store of each operation has its turn in test/drivers/zsmalloc/cut-off.test.ts; so here each point, and a sample. */
+export const ZSMALLOC_SCENES: readonly Scene[] = [
+  ...OPERATIONS.map((each) => ({ ...each, sampled: true })),
+  ...REPAIRS.map((each) => ({ ...each, sampled: true })),
+];

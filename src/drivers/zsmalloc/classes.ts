@@ -1,3 +1,5 @@
+import { integerOption, ZbudError } from "../../base/index.ts";
+
 /**
  * Size classes: objects are stored in places of a few fixed sizes, so that a place that was freed fits the next
  * object of its class. A *group* of pages holds places of one size side by side, across the pages' borders; what
@@ -11,6 +13,9 @@
  *
  * A whole percent, since a larger group for a fraction of one does not pay: it is harder to fill and to empty.
  */
+
+const PAGE_SIZE_MIN = 64;
+const PAGE_SIZE_MAX: number = 2 ** 20;
 
 /** Sizes of classes differ by at least this many bytes. */
 export const SIZE_STEP = 16;
@@ -51,10 +56,13 @@ export const PUBLISHED_CLASS_COUNTS: ReadonlyMap<number, number> = new Map([
 /**
  * The classes for pages of `pageSize` bytes, smallest first.
  *
- * @param pageSize - bytes, a multiple of 16 from 64 on.
+ * @param pageSize - bytes, a multiple of 16 from 64 to 1 MiB.
  * @param groupPagesMax - the most pages a group, 1 to 16.
+ * @throws {ZbudError} `EINVAL` naming a bad one.
  */
 export function sizeClassesOf(pageSize: number, groupPagesMax: number): SizeClass[] {
+  checkPageSize(pageSize);
+  integerOption("groupPagesMax", groupPagesMax, 1, GROUP_PAGES_LIMIT);
   const classes: SizeClass[] = [];
   for (let size = SIZE_MIN; size <= pageSize; size += SIZE_STEP) {
     const pages = groupPagesOf(pageSize, groupPagesMax, size);
@@ -79,4 +87,15 @@ function groupPagesOf(pageSize: number, groupPagesMax: number, size: number): nu
     }
   }
   return best;
+}
+
+function checkPageSize(pageSize: number): void {
+  integerOption("pageSize", pageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+  if (pageSize % SIZE_STEP !== 0) {
+    const below = pageSize - (pageSize % SIZE_STEP);
+    throw new ZbudError(
+      "EINVAL",
+      `pageSize must be a multiple of ${SIZE_STEP}, not ${pageSize}; the nearest are ${below} and ${below + SIZE_STEP}`,
+    );
+  }
 }

@@ -1,9 +1,7 @@
-import { integerOption, ZbudError } from "../../base/index.ts";
+import { integerOption } from "../../base/index.ts";
 import { HEADER_WORDS, SLOTS_MAX } from "../../pool/index.ts";
-import { GROUP_PAGES_LIMIT, SIZE_MIN, SIZE_STEP, type SizeClass, sizeClassesOf } from "./classes.ts";
+import { SIZE_MIN, SIZE_STEP, type SizeClass, sizeClassesOf } from "./classes.ts";
 
-const PAGE_SIZE_MIN = 64;
-const PAGE_SIZE_MAX: number = 2 ** 20;
 /** The same bound as zbud's: 64 GiB of 4 KiB pages, if a place's number has the bits. */
 export const PAGES_MAX: number = 2 ** 24;
 /** Bits of the word that says where an object lies: group and place. */
@@ -72,8 +70,6 @@ export function geometryOf(
   groupPagesMax: number,
   maxObjects?: number,
 ): Geometry {
-  checkPageSize(pageSize);
-  integerOption("groupPagesMax", groupPagesMax, 1, GROUP_PAGES_LIMIT);
   const classes = sizeClassesOf(pageSize, groupPagesMax);
   const placeBits = bitsFor(Math.max(...classes.map(({ objects }) => objects)));
   integerOption("maxPages", maxPages, 1, Math.min(PAGES_MAX, 2 ** (PLACE_WORD_BITS - placeBits)));
@@ -111,18 +107,6 @@ export function geometryOf(
     firstPage,
     words: (firstPage + maxPages + 1) & ~1,
   };
-}
-
-/** @throws {ZbudError} `EINVAL` naming what it may be. */
-export function checkPageSize(pageSize: number): void {
-  integerOption("pageSize", pageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
-  if (pageSize % SIZE_STEP !== 0) {
-    const below = pageSize - (pageSize % SIZE_STEP);
-    throw new ZbudError(
-      "EINVAL",
-      `pageSize must be a multiple of ${SIZE_STEP}, not ${pageSize}; the nearest are ${below} and ${below + SIZE_STEP}`,
-    );
-  }
 }
 
 /** Bytes of bookkeeping that do not grow with the pool: the table up to its groups, and each thread's classes. */

@@ -229,16 +229,19 @@ export class Groups {
     let last = first;
     for (let i = 1; i < count && last !== 0; i++) {
       const page = this.#takePage();
-      if (page === 0) {
-        table[geometry.firstPage + last - 1] = table[W_FREE_PAGE];
-        table[W_FREE_PAGE] = first;
-        return 0;
-      }
+      if (page === 0) return this.#giveBack(first, last);
       table[geometry.firstPage + last - 1] = page;
       last = page;
     }
     if (last !== 0) table[geometry.firstPage + last - 1] = 0;
     return first;
+  }
+
+  /** Frees a chain of pages; gives 0, for no page. */
+  #giveBack(first: number, last: number): number {
+    this.table[this.geometry.firstPage + last - 1] = this.table[W_FREE_PAGE];
+    this.table[W_FREE_PAGE] = first;
+    return 0;
   }
 
   /** A page that was free, as index + 1; or 0 if there is none. */
