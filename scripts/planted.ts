@@ -22,7 +22,14 @@ those bugs whose name has one of them.`,
 /** What a copy of the project needs for these tests. */
 const COPIED = ["src", "test", "scripts", "package.json", "tsconfig.json"];
 /** Tests that a bug in the allocator, or in the tracing of it, is planted for. */
-const FOLDERS = ["test/drivers/zbud", "test/drivers/slots", "test/zpool", "test/trace", "test/memory"];
+const FOLDERS = [
+  "test/drivers/zbud",
+  "test/drivers/slots",
+  "test/drivers/zsmalloc",
+  "test/zpool",
+  "test/trace",
+  "test/memory",
+];
 /** Left out: what measures memory, and what takes long without asking more of the allocator. */
 const LEFT_OUT = /\/(memory|large)\.test\.ts$|^test\/drivers\/zbud\/fit/;
 const TRACING = /^test\/trace\/(damaged|mutated|record)/;

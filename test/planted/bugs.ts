@@ -4,6 +4,7 @@
  */
 
 import { SLOTS_BUGS } from "./slots-bugs.ts";
+import { ZSMALLOC_BUGS } from "./zsmalloc-bugs.ts";
 
 /** One bug. */
 export interface PlantedBug {
@@ -326,4 +327,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     replace: "if (pages > this.#pages && !this.#serialOf.has(page)) this.#serialOf",
   },
   ...SLOTS_BUGS,
+  ...ZSMALLOC_BUGS,
 ];

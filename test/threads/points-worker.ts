@@ -11,7 +11,9 @@ export type Act =
   | { do: "free"; handle: Handle }
   /** The handler frees those named and refuses the others. `stops`: it stops for ever in its last call. */
   | { do: "reclaim"; frees: Handle[]; stops?: boolean }
-  | { do: "attach" | "recover" | "verify" | "compact" | "close" };
+  | { do: "attach" | "recover" | "verify" | "close" }
+  /** `moves`: at most so many. */
+  | { do: "compact"; moves?: number };
 
 export interface Job {
   shared: SharedPool;
@@ -97,7 +99,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
       } else if (act.do === "reclaim") pool.reclaimPage(1);
       else if (act.do === "recover") pool.recover();
       else if (act.do === "verify") pool.verify();
-      else if (act.do === "compact") pool.compact();
+      else if (act.do === "compact") pool.compact(act.moves);
       else if (act.do === "close") pool.close();
     }
   } finally {

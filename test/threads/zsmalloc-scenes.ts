@@ -134,6 +134,12 @@ const OPERATIONS: Scene[] = [
     },
     { maxObjects: 11 },
   ),
+  scene("compact: one move of two that a release takes", ({ takeMany, drop, pair, lone }) => {
+    for (const handle of [lone, ...pair]) drop(handle);
+    const handles = takeMany(SMALL, 8);
+    for (const i of [0, 1, 4, 5]) drop(handles[i]);
+    return { acts: [{ do: "compact", moves: 1 }] };
+  }),
   scene("compact: nothing to do", () => ({ acts: [{ do: "compact" }, { do: "compact" }] })),
   scene("reclaim: all freed, group released", ({ lone }) => ({ acts: [{ do: "reclaim", frees: [lone] }] })),
   scene("reclaim: of a group of several pages", ({ lone, pair, drop, takeMany }) => {
