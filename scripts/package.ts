@@ -6,10 +6,11 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { build } from "rolldown";
 import { bin, filesUnder, ROOT, type RunResult, readArguments, run, runNode, runSteps } from "./tools.ts";
 
@@ -22,11 +23,14 @@ const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as
   name: string;
   version: string;
   exports: Record<string, unknown>;
+  devDependencies: Record<string, string>;
 };
 /** What `import` takes: `zbud`, `zbud/codecs`, … */
 const ENTRIES = Object.keys(MANIFEST.exports)
   .filter((key) => !key.endsWith(".json"))
   .map((key) => MANIFEST.name + key.slice(1));
+/** Entries whose declarations are of what their peer needs anyway: Node's types. */
+const OF_NODE = [`${MANIFEST.name}/next`, `${MANIFEST.name}/undici`];
 const PACKED_AT_TOP = ["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"];
 
 const folder = mkdtempSync(join(tmpdir(), "zbud-package-"));
@@ -46,8 +50,16 @@ await runSteps([
   { name: "install the tarball", run: install },
   { name: "only what users need", run: checkContent },
   { name: `import ${ENTRIES.join(", ")}`, run: importEntries },
-  { name: "types, with @types/node", run: () => compileUser("with-node", ["node"]) },
-  { name: "types, without", run: () => compileUser("without-node", []) },
+  { name: "types, with @types/node", run: () => compileUser("with-node", ["node"], ENTRIES) },
+  {
+    name: "types, without",
+    run: () =>
+      compileUser(
+        "without-node",
+        [],
+        ENTRIES.filter((entry) => !OF_NODE.includes(entry)),
+      ),
+  },
   { name: "drivers survive a bundler", run: bundleUser },
   {
     name: "command",
@@ -114,16 +126,17 @@ function importEntries(): RunResult {
 }
 
 /**
- * Compiles imports of all entries with the strictest reading of our own declarations, by a user who has asked
- * for no more than the language.
+ * Compiles imports of all entries with the strictest reading of our own declarations, for Node, or for
+ * browsers without Node's types.
  */
-function compileUser(name: string, types: readonly string[]): RunResult {
-  const lines = ENTRIES.map((entry, index) => `export * as entry${index} from "${entry}";`);
+function compileUser(name: string, types: readonly string[], entries: readonly string[]): RunResult {
+  const lines = entries.map((entry, index) => `export * as entry${index} from "${entry}";`);
   writeFileSync(join(user, `${name}.ts`), lines.join("\n"));
   const compilerOptions = {
     module: "nodenext",
     target: "es2024",
-    lib: ["es2024"],
+    // A browser's types, or Node's.
+    lib: types.length === 0 ? ["es2024", "dom"] : ["es2024"],
     types,
     typeRoots: [join(ROOT, "node_modules/@types")],
     strict: true,
@@ -138,6 +151,12 @@ function compileUser(name: string, types: readonly string[]): RunResult {
 function runExamples(): RunResult {
   if (!existsSync(join(ROOT, "examples"))) return { ok: true, output: "" };
   cpSync(join(ROOT, "examples"), join(user, "examples"), { recursive: true });
+  // What a user of an adapter has installed.
+  for (const name of Object.keys(MANIFEST.devDependencies)) {
+    const link = join(user, "node_modules", name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(ROOT, "node_modules", name), link, "dir");
+  }
   for (const example of filesUnder("examples", ".ts")) {
     const result = runNode([join(user, example)], { cwd: user, capture: true });
     if (!result.ok) return { ok: false, output: `${example}:\n${result.output}` };

@@ -42,7 +42,7 @@ const UINT32 = 0x1_0000_0000;
 /** CRC-32 (of zlib, PNG, gzip) of bytes, going on from an earlier one. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   // Looked up once: asking for the module costs more than the checksum of a small record.
-  native ??= required("node:zlib", "a checksum").crc32;
+  native ??= required<typeof import("node:zlib")>("node:zlib", "a checksum").crc32;
   return native(bytes, before);
 }
 

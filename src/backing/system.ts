@@ -5,15 +5,12 @@ import { builtin, show, ZbudError, type ZbudErrorCode } from "../base/index.ts";
  *
  * @throws {ZbudError} `ENOTSUP` where there is none.
  */
-export function required<Name extends Parameters<typeof builtin>[0]>(
-  name: Name,
-  what: string,
-): NonNullable<ReturnType<typeof builtin<Name>>> {
-  const module = builtin(name);
+export function required<M extends object>(name: `node:${string}`, what: string): M {
+  const module = builtin<M>(name);
   if (module === undefined) {
     throw new ZbudError("ENOTSUP", `${what} needs ${name}, which is not there; use Node.js, Deno or Bun`);
   }
-  return module as NonNullable<ReturnType<typeof builtin<Name>>>;
+  return module;
 }
 
 /** What the system's codes are called here; all others are `EIO`. */

@@ -54,8 +54,8 @@ function parseSize(text: string, memory: () => number): number | undefined {
  * @throws {ZbudError} `ENOTSUP` where neither is known, as in browsers: give a number of bytes there.
  */
 export function memoryBytes(): number {
-  const os = builtin("node:os");
-  const fs = builtin("node:fs");
+  const os = builtin<typeof import("node:os")>("node:os");
+  const fs = builtin<typeof import("node:fs")>("node:fs");
   if (os === undefined || fs === undefined) {
     throw new ZbudError("ENOTSUP", "how much memory there is, is not known here; give a number of bytes");
   }

@@ -45,7 +45,7 @@ interface Identity {
 }
 
 function identify(): Identity {
-  const engineId = (builtin("node:worker_threads")?.threadId ?? -1) + 1;
+  const engineId = (builtin<typeof import("node:worker_threads")>("node:worker_threads")?.threadId ?? -1) + 1;
   const number = ownNumber();
   const started = number === NO_NUMBER ? 0 : startOf(number);
   // Without its start it could not be told from a later thread of its number.
@@ -57,7 +57,7 @@ function identify(): Identity {
 /** The system's number of the thread that calls: `/proc/thread-self` is a link to `PID/task/NUMBER`. */
 function ownNumber(): number {
   try {
-    const target = builtin("node:fs")?.readlinkSync("/proc/thread-self") ?? "";
+    const target = builtin<typeof import("node:fs")>("node:fs")?.readlinkSync("/proc/thread-self") ?? "";
     const number = Number(/\/task\/(\d+)$/.exec(target)?.[1]);
     return Number.isInteger(number) && number > 0 ? number : NO_NUMBER;
   } catch {
@@ -69,7 +69,11 @@ function ownNumber(): number {
 function startOf(number: number): number | "gone" | "unknown" {
   let stat: string;
   try {
-    stat = builtin("node:fs")?.readFileSync(`/proc/self/task/${number}/stat`, "latin1") ?? "";
+    stat =
+      builtin<typeof import("node:fs")>("node:fs")?.readFileSync(
+        `/proc/self/task/${number}/stat`,
+        "latin1",
+      ) ?? "";
   } catch (error) {
     // Anything else, no file descriptor left for one, says nothing about the thread.
     const { code } = error as NodeJS.ErrnoException;

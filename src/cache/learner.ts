@@ -107,7 +107,7 @@ export class Learner {
       this.#worker = null;
       Atomics.compareExchange(words, STATE, training, none);
     };
-    const threads = builtin("node:worker_threads");
+    const threads = builtin<typeof import("node:worker_threads")>("node:worker_threads");
     if (threads === undefined) {
       end();
       return;

@@ -12,7 +12,7 @@ interface Tracing {
   tracePromise<T>(work: () => Promise<T>, context: object): Promise<T>;
 }
 
-const diagnostics = builtin("node:diagnostics_channel");
+const diagnostics = builtin<typeof import("node:diagnostics_channel")>("node:diagnostics_channel");
 
 /** Told of every operation: `diagnostics_channel.subscribe("zbud:cache:metrics", …)`. */
 export const metrics: Channel = diagnostics?.channel("zbud:cache:metrics") ?? {

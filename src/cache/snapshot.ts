@@ -31,8 +31,8 @@ export async function saveFile<V>(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const fs = required("node:fs/promises", "save");
-  const threadId = required("node:worker_threads", "save").threadId;
+  const fs = required<typeof import("node:fs/promises")>("node:fs/promises", "save");
+  const threadId = required<typeof import("node:worker_threads")>("node:worker_threads", "save").threadId;
   const temporary = `${path}.${process.pid}-${threadId}.tmp`;
   signal?.throwIfAborted();
   try {
@@ -107,7 +107,7 @@ export async function loadFile<V>(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const fs = required("node:fs/promises", "load");
+  const fs = required<typeof import("node:fs/promises")>("node:fs/promises", "load");
   signal?.throwIfAborted();
   try {
     const file = await fs.open(path, "r");
@@ -239,7 +239,7 @@ class Reader {
 }
 
 function crc32(bytes: Uint8Array): number {
-  return required("node:zlib", "a saved cache").crc32(bytes);
+  return required<typeof import("node:zlib")>("node:zlib", "a saved cache").crc32(bytes);
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -156,7 +156,7 @@ function serializerOf<V>(option: SerializerOption<V> | undefined): Serializer<V>
 }
 
 function v8Serializer<V>(): Serializer<V> {
-  const v8 = builtin("node:v8");
+  const v8 = builtin<typeof import("node:v8")>("node:v8");
   if (v8 === undefined) throw new ZbudError("ENOTSUP", 'serializer "v8" needs Node.js');
   return { serialize: (value) => v8.serialize(value), deserialize: (bytes) => v8.deserialize(bytes) as V };
 }

@@ -11,7 +11,7 @@ let scratch = new Uint8Array(0);
  * @throws {ZbudError} `ENOTSUP` where there is no node:zlib.
  */
 export function nodeZlib(codec: string): Zlib {
-  zlib ??= builtin("node:zlib") ?? null;
+  zlib ??= builtin<typeof import("node:zlib")>("node:zlib") ?? null;
   if (zlib) return zlib;
   throw new ZbudError("ENOTSUP", `codec ${codec} needs Node.js (node:zlib); in browsers use lz4`);
 }

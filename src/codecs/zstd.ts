@@ -198,7 +198,7 @@ let loaded: Binding | null | undefined;
 function loadBinding(): Binding | null {
   if (loaded === undefined) {
     try {
-      const require = builtin("node:module")?.createRequire(import.meta.url);
+      const require = builtin<typeof import("node:module")>("node:module")?.createRequire(import.meta.url);
       loaded = (require?.("zstd-napi/binding") as Binding | undefined) ?? null;
     } catch {
       loaded = null;

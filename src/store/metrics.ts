@@ -10,7 +10,8 @@ export interface StoreEvent {
 /** The name of the channel of `node:diagnostics_channel`. */
 export const STORE_CHANNEL = "zbud:store";
 
-const channel = builtin("node:diagnostics_channel")?.channel(STORE_CHANNEL);
+const channel =
+  builtin<typeof import("node:diagnostics_channel")>("node:diagnostics_channel")?.channel(STORE_CHANNEL);
 
 /** Tells whoever listens to the channel; costs one test if nobody does. */
 export function publish(op: StoreEvent["op"], index: number, result: string): void {

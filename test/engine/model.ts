@@ -9,7 +9,7 @@ import {
 } from "../../src/engine/index.ts";
 
 /** Codecs to compress idle entries with: zstd and deflate in Node, lz4 in browsers, which have neither. */
-const STRONG_IDS = builtin("node:zlib") === undefined ? [2, 2] : [3, 4];
+const STRONG_IDS = builtin<typeof import("node:zlib")>("node:zlib") === undefined ? [2, 2] : [3, 4];
 
 /** One step of a run: what is done is in the number, so a failing run is a seed and a count. */
 export interface RunOptions {

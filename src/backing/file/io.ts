@@ -27,7 +27,7 @@ const MODE = 0o600;
 
 /** Files by their numbers, which all threads of a process can use, and which block no event loop. */
 export function systemIo(): FileIo {
-  const fs: Fs = required("node:fs", "a file");
+  const fs: Fs = required<typeof import("node:fs")>("node:fs", "a file");
   const { O_RDWR, O_CREAT } = fs.constants;
   const settle = <Result>(start: (done: Callback<Result>) => void): Promise<Result> =>
     new Promise((resolve, reject) => {

@@ -136,7 +136,9 @@ async function prepare(
   header[W_PINS] = options.unclean === "flushed" ? 1 : 0;
   numbers[F_BUDGET] = options.writeBytesPerSecond;
   numbers[F_BUDGET_AT] = options.now();
-  const drawn = required("node:crypto", "a file").randomBytes(4).readUInt32LE(0);
+  const drawn = required<typeof import("node:crypto")>("node:crypto", "a file")
+    .randomBytes(4)
+    .readUInt32LE(0);
   const base: Omit<FileHeader, "number"> = {
     storeNumber: kept?.storeNumber ?? drawn,
     isClean: false,

@@ -18,7 +18,7 @@ interface Owner {
 
 type Fs = typeof import("node:fs");
 
-const fs = (): Fs => required("node:fs", "a file");
+const fs = (): Fs => required<typeof import("node:fs")>("node:fs", "a file");
 
 const SIGN_OF_LIFE_MS = 10_000;
 /** An owner elsewhere that gave no sign of life for so long counts as gone. */
@@ -53,7 +53,7 @@ function placeOf(): string {
   };
   const boot = read(() => fs().readFileSync("/proc/sys/kernel/random/boot_id", "latin1"));
   const namespace = read(() => fs().readlinkSync("/proc/self/ns/pid"));
-  return `${required("node:os", "a file").hostname()} ${boot} ${namespace}`;
+  return `${required<typeof import("node:os")>("node:os", "a file").hostname()} ${boot} ${namespace}`;
 }
 
 function isAlive(owner: Owner): boolean {
@@ -78,7 +78,7 @@ export interface Ownership {
  *   `ENOSPC`, `ENOENT` if the folder does not take a file.
  */
 export function takeOwnership(path: string): Ownership {
-  const { dirname, basename, join, resolve } = required("node:path", "a file");
+  const { dirname, basename, join, resolve } = required<typeof import("node:path")>("node:path", "a file");
   const full = resolve(path);
   const folder = dirname(full);
   const stem = `${basename(full)}.owner-`;

@@ -43,7 +43,7 @@ export class StoreDoor {
     }
     this.#store = store;
     this.#takesTime = store.capabilities?.expires === true;
-    const hooks = builtin("node:async_hooks");
+    const hooks = builtin<typeof import("node:async_hooks")>("node:async_hooks");
     this.#contexts = hooks === undefined ? null : new hooks.AsyncLocalStorage<Call>();
     // With a listener, an error does not end the process either.
     if (typeof store.on === "function") store.on("error", (error) => this.#noteError(error));

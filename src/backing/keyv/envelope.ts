@@ -61,7 +61,7 @@ export function nameOf(namespace: string, { k0, k1, prefix }: BackingKey): strin
   if (prefix.length === 0) return words;
   const bytes = Buffer.from(prefix.buffer, prefix.byteOffset, prefix.byteLength);
   if (prefix.length <= PREFIX_IN_KEY_MAX) return `${words}.${bytes.toString("base64url")}`;
-  const digest = required("node:crypto", "a keyv store")
+  const digest = required<typeof import("node:crypto")>("node:crypto", "a keyv store")
     .createHash("sha256")
     .update(bytes)
     .digest("base64url");

@@ -108,7 +108,9 @@ export class KeyvBacking implements Backing {
       now,
       overflow: () => this.#forget("EAGAIN"),
     });
-    this.#writer = required("node:crypto", "a keyv store").randomBytes(4).readUInt32LE(0);
+    this.#writer = required<typeof import("node:crypto")>("node:crypto", "a keyv store")
+      .randomBytes(4)
+      .readUInt32LE(0);
   }
 
   write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {

@@ -1,0 +1,199 @@
+/**
+ * A CompressedCache as a store of Keyv 5 and 6, and so of what builds on Keyv, such as cache-manager and
+ * cacheable.
+ *
+ * @module
+ */
+import { type AnyCache, clearWith, isKept, keysWith } from "./keys.ts";
+
+/** One entry of Keyv 6's `setMany`. */
+export interface KeyvEntry {
+  key: string;
+  value: unknown;
+  /** Milliseconds since 1970. */
+  expires?: number | undefined;
+}
+
+/** One entry of Keyv 5's `setMany`. */
+export interface Keyv5Entry {
+  key: string;
+  value: unknown;
+  /** Milliseconds from now. */
+  ttl?: number | undefined;
+}
+
+/** What stands between a namespace and a key in Keyv 6; in Keyv 5, Keyv itself puts a ":" there. */
+const SEPARATOR = "::";
+
+type Listener = (...args: unknown[]) => void;
+
+/** What both contracts have in common. The methods are asynchronous, since Keyv wants promises. */
+abstract class KeyvStore {
+  /** Set by Keyv. Two Keyv objects of different namespaces take a store each, over one cache. */
+  namespace: string | undefined = undefined;
+  readonly cache: AnyCache;
+
+  constructor(cache: AnyCache) {
+    this.cache = cache;
+  }
+
+  /** The cache's key for a key of Keyv's. */
+  protected abstract fullKey(key: string): string;
+
+  /** With what the keys of this namespace begin. */
+  protected abstract prefix(): string;
+
+  async get<Value = unknown>(key: string): Promise<Value | undefined> {
+    return (await this.cache.getAsync(this.fullKey(key))) as Value | undefined;
+  }
+
+  getMany<Value = unknown>(keys: string[]): Promise<(Value | undefined)[]> {
+    return Promise.all(keys.map((key) => this.get<Value>(key)));
+  }
+
+  /** Looks in the second tier as well, as {@link get} does. */
+  async has(key: string): Promise<boolean> {
+    const full = this.fullKey(key);
+    return this.cache.has(full) || (await this.cache.getAsync(full)) !== undefined;
+  }
+
+  /** The value under a key of the cache, for iterations. */
+  protected peek(fullKey: string): Promise<unknown> {
+    return promised(() => this.cache.peek(fullKey));
+  }
+
+  hasMany(keys: string[]): Promise<boolean[]> {
+    return Promise.all(keys.map((key) => this.has(key)));
+  }
+
+  delete(key: string): Promise<boolean> {
+    return promised(() => this.cache.delete(this.fullKey(key)));
+  }
+
+  /** Removes the entries of the namespace, for which it looks at all keys; without one, everything. */
+  clear(): Promise<void> {
+    return promised(() => clearWith(this.cache, this.prefix()));
+  }
+
+  /** The cache is its maker's to close. */
+  disconnect(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Nothing is ever emitted: what goes wrong rejects the promise of the call. */
+  on(_event: string, _listener: Listener): this {
+    return this;
+  }
+}
+
+/** A store of Keyv 6: times of expiry are absolute. See {@link keyvStore}. */
+export class Keyv6Store extends KeyvStore {
+  /** Without this, Keyv 6 takes a store for one of Keyv 5. */
+  readonly capabilities: { readonly expires: true } = { expires: true };
+
+  set(key: string, value: unknown, expires?: number): Promise<boolean> {
+    return promised(() => this.#set(key, value, expires));
+  }
+
+  setMany(entries: KeyvEntry[]): Promise<boolean[]> {
+    return promised(() => entries.map(({ key, value, expires }) => this.#set(key, value, expires)));
+  }
+
+  deleteMany(keys: string[]): Promise<boolean[]> {
+    return promised(() => keys.map((key) => this.cache.delete(this.fullKey(key))));
+  }
+
+  /** Keys of the namespace and their values, from the most recently used. */
+  async *iterator<Value = unknown>(): AsyncGenerator<[string, Value], void> {
+    const { length } = this.prefix();
+    for (const key of keysWith(this.cache, this.prefix())) {
+      const value = await this.peek(key);
+      if (value !== undefined) yield [key.slice(length), value as Value];
+    }
+  }
+
+  #set(key: string, value: unknown, expires: number | undefined): boolean {
+    const full = this.fullKey(key);
+    if (expires === undefined) return isKept(this.cache.set(full, value));
+    const ttl = expires - Date.now();
+    if (ttl > 0) return isKept(this.cache.set(full, value, { ttl }));
+    // It is over already, and so is what was there before.
+    this.cache.delete(full);
+    return true;
+  }
+
+  protected override fullKey(key: string): string {
+    return this.prefix() + key;
+  }
+
+  protected override prefix(): string {
+    return this.namespace ? this.namespace + SEPARATOR : "";
+  }
+}
+
+/** A store of Keyv 5: times to live are relative, and keys come with their namespace. See {@link keyv5Store}. */
+export class Keyv5Store extends KeyvStore {
+  /** Keyv 5 iterates only over stores whose dialect is one that it knows. */
+  readonly opts: Record<string, unknown> = { dialect: "redis", url: "" };
+
+  set(key: string, value: unknown, ttl?: number): Promise<boolean> {
+    return promised(() => this.#set(key, value, ttl));
+  }
+
+  setMany(entries: Keyv5Entry[]): Promise<void> {
+    return promised(() => {
+      for (const { key, value, ttl } of entries) this.#set(key, value, ttl);
+    });
+  }
+
+  /** @returns whether any of them was there. */
+  deleteMany(keys: string[]): Promise<boolean> {
+    return promised(() => keys.map((key) => this.cache.delete(key)).includes(true));
+  }
+
+  /** Keys, with their namespace, and their values, from the most recently used. */
+  async *iterator<Value = unknown>(namespace?: string): AsyncGenerator<[string, Value], void> {
+    for (const key of keysWith(this.cache, namespace ? `${namespace}:` : "")) {
+      const value = await this.peek(key);
+      if (value !== undefined) yield [key, value as Value];
+    }
+  }
+
+  #set(key: string, value: unknown, ttl: number | undefined): boolean {
+    return isKept(ttl === undefined ? this.cache.set(key, value) : this.cache.set(key, value, { ttl }));
+  }
+
+  protected override fullKey(key: string): string {
+    return key;
+  }
+
+  protected override prefix(): string {
+    return this.namespace ? `${this.namespace}:` : "";
+  }
+}
+
+/**
+ * A store for Keyv 6: `new Keyv({ store: keyvStore(cache) })`.
+ *
+ * Values without a time to live have the cache's. With a second tier, `get` and `has` look there as well. A value
+ * that is too large for the cache is not kept: Keyv's `set` gives false.
+ *
+ * @param cache - its keys are strings; others may use the cache too, under other namespaces.
+ */
+export function keyvStore(cache: AnyCache): Keyv6Store {
+  return new Keyv6Store(cache);
+}
+
+/**
+ * A store for Keyv 5, cache-manager and cacheable: `new Keyv({ store: keyv5Store(cache) })`.
+ *
+ * As {@link keyvStore}, with the contract of Keyv 5.
+ */
+export function keyv5Store(cache: AnyCache): Keyv5Store {
+  return new Keyv5Store(cache);
+}
+
+/** What `run` gives or throws, as a promise. */
+function promised<T>(run: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(run()));
+}
