@@ -17,6 +17,10 @@ export interface TraceHeader {
   pageSizes?: readonly PageSizeRange[];
   /** … and the most bytes of pages in use. */
   maxBytes?: number;
+  /** Of a pool with groups of pages: the most pages a group, if not 4. */
+  groupPagesMax?: number;
+  /** Of a pool that bounds the number of objects: the most. */
+  maxObjects?: number;
   /** Whether the pool had an evict handler. */
   evict: boolean;
 }
@@ -79,8 +83,19 @@ export interface ShrinkLine {
   totalSize: number;
 }
 
+/** A compaction, of the zpool interface. */
+export interface CompactLine {
+  op: "compact";
+  /** The most moves that were asked for; absent: as many as it takes. */
+  moves?: number;
+  moved: number;
+  /** Pages released. */
+  released: number;
+  pages: number;
+}
+
 /** One operation with the result that it gave. */
-export type TraceLine = AllocLine | RefusedAllocLine | FreeLine | ReclaimLine | ShrinkLine;
+export type TraceLine = AllocLine | RefusedAllocLine | FreeLine | ReclaimLine | ShrinkLine | CompactLine;
 
 /** A recorded sequence of operations: line `i` of the file is `operations[i - 2]`, counting lines from 1. */
 export interface Trace {
@@ -153,6 +168,11 @@ function checkHeader(header: Fields): void {
   if (header.chunkOrder !== undefined && !isCount(header.chunkOrder)) {
     throw bad(`"chunkOrder" must be a number, not ${show(header.chunkOrder)}`);
   }
+  for (const name of ["groupPagesMax", "maxObjects"]) {
+    if (header[name] !== undefined && !isCount(header[name])) {
+      throw bad(`${show(name)} must be a number, not ${show(header[name])}`);
+    }
+  }
   const { pageSizes, maxBytes } = header;
   if (
     (pageSizes !== undefined || maxBytes !== undefined) &&
@@ -178,6 +198,7 @@ const COUNTS: Record<string, readonly string[]> = {
   free: ["id", "pages"],
   reclaim: ["retries", "pages"],
   shrink: ["pages", "reclaimed", "poolPages", "totalSize"],
+  compact: ["moved", "released", "pages"],
 };
 
 function checkOperation(fields: Fields, line: number, depth = 0): void {
@@ -196,6 +217,9 @@ function checkOperation(fields: Fields, line: number, depth = 0): void {
   }
   if (op === "alloc" && typeof fields.size !== "number") {
     throw bad(`alloc needs a number in "size", not ${show(fields.size)}`);
+  }
+  if (op === "compact" && fields.moves !== undefined && !(isCount(fields.moves) && fields.moves !== 0)) {
+    throw bad(`compact takes a number from 1 in "moves", not ${show(fields.moves)}`);
   }
   if (op !== "reclaim" && op !== "shrink") return;
   if (!RESULTS.includes(fields.result as string)) {

@@ -1,5 +1,6 @@
 export {
   type AllocLine,
+  type CompactLine,
   type Eviction,
   type FreeLine,
   parseSteps,

@@ -1,5 +1,5 @@
 import { type Handle, show, ZbudError } from "../base/index.ts";
-import type { PoolObserver, ReclaimResult } from "../zpool/index.ts";
+import type { CompactResult, PoolObserver, ReclaimResult } from "../zpool/index.ts";
 import {
   DEPTH_MAX,
   type Eviction,
@@ -42,6 +42,7 @@ export function record(pool: TracedPool, write: (line: string) => void): Recordi
     );
   }
   const { pageSize, maxPages, chunkOrder, maxBytes, pageSizes } = pool.shape;
+  const { groupPagesMax, maxObjects } = pool.shape as Record<string, number | undefined>;
   const header: TraceHeader = {
     trace: "zbud/1",
     interface: subject.interface,
@@ -50,6 +51,8 @@ export function record(pool: TracedPool, write: (line: string) => void): Recordi
     ...(chunkOrder === undefined || chunkOrder === 6 ? {} : { chunkOrder }),
     maxPages,
     ...(pageSizes === undefined || maxBytes === undefined ? {} : { pageSizes, maxBytes }),
+    ...(groupPagesMax === undefined ? {} : { groupPagesMax }),
+    ...(maxObjects === undefined ? {} : { maxObjects }),
     evict: pool.evictable,
   };
   const recorder = new Recorder(subject, write);
@@ -151,6 +154,13 @@ class Recorder implements PoolObserver {
     this.#serials.afterRelease(pages);
     const totalSize = pages * pageSize;
     this.#close({ ...(line as ShrinkLine), result, reclaimed, poolPages: pages, totalSize });
+  }
+
+  onCompact(movesMax: number | undefined, { moved, pagesReleased }: CompactResult): void {
+    const { pages } = this.#subject;
+    this.#serials.afterRelease(pages);
+    const moves = movesMax === undefined ? {} : { moves: movesMax };
+    this.#emit({ op: "compact", ...moves, moved, released: pagesReleased, pages });
   }
 
   onEvictStart(handle: Handle): void {

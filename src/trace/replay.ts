@@ -1,7 +1,7 @@
 import { type Handle, integerOption, show, ZbudError } from "../base/index.ts";
 import { ZbudPool } from "../drivers/index.ts";
 import { createZpool, type PoolStats } from "../zpool/index.ts";
-import type { Eviction, Trace, TraceHeader, TraceLine } from "./format.ts";
+import type { CompactLine, Eviction, Trace, TraceHeader, TraceLine } from "./format.ts";
 import { PageSerials, type Subject, subjectOf, type TracedPool } from "./subject.ts";
 
 /** One thing that came out otherwise than the trace says. */
@@ -123,17 +123,22 @@ function reshaped(header: TraceHeader, shape: Partial<TraceHeader>): TraceHeader
   const result: TraceHeader = { ...header, ...shape };
   delete result.pageSizes;
   delete result.maxBytes;
+  delete result.groupPagesMax;
+  delete result.maxObjects;
   return result;
 }
 
 /** Makes the pool that a header describes. What is wrong with it is wrong with line 1. */
 function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined): TracedPool {
   const { pageSize, maxPages, chunkOrder, driver = "zbud", pageSizes, maxBytes } = header;
+  const { groupPagesMax, maxObjects } = header;
   const sizes =
     pageSizes === undefined || maxBytes === undefined ? { pageSize, maxPages } : { pageSizes, maxBytes };
   const options = {
     ...sizes,
     ...(chunkOrder === undefined ? {} : { chunkOrder }),
+    ...(groupPagesMax === undefined ? {} : { groupPagesMax }),
+    ...(maxObjects === undefined ? {} : { maxObjects }),
     onEvict,
   };
   try {
@@ -221,6 +226,9 @@ class Replayer {
         this.#compare("pages", operation.pages, this.#subject.pages);
         break;
       }
+      case "compact":
+        this.#compact(operation);
+        break;
       default:
         this.#reclaim(operation);
     }
@@ -249,6 +257,7 @@ class Replayer {
         const view = this.#subject.map(result);
         this.#compare("size", operation.size, view.length);
         view.fill(fillOf(operation.id));
+        this.#subject.unmap(result);
       } else {
         this.#subject.free(result); // where the recorded pool had no room
       }
@@ -297,6 +306,15 @@ class Replayer {
     }
   }
 
+  #compact({ moves, moved, released, pages }: CompactLine): void {
+    if (this.pool instanceof ZbudPool) throw this.#contradiction("compact is of the zpool interface");
+    const result = this.pool.compact(moves);
+    this.#compare("moved", moved, result.moved);
+    this.#compare("released", released, result.pagesReleased);
+    this.#compare("pages", pages, this.#subject.pages);
+    this.#serials.afterRelease(this.#subject.pages);
+  }
+
   #catchRecorded<T>(operation: () => T): T | "throw" {
     try {
       return operation();
@@ -333,6 +351,7 @@ class Replayer {
     const view = this.#subject.map(this.#handles.get(id) as Handle);
     const fill = fillOf(id);
     const at = view.findIndex((byte) => byte !== fill);
+    this.#subject.unmap(this.#handles.get(id) as Handle);
     if (at >= 0) this.#note("bytes", fill, view[at]);
   }
 

@@ -14,6 +14,7 @@ export interface Subject {
   alloc(size: number): Handle | "ENOSPC" | "ENOMEM";
   free(handle: Handle): void;
   map(handle: Handle): Uint8Array;
+  unmap(handle: Handle): void;
   inspect(handle: Handle): ObjectPlace;
   observe(observer: PoolObserver | null): void;
 }
@@ -34,14 +35,15 @@ export function subjectOf(pool: TracedPool): Subject {
     alloc: (size) => (isZbud ? pool.alloc(size) : pool.malloc(size)),
     free: (handle) => pool.free(handle),
     map: (handle) => pool.map(handle),
+    unmap: (handle) => pool.unmap(handle),
     inspect: (handle) => pool.inspect(handle),
     observe: (observer) => pool.observe(observer),
   };
 }
 
 /**
- * Gives pages their serial numbers: counts them as they are taken. A page is a new one exactly when the
- * pool's page count grew with the alloc.
+ * Gives pages their serial numbers: counts them as they are taken. A page is a new one when the pool's page
+ * count grew with the alloc; where pages are taken in groups, also when it was not met before.
  */
 export class PageSerials {
   readonly #serialOf = new Map<number, number>();
@@ -50,7 +52,7 @@ export class PageSerials {
 
   /** The serial of the page that an alloc chose. */
   afterAlloc(page: number, pages: number): number {
-    if (pages > this.#pages) this.#serialOf.set(page, this.#next++);
+    if (pages > this.#pages || !this.#serialOf.has(page)) this.#serialOf.set(page, this.#next++);
     this.#pages = pages;
     return this.#serialOf.get(page) as number;
   }

@@ -198,6 +198,8 @@ function operationText(line: TraceLine): string {
       return `free of object ${line.id}`;
     case "reclaim":
       return `reclaim: ${line.evictions.length} offered, ${line.result}`;
+    case "compact":
+      return `compact: ${line.moved} moved, ${line.released} pages released`;
     default:
       return `shrink by ${line.pages}: ${line.reclaimed} released, ${line.result}`;
   }

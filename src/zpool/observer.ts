@@ -27,4 +27,5 @@ const EVENTS = [
   "onReclaimEnd",
   "onShrinkStart",
   "onShrinkEnd",
+  "onCompact",
 ] as const satisfies (keyof PoolObserver)[];

@@ -70,6 +70,8 @@ export interface PoolObserver {
   onShrinkStart?(pages: number): void;
   /** After a zpool's shrink; `result` as for a reclaim. */
   onShrinkEnd?(reclaimed: number, result: ReclaimResult | "throw"): void;
+  /** After a zpool's compact. `movesMax` is as it was given. */
+  onCompact?(movesMax: number | undefined, result: CompactResult): void;
 }
 
 /** One page in use. */

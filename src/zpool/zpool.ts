@@ -255,7 +255,9 @@ export class Zpool {
    * @throws {ZbudError} `EINVAL` if `movesMax` is not a positive integer.
    */
   compact(movesMax?: number): CompactResult {
-    return this.#pool.compact(movesMax);
+    const result = this.#pool.compact(movesMax);
+    this.#observer?.onCompact?.(movesMax, result);
+    return result;
   }
 
   /**

@@ -323,8 +323,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a page that is taken again keeps its serial number in a trace",
     file: "src/trace/subject.ts",
-    find: "if (pages > this.#pages) this.#serialOf",
-    replace: "if (pages > this.#pages && !this.#serialOf.has(page)) this.#serialOf",
+    find: "if (pages > this.#pages || !this.#serialOf.has(page)) this.#serialOf",
+    replace: "if (!this.#serialOf.has(page)) this.#serialOf",
   },
   ...SLOTS_BUGS,
   ...ZSMALLOC_BUGS,

@@ -219,7 +219,7 @@ describe("compaction with faults", () => {
 });
 
 describe("compaction while others read", () => {
-  it("every read is whole", { timeout: 60_000 }, async () => {
+  it("every read is whole", { timeout: 60_000 }, async (t) => {
     const pool = new ZsmallocPool({ maxPages: 512, shared: true });
     const handles = new Float64Array(new SharedArrayBuffer(8 * 512));
     const control = new Int32Array(new SharedArrayBuffer(16));
@@ -252,7 +252,7 @@ describe("compaction while others read", () => {
     pool.verify();
     Atomics.store(control, 0, 1);
     await ends;
-    console.log(`${moved} moves, ${control[1]} whole reads, ${control[2]} of objects that had gone`);
+    t.diagnostic(`${moved} moves, ${control[1]} whole reads, ${control[2]} of objects that had gone`);
     assert.ok(moved > 1000 && control[1] > 1000);
     finish(
       pool,

@@ -17,7 +17,7 @@ function patternOf(size: number, i: number): Uint8Array {
 }
 
 describe("every size", () => {
-  it(`${OBJECTS} objects of every size from 32 bytes up: filled, every byte read back, freed`, () => {
+  it(`${OBJECTS} objects of every size from 32 bytes up: filled, every byte read back, freed`, (t) => {
     const pool = new ZsmallocPool({ maxPages: 256 });
     const byQuarter: number[][] = [[], [], [], []];
     const patterns = Array.from({ length: OBJECTS }, (_, i) => patternOf(4096, i));
@@ -46,7 +46,7 @@ describe("every size", () => {
       const mean = all.reduce((sum, each) => sum + each, 0) / all.length;
       return `${(100 * mean).toFixed(1)} % (least ${(100 * Math.min(...all)).toFixed(1)} %)`;
     });
-    console.log(`utilisation of pages by size, up to 1, 2, 3 and 4 KiB: ${figures.join(", ")}`);
+    t.diagnostic(`utilisation of pages by size, up to 1, 2, 3 and 4 KiB: ${figures.join(", ")}`);
     finish(pool);
   });
 

@@ -1,0 +1,88 @@
+/** Pools whose objects move, recorded and replayed: groups of pages, compaction, handlers that allocate. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type Handle, Prng } from "../../src/base/index.ts";
+import "../../src/drivers/index.ts";
+import { parseTrace, record, replay } from "../../src/trace/index.ts";
+import { type CreateZpoolOptions, createZpool } from "../../src/zpool/index.ts";
+
+/** A recorded run of random operations; gives the lines of its trace. */
+function recorded(seed: number, options: Record<string, number> = {}): string[] {
+  const prng = new Prng(Math.imul(seed, 0x9e3779b1));
+  const live = new Set<Handle>();
+  const lines: string[] = [];
+  const poolOptions: CreateZpoolOptions = {
+    maxPages: 40,
+    ...options,
+    onEvict: (handle, given) => {
+      if (prng.chance(0.2)) return false;
+      given.free(handle);
+      live.delete(handle);
+      const more = prng.chance(0.2) ? given.malloc(100) : "ENOMEM";
+      if (typeof more === "number") live.add(more);
+      if (prng.chance(0.1)) given.compact(3);
+      return true;
+    },
+  };
+  const pool = createZpool("zsmalloc", poolOptions);
+  const recording = record(pool, (line) => lines.push(line));
+  for (let i = 0; i < 1500; i++) {
+    const choice = prng.below(10);
+    if (choice < 6) {
+      const handle = pool.malloc(30 + 40 * prng.below(40));
+      if (typeof handle === "number") live.add(handle);
+    } else if (choice < 8 && live.size > 0) {
+      const handle = [...live][prng.below(live.size)];
+      live.delete(handle);
+      pool.free(handle);
+    } else if (choice < 9) {
+      if (prng.chance(0.5)) pool.shrink(1 + prng.below(4));
+    } else {
+      pool.compact(prng.chance(0.5) ? undefined : 1 + prng.below(20));
+    }
+  }
+  recording.stop();
+  pool.close();
+  return lines;
+}
+
+describe("traces of zsmalloc pools", () => {
+  it("replay with the same result, page and place for each operation", () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const lines = recorded(seed, seed % 2 === 0 ? {} : { groupPagesMax: 7, maxObjects: 60 });
+      assert.ok(lines.some((line) => line.startsWith('{"op":"compact"') && !line.includes('"moved":0')));
+      const { operations, mismatches } = replay(parseTrace(lines.join("\n")));
+      assert.deepEqual(mismatches, []);
+      assert.ok(operations >= 1000);
+    }
+  });
+
+  it("tell when a compaction comes out otherwise", () => {
+    const lines = recorded(3);
+    const at = lines.findIndex(
+      (line) => /"op":"compact".*"released":[1-9]/.test(line) && !line.includes("do"),
+    );
+    lines[at] = lines[at].replace(/"released":\d+/, '"released":77');
+    const { mismatches } = replay(parseTrace(lines.join("\n")));
+    assert.equal(mismatches.length, 1);
+    assert.equal(mismatches[0].what, "released");
+    assert.equal(mismatches[0].line, at + 1);
+  });
+
+  it("replay on a pool of another driver, where compaction does nothing", () => {
+    const { mismatches } = replay(parseTrace(recorded(5).join("\n")), { shape: { driver: "slots" } });
+    assert.deepEqual(mismatches, []);
+  });
+
+  it("refuse a compaction that cannot be", () => {
+    const header =
+      '{"trace":"zbud/1","interface":"zpool","driver":"zsmalloc","pageSize":4096,"maxPages":4,"evict":false}';
+    for (const line of [
+      '{"op":"compact","moved":0,"pages":0}',
+      '{"op":"compact","moves":0,"moved":0,"released":0,"pages":0}',
+    ]) {
+      assert.throws(() => parseTrace(`${header}\n${line}\n`), { code: "EBADMSG" });
+    }
+  });
+});
