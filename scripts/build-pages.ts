@@ -8,6 +8,8 @@ import { ROOT } from "./tools.ts";
 export interface Page {
   folder: string;
   target: string;
+  /** The HTML around it; default `page.html` of the folder. */
+  template?: string;
   /** Name of the constant. */
   name: string;
   /** Style sheets, in order; those of packages are named as modules. */
@@ -44,14 +46,25 @@ export const PAGES: Page[] = [
   },
 ];
 
+/** The viewer of the documentation site, which is written when that is built. */
+export const DEMO: Omit<Page, "target" | "name"> = {
+  folder: "web/demo",
+  template: "web/viewer/page.html",
+  styles: ["node_modules/uplot/dist/uPlot.min.css", "web/shared/theme.css", "web/viewer/style.css"],
+  policy: "img-src data:; connect-src 'self'",
+};
+
 /** Bundles a page into one HTML document. */
-export async function buildPage({ folder, styles, policy, policyName }: Page): Promise<BuiltPage> {
+export async function buildPage(page: Omit<Page, "target" | "name">): Promise<BuiltPage> {
+  const { folder, styles, policy, policyName, template = `${folder}/page.html` } = page;
   const { output } = await build({
     input: join(ROOT, folder, "main.ts"),
     platform: "browser",
     write: false,
     logLevel: "warn",
-    output: { format: "iife", minify: true, comments: false },
+    // Drivers register themselves when they are imported.
+    treeshake: { moduleSideEffects: (id) => id.includes("/src/drivers/") },
+    output: { format: "esm", minify: true, comments: false, codeSplitting: false },
   });
   const script = output[0].code.trim().replaceAll("</script", "<\\/script");
   const style = styles.map((file) => readFileSync(join(ROOT, file), "utf8").trim()).join("\n");
@@ -64,10 +77,10 @@ export async function buildPage({ folder, styles, policy, policyName }: Page): P
     policy,
   ].join("; ");
   const meta = policyName === undefined ? `<meta http-equiv="Content-Security-Policy" content="${csp}">` : "";
-  const html = readFileSync(join(ROOT, folder, "page.html"), "utf8")
+  const html = readFileSync(join(ROOT, template), "utf8")
     .replace("<!--policy-->", () => meta)
     .replace("<!--style-->", () => `<style>${style}</style>`)
-    .replace("<!--script-->", () => `<script>${script}</script>`);
+    .replace("<!--script-->", () => `<script type="module">${script}</script>`);
   return { html, policy: csp };
 }
 

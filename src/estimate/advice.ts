@@ -114,10 +114,10 @@ function maxBytesOf({ pageBytes, pageSize, pageSizes }: PoolEstimate, scale: num
 }
 
 /** All objects at the mean of what one takes in the pool just filled and in the one half freed. */
-function livedBytesOf(pool: PoolEstimate, halfFreed: HalfFreed): number {
+function livedBytesOf(pool: PoolEstimate, { objects, poolBytes }: HalfFreed): number {
   const full = pool.pageBytes + pool.metadataBytes;
-  if (halfFreed.objects === 0) return full + pool.rawBytes;
-  const half = (halfFreed.poolBytes * pool.objects) / halfFreed.objects;
+  if (objects === 0) return full + pool.rawBytes;
+  const half = ((poolBytes - pool.fixedBytes) * pool.objects) / objects + pool.fixedBytes;
   return (full + half) / 2 + pool.rawBytes;
 }
 

@@ -146,7 +146,8 @@ async function withPool(
   const fill = run.pools.take(kind, unitsMax, run.compressed, tally.codec);
   try {
     await store(fill);
-    tally.pool(kind).add(await fill.finish(run.pace));
+    const pool = tally.pool(kind);
+    pool.add(await fill.finish(run.pace, pool.wantsHalf));
   } finally {
     fill.close();
   }

@@ -23,7 +23,17 @@ export interface Packed {
   /** Nanoseconds to store an object, of each slice in turn. */
   storeNs: number[];
   /** The same pool after a random half of its objects was freed, and what a reclaim then evicted and released. */
-  half: { objects: number; pages: number; poolBytes: number; evicted: number; reclaimed: number };
+  half: Half | null;
+}
+
+interface Half {
+  /** Objects before, and after. */
+  filled: number;
+  objects: number;
+  pages: number;
+  poolBytes: number;
+  evicted: number;
+  reclaimed: number;
 }
 
 /** Pools that are kept from part to part may hold so much in all. */
@@ -146,16 +156,17 @@ export class PoolFill {
   /**
    * Reads everything back, compares it with what went in, and ends the filling.
    *
+   * @param wantsHalf - whether to look at the pool half freed as well.
    * @throws {ZbudError} `ECORRUPT` for the first object that differs.
    */
-  async finish(pace: Pace): Promise<Packed> {
+  async finish(pace: Pace, wantsHalf: boolean): Promise<Packed> {
     const count = this.#units.units.length;
     for (let first = 0; first < count; first += SLICE_UNITS) {
       this.#readBack(first, Math.min(first + SLICE_UNITS, count));
       if (pace.due) await pace.rest(0.5 + first / count / 2);
     }
     const { objects, pages, pageBytes, metadataBytes } = this.#pool.stats();
-    const half = this.#freeHalf();
+    const half = wantsHalf && objects > 0 ? this.#freeHalf(objects) : null;
     if (this.#keep) this.#pool.objects((handle) => this.#pool.free(handle));
     return {
       objects,
@@ -170,14 +181,14 @@ export class PoolFill {
   }
 
   /** Frees a random half, and then lets the pool reclaim some pages. */
-  #freeHalf(): Packed["half"] {
+  #freeHalf(filled: number): Half {
     const pool = this.#pool;
     const prng = this.#prng;
     for (const handle of this.#handles) if (handle !== 0 && prng.below(2) === 0) pool.free(handle as Handle);
     const { objects, pages, pageBytes, metadataBytes, objectsEvicted } = pool.stats();
     const { reclaimed } = pool.shrink(Math.min(pages, RECLAIM_PAGES));
     const evicted = pool.stats().objectsEvicted - objectsEvicted;
-    return { objects, pages, poolBytes: pageBytes + metadataBytes, evicted, reclaimed };
+    return { filled, objects, pages, poolBytes: pageBytes + metadataBytes, evicted, reclaimed };
   }
 
   #readBack(first: number, last: number): void {

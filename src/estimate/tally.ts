@@ -13,7 +13,7 @@ import type {
 } from "./types.ts";
 
 /** Sizes from which several page sizes are chosen; more take longer and choose the same. */
-const LADDER_SIZES_MAX = 4096;
+const LADDER_SIZES_MAX = 2048;
 
 /** Steps of a histogram; as many as a pool's page has chunks. */
 const STEPS = 64;
@@ -171,12 +171,17 @@ export class PoolTally {
     metadataBytes: 0,
     fixedBytes: 0,
     refused: 0,
-    half: { objects: 0, pages: 0, poolBytes: 0, evicted: 0, reclaimed: 0 },
+    half: null,
   };
   readonly #storeNs: number[] = [];
 
   constructor(kind: PoolKind) {
     this.kind = kind;
+  }
+
+  /** Whether the pool has not been looked at half freed: once is enough, and takes its time. */
+  get wantsHalf(): boolean {
+    return this.#sum.half === null;
   }
 
   add(packed: Packed): void {
@@ -189,11 +194,7 @@ export class PoolTally {
     sum.metadataBytes += packed.metadataBytes - packed.fixedBytes;
     sum.refused += packed.refused;
     this.#storeNs.push(...packed.storeNs);
-    sum.half.objects += packed.half.objects;
-    sum.half.pages += packed.half.pages;
-    sum.half.poolBytes += packed.half.poolBytes - packed.fixedBytes;
-    sum.half.evicted += packed.half.evicted;
-    sum.half.reclaimed += packed.half.reclaimed;
+    sum.half ??= packed.half;
   }
 
   estimate(unit: number, inputBytes: number, incompressible: number, fitted: boolean): PoolEstimate {
@@ -220,18 +221,20 @@ export class PoolTally {
       heldBytes,
       ratio: heldBytes === 0 ? null : inputBytes / heldBytes,
       storeNsPerObject: medianOf(this.#storeNs),
-      halfFreed: objects === 0 ? null : this.#halfFreed(fixedBytes),
+      halfFreed: halfFreedOf(this.#sum.half),
     };
   }
+}
 
-  #halfFreed(fixedBytes: number): HalfFreed {
-    const { objects, pages, poolBytes, evicted, reclaimed } = this.#sum.half;
-    return {
-      objects,
-      pages,
-      objectsPerPage: pages === 0 ? 0 : objects / pages,
-      poolBytes: poolBytes + fixedBytes,
-      evictionsPerPage: reclaimed === 0 ? null : evicted / reclaimed,
-    };
-  }
+function halfFreedOf(half: Packed["half"]): HalfFreed | null {
+  if (half === null) return null;
+  const { filled, objects, pages, poolBytes, evicted, reclaimed } = half;
+  return {
+    filled,
+    objects,
+    pages,
+    objectsPerPage: pages === 0 ? 0 : objects / pages,
+    poolBytes,
+    evictionsPerPage: reclaimed === 0 ? null : evicted / reclaimed,
+  };
 }

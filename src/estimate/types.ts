@@ -140,8 +140,13 @@ export interface LadderStep {
   sizeMax: number;
 }
 
-/** A pool after a random half of its objects was freed, which is how pools look that have lived. */
+/**
+ * A pool after a random half of its objects was freed, which is how pools look that have lived. Of a sample in
+ * several parts, the pool of the first that had something to store.
+ */
 export interface HalfFreed {
+  /** Objects before, and what is left of them. */
+  filled: number;
   objects: number;
   pages: number;
   objectsPerPage: number;

@@ -90,7 +90,14 @@ suite("advice", () => {
   });
 
   const lived = (codec: CodecEstimate, poolBytes: number, evictionsPerPage: number | null): CodecEstimate => {
-    const halfFreed = { objects: 500, pages: 50, objectsPerPage: 1, poolBytes, evictionsPerPage };
+    const halfFreed = {
+      filled: 1000,
+      objects: 500,
+      pages: 50,
+      objectsPerPage: 1,
+      poolBytes,
+      evictionsPerPage,
+    };
     Object.assign(codec.pools[0], { halfFreed });
     return codec;
   };

@@ -39,7 +39,7 @@ export function checkBooks(result: Estimate): void {
         const half = pool.halfFreed;
         assert.equal(half === null, pool.objects === 0);
         if (half !== null) {
-          assert.ok(half.objects <= pool.objects && half.pages <= pool.pages);
+          assert.ok(half.objects <= half.filled && half.filled <= pool.objects && half.pages <= pool.pages);
           assert.ok(half.poolBytes <= pool.pageBytes + pool.metadataBytes);
           const evicted = half.evictionsPerPage ?? 1;
           assert.ok(evicted > 0 && (pool.driver !== "zbud" || evicted <= 2), `${evicted}`);

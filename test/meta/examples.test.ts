@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { COMMANDS } from "../../src/cli/program.ts";
 import { ROOT, readTree } from "./sources.ts";
 
 const FLAGS = [
@@ -38,7 +39,7 @@ const PROGRAM = /```ts\n(?<program>(?:(?!```).)*?)```\n+```(?:text|console)?\n(?
 suite("programs of the documentation print what it says", () => {
   const folder = mkdtempSync(join(tmpdir(), "zbud-readme-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  for (const path of readTree(["README.md", "docs"], [".md"]).keys()) {
+  for (const path of readTree(["README.md", "docs", "site"], [".md"]).keys()) {
     const text = readFileSync(join(ROOT, path), "utf8");
     let count = 0;
     for (const { groups } of text.matchAll(PROGRAM)) {
@@ -51,3 +52,46 @@ suite("programs of the documentation print what it says", () => {
     }
   }
 });
+
+/** Commands in a block for a shell, one a line. */
+const SHELL = /```sh\n(?<lines>(?:(?!```).)*?)```/gs;
+
+suite("every block of code on the site is run, or is a command that there is", () => {
+  for (const [path, text] of readTree(["site"], [".md"])) {
+    test(path, () => {
+      const programs = [...text.matchAll(PROGRAM)].length;
+      const blocks = [...text.matchAll(/```(?:ts|js|mts|javascript|typescript)\b/g)].length;
+      assert.equal(programs, blocks, "each program is followed by what it prints");
+      const others = [...text.matchAll(/^```(\w+)/gm)].map(([, language]) => language);
+      assert.deepEqual(
+        others.filter((language) => !["ts", "text", "sh"].includes(language)),
+        [],
+      );
+      for (const { groups } of text.matchAll(SHELL)) checkCommands(groups?.lines ?? "");
+    });
+  }
+});
+
+/** `npm install` of packages, and `npx zbud` with commands and options that its help knows. */
+function checkCommands(lines: string): void {
+  for (const line of lines.trim().split("\n")) {
+    if (/^npm install [\w-]+$/.test(line)) continue;
+    const [, name, rest] = /^npx zbud (\w+)(.*)$/.exec(line) ?? [];
+    assert.ok(COMMANDS.includes(name), line);
+    for (const [option] of rest.matchAll(/--\w+/g)) {
+      assert.match(helpOf(name), new RegExp(`^ +(?:-\\w, )?${option}\\b`, "m"), line);
+    }
+  }
+}
+
+const helps = new Map<string, string>();
+
+function helpOf(name: string): string {
+  let help = helps.get(name);
+  if (help === undefined) {
+    const main = join(ROOT, "src/cli/main.ts");
+    help = spawnSync(process.execPath, [FLAGS[0], main, name, "--help"], { encoding: "utf8" }).stdout;
+    helps.set(name, help);
+  }
+  return help;
+}

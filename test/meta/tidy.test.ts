@@ -7,6 +7,7 @@ const CODE = ["src", "test", "bench", "examples", "scripts", "web"];
 const TEXT = [
   ...CODE,
   "docs",
+  "site",
   ".ci",
   "package.json",
   "package-lock.json",

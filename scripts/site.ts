@@ -1,0 +1,69 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildPage, DEMO } from "./build-pages.ts";
+import { bin, filesUnder, ROOT, type RunResult, readArguments, runNode, runSteps } from "./tools.ts";
+
+readArguments(`Usage: npm run site
+
+Builds the documentation site into build/site/dist: pages of site/, those of docs/ as they are, the API from the
+sources, and a viewer that plays a trace. A dead link, or a name that the API cannot resolve, ends it.`);
+
+const SOURCE = join(ROOT, "build/site/src");
+/** The workload that the embedded viewer plays. */
+const TRACE = "test/fixtures/traces/uniform-evict-all.jsonl";
+
+const { exports } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  exports: Record<string, string | { default: string }>;
+};
+
+rmSync(join(ROOT, "build/site"), { recursive: true, force: true });
+await runSteps([
+  { name: "pages", run: copyPages },
+  { name: "viewer", run: writeViewer },
+  { name: "API", run: writeApi },
+  { name: "site", run: () => runNode([bin("vitepress", "vitepress"), "build", SOURCE], { capture: true }) },
+]);
+console.log("build/site/dist is the site");
+
+function copyPages(): RunResult {
+  mkdirSync(SOURCE, { recursive: true });
+  for (const name of readdirSync(join(ROOT, "site"))) {
+    if (["node_modules", "package.json", "tsconfig.json", "typedoc.json"].includes(name)) continue;
+    cpSync(join(ROOT, "site", name), join(SOURCE, name), { recursive: true });
+  }
+  for (const file of filesUnder("docs", ".md")) copyPage(file, file.slice("docs/".length));
+  copyPage("CHANGELOG.md", "changes.md");
+  copyPage("CONTRIBUTING.md", "contributing.md");
+  return { ok: true, output: "" };
+}
+
+/** Links between the repository's documents become links between pages. */
+function copyPage(file: string, page: string): void {
+  const text = readFileSync(join(ROOT, file), "utf8")
+    .replaceAll(/\]\((?:\.\.\/)?CONTRIBUTING\.md/g, "](contributing.md")
+    .replaceAll(/\]\((?:\.\.\/)?CHANGELOG\.md/g, "](changes.md")
+    .replaceAll("](docs/", "](");
+  writeFileSync(join(SOURCE, page), text);
+}
+
+async function writeViewer(): Promise<RunResult> {
+  const { html } = await buildPage(DEMO);
+  const folder = join(SOURCE, "public/viewer");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "index.html"), html);
+  cpSync(join(ROOT, TRACE), join(folder, "trace.jsonl"));
+  return { ok: true, output: "" };
+}
+
+/** One module for each entry of the package. */
+function writeApi(): RunResult {
+  const entries = Object.values(exports).flatMap((target) =>
+    typeof target === "string" ? [] : [target.default.replace("./dist/", "../src/").replace(/\.js$/, ".ts")],
+  );
+  const typedoc = join(ROOT, "site/node_modules/typedoc/bin/typedoc");
+  const out = ["--out", join(SOURCE, "api")];
+  return runNode([typedoc, "--options", "typedoc.json", ...out, ...entries], {
+    cwd: join(ROOT, "site"),
+    capture: true,
+  });
+}

@@ -1,0 +1,74 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { defineConfig } from "vitepress";
+
+/** Pages that come from docs/ and may be there or not yet. */
+const SOURCE = join(import.meta.dirname, "..");
+const there = <T extends { link: string }>(items: T[]): T[] =>
+  items.filter(
+    ({ link }) => existsSync(join(SOURCE, `${link}.md`)) || existsSync(join(SOURCE, link, "index.md")),
+  );
+
+const MODULES = existsSync(join(SOURCE, "api"))
+  ? readdirSync(join(SOURCE, "api"), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  : [];
+
+const GUIDE = [
+  {
+    text: "Begin",
+    items: there([
+      { text: "Start in five minutes", link: "/start" },
+      { text: "How it works", link: "/how-it-works" },
+      { text: "Which cache to use", link: "/which-cache" },
+    ]),
+  },
+  {
+    text: "Guides",
+    items: there([
+      { text: "A cache for a server", link: "/guide/cache" },
+      { text: "Shared between workers", link: "/guide/threads" },
+      { text: "A second tier", link: "/guide/second-tier" },
+      { text: "Choosing settings", link: "/guide/settings" },
+      { text: "Reading the counters", link: "/guide/counters" },
+      { text: "The pool", link: "/guide/pool" },
+    ]),
+  },
+  {
+    text: "Inside",
+    items: there([
+      { text: "Architecture", link: "/architecture" },
+      { text: "Memory layout", link: "/memory-layout" },
+      { text: "Decisions", link: "/decisions" },
+      { text: "Benchmarks", link: "/benchmarks" },
+      { text: "Changes", link: "/changes" },
+      { text: "Contributing", link: "/contributing" },
+    ]),
+  },
+];
+
+export default defineConfig({
+  title: "zbud",
+  description:
+    "Compressed memory for JavaScript: more data in the same RAM, off the heap, within a hard limit.",
+  lang: "en",
+  // Works at any address, from a folder of another site too.
+  base: process.env.SITE_BASE ?? "/",
+  outDir: "../dist",
+  cacheDir: "../cache",
+  // A dead link ends the build.
+  ignoreDeadLinks: false,
+  themeConfig: {
+    nav: [
+      { text: "Start", link: "/start" },
+      { text: "How it works", link: "/how-it-works" },
+      { text: "Benchmarks", link: "/benchmarks" },
+      { text: "API", link: "/api/" },
+    ],
+    sidebar: {
+      "/api/": [{ text: "API", items: MODULES.map(({ name }) => ({ text: name, link: `/api/${name}/` })) }],
+      "/": GUIDE,
+    },
+    outline: [2, 3],
+    search: { provider: "local" },
+  },
+});

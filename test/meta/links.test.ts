@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { suite, test } from "node:test";
+import { ROOT, readTree } from "./sources.ts";
+
+const PAGES = readTree(["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "site"], [".md"]);
+/** What the site's build makes: see scripts/site.ts. */
+const MADE = ["site/api", "site/viewer"];
+
+/** `[text](target)`, `href`, `src` and `link:` of a page, those in code left out. */
+function linksOf(text: string): string[] {
+  const prose = text.replaceAll(/```.*?```/gs, "").replaceAll(/`[^`\n]*`/g, "");
+  const patterns = [/\]\(([^)\s]+)\)/g, /\b(?:href|src)="([^"]+)"/g, /^\s*link: (\S+)$/gm];
+  return patterns.flatMap((pattern) => [...prose.matchAll(pattern)].map(([, target]) => target));
+}
+
+/** The anchors of a page's headings. */
+function anchorsOf(text: string): Set<string> {
+  const prose = text.replaceAll(/```.*?```/gs, "");
+  return new Set(
+    [...prose.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading]) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+        .trim()
+        .replaceAll(/\s/g, "-"),
+    ),
+  );
+}
+
+/** The file that a link leads to; null: the site's build makes it. */
+function fileOf(page: string, target: string): string | null {
+  const isSite = page.startsWith("site/");
+  const base = target.startsWith("/") ? join("site", target) : join(dirname(page), target);
+  const path = base.replace(/\/$/, "");
+  if (MADE.some((made) => `${path}/`.startsWith(`${made}/`))) return null;
+  if (existsSync(join(ROOT, path)) && !isSite) return path;
+  // On the site, pages of docs/ lie beside those of site/.
+  const candidates = [path, `${path}.md`, `${path.replace(/^site\//, "docs/")}.md`];
+  return candidates.find((candidate) => PAGES.has(candidate)) ?? candidates[0];
+}
+
+suite("links", () => {
+  for (const [page, text] of PAGES) {
+    test(page, () => {
+      for (const link of linksOf(text)) {
+        if (/^https?:/.test(link)) {
+          assert.ok(URL.canParse(link), link);
+          continue;
+        }
+        const [target, anchor] = link.split("#");
+        const file = target === "" ? page : fileOf(page, target);
+        if (file === null) continue;
+        assert.ok(existsSync(join(ROOT, file)), `${link}: there is no ${file}`);
+        if (anchor === undefined || !file.endsWith(".md")) continue;
+        const anchors = anchorsOf(readFileSync(join(ROOT, file), "utf8"));
+        assert.ok(anchors.has(anchor), `${link}: ${file} has ${[...anchors].join(", ")}`);
+      }
+    });
+  }
+});
