@@ -5,12 +5,18 @@ readArguments(`Usage: npm test
 Every check. Each one is also a command of its own:
   npm run check         types, lint and format
   npm run test:package  build, pack, publint, attw, install the tarball, run the examples with it
+  npm run site          the documentation site: pages, links, API
   npm run test:unit     all node tests: layer order, units, contracts, properties, traces, command line,
                         examples, small benchmarks`);
 
 // The node tests come last, so that their totals are the end of the output.
-const STEPS = ["check", "package", "unit"] as const;
-const COMMANDS = { check: "npm run check", package: "npm run test:package", unit: "npm run test:unit" };
+const STEPS = ["check", "package", "site", "unit"] as const;
+const COMMANDS = {
+  check: "npm run check",
+  package: "npm run test:package",
+  site: "npm run site",
+  unit: "npm run test:unit",
+};
 
 const failed: string[] = [];
 STEPS.forEach((step, index) => {

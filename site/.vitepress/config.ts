@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import { defineConfig } from "vitepress";
 
 /** Pages that come from docs/ and may be there or not yet. */
@@ -9,8 +9,13 @@ const there = <T extends { link: string }>(items: T[]): T[] =>
     ({ link }) => existsSync(join(SOURCE, `${link}.md`)) || existsSync(join(SOURCE, link, "index.md")),
   );
 
-const MODULES = existsSync(join(SOURCE, "api"))
-  ? readdirSync(join(SOURCE, "api"), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+/** Folders of the API that are a module, as `drivers/zbud`. */
+const API = join(SOURCE, "api");
+const MODULES = existsSync(API)
+  ? readdirSync(API, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name === "index.md" && entry.parentPath !== API)
+      .map((entry) => relative(API, entry.parentPath).split(sep).join("/"))
+      .sort()
   : [];
 
 const GUIDE = [
@@ -51,6 +56,7 @@ export default defineConfig({
   description:
     "Compressed memory for JavaScript: more data in the same RAM, off the heap, within a hard limit.",
   lang: "en",
+  head: [["link", { rel: "icon", href: "data:," }]],
   // Works at any address, from a folder of another site too.
   base: process.env.SITE_BASE ?? "/",
   outDir: "../dist",
@@ -65,7 +71,15 @@ export default defineConfig({
       { text: "API", link: "/api/" },
     ],
     sidebar: {
-      "/api/": [{ text: "API", items: MODULES.map(({ name }) => ({ text: name, link: `/api/${name}/` })) }],
+      "/api/": [
+        {
+          text: "API",
+          items: MODULES.map((name) => ({
+            text: name === "index" ? "zbud" : `zbud/${name}`,
+            link: `/api/${name}/`,
+          })),
+        },
+      ],
       "/": GUIDE,
     },
     outline: [2, 3],

@@ -67,7 +67,7 @@ suite("package.json", () => {
   });
 
   test("every command that the documentation names exists", () => {
-    for (const [path, text] of readTree(["README.md", "CONTRIBUTING.md", "docs"], [".md"])) {
+    for (const [path, text] of readTree(["README.md", "CONTRIBUTING.md", "docs", "site"], [".md"])) {
       for (const [, name] of text.matchAll(/\bnpm run ([\w:-]+)/g)) {
         assert.ok(name in MANIFEST.scripts, `${path}: npm run ${name}`);
       }

@@ -6,9 +6,12 @@ import { mountViewer } from "../viewer/mount.ts";
 
 const TRACE = "trace.jsonl";
 const OPERATIONS_A_SECOND = 100;
+/** Operations that are done when the page opens, so that there is something to see. */
+const BEGIN_AT = 1200;
 
 const response = await fetch(TRACE);
 const player = new TracePlayer(parseTrace(await response.text()));
 player.control({ do: "speed", value: OPERATIONS_A_SECOND });
+player.control({ do: "seek", value: BEGIN_AT });
 const root = document.getElementById("viewer") as HTMLElement;
 mountViewer(root, new LocalSource(player, "A recorded workload"));
