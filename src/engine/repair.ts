@@ -63,7 +63,12 @@ export function repairShard(shard: ShardBooks, companion: Companion | null): voi
     const row = order[i];
     const at = rows.at(row);
     words[at + STATE] &= ~STATE_WRITING;
-    if (!isLatest(shard, row)) continue;
+    const rival = rivalOf(shard, row);
+    if (rival !== 0) {
+      if (((words[at + VERSION] - words[rows.at(rival) + VERSION]) | 0) < 0) continue;
+      for (let piece = rival; piece !== 0; piece = words[rows.at(piece) + NEXT_PIECE]) inUse[piece] = 0;
+      shard.dropRow(rival);
+    }
     rows.link(row, shard.hashOfRow(row));
     shard.account(row, 1);
     inUse[row] = 1;
@@ -86,19 +91,14 @@ export function repairShard(shard: ShardBooks, companion: Companion | null): voi
   for (let i = 0; i < EPOCHS; i++) words[EPOCHS_AT + i] = (words[EPOCHS_AT + i] + 1) & 0x7fffffff;
 }
 
-/** Whether no entry of this name was linked yet; an earlier version that was is taken out again. */
-function isLatest(shard: ShardBooks, row: number): boolean {
+/** The entry of the same name that was linked before, or 0. */
+function rivalOf(shard: ShardBooks, row: number): number {
   const { rows, words, pieces } = shard;
   const at = rows.at(row);
   const prefixLength = words[at + NAME] & 0xffff;
   const prefix = new Uint8Array(prefixLength);
   pieces.read(row, 0, prefixLength, prefix, 0);
-  const [k0, k1] = [words[at + K0], words[at + K1]];
-  const other = shard.find(k0, k1, shard.hashOfRow(row), prefix, prefixLength);
-  if (other === 0) return true;
-  if (((words[at + VERSION] - words[rows.at(other) + VERSION]) | 0) < 0) return false;
-  shard.dropRow(other);
-  return true;
+  return shard.find(words[at + K0], words[at + K1], shard.hashOfRow(row), prefix, prefixLength);
 }
 
 /**

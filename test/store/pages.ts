@@ -20,3 +20,11 @@ export function makePage(index: number, version: number, bytes: number): Uint8Ar
   if (kind === 0) for (let at = 8; at < bytes; at++) page[at] = page[at & 7];
   return page;
 }
+
+/** Whether these are the bytes of some version of a page. */
+export function isPageOf(index: number, page: Uint8Array): boolean {
+  const view = new DataView(page.buffer, page.byteOffset);
+  return (
+    view.getUint32(0) === index && Buffer.compare(makePage(index, view.getUint32(4), page.length), page) === 0
+  );
+}

@@ -42,7 +42,7 @@ const HARMLESS = [
 ];
 
 /** Which functions get points: all but some, or only some. */
-type Where = Record<string, { all: boolean; names: readonly string[] }>;
+export type Where = Record<string, { all: boolean; names: readonly string[] }>;
 
 const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
   zbud: {
@@ -105,13 +105,20 @@ const HOOK = "globalThis.zbudPoint";
 
 /** Writes the copy, in one file, into a folder. */
 export async function instrument(folder: string, driver: DriverName = "zbud"): Promise<Instrumented> {
-  const points: Point[] = [];
+  const file = join(folder, "pool.mjs");
   const where = { ...DRIVERS_WHERE[driver], ...WHERE };
+  const points = await buildWithPoints(join(ROOT, `src/drivers/${driver}/${driver}-pool.ts`), where, file);
+  return { driver, module: pathToFileURL(file).href, points };
+}
+
+/** Writes a module and all that it imports to one file, with points in the chosen files. Gives the points. */
+export async function buildWithPoints(input: string, where: Where, file: string): Promise<Point[]> {
+  const points: Point[] = [];
   const texts = new Map(
     Object.entries(where).map(([path, which]) => [join(ROOT, path), withPoints(path, which, points)]),
   );
   const build = await rolldown({
-    input: join(ROOT, `src/drivers/${driver}/${driver}-pool.ts`),
+    input,
     platform: "node",
     plugins: [
       {
@@ -123,10 +130,9 @@ export async function instrument(folder: string, driver: DriverName = "zbud"): P
       },
     ],
   });
-  const file = join(folder, "pool.mjs");
   await build.write({ file, format: "esm", codeSplitting: false });
   await build.close();
-  return { driver, module: pathToFileURL(file).href, points };
+  return points;
 }
 
 /** The text of a file with a call before each statement of the chosen functions, and at each block's end. */

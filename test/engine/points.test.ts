@@ -1,0 +1,307 @@
+/**
+ * A thread is cut off between any two statements of the engine: every operation ends there for ever, and the
+ * shard is repaired as by whoever takes the lock from a dead thread; also a repair that is cut off itself.
+ *
+ * The cut is an exception, which nothing in the engine catches but to leave its lock to nobody: what it leaves
+ * in the shared buffers is what a dead thread leaves.
+ */
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { pathToFileURL } from "node:url";
+import { Prng } from "../../src/base/index.ts";
+import type { EngineOptions, EntryAttributes } from "../../src/engine/index.ts";
+import { buildWithPoints, type Point, type Where } from "../threads/instrument.ts";
+import type * as Entry from "./points-entry.ts";
+
+const all = (...names: string[]): Where[string] => ({ all: true, names: ["constructor", ...names] });
+/** Functions left out change nothing, or make the buffers before anybody else has them. */
+const WHERE: Where = {
+  "src/engine/shard.ts": all("verify", "trim", "usePool", "isIdle", "forgetWriting", "mayEvict", "unsettled"),
+  "src/engine/books.ts": all("enter", "leave", "abandon", "repair", "isCurrent", "describe", "describeWhole"),
+  "src/engine/rows.ts": all("format", "at", "find", "last", "before", "stateOf"),
+  "src/engine/pieces.ts": all("handleOf", "poolOf", "read", "startsWith"),
+  "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
+  "src/engine/repair.ts": all(),
+  "src/drivers/zbud/allocator.ts": all("find", "place", "close", "trim", "objects", "stats", "snapshot"),
+};
+
+type Hooked = { zbudPoint?: ((point: number) => void) | undefined };
+const hooked = globalThis as Hooked;
+
+class Death extends Error {}
+
+/** Names of a scene: some plain, some with a prefix, one same-filled, one of several objects, some that expire. */
+const NAMES = 24;
+const NONE = new Uint8Array(0);
+
+function makeValue(id: number, version: number): Uint8Array {
+  const value = new Uint8Array(id % 7 === 0 ? 9000 : 300 + 61 * id);
+  if (id % 5 === 3) return value.fill(id + version);
+  const prng = new Prng(id * 100 + version + 1);
+  for (let i = 0; i < value.length; i++) value[i] = prng.chance(0.5) ? prng.below(256) : id;
+  return value;
+}
+
+describe("an engine's operation that is cut off anywhere", () => {
+  const folder = mkdtempSync(join(tmpdir(), "zbud-engine-points-"));
+  const visited = new Set<number>();
+  let entry: typeof Entry;
+  let points: Point[];
+
+  before(async () => {
+    const file = join(folder, "engine.mjs");
+    points = await buildWithPoints(join(import.meta.dirname, "points-entry.ts"), WHERE, file);
+    entry = (await import(pathToFileURL(file).href)) as typeof Entry;
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** An engine with entries in it, and what is done to it. */
+  function stage(options: Partial<EngineOptions>) {
+    const settings = {
+      maxBytes: 130_000,
+      averageBytes: 900,
+      shared: true,
+      shards: 1,
+      expiry: true,
+      ...options,
+    };
+    const opened = entry.openEngine(settings);
+    const engine = new entry.Engine(settings, opened);
+    const attributes: EntryAttributes = entry.entryAttributes();
+    const put = (id: number, version: number, now = 0): string => {
+      const value = makeValue(id, version);
+      attributes.prefix = new Uint8Array(id % 3 === 0 ? 10 : 0).fill(id);
+      attributes.prefixLength = attributes.prefix.length;
+      attributes.expiresAt = id % 4 === 1 ? 100 + id : 0;
+      return engine.put(id % 3 === 0 ? 1 : id, 0, value, value.length, attributes, now);
+    };
+    const nameOf = (id: number): [number, number, Uint8Array, number] => {
+      const prefix = id % 3 === 0 ? new Uint8Array(10).fill(id) : NONE;
+      return [id % 3 === 0 ? 1 : id, 0, prefix, prefix.length];
+    };
+    for (let id = 1; id <= NAMES; id++) put(id, 0);
+    return { engine, opened, put, nameOf };
+  }
+  type Stage = ReturnType<typeof stage>;
+
+  /** Every entry that is there has its value, the old one or the new; those that nobody touched are there. */
+  function check({ engine, nameOf }: Stage, kept: ReadonlySet<number>): void {
+    engine.verify();
+    const into = new Uint8Array(10_000);
+    for (let id = 1; id <= NAMES + 1; id++) {
+      const isThere = engine.lookup(...nameOf(id), 0, false);
+      if (!isThere) {
+        assert.ok(!kept.has(id), `entry ${id} is lost`);
+        continue;
+      }
+      const found = into.subarray(0, engine.decode(into));
+      const isRight = [0, 1].some((version) => Buffer.compare(found, makeValue(id, version)) === 0);
+      assert.ok(isRight, `entry ${id} has other bytes`);
+    }
+  }
+
+  /** As whoever takes the lock over does it. */
+  function takeOver({ opened }: Stage): void {
+    for (const shard of opened.shards) shard.repair();
+    opened.header.fill(0, 16, 16 + 16 * opened.shards.length);
+  }
+
+  function run(work: () => void, stopAt: number): number[] {
+    const trail: number[] = [];
+    hooked.zbudPoint = (point) => {
+      if (trail.push(point) === stopAt) throw new Death();
+    };
+    try {
+      work();
+      assert.equal(stopAt, 0, "the way is always the same");
+    } catch (error) {
+      if (!(error instanceof Death)) throw error;
+    } finally {
+      hooked.zbudPoint = undefined;
+    }
+    return trail;
+  }
+
+  /** The first and the last time at each point, and a sample. */
+  function timesOf(trail: readonly number[], every: number): number[] {
+    return trail.flatMap((point, i) => {
+      const isWanted =
+        trail.indexOf(point) === i || trail.lastIndexOf(point) === i || i % every === every - 1;
+      return isWanted ? [i + 1] : [];
+    });
+  }
+
+  const full = { maxBytes: 85_000, averageBytes: 900 };
+  const scenes: [string, Partial<EngineOptions>, (stage: Stage) => void][] = [
+    ["a new value", {}, ({ put }) => put(NAMES + 1, 0)],
+    ["values of many objects, which evict others", full, ({ put }) => [7, 28, 35].map((id) => put(id, 1))],
+    ["a value in place of another", {}, ({ put }) => put(5, 1)],
+    ["with a prefix, expiring", {}, ({ put }) => put(9, 1)],
+    ["same-filled", {}, ({ put }) => put(8, 1)],
+    ["kept as it is", { codec: "none" }, ({ put }) => put(5, 1)],
+    ["due entries go first", full, ({ put }) => [28, 35, 42].map((id) => put(id, 1, 110))],
+    ["by page", { ...full, order: "page" }, ({ put }) => [28, 35, 42].map((id) => put(id, 1))],
+    ["few entries", { entriesMax: 10 }, ({ put }) => put(5, 1)],
+    [
+      "what may not go, stays",
+      full,
+      ({ engine, put }) => {
+        engine.setHooks({ onEvict: ({ k0 }) => k0 % 2 === 0 });
+        for (const id of [28, 35, 42]) put(id, 1);
+      },
+    ],
+    [
+      "removal",
+      {},
+      ({ engine, nameOf }) => {
+        engine.remove(...nameOf(7));
+        engine.remove(...nameOf(9));
+        engine.remove(...nameOf(8));
+      },
+    ],
+    [
+      "a lookup that touches, one that finds an entry due",
+      {},
+      ({ engine, nameOf }) => {
+        engine.lookup(...nameOf(3), 0, true);
+        engine.lookup(...nameOf(5), 200, true);
+      },
+    ],
+    [
+      "expiry",
+      {},
+      ({ engine, nameOf }) => {
+        engine.setExpiry(...nameOf(2), 50);
+        engine.setExpiry(...nameOf(5), 0);
+        engine.expire(110, 10);
+      },
+    ],
+    ["recompression", {}, ({ engine }) => engine.recompress(engine.addCodec(strong()), 30)],
+    [
+      "writeback",
+      {},
+      ({ engine }) => {
+        const taken: [number, number][] = [];
+        const take = (found: { row: number; version: number }): void => {
+          taken.push([found.row, found.version]);
+        };
+        engine.startWriteback(0, 3, take, () => {});
+        for (const [row, version] of taken) engine.endWriteback(0, row, version, "clean");
+        engine.startWriteback(
+          0,
+          6,
+          () => {},
+          () => {},
+        );
+        engine.startWritebackOf(
+          0,
+          engine.rowsOf(0).subarray(0, 6),
+          () => {},
+          () => {},
+        );
+        engine.removeRow(0, engine.rowsOf(0)[0], engine.rowsOf(0)[1]);
+      },
+    ],
+    ["shrinking", {}, ({ engine }) => engine.shrink(10_000, 0)],
+    ["clearing", {}, ({ engine }) => engine.clear()],
+  ];
+
+  /** A codec that makes less of most values: it drops what `makeValue` repeats. */
+  function strong() {
+    return {
+      name: "strong",
+      id: 200,
+      maxCompressedLength: (n: number) => n,
+      compress: (source: Uint8Array, target: Uint8Array): number => {
+        target[0] = source[0];
+        new DataView(target.buffer, target.byteOffset).setUint16(2, source.length);
+        kept.set(`${source[0]} ${source.length}`, source.slice());
+        return 4;
+      },
+      decompress: (source: Uint8Array, target: Uint8Array): number => {
+        const length = new DataView(source.buffer, source.byteOffset).getUint16(2);
+        target.set(kept.get(`${source[0]} ${length}`) ?? NONE);
+        return length;
+      },
+    };
+  }
+  const kept = new Map<string, Uint8Array>();
+
+  for (const [name, options, work] of scenes) {
+    it(name, () => {
+      const rehearsal = stage(options);
+      const before = new Set<number>();
+      const idsOf = (of: Stage): number[] =>
+        Array.from({ length: NAMES }, (_, i) => i + 1).filter((id) =>
+          of.engine.contains(...of.nameOf(id), 0),
+        );
+      for (const id of idsOf(rehearsal)) before.add(id);
+      const trail = run(() => work(rehearsal), 0);
+      // What the whole operation keeps, a part of it keeps; but for values that it was to replace.
+      const versions = name.includes("lookup") || name === "recompression";
+      const keptIds = new Set(idsOf(rehearsal).filter((id) => before.has(id) && (versions || !touched(id))));
+      assert.ok(trail.length > 0);
+      for (const time of timesOf(trail, 200)) {
+        const point = trail[time - 1];
+        visited.add(point);
+        const one = stage(options);
+        try {
+          run(() => work(one), time);
+          takeOver(one);
+          check(one, keptIds);
+          assert.match(one.put(2, 1), /stored|replaced/);
+          check(one, new Set());
+        } catch (cause) {
+          throw new Error(`cut off at ${points[point].where}, point ${time} of its way`, { cause });
+        }
+      }
+    });
+  }
+
+  /** Names that some scene stores anew: between the old value and the new there is none. */
+  function touched(id: number): boolean {
+    return [5, 7, 8, 9, 14, 21].includes(id);
+  }
+
+  it("a repair that is cut off is repaired", () => {
+    const make = (): Stage => {
+      const one = stage(full);
+      // Cut off in the middle of a removal, which leaves links broken.
+      const trail = run(() => one.engine.remove(...one.nameOf(16)), 0);
+      const two = stage(full);
+      run(() => two.engine.remove(...two.nameOf(16)), Math.ceil(trail.length / 2));
+      return two;
+    };
+    const rehearsal = make();
+    const trail = run(() => takeOver(rehearsal), 0);
+    const kept = new Set(
+      Array.from({ length: NAMES }, (_, i) => i + 1).filter((id) =>
+        rehearsal.engine.contains(...rehearsal.nameOf(id), 0),
+      ),
+    );
+    for (const time of timesOf(trail, 200)) {
+      visited.add(trail[time - 1]);
+      const one = make();
+      try {
+        run(() => takeOver(one), time);
+        takeOver(one);
+        check(one, kept);
+      } catch (cause) {
+        throw new Error(`repair cut off at ${points[trail[time - 1]].where}`, { cause });
+      }
+    }
+  });
+
+  it("nearly every point was visited", () => {
+    const missed = points.filter((_, point) => !visited.has(point)).map(({ where }) => where);
+    const own = missed.filter((where) => where.startsWith("src/engine/"));
+    console.log(
+      `${visited.size} of ${points.length} points; of the engine's own were missed: ${own.join(", ")}`,
+    );
+    assert.ok(own.length < points.length / 10, own.join("\n"));
+  });
+});
