@@ -32,7 +32,7 @@ for (let version = seed * 1000; Atomics.load(control, 0) === 1; version++) {
     store.invalidate(index);
   } else if (prng.chance(0.05)) {
     store.shrink(8192);
-  } else if (prng.chance(0.05)) {
+  } else if (version % 20 === 0) {
     store.recompress("deflate", 2);
   }
   Atomics.add(control, 1 + number, 1);
