@@ -1,3 +1,4 @@
+import type { PoolSnapshot } from "../zpool/index.ts";
 import type {
   CacheKey,
   CacheStats,
@@ -136,6 +137,9 @@ export interface Cache<V> {
 
   /** Counts of all threads, in one cheap call. */
   stats(): CacheStats;
+
+  /** The pages beneath as of one pool, for a viewer: no keys and no stored bytes. Walks everything. */
+  snapshot(): PoolSnapshot;
   /** @throws {ZbudError} `ECORRUPT` if the cache's books contradict each other: a bug in it. Walks everything. */
   verify(): void;
   /** Puts right what threads left half done that are gone. It is also done by whoever finds it. */

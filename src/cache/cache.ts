@@ -1,4 +1,5 @@
 import { checkBytes, show, ZbudError } from "../base/index.ts";
+import type { PoolSnapshot } from "../zpool/index.ts";
 import type { Cache } from "./api.ts";
 import { Counter } from "./control.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
@@ -288,6 +289,10 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       tierWritesFailed: control.counted(Counter.tierWritesFailed),
       ...this.#loads.counts,
     };
+  }
+
+  snapshot(): PoolSnapshot {
+    return this.#open().engine.snapshot();
   }
 
   verify(): void {

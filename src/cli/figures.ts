@@ -1,5 +1,5 @@
 import { bytesText, countText } from "../base/index.ts";
-import { nameText, type Tick, valueText } from "../viewer/index.ts";
+import { isBytes, nameText, type Tick, valueText } from "../viewer/index.ts";
 import { printable } from "./printable.ts";
 import type { Style } from "./style.ts";
 import { type Column, chartLines, tableLines } from "./table.ts";
@@ -46,6 +46,6 @@ export function figureLines(
 function rateText(name: string, value: number, rate: number): string {
   if (!Number.isInteger(value) || Math.abs(rate) < 0.05) return "";
   const size = Math.abs(rate);
-  const text = /bytes/i.test(name) ? bytesText(size) : size < 10 ? size.toFixed(1) : countText(size);
+  const text = isBytes(name) ? bytesText(size) : size < 10 ? size.toFixed(1) : countText(size);
   return `${rate > 0 ? "+" : "-"}${text}`;
 }

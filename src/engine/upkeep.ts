@@ -1,9 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { copyBytes, fillWith, show, ZbudError } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
+import type { PoolSnapshot } from "../zpool/index.ts";
 import { DELETED, type Draft, EVICTED, EXPIRED } from "./books.ts";
 import { CodecTable } from "./codec-table.ts";
 import type { OpenEngine } from "./open.ts";
+import { onePool } from "./pages.ts";
 import type { Shard } from "./shard.ts";
 import { statsOf } from "./stats.ts";
 import {
@@ -226,6 +228,18 @@ export class EngineUpkeep {
   stats(): EngineStats {
     this.check();
     return statsOf(this.#shards, this.opened.shape.maxBytes, this.opened.header.byteLength);
+  }
+
+  /**
+   * The pages of all pools as of one, for a viewer: no stored bytes. `lru` is empty where entries go in an order of
+   * their own. Walks everything, and holds up the other threads shard by shard meanwhile.
+   */
+  snapshot(): PoolSnapshot {
+    this.check();
+    const snapshots = this.#shards.flatMap((shard) =>
+      this.locked(shard, () => shard.pools.flatMap((pool) => (pool === null ? [] : [pool.pool.snapshot()]))),
+    );
+    return onePool(snapshots, this.opened.shape.order === "page");
   }
 
   /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */

@@ -2,6 +2,7 @@
 import { show, ZbudError } from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import type { Engine, OnEvict } from "../engine/index.ts";
+import type { PoolSnapshot } from "../zpool/index.ts";
 import { IdleWork } from "./idle.ts";
 import { openEngine } from "./open.ts";
 import {
@@ -16,6 +17,17 @@ import { statsOf } from "./stats.ts";
 import { Tallies } from "./tallies.ts";
 import type { PageStoreStats, SharedPageStore, ShrunkStore, WaitOptions } from "./types.ts";
 import { Writeback } from "./writeback.ts";
+
+/** What a store without memory of its own has. */
+const NO_PAGES: PoolSnapshot = {
+  type: "none",
+  pageSize: 0,
+  maxPages: 0,
+  pages: [],
+  lists: [],
+  lru: [],
+  free: [],
+};
 
 /** What a store can be given instead of its own. */
 export interface StoreParts {
@@ -152,6 +164,15 @@ export class StoreUpkeep {
   stats(): PageStoreStats {
     this.check();
     return statsOf(this.engine?.stats() ?? null, this.tallies, this.shape);
+  }
+
+  /**
+   * The pages of the pools beneath as of one pool, for a viewer: no stored bytes. `lru` is empty unless `order` is
+   * `"page"`. Walks everything.
+   */
+  snapshot(): PoolSnapshot {
+    this.check();
+    return this.engine?.snapshot() ?? NO_PAGES;
   }
 
   /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */

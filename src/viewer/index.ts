@@ -18,4 +18,4 @@ export type {
   ViewedSnapshot,
 } from "./types.ts";
 export { type Viewer, type ViewerAddress, type ViewerOptions, viewer } from "./viewer.ts";
-export { nameText, valueText } from "./words.ts";
+export { isBytes, nameText, valueText } from "./words.ts";

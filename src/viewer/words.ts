@@ -12,8 +12,13 @@ export function nameText(name: string): string {
 
 /** A figure as its name says what it is: bytes, a time, a share, a count. */
 export function valueText(name: string, value: number): string {
-  if (/bytes/i.test(name)) return bytesText(value);
+  if (isBytes(name)) return bytesText(value);
   if (/Ns\b|Ns[.A-Z]|latency/.test(name)) return value === 0 ? "–" : timeText(value);
   if (!Number.isInteger(value)) return value.toFixed(value < 10 ? 3 : 1);
   return countText(value);
+}
+
+/** Also those of zswap and zram, whose names say it their own way. */
+export function isBytes(name: string): boolean {
+  return /bytes|Size$|^mem[A-Z]/i.test(name);
 }

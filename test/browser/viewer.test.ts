@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { Prng } from "../../src/base/index.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
 import { createZpool, type Handle, ZbudPool, type Zpool, zpoolTypes } from "../../src/index.ts";
+import { PageStore } from "../../src/store/index.ts";
 import { parseTrace } from "../../src/trace/index.ts";
 import { TracePlayer, type Viewer, viewer } from "../../src/viewer/index.ts";
 import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./chromium.ts";
@@ -108,8 +110,8 @@ suite("the viewer in a browser", () => {
       const live = fill(pool, 250, 1);
       for (const handle of live.filter((_, i) => i % 4 === 0)) pool.free(handle);
       const { page, complaints, close } = await openPage(browser, await serve(pool));
-      assert.equal(await page.locator("h1").textContent(), `${type} pool`);
       await reads(page, ".facts", new RegExp(`^${pool.totalPages} pages`));
+      assert.equal(await page.locator("h1").textContent(), `${type} pool`);
       assert.equal(await page.locator(".player").isVisible(), false);
       const snapshot = pool.snapshot();
       assert.equal(await page.locator(".lists li").count(), snapshot.lists.length);
@@ -233,6 +235,37 @@ suite("the viewer in a browser", () => {
     pool.close();
   });
 
+  test("a page store and a cache: the pages beneath, counters and latencies", async () => {
+    const store = new PageStore({ maxBytes: 8 << 20, order: "page" });
+    const cache = new CompressedCache<string>({ maxBytes: "8MiB", shards: 4 });
+    const page = new Uint8Array(4096);
+    const prng = new Prng(5);
+    for (let i = 0; i < 500; i++) {
+      page.fill(i);
+      for (let at = 0; at < 700; at++) page[at] = prng.below(256);
+      store.store(i, page);
+      store.load(i, page);
+      cache.set(`key ${i}`, `value ${i} `.repeat(100 + i) + page.join());
+    }
+    for (const [name, watched, wanted] of [
+      ["store", store, /stored pages/],
+      ["cache", cache, /^entries/],
+    ] as const) {
+      const { page, complaints, close } = await openPage(browser, await serve(watched, { title: name }));
+      const { pages } = watched.snapshot();
+      assert.ok(pages.length > 10);
+      await reads(page, ".facts", new RegExp(`^${pages.length} pages`));
+      await reads(page, ".counters tr", wanted);
+      assert.ok((await inked(page)).pixels > 1000);
+      if (name === "store") await reads(page, "figcaption", /load latency/);
+      await keepPicture(page, `viewer-${name}`);
+      assert.deepEqual(complaints, []);
+      await close();
+    }
+    await store.close();
+    cache.close();
+  });
+
   test("something with counters alone shows counters alone", async () => {
     let hits = 0;
     const cache = {
@@ -245,7 +278,7 @@ suite("the viewer in a browser", () => {
       browser,
       await serve(cache, { title: "<b>cache</b>" }),
     );
-    assert.equal(await page.locator("h1").textContent(), "<b>cache</b>");
+    await reads(page, "h1", /^<b>cache<\/b>$/);
     await reads(page, ".counters tr", /^hits/);
     assert.equal(await page.locator(".map").isVisible(), false);
     await reads(page, "figcaption", /load latency/);

@@ -1,7 +1,7 @@
 import uPlot from "uplot";
 import { countText } from "../../src/base/words.ts";
 import type { Tick } from "../../src/viewer/types.ts";
-import { nameText, valueText } from "../../src/viewer/words.ts";
+import { isBytes, nameText, valueText } from "../../src/viewer/words.ts";
 import { colorOf, onScheme } from "../shared/colors.ts";
 import { button, el } from "../shared/dom.ts";
 
@@ -99,7 +99,7 @@ export class Counters {
     if (before === undefined || from === now || !Number.isInteger(before)) return "";
     const rate = (values[values.length - 1] - before) / (times[now] - times[from]);
     if (Math.abs(rate) < 0.05) return "";
-    return `${rate > 0 ? "+" : "−"}${/bytes/i.test(name) ? valueText(name, Math.abs(Math.round(rate))) : countText(Math.abs(rate))}`;
+    return `${rate > 0 ? "+" : "−"}${isBytes(name) ? valueText(name, Math.abs(Math.round(rate))) : countText(Math.abs(rate))}`;
   }
 
   #make(name: string): Counter {
