@@ -79,11 +79,16 @@ function sameFilled(page: Buffer): boolean {
   return page.subarray(8).equals(page.subarray(0, -8));
 }
 
-/** The type declarations of Node and of the compiler of AssemblyScript's library: code with comments. */
-function sourceText(): Buffer {
+/**
+ * The type declarations of Node and of the compiler of AssemblyScript's library: code with comments.
+ *
+ * @param packages - whose declarations come behind these.
+ */
+export function sourceText(packages: readonly string[] = []): Buffer {
   const folders = [
     dirname(require.resolve("@types/node/package.json")),
     join(dirname(require.resolve("assemblyscript/package.json")), "std/assembly"),
+    ...packages.map((name) => dirname(require.resolve(`${name}/package.json`))),
   ];
   const files = folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: "utf8" })

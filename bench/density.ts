@@ -9,7 +9,7 @@ import { type Handle, Prng } from "../src/base/index.ts";
 import { type Codec, getCodec } from "../src/codecs/index.ts";
 import { fitPageSizes } from "../src/drivers/index.ts";
 import { type CreateZpoolOptions, createZpool, hasZpoolDriver, type Zpool } from "../src/zpool/index.ts";
-import { realData, spread } from "./codec-data.ts";
+import { realData, sourceText, spread } from "./codec-data.ts";
 import type { BenchOptions, Row } from "./harness.ts";
 
 const SUITE = "density";
@@ -17,6 +17,9 @@ const KIB = 1024;
 const EVICTIONS = 1000;
 /** Page sizes are fitted to so many of the sizes, as a user would. */
 const SAMPLE = 5000;
+
+/** Declarations besides those that other suites use: of the browsers' interfaces, and of a large package. */
+const MORE_TEXT = [`@typescript/typescript-${process.platform}-${process.arch}`, "playwright-core"];
 
 /** One kind of data, compressed in one way. */
 interface Sizes {
@@ -49,15 +52,17 @@ interface Held {
 type Moment = "full" | "half freed";
 
 export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
-  const data = await realData((quick ? 512 : 16 * KIB) * KIB, log);
-  data.set("JSON", spread(jsonText(), (quick ? 512 : 16 * KIB) * KIB));
+  const bytes = (quick ? 512 : 6 * KIB) * KIB;
+  const data = await realData(quick ? bytes : 3 * KIB * KIB, log);
+  data.set("source text", spread(sourceText(MORE_TEXT), bytes));
+  data.set("JSON", spread(jsonText(), bytes));
   const objects = quick ? 2000 : 100_000;
   const rows: Row[] = [];
-  for (const [kind, bytes] of data) {
+  for (const [kind, content] of data) {
     for (const codec of ["lz4", "zstd"]) {
       for (const unit of [4096, 16_384]) {
         log(`${kind}, ${codec}, ${unit / KIB} KiB units`);
-        const sizes = compressedSizes(getCodec(codec), bytes, unit);
+        const sizes = compressedSizes(getCodec(codec), content, unit);
         rows.push(...rowsOf({ kind, codec, unit, ...sizes }, objects, seed));
       }
     }

@@ -3,6 +3,7 @@
  * text; the text that it replaces must be there once, so a bug that the code has outgrown is noticed too.
  */
 
+import { LADDER_BUGS } from "./ladder-bugs.ts";
 import { SLOTS_BUGS } from "./slots-bugs.ts";
 import { ZSMALLOC_BUGS } from "./zsmalloc-bugs.ts";
 
@@ -24,6 +25,7 @@ const PLACES = "src/drivers/zbud/places.ts";
 const ZPOOL = "src/zpool/zpool.ts";
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
+  ...LADDER_BUGS,
   {
     name: "a page is put at the tail of its list, not at the head",
     file: ALLOCATOR,

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { rolldown } from "rolldown";
 import { parseAst } from "rolldown/parseAst";
 import { identifier, isNode, lineOf, ROOT, type SyntaxNode } from "../meta/sources.ts";
-import type { DriverName } from "./pools.ts";
+import { DRIVERS, type DriverName } from "./pools.ts";
 
 /** One place where a thread may stop. */
 export interface Point {
@@ -48,6 +48,16 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
   zbud: {
     "src/drivers/zbud/allocator.ts": { all: true, names: HARMLESS },
     "src/drivers/zbud/repair.ts": { all: true, names: [] },
+  },
+  ladder: {
+    "src/drivers/zbud/ladder-allocator.ts": { all: true, names: HARMLESS },
+    "src/drivers/zbud/segments.ts": {
+      all: true,
+      names: ["constructor", "of", "indexOf", "firstRowOf", "trim", "stepOf", "headOf"],
+    },
+    "src/drivers/zbud/lists.ts": { all: true, names: [] },
+    "src/drivers/zbud/rungs.ts": { all: true, names: ["rungsAlive"] },
+    "src/drivers/zbud/ladder-repair.ts": { all: true, names: [] },
   },
   slots: {
     "src/drivers/slots/allocator.ts": {
@@ -107,7 +117,7 @@ const HOOK = "globalThis.zbudPoint";
 export async function instrument(folder: string, driver: DriverName = "zbud"): Promise<Instrumented> {
   const file = join(folder, "pool.mjs");
   const where = { ...DRIVERS_WHERE[driver], ...WHERE };
-  const points = await buildWithPoints(join(ROOT, `src/drivers/${driver}/${driver}-pool.ts`), where, file);
+  const points = await buildWithPoints(join(ROOT, `src/drivers/${DRIVERS[driver].poolFile}`), where, file);
   return { driver, module: pathToFileURL(file).href, points };
 }
 

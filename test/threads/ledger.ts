@@ -193,7 +193,9 @@ export function finishPool(pool: ObjectPool, known: Iterable<Handle> = []): void
   pool.verify();
   assert.equal(pool.pageCount, 0, "every object was freed, so no page is in use");
   assert.equal(pool.stats().objects, 0);
-  const { maxPages, maxObjects } = pool.shape;
+  // With pages of several sizes: all memory in the largest, whose gaps take small objects then.
+  const { maxPages: pagesMost, maxBytes, pageSize, maxObjects } = pool.shape;
+  const maxPages = maxBytes === undefined ? pagesMost : maxBytes / pageSize;
   // In size classes an object needs a row, and a small one a page of its own, of which none is left then.
   const most = moves(pool) ? Math.min(maxPages, Number(maxObjects)) : maxPages;
   // Leaves room for one that is small.

@@ -112,7 +112,7 @@ export class Playhouse {
       const rehearsal = jobOf(own, same, 0);
       this.#helper.postMessage(rehearsal);
       const trail = trailOf(await messageOf(this.#helper));
-      const file = `/${this.#copy.driver}/allocator.ts`;
+      const file = `/${DRIVERS[this.#copy.driver].allocatorFile}`;
       stopAt =
         1 +
         trail.findLastIndex((each) => {

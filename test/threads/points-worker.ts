@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
+import type { ZbudLadder } from "../../src/drivers/zbud/index.ts";
 import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
 import type { PoolClass } from "./pools.ts";
 
@@ -11,9 +12,11 @@ export type Act =
   | { do: "free"; handle: Handle }
   /** The handler frees those named and refuses the others. `stops`: it stops for ever in its last call. */
   | { do: "reclaim"; frees: Handle[]; stops?: boolean }
-  | { do: "attach" | "recover" | "verify" | "close" }
   /** `moves`: at most so many. */
-  | { do: "compact"; moves?: number };
+  | { do: "compact"; moves?: number }
+  /** Of a ladder. */
+  | { do: "refit"; pageSizes: number[] }
+  | { do: "attach" | "recover" | "verify" | "close" };
 
 export interface Job {
   shared: SharedPool;
@@ -100,6 +103,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
       else if (act.do === "recover") pool.recover();
       else if (act.do === "verify") pool.verify();
       else if (act.do === "compact") pool.compact(act.moves);
+      else if (act.do === "refit") (pool as unknown as ZbudLadder).refit(act.pageSizes);
       else if (act.do === "close") pool.close();
     }
   } finally {

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type Instrumented, instrument } from "./instrument.ts";
+import { LADDER_SCENES } from "./ladder-scenes.ts";
 import { Playhouse } from "./playhouse.ts";
 import type { DriverName } from "./pools.ts";
 import { SCENES, type Scene } from "./scenes.ts";
@@ -22,6 +23,7 @@ const EVERY = process.env.ZBUD_POINTS === "every";
 const SAMPLE = 24;
 
 stopsAnywhere("zbud", SCENES);
+stopsAnywhere("ladder", LADDER_SCENES);
 stopsAnywhere("slots", SLOTS_SCENES);
 stopsAnywhere("zsmalloc", ZSMALLOC_SCENES);
 

@@ -1,7 +1,7 @@
 /** The pools that threads are tested with, by driver. */
 
 import { SlotsPool } from "../../src/drivers/slots/index.ts";
-import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { ZbudLadder, ZbudPool } from "../../src/drivers/zbud/index.ts";
 import { ZsmallocPool } from "../../src/drivers/zsmalloc/index.ts";
 import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
 
@@ -17,20 +17,49 @@ export interface PoolClass {
 export interface ThreadDriver {
   /** Name of the class of its pools. */
   className: string;
+  /** Under src/drivers: where the class is, and its allocator. */
+  poolFile: string;
+  allocatorFile: string;
   pool: PoolClass;
 }
 
-export type DriverName = "zbud" | "slots" | "zsmalloc";
+export type DriverName = "zbud" | "ladder" | "slots" | "zsmalloc";
 
 export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
-  zbud: { className: "ZbudPool", pool: ZbudPool as unknown as PoolClass },
-  slots: { className: "SlotsPool", pool: SlotsPool as unknown as PoolClass },
-  zsmalloc: { className: "ZsmallocPool", pool: ZsmallocPool as unknown as PoolClass },
+  zbud: {
+    className: "ZbudPool",
+    poolFile: "zbud/zbud-pool.ts",
+    allocatorFile: "zbud/allocator.ts",
+    pool: ZbudPool as unknown as PoolClass,
+  },
+  ladder: {
+    className: "ZbudLadder",
+    poolFile: "zbud/zbud-ladder.ts",
+    allocatorFile: "zbud/ladder-allocator.ts",
+    pool: ZbudLadder as unknown as PoolClass,
+  },
+  slots: {
+    className: "SlotsPool",
+    poolFile: "slots/slots-pool.ts",
+    allocatorFile: "slots/allocator.ts",
+    pool: SlotsPool as unknown as PoolClass,
+  },
+  zsmalloc: {
+    className: "ZsmallocPool",
+    poolFile: "zsmalloc/zsmalloc-pool.ts",
+    allocatorFile: "zsmalloc/allocator.ts",
+    pool: ZsmallocPool as unknown as PoolClass,
+  },
 };
 
 /** A pool that threads share. */
 export function makeShared(driver: DriverName, options: Record<string, unknown>): ObjectPool {
-  return new DRIVERS[driver].pool({ ...options, shared: true });
+  const { maxPages, pageSize, ...others } = options;
+  const sizes =
+    driver === "ladder"
+      ? { maxBytes: Number(maxPages) * Number(pageSize), pageSizes: [Number(pageSize) / 2, pageSize] }
+      : { maxPages, pageSize };
+  return new DRIVERS[driver].pool({ ...sizes, ...others, shared: true });
 }
 
 export function attachPool(

@@ -324,8 +324,9 @@ export class LadderAllocator implements Allocator {
     }
     const first = this.#segments.firstRowOf(victim);
     const end = first + (table[victim + S_HIGH] << ROW_SHIFT);
-    for (let row = first; row < end; row += 1 << ROW_SHIFT) if (table[row | LRU_PREV] > FREE) return row;
-    return tail;
+    let row = first;
+    while (row < end && table[row | LRU_PREV] <= FREE) row += 1 << ROW_SHIFT;
+    return row < end ? row : tail;
   }
 
   /** Whether new objects go to this rung. */

@@ -89,7 +89,7 @@ export class Segments {
       table[segment + S_HIGH] = page + 1;
       for (let word = row | GENERATIONS; word < row + 8; word++) {
         // Not that of a row that was another rung's, or was trimmed.
-        if (table[word] === 0) table[word] = this.#firstGeneration;
+        table[word] = table[word] === 0 ? this.#firstGeneration : table[word];
       }
     }
     this.#use(segment, rung, 1);

@@ -131,6 +131,21 @@ describe("a ladder", () => {
     pool.close();
   });
 
+  it("lets nothing lie at the tail for ever, though pages of another size starve", () => {
+    const onEvict = (handle: Handle, pool: ZbudLadder): boolean => {
+      pool.free(handle);
+      return true;
+    };
+    const ladder = new ZbudLadder({ maxBytes: MIB, pageSizes: [512, 4096], onEvict });
+    const old = Array.from({ length: 20 }, () => must(ladder.alloc(200)));
+    for (let i = 0; i < 2000; i++) {
+      while (typeof ladder.alloc(3000) !== "number") assert.equal(ladder.reclaimPage(), "ok");
+    }
+    for (const handle of old) assert.throws(() => ladder.free(handle), isCode("EBADF"));
+    ladder.verify();
+    ladder.close();
+  });
+
   it("refits: old handles stay valid, new objects lie denser, the limit holds", () => {
     const maxBytes = 8 * MIB;
     const onEvict = (handle: Handle, pool: ZbudLadder): boolean => {
