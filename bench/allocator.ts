@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { MemPool } from "@thi.ng/malloc";
 import type { Handle } from "../src/base/index.ts";
 import { ZbudPool } from "../src/drivers/index.ts";
+import { driverRows } from "./allocator-drivers.ts";
 import {
   type BenchOptions,
   type Contender,
@@ -237,6 +238,8 @@ export function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
       rows.push(...timeRows(SUITE, `${name}, ${thousands(live)} live`, timings));
     }
   }
+
+  rows.push(...driverRows({ seed, quick, log }));
 
   const heap = heapBytes(makeWork(1000, quick ? 10_000 : OPERATIONS, seed));
   log(

@@ -93,7 +93,7 @@ export class LadderAllocator implements Allocator {
   alloc(size: number): Handle | null {
     const table = this.#table;
     table[W_HISTOGRAM + (((size - 0.5) * this.#histogramInverse) | 0)]++;
-    if (table[W_WARM_UP] > 1) table[W_WARM_UP]--;
+    table[W_WARM_UP] -= table[W_WARM_UP] > 1 ? 1 : 0;
     const open = W_OPEN + table[W_WHICH] * OPEN_WORDS;
     const end = open + 2 * table[open];
     // Where the rung of this size finds no memory, those of larger ones may have a gap; not a page: that would
