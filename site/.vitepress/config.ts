@@ -43,6 +43,7 @@ const GUIDE = [
     items: there([
       { text: "Architecture", link: "/architecture" },
       { text: "Memory layout", link: "/memory-layout" },
+      { text: "Backing stores", link: "/backing" },
       { text: "Decisions", link: "/decisions" },
       { text: "Benchmarks", link: "/benchmarks" },
       { text: "Changes", link: "/changes" },

@@ -6,7 +6,7 @@ export function nameText(name: string): string {
     .replaceAll(".", ": ")
     .replace(/(?:Bytes|Ns)(?=$|:)/, (unit) => ` ${unit.toLowerCase()}`)
     .replaceAll(/([a-z\d])([A-Z][a-z])/g, (_all, a: string, b: string) => `${a} ${b.toLowerCase()}`)
-    .replace(/ ns\b/, " time")
+    .replace(/(latency)? ns\b/, (_all, latency?: string) => latency ?? " time")
     .replaceAll(/\s+/g, " ");
 }
 

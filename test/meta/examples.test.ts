@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { COMMANDS } from "../../src/cli/program.ts";
+import { RedisServer } from "../redis/server.ts";
 import { ROOT, readTree } from "./sources.ts";
 
 const FLAGS = [
@@ -14,9 +14,10 @@ const FLAGS = [
   pathToFileURL(join(ROOT, "scripts/from-source.ts")).href,
 ];
 
-function runProgram(file: string): string {
+function runProgram(file: string, env: Record<string, string> = {}): string {
   const result = spawnSync(process.execPath, [...FLAGS, file], {
     cwd: ROOT,
+    env: { ...process.env, ...env },
     encoding: "utf8",
     timeout: 120_000,
   });
@@ -37,7 +38,9 @@ suite("examples", () => {
 const PROGRAM = /```ts\n(?<program>(?:(?!```).)*?)```\n+```(?:text|console)?\n(?<output>(?:(?!```).)*?)```/gs;
 
 suite("programs of the documentation print what it says", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-readme-"));
+  // In the project, so that programs find the packages that they name.
+  mkdirSync(join(ROOT, "build"), { recursive: true });
+  const folder = mkdtempSync(join(ROOT, "build/programs-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   for (const path of readTree(["README.md", "docs", "site"], [".md"]).keys()) {
     const text = readFileSync(join(ROOT, path), "utf8");
@@ -45,9 +48,18 @@ suite("programs of the documentation print what it says", () => {
     for (const { groups } of text.matchAll(PROGRAM)) {
       if (groups === undefined || !/from "zbud/.test(groups.program)) continue;
       const file = join(folder, `${path.replaceAll("/", "-")}-${++count}.mts`);
-      test(`${path}, program ${count}`, () => {
+      test(`${path}, program ${count}`, async () => {
         writeFileSync(file, groups.program);
-        assert.equal(runProgram(file).trim(), groups.output.trim());
+        if (!groups.program.includes("REDIS_URL")) {
+          assert.equal(runProgram(file).trim(), groups.output.trim());
+          return;
+        }
+        const redis = await RedisServer.start();
+        try {
+          assert.equal(runProgram(file, { REDIS_URL: redis.url }).trim(), groups.output.trim());
+        } finally {
+          await redis.stop();
+        }
       });
     }
   }
@@ -75,7 +87,7 @@ suite("every block of code on the site is run, or is a command that there is", (
 /** `npm install` of packages, and `npx zbud` with commands and options that its help knows. */
 function checkCommands(lines: string): void {
   for (const line of lines.trim().split("\n")) {
-    if (/^npm install [\w-]+$/.test(line)) continue;
+    if (/^npm install (?:@[\w-]+\/)?[\w-]+$/.test(line)) continue;
     const [, name, rest] = /^npx zbud (\w+)(.*)$/.exec(line) ?? [];
     assert.ok(COMMANDS.includes(name), line);
     for (const [option] of rest.matchAll(/--\w+/g)) {
