@@ -1,0 +1,64 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { churn } from "../test/store/churn.ts";
+import { killWorkers } from "../test/store/kills.ts";
+import { killProcesses } from "../test/store/process-kills.ts";
+import { failUsage } from "./tools.ts";
+
+const USAGE = `Usage: npm run soak:store -- [--minutes N] [--kills N] [--seed N]
+
+Churns a page store at its limit, over a file, and looks whether resident memory drifts by 1 % or more, and
+whether every page can still be reached; kills workers that share a store, and processes with a store over a
+file, at random moments.
+  --minutes N  of churn (default 30)
+  --kills N    of workers and of processes each (default 100)
+  --seed N     (default: from the clock, and printed)`;
+
+function numberOf(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  return failUsage(`--${name} takes a number from 0 on, not ${JSON.stringify(text)}`, USAGE);
+}
+
+function readOptions(): { minutes?: string; kills?: string; seed?: string; help?: boolean } {
+  const text = { type: "string" } as const;
+  const help = { type: "boolean", short: "h" } as const;
+  try {
+    return parseArgs({ options: { minutes: text, kills: text, seed: text, help } }).values;
+  } catch (error) {
+    return failUsage((error as Error).message, USAGE);
+  }
+}
+
+async function main(): Promise<void> {
+  const values = readOptions();
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
+  const seed = numberOf("seed", values.seed, (Date.now() % 2 ** 20) + 1);
+  const kills = numberOf("kills", values.kills, 100);
+  const minutes = numberOf("minutes", values.minutes, 30);
+  console.log(`npm run soak:store -- --minutes ${minutes} --kills ${kills} --seed ${seed}`);
+  const folder = mkdtempSync(join(tmpdir(), "zbud-soak-"));
+  try {
+    if (kills > 0) {
+      const options = { maxBytes: 1_500_000, shards: 2, whenFull: "drop" } as const;
+      const calls = await killWorkers({ kills, seed, threads: 3, indices: 300, options });
+      console.log(`${kills} workers killed in ${calls} calls`);
+      const pages = await killProcesses(kills, seed, join(folder, "killed"));
+      console.log(`${kills} processes killed, ${pages} pages found again`);
+    }
+    const report = await churn({ seconds: 60 * minutes, seed, path: join(folder, "churned") });
+    console.log(
+      `${report.calls} calls in ${minutes} min: resident memory drifted by ${(100 * report.drift).toFixed(2)} %, every page was there`,
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+await main();
