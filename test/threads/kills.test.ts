@@ -9,8 +9,7 @@ const KILLS = Number(process.env.ZBUD_KILLS ?? 100);
 const SEED = Number(process.env.ZBUD_KILLS_SEED ?? 1);
 
 describe("killed workers", () => {
-  // The ledger knows pages of one size; threads die in a ladder in points.test.ts.
-  for (const driver of (Object.keys(DRIVERS) as DriverName[]).filter((name) => name !== "ladder")) {
+  for (const driver of Object.keys(DRIVERS) as DriverName[]) {
     const what = `leave a ${driver} pool to the others, whole (${KILLS} kills, seed ${SEED})`;
     it(what, { timeout: 600_000 }, async () => {
       const report = await killWorkers({ driver, kills: KILLS, seed: SEED });

@@ -88,7 +88,7 @@ class KillRun {
     const maxPages = 16 + this.#prng.below(100);
     this.#driver = options.driver ?? "zbud";
     this.#pool = makeShared(this.#driver, { maxPages, pageSize: 1024 });
-    this.#ledger = Ledger.make(this.#pool.shape.maxPages);
+    this.#ledger = Ledger.make(this.#pool);
   }
 
   async run(): Promise<KillReport> {

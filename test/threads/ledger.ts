@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
 import { handleLayoutOf, type ObjectPool, TAG_BITS } from "../../src/pool/index.ts";
 
-/** Places of a page: objects begin at multiples of this part of it. */
+/** Places of a page of the smallest size: no two objects begin within one such part of it. */
 const PLACES_PER_PAGE = 64;
 
 /**
@@ -30,8 +30,8 @@ export class Ledger {
     this.#records = new Int32Array(buffer, this.places * 8, this.places);
   }
 
-  static make(maxPages: number): Ledger {
-    return new Ledger(new SharedArrayBuffer(PLACES_PER_PAGE * maxPages * 12));
+  static make(pool: ObjectPool): Ledger {
+    return new Ledger(new SharedArrayBuffer(PLACES_PER_PAGE * pool.shape.maxPages * 12));
   }
 
   /** Fills a new object, and enters it. Gives its place. */
@@ -95,10 +95,10 @@ export class Ledger {
     pool.verify();
     const orphans: Handle[] = [];
     const found = new Set<number>();
-    for (const { page, bytes, objects, underReclaim } of pool.snapshot().pages) {
+    for (const { page, objects, underReclaim } of pool.snapshot().pages) {
       assert.equal(underReclaim, false, `page ${page} is under reclaim, and nobody reclaims`);
       for (const object of objects) {
-        const place = moves(pool) ? slotOf(pool, object.handle) : placeAt(page, object.offset, bytes);
+        const place = placeOf(pool, object.handle);
         found.add(place);
         const record = this.at(place);
         if (record === 0) {
@@ -130,14 +130,20 @@ export function ownerOf(record: number): number {
   return (record >>> 8) & 0xff;
 }
 
-/** Which of the pool's places an object has: where objects move, the slot of its handle stands for it. */
+/**
+ * Which of the pool's places an object has: by its first byte, so that no two have one, whatever their handles
+ * and the sizes of their pages. Where objects move, the slot of its handle stands for it.
+ */
 export function placeOf(pool: ObjectPool, handle: Handle): number {
   if (moves(pool)) {
     pool.sizeOf(handle); // EBADF if it was freed
     return slotOf(pool, handle);
   }
-  const { page, offset } = pool.inspect(handle);
-  return placeAt(page, offset, pool.pageSize);
+  const { maxPages, maxBytes, pageSize } = pool.shape;
+  const span = { offset: 0, size: 0, offset2: 0, size2: 0 };
+  pool.locate(handle, span);
+  const placeBytes = (maxBytes ?? maxPages * pageSize) / maxPages / PLACES_PER_PAGE;
+  return Math.floor(span.offset / placeBytes);
 }
 
 /** Whether the objects of a pool move: those in groups of pages do. */
@@ -147,10 +153,6 @@ function moves(pool: ObjectPool): boolean {
 
 function slotOf(pool: ObjectPool, handle: Handle): number {
   return (handle >>> TAG_BITS) & handleLayoutOf(Number(pool.shape.maxObjects), 0).slotMask;
-}
-
-function placeAt(page: number, offset: number, pageSize: number): number {
-  return PLACES_PER_PAGE * page + (offset * PLACES_PER_PAGE) / pageSize;
 }
 
 /** Whether a call went through; false for a handle that another thread freed first. */

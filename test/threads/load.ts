@@ -1,6 +1,7 @@
 /** The load that stress and kills put on a shared pool: random operations, every object checked. */
 
 import { type Handle, Prng } from "../../src/base/index.ts";
+import type { ZbudLadder } from "../../src/drivers/zbud/index.ts";
 import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
 import { Ledger, ownerOf, placeOf, succeeds } from "./ledger.ts";
 import { attachPool, type DriverName } from "./pools.ts";
@@ -8,6 +9,9 @@ import { attachPool, type DriverName } from "./pools.ts";
 /** What a thread's evict handler does. */
 export const EVICT_ACTS = ["free", "refuse", "allocate", "mixed", "never"] as const;
 export type EvictAct = (typeof EVICT_ACTS)[number];
+
+/** Page sizes that a ladder is given in turn. */
+const REFITS: readonly (readonly number[])[] = [[512, 1024], [640, 1024], [768], [1024]];
 
 /** How deep handlers may start further reclaims. */
 const DEPTH_MAX = 3;
@@ -77,7 +81,7 @@ export class Load {
     const choice = this.#prng.below(32);
     if (choice === 0 && this.#plan.act !== "never") this.#reclaim(1 + this.#prng.below(3));
     else if (choice === 1) this.#takeOver();
-    else if (choice === 2) this.pool.compact(8);
+    else if (choice === 2) this.#rearrange();
     else if (this.#live === 0 || (this.#live < this.#plan.liveMax && choice < 17)) this.#alloc();
     else this.#freeAt(this.#prng.below(this.#live));
   }
@@ -131,6 +135,13 @@ export class Load {
     this.counts.operations++;
     this.#ledger.free(this.pool, this.#ledger.handleAt(place), record);
     this.counts.frees++;
+  }
+
+  /** What a pool can do for its density: moves objects, or takes pages of other sizes from here on. */
+  #rearrange(): void {
+    const refitted = this.pool as unknown as Partial<Pick<ZbudLadder, "refit">>;
+    if (this.pool.shape.pageSizes === undefined) this.pool.compact(8);
+    else refitted.refit?.(REFITS[this.#prng.below(REFITS.length)]);
   }
 
   #reclaim(retries: number): void {

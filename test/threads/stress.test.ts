@@ -18,6 +18,7 @@ describe("threads at one pool", () => {
   for (const { driver, threads, maxPages, liveMax } of [
     { driver: "zbud", threads: 4, maxPages: 24, liveMax: 100 },
     { driver: "zbud", threads: 8, maxPages: 1024, liveMax: 80 },
+    { driver: "ladder", threads: 4, maxPages: 24, liveMax: 100 },
     { driver: "slots", threads: 4, maxPages: 12, liveMax: 100 },
     { driver: "zsmalloc", threads: 4, maxPages: 16, liveMax: 100 },
   ] as const) {
@@ -26,7 +27,7 @@ describe("threads at one pool", () => {
     }, async () => {
       const start = performance.now();
       const pool = makeShared(driver, { maxPages, pageSize: 1024 });
-      const ledger = Ledger.make(maxPages);
+      const ledger = Ledger.make(pool);
       const crew = new Crew();
       const workers = Array.from({ length: threads }, (_, owner) => {
         const plan: LoadPlan = {
