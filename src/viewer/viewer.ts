@@ -39,7 +39,9 @@ export class Viewer {
    * Serves the page. The server does not keep the process alive.
    *
    * Whoever reaches the address sees sizes and places of objects and all counters, but no stored bytes. There
-   * is no password: leave it on loopback, or put something in front of it that asks for one.
+   * is no password: leave it on loopback, or put something in front of it that asks for one. It answers whoever asks
+   * for an address, for localhost, or for the `host` given here; another name is refused, since a page elsewhere may
+   * have had it turned to this address.
    *
    * @param options - `port`: default any that is free; `host`: default `127.0.0.1`, loopback.
    * @throws {ZbudError} `EINVAL` for an option that is none, `EBUSY` if the port is taken or this viewer listens
