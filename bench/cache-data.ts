@@ -25,23 +25,58 @@ interface Compat {
   value: unknown;
 }
 
+/** Names of the kinds, in the order of their numbers. */
+export const CACHE_DATA: readonly string[] = [...JSON_KINDS.map(([name]) => name), "HTML 20–60 KB"];
+
 /**
  * Real records, as many as are wanted: the support statements of MDN's browser compatibility data, each wrapped
  * in what an API adds to its answers (an id, times, an etag), by which no two are equal.
+ *
+ * What they are made from is off the heap, so that collections have the caches' objects to look at, not these.
+ *
+ * @param kind - index into {@link CACHE_DATA}.
  */
-export function cacheData(seed: number): CacheData[] {
+export function cacheData(kind: number, seed: number): CacheData {
   const statements = readStatements();
-  const kinds = JSON_KINDS.map(([name, low, high]): CacheData => {
-    const fitting = pieces(statements, low - 150, high - 150);
-    if (fitting.length === 0) throw new Error(`no record of ${low} to ${high} bytes`);
-    return {
-      name,
-      bytes: Math.round(fitting.reduce((sum, text) => sum + text.length, 0) / fitting.length) + 150,
-      key: (index) => `${name.slice(5).replaceAll(" ", "")}:${index}:${(index * 2654435761) >>> 0}`,
-      make: (index) => Buffer.from(answer(fitting[index % fitting.length], index, seed)),
-    };
-  });
-  return [...kinds, htmlPages(statements, seed)];
+  if (kind === JSON_KINDS.length) return htmlPages(statements, seed);
+  const [name, low, high] = JSON_KINDS[kind];
+  const fitting = new Texts(pieces(statements, low - 150, high - 150));
+  return {
+    name,
+    bytes: Math.round(fitting.bytes / fitting.count) + 150,
+    key: (index) => `${name.slice(5).replaceAll(" ", "")}:${index}:${(index * 2654435761) >>> 0}`,
+    make: (index) => answer(fitting.at(mixed(index, fitting.count)), index, seed),
+  };
+}
+
+/** Texts in one buffer. */
+class Texts {
+  readonly count: number;
+  readonly bytes: number;
+  readonly #all: Buffer;
+  readonly #ends: Uint32Array;
+
+  constructor(texts: readonly string[]) {
+    if (texts.length === 0) throw new Error("no text of the lengths wanted");
+    this.#all = Buffer.from(texts.join(""));
+    this.#ends = new Uint32Array(texts.length);
+    let end = 0;
+    texts.forEach((text, i) => {
+      end += Buffer.byteLength(text);
+      this.#ends[i] = end;
+    });
+    this.count = texts.length;
+    this.bytes = end;
+  }
+
+  at(index: number): Buffer {
+    return this.#all.subarray(index === 0 ? 0 : this.#ends[index - 1], this.#ends[index]);
+  }
+}
+
+/** A step through `count` things that meets each before any twice, and neighbours far apart: traffic is mixed. */
+function mixed(index: number, count: number): number {
+  return (index * 7919) % count;
 }
 
 /** JSON texts of about the lengths wanted: statements, or rows of neighbours where one is too short. */
@@ -61,44 +96,43 @@ function pieces(statements: readonly Compat[], low: number, high: number): strin
 }
 
 /** What an API answers: the payload, and what tells this answer from all others. */
-function answer(payload: string, index: number, seed: number): string {
+function answer(payload: Buffer, index: number, seed: number): Buffer {
   const prng = new Prng(index * 7919 + seed + 1);
   const hex = (): string => prng.uint32().toString(16).padStart(8, "0");
   const time = new Date(1_700_000_000_000 + prng.below(2 ** 31)).toISOString();
   const status = prng.chance(0.9) ? "ok" : "partial";
-  return (
+  const start =
     `{"id":${index},"etag":"${hex()}${hex()}","updatedAt":"${time}",` +
-    `"status":"${status}","revision":${prng.below(1000)},"data":${payload}}`
-  );
+    `"status":"${status}","revision":${prng.below(1000)},"data":`;
+  return Buffer.concat([Buffer.from(start), payload, Buffer.from("}")]);
 }
 
 /** Pages of 20 to 60 KB: tables of compatibility with a navigation, as documentation sites serve them. */
 function htmlPages(statements: readonly Compat[], seed: number): CacheData {
-  const pages = 200;
-  const made = new Map<number, string>();
-  const page = (number: number): string => {
-    const known = made.get(number);
-    if (known !== undefined) return known;
-    const prng = new Prng(number * 104_729 + seed + 1);
-    const wanted = prng.between(20_000, 58_000);
-    const start = prng.below(statements.length - 200);
-    let body = navigation(statements, start);
-    for (let i = start; body.length < wanted && i < statements.length; i++) body += section(statements[i], i);
-    made.set(number, body);
-    return body;
-  };
+  const pages = new Texts(
+    Array.from({ length: 200 }, (_, number) => {
+      const prng = new Prng(number * 104_729 + seed + 1);
+      const wanted = prng.between(20_000, 58_000);
+      const start = prng.below(statements.length - 200);
+      let body = navigation(statements, start);
+      for (let i = start; body.length < wanted && i < statements.length; i++)
+        body += section(statements[i], i);
+      return body;
+    }),
+  );
   return {
-    name: "HTML 20–60 KB",
-    bytes: 40_000,
+    name: CACHE_DATA[JSON_KINDS.length],
+    bytes: Math.round(pages.bytes / pages.count) + 300,
     key: (index) => `/en-US/docs/page/${index}`,
     make: (index) => {
       const prng = new Prng(index * 7919 + seed + 1);
       const nonce = prng.uint32().toString(36) + prng.uint32().toString(36);
-      return Buffer.from(
+      const head =
         `<!doctype html><html lang="en-US"><head><meta charset="utf-8"><title>Page ${index}</title>` +
-          `<script nonce="${nonce}" src="/static/js/main.${nonce.slice(0, 6)}.js"></script></head>` +
-          `<body data-user="${prng.below(2 ** 31)}">${page(index % pages)}<footer>${nonce}</footer></body></html>`,
-      );
+        `<script nonce="${nonce}" src="/static/js/main.${nonce.slice(0, 6)}.js"></script></head>` +
+        `<body data-user="${prng.below(2 ** 31)}">`;
+      const end = `<footer>${nonce}</footer></body></html>`;
+      return Buffer.concat([Buffer.from(head), pages.at(index % pages.count), Buffer.from(end)]);
     },
   };
 }

@@ -86,6 +86,7 @@ export class CacheCore<V> {
   readonly attributes: EntryAttributes;
   readonly #rows: RowList = { words: new Int32Array(0), count: 0 };
   readonly #scratches: Uint8Array[] = [];
+  #codecWithDictionary: Codec | null = null;
   #depth = 0;
   #sets = 0;
 
@@ -404,14 +405,17 @@ export class CacheCore<V> {
   /** If there is a dictionary by now, new values get it. */
   #useDictionary(): void {
     if (!this.learner.becameReady()) return;
-    const codec = this.#dictionaryCodec();
-    if (codec !== null) this.engine.useCodec(this.engine.addCodec(codec, DICTIONARY_SLOT));
+    // The engine asks for it by `resolveCodec`, if it did not already to read what another thread wrote.
+    this.engine.useCodec(DICTIONARY_SLOT);
   }
 
   #dictionaryCodec(): Codec | null {
+    if (this.#codecWithDictionary !== null) return this.#codecWithDictionary;
     const dictionary = this.learner.dictionary();
     const { codec } = this.settings;
-    return dictionary === null || codec === null ? null : codecWith(codec, dictionary.slice());
+    if (dictionary === null || codec === null) return null;
+    this.#codecWithDictionary = codecWith(codec, dictionary.slice());
+    return this.#codecWithDictionary;
   }
 }
 

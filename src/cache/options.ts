@@ -14,6 +14,8 @@ const BYTES_MIN = 2 ** 20;
 const BYTES_MAX = 2 ** 44;
 /** What an entry takes on average, if nobody says. */
 const AVERAGE_BYTES = 384;
+/** Holds the most under eviction, of records of any length; docs/which-cache.md has the figures. */
+const DRIVER = "slots";
 /** The longest value. */
 export const VALUE_BYTES_MAX: number = 2 ** 20;
 /** A window of staleness is kept in 31 bits. */
@@ -66,17 +68,17 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
 
 /** The part of the options that the engine takes as it is; what is absent stays absent. */
 export function engineOptions<V>(options: CompressedCacheOptions<V>): Partial<EngineOptions> {
-  const { max, averageBytes = AVERAGE_BYTES, driver, pageSize, shards = 1, shared = true } = options;
+  const { max, averageBytes = AVERAGE_BYTES, driver = DRIVER, pageSize, shards = 1, shared = true } = options;
   flag("shared", shared);
   const chosen: Partial<EngineOptions> = {
     averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
     valueBytesMax: VALUE_BYTES_MAX,
+    driver,
     expiry: true,
     shards,
     shared,
   };
   if (max !== undefined) chosen.entriesMax = integerOption("max", max, 1, 2 ** 31 - 1);
-  if (driver !== undefined) chosen.driver = driver;
   if (pageSize !== undefined) chosen.poolPageSize = pageSize;
   return chosen;
 }

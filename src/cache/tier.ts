@@ -60,12 +60,17 @@ export class Tier<V> {
     return true;
   }
 
-  /** A key was set or deleted: what the tier has of it is out of date. True if it had something. */
+  /**
+   * A key was set or deleted: what the tier has of it, or is being given, is out of date.
+   *
+   * @returns whether it is known to have had something.
+   */
   drop(key: EncodedKey): boolean {
     const name = nameOf(key);
-    if (this.#backing.has(name) === false) return false;
+    const had = this.#backing.has(name) === true;
+    // Also if there is nothing yet: a write of the key may be under way.
     this.#backing.delete(name);
-    return true;
+    return had;
   }
 
   /** Drops all. The stamp that `clear` left keeps what is under way from being read. */

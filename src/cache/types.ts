@@ -122,9 +122,11 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   allowStale?: boolean;
   /** True: entries may have tags. It takes 33 bytes more of the index for each entry. Default false. */
   tags?: boolean;
-  /** The allocator: `"zbud"`, `"slots"` or `"zsmalloc"`. See docs/which-cache.md for how the default was chosen. */
+  /**
+   * The allocator: `"slots"` (the default), `"zbud"` or `"zsmalloc"`. docs/which-cache.md has what each holds.
+   */
   driver?: string;
-  /** Bytes of a page of the allocator. Chosen by the driver if absent. */
+  /** Bytes of a page of the allocator; longer values are split. Default 4096. */
   pageSize?: number;
   /**
    * What small similar values have in common. `"auto"`, the default, learns it from the first sets and uses it

@@ -1,0 +1,284 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import {
+  type Backing,
+  type BackingKey,
+  type BackingRecord,
+  FileBacking,
+  MemoryBacking,
+  type WriteOutcome,
+} from "../../src/backing/index.ts";
+import { Prng, ZbudError } from "../../src/base/index.ts";
+import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { FakeClock } from "./helpers.ts";
+
+function open(tier: Backing, options: Partial<CompressedCacheOptions<string>> = {}) {
+  const clock = new FakeClock();
+  const cache = new CompressedCache<string>({
+    maxBytes: "4MiB",
+    max: 3,
+    tags: true,
+    clock: clock.read,
+    tier,
+    ...options,
+  });
+  return { cache, clock };
+}
+
+/** Sets other keys until nothing older is in memory. */
+function push(cache: CompressedCache<string>): void {
+  for (const key of ["p1", "p2", "p3"]) cache.set(key, key);
+}
+
+suite("what is evicted goes to the second tier, and comes back", () => {
+  test("getAsync and getOrSet find it, and it is in memory again", async () => {
+    const { cache } = open(new MemoryBacking());
+    for (let i = 0; i < 10; i++) cache.set(`k${i}`, `value ${i}`);
+    assert.equal(cache.get("k1"), undefined);
+    await cache.flush();
+    assert.equal(await cache.getAsync("k1"), "value 1");
+    assert.equal(cache.get("k1"), "value 1");
+    assert.equal(await cache.getOrSet("k2", () => assert.fail("not called")), "value 2");
+    assert.equal(await cache.getAsync("nobody"), undefined);
+    const { tierHits, tierMisses, tierWrites, tierWritesFailed } = cache.stats();
+    assert.deepEqual([tierHits, tierMisses, tierWritesFailed], [2, 1, 0]);
+    assert.ok(tierWrites >= 7, `${tierWrites} written`);
+  });
+
+  test("an entry that came back and is evicted again is not written twice", async () => {
+    const tier = new MemoryBacking();
+    const { cache } = open(tier);
+    cache.set("a", "value");
+    push(cache);
+    await cache.flush();
+    await cache.getAsync("a");
+    const { recordsWritten } = tier.stats();
+    for (let i = 0; i < 3; i++) cache.get("a");
+    cache.set("q1", "x");
+    cache.set("q2", "x");
+    cache.set("q3", "x");
+    await cache.flush();
+    assert.equal(await cache.getAsync("a"), "value");
+    assert.equal(tier.stats().recordsWritten - recordsWritten <= 6, true);
+  });
+
+  test("every kind of value, key and length", async () => {
+    const tier = new MemoryBacking();
+    const cache = new CompressedCache<unknown>({ maxBytes: "4MiB", max: 1, tier });
+    const values: unknown[] = [
+      "",
+      "text",
+      "a\ud800",
+      Buffer.from("bytes"),
+      { a: 1 },
+      new Uint8Array(100_000),
+      null,
+    ];
+    values.push(Uint8Array.from({ length: 30_000 }, (_, i) => Math.imul(i * i, 0x9e37_79b1) >>> 24));
+    const keys = ["", "ü", 1.5, Uint8Array.of(0, 255)];
+    for (const key of keys) {
+      for (const value of values) {
+        cache.set(key, value);
+        cache.set("other", "x");
+        await cache.flush();
+        assert.equal(cache.has(key), false);
+        assert.deepEqual(await cache.getAsync(key), value);
+      }
+    }
+  });
+
+  test("through a real file, with more than fits in memory", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "zbud-cache-tier-"));
+    const tier = await FileBacking.open(join(folder, "tier"), { maxFileBytes: 2 ** 26 });
+    try {
+      const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier });
+      const prng = new Prng(1);
+      const textOf = (i: number): string => {
+        const noise = new Prng(i + 1);
+        return Array.from({ length: 250 }, () => noise.uint32().toString(36)).join(" ");
+      };
+      for (let i = 0; i < 6000; i++) {
+        cache.set(i, textOf(i));
+        if (i % 200 === 0) await cache.flush();
+      }
+      await cache.flush();
+      assert.ok(cache.size < 5000, `${cache.size} in memory`);
+      let found = 0;
+      for (let round = 0; round < 500; round++) {
+        const i = prng.below(6000);
+        const value = await cache.getAsync(i);
+        if (value === undefined) continue;
+        found++;
+        assert.equal(value, textOf(i));
+      }
+      assert.ok(found > 490, `${found} of 500 found, ${JSON.stringify(cache.stats())}`);
+      cache.verify();
+      cache.close();
+    } finally {
+      await tier.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  test("another cache on the same tier reads what this one's dictionary compressed", async () => {
+    const tier = new MemoryBacking();
+    const dictionary = Buffer.from("the quick brown fox jumps over the lazy dog ".repeat(10));
+    const { cache: writer } = open(tier, { dictionary });
+    const value = "the lazy dog jumps over the quick brown fox";
+    writer.set("a", value);
+    push(writer);
+    await writer.flush();
+    const { cache: reader } = open(tier, { dictionary: "none" });
+    assert.equal(await reader.getAsync("a"), value);
+    writer.close();
+    reader.close();
+  });
+});
+
+suite("no old value is ever read from the tier", () => {
+  const CHANGES: [string, (cache: CompressedCache<string>, clock: FakeClock) => void][] = [
+    ["deleted", (cache) => void cache.delete("a")],
+    ["deleted by its tag", (cache) => void cache.deleteByTag("t")],
+    ["cleared", (cache) => cache.clear()],
+    ["set anew, and deleted", (cache) => void [cache.set("a", "v2"), cache.delete("a")]],
+    [
+      "set anew, and expired",
+      (cache, clock) => {
+        cache.set("a", "v2", { ttl: 10 });
+        clock.now += 11;
+      },
+    ],
+    ["refused", (cache) => void cache.set("a", "x".repeat(2 ** 20 + 1))],
+  ];
+  for (const [name, change] of CHANGES) {
+    for (const when of ["after its write", "during its write"]) {
+      test(`a key that was ${name}, ${when}`, async () => {
+        const { cache, clock } = open(new MemoryBacking({ delayMs: 5 }));
+        cache.set("a", "v1", { tags: ["t"] });
+        push(cache);
+        assert.equal(cache.has("a"), false);
+        if (when === "after its write") await cache.flush();
+        change(cache, clock);
+        await cache.flush();
+        assert.equal(await cache.getAsync("a"), undefined);
+      });
+    }
+
+    test(`a key that was ${name} while it was being read`, async () => {
+      const { cache, clock } = open(new MemoryBacking({ delayMs: 5 }));
+      cache.set("a", "v1", { tags: ["t"] });
+      push(cache);
+      await cache.flush();
+      const reading = cache.getAsync("a");
+      change(cache, clock);
+      await reading;
+      assert.equal(cache.get("a"), undefined);
+      assert.equal(await cache.getAsync("a"), undefined);
+    });
+  }
+
+  test("a key that is set anew while it is being read gives the new value", async () => {
+    const { cache } = open(new MemoryBacking({ delayMs: 5 }));
+    cache.set("a", "v1");
+    push(cache);
+    await cache.flush();
+    const reading = cache.getAsync("a");
+    cache.set("a", "v2");
+    assert.equal(await reading, "v2");
+    assert.equal(cache.get("a"), "v2");
+  });
+
+  for (let seed = 1; seed <= 12; seed++) {
+    test(`random operations around slow writes and reads, seed ${seed}`, async () => {
+      const prng = new Prng(seed);
+      const { cache } = open(new MemoryBacking({ delayMs: seed % 3 }), { max: 4 });
+      const model = new Map<string, string>();
+      const waiting: Promise<void>[] = [];
+      for (let step = 0; step < 300; step++) {
+        const key = `k${prng.below(12)}`;
+        const what = prng.below(10);
+        if (what < 4) {
+          model.set(key, `${step}`);
+          cache.set(key, `${step}`);
+        } else if (what === 4) {
+          model.delete(key);
+          cache.delete(key);
+        } else {
+          const before = model.get(key);
+          const changes = step;
+          waiting.push(
+            cache.getAsync(key).then((value) => {
+              // What was there when the read began, what is there now, what was between, or a miss.
+              if (value === undefined || value === before || value === model.get(key)) return;
+              assert.ok(Number(value) > changes, `${key} is ${value}, read in step ${changes}`);
+            }),
+          );
+        }
+        if (prng.chance(0.1)) await Promise.all(waiting.splice(0));
+      }
+      await Promise.all(waiting);
+      await cache.flush();
+      for (let i = 0; i < 12; i++) {
+        const value = await cache.getAsync(`k${i}`);
+        assert.ok(value === undefined || value === model.get(`k${i}`), `k${i} is ${value}`);
+      }
+      cache.verify();
+      cache.close();
+    });
+  }
+});
+
+/** A tier of which each call may fail, by seed. */
+class FaultyTier extends MemoryBacking {
+  readonly #prng: Prng;
+  fails = true;
+
+  constructor(seed: number) {
+    super();
+    this.#prng = new Prng(seed);
+  }
+
+  override write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+    if (!this.#isFault()) return super.write(records);
+    for (const record of records) super.delete(record.key);
+    const outcome = new ZbudError("EIO", "a fault of the test");
+    return Promise.resolve(records.map(() => outcome));
+  }
+
+  override async read(key: BackingKey): Promise<BackingRecord | null> {
+    if (this.#isFault()) throw new ZbudError("EIO", "a fault of the test");
+    const record = await super.read(key);
+    if (record === null || !this.#isFault()) return record;
+    return { ...record, bytes: record.bytes.map((byte) => byte ^ 0x55) };
+  }
+
+  #isFault(): boolean {
+    return this.fails && this.#prng.chance(0.3);
+  }
+}
+
+suite("a tier that fails is a miss, and the cache goes on", () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    test(`writes and reads that fail, bytes that are damaged, seed ${seed}`, async () => {
+      const tier = new FaultyTier(seed);
+      const { cache } = open(tier);
+      for (let i = 0; i < 200; i++) {
+        cache.set(`k${i % 20}`, `value of k${i % 20}`);
+        const key = `k${(i * 7) % 20}`;
+        const value = await cache.getAsync(key);
+        assert.ok(value === undefined || value === `value of ${key}`, `${key} is ${value}`);
+      }
+      const { tierWritesFailed, tierReadsFailed } = cache.stats();
+      assert.ok(tierWritesFailed > 0 && tierReadsFailed > 0);
+      tier.fails = false;
+      cache.set("a", "later");
+      push(cache);
+      await cache.flush();
+      assert.equal(await cache.getAsync("a"), "later");
+      cache.verify();
+    });
+  }
+});
