@@ -8,7 +8,7 @@ export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
 export { integerOption } from "./options.ts";
 export { Prng } from "./prng.ts";
-export { isSharedBuffer, sharedBuffer } from "./shared-buffer.ts";
+export { canShare, isSharedBuffer, sharedBuffer } from "./shared-buffer.ts";
 export { memoryBytes, type Size, sizeOption } from "./size.ts";
 export { PLACES, SEATS_WORDS, Seats } from "./threads.ts";
 export type { Branded, Handle } from "./units.ts";

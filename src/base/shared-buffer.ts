@@ -1,5 +1,10 @@
 import { ZbudError } from "./errors.ts";
 
+/** Whether there is memory that other threads can reach. */
+export function canShare(): boolean {
+  return typeof SharedArrayBuffer !== "undefined";
+}
+
 /**
  * Memory that other threads can reach. Untouched pages of it cost nothing.
  *
@@ -7,7 +12,7 @@ import { ZbudError } from "./errors.ts";
  *   no such range of addresses.
  */
 export function sharedBuffer(bytes: number): SharedArrayBuffer {
-  if (typeof SharedArrayBuffer === "undefined") {
+  if (!canShare()) {
     throw new ZbudError(
       "ENOTSUP",
       "shared: true needs SharedArrayBuffer, which a browser gives only to pages that are cross-origin isolated; serve the page with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or leave shared out",
@@ -18,5 +23,5 @@ export function sharedBuffer(bytes: number): SharedArrayBuffer {
 
 /** Whether something is memory of {@link sharedBuffer}; where there is none, nothing is. */
 export function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
-  return typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer;
+  return canShare() && value instanceof SharedArrayBuffer;
 }

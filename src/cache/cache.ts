@@ -47,8 +47,8 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   /**
    * @throws {ZbudError} `EINVAL` naming the option and its value; `ENOENT` for an unknown codec or driver;
-   *   `ENOMEM` if the system has no room for it; `ENOTSUP` where there is no SharedArrayBuffer and `shared` is
-   *   not false.
+   *   `ENOMEM` if the system has no room for it; `ENOTSUP` for `shared: true` where there is no
+   *   SharedArrayBuffer.
    */
   constructor(options: CompressedCacheOptions<V>);
   /** @internal */

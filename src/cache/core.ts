@@ -1,6 +1,6 @@
 import "../drivers/index.ts";
 import type { Backing } from "../backing/index.ts";
-import { sharedBuffer, show, ZbudError } from "../base/index.ts";
+import { canShare, sharedBuffer, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import {
   Engine,
@@ -129,7 +129,7 @@ export class CacheCore<V> {
 
   static create<V>(options: CompressedCacheOptions<V>, parts: CacheParts): CacheCore<V> {
     const settings = readSettings(options);
-    const { dictionary = "auto", shared = true } = options;
+    const { dictionary = "auto", shared = canShare() } = options;
     const learns = dictionary === "auto" && (settings.codec === "lz4" || settings.codec === "zstd");
     const given = givenDictionary(dictionary, settings);
     const shape = controlShape(settings.maxBytes, learns, given?.length ?? 0);

@@ -135,7 +135,7 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   dictionary?: "auto" | "none" | Uint8Array;
   /** Parts with a lock each. 1, the default, keeps the order of use exact. */
   shards?: number;
-  /** False: for one thread, with no locks, where there is no SharedArrayBuffer. Default true. */
+  /** False: for one thread, with no locks. Default true, or false where there is no SharedArrayBuffer. */
   shared?: boolean;
 }
 

@@ -12,6 +12,7 @@ const SHIM_OF: Record<string, string> = {
   "node:assert/strict": join(SHIMS, "assert.ts"),
   "node:fs": join(SHIMS, "fs.ts"),
   "node:test": join(SHIMS, "test.ts"),
+  "node:timers/promises": join(SHIMS, "timers.ts"),
 };
 
 /** The tests' own code. */

@@ -23,11 +23,16 @@ const FOLDERS = [
   "backing",
 ];
 /** Faults of the memory source do not depend on the engine, and at each allocation in turn take minutes there. */
-const ONLY_IN_NODE = ["test/drivers/zbud/faults.test.ts"];
+const ONLY_IN_NODE = ["test/drivers/zbud/faults.test.ts", "test/drivers/slots/faults.test.ts"];
 /** Tests that are not to drop out of the list by an import of Node's. */
 const MUST_RUN = [
   "test/drivers/zbud/contract.test.ts",
+  "test/drivers/slots/contract.test.ts",
+  "test/drivers/zsmalloc/contract.test.ts",
   "test/drivers/zbud/property.test.ts",
+  "test/engine/model.test.ts",
+  "test/store/model.test.ts",
+  "test/cache/property.test.ts",
   "test/trace/fixtures.test.ts",
   "test/zpool/registry.test.ts",
 ];

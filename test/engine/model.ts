@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { builtin, Prng } from "../../src/base/index.ts";
+import { Prng } from "../../src/base/index.ts";
 import {
   Engine,
   type EngineOptions,
@@ -7,9 +7,10 @@ import {
   entryAttributes,
   type FoundEntry,
 } from "../../src/engine/index.ts";
+import { HAS_NODE_CODECS } from "../contracts/sharing.ts";
 
 /** Codecs to compress idle entries with: zstd and deflate in Node, lz4 in browsers, which have neither. */
-const STRONG_IDS = builtin<typeof import("node:zlib")>("node:zlib") === undefined ? [2, 2] : [3, 4];
+const STRONG_IDS = HAS_NODE_CODECS ? [3, 4] : [2, 2];
 
 /** One step of a run: what is done is in the number, so a failing run is a seed and a count. */
 export interface RunOptions {

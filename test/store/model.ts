@@ -3,7 +3,11 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { Backing } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
+import { HAS_NODE_CODECS } from "../contracts/sharing.ts";
 import { makePage } from "./pages.ts";
+
+/** Codecs to compress idle pages with. */
+const STRONG = HAS_NODE_CODECS ? ["zstd", "deflate"] : ["lz4", "lz4"];
 
 export interface RunOptions {
   seed: number;
@@ -104,7 +108,7 @@ export async function runModel({
           .catch((error: unknown) => assert.ok(lossy && error instanceof ZbudError, String(error))),
       );
     } else if (action === 30 && prng.chance(0.3)) {
-      store.recompress(prng.chance(0.5) ? "zstd" : "deflate", 4);
+      store.recompress(prng.chance(0.5) ? STRONG[0] : STRONG[1], 4);
     } else {
       await turn();
     }

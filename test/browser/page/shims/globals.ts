@@ -16,7 +16,8 @@ class TestBuffer extends Uint8Array {
     return Math.sign(a.length - b.length);
   }
 
-  override toString(): string {
+  override toString(encoding: "utf8" | "hex" = "utf8"): string {
+    if (encoding === "hex") return [...this].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     return new TextDecoder().decode(this);
   }
 }
