@@ -10,20 +10,9 @@ import { failuresOf, type Place, runTests, testFiles } from "./run.ts";
 import { serve } from "./server.ts";
 
 /** Where the tests of what runs in browsers lie. Of these, the files that need nothing of Node are run. */
-const FOLDERS = [
-  "base",
-  "memory",
-  "zpool",
-  "pool",
-  "drivers",
-  "engine",
-  "trace",
-  "store",
-  "cache",
-  "backing",
-];
+const FOLDERS = ["base", "memory", "zpool", "pool", "drivers", "engine", "trace", "store", "cache"];
 /** Faults of the memory source do not depend on the engine, and at each allocation in turn take minutes there. */
-const ONLY_IN_NODE = ["test/drivers/zbud/faults.test.ts", "test/drivers/slots/faults.test.ts"];
+const ONLY_IN_NODE = /\/faults\.test\.ts$/;
 /** Tests that are not to drop out of the list by an import of Node's. */
 const MUST_RUN = [
   "test/drivers/zbud/contract.test.ts",
@@ -38,12 +27,13 @@ const MUST_RUN = [
 ];
 
 const suites = filesUnder("test", ".test.ts").filter(
-  (file) => FOLDERS.includes(file.split("/")[1]) && !ONLY_IN_NODE.includes(file) && !needsNode(file),
+  (file) => FOLDERS.includes(file.split("/")[1]) && !ONLY_IN_NODE.test(file) && !needsNode(file),
 );
 const OWN = ["test/browser/page/codecs.ts", "test/browser/page/platform.ts"];
-/** Everything runs in the two places that differ most; contracts and traces run in all four. */
+/** What runs everywhere: every driver's contract, the traces, and the properties of engine, store and cache. */
+const ESSENTIAL = /^test\/(?:drivers\/\w+\/contract|trace\/fixtures|(?:engine|store|cache)\/\w+)\.test\.ts$/;
+const essential = [...suites.filter((file) => ESSENTIAL.test(file)), ...OWN];
 const everything = [...suites, ...OWN];
-const contracts = [...suites.filter((file) => /contract|fixtures/.test(file)), ...OWN];
 
 describe("in Chromium", () => {
   let browser: Browser;
@@ -60,8 +50,8 @@ describe("in Chromium", () => {
     const kind = isolated ? "a cross-origin isolated page" : "a page that is not isolated";
     describe(kind, () => {
       for (const place of ["the main thread", "a worker"] satisfies Place[]) {
-        const tests = isolated === (place === "a worker") ? everything : contracts;
-        it(`${place} passes the tests of ${tests.length} files`, { timeout: 300_000 }, async (t) => {
+        const tests = isolated && place === "a worker" ? everything : essential;
+        it(`${place} passes the tests of ${tests.length} files`, { timeout: 600_000 }, async (t) => {
           const server = await serve(await testFiles(tests), isolated);
           const results = await runTests(browser, server.origin, place);
           await server.close();
