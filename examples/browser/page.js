@@ -1,7 +1,7 @@
 // Keeps a large data set in compressed memory, and shows what that saves.
 import { CompressedCache } from "zbud/cache";
 
-const RECORDS = Number(new URLSearchParams(location.search).get("records") ?? 200_000);
+const RECORDS = Number(new URLSearchParams(location.search).get("records") ?? 50_000);
 /** How long the page stores before it lets the browser draw. */
 const SLICE_MS = 12;
 
@@ -22,7 +22,7 @@ function order(number) {
     number,
     placed: new Date(1_700_000_000_000 + below(2 ** 31) * 10).toISOString(),
     customer: { id: below(50_000), city: CITIES[below(CITIES.length)], newsletter: below(2) === 1 },
-    items: Array.from({ length: 1 + below(6) }, () => ({
+    items: Array.from({ length: 10 + below(40) }, () => ({
       article: GOODS[below(GOODS.length)],
       quantity: 1 + below(3),
       cents: 100 * below(500) + 99,
@@ -31,7 +31,8 @@ function order(number) {
   };
 }
 
-const cache = new CompressedCache({ maxBytes: "128MiB" });
+// An order takes some 500 bytes, compressed and with its place in the index.
+const cache = new CompressedCache({ maxBytes: "64MiB", averageBytes: 600, driver: "slots" });
 
 function showSaving() {
   const { originalBytes, bytesUsed } = cache.stats();
