@@ -240,6 +240,7 @@ function buffer(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer
   try {
     return shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes);
   } catch (cause) {
+    if (cause instanceof ZbudError) throw cause;
     throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes for the index; lower maxBytes`, { cause });
   }
 }

@@ -11,8 +11,11 @@ import { serve } from "./server.ts";
 
 /** Where the tests of what runs in browsers lie. Of these, the files that need nothing of Node are run. */
 const FOLDERS = ["base", "memory", "zpool", "pool", "drivers", "engine", "trace", "store", "cache"];
-/** Faults of the memory source do not depend on the engine, and at each allocation in turn take minutes there. */
-const ONLY_IN_NODE = /\/faults\.test\.ts$/;
+/**
+ * Faults of the memory source do not depend on the engine, and at each allocation in turn take minutes there. The
+ * family's cases of the store are about codecs that only Node has.
+ */
+const ONLY_IN_NODE = /\/faults\.test\.ts$|^test\/store\/family/;
 /** Tests that are not to drop out of the list by an import of Node's. */
 const MUST_RUN = [
   "test/drivers/zbud/contract.test.ts",
@@ -31,7 +34,7 @@ const suites = filesUnder("test", ".test.ts").filter(
 );
 const OWN = ["test/browser/page/codecs.ts", "test/browser/page/platform.ts"];
 /** What runs everywhere: every driver's contract, the traces, and the properties of engine, store and cache. */
-const ESSENTIAL = /^test\/(?:drivers\/\w+\/contract|trace\/fixtures|(?:engine|store|cache)\/\w+)\.test\.ts$/;
+const ESSENTIAL = /^test\/(?:drivers\/\w+\/contract|trace\/fixtures|\w+\/model|cache\/[\w-]+)\.test\.ts$/;
 const essential = [...suites.filter((file) => ESSENTIAL.test(file)), ...OWN];
 const everything = [...suites, ...OWN];
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import "../../src/drivers/index.ts";
 import { zpoolTypes } from "../../src/zpool/index.ts";
+import { CAN_SHARE } from "../contracts/sharing.ts";
 import { runModel } from "./model.ts";
 
 suite("the engine against a Map", () => {
@@ -24,7 +25,7 @@ suite("the engine against a Map", () => {
         maxBytes: 1_200_000,
         driver,
         shards: 4,
-        shared: true,
+        shared: CAN_SHARE,
         expiry: true,
         averageBytes: 500,
       };

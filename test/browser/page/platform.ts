@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { CompressedCache } from "../../../src/cache/index.ts";
 import { ZbudPool } from "../../../src/drivers/index.ts";
+import { PageStore } from "../../../src/store/index.ts";
 import { attachZpool, createZpool, zpoolTypes } from "../../../src/zpool/index.ts";
 import { isCode } from "../../contracts/zpool/facts.ts";
 
@@ -31,6 +33,8 @@ describe("shared: true", () => {
       for (const type of zpoolTypes()) {
         assert.throws(() => createZpool(type, { maxPages: 16, shared: true }), refusal, type);
       }
+      assert.throws(() => new CompressedCache({ maxBytes: "1MiB", shared: true }), refusal);
+      assert.throws(() => new PageStore({ pageSize: 4096, maxBytes: "1MiB", shared: true }), refusal);
     });
   }
 });
