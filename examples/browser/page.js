@@ -32,7 +32,7 @@ function order(number) {
 }
 
 // An order takes some 500 bytes, compressed and with its place in the index.
-const cache = new CompressedCache({ maxBytes: "64MiB", averageBytes: 600, driver: "slots" });
+const cache = new CompressedCache({ maxBytes: "64MiB", averageBytes: 600 });
 
 function showSaving() {
   const { originalBytes, bytesUsed } = cache.stats();

@@ -68,7 +68,14 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
 
 /** The part of the options that the engine takes as it is; what is absent stays absent. */
 export function engineOptions<V>(options: CompressedCacheOptions<V>): Partial<EngineOptions> {
-  const { max, averageBytes = AVERAGE_BYTES, driver = DRIVER, pageSize, shards = 1, shared = canShare() } = options;
+  const {
+    max,
+    averageBytes = AVERAGE_BYTES,
+    driver = DRIVER,
+    pageSize,
+    shards = 1,
+    shared = canShare(),
+  } = options;
   flag("shared", shared);
   const chosen: Partial<EngineOptions> = {
     averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),

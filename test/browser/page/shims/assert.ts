@@ -143,7 +143,12 @@ function difference(a: unknown, b: unknown, path: string, seen: Map<object, unkn
   if (a instanceof ArrayBuffer) {
     return difference(new Uint8Array(a), new Uint8Array(b as ArrayBuffer), path, seen);
   }
-  if (a instanceof Set) return difference([...a], [...(b as Set<unknown>)], path, seen);
+  if (a instanceof Set) {
+    const other = b as Set<unknown>;
+    const isSame = (one: unknown) => (two: unknown) => difference(one, two, "", new Map()) === null;
+    const isIn = (one: unknown): boolean => other.has(one) || [...other].some(isSame(one));
+    return a.size === other.size && [...a].every(isIn) ? null : differs;
+  }
   if (a instanceof Map) {
     const other = b as Map<unknown, unknown>;
     if (a.size !== other.size) return differs;
