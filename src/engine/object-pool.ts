@@ -44,21 +44,29 @@ export class ShardPool {
 
   /** Copies into the open object, to `at`. */
   write(at: number, source: Uint8Array, start: number, end: number): void {
-    const { offset, size, offset2 } = this.#span;
-    const first = Math.min(end - start, Math.max(0, size - at));
-    if (first > 0) copyBytes(source, start, start + first, this.#bytes, offset + at);
+    const span = this.#span;
+    if (span.size2 === 0) {
+      copyBytes(source, start, end, this.#bytes, span.offset + at);
+      return;
+    }
+    const first = Math.min(end - start, Math.max(0, span.size - at));
+    if (first > 0) copyBytes(source, start, start + first, this.#bytes, span.offset + at);
     if (start + first < end) {
-      copyBytes(source, start + first, end, this.#bytes, offset2 + at + first - size);
+      copyBytes(source, start + first, end, this.#bytes, span.offset2 + at + first - span.size);
     }
   }
 
   /** Copies `count` bytes from `at` of the open object. */
   read(at: number, count: number, target: Uint8Array, targetAt: number): void {
-    const { offset, size, offset2 } = this.#span;
-    const first = Math.min(count, Math.max(0, size - at));
-    if (first > 0) copyBytes(this.#bytes, offset + at, offset + at + first, target, targetAt);
+    const span = this.#span;
+    if (span.size2 === 0) {
+      copyBytes(this.#bytes, span.offset + at, span.offset + at + count, target, targetAt);
+      return;
+    }
+    const first = Math.min(count, Math.max(0, span.size - at));
+    if (first > 0) copyBytes(this.#bytes, span.offset + at, span.offset + at + first, target, targetAt);
     if (first < count) {
-      const from = offset2 + at + first - size;
+      const from = span.offset2 + at + first - span.size;
       copyBytes(this.#bytes, from, from + count - first, target, targetAt + first);
     }
   }

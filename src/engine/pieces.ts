@@ -36,6 +36,11 @@ export class Pieces {
   /** Copies `source[start, end)` to `at` and on of the bytes of an entry whose pieces are there. */
   write(pool: ShardPool, row: number, at: number, source: Uint8Array, start: number, end: number): void {
     const words = this.#rows.words;
+    if (words[this.#rows.at(row) + NEXT_PIECE] === 0) {
+      pool.open(this.handleOf(row));
+      pool.write(this.headerBytes + at, source, start, end);
+      return;
+    }
     let piece = row;
     let skip = at;
     let from = start;
@@ -58,6 +63,11 @@ export class Pieces {
   read(row: number, at: number, count: number, target: Uint8Array, targetAt: number): void {
     const words = this.#rows.words;
     const pool = this.poolOf(row);
+    if (words[this.#rows.at(row) + NEXT_PIECE] === 0) {
+      pool.open(this.handleOf(row));
+      pool.read(this.headerBytes + at, count, target, targetAt);
+      return;
+    }
     let piece = row;
     let skip = at;
     let done = 0;

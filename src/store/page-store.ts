@@ -9,7 +9,6 @@ import {
   DECOMPRESS_FAIL,
   LOAD_NS,
   LOADED_BACK,
-  LOADS,
   LOADS_AWAY,
   LOADS_MISSED,
   REJECT_ALLOC_FAIL,
@@ -281,7 +280,6 @@ export class PageStore extends StoreUpkeep {
         this.#tallies.count(DECOMPRESS_FAIL, 1);
         throw error;
       }
-      this.#tallies.count(LOADS, 1);
       return "loaded";
     }
     const isAway = this.#backing !== null && this.#backing.has(keyOf(low, high)) !== false;

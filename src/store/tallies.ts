@@ -15,7 +15,6 @@ export const WRITEBACK_FAILED = 2;
 export const REJECT_COMPRESS_FAIL = 3;
 export const DECOMPRESS_FAIL = 4;
 export const LOADED_BACK = 5;
-export const LOADS = 6;
 export const LOADS_MISSED = 7;
 export const LOADS_AWAY = 8;
 export const STORES = 9;
