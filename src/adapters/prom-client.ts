@@ -39,11 +39,14 @@ export interface MetricsOptions {
 
 /** What goes up and down. Everything else only grows, and is a counter. */
 const GAUGE =
-  /^(?:entries|size|.*(?:Bytes|bytes|Pages|pages|objects)(?:Used|Reserved|Max|InFlight)?|records|is[A-Z].*)$/;
+  /^(?:entries|size|.*(?:Bytes|bytes|Pages|pages|objects)(?:Used|Reserved|Max|InFlight)?|records|is[A-Z].*|.*(?:Size|memUsedTotal|memUsedMax|memLimit))$/;
+/** Names of a page store that look like it and are counters, as they are in zswap. */
+const COUNTER = /^(?:writtenBackPages|recompressedPages)$/;
 
 /**
  * Offers all figures of `source.stats()` to prom-client, read when they are scraped:
- * `collectMetrics(promClient, cache)`. `hits` becomes `zbud_cache_hits_total`, `bytesUsed` becomes
+ * `collectMetrics(promClient, cache)`, or `collectMetrics(promClient, store, { prefix: "zbud_store" })` for a page
+ * store. `hits` becomes `zbud_cache_hits_total`, `bytesUsed` becomes
  * `zbud_cache_bytes_used`; what lies in an object of its own has its name in between.
  *
  * @param client - the module prom-client.
@@ -58,7 +61,8 @@ export function collectMetrics(
   const { prefix = "zbud_cache", registers } = options;
   const common = registers === undefined ? {} : { registers: registers as never[] };
   for (const path of figuresOf(source.stats())) {
-    const isGauge = GAUGE.test(path.at(-1) ?? "");
+    const last = path.at(-1) ?? "";
+    const isGauge = GAUGE.test(last) && !COUNTER.test(last);
     const name = `${prefix}_${path.map(snakeCase).join("_")}${isGauge ? "" : "_total"}`;
     const help = `${path.join(".")} of stats()`;
     const read = (): number => valueAt(source.stats(), path);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import promClient from "prom-client";
 import { collectMetrics, type PromClient } from "../../src/adapters/prom-client.ts";
+import { PageStore } from "../../src/store/index.ts";
 import { testCache } from "./caches.ts";
 
 const client: PromClient = promClient;
@@ -20,6 +21,22 @@ async function scrape(
 }
 
 describe("the metrics for prom-client", () => {
+  it("are those of a page store as well, with the names of zswap", async () => {
+    const store = new PageStore({ maxBytes: "1MiB" });
+    const registry = new promClient.Registry();
+    collectMetrics(client, store, { prefix: "zbud_store", registers: [registry] });
+    store.store(1, new Uint8Array(4096).fill(1));
+    store.store(1, new Uint8Array(4096).fill(2));
+    const { values, types } = await scrape(registry);
+    assert.equal(values.zbud_store_stored_pages, 1);
+    assert.equal(values.zbud_store_same_filled_pages, 1);
+    assert.equal(values.zbud_store_duplicate_entry_total, 1);
+    assert.equal(types.zbud_store_stored_pages, "gauge");
+    assert.equal(types.zbud_store_pool_total_size, "gauge");
+    assert.equal(types.zbud_store_written_back_pages_total, "counter");
+    await store.close();
+  });
+
   it("are what the cache says at each scrape", async () => {
     const cache = testCache();
     const registry = new promClient.Registry();
