@@ -13,9 +13,10 @@ import { serve } from "./server.ts";
 const FOLDERS = ["base", "memory", "zpool", "pool", "drivers", "engine", "trace", "store", "cache"];
 /**
  * Faults of the memory source do not depend on the engine, and at each allocation in turn take minutes there. The
- * family's cases of the store are about codecs that only Node has.
+ * family's cases of the store are about codecs that only Node has, and dictionaries are learned in a thread of
+ * Node's.
  */
-const ONLY_IN_NODE = /\/faults\.test\.ts$|^test\/store\/family/;
+const ONLY_IN_NODE = /\/faults\.test\.ts$|^test\/(?:store\/family|cache\/dictionary)/;
 /** Tests that are not to drop out of the list by an import of Node's. */
 const MUST_RUN = [
   "test/drivers/zbud/contract.test.ts",
