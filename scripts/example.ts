@@ -2,13 +2,13 @@ import { basename } from "node:path";
 import { failUsage, filesUnder, readArguments, runNode } from "./tools.ts";
 
 const examples = new Map(filesUnder("examples", ".ts").map((file) => [basename(file, ".ts"), file]));
-const usage = `Usage: npm run example -- NAME
+const usage = `Usage: npm run example -- NAME [ARGUMENTS]
 
 Runs a program of examples/ with the sources of this folder.
 Examples: ${[...examples.keys()].join(", ")}`;
 
-const [name, ...rest] = readArguments(usage, true);
-if (name === undefined || rest.length > 0) failUsage("one example at a time", usage);
-const file = examples.get(name);
-if (file === undefined) failUsage(`no example "${name}"`, usage);
-process.exitCode = runNode(["--import", "./scripts/from-source.ts", file]).ok ? 0 : 1;
+const [name, ...rest] = process.argv.slice(2);
+if (name === undefined || name.startsWith("-")) readArguments(usage);
+const file = examples.get(name ?? "");
+if (file === undefined) failUsage(`no example "${name ?? ""}"`, usage);
+process.exitCode = runNode(["--import", "./scripts/from-source.ts", file, ...rest]).ok ? 0 : 1;
