@@ -121,6 +121,13 @@ function checkOptions(options: FitPageSizesOptions): Required<FitPageSizesOption
   integerOption("pageSizeMax", pageSizeMax, 2 ** chunkOrder, PAGE_SIZE_MAX);
   const { pageSizeMin = 1 } = options;
   integerOption("pageSizeMin", pageSizeMin, 1, pageSizeMax);
+  const chunkCount = 2 ** chunkOrder;
+  if (pageSizeMax - (pageSizeMax % chunkCount) < pageSizeMin) {
+    throw new ZbudError(
+      "EINVAL",
+      `no multiple of ${chunkCount} lies from pageSizeMin ${pageSizeMin} to pageSizeMax ${pageSizeMax}`,
+    );
+  }
   return { count, chunkOrder, pageSizeMax, pageSizeMin };
 }
 
@@ -131,20 +138,26 @@ function isHistogram(sizes: ArrayLike<number> | SizeHistogram): sizes is SizeHis
 /** Sizes as a histogram tells of them, each the largest of its step, in random order. */
 function sizesOf({ step, counts, sizeMax = Number.POSITIVE_INFINITY }: SizeHistogram): Float64Array {
   integerOption("step", step, 1, PAGE_SIZE_MAX);
+  if (typeof counts !== "object" || counts === null) {
+    throw new ZbudError("EINVAL", `counts must be an array of numbers of objects, not ${show(counts)}`);
+  }
   let total = 0;
+  let last = 0;
   for (let i = 0; i < counts.length; i++) {
     if (!Number.isInteger(counts[i]) || counts[i] < 0) {
       throw new ZbudError("EINVAL", `counts[${i}] must be a whole number of objects, not ${show(counts[i])}`);
     }
     total += counts[i];
+    if (counts[i] > 0) last = i;
   }
   const length = Math.min(total, EXACT_SIZES_MAX);
   const sizes = new Float64Array(length);
   let bucket = 0;
   let end = counts.length === 0 ? 0 : counts[0];
   for (let i = 0; i < length; i++) {
-    const at = Math.floor((i * total) / length);
-    while (at >= end) end += counts[++bucket];
+    // Ends with the last object of all: there must be a page for the largest.
+    const at = Math.floor(((i + 1) * total) / length) - 1;
+    while (at >= end && bucket < last) end += counts[++bucket];
     sizes[i] = Math.min((bucket + 1) * step, sizeMax);
   }
   const prng = new Prng(total);

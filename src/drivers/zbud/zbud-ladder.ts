@@ -125,7 +125,7 @@ export class ZbudLadder extends ObjectPool {
 
   #fitted(pageSizeMin: number): PageSizeRange[] {
     const { chunkOrder, segmentBytes, objectBytesMax: sizeMax } = this.#geometry;
-    const counts = this.underLock(() => this.#histogram().map((count) => Math.max(count, 0)));
+    const counts = this.underLock(() => Array.from(this.#histogram(), (count) => count >>> 0));
     if (counts.every((count) => count === 0)) {
       throw new ZbudError(
         "EINVAL",
