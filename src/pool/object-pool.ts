@@ -228,7 +228,10 @@ export class ObjectPool implements DriverPool {
       throw new ZbudError("EINVAL", `an object is mapped "rw" or "ro", not ${show(mode)}`);
     }
     if (this.#copies === null) return viewOf(this.#memory, offset, size);
-    const copy = this.#copies.get(handle) ?? new Uint8Array(size + size2);
+    // Mapped already: what was written to that copy is not to be lost.
+    const open = this.#copies.get(handle);
+    if (open !== undefined) return open;
+    const copy = new Uint8Array(size + size2);
     this.read(handle, copy);
     if (mode === "rw") this.#copies.set(handle, copy);
     return copy;
@@ -236,11 +239,11 @@ export class ObjectPool implements DriverPool {
 
   /** Ends what {@link map} began: where that gave a copy for writing, writes it back. */
   unmap(handle: Handle): void {
-    this.#placeOf(handle);
     const copy = this.#copies?.get(handle);
-    if (copy === undefined) return;
-    this.#copies?.delete(handle);
-    this.write(handle, copy);
+    // First: if another thread has freed the object, nobody asks for the copy again.
+    if (copy !== undefined) this.#copies?.delete(handle);
+    this.#placeOf(handle);
+    if (copy !== undefined) this.write(handle, copy);
   }
 
   /**

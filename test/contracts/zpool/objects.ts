@@ -117,6 +117,18 @@ export function objectContract(facts: ZpoolFacts, make: PoolMaker): void {
       finish(pool, [handle]);
     });
 
+    it("an object that is mapped twice is mapped once: what was written to it is not lost", () => {
+      const pool = make({ maxPages: 4 });
+      const handle = put(pool, 300, 1);
+      pool.map(handle, "rw").fill(2);
+      assert.equal(pool.map(handle, "ro")[299], 2);
+      assert.equal(pool.map(handle, "rw")[0], 2);
+      pool.unmap(handle);
+      pool.unmap(handle);
+      assertObject(pool, handle, 300, 2);
+      finish(pool, [handle]);
+    });
+
     it("reads and writes copies", () => {
       const pool = make({ maxPages: 4 });
       const handle = put(pool, 200, 5);
