@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Worker } from "node:worker_threads";
-import { type Handle, PLACES, SEATS_WORDS, ZbudError } from "../../src/base/index.ts";
+import { type Handle, PLACES, Prng, SEATS_WORDS, ZbudError } from "../../src/base/index.ts";
 import { ZbudPool } from "../../src/drivers/index.ts";
 import { attachZpool, createZpool } from "../../src/zpool/index.ts";
 import { isCode } from "../contracts/zpool/facts.ts";
@@ -11,6 +11,7 @@ import { assertFill, take, takeFilled } from "../drivers/zbud/helpers.ts";
 import type { Order } from "./attach-worker.ts";
 import { messageOf, startWorker, until } from "./crew.ts";
 import { finishPool } from "./ledger.ts";
+import { attachPool, DRIVERS, type DriverName, makeShared } from "./pools.ts";
 
 type Shared = ReturnType<ZbudPool["share"]>;
 
@@ -240,34 +241,78 @@ describe("attach refuses", () => {
     }
   });
 
-  it("damage anywhere else is found by attach or by verify, as an error of its own", {
-    timeout: 60_000,
-  }, () => {
-    const pool = makePool({ pageSize: 256, chunkOrder: 3, maxPages: 3 });
-    const handles = [192, 30, 192, 100].map((size) => take(pool, size));
-    pool.free(handles[0]);
-    const { pages, zbud, table } = plainShareOf(pool);
-    const words = table.byteLength / 4 - SEATS_WORDS;
-    for (let word = 0; word < words; word++) {
-      if (word === 16) continue; // the lock: it might be held by a thread that lives
-      for (const value of [-1, 0x7fff_ffff, 5, 0]) {
-        const copy = copyOf(table);
-        new Int32Array(copy)[word] = value;
-        try {
-          const attached = ZbudPool.attach({ zbud, table: copy, pages });
-          attached.verify();
-          attached.close();
-        } catch (error) {
-          if (!(error instanceof ZbudError)) throw new Error(`word ${word} is ${value}`, { cause: error });
-          assert.ok(
-            ["EBADMSG", "ECORRUPT"].includes(error.code),
-            `word ${word} is ${value}: ${error.message}`,
-          );
-        }
-      }
-    }
-  });
+  for (const driver of Object.keys(DRIVERS) as DriverName[]) {
+    it(
+      `damage anywhere else, in ${driver}: attach, verify, repair, close give an error of its own or nothing`,
+      {
+        timeout: 120_000,
+      },
+      () => damageEachWord(driver, "own"),
+    );
+
+    it(
+      `the same in ${driver} with the caller's lock, which repairs first whatever it finds`,
+      {
+        timeout: 120_000,
+      },
+      () => damageEachWord(driver, "caller"),
+    );
+  }
 });
+
+/** Attaches to copies of a pool's table in each of which one word is wrong, and then to some with several. */
+function damageEachWord(driver: DriverName, lock: "own" | "caller"): void {
+  const pool = makeShared(driver, { maxPages: 8, pageSize: 256, lock });
+  const prng = new Prng(7);
+  const live: Handle[] = [];
+  for (let i = 0; i < 60; i++) {
+    const handle = pool.alloc(1 + prng.below(driver === "slots" ? 20 : pool.objectBytesMax));
+    if (typeof handle === "number") live.push(handle);
+    if (prng.chance(0.4)) pool.free(live.splice(prng.below(live.length), 1)[0]);
+  }
+  const { pages, zbud, table, fast } = pool.share();
+  const words = new Int32Array(table.slice(0, fast === undefined ? undefined : 4 * fast.words));
+  const end = words.length - (lock === "own" ? SEATS_WORDS : 0);
+  const tryOut = (damage: readonly (readonly [number, number])[]): void => {
+    const copy = new Int32Array(new SharedArrayBuffer(words.byteLength));
+    copy.set(words);
+    for (const [word, value] of damage) copy[word] = value;
+    try {
+      const attached = attachPool(driver, { zbud, table: copy.buffer, pages });
+      if (lock === "caller") attached.recover();
+      try {
+        attached.snapshot();
+        attached.stats();
+        attached.objects(() => undefined);
+        attached.verify();
+      } finally {
+        attached.close();
+      }
+    } catch (error) {
+      const what = JSON.stringify(damage);
+      if (!(error instanceof ZbudError)) throw new Error(`words and values ${what}`, { cause: error });
+      assert.ok(["EBADMSG", "ECORRUPT"].includes(error.code), `${what}: ${error.message}`);
+    }
+  };
+  const W_LOCK = 16; // it might be held by a thread that lives
+  // Words that are far from being used, of a large table, are as good as each other.
+  const step = (word: number): number => (word < 400 || words[word] !== 0 ? 1 : 1 + prng.below(8));
+  for (let word = 0; word < end; word += step(word)) {
+    if (word === W_LOCK) continue;
+    for (const value of [-1, 0x7fff_ffff, 5, 0, words[word] + 1, words[prng.below(end)]])
+      tryOut([[word, value]]);
+  }
+  for (let i = 0; i < 300; i++) {
+    const count = 2 + prng.below(4);
+    const damage = Array.from({ length: count }, () => {
+      const word = prng.chance(0.3) ? 17 + prng.below(63) : W_LOCK + 1 + prng.below(end - W_LOCK - 1);
+      return [word, prng.chance(0.7) ? words[prng.below(end)] : words[word] + prng.below(40) - 20] as const;
+    });
+    tryOut(damage);
+  }
+  for (const handle of live) pool.free(handle);
+  pool.close();
+}
 
 describe("seats", () => {
   it(`are for ${SEATS_MAX} threads; one more is EBUSY; one that is given back can be taken`, () => {

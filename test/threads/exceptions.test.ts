@@ -7,46 +7,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Handle } from "../../src/base/index.ts";
-import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import type { ObjectPool } from "../../src/pool/index.ts";
 import { instrument } from "./instrument.ts";
 import { finishPool } from "./ledger.ts";
+import { DRIVERS, type DriverName, makeShared } from "./pools.ts";
+
+const FRAMES = 6;
 
 describe("a living thread", () => {
-  it("whose stack overflows in any call leaves the pool whole, and unlocked", { timeout: 60_000 }, () => {
-    const onEvict = (handle: Handle, pool: ZbudPool): boolean => {
-      pool.free(handle);
-      return true;
-    };
-    const pool = new ZbudPool({ maxPages: 64, pageSize: 256, chunkOrder: 3, shared: true, onEvict });
-    const calls = [
-      () => pool.alloc(100),
-      () => {
-        const handle = pool.alloc(20);
-        if (typeof handle === "number") pool.free(handle);
+  for (const driver of Object.keys(DRIVERS) as DriverName[]) {
+    it(
+      `whose stack overflows in any call leaves the pool whole, and unlocked: ${driver}`,
+      {
+        timeout: 60_000,
       },
-      () => pool.reclaimPage(1),
-      () => pool.verify(),
-      () => pool.recover(),
-    ];
-    let overflows = 0;
-    for (const call of calls) {
-      const deep = (): void => {
-        call();
-        deep();
-      };
-      // Some frames more or less, so that the stack ends in another function each time.
-      const shifted = (frames: number): void => (frames > 0 ? shifted(frames - 1) : deep());
-      for (let frames = 0; frames < 12; frames++) {
-        assert.throws(() => shifted(frames), RangeError);
-        overflows++;
-        const start = performance.now();
-        pool.verify();
-        assert.ok(performance.now() - start < 5000, "the lock is free");
-      }
-    }
-    assert.equal(overflows, 12 * calls.length);
-    finishPool(pool);
-  });
+      () => overflowEverywhere(driver),
+    );
+  }
 
   const isLinux = process.platform === "linux";
   it("is not taken for a dead one by a process that can open no file", { skip: !isLinux }, async () => {
@@ -68,3 +45,41 @@ describe("a living thread", () => {
     }
   });
 });
+
+/** Runs out of stack in calls of a pool, each time in another function. */
+function overflowEverywhere(driver: DriverName): void {
+  const onEvict = (handle: Handle, pool: ObjectPool): boolean => {
+    pool.free(handle);
+    return true;
+  };
+  const pool = makeShared(driver, { maxPages: 64, pageSize: 256, onEvict });
+  const calls = [
+    () => pool.alloc(100),
+    () => {
+      const handle = pool.alloc(20);
+      if (typeof handle === "number") pool.free(handle);
+    },
+    () => pool.reclaimPage(1),
+    () => pool.compact(4),
+    () => pool.verify(),
+    () => pool.recover(),
+  ];
+  let overflows = 0;
+  for (const call of calls) {
+    const deep = (): void => {
+      call();
+      deep();
+    };
+    // Some frames more or less, so that the stack ends in another function each time.
+    const shifted = (frames: number): void => (frames > 0 ? shifted(frames - 1) : deep());
+    for (let frames = 0; frames < FRAMES; frames++) {
+      assert.throws(() => shifted(frames), RangeError);
+      overflows++;
+      const start = performance.now();
+      pool.verify();
+      assert.ok(performance.now() - start < 5000, "the lock is free");
+    }
+  }
+  assert.equal(overflows, FRAMES * calls.length);
+  finishPool(pool);
+}

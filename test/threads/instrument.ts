@@ -56,7 +56,7 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
       names: ["constructor", "of", "indexOf", "firstRowOf", "trim", "stepOf", "headOf"],
     },
     "src/drivers/zbud/lists.ts": { all: true, names: [] },
-    "src/drivers/zbud/rungs.ts": { all: true, names: ["rungsAlive"] },
+    "src/drivers/zbud/rungs.ts": { all: true, names: ["rungsAlive", "isRecordWhole"] },
     "src/drivers/zbud/ladder-repair.ts": { all: true, names: [] },
   },
   slots: {
@@ -65,6 +65,7 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
       names: ["verify", "repair", "objectAt", "listFor", "freeRecord", "isRecord", ...HARMLESS],
     },
     "src/drivers/slots/extras.ts": { all: true, names: [] },
+    "src/drivers/slots/lists.ts": { all: true, names: ["takeOffListIfOn"] },
     "src/drivers/slots/repair.ts": { all: true, names: [] },
   },
   zsmalloc: {

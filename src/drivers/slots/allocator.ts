@@ -3,6 +3,7 @@ import type { PageMemory } from "../../memory/index.ts";
 import {
   type Allocator,
   COUNTERS_END,
+  corrupt,
   type HandleLayout,
   type ObjectVisitor,
   type Place,
@@ -13,6 +14,7 @@ import {
 import type { PoolSnapshot, PoolStats } from "../../zpool/index.ts";
 import { freeExtraRecord, releaseEmptyExtras, releaseExtraIfEmpty } from "./extras.ts";
 import { SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
+import { putOnList, putOnLru, takeOffList, takeOffListIfOn, takeOffLru } from "./lists.ts";
 import type { Table } from "./page-table.ts";
 import * as tables from "./page-table.ts";
 import { fillPlace, lowerHighWater, recordAt, type SlotsTable, visitObjects } from "./records.ts";
@@ -148,6 +150,7 @@ export class SlotsAllocator implements Allocator {
 
     let list = this.#listFor(slots);
     let record = 0;
+    let crowded = 0;
     while (list < SLOTS_PER_PAGE) {
       const row = table[(W_HEADS + (list << 1)) | LIST_NEXT];
       record = this.#freeRecord(row);
@@ -155,7 +158,8 @@ export class SlotsAllocator implements Allocator {
         this.#refill(row, record, list, size, slots);
         break;
       }
-      this.#takeOffList(row);
+      if (++crowded > this.#maxPages) throw corrupt("a list of pages has no end");
+      takeOffList(table, row);
       table[row | EXTRAS] = (table[row | EXTRAS] & EXTRAS_MASK) | (CROWDED << LONGEST_SHIFT);
       list = this.#listFor(slots);
     }
@@ -166,8 +170,8 @@ export class SlotsAllocator implements Allocator {
       this.#setRecord(record, size, slots, 0);
       table[row | MASK_LOW] = LOW[slots];
       table[row | MASK_HIGH] = HIGH[slots];
-      this.#putOnList(row, SLOTS_PER_PAGE - slots);
-      this.#putOnLru(row);
+      putOnList(table, row, SLOTS_PER_PAGE - slots);
+      putOnLru(table, row);
     }
     if (this.#seat !== 0) table[INTENT] = 0;
     return this.#handleAt(record);
@@ -198,16 +202,16 @@ export class SlotsAllocator implements Allocator {
       if (isExtra) releaseExtraIfEmpty(this.#whole, row, record & ~WORD_IN_ROW);
       const longest = table[row | EXTRAS] >> LONGEST_SHIFT;
       if ((low | high) === 0) {
-        this.#takeOffListIfOn(row);
-        this.#takeOffLru(row);
+        takeOffListIfOn(table, row);
+        takeOffLru(table, row);
         this.#releasePage(row);
       } else if (longest === CROWDED) {
-        this.#putOnList(row, longestRun(~low, ~high));
+        putOnList(table, row, longestRun(~low, ~high));
       } else {
         const run = runAround(low, high, start, end);
         if (run > longest) {
-          if (longest !== 0) this.#takeOffList(row);
-          this.#putOnList(row, run);
+          if (longest !== 0) takeOffList(table, row);
+          putOnList(table, row, run);
         }
       }
     }
@@ -231,8 +235,8 @@ export class SlotsAllocator implements Allocator {
     const table = this.#table;
     const row = table[W_LRU | LRU_PREV];
     if (row === W_LRU) return 0;
-    this.#takeOffListIfOn(row);
-    this.#takeOffLru(row);
+    takeOffListIfOn(table, row);
+    takeOffLru(table, row);
     table[row | LRU_PREV] = -Math.max(this.#seat, 1);
     return row;
   }
@@ -262,8 +266,8 @@ export class SlotsAllocator implements Allocator {
       this.#releasePage(row);
       return 1;
     }
-    this.#putOnList(row, longestRun(~low, ~high));
-    this.#putOnLru(row);
+    putOnList(table, row, longestRun(~low, ~high));
+    putOnLru(table, row);
     return 0;
   }
 
@@ -354,11 +358,11 @@ export class SlotsAllocator implements Allocator {
       // Clears the list's bit if it is empty now, that is if next = head; without a branch.
       const word = W_BITMAP + (list >> 5);
       table[word] &= ~((TOP_BIT >>> (list & 31)) & (((next ^ head) - 1) >> 31));
-      this.#putOnList(row, longest);
+      putOnList(table, row, longest);
     }
     if (table[W_LRU | LRU_NEXT] !== row) {
-      this.#takeOffLru(row);
-      this.#putOnLru(row);
+      takeOffLru(table, row);
+      putOnLru(table, row);
     }
   }
 
@@ -425,54 +429,6 @@ export class SlotsAllocator implements Allocator {
     table[row | LRU_PREV] = FREE;
     table[row | LIST_NEXT] = table[W_FREE_HEAD];
     table[W_FREE_HEAD] = row;
-  }
-
-  #putOnList(row: number, longest: number): void {
-    const table = this.#table;
-    table[row | EXTRAS] = (table[row | EXTRAS] & EXTRAS_MASK) | (longest << LONGEST_SHIFT);
-    if (longest === 0) return;
-    const head = W_HEADS + (longest << 1);
-    const next = table[head | LIST_NEXT];
-    table[row | LIST_NEXT] = next;
-    table[row | LIST_PREV] = head;
-    table[next | LIST_PREV] = row;
-    table[head | LIST_NEXT] = row;
-    table[W_BITMAP + (longest >> 5)] |= TOP_BIT >>> (longest & 31);
-  }
-
-  #takeOffListIfOn(row: number): void {
-    const longest = this.#table[row | EXTRAS] >> LONGEST_SHIFT;
-    if (longest !== 0 && longest !== CROWDED) this.#takeOffList(row);
-  }
-
-  #takeOffList(row: number): void {
-    const table = this.#table;
-    const next = table[row | LIST_NEXT];
-    const prev = table[row | LIST_PREV];
-    table[prev | LIST_NEXT] = next;
-    table[next | LIST_PREV] = prev;
-    if (next === prev) {
-      // Only a head has itself or one row on both sides; with the row gone it is the head, alone.
-      const list = (next - W_HEADS) >> 1;
-      table[W_BITMAP + (list >> 5)] &= ~(TOP_BIT >>> (list & 31));
-    }
-  }
-
-  #putOnLru(row: number): void {
-    const table = this.#table;
-    const next = table[W_LRU | LRU_NEXT];
-    table[row | LRU_NEXT] = next;
-    table[row | LRU_PREV] = W_LRU;
-    table[next | LRU_PREV] = row;
-    table[W_LRU | LRU_NEXT] = row;
-  }
-
-  #takeOffLru(row: number): void {
-    const table = this.#table;
-    const next = table[row | LRU_NEXT];
-    const prev = table[row | LRU_PREV];
-    table[prev | LRU_NEXT] = next;
-    table[next | LRU_PREV] = prev;
   }
 
   /** Whether a word is a record, and its handle this one: calculated as a double, which needs no heap number. */

@@ -1,4 +1,4 @@
-import { RECORDS_PER_EXTRA } from "./geometry.ts";
+import { EXTRAS_PER_PAGE, RECORDS_PER_EXTRA } from "./geometry.ts";
 import {
   EXTRA_RECORDS,
   EXTRAS,
@@ -16,9 +16,11 @@ import { firstExtraAt, freeRecordOf, hasLive, type SlotsTable } from "./records.
 
 /** A record in the extras of a page that names no object: if need be, in one more. 0 if there is no extra left. */
 export function freeExtraRecord(whole: SlotsTable, row: number): number {
-  for (let unit = firstExtraAt(whole, row); unit !== 0; unit = whole.table[unit | NEXT]) {
+  let unit = firstExtraAt(whole, row);
+  for (let i = 0; unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
     const record = freeRecordOf(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA);
     if (record !== 0) return record;
+    unit = whole.table[unit | NEXT];
   }
   return takeExtra(whole, row);
 }
@@ -32,7 +34,7 @@ export function releaseExtraIfEmpty(whole: SlotsTable, row: number, unit: number
   if (before === unit) {
     setFirstExtra(whole, row, next);
   } else {
-    while (table[before | NEXT] !== unit) before = table[before | NEXT];
+    for (let i = 0; table[before | NEXT] !== unit && i < EXTRAS_PER_PAGE; i++) before = table[before | NEXT];
     table[before | NEXT] = next;
   }
   table[unit | OWNER] = 0;
@@ -44,7 +46,7 @@ export function releaseExtraIfEmpty(whole: SlotsTable, row: number, unit: number
 /** Takes all extras without objects away from a page. */
 export function releaseEmptyExtras(whole: SlotsTable, row: number): void {
   let unit = firstExtraAt(whole, row);
-  while (unit !== 0) {
+  for (let i = 0; unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
     const next = whole.table[unit | NEXT];
     releaseExtraIfEmpty(whole, row, unit);
     unit = next;

@@ -1,6 +1,6 @@
 import type { Handle } from "../../base/index.ts";
 import { type HandleLayout, type ObjectVisitor, type Place, TAG_BITS } from "../../pool/index.ts";
-import { RECORDS_PER_EXTRA, RECORDS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
+import { EXTRAS_PER_PAGE, RECORDS_PER_EXTRA, RECORDS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import {
   EXTRA_RECORDS,
   EXTRAS,
@@ -25,6 +25,8 @@ import {
   W_FREE_HEAD,
   W_HIGH_WATER,
 } from "./page-table.ts";
+
+// Walks along a page's extras end with as many as a page can have: so they end in a table that was damaged too.
 
 /** A table, and what one needs to know to read it. */
 export interface SlotsTable {
@@ -79,8 +81,10 @@ export function firstExtraAt({ table }: SlotsTable, row: number): number {
 export function recordsOf(whole: SlotsTable, row: number): number[] {
   const found: number[] = [];
   addLive(whole, row | PAGE_RECORDS, RECORDS_PER_PAGE, found);
-  for (let unit = firstExtraAt(whole, row); unit !== 0; unit = whole.table[unit | NEXT]) {
+  let unit = firstExtraAt(whole, row);
+  for (let i = 0; unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
     addLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA, found);
+    unit = whole.table[unit | NEXT];
   }
   return found;
 }
@@ -89,7 +93,7 @@ export function recordsOf(whole: SlotsTable, row: number): number[] {
 export function recordAt(whole: SlotsTable, row: number, slot: number): number {
   let record = beginning(whole, row | PAGE_RECORDS, RECORDS_PER_PAGE, slot);
   let unit = record === 0 ? firstExtraAt(whole, row) : 0;
-  while (record === 0 && unit !== 0) {
+  for (let i = 0; record === 0 && unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
     record = beginning(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA, slot);
     unit = whole.table[unit | NEXT];
   }

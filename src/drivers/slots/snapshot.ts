@@ -1,3 +1,4 @@
+import { followLinks } from "../../pool/index.ts";
 import type { PageSnapshot, PoolSnapshot } from "../../zpool/index.ts";
 import {
   FIRST_ROW,
@@ -18,11 +19,9 @@ import { halfOf, handleOf, recordsOf, type SlotsTable, sizeOf, startOf } from ".
 export function snapshotOf(whole: SlotsTable): PoolSnapshot {
   const { table, geometry } = whole;
   const { pageSize, slotSize, maxPages } = geometry;
-  const follow = (from: number, next: number, end: number): number[] => {
-    const pages: number[] = [];
-    for (let row = from; row !== end; row = table[row | next]) pages.push((row - FIRST_ROW) >> ROW_SHIFT);
-    return pages;
-  };
+  const pageOf = (row: number): number => (row - FIRST_ROW) >> ROW_SHIFT;
+  const follow = (from: number, next: number, end: number): number[] =>
+    followLinks(from, end, maxPages, (row) => table[row | next]).map(pageOf);
 
   const pages: PageSnapshot[] = [];
   for (let page = 0; page < table[W_HIGH_WATER]; page++) {

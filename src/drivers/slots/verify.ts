@@ -1,5 +1,6 @@
-import { PLACES, show, ZbudError } from "../../base/index.ts";
+import { PLACES } from "../../base/index.ts";
 import {
+  corrupt,
   LAYOUT_MAGIC,
   LAYOUT_VERSION,
   LOCK_OWN,
@@ -247,10 +248,5 @@ function walk(
 }
 
 function check(condition: boolean, what: string, value?: number): void {
-  if (!condition) {
-    throw new ZbudError(
-      "ECORRUPT",
-      `the pool's books are wrong: ${what}${value === undefined ? "" : ` ${show(value)}`}`,
-    );
-  }
+  if (!condition) throw corrupt(what, value);
 }

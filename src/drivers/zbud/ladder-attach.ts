@@ -14,15 +14,19 @@ import {
   type LadderGeometry,
   ladderWordsOf,
   OPEN_MAX,
+  OPEN_WORDS,
   openRungsOf,
+  rungsOf,
   W_CHUNK_ORDER,
   W_OBJECT_BYTES_MAX,
+  W_OPEN,
   W_ROWS_SHIFT,
   W_SEGMENT_BYTES,
   W_SEGMENT_HIGH,
   W_SEGMENTS,
   W_WHICH,
 } from "./ladder-table.ts";
+import { isRecordWhole } from "./rungs.ts";
 
 /**
  * Opens the table of a shared ladder.
@@ -60,7 +64,14 @@ export function openLadder(shared: SharedPool): { table: Table; geometry: Ladder
   if (table[W_SEGMENT_HIGH] < 0 || table[W_SEGMENT_HIGH] > segments) {
     throw badBuffers("more segments in use than there are");
   }
-  const open = (table[W_WHICH] & ~1) === 0 ? openRungsOf(table).length : 0;
+  const which = table[W_WHICH];
+  const open = (which & ~1) === 0 ? table[W_OPEN + which * OPEN_WORDS] : 0;
   if (open < 1 || open > OPEN_MAX) throw badBuffers(`it has ${open} page sizes`);
+  const rungs = rungsOf(geometry);
+  for (const { rung } of openRungsOf(table)) {
+    if (!rungs.includes(rung) || !isRecordWhole(table, geometry, rung)) {
+      throw badBuffers(`it has no pages at word ${rung}`);
+    }
+  }
   return { table, geometry };
 }

@@ -102,7 +102,8 @@ function eachSegment(
   for (let i = table[W_SEGMENT_HIGH] - 1; i >= 0; i--) {
     const segment = firstSegmentOf(geometry) + (i << SEGMENT_SHIFT);
     const firstRow = ladderFirstRowOf(geometry) + (i << (geometry.rowsShift + ROW_SHIFT));
-    const rows = table[segment + S_OWNER] === 0 ? 0 : table[segment + S_HIGH];
+    const rows =
+      table[segment + S_OWNER] === 0 ? 0 : Math.min(table[segment + S_HIGH], 1 << geometry.rowsShift);
     visit(segment, firstRow, firstRow + (rows << ROW_SHIFT));
   }
 }

@@ -119,6 +119,11 @@ export function rungOf(geometry: LadderGeometry, index: number): number {
   return W_RUNGS + index * rungWordsOf(geometry);
 }
 
+/** Words of all rungs' records. */
+export function rungsOf(geometry: LadderGeometry): number[] {
+  return Array.from({ length: RUNGS_MAX }, (_, i) => rungOf(geometry, i));
+}
+
 /** Word of the first segment's record. */
 export function firstSegmentOf(geometry: LadderGeometry): number {
   return rungOf(geometry, RUNGS_MAX);

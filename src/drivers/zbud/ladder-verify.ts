@@ -4,6 +4,7 @@ import {
   LAYOUT_VERSION,
   LOCK_OWN,
   type Table,
+  W_INTENT,
   W_LOCKING,
   W_MAGIC,
   W_PAGE_COUNT,
@@ -15,6 +16,7 @@ import {
   type LadderGeometry,
   ladderFirstRowOf,
   OPEN_MAX,
+  OPEN_WORDS,
   openRungsOf,
   R_BITMAP,
   R_BOUND,
@@ -24,8 +26,7 @@ import {
   R_PAGE_SIZE,
   R_SEGMENT_PAGES,
   R_SEGMENTS,
-  RUNGS_MAX,
-  rungOf,
+  rungsOf,
   S_FREE,
   S_HIGH,
   S_NEXT,
@@ -33,12 +34,15 @@ import {
   S_PREV,
   S_USED,
   SEGMENT_SHIFT,
+  W_OPEN,
   W_SEGMENT_FREE,
   W_SEGMENT_HIGH,
   W_STARVED,
   W_VICTIM,
+  W_WHICH,
 } from "./ladder-table.ts";
 import { FREE, LIST_NEXT, LIST_PREV, LRU_NEXT, LRU_PREV, ROW_SHIFT, SIZES, W_LRU } from "./page-table.ts";
+import { isRecordWhole } from "./rungs.ts";
 import { headOf, stepOf } from "./segments.ts";
 import { check, checkBuddy, walk } from "./verify.ts";
 
@@ -61,7 +65,8 @@ export function verifyLadder(table: Table, geometry: LadderGeometry, reclaims: n
     table[W_MAGIC] === LAYOUT_MAGIC && table[W_VERSION] === LAYOUT_VERSION,
     "the table's magic or version",
   );
-  const rungs = Array.from({ length: RUNGS_MAX }, (_, i) => rungOf(geometry, i));
+  check(table[W_INTENT] === 0, "a note of a change that is not under way", table[W_INTENT]);
+  const rungs = rungsOf(geometry);
   checkOpen(table, geometry, rungs);
   const books: Books = {
     lists: new Map(),
@@ -96,13 +101,18 @@ export function verifyLadder(table: Table, geometry: LadderGeometry, reclaims: n
 }
 
 function checkOpen(table: Table, geometry: LadderGeometry, rungs: readonly number[]): void {
+  const which = table[W_WHICH];
+  check(
+    (which & ~1) === 0 && table[W_OPEN + which * OPEN_WORDS] <= OPEN_MAX,
+    "L0: which rungs are open",
+    which,
+  );
   const open = openRungsOf(table);
-  check(open.length > 0 && open.length <= OPEN_MAX, "L0: the open rungs", open.length);
+  check(open.length > 0, "L0: the open rungs", open.length);
   let before = 0;
   for (const { rung, sizeMax } of open) {
     check(rungs.includes(rung), "L0: an open rung is none", rung);
-    const pageSize = table[rung + R_PAGE_SIZE];
-    check(pageSize > 0 && pageSize <= geometry.segmentBytes, "L0: the page size of an open rung", pageSize);
+    check(isRecordWhole(table, geometry, rung), "L0: the record of an open rung", rung);
     check(
       sizeMax > before && sizeMax <= table[rung + R_BOUND],
       "L0: the size range of an open rung",
@@ -132,7 +142,7 @@ function checkSegments(table: Table, geometry: LadderGeometry, rungs: readonly n
       unowned.add(segment);
       continue;
     }
-    check(rungs.includes(rung), "L1: the owner of segment", i);
+    check(rungs.includes(rung) && isRecordWhole(table, geometry, rung), "L1: the owner of segment", i);
     const firstRow = ladderFirstRowOf(geometry) + (i << (geometry.rowsShift + ROW_SHIFT));
     checkPages(table, geometry, { segment, rung, firstRow }, books);
   }

@@ -5,6 +5,7 @@ import {
   F_PAGES_RECLAIMED,
   F_REFUSED_ENOMEM,
   F_REFUSED_ENOSPC,
+  followLinks,
   type Table,
   W_MAX_PAGES,
   W_PAGE_COUNT,
@@ -88,11 +89,9 @@ export function ladderSnapshotOf(
 ): PoolSnapshot {
   const firstRow = ladderFirstRowOf(geometry);
   const pageOf = (row: number): number => (row - firstRow) >> ROW_SHIFT;
-  const follow = (from: number, next: number, end: number): number[] => {
-    const pages: number[] = [];
-    for (let row = from; row !== end; row = table[row + next]) pages.push(pageOf(row));
-    return pages;
-  };
+  const most = table[W_SEGMENT_HIGH] << geometry.rowsShift;
+  const follow = (from: number, next: number, end: number): number[] =>
+    followLinks(from, end, most, (row) => table[row + next]).map(pageOf);
   const pages: PageSnapshot[] = [];
   eachRow(table, geometry, (row, rung) => {
     if (table[row + LRU_PREV] === FREE) return;
@@ -138,7 +137,9 @@ export function eachRow(
   for (let i = 0; i < table[W_SEGMENT_HIGH]; i++) {
     const segment = firstSegmentOf(geometry) + (i << SEGMENT_SHIFT);
     const row = ladderFirstRowOf(geometry) + (i << (geometry.rowsShift + ROW_SHIFT));
-    for (let page = 0; page < table[segment + S_HIGH] && table[segment + S_OWNER] !== 0; page++) {
+    // At most as many as a segment has, whatever was written into the table.
+    const pages = Math.min(table[segment + S_HIGH], 1 << geometry.rowsShift);
+    for (let page = 0; page < pages && table[segment + S_OWNER] !== 0; page++) {
       visit(row + (page << ROW_SHIFT), table[segment + S_OWNER]);
     }
   }

@@ -13,8 +13,7 @@ import {
   R_PAGE_SIZE,
   R_SEGMENT_PAGES,
   R_SEGMENTS,
-  RUNGS_MAX,
-  rungOf,
+  rungsOf,
   S_NEXT,
   S_PREV,
   W_OPEN,
@@ -38,7 +37,7 @@ export function openRungs(table: Table, geometry: LadderGeometry, ranges: readon
   const open = openRungsOf(table).map(({ rung }) => rung);
   const chosen: number[] = [];
   const made = new Map<number, number>();
-  const all = Array.from({ length: RUNGS_MAX }, (_, i) => rungOf(geometry, i));
+  const all = rungsOf(geometry);
   const isAlive = (rung: number): boolean => table[rung + R_SEGMENTS] > 0 || open.includes(rung);
   for (const { pageSize } of ranges) {
     const alive = all.find((rung) => isAlive(rung) && table[rung + R_PAGE_SIZE] === pageSize);
@@ -74,6 +73,22 @@ function makeRung(table: Table, geometry: LadderGeometry, rung: number, pageSize
   clearRung(table, geometry, rung);
 }
 
+/** Whether a rung's page size is possible, and what follows from it does. */
+export function isRecordWhole(table: Table, geometry: LadderGeometry, rung: number): boolean {
+  const { chunkCount, segmentBytes, rowsShift } = geometry;
+  const pageSize = table[rung + R_PAGE_SIZE];
+  const pages = Math.floor(segmentBytes / pageSize);
+  return (
+    pageSize > 0 &&
+    pageSize % chunkCount === 0 &&
+    pages > 0 &&
+    pages <= 2 ** rowsShift &&
+    table[rung + R_SEGMENT_PAGES] === pages &&
+    table[rung + R_CHUNK_SIZE] === pageSize / chunkCount &&
+    table[rung + R_BOUND] === (pageSize / chunkCount) * (chunkCount - 2)
+  );
+}
+
 /** Empties the lists and counts of a rung. */
 export function clearRung(table: Table, geometry: LadderGeometry, rung: number): void {
   table[rung + R_PAGE_COUNT] = 0;
@@ -94,7 +109,5 @@ export function clearRung(table: Table, geometry: LadderGeometry, rung: number):
 /** Words of the rungs that are open or have segments. */
 export function rungsAlive(table: Table, geometry: LadderGeometry): number[] {
   const open = openRungsOf(table).map(({ rung }) => rung);
-  return Array.from({ length: RUNGS_MAX }, (_, i) => rungOf(geometry, i)).filter(
-    (rung) => table[rung + R_SEGMENTS] > 0 || open.includes(rung),
-  );
+  return rungsOf(geometry).filter((rung) => table[rung + R_SEGMENTS] > 0 || open.includes(rung));
 }

@@ -1,4 +1,5 @@
 import type { Handle } from "../../base/index.ts";
+import { followLinks } from "../../pool/index.ts";
 import type { PageSnapshot, PoolSnapshot } from "../../zpool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import {
@@ -55,11 +56,8 @@ export function snapshotOf(
     if (word === 0) return null;
     return { handle: objectAt(row, buddy), size: word & SIZE_MASK, chunks: word >> SIZE_BITS };
   };
-  const follow = (from: number, next: number, end: number): number[] => {
-    const pages: number[] = [];
-    for (let row = from; row !== end; row = table[row + next]) pages.push(pageOf(row));
-    return pages;
-  };
+  const follow = (from: number, next: number, end: number): number[] =>
+    followLinks(from, end, geometry.maxPages, (row) => table[row + next]).map(pageOf);
 
   const { pageSize, chunkCount, chunkSize, maxPages } = geometry;
   const pages: ZbudPageSnapshot[] = [];

@@ -1,8 +1,10 @@
-import { PLACES, show, ZbudError } from "../../base/index.ts";
+import { PLACES } from "../../base/index.ts";
 import {
+  corrupt,
   LAYOUT_MAGIC,
   LAYOUT_VERSION,
   LOCK_OWN,
+  W_INTENT,
   W_LOCKING,
   W_MAGIC,
   W_PAGE_COUNT,
@@ -40,6 +42,7 @@ export function verifyTable(table: PageTable, geometry: Geometry, reclaims: numb
     table[W_MAGIC] === LAYOUT_MAGIC && table[W_VERSION] === LAYOUT_VERSION,
     "the table's magic or version",
   );
+  check(table[W_INTENT] === 0, "a note of a change that is not under way", table[W_INTENT]);
   const highWater = table[W_HIGH_WATER];
   check(highWater >= 0 && highWater <= geometry.maxPages, "the high-water mark", highWater);
 
@@ -168,10 +171,5 @@ export function walk(
 
 /** @throws {ZbudError} `ECORRUPT` */
 export function check(condition: boolean, what: string, value?: number): void {
-  if (!condition) {
-    throw new ZbudError(
-      "ECORRUPT",
-      `the pool's books are wrong: ${what}${value === undefined ? "" : ` ${show(value)}`}`,
-    );
-  }
+  if (!condition) throw corrupt(what, value);
 }

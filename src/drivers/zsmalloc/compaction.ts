@@ -1,6 +1,6 @@
 import { ZbudError } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
-import type { Place } from "../../pool/index.ts";
+import { corrupt, type Place } from "../../pool/index.ts";
 import { L_FULL, L_LISTS, L_OBJECTS, L_SHORT, LAYOUT_SHIFT } from "./geometry.ts";
 import type { Groups } from "./groups.ts";
 import { fillPlace } from "./places.ts";
@@ -62,7 +62,9 @@ export class Mover {
     const layouts = geometry.layoutCount - 1;
     for (let i = 0; i < layouts; i++) {
       const layout = (table[W_COMPACT_AT] % layouts) + 1;
-      while (done.moved < movesMax && this.#emptyOne(layout, movesMax, done));
+      // Each round empties a group, or ends for want of a row with another that has one to move to.
+      let rounds = table[W_GROUPS_TAKEN] + 2 * movesMax;
+      while (done.moved < movesMax && rounds-- > 0 && this.#emptyOne(layout, movesMax, done));
       if (done.moved >= movesMax) return done;
       table[W_COMPACT_AT] = layout;
     }
@@ -150,9 +152,11 @@ export class Mover {
     const objects = geometry.layouts[at | L_OBJECTS];
     const lists = geometry.layouts[at | L_LISTS];
     let room = 0;
+    let left = this.#groups.table[W_GROUPS_TAKEN];
     for (let list = geometry.layouts[at | L_FULL] - 1; list >= 0 && room < enough; list--) {
       const head = lists + HEADS + (list << 1);
       for (let group = table[head | NEXT]; group !== head && room < enough; group = table[group | NEXT]) {
+        if (left-- === 0) throw corrupt("a list of groups has no end");
         if (group !== except) room += objects - (table[group | USED] & COUNT_MASK);
       }
     }
@@ -202,7 +206,8 @@ export class Mover {
     table[source | FREE_ROW] = free;
 
     let beforeFree = table[target | LAST_ROW];
-    while (table[beforeFree | RING] !== free) beforeFree = table[beforeFree | RING];
+    let left = table[target | ATTACHED] & COUNT_MASK;
+    while (table[beforeFree | RING] !== free && left-- > 0) beforeFree = table[beforeFree | RING];
     const next = table[row | RING];
     const nextFree = table[free | RING];
     table[free | RING] = next === row ? free : next;

@@ -1,5 +1,5 @@
 import type { PageMemory } from "../../memory/index.ts";
-import { W_PAGE_COUNT } from "../../pool/index.ts";
+import { followLinks, W_PAGE_COUNT } from "../../pool/index.ts";
 import {
   type Geometry,
   GROUP_SHIFT,
@@ -191,9 +191,13 @@ export class Groups {
     const end = geometry.firstGroup + (table[W_GROUPS_TAKEN] << GROUP_SHIFT);
     for (let group = geometry.firstGroup; group < end; group += 1 << GROUP_SHIFT) {
       if (table[group | PREV] === FREE) continue;
-      for (let page = table[group | FIRST_PAGE]; page > 0; page = table[geometry.firstPage + page - 1]) {
-        inUse[page - 1] = 1;
-      }
+      const pages = followLinks(
+        table[group | FIRST_PAGE],
+        0,
+        inUse.length,
+        (page) => table[geometry.firstPage + page - 1],
+      );
+      for (const page of pages) inUse[page - 1] = 1;
     }
     return inUse;
   }

@@ -196,7 +196,11 @@ function rebuildPages(table: ZsmallocTable, geometry: Geometry, isInUse: (group:
   for (let i = 0; i < table[W_GROUPS_TAKEN]; i++) {
     if (!isInUse(i)) continue;
     let page = table[(firstGroup + (i << GROUP_SHIFT)) | FIRST_PAGE];
-    for (; page !== 0; page = table[firstPage + page - 1]) taken[page - 1] = 1;
+    // A chain ends; if not, the table was damaged from outside, and verify() says so.
+    for (let left = taken.length; page > 0 && page <= taken.length && left > 0; left--) {
+      taken[page - 1] = 1;
+      page = table[firstPage + page - 1];
+    }
   }
   table[W_FREE_PAGE] = 0;
   for (let page = taken.length; page > 0; page--) {

@@ -1,5 +1,5 @@
 import type { Handle } from "../../base/index.ts";
-import type { Place } from "../../pool/index.ts";
+import { followLinks, type Place } from "../../pool/index.ts";
 import type { PageSnapshot, PoolSnapshot } from "../../zpool/index.ts";
 import {
   type Geometry,
@@ -38,12 +38,14 @@ export function snapshotOf(
   handleAt: (row: number) => Handle,
 ): PoolSnapshot {
   const { firstGroup, firstPage, firstRow, pageSize } = geometry;
+  const pagesFrom = (first: number): number[] =>
+    followLinks(first, 0, geometry.maxPages, (page) => table[firstPage + page - 1]);
   const pages = new Map<number, PageSnapshot>();
   for (let i = 0; i < table[W_GROUPS_TAKEN]; i++) {
     const group = firstGroup + (i << GROUP_SHIFT);
     if (table[group | PREV] === FREE) continue;
     const underReclaim = table[group | PREV] < FREE;
-    for (let page = table[group | FIRST_PAGE]; page !== 0; page = table[firstPage + page - 1]) {
+    for (const page of pagesFrom(table[group | FIRST_PAGE])) {
       pages.set(page - 1, { page: page - 1, bytes: pageSize, underReclaim, objects: [] });
     }
   }
@@ -56,8 +58,6 @@ export function snapshotOf(
     pages.get(at.page)?.objects.push({ handle: handleAt(row), offset: at.offset - at.pageByte, size });
   }
   for (const { objects } of pages.values()) objects.sort((a, b) => a.offset - b.offset);
-  const free: number[] = [];
-  for (let page = table[W_FREE_PAGE]; page !== 0; page = table[firstPage + page - 1]) free.push(page - 1);
   return {
     type: "zsmalloc",
     pageSize,
@@ -65,22 +65,20 @@ export function snapshotOf(
     pages: [...pages.values()].sort((a, b) => a.page - b.page),
     lists: listsOf(table, geometry),
     lru: [],
-    free,
+    free: pagesFrom(table[W_FREE_PAGE]).map((page) => page - 1),
   };
 }
 
 /** Lists that are not empty: `size × pages a group, how full`. */
-function listsOf(table: ZsmallocTable, { layouts, layoutCount }: Geometry): PoolSnapshot["lists"] {
+function listsOf(table: ZsmallocTable, { layouts, layoutCount, maxPages }: Geometry): PoolSnapshot["lists"] {
   const found: PoolSnapshot["lists"] = [];
   for (let layout = 1; layout < layoutCount; layout++) {
     const at = layout << LAYOUT_SHIFT;
     const full = layouts[at | L_FULL];
     for (let list = full; list >= 0; list--) {
       const head = layouts[at | L_LISTS] + HEADS + 2 * list;
-      const pages: number[] = [];
-      for (let group = table[head | NEXT]; group !== head; group = table[group | NEXT]) {
-        pages.push(table[group | FIRST_PAGE] - 1);
-      }
+      const groups = followLinks(table[head | NEXT], head, maxPages, (group) => table[group | NEXT]);
+      const pages = groups.map((group) => table[group | FIRST_PAGE] - 1);
       if (pages.length === 0) continue;
       const fullness = list === full ? "full" : list === SPARED ? "spared" : `${list} of ${full}`;
       found.push({ name: `${layouts[at | L_SIZE]} B in ${layouts[at | L_PAGES]} pages, ${fullness}`, pages });

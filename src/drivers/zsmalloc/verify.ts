@@ -1,5 +1,5 @@
-import { PLACES, show, ZbudError } from "../../base/index.ts";
-import { LOCK_CALLER, LOCK_OWN, W_INTENT, W_LOCKING, W_PAGE_COUNT } from "../../pool/index.ts";
+import { PLACES } from "../../base/index.ts";
+import { corrupt, LOCK_CALLER, LOCK_OWN, W_INTENT, W_LOCKING, W_PAGE_COUNT } from "../../pool/index.ts";
 import {
   type Geometry,
   GROUP_SHIFT,
@@ -28,12 +28,14 @@ import {
   SIZE,
   SPARED,
   USED,
+  W_COMPACT_AT,
   W_FREE_GROUP,
   W_FREE_PAGE,
   W_FREE_ROW,
   W_GROUPS_TAKEN,
   W_PAGES_TAKEN,
   W_ROWS_TAKEN,
+  W_TAKE_AT,
   type ZsmallocTable,
 } from "./table.ts";
 
@@ -75,6 +77,9 @@ class Verification {
 
   run(reclaims: number | null): void {
     check(this.#table[W_INTENT] === 0, "a note was not withdrawn", this.#table[W_INTENT]);
+    for (const word of [W_COMPACT_AT, W_TAKE_AT]) {
+      check(this.#table[word] >= 0, "where compaction goes on", this.#table[word]);
+    }
     this.#surveyObjects();
     let pages = 0;
     let underReclaim = 0;
@@ -261,10 +266,5 @@ class Verification {
 }
 
 function check(condition: boolean, what: string, value?: number): void {
-  if (!condition) {
-    throw new ZbudError(
-      "ECORRUPT",
-      `the pool's books are wrong: ${what}${value === undefined ? "" : ` ${show(value)}`}`,
-    );
-  }
+  if (!condition) throw corrupt(what, value);
 }
