@@ -166,4 +166,10 @@ export interface Backing {
 export interface SharedBacking extends Backing {
   /** Plain data for `postMessage`; the class of the store has a static `attach` that takes it. */
   share(): unknown;
+
+  /** Looks for threads that are gone, and frees what they had under way. */
+  recover(): void;
+
+  /** Tells that a worker with this `threadId` has exited, and recovers. */
+  threadGone(threadId: number): void;
 }

@@ -47,7 +47,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
   const expiry = flag("expiry", options.expiry, false);
   const poolPageSize = integerOption("poolPageSize", options.poolPageSize ?? 4096, 64, 2 ** 20);
   const averageBytes = integerOption("averageBytes", options.averageBytes ?? 1024, 16, 2 ** 20);
-  const shards = options.shards ?? (shared ? shardsFor(maxBytes) : 1);
+  const shards = options.shards ?? (shared ? shardsFor(maxBytes, poolPageSize) : 1);
   integerOption("shards", shards, 1, SHARDS_MAX);
   if ((shards & (shards - 1)) !== 0) {
     throw new ZbudError("EINVAL", `shards must be a power of two, not ${shards}`);
@@ -92,9 +92,11 @@ export function shapeOf(options: EngineOptions): EngineShape {
   };
 }
 
-function shardsFor(maxBytes: number): number {
+function shardsFor(maxBytes: number, poolPageSize: number): number {
+  // Twice as many pages as a shard must have leave room for index and metadata.
+  const bytesMin = Math.max(SHARD_BYTES_MIN, 2 * PAGES_MIN * poolPageSize);
   let shards = SHARED_SHARDS;
-  while (shards > 1 && maxBytes / shards < SHARD_BYTES_MIN) shards /= 2;
+  while (shards > 1 && maxBytes / shards < bytesMin) shards /= 2;
   return shards;
 }
 

@@ -29,6 +29,7 @@ import {
   STATE_WRITING,
   STORED,
   VERSION,
+  W_CLEAN,
   W_ENTRIES,
   W_HIGH_WATER,
   W_PIECES,
@@ -50,6 +51,9 @@ const UNSETTLED_LOOKS_MAX = 10_000;
  * but where they say otherwise.
  */
 export class Shard extends ShardBooks {
+  /** How far recompression looked, as row and version. */
+  #settledRow = 0;
+  #settledVersion = 0;
   /** False while room may only be taken where there is some. */
   #mayMakeRoom = true;
 
@@ -162,30 +166,39 @@ export class Shard extends ShardBooks {
   }
 
   /**
-   * Evicts the least recently used entry that may go. Those that are on their way to the backing store are asked
-   * about last: a hook that writes at once writes them again.
+   * Evicts the least recently used entry that may go. After some refusals only those are looked for that the
+   * backing store has already. One that is on its way there is asked about only if no other was refused: a hook
+   * that writes at once calls off the write that is under way, though it may fail itself.
    */
   evictOne(): boolean {
-    return this.#evictOne(0) || this.#evictOne(STATE_WRITING);
-  }
-
-  #evictOne(writing: number): boolean {
     let refusals = 0;
     let passed = 0;
     for (let row = this.rows.last(); row !== 0; ) {
       const before = this.rows.before(row);
       const state = this.rows.stateOf(row);
-      if ((state & STATE_CLEAN) === 0 && (state & STATE_WRITING) !== writing) {
-        if (++passed > WRITING_PASSED_MAX) return false;
-      } else if (this.mayEvict(row)) {
-        this.removeRow(row, EVICTED);
-        return true;
-      } else if (++refusals >= REFUSALS_MAX) {
-        return false;
+      if ((state & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) {
+        passed++;
+      } else if ((state & STATE_CLEAN) !== 0 || refusals < REFUSALS_MAX) {
+        if (this.mayEvict(row)) {
+          this.removeRow(row, EVICTED);
+          return true;
+        }
+        refusals++;
       }
+      const isLong = refusals >= REFUSALS_MAX || passed > WRITING_PASSED_MAX;
+      if (isLong && this.words[W_CLEAN] === 0) break;
       row = before;
     }
-    return false;
+    return refusals === 0 && passed > 0 && this.#evictWriting();
+  }
+
+  /** Asks about the least recently used entry that is on its way to the backing store. */
+  #evictWriting(): boolean {
+    let row = this.rows.last();
+    while (row !== 0 && (this.rows.stateOf(row) & STATE_WRITING) === 0) row = this.rows.before(row);
+    if (row === 0 || !this.mayEvict(row)) return false;
+    this.removeRow(row, EVICTED);
+    return true;
   }
 
   /** Asks the hook, unless the backing store has the entry already. */
@@ -229,14 +242,23 @@ export class Shard extends ShardBooks {
     return first !== 0 && (this.expiries as Expiries).deadlineOf(first) <= now;
   }
 
-  /** The least recently used entries that recompression has not looked at: row and version of each. */
+  /**
+   * The least recently used entries that recompression has not looked at: row and version of each. Goes on where
+   * the last call ended, and begins anew once it was through.
+   */
   unsettled(codec: number, max: number): Int32Array {
     const list = new Int32Array(2 * max);
     let count = 0;
     let looked = 0;
-    for (let row = this.rows.last(); row !== 0 && count < 2 * max; row = this.rows.before(row)) {
-      if (++looked > UNSETTLED_LOOKS_MAX) break;
+    let row = this.isCurrent(this.#settledRow, this.#settledVersion) ? this.#settledRow : this.rows.last();
+    this.#settledRow = 0;
+    for (; row !== 0 && count < 2 * max; row = this.rows.before(row)) {
       const at = this.rows.at(row);
+      if (++looked > UNSETTLED_LOOKS_MAX) {
+        this.#settledRow = row;
+        this.#settledVersion = this.words[at + VERSION];
+        break;
+      }
       const state = this.words[at + STATE];
       if ((state & (STATE_SETTLED | STATE_SAME_FILLED | STATE_WRITING)) !== 0) continue;
       if (((state >> CODEC_SHIFT) & 0xff) === codec) continue;

@@ -58,14 +58,17 @@ export class EngineUpkeep {
   /**
    * Where the entries of a shard lie at this moment: row and version of each, most recently used first.
    * Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
+   *
+   * @param dirty - only those that the backing store has not.
    */
-  rowsOf(shard: number): Int32Array {
+  rowsOf(shard: number, dirty = false): Int32Array {
     const from = this.#numbered(shard);
     return this.locked(from, () => {
       const { rows, words } = from;
-      const list = new Int32Array(2 * words[W_ENTRIES]);
+      const list = new Int32Array(2 * (words[W_ENTRIES] - (dirty ? words[W_CLEAN] : 0)));
       let count = 0;
       for (let row = words[rows.at(0) + LRU_NEXT]; row !== 0; row = words[rows.at(row) + LRU_NEXT]) {
+        if (dirty && (rows.stateOf(row) & STATE_CLEAN) !== 0) continue;
         list[count++] = row;
         list[count++] = words[rows.at(row) + VERSION];
       }
@@ -360,7 +363,12 @@ export class EngineUpkeep {
     if (!isThere) return false;
     const { length, storedLength } = this.found;
     if (this.#scratch.length < length) this.#scratch = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
-    this.decode(this.#scratch);
+    try {
+      this.decode(this.#scratch);
+    } catch {
+      // Damaged, or of a codec that only other threads have: whoever loads it is told.
+      return false;
+    }
     const chunk = this.opened.shape.poolPageSize >> 6;
     const room = storedLength - 1;
     const bytes = room > 0 ? codec.encode(this.#scratch, length, room) : 0;

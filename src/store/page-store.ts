@@ -1,10 +1,11 @@
 import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
 import { isSharedBuffer, show, ZbudError } from "../base/index.ts";
+import type { Codec } from "../codecs/index.ts";
 import { type Engine, type EntryAttributes, entryAttributes } from "../engine/index.ts";
 import { publish } from "./metrics.ts";
 import { checkThreadNames, type PageStoreOptions, type PageStoreThreadOptions } from "./options.ts";
 import { abortable } from "./pause.ts";
-import { keyOf, pageIn, rawRecord } from "./records.ts";
+import { decodeAlone, keyOf, pageIn, rawRecord } from "./records.ts";
 import {
   DECOMPRESS_FAIL,
   LOAD_NS,
@@ -48,6 +49,10 @@ export class PageStore extends StoreUpkeep {
   readonly #engine: Engine | null;
   readonly #backing: Backing | null;
   readonly #tallies: Tallies;
+  /** Whether other threads may move a page between memory and backing store while this one looks for it. */
+  readonly #isContended: boolean;
+  /** A codec that the caller gave itself. */
+  readonly #ownCodec: Codec | null;
 
   /**
    * @param options - see {@link PageStoreOptions}. Only `maxBytes` must be given.
@@ -60,14 +65,18 @@ export class PageStore extends StoreUpkeep {
     this.#engine = this.engine;
     this.#backing = this.settings.backing;
     this.#tallies = this.tallies;
+    this.#ownCodec = typeof options.codec === "object" ? options.codec : null;
+    this.#isContended = this.#backing !== null && isSharedBuffer(this.#tallies.buffer);
   }
 
   /**
    * Opens a store that another thread made.
    *
    * @param shared - what {@link share} gave there, as it came through `postMessage` or `workerData`.
-   * @param options - what is each thread's own. `backing` must be the same store, attached in this thread.
-   * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no store of this
+   * @param options - what is each thread's own. `backing` must be the same store, attached in this thread: a
+   *   thread without it could not tell it what is out of date.
+   * @throws {ZbudError} `EINVAL` if `shared` is no such thing, or `backing` is missing, or given to a store that
+   *   has none; `EBADMSG` if its buffers hold no store of this
    *   layout; `EBUSY` if 127 threads use it already.
    */
   static attach(shared: SharedPageStore, options: PageStoreThreadOptions = {}): PageStore {
@@ -82,20 +91,40 @@ export class PageStore extends StoreUpkeep {
         `this store has layout ${shared.store} and this library ${LAYOUT_VERSION}`,
       );
     }
+    if (shared.hasBacking !== (options.backing !== undefined)) {
+      throw new ZbudError(
+        "EINVAL",
+        shared.hasBacking
+          ? "this store has a backing store: attach that one in this thread too, and give it as backing"
+          : "this store was made without a backing store; give none here",
+      );
+    }
     const parts = { shape, shared: engine, tallies: new Tallies(true, tallies) };
     return new PageStore({ ...options, maxBytes: shape.maxBytes }, parts);
   }
 
-  /** Plain data for another thread. `EINVAL` unless the store was made with `shared: true`. */
+  /**
+   * Plain data for another thread.
+   *
+   * @throws {ZbudError} `EINVAL` unless the store was made with `shared: true`; `ENOTSUP` if its backing store
+   *   is not one for several threads.
+   */
   share(): SharedPageStore {
     this.check();
     const { buffer } = this.#tallies;
     if (!isSharedBuffer(buffer)) {
       throw new ZbudError("EINVAL", "this store is for one thread; make it with shared: true to share it");
     }
+    if (this.#backing !== null && !("share" in this.#backing)) {
+      throw new ZbudError(
+        "ENOTSUP",
+        `a ${this.#backing.name} backing store keeps the order of calls in one thread only; take a file to share the store`,
+      );
+    }
     return {
       store: LAYOUT_VERSION,
       shape: this.shape,
+      hasBacking: this.#backing !== null,
       engine: this.#engine === null ? null : this.#engine.share(),
       tallies: buffer,
     };
@@ -125,7 +154,8 @@ export class PageStore extends StoreUpkeep {
 
   /**
    * As {@link store}, and waits for room if there is none and the background is making some. `page` must not
-   * change meanwhile; the page is not there until it is stored.
+   * change meanwhile; the page is not there until it is stored. `"full"`, without a further wait, as soon as the
+   * backing store takes nothing.
    *
    * @throws the signal's reason.
    */
@@ -135,7 +165,7 @@ export class PageStore extends StoreUpkeep {
       for (;;) {
         signal?.throwIfAborted();
         const result = this.store(index, page);
-        if (result !== "full" || this.background === null || !this.background.isRunning) return result;
+        if (result !== "full" || this.background === null || !this.background.isMakingRoom) return result;
         await abortable(this.background.progress(), signal);
       }
     } finally {
@@ -146,16 +176,17 @@ export class PageStore extends StoreUpkeep {
   /**
    * Loads a page that is in memory.
    *
-   * @param into - at least `pageSize` bytes.
+   * @param into - at least `pageSize` bytes; what lies behind them stays as it is.
    * @throws {ZbudError} `EBADMSG` if the stored bytes cannot be read: then the page is lost.
    * @remarks One or two microseconds, most of them the codec's.
    */
   load(index: number, into: Uint8Array): LoadResult {
     this.#checkCall(index, into);
-    if (into.length < this.shape.pageSize) throw this.#badLength(into);
+    const { pageSize } = this.shape;
+    if (into.length < pageSize) throw this.#badLength(into);
     const isTimed = (++this.calls & SAMPLE_MASK) === 0;
     const start = isTimed ? this.settings.now() : 0;
-    const result = this.#loadIn(index, into);
+    const result = this.#loadIn(index, into.length === pageSize ? into : into.subarray(0, pageSize));
     if (isTimed) this.#tallies.time(LOAD_NS, (this.settings.now() - start) * 1e6);
     publish("load", index, result);
     return result;
@@ -273,18 +304,31 @@ export class PageStore extends StoreUpkeep {
     const engine = this.#engine;
     const low = index | 0;
     const high = Math.floor(index / HIGH);
-    if (engine?.lookup(low, high, NO_PREFIX, 0, 0, true) === true) {
-      try {
-        engine.decode(into);
-      } catch (error) {
-        this.#tallies.count(DECOMPRESS_FAIL, 1);
-        throw error;
+    if (engine !== null && this.#loadFrom(engine, low, high, into)) return "loaded";
+    let isAway = this.#backing !== null && this.#backing.has(keyOf(low, high)) !== false;
+    if (!isAway && engine !== null && this.#isContended) {
+      // Between the two looks another thread may have stored it anew, or read it back and stored it anew. While
+      // the epoch stays the same a page that leaves one place is in the other already.
+      for (let look = 0; !isAway; look++) {
+        const epoch = engine.epoch(low, high);
+        if (this.#loadFrom(engine, low, high, into)) return "loaded";
+        isAway = look >= LOOKS_MAX || (this.#backing as Backing).has(keyOf(low, high)) !== false;
+        if (engine.epoch(low, high) === epoch) break;
       }
-      return "loaded";
     }
-    const isAway = this.#backing !== null && this.#backing.has(keyOf(low, high)) !== false;
     this.#tallies.count(isAway ? LOADS_AWAY : LOADS_MISSED, 1);
     return isAway ? "away" : "missing";
+  }
+
+  #loadFrom(engine: Engine, low: number, high: number, into: Uint8Array): boolean {
+    if (!engine.lookup(low, high, NO_PREFIX, 0, 0, true)) return false;
+    try {
+      engine.decode(into);
+    } catch (error) {
+      this.#tallies.count(DECOMPRESS_FAIL, 1);
+      throw error;
+    }
+    return true;
   }
 
   #lookAway(index: number): { key: BackingKey; epoch: number } {
@@ -295,7 +339,9 @@ export class PageStore extends StoreUpkeep {
   /**
    * Decompresses what the backing store gave, for the caller, and keeps it in memory.
    *
-   * @param epoch - of the page before it was read: if it is another one now, the page was changed meanwhile.
+   * @param epoch - of the page before it was read. If it is another one now, this page or another was changed
+   *   meanwhile: the record was the page's while it was read, since a backing store gives no other, and counts if
+   *   nothing newer is there; but it is not put into memory, since something newer may have been there.
    */
   #takeIn(
     key: BackingKey,
@@ -304,19 +350,23 @@ export class PageStore extends StoreUpkeep {
     epoch: number,
   ): "loaded" | "missing" | "again" {
     const engine = this.#engine;
-    if (engine !== null && engine.epoch(key.k0, key.k1) !== epoch) return "again";
+    const isSame = engine === null || engine.epoch(key.k0, key.k1) === epoch;
     if (record === null) {
       // Another thread may have read it back into memory; else it is nowhere.
-      return engine?.contains(key.k0, key.k1, NO_PREFIX, 0, 0) === true ? "again" : "missing";
+      const isThere = !isSame || engine?.contains(key.k0, key.k1, NO_PREFIX, 0, 0) === true;
+      return isThere ? "again" : "missing";
+    }
+    if (!isSame) {
+      const isThere = engine.contains(key.k0, key.k1, NO_PREFIX, 0, 0);
+      if (isThere || (this.#backing as Backing).has(key) === false) return "again";
     }
     try {
-      const value = pageIn(record, this.shape.pageSize);
-      if (engine === null) {
-        into.set(value.bytes);
-      } else {
-        engine.decodeStored(value, into);
-        engine.putStored(key.k0, key.k1, value, NOTHING, 0, epoch);
-      }
+      const { pageSize } = this.shape;
+      const value = pageIn(record, pageSize);
+      const target = into.length === pageSize ? into : into.subarray(0, pageSize);
+      if (engine === null) decodeAlone(value, target, this.#ownCodec);
+      else engine.decodeStored(value, target);
+      if (isSame) engine?.putStored(key.k0, key.k1, value, NOTHING, 0, epoch);
     } catch (error) {
       this.#tallies.count(DECOMPRESS_FAIL, 1);
       throw error;

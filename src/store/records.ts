@@ -1,5 +1,6 @@
 import type { BackingKey, BackingRecord } from "../backing/index.ts";
-import { ZbudError } from "../base/index.ts";
+import { fillWith, ZbudError } from "../base/index.ts";
+import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry, StoredValue } from "../engine/index.ts";
 
 const EMPTY: Uint8Array = new Uint8Array(0);
@@ -52,6 +53,26 @@ export function pageIn(record: BackingRecord, pageSize: number): StoredValue {
     fill1: words?.getInt32(4, true) ?? 0,
     clean: true,
   };
+}
+
+/**
+ * Decompresses what a record holds without an engine.
+ *
+ * @param own - a codec that need not be registered.
+ * @throws {ZbudError} `EBADMSG` if it is not that page; `ENOENT` for an unknown codec.
+ */
+export function decodeAlone(value: StoredValue, target: Uint8Array, own: Codec | null): void {
+  const { bytes, codec, length } = value;
+  if (value.sameFilled) {
+    fillWith(target, length, value.fill0, value.fill1);
+    return;
+  }
+  const by = own?.id === codec ? own : codec === 0 ? null : codecById(codec);
+  const written = by === null ? bytes.length : by.decompress(bytes, target);
+  if (written !== length) {
+    throw new ZbudError("EBADMSG", `a page of ${length} bytes decompressed to ${written}`);
+  }
+  if (by === null) target.set(bytes);
 }
 
 function fillBytes(entry: FoundEntry): Uint8Array {

@@ -44,6 +44,8 @@ export interface SharedPageStore {
   /** Version of the layout. */
   readonly store: number;
   readonly shape: StoreShape;
+  /** Whether each thread must have the backing store as well. */
+  readonly hasBacking: boolean;
   /** Null: a store of 0 bytes. */
   readonly engine: SharedEngine | null;
   readonly tallies: SharedArrayBuffer;

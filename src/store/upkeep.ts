@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { SharedBacking } from "../backing/index.ts";
 import { show, ZbudError } from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import type { Engine, OnEvict } from "../engine/index.ts";
@@ -49,6 +50,7 @@ export class StoreUpkeep {
   /** Calls of this thread. */
   protected calls = 0;
   protected closed = false;
+  #closing: Promise<void> | null = null;
 
   constructor(options: PageStoreOptions, parts: StoreParts) {
     this.shape = parts.shape ?? storeShapeOf(options);
@@ -184,32 +186,45 @@ export class StoreUpkeep {
   /** Looks for threads that are gone and repairs what they left half done. How many were found. */
   recover(): number {
     this.check();
-    return this.engine?.recover() ?? 0;
+    const count = this.engine?.recover() ?? 0;
+    this.#backingOfThreads?.recover();
+    return count;
   }
 
   /** Tells that a worker with this `threadId` has exited, and recovers: for its `exit` event. */
   threadGone(threadId: number): void {
     this.check();
     this.engine?.threadGone(threadId);
+    this.#backingOfThreads?.threadGone(threadId);
+  }
+
+  get #backingOfThreads(): SharedBacking | null {
+    const { backing } = this.settings;
+    return backing !== null && "share" in backing ? (backing as SharedBacking) : null;
   }
 
   /**
-   * Flushes, if there is a backing store, and ends this thread's use. A second close does nothing.
+   * Flushes, if there is a backing store, and ends this thread's use. Other calls throw `ECLOSED` from here on; a
+   * second close waits for the first.
    *
    * @throws {ZbudError} what `flush` gives; the store is closed all the same.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     if (this.closed) return;
+    this.closed = true;
+    this.#idle?.close();
+    const { backing } = this.settings;
     try {
-      if (this.settings.backing !== null) await this.#flush(undefined);
+      if (backing !== null) await this.#flush();
     } finally {
-      if (!this.closed) {
-        this.closed = true;
-        this.#idle?.close();
-        await this.background?.close();
-        this.engine?.close();
-        await this.settings.backing?.close();
-      }
+      await this.background?.close();
+      this.engine?.close();
+      await backing?.close();
     }
   }
 
@@ -228,7 +243,7 @@ export class StoreUpkeep {
     await this.close();
   }
 
-  async #flush(signal: AbortSignal | undefined): Promise<void> {
+  async #flush(signal?: AbortSignal): Promise<void> {
     await Promise.all(this.cleared);
     await this.background?.flush(signal);
     await this.settings.backing?.flush();

@@ -10,6 +10,11 @@ const BATCH = 64;
 /** After a fault: how long writeback rests, twice as long each time. */
 const REST_MS_MIN = 20;
 const REST_MS_MAX = 5000;
+/** How often a flush goes through what others make while it runs. */
+const PASSES_MAX = 3;
+/** How long, and how often, it waits for writes of other threads. */
+const WAIT_MS = 10;
+const WAITS_MAX = 6000;
 
 /** Which value a record is of. */
 interface Written {
@@ -46,6 +51,10 @@ export class Writeback {
   readonly #parts: WritebackParts;
   readonly #pause: Pause = new Pause();
   #running: Promise<void> | null = null;
+  /** The batch that is under way in the background. */
+  #step: Promise<unknown> = Promise.resolve();
+  /** Single pages on their way. */
+  readonly #aways: Set<Promise<unknown>> = new Set();
   #flushes = 0;
   #faults = 0;
   #closed = false;
@@ -69,19 +78,20 @@ export class Writeback {
   /** Starts background writeback if it is due and does not run. */
   wake(): void {
     if (this.#running !== null || this.#closed || this.#flushes > 0 || !this.isDue) return;
+    this.#faults = 0;
     this.#running = this.#run().finally(() => {
       this.#running = null;
     });
   }
 
-  /** Whether the background is at work. */
-  get isRunning(): boolean {
-    return this.#running !== null;
+  /** Whether the background is at work, and the last that it wrote did not fail. */
+  get isMakingRoom(): boolean {
+    return this.#running !== null && this.#faults === 0;
   }
 
-  /** Resolves when the writes that are under way have ended, and at once if there are none. */
+  /** Resolves when the batch that is under way has ended, with the rest that the budget asks for. */
   async progress(): Promise<void> {
-    await this.#running;
+    await this.#step;
   }
 
   /**
@@ -105,36 +115,58 @@ export class Writeback {
   /**
    * Writes all that is not in the backing store yet, and keeps it in memory too.
    *
-   * @throws {ZbudError} what the first write that failed gives; `signal`'s reason.
+   * @throws {ZbudError} what the first write that failed gives; `EAGAIN` if another thread's writes do not end;
+   *   `signal`'s reason.
    */
   async flush(signal: AbortSignal | undefined): Promise<void> {
     this.#flushes++;
     try {
       this.#pause.skip();
       await this.#running;
-      const { engine } = this.#parts;
-      for (let shard = 0; shard < engine.shardCount; shard++) {
-        const rows = engine.rowsOf(shard);
-        for (let end = rows.length; end > 0; end -= 2 * BATCH) {
-          signal?.throwIfAborted();
-          const some = rows.subarray(Math.max(0, end - 2 * BATCH), end);
-          const fault = await this.#write(
-            (take, done) => engine.startWritebackOf(shard, some, take, done),
-            "clean",
-          );
-          if (fault !== null) throw errorOf(fault);
-        }
-      }
+      await Promise.all(this.#aways);
+      for (let shard = 0; shard < this.#parts.engine.shardCount; shard++)
+        await this.#flushShard(shard, signal);
     } finally {
       this.#flushes--;
     }
   }
 
-  /** Writes one page that is in memory, and evicts it when that has succeeded. */
+  /**
+   * Writes the pages of a shard, and looks again: a page may have been on its way in another thread, where writing
+   * it can fail, or was compressed anew and is another version now.
+   */
+  async #flushShard(shard: number, signal: AbortSignal | undefined): Promise<void> {
+    const { engine } = this.#parts;
+    let rows = engine.rowsOf(shard, true);
+    for (let pass = 0; rows.length > 0; rows = engine.rowsOf(shard, true)) {
+      let taken = 0;
+      for (let end = rows.length; end > 0; end -= 2 * BATCH) {
+        signal?.throwIfAborted();
+        const some = rows.subarray(Math.max(0, end - 2 * BATCH), end);
+        const fault = await this.#write((take, done) => {
+          const count = engine.startWritebackOf(shard, some, take, done);
+          taken += count;
+          return count;
+        }, "clean");
+        if (fault !== null) throw errorOf(fault);
+      }
+      if (this.#parts.backing === null || (taken > 0 && ++pass === PASSES_MAX)) return;
+      if (taken > 0) continue;
+      if (++pass > PASSES_MAX + WAITS_MAX) {
+        throw new ZbudError("EAGAIN", "another thread's writes do not end; call recover() if it is gone");
+      }
+      await this.#pause.forMs(WAIT_MS);
+    }
+  }
+
+  /** Writes one page that is in memory, and evicts it when that has succeeded. Not beyond the budget. */
   writeAway(shard: number, row: number, version: number): void {
+    if (!this.enabled || this.#closed || this.#waitMs() > 0) return;
     const { engine } = this.#parts;
     const rows = Int32Array.of(row, version);
-    void this.#write((take, done) => engine.startWritebackOf(shard, rows, take, done), "evict");
+    const away = this.#write((take, done) => engine.startWritebackOf(shard, rows, take, done), "evict");
+    this.#aways.add(away);
+    void away.then(() => this.#aways.delete(away));
   }
 
   /** Ends the background; what is under way is awaited. */
@@ -145,24 +177,34 @@ export class Writeback {
   }
 
   async #run(): Promise<void> {
-    const { engine } = this.#parts;
     while (!this.#closed && this.#flushes === 0 && this.isDue) {
-      const shard = engine.fullestShard();
-      let moved = 0;
-      const fault = await this.#write((take, done) => {
-        const count = Math.min(BATCH, 1 + (engine.size >> 3)); // not all that there is, however few there are
-        moved = engine.startWriteback(shard, count, take, done);
-        return moved;
-      }, "evict");
-      if (moved === 0) return; // all that could go is on its way in other threads
-      if (fault !== null) {
-        this.#faults++;
-        await this.#rest(Math.min(REST_MS_MAX, REST_MS_MIN * 2 ** this.#faults));
-      } else {
-        this.#faults = 0;
-        await this.#rest(this.#waitMs());
-      }
+      const step = this.#runStep();
+      this.#step = step;
+      if (!(await step)) return;
+      if (this.#faults > 0) await this.#rest(Math.min(REST_MS_MAX, REST_MS_MIN * 2 ** this.#faults));
     }
+  }
+
+  /** One batch. False: all that could go is on its way in other threads. */
+  async #runStep(): Promise<boolean> {
+    const { engine, backing } = this.#parts;
+    const shard = engine.fullestShard();
+    let moved = 0;
+    const fault = await this.#write((take, done) => {
+      const count = Math.min(BATCH, 1 + (engine.size >> 3)); // not all that there is, however few there are
+      moved = engine.startWriteback(shard, count, take, done);
+      return moved;
+    }, "evict");
+    if (fault === null) {
+      this.#faults = 0;
+      await this.#rest(this.#waitMs());
+    } else {
+      this.#faults++;
+      // Room of deleted records that are part of the last flush comes back with the next one. If that fails as
+      // well, what cannot be written stays in memory, and is tried again.
+      if (fault === "ENOSPC") await backing?.flush().catch(() => {});
+    }
+    return moved > 0;
   }
 
   async #rest(ms: number): Promise<void> {
