@@ -13,7 +13,8 @@ import { openRungs, rungsAlive } from "./rungs.ts";
 import { Segments } from "./segments.ts";
 
 // See allocator.ts for why these are bound here.
-const { FREE, GENERATIONS, LIST_NEXT, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZE_MASK, SIZES, W_LRU } = tables;
+const { FREE, GENERATIONS, LIST_NEXT, LIST_PREV, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZE_MASK, SIZES, W_LRU } =
+  tables;
 const {
   OPEN_WORDS,
   R_BITMAP,
@@ -35,6 +36,10 @@ const {
 } = ladders;
 const { TAG_BITS: TAG_SHIFT, W_INTENT } = pools;
 const { findList, putOnList, putOnLru, takeOffList, takeOffLru } = lists;
+
+/** The highest bit of a word: the bit of list 0 in the first word of a bitmap. */
+const TOP_BIT = 0x8000_0000;
+const ALL_BITS = 0xffff_ffff;
 
 /** Pages from the LRU's tail among which one of a starving rung is looked for. */
 const TAIL_PAGES = 32;
@@ -61,6 +66,9 @@ export class LadderAllocator implements Allocator {
   readonly #tag: number = 0;
   readonly #slotMask: number = 0;
   readonly #generationUnit: number = 0.5;
+  readonly #generationShift: number = 0;
+  /** The last generation whose handles are below 2^31. */
+  readonly #generationSmallMax: number = 0;
   readonly #generationMask: number = 0;
   readonly #seat: number = 0;
 
@@ -86,6 +94,8 @@ export class LadderAllocator implements Allocator {
     this.#tag = layout.tag | 0;
     this.#slotMask = layout.slotMask | 0;
     this.#generationUnit = layout.generationUnit;
+    this.#generationShift = Math.log2(layout.generationUnit) | 0;
+    this.#generationSmallMax = (2 ** 31 / layout.generationUnit - 1) | 0;
     this.#generationMask = layout.generationMask | 0;
     this.#seat = seat | 0;
   }
@@ -94,18 +104,18 @@ export class LadderAllocator implements Allocator {
     const table = this.#table;
     table[W_HISTOGRAM + (((size - 0.5) * this.#histogramInverse) | 0)]++;
     table[W_WARM_UP] -= table[W_WARM_UP] > 1 ? 1 : 0;
-    const open = W_OPEN + table[W_WHICH] * OPEN_WORDS;
-    const end = open + 2 * table[open];
-    // Where the rung of this size finds no memory, those of larger ones may have a gap; not a page: that would
-    // take from them what is to become a segment of the first.
-    let first = true;
-    for (let at = open + 1; at < end; at += 2) {
-      if (size > table[at]) continue;
-      const place = this.#placeIn(table[at + 1], size, first);
-      first = false;
-      if (place !== 0) return this.#handleAt(place & ~7, place & 1);
-    }
-    return null;
+    // The first range that the size is in, without a branch: ranges that are not there end at SIZE_BEYOND.
+    const ranges = W_OPEN + table[W_WHICH] * OPEN_WORDS + 1;
+    const at =
+      ranges +
+      2 *
+        (((table[ranges] - size) >>> 31) +
+          ((table[ranges + 2] - size) >>> 31) +
+          ((table[ranges + 4] - size) >>> 31) +
+          ((table[ranges + 6] - size) >>> 31));
+    let place = this.#placeIn(table[at + 1], size, true);
+    if (place === 0) place = this.#gapBeyond(at, size);
+    return place === 0 ? null : this.#handleAt(place & ~7, place & 1);
   }
 
   free(handle: Handle): boolean {
@@ -271,14 +281,27 @@ export class LadderAllocator implements Allocator {
     const bitmap = rung + R_BITMAP;
     // (size - 0.5) / chunkSize is never within 2^-20 of an integer, so its floor is exact in doubles.
     const chunks = (((size - 0.5) / table[rung + R_CHUNK_SIZE]) | 0) + 1;
-    const list = findList(table, bitmap, this.#bitmapWords, chunks);
+    let list: number;
+    if (this.#bitmapWords <= 2) {
+      const beyond = (31 - chunks) >> 31;
+      const low = Math.clz32(table[bitmap] & (ALL_BITS >>> chunks) & ~beyond);
+      const high = Math.clz32(table[bitmap + 1] & (ALL_BITS >>> ((chunks - 32) & beyond)));
+      list = low + (high & -(low >> 5));
+    } else {
+      list = findList(table, bitmap, this.#bitmapWords, chunks);
+    }
     let row: number;
     let buddy = 0;
     if (list < this.#chunkCount) {
-      row = table[(heads + (list << 1)) | LIST_NEXT];
-      takeOffList(table, heads, bitmap, row);
+      const head = heads + (list << 1);
+      row = table[head | LIST_NEXT];
+      const next = table[row | LIST_NEXT];
+      table[head | LIST_NEXT] = next;
+      table[next | LIST_PREV] = head;
+      // Clears the list's bit if it is empty now, without a branch.
+      table[bitmap + (list >> 5)] &= ~((TOP_BIT >>> (list & 31)) & (((next ^ head) - 1) >> 31));
       takeOffLru(table, row);
-      buddy = table[row | SIZES] === 0 ? 0 : 1;
+      buddy = (0 - table[row | SIZES]) >>> 31;
     } else {
       row = mayTake ? this.#segments.take(rung) : FREE;
       if (row === FREE) return 0;
@@ -289,6 +312,20 @@ export class LadderAllocator implements Allocator {
     putOnLru(table, row);
     if (this.#seat !== 0) table[W_INTENT] = 0;
     return row | buddy;
+  }
+
+  /**
+   * Where the rung of a size finds no memory, those of larger ones may have a gap; not a page: that would take from
+   * them what is to become a segment of the first.
+   */
+  #gapBeyond(range: number, size: number): number {
+    const table = this.#table;
+    const open = W_OPEN + table[W_WHICH] * OPEN_WORDS;
+    const end = open + 2 * table[open];
+    let place = 0;
+    for (let at = range + 2; at < end && place === 0; at += 2)
+      place = this.#placeIn(table[at + 1], size, false);
+    return place;
   }
 
   /** Lists a page whose one object has this word. */
@@ -348,7 +385,12 @@ export class LadderAllocator implements Allocator {
 
   /** The handle of what lies, or will lie, in this place of the page. */
   #handleAt(row: number, buddy: number): Handle {
+    const generation = this.#table[row | GENERATIONS | buddy];
     const low = ((row - this.#firstRow) << (TAG_SHIFT - ROW_SHIFT + 1)) | (buddy << TAG_SHIFT) | this.#tag;
-    return (this.#table[row | GENERATIONS | buddy] * this.#generationUnit + low) as Handle;
+    return (
+      generation <= this.#generationSmallMax
+        ? (generation << this.#generationShift) | low
+        : generation * this.#generationUnit + low
+    ) as Handle;
   }
 }

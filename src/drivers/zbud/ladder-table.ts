@@ -53,6 +53,8 @@ export const W_WARM_UP = 27;
 export const W_OPEN = 28;
 export const OPEN_WORDS = 16;
 export const OPEN_MAX = 5;
+/** The largest size of a range that is not there. */
+export const SIZE_BEYOND: number = 2 ** 31 - 1;
 
 /** How many objects of each size were stored, by steps of `⌈objectBytesMax / HISTOGRAM_STEPS⌉` bytes. */
 export const W_HISTOGRAM: number = HEADER_WORDS;

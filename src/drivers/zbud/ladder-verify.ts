@@ -34,6 +34,7 @@ import {
   S_PREV,
   S_USED,
   SEGMENT_SHIFT,
+  SIZE_BEYOND,
   W_OPEN,
   W_SEGMENT_FREE,
   W_SEGMENT_HIGH,
@@ -109,6 +110,10 @@ function checkOpen(table: Table, geometry: LadderGeometry, rungs: readonly numbe
   );
   const open = openRungsOf(table);
   check(open.length > 0, "L0: the open rungs", open.length);
+  const ranges = W_OPEN + which * OPEN_WORDS + 1;
+  for (let i = open.length; i < OPEN_MAX; i++) {
+    check(table[ranges + 2 * i] === SIZE_BEYOND, "L0: a range behind the last", i);
+  }
   let before = 0;
   for (const { rung, sizeMax } of open) {
     check(rungs.includes(rung), "L0: an open rung is none", rung);

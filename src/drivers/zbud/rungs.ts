@@ -3,6 +3,7 @@ import type { PageSizeRange } from "../../zpool/index.ts";
 import {
   FULLNESS_STEPS,
   type LadderGeometry,
+  OPEN_MAX,
   OPEN_WORDS,
   openRungsOf,
   R_BITMAP,
@@ -16,6 +17,7 @@ import {
   rungsOf,
   S_NEXT,
   S_PREV,
+  SIZE_BEYOND,
   W_OPEN,
   W_STARVED,
   W_VICTIM,
@@ -57,6 +59,7 @@ export function openRungs(table: Table, geometry: LadderGeometry, ranges: readon
     table[list + 1 + 2 * i] = ranges[i].sizeMax;
     table[list + 2 + 2 * i] = rung;
   }
+  for (let i = chosen.length; i < OPEN_MAX; i++) table[list + 1 + 2 * i] = SIZE_BEYOND;
   table[W_WHICH] = other;
   table[W_STARVED] = 0;
   table[W_VICTIM] = 0;

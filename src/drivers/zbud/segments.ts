@@ -1,10 +1,12 @@
 import type { PageMemory } from "../../memory/index.ts";
-import { type Table, W_PAGE_COUNT } from "../../pool/index.ts";
-import {
+import type { Table } from "../../pool/index.ts";
+import * as pools from "../../pool/index.ts";
+import * as ladders from "./ladder-table.ts";
+import * as tables from "./page-table.ts";
+
+// See allocator.ts for why these are bound here.
+const {
   FULLNESS_STEPS,
-  firstSegmentOf,
-  type LadderGeometry,
-  ladderFirstRowOf,
   R_FULLNESS,
   R_PAGE_COUNT,
   R_SEGMENT_PAGES,
@@ -20,8 +22,9 @@ import {
   W_SEGMENT_HIGH,
   W_STARVED,
   W_VICTIM,
-} from "./ladder-table.ts";
-import { FREE, GENERATIONS, LIST_NEXT, LRU_PREV, ROW_SHIFT } from "./page-table.ts";
+} = ladders;
+const { FREE, GENERATIONS, LIST_NEXT, LRU_PREV, ROW_SHIFT } = tables;
+const { W_PAGE_COUNT } = pools;
 
 /**
  * Where the rungs of a ladder get their pages from: segments, each of which belongs to one rung as long as a page of
@@ -38,11 +41,11 @@ export class Segments {
   readonly #firstGeneration: number = 0;
   #committed = 0;
 
-  constructor(table: Table, geometry: LadderGeometry, memory: PageMemory, firstGeneration: number) {
+  constructor(table: Table, geometry: ladders.LadderGeometry, memory: PageMemory, firstGeneration: number) {
     this.#table = table;
     this.#memory = memory;
-    this.#firstSegment = firstSegmentOf(geometry) | 0;
-    this.#firstRow = ladderFirstRowOf(geometry) | 0;
+    this.#firstSegment = ladders.firstSegmentOf(geometry) | 0;
+    this.#firstRow = ladders.ladderFirstRowOf(geometry) | 0;
     this.#segments = geometry.segments | 0;
     this.#rowsShift = geometry.rowsShift | 0;
     this.#firstGeneration = firstGeneration | 0;

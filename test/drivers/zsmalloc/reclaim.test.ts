@@ -50,6 +50,27 @@ describe("reclaim", () => {
     finish(pool);
   });
 
+  it("of groups of different classes, equally full, takes the one that has been so for longest", () => {
+    for (const sizes of [
+      [1024, 2048],
+      [2048, 1024],
+    ]) {
+      const evicted: Handle[] = [];
+      const pool = poolOf((handle, given) => {
+        evicted.push(handle);
+        return freeIt(handle, given);
+      });
+      const halves = sizes.map((size) => {
+        const handles = takeMany(pool, size, 4096 / size);
+        for (const handle of handles.splice(handles.length / 2)) pool.free(handle);
+        return handles;
+      });
+      for (const _ of sizes) assert.equal(pool.reclaimPage(), "ok");
+      assert.deepEqual(evicted, halves.flat());
+      finish(pool);
+    }
+  });
+
   it("evicts all objects of a group in the order of their places, and tells the pages that were released", () => {
     const pages = 3;
     const evicted: Handle[] = [];
