@@ -14,8 +14,10 @@ suite("the engine against a Map", () => {
       assert.ok(hits > 300 && evicted > 100, `${hits} hits, ${evicted} evicted`);
     });
     test(`${driver}: by page`, () => {
-      const { evicted } = runModel({ ...base, seed: 2, engine: { ...small, driver, order: "page" } });
-      assert.ok(evicted > 0, `${evicted} evicted`);
+      // Whole pages make room at once, so fewer evictions are needed than in order of access: less memory.
+      const engine = { ...small, maxBytes: 200_000, driver, order: "page" } as const;
+      const { evicted } = runModel({ ...base, seed: 2, engine });
+      assert.ok(evicted > 50, `${evicted} evicted`);
     });
     test(`${driver}: values that take many objects`, () => {
       runModel({ ...base, seed: 3, steps: 1500, bytesMax: 60_000, engine: { ...small, driver } });
