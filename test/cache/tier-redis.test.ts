@@ -1,16 +1,21 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import KeyvRedis from "@keyv/redis";
+import KeyvRedis, { createCluster } from "@keyv/redis";
 import Keyv from "keyv";
 import { KeyvBacking } from "../../src/backing/index.ts";
+import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { RedisServer } from "../redis/server.ts";
+import { RedisCluster, RedisServer } from "../redis/server.ts";
 
-async function open(server: RedisServer, max = 3) {
-  const keyv = new Keyv({ store: new KeyvRedis(server.url) });
+function open(server: RedisServer) {
+  return openStore(new KeyvRedis(server.url));
+}
+
+function openStore(store: KeyvRedis<unknown>) {
+  const keyv = new Keyv({ store });
   keyv.on("error", () => undefined);
   const tier = new KeyvBacking({ store: keyv, timeoutMs: 1000 });
-  const cache = new CompressedCache<string>({ maxBytes: "4MiB", max, tier });
+  const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tier });
   return {
     cache,
     close: async (): Promise<void> => {
@@ -27,9 +32,13 @@ async function setMany(cache: CompressedCache<string>, count: number): Promise<v
 }
 
 suite("a real Redis as second tier", () => {
-  test("two caches, as on two machines, share what was evicted", async () => {
+  test("two caches, as on two machines, share what was evicted", async (t) => {
     const server = await RedisServer.start();
-    const [one, two] = [await open(server), await open(server)];
+    const [one, two] = [open(server), open(server)];
+    t.after(async () => {
+      await Promise.all([one.close(), two.close()]);
+      await server.stop();
+    });
     await setMany(one.cache, 20);
     for (let i = 0; i < 17; i++) {
       assert.equal(await two.cache.getAsync(`k${i}`), `value ${i} ${"text ".repeat(i)}`);
@@ -40,14 +49,15 @@ suite("a real Redis as second tier", () => {
     await one.cache.flush();
     assert.equal(await one.cache.getAsync("k1"), "new");
     assert.equal(await one.cache.getAsync("k2"), undefined);
-    await one.close();
-    await two.close();
-    await server.stop();
   });
 
-  test("the server is killed and comes back: misses meanwhile, and no old values after", async () => {
+  test("the server is killed and comes back: misses meanwhile, and no old values after", async (t) => {
     const server = await RedisServer.start();
-    const { cache, close } = await open(server);
+    const { cache, close } = open(server);
+    t.after(async () => {
+      await close();
+      await server.stop();
+    });
     await setMany(cache, 10);
     assert.equal(await cache.getAsync("k0"), "value 0 ");
     await server.kill();
@@ -65,22 +75,67 @@ suite("a real Redis as second tier", () => {
     await server.restart();
     assert.equal(await cache.getAsync("k1"), undefined);
     cache.verify();
-    await close();
-    await server.stop();
   });
 
-  test("a server that is full: what it refuses is a miss", async () => {
+  test("a server that is full: what it refuses is a miss", async (t) => {
     const server = await RedisServer.start(["--maxmemory", "3mb", "--maxmemory-policy", "noeviction"]);
-    const { cache, close } = await open(server);
-    for (let i = 0; i < 300; i++) {
-      cache.set(`k${i}`, Array.from({ length: 4000 }, (_, j) => ((i * j * j) % 997).toString(36)).join(" "));
+    const { cache, close } = open(server);
+    t.after(async () => {
+      await close();
+      await server.stop();
+    });
+    const prng = new Prng(1);
+    for (let i = 0; i < 400; i++) {
+      cache.set(`k${i}`, Array.from({ length: 3000 }, () => prng.uint32().toString(36)).join(""));
       if (i % 50 === 0) await cache.flush().catch(() => undefined);
     }
     await cache.flush().catch(() => undefined);
     assert.ok(cache.stats().tierWritesFailed > 0);
     assert.equal(await cache.getAsync("nobody"), undefined);
     cache.verify();
-    await close();
-    await server.stop();
+  });
+
+  test("a server that does not answer for a while: misses in time, and then it goes on", async (t) => {
+    const server = await RedisServer.start();
+    const { cache, close } = open(server);
+    t.after(async () => {
+      await close();
+      await server.stop();
+    });
+    await setMany(cache, 10);
+    await server.command(["CLIENT", "PAUSE", "2500", "ALL"]);
+    const start = performance.now();
+    assert.equal(await cache.getAsync("k0"), undefined);
+    assert.ok(performance.now() - start < 2300, "it waited for the server");
+    cache.set("k1", "new");
+    assert.equal(cache.get("k1"), "new");
+    for (let tries = 0; tries < 100; tries++) {
+      const value = await cache.getAsync("k2");
+      if (value !== undefined) {
+        assert.equal(value, `value 2 ${"text ".repeat(2)}`);
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.ok(cache.has("k2"), "it never came back");
+  });
+
+  test("a cluster of three", async (t) => {
+    const cluster = await RedisCluster.start();
+    const client = createCluster({ rootNodes: cluster.urls.map((url) => ({ url })) });
+    // Before it is connected it does not know which server has what.
+    await client.connect();
+    const { cache, close } = openStore(new KeyvRedis(client));
+    t.after(async () => {
+      await close();
+      await cluster.stop();
+    });
+    await setMany(cache, 60);
+    for (let i = 0; i < 57; i++) {
+      assert.equal(await cache.getAsync(`k${i}`), `value ${i} ${"text ".repeat(i)}`);
+    }
+    cache.delete("k5");
+    await cache.flush();
+    assert.equal(await cache.getAsync("k5"), undefined);
   });
 });
