@@ -262,7 +262,8 @@ export class Writeback {
     const { bytesPerSecond, now } = this.#parts;
     if (bytesPerSecond === Number.POSITIVE_INFINITY) return 0;
     const time = now();
-    this.#allowance += ((time - this.#allowedAt) * bytesPerSecond) / 1000;
+    // A clock that was set back gives nothing, and takes nothing.
+    this.#allowance += (Math.max(0, time - this.#allowedAt) * bytesPerSecond) / 1000;
     this.#allowance = Math.min(this.#allowance, bytesPerSecond);
     this.#allowedAt = time;
     return this.#allowance > 0 ? 0 : Math.ceil((-this.#allowance * 1000) / bytesPerSecond) + 1;

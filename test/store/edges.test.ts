@@ -194,6 +194,22 @@ suite("slow and failing backing stores", () => {
     await store.close();
   });
 
+  test("a clock that is set back does not hold up the write budget", () => {
+    let time = 1e6;
+    const backing = new MemoryBacking();
+    const writebackBytesPerSecond = 100_000;
+    const store = new PageStore({ maxBytes: 140_000, backing, writebackBytesPerSecond, now: () => time });
+    let index = 0;
+    while (store.store(index, page(index)) === "stored") index++;
+    time = 0;
+    store.store(index++, page(index));
+    time += 1000;
+    const { records } = backing.stats();
+    for (let i = 0; i < 10; i++) store.store(index + i, page(index + i));
+    assert.ok(backing.stats().records > records);
+    store[Symbol.dispose]();
+  });
+
   test("a full file whose deleted records are part of the last flush takes pages again", async () => {
     const path = freshPath();
     const backing = await FileBacking.open(path, { maxFileBytes: 2 ** 19, unclean: "flushed" });
