@@ -25,7 +25,13 @@ interface Cast {
 }
 
 function cast(options: { maxPages?: number; maxObjects?: number } = {}): Cast {
-  const pool = new ZsmallocPool({ maxPages: PAGES, pageSize: 256, ...options, shared: true });
+  const pool = new ZsmallocPool({
+    maxPages: PAGES,
+    pageSize: 256,
+    groupPagesMax: 4,
+    ...options,
+    shared: true,
+  });
   const fills = new Map<Handle, number>();
   const take = (size: number): Handle => {
     const handle = pool.alloc(size);

@@ -21,7 +21,7 @@ const PAGE_SIZE_MAX: number = 2 ** 20;
 export const SIZE_STEP = 16;
 /** The smallest place, in bytes. */
 export const SIZE_MIN = 32;
-/** Pages a group, unless told otherwise. */
+/** Pages a group, unless told otherwise, or in small pools: {@link groupPagesFor}. */
 export const GROUP_PAGES_DEFAULT = 4;
 /** The most pages that a group can have. */
 export const GROUP_PAGES_LIMIT = 16;
@@ -98,4 +98,20 @@ function checkPageSize(pageSize: number): void {
       `pageSize must be a multiple of ${SIZE_STEP}, not ${pageSize}; the nearest are ${below} and ${below + SIZE_STEP}`,
     );
   }
+}
+
+/** Below so many pages for each page of one group of every class, groups are smaller. */
+const PAGES_PER_GROUP_PAGE = 12;
+
+/**
+ * How many pages a group has at most, if nobody says: 2 to {@link GROUP_PAGES_DEFAULT}. Every class has a group that
+ * is partly full; where pages are few, larger groups, of more classes, lose more by that than they save at the ends
+ * of pages.
+ */
+export function groupPagesFor(maxPages: number, pageSize: number): number {
+  for (let most = GROUP_PAGES_DEFAULT; most > 2; most--) {
+    const pages = sizeClassesOf(pageSize, most).reduce((sum, each) => sum + each.pages, 0);
+    if (maxPages >= PAGES_PER_GROUP_PAGE * pages) return most;
+  }
+  return 2;
 }

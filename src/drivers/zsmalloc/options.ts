@@ -1,6 +1,6 @@
 import type { Handle } from "../../base/index.ts";
 import { type CommonOptions, checkCommonOptions, maxPagesOf } from "../../pool/index.ts";
-import { GROUP_PAGES_DEFAULT } from "./classes.ts";
+import { GROUP_PAGES_DEFAULT, groupPagesFor } from "./classes.ts";
 import { type Geometry, geometryOf, PAGES_MAX } from "./geometry.ts";
 import type { ZsmallocPool } from "./zsmalloc-pool.ts";
 
@@ -14,7 +14,10 @@ export interface ZsmallocPoolOptions {
   maxBytes?: number;
   /** Bytes, and the largest object; a multiple of 16 from 64 to 1 MiB; default 4096. */
   pageSize?: number;
-  /** The most pages a group, 1 to 16; default 4. More pack tighter after a fill, and take longer to become empty. */
+  /**
+   * The most pages a group, 1 to 16; default 4, in small pools 3 or 2 (with pages of 4 KiB, below 2076 and 1380).
+   * More pack tighter where objects are many against the number of classes, and take longer to become empty.
+   */
   groupPagesMax?: number;
   /**
    * The most objects at once; default as many as the pages can hold. Each has 16 bytes of bookkeeping, so this
@@ -44,10 +47,15 @@ export interface CheckedOptions extends CommonOptions {
 /** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
 export function checkOptions(options: ZsmallocPoolOptions): CheckedOptions {
   const common = checkCommonOptions(options, ["groupPagesMax", "maxObjects"]);
-  const { pageSize = PAGE_SIZE_DEFAULT, groupPagesMax = GROUP_PAGES_DEFAULT, maxObjects } = options;
+  const { pageSize = PAGE_SIZE_DEFAULT, groupPagesMax, maxObjects } = options;
   // Checks these; the most pages follow from maxBytes only when the size of one is known to be good.
-  geometryOf(pageSize, 1, groupPagesMax, maxObjects);
+  geometryOf(pageSize, 1, groupPagesMax ?? GROUP_PAGES_DEFAULT, maxObjects);
   const maxPages = maxPagesOf(options, pageSize, PAGES_MAX);
-  const geometry = geometryOf(pageSize, maxPages, groupPagesMax, maxObjects);
+  const geometry = geometryOf(
+    pageSize,
+    maxPages,
+    groupPagesMax ?? groupPagesFor(maxPages, pageSize),
+    maxObjects,
+  );
   return { ...common, geometry, isBounded: maxObjects !== undefined };
 }

@@ -105,10 +105,10 @@ describe("compaction", () => {
   });
 
   it("moves the objects of short groups into whole ones, when there are pages again", () => {
-    const { size, objects, pages } = new ZsmallocPool({ maxPages: 1 }).classes.find(
+    const { size, objects, pages } = new ZsmallocPool({ maxPages: 1, groupPagesMax: 4 }).classes.find(
       (each) => each.pages === 4 && each.objects > 8,
     ) ?? { size: 0, objects: 0, pages: 0 };
-    const pool = new ZsmallocPool({ maxPages: 2 * pages });
+    const pool = new ZsmallocPool({ maxPages: 2 * pages, groupPagesMax: 4 });
     const first = takeMany(pool, size, objects);
     const blockers = takeMany(pool, 4096, pages - 1);
     const short = take(pool, size, 7);
@@ -194,7 +194,7 @@ describe("compaction with faults", () => {
     const asked = 40;
     for (let point = 0; point <= asked; point++) {
       const memory = refusingAt(point, 64);
-      const pool = new ZsmallocPool({ maxPages: 64 }, { memory });
+      const pool = new ZsmallocPool({ maxPages: 64, groupPagesMax: 4 }, { memory });
       const live = new Map<Handle, number>();
       for (let i = 0; i < 120; i++) {
         const size = [300, 1400, 2200, 3300][i % 4];
