@@ -1,6 +1,7 @@
 import {
   bytesText,
   type CodecEstimate,
+  cacheCallText,
   countText,
   type Estimate,
   type PoolEstimate,
@@ -8,6 +9,8 @@ import {
   percentText,
   ratioText,
   type Setting,
+  type StoreSetting,
+  storeCallText,
   timeText,
   type UnitEstimate,
 } from "../estimate/index.ts";
@@ -59,9 +62,20 @@ export function estimateReport(estimate: Estimate, style: Style = PLAIN): string
   if (advice.quickerText !== null) {
     lines.push(`${style.title("Quicker:")} ${advice.quickerText}`);
   }
+  if (advice.store !== null) lines.push(...storeLines(advice.store, style));
   const title = advice.worthwhile ? style.good("Advice:") : style.title("Advice:");
   lines.push(`${title} ${advice.text}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** The page store that was tried, and a cache like it. */
+function storeLines(store: StoreSetting, style: Style): string[] {
+  const { triedBytes, heldBytes, ratio } = store;
+  const kept = `kept ${bytesText(triedBytes)} in ${bytesText(heldBytes)} (${ratioText(ratio)}), index and all`;
+  return [
+    `${style.title("Store:")} ${storeCallText(store)}, tried: it ${kept}`,
+    `${style.title("Cache:")} ${cacheCallText(store)}, the same for what is found by key`,
+  ];
 }
 
 function inputLines({ input, sample }: Estimate): string[] {

@@ -24,7 +24,7 @@ const SAME_EVICTIONS = 1.5;
 const TIMED_UNITS_MIN = 16;
 
 /** Pages to have in reserve: other data of the same kind does not pack exactly as the sample did. */
-const SPARE = 1.05;
+export const SPARE = 1.05;
 
 /**
  * Weighs all settings and says what to do: the one that takes the least memory, scaled from the sample to the
@@ -32,16 +32,12 @@ const SPARE = 1.05;
  *
  * @param sampleBytes - bytes of input that the figures in `units` are of.
  */
-export function advise(units: readonly UnitEstimate[], input: InputSummary, sampleBytes: number): Advice {
-  const scale = input.bytes / sampleBytes;
-  const candidates = units.flatMap(({ unit, codecs }) =>
-    codecs.flatMap((codec) =>
-      codec.pools.map((pool) => ({
-        setting: settingOf(unit, codec, pool, input.bytes, scale),
-        nsPerByte: nsPerByteOf(unit, codec),
-      })),
-    ),
-  );
+export function advise(
+  units: readonly UnitEstimate[],
+  input: InputSummary,
+  sampleBytes: number,
+): Omit<Advice, "store"> {
+  const candidates = candidatesOf(units, input, sampleBytes);
   const best = least(candidates);
   const { setting } = best;
   const worthwhile = setting.savedShare >= WORTHWHILE_SHARE;
@@ -56,10 +52,35 @@ export function advise(units: readonly UnitEstimate[], input: InputSummary, samp
   };
 }
 
+/** The best setting with pages of one size, by the same rules; null if it saves too little. */
+export function bestForStore(
+  units: readonly UnitEstimate[],
+  input: InputSummary,
+  sampleBytes: number,
+): { setting: Setting; pool: PoolEstimate } | null {
+  const candidates = candidatesOf(units, input, sampleBytes).filter(({ pool }) => pool.pageSizes === null);
+  const best = least(candidates);
+  return best.setting.savedShare >= WORTHWHILE_SHARE ? best : null;
+}
+
 /** A setting, and what reading a byte back takes: infinity when too little was timed to say. */
 interface Candidate {
   setting: Setting;
+  pool: PoolEstimate;
   nsPerByte: number;
+}
+
+function candidatesOf(units: readonly UnitEstimate[], input: InputSummary, sampleBytes: number): Candidate[] {
+  const scale = input.bytes / sampleBytes;
+  return units.flatMap(({ unit, codecs }) =>
+    codecs.flatMap((codec) =>
+      codec.pools.map((pool) => ({
+        setting: settingOf(unit, codec, pool, input.bytes, scale),
+        pool,
+        nsPerByte: nsPerByteOf(unit, codec),
+      })),
+    ),
+  );
 }
 
 function nsPerByteOf(unit: number, codec: CodecEstimate): number {
@@ -122,7 +143,7 @@ function livedBytesOf(pool: PoolEstimate, { objects, poolBytes }: HalfFreed): nu
 }
 
 /** To two digits: more would pretend to be exact. */
-function roundedUp(pages: number): number {
+export function roundedUp(pages: number): number {
   const step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, pages))) - 1);
   return Math.max(1, Math.ceil(pages / step) * step);
 }

@@ -1,5 +1,8 @@
 import { callText } from "./advice.ts";
-import type { Setting } from "./types.ts";
+import type { Setting, StoreSetting } from "./types.ts";
+
+/** The least that a cache takes as its limit. */
+const CACHE_BYTES_MIN = 2 ** 20;
 
 /** A program that keeps data as a setting says, to be pasted and made one's own. */
 export function codeText(setting: Setting): string {
@@ -26,5 +29,35 @@ function load(handle, into) {
   codec.decompress(pool.map(handle, "ro"), into);
   pool.unmap(handle);
 }
+`;
+}
+
+/** The call that makes a page store with these settings. */
+export function storeCallText({ maxBytes, pageSize, codec, driver, poolPageSize }: StoreSetting): string {
+  return `new PageStore({ maxBytes: ${maxBytes}, pageSize: ${pageSize}, codec: "${codec}", driver: "${driver}", poolPageSize: ${poolPageSize} })`;
+}
+
+/** The call that makes a cache with these settings; its entries take about what the pages of the store did. */
+export function cacheCallText({ maxBytes, codec, driver, poolPageSize, averageBytes }: StoreSetting): string {
+  const limit = Math.max(CACHE_BYTES_MIN, maxBytes);
+  return `new CompressedCache({ maxBytes: ${limit}, codec: "${codec}", driver: "${driver}", pageSize: ${poolPageSize}, averageBytes: ${averageBytes} })`;
+}
+
+/** A program that keeps data in a page store, or in a cache, as a setting says. */
+export function storeCodeText(setting: StoreSetting): string {
+  return `// Found by number: pages of ${setting.pageSize} bytes.
+import { PageStore } from "zbud/store";
+
+const store = ${storeCallText(setting)};
+const page = new Uint8Array(${setting.pageSize});
+store.store(7, page); // "stored"
+store.load(7, page); // "loaded"
+
+// Or found by key: strings, bytes, or anything that JSON can hold, of any length to 1 MiB.
+import { CompressedCache } from "zbud/cache";
+
+const cache = ${cacheCallText(setting)};
+cache.set("key", "value");
+cache.get("key");
 `;
 }

@@ -1,6 +1,6 @@
 import { bytesText, ZbudError } from "../base/index.ts";
 import { getCodec } from "../codecs/index.ts";
-import { advise } from "./advice.ts";
+import { advise, bestForStore } from "./advice.ts";
 import { CompressedUnits } from "./compress.ts";
 import type { EstimateInput } from "./input.ts";
 import { type EstimateOptions, readOptions, type Settings } from "./options.ts";
@@ -9,11 +9,12 @@ import { type PoolFill, type PoolKind, Pools } from "./pack.ts";
 import type { Part } from "./part.ts";
 import { counted, openReader, type Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
+import { tryStore } from "./store.ts";
 import { type CodecTally, UnitTally } from "./tally.ts";
 import type { Estimate, UnitEstimate } from "./types.ts";
 
 /** What the steps take in proportion, for the progress bar. */
-const WEIGHT = { read: 1, compress: 9, fit: 1, pack: 1 };
+const WEIGHT = { read: 1, compress: 9, fit: 1, pack: 1, store: 6 };
 
 /**
  * Says what keeping an input in compressed memory would save, and with which settings.
@@ -51,13 +52,16 @@ async function estimateFrom(reader: Reader, pools: Pools, settings: Settings, pa
   const run: Run = { part: reader.part, compressed: new CompressedUnits(reader.part), pools, settings, pace };
   let sampleBytes = 0;
   let parts = 0;
+  let slots = 0;
   for (;;) {
     const partName =
       reader.parts === 1 ? "" : `part ${parts + 1}${reader.parts > 0 ? ` of ${reader.parts}` : ""}: `;
-    if (reader.parts === 0 || parts === 0) pace.plan(weightOfPart(settings) * Math.max(1, reader.parts));
+    if (reader.parts === 0 || parts === 0)
+      pace.plan(weightOfPart(settings) * Math.max(1, reader.parts) + WEIGHT.store);
     pace.step(WEIGHT.read, `${partName}reading`);
     if (!(await reader.fill(pace))) break;
     parts += 1;
+    slots = reader.part.slots;
     sampleBytes += reader.part.inputBytes;
     for (const tally of tallies) await measureUnit(run, tally, partName);
   }
@@ -65,6 +69,11 @@ async function estimateFrom(reader: Reader, pools: Pools, settings: Settings, pa
   if (sampleBytes === 0) throw new ZbudError("ENOENT", nothingRead(reader));
   const units = tallies.map((tally) => tally.estimate());
   const summary = reader.summary();
+  // A reader that found nothing more left the bytes of the last part where they are.
+  reader.part.slots = slots;
+  const candidate = bestForStore(units, summary, sampleBytes);
+  pace.step(WEIGHT.store, "trying a page store");
+  const store = candidate === null ? null : await tryStore(reader.part, { ...candidate, sampleBytes }, pace);
   const { sampleBytes: limit, seed } = settings;
   const share = sampleBytes / summary.bytes;
   return {
@@ -72,7 +81,7 @@ async function estimateFrom(reader: Reader, pools: Pools, settings: Settings, pa
     input: { ...summary, notes: [...summary.notes, ...(limit < summary.bytes ? sampleNotes(units) : [])] },
     sample: { bytes: sampleBytes, share, limitBytes: Number.isFinite(limit) ? limit : null, seed, parts },
     units,
-    advice: advise(units, summary, sampleBytes),
+    advice: { ...advise(units, summary, sampleBytes), store },
   };
 }
 

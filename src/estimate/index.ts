@@ -1,6 +1,6 @@
 export { bytesText, countText, percentText, ratioText, timeText } from "../base/index.ts";
 export { callText, pageSizeText, settingText } from "./advice.ts";
-export { codeText } from "./code.ts";
+export { cacheCallText, codeText, storeCallText, storeCodeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
 export type { EstimateInput } from "./input.ts";
 export { type EstimateOptions, type StopSignal, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./options.ts";
@@ -17,5 +17,6 @@ export type {
   ProcessSummary,
   SampleSummary,
   Setting,
+  StoreSetting,
   UnitEstimate,
 } from "./types.ts";

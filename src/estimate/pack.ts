@@ -41,6 +41,12 @@ const KEPT_BYTES_MAX = 256 * 1024 * 1024;
 const SLICE_UNITS = 4096;
 /** A pool with several page sizes may leave some segments of up to 1 MiB half used; untouched, they cost nothing. */
 const LADDER_SPARE = 8 * 1024 * 1024;
+/**
+ * A pool that takes several pages for the first object of a size may need so many more than there are objects;
+ * untouched, they cost nothing.
+ */
+const GROUPS_SPARE_EACH = 3;
+const GROUPS_SPARE_MAX = 1024;
 /** Pages that reclaim is asked for, to see what it has to evict. */
 const RECLAIM_PAGES = 256;
 
@@ -94,8 +100,9 @@ function openPool({ driver, pageSize, pageSizes }: PoolKind, maxPages: number): 
     pool.free(handle);
     return true;
   };
+  const spare = Math.min(GROUPS_SPARE_EACH * maxPages, GROUPS_SPARE_MAX);
   return pageSizes === null
-    ? createZpool(driver, { maxPages, pageSize, onEvict })
+    ? createZpool(driver, { maxPages: maxPages + spare, pageSize, onEvict })
     : createZpool(driver, { maxBytes: maxPages * pageSize + LADDER_SPARE, pageSizes, onEvict });
 }
 

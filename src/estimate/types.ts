@@ -214,6 +214,26 @@ export interface Setting {
   decompressNsPerUnit: number | null;
 }
 
+/** How to have a page store or a cache keep the data, and what a store took that was tried. */
+export interface StoreSetting {
+  driver: string;
+  codec: string;
+  /** The unit: of a page store, its page. */
+  pageSize: number;
+  /** Bytes of the allocator's pages. */
+  poolPageSize: number;
+  /** What to give as `maxBytes` for the whole input: the limit that was tried, scaled, 5 % more, rounded up. */
+  maxBytes: number;
+  /** Compressed bytes of a page, on average. */
+  averageBytes: number;
+  /** Bytes of the sample that were stored in such a page store, read back and compared: at most 32 MiB of it. */
+  triedBytes: number;
+  /** All memory that the store then took, index and metadata included. */
+  heldBytes: number;
+  /** `triedBytes / heldBytes`. */
+  ratio: number;
+}
+
 /** What to do. */
 export interface Advice {
   /** Whether the best setting saves at least 5 %. */
@@ -235,4 +255,9 @@ export interface Advice {
    * none, or when fewer than 16 units were timed.
    */
   quicker: Setting | null;
+  /**
+   * The best, in the same sense, of the settings that a page store and a cache can have: all but those with several
+   * page sizes. Null if nothing is worthwhile, or with less than 1 MiB to try it with.
+   */
+  store: StoreSetting | null;
 }

@@ -7,7 +7,14 @@ import { after, before, suite, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { Browser } from "playwright-core";
 import { estimateHtml } from "../../src/cli/estimate-html.ts";
-import { codeText, type Estimate, estimate } from "../../src/estimate/index.ts";
+import {
+  cacheCallText,
+  codeText,
+  type Estimate,
+  estimate,
+  storeCallText,
+  storeCodeText,
+} from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/data.ts";
 import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./chromium.ts";
 
@@ -77,6 +84,11 @@ suite("the page of an estimate", () => {
     assert.ok(verdict?.startsWith(`${best.ratio?.toFixed(2)}×`), verdict ?? "");
     const code = await page.locator(".best code").textContent();
     assert.ok(code?.includes(`createZpool("${best.driver}", { pageSize: ${best.pageSize}`), code ?? "");
+    const { store } = shown.advice;
+    assert.ok(store !== null);
+    const calls = await page.locator(".store code").textContent();
+    for (const call of [storeCallText(store), cacheCallText(store)])
+      assert.ok(calls?.includes(call), calls ?? "");
     const pools = shown.units.flatMap((unit) => unit.codecs.flatMap((codec) => codec.pools));
     assert.equal(await page.locator(".ratios tbody tr").count(), pools.length);
     assert.equal(await page.locator(".ratios tr.is-best").count(), 1);
@@ -154,14 +166,17 @@ suite("the page of an estimate", () => {
 
   test("the code to paste runs", () => {
     for (const setting of [shown.advice.best, shown.advice.quicker ?? shown.advice.best]) {
-      runPasted(setting, folder);
+      runPasted(pastedProgram(setting), folder);
     }
+    assert.ok(shown.advice.store !== null);
+    const both = `console.log(store.load(7, page) + cache.get("key") === "loadedvalue" ? "same" : "different");`;
+    runPasted(`${storeCodeText(shown.advice.store)}${both}\n`, folder);
   });
 });
 
-function runPasted(setting: Estimate["advice"]["best"], folder: string): void {
+function runPasted(text: string, folder: string): void {
   const program = join(folder, "pasted.mjs");
-  writeFileSync(program, pastedProgram(setting));
+  writeFileSync(program, text);
   const root = join(import.meta.dirname, "../..");
   const flags = ["--disable-warning=ExperimentalWarning", "--import", "./scripts/from-source.ts"];
   const output = execFileSync(process.execPath, [...flags, program], { cwd: root, encoding: "utf8" });

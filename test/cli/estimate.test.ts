@@ -35,7 +35,7 @@ suite("zbud estimate", () => {
     );
     assert.ok(!stdout.includes(ESCAPE), "no colours when piped");
     // Advice is a sentence; everything else fits a terminal.
-    for (const line of lines.filter((text) => !/^(Advice|Quicker|Why ◀):/.test(text))) {
+    for (const line of lines.filter((text) => !/^(Advice|Quicker|Store|Cache|Why ◀):/.test(text))) {
       assert.ok(line.length <= 100, `${line.length}: ${line}`);
       assert.equal(line, line.trimEnd());
     }

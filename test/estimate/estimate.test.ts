@@ -115,6 +115,17 @@ suite("estimates with known answers", () => {
     assert.deepEqual([plain.objects, plain.refused, plain.heldBytes], [0, 50, 50 * 4096]);
   });
 
+  test("a few objects of as many sizes, each in pages of its own", async () => {
+    const units = Array.from({ length: 6 }, (_, i) => partlyNoisy(1, 4096, 300 + 550 * i, i + 1));
+    const result = await estimate({ bytes: Buffer.concat(units) }, { units: [4096], codecs: ["lz4"] });
+    checkBooks(result);
+    assert.deepEqual(
+      only(result).pools.map(({ objects, refused }) => objects + refused),
+      only(result).pools.map(() => 6),
+    );
+    assert.equal(result.advice.store, null);
+  });
+
   test("data with a period is counted as duplicates, which are not deducted", async () => {
     const period = partlyNoisy(4, 4096, 500, 1);
     const result = await estimate({ bytes: Buffer.concat(Array.from({ length: 25 }, () => period)) }, LZ4);

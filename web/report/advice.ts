@@ -1,6 +1,6 @@
 import { bytesText, percentText, ratioText, timeText } from "../../src/base/words.ts";
-import { codeText } from "../../src/estimate/code.ts";
-import type { Estimate, Setting } from "../../src/estimate/types.ts";
+import { codeText, storeCodeText } from "../../src/estimate/code.ts";
+import type { Estimate, Setting, StoreSetting } from "../../src/estimate/types.ts";
 import { codeBlock, el } from "../shared/dom.ts";
 
 /** What to do, first of all; beside it the quicker setting, if there is one. */
@@ -11,7 +11,34 @@ export function adviceCards({ advice }: Estimate): HTMLElement {
       card("Quicker", advice.quicker, sentence(advice.quickerText), "quick", "code of the quicker setting"),
     );
   }
+  if (advice.store !== null) cards.append(storeCard(advice.store));
   return cards;
+}
+
+/** The store that was tried, and a cache like it. */
+function storeCard(store: StoreSetting): HTMLElement {
+  return el(
+    "section",
+    { class: "card advice store", "aria-label": "Store or cache" },
+    el("p", { class: "kicker" }, "Store or cache"),
+    el(
+      "p",
+      { class: "verdict num" },
+      ratioText(store.ratio).replace("x", "×"),
+      el("span", { class: "beside" }, ` ${bytesText(store.triedBytes)} in ${bytesText(store.heldBytes)}`),
+    ),
+    el(
+      "p",
+      {},
+      `A page store with ${store.codec}, ${store.driver} and pages of ${bytesText(store.pageSize)} was filled with so much of the input and read back. All its memory counts, the index too.`,
+    ),
+    el(
+      "details",
+      {},
+      el("summary", {}, "The code"),
+      codeBlock(storeCodeText(store), "code of the store and the cache"),
+    ),
+  );
 }
 
 function bestCard(advice: Estimate["advice"]): HTMLElement {
