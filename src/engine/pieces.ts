@@ -35,6 +35,7 @@ export class Pieces {
 
   /** Copies `source[start, end)` to `at` and on of the bytes of an entry whose pieces are there. */
   write(pool: ShardPool, row: number, at: number, source: Uint8Array, start: number, end: number): void {
+    if (start === end) return;
     const words = this.#rows.words;
     if (words[this.#rows.at(row) + NEXT_PIECE] === 0) {
       pool.open(this.handleOf(row));
@@ -61,6 +62,7 @@ export class Pieces {
 
   /** Copies `count` bytes from `at` on of an entry's bytes. */
   read(row: number, at: number, count: number, target: Uint8Array, targetAt: number): void {
+    if (count === 0) return; // of one that has no object too: a same-filled value without a prefix
     const words = this.#rows.words;
     const pool = this.poolOf(row);
     if (words[this.#rows.at(row) + NEXT_PIECE] === 0) {
