@@ -33,7 +33,7 @@ export function isLinearizable(calls: readonly Call[]): boolean {
       if (next === null) continue;
       done[i] = true;
       const state = `${low} ${done
-        .slice(low, low + 64)
+        .slice(low, done.lastIndexOf(true) + 1)
         .map(Number)
         .join("")} ${next}`;
       if (!seen.has(state)) {
