@@ -42,4 +42,10 @@ export const LADDER_BUGS: readonly PlantedBug[] = [
     find: "(rowIndex & this.#rowsMask) * pageSize;",
     replace: "(rowIndex & this.#rowsMask) * 1024;",
   },
+  {
+    name: "ladder: behind the last range the one of an earlier choice holds",
+    file: "src/drivers/zbud/rungs.ts",
+    find: "  for (let i = chosen.length; i < OPEN_MAX; i++) table[list + 1 + 2 * i] = SIZE_BEYOND;\n",
+    replace: "",
+  },
 ];
