@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import type { Frame } from "../viewer/index.ts";
+import type { Frame, TracePlayer } from "../viewer/index.ts";
 import type { Interruption } from "./interruption.ts";
 import { parseInteger } from "./sizes.ts";
 import { styleFor } from "./style.ts";
@@ -51,16 +51,33 @@ async function runMap(what: string, { at, pages }: MapFlags, signal: AbortSignal
 }
 
 async function frameOfTrace(file: string, at: number | undefined, signal: AbortSignal): Promise<Frame> {
-  const [{ readTraceFile }, { decodeFrame, encodeFrame, TracePlayer }] = await Promise.all([
+  const [{ inTurns, readTraceFile, shortName }, { createProgress }, viewing] = await Promise.all([
     import("./read-trace.ts"),
+    import("./progress.ts"),
     import("../viewer/index.ts"),
   ]);
   const trace = await readTraceFile(file, signal);
+  const { decodeFrame, encodeFrame, TracePlayer } = viewing;
   const player = new TracePlayer(trace);
+  const progress = await createProgress(true);
   try {
-    player.control({ do: "seek", value: Math.min(at ?? trace.operations.length, trace.operations.length) });
+    const end = Math.min(at ?? trace.operations.length, trace.operations.length);
+    const doing = `replaying ${shortName(file)}`;
+    await inTurns(playSteps(player, end), signal, (done) => progress.at(done / end, doing));
     return decodeFrame(encodeFrame(player.snapshot()).buffer as ArrayBuffer);
   } finally {
+    progress.stop();
     player.close();
+  }
+}
+
+/** Operations between two looks at the time. */
+const STEP_OPERATIONS = 256;
+
+/** Plays a trace up to an operation; yields how many it has done. */
+function* playSteps(player: TracePlayer, end: number): Generator<number, void> {
+  for (let value = 0; value < end; yield value) {
+    value = Math.min(value + STEP_OPERATIONS, end);
+    player.control({ do: "seek", value });
   }
 }

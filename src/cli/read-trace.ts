@@ -1,12 +1,16 @@
 import { constants as limits } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { ZbudError } from "../base/index.ts";
 import type { Trace } from "../trace/index.ts";
 import { printable } from "./printable.ts";
+import { createProgress, type Progress } from "./progress.ts";
 
 /** Between two looks at whether to stop. */
 const TURN_MS = 40;
+/** What has room beside a bar. */
+const NAME_LENGTH_MAX = 30;
 /** What a string can hold, in bytes of the narrowest text. */
 const TEXT_BYTES_MAX = limits.MAX_STRING_LENGTH;
 
@@ -79,26 +83,54 @@ function tooLong(): ZbudError {
   return new ZbudError("EINVAL", `it is longer than ${Math.round(TEXT_BYTES_MAX / 2 ** 20)} MB: split it`);
 }
 
-/** Reads and parses a trace. */
-export async function parsedTrace(file: string, signal: AbortSignal): Promise<Trace> {
+/** Reads and parses a trace, and shows how far it is. */
+export async function parsedTrace(file: string, signal: AbortSignal, progress: Progress): Promise<Trace> {
   const { parseSteps } = await import("../trace/index.ts");
-  return await inTurns(parseSteps(await readTrace(file, signal)), signal);
+  const text = await readTrace(file, signal);
+  const lines = linesOf(text);
+  const doing = `reading ${shortName(file)}`;
+  return await inTurns(parseSteps(text), signal, (line) => progress.at(line / lines, doing));
+}
+
+function linesOf(text: string): number {
+  let lines = 1;
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) lines += 1;
+  return lines;
+}
+
+/** What a bar calls a trace: the end of its name, so that the line stays one. */
+export function shortName(file: string): string {
+  return file === "-" ? "standard input" : printable(basename(file)).slice(-NAME_LENGTH_MAX);
 }
 
 /** The same; what is wrong with it is said with its name. */
 export async function readTraceFile(file: string, signal: AbortSignal): Promise<Trace> {
   const name = file === "-" ? "standard input" : printable(file);
-  return await naming(name, () => parsedTrace(file, signal));
+  const progress = await createProgress(true);
+  try {
+    return await naming(name, () => parsedTrace(file, signal, progress));
+  } finally {
+    progress.stop();
+  }
 }
 
-/** Drives a long work to its end; between its turns Ctrl-C is answered. */
-export async function inTurns<T>(steps: Generator<unknown, T>, signal: AbortSignal): Promise<T> {
+/**
+ * Drives a long work to its end; between its turns Ctrl-C is answered.
+ *
+ * @param onTurn - gets what the work yielded last, after each turn.
+ */
+export async function inTurns<S, T>(
+  steps: Generator<S, T>,
+  signal: AbortSignal,
+  onTurn: (step: S) => void,
+): Promise<T> {
   let turnEnds = performance.now() + TURN_MS;
   try {
     for (;;) {
       const { done, value } = steps.next();
       if (done) return value;
       if (performance.now() < turnEnds) continue;
+      onTurn(value);
       await new Promise((resolve) => setImmediate(resolve));
       signal.throwIfAborted();
       turnEnds = performance.now() + TURN_MS;

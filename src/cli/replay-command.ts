@@ -3,7 +3,8 @@ import type { Mismatch } from "../trace/index.ts";
 import { DifferenceError, UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
 import { printable } from "./printable.ts";
-import { inTurns, naming, parsedTrace } from "./read-trace.ts";
+import { createProgress } from "./progress.ts";
+import { inTurns, naming, parsedTrace, shortName } from "./read-trace.ts";
 import { type Style, styleFor } from "./style.ts";
 
 const EXAMPLES = `
@@ -38,11 +39,19 @@ async function runReplay(files: string[], signal: AbortSignal): Promise<void> {
   const style = styleFor(process.stdout);
   const names = files.map((file) => (file === "-" ? "standard input" : printable(file)));
   const width = Math.max(...names.map((name) => name.length));
+  const progress = await createProgress(true);
   let filesWithMismatches = 0;
   for (const [i, file] of files.entries()) {
     const { operations, mismatches } = await naming(names[i], async () => {
-      const trace = await parsedTrace(file, signal);
-      return await inTurns(replaySteps(trace, { mismatchesMax: MISMATCHES_MAX }), signal);
+      try {
+        const trace = await parsedTrace(file, signal, progress);
+        const { length } = trace.operations;
+        return await inTurns(replaySteps(trace, { mismatchesMax: MISMATCHES_MAX }), signal, (done) =>
+          progress.at(done / length, `replaying ${shortName(file)}`),
+        );
+      } finally {
+        progress.stop();
+      }
     });
     const ending = mismatches.length < MISMATCHES_MAX ? "" : ", stopped there";
     const counts = `${countText(operations)} operations, ${countText(mismatches.length)} mismatches${ending}`;

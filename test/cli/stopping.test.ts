@@ -121,6 +121,16 @@ function onTerminal(args: string[], env: NodeJS.ProcessEnv): ChildProcess {
   });
 }
 
+/** A trace that takes a while: one object after the other in the same place. */
+function writeLongTrace(path: string): void {
+  const lines = ['{"trace":"zbud/1","interface":"zbud","pageSize":4096,"maxPages":4,"evict":false}'];
+  for (let id = 0; id < 100_000; id++) {
+    lines.push(`{"op":"alloc","size":1000,"id":${id},"page":${id},"offset":64,"pages":1}`);
+    lines.push(`{"op":"free","id":${id},"pages":0}`);
+  }
+  writeFileSync(path, `${lines.join("\n")}\n`);
+}
+
 const hasScript = LINUX && spawnSync("script", ["--version"]).stdout?.includes("util-linux") === true;
 
 suite("on a terminal", { skip: !hasScript }, () => {
@@ -139,6 +149,38 @@ suite("on a terminal", { skip: !hasScript }, () => {
     assert.ok(stdout.lastIndexOf(SHOW_CURSOR) > stdout.lastIndexOf(HIDE_CURSOR));
     assert.ok(stdout.includes(BOLD) && stdout.includes(DIM));
     assert.match(stdout, /Advice:/);
+  });
+
+  for (const [command, ending] of [
+    ["replay", /\d+ operations, 0 mismatches/],
+    ["map", /0 objects/],
+  ] as const) {
+    test(`${command} shows how far it is with a long trace, and the bar is gone at the end`, async () => {
+      const trace = join(folder, "long.jsonl");
+      writeLongTrace(trace);
+      const { code, stdout } = await ended(onTerminal([command, trace], {}));
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /\d+ % {2}reading long\.jsonl/);
+      assert.match(stdout, /\d+ % {2}replaying long\.jsonl/);
+      assert.match(stdout.slice(stdout.lastIndexOf(SHOW_CURSOR)), ending);
+      assert.doesNotMatch(stdout.slice(stdout.lastIndexOf(SHOW_CURSOR)), /░/);
+    });
+  }
+
+  test("view shows how far it is with reading, and then where to look", async () => {
+    const trace = join(folder, "long.jsonl");
+    writeLongTrace(trace);
+    const terminal = onTerminal(["view", trace], {});
+    let text = "";
+    terminal.stdout?.on("data", (piece) => {
+      text += piece;
+    });
+    await until("it says where to look", () => text.includes("http://127.0.0.1"));
+    assert.match(text, /\d+ % {2}reading long\.jsonl/);
+    assert.ok(text.lastIndexOf(SHOW_CURSOR) < text.indexOf("http://127.0.0.1"));
+    const [shell] = childrenOf(terminal.pid as number);
+    process.kill(childrenOf(shell)[0] ?? shell, "SIGINT");
+    await once(terminal, "close");
   });
 
   test("NO_COLOR has no colours; --json has no bar", async () => {
