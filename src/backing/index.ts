@@ -3,12 +3,15 @@ export {
   type FileParts,
   type SharedFileBacking,
 } from "./file/file-backing.ts";
-export type { FileIo } from "./file/io.ts";
+export type { FileIo, RecordIo } from "./file/io.ts";
 export type { OpenedFile } from "./file/open.ts";
 export type { FileBackingOptions } from "./file/options.ts";
+export type { RecordFile } from "./file/record-file.ts";
 export type { KeyvLike } from "./keyv/door.ts";
 export { KeyvBacking, type KeyvBackingOptions } from "./keyv/keyv-backing.ts";
 export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";
+export { OpfsBacking, type OpfsBackingOptions } from "./opfs/opfs-backing.ts";
+export type { OpfsAccess, OpfsDirectory, OpfsFile } from "./opfs/opfs-io.ts";
 export { faultOf, required } from "./system.ts";
 export type {
   Backing,

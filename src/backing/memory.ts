@@ -1,5 +1,6 @@
 import { integerOption, ZbudError } from "../base/index.ts";
 import { checkKey, checkRecord, recordBytes } from "./record.ts";
+import { nextTurn } from "./turn.ts";
 import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
 
 /** What {@link MemoryBacking} takes. */
@@ -11,6 +12,9 @@ export interface MemoryBackingOptions {
   /** The time in ms since 1970. Default `Date.now`. */
   readonly now?: () => number;
 }
+
+/** A character for each byte, and no two bytes the same one. */
+const BYTES_AS_TEXT: TextDecoder = new TextDecoder("latin1");
 
 interface Held {
   /** Undefined: its write is under way. */
@@ -135,7 +139,7 @@ export class MemoryBacking implements Backing {
   #nameOf(key: BackingKey): string {
     checkKey(key);
     if (this.#isClosed) throw closed();
-    return `${key.k0} ${key.k1} ${String.fromCharCode(...key.prefix)}`;
+    return `${key.k0} ${key.k1} ${BYTES_AS_TEXT.decode(key.prefix)}`;
   }
 
   #begin(record: BackingRecord): WriteOutcome | { name: string; held: Held; record: BackingRecord } {
@@ -179,16 +183,10 @@ export class MemoryBacking implements Backing {
   #later<Result>(act: () => Result): Promise<Result> {
     return new Promise((resolve) => {
       const now = (): void => resolve(act());
-      if (this.#delayMs === 0) queueMacrotask(now);
+      if (this.#delayMs === 0) nextTurn(now);
       else setTimeout(now, this.#delayMs);
     });
   }
-}
-
-/** Without the millisecond that setTimeout takes, where there is a way. */
-function queueMacrotask(act: () => void): void {
-  if (typeof setImmediate === "function") setImmediate(act);
-  else setTimeout(act, 0);
 }
 
 function copyOf(record: BackingRecord): BackingRecord {

@@ -1,5 +1,5 @@
 import { checkBytes, show, ZbudError } from "../base/index.ts";
-import { required } from "./system.ts";
+import { crc32 } from "./crc32.ts";
 import type { BackingKey, BackingRecord } from "./types.ts";
 
 /**
@@ -38,15 +38,6 @@ const AT_VERSION = 40;
 const AT_EXPIRES = 48;
 
 const UINT32 = 0x1_0000_0000;
-
-/** CRC-32 (of zlib, PNG, gzip) of bytes, going on from an earlier one. */
-export function crc32(bytes: Uint8Array, before = 0): number {
-  // Looked up once: asking for the module costs more than the checksum of a small record.
-  native ??= required<typeof import("node:zlib")>("node:zlib", "a checksum").crc32;
-  return native(bytes, before);
-}
-
-let native: ((bytes: Uint8Array, before: number) => number) | undefined;
 
 /** Bytes of a record with its header. */
 export function recordBytes(record: BackingRecord): number {
@@ -95,26 +86,28 @@ export function checkRecord(record: BackingRecord): void {
 }
 
 /** Writes a record at a place of a buffer, all but its checksum. */
-export function encodeRecord(record: BackingRecord, sequence: number, into: Buffer, at: number): void {
+export function encodeRecord(record: BackingRecord, sequence: number, into: Uint8Array, at: number): void {
   const { key, bytes, codec, length, version, expiresAt } = record;
-  into.writeUInt32LE(MAGIC, at);
-  into.writeUInt32LE(sequence % UINT32, at + AT_SEQUENCE);
-  into.writeUInt32LE(Math.floor(sequence / UINT32), at + AT_SEQUENCE + 4);
-  into.writeInt32LE(key.k0, at + AT_K0);
-  into.writeInt32LE(key.k1, at + AT_K1);
-  into.writeUInt32LE(key.prefix.length, at + AT_PREFIX);
-  into.writeUInt32LE(bytes.length, at + AT_PAYLOAD);
-  into.writeUInt32LE(codec, at + AT_CODEC);
-  into.writeUInt32LE(length, at + AT_LENGTH);
-  into.writeDoubleLE(version, at + AT_VERSION);
-  into.writeDoubleLE(expiresAt, at + AT_EXPIRES);
+  const view = viewOf(into);
+  view.setUint32(at, MAGIC, true);
+  view.setUint32(at + AT_SEQUENCE, sequence % UINT32, true);
+  view.setUint32(at + AT_SEQUENCE + 4, Math.floor(sequence / UINT32), true);
+  view.setInt32(at + AT_K0, key.k0, true);
+  view.setInt32(at + AT_K1, key.k1, true);
+  view.setUint32(at + AT_PREFIX, key.prefix.length, true);
+  view.setUint32(at + AT_PAYLOAD, bytes.length, true);
+  view.setUint32(at + AT_CODEC, codec, true);
+  view.setUint32(at + AT_LENGTH, length, true);
+  view.setFloat64(at + AT_VERSION, version, true);
+  view.setFloat64(at + AT_EXPIRES, expiresAt, true);
   into.set(key.prefix, at + RECORD_HEADER_BYTES);
   into.set(bytes, at + RECORD_HEADER_BYTES + key.prefix.length);
 }
 
 /** Puts the checksum into a record of `size` bytes with its header. */
-export function sealRecord(into: Buffer, at: number, size: number, storeNumber: number): void {
-  into.writeUInt32LE(crc32(into.subarray(at + AT_SEQUENCE, at + size), storeNumber), at + AT_CRC);
+export function sealRecord(into: Uint8Array, at: number, size: number, storeNumber: number): void {
+  const crc = crc32(into.subarray(at + AT_SEQUENCE, at + size), storeNumber);
+  viewOf(into).setUint32(at + AT_CRC, crc, true);
 }
 
 /** A record that was read, with the sequence that its header has. */
@@ -127,25 +120,27 @@ export interface DecodedRecord {
  * Reads the record that fills `from`, or null if these are not the bytes of one record of this store as it was
  * written. What it returns are views of `from`.
  */
-export function decodeRecord(from: Buffer, storeNumber: number): DecodedRecord | null {
-  if (from.length < RECORD_HEADER_BYTES || from.readUInt32LE(0) !== MAGIC) return null;
-  const prefixBytes = from.readUInt32LE(AT_PREFIX);
-  if (RECORD_HEADER_BYTES + prefixBytes + from.readUInt32LE(AT_PAYLOAD) !== from.length) return null;
-  if (from.readUInt32LE(AT_CRC) !== crc32(from.subarray(AT_SEQUENCE), storeNumber)) return null;
+export function decodeRecord(from: Uint8Array, storeNumber: number): DecodedRecord | null {
+  if (from.length < RECORD_HEADER_BYTES) return null;
+  const view = viewOf(from);
+  if (view.getUint32(0, true) !== MAGIC) return null;
+  const prefixBytes = view.getUint32(AT_PREFIX, true);
+  if (RECORD_HEADER_BYTES + prefixBytes + view.getUint32(AT_PAYLOAD, true) !== from.length) return null;
+  if (view.getUint32(AT_CRC, true) !== crc32(from.subarray(AT_SEQUENCE), storeNumber)) return null;
   const payloadAt = RECORD_HEADER_BYTES + prefixBytes;
   return {
-    sequence: from.readUInt32LE(AT_SEQUENCE) + from.readUInt32LE(AT_SEQUENCE + 4) * UINT32,
+    sequence: view.getUint32(AT_SEQUENCE, true) + view.getUint32(AT_SEQUENCE + 4, true) * UINT32,
     record: {
       key: {
-        k0: from.readInt32LE(AT_K0),
-        k1: from.readInt32LE(AT_K1),
+        k0: view.getInt32(AT_K0, true),
+        k1: view.getInt32(AT_K1, true),
         prefix: plain(from.subarray(RECORD_HEADER_BYTES, payloadAt)),
       },
       bytes: plain(from.subarray(payloadAt)),
-      codec: from.readUInt32LE(AT_CODEC),
-      length: from.readUInt32LE(AT_LENGTH),
-      version: from.readDoubleLE(AT_VERSION),
-      expiresAt: from.readDoubleLE(AT_EXPIRES),
+      codec: view.getUint32(AT_CODEC, true),
+      length: view.getUint32(AT_LENGTH, true),
+      version: view.getFloat64(AT_VERSION, true),
+      expiresAt: view.getFloat64(AT_EXPIRES, true),
     },
   };
 }
@@ -153,6 +148,10 @@ export function decodeRecord(from: Buffer, storeNumber: number): DecodedRecord |
 /** The same bytes as a Uint8Array: a Buffer's `slice` is not an array's. */
 function plain(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Whether two keys are the same name. */

@@ -10,6 +10,6 @@ export { integerOption } from "./options.ts";
 export { Prng } from "./prng.ts";
 export { canShare, isSharedBuffer, sharedBuffer } from "./shared-buffer.ts";
 export { memoryBytes, type Size, sizeOption } from "./size.ts";
-export { PLACES, SEATS_WORDS, Seats } from "./threads.ts";
+export { checkThreadId, PLACES, SEATS_WORDS, Seats } from "./threads.ts";
 export type { Branded, Handle } from "./units.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./words.ts";

@@ -1,4 +1,5 @@
 import { builtin } from "./builtin.ts";
+import { show, ZbudError } from "./errors.ts";
 
 /**
  * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *seat*, a
@@ -86,6 +87,20 @@ function startOf(number: number): number | "gone" | "unknown" {
   return /^\d+$/.test(fields[19] ?? "") ? Number(fields[19]) | 0 : "unknown";
 }
 
+/**
+ * Makes sure that something is the number of one thread. -1, which a worker has when it has ended, would be that
+ * of every thread of a browser.
+ *
+ * @throws {ZbudError} `EINVAL`.
+ */
+export function checkThreadId(threadId: number): void {
+  if (Number.isSafeInteger(threadId) && threadId >= 0) return;
+  throw new ZbudError(
+    "EINVAL",
+    `threadGone takes the threadId that a worker had while it ran, an integer from 0, not ${show(threadId)}: keep worker.threadId before it exits, since it is -1 afterwards; workers of browsers have no number, and none is to be told there`,
+  );
+}
+
 /** The table of threads at `words[at]…`, as one of them sees it. */
 export class Seats {
   readonly #words: Int32Array;
@@ -154,8 +169,13 @@ export class Seats {
     return started === "gone" || (started !== "unknown" && started !== noted);
   }
 
-  /** Notes that the thread with this number of the engine is gone. */
+  /**
+   * Notes that the thread with this number of the engine is gone.
+   *
+   * @throws {ZbudError} `EINVAL` as {@link checkThreadId}.
+   */
   tellGone(engineId: number): void {
+    checkThreadId(engineId);
     for (const seat of this.taken()) {
       const at = this.#wordOf(seat);
       const found = Atomics.load(this.#words, at + ENGINE_ID);

@@ -144,7 +144,11 @@ export interface Cache<V> {
   verify(): void;
   /** Puts right what threads left half done that are gone. It is also done by whoever finds it. */
   recover(): void;
-  /** Says that a worker has ended, where the system does not tell: call it from the worker's `exit` event. */
+  /**
+   * Says that a worker has ended, where the system does not tell: call it from the worker's `exit` event.
+   *
+   * @param threadId - the worker's `threadId`, kept while it ran: it is -1 afterwards, which is `EINVAL`.
+   */
   threadGone(threadId: number): void;
   /** Ends this thread's use of the cache. The memory goes when the last thread has let go of it. */
   close(): void;

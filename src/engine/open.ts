@@ -1,4 +1,5 @@
 import {
+  checkThreadId,
   type Handle,
   isSharedBuffer,
   lockableBuffer,
@@ -204,6 +205,7 @@ class Opened implements OpenEngine {
   }
 
   threadGone(threadId: number): void {
+    checkThreadId(threadId);
     this.#seats?.tellGone(threadId);
     this.recover();
   }

@@ -129,7 +129,7 @@ export class ObjectPool implements DriverPool {
    * the threads of a pool find that out themselves.
    *
    * @param threadId - the worker's `threadId`, noted while it ran: it is -1 afterwards.
-   * @throws {ZbudError} `ECLOSED` after `close()`.
+   * @throws {ZbudError} `EINVAL` for what is no thread's number, -1 too; `ECLOSED` after `close()`.
    */
   threadGone(threadId: number): void {
     if (this.#closed) throw closedError();

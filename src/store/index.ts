@@ -1,5 +1,3 @@
-import "../drivers/index.ts";
-
 export { STORE_CHANNEL, type StoreEvent } from "./metrics.ts";
 export type { PageStoreOptions, PageStoreThreadOptions } from "./options.ts";
 export { PageStore } from "./page-store.ts";

@@ -341,6 +341,7 @@ export class Zpool {
    * the threads of a pool find that out themselves.
    *
    * @param threadId - the worker's `threadId`, noted while it ran: it is -1 afterwards.
+   * @throws {ZbudError} `EINVAL` for what is no thread's number, -1 too; `ECLOSED`.
    */
   threadGone(threadId: number): void {
     this.#pool.threadGone(threadId);

@@ -1,14 +1,6 @@
-import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
+import { FileBacking } from "../../src/backing/index.ts";
 import { backingContract } from "../contracts/backing.ts";
 import { freshPath } from "./folder.ts";
-
-backingContract({
-  name: "memory",
-  open: (options = {}) => Promise.resolve(new MemoryBacking(options)),
-  openSmall: (maxBytes) => Promise.resolve(new MemoryBacking({ maxBytes })),
-  isExact: true,
-  lengthMax: 300_000,
-});
 
 for (const unitBytes of [64, 128, 4096]) {
   backingContract({

@@ -10,13 +10,24 @@ import { failuresOf, type Place, runTests, testFiles } from "./run.ts";
 import { serve } from "./server.ts";
 
 /** Where the tests of what runs in browsers lie. Of these, the files that need nothing of Node are run. */
-const FOLDERS = ["base", "memory", "zpool", "pool", "drivers", "engine", "trace", "store", "cache"];
+const FOLDERS = [
+  "base",
+  "memory",
+  "zpool",
+  "pool",
+  "drivers",
+  "engine",
+  "trace",
+  "store",
+  "cache",
+  "backing",
+];
 /**
  * Faults of the memory source do not depend on the engine, and at each allocation in turn take minutes there. The
- * family's cases of the store are about codecs that only Node has, and dictionaries are learned in a thread of
- * Node's.
+ * family's cases of the store are about codecs that only Node has, dictionaries are learned in a thread of Node's,
+ * and Keyv is for servers.
  */
-const ONLY_IN_NODE = /\/faults\.test\.ts$|^test\/(?:store\/family|cache\/dictionary)/;
+const ONLY_IN_NODE = /\/faults\.test\.ts$|^test\/(?:store\/family|cache\/dictionary|backing\/keyv)/;
 /** Tests that are not to drop out of the list by an import of Node's. */
 const MUST_RUN = [
   "test/drivers/zbud/contract.test.ts",
@@ -24,6 +35,7 @@ const MUST_RUN = [
   "test/drivers/zsmalloc/contract.test.ts",
   "test/drivers/zbud/property.test.ts",
   "test/engine/model.test.ts",
+  "test/backing/memory.test.ts",
   "test/store/model.test.ts",
   "test/cache/property.test.ts",
   "test/trace/fixtures.test.ts",
@@ -33,7 +45,7 @@ const MUST_RUN = [
 const suites = filesUnder("test", ".test.ts").filter(
   (file) => FOLDERS.includes(file.split("/")[1]) && !ONLY_IN_NODE.test(file) && !needsNode(file),
 );
-const OWN = ["test/browser/page/codecs.ts", "test/browser/page/platform.ts"];
+const OWN = ["codecs", "platform", "opfs"].map((name) => `test/browser/page/${name}.ts`);
 /** What runs everywhere: every driver's contract, the traces, and the properties of engine, store and cache. */
 const ESSENTIAL = /^test\/(?:drivers\/\w+\/contract|trace\/fixtures|\w+\/model|cache\/[\w-]+)\.test\.ts$/;
 const essential = [...suites.filter((file) => ESSENTIAL.test(file)), ...OWN];

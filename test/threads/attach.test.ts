@@ -356,6 +356,13 @@ describe("seats", () => {
     assert.equal(pool.recover(), 0);
     assert.equal(await ask(worker, { do: "recover" }), 0);
     pool.threadGone(worker.threadId + 1000);
+    // What a worker has for a number when it has ended.
+    for (const none of [-1, 0.5, Number.NaN, undefined]) {
+      assert.throws(() => pool.threadGone(none as number), {
+        code: "EINVAL",
+        message: /keep worker.threadId/,
+      });
+    }
     assert.equal(pool.recover(), 0);
     other.close();
     await worker.terminate();

@@ -31,7 +31,7 @@ export class FileReader {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const slot = this.#find(indexKey);
       if (slot === null) return null;
-      const bytes = Buffer.allocUnsafeSlow(slot.bytes);
+      const bytes = new Uint8Array(slot.bytes);
       let read: number;
       try {
         const reading = readAll(state.io, state.file, bytes, state.positionOf(slot.start));
@@ -52,7 +52,7 @@ export class FileReader {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const slot = this.#find(indexKey);
       if (slot === null) return null;
-      const bytes = Buffer.allocUnsafeSlow(slot.bytes);
+      const bytes = new Uint8Array(slot.bytes);
       let read: number;
       try {
         read = readAllSync(state.io, state.file, bytes, state.positionOf(slot.start));
@@ -74,7 +74,7 @@ export class FileReader {
     });
   }
 
-  #judge(key: BackingKey, slot: Slot, bytes: Buffer, read: number): Tried {
+  #judge(key: BackingKey, slot: Slot, bytes: Uint8Array, read: number): Tried {
     const state = this.#state;
     const decoded = read === bytes.length ? decodeRecord(bytes, state.storeNumber) : null;
     if (decoded === null || decoded.sequence !== slot.sequence) {

@@ -1,8 +1,8 @@
 import { Seats, ThreadLock, ZbudError } from "../../base/index.ts";
-import { crc32 } from "../record.ts";
+import { crc32 } from "../crc32.ts";
 import { faultOf } from "../system.ts";
 import type { BackingKey } from "../types.ts";
-import type { FileIo } from "./io.ts";
+import type { RecordIo } from "./io.ts";
 import { F_BUDGET, F_BUDGET_AT, type SlotWords, W_CLOSED, W_LOCK, W_STORE_NUMBER } from "./layout.ts";
 import { type IndexKey, SlotTable } from "./slot-table.ts";
 
@@ -18,7 +18,7 @@ export interface FileSettings {
 /** A file store as one thread has it: the open file, the shared index, and the lock around it. */
 export class FileState {
   readonly settings: FileSettings;
-  readonly io: FileIo;
+  readonly io: RecordIo;
   readonly file: number;
   readonly words: SlotWords;
   readonly table: SlotTable;
@@ -31,7 +31,7 @@ export class FileState {
   readonly #lock: ThreadLock;
 
   /** @throws {ZbudError} `EBUSY` if 127 threads use the index already. */
-  constructor(settings: FileSettings, io: FileIo, file: number, words: SlotWords, now: () => number) {
+  constructor(settings: FileSettings, io: RecordIo, file: number, words: SlotWords, now: () => number) {
     this.settings = settings;
     this.io = io;
     this.file = file;

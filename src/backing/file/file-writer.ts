@@ -1,5 +1,6 @@
 import type { ZbudError } from "../../base/index.ts";
 import { encodeRecord, recordBytes, sealRecord } from "../record.ts";
+import { nextTurn } from "../turn.ts";
 import type { BackingRecord, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
 import { writeAll, writeAllSync } from "./io.ts";
@@ -22,7 +23,7 @@ const SPARE_CHUNKS = 4;
 const WRITES_AT_A_TIME = 2;
 
 interface Chunk {
-  readonly buffer: Buffer;
+  readonly buffer: Uint8Array;
   used: number;
   /** Jobs with bytes in here. */
   jobs: number;
@@ -64,7 +65,7 @@ export class FileWriter {
   #lost = 0;
   #isScheduled = false;
   #bytesInFlight = 0;
-  #scratch: Buffer = Buffer.alloc(0);
+  #scratch: Uint8Array = new Uint8Array(0);
 
   constructor(state: FileState) {
     this.#state = state;
@@ -97,7 +98,7 @@ export class FileWriter {
     if (typeof row !== "number") return row;
     const bytes = recordBytes(record);
     const span = state.span(bytes);
-    if (this.#scratch.length < span) this.#scratch = Buffer.alloc(Math.max(span, 8192));
+    if (this.#scratch.length < span) this.#scratch = new Uint8Array(Math.max(span, 8192));
     const into = this.#scratch.subarray(0, span);
     this.#encode(record, row, into, 0);
     let error: ZbudError | null = null;
@@ -164,14 +165,14 @@ export class FileWriter {
     if (!this.#isScheduled) {
       this.#isScheduled = true;
       // Whatever else this turn of the event loop writes goes along.
-      setImmediate(() => {
+      nextTurn(() => {
         this.#isScheduled = false;
         this.#pump();
       });
     }
   }
 
-  #encode(record: BackingRecord, row: number, into: Buffer, at: number): void {
+  #encode(record: BackingRecord, row: number, into: Uint8Array, at: number): void {
     const state = this.#state;
     const bytes = recordBytes(record);
     encodeRecord(record, state.table.sequenceOf(row), into, at);
@@ -187,8 +188,8 @@ export class FileWriter {
   #chunkFor(span: number): Chunk {
     const now = this.#chunk;
     if (now !== null && now.used + span <= now.buffer.length) return now;
-    if (span > CHUNK_BYTES) return { buffer: Buffer.allocUnsafeSlow(span), used: 0, jobs: 0 };
-    const next = this.#spare.pop() ?? { buffer: Buffer.allocUnsafeSlow(CHUNK_BYTES), used: 0, jobs: 0 };
+    if (span > CHUNK_BYTES) return { buffer: new Uint8Array(span), used: 0, jobs: 0 };
+    const next = this.#spare.pop() ?? { buffer: new Uint8Array(CHUNK_BYTES), used: 0, jobs: 0 };
     this.#chunk = next;
     if (now !== null && now.jobs === 0) this.#giveBack(now);
     return next;

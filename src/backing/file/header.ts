@@ -1,4 +1,4 @@
-import { crc32 } from "../record.ts";
+import { crc32 } from "../crc32.ts";
 import { HEADER_BYTES, type SlotGeometry, slotGeometryOf } from "./layout.ts";
 
 /**
@@ -31,25 +31,26 @@ export interface FileHeader {
   readonly geometry: SlotGeometry;
 }
 
-const MAGIC = "zbudfile";
+const MAGIC: Uint8Array = new TextEncoder().encode("zbudfile");
 const VERSION = 1;
 const AT_CRC = 60;
 
-export function encodeHeader(header: FileHeader): Buffer {
-  const block = Buffer.alloc(HEADER_BYTES);
-  block.write(MAGIC, 0, "latin1");
-  block.writeUInt32LE(VERSION, 8);
-  block.writeUInt32LE(header.storeNumber, 12);
-  block.writeDoubleLE(header.number, 16);
-  block.writeUInt32LE(header.isClean ? 1 : 0, 24);
-  block.writeUInt32LE(header.area, 28);
-  block.writeUInt32LE(header.entries, 32);
-  block.writeUInt32LE(header.entriesCrc, 36);
-  block.writeDoubleLE(header.sequence, 40);
-  block.writeUInt32LE(header.geometry.unitBytes, 48);
-  block.writeUInt32LE(header.geometry.unitCount, 52);
-  block.writeUInt32LE(header.geometry.rowsMax, 56);
-  block.writeUInt32LE(crc32(block.subarray(0, AT_CRC)), AT_CRC);
+export function encodeHeader(header: FileHeader): Uint8Array {
+  const block = new Uint8Array(HEADER_BYTES);
+  block.set(MAGIC);
+  const view = new DataView(block.buffer);
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, header.storeNumber, true);
+  view.setFloat64(16, header.number, true);
+  view.setUint32(24, header.isClean ? 1 : 0, true);
+  view.setUint32(28, header.area, true);
+  view.setUint32(32, header.entries, true);
+  view.setUint32(36, header.entriesCrc, true);
+  view.setFloat64(40, header.sequence, true);
+  view.setUint32(48, header.geometry.unitBytes, true);
+  view.setUint32(52, header.geometry.unitCount, true);
+  view.setUint32(56, header.geometry.rowsMax, true);
+  view.setUint32(AT_CRC, crc32(block.subarray(0, AT_CRC)), true);
   return block;
 }
 
@@ -59,25 +60,30 @@ export function headerOffset(number: number): number {
 }
 
 /** What a block says; `"foreign"` if it is none of ours, `"damaged"` if it was one. */
-export function decodeHeader(block: Buffer): FileHeader | "foreign" | "damaged" | "newer" {
-  if (block.length < HEADER_BYTES || block.toString("latin1", 0, MAGIC.length) !== MAGIC) return "foreign";
-  if (crc32(block.subarray(0, AT_CRC)) !== block.readUInt32LE(AT_CRC)) return "damaged";
-  if (block.readUInt32LE(8) !== VERSION) return "newer";
-  const geometry = slotGeometryOf(block.readUInt32LE(48), block.readUInt32LE(52), block.readUInt32LE(56));
-  const number = block.readDoubleLE(16);
-  const area = block.readUInt32LE(28);
-  const entries = block.readUInt32LE(32);
+export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damaged" | "newer" {
+  if (block.length < HEADER_BYTES || MAGIC.some((byte, at) => block[at] !== byte)) return "foreign";
+  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  if (crc32(block.subarray(0, AT_CRC)) !== view.getUint32(AT_CRC, true)) return "damaged";
+  if (view.getUint32(8, true) !== VERSION) return "newer";
+  const geometry = slotGeometryOf(
+    view.getUint32(48, true),
+    view.getUint32(52, true),
+    view.getUint32(56, true),
+  );
+  const number = view.getFloat64(16, true);
+  const area = view.getUint32(28, true);
+  const entries = view.getUint32(32, true);
   if (geometry === null || !Number.isSafeInteger(number) || area > 1 || entries > geometry.rowsMax) {
     return "damaged";
   }
   return {
-    storeNumber: block.readUInt32LE(12),
+    storeNumber: view.getUint32(12, true),
     number,
-    isClean: block.readUInt32LE(24) === 1,
+    isClean: view.getUint32(24, true) === 1,
     area: area === 0 ? 0 : 1,
     entries,
-    entriesCrc: block.readUInt32LE(36),
-    sequence: block.readDoubleLE(40),
+    entriesCrc: view.getUint32(36, true),
+    sequence: view.getFloat64(40, true),
     geometry,
   };
 }

@@ -1,5 +1,6 @@
-import { crc32 } from "../record.ts";
-import { type FileIo, readAll, writeAll } from "./io.ts";
+import { crc32 } from "../crc32.ts";
+import { nextTurn } from "../turn.ts";
+import { type RecordIo, readAll, writeAll } from "./io.ts";
 import {
   ENTRY_BYTES,
   F_CLEARED,
@@ -52,14 +53,15 @@ export type Locked = <Result>(act: () => Result) => Result;
  * that nobody writes over them before a newer index is there.
  */
 export async function writeIndex(
-  io: FileIo,
+  io: RecordIo,
   file: number,
   words: SlotWords,
   area: 0 | 1,
   locked: Locked,
 ): Promise<WrittenIndex> {
   const { header, rows, numbers, geometry } = words;
-  const block = Buffer.alloc(ENTRIES_AT_A_TIME * ENTRY_BYTES);
+  const block = new Uint8Array(ENTRIES_AT_A_TIME * ENTRY_BYTES);
+  const view = new DataView(block.buffer);
   const position = areaOffset(geometry, area);
   let entries = 0;
   let entriesCrc = 0;
@@ -73,7 +75,7 @@ export async function writeIndex(
         if (rows[at + R_STATE] !== LIVE) continue;
         const sequence = (rows[at + R_SEQUENCE] >>> 0) + (rows[at + R_SEQUENCE + 1] >>> 0) * UINT32;
         if (sequence <= numbers[F_CLEARED]) continue;
-        encodeEntry(block, ENTRY_BYTES * count++, rows, at);
+        encodeEntry(view, ENTRY_BYTES * count++, rows, at);
         if (header[W_PINS] === 1) {
           const units = Math.ceil(rows[at + R_BYTES] / geometry.unitBytes);
           fillBits(words.pins[area], rows[at + R_START], units, true);
@@ -89,15 +91,15 @@ export async function writeIndex(
   return { entries, entriesCrc };
 }
 
-function encodeEntry(into: Buffer, to: number, rows: Int32Array, at: number): void {
-  into.writeInt32LE(rows[at + R_K0], to);
-  into.writeInt32LE(rows[at + R_K1], to + 4);
-  into.writeInt32LE(rows[at + R_PREFIX], to + 8);
-  into.writeInt32LE(rows[at + R_START], to + 12);
-  into.writeInt32LE(rows[at + R_BYTES], to + 16);
-  into.writeInt32LE(rows[at + R_SEQUENCE], to + 20);
-  into.writeInt32LE(rows[at + R_SEQUENCE + 1], to + 24);
-  into.writeInt32LE(0, to + 28);
+function encodeEntry(into: DataView, to: number, rows: Int32Array, at: number): void {
+  into.setInt32(to, rows[at + R_K0], true);
+  into.setInt32(to + 4, rows[at + R_K1], true);
+  into.setInt32(to + 8, rows[at + R_PREFIX], true);
+  into.setInt32(to + 12, rows[at + R_START], true);
+  into.setInt32(to + 16, rows[at + R_BYTES], true);
+  into.setInt32(to + 20, rows[at + R_SEQUENCE], true);
+  into.setInt32(to + 24, rows[at + R_SEQUENCE + 1], true);
+  into.setInt32(to + 28, 0, true);
 }
 
 /**
@@ -106,14 +108,15 @@ function encodeEntry(into: Buffer, to: number, rows: Int32Array, at: number): vo
  * @throws the system's error if the file cannot be read.
  */
 export async function readIndex(
-  io: FileIo,
+  io: RecordIo,
   file: number,
   table: SlotTable,
   geometry: SlotGeometry,
   area: 0 | 1,
   written: WrittenIndex & { sequence: number },
 ): Promise<boolean> {
-  const block = Buffer.alloc(ENTRIES_AT_A_TIME * ENTRY_BYTES);
+  const block = new Uint8Array(ENTRIES_AT_A_TIME * ENTRY_BYTES);
+  const view = new DataView(block.buffer);
   let crc = 0;
   for (let done = 0; done < written.entries; ) {
     const count = Math.min(ENTRIES_AT_A_TIME, written.entries - done);
@@ -122,12 +125,12 @@ export async function readIndex(
     if ((await readAll(io, file, bytes, position)) < bytes.length) return false;
     crc = crc32(bytes, crc);
     for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
-      const sequence = bytes.readUInt32LE(at + 20) + bytes.readUInt32LE(at + 24) * UINT32;
-      const slot = { start: bytes.readUInt32LE(at + 12), bytes: bytes.readUInt32LE(at + 16), sequence };
+      const sequence = view.getUint32(at + 20, true) + view.getUint32(at + 24, true) * UINT32;
+      const slot = { start: view.getUint32(at + 12, true), bytes: view.getUint32(at + 16, true), sequence };
       const key = {
-        k0: bytes.readInt32LE(at),
-        k1: bytes.readInt32LE(at + 4),
-        prefix: bytes.readInt32LE(at + 8),
+        k0: view.getInt32(at, true),
+        k1: view.getInt32(at + 4, true),
+        prefix: view.getInt32(at + 8, true),
       };
       const isPossible = slot.bytes > 0 && slot.start < geometry.unitCount && sequence <= written.sequence;
       if (!isPossible || !table.restore(key, slot)) return false;
@@ -142,7 +145,7 @@ export async function clearPins(words: SlotWords, area: 0 | 1, locked: Locked): 
   if (words.header[W_PINS] === 0) return;
   const pins = words.pins[area];
   for (let at = 0; at < pins.length; at += PINS_AT_A_TIME) {
-    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (at > 0) await new Promise<void>(nextTurn);
     locked(() => {
       pins.fill(0, at, Math.min(pins.length, at + PINS_AT_A_TIME));
       words.header[W_NO_RUN_OF] = 0;

@@ -1,13 +1,8 @@
 import { required } from "../system.ts";
 
-/** What a file on disk can do. Tests put one with faults in its place. */
-export interface FileIo {
-  /** Opens for reading and writing; creates it, for its owner only, if it is not there and `create` is set. */
-  open(path: string, create: boolean): Promise<number>;
-  openSync(path: string): number;
+/** What a store does with its open file. */
+export interface RecordIo {
   closeSync(file: number): void;
-  /** Its length and which file it is. */
-  statSync(file: number): { size: number; device: number; inode: number; isFile: boolean };
   truncate(file: number, size: number): Promise<void>;
   /** Bytes written, which may be fewer than there are. */
   write(file: number, bytes: Uint8Array, position: number): Promise<number>;
@@ -17,6 +12,15 @@ export interface FileIo {
   readSync(file: number, bytes: Uint8Array, position: number): number;
   /** Waits until what was written would survive the system's end. */
   sync(file: number): Promise<void>;
+}
+
+/** What a file on disk can do. Tests put one with faults in its place. */
+export interface FileIo extends RecordIo {
+  /** Opens for reading and writing; creates it, for its owner only, if it is not there and `create` is set. */
+  open(path: string, create: boolean): Promise<number>;
+  openSync(path: string): number;
+  /** Its length and which file it is. */
+  statSync(file: number): { size: number; device: number; inode: number; isFile: boolean };
 }
 
 type Fs = typeof import("node:fs");
@@ -56,7 +60,12 @@ export function systemIo(): FileIo {
  *
  * @throws the system's error, or one of code `EIO` if it takes no more bytes.
  */
-export async function writeAll(io: FileIo, file: number, bytes: Uint8Array, position: number): Promise<void> {
+export async function writeAll(
+  io: RecordIo,
+  file: number,
+  bytes: Uint8Array,
+  position: number,
+): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
     const written = await io.write(file, bytes.subarray(at), position + at);
     if (written <= 0) throw shortWrite(at, bytes.length);
@@ -65,7 +74,7 @@ export async function writeAll(io: FileIo, file: number, bytes: Uint8Array, posi
 }
 
 /** {@link writeAll} before it returns. */
-export function writeAllSync(io: FileIo, file: number, bytes: Uint8Array, position: number): void {
+export function writeAllSync(io: RecordIo, file: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length; ) {
     const written = io.writeSync(file, bytes.subarray(at), position + at);
     if (written <= 0) throw shortWrite(at, bytes.length);
@@ -74,7 +83,12 @@ export function writeAllSync(io: FileIo, file: number, bytes: Uint8Array, positi
 }
 
 /** Fills `into` as far as the file reaches. @returns bytes read. */
-export async function readAll(io: FileIo, file: number, into: Uint8Array, position: number): Promise<number> {
+export async function readAll(
+  io: RecordIo,
+  file: number,
+  into: Uint8Array,
+  position: number,
+): Promise<number> {
   let at = 0;
   while (at < into.length) {
     const read = await io.read(file, into.subarray(at), position + at);
@@ -85,7 +99,7 @@ export async function readAll(io: FileIo, file: number, into: Uint8Array, positi
 }
 
 /** {@link readAll} before it returns. */
-export function readAllSync(io: FileIo, file: number, into: Uint8Array, position: number): number {
+export function readAllSync(io: RecordIo, file: number, into: Uint8Array, position: number): number {
   let at = 0;
   while (at < into.length) {
     const read = io.readSync(file, into.subarray(at), position + at);

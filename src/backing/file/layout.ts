@@ -1,4 +1,4 @@
-import { assert, SEATS_WORDS, sharedBuffer, show, ZbudError } from "../../base/index.ts";
+import { assert, canShare, SEATS_WORDS, sharedBuffer, show, ZbudError } from "../../base/index.ts";
 
 /**
  * Where things lie, in the file and in the index that all threads share.
@@ -83,7 +83,7 @@ export function sameGeometry(one: SlotGeometry, other: SlotGeometry): boolean {
 }
 
 /*
- * The index in memory: words of 32 bits in one SharedArrayBuffer.
+ * The index in memory: words of 32 bits in one buffer, shared where the platform has that.
  *
  *   0               64               64 + SEATS_WORDS
  *   ┌───────────────┬────────────────┬─────────┬──────┬──────┬───────┬───────┐
@@ -183,7 +183,7 @@ const VERSION = 1;
 /** The parts of the index, as views of its buffer. */
 export interface SlotWords {
   readonly geometry: SlotGeometry;
-  readonly buffer: SharedArrayBuffer;
+  readonly buffer: SharedArrayBuffer | ArrayBuffer;
   readonly header: Int32Array;
   /** The same buffer as float64 values; the F_ constants are its indices. */
   readonly numbers: Float64Array;
@@ -215,7 +215,8 @@ function wordsOf({
 
 /** Reserves the index of an empty store. Untouched parts of it cost nothing. */
 export function createSlotWords(geometry: SlotGeometry): SlotWords {
-  const words = viewsOf(sharedBuffer(indexMemoryBytes(geometry)), geometry);
+  const bytes = indexMemoryBytes(geometry);
+  const words = viewsOf(canShare() ? sharedBuffer(bytes) : new ArrayBuffer(bytes), geometry);
   const { header } = words;
   header[W_MAGIC] = MAGIC;
   header[W_VERSION] = VERSION;
@@ -250,7 +251,7 @@ export function attachSlotWords(buffer: SharedArrayBuffer, geometry: SlotGeometr
   return words;
 }
 
-function viewsOf(buffer: SharedArrayBuffer, geometry: SlotGeometry): SlotWords {
+function viewsOf(buffer: SharedArrayBuffer | ArrayBuffer, geometry: SlotGeometry): SlotWords {
   const { buckets, rows, bits, total } = wordsOf(geometry);
   assert(buffer.byteLength === 4 * total, "the index has the length of its geometry");
   let at = HEADER_WORDS + SEATS_WORDS;

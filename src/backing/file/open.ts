@@ -1,8 +1,8 @@
 import { show, ZbudError } from "../../base/index.ts";
-import { faultOf, required } from "../system.ts";
+import { faultOf } from "../system.ts";
 import { decodeHeader, encodeHeader, type FileHeader, headerOffset } from "./header.ts";
 import { readIndex } from "./index-file.ts";
-import { type FileIo, readAll, writeAll } from "./io.ts";
+import { type RecordIo, readAll, writeAll } from "./io.ts";
 import {
   createSlotWords,
   F_BUDGET,
@@ -35,17 +35,19 @@ export interface OpenedFile {
   readonly records: number;
 }
 
-/** Opens or makes the file; the caller owns it already. */
+/**
+ * Opens or makes the file; the caller owns it already.
+ *
+ * @param size - the file's length, 0 for a new one.
+ */
 export async function openSlots(
   path: string,
   file: number,
-  io: FileIo,
+  io: RecordIo,
+  size: number,
   options: FileOptions,
 ): Promise<{ words: SlotWords; opened: OpenedFile }> {
   const geometry = slotGeometry(options.maxFileBytes, options.unitBytes, options.averageBytes);
-  const { size, isFile } = io.statSync(file);
-  if (!isFile)
-    throw new ZbudError("EINVAL", `${show(path)} is not a file; give the path of one, or of none yet`);
   const last = size === 0 ? null : await lastHeader(path, file, io);
   if (last !== null && last.header !== null && !sameGeometry(last.header.geometry, geometry)) {
     throw new ZbudError("EINVAL", differs(path, last.header.geometry, geometry));
@@ -85,8 +87,8 @@ interface LastHeader {
   isWhole: boolean;
 }
 
-async function lastHeader(path: string, file: number, io: FileIo): Promise<LastHeader | null> {
-  const blocks = Buffer.alloc(2 * HEADER_BYTES);
+async function lastHeader(path: string, file: number, io: RecordIo): Promise<LastHeader | null> {
+  const blocks = new Uint8Array(2 * HEADER_BYTES);
   await readAll(io, file, blocks, 0);
   const both = [0, 1].map((which) =>
     decodeHeader(blocks.subarray(which * HEADER_BYTES, (which + 1) * HEADER_BYTES)),
@@ -114,7 +116,7 @@ async function lastHeader(path: string, file: number, io: FileIo): Promise<LastH
 
 async function restore(
   file: number,
-  io: FileIo,
+  io: RecordIo,
   header: FileHeader,
   geometry: SlotGeometry,
 ): Promise<SlotWords | null> {
@@ -125,7 +127,7 @@ async function restore(
 /** Says in the file that it is in use, before anything in it is changed. */
 async function prepare(
   file: number,
-  io: FileIo,
+  io: RecordIo,
   words: SlotWords,
   kept: FileHeader | null,
   lastNumber: number,
@@ -136,9 +138,7 @@ async function prepare(
   header[W_PINS] = options.unclean === "flushed" ? 1 : 0;
   numbers[F_BUDGET] = options.writeBytesPerSecond;
   numbers[F_BUDGET_AT] = options.now();
-  const drawn = required<typeof import("node:crypto")>("node:crypto", "a file")
-    .randomBytes(4)
-    .readUInt32LE(0);
+  const [drawn] = globalThis.crypto.getRandomValues(new Uint32Array(1));
   const base: Omit<FileHeader, "number"> = {
     storeNumber: kept?.storeNumber ?? drawn,
     isClean: false,

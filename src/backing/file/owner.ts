@@ -1,5 +1,6 @@
 import { show, ZbudError } from "../../base/index.ts";
 import { faultOf, required } from "../system.ts";
+import type { Ownership } from "./record-file.ts";
 
 /**
  * Which process has a file: each puts a file of its own beside it, `NAME.owner-…`, then looks whether there
@@ -64,11 +65,6 @@ function isAlive(owner: Owner): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
-}
-
-/** That this process has a file, until `release`. */
-export interface Ownership {
-  release(): void;
 }
 
 /**

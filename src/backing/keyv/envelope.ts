@@ -1,4 +1,5 @@
-import { crc32, decodeRecord, encodeRecord, recordBytes, sealRecord } from "../record.ts";
+import { crc32 } from "../crc32.ts";
+import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../record.ts";
 import { required } from "../system.ts";
 import type { BackingKey, BackingRecord } from "../types.ts";
 

@@ -10,6 +10,16 @@ import { isCode } from "../../contracts/zpool/facts.ts";
 
 describe("shared: true", () => {
   if (crossOriginIsolated) {
+    it("knows no thread by a number, so that none is told to be gone", () => {
+      const pool = new ZbudPool({ maxPages: 16, shared: true });
+      const other = ZbudPool.attach(pool.share());
+      const refusal = isCode("EINVAL", "-1", "workers of browsers have no number");
+      assert.throws(() => pool.threadGone(-1), refusal);
+      assert.equal(pool.recover(), 0);
+      other.close();
+      pool.close();
+    });
+
     it("shares a pool of every driver between two views of it", () => {
       for (const type of zpoolTypes()) {
         const pool = createZpool(type, { maxPages: 16, shared: true });

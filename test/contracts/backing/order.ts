@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { checkRecordOf, keyOf, recordOf } from "../../backing/data.ts";
 import { BackingModel } from "../../backing/model.ts";
 import type { BackingKind } from "../backing.ts";
@@ -84,7 +85,7 @@ export function orderCases(kind: BackingKind): void {
         });
         for (let step = 0; step < STEPS; step++) {
           model.step();
-          if (step % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
+          if (step % 7 === 0) await setImmediate();
           if (step % 50 === 0) await model.settle();
           if (step % 500 === 499) await model.clear();
           if (step % 400 === 399) await backing.flush();
