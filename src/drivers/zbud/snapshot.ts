@@ -66,12 +66,11 @@ export function snapshotOf(
     if (table[row + LRU_PREV] === FREE) continue;
     const first = buddyAt(row, 0);
     const last = buddyAt(row, 1);
-    const objects = [
-      ...(first === null ? [] : [{ handle: first.handle, offset: chunkSize, size: first.size }]),
-      ...(last === null
-        ? []
-        : [{ handle: last.handle, offset: pageSize - last.chunks * chunkSize, size: last.size }]),
-    ];
+    const objects: PageSnapshot["objects"] = [];
+    if (first !== null) objects.push({ handle: first.handle, offset: chunkSize, size: first.size });
+    if (last !== null) {
+      objects.push({ handle: last.handle, offset: pageSize - last.chunks * chunkSize, size: last.size });
+    }
     pages.push({ page, bytes: pageSize, underReclaim: table[row + LRU_PREV] < FREE, objects, first, last });
   }
   const unbuddied = Array.from({ length: chunkCount }, (_, list) =>
