@@ -1,5 +1,5 @@
-import { type Seats, ThreadLock } from "../base/index.ts";
-import { bytesLive, type ShardBudget } from "./budget.ts";
+import { type Handle, type Seats, ThreadLock } from "../base/index.ts";
+import { bytesLive, poolBytesAllowed, type ShardBudget } from "./budget.ts";
 import { Expiries } from "./expiries.ts";
 import type { ShardPool } from "./object-pool.ts";
 import { Pieces } from "./pieces.ts";
@@ -14,6 +14,7 @@ import {
   F_HITS,
   F_MISSES,
   F_ORIGINAL_BYTES,
+  F_POOL_TOUCHED,
   F_REMOVED,
   F_STORED_BYTES,
   HANDLE,
@@ -39,6 +40,7 @@ import {
   W_ENTRIES,
   W_HIGH_WATER,
   W_PIECES,
+  W_POOL,
   W_RAW,
   W_SAME_FILLED,
 } from "./table.ts";
@@ -75,6 +77,9 @@ export interface Draft {
   fill0: number;
   fill1: number;
 }
+
+/** An entry of several objects goes to a pool that may have so many times its bytes. */
+const ROOM_FOR = 8;
 
 /** What a shard is made of. */
 export interface ShardParts {
@@ -317,6 +322,57 @@ export class ShardBooks {
     this.account(row, -1);
     if ((state & STATE_SAME_FILLED) !== 0) this.rows.release(row);
     else words[W_PIECES] -= this.pieces.free(pool, row) - 1;
+  }
+
+  /** An object of a pool, if the limit has room for it beside what all pools have touched; or 0. */
+  allocateIn(number: number, bytes: number): number {
+    const { pool, objectBytesMax } = this.pools[number] as ShardPool;
+    if (bytes > objectBytesMax) return 0;
+    const handle = pool.alloc(bytes);
+    if (typeof handle !== "number") return 0;
+    const at = F_POOL_TOUCHED + number;
+    const more = pool.totalBytes - this.floats[at];
+    if (more <= 0) return handle;
+    if (this.poolBytesTouched + more <= poolBytesAllowed(this.budget, this.words[W_HIGH_WATER])) {
+      this.floats[at] += more;
+      return handle;
+    }
+    pool.free(handle as Handle);
+    return 0;
+  }
+
+  /**
+   * The pool for an entry of so many bytes: the one in use. While another one's memory counts, and leaves too
+   * little for an entry of several objects, the one that may have most.
+   */
+  poolFor(total: number): number {
+    const { words, pools } = this;
+    const used = words[W_POOL];
+    if (pools.length === 1 || total <= (pools[used] as ShardPool).objectBytesMax - this.pieces.headerBytes) {
+      return used;
+    }
+    const left = poolBytesAllowed(this.budget, words[W_HIGH_WATER]) - this.poolBytesTouched;
+    if (this.floats[F_POOL_TOUCHED + used] + left >= ROOM_FOR * total) return used;
+    let most = used;
+    for (let other = 0; other < pools.length; other++) {
+      if (this.floats[F_POOL_TOUCHED + other] > this.floats[F_POOL_TOUCHED + most]) most = other;
+    }
+    return most;
+  }
+
+  /** Gives back what lies behind the last page in use. Pages before it that are free stay touched, and count. */
+  trim(): void {
+    for (const [number, pool] of this.pools.entries()) {
+      const at = F_POOL_TOUCHED + number;
+      if (pool !== null && this.floats[at] > 0) this.floats[at] = Math.min(this.floats[at], pool.trim());
+    }
+  }
+
+  /** Bytes of pool pages that are touched. A pool that gets no new objects counts until its memory is given back. */
+  get poolBytesTouched(): number {
+    let bytes = 0;
+    for (let number = 0; number < this.pools.length; number++) bytes += this.floats[F_POOL_TOUCHED + number];
+    return bytes;
   }
 
   get poolBytes(): number {

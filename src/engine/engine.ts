@@ -291,9 +291,10 @@ export class Engine extends EngineUpkeep {
   }
 
   /**
-   * New values go to pools of this driver, in all threads; those of the old one drain as their values go.
+   * New values go to pools of this driver, in all threads. Those of the old one move there with later puts, and its
+   * memory is given back; a shared engine cannot, and uses the old pool's room on beyond what the limit leaves.
    *
-   * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if a shared engine was made without it.
+   * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if the engine was made without it.
    */
   useDriver(driver: string): void {
     this.check();

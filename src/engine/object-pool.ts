@@ -37,6 +37,18 @@ export class ShardPool {
     return this.pool.totalBytes;
   }
 
+  /** Gives back memory behind the last page in use, where it can be given back. Bytes that may still be touched. */
+  trim(): number {
+    this.pool.trim();
+    return this.#bytes.byteLength;
+  }
+
+  /** Where the first byte of an object lies. */
+  offsetOf(handle: number): number {
+    this.open(handle);
+    return this.#span.offset;
+  }
+
   /** Says which object the next calls are about. */
   open(handle: number): void {
     this.pool.locate(handle as Handle, this.#span);

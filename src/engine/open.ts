@@ -12,7 +12,7 @@ import {
   show,
   ZbudError,
 } from "../base/index.ts";
-import { hasZpoolDriver } from "../zpool/index.ts";
+import { driverOf, hasZpoolDriver } from "../zpool/index.ts";
 import type { Hooks } from "./books.ts";
 import { ShardPool } from "./object-pool.ts";
 import { type EngineShape, poolOptions, shapeOf } from "./options.ts";
@@ -168,30 +168,15 @@ class Opened implements OpenEngine {
   }
 
   useDriver(type: string): void {
-    let number = this.drivers.indexOf(type);
+    const number = this.drivers.indexOf(type);
     if (number === -1) {
-      if (this.shape.shared) {
-        throw new ZbudError(
-          "EINVAL",
-          `other threads cannot see a new pool; make the engine with drivers: [..., ${show(type)}] to change to it later`,
-        );
-      }
-      number = this.#newDriver(type);
+      driverOf(type); // ENOENT
+      throw new ZbudError(
+        "EINVAL",
+        `the limit has no part for a pool of ${show(type)}; name it at construction: drivers: [..., ${show(type)}]`,
+      );
     }
     for (const shard of this.shards) shard.usePool(number);
-  }
-
-  /** In place of one that nothing is in any more, or behind the others. */
-  #newDriver(type: string): number {
-    const idle = this.drivers.findIndex((_, i) => this.shards.every((shard) => shard.isIdle(i)));
-    const number = idle === -1 ? this.drivers.length : idle;
-    const pools = this.shards.map((shard) => openPool(shard, this.shape, type, number, undefined));
-    for (const [i, shard] of this.shards.entries()) {
-      shard.pools[number]?.close();
-      shard.pools[number] = pools[i];
-    }
-    this.drivers[number] = type;
-    return number;
   }
 
   recover(): number {

@@ -1,7 +1,7 @@
 import { integerOption, SEATS_WORDS, show, ZbudError } from "../base/index.ts";
 import { driverOf, type ZpoolOptions } from "../zpool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
-import { HEADER_WORDS, layoutOf, SHARDS_MAX, type ShardLayout } from "./table.ts";
+import { HEADER_WORDS, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
 import type { Companion, EngineOptions, EvictionOrder } from "./types.ts";
 
 /** The longest value: what the lz4 codec takes. */
@@ -9,11 +9,9 @@ const VALUE_BYTES_MAX = 2 ** 20;
 /** Shards that a shared engine has, if each is at least so large. */
 const SHARED_SHARDS = 16;
 const SHARD_BYTES_MIN = 2 ** 22;
-const ROWS_MAX = 2 ** 26;
+export const ROWS_MAX: number = 2 ** 26;
 /** A shard has at least this many pages. */
 const PAGES_MIN = 8;
-/** Drivers of one engine. */
-const DRIVERS_MAX = 8;
 /** The table of threads and what is in front of it. */
 const HEADER_BYTES: number = 4 * (HEADER_WORDS + SEATS_WORDS);
 
@@ -54,8 +52,8 @@ export function shapeOf(options: EngineOptions): EngineShape {
   }
   const driver = options.driver ?? "zbud";
   const drivers = [...new Set([driver, ...(options.drivers ?? [])])];
-  if (drivers.length > DRIVERS_MAX) {
-    throw new ZbudError("EINVAL", `an engine takes at most ${DRIVERS_MAX} drivers, not ${drivers.length}`);
+  if (drivers.length > POOLS_MAX) {
+    throw new ZbudError("EINVAL", `an engine takes at most ${POOLS_MAX} drivers, not ${drivers.length}`);
   }
   const entriesMax = integerOption("entriesMax", options.entriesMax ?? ROWS_MAX, 1, ROWS_MAX);
   const { companion = null } = options;

@@ -5,6 +5,7 @@ import {
   EPOCHS,
   EPOCHS_AT,
   F_ORIGINAL_BYTES,
+  F_POOL_TOUCHED,
   F_STORED_BYTES,
   K0,
   K1,
@@ -40,7 +41,12 @@ import type { Companion } from "./types.ts";
  */
 export function repairShard(shard: ShardBooks, companion: Companion | null): void {
   const { rows, words, expiries, pieces } = shard;
-  for (const pool of shard.pools) pool?.pool.recover();
+  for (const [number, pool] of shard.pools.entries()) {
+    pool?.pool.recover();
+    // A page may have been taken and not counted yet.
+    const touched = F_POOL_TOUCHED + number;
+    shard.floats[touched] = Math.max(shard.floats[touched], pool?.bytesUsed ?? 0);
+  }
   const high = words[W_HIGH_WATER];
   const isEntry = new Uint8Array(high);
   for (let row = 1; row < high; row++) {

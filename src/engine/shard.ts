@@ -1,6 +1,6 @@
-import type { Handle } from "../base/index.ts";
-import { type Draft, EVICTED, EXPIRED, ShardBooks } from "./books.ts";
-import { poolBytesAllowed, rowsAllowed } from "./budget.ts";
+import { type Draft, EVICTED, EXPIRED, ShardBooks, type ShardParts } from "./books.ts";
+import { rowsAllowed } from "./budget.ts";
+import { Drain } from "./drain.ts";
 import type { Expiries } from "./expiries.ts";
 import type { ShardPool } from "./object-pool.ts";
 import {
@@ -9,7 +9,7 @@ import {
   CODEC_SHIFT,
   F_EVICTIONS_REFUSED,
   F_LIMIT_HIT,
-  F_POOL_BYTES_MAX,
+  F_POOL_TOUCHED,
   HANDLE,
   K0,
   K1,
@@ -24,6 +24,7 @@ import {
   STATE,
   STATE_CLEAN,
   STATE_EXPIRES,
+  STATE_RAW,
   STATE_SAME_FILLED,
   STATE_SETTLED,
   STATE_WRITING,
@@ -31,7 +32,6 @@ import {
   VERSION,
   W_CLEAN,
   W_ENTRIES,
-  W_HIGH_WATER,
   W_PIECES,
   W_POOL,
   W_VERSION,
@@ -45,6 +45,8 @@ const REFUSALS_MAX = 8;
 const WRITING_PASSED_MAX = 512;
 /** Entries that one search for work of recompression looks at. */
 const UNSETTLED_LOOKS_MAX = 10_000;
+/** Entries that a put moves out of a pool that was used before. */
+const DRAINED_BY_PUT = 8;
 
 /**
  * One shard: how room is made in it and taken, on the books of {@link ShardBooks}. All methods expect the lock,
@@ -56,6 +58,25 @@ export class Shard extends ShardBooks {
   #settledVersion = 0;
   /** False while room may only be taken where there is some. */
   #mayMakeRoom = true;
+  /** The pool that the row of the last reservation has its objects in. */
+  #reservedIn = 0;
+  /** Null: the pools' memory does not shrink. */
+  readonly #drain: Drain | null;
+  /** The draft of an entry that is moved as it is. */
+  readonly #moved: Draft = {
+    bytes: new Uint8Array(0),
+    start: 0,
+    stored: 0,
+    length: 0,
+    state: 0,
+    fill0: 0,
+    fill1: 0,
+  };
+
+  constructor(parts: ShardParts) {
+    super(parts);
+    this.#drain = parts.seats === null ? new Drain(this) : null;
+  }
 
   /**
    * Makes an entry: prefix and head of `attributes`, then the bytes of the draft.
@@ -73,11 +94,12 @@ export class Shard extends ShardBooks {
     const words = this.words;
     const { prefixLength, headLength } = attributes;
     const { stored, start } = draft;
-    const poolNumber = words[W_POOL];
     const total = prefixLength + headLength + stored;
-    const row = this.#reserve(total, poolNumber, now);
+    if (this.#drain?.isIdle === false) this.#drain.step(DRAINED_BY_PUT, true);
+    const row = this.#reserve(total, now);
     if (row === 0) return 0;
     const at = this.rows.at(row);
+    const poolNumber = this.#reservedIn;
     if (total !== 0) {
       const pool = this.pools[poolNumber] as ShardPool;
       if (prefixLength !== 0) this.pieces.write(pool, row, 0, attributes.prefix, 0, prefixLength);
@@ -110,9 +132,33 @@ export class Shard extends ShardBooks {
    * nothing. False: there is no room, and nothing changed.
    */
   replaceStored(old: number, draft: Draft): boolean {
+    return this.#replace(old, draft, this.pools.indexOf(this.pieces.poolOf(old)));
+  }
+
+  /** Moves an entry that has objects to the pool that is used. As {@link replaceStored}. */
+  moveEntry(row: number): boolean {
+    const draft = this.#moved;
+    this.describeWhole(row, this.victim);
+    const { prefixLength, headLength, storedLength, length } = this.victim;
+    draft.bytes = this.victim.bytes;
+    draft.start = prefixLength + headLength;
+    draft.stored = storedLength;
+    draft.length = length;
+    draft.state = this.rows.stateOf(row) & ((0xff << CODEC_SHIFT) | STATE_RAW | STATE_SETTLED);
+    return this.#replace(row, draft, this.words[W_POOL]);
+  }
+
+  /** Evicts an entry, if it may go. */
+  evictRow(row: number): boolean {
+    if ((this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) return false;
+    if (!this.mayEvict(row)) return false;
+    this.removeRow(row, EVICTED);
+    return true;
+  }
+
+  #replace(old: number, draft: Draft, poolNumber: number): boolean {
     const words = this.words;
-    const pool = this.pieces.poolOf(old);
-    const poolNumber = this.pools.indexOf(pool);
+    const pool = this.pools[poolNumber] as ShardPool;
     const from = this.rows.at(old);
     const name = words[from + NAME];
     const named = (name & 0xffff) + (name >>> 16);
@@ -127,8 +173,9 @@ export class Shard extends ShardBooks {
     for (const word of [K0, K1, LENGTH, NAME, AUX, AUX2]) words[at + word] = words[from + word];
     words[at + STORED] = draft.stored;
     words[at + VERSION] = version;
-    const kept = words[from + STATE] & STATE_EXPIRES;
-    if (kept !== 0) (this.expiries as Expiries).setDeadline(row, this.victim.expiresAt);
+    // It is the same value: what the backing store has of it counts on.
+    const kept = words[from + STATE] & (STATE_EXPIRES | STATE_CLEAN);
+    if ((kept & STATE_EXPIRES) !== 0) (this.expiries as Expiries).setDeadline(row, this.victim.expiresAt);
     words[at + STATE] = draft.state | kept | (poolNumber << POOL_SHIFT) | KIND_ENTRY;
     this.rows.link(row, this.hashOfRow(row));
     this.rows.moveBehind(row, old);
@@ -314,18 +361,15 @@ export class Shard extends ShardBooks {
   usePool(number: number): void {
     this.enter();
     this.words[W_POOL] = number;
+    this.#drain?.start();
     this.leave();
   }
 
-  /** Whether a pool is neither used for new objects nor holds any. */
-  isIdle(number: number): boolean {
-    return this.words[W_POOL] !== number && (this.pools[number]?.bytesUsed ?? 0) === 0;
-  }
-
-  /** Gives back what the pools do not use. */
-  trim(): void {
-    for (const pool of this.pools) pool?.pool.trim();
-    this.floats[F_POOL_BYTES_MAX] = this.poolBytes;
+  /** Goes on moving entries to the pool that is used, as far as there is room. */
+  resumeDrain(): void {
+    if (this.pools.length === 1) return;
+    this.#drain?.start();
+    this.#drain?.step(DRAINED_BY_PUT, false);
   }
 
   /**
@@ -346,12 +390,12 @@ export class Shard extends ShardBooks {
   }
 
   /** A row with objects for `total` bytes, not yet an entry, or 0. Makes room where there is none. */
-  #reserve(total: number, poolNumber: number, now: number): number {
+  #reserve(total: number, now: number): number {
     while (this.words[W_ENTRIES] >= this.budget.entriesMax) {
       this.floats[F_LIMIT_HIT]++;
       if (!this.evictDueOrOne(now)) return 0;
     }
-    return this.#reserveChain(total, poolNumber, now);
+    return this.#reserveChain(total, this.poolFor(total), now);
   }
 
   /** As {@link #reserve}, but evicts nothing. */
@@ -368,15 +412,18 @@ export class Shard extends ShardBooks {
     const words = this.words;
     const head = this.#takeRow(now);
     if (head === 0) return 0;
-    const pool = this.pools[poolNumber] as ShardPool;
+    let pool = this.pools[poolNumber] as ShardPool;
     const pieceMax = pool.objectBytesMax - this.pieces.headerBytes;
+    this.#reservedIn = poolNumber;
     let row = head;
     let left = total;
     let pieces = 0;
     while (left > 0) {
       const bytes = Math.min(left, pieceMax);
-      const handle = this.#allocate(pool, bytes + this.pieces.headerBytes, now);
+      const anywhere = bytes === total && this.#mayMakeRoom;
+      const handle = this.#allocate(poolNumber, bytes + this.pieces.headerBytes, now, anywhere);
       if (handle === 0) break;
+      pool = this.pools[this.#reservedIn] as ShardPool;
       const at = this.rows.at(row);
       this.pieces.setHandle(row, handle);
       words[at + PIECE_BYTES] = bytes;
@@ -403,7 +450,7 @@ export class Shard extends ShardBooks {
 
   #takeRow(now: number): number {
     for (;;) {
-      const allowed = rowsAllowed(this.budget, this.layout, this.floats[F_POOL_BYTES_MAX]);
+      const allowed = rowsAllowed(this.budget, this.layout, this.poolBytesTouched);
       const row = this.rows.take(allowed);
       if (row !== 0) {
         this.pieces.setHandle(row, 0);
@@ -416,19 +463,18 @@ export class Shard extends ShardBooks {
     }
   }
 
-  #allocate(pool: ShardPool, bytes: number, now: number): number {
+  /** An object, or 0. Makes room where there is none; sets {@link #reservedIn} to where it is. */
+  #allocate(number: number, bytes: number, now: number, anywhere: boolean): number {
     let isCounted = false;
     for (;;) {
-      const handle = pool.pool.alloc(bytes);
-      if (typeof handle === "number") {
-        const used = this.poolBytes;
-        if (used <= this.floats[F_POOL_BYTES_MAX]) return handle;
-        if (used <= poolBytesAllowed(this.budget, this.words[W_HIGH_WATER])) {
-          this.floats[F_POOL_BYTES_MAX] = used;
-          return handle;
-        }
-        pool.pool.free(handle as Handle);
+      this.#reservedIn = number;
+      let handle = this.allocateIn(number, bytes);
+      for (let other = 0; handle === 0 && anywhere && other < this.pools.length; other++) {
+        if (other === number || this.floats[F_POOL_TOUCHED + other] === 0) continue;
+        handle = this.allocateIn(other, bytes);
+        this.#reservedIn = other;
       }
+      if (handle !== 0) return handle;
       if (!this.#mayMakeRoom) return 0;
       if (!isCounted) this.floats[F_LIMIT_HIT]++;
       isCounted = true;

@@ -54,8 +54,6 @@ export const W_EXPIRIES = 26;
 /** Counters: indices of doubles. The first are sums over the rows, the others only grow. */
 export const F_ORIGINAL_BYTES = 16;
 export const F_STORED_BYTES = 17;
-/** The most bytes of pool pages that were ever in use: so much is touched. */
-export const F_POOL_BYTES_MAX = 18;
 export const F_HITS = 19;
 export const F_MISSES = 20;
 export const F_PUTS = 21;
@@ -68,6 +66,10 @@ export const F_REJECT_FULL = 30;
 export const F_EVICTIONS_REFUSED = 31;
 export const F_RECOMPRESSED = 32;
 export const F_RECOMPRESSED_SAVED = 33;
+/** For each pool, by its number: the most bytes of its pages that were in use, and so are touched. */
+export const F_POOL_TOUCHED = 34;
+/** Drivers of one engine. */
+export const POOLS_MAX = 8;
 
 export const EPOCHS_AT = 96;
 export const EPOCHS = 256;

@@ -122,7 +122,7 @@ export interface EngineOptions {
   codec?: string | Codec;
   /** zpool driver of new values. Default `"zbud"`. */
   driver?: string;
-  /** Drivers that a shared engine may change to later; its own is one of them. */
+  /** Drivers that the engine may change to later; its own is one of them. */
   drivers?: readonly string[];
   /** Bytes of a pool's page. Default 4096. */
   poolPageSize?: number;
@@ -207,7 +207,7 @@ export interface EngineStats {
   storedBytes: number;
   /** Bytes of pool pages in use. */
   poolBytes: number;
-  /** The most `poolBytes` ever was. */
+  /** Bytes of pool pages that are touched, of all drivers together. */
   poolBytesMax: number;
   /** What entries take at this moment, with the rows, metadata and index that belong to them. */
   bytesLive: number;

@@ -198,7 +198,13 @@ export class EngineUpkeep {
         });
       }
     }
-    if (freed > 0 && !this.opened.shape.shared) for (const shard of this.#shards) shard.trim();
+    if (freed > 0 && !this.opened.shape.shared)
+      for (const shard of this.#shards)
+        this.locked(shard, () => {
+          shard.trim();
+          shard.resumeDrain();
+        });
+
     return freed;
   }
 

@@ -4,7 +4,7 @@ import { bytesTouched, poolBytesAllowed } from "./budget.ts";
 import {
   BUCKETS_AT,
   F_ORIGINAL_BYTES,
-  F_POOL_BYTES_MAX,
+  F_POOL_TOUCHED,
   F_STORED_BYTES,
   HASH_NEXT,
   KIND_ENTRY,
@@ -88,12 +88,14 @@ export function verifyShard(shard: ShardBooks): void {
       assert(named[number].has(handle), `an object of pool ${pool.type} belongs to no entry`);
       objects++;
     });
+    const isCounted = pool.bytesUsed <= floats[F_POOL_TOUCHED + number];
+    assert(isCounted, `more pages of pool ${pool.type} are in use than ever were`);
     assert(objects === named[number].size, `an entry names an object that pool ${pool.type} has not`);
   }
-  assert(shard.poolBytes <= floats[F_POOL_BYTES_MAX], "more pool pages are in use than ever were");
-  const touched = bytesTouched(shard.budget, words, floats[F_POOL_BYTES_MAX]);
+  const { poolBytesTouched } = shard;
+  const touched = bytesTouched(shard.budget, words, poolBytesTouched);
   assert(touched <= shard.budget.bytes, `${touched} bytes are in use, the limit is ${shard.budget.bytes}`);
-  assert(floats[F_POOL_BYTES_MAX] <= poolBytesAllowed(shard.budget, high), "pool pages exceed their share");
+  assert(poolBytesTouched <= poolBytesAllowed(shard.budget, high), "pool pages exceed their share");
 }
 
 /** How many pieces there are beside the first. */

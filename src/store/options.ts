@@ -42,7 +42,7 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
   pageSize?: number | undefined;
   /** The allocator: `"zbud"`, `"slots"`, `"zsmalloc"`. Default `"slots"`. */
   driver?: string | undefined;
-  /** Other allocators that a shared store may change to later. */
+  /** Other allocators that the store may change to later. Each takes its part of the limit for metadata. */
   drivers?: readonly string[] | undefined;
   /** Bytes of the allocator's own pages. Default: fits the page size. */
   poolPageSize?: number | undefined;

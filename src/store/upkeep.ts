@@ -128,10 +128,14 @@ export class StoreUpkeep {
   }
 
   /**
-   * New pages go to an allocator of this type; the old one drains as its pages go.
+   * New pages go to an allocator of this type. Both allocators' memory counts against the limit. In a store of one
+   * thread what is there moves, some pages with each store, as the old allocator's memory is given back; where the
+   * limit leaves no room for that a few pages are evicted. Memory of a shared store cannot be given back: there the
+   * new allocator takes what the limit leaves untouched, and new pages beyond that go into room of the old one.
    *
-   * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if a shared store was made without naming it in
+   * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if the store was made without naming it in
    *   `drivers`.
+   * @remarks Walks all pages once.
    */
   useDriver(driver: string): void {
     this.check();

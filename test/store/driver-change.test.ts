@@ -1,0 +1,138 @@
+/** A change of the allocator at the limit: what the old pool has touched and what the new one takes stay within it. */
+
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { MemoryBacking } from "../../src/backing/index.ts";
+import { Prng } from "../../src/base/index.ts";
+import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
+import { isPageOf, makePage } from "./pages.ts";
+
+const PAGE = 4096;
+const MIB = 2 ** 20;
+const into = new Uint8Array(PAGE);
+
+const bytes = new Uint8Array(PAGE);
+const words = new Uint32Array(bytes.buffer);
+
+/** Compresses to some 1.1 KiB. Always in the same bytes: garbage would show in resident memory. */
+function page(index: number): Uint8Array {
+  const prng = new Prng(index);
+  for (let at = 0; at < 256; at++) words[at] = prng.uint32();
+  words[0] = index;
+  return bytes;
+}
+
+function fill(store: PageStore, from: number, count: number): void {
+  for (let i = from; i < from + count; i++) store.store(i, page(i));
+}
+
+/** The most memory that was touched, checked. */
+function touched(store: PageStore): number {
+  store.verify();
+  const { memUsedMax, memLimit } = store.stats();
+  assert.ok(memUsedMax <= memLimit, `${memUsedMax} bytes touched, the limit is ${memLimit}`);
+  return memUsedMax;
+}
+
+const ZBUD_FIRST: Partial<PageStoreOptions> = { driver: "zbud", drivers: ["slots", "zsmalloc"] };
+
+suite("another allocator for a store that is full", () => {
+  test("resident memory does not grow by a second pool", async () => {
+    const store = new PageStore({
+      maxBytes: "48MiB",
+      whenFull: "drop",
+      driver: "zbud",
+      drivers: ["slots"],
+    });
+    fill(store, 0, 45_000);
+    const before = process.memoryUsage().rss;
+    store.useDriver("slots");
+    fill(store, 45_000, 45_000);
+    const grown = process.memoryUsage().rss - before;
+    assert.ok(grown < 16 * MIB, `${(grown / MIB).toFixed(1)} MiB more`);
+    assert.ok(touched(store) > 30 * MIB);
+    assert.equal(store.load(89_999, into), "loaded");
+    assert.deepEqual(into, page(89_999));
+    await store.close();
+  });
+
+  test("what is there moves to the new pool: nothing but what lacks room is evicted", async () => {
+    const store = new PageStore({
+      maxBytes: "4MiB",
+      whenFull: "drop",
+      driver: "slots",
+      drivers: ["zsmalloc"],
+    });
+    fill(store, 0, 5000);
+    const { storedPages, pagesEvicted } = store.stats();
+    store.useDriver("zsmalloc");
+    for (let i = 0; i < 2000; i++) {
+      store.store(10_000, page(10_000));
+      if (i % 100 === 0) touched(store);
+    }
+    const evicted = store.stats().pagesEvicted - pagesEvicted;
+    assert.ok(evicted < storedPages / 5, `${evicted} of ${storedPages} pages went`);
+    for (let i = 0; i < 5000; i++) if (store.load(i, into) === "loaded") assert.deepEqual(into, page(i));
+    await store.close();
+  });
+
+  test("with a backing store no page is lost, back and forth", async () => {
+    const backing = new MemoryBacking();
+    const store = new PageStore({ maxBytes: "2MiB", backing, ...ZBUD_FIRST });
+    for (let round = 0; round < 6; round++) {
+      store.useDriver(["zbud", "slots", "zsmalloc"][round % 3]);
+      for (let i = 0; i < 600; i++) {
+        const index = round * 400 + i;
+        assert.equal(await store.storeAsync(index, makePage(index, round, PAGE)), "stored");
+        if (i % 100 === 0) touched(store);
+      }
+      touched(store);
+    }
+    for (let index = 0; index < 2600; index++) {
+      assert.equal(await store.loadAsync(index, into), "loaded");
+      assert.ok(isPageOf(index, into));
+    }
+    await store.close();
+  });
+
+  test("a full store that may drop nothing refuses, and takes pages again once there is room", async () => {
+    const store = new PageStore({ maxBytes: "1MiB", ...ZBUD_FIRST });
+    let count = 0;
+    while (store.store(count, page(count)) === "stored") count++;
+    store.useDriver("slots");
+    assert.equal(store.store(5000, page(5000)), "full");
+    for (let i = 0; i < count; i++) assert.equal(store.load(i, into), "loaded");
+    for (let i = 0; i < count; i += 2) store.invalidate(i);
+    for (let i = 0; i < count / 4; i++) assert.equal(store.store(6000 + i, page(6000 + i)), "stored");
+    touched(store);
+    for (let i = 1; i < count; i += 2) assert.equal(store.load(i, into), "loaded");
+    await store.close();
+  });
+
+  test("a shared store uses the old pool's memory on, which it cannot give back", async () => {
+    const store = new PageStore({
+      maxBytes: "4MiB",
+      shared: true,
+      shards: 1,
+      whenFull: "drop",
+      ...ZBUD_FIRST,
+    });
+    fill(store, 0, 5000);
+    const { storedPages } = store.stats();
+    store.useDriver("slots");
+    fill(store, 5000, 5000);
+    touched(store);
+    assert.ok(store.stats().storedPages > storedPages * 0.8, "it holds as much as before");
+    await store.close();
+  });
+
+  test("an allocator that was not named at construction has no part of the limit", async () => {
+    const store = new PageStore({ maxBytes: "1MiB", driver: "zbud" });
+    assert.throws(() => store.useDriver("slots"), {
+      code: "EINVAL",
+      message: /drivers: \[\.\.\., "slots"\]/,
+    });
+    assert.throws(() => store.useDriver("slab"), { code: "ENOENT" });
+    await store.close();
+  });
+});
