@@ -57,6 +57,7 @@ export const REASONS = ["evicted", "expired", "replaced", "deleted", "cleared"] 
 /** Hooks of this thread; one object for all shards, so that they can be replaced. */
 export interface Hooks {
   onEvict: OnEvict | null;
+  hasCopy: ((entry: FoundEntry) => boolean) | null;
   onRemoved: OnRemoved | null;
   onChange: OnChange | null;
   companion: Companion | null;
@@ -297,6 +298,19 @@ export class ShardBooks {
     } else {
       companion.removed(words, this.layout.companionAt, this.companionRows, row);
     }
+  }
+
+  /** Whether the backing store has an entry. One that says so and has lost its copy is dirty from here on. */
+  isClean(row: number): boolean {
+    const state = this.rows.at(row) + STATE;
+    if ((this.words[state] & STATE_CLEAN) === 0) return false;
+    const { hasCopy } = this.hooks;
+    if (hasCopy === null) return true;
+    this.describe(row, this.victim);
+    if (hasCopy(this.victim)) return true;
+    this.words[state] &= ~STATE_CLEAN;
+    this.words[W_CLEAN]--;
+    return false;
   }
 
   /** Removes an entry, after its hook has seen it. */

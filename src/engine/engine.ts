@@ -323,7 +323,8 @@ export class Engine extends EngineUpkeep {
         const row = shard.insert(k0, k1, hash, attributes, this.draft, now);
         if (row === 0) result = "full";
         else result = old === 0 ? "stored" : "replaced";
-        shard.floats[row === 0 ? F_REJECT_FULL : F_PUTS]++;
+        // What was read back was put before.
+        if (epoch === ALWAYS) shard.floats[row === 0 ? F_REJECT_FULL : F_PUTS]++;
       }
       shard.leave();
     } catch (error) {

@@ -251,7 +251,7 @@ export class Shard extends ShardBooks {
   /** Asks the hook, unless the backing store has the entry already. */
   mayEvict(row: number): boolean {
     const { onEvict } = this.hooks;
-    if (onEvict === null || (this.rows.stateOf(row) & STATE_CLEAN) !== 0) return true;
+    if (onEvict === null || this.isClean(row)) return true;
     this.describeWhole(row, this.victim);
     if (onEvict(this.victim)) return true;
     this.floats[F_EVICTIONS_REFUSED]++;
@@ -323,7 +323,7 @@ export class Shard extends ShardBooks {
     for (let row = this.rows.last(); row !== 0 && taken + evicted < max; ) {
       const before = this.rows.before(row);
       const state = this.rows.stateOf(row);
-      if ((state & STATE_CLEAN) !== 0) {
+      if (this.isClean(row)) {
         this.removeRow(row, EVICTED);
         evicted++;
       } else if ((state & STATE_WRITING) === 0) {

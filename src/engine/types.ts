@@ -150,6 +150,11 @@ export interface EngineOptions {
   companion?: Companion | undefined;
   /** What to do before an entry is evicted. Absent: all may go. */
   onEvict?: OnEvict | undefined;
+  /**
+   * Asked under the lock before a clean entry goes, which `onEvict` is not asked about: whether its copy is still
+   * there. If not, the entry is dirty again. Its `bytes` are not filled. Without it, copies stay.
+   */
+  hasCopy?: ((entry: FoundEntry) => boolean) | undefined;
   onRemoved?: OnRemoved | undefined;
   onChange?: OnChange | undefined;
   /** The codec of a slot that this thread does not know yet, or null. */
@@ -189,7 +194,7 @@ export interface SharedEngine {
 /** What each thread has for itself. */
 export type EngineHooks = Pick<
   EngineOptions,
-  "codec" | "companion" | "onEvict" | "onRemoved" | "onChange" | "resolveCodec"
+  "codec" | "companion" | "onEvict" | "hasCopy" | "onRemoved" | "onChange" | "resolveCodec"
 >;
 
 /** Figures of all shards and threads together. Sums of counters that each shard keeps under its lock. */

@@ -15,6 +15,7 @@ export function openEngine(
   const hooks: EngineHooks = {
     codec: options.codec ?? "lz4",
     onEvict,
+    hasCopy: backing === undefined ? undefined : ({ k0, k1 }) => backing.has(keyOf(k0, k1)) !== false,
     onChange: backing === undefined ? undefined : (k0, k1) => backing.delete(keyOf(k0, k1)),
   };
   if (shared) return Engine.attach(shared, hooks);

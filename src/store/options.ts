@@ -20,7 +20,10 @@ export interface PageStoreThreadOptions {
   backing?: Backing | undefined;
   /** Share of the limit, in percent, over which cold pages go to the backing store. Default 90; 100: at the limit only. */
   acceptThresholdPercent?: number | undefined;
-  /** Bytes that writeback may write a second, all in all. Default: no limit. */
+  /**
+   * Bytes that writeback may write a second, all threads together: give the same in each. A thread without it
+   * neither keeps to it nor counts. Default: no limit.
+   */
   writebackBytesPerSecond?: number | undefined;
   /** False: nothing is written back but by `flush`. It can be switched later. Default true. */
   writeback?: boolean | undefined;

@@ -16,14 +16,16 @@ import {
   LOADS_MISSED,
   REJECT_ALLOC_FAIL,
   REJECT_COMPRESS_FAIL,
+  REJECT_RECLAIM_FAIL,
   STORE_NS,
   STORES,
   Tallies,
 } from "./tallies.ts";
 import type { LoadResult, SharedPageStore, StoreResult, WaitOptions } from "./types.ts";
 import { type StoreParts, StoreUpkeep } from "./upkeep.ts";
+import type { Writeback } from "./writeback.ts";
 
-const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 2;
 /** The largest index: 2^40. */
 const INDEX_MAX = 2 ** 40;
 const HIGH = 2 ** 32;
@@ -142,6 +144,10 @@ export class PageStore extends StoreUpkeep {
    *   store first, if that can be done at once (a file).
    */
   store(index: number, page: Uint8Array): StoreResult {
+    return this.#told(index, this.#store(index, page));
+  }
+
+  #store(index: number, page: Uint8Array): StoreResult {
     this.#checkCall(index, page);
     if (page.length !== this.shape.pageSize) throw this.#badLength(page);
     const isTimed = (++this.calls & SAMPLE_MASK) === 0;
@@ -150,6 +156,13 @@ export class PageStore extends StoreUpkeep {
     const result = engine === null ? this.#storeAway(index, page) : this.#storeIn(engine, index, page);
     if (isTimed) this.#tallies.time(STORE_NS, (this.settings.now() - start) * 1e6);
     if (isTimed || result === "full") this.background?.wake();
+    return result;
+  }
+
+  /** Counts what was refused, and tells what became of a page. */
+  #told(index: number, result: StoreResult): StoreResult {
+    if (result === "full")
+      this.#tallies.count(this.#engine === null ? REJECT_ALLOC_FAIL : REJECT_RECLAIM_FAIL, 1);
     publish("store", index, result);
     return result;
   }
@@ -166,9 +179,10 @@ export class PageStore extends StoreUpkeep {
     try {
       for (;;) {
         signal?.throwIfAborted();
-        const result = this.store(index, page);
-        if (result !== "full" || this.background === null || !this.background.isMakingRoom) return result;
-        await abortable(this.background.progress(), signal);
+        const result = this.#store(index, page);
+        const waits = result === "full" && this.background?.isMakingRoom === true;
+        if (!waits) return this.#told(index, result);
+        await abortable((this.background as Writeback).progress(), signal);
       }
     } finally {
       clearInterval(alive);
@@ -251,16 +265,21 @@ export class PageStore extends StoreUpkeep {
     return was;
   }
 
-  /** Drops all pages, from memory and from the backing store. */
-  clear(): void {
+  /**
+   * Drops all pages, from memory at once, and from the backing store.
+   *
+   * @returns when the backing store is cleared too. Rejects with its error if it could not be: it may have some of
+   *   the pages still. Who does not wait hears of it from the next `flush` or `close`.
+   */
+  clear(): Promise<void> {
     this.check();
     this.#engine?.clear();
-    if (this.#backing === null) return;
-    const cleared = this.#backing.clear().catch(() => {});
-    this.cleared.add(cleared);
-    void cleared.then(() => this.cleared.delete(cleared));
+    if (this.#backing === null) return Promise.resolve();
+    const cleared = this.#backing.clear();
     // What came from the backing store while it was being cleared goes too.
     this.#engine?.clear();
+    this.noteClear(cleared);
+    return cleared;
   }
 
   #storeIn(engine: Engine, index: number, page: Uint8Array): StoreResult {
@@ -298,7 +317,6 @@ export class PageStore extends StoreUpkeep {
       return "stored";
     }
     backing?.delete(record.key);
-    this.#tallies.count(REJECT_ALLOC_FAIL, 1);
     return "full";
   }
 

@@ -7,6 +7,8 @@ import { sharedBuffer } from "../base/index.ts";
 const ROWS = 128;
 const ROW_FLOATS = 128;
 const BUCKETS = 40;
+/** The count of threads, the rows, the write budget. */
+export const TALLIES_BYTES: number = 8 + ROWS * ROW_FLOATS * 8 + 8;
 
 /** Events, as places in a row. */
 export const WRITTEN_BACK = 0;
@@ -15,6 +17,7 @@ export const WRITEBACK_FAILED = 2;
 export const REJECT_COMPRESS_FAIL = 3;
 export const DECOMPRESS_FAIL = 4;
 export const LOADED_BACK = 5;
+export const REJECT_RECLAIM_FAIL = 6;
 export const LOADS_MISSED = 7;
 export const LOADS_AWAY = 8;
 export const STORES = 9;
@@ -31,11 +34,15 @@ export class Tallies {
   readonly #floats: Float64Array;
   readonly #row: number = 0;
 
+  /** When the write budget of all threads will be whole again, in microseconds. */
+  readonly budget: BigInt64Array;
+
   /** @param from - the buffer of another thread. */
   constructor(shared: boolean, from?: SharedArrayBuffer) {
-    const bytes = 8 + ROWS * ROW_FLOATS * 8;
+    const bytes = TALLIES_BYTES;
     this.buffer = from ?? (shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes));
     this.#floats = new Float64Array(this.buffer);
+    this.budget = new BigInt64Array(this.buffer, TALLIES_BYTES - 8, 1);
     // The first double says how many threads came; beyond the last row they share rows.
     const turn = Atomics.add(new Int32Array(this.buffer), 0, 1);
     this.#row = (1 + (turn % (ROWS - 1)) * ROW_FLOATS) | 0;

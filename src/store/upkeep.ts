@@ -4,6 +4,7 @@ import { show, ZbudError } from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import type { Engine, OnEvict } from "../engine/index.ts";
 import type { PoolSnapshot } from "../zpool/index.ts";
+import { WriteBudget } from "./budget.ts";
 import { IdleWork } from "./idle.ts";
 import { openEngine } from "./open.ts";
 import {
@@ -46,7 +47,10 @@ export class StoreUpkeep {
   protected readonly tallies: Tallies;
   protected readonly background: Writeback | null;
   readonly #idle: IdleWork | null = null;
-  protected readonly cleared: Set<Promise<unknown>> = new Set();
+  /** Clears of the backing store that are under way. */
+  readonly #clears: Set<Promise<void>> = new Set();
+  /** Of a clear that failed, until somebody was told. */
+  #clearFault: { error: unknown } | null = null;
   /** Calls of this thread. */
   protected calls = 0;
   protected closed = false;
@@ -71,8 +75,11 @@ export class StoreUpkeep {
         tallies: this.tallies,
         drops: this.shape.whenFull === "drop",
         threshold: this.settings.acceptThreshold,
-        bytesPerSecond: this.settings.writebackBytesPerSecond,
-        now,
+        budget: new WriteBudget(
+          this.tallies.budget,
+          this.settings.writebackBytesPerSecond,
+          options.now ?? (() => performance.timeOrigin + performance.now()),
+        ),
       },
       this.settings.writeback,
     );
@@ -158,7 +165,8 @@ export class StoreUpkeep {
    * Writes every page to the backing store, and waits until it is where it would be found after the process
    * ended. All stay in memory.
    *
-   * @throws {ZbudError} of the first page that could not be written, or of the backing store; the signal's reason.
+   * @throws {ZbudError} of the first page that could not be written, or of the backing store; of a `clear` that failed before,
+   *   though all was written; the signal's reason.
    */
   async flush({ signal }: WaitOptions = {}): Promise<void> {
     this.check();
@@ -248,9 +256,21 @@ export class StoreUpkeep {
   }
 
   async #flush(signal?: AbortSignal): Promise<void> {
-    await Promise.all(this.cleared);
+    await Promise.all(this.#clears);
     await this.background?.flush(signal);
     await this.settings.backing?.flush();
+    const fault = this.#clearFault;
+    this.#clearFault = null;
+    if (fault !== null) throw fault.error;
+  }
+
+  /** What flush waits for, and tells of. */
+  protected noteClear(cleared: Promise<void>): void {
+    const noted = cleared.catch((error: unknown) => {
+      this.#clearFault = { error };
+    });
+    this.#clears.add(noted);
+    void noted.then(() => this.#clears.delete(noted));
   }
 
   protected check(): void {

@@ -1,6 +1,7 @@
 import type { Backing, BackingRecord, WriteOutcome } from "../backing/index.ts";
 import { ZbudError } from "../base/index.ts";
 import type { Engine, FoundEntry } from "../engine/index.ts";
+import type { WriteBudget } from "./budget.ts";
 import { Pause } from "./pause.ts";
 import { recordOf } from "./records.ts";
 import { DROPPED, type Tallies, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./tallies.ts";
@@ -33,8 +34,7 @@ export interface WritebackParts {
   readonly drops: boolean;
   /** Share of the limit, 0 to 1. */
   readonly threshold: number;
-  readonly bytesPerSecond: number;
-  readonly now: () => number;
+  readonly budget: WriteBudget;
 }
 
 /**
@@ -58,15 +58,10 @@ export class Writeback {
   #flushes = 0;
   #faults = 0;
   #closed = false;
-  /** Bytes that may be written now, and when that was. Negative: wait. */
-  #allowance: number;
-  #allowedAt: number;
 
   constructor(parts: WritebackParts, enabled: boolean) {
     this.#parts = parts;
     this.enabled = enabled;
-    this.#allowance = parts.bytesPerSecond;
-    this.#allowedAt = parts.now();
   }
 
   /** Whether there is anything to be done in the background. */
@@ -105,7 +100,7 @@ export class Writeback {
       if (drops) tallies.count(DROPPED, 1);
       return drops;
     }
-    if (!backing.isSync || !this.enabled || this.#closed || this.#waitMs() > 0) return false;
+    if (!backing.isSync || !this.enabled || this.#closed || this.#parts.budget.waitMs() > 0) return false;
     const record = recordOf(entry);
     const isWritten = backing.writeSync(record) === "ok";
     this.#count(isWritten, record.bytes.length);
@@ -161,7 +156,7 @@ export class Writeback {
 
   /** Writes one page that is in memory, and evicts it when that has succeeded. Not beyond the budget. */
   writeAway(shard: number, row: number, version: number): void {
-    if (!this.enabled || this.#closed || this.#waitMs() > 0) return;
+    if (!this.enabled || this.#closed || this.#parts.budget.waitMs() > 0) return;
     const { engine } = this.#parts;
     const rows = Int32Array.of(row, version);
     const away = this.#write((take, done) => engine.startWritebackOf(shard, rows, take, done), "evict");
@@ -197,7 +192,7 @@ export class Writeback {
     }, "evict");
     if (fault === null) {
       this.#faults = 0;
-      await this.#rest(this.#waitMs());
+      await this.#rest(this.#parts.budget.waitMs());
     } else {
       this.#faults++;
       // Room of deleted records that are part of the last flush comes back with the next one. If that fails as
@@ -254,19 +249,7 @@ export class Writeback {
     const { tallies } = this.#parts;
     tallies.count(isWritten ? WRITTEN_BACK : WRITEBACK_FAILED, 1);
     if (isWritten) tallies.count(WRITTEN_BACK_BYTES, bytes);
-    this.#allowance -= bytes;
-  }
-
-  /** How long until the budget lets something be written; 0: now. */
-  #waitMs(): number {
-    const { bytesPerSecond, now } = this.#parts;
-    if (bytesPerSecond === Number.POSITIVE_INFINITY) return 0;
-    const time = now();
-    // A clock that was set back gives nothing, and takes nothing.
-    this.#allowance += (Math.max(0, time - this.#allowedAt) * bytesPerSecond) / 1000;
-    this.#allowance = Math.min(this.#allowance, bytesPerSecond);
-    this.#allowedAt = time;
-    return this.#allowance > 0 ? 0 : Math.ceil((-this.#allowance * 1000) / bytesPerSecond) + 1;
+    this.#parts.budget.spend(bytes);
   }
 }
 

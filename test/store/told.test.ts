@@ -1,0 +1,110 @@
+/** What the backing store loses or cannot do is told, and figures count what they say. */
+
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { MemoryBacking } from "../../src/backing/index.ts";
+import { ZbudError } from "../../src/base/index.ts";
+import { WriteBudget } from "../../src/store/budget.ts";
+import { PageStore } from "../../src/store/index.ts";
+import { Tallies } from "../../src/store/tallies.ts";
+import { makePage } from "./pages.ts";
+
+const PAGE = 4096;
+const into = new Uint8Array(PAGE);
+
+function page(index: number): Uint8Array {
+  return makePage(index, 1, PAGE);
+}
+
+/** Fails where it is told to. */
+class Failing extends MemoryBacking {
+  clearFails = true;
+  override clear(): Promise<void> {
+    return this.clearFails ? Promise.reject(new ZbudError("EIO", "the disk is gone")) : super.clear();
+  }
+}
+
+suite("what is told", () => {
+  test("a page that the backing store has lost is written again before it leaves memory", async () => {
+    const backing = new MemoryBacking();
+    const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 100 });
+    for (let i = 0; i < 100; i++) store.store(i, page(i));
+    await store.flush();
+    assert.equal(store.stats().cleanPages, 100);
+    for (let i = 0; i < 100; i += 2) backing.delete({ k0: i, k1: 0, prefix: new Uint8Array(0) });
+    for (let i = 1000; i < 3000; i++) assert.equal(await store.storeAsync(i, page(i)), "stored");
+    store.verify();
+    for (let i = 0; i < 100; i++) {
+      assert.equal(await store.loadAsync(i, into), "loaded", `page ${i}`);
+      assert.deepEqual(into, page(i));
+    }
+    await store.close();
+  });
+
+  test("without a place for what was lost it stays in memory", async () => {
+    const backing = new MemoryBacking();
+    const store = new PageStore({ maxBytes: "1MiB", backing });
+    for (let i = 0; i < 100; i++) store.store(i, page(i));
+    await store.flush();
+    await backing.clear();
+    store.writeback = false;
+    for (let i = 1000; i < 3000; i++) store.store(i, page(i));
+    for (let i = 0; i < 100; i++) assert.equal(store.load(i, into), "loaded");
+    assert.equal(store.stats().cleanPages, 0);
+    store.verify();
+    await store.close();
+  });
+
+  test("a clear that fails rejects, and the next flush says so, once", async () => {
+    const backing = new Failing();
+    const store = new PageStore({ maxBytes: "1MiB", backing });
+    await assert.rejects(store.clear(), { code: "EIO" });
+    await assert.rejects(store.flush(), { code: "EIO" });
+    await store.flush();
+    void store.clear(); // who does not wait has no unhandled rejection
+    store.store(1, page(1));
+    await assert.rejects(store.flush(), { code: "EIO" });
+    assert.equal(backing.stats().records, 1, "flush wrote all the same");
+    backing.clearFails = false;
+    await store.clear();
+    assert.equal(store.load(1, into), "missing");
+    await store.close();
+  });
+
+  test("the write budget is one for all threads", () => {
+    const first = new Tallies(true);
+    const second = new Tallies(true, first.buffer as SharedArrayBuffer);
+    let time = 5000;
+    const budgets = [first, second].map(({ budget }) => new WriteBudget(budget, 1000, () => time));
+    assert.deepEqual(
+      budgets.map((each) => each.waitMs()),
+      [0, 0],
+    );
+    budgets[0].spend(600);
+    budgets[1].spend(1400);
+    for (const each of budgets) assert.equal(each.waitMs(), 1001);
+    time += 1002;
+    for (const each of budgets) assert.equal(each.waitMs(), 0);
+    time -= 4000;
+    for (const each of budgets) assert.equal(each.waitMs(), 0, "a clock that is set back");
+  });
+
+  test("pages that are read back are no stored pages, and one that waited for room was not refused", async () => {
+    const backing = new MemoryBacking();
+    const store = new PageStore({ maxBytes: "1MiB", backing, writebackBytesPerSecond: 1_000_000 });
+    for (let i = 0; i < 1500; i++) assert.equal(await store.storeAsync(i, page(i)), "stored");
+    for (let i = 0; i < 300; i++) assert.equal(await store.loadAsync(i, into), "loaded");
+    const { pagesStored, rejectReclaimFail, pagesReadBack } = store.stats();
+    assert.ok(pagesReadBack > 100);
+    assert.equal(pagesStored, 1500);
+    assert.equal(rejectReclaimFail, 0);
+    await store.close();
+    const full = new PageStore({ maxBytes: "1MiB" });
+    let refused = 0;
+    for (let i = 0; i < 1500; i++) if (full.store(i, page(i)) === "full") refused++;
+    assert.ok(refused > 0);
+    assert.equal(full.stats().rejectReclaimFail, refused);
+    assert.equal(full.stats().pagesStored, 1500 - refused);
+    await full.close();
+  });
+});
