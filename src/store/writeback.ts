@@ -2,8 +2,9 @@ import type { Backing, BackingRecord, WriteOutcome } from "../backing/index.ts";
 import { ZbudError } from "../base/index.ts";
 import type { Engine, FoundEntry } from "../engine/index.ts";
 import type { WriteBudget } from "./budget.ts";
+import { publishLater } from "./metrics.ts";
 import { Pause } from "./pause.ts";
-import { recordOf } from "./records.ts";
+import { keyOf, recordOf } from "./records.ts";
 import { DROPPED, type Tallies, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./tallies.ts";
 
 /** Pages that go to the backing store in one call. */
@@ -97,12 +98,17 @@ export class Writeback {
   evict(entry: FoundEntry): boolean {
     const { backing, drops, tallies } = this.#parts;
     if (backing === null) {
-      if (drops) tallies.count(DROPPED, 1);
+      if (drops) {
+        tallies.count(DROPPED, 1);
+        publishLater("drop", keyOf(entry.k0, entry.k1), "ok");
+      }
       return drops;
     }
     if (!backing.isSync || !this.enabled || this.#closed || this.#parts.budget.waitMs() > 0) return false;
     const record = recordOf(entry);
-    const isWritten = backing.writeSync(record) === "ok";
+    const outcome = backing.writeSync(record);
+    const isWritten = outcome === "ok";
+    publishLater("writeback", record.key, outcome);
     this.#count(isWritten, record.bytes.length);
     return isWritten;
   }
@@ -239,6 +245,7 @@ export class Writeback {
       const isWritten = results[i] === "ok";
       engine.endWriteback(shard, row, version, isWritten ? after : "failed");
       if (results[i] === "ECANCELED") continue;
+      publishLater("writeback", records[i].key, results[i]);
       this.#count(isWritten, bytes);
       if (!isWritten) fault ??= results[i];
     }

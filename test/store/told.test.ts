@@ -1,11 +1,12 @@
 /** What the backing store loses or cannot do is told, and figures count what they say. */
 
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { suite, test } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { WriteBudget } from "../../src/store/budget.ts";
-import { PageStore } from "../../src/store/index.ts";
+import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
 import { Tallies } from "../../src/store/tallies.ts";
 import { makePage } from "./pages.ts";
 
@@ -87,6 +88,31 @@ suite("what is told", () => {
     for (const each of budgets) assert.equal(each.waitMs(), 0);
     time -= 4000;
     for (const each of budgets) assert.equal(each.waitMs(), 0, "a clock that is set back");
+  });
+
+  test("writeback and what is dropped are published, faults with their code", async () => {
+    const events: StoreEvent[] = [];
+    const listen = (event: unknown): void => {
+      events.push(event as StoreEvent);
+    };
+    subscribe(STORE_CHANNEL, listen);
+    const backing = new MemoryBacking({ maxBytes: 4096 });
+    const store = new PageStore({ maxBytes: "1MiB", backing });
+    const index = 2 ** 32 + 7;
+    store.store(index, page(7));
+    await store.flush();
+    for (let i = 0; i < 10; i++) store.store(i, page(i));
+    await assert.rejects(store.flush(), { code: "ENOSPC" });
+    const dropping = new PageStore({ maxBytes: "1MiB", whenFull: "drop" });
+    for (let i = 0; i < 1500; i++) dropping.store(i, page(i));
+    await Promise.resolve();
+    unsubscribe(STORE_CHANNEL, listen);
+    const written = events.filter(({ op }) => op === "writeback");
+    assert.deepEqual(written[0], { op: "writeback", index, result: "ok" });
+    assert.ok(written.some(({ result }) => result === "ENOSPC"));
+    assert.equal(events.filter(({ op }) => op === "drop").length, dropping.stats().pagesDropped);
+    await dropping.close();
+    store[Symbol.dispose]();
   });
 
   test("pages that are read back are no stored pages, and one that waited for room was not refused", async () => {
