@@ -1,6 +1,9 @@
+import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export const MAIN: string = join(import.meta.dirname, "../../src/cli/main.ts");
 export const START: string = join(import.meta.dirname, "../../src/cli/start.ts");
@@ -60,4 +63,18 @@ export async function run(args: readonly string[], options: CommandOptions = {})
     child.stdin?.end(options.input);
   }
   return await ended(child);
+}
+
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 2000; i++) {
+    if (holds()) return;
+    await sleep(10);
+  }
+  assert.fail(`not within 20 s: ${what}`);
+}
+
+/** Whether a process has a handler of its own for a signal. */
+export function catches(pid: number, signal: number): boolean {
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+  return ((BigInt(`0x${caught ?? "0"}`) >> BigInt(signal - 1)) & 1n) === 1n;
 }

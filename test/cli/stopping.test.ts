@@ -15,19 +15,11 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { partlyNoisy } from "../estimate/data.ts";
-import { ended, MAIN, QUIET, start } from "./command.ts";
+import { ended, MAIN, QUIET, start, until } from "./command.ts";
 
 const LINUX = process.platform === "linux";
 const folder = mkdtempSync(join(tmpdir(), "zbud-stop-"));
 after(() => rmSync(folder, { recursive: true }));
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
-    if (holds()) return;
-    await sleep(10);
-  }
-  assert.fail(`not within 20 s: ${what}`);
-}
 
 /** Feeds more than a pipe holds, and waits until it was taken: then the command is at work. */
 async function feed(child: ChildProcess, bytes: Uint8Array): Promise<void> {
