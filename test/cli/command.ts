@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -73,8 +73,11 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
   assert.fail(`not within 20 s: ${what}`);
 }
 
-/** Whether a process has a handler of its own for a signal. */
-export function catches(pid: number, signal: number): boolean {
-  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-  return ((BigInt(`0x${caught ?? "0"}`) >> BigInt(signal - 1)) & 1n) === 1n;
+/** Whether a process has a file open (Linux). */
+export function hasOpen(pid: number, path: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === path);
+  } catch {
+    return false; // a descriptor that was closed meanwhile
+  }
 }

@@ -1,21 +1,13 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { partlyNoisy } from "../estimate/data.ts";
-import { ended, MAIN, QUIET, start, until } from "./command.ts";
+import { ended, hasOpen, MAIN, QUIET, start, until } from "./command.ts";
 
 const LINUX = process.platform === "linux";
 const folder = mkdtempSync(join(tmpdir(), "zbud-stop-"));
@@ -24,14 +16,6 @@ after(() => rmSync(folder, { recursive: true }));
 /** Feeds more than a pipe holds, and waits until it was taken: then the command is at work. */
 async function feed(child: ChildProcess, bytes: Uint8Array): Promise<void> {
   await new Promise((resolve) => child.stdin?.write(bytes, resolve));
-}
-
-function hasOpen(pid: number, path: string): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === path);
-  } catch {
-    return false; // a descriptor that was closed meanwhile
-  }
 }
 
 function childrenOf(pid: number): number[] {
