@@ -320,8 +320,9 @@ export class ShardBooks {
       this.describeWhole(row, this.victim);
       onRemoved(REASONS[reason], this.victim);
     }
-    this.floats[F_REMOVED + reason]++;
     this.dropRow(row);
+    // After it went, as puts are counted before they come: puts >= entries + removed, wherever a thread dies.
+    this.floats[F_REMOVED + reason]++;
   }
 
   /** Removes an entry that nobody is told of. */

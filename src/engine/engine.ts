@@ -320,11 +320,16 @@ export class Engine extends EngineUpkeep {
       if (epoch === ALWAYS || (old === 0 && shard.epochOf(hash) === epoch)) {
         if (epoch === ALWAYS) shard.change(k0, k1, hash, prefix, prefixLength);
         if (old !== 0) shard.removeRow(old, REPLACED);
-        const row = shard.insert(k0, k1, hash, attributes, this.draft, now);
-        if (row === 0) result = "full";
-        else result = old === 0 ? "stored" : "replaced";
         // What was read back was put before.
-        if (epoch === ALWAYS) shard.floats[row === 0 ? F_REJECT_FULL : F_PUTS]++;
+        const count = epoch === ALWAYS ? 1 : 0;
+        shard.floats[F_PUTS] += count;
+        if (shard.insert(k0, k1, hash, attributes, this.draft, now) === 0) {
+          shard.floats[F_PUTS] -= count;
+          shard.floats[F_REJECT_FULL] += count;
+          result = "full";
+        } else {
+          result = old === 0 ? "stored" : "replaced";
+        }
       }
       shard.leave();
     } catch (error) {
