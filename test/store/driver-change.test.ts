@@ -1,6 +1,7 @@
 /** A change of the allocator at the limit: what the old pool has touched and what the new one takes stay within it. */
 
 import assert from "node:assert/strict";
+import { memoryUsage } from "node:process";
 import { suite, test } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
@@ -45,10 +46,10 @@ suite("another allocator for a store that is full", () => {
       drivers: ["slots"],
     });
     fill(store, 0, 45_000);
-    const before = process.memoryUsage().rss;
+    const before = memoryUsage().rss;
     store.useDriver("slots");
     fill(store, 45_000, 45_000);
-    const grown = process.memoryUsage().rss - before;
+    const grown = memoryUsage().rss - before;
     assert.ok(grown < 16 * MIB, `${(grown / MIB).toFixed(1)} MiB more`);
     assert.ok(touched(store) > 30 * MIB);
     assert.equal(store.load(89_999, into), "loaded");
