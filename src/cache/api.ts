@@ -21,7 +21,10 @@ export interface Cache<V> {
   readonly size: number;
   /** Bytes of the memory taken at the start. Never changes; see docs/which-cache.md for what it is made of. */
   readonly bytesReserved: number;
-  /** Bytes of the largest value that is taken, before compression; a larger one is `"E2BIG"`. */
+  /**
+   * The most bytes that one entry may take as it is kept: compressed, with its key and tags. What takes more is
+   * `"E2BIG"`, and so is a value of more than 1 MiB before compression.
+   */
   readonly entryBytesMax: number;
 
   /**

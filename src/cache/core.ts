@@ -10,7 +10,7 @@ import {
   type SharedEngine,
 } from "../engine/index.ts";
 import { Control, type ControlShape, Counter, controlBytes, controlShape } from "./control.ts";
-import { EncodedKey, hashKey, KEY_BYTES_MAX, type KeyHash } from "./key.ts";
+import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { codecWith } from "./learn.ts";
 import { Learner } from "./learner.ts";
 import {
@@ -492,6 +492,3 @@ function clockOf(clock: unknown): () => number {
   if (typeof clock === "function") return clock as () => number;
   throw new ZbudError("EINVAL", `clock must be a function that gives milliseconds, not ${show(clock)}`);
 }
-
-/** Buffers that a thread has for itself, outside of the bound: a key, and a value on its way in and out. */
-export const THREAD_BYTES_MAX: number = KEY_BYTES_MAX + 2 * (VALUE_BYTES_MAX + 4);

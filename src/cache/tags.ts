@@ -36,9 +36,6 @@ const PREVIOUS = 3;
 const ROW = 4;
 const NEXT_OF_ROW = 5;
 
-/** Bytes of the index that tags take, for each entry. */
-export const TAG_INDEX_BYTES: number = 4 * (ROW_WORDS + NODE_WORDS) + 1;
-
 /** Rows and versions of entries, in a list that grows and is used again. */
 export interface RowList {
   words: Int32Array;

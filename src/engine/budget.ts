@@ -1,4 +1,4 @@
-import { ROW_BYTES, type ShardLayout, W_ENTRIES, W_HIGH_WATER, W_PIECES } from "./table.ts";
+import { EXPIRY_WORDS, ROW_BYTES, type ShardLayout, W_ENTRIES, W_HIGH_WATER, W_PIECES } from "./table.ts";
 
 /** Bytes that one shard may take, and what its parts cost. */
 export interface ShardBudget {
@@ -49,5 +49,5 @@ export function bytesLive(budget: ShardBudget, words: Int32Array, poolBytes: num
 
 /** Words of a row beside {@link ROW_BYTES}. */
 export function rowBytesOf(expiry: boolean, companionWordsEach: number): number {
-  return ROW_BYTES + (expiry ? 16 : 0) + 4 * companionWordsEach;
+  return ROW_BYTES + (expiry ? 4 * EXPIRY_WORDS : 0) + 4 * companionWordsEach;
 }

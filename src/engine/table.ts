@@ -108,8 +108,6 @@ export const STATE_CLEAN = 16;
 /** Its bytes are on their way to the backing store. */
 export const STATE_WRITING = 32;
 export const STATE_EXPIRES = 64;
-/** Has no object, neither bytes nor a fill word counted: an empty value without prefix and head. */
-export const STATE_NO_OBJECT = 128;
 export const CODEC_SHIFT = 8;
 /** Bits 16 and 17 are for an eviction policy that counts accesses. */
 export const POOL_SHIFT = 18;

@@ -213,11 +213,6 @@ function keepsText(setting: Setting): string {
   return `${codecText(setting)} keeps ${bytesText(inputBytes)} in ${bytesText(heldBytes)} (${ratioText(ratio)})`;
 }
 
-/** The call that makes such a pool, and what to put into it. */
-export function settingText(setting: Setting): string {
-  return `${callText(setting)} with ${codecText(setting)}`;
-}
-
 /** The call that makes such a pool. */
 export function callText({ driver, pageSize, pageSizes, maxPages, maxBytes }: Setting): string {
   if (pageSizes === null) return `createZpool("${driver}", { pageSize: ${pageSize}, maxPages: ${maxPages} })`;

@@ -1,5 +1,5 @@
 export { bytesText, countText, percentText, ratioText, timeText } from "../base/index.ts";
-export { callText, pageSizeText, settingText } from "./advice.ts";
+export { callText, pageSizeText } from "./advice.ts";
 export { cacheCallText, codeText, storeCallText, storeCodeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
 export type { EstimateInput } from "./input.ts";

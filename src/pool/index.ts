@@ -12,4 +12,16 @@ export {
   lockingOf,
   maxPagesOf,
 } from "./options.ts";
+export * from "./page-lists.ts";
+export { askedOnce, salvageLru } from "./salvage.ts";
 export * from "./table-header.ts";
+export {
+  check,
+  checkBit,
+  checkHeader,
+  checkMark,
+  checkReclaims,
+  NO_OBJECT,
+  verifyPages,
+  walk,
+} from "./verify.ts";

@@ -239,10 +239,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     table[W_FREE_HEAD] = row;
   }
 
-  #putOnList`,
+  // These five`,
     replace: `  }
 
-  #putOnList`,
+  // These five`,
   },
   {
     name: "the list of free pages is not taken over by trim",

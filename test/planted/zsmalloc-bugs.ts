@@ -85,7 +85,7 @@ export const ZSMALLOC_BUGS: readonly PlantedBug[] = [
   {
     name: "zsmalloc: a repair loses the group that a living thread has under reclaim",
     file: REPAIR,
-    find: "return gone.get(seat) === false;",
+    find: "return seat > 0 && !isDead(seat);",
     replace: "return false;",
   },
 ];

@@ -44,10 +44,19 @@ const HARMLESS = [
 /** Which functions get points: all but some, or only some. */
 export type Where = Record<string, { all: boolean; names: readonly string[] }>;
 
+/** The lists of pages, but for the search, which changes nothing. */
+const PAGE_LISTS: Where = {
+  "src/pool/page-lists.ts": { all: true, names: ["findList"] },
+  "src/pool/salvage.ts": { all: true, names: [] },
+};
+
 const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
   zbud: {
     "src/drivers/zbud/allocator.ts": { all: true, names: HARMLESS },
     "src/drivers/zbud/repair.ts": { all: true, names: [] },
+    ...PAGE_LISTS,
+    // Its allocator has methods of its own for the rest; these its repair uses.
+    "src/pool/page-lists.ts": { all: false, names: ["putOnList", "putOnLru", "emptyLru", "emptyLists"] },
   },
   ladder: {
     "src/drivers/zbud/ladder-allocator.ts": { all: true, names: HARMLESS },
@@ -55,9 +64,9 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
       all: true,
       names: ["constructor", "of", "indexOf", "firstRowOf", "trim", "stepOf", "headOf"],
     },
-    "src/drivers/zbud/lists.ts": { all: true, names: [] },
     "src/drivers/zbud/rungs.ts": { all: true, names: ["rungsAlive", "isRecordWhole"] },
     "src/drivers/zbud/ladder-repair.ts": { all: true, names: [] },
+    ...PAGE_LISTS,
   },
   slots: {
     "src/drivers/slots/allocator.ts": {
@@ -67,6 +76,7 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
     "src/drivers/slots/extras.ts": { all: true, names: [] },
     "src/drivers/slots/lists.ts": { all: true, names: ["takeOffListIfOn"] },
     "src/drivers/slots/repair.ts": { all: true, names: [] },
+    ...PAGE_LISTS,
   },
   zsmalloc: {
     "src/drivers/zsmalloc/allocator.ts": {

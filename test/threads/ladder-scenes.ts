@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
 import { ZbudLadder } from "../../src/drivers/zbud/index.ts";
 import type { Act } from "./points-worker.ts";
-import type { Scene, Stage } from "./scenes.ts";
+import { alloc, free, propsOf, type Scene, type Stage, scenesWith, visits } from "./stage.ts";
 
 /** Goes to pages of 256 bytes, and leaves 30 free there; goes to pages of 512, and leaves 62. */
 const SMALL = 192;
@@ -35,19 +35,7 @@ function cast(options: { chunkOrder?: number } = {}): Cast {
     ...options,
     shared: true,
   });
-  const fills = new Map<Handle, number>();
-  const take = (size: number): Handle => {
-    const handle = ladder.alloc(size);
-    if (typeof handle === "string") assert.fail(`alloc(${size}) gave ${handle}`);
-    const fill = 1 + (fills.size % 250);
-    fills.set(handle, fill);
-    ladder.map(handle).fill(fill);
-    return handle;
-  };
-  const drop = (handle: Handle): void => {
-    ladder.free(handle);
-    fills.delete(handle);
-  };
+  const { fills, take, drop } = propsOf(ladder);
   const two = (): [Handle, Handle] => [take(SMALL), take(30)];
   const pair = two();
   const couple = two();
@@ -58,22 +46,7 @@ function cast(options: { chunkOrder?: number } = {}): Cast {
   return { stage, ladder, take, drop, pair, couple, lone };
 }
 
-function scene(
-  name: string,
-  set: (cast: Cast) => Partial<Stage>,
-  options?: Parameters<typeof cast>[0],
-): Scene {
-  return {
-    name,
-    stage: () => {
-      const all = cast(options);
-      return { ...all.stage, ...set(all) };
-    },
-  };
-}
-
-const alloc = (size: number): Act => ({ do: "alloc", size });
-const free = (handle: Handle): Act => ({ do: "free", handle });
+const scene = scenesWith(cast);
 const reclaim = (...frees: Handle[]): Act => ({ do: "reclaim", frees });
 
 /** Takes all memory for objects of this size. */
@@ -166,15 +139,7 @@ const OPERATIONS: Scene[] = [
     return { acts: [{ do: "refit", pageSizes: [256, 512] }, alloc(SMALL)] };
   }),
   scene("verify", () => ({ acts: [{ do: "verify" }] })),
-  ...[
-    scene("attach", () => ({ acts: [{ do: "attach" }] })),
-    scene("attach: no seat left", ({ ladder }) => ({
-      acts: [{ do: "attach" }],
-      // With the thread that made the pool and the one that goes on, 127.
-      others: Array.from({ length: 125 }, () => ZbudLadder.attach(ladder.share())),
-    })),
-    scene("close", () => ({ acts: [{ do: "close" }] })),
-  ].map((each) => ({ ...each, sampled: true })),
+  ...visits(scene, ZbudLadder.attach).map((each) => ({ ...each, sampled: true })),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */

@@ -12,8 +12,9 @@ import { type Instrumented, instrument } from "./instrument.ts";
 import { LADDER_SCENES } from "./ladder-scenes.ts";
 import { Playhouse } from "./playhouse.ts";
 import type { DriverName } from "./pools.ts";
-import { SCENES, type Scene } from "./scenes.ts";
+import { SCENES } from "./scenes.ts";
 import { SLOTS_SCENES } from "./slots-scenes.ts";
+import type { Scene } from "./stage.ts";
 import { ZSMALLOC_SCENES } from "./zsmalloc-scenes.ts";
 
 /** Whether to stop at every point each time that it is met, not only the first and the last time. */

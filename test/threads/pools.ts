@@ -17,9 +17,8 @@ export interface PoolClass {
 export interface ThreadDriver {
   /** Name of the class of its pools. */
   className: string;
-  /** Under src/drivers: where the class is, and its allocator. */
+  /** Where the class is, under src/drivers. */
   poolFile: string;
-  allocatorFile: string;
   pool: PoolClass;
 }
 
@@ -29,25 +28,21 @@ export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
   zbud: {
     className: "ZbudPool",
     poolFile: "zbud/zbud-pool.ts",
-    allocatorFile: "zbud/allocator.ts",
     pool: ZbudPool as unknown as PoolClass,
   },
   ladder: {
     className: "ZbudLadder",
     poolFile: "zbud/zbud-ladder.ts",
-    allocatorFile: "zbud/ladder-allocator.ts",
     pool: ZbudLadder as unknown as PoolClass,
   },
   slots: {
     className: "SlotsPool",
     poolFile: "slots/slots-pool.ts",
-    allocatorFile: "slots/allocator.ts",
     pool: SlotsPool as unknown as PoolClass,
   },
   zsmalloc: {
     className: "ZsmallocPool",
     poolFile: "zsmalloc/zsmalloc-pool.ts",
-    allocatorFile: "zsmalloc/allocator.ts",
     pool: ZsmallocPool as unknown as PoolClass,
   },
 };

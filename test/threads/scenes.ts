@@ -1,34 +1,8 @@
 /** What threads are at when they die: small pools in known states, and the operation that is cut off. */
 
-import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
-import type { ObjectPool } from "../../src/pool/index.ts";
-import type { Act } from "./points-worker.ts";
-
-/** The pool of a scene, and who does what in it. */
-export interface Stage {
-  pool: ObjectPool;
-  /** The byte that fills each object. */
-  fills: Map<Handle, number>;
-  /** Freed by a thread that lives. */
-  bystander: Handle;
-  /** Acts of the thread that stops at each point in turn. */
-  acts: Act[];
-  /** A thread that dies before: where its last point is, by function; or in its handler. */
-  before?: { acts: Act[]; lastIn: string | null };
-  /** Whether a living thread has the page at the tail under reclaim meanwhile. */
-  holds?: boolean;
-  /** Other users of the pool, closed in the end. */
-  others?: ObjectPool[];
-}
-
-export interface Scene {
-  name: string;
-  stage(): Stage;
-  /** Only points that no scene before has stopped at, and a sample; else the first and last time at each. */
-  sampled?: boolean;
-}
+import { alloc, free, propsOf, type Scene, type Stage, scenesWith, visits } from "./stage.ts";
 
 /** Objects by name. With pages of 8 chunks of 32 bytes, 192 bytes leave one chunk, and 30 fill it. */
 interface Cast {
@@ -45,18 +19,7 @@ interface Cast {
 
 function cast(options: { maxPages?: number; pageSize?: number; chunkOrder?: number } = {}): Cast {
   const pool = new ZbudPool({ maxPages: 8, pageSize: 256, chunkOrder: 3, ...options, shared: true });
-  const fills = new Map<Handle, number>();
-  const take = (size: number): Handle => {
-    const handle = pool.alloc(size);
-    if (typeof handle === "string") assert.fail(`alloc(${size}) gave ${handle}`);
-    fills.set(handle, 1 + fills.size);
-    pool.map(handle).fill(1 + fills.size - 1);
-    return handle;
-  };
-  const drop = (handle: Handle): void => {
-    pool.free(handle);
-    fills.delete(handle);
-  };
+  const { fills, take, drop } = propsOf(pool);
   const large = pool.objectBytesMax;
   const small = pool.pageSize / 2 ** (options.chunkOrder ?? 3) - 2;
   const two = (): [Handle, Handle] => [take(large), take(small)];
@@ -71,22 +34,7 @@ function cast(options: { maxPages?: number; pageSize?: number; chunkOrder?: numb
   return { stage, take, drop, pair, couple, lone };
 }
 
-function scene(
-  name: string,
-  set: (cast: Cast) => Partial<Stage>,
-  options?: Parameters<typeof cast>[0],
-): Scene {
-  return {
-    name,
-    stage: () => {
-      const all = cast(options);
-      return { ...all.stage, ...set(all) };
-    },
-  };
-}
-
-const alloc = (size: number): Act => ({ do: "alloc", size });
-const free = (handle: Handle): Act => ({ do: "free", handle });
+const scene = scenesWith(cast);
 
 /** Operations of a thread that is alone in its misfortune. */
 const OPERATIONS: Scene[] = [
@@ -128,15 +76,7 @@ const OPERATIONS: Scene[] = [
     return { acts: [{ do: "reclaim", frees: [pair[1]] }] };
   }),
   scene("verify", () => ({ acts: [{ do: "verify" }] })),
-  ...[
-    scene("attach", () => ({ acts: [{ do: "attach" }] })),
-    scene("attach: no seat left", ({ stage }) => ({
-      acts: [{ do: "attach" }],
-      // With the thread that made the pool and the one that goes on, 127.
-      others: Array.from({ length: 125 }, () => ZbudPool.attach(stage.pool.share())),
-    })),
-    scene("close", () => ({ acts: [{ do: "close" }] })),
-  ].map((each) => ({ ...each, sampled: true })),
+  ...visits(scene, ZbudPool.attach).map((each) => ({ ...each, sampled: true })),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */

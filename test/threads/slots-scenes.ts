@@ -1,10 +1,8 @@
 /** What threads are at when they die in a slots pool. */
 
-import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
 import { SlotsPool } from "../../src/drivers/slots/index.ts";
-import type { Act } from "./points-worker.ts";
-import type { Scene, Stage } from "./scenes.ts";
+import { alloc, free, propsOf, type Scene, type Stage, scenesWith, visits } from "./stage.ts";
 
 /** Pages of 64 slots of 4 bytes: 192 bytes leave 16 slots, which 64 bytes fill. */
 const LARGE = 192;
@@ -25,19 +23,7 @@ interface Cast {
 
 function cast(options: { maxPages?: number; maxObjects?: number } = {}): Cast {
   const pool = new SlotsPool({ maxPages: 8, pageSize: 256, ...options, shared: true });
-  const fills = new Map<Handle, number>();
-  const take = (size: number): Handle => {
-    const handle = pool.alloc(size);
-    if (typeof handle === "string") assert.fail(`alloc(${size}) gave ${handle}`);
-    const fill = 1 + (fills.size % 250);
-    fills.set(handle, fill);
-    pool.map(handle).fill(fill);
-    return handle;
-  };
-  const drop = (handle: Handle): void => {
-    pool.free(handle);
-    fills.delete(handle);
-  };
+  const { fills, take, drop } = propsOf(pool);
   const two = (): [Handle, Handle] => [take(LARGE), take(SMALL)];
   const pair = two();
   const couple = two();
@@ -49,22 +35,7 @@ function cast(options: { maxPages?: number; maxObjects?: number } = {}): Cast {
   return { stage, take, drop, pair, couple, lone };
 }
 
-function scene(
-  name: string,
-  set: (cast: Cast) => Partial<Stage>,
-  options?: Parameters<typeof cast>[0],
-): Scene {
-  return {
-    name,
-    stage: () => {
-      const all = cast(options);
-      return { ...all.stage, ...set(all) };
-    },
-  };
-}
-
-const alloc = (size: number): Act => ({ do: "alloc", size });
-const free = (handle: Handle): Act => ({ do: "free", handle });
+const scene = scenesWith(cast);
 
 /** Fills page 0 with objects of one slot: beyond six, in further rows. */
 function crowd({ take, drop, pair }: Cast, count: number): Handle[] {
@@ -171,15 +142,7 @@ const OPERATIONS: Scene[] = [
     return { bystander, acts: [{ do: "reclaim", frees: small }] };
   }),
   scene("verify", () => ({ acts: [{ do: "verify" }] })),
-  ...[
-    scene("attach", () => ({ acts: [{ do: "attach" }] })),
-    scene("attach: no seat left", ({ stage }) => ({
-      acts: [{ do: "attach" }],
-      // With the thread that made the pool and the one that goes on, 127.
-      others: Array.from({ length: 125 }, () => SlotsPool.attach(stage.pool.share())),
-    })),
-    scene("close", () => ({ acts: [{ do: "close" }] })),
-  ].map((each) => ({ ...each, sampled: true })),
+  ...visits(scene, SlotsPool.attach).map((each) => ({ ...each, sampled: true })),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */

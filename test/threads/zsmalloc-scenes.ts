@@ -1,10 +1,8 @@
 /** What threads are at when they die in a zsmalloc pool. */
 
-import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
 import { ZsmallocPool } from "../../src/drivers/zsmalloc/index.ts";
-import type { Act } from "./points-worker.ts";
-import type { Scene, Stage } from "./scenes.ts";
+import { alloc, free, propsOf, type Scene, type Stage, scenesWith, visits } from "./stage.ts";
 
 /** Pages of 256 bytes: one object of 250 has a page, four of 64 share one, groups of 112 have several pages. */
 const LARGE = 250;
@@ -32,20 +30,8 @@ function cast(options: { maxPages?: number; maxObjects?: number } = {}): Cast {
     ...options,
     shared: true,
   });
-  const fills = new Map<Handle, number>();
-  const take = (size: number): Handle => {
-    const handle = pool.alloc(size);
-    if (typeof handle === "string") assert.fail(`alloc(${size}) gave ${handle}`);
-    const fill = 1 + (fills.size % 250);
-    fills.set(handle, fill);
-    pool.write(handle, new Uint8Array(size).fill(fill));
-    return handle;
-  };
+  const { fills, take, drop } = propsOf(pool);
   const takeMany = (size: number, count: number): Handle[] => Array.from({ length: count }, () => take(size));
-  const drop = (handle: Handle): void => {
-    pool.free(handle);
-    fills.delete(handle);
-  };
   const group = takeMany(SMALL, 4);
   const pair = takeMany(SMALL, 4);
   for (const handle of [...group.slice(1), ...pair.slice(2)]) drop(handle);
@@ -56,22 +42,7 @@ function cast(options: { maxPages?: number; maxObjects?: number } = {}): Cast {
   return { stage, take, takeMany, drop, lone: group[0], pair: [pair[0], pair[1]] };
 }
 
-function scene(
-  name: string,
-  set: (cast: Cast) => Partial<Stage>,
-  options?: Parameters<typeof cast>[0],
-): Scene {
-  return {
-    name,
-    stage: () => {
-      const all = cast(options);
-      return { ...all.stage, ...set(all) };
-    },
-  };
-}
-
-const alloc = (size: number): Act => ({ do: "alloc", size });
-const free = (handle: Handle): Act => ({ do: "free", handle });
+const scene = scenesWith(cast);
 
 /** Takes pages until so many are left. */
 function leave({ stage, take }: Cast, pages: number): Handle[] {
@@ -177,13 +148,7 @@ const OPERATIONS: Scene[] = [
     return { acts: [{ do: "reclaim", frees: [all.lone] }], bystander };
   }),
   scene("verify", () => ({ acts: [{ do: "verify" }] })),
-  scene("attach", () => ({ acts: [{ do: "attach" }] })),
-  scene("attach: no seat left", ({ stage }) => ({
-    acts: [{ do: "attach" }],
-    // With the thread that made the pool and the one that goes on, 127.
-    others: Array.from({ length: 125 }, () => ZsmallocPool.attach(stage.pool.share() as never)),
-  })),
-  scene("close", () => ({ acts: [{ do: "close" }] })),
+  ...visits(scene, ZsmallocPool.attach),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */

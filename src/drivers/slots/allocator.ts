@@ -7,14 +7,17 @@ import {
   type HandleLayout,
   type ObjectVisitor,
   type Place,
+  putOnLru,
   TAG_BITS,
+  takeOffList,
+  takeOffLru,
   W_INTENT,
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
 import type { PoolSnapshot, PoolStats } from "../../zpool/index.ts";
 import { freeExtraRecord, releaseEmptyExtras, releaseExtraIfEmpty } from "./extras.ts";
 import { SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
-import { putOnList, putOnLru, takeOffList, takeOffListIfOn, takeOffLru } from "./lists.ts";
+import { putOnList, takeOffListIfOn } from "./lists.ts";
 import type { Table } from "./page-table.ts";
 import * as tables from "./page-table.ts";
 import { fillPlace, lowerHighWater, recordAt, type SlotsTable, visitObjects } from "./records.ts";
@@ -159,7 +162,7 @@ export class SlotsAllocator implements Allocator {
         break;
       }
       if (++crowded > this.#maxPages) throw corrupt("a list of pages has no end");
-      takeOffList(table, row);
+      takeOffList(table, W_HEADS, W_BITMAP, row);
       table[row | EXTRAS] = (table[row | EXTRAS] & EXTRAS_MASK) | (CROWDED << LONGEST_SHIFT);
       list = this.#listFor(slots);
     }
@@ -210,7 +213,7 @@ export class SlotsAllocator implements Allocator {
       } else {
         const run = runAround(low, high, start, end);
         if (run > longest) {
-          if (longest !== 0) takeOffList(table, row);
+          if (longest !== 0) takeOffList(table, W_HEADS, W_BITMAP, row);
           putOnList(table, row, run);
         }
       }

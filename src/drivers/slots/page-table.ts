@@ -1,5 +1,18 @@
 import { assert } from "../../base/index.ts";
-import { createTable, DRIVER_SLOTS, HEADER_WORDS, type Table } from "../../pool/index.ts";
+import {
+  createTable,
+  DRIVER_SLOTS,
+  emptyLists,
+  emptyLru,
+  FREE,
+  HEADER_WORDS,
+  LIST_NEXT,
+  LIST_PREV,
+  LRU_NEXT,
+  LRU_PREV,
+  type Table,
+  W_LRU,
+} from "../../pool/index.ts";
 import { EXTRAS_PER_PAGE, RECORDS_PER_EXTRA, RECORDS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 
 /**
@@ -54,8 +67,6 @@ export type { Table };
 
 /** How many objects the pool is to have rows for. */
 export const W_MAX_OBJECTS = 3;
-/** The LRU's head is laid out like a row: words 18 and 19. */
-export const W_LRU = 16;
 /** Row of the first free page below the high-water mark, or 0. */
 export const W_FREE_HEAD = 21;
 /** Pages that were ever taken since the last trim: rows from here on are unused. */
@@ -73,14 +84,11 @@ export const W_EXTRA_COUNT = 28;
 export const W_HEADS: number = HEADER_WORDS;
 export const LISTS = 64;
 
-// Words of a row.
+// Words of a row, behind those of its lists: src/pool/page-lists.ts.
+export { FREE, LIST_NEXT, LIST_PREV, LRU_NEXT, LRU_PREV, W_LRU };
 export const ROW_SHIFT = 4;
 export const ROW_WORDS = 16;
 export const ROW_BYTES = 64;
-export const LIST_NEXT = 0;
-export const LIST_PREV = 1;
-export const LRU_NEXT = 2;
-export const LRU_PREV = 3;
 export const MASK_LOW = 4;
 export const MASK_HIGH = 5;
 export const PAGE_RECORDS = 6;
@@ -108,12 +116,6 @@ export const SLOTS_MASK = 127;
 export const TAIL_SHIFT = 13;
 export const TAIL_BITS = 3;
 export const TAIL_MASK = 7;
-
-/**
- * The value of LRU_PREV for a free page. A page under reclaim has `-seat` there, the seat of the thread that
- * reclaims it, or -1 in a pool that is not shared.
- */
-export const FREE = 0;
 
 /** The row of page 0. */
 export const FIRST_ROW: number = W_HEADS + 2 * LISTS;
@@ -158,12 +160,7 @@ export function createSlotsTable(geometry: SlotsGeometry, locking: number): Tabl
   const { pageSize, maxPages } = geometry;
   const table = createTable(tableWordsOf(geometry), DRIVER_SLOTS, pageSize, maxPages, locking);
   table[W_MAX_OBJECTS] = geometry.maxObjects;
-  table[W_LRU | LRU_NEXT] = W_LRU;
-  table[W_LRU | LRU_PREV] = W_LRU;
-  for (let list = 0; list < LISTS; list++) {
-    const head = W_HEADS + 2 * list;
-    table[head | LIST_NEXT] = head;
-    table[head | LIST_PREV] = head;
-  }
+  emptyLru(table);
+  emptyLists(table, W_HEADS, W_BITMAP, LISTS);
   return table;
 }

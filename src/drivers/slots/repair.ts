@@ -1,17 +1,22 @@
-import { W_INTENT, W_PAGE_COUNT } from "../../pool/index.ts";
+import {
+  askedOnce,
+  emptyLists,
+  emptyLru,
+  putOnLru,
+  salvageLru,
+  W_INTENT,
+  W_PAGE_COUNT,
+} from "../../pool/index.ts";
 import { RECORDS_PER_EXTRA } from "./geometry.ts";
+import { putOnList } from "./lists.ts";
 import {
   EXTRA_RECORDS,
   EXTRAS,
-  EXTRAS_MASK,
   FIRST_ROW,
   FREE,
   firstExtraOf,
   LIST_NEXT,
-  LIST_PREV,
   LISTS,
-  LONGEST_SHIFT,
-  LRU_NEXT,
   LRU_PREV,
   MASK_HIGH,
   MASK_LOW,
@@ -19,7 +24,6 @@ import {
   OWNER,
   ROW_SHIFT,
   ROW_WORDS,
-  type Table,
   W_BITMAP,
   W_EXTRA_COUNT,
   W_EXTRA_FREE,
@@ -28,7 +32,6 @@ import {
   W_HEADS,
   W_HIGH_WATER,
   W_INTENT_GENERATION,
-  W_LRU,
 } from "./page-table.ts";
 import { halfIndexOf, halfOf, hasLive, lengthOf, recordsOf, type SlotsTable, startOf } from "./records.ts";
 import { HIGH_BITS, LOW_BITS, longestRun } from "./runs.ts";
@@ -56,25 +59,20 @@ export function repairTable(whole: SlotsTable, isGone: (seat: number) => boolean
   rebuildExtras(whole, endRow);
   rebuildMasks(whole, endRow);
 
-  const gone = new Map<number, boolean>();
+  const isDead = askedOnce(isGone);
   const isUnderReclaim = (row: number): boolean => {
     const seat = -table[row | LRU_PREV];
-    if (seat <= 0) return false;
-    if (!gone.has(seat)) gone.set(seat, isGone(seat));
-    return gone.get(seat) === false;
+    return seat > 0 && !isDead(seat);
   };
   const isInUse = (row: number): boolean => (table[row | MASK_LOW] | table[row | MASK_HIGH]) !== 0;
-  const order = salvageLru(table, endRow, (row) => isInUse(row) && !isUnderReclaim(row));
-
-  table[W_LRU | LRU_NEXT] = W_LRU;
-  table[W_LRU | LRU_PREV] = W_LRU;
-  for (let list = 0; list < LISTS; list++) {
-    const head = W_HEADS + 2 * list;
-    table[head | LIST_NEXT] = head;
-    table[head | LIST_PREV] = head;
+  const listed: number[] = [];
+  for (let row = FIRST_ROW; row < endRow; row += ROW_WORDS) {
+    if (isInUse(row) && !isUnderReclaim(row)) listed.push(row);
   }
-  table[W_BITMAP] = 0;
-  table[W_BITMAP + 1] = 0;
+  const order = salvageLru(table, listed, FIRST_ROW, endRow, ROW_SHIFT);
+
+  emptyLru(table);
+  emptyLists(table, W_HEADS, W_BITMAP, LISTS);
   table[W_FREE_HEAD] = FREE;
   let pages = order.length;
   for (let row = endRow - ROW_WORDS; row >= FIRST_ROW; row -= ROW_WORDS) {
@@ -88,12 +86,8 @@ export function repairTable(whole: SlotsTable, isGone: (seat: number) => boolean
   }
   for (let i = order.length - 1; i >= 0; i--) {
     const row = order[i];
-    pushFront(table, row, W_LRU, LRU_NEXT, LRU_PREV);
-    const list = longestRun(~table[row | MASK_LOW], ~table[row | MASK_HIGH]);
-    table[row | EXTRAS] = (table[row | EXTRAS] & EXTRAS_MASK) | (list << LONGEST_SHIFT);
-    if (list === 0) continue;
-    pushFront(table, row, W_HEADS + 2 * list, LIST_NEXT, LIST_PREV);
-    table[W_BITMAP + (list >> 5)] |= 0x8000_0000 >>> (list & 31);
+    putOnLru(table, row);
+    putOnList(table, row, longestRun(~table[row | MASK_LOW], ~table[row | MASK_HIGH]));
   }
   table[W_PAGE_COUNT] = pages;
   table[W_INTENT] = 0;
@@ -146,52 +140,4 @@ function rebuildMasks(whole: SlotsTable, endRow: number): void {
     table[row | MASK_LOW] = low;
     table[row | MASK_HIGH] = high;
   }
-}
-
-/**
- * The rows that belong on the LRU, most recent first: those that can be reached from its head, then those
- * that cannot be reached, then those that can be reached from its tail. What a dead thread had under reclaim
- * cannot be reached, and comes first.
- */
-function salvageLru(table: Table, endRow: number, belongs: (row: number) => boolean): Int32Array {
-  const pageOf = (row: number): number => (row - FIRST_ROW) >> ROW_SHIFT;
-  const pages = pageOf(endRow);
-  const taken = new Uint8Array(pages);
-  const follow = (link: number, into: Int32Array): number => {
-    let count = 0;
-    for (let row = table[W_LRU | link]; ; row = table[row | link]) {
-      const isRow = row >= FIRST_ROW && row < endRow && row % ROW_WORDS === 0;
-      // A row that is free, or marked, or was seen, or none at all: the links are broken here.
-      if (!isRow || taken[pageOf(row)] === 1 || !belongs(row)) return count;
-      taken[pageOf(row)] = 1;
-      into[count++] = row;
-    }
-  };
-  const fromHead = new Int32Array(pages);
-  const fromTail = new Int32Array(pages);
-  const headCount = follow(LRU_NEXT, fromHead);
-  const tailCount = follow(LRU_PREV, fromTail);
-
-  const order = new Int32Array(pages);
-  let count = 0;
-  const addRest = (marked: boolean): void => {
-    for (let row = FIRST_ROW; row < endRow; row += ROW_WORDS) {
-      if (taken[pageOf(row)] === 0 && belongs(row) && table[row | LRU_PREV] < FREE === marked)
-        order[count++] = row;
-    }
-  };
-  addRest(true);
-  order.set(fromHead.subarray(0, headCount), count);
-  count += headCount;
-  addRest(false);
-  order.set(fromTail.subarray(0, tailCount).reverse(), count);
-  return order.subarray(0, count + tailCount);
-}
-
-function pushFront(table: Table, row: number, head: number, nextOf: number, prevOf: number): void {
-  const next = table[head | nextOf];
-  table[row | nextOf] = next;
-  table[row | prevOf] = head;
-  table[next | prevOf] = row;
-  table[head | nextOf] = row;
 }

@@ -1,15 +1,4 @@
-import { PLACES } from "../../base/index.ts";
-import {
-  corrupt,
-  LAYOUT_MAGIC,
-  LAYOUT_VERSION,
-  LOCK_OWN,
-  W_INTENT,
-  W_LOCKING,
-  W_MAGIC,
-  W_PAGE_COUNT,
-  W_VERSION,
-} from "../../pool/index.ts";
+import { check, checkHeader, NO_OBJECT, verifyPages } from "../../pool/index.ts";
 import { RECORDS_PER_EXTRA, RECORDS_PER_PAGE, SLOTS_PER_PAGE, slotsOf } from "./geometry.ts";
 import {
   CROWDED,
@@ -18,18 +7,14 @@ import {
   FIRST_ROW,
   FREE,
   firstExtraOf,
-  LIST_NEXT,
-  LIST_PREV,
   LISTS,
   LONGEST_SHIFT,
-  LRU_NEXT,
   LRU_PREV,
   MASK_HIGH,
   MASK_LOW,
   NEXT,
   OWNER,
   ROW_SHIFT,
-  type Table,
   W_BITMAP,
   W_EXTRA_COUNT,
   W_EXTRA_FREE,
@@ -37,7 +22,6 @@ import {
   W_FREE_HEAD,
   W_HEADS,
   W_HIGH_WATER,
-  W_LRU,
 } from "./page-table.ts";
 import {
   firstExtraAt,
@@ -59,91 +43,35 @@ import {
  */
 export function verifyTable(whole: SlotsTable, reclaims: number | null): void {
   const { table, geometry } = whole;
-  check(
-    table[W_MAGIC] === LAYOUT_MAGIC && table[W_VERSION] === LAYOUT_VERSION,
-    "the table's magic or version",
-  );
+  checkHeader(table);
   const highWater = table[W_HIGH_WATER];
   check(highWater >= 0 && highWater <= geometry.maxPages, "the high-water mark", highWater);
-  check(table[W_INTENT] === 0, "a note of a change that is not under way", table[W_INTENT]);
   verifyExtras(whole);
-
-  const rowOf = (page: number): number => FIRST_ROW + (page << ROW_SHIFT);
-  const pageOf = (row: number, what: string): number => {
-    const page = (row - FIRST_ROW) >> ROW_SHIFT;
-    check(row >= FIRST_ROW && row === rowOf(page) && page < highWater, `${what} links to no page`, row);
-    return page;
+  const rows = {
+    firstRow: FIRST_ROW,
+    rowShift: ROW_SHIFT,
+    highWater,
+    heads: W_HEADS,
+    bitmap: W_BITMAP,
+    lists: LISTS,
+    freeHead: table[W_FREE_HEAD],
   };
-  const isSeat = (seat: number): boolean =>
-    table[W_LOCKING] === LOCK_OWN ? seat % PLACES !== 0 : seat === 1;
-
-  // What each page is, by its records: which list it belongs on, and whether the LRU must hold it.
-  const NO_LIST = 0;
-  const listOf = new Int32Array(highWater);
-  const onLru = new Uint8Array(highWater);
-  let pages = 0;
-  let underReclaim = 0;
-  let lruCount = 0;
-  for (let page = 0; page < highWater; page++) {
-    const row = rowOf(page);
+  verifyPages(table, rows, reclaims, (page, row, isListed) => {
     const { objects, longest, freeRecords } = verifyPage(whole, page);
-    const state = table[row | LRU_PREV];
-    if (state === FREE) {
-      check(objects === 0 && table[row | EXTRAS] === 0, "I3: a free page holds an object: page", page);
-      continue;
+    if (objects === 0) {
+      check(
+        table[row | LRU_PREV] !== FREE || table[row | EXTRAS] === 0,
+        "I3: a free page has extras: page",
+        page,
+      );
+      return NO_OBJECT;
     }
-    pages++;
-    if (state < FREE) {
-      check(isSeat(-state), "under reclaim by no thread: page", page);
-      underReclaim++;
-      continue;
-    }
-    check(objects > 0, "I3: a page in use holds no object: page", page);
+    if (!isListed) return 0;
     const noted = table[row | EXTRAS] >> LONGEST_SHIFT;
     const isCrowded = noted === CROWDED && freeRecords === 0;
     check(noted === longest || isCrowded, `I2: the longest run is ${longest} and not ${noted} in page`, page);
-    lruCount++;
-    onLru[page] = 1;
-    listOf[page] = isCrowded ? NO_LIST : longest;
-  }
-  check(pages === table[W_PAGE_COUNT], "I5: pageCount is not the pages in use", table[W_PAGE_COUNT]);
-  check(
-    reclaims === null || underReclaim === reclaims,
-    `not as many pages under reclaim as reclaims under way, ${reclaims}:`,
-    underReclaim,
-  );
-
-  walk(table, W_LRU, LRU_NEXT, LRU_PREV, lruCount, "the LRU", (row) => {
-    const page = pageOf(row, "I3: the LRU");
-    check(onLru[page] === 1, "I3: the LRU holds twice, or wrongly, page", page);
-    onLru[page] = 0;
+    return isCrowded ? 0 : longest;
   });
-  check(!onLru.includes(1), "I3: the LRU lacks page", onLru.indexOf(1));
-
-  for (let list = 0; list < LISTS; list++) {
-    const head = W_HEADS + 2 * list;
-    const found = walk(table, head, LIST_NEXT, LIST_PREV, lruCount, `list ${list}`, (row) => {
-      const page = pageOf(row, `I2: list ${list}`);
-      check(listOf[page] === list && list !== NO_LIST, `I2: list ${list} wrongly holds page`, page);
-      listOf[page] = NO_LIST;
-    });
-    const bit = (table[W_BITMAP + (list >> 5)] >>> (31 - (list & 31))) & 1;
-    check(bit === (found > 0 ? 1 : 0), "I6: the bitmap is wrong about list", list);
-  }
-  const unlisted = listOf.findIndex((list) => list !== NO_LIST);
-  check(unlisted < 0, "I2: no list holds page", unlisted);
-
-  let freePages = 0;
-  for (let row = table[W_FREE_HEAD]; row !== FREE; row = table[row | LIST_NEXT]) {
-    const page = pageOf(row, "the list of free pages");
-    check(table[row | LRU_PREV] === FREE, "the list of free pages holds one in use: page", page);
-    check(++freePages <= highWater, "the list of free pages has no end");
-  }
-  check(
-    pages + freePages === highWater,
-    "I5: pages in use + free pages are not all pages",
-    pages + freePages,
-  );
 }
 
 /** What the records of a page say. */
@@ -221,32 +149,4 @@ function verifyExtras(whole: SlotsTable): void {
     check(!hasLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA), "I7: a free extra has an object:", unit);
   }
   check(!seen.includes(0), "I7: lost: extra", seen.indexOf(0));
-}
-
-/** Walks a circular list from its head, at most `most` rows; checks I4 at each; gives how many there were. */
-function walk(
-  table: Table,
-  head: number,
-  nextOf: number,
-  prevOf: number,
-  most: number,
-  what: string,
-  visit: (row: number) => void,
-): number {
-  let count = 0;
-  let before = head;
-  let row = table[head | nextOf];
-  while (row !== head) {
-    check(++count <= most, `${what} has no end, or holds a page twice; rows`, count);
-    visit(row);
-    check(table[row | prevOf] === before, `I4: next and prev disagree in ${what} at row`, row);
-    before = row;
-    row = table[row | nextOf];
-  }
-  check(table[head | prevOf] === before, `I4: next and prev disagree at the head of ${what}`);
-  return count;
-}
-
-function check(condition: boolean, what: string, value?: number): void {
-  if (!condition) throw corrupt(what, value);
 }

@@ -7,7 +7,6 @@ import { repairLadder } from "./ladder-repair.ts";
 import * as ladders from "./ladder-table.ts";
 import { verifyLadder } from "./ladder-verify.ts";
 import { eachRow, ladderSnapshotOf, ladderStatsOf } from "./ladder-views.ts";
-import * as lists from "./lists.ts";
 import * as tables from "./page-table.ts";
 import { openRungs, rungsAlive } from "./rungs.ts";
 import { Segments } from "./segments.ts";
@@ -34,8 +33,7 @@ const {
   W_WARM_UP,
   W_WHICH,
 } = ladders;
-const { TAG_BITS: TAG_SHIFT, W_INTENT } = pools;
-const { findList, putOnList, putOnLru, takeOffList, takeOffLru } = lists;
+const { findList, putOnList, putOnLru, TAG_BITS: TAG_SHIFT, takeOffList, takeOffLru, W_INTENT } = pools;
 
 /** The highest bit of a word: the bit of list 0 in the first word of a bitmap. */
 const TOP_BIT = 0x8000_0000;

@@ -1,4 +1,13 @@
-import { type Table, W_INTENT, W_PAGE_COUNT } from "../../pool/index.ts";
+import {
+  askedOnce,
+  emptyLru,
+  putOnList,
+  putOnLru,
+  salvageLru,
+  type Table,
+  W_INTENT,
+  W_PAGE_COUNT,
+} from "../../pool/index.ts";
 import {
   FULLNESS_STEPS,
   firstSegmentOf,
@@ -22,8 +31,7 @@ import {
   W_STARVED,
   W_VICTIM,
 } from "./ladder-table.ts";
-import { putOnList, putOnLru } from "./lists.ts";
-import { FREE, LIST_NEXT, LRU_NEXT, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZES, W_LRU } from "./page-table.ts";
+import { FREE, LIST_NEXT, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZES } from "./page-table.ts";
 import { finishIntent } from "./repair.ts";
 import { clearRung } from "./rungs.ts";
 import { headOf, putOn, stepOf } from "./segments.ts";
@@ -46,13 +54,10 @@ export function repairLadder(
   isGone: (seat: number) => boolean,
 ): void {
   finishIntent(table, ladderFirstRowOf(geometry), generationMask);
-  const gone = new Map<number, boolean>();
+  const isDead = askedOnce(isGone);
   const kindOf = (row: number): number => {
     const seat = -table[row | LRU_PREV];
-    if (seat > 0) {
-      if (!gone.has(seat)) gone.set(seat, isGone(seat));
-      if (gone.get(seat) === false) return RECLAIMED;
-    }
+    if (seat > 0 && !isDead(seat)) return RECLAIMED;
     return (table[row | SIZES] | table[row | SIZES | 1]) === 0 ? IDLE : LISTED;
   };
 
@@ -65,13 +70,14 @@ export function repairLadder(
       ownerOf.set(row, table[segment + S_OWNER]);
     }
   });
-  const order = salvageOrder(table, listed);
+  const rowsFirst = ladderFirstRowOf(geometry);
+  const rowsEnd = rowsFirst + (table[W_SEGMENT_HIGH] << (geometry.rowsShift + ROW_SHIFT));
+  const order = salvageLru(table, listed, rowsFirst, rowsEnd, ROW_SHIFT);
 
   for (let i = 0; i < RUNGS_MAX; i++) {
     clearRung(table, geometry, rungOf(geometry, i));
   }
-  table[W_LRU | LRU_NEXT] = W_LRU;
-  table[W_LRU | LRU_PREV] = W_LRU;
+  emptyLru(table);
   table[W_SEGMENT_FREE] = 0;
   table[W_STARVED] = 0;
   table[W_VICTIM] = 0;
@@ -140,30 +146,4 @@ function settleSegment(
   const step = stepOf(used, table[rung + R_SEGMENT_PAGES]);
   if (step < FULLNESS_STEPS) putOn(table, segment, headOf(rung, step));
   return used;
-}
-
-/**
- * The rows that belong on the LRU, most recent first: what a dead thread had under reclaim, then those that can be
- * reached from its head, then those that cannot be reached, then those that can be reached from its tail.
- */
-function salvageOrder(table: Table, listed: readonly number[]): number[] {
-  const left = new Set(listed);
-  const follow = (link: number): number[] => {
-    const found: number[] = [];
-    for (
-      let row = table[W_LRU | link];
-      left.has(row) && table[row | LRU_PREV] > FREE;
-      row = table[row | link]
-    ) {
-      left.delete(row);
-      found.push(row);
-    }
-    return found;
-  };
-  const fromHead = follow(LRU_NEXT);
-  const fromTail = follow(LRU_PREV).reverse();
-  const rest = [...left];
-  const marked = rest.filter((row) => table[row | LRU_PREV] < FREE);
-  const lost = rest.filter((row) => table[row | LRU_PREV] >= FREE);
-  return [...marked, ...fromHead, ...lost, ...fromTail];
 }

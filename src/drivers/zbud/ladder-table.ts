@@ -1,5 +1,12 @@
 import { assert } from "../../base/index.ts";
-import { createTable, DRIVER_LADDER, HEADER_WORDS, type Table, W_INTENT } from "../../pool/index.ts";
+import {
+  createTable,
+  DRIVER_LADDER,
+  emptyLru,
+  HEADER_WORDS,
+  type Table,
+  W_INTENT,
+} from "../../pool/index.ts";
 import { LRU_NEXT, LRU_PREV, ROW_BYTES, ROW_SHIFT, W_LRU } from "./page-table.ts";
 
 /**
@@ -157,8 +164,7 @@ export function createLadderTable(geometry: LadderGeometry, pageSize: number, lo
   table[W_SEGMENTS] = geometry.segments;
   table[W_ROWS_SHIFT] = geometry.rowsShift;
   table[W_OBJECT_BYTES_MAX] = geometry.objectBytesMax;
-  table[W_LRU + LRU_NEXT] = W_LRU;
-  table[W_LRU + LRU_PREV] = W_LRU;
+  emptyLru(table);
   return table;
 }
 

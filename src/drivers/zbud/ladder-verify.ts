@@ -1,14 +1,12 @@
-import { PLACES } from "../../base/index.ts";
 import {
-  LAYOUT_MAGIC,
-  LAYOUT_VERSION,
-  LOCK_OWN,
+  check,
+  checkBit,
+  checkHeader,
+  checkMark,
+  checkReclaims,
   type Table,
-  W_INTENT,
-  W_LOCKING,
-  W_MAGIC,
   W_PAGE_COUNT,
-  W_VERSION,
+  walk,
 } from "../../pool/index.ts";
 import {
   FULLNESS_STEPS,
@@ -45,7 +43,7 @@ import {
 import { FREE, LIST_NEXT, LIST_PREV, LRU_NEXT, LRU_PREV, ROW_SHIFT, SIZES, W_LRU } from "./page-table.ts";
 import { isRecordWhole } from "./rungs.ts";
 import { headOf, stepOf } from "./segments.ts";
-import { check, checkBuddy, walk } from "./verify.ts";
+import { checkBuddy } from "./verify.ts";
 
 /** What the sizes and owners alone say: what the links and counts must agree with. */
 interface Books {
@@ -62,11 +60,7 @@ interface Books {
 
 /** As `verifyTable` of a pool with one size: checks all that ladder-table.ts states, from sizes and owners alone. */
 export function verifyLadder(table: Table, geometry: LadderGeometry, reclaims: number | null): void {
-  check(
-    table[W_MAGIC] === LAYOUT_MAGIC && table[W_VERSION] === LAYOUT_VERSION,
-    "the table's magic or version",
-  );
-  check(table[W_INTENT] === 0, "a note of a change that is not under way", table[W_INTENT]);
+  checkHeader(table);
   const rungs = rungsOf(geometry);
   checkOpen(table, geometry, rungs);
   const books: Books = {
@@ -88,11 +82,7 @@ export function verifyLadder(table: Table, geometry: LadderGeometry, reclaims: n
   }
   check(pages === table[W_PAGE_COUNT], "I5: pageCount is not the pages in use", table[W_PAGE_COUNT]);
   check(books.objects >= books.lru.size, "more pages than objects", books.objects);
-  check(
-    reclaims === null || books.underReclaim === reclaims,
-    `not as many pages under reclaim as reclaims under way, ${reclaims}:`,
-    books.underReclaim,
-  );
+  checkReclaims(books.underReclaim, reclaims);
   const left = new Set(books.lru);
   walk(table, W_LRU, LRU_NEXT, LRU_PREV, books.lru.size, "the LRU", (row) => {
     check(left.delete(row), "I3: the LRU holds twice, or wrongly, row", row);
@@ -170,8 +160,6 @@ function checkPages(
   { segment, rung, firstRow }: { segment: number; rung: number; firstRow: number },
   books: Books,
 ): void {
-  const isSeat = (seat: number): boolean =>
-    table[W_LOCKING] === LOCK_OWN ? seat % PLACES !== 0 : seat === 1;
   const sizes = { chunkSize: table[rung + R_CHUNK_SIZE], objectBytesMax: table[rung + R_BOUND] };
   const high = table[segment + S_HIGH];
   check(high <= table[rung + R_SEGMENT_PAGES], "more pages than a segment has", high);
@@ -190,7 +178,7 @@ function checkPages(
     const freeChunks = geometry.chunkCount - 1 - first - last;
     check(freeChunks >= 0, "I1: two objects overlap in row", row);
     if (state < FREE) {
-      check(isSeat(-state), "under reclaim by no thread: row", row);
+      checkMark(table, state, "row", row);
       books.underReclaim++;
       continue;
     }
@@ -222,8 +210,7 @@ function checkLists(table: Table, geometry: LadderGeometry, rungs: readonly numb
         check(due?.rung === rung && due.list === list, `I2: ${name} wrongly holds row`, row);
         books.lists.delete(row);
       });
-      const bit = (table[rung + R_BITMAP + (list >> 5)] >>> (31 - (list & 31))) & 1;
-      check(bit === (found > 0 ? 1 : 0), `I6: the bitmap is wrong about ${name}`);
+      checkBit(table, rung + R_BITMAP, list, found, name);
     }
     let roomy = 0;
     for (let step = 0; step < FULLNESS_STEPS; step++) {

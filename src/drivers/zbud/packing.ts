@@ -1,4 +1,4 @@
-import { findList } from "./lists.ts";
+import { findList } from "../../pool/index.ts";
 
 /**
  * How many pages zbud takes for objects of the given sizes, stored in their order and never freed: exactly, and

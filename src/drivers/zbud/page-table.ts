@@ -2,10 +2,18 @@ import { assert } from "../../base/index.ts";
 import {
   createTable,
   DRIVER_ZBUD,
+  emptyLists,
+  emptyLru,
   F_PAGES_RECLAIMED,
+  FREE,
   HEADER_WORDS,
+  LIST_NEXT,
+  LIST_PREV,
+  LRU_NEXT,
+  LRU_PREV,
   type Table,
   W_INTENT,
+  W_LRU,
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
 import { CHUNK_ORDER_MAX, type Geometry, PAGE_SIZE_MAX } from "./geometry.ts";
@@ -56,8 +64,6 @@ export const W_CHUNK_ORDER = 3;
 // 1 + its slot, or 0. If the holder dies, the place ends up empty, with a generation behind W_INTENT_GENERATION:
 // an alloc is undone, a free is completed.
 
-/** The LRU's head is laid out like a row, of which only the LRU links are used: words 18 and 19. */
-export const W_LRU = 16;
 /** Row of the first free page below the high-water mark, or 0. */
 export const W_FREE_HEAD = 21;
 /** Pages that were ever taken since the last trim: rows from here on are unused. */
@@ -69,23 +75,14 @@ export const W_BITMAP = 24;
 /** Head of list i: the two words at `W_HEADS + 2 * i`. */
 export const W_HEADS: number = HEADER_WORDS;
 
-// Words of a row.
-export const LIST_NEXT = 0;
-export const LIST_PREV = 1;
-export const LRU_NEXT = 2;
-export const LRU_PREV = 3;
+// Words of a row, behind those of its lists: src/pool/page-lists.ts.
+export { FREE, LIST_NEXT, LIST_PREV, LRU_NEXT, LRU_PREV, W_LRU };
 /** The first buddy; the last buddy is the word behind it. */
 export const SIZES = 4;
 /** The first buddy's generation; the last buddy's is the word behind it. */
 export const GENERATIONS = 6;
 export const ROW_SHIFT = 3;
 export const ROW_BYTES = 32;
-
-/**
- * The value of LRU_PREV for a free page. A page under reclaim has `-seat` there, the seat of the thread that
- * reclaims it, or -1 in a pool that is not shared.
- */
-export const FREE = 0;
 
 /** A buddy's word: `size | chunks << SIZE_BITS`. */
 export const SIZE_BITS = 20;
@@ -123,12 +120,7 @@ export function createPageTable(geometry: Geometry, locking: number): PageTable 
   const { pageSize, maxPages } = geometry;
   const table = createTable(tableWordsOf(geometry), DRIVER_ZBUD, pageSize, maxPages, locking);
   table[W_CHUNK_ORDER] = geometry.chunkOrder;
-  table[W_LRU + LRU_NEXT] = W_LRU;
-  table[W_LRU + LRU_PREV] = W_LRU;
-  for (let list = 0; list < geometry.chunkCount; list++) {
-    const head = W_HEADS + 2 * list;
-    table[head + LIST_NEXT] = head;
-    table[head + LIST_PREV] = head;
-  }
+  emptyLru(table);
+  emptyLists(table, W_HEADS, W_BITMAP, geometry.chunkCount);
   return table;
 }

@@ -1,12 +1,19 @@
-import { W_INTENT, W_PAGE_COUNT } from "../../pool/index.ts";
+import {
+  askedOnce,
+  emptyLists,
+  emptyLru,
+  putOnList,
+  putOnLru,
+  salvageLru,
+  W_INTENT,
+  W_PAGE_COUNT,
+} from "../../pool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import {
   FREE,
   firstRowOf,
   GENERATIONS,
   LIST_NEXT,
-  LIST_PREV,
-  LRU_NEXT,
   LRU_PREV,
   type PageTable,
   ROW_SHIFT,
@@ -17,7 +24,6 @@ import {
   W_HEADS,
   W_HIGH_WATER,
   W_INTENT_GENERATION,
-  W_LRU,
 } from "./page-table.ts";
 
 /**
@@ -47,24 +53,20 @@ export function repairTable(
   const endRow = firstRow + (table[W_HIGH_WATER] << ROW_SHIFT);
   finishIntent(table, firstRow, generationMask);
 
-  const gone = new Map<number, boolean>();
+  const isDead = askedOnce(isGone);
   const isUnderReclaim = (row: number): boolean => {
     const seat = -table[row | LRU_PREV];
-    if (seat <= 0) return false;
-    if (!gone.has(seat)) gone.set(seat, isGone(seat));
-    return gone.get(seat) === false;
+    return seat > 0 && !isDead(seat);
   };
   const isInUse = (row: number): boolean => (table[row | SIZES] | table[row | SIZES | 1]) !== 0;
-  const order = salvageLru(table, firstRow, endRow, (row) => isInUse(row) && !isUnderReclaim(row));
-
-  table[W_LRU | LRU_NEXT] = W_LRU;
-  table[W_LRU | LRU_PREV] = W_LRU;
-  for (let list = 0; list < geometry.chunkCount; list++) {
-    const head = W_HEADS + 2 * list;
-    table[head | LIST_NEXT] = head;
-    table[head | LIST_PREV] = head;
-    table[W_BITMAP + (list >> 5)] = 0;
+  const listed: number[] = [];
+  for (let row = firstRow; row < endRow; row += 1 << ROW_SHIFT) {
+    if (isInUse(row) && !isUnderReclaim(row)) listed.push(row);
   }
+  const order = salvageLru(table, listed, firstRow, endRow, ROW_SHIFT);
+
+  emptyLru(table);
+  emptyLists(table, W_HEADS, W_BITMAP, geometry.chunkCount);
   table[W_FREE_HEAD] = FREE;
   let pages = order.length;
   for (let row = endRow - (1 << ROW_SHIFT); row >= firstRow; row -= 1 << ROW_SHIFT) {
@@ -78,13 +80,11 @@ export function repairTable(
   }
   for (let i = order.length - 1; i >= 0; i--) {
     const row = order[i];
-    pushFront(table, row, W_LRU, LRU_NEXT, LRU_PREV);
+    putOnLru(table, row);
     const first = table[row | SIZES];
     const last = table[row | SIZES | 1];
     if (first !== 0 && last !== 0) continue;
-    const list = geometry.chunkCount - 1 - ((first | last) >> SIZE_BITS);
-    pushFront(table, row, W_HEADS + 2 * list, LIST_NEXT, LIST_PREV);
-    table[W_BITMAP + (list >> 5)] |= 0x8000_0000 >>> (list & 31);
+    putOnList(table, W_HEADS, W_BITMAP, row, geometry.chunkCount - 1 - ((first | last) >> SIZE_BITS));
   }
   table[W_PAGE_COUNT] = pages;
   table[W_INTENT] = 0;
@@ -98,57 +98,4 @@ export function finishIntent(table: PageTable, firstRow: number, generationMask:
   const buddy = slot & 1;
   table[row | SIZES | buddy] = 0;
   table[row | GENERATIONS | buddy] = (table[W_INTENT_GENERATION] + 1) & generationMask;
-}
-
-/**
- * The rows that belong on the LRU, most recent first: those that can be reached from its head, then those
- * that cannot be reached, then those that can be reached from its tail. What a dead thread had under reclaim
- * cannot be reached, and comes first.
- */
-function salvageLru(
-  table: PageTable,
-  firstRow: number,
-  endRow: number,
-  belongs: (row: number) => boolean,
-): Int32Array {
-  const pageOf = (row: number): number => (row - firstRow) >> ROW_SHIFT;
-  const pages = pageOf(endRow);
-  const taken = new Uint8Array(pages);
-  const follow = (link: number, into: Int32Array): number => {
-    let count = 0;
-    for (let row = table[W_LRU | link]; ; row = table[row | link]) {
-      const isRow = row >= firstRow && row < endRow && ((row - firstRow) & ((1 << ROW_SHIFT) - 1)) === 0;
-      // A row that is free, or marked, or was seen, or none at all: the links are broken here.
-      if (!isRow || taken[pageOf(row)] === 1 || !belongs(row)) return count;
-      taken[pageOf(row)] = 1;
-      into[count++] = row;
-    }
-  };
-  const fromHead = new Int32Array(pages);
-  const fromTail = new Int32Array(pages);
-  const headCount = follow(LRU_NEXT, fromHead);
-  const tailCount = follow(LRU_PREV, fromTail);
-
-  const order = new Int32Array(pages);
-  let count = 0;
-  const addRest = (marked: boolean): void => {
-    for (let row = firstRow; row < endRow; row += 1 << ROW_SHIFT) {
-      if (taken[pageOf(row)] === 0 && belongs(row) && table[row | LRU_PREV] < FREE === marked)
-        order[count++] = row;
-    }
-  };
-  addRest(true);
-  order.set(fromHead.subarray(0, headCount), count);
-  count += headCount;
-  addRest(false);
-  order.set(fromTail.subarray(0, tailCount).reverse(), count);
-  return order.subarray(0, count + tailCount);
-}
-
-function pushFront(table: PageTable, row: number, head: number, nextOf: number, prevOf: number): void {
-  const next = table[head | nextOf];
-  table[row | nextOf] = next;
-  table[row | prevOf] = head;
-  table[next | prevOf] = row;
-  table[head | nextOf] = row;
 }

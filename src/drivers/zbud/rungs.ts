@@ -1,4 +1,4 @@
-import type { Table } from "../../pool/index.ts";
+import { emptyLists, type Table } from "../../pool/index.ts";
 import type { PageSizeRange } from "../../zpool/index.ts";
 import {
   FULLNESS_STEPS,
@@ -23,7 +23,6 @@ import {
   W_VICTIM,
   W_WHICH,
 } from "./ladder-table.ts";
-import { LIST_NEXT, LIST_PREV } from "./page-table.ts";
 import { headOf } from "./segments.ts";
 
 /**
@@ -101,12 +100,7 @@ export function clearRung(table: Table, geometry: LadderGeometry, rung: number):
     table[head + S_NEXT] = head;
     table[head + S_PREV] = head;
   }
-  table.fill(0, rung + R_BITMAP, rung + R_HEADS);
-  for (let list = 0; list < geometry.chunkCount; list++) {
-    const head = rung + R_HEADS + 2 * list;
-    table[head + LIST_NEXT] = head;
-    table[head + LIST_PREV] = head;
-  }
+  emptyLists(table, rung + R_HEADS, rung + R_BITMAP, geometry.chunkCount);
 }
 
 /** Words of the rungs that are open or have segments. */

@@ -1,4 +1,4 @@
-import { W_INTENT, W_PAGE_COUNT } from "../../pool/index.ts";
+import { askedOnce, W_INTENT, W_PAGE_COUNT } from "../../pool/index.ts";
 import {
   type Geometry,
   GROUP_SHIFT,
@@ -72,12 +72,10 @@ export function repairTable(
   const groupAt = (i: number): number => firstGroup + (i << GROUP_SHIFT);
   const objects = surveyObjects(table, geometry);
 
-  const gone = new Map<number, boolean>();
+  const isDead = askedOnce(isGone);
   const isUnderReclaim = (group: number): boolean => {
     const seat = -table[group | PREV];
-    if (seat <= 0) return false;
-    if (!gone.has(seat)) gone.set(seat, isGone(seat));
-    return gone.get(seat) === false;
+    return seat > 0 && !isDead(seat);
   };
   const reclaimed = Array.from({ length: groupCount }, (_, i) => isUnderReclaim(groupAt(i)));
   const isInUse = (i: number): boolean => objects.used[i] > 0 || reclaimed[i];

@@ -1,5 +1,4 @@
-import { PLACES } from "../../base/index.ts";
-import { corrupt, LOCK_CALLER, LOCK_OWN, W_INTENT, W_LOCKING, W_PAGE_COUNT } from "../../pool/index.ts";
+import { check, checkHeader, checkMark, checkReclaims, W_PAGE_COUNT } from "../../pool/index.ts";
 import {
   type Geometry,
   GROUP_SHIFT,
@@ -76,7 +75,7 @@ class Verification {
   }
 
   run(reclaims: number | null): void {
-    check(this.#table[W_INTENT] === 0, "a note was not withdrawn", this.#table[W_INTENT]);
+    checkHeader(this.#table);
     for (const word of [W_COMPACT_AT, W_TAKE_AT]) {
       check(this.#table[word] >= 0, "where compaction goes on", this.#table[word]);
     }
@@ -93,7 +92,7 @@ class Verification {
       }
       pages += this.#checkGroup(group, i);
       if (state < FREE) {
-        check(this.#isSeat(-state), "under reclaim by no thread: group", i);
+        checkMark(this.#table, state, "group", i);
         underReclaim++;
       } else {
         check(this.#used[i] > 0, "Z2: a group in use holds no object: group", i);
@@ -101,11 +100,7 @@ class Verification {
       }
     }
     check(pages === this.#table[W_PAGE_COUNT], "Z6: pageCount is not the pages of groups", pages);
-    check(
-      reclaims === null || underReclaim === reclaims,
-      `not as many groups under reclaim as reclaims under way, ${reclaims}:`,
-      underReclaim,
-    );
+    checkReclaims(underReclaim, reclaims);
     this.#checkLists(onLists);
     this.#checkFree();
   }
@@ -258,13 +253,4 @@ class Verification {
     check(this.#pageSeen[page - 1] === 0, `${what} holds a page twice, or another's: page`, page - 1);
     this.#pageSeen[page - 1] = 1;
   }
-
-  #isSeat(seat: number): boolean {
-    const locking = this.#table[W_LOCKING];
-    return locking === LOCK_OWN ? seat % PLACES !== 0 : seat === 1 || locking === LOCK_CALLER;
-  }
-}
-
-function check(condition: boolean, what: string, value?: number): void {
-  if (!condition) throw corrupt(what, value);
 }

@@ -1,18 +1,24 @@
-import type { Table } from "../../pool/index.ts";
-import {
-  LIST_NEXT as IMPORTED_LIST_NEXT,
-  LIST_PREV as IMPORTED_LIST_PREV,
-  LRU_NEXT as IMPORTED_LRU_NEXT,
-  LRU_PREV as IMPORTED_LRU_PREV,
-  W_LRU as IMPORTED_W_LRU,
-} from "./page-table.ts";
+import type { Table } from "./table-header.ts";
 
-// See allocator.ts for why these are bound here.
-const LIST_NEXT = IMPORTED_LIST_NEXT;
-const LIST_PREV = IMPORTED_LIST_PREV;
-const LRU_NEXT = IMPORTED_LRU_NEXT;
-const LRU_PREV = IMPORTED_LRU_PREV;
-const W_LRU = IMPORTED_W_LRU;
+// Lists of pages, for allocators whose rows begin with these words: rings of rows through a head that is laid out
+// like a row. An empty ring is a head that has itself on both sides.
+//
+//   word of a row   0           1           2          3
+//                   next and previous       next and previous
+//                   on its list             on the LRU
+
+export const LIST_NEXT = 0;
+export const LIST_PREV = 1;
+export const LRU_NEXT = 2;
+export const LRU_PREV = 3;
+/** The head of the LRU is laid out like a row, of which words 18 and 19 are used. */
+export const W_LRU = 16;
+
+/**
+ * The value of LRU_PREV for a free page. A page under reclaim has `-seat` there, the seat of the thread that
+ * reclaims it, or -1 in a pool that is not shared.
+ */
+export const FREE = 0;
 
 /** The highest bit of a word: the bit of list 0 in the first word of a bitmap. */
 const TOP_BIT = 0x8000_0000;
@@ -64,4 +70,20 @@ export function takeOffLru(table: Table, row: number): void {
   const prev = table[row | LRU_PREV];
   table[prev | LRU_NEXT] = next;
   table[next | LRU_PREV] = prev;
+}
+
+/** The LRU without a row. */
+export function emptyLru(table: Table): void {
+  table[W_LRU | LRU_NEXT] = W_LRU;
+  table[W_LRU | LRU_PREV] = W_LRU;
+}
+
+/** Lists without a row: the bitmap's word of each is 0. */
+export function emptyLists(table: Table, heads: number, bitmap: number, lists: number): void {
+  for (let list = 0; list < lists; list++) {
+    const head = heads + 2 * list;
+    table[head | LIST_NEXT] = head;
+    table[head | LIST_PREV] = head;
+    table[bitmap + (list >> 5)] = 0;
+  }
 }
