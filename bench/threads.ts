@@ -83,6 +83,7 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   const sizes = quick ? [1000] : [1000, 100_000];
   for (const live of sizes) rows.push(...(await compareThreads(live, { seed, quick, log })));
+  for (const live of sizes) rows.push(...threadsInC(live, { seed, quick, log }));
   rows.push(...(await compareWithC(quick ? [1000] : [1000, 100_000, 1_000_000], { seed, quick, log })));
   return rows;
 }
@@ -159,6 +160,39 @@ async function compareThreads(live: number, { seed, quick, log }: BenchOptions):
       ratio: added(best) / LOCK_NS_MAX,
     },
   ];
+}
+
+/** The same settings in C: what two threads with spin locks can reach on this machine. */
+function threadsInC(live: number, { seed, quick, log }: BenchOptions): Row[] {
+  const program = compileC(join(import.meta.dirname, "native/zbud-threads.c"), ["-DLOCKED", "-pthread"], log);
+  if (program === null) return [];
+  log(`  ${live.toLocaleString("en-US")} live, one thread and two, in C …`);
+  const operations = quick ? 5_000 : 500_000;
+  const rate = (kind: string, live: number, threads: number, pools: number): number => {
+    const { checksum, ns } = runC(program, [kind, live, operations, seed, threads, pools]);
+    return (Number(checksum) / ns) * 1e3;
+  };
+  const settings: [name: string, measure: () => number][] = [
+    ["one thread", () => rate("own", live, 1, 1)],
+    ["two threads, each with its own pool", () => rate("own", live, 2, 1)],
+    ["two threads, one pool", () => rate("split", live / 2, 2, 1)],
+    ["two threads, one pool split into 8", () => rate("split", live / 2, 2, 8)],
+  ];
+  const best = settings.map(() => 0);
+  for (let round = 0; round < (quick ? 1 : 5); round++) {
+    settings.forEach(([, measure], i) => {
+      best[i] = Math.max(best[i], measure());
+    });
+  }
+  return settings.slice(1).map(([name], i) => ({
+    suite: SUITE,
+    case: `free + alloc, ${live.toLocaleString("en-US")} live, C: ${name}`,
+    ours: best[i + 1],
+    peer: "C: one thread",
+    theirs: best[0],
+    unit: "million/s",
+    ratio: best[i + 1] / best[0],
+  }));
 }
 
 async function compareWithC(counts: number[], { seed, quick, log }: BenchOptions): Promise<Row[]> {

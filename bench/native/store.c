@@ -65,15 +65,9 @@ int main(int argc, char **argv)
 	raw = malloc(count * PAGE_SIZE);
 	objects = calloc(count, sizeof *objects);
 	lengths = calloc(count, sizeof *lengths);
-	pool.pages_max = count;
-	pool.memory = mmap(NULL, count * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (!pages || !raw || !objects || !lengths || pool.memory == MAP_FAILED ||
+	if (!pages || !raw || !objects || !lengths || !pool_open(&pool, count) ||
 	    fread(pages, PAGE_SIZE, count, file) != count)
 		return 3;
-	for (unsigned i = 0; i < CHUNKS; i++)
-		link_init(&pool.unbuddied[i]);
-	link_init(&pool.buddied);
-	link_init(&pool.lru);
 	for (size_t i = 0; i < count; i++)
 		store(&pool, i);
 	for (int pass = -2; pass < atoi(argv[3]); pass++) {

@@ -43,6 +43,9 @@ struct page {
 typedef uintptr_t handle; /* the object's address; 0 is none */
 
 struct pool {
+#ifdef LOCKED
+	atomic_flag lock;
+#endif
 	struct link unbuddied[CHUNKS];
 	struct link buddied;
 	struct link lru;
@@ -53,28 +56,24 @@ struct pool {
 	bool (*evict)(struct pool *, handle);
 };
 
+static void lock(struct pool *pool)
+{
 #ifdef LOCKED
-static atomic_flag pool_lock = ATOMIC_FLAG_INIT;
-
-static void lock(void)
-{
-	while (atomic_flag_test_and_set_explicit(&pool_lock, memory_order_acquire))
+	while (atomic_flag_test_and_set_explicit(&pool->lock, memory_order_acquire))
 		;
-}
-
-static void unlock(void)
-{
-	atomic_flag_clear_explicit(&pool_lock, memory_order_release);
-}
 #else
-static void lock(void)
-{
+	(void)pool;
+#endif
 }
 
-static void unlock(void)
+static void unlock(struct pool *pool)
 {
-}
+#ifdef LOCKED
+	atomic_flag_clear_explicit(&pool->lock, memory_order_release);
+#else
+	(void)pool;
 #endif
+}
 
 static void link_init(struct link *head)
 {
@@ -149,7 +148,7 @@ __attribute__((noinline)) static handle pool_alloc(struct pool *pool, uint32_t s
 	if (size == 0 || size > OBJECT_BYTES_MAX)
 		return 0;
 	chunks = (size + CHUNK_SIZE - 1) / CHUNK_SIZE;
-	lock();
+	lock(pool);
 	for (unsigned i = chunks; i < CHUNKS - 1; i++) {
 		if (!link_empty(&pool->unbuddied[i])) {
 			page = page_of_list(pool->unbuddied[i].next);
@@ -162,7 +161,7 @@ __attribute__((noinline)) static handle pool_alloc(struct pool *pool, uint32_t s
 	} else {
 		page = take_page(pool);
 		if (!page) {
-			unlock();
+			unlock(pool);
 			return 0;
 		}
 	}
@@ -173,7 +172,7 @@ __attribute__((noinline)) static handle pool_alloc(struct pool *pool, uint32_t s
 	link_add(&page->list, list_for(pool, page));
 	link_remove(&page->lru);
 	link_add(&page->lru, &pool->lru);
-	unlock();
+	unlock(pool);
 	return (handle)page + (last ? PAGE_SIZE - chunks * CHUNK_SIZE : CHUNK_SIZE);
 }
 
@@ -181,7 +180,7 @@ __attribute__((noinline)) static void pool_free(struct pool *pool, handle h)
 {
 	struct page *page = page_of_handle(h);
 
-	lock();
+	lock(pool);
 	if ((h & (PAGE_SIZE - 1)) == CHUNK_SIZE)
 		page->first_chunks = 0;
 	else
@@ -195,7 +194,7 @@ __attribute__((noinline)) static void pool_free(struct pool *pool, handle h)
 			link_add(&page->list, list_for(pool, page));
 		}
 	}
-	unlock();
+	unlock(pool);
 }
 
 __attribute__((noinline)) static bool pool_reclaim_page(struct pool *pool, unsigned retries)
@@ -206,25 +205,25 @@ __attribute__((noinline)) static bool pool_reclaim_page(struct pool *pool, unsig
 		struct page *page = page_of_lru(pool->lru.prev);
 		bool evicted = true;
 
-		lock();
+		lock(pool);
 		link_remove(&page->lru);
 		link_remove(&page->list);
 		page->under_reclaim = true;
-		unlock();
+		unlock(pool);
 		if (page->first_chunks)
 			evicted = pool->evict(pool, (handle)page + CHUNK_SIZE);
 		if (evicted && page->last_chunks)
 			pool->evict(pool, (handle)page + PAGE_SIZE - page->last_chunks * CHUNK_SIZE);
-		lock();
+		lock(pool);
 		page->under_reclaim = false;
 		if (page->first_chunks == 0 && page->last_chunks == 0) {
 			release_page(pool, page);
-			unlock();
+			unlock(pool);
 			return true;
 		}
 		link_add(&page->list, list_for(pool, page));
 		link_add(&page->lru, &pool->lru);
-		unlock();
+		unlock(pool);
 	}
 	return false;
 }
@@ -233,6 +232,19 @@ static bool evict_all(struct pool *pool, handle h)
 {
 	pool_free(pool, h);
 	return true;
+}
+
+static bool pool_open(struct pool *pool, size_t pages_max)
+{
+	for (unsigned i = 0; i < CHUNKS; i++)
+		link_init(&pool->unbuddied[i]);
+	link_init(&pool->buddied);
+	link_init(&pool->lru);
+	pool->evict = evict_all;
+	pool->pages_max = pages_max;
+	pool->memory = mmap(NULL, pages_max * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return pool->memory != MAP_FAILED;
 }
 
 static uint32_t seed;
@@ -304,22 +316,14 @@ int main(int argc, char **argv)
 	count = strtoul(argv[2], NULL, 10);
 	operations = strtoul(argv[3], NULL, 10);
 	seed = (uint32_t)strtoul(argv[4], NULL, 10);
-	pool.pages_max = count;
-	pool.memory = mmap(NULL, count * PAGE_SIZE, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	live = calloc(count, sizeof *live);
 	places = calloc(2 * operations + 1, sizeof *places);
 	sizes = calloc(2 * operations + 1, sizeof *sizes);
 	fill_sizes = calloc(count, sizeof *fill_sizes);
-	if (pool.memory == MAP_FAILED || !live || !places || !sizes || !fill_sizes) {
+	if (!pool_open(&pool, count) || !live || !places || !sizes || !fill_sizes) {
 		perror("zbud");
 		return 1;
 	}
-	for (unsigned i = 0; i < CHUNKS; i++)
-		link_init(&pool.unbuddied[i]);
-	link_init(&pool.buddied);
-	link_init(&pool.lru);
-	pool.evict = evict_all;
 	for (size_t i = 0; i < count; i++)
 		fill_sizes[i] = random_size();
 	fill(&pool, count); /* untimed, so that the system has given the memory */
