@@ -15,7 +15,6 @@ export async function threadRows(
   pages.forEach((page, i) => {
     new Uint8Array(data).set(page, i * page.length);
   });
-  const gate = new Int32Array(new SharedArrayBuffer(16));
   const crew = [0, 1].map(
     (number) =>
       new Worker(new URL("./store-worker.ts", import.meta.url), {
@@ -23,7 +22,6 @@ export async function threadRows(
       }),
   );
   const ask = (workers: readonly Worker[], way: string, ms: number): Promise<number> => {
-    Atomics.store(gate, 0, 0);
     const answers = workers.map(
       (worker) => new Promise<number>((resolve) => worker.once("message", resolve)),
     );

@@ -30,7 +30,7 @@ const LAYOUT_VERSION = 2;
 const INDEX_MAX = 2 ** 40;
 const HIGH = 2 ** 32;
 /** Of so many calls, one is timed; and at so many, writeback is thought of. */
-const SAMPLE_MASK = 15;
+const SAMPLE_MASK = 63;
 /** Times that a load looks again because the page moved between memory and backing store. */
 const LOOKS_MAX = 100;
 const NO_PREFIX: Uint8Array = new Uint8Array(0);
