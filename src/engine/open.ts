@@ -6,7 +6,6 @@ import {
   lockableBufferOf,
   memoryBehind,
   PLACES,
-  SEATS_WORDS,
   Seats,
   sharedBuffer,
   show,
@@ -18,9 +17,10 @@ import { ShardPool } from "./object-pool.ts";
 import { type EngineShape, poolOptions, shapeOf } from "./options.ts";
 import { Shard } from "./shard.ts";
 import {
-  HEADER_WORDS,
+  headerWords,
   LAYOUT_VERSION,
   MAGIC,
+  seatsAt,
   THREADS_MAX,
   W_BUCKETS,
   W_LAYOUT_VERSION,
@@ -53,8 +53,8 @@ export interface OpenEngine {
 export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?: SharedEngine): OpenEngine {
   if (from !== undefined) checkShared(from);
   const shape = from === undefined ? shapeOf(options as EngineOptions) : (from.shape as EngineShape);
-  const header = headerOf(shape.shared, from);
-  const seats = shape.shared ? new Seats(header, HEADER_WORDS) : null;
+  const header = headerOf(shape, from);
+  const seats = shape.shared ? new Seats(header, seatsAt(shape.shards)) : null;
   const seat = seats?.enter() ?? 1;
   if (seat === 0) {
     throw new ZbudError(
@@ -119,7 +119,7 @@ export function emptyEntry(): FoundEntry {
     row: 0,
     version: 0,
     clean: false,
-    bytes: new Uint8Array(8192),
+    bytes: new Uint8Array(0),
   };
 }
 
@@ -215,8 +215,8 @@ function openPool(
 }
 
 /** What has the locks and the threads; in memory where locks are fast, if the platform has it. */
-function headerOf(shared: boolean, from: SharedEngine | undefined): Int32Array {
-  const words = HEADER_WORDS + SEATS_WORDS;
+function headerOf({ shards, shared }: EngineShape, from: SharedEngine | undefined): Int32Array {
+  const words = headerWords(shards, shared);
   if (from !== undefined) {
     const fast = from.memory === undefined ? undefined : lockableBufferOf(from.memory);
     return new Int32Array(fast ?? from.header, 0, words);
@@ -252,10 +252,10 @@ function checkShared(shared: SharedEngine): void {
     throw new ZbudError("EINVAL", `attach takes what share() of an engine gave, not ${show(shared)}`);
   }
   const isWhole = shared.memory === undefined || lockableBufferOf(shared.memory) !== undefined;
-  if (shared.engine !== LAYOUT_VERSION || header.byteLength < 4 * (HEADER_WORDS + SEATS_WORDS) || !isWhole) {
+  const { drivers, shards } = shape as EngineShape;
+  if (shared.engine !== LAYOUT_VERSION || !(header.byteLength >= 4 * headerWords(shards, true)) || !isWhole) {
     throw new ZbudError("EBADMSG", "this engine was shared by another version of this library");
   }
-  const { drivers, shards } = shape as EngineShape;
   if (tables.length !== shards || pools.length !== shards || !tables.every(isSharedBuffer)) {
     throw new ZbudError("EBADMSG", `${tables.length} tables for an engine of ${shards} shards`);
   }

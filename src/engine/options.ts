@@ -1,7 +1,7 @@
-import { integerOption, SEATS_WORDS, show, ZbudError } from "../base/index.ts";
+import { integerOption, show, ZbudError } from "../base/index.ts";
 import { driverOf, type ZpoolOptions } from "../zpool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
-import { HEADER_WORDS, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
+import { headerWords, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
 import type { Companion, EngineOptions, EvictionOrder } from "./types.ts";
 
 /** The longest value: what the lz4 codec takes. */
@@ -12,8 +12,6 @@ const SHARD_BYTES_MIN = 2 ** 22;
 export const ROWS_MAX: number = 2 ** 26;
 /** A shard has at least this many pages. */
 const PAGES_MIN = 8;
-/** The table of threads and what is in front of it. */
-const HEADER_BYTES: number = 4 * (HEADER_WORDS + SEATS_WORDS);
 
 /** What follows from the options, and what other threads must know: plain data. */
 export interface EngineShape {
@@ -57,7 +55,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
   }
   const entriesMax = integerOption("entriesMax", options.entriesMax ?? ROWS_MAX, 1, ROWS_MAX);
   const { companion = null } = options;
-  const bytes = Math.floor((maxBytes - HEADER_BYTES) / shards);
+  const bytes = Math.floor((maxBytes - 4 * headerWords(shards, shared)) / shards);
   const { layout, budget, maxPages } = divide({
     bytes,
     drivers,

@@ -1,4 +1,4 @@
-import { PLACES } from "../base/index.ts";
+import { PLACES, SEATS_WORDS } from "../base/index.ts";
 
 /**
  * The table of one shard: all that the engine knows of its entries, in one buffer apart from the pools' pages.
@@ -29,7 +29,7 @@ import { PLACES } from "../base/index.ts";
  *   E5  the expiries hold the entries with a deadline, as a binary heap by deadline
  */
 export const MAGIC = 0x65676e65;
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 export const W_MAGIC = 0;
 export const W_LAYOUT_VERSION = 1;
@@ -118,13 +118,22 @@ export const STATE_SETTLED: number = 1 << 21;
 /** Words of an expiry: deadline (a double), then its row in the heap's order, then its place in the heap. */
 export const EXPIRY_WORDS = 4;
 /**
- * The engine's header: 16 words of its own, then the lock of each shard in 16 words, a cache line; behind them
- * the table of threads.
+ * The engine's header, of one that threads share: 16 words of its own, then the lock of each shard in 16 words, a
+ * cache line; behind them the table of threads.
  */
 export const LOCKS_AT = 16;
 export const LOCK_WORDS = 16;
 export const SHARDS_MAX = 256;
-export const HEADER_WORDS: number = LOCKS_AT + LOCK_WORDS * SHARDS_MAX;
+/** Where the table of threads begins. */
+export function seatsAt(shards: number): number {
+  return LOCKS_AT + LOCK_WORDS * shards;
+}
+
+/** An engine of one thread has no header. */
+export function headerWords(shards: number, shared: boolean): number {
+  return shared ? seatsAt(shards) + SEATS_WORDS : 0;
+}
+
 /** More threads than that cannot attach. */
 export const THREADS_MAX: number = PLACES - 1;
 

@@ -42,7 +42,7 @@ export class EngineUpkeep {
   };
   readonly #shards: readonly Shard[];
   /** Stored bytes of a raw value, and those that this thread has no codec for. */
-  #plain: Uint8Array = new Uint8Array(4096);
+  #plain: Uint8Array = EMPTY;
   #scratch: Uint8Array = EMPTY;
   /** Where the next call of `recompress` goes on. */
   #recompressShard = 0;

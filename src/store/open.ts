@@ -1,5 +1,6 @@
 import { Engine, type EngineHooks, type OnEvict, type SharedEngine } from "../engine/index.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
+import { ownBytes } from "./own-bytes.ts";
 import { keyOf } from "./records.ts";
 
 /** The engine of a store, or of one that another thread made; null for a store without memory of its own. */
@@ -22,7 +23,7 @@ export function openEngine(
   const { driver = "slots", drivers = [], order = "access", sameFilled = true, shards } = options;
   return new Engine({
     ...hooks,
-    maxBytes,
+    maxBytes: maxBytes - ownBytes(options, shape),
     driver,
     drivers,
     order,

@@ -39,6 +39,11 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
    * The most memory that the store takes, with its index and all metadata: bytes, `"64MiB"`, or `"20%"` of what
    * this process may use (of its control group's limit, or the machine's memory). 0: nothing is kept in memory;
    * every page goes to the backing store, or is refused.
+   *
+   * Counted are the pools' pages, index and metadata, counters, and what the thread that makes the store works with:
+   * up to three pages, and with a backing store a batch of at most 256 KiB or a 32nd of the limit. Not counted: the
+   * same again in each thread that attaches, what the codec works with (one for all stores of a thread), and the
+   * backing store's own memory.
    */
   maxBytes: Size;
   /** Bytes of a page: 512 to 1 MiB. Default 4096. */

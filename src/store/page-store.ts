@@ -25,7 +25,7 @@ import type { LoadResult, SharedPageStore, StoreResult, WaitOptions } from "./ty
 import { type StoreParts, StoreUpkeep } from "./upkeep.ts";
 import type { Writeback } from "./writeback.ts";
 
-const LAYOUT_VERSION = 2;
+const LAYOUT_VERSION = 3;
 /** The largest index: 2^40. */
 const INDEX_MAX = 2 ** 40;
 const HIGH = 2 ** 32;

@@ -21,6 +21,7 @@ import type { PageStoreStats } from "./types.ts";
 
 /** @param engine - null for a store without memory of its own. */
 export function statsOf(engine: EngineStats | null, tallies: Tallies, shape: StoreShape): PageStoreStats {
+  const own = engine === null ? 0 : shape.maxBytes - engine.bytesReserved;
   return {
     poolTotalSize: engine?.poolBytes ?? 0,
     storedPages: engine?.entries ?? 0,
@@ -36,9 +37,9 @@ export function statsOf(engine: EngineStats | null, tallies: Tallies, shape: Sto
     decompressFail: tallies.total(DECOMPRESS_FAIL),
     origDataSize: engine?.originalBytes ?? 0,
     comprDataSize: engine?.storedBytes ?? 0,
-    memUsedTotal: engine?.bytesLive ?? 0,
+    memUsedTotal: (engine?.bytesLive ?? 0) + own,
     memLimit: shape.maxBytes,
-    memUsedMax: engine?.bytesUsed ?? 0,
+    memUsedMax: (engine?.bytesUsed ?? 0) + own,
     recompressedPages: engine?.recompressed ?? 0,
     recompressedBytesSaved: engine?.recompressedBytesSaved ?? 0,
     cleanPages: engine?.clean ?? 0,

@@ -1,16 +1,24 @@
 import { sharedBuffer } from "../base/index.ts";
 
 /**
- * What a store counts beside its engine: events, and how long calls took. Each thread counts in a row of its own
- * in one shared buffer, so that counting costs one addition; a total is the sum over the rows.
+ * What a store counts beside its engine: events, and how long calls took. One block for all threads:
+ *
+ *   byte   0              8           104              424             744
+ *          ┌──────────────┬───────────┬────────────────┬───────────────┐
+ *          │ write budget │ 12 events │ store, 40      │ load, 40      │
+ *          │              │           │ buckets        │ buckets       │
+ *          └──────────────┴───────────┴────────────────┴───────────────┘
+ *
+ * Each count is two words, the low one first. Whoever makes the low one overflow adds one to the high one.
  */
-const ROWS = 128;
-const ROW_FLOATS = 128;
+const EVENTS = 12;
 const BUCKETS = 40;
-/** The count of threads, the rows, the write budget. */
-export const TALLIES_BYTES: number = 8 + ROWS * ROW_FLOATS * 8 + 8;
+const EVENTS_AT = 2;
+const HISTOGRAMS_AT: number = EVENTS_AT + 2 * EVENTS;
+const WORDS: number = HISTOGRAMS_AT + 2 * 2 * BUCKETS;
+export const TALLIES_BYTES: number = 4 * WORDS;
 
-/** Events, as places in a row. */
+/** Events, as places. */
 export const WRITTEN_BACK = 0;
 export const WRITTEN_BACK_BYTES = 1;
 export const WRITEBACK_FAILED = 2;
@@ -23,7 +31,6 @@ export const LOADS_AWAY = 8;
 export const STORES = 9;
 export const REJECT_ALLOC_FAIL = 10;
 export const DROPPED = 11;
-const HISTOGRAMS_AT = 16;
 /** Histograms, as numbers. */
 export const STORE_NS = 0;
 export const LOAD_NS = 1;
@@ -31,45 +38,49 @@ export const LOAD_NS = 1;
 /** One thread's view of the tallies of a store. */
 export class Tallies {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
-  readonly #floats: Float64Array;
-  readonly #row: number = 0;
+  readonly #words: Int32Array;
 
   /** When the write budget of all threads will be whole again, in microseconds. */
   readonly budget: BigInt64Array;
 
   /** @param from - the buffer of another thread. */
   constructor(shared: boolean, from?: SharedArrayBuffer) {
-    const bytes = TALLIES_BYTES;
-    this.buffer = from ?? (shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes));
-    this.#floats = new Float64Array(this.buffer);
-    this.budget = new BigInt64Array(this.buffer, TALLIES_BYTES - 8, 1);
-    // The first double says how many threads came; beyond the last row they share rows.
-    const turn = Atomics.add(new Int32Array(this.buffer), 0, 1);
-    this.#row = (1 + (turn % (ROWS - 1)) * ROW_FLOATS) | 0;
+    this.buffer = from ?? (shared ? sharedBuffer(TALLIES_BYTES) : new ArrayBuffer(TALLIES_BYTES));
+    this.#words = new Int32Array(this.buffer, 0, WORDS);
+    this.budget = new BigInt64Array(this.buffer, 0, 1);
   }
 
+  /** @param by - 0 to 2^31 - 1. */
   count(event: number, by: number): void {
-    this.#floats[this.#row + event] += by;
+    this.#add(EVENTS_AT + 2 * event, by);
   }
 
   /** Notes a duration: bucket `i` counts those of `[2^i, 2^(i + 1))` nanoseconds. */
   time(histogram: number, ns: number): void {
     const bucket = ns < 1 ? 0 : Math.min(BUCKETS - 1, Math.floor(Math.log2(ns)));
-    this.#floats[this.#row + HISTOGRAMS_AT + histogram * BUCKETS + bucket]++;
+    this.#add(bucketAt(histogram, bucket), 1);
   }
 
   total(event: number): number {
-    let sum = 0;
-    for (let row = 1; row + ROW_FLOATS <= this.#floats.length; row += ROW_FLOATS)
-      sum += this.#floats[row + event];
-    return sum;
+    return this.#at(EVENTS_AT + 2 * event);
   }
 
   /** How many calls took `[2^i, 2^(i + 1))` nanoseconds, for each `i`; without empty buckets at the end. */
   histogram(number: number): number[] {
-    const counts = Array.from({ length: BUCKETS }, (_, i) =>
-      this.total(HISTOGRAMS_AT + number * BUCKETS + i),
-    );
+    const counts = Array.from({ length: BUCKETS }, (_, i) => this.#at(bucketAt(number, i)));
     return counts.slice(0, counts.findLastIndex((count) => count > 0) + 1);
   }
+
+  #add(at: number, by: number): void {
+    const before = Atomics.add(this.#words, at, by) >>> 0;
+    if (before + by >= 2 ** 32) Atomics.add(this.#words, at + 1, 1);
+  }
+
+  #at(at: number): number {
+    return (this.#words[at + 1] >>> 0) * 2 ** 32 + (this.#words[at] >>> 0);
+  }
+}
+
+function bucketAt(histogram: number, bucket: number): number {
+  return HISTOGRAMS_AT + 2 * (histogram * BUCKETS + bucket);
 }

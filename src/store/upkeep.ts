@@ -14,6 +14,7 @@ import {
   type ThreadSettings,
   threadSettingsOf,
 } from "./options.ts";
+import { batchPages } from "./own-bytes.ts";
 import { abortable } from "./pause.ts";
 import { statsOf } from "./stats.ts";
 import { Tallies } from "./tallies.ts";
@@ -74,6 +75,8 @@ export class StoreUpkeep {
         backing,
         tallies: this.tallies,
         drops: this.shape.whenFull === "drop",
+        batchPages: batchPages(this.shape),
+        pageSize: this.shape.pageSize,
         threshold: this.settings.acceptThreshold,
         budget: new WriteBudget(
           this.tallies.budget,
@@ -94,7 +97,10 @@ export class StoreUpkeep {
     return this.shape.pageSize;
   }
 
-  /** The limit: all that the store may take, with index and metadata. It never changes. */
+  /**
+   * The limit: all that the store may take, with index, metadata and what this thread works with. It never changes.
+   * Each thread that attaches works with some pages of its own beside: see {@link PageStoreOptions.maxBytes}.
+   */
   get bytesReserved(): number {
     return this.shape.maxBytes;
   }

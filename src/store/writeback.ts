@@ -1,4 +1,4 @@
-import type { Backing, BackingRecord, WriteOutcome } from "../backing/index.ts";
+import type { Backing, BackingKey, BackingRecord, WriteOutcome } from "../backing/index.ts";
 import { ZbudError } from "../base/index.ts";
 import type { Engine, FoundEntry } from "../engine/index.ts";
 import type { WriteBudget } from "./budget.ts";
@@ -7,8 +7,6 @@ import { Pause } from "./pause.ts";
 import { keyOf, recordOf } from "./records.ts";
 import { DROPPED, type Tallies, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./tallies.ts";
 
-/** Pages that go to the backing store in one call. */
-const BATCH = 64;
 /** After a fault: how long writeback rests, twice as long each time. */
 const REST_MS_MIN = 20;
 const REST_MS_MAX = 5000;
@@ -20,6 +18,7 @@ const WAITS_MAX = 6000;
 
 /** Which value a record is of. */
 interface Written {
+  key: BackingKey;
   shard: number;
   row: number;
   version: number;
@@ -33,6 +32,9 @@ export interface WritebackParts {
   readonly backing: Backing | null;
   readonly tallies: Tallies;
   readonly drops: boolean;
+  /** Pages that go to the backing store in one call. */
+  readonly batchPages: number;
+  readonly pageSize: number;
   /** Share of the limit, 0 to 1. */
   readonly threshold: number;
   readonly budget: WriteBudget;
@@ -56,6 +58,7 @@ export class Writeback {
   #step: Promise<unknown> = Promise.resolve();
   /** Single pages on their way. */
   readonly #aways: Set<Promise<unknown>> = new Set();
+  #batch: Uint8Array = new Uint8Array(0);
   #flushes = 0;
   #faults = 0;
   #closed = false;
@@ -141,9 +144,10 @@ export class Writeback {
     let rows = engine.rowsOf(shard, true);
     for (let pass = 0; rows.length > 0; rows = engine.rowsOf(shard, true)) {
       let taken = 0;
-      for (let end = rows.length; end > 0; end -= 2 * BATCH) {
+      const step = 2 * this.#parts.batchPages;
+      for (let end = rows.length; end > 0; end -= step) {
         signal?.throwIfAborted();
-        const some = rows.subarray(Math.max(0, end - 2 * BATCH), end);
+        const some = rows.subarray(Math.max(0, end - step), end);
         const fault = await this.#write((take, done) => {
           const count = engine.startWritebackOf(shard, some, take, done);
           taken += count;
@@ -192,7 +196,8 @@ export class Writeback {
     const shard = engine.fullestShard();
     let moved = 0;
     const fault = await this.#write((take, done) => {
-      const count = Math.min(BATCH, 1 + (engine.size >> 3)); // not all that there is, however few there are
+      // Not all that there is, however few there are.
+      const count = Math.min(this.#parts.batchPages, 1 + (engine.size >> 3));
       moved = engine.startWriteback(shard, count, take, done);
       return moved;
     }, "evict");
@@ -217,39 +222,49 @@ export class Writeback {
     start: (take: (entry: FoundEntry) => void, done: () => void) => number,
     after: "clean" | "evict",
   ): Promise<WriteOutcome | null> {
-    const { backing, engine } = this.#parts;
+    const { backing, batchPages, engine } = this.#parts;
     if (backing === null) return null;
+    const batch = this.#batchBuffer();
     const records: BackingRecord[] = [];
     const written: Written[] = [];
+    let end = 0;
     let outcomes: Promise<WriteOutcome[]> | null = null;
     start(
       (entry) => {
         const record = recordOf(entry);
-        records.push({ ...record, bytes: record.bytes.slice() });
-        written.push({
-          shard: entry.shard,
-          row: entry.row,
-          version: entry.version,
-          bytes: record.bytes.length,
-        });
+        const { key, bytes } = record;
+        const { length } = bytes;
+        const { shard, row, version } = entry;
+        // A single record's bytes stay where they are until it is written.
+        if (batchPages > 1) batch.set(bytes, end);
+        records.push(batchPages > 1 ? { ...record, bytes: batch.subarray(end, end + length) } : record);
+        end += length;
+        written.push({ key, shard, row, version, bytes: length });
       },
       () => {
-        outcomes = backing.write(records);
+        outcomes = backing.write(records); // which copies the bytes
       },
     );
     if (outcomes === null) return null;
     const results = (await outcomes) as WriteOutcome[];
     if (this.#parts.engine.isClosed) return null;
     let fault: WriteOutcome | null = null;
-    for (const [i, { shard, row, version, bytes }] of written.entries()) {
+    for (const [i, { key, shard, row, version, bytes }] of written.entries()) {
       const isWritten = results[i] === "ok";
       engine.endWriteback(shard, row, version, isWritten ? after : "failed");
       if (results[i] === "ECANCELED") continue;
-      publishLater("writeback", records[i].key, results[i]);
+      publishLater("writeback", key, results[i]);
       this.#count(isWritten, bytes);
       if (!isWritten) fault ??= results[i];
     }
     return fault;
+  }
+
+  /** Where the bytes of a batch are copied together. Made when the first is. */
+  #batchBuffer(): Uint8Array {
+    const { batchPages, pageSize } = this.#parts;
+    if (batchPages > 1 && this.#batch.length === 0) this.#batch = new Uint8Array(batchPages * pageSize);
+    return this.#batch;
   }
 
   #count(isWritten: boolean, bytes: number): void {
