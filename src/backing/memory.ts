@@ -1,6 +1,5 @@
-import { integerOption, ZbudError } from "../base/index.ts";
+import { integerOption, nextTurn, ZbudError } from "../base/index.ts";
 import { checkKey, checkRecord, recordBytes } from "./record.ts";
-import { nextTurn } from "./turn.ts";
 import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
 
 /** What {@link MemoryBacking} takes. */

@@ -11,5 +11,6 @@ export { Prng } from "./prng.ts";
 export { canShare, isSharedBuffer, sharedBuffer } from "./shared-buffer.ts";
 export { memoryBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, SEATS_WORDS, Seats } from "./threads.ts";
+export { nextTurn } from "./turn.ts";
 export type { Branded, Handle } from "./units.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./words.ts";

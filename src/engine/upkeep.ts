@@ -12,6 +12,8 @@ import {
   CODEC_SHIFT,
   F_RECOMPRESSED,
   F_RECOMPRESSED_SAVED,
+  KIND_ENTRY,
+  KIND_MASK,
   LRU_NEXT,
   STATE,
   STATE_CLEAN,
@@ -20,6 +22,7 @@ import {
   VERSION,
   W_CLEAN,
   W_ENTRIES,
+  W_HIGH_WATER,
 } from "./table.ts";
 import type { EngineHooks, EngineStats, FoundEntry, StoredValue } from "./types.ts";
 
@@ -58,21 +61,51 @@ export class EngineUpkeep {
   /**
    * Where the entries of a shard lie at this moment: row and version of each, most recently used first.
    * Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
-   *
-   * @param dirty - only those that the backing store has not.
    */
-  rowsOf(shard: number, dirty = false): Int32Array {
+  rowsOf(shard: number): Int32Array {
     const from = this.#numbered(shard);
     return this.locked(from, () => {
       const { rows, words } = from;
-      const list = new Int32Array(2 * (words[W_ENTRIES] - (dirty ? words[W_CLEAN] : 0)));
+      const list = new Int32Array(2 * words[W_ENTRIES]);
       let count = 0;
       for (let row = words[rows.at(0) + LRU_NEXT]; row !== 0; row = words[rows.at(row) + LRU_NEXT]) {
-        if (dirty && (rows.stateOf(row) & STATE_CLEAN) !== 0) continue;
         list[count++] = row;
         list[count++] = words[rows.at(row) + VERSION];
       }
       return list;
+    });
+  }
+
+  /** How many entries of a shard the backing store has not. */
+  dirtyCount(shard: number): number {
+    const { words } = this.#numbered(shard);
+    return words[W_ENTRIES] - words[W_CLEAN];
+  }
+
+  /**
+   * Looks for entries that the backing store has not, in the order of their rows: one step of a walk that meets each
+   * entry that is there all the while, and keeps others from the shard no longer than a step.
+   *
+   * @param from - the row to begin with: 1, then what the last step gave.
+   * @param looks - rows to look at, at most.
+   * @param max - entries to find, at most.
+   * @returns row and version of each, as {@link rowsOf}, and the row to go on with: 0 at the end.
+   */
+  dirtyRows(shard: number, from: number, looks: number, max: number): { rows: Int32Array; next: number } {
+    const of = this.#numbered(shard);
+    return this.locked(of, () => {
+      const { rows, words } = of;
+      const list = new Int32Array(2 * max);
+      const end = Math.min(words[W_HIGH_WATER], from + looks);
+      let count = 0;
+      let row = from;
+      for (; row < end && count < list.length; row++) {
+        const at = rows.at(row);
+        if ((words[at + STATE] & (KIND_MASK | STATE_CLEAN)) !== KIND_ENTRY) continue;
+        list[count++] = row;
+        list[count++] = words[at + VERSION];
+      }
+      return { rows: list.subarray(0, count), next: row < words[W_HIGH_WATER] ? row : 0 };
     });
   }
 
@@ -127,7 +160,7 @@ export class EngineUpkeep {
   }
 
   /**
-   * As {@link startWriteback} for the values that a list names, as `rowsOf` gives it: those that are still
+   * As {@link startWriteback} for the values that a list names, as `rowsOf` and `dirtyRows` give it: those that are still
    * there, not clean and not on their way are marked and given to `take`. Nothing is evicted.
    *
    * @returns how many were taken.

@@ -1,5 +1,5 @@
 import type { Backing, BackingKey, BackingRecord, WriteOutcome } from "../backing/index.ts";
-import { ZbudError } from "../base/index.ts";
+import { nextTurn, ZbudError } from "../base/index.ts";
 import type { Engine, FoundEntry } from "../engine/index.ts";
 import type { WriteBudget } from "./budget.ts";
 import { publishLater } from "./metrics.ts";
@@ -12,6 +12,8 @@ const REST_MS_MIN = 20;
 const REST_MS_MAX = 5000;
 /** How often a flush goes through what others make while it runs. */
 const PASSES_MAX = 3;
+/** Rows that a flush looks at in one turn of the event loop: less than a millisecond. */
+const STEP_ROWS = 8192;
 /** How long, and how often, it waits for writes of other threads. */
 const WAIT_MS = 10;
 const WAITS_MAX = 6000;
@@ -141,20 +143,8 @@ export class Writeback {
    */
   async #flushShard(shard: number, signal: AbortSignal | undefined): Promise<void> {
     const { engine } = this.#parts;
-    let rows = engine.rowsOf(shard, true);
-    for (let pass = 0; rows.length > 0; rows = engine.rowsOf(shard, true)) {
-      let taken = 0;
-      const step = 2 * this.#parts.batchPages;
-      for (let end = rows.length; end > 0; end -= step) {
-        signal?.throwIfAborted();
-        const some = rows.subarray(Math.max(0, end - step), end);
-        const fault = await this.#write((take, done) => {
-          const count = engine.startWritebackOf(shard, some, take, done);
-          taken += count;
-          return count;
-        }, "clean");
-        if (fault !== null) throw errorOf(fault);
-      }
+    for (let pass = 0; engine.dirtyCount(shard) > 0; ) {
+      const taken = await this.#flushPass(shard, signal);
       if (this.#parts.backing === null || (taken > 0 && ++pass === PASSES_MAX)) return;
       if (taken > 0) continue;
       if (++pass > PASSES_MAX + WAITS_MAX) {
@@ -162,6 +152,26 @@ export class Writeback {
       }
       await this.#pause.forMs(WAIT_MS);
     }
+  }
+
+  /** Goes once through a shard, in steps with a turn of the event loop after each. How many pages it wrote. */
+  async #flushPass(shard: number, signal: AbortSignal | undefined): Promise<number> {
+    const { engine, batchPages } = this.#parts;
+    let taken = 0;
+    for (let from = 1; from > 0; ) {
+      signal?.throwIfAborted();
+      const { rows, next } = engine.dirtyRows(shard, from, STEP_ROWS, batchPages);
+      const fault = await this.#write((take, done) => {
+        const count = engine.startWritebackOf(shard, rows, take, done);
+        taken += count;
+        return count;
+      }, "clean");
+      if (fault !== null) throw errorOf(fault);
+      if (engine.isClosed) return taken;
+      from = next;
+      if (from > 0) await new Promise<void>(nextTurn);
+    }
+    return taken;
   }
 
   /** Writes one page that is in memory, and evicts it when that has succeeded. Not beyond the budget. */

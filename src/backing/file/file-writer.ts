@@ -1,6 +1,5 @@
-import type { ZbudError } from "../../base/index.ts";
+import { nextTurn, type ZbudError } from "../../base/index.ts";
 import { encodeRecord, recordBytes, sealRecord } from "../record.ts";
-import { nextTurn } from "../turn.ts";
 import type { BackingRecord, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
 import { writeAll, writeAllSync } from "./io.ts";

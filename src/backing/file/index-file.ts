@@ -1,5 +1,5 @@
+import { nextTurn } from "../../base/index.ts";
 import { crc32 } from "../crc32.ts";
-import { nextTurn } from "../turn.ts";
 import { type RecordIo, readAll, writeAll } from "./io.ts";
 import {
   ENTRY_BYTES,

@@ -1,5 +1,5 @@
+import { nextTurn } from "../../base/index.ts";
 import { checkKey, checkRecord } from "../record.ts";
-import { nextTurn } from "../turn.ts";
 import type {
   Backing,
   BackingKey,
