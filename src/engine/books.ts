@@ -58,6 +58,7 @@ export const REASONS = ["evicted", "expired", "replaced", "deleted", "cleared"] 
 export interface Hooks {
   onEvict: OnEvict | null;
   hasCopy: ((entry: FoundEntry) => boolean) | null;
+  onEvicted: ((k0: number, k1: number) => void) | null;
   onRemoved: OnRemoved | null;
   onChange: OnChange | null;
   companion: Companion | null;
@@ -315,7 +316,11 @@ export class ShardBooks {
 
   /** Removes an entry, after its hook has seen it. */
   removeRow(row: number, reason: number): void {
-    const { onRemoved } = this.hooks;
+    const { onEvicted, onRemoved } = this.hooks;
+    if (onEvicted !== null && reason === EVICTED) {
+      const at = this.rows.at(row);
+      onEvicted(this.words[at + K0], this.words[at + K1]);
+    }
     if (onRemoved !== null) {
       this.describeWhole(row, this.victim);
       onRemoved(REASONS[reason], this.victim);

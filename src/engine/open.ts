@@ -65,6 +65,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
   const hooks: Hooks = {
     onEvict: options.onEvict ?? null,
     hasCopy: options.hasCopy ?? null,
+    onEvicted: options.onEvicted ?? null,
     onRemoved: options.onRemoved ?? null,
     onChange: options.onChange ?? null,
     companion: options.companion ?? null,

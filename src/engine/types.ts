@@ -155,6 +155,8 @@ export interface EngineOptions {
    * there. If not, the entry is dirty again. Its `bytes` are not filled. Without it, copies stay.
    */
   hasCopy?: ((entry: FoundEntry) => boolean) | undefined;
+  /** Told under the lock of each entry that is evicted, by its words alone: cheaper than `onRemoved`. */
+  onEvicted?: ((k0: number, k1: number) => void) | undefined;
   onRemoved?: OnRemoved | undefined;
   onChange?: OnChange | undefined;
   /** The codec of a slot that this thread does not know yet, or null. */
@@ -194,7 +196,7 @@ export interface SharedEngine {
 /** What each thread has for itself. */
 export type EngineHooks = Pick<
   EngineOptions,
-  "codec" | "companion" | "onEvict" | "hasCopy" | "onRemoved" | "onChange" | "resolveCodec"
+  "codec" | "companion" | "onEvict" | "hasCopy" | "onEvicted" | "onRemoved" | "onChange" | "resolveCodec"
 >;
 
 /** Figures of all shards and threads together. Sums of counters that each shard keeps under its lock. */

@@ -1,4 +1,5 @@
 import { Engine, type EngineHooks, type OnEvict, type SharedEngine } from "../engine/index.ts";
+import { publishLater } from "./metrics.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
 import { ownBytes } from "./own-bytes.ts";
 import { keyOf } from "./records.ts";
@@ -17,6 +18,7 @@ export function openEngine(
     codec: options.codec ?? "lz4",
     onEvict,
     hasCopy: backing === undefined ? undefined : ({ k0, k1 }) => backing.has(keyOf(k0, k1)) !== false,
+    onEvicted: backing === undefined ? undefined : (k0, k1) => publishLater("evict", k0, k1, "ok"),
     onChange: backing === undefined ? undefined : (k0, k1) => backing.delete(keyOf(k0, k1)),
   };
   if (shared) return Engine.attach(shared, hooks);

@@ -4,7 +4,7 @@ import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
 import { isSharedBuffer, show, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { type Engine, type EntryAttributes, entryAttributes } from "../engine/index.ts";
-import { publish } from "./metrics.ts";
+import { publish, publishFault } from "./metrics.ts";
 import { checkThreadNames, type PageStoreOptions, type PageStoreThreadOptions } from "./options.ts";
 import { abortable } from "./pause.ts";
 import { decodeAlone, keyOf, pageIn, rawRecord } from "./records.ts";
@@ -225,10 +225,16 @@ export class PageStore extends StoreUpkeep {
       const result = this.load(index, into);
       if (result !== "away") return result;
       const { key, epoch } = this.#lookAway(index);
-      const record = await (this.#backing as Backing).read(key, { signal });
-      this.check();
-      const found = this.#takeIn(key, record, into, epoch);
-      if (found !== "again") return found;
+      let found: "loaded" | "missing" | "again";
+      try {
+        const record = await (this.#backing as Backing).read(key, { signal });
+        this.check();
+        found = this.#takeIn(key, record, into, epoch);
+      } catch (error) {
+        publishFault("read", index, error);
+        throw error;
+      }
+      if (found !== "again") return this.#toldRead(index, found);
     }
     throw keepsChanging(index);
   }
@@ -243,11 +249,21 @@ export class PageStore extends StoreUpkeep {
       const result = this.load(index, into);
       if (result !== "away") return result;
       const { key, epoch } = this.#lookAway(index);
-      const record = (this.#backing as Backing).readSync(key);
-      const found = this.#takeIn(key, record, into, epoch);
-      if (found !== "again") return found;
+      let found: "loaded" | "missing" | "again";
+      try {
+        found = this.#takeIn(key, (this.#backing as Backing).readSync(key), into, epoch);
+      } catch (error) {
+        publishFault("read", index, error);
+        throw error;
+      }
+      if (found !== "again") return this.#toldRead(index, found);
     }
     throw keepsChanging(index);
+  }
+
+  #toldRead(index: number, result: "loaded" | "missing"): "loaded" | "missing" {
+    publish("read", index, result);
+    return result;
   }
 
   /**
@@ -292,6 +308,7 @@ export class PageStore extends StoreUpkeep {
       // Whatever it was, the older version must not be read later.
       engine.remove(low, high, NO_PREFIX, 0);
       this.#tallies.count(REJECT_COMPRESS_FAIL, 1);
+      publishFault("store", index, error);
       throw error;
     }
     if (result === "stored" || result === "replaced") {
@@ -346,6 +363,7 @@ export class PageStore extends StoreUpkeep {
       engine.decode(into);
     } catch (error) {
       this.#tallies.count(DECOMPRESS_FAIL, 1);
+      publishFault("load", high * HIGH + (low >>> 0), error);
       throw error;
     }
     return true;

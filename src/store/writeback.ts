@@ -4,7 +4,7 @@ import type { Engine, FoundEntry } from "../engine/index.ts";
 import type { WriteBudget } from "./budget.ts";
 import { publishLater } from "./metrics.ts";
 import { Pause } from "./pause.ts";
-import { keyOf, recordOf } from "./records.ts";
+import { recordOf } from "./records.ts";
 import { DROPPED, type Tallies, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./tallies.ts";
 
 /** After a fault: how long writeback rests, twice as long each time. */
@@ -105,7 +105,7 @@ export class Writeback {
     if (backing === null) {
       if (drops) {
         tallies.count(DROPPED, 1);
-        publishLater("drop", keyOf(entry.k0, entry.k1), "ok");
+        publishLater("drop", entry.k0, entry.k1, "ok");
       }
       return drops;
     }
@@ -113,7 +113,7 @@ export class Writeback {
     const record = recordOf(entry);
     const outcome = backing.writeSync(record);
     const isWritten = outcome === "ok";
-    publishLater("writeback", record.key, outcome);
+    publishLater("writeback", entry.k0, entry.k1, outcome);
     this.#count(isWritten, record.bytes.length);
     return isWritten;
   }
@@ -261,9 +261,10 @@ export class Writeback {
     let fault: WriteOutcome | null = null;
     for (const [i, { key, shard, row, version, bytes }] of written.entries()) {
       const isWritten = results[i] === "ok";
+      const isCanceled = results[i] === "ECANCELED";
+      if (!isCanceled) publishLater("writeback", key.k0, key.k1, results[i]);
       engine.endWriteback(shard, row, version, isWritten ? after : "failed");
-      if (results[i] === "ECANCELED") continue;
-      publishLater("writeback", key, results[i]);
+      if (isCanceled) continue;
       this.#count(isWritten, bytes);
       if (!isWritten) fault ??= results[i];
     }

@@ -5,6 +5,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { suite, test } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
+import { type Codec, getCodec } from "../../src/codecs/index.ts";
 import { WriteBudget } from "../../src/store/budget.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
 import { Tallies } from "../../src/store/tallies.ts";
@@ -17,9 +18,31 @@ function page(index: number): Uint8Array {
   return makePage(index, 1, PAGE);
 }
 
+/** What is published from here on. */
+function heard(): { all: StoreEvent[]; of(op: StoreEvent["op"]): StoreEvent[]; end(): void } {
+  const all: StoreEvent[] = [];
+  const listen = (event: unknown): void => {
+    all.push(event as StoreEvent);
+  };
+  subscribe(STORE_CHANNEL, listen);
+  return {
+    all,
+    of: (op) => all.filter((event) => event.op === op),
+    end: () => unsubscribe(STORE_CHANNEL, listen),
+  };
+}
+
 /** Fails where it is told to. */
 class Failing extends MemoryBacking {
   clearFails = true;
+  readFails = false;
+  override read(...args: Parameters<MemoryBacking["read"]>): ReturnType<MemoryBacking["read"]> {
+    return this.readFails ? Promise.reject(new ZbudError("EIO", "the disk is gone")) : super.read(...args);
+  }
+  override readSync(...args: Parameters<MemoryBacking["readSync"]>): ReturnType<MemoryBacking["readSync"]> {
+    if (this.readFails) throw new ZbudError("EIO", "the disk is gone");
+    return super.readSync(...args);
+  }
   override clear(): Promise<void> {
     return this.clearFails ? Promise.reject(new ZbudError("EIO", "the disk is gone")) : super.clear();
   }
@@ -91,11 +114,7 @@ suite("what is told", () => {
   });
 
   test("writeback and what is dropped are published, faults with their code", async () => {
-    const events: StoreEvent[] = [];
-    const listen = (event: unknown): void => {
-      events.push(event as StoreEvent);
-    };
-    subscribe(STORE_CHANNEL, listen);
+    const events = heard();
     const backing = new MemoryBacking({ maxBytes: 4096 });
     const store = new PageStore({ maxBytes: "1MiB", backing });
     const index = 2 ** 32 + 7;
@@ -106,13 +125,80 @@ suite("what is told", () => {
     const dropping = new PageStore({ maxBytes: "1MiB", whenFull: "drop" });
     for (let i = 0; i < 1500; i++) dropping.store(i, page(i));
     await Promise.resolve();
-    unsubscribe(STORE_CHANNEL, listen);
-    const written = events.filter(({ op }) => op === "writeback");
+    events.end();
+    const written = events.of("writeback");
     assert.deepEqual(written[0], { op: "writeback", index, result: "ok" });
     assert.ok(written.some(({ result }) => result === "ENOSPC"));
-    assert.equal(events.filter(({ op }) => op === "drop").length, dropping.stats().pagesDropped);
+    assert.equal(events.of("drop").length, dropping.stats().pagesDropped);
     await dropping.close();
     store[Symbol.dispose]();
+  });
+
+  test("pages that go are told of, clean ones too, after they were written", async () => {
+    const events = heard();
+    const backing = new MemoryBacking();
+    const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 100 });
+    for (let i = 0; i < 50; i++) store.store(2 ** 33 + i, page(i));
+    await store.flush();
+    assert.equal(events.of("evict").length, 0, "a flush keeps all in memory");
+    store.shrink(2 ** 20);
+    for (let i = 0; i < 2000; i++) assert.equal(await store.storeAsync(i, page(i)), "stored");
+    await Promise.resolve();
+    const evicted = events.of("evict");
+    assert.equal(evicted.length, store.stats().pagesEvicted);
+    assert.equal(evicted.filter(({ index }) => index >= 2 ** 33).length, 50);
+    for (const event of evicted) {
+      const { index, result } = event;
+      assert.equal(result, "ok");
+      const written = events.all.findIndex((each) => each.op === "writeback" && each.index === index);
+      assert.ok(written >= 0 && written < events.all.indexOf(event), `page ${index} was written before`);
+    }
+    events.end();
+    await store.close();
+  });
+
+  test("reads of the backing store and what cannot be read are told of, with the code", async () => {
+    const backing = new Failing();
+    const store = new PageStore({ maxBytes: 0, backing });
+    for (let i = 0; i < 4; i++) store.store(i, page(1));
+    const events = heard();
+    assert.equal(await store.loadAsync(0, into), "loaded");
+    assert.equal(store.loadSync(1, into), "loaded");
+    backing.readFails = true;
+    await assert.rejects(store.loadAsync(2, into), { code: "EIO" });
+    assert.throws(() => store.loadSync(3, into), { code: "EIO" });
+    const controller = new AbortController();
+    controller.abort();
+    backing.readFails = false;
+    await assert.rejects(store.loadAsync(3, into, { signal: controller.signal }));
+    const told = events.of("read").map(({ index, result }) => `${index} ${result}`);
+    assert.deepEqual(told, ["0 loaded", "1 loaded", "2 EIO", "3 EIO", "3 AbortError"]);
+    events.end();
+    await store.close();
+  });
+
+  test("a codec that throws is told of, at a store and at a load", async () => {
+    const broken: Codec = {
+      ...getCodec("none"),
+      name: "broken",
+      id: 200,
+      compress: (source) => {
+        if (source[0] === 9) throw new ZbudError("EBADMSG", "not this one");
+        return 10;
+      },
+      decompress: () => 7,
+    };
+    const store = new PageStore({ maxBytes: "1MiB", codec: broken, sameFilled: false });
+    const events = heard();
+    store.store(2 ** 35 + 1, page(3).fill(1));
+    assert.throws(() => store.load(2 ** 35 + 1, into), { code: "EBADMSG" });
+    assert.throws(() => store.store(5, page(3).fill(9)), { code: "EBADMSG" });
+    assert.deepEqual(
+      events.all.map(({ op, index, result }) => `${op} ${index - 2 ** 35} ${result}`),
+      ["store 1 stored", "load 1 EBADMSG", `store ${5 - 2 ** 35} EBADMSG`],
+    );
+    events.end();
+    await store.close();
   });
 
   test("pages that are read back are no stored pages, and one that waited for room was not refused", async () => {
