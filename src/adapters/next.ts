@@ -35,9 +35,18 @@ export interface NextCacheHandler {
 export interface NextHandlerOptions {
   /** With what the cache's keys of this handler begin; default `"next "`. */
   prefix?: string;
-  /** Milliseconds since 1970; default `Date.now`. */
+  /** Milliseconds since 1970; default the clock that Next.js takes an entry's `timestamp` from. */
   clock?: () => number;
 }
+
+/**
+ * Next.js's own clock: finer than `Date.now()`, which may lag behind an entry that was made in the same millisecond,
+ * and never set back while the process runs. All threads of a process have the same.
+ */
+const nextClock = (): number => performance.timeOrigin + performance.now();
+
+/** Without end, where JSON has no infinity: seconds or ms. */
+const ENDLESS = Number.MAX_SAFE_INTEGER;
 
 /** What is kept of an entry beside its bytes. */
 type Kept = Omit<NextCacheEntry, "value">;
@@ -47,11 +56,13 @@ type Kept = Omit<NextCacheEntry, "value">;
  *
  * Entries stay for as long as they may be used (`expire`); Next.js itself makes those anew that are older than
  * `revalidate`. Revalidated tags are known to all threads that attach to the cache, from their next request on.
+ * A saved cache has entries and tags: load it before the handler is made. Next.js names entries by the build, so
+ * those of another build are never found, and leave as the least recently used.
  *
  * @param cache - values are bytes and strings; its serializer has to be `"auto"`.
  */
 export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = {}): NextCacheHandler {
-  const { prefix = "next ", clock = Date.now } = options;
+  const { prefix = "next ", clock = nextClock } = options;
   const tagClock = new TagClock(cache, `${prefix}tags`);
   const keyOf = (cacheKey: string): string => `${prefix}entry ${cacheKey}`;
   /** Entries that are being made: who asks meanwhile waits for them. */
@@ -59,12 +70,11 @@ export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = 
   tagClock.refresh(clock());
 
   const keep = async (cacheKey: string, pendingEntry: Promise<NextCacheEntry>): Promise<void> => {
-    const { value, ...kept } = await pendingEntry;
-    const parts: Uint8Array[] = [];
-    for await (const part of value) parts.push(part);
+    const made = await collected(pendingEntry);
+    if (made === null) return;
+    const { kept, parts } = made;
     const ttl = kept.timestamp + kept.expire * 1000 - clock();
-    if (ttl > 0)
-      cache.set(keyOf(cacheKey), frame(kept, parts), { ttl: Math.min(ttl, Number.MAX_SAFE_INTEGER) });
+    if (ttl > 0) cache.set(keyOf(cacheKey), frame(kept, parts), { ttl: Math.min(ttl, ENDLESS) });
   };
 
   return {
@@ -83,7 +93,7 @@ export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = 
 
     async set(cacheKey, pendingEntry) {
       const work = keep(cacheKey, pendingEntry);
-      // Whoever waits for it only wants to know when it is over.
+      // Others that wait for it only want to know when it is over.
       const settled = work.catch(() => {});
       pending.set(cacheKey, settled);
       try {
@@ -95,10 +105,33 @@ export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = 
 
     refreshTags: () => done(() => tagClock.refresh(clock())),
     getExpiration: (...tags) => done(() => tagClock.goneBefore(tags.flat(), clock())),
-    updateTags: (tags, durations) =>
-      done(() => tagClock.revalidate(tags, clock(), (durations?.expire ?? 0) * 1000)),
+    updateTags: (tags, durations) => done(() => tagClock.revalidate(tags, clock(), staleMs(durations))),
     expireTags: (...tags) => done(() => tagClock.revalidate(tags, clock(), 0)),
   };
+}
+
+/** For how long entries may still be given after their tag was revalidated. */
+function staleMs(durations: { expire?: number } | undefined): number {
+  if (durations === undefined) return 0;
+  return durations.expire === undefined ? ENDLESS : durations.expire * 1000;
+}
+
+/**
+ * All of an entry, or null if it could not be made: the cached function threw, or was cut off. Next.js has said so
+ * by then, and would say it again of a `set` that rejects.
+ */
+async function collected(
+  pendingEntry: Promise<NextCacheEntry>,
+): Promise<{ kept: Kept; parts: Uint8Array[] } | null> {
+  try {
+    const { value, ...kept } = await pendingEntry;
+    for (const time of ["stale", "expire", "revalidate"] as const) kept[time] = Math.min(kept[time], ENDLESS);
+    const parts: Uint8Array[] = [];
+    for await (const part of value) parts.push(part);
+    return { kept, parts };
+  } catch {
+    return null;
+  }
 }
 
 /** A stream of one part. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type NextCacheEntry, type NextCacheHandler, nextCacheHandler } from "../../src/adapters/next.ts";
-import type { CompressedCache } from "../../src/cache/index.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
 import { testCache, tooLarge } from "./caches.ts";
 
 const START = 1_700_000_000_000;
@@ -67,6 +67,12 @@ describe("the handler of Next.js", () => {
     await stage.set("endless", "text", { expire: 4_294_967_294, timestamp: stage.now });
     stage.now += 10 * 365 * 86_400_000;
     assert.equal(await textOf(await stage.handler.get("endless", [])), "text");
+    const forever = Number.POSITIVE_INFINITY;
+    await stage.set("forever", "text", { stale: forever, revalidate: forever, expire: forever });
+    stage.now += 10 * 365 * 86_400_000;
+    const found = await stage.handler.get("forever", []);
+    assert.equal(await textOf(found), "text");
+    assert.ok(found!.timestamp + found!.revalidate * 1000 > stage.now, "it is not to be made anew");
   });
 
   it("lets whoever asks for an entry that is being made wait for it", async () => {
@@ -79,17 +85,25 @@ describe("the handler of Next.js", () => {
     await set;
   });
 
-  it("tells Next.js of an entry that could not be made, and those who waited find nothing", async () => {
+  it("keeps nothing of an entry that could not be made, and those who waited find nothing", async () => {
     const stage = new Stage();
     const { promise, reject } = Promise.withResolvers<NextCacheEntry>();
     const set = stage.handler.set("page", promise);
     const got = stage.handler.get("page", []);
     reject(new Error("the render failed"));
-    await assert.rejects(set, /the render failed/);
+    await set;
     assert.equal(await got, undefined);
     const broken = new ReadableStream<Uint8Array>({ pull: () => Promise.reject(new Error("cut off")) });
-    await assert.rejects(stage.set("page", "", { value: broken }), /cut off/);
+    await stage.set("page", "", { value: broken });
     assert.equal(await stage.handler.get("page", []), undefined);
+  });
+
+  it("tells Next.js of a cache that fails", async () => {
+    const cache = new CompressedCache({ maxBytes: "8MiB" });
+    const handler = nextCacheHandler(cache);
+    cache.close();
+    const entry = Promise.resolve(new Stage().entry("text", { timestamp: Date.now() }));
+    await assert.rejects(handler.set("page", entry), { code: "ECLOSED" });
   });
 
   it("a revalidated tag takes its entries, in every thread, and those made later stay", async () => {
@@ -132,6 +146,34 @@ describe("the handler of Next.js", () => {
     stage.now += 60_000;
     assert.equal(await stage.handler.get("a", []), undefined);
     assert.equal(await textOf(await stage.handler.get("b", [])), "made since");
+  });
+
+  it("with durations that have no end, entries are stale for as long as they may be used", async () => {
+    const stage = new Stage();
+    await stage.set("a", "1", { tags: ["x"], expire: 4_294_967_294 });
+    stage.now += 10;
+    await stage.handler.updateTags(["x"], {});
+    stage.now += 365 * 86_400_000;
+    for (const thread of [stage.handler, stage.another()]) {
+      const stale = await thread.get("a", []);
+      assert.equal(stale?.revalidate, -1);
+      assert.equal(await textOf(stale), "1");
+    }
+  });
+
+  it("by Next.js's own clock, an entry made just before a revalidation is gone, and one made just after is not", async () => {
+    const stage = new Stage();
+    const handler = nextCacheHandler(testCache());
+    const nextTime = () => performance.timeOrigin + performance.now();
+    const entry = (text: string) =>
+      Promise.resolve(stage.entry(text, { tags: ["x"], timestamp: nextTime() }));
+    for (let i = 0; i < 100; i++) {
+      await handler.set("a", entry("before"));
+      await handler.updateTags(["x"]);
+      assert.equal(await handler.get("a", []), undefined);
+      await handler.set("a", entry("after"));
+      assert.equal(await textOf(await handler.get("a", [])), "after");
+    }
   });
 
   it("nothing is given for longer than the strictest revalidation allows, in whatever order they come", async () => {
