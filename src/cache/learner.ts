@@ -117,10 +117,11 @@ export class Learner {
       shape: this.#control.shape,
       codec: this.#codec,
     };
-    // Sources run as they are, and the package has them compiled.
-    const file = import.meta.url.endsWith(".ts") ? "./dictionary-worker.ts" : "./dictionary-worker.js";
+    // Named as it is in the package, so that tools that collect a program's files find it. Sources run as they are.
+    const compiled = new URL("./dictionary-worker.js", import.meta.url);
+    const file = import.meta.url.endsWith(".ts") ? new URL(compiled.href.replace(/js$/, "ts")) : compiled;
     try {
-      const worker = new threads.Worker(new URL(file, import.meta.url), { workerData: job, stderr: true });
+      const worker = new threads.Worker(file, { workerData: job, stderr: true });
       worker.unref();
       worker.on("error", end);
       worker.on("exit", end);
