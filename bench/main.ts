@@ -3,7 +3,17 @@ import { parseArgs } from "node:util";
 import { formatTable, machine, type Row, rowJson, type Suite } from "./harness.ts";
 
 /** A suite is the file of its name in this folder. */
-const SUITES = ["allocator", "cache", "codec", "density", "estimate", "store", "threads", "viewer"] as const;
+const SUITES = [
+  "allocator",
+  "cache",
+  "codec",
+  "density",
+  "estimate",
+  "policy",
+  "store",
+  "threads",
+  "viewer",
+] as const;
 
 const USAGE = `Usage: npm run bench -- [SUITE…] [--json] [--seed N] [--quick]
 

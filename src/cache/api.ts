@@ -105,8 +105,9 @@ export interface Cache<V> {
   getRemainingTTL(key: CacheKey): number;
 
   /**
-   * Keys from the most recently used to the least, without those expired; in a cache of several shards, shard
-   * by shard. An entry that is added or used during the iteration may be left out or come twice.
+   * Keys from the most recently used to the least (with `policy: "sieve"` from the one that was set last to the
+   * first), without those expired; in a cache of several shards, shard by shard. An entry that is added or used
+   * during the iteration may be left out or come twice.
    */
   keys(): IterableIterator<CacheKey>;
   /** Values, in the order of `keys()`; reading them this way does not make them recently used. */

@@ -27,8 +27,8 @@ const NO_TAGS: readonly string[] = [];
  * A bounded cache off the heap: its keys and values lie compressed in memory that is reserved at the start and
  * shared by all worker threads. Synchronous and Map-like; what `maxBytes` says is all that it takes.
  *
- * It evicts in the order of use, and what is expired before that. Misuse throws a `ZbudError`; a value that is
- * too large is refused with a result that says so.
+ * It evicts what is expired, then in the order of use, or as its `policy` says. Misuse throws a `ZbudError`; a
+ * value that is too large is refused with a result that says so.
  *
  * Each thread has a few buffers for itself besides, of 2 MiB together at most, for the values that it is
  * reading and writing, and the memory of its codec.

@@ -73,6 +73,7 @@ export function engineOptions<V>(options: CompressedCacheOptions<V>): Partial<En
     averageBytes = AVERAGE_BYTES,
     driver = DRIVER,
     pageSize,
+    policy = "lru",
     shards = 1,
     shared = canShare(),
   } = options;
@@ -81,6 +82,7 @@ export function engineOptions<V>(options: CompressedCacheOptions<V>): Partial<En
     averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
     valueBytesMax: VALUE_BYTES_MAX,
     driver,
+    policy,
     expiry: true,
     shards,
     shared,

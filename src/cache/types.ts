@@ -114,6 +114,16 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    * stays untouched and so not resident. Default 384.
    */
   averageBytes?: number;
+  /**
+   * Which entry goes when room is wanted.
+   *
+   * - `"lru"`, the default: the least recently used one, exactly.
+   * - `"sieve"`: the one that is there for longest of those that were not used lately. Where some keys are asked
+   *   for far more often than others, it misses less with the same memory, as docs/which-cache.md shows, and a hit
+   *   writes next to nothing that threads share; where what was used last comes next, it misses more. Entries
+   *   then are in the order of their `set` for `keys()`, iteration and `save`: reads do not move them.
+   */
+  policy?: "lru" | "sieve";
   /** Milliseconds until an entry expires, unless `set` says otherwise; 0, the default, is never. */
   ttl?: number;
   /** See {@link SetOptions.staleWhileRevalidate}; default 0. */
@@ -133,7 +143,7 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    * if it is worth it; or bytes, from `trainDictionary`; or `"none"`.
    */
   dictionary?: "auto" | "none" | Uint8Array;
-  /** Parts with a lock each. 1, the default, keeps the order of use exact. */
+  /** Parts with a lock each, each with an order of its own. 1, the default, keeps the order of use exact. */
   shards?: number;
   /** False: for one thread, with no locks. Default true, or false where there is no SharedArrayBuffer. */
   shared?: boolean;

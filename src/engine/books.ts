@@ -5,6 +5,7 @@ import type { ShardPool } from "./object-pool.ts";
 import { Pieces } from "./pieces.ts";
 import { repairShard } from "./repair.ts";
 import { Rows } from "./rows.ts";
+import { Sieve } from "./sieve.ts";
 import {
   AUX,
   AUX2,
@@ -91,6 +92,8 @@ export interface ShardParts {
   readonly budget: ShardBudget;
   readonly pools: (ShardPool | null)[];
   readonly byPage: boolean;
+  /** Whether entries go by SIEVE, not by LRU. */
+  readonly bySieve: boolean;
   readonly hooks: Hooks;
   /** Filled for hooks. */
   readonly victim: FoundEntry;
@@ -118,6 +121,8 @@ export class ShardBooks {
   protected readonly hooks: Hooks;
   protected readonly victim: FoundEntry;
   protected readonly byPage: boolean;
+  /** Null: the least recently used entry goes first. */
+  protected readonly sieve: Sieve | null;
   readonly #lock: ThreadLock | null;
   #broken = false;
 
@@ -135,6 +140,7 @@ export class ShardBooks {
     this.hooks = parts.hooks;
     this.victim = parts.victim;
     this.byPage = parts.byPage;
+    this.sieve = parts.bySieve ? new Sieve(this.rows) : null;
     this.#lock =
       seats === null
         ? null
@@ -197,6 +203,12 @@ export class ShardBooks {
     if ((this.expiries as Expiries).deadlineOf(row) > now) return row;
     this.removeRow(row, EXPIRED);
     return 0;
+  }
+
+  /** Notes that an entry was used. */
+  touch(row: number): void {
+    if (this.sieve === null) this.rows.touch(row);
+    else this.rows.visit(row);
   }
 
   /** Whether `(row, version)` is an entry now. */

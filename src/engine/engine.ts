@@ -208,7 +208,7 @@ export class Engine extends EngineUpkeep {
       shard.lookedUp(row !== 0);
       if (row !== 0) {
         shard.describe(row, this.found);
-        if (touch) shard.rows.touch(row);
+        if (touch) shard.touch(row);
         this.stage(shard, row);
       }
       shard.leave();

@@ -6,6 +6,7 @@ export type {
   EngineStats,
   EntryAttributes,
   EvictionOrder,
+  EvictionPolicy,
   FoundEntry,
   OnChange,
   OnEvict,

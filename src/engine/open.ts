@@ -85,6 +85,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
       budget: shape.budget,
       pools,
       byPage: shape.order === "page",
+      bySieve: shape.policy === "sieve",
       hooks,
       victim,
       seats,

@@ -2,7 +2,7 @@ import { integerOption, show, ZbudError } from "../base/index.ts";
 import { driverOf, type ZpoolOptions } from "../zpool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { headerWords, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
-import type { Companion, EngineOptions, EvictionOrder } from "./types.ts";
+import type { Companion, EngineOptions, EvictionOrder, EvictionPolicy } from "./types.ts";
 
 /** The longest value: what the lz4 codec takes. */
 const VALUE_BYTES_MAX = 2 ** 20;
@@ -23,6 +23,7 @@ export interface EngineShape {
   readonly shards: number;
   readonly shared: boolean;
   readonly order: EvictionOrder;
+  readonly policy: EvictionPolicy;
   readonly incompressible: "raw" | "reject";
   readonly sameFilled: boolean;
   readonly expiry: boolean;
@@ -78,6 +79,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
     shards,
     shared,
     order: choice("order", options.order ?? "access", ["access", "page"]),
+    policy: choice("policy", options.policy ?? "lru", ["lru", "sieve"]),
     incompressible: choice("incompressible", options.incompressible ?? "raw", ["raw", "reject"]),
     sameFilled: flag("sameFilled", options.sameFilled, true),
     expiry,

@@ -23,6 +23,7 @@ import {
   W_CLEAN,
   W_ENTRIES,
   W_FREE,
+  W_HAND,
   W_HIGH_WATER,
   W_PIECES,
   W_RAW,
@@ -89,6 +90,8 @@ export function repairShard(shard: ShardBooks, companion: Companion | null): voi
   }
   words[W_FREE] = 0;
   for (let row = high - 1; row > 0; row--) if (inUse[row] === 0) rows.release(row);
+  const hand = words[W_HAND];
+  if (hand <= 0 || hand >= high || (rows.stateOf(hand) & KIND_MASK) !== KIND_ENTRY) words[W_HAND] = 0;
   for (const [number, pool] of shard.pools.entries()) {
     pool?.pool.objects((handle: Handle) => {
       if (!named[number].has(handle)) pool.pool.free(handle);

@@ -11,7 +11,9 @@ import {
   ROW_SHIFT,
   type ShardLayout,
   STATE,
+  STATE_VISITED,
   W_FREE,
+  W_HAND,
   W_HIGH_WATER,
 } from "./table.ts";
 
@@ -78,6 +80,7 @@ export class Rows {
     let link = BUCKETS_AT + (hashOf(words[at + K0], words[at + K1]) & this.#bucketMask);
     while (words[link] !== row) link = this.at(words[link]) + HASH_NEXT;
     words[link] = words[at + HASH_NEXT];
+    if (words[W_HAND] === row) words[W_HAND] = words[at + LRU_PREV];
     this.unlinkLru(row);
   }
 
@@ -88,10 +91,17 @@ export class Rows {
     this.linkFirst(row);
   }
 
-  /** Moves an entry on the LRU to right behind another one. */
+  /** Notes that an entry was used, and leaves it where it is. */
+  visit(row: number): void {
+    const state = this.at(row) + STATE;
+    if ((this.words[state] & STATE_VISITED) === 0) this.words[state] |= STATE_VISITED;
+  }
+
+  /** Moves an entry on the LRU to right behind another one, whose turn is its turn. */
   moveBehind(row: number, other: number): void {
     this.unlinkLru(row);
     const words = this.words;
+    if (words[W_HAND] === other) words[W_HAND] = row;
     const at = this.at(row);
     const next = words[this.at(other) + LRU_NEXT];
     words[at + LRU_PREV] = other;

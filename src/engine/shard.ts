@@ -27,6 +27,7 @@ import {
   STATE_RAW,
   STATE_SAME_FILLED,
   STATE_SETTLED,
+  STATE_VISITED,
   STATE_WRITING,
   STORED,
   VERSION,
@@ -174,7 +175,7 @@ export class Shard extends ShardBooks {
     words[at + STORED] = draft.stored;
     words[at + VERSION] = version;
     // It is the same value: what the backing store has of it counts on.
-    const kept = words[from + STATE] & (STATE_EXPIRES | STATE_CLEAN);
+    const kept = words[from + STATE] & (STATE_EXPIRES | STATE_CLEAN | STATE_VISITED);
     if ((kept & STATE_EXPIRES) !== 0) (this.expiries as Expiries).setDeadline(row, this.victim.expiresAt);
     words[at + STATE] = draft.state | kept | (poolNumber << POOL_SHIFT) | KIND_ENTRY;
     this.rows.link(row, this.hashOfRow(row));
@@ -213,15 +214,14 @@ export class Shard extends ShardBooks {
   }
 
   /**
-   * Evicts the least recently used entry that may go. After some refusals only those are looked for that the
+   * Evicts the first entry, by the policy, that may go. After some refusals only those are looked for that the
    * backing store has already. One that is on its way there is asked about only if no other was refused: a hook
    * that writes at once calls off the write that is under way, though it may fail itself.
    */
   evictOne(): boolean {
     let refusals = 0;
     let passed = 0;
-    for (let row = this.rows.last(); row !== 0; ) {
-      const before = this.rows.before(row);
+    for (let row = this.#firstToGo(); row !== 0; row = this.#nextToGo(row)) {
       const state = this.rows.stateOf(row);
       if ((state & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) {
         passed++;
@@ -234,9 +234,16 @@ export class Shard extends ShardBooks {
       }
       const isLong = refusals >= REFUSALS_MAX || passed > WRITING_PASSED_MAX;
       if (isLong && this.words[W_CLEAN] === 0) break;
-      row = before;
     }
     return refusals === 0 && passed > 0 && this.#evictWriting();
+  }
+
+  #firstToGo(): number {
+    return this.sieve === null ? this.rows.last() : this.sieve.first();
+  }
+
+  #nextToGo(row: number): number {
+    return this.sieve === null ? this.rows.before(row) : this.sieve.next(row);
   }
 
   /** Asks about the least recently used entry that is on its way to the backing store. */

@@ -9,7 +9,8 @@ import { PLACES, SEATS_WORDS } from "../base/index.ts";
  *          │        │ counts   │ (doubles) │        │         │ (LRU) │       │   │          │           │
  *          └────────┴──────────┴───────────┴────────┴─────────┴───────┴───────┴───┴──────────┴───────────┘
  *
- * Rows are named by their number; 0 is none, and row 0 is the head of the LRU. A row is an entry, a further
+ * Rows are named by their number; 0 is none, and row 0 is the head of the LRU, which is in the order of use, or
+ * with the policy SIEVE in that of arrival. A row is an entry, a further
  * piece of an entry that takes several objects, or free:
  *
  *   word  0     1     2     3      4   5   6  7     8       9       10      11       12     13    14    15
@@ -27,6 +28,7 @@ import { PLACES, SEATS_WORDS } from "../base/index.ts";
  *   E3  every live object of the pools is named by exactly one row, in use; a same-filled or empty entry has none
  *   E4  the counts of the header are those of the rows
  *   E5  the expiries hold the entries with a deadline, as a binary heap by deadline
+ *   E6  the hand is 0 or an entry
  */
 export const MAGIC = 0x65676e65;
 export const LAYOUT_VERSION = 2;
@@ -50,6 +52,8 @@ export const W_CLEAN = 24;
 export const W_VERSION = 25;
 /** Entries in the heap of expiries. */
 export const W_EXPIRIES = 26;
+/** Of the policy SIEVE: the entry to look at next, or 0: the oldest. */
+export const W_HAND = 27;
 
 /** Counters: indices of doubles. The first are sums over the rows, the others only grow. */
 export const F_ORIGINAL_BYTES = 16;
@@ -109,7 +113,8 @@ export const STATE_CLEAN = 16;
 export const STATE_WRITING = 32;
 export const STATE_EXPIRES = 64;
 export const CODEC_SHIFT = 8;
-/** Bits 16 and 17 are for an eviction policy that counts accesses. */
+/** Used since the hand of the policy SIEVE passed by. */
+export const STATE_VISITED: number = 1 << 16;
 export const POOL_SHIFT = 18;
 export const POOL_MASK = 7;
 /** Looked at by recompression since it was put. */

@@ -27,13 +27,14 @@ import {
   W_ENTRIES,
   W_EXPIRIES,
   W_FREE,
+  W_HAND,
   W_HIGH_WATER,
   W_PIECES,
   W_RAW,
   W_SAME_FILLED,
 } from "./table.ts";
 
-/** Checks E1 to E5 of table.ts, the pools beneath, and the limit. Throws `ECORRUPT`. Expects the lock. */
+/** Checks E1 to E6 of table.ts, the pools beneath, and the limit. Throws `ECORRUPT`. Expects the lock. */
 export function verifyShard(shard: ShardBooks): void {
   const { rows, words, floats } = shard;
   const high = words[W_HIGH_WATER];
@@ -61,6 +62,9 @@ export function verifyShard(shard: ShardBooks): void {
     else sums.pieces += verifyPieces(shard, row, bytes, used, named);
   }
   assert(words[rows.at(0) + LRU_PREV] === previous, "the LRU's tail is not its last entry");
+  const hand = words[W_HAND];
+  const isEntry = hand > 0 && hand < high && (rows.stateOf(hand) & KIND_MASK) === KIND_ENTRY;
+  assert(hand === 0 || isEntry, `the hand is at row ${hand}, which is no entry`);
   verifyChains(shard, used);
   for (let row = words[W_FREE]; row !== 0; row = words[rows.at(row) + HASH_NEXT]) {
     assert(row > 0 && row < high && used[row] === 0, `free row ${row} is in use, or free twice`);

@@ -13,7 +13,17 @@ function bench(...args: string[]): { status: number | null; stdout: string; stde
 }
 
 suite("bench command", () => {
-  for (const name of ["allocator", "cache", "codec", "density", "estimate", "store", "threads", "viewer"]) {
+  for (const name of [
+    "allocator",
+    "cache",
+    "codec",
+    "density",
+    "estimate",
+    "policy",
+    "store",
+    "threads",
+    "viewer",
+  ]) {
     test(`${name}, small: every row has the common form, every checksum agrees`, () => {
       const { status, stdout, stderr } = bench(name, "--quick", "--json", "--seed", "7");
       assert.equal(status, 0, stderr);
@@ -37,7 +47,7 @@ suite("bench command", () => {
   const WRONG: [string[], RegExp][] = [
     [
       ["alocator"],
-      /no suite "alocator"; the suites are allocator, cache, codec, density, estimate, store, threads, viewer/,
+      /no suite "alocator"; the suites are allocator, cache, codec, density, estimate, policy, store, threads, viewer/,
     ],
     [["--seed", "x"], /--seed takes an integer .* not "x"/],
     [["--seed", "-1"], /--seed/],

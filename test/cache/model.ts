@@ -8,17 +8,25 @@ interface ModelEntry {
   tags: readonly string[];
 }
 
-/** The cache as a Map in order of use, by which its public methods are checked. Bounded by count. */
+/**
+ * The cache as a Map in order of use, or with the policy SIEVE in that of arrival, by which its public methods are
+ * checked. Bounded by count.
+ */
 export class CacheModel {
   readonly #max: number;
+  readonly #policy: "lru" | "sieve";
+  /** With SIEVE: what was used since the hand passed by, and the key at the hand; undefined: the oldest. */
+  readonly #visited: Set<string> = new Set();
+  #hand: string | undefined;
   /** The most recently used last. */
   readonly #entries: Map<string, ModelEntry> = new Map();
   /** What left, in order. */
   readonly removed: [string, RemovalReason][] = [];
   now = 0;
 
-  constructor(max: number) {
+  constructor(max: number, policy: "lru" | "sieve" = "lru") {
     this.#max = max;
+    this.#policy = policy;
   }
 
   get size(): number {
@@ -31,15 +39,16 @@ export class CacheModel {
     const existed = this.#entries.has(key);
     if (existed) this.#remove(key, "replaced");
     const there = ttl === 0 ? Number.POSITIVE_INFINITY : this.now + ttl + stale;
+    if (this.#entries.size === this.#max) this.#remove(this.#nextToGo(), "evicted");
     this.#entries.set(key, { value, freshUntil: there - stale, there, tags });
-    if (this.#entries.size > this.#max) this.#remove(this.#entries.keys().next().value as string, "evicted");
     return existed ? "replace" : "add";
   }
 
   get(key: string, allowStale = false): string | undefined {
     const value = this.peek(key, allowStale);
     const entry = this.#entries.get(key);
-    if (entry !== undefined) {
+    if (entry !== undefined && this.#policy === "sieve") this.#visited.add(key);
+    else if (entry !== undefined) {
       this.#entries.delete(key);
       this.#entries.set(key, entry);
     }
@@ -77,7 +86,7 @@ export class CacheModel {
     for (const key of [...this.#entries.keys()]) this.#remove(key, "cleared");
   }
 
-  /** Fresh keys, the most recently used first. */
+  /** Fresh keys, the most recently used first, or the last that came. */
   keys(): string[] {
     this.expire();
     const fresh = [...this.#entries].filter(([, { freshUntil }]) => this.now <= freshUntil);
@@ -89,7 +98,21 @@ export class CacheModel {
     for (const [key, { there }] of [...this.#entries]) if (this.now > there) this.#remove(key, "expired");
   }
 
+  #nextToGo(): string {
+    const keys = [...this.#entries.keys()];
+    if (this.#policy === "lru") return keys[0];
+    let at = Math.max(0, keys.indexOf(this.#hand ?? keys[0]));
+    while (this.#visited.delete(keys[at])) at = (at + 1) % keys.length;
+    this.#hand = keys[at];
+    return keys[at];
+  }
+
   #remove(key: string, reason: RemovalReason): void {
+    if (key === this.#hand) {
+      const keys = [...this.#entries.keys()];
+      this.#hand = keys[keys.indexOf(key) + 1];
+    }
+    this.#visited.delete(key);
     this.#entries.delete(key);
     this.removed.push([key, reason]);
   }

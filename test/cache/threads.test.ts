@@ -56,44 +56,51 @@ suite("threads that share a cache", () => {
     });
   }
 
-  test("threads that are killed at any moment harm nobody", async () => {
-    const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 300, tags: true, shards: 2 });
-    const prng = new Prng(9);
-    const control = new Int32Array(new SharedArrayBuffer(16));
-    for (let round = 0; round < 12; round++) {
-      Atomics.store(control, 0, 0);
-      const workers = [1, 2].map((thread) => {
-        return start(cache, {
-          thread,
-          seed: round * 10 + thread,
-          operations: 0,
-          keys: 500,
-          control,
-          threads: 2,
-        });
+  for (const [policy, rounds] of [["lru", 12] as const, ["sieve", 6] as const])
+    test(`threads that are killed at any moment harm nobody, ${policy}`, async () => {
+      const cache = new CompressedCache<string>({
+        maxBytes: "4MiB",
+        max: 300,
+        tags: true,
+        shards: 2,
+        policy,
       });
-      const wanted = Atomics.load(control, 2) + prng.below(2000);
-      while (Atomics.load(control, 2) <= wanted) await sleep(1);
-      await Promise.all(
-        workers.map(async (worker) => {
-          const { threadId } = worker;
-          await worker.terminate();
-          cache.threadGone(threadId);
-        }),
-      );
-      checkBooks(cache as CompressedCache<unknown>);
-      for (const key of cache.keys()) {
-        const value = cache.peek(key);
-        assert.ok(value !== undefined, `key ${String(key)} is listed and not there`);
-        numberIn(key as number, value);
+      const prng = new Prng(9);
+      const control = new Int32Array(new SharedArrayBuffer(16));
+      for (let round = 0; round < rounds; round++) {
+        Atomics.store(control, 0, 0);
+        const workers = [1, 2].map((thread) => {
+          return start(cache, {
+            thread,
+            seed: round * 10 + thread,
+            operations: 0,
+            keys: 500,
+            control,
+            threads: 2,
+          });
+        });
+        const wanted = Atomics.load(control, 2) + prng.below(2000);
+        while (Atomics.load(control, 2) <= wanted) await sleep(1);
+        await Promise.all(
+          workers.map(async (worker) => {
+            const { threadId } = worker;
+            await worker.terminate();
+            cache.threadGone(threadId);
+          }),
+        );
+        checkBooks(cache as CompressedCache<unknown>);
+        for (const key of cache.keys()) {
+          const value = cache.peek(key);
+          assert.ok(value !== undefined, `key ${String(key)} is listed and not there`);
+          numberIn(key as number, value);
+        }
+        assert.equal(cache.set(7, selfSaying(7, round)) === "E2BIG", false);
+        assert.equal(cache.get(7), selfSaying(7, round));
       }
-      assert.equal(cache.set(7, selfSaying(7, round)) === "E2BIG", false);
-      assert.equal(cache.get(7), selfSaying(7, round));
-    }
-    cache.clear();
-    assert.equal(cache.stats().storedBytes, 0);
-    cache.close();
-  });
+      cache.clear();
+      assert.equal(cache.stats().storedBytes, 0);
+      cache.close();
+    });
 
   test("counts and deletions are everybody's", async () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB", tags: true });

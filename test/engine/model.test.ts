@@ -34,6 +34,17 @@ suite("the engine against a Map", () => {
       runModel({ ...base, seed: 4, names: 200, prefixBytes: 20, engine });
     });
   }
+  for (const [seed, policy] of [
+    [7, {}],
+    [8, { shards: 4, shared: CAN_SHARE, maxBytes: 1_200_000 }],
+    [9, { shared: false, entriesMax: 40 }],
+  ] as const) {
+    test(`by SIEVE, ${JSON.stringify(policy)}`, () => {
+      const engine = { ...small, expiry: true, policy: "sieve" as const, ...policy };
+      const { hits, evicted } = runModel({ ...base, seed, names: 100, engine });
+      assert.ok(hits > 200 && evicted > 50, `${hits} hits, ${evicted} evicted`);
+    });
+  }
   test("incompressible values refused, few entries", () => {
     runModel({ ...base, seed: 5, engine: { ...small, incompressible: "reject", entriesMax: 10 } });
   });

@@ -23,6 +23,7 @@ const WHERE: Where = {
   "src/engine/shard.ts": all("verify", "trim", "usePool", "isIdle", "forgetWriting", "mayEvict", "unsettled"),
   "src/engine/books.ts": all("enter", "leave", "abandon", "repair", "isCurrent", "describe", "describeWhole"),
   "src/engine/rows.ts": all("format", "at", "find", "last", "before", "stateOf"),
+  "src/engine/sieve.ts": all(),
   "src/engine/pieces.ts": all("handleOf", "poolOf", "read", "startsWith"),
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
@@ -146,6 +147,23 @@ describe("an engine's operation that is cut off anywhere", () => {
     ["due entries go first", full, ({ put }) => [28, 35, 42].map((id) => put(id, 1, 110))],
     ["by page", { ...full, order: "page" }, ({ put }) => [28, 35, 42].map((id) => put(id, 1))],
     ["few entries", { entriesMax: 10 }, ({ put }) => put(5, 1)],
+    [
+      "by SIEVE, a lookup before",
+      { ...full, policy: "sieve" },
+      ({ engine, put, nameOf }) => {
+        for (const id of [10, 11, 16, 22]) engine.lookup(...nameOf(id), 0, true);
+        for (const id of [28, 35, 42]) put(id, 1);
+        engine.remove(...nameOf(NAMES));
+      },
+    ],
+    [
+      "by SIEVE, what may not go, stays",
+      { ...full, policy: "sieve" },
+      ({ engine, put }) => {
+        engine.setHooks({ onEvict: ({ k0 }) => k0 % 2 === 0 });
+        for (const id of [28, 35, 42]) put(id, 1);
+      },
+    ],
     [
       "what may not go, stays",
       full,
