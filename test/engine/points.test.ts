@@ -165,6 +165,29 @@ describe("an engine's operation that is cut off anywhere", () => {
       },
     ],
     [
+      "by SIEVE, recompression with the hand somewhere",
+      { ...full, policy: "sieve" },
+      ({ engine, put }) => {
+        put(28, 1);
+        engine.recompress(engine.addCodec(strong()), 30);
+      },
+    ],
+    [
+      "hooks are told of changes and of what goes, and asked about copies",
+      { ...full, onChange: () => {}, onRemoved: () => {}, hasCopy: ({ k0 }) => k0 % 2 === 0 },
+      ({ engine, put }) => {
+        const taken: [number, number][] = [];
+        engine.startWriteback(
+          0,
+          8,
+          ({ row, version }) => taken.push([row, version]),
+          () => {},
+        );
+        for (const [row, version] of taken) engine.endWriteback(0, row, version, "clean");
+        for (const id of [28, 35, 42]) put(id, 1);
+      },
+    ],
+    [
       "what may not go, stays",
       full,
       ({ engine, put }) => {
@@ -260,7 +283,7 @@ describe("an engine's operation that is cut off anywhere", () => {
       for (const id of idsOf(rehearsal)) before.add(id);
       const trail = run(() => work(rehearsal), 0);
       // What the whole operation keeps, a part of it keeps; but for values that it was to replace.
-      const versions = name.includes("lookup") || name === "recompression";
+      const versions = name.includes("lookup") || name.includes("recompression");
       const keptIds = new Set(idsOf(rehearsal).filter((id) => before.has(id) && (versions || !touched(id))));
       assert.ok(trail.length > 0);
       for (const time of timesOf(trail, 200)) {
