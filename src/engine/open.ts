@@ -213,7 +213,9 @@ function openPool(
 ): ShardPool {
   const onEvict = (handle: Handle): boolean => shard.evictObject(number, handle);
   if (shared !== undefined) return ShardPool.attach(type, shared, onEvict);
-  return ShardPool.create(type, poolOptions(shape.poolPageSize, shape.maxPages, shape.shared), onEvict);
+  const { poolPageSize, maxPages, maxObjects } = shape;
+  const options = poolOptions(type, poolPageSize, maxPages, maxObjects, shape.shared);
+  return ShardPool.create(type, options, onEvict);
 }
 
 /** What has the locks and the threads; in memory where locks are fast, if the platform has it. */

@@ -12,6 +12,13 @@ const SHARD_BYTES_MIN = 2 ** 22;
 export const ROWS_MAX: number = 2 ** 26;
 /** A shard has at least this many pages. */
 const PAGES_MIN = 8;
+/**
+ * Objects that pools have metadata for, by reserved rows: there are twice as many entries if they are a third as
+ * long as was said.
+ */
+const OBJECTS_PER_ROW = 2;
+/** More objects no pool has. */
+const OBJECTS_MAX = 2 ** 25;
 
 /** What follows from the options, and what other threads must know: plain data. */
 export interface EngineShape {
@@ -32,6 +39,8 @@ export interface EngineShape {
   readonly entryBytesMax: number;
   /** Pages of each shard's pools, at most. */
   readonly maxPages: number;
+  /** Objects that each of them has metadata for, if its driver asks. */
+  readonly maxObjects: number;
 }
 
 /** @throws {ZbudError} `EINVAL` naming a bad option; `ENOENT` for an unknown driver. */
@@ -57,7 +66,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
   const entriesMax = integerOption("entriesMax", options.entriesMax ?? ROWS_MAX, 1, ROWS_MAX);
   const { companion = null } = options;
   const bytes = Math.floor((maxBytes - 4 * headerWords(shards, shared)) / shards);
-  const { layout, budget, maxPages } = divide({
+  const { layout, budget, maxPages, maxObjects } = divide({
     bytes,
     drivers,
     poolPageSize,
@@ -86,6 +95,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
     layout,
     budget,
     maxPages,
+    maxObjects,
     entryBytesMax: Math.floor((maxPages * poolPageSize) / 4),
   };
 }
@@ -116,6 +126,7 @@ function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry
   layout: ShardLayout;
   budget: ShardBudget;
   maxPages: number;
+  maxObjects: number;
 } {
   const companionEach = companion === null ? 0 : companion.words(1001) - companion.words(1);
   const rowBytes = rowBytesOf(expiry, Math.ceil(Math.max(0, companionEach) / 1000));
@@ -126,9 +137,12 @@ function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry
   const layout = layoutOf(rowsMax, bucketCount, expiry, companionWords);
   let fixedBytes = layout.rowsAt * 4 + rowBytes + 8 + (companion === null ? 0 : 4 * companion.words(1));
   let pageBytes = 0;
+  const maxObjects = Math.min(rowsMax, OBJECTS_PER_ROW * rowsReserved);
   for (const type of drivers) {
     const pagesAbout = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
-    const footprint = driverOf(type).footprint(poolOptions(poolPageSize, pagesAbout, false));
+    const footprint = driverOf(type).footprint(
+      poolOptions(type, poolPageSize, pagesAbout, maxObjects, false),
+    );
     fixedBytes += footprint.fixedBytes;
     pageBytes += footprint.pageBytes;
   }
@@ -141,12 +155,30 @@ function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry
     );
   }
   const pageCost = pageBytes / poolPageSize;
-  return { layout, budget: { bytes, fixedBytes, rowBytes, pageCost, rowsReserved, entriesMax }, maxPages };
+  return {
+    layout,
+    budget: { bytes, fixedBytes, rowBytes, pageCost, rowsReserved, entriesMax },
+    maxPages,
+    maxObjects,
+  };
 }
 
 /** Options of one shard's pool. The engine's lock is the pool's. */
-export function poolOptions(pageSize: number, maxPages: number, shared: boolean): ZpoolOptions {
-  return shared ? { pageSize, maxPages, shared, lock: "caller" } : { pageSize, maxPages };
+export function poolOptions(
+  type: string,
+  pageSize: number,
+  maxPages: number,
+  maxObjects: number,
+  shared: boolean,
+): ZpoolOptions {
+  const options: ZpoolOptions = shared
+    ? { pageSize, maxPages, shared, lock: "caller" }
+    : { pageSize, maxPages };
+  // No object takes less than a 64th of a page.
+  if (driverOf(type).takesMaxObjects) options.maxObjects = Math.min(maxObjects, 64 * maxPages);
+  // At least as many as a shard has rows, and each object has one of these.
+  if (driverOf(type).boundsObjects) options.maxObjects = Math.min(2 * maxObjects, OBJECTS_MAX);
+  return options;
 }
 
 function flag(name: string, value: unknown, preset: boolean): boolean {

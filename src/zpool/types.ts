@@ -212,6 +212,9 @@ export interface ZpoolOptions {
    * lock of its own around every call, and calls `recover()` when it took that lock from a dead thread.
    */
   lock?: "own" | "caller";
+  /** About how many objects there will be, for drivers that say {@link ZpoolDriver.takesMaxObjects} or
+   * {@link ZpoolDriver.boundsObjects}. */
+  maxObjects?: number | undefined;
 }
 
 /** What a driver can be given instead of its own, by tests. */
@@ -226,6 +229,10 @@ export interface ZpoolDriver {
   readonly type: string;
   /** Whether pools of this driver can reclaim. A pool without an evict handler cannot in any case. */
   readonly canReclaim: boolean;
+  /** Whether `maxObjects` makes its metadata smaller, without refusing objects beyond that which pages take. */
+  readonly takesMaxObjects?: boolean;
+  /** Whether `maxObjects` makes its metadata smaller, and is the most objects that it takes. */
+  readonly boundsObjects?: boolean;
   /**
    * Makes the memory of one pool.
    *

@@ -7,7 +7,7 @@ import { runModel } from "./model.ts";
 
 suite("the engine against a Map", () => {
   const base = { seed: 1, steps: 4000, names: 80, bytesMax: 6000 };
-  const small = { maxBytes: 300_000, averageBytes: 1000 };
+  const small = { maxBytes: 260_000, averageBytes: 1000 };
   for (const driver of zpoolTypes()) {
     test(`${driver}: at its limit`, () => {
       const { hits, evicted } = runModel({ ...base, engine: { ...small, driver } });
@@ -15,7 +15,7 @@ suite("the engine against a Map", () => {
     });
     test(`${driver}: by page`, () => {
       // Whole pages make room at once, so fewer evictions are needed than in order of access: less memory.
-      const engine = { ...small, maxBytes: 200_000, driver, order: "page" } as const;
+      const engine = { ...small, maxBytes: 170_000, driver, order: "page" } as const;
       const { evicted } = runModel({ ...base, seed: 2, engine });
       assert.ok(evicted > 50, `${evicted} evicted`);
     });

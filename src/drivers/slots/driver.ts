@@ -9,6 +9,7 @@ import { SlotsPool } from "./slots-pool.ts";
 export const slotsDriver: ZpoolDriver = {
   type: "slots",
   canReclaim: true,
+  takesMaxObjects: true,
   create(
     options: ZpoolOptions,
     onEvict: ((handle: Handle) => boolean) | null,

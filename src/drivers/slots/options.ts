@@ -16,7 +16,7 @@ export interface SlotsPoolOptions {
    * How many objects the pool is to have metadata for, all told; default: as many as its pages have slots. With
    * more, pages that already have 6 objects may take no more although they have room.
    */
-  maxObjects?: number;
+  maxObjects?: number | undefined;
   /** Whether the pool lies in memory that other threads can reach; default false. */
   shared?: boolean;
   /** Who keeps threads apart in a shared pool: the pool (`"own"`, the default), or a lock of its `"caller"`. */

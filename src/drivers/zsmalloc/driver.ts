@@ -10,6 +10,7 @@ import { ZsmallocPool } from "./zsmalloc-pool.ts";
 export const zsmallocDriver: ZpoolDriver = {
   type: "zsmalloc",
   canReclaim: true,
+  boundsObjects: true,
   create(
     options: ZpoolOptions,
     onEvict: ((handle: Handle) => boolean) | null,
