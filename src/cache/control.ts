@@ -46,14 +46,17 @@ export interface ControlShape {
   readonly dictionaryBytesMax: number;
 }
 
-/** Shapes by the size of the cache: about 1/64 of it, at most 1.1 MiB. */
+/**
+ * Shapes by the size of the cache: about 1/85 of it, at most 320 KiB. More samples make values smaller by some
+ * hundredths, but learning from them takes so much longer that more values are stored without a dictionary.
+ */
 export function controlShape(maxBytes: number, learns: boolean, dictionaryBytes: number): ControlShape {
   if (!learns) return { sampleCountMax: 0, sampleBytesMax: 0, dictionaryBytesMax: align(dictionaryBytes) };
-  const sampleBytesMax = Math.min(2 ** 20, Math.max(2 ** 16, align(Math.floor(maxBytes / 96))));
+  const sampleBytesMax = Math.min(2 ** 18, Math.max(2 ** 16, align(Math.floor(maxBytes / 96))));
   return {
     sampleCountMax: 2048,
     sampleBytesMax,
-    dictionaryBytesMax: Math.min(2 ** 15, Math.max(2 ** 12, align(Math.floor(sampleBytesMax / 16)))),
+    dictionaryBytesMax: Math.min(2 ** 15, Math.max(2 ** 12, align(Math.floor(sampleBytesMax / 8)))),
   };
 }
 

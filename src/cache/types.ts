@@ -136,7 +136,7 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    * The allocator: `"slots"` (the default), `"zbud"` or `"zsmalloc"`. docs/which-cache.md has what each holds.
    */
   driver?: string;
-  /** Bytes of a page of the allocator; longer values are split. Default 4096. */
+  /** Bytes of a page of the allocator; longer values are split. Default 2048 for `"slots"`, 4096 for others. */
   pageSize?: number;
   /**
    * What small similar values have in common. `"auto"`, the default, learns it from the first sets and uses it
