@@ -7,6 +7,7 @@ export { fillWith, isFilled, wordAt } from "./filled.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
 export { integerOption } from "./options.ts";
+export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";
 export { canShare, isSharedBuffer, sharedBuffer } from "./shared-buffer.ts";
 export { memoryBytes, type Size, sizeOption } from "./size.ts";

@@ -65,7 +65,8 @@ export interface Cache<V> {
    *
    * @returns what became of it; see {@link SetResult}. After a refusal no older value of the key is left.
    * @throws {ZbudError} `EINVAL` for a time that is no number from 0 to 2^53, or tags without the option.
-   *   What the serializer throws comes through; the old value is then still there.
+   *   What the serializer throws comes through; the old value is then still there. `ENOMEM` if the system has no
+   *   memory for what this thread needs on the way; the old value may be gone then.
    */
   set(key: CacheKey, value: V | undefined, options?: SetOptions): SetResult;
   /**

@@ -1,4 +1,4 @@
-import { ZbudError } from "../base/index.ts";
+import { sharedBuffer, ZbudError } from "../base/index.ts";
 
 /**
  * The memory beside the engine that all threads of a cache share.
@@ -67,6 +67,16 @@ function align(bytes: number): number {
 export function controlBytes(shape: ControlShape): number {
   const words = STAMPS + STAMP_COUNT + 2 * shape.sampleCountMax;
   return words * 4 + shape.sampleBytesMax + shape.dictionaryBytesMax;
+}
+
+/** @throws {ZbudError} `ENOMEM` if the system has none; `ENOTSUP` where there is nothing to share. */
+export function controlMemory(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer {
+  try {
+    return shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes);
+  } catch (cause) {
+    if (cause instanceof ZbudError) throw cause;
+    throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes of maxBytes; lower maxBytes`, { cause });
+  }
 }
 
 /** One thread's view of the memory that the threads of a cache share beside the engine. */

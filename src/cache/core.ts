@@ -1,6 +1,6 @@
 import "../drivers/index.ts";
 import type { Backing } from "../backing/index.ts";
-import { canShare, sharedBuffer, show, ZbudError } from "../base/index.ts";
+import { canShare, ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import {
   Engine,
@@ -9,7 +9,7 @@ import {
   type PutResult,
   type SharedEngine,
 } from "../engine/index.ts";
-import { Control, type ControlShape, Counter, controlBytes, controlShape } from "./control.ts";
+import { Control, type ControlShape, Counter, controlBytes, controlMemory, controlShape } from "./control.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { codecWith } from "./learn.ts";
 import { Learner } from "./learner.ts";
@@ -18,6 +18,7 @@ import {
   codecOf,
   DICTIONARY_SLOT,
   engineOptions,
+  givenDictionary,
   readSettings,
   type SharedParts,
   VALUE_BYTES_MAX,
@@ -109,7 +110,7 @@ export class CacheCore<V> {
     this.attributes = {
       prefix: this.key.bytes,
       prefixLength: 0,
-      head: new Uint8Array(TAGS_MAX * TAG_BYTES),
+      head: ownBytes(TAGS_MAX * TAG_BYTES),
       headLength: 0,
       expiresAt: 0,
       aux: 0,
@@ -134,8 +135,8 @@ export class CacheCore<V> {
     const given = givenDictionary(dictionary, settings);
     const shape = controlShape(settings.maxBytes, learns, given?.length ?? 0);
     const bytes = controlBytes(shape);
-    const chosen = engineOptions(options);
-    const control = new Control(shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes), shape);
+    const chosen = engineOptions(options, settings.maxBytes);
+    const control = new Control(controlMemory(bytes, shared), shape);
     const core = new CacheCore(settings, control, options, parts, (hooks) => {
       return new Engine({ ...chosen, ...hooks, maxBytes: settings.maxBytes - bytes });
     });
@@ -187,7 +188,7 @@ export class CacheCore<V> {
   value(): V {
     const { length, aux: kind } = this.engine.found;
     if (keepsBytes(kind)) {
-      const own = new Uint8Array(length);
+      const own = ownBytes(length);
       if (length > 0) this.engine.decode(own);
       return this.values.decode(own, kind);
     }
@@ -223,7 +224,7 @@ export class CacheCore<V> {
   borrow(length: number): Uint8Array {
     let scratch = this.#scratches[this.#depth];
     if (scratch === undefined || scratch.length < length) {
-      scratch = new Uint8Array(Math.max(4096, 2 ** Math.ceil(Math.log2(length + 1))));
+      scratch = ownBytes(Math.max(4096, 2 ** Math.ceil(Math.log2(length + 1))));
       this.#scratches[this.#depth] = scratch;
     }
     this.#depth++;
@@ -405,8 +406,14 @@ export class CacheCore<V> {
   /** If there is a dictionary by now, new values get it. */
   #useDictionary(): void {
     if (!this.learner.becameReady()) return;
-    // The engine asks for it by `resolveCodec`, if it did not already to read what another thread wrote.
-    this.engine.useCodec(DICTIONARY_SLOT);
+    try {
+      // The engine asks for it by `resolveCodec`, if it did not already to read what another thread wrote.
+      this.engine.useCodec(DICTIONARY_SLOT);
+    } catch (error) {
+      if (!(error instanceof ZbudError) || error.code !== "ENOMEM") throw error;
+      // Its codec needs memory of its own. Until there is some, values are kept without it.
+      this.learner.postpone();
+    }
   }
 
   #dictionaryCodec(): Codec | null {
@@ -431,7 +438,7 @@ export function freshUntil(expiresAt: number, stale: number): number {
  * @throws {ZbudError} `EBADMSG` if they are not what the codec made.
  */
 export function decodeStored(entry: StoredEntry, codec: Codec | null): Uint8Array {
-  const value = new Uint8Array(entry.length);
+  const value = ownBytes(entry.length);
   if (entry.sameFilled) {
     const words = new Uint8Array(Int32Array.of(entry.fill0, entry.fill1).buffer);
     for (let i = 0; i < value.length; i++) value[i] = words[i % 8];
@@ -446,23 +453,6 @@ export function decodeStored(entry: StoredEntry, codec: Codec | null): Uint8Arra
     throw new ZbudError("EBADMSG", `an entry is shorter than the ${value.length} bytes that it had`);
   }
   return value;
-}
-
-function givenDictionary(dictionary: unknown, settings: CacheSettings): Uint8Array | null {
-  if (dictionary === "auto" || dictionary === "none") return null;
-  if (!(dictionary instanceof Uint8Array) || dictionary.length === 0) {
-    throw new ZbudError("EINVAL", `dictionary must be "auto", "none" or bytes, not ${show(dictionary)}`);
-  }
-  if (settings.codec !== "lz4" && settings.codec !== "zstd") {
-    throw new ZbudError("EINVAL", `codec ${show(settings.codec)} takes no dictionary; use "lz4" or "zstd"`);
-  }
-  if (dictionary.length > settings.maxBytes / 8) {
-    throw new ZbudError(
-      "EINVAL",
-      `a dictionary of ${dictionary.length} bytes is too long for a cache of ${settings.maxBytes}`,
-    );
-  }
-  return dictionary;
 }
 
 function removalsOf(listener: unknown): Removals | null {

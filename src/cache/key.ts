@@ -1,4 +1,4 @@
-import { show, ZbudError } from "../base/index.ts";
+import { ownBytes, show, ZbudError } from "../base/index.ts";
 import type { CacheKey } from "./types.ts";
 
 /**
@@ -35,9 +35,8 @@ export class EncodedKey {
   readonly #hash: KeyHash;
 
   constructor(hash: KeyHash = hashKey) {
-    const buffer = new ArrayBuffer(KEY_BYTES_MAX + 8);
-    this.bytes = new Uint8Array(buffer);
-    this.#words = new Int32Array(buffer);
+    this.bytes = ownBytes(KEY_BYTES_MAX + 8);
+    this.#words = new Int32Array(this.bytes.buffer);
     this.#hash = hash;
   }
 

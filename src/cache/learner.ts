@@ -76,6 +76,11 @@ export class Learner {
     return this.#state === DictionaryState.ready;
   }
 
+  /** It could not be taken into use yet: it {@link becameReady} anew. */
+  postpone(): void {
+    this.#state = DictionaryState.training;
+  }
+
   /** Takes a value that is being set as a sample, if one is wanted. */
   offer(bytes: Uint8Array, length: number): void {
     if (this.#state !== DictionaryState.collecting) return;

@@ -18,6 +18,9 @@ const AVERAGE_BYTES = 384;
 const DRIVER = "slots";
 /** Slots of 32 bytes: with those of 64, what rounding costs an entry of 0.5 KB is a quarter of what it takes. */
 const PAGE_SIZE = 2048;
+/** A pool of that driver has no more pages, and no larger ones. */
+const PAGES_MAX = 2 ** 20;
+const PAGE_SIZE_MAX = 2 ** 20;
 /** The longest value. */
 export const VALUE_BYTES_MAX: number = 2 ** 20;
 /** A window of staleness is kept in 31 bits. */
@@ -69,14 +72,17 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
 }
 
 /** The part of the options that the engine takes as it is; what is absent stays absent. */
-export function engineOptions<V>(options: CompressedCacheOptions<V>): Partial<EngineOptions> {
+export function engineOptions<V>(
+  options: CompressedCacheOptions<V>,
+  maxBytes: number,
+): Partial<EngineOptions> {
   const {
     max,
     averageBytes = AVERAGE_BYTES,
     driver = DRIVER,
-    pageSize = driver === DRIVER ? PAGE_SIZE : undefined,
     policy = "lru",
     shards = 1,
+    pageSize = driver === DRIVER ? pageSizeFor(maxBytes / shards) : undefined,
     shared = canShare(),
   } = options;
   flag("shared", shared);
@@ -94,6 +100,13 @@ export function engineOptions<V>(options: CompressedCacheOptions<V>): Partial<En
   return chosen;
 }
 
+/** The preset, or as much larger as a shard of so many bytes must have it. */
+function pageSizeFor(bytes: number): number {
+  let pageSize = PAGE_SIZE;
+  while (bytes > pageSize * PAGES_MAX && pageSize < PAGE_SIZE_MAX) pageSize *= 2;
+  return pageSize;
+}
+
 /**
  * The codec of a thread.
  *
@@ -107,6 +120,28 @@ export function codecOf<V>(settings: CacheSettings, options: Pick<CacheThreadOpt
     "EINVAL",
     "this cache was made with a codec of its own: give attach() the same function",
   );
+}
+
+/**
+ * The bytes of a dictionary that was given.
+ *
+ * @throws {ZbudError} `EINVAL` for what is none, or is too long, or if the codec takes none.
+ */
+export function givenDictionary(dictionary: unknown, settings: CacheSettings): Uint8Array | null {
+  if (dictionary === "auto" || dictionary === "none") return null;
+  if (!(dictionary instanceof Uint8Array) || dictionary.length === 0) {
+    throw new ZbudError("EINVAL", `dictionary must be "auto", "none" or bytes, not ${show(dictionary)}`);
+  }
+  if (settings.codec !== "lz4" && settings.codec !== "zstd") {
+    throw new ZbudError("EINVAL", `codec ${show(settings.codec)} takes no dictionary; use "lz4" or "zstd"`);
+  }
+  if (dictionary.length > settings.maxBytes / 8) {
+    throw new ZbudError(
+      "EINVAL",
+      `a dictionary of ${dictionary.length} bytes is too long for a cache of ${settings.maxBytes}`,
+    );
+  }
+  return dictionary;
 }
 
 /** What `share()` gave, checked. */

@@ -1,4 +1,4 @@
-import { show, ZbudError } from "../base/index.ts";
+import { ownWords, show, ZbudError } from "../base/index.ts";
 import type { Companion, FoundEntry } from "../engine/index.ts";
 import { EncodedKey } from "./key.ts";
 
@@ -232,7 +232,7 @@ function findTag(bytes: Uint8Array, start: number, end: number, low: number, hig
 
 function add(list: RowList, row: number, version: number): void {
   if (list.count * 2 === list.words.length) {
-    const longer = new Int32Array(Math.max(256, list.words.length * 2));
+    const longer = ownWords(Math.max(256, list.words.length * 2));
     longer.set(list.words);
     list.words = longer;
   }

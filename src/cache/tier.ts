@@ -1,5 +1,5 @@
 import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
-import { ZbudError } from "../base/index.ts";
+import { ownBytes, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry } from "../engine/index.ts";
 import { Counter } from "./control.ts";
@@ -149,7 +149,7 @@ export class Tier<V> {
 
   #recordOf(entry: FoundEntry): BackingRecord {
     const rest = entry.headLength + entry.storedLength;
-    const bytes = new Uint8Array(ENTRY_HEADER_BYTES + entry.prefixLength + rest);
+    const bytes = ownBytes(ENTRY_HEADER_BYTES + entry.prefixLength + rest);
     writeEntry(entry, new DataView(bytes.buffer), 0);
     const prefix = bytes.slice(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + entry.prefixLength);
     bytes.copyWithin(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + entry.prefixLength);
@@ -228,7 +228,7 @@ function nameOf(key: EncodedKey): BackingKey {
 /** The entry in a record: its prefix is the record's name. */
 function entryOf(record: BackingRecord): StoredEntry {
   const { prefix } = record.key;
-  const bytes = new Uint8Array(record.bytes.length + prefix.length);
+  const bytes = ownBytes(record.bytes.length + prefix.length);
   bytes.set(record.bytes.subarray(0, ENTRY_HEADER_BYTES));
   bytes.set(prefix, ENTRY_HEADER_BYTES);
   bytes.set(record.bytes.subarray(ENTRY_HEADER_BYTES), ENTRY_HEADER_BYTES + prefix.length);

@@ -136,7 +136,10 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    * The allocator: `"slots"` (the default), `"zbud"` or `"zsmalloc"`. docs/which-cache.md has what each holds.
    */
   driver?: string;
-  /** Bytes of a page of the allocator; longer values are split. Default 2048 for `"slots"`, 4096 for others. */
+  /**
+   * Bytes of a page of the allocator; longer values are split. Default for `"slots"` 2048, and
+   * larger from 2 GiB a shard on, of which each has a million at most; for others 4096.
+   */
   pageSize?: number;
   /**
    * What small similar values have in common. `"auto"`, the default, learns it from the first sets and uses it
@@ -162,7 +165,10 @@ export interface CacheStats {
   originalBytes: number;
   /** Bytes of keys and compressed values. */
   storedBytes: number;
-  /** Bytes of the memory that was touched so far, as the system counts them. */
+  /**
+   * The most of `bytesReserved` that can be resident by now. What does not grow with the entries counts in full from
+   * the start (docs/which-cache.md says what that is), rows and pages from their first use on; it never falls.
+   */
   bytesUsed: number;
   bytesReserved: number;
   hits: number;

@@ -1,4 +1,4 @@
-import { builtin, checkBytes, show, ZbudError } from "../base/index.ts";
+import { builtin, checkBytes, ownBytes, show, ZbudError } from "../base/index.ts";
 import type { Serializer, SerializerOption } from "./types.ts";
 
 /** What the bytes of an entry are; kept with it. */
@@ -110,7 +110,7 @@ export class ValueCodec<V> {
       if (written > this.#bytesMax) return false;
       // A unit takes 3 bytes at most. What is too long by then is so whatever follows.
       const room = Math.min(text.length * 3, this.#bytesMax + 4);
-      this.#scratch = new Uint8Array(Math.max(room, 1024));
+      this.#scratch = ownBytes(Math.max(room, 1024));
       ({ read, written } = encoder.encodeInto(text, this.#scratch));
     }
     if (written !== read && !text.isWellFormed()) return this.#take(encodeUnits(text), ValueKind.units);
@@ -127,7 +127,7 @@ export function keepsBytes(kind: number): boolean {
 }
 
 function encodeUnits(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length * 2);
+  const bytes = ownBytes(text.length * 2);
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < text.length; i++) view.setUint16(2 * i, text.charCodeAt(i), true);
   return bytes;

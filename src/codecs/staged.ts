@@ -1,3 +1,4 @@
+import { ownBytes } from "../base/index.ts";
 import { Lz4 } from "./lz4/lz4.ts";
 import type { Codec, StagedCodec } from "./types.ts";
 
@@ -11,7 +12,7 @@ const KEPT_BYTES_MAX = 8192;
 
 class Staged implements StagedCodec {
   readonly codec: Codec;
-  stage: Uint8Array = new Uint8Array(8192);
+  stage: Uint8Array = ownBytes(8192);
   readonly stageAt: number = 0;
   #views: (Uint8Array | undefined)[] = [];
 
@@ -21,7 +22,7 @@ class Staged implements StagedCodec {
 
   reserve(bytes: number): boolean {
     if (bytes > this.stage.length) {
-      this.stage = new Uint8Array(2 ** Math.ceil(Math.log2(bytes)));
+      this.stage = ownBytes(2 ** Math.ceil(Math.log2(bytes)));
       this.#views = [];
     }
     return true;

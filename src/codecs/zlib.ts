@@ -1,4 +1,4 @@
-import { builtin, ZbudError } from "../base/index.ts";
+import { builtin, ownBytes, ZbudError } from "../base/index.ts";
 
 type Zlib = typeof import("node:zlib");
 
@@ -22,7 +22,7 @@ export function nodeZlib(codec: string): Zlib {
  */
 export function unshared(source: Uint8Array): Uint8Array {
   if (source.buffer instanceof ArrayBuffer) return source;
-  if (scratch.length < source.length) scratch = new Uint8Array(source.length);
+  if (scratch.length < source.length) scratch = ownBytes(source.length);
   scratch.set(source);
   return scratch.subarray(0, source.length);
 }

@@ -1,4 +1,4 @@
-import { type Handle, type Seats, ThreadLock } from "../base/index.ts";
+import { type Handle, ownBytes, type Seats, ThreadLock } from "../base/index.ts";
 import { bytesLive, poolBytesAllowed, type ShardBudget } from "./budget.ts";
 import { Expiries } from "./expiries.ts";
 import type { ShardPool } from "./object-pool.ts";
@@ -247,7 +247,7 @@ export class ShardBooks {
   describeWhole(row: number, into: FoundEntry): void {
     this.describe(row, into);
     const count = into.sameFilled ? 0 : into.prefixLength + into.headLength + into.storedLength;
-    if (into.bytes.length < count) into.bytes = new Uint8Array(2 ** Math.ceil(Math.log2(count)));
+    if (into.bytes.length < count) into.bytes = ownBytes(2 ** Math.ceil(Math.log2(count)));
     if (count !== 0) this.pieces.read(row, 0, count, into.bytes, 0);
   }
 

@@ -71,34 +71,41 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
     companion: options.companion ?? null,
   };
   const victim = emptyEntry();
-  const drivers = [...shape.drivers];
-  const shards: Shard[] = [];
-  for (let number = 0; number < shape.shards; number++) {
-    const words = new Int32Array(from?.tables[number] ?? buffer(4 * shape.layout.words, shape.shared));
-    if (from === undefined) format(words, shape);
-    else checkTable(words, shape);
-    const pools: (ShardPool | null)[] = [];
-    const shard = new Shard({
-      number,
-      words,
-      layout: shape.layout,
-      budget: shape.budget,
-      pools,
-      byPage: shape.order === "page",
-      bySieve: shape.policy === "sieve",
-      hooks,
-      victim,
-      seats,
-      seat,
-      header,
-    });
-    if (from === undefined) shard.rows.format();
-    for (const [i, type] of drivers.entries()) {
-      pools.push(openPool(shard, shape, type, i, from?.pools[number][i]));
+  const opened = new Opened(shape, hooks, header, seats, seat);
+  try {
+    for (let number = 0; number < shape.shards; number++) {
+      const words = new Int32Array(from?.tables[number] ?? buffer(4 * shape.layout.words, shape.shared));
+      if (from === undefined) format(words, shape);
+      else checkTable(words, shape);
+      const pools: (ShardPool | null)[] = [];
+      const shard = new Shard({
+        number,
+        words,
+        layout: shape.layout,
+        budget: shape.budget,
+        pools,
+        byPage: shape.order === "page",
+        bySieve: shape.policy === "sieve",
+        hooks,
+        victim,
+        seats,
+        seat,
+        header,
+      });
+      if (from === undefined) shard.rows.format();
+      opened.shards.push(shard);
+      for (const [i, type] of opened.drivers.entries()) {
+        pools.push(openPool(shard, shape, type, i, from?.pools[number][i]));
+      }
     }
-    shards.push(shard);
+  } catch (cause) {
+    opened.close();
+    if (from !== undefined || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
+    throw new ZbudError("ENOMEM", `the system does not give ${shape.maxBytes} bytes; lower maxBytes`, {
+      cause,
+    });
   }
-  return new Opened(shape, shards, hooks, drivers, header, seats, seat);
+  return opened;
 }
 
 /** An entry's record with nothing in it. */
@@ -144,7 +151,7 @@ export function sharedOf(open: OpenEngine): SharedEngine {
 
 class Opened implements OpenEngine {
   readonly shape: EngineShape;
-  readonly shards: readonly Shard[];
+  readonly shards: Shard[] = [];
   readonly hooks: Hooks;
   readonly found: FoundEntry = emptyEntry();
   readonly drivers: string[];
@@ -152,19 +159,10 @@ class Opened implements OpenEngine {
   readonly #seats: Seats | null;
   readonly #seat: number;
 
-  constructor(
-    shape: EngineShape,
-    shards: readonly Shard[],
-    hooks: Hooks,
-    drivers: string[],
-    header: Int32Array,
-    seats: Seats | null,
-    seat: number,
-  ) {
+  constructor(shape: EngineShape, hooks: Hooks, header: Int32Array, seats: Seats | null, seat: number) {
     this.shape = shape;
-    this.shards = shards;
     this.hooks = hooks;
-    this.drivers = drivers;
+    this.drivers = [...shape.drivers];
     this.header = header;
     this.#seats = seats;
     this.#seat = seat;
@@ -225,12 +223,12 @@ function headerOf({ shards, shared }: EngineShape, from: SharedEngine | undefine
     const fast = from.memory === undefined ? undefined : lockableBufferOf(from.memory);
     return new Int32Array(fast ?? from.header, 0, words);
   }
-  return new Int32Array(shared ? lockableBuffer(4 * words) : new ArrayBuffer(4 * words), 0, words);
+  return new Int32Array(buffer(4 * words, shared, lockableBuffer), 0, words);
 }
 
-function buffer(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer {
+function buffer(bytes: number, shared: boolean, share = sharedBuffer): ArrayBuffer | SharedArrayBuffer {
   try {
-    return shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes);
+    return shared ? share(bytes) : new ArrayBuffer(bytes);
   } catch (cause) {
     if (cause instanceof ZbudError) throw cause;
     throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes for the index; lower maxBytes`, { cause });

@@ -1,5 +1,5 @@
 import { integerOption, show, ZbudError } from "../base/index.ts";
-import { driverOf, type ZpoolOptions } from "../zpool/index.ts";
+import { driverOf, type PoolFootprint, type ZpoolOptions } from "../zpool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { headerWords, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
 import type { Companion, EngineOptions, EvictionOrder, EvictionPolicy } from "./types.ts";
@@ -14,9 +14,10 @@ export const ROWS_MAX: number = 2 ** 26;
 const PAGES_MIN = 8;
 /**
  * Objects that pools have metadata for, by reserved rows: there are twice as many entries if they are a third as
- * long as was said.
+ * long as was said. One for so many bytes in any case, so that a store whose pages leave next to nothing has them.
  */
 const OBJECTS_PER_ROW = 2;
+const BYTES_PER_OBJECT = 384;
 /** More objects no pool has. */
 const OBJECTS_MAX = 2 ** 25;
 
@@ -137,12 +138,11 @@ function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry
   const layout = layoutOf(rowsMax, bucketCount, expiry, companionWords);
   let fixedBytes = layout.rowsAt * 4 + rowBytes + 8 + (companion === null ? 0 : 4 * companion.words(1));
   let pageBytes = 0;
-  const maxObjects = Math.min(rowsMax, OBJECTS_PER_ROW * rowsReserved);
+  const objects = Math.max(OBJECTS_PER_ROW * rowsReserved, Math.floor(bytes / BYTES_PER_OBJECT));
+  const maxObjects = Math.min(rowsMax, objects);
   for (const type of drivers) {
     const pagesAbout = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
-    const footprint = driverOf(type).footprint(
-      poolOptions(type, poolPageSize, pagesAbout, maxObjects, false),
-    );
+    const footprint = footprintOf(type, poolPageSize, pagesAbout, maxObjects);
     fixedBytes += footprint.fixedBytes;
     pageBytes += footprint.pageBytes;
   }
@@ -161,6 +161,21 @@ function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry
     maxPages,
     maxObjects,
   };
+}
+
+function footprintOf(type: string, pageSize: number, maxPages: number, maxObjects: number): PoolFootprint {
+  const driver = driverOf(type);
+  const options = poolOptions(type, pageSize, maxPages, maxObjects, false);
+  try {
+    return driver.footprint(options);
+  } catch (cause) {
+    if (!(cause instanceof ZbudError) || cause.code !== "EINVAL") throw cause;
+    throw new ZbudError(
+      "EINVAL",
+      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(type)}; lower maxBytes, or take more shards or other pages`,
+      { cause },
+    );
+  }
 }
 
 /** Options of one shard's pool. The engine's lock is the pool's. */

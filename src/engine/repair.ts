@@ -1,4 +1,4 @@
-import type { Handle } from "../base/index.ts";
+import { type Handle, ownBytes, ownWords } from "../base/index.ts";
 import type { ShardBooks } from "./books.ts";
 import {
   BUCKETS_AT,
@@ -49,7 +49,7 @@ export function repairShard(shard: ShardBooks, companion: Companion | null): voi
     shard.floats[touched] = Math.max(shard.floats[touched], pool?.bytesUsed ?? 0);
   }
   const high = words[W_HIGH_WATER];
-  const isEntry = new Uint8Array(high);
+  const isEntry = ownBytes(high);
   for (let row = 1; row < high; row++) {
     if ((words[rows.at(row) + STATE] & KIND_MASK) === KIND_ENTRY) isEntry[row] = 1;
   }
@@ -65,7 +65,7 @@ export function repairShard(shard: ShardBooks, companion: Companion | null): voi
   companion?.reset(words, shard.companionAt, shard.companionRows);
 
   const named: Set<number>[] = shard.pools.map(() => new Set());
-  const inUse = new Uint8Array(high);
+  const inUse = ownBytes(high);
   for (let i = order.length - 1; i >= 0; i--) {
     const row = order[i];
     const at = rows.at(row);
@@ -105,7 +105,7 @@ function rivalOf(shard: ShardBooks, row: number): number {
   const { rows, words, pieces } = shard;
   const at = rows.at(row);
   const prefixLength = words[at + NAME] & 0xffff;
-  const prefix = new Uint8Array(prefixLength);
+  const prefix = ownBytes(prefixLength);
   pieces.read(row, 0, prefixLength, prefix, 0);
   return shard.find(words[at + K0], words[at + K1], shard.hashOfRow(row), prefix, prefixLength);
 }
@@ -117,7 +117,7 @@ function rivalOf(shard: ShardBooks, row: number): number {
 function salvageLru(shard: ShardBooks, isEntry: Uint8Array): Int32Array {
   const { rows, words } = shard;
   const high = isEntry.length;
-  const taken = new Uint8Array(high);
+  const taken = ownBytes(high);
   const follow = (link: number, into: Int32Array): number => {
     let count = 0;
     for (let row = words[rows.at(0) + link]; ; row = words[rows.at(row) + link]) {
@@ -127,11 +127,11 @@ function salvageLru(shard: ShardBooks, isEntry: Uint8Array): Int32Array {
       into[count++] = row;
     }
   };
-  const fromHead = new Int32Array(high);
-  const fromTail = new Int32Array(high);
+  const fromHead = ownWords(high);
+  const fromTail = ownWords(high);
   const headCount = follow(LRU_NEXT, fromHead);
   const tailCount = follow(LRU_PREV, fromTail);
-  const order = new Int32Array(high);
+  const order = ownWords(high);
   order.set(fromHead.subarray(0, headCount));
   let count = headCount;
   for (let row = 1; row < high; row++) if (isEntry[row] === 1 && taken[row] === 0) order[count++] = row;

@@ -1,3 +1,4 @@
+import { ownWords } from "../base/index.ts";
 import { type Draft, EVICTED, EXPIRED, ShardBooks, type ShardParts } from "./books.ts";
 import { rowsAllowed } from "./budget.ts";
 import { Drain } from "./drain.ts";
@@ -301,7 +302,7 @@ export class Shard extends ShardBooks {
    * the last call ended, and begins anew once it was through.
    */
   unsettled(codec: number, max: number): Int32Array {
-    const list = new Int32Array(2 * max);
+    const list = ownWords(2 * max);
     let count = 0;
     let looked = 0;
     let row = this.isCurrent(this.#settledRow, this.#settledVersion) ? this.#settledRow : this.rows.last();

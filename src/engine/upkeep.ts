@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { copyBytes, fillWith, show, ZbudError } from "../base/index.ts";
+import { copyBytes, fillWith, ownBytes, ownWords, show, ZbudError } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
 import type { PoolSnapshot } from "../zpool/index.ts";
 import { DELETED, type Draft, EVICTED, EXPIRED } from "./books.ts";
@@ -55,7 +55,12 @@ export class EngineUpkeep {
     this.opened = opened;
     this.#shards = opened.shards;
     this.found = opened.found;
-    this.codecs = new CodecTable(hooks.codec ?? "lz4", hooks.resolveCodec ?? null);
+    try {
+      this.codecs = new CodecTable(hooks.codec ?? "lz4", hooks.resolveCodec ?? null);
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
   }
 
   /**
@@ -66,7 +71,7 @@ export class EngineUpkeep {
     const from = this.#numbered(shard);
     return this.locked(from, () => {
       const { rows, words } = from;
-      const list = new Int32Array(2 * words[W_ENTRIES]);
+      const list = ownWords(2 * words[W_ENTRIES]);
       let count = 0;
       for (let row = words[rows.at(0) + LRU_NEXT]; row !== 0; row = words[rows.at(row) + LRU_NEXT]) {
         list[count++] = row;
@@ -95,7 +100,7 @@ export class EngineUpkeep {
     const of = this.#numbered(shard);
     return this.locked(of, () => {
       const { rows, words } = of;
-      const list = new Int32Array(2 * max);
+      const list = ownWords(2 * max);
       const end = Math.min(words[W_HIGH_WATER], from + looks);
       let count = 0;
       let row = from;
@@ -375,7 +380,7 @@ export class EngineUpkeep {
   }
 
   #growPlain(bytes: number): void {
-    if (this.#plain.length < bytes) this.#plain = new Uint8Array(2 ** Math.ceil(Math.log2(bytes)));
+    if (this.#plain.length < bytes) this.#plain = ownBytes(2 ** Math.ceil(Math.log2(bytes)));
   }
 
   /** Copies the stored bytes of what was found to where `decode` takes them from. */
@@ -401,7 +406,7 @@ export class EngineUpkeep {
     });
     if (!isThere) return false;
     const { length, storedLength } = this.found;
-    if (this.#scratch.length < length) this.#scratch = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
+    if (this.#scratch.length < length) this.#scratch = ownBytes(2 ** Math.ceil(Math.log2(length)));
     try {
       this.decode(this.#scratch);
     } catch {

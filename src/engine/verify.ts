@@ -1,4 +1,4 @@
-import { assert } from "../base/index.ts";
+import { assert, ownBytes } from "../base/index.ts";
 import type { ShardBooks } from "./books.ts";
 import { bytesTouched, poolBytesAllowed } from "./budget.ts";
 import {
@@ -38,7 +38,7 @@ import {
 export function verifyShard(shard: ShardBooks): void {
   const { rows, words, floats } = shard;
   const high = words[W_HIGH_WATER];
-  const used = new Uint8Array(high);
+  const used = ownBytes(high);
   used[0] = 1;
   const sums = { entries: 0, pieces: 0, same: 0, raw: 0, clean: 0, expiring: 0, original: 0, stored: 0 };
   const named = shard.pools.map(() => new Set<number>());

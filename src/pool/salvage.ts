@@ -1,3 +1,4 @@
+import { ownBytes, ownWords } from "../base/index.ts";
 import { FREE, LRU_NEXT, LRU_PREV, W_LRU } from "./page-lists.ts";
 import type { Table } from "./table-header.ts";
 
@@ -18,10 +19,10 @@ export function salvageLru(
   rowShift: number,
 ): Int32Array {
   const pageOf = (row: number): number => (row - firstRow) >> rowShift;
-  const left = new Uint8Array(pageOf(endRow));
+  const left = ownBytes(pageOf(endRow));
   for (let i = 0; i < rows.length; i++) left[pageOf(rows[i])] = 1;
   const follow = (link: number): Int32Array => {
-    const found = new Int32Array(rows.length);
+    const found = ownWords(rows.length);
     let count = 0;
     for (let row = table[W_LRU | link]; ; row = table[row | link]) {
       const isRow = row >= firstRow && row < endRow && ((row - firstRow) & ((1 << rowShift) - 1)) === 0;
@@ -34,7 +35,7 @@ export function salvageLru(
   const fromHead = follow(LRU_NEXT);
   const fromTail = follow(LRU_PREV).reverse();
 
-  const order = new Int32Array(rows.length);
+  const order = ownWords(rows.length);
   let count = 0;
   const addRest = (marked: boolean): void => {
     for (let i = 0; i < rows.length; i++) {

@@ -22,7 +22,8 @@ let compiled: object | undefined;
  * A new instance of the embedded module. Compiling happens at the first call, and is synchronous: the module
  * is small enough for a browser's main thread.
  *
- * @throws {ZbudError} `ENOTSUP` where there is no WebAssembly with SIMD, or a policy forbids it.
+ * @throws {ZbudError} `ENOTSUP` where there is no WebAssembly with SIMD, or a policy forbids it; `ENOMEM` if the
+ *   system has no memory for its instance.
  */
 export function instantiate(): Lz4Exports {
   const api = (globalThis as unknown as { WebAssembly?: WebAssemblyApi }).WebAssembly;
@@ -31,6 +32,15 @@ export function instantiate(): Lz4Exports {
     compiled ??= new api.Module(embeddedModule());
     return new api.Instance(compiled).exports as Lz4Exports;
   } catch (cause) {
+    if (cause instanceof RangeError) {
+      throw new ZbudError(
+        "ENOMEM",
+        "the system gave codec lz4 no memory of 2.2 MiB; free some and try again",
+        {
+          cause,
+        },
+      );
+    }
     throw new ZbudError("ENOTSUP", "codec lz4 needs WebAssembly with SIMD; this platform refused it", {
       cause,
     });
