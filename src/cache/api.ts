@@ -1,4 +1,4 @@
-import type { PoolSnapshot } from "../zpool/index.ts";
+import type { PoolSnapshot, SnapshotColumns } from "../zpool/index.ts";
 import type {
   CacheKey,
   CacheStats,
@@ -145,6 +145,8 @@ export interface Cache<V> {
 
   /** The pages beneath as of one pool, for a viewer: no keys and no stored bytes. Walks everything. */
   snapshot(): PoolSnapshot;
+  /** The same as columns of numbers, which is much cheaper for a large cache. */
+  snapshotColumns(): SnapshotColumns;
   /** @throws {ZbudError} `ECORRUPT` if the cache's books contradict each other: a bug in it. Walks everything. */
   verify(): void;
   /** Puts right what threads left half done that are gone. It is also done by whoever finds it. */

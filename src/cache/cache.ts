@@ -1,5 +1,5 @@
 import { checkBytes, show, ZbudError } from "../base/index.ts";
-import type { PoolSnapshot } from "../zpool/index.ts";
+import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../zpool/index.ts";
 import type { Cache } from "./api.ts";
 import { Counter } from "./control.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
@@ -292,7 +292,11 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   snapshot(): PoolSnapshot {
-    return this.#open().engine.snapshot();
+    return snapshotOf(this.snapshotColumns());
+  }
+
+  snapshotColumns(): SnapshotColumns {
+    return this.#open().engine.snapshotColumns();
   }
 
   verify(): void {

@@ -57,14 +57,14 @@ async function frameOfTrace(file: string, at: number | undefined, signal: AbortS
     import("../viewer/index.ts"),
   ]);
   const trace = await readTraceFile(file, signal);
-  const { decodeFrame, encodeFrame, TracePlayer } = viewing;
+  const { TracePlayer } = viewing;
   const player = new TracePlayer(trace);
   const progress = await createProgress(true);
   try {
     const end = Math.min(at ?? trace.operations.length, trace.operations.length);
     const doing = `replaying ${shortName(file)}`;
     await inTurns(playSteps(player, end), signal, (done) => progress.at(done / end, doing));
-    return decodeFrame(encodeFrame(player.snapshot()).buffer as ArrayBuffer);
+    return player.snapshotColumns();
   } finally {
     progress.stop();
     player.close();

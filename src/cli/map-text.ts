@@ -1,5 +1,5 @@
 import { bytesText, countText, percentText } from "../base/index.ts";
-import type { Frame } from "../viewer/index.ts";
+import { type Frame, frameObjects } from "../viewer/index.ts";
 import { printable } from "./printable.ts";
 import type { Style } from "./style.ts";
 
@@ -29,13 +29,14 @@ export function mapLines(frame: Frame, pagesMax: number, columns: number, style:
 
 function pageLines(frame: Frame, pagesMax: number, columns: number, style: Style): string[] {
   const shown = Math.min(frame.pages.length, pagesMax);
-  const label = String(frame.pages[shown - 1] ?? 0).length;
+  const rows = Array.from(frame.pages.keys()).sort((a, b) => frame.pages[a] - frame.pages[b]);
+  const label = String(frame.pages[rows[shown - 1]] ?? 0).length;
   const width = Math.max(BAR_MIN, Math.min(BAR_MAX, columns - label - 24));
   const ranks = new Map<number, number>();
   frame.lru.forEach((page, i) => {
     ranks.set(page, i);
   });
-  const lines = Array.from({ length: shown }, (_, row) => {
+  const lines = rows.slice(0, shown).map((row) => {
     const page = frame.pages[row];
     const rank = ranks.get(page);
     const age =
@@ -55,10 +56,10 @@ function pageLines(frame: Frame, pagesMax: number, columns: number, style: Style
 function barText(frame: Frame, row: number, width: number): string {
   const cells = new Array<string>(width).fill(FREE);
   const scale = width / frame.bytes[row];
-  for (let i = frame.starts[row]; i < frame.starts[row + 1]; i++) {
+  for (const [place, i] of frameObjects(frame, row).entries()) {
     const first = Math.min(width - 1, Math.floor(frame.offsets[i] * scale));
     const end = Math.min(width, Math.max(first + 1, Math.round((frame.offsets[i] + frame.sizes[i]) * scale)));
-    cells.fill(SHADES[(i - frame.starts[row]) % SHADES.length], first, end);
+    cells.fill(SHADES[place % SHADES.length], first, end);
   }
   return cells.join("");
 }

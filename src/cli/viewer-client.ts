@@ -53,7 +53,7 @@ async function ask(url: URL, signal: AbortSignal): Promise<Response> {
   }
   if (response.ok) return response;
   const why = (await response.text()).trim();
-  if (response.status === 404 && why.includes("snapshot()")) throw new ZbudError("ENOTSUP", why);
+  if (response.status === 404 && why.includes("snapshotColumns()")) throw new ZbudError("ENOTSUP", why);
   if (response.status === 503) throw new ZbudError("ENOENT", `the viewer at ${url.origin} says: ${why}`);
   throw noViewer(url);
 }

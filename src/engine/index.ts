@@ -1,4 +1,5 @@
 export { Engine, entryAttributes } from "./engine.ts";
+export { onePool } from "./pages.ts";
 export type {
   Companion,
   EngineHooks,

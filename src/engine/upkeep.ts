@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { copyBytes, fillWith, ownBytes, ownWords, show, ZbudError } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
-import type { PoolSnapshot } from "../zpool/index.ts";
+import type { SnapshotColumns } from "../zpool/index.ts";
 import { DELETED, type Draft, EVICTED, EXPIRED } from "./books.ts";
 import { CodecTable } from "./codec-table.ts";
 import type { OpenEngine } from "./open.ts";
@@ -281,12 +281,12 @@ export class EngineUpkeep {
    * The pages of all pools as of one, for a viewer: no stored bytes. `lru` is empty where entries go in an order of
    * their own. Walks everything, and holds up the other threads shard by shard meanwhile.
    */
-  snapshot(): PoolSnapshot {
+  snapshotColumns(): SnapshotColumns {
     this.check();
-    const snapshots = this.#shards.flatMap((shard) =>
-      this.locked(shard, () => shard.pools.flatMap((pool) => (pool === null ? [] : [pool.pool.snapshot()]))),
+    const pools = this.#shards.flatMap((shard) =>
+      this.locked(shard, () => shard.pools.flatMap((pool) => pool?.pool.snapshotColumns() ?? [])),
     );
-    return onePool(snapshots, this.opened.shape.order === "page");
+    return onePool(pools, this.opened.shape.order === "page");
   }
 
   /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */

@@ -1,5 +1,5 @@
 import type { Handle } from "../base/index.ts";
-import type { PoolSnapshot, PoolStats } from "../zpool/index.ts";
+import type { PoolStats, SnapshotColumns } from "../zpool/index.ts";
 
 /** Where the bytes of an object are: one piece, or two where objects may cross a page's end. */
 export interface Place {
@@ -81,7 +81,8 @@ export interface Allocator {
   /** Calls `visit` for every live object. */
   objects(visit: ObjectVisitor): void;
   stats(): PoolStats;
-  snapshot(): PoolSnapshot;
+  /** What lies where. */
+  columns(): SnapshotColumns;
   /**
    * Checks every invariant, each from what is not derived.
    *

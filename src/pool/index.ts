@@ -1,5 +1,6 @@
 export type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
 export { badBuffers, driverIn, openSharedTable, type SharedPool } from "./attach.ts";
+export { ColumnsBuilder, PageListColumns } from "./columns.ts";
 export { type HandleLayout, handleLayoutOf, nextPoolNumber, SLOTS_MAX, TAG_BITS } from "./handle.ts";
 export { corrupt, followLinks } from "./links.ts";
 export { LockedAllocator } from "./locked-allocator.ts";

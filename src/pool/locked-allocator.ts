@@ -1,5 +1,5 @@
 import { type Handle, PLACES, SEATS_WORDS, Seats, ThreadLock, ZbudError } from "../base/index.ts";
-import type { PoolSnapshot, PoolStats } from "../zpool/index.ts";
+import type { PoolStats, SnapshotColumns } from "../zpool/index.ts";
 import type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
 import { type Table, W_LOCK } from "./table-header.ts";
 
@@ -140,8 +140,8 @@ export class LockedAllocator implements Allocator {
     return this.locked(() => this.#inner.stats());
   }
 
-  snapshot(): PoolSnapshot {
-    return this.locked(() => this.#inner.snapshot());
+  columns(): SnapshotColumns {
+    return this.locked(() => this.#inner.columns());
   }
 
   /** Reclaims of other threads are not known here. */

@@ -14,6 +14,8 @@ import {
   type PoolSnapshot,
   type PoolStats,
   type ReclaimResult,
+  type SnapshotColumns,
+  snapshotOf,
 } from "../zpool/index.ts";
 import type { Allocator, Place } from "./allocator.ts";
 import type { SharedPool } from "./attach.ts";
@@ -378,11 +380,21 @@ export class ObjectPool implements DriverPool {
    * What lies where, as plain data: every page with its objects, the lists and the LRU in their order, never
    * the stored bytes. Throws `ECLOSED` after `close()`.
    *
-   * @remarks Walks the page table and copies it; for tests and viewers.
+   * @remarks Walks the page table and makes an object of each page and object of it; for tests. Who looks again
+   *   and again at a large pool takes {@link snapshotColumns}.
    */
   snapshot(): PoolSnapshot {
+    return snapshotOf(this.snapshotColumns());
+  }
+
+  /**
+   * The same as columns of numbers. Throws `ECLOSED` after `close()`.
+   *
+   * @remarks Walks the page table, about 40 ns a page; for viewers.
+   */
+  snapshotColumns(): SnapshotColumns {
     if (this.#closed) throw closedError();
-    return this.#allocator.snapshot();
+    return this.#allocator.columns();
   }
 
   /**

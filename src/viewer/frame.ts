@@ -1,34 +1,22 @@
 import { ZbudError } from "../base/index.ts";
-import type { ViewedSnapshot } from "./types.ts";
+import type { SnapshotColumns } from "../zpool/index.ts";
 
-/**
- * A snapshot on its way to the page: columns instead of objects, so that 100,000 pages are a few copies.
- *
- *    byte 0      4        8                    8-aligned
- *         ┌────────┬────────┬─────────────────┬─────────┬─────────┬──
- *         │ magic  │ length │ header, as JSON │ handles │ pages   │ …
- *         └────────┴────────┴─────────────────┴─────────┴─────────┴──
- *
- * Every number is little-endian; columns begin at multiples of 8 bytes, in the order of {@link COLUMNS}.
- */
-export interface Frame {
-  readonly type: string;
-  readonly pageSize: number;
-  readonly maxPages: number;
-  /** Names of the lists, and where each begins in `listPages`; one more at the end. */
-  readonly lists: readonly string[];
-  /** Object `i` is named `handles[i]`, and lies at `offsets[i]`, `sizes[i]` bytes long. */
-  readonly handles: Float64Array;
-  readonly offsets: Int32Array;
-  readonly sizes: Int32Array;
-  /** Row `i` is page `pages[i]` of `bytes[i]` bytes; its objects are `starts[i]` to `starts[i + 1] - 1`. */
-  readonly pages: Int32Array;
-  readonly bytes: Int32Array;
-  readonly underReclaim: Uint8Array;
-  readonly starts: Int32Array;
-  readonly listStarts: Int32Array;
-  readonly listPages: Int32Array;
-  readonly lru: Int32Array;
+/** What the page is told of a snapshot: all of it but which pages are free. */
+export type Frame = Omit<SnapshotColumns, "free">;
+
+// A frame on its way to the page:
+//
+//    byte 0      4        8                    8-aligned
+//         ┌────────┬────────┬─────────────────┬─────────┬─────────┬──
+//         │ magic  │ length │ header, as JSON │ handles │ offsets │ …
+//         └────────┴────────┴─────────────────┴─────────┴─────────┴──
+//
+// Every number is little-endian; columns begin at multiples of 8 bytes, in the order of COLUMNS.
+
+/** Indices of the objects of a row, in the order in which they lie. */
+export function frameObjects({ starts, offsets }: Frame, row: number): number[] {
+  const objects = Array.from({ length: starts[row + 1] - starts[row] }, (_, i) => starts[row] + i);
+  return objects.sort((a, b) => offsets[a] - offsets[b]);
 }
 
 const MAGIC = 0x3166767a;
@@ -56,53 +44,35 @@ interface Header {
   counts: { objects: number; pages: number; lists: number; listed: number; lru: number };
 }
 
-/** Packs a snapshot. */
-export function encodeFrame(snapshot: ViewedSnapshot): Uint8Array {
-  const { pages, lists, lru } = snapshot;
-  let objects = 0;
-  for (let i = 0; i < pages.length; i++) objects += pages[i].objects.length;
-  let listed = 0;
-  for (const list of lists) listed += list.pages.length;
+/** A frame as the pieces that make it up: its columns are sent as they are, without a copy. */
+export function framePieces(frame: Frame): Uint8Array[] {
   const header: Header = {
-    type: snapshot.type,
-    pageSize: snapshot.pageSize,
-    maxPages: snapshot.maxPages,
-    lists: lists.map(({ name }) => name),
-    counts: { objects, pages: pages.length, lists: lists.length, listed, lru: lru.length },
+    type: frame.type,
+    pageSize: frame.pageSize,
+    maxPages: frame.maxPages,
+    lists: [...frame.lists],
+    counts: {
+      objects: frame.handles.length,
+      pages: frame.pages.length,
+      lists: frame.lists.length,
+      listed: frame.listPages.length,
+      lru: frame.lru.length,
+    },
   };
   const text = new TextEncoder().encode(JSON.stringify(header));
-  const first = aligned(8 + text.length);
-  const frame = new Uint8Array(first + columnsBytes(header.counts));
-  const head = new DataView(frame.buffer);
-  head.setInt32(0, MAGIC, true);
-  head.setInt32(4, text.length, true);
-  frame.set(text, 8);
-  const columns = columnsOf(frame.buffer, first, header.counts);
-  let object = 0;
-  for (let i = 0; i < pages.length; i++) {
-    const page = pages[i];
-    columns.pages[i] = page.page;
-    columns.bytes[i] = page.bytes;
-    columns.underReclaim[i] = Number(page.underReclaim);
-    columns.starts[i] = object;
-    for (let j = 0; j < page.objects.length; j++) {
-      const { handle, offset, size } = page.objects[j];
-      columns.handles[object] = handle;
-      columns.offsets[object] = offset;
-      columns.sizes[object] = size;
-      object += 1;
-    }
+  const head = new Uint8Array(aligned(8 + text.length));
+  const numbers = new DataView(head.buffer);
+  numbers.setInt32(0, MAGIC, true);
+  numbers.setInt32(4, text.length, true);
+  head.set(text, 8);
+  const pieces: Uint8Array[] = [head];
+  for (const [name] of COLUMNS) {
+    const { buffer, byteOffset, byteLength } = frame[name];
+    if (byteLength > 0) pieces.push(new Uint8Array(buffer, byteOffset, byteLength));
+    const rest = aligned(byteLength) - byteLength;
+    if (rest > 0) pieces.push(new Uint8Array(rest));
   }
-  columns.starts[pages.length] = object;
-  let at = 0;
-  lists.forEach((list, i) => {
-    columns.listStarts[i] = at;
-    columns.listPages.set(list.pages, at);
-    at += list.pages.length;
-  });
-  columns.listStarts[lists.length] = at;
-  columns.lru.set(lru);
-  return frame;
+  return pieces;
 }
 
 /**
@@ -134,7 +104,7 @@ export function decodeFrame(bytes: ArrayBuffer): Frame {
   return { type, pageSize, maxPages, lists, ...columnsOf(bytes, first, header.counts) };
 }
 
-type Columns = Omit<Frame, "type" | "pageSize" | "maxPages" | "lists">;
+type Columns = Pick<Frame, (typeof COLUMNS)[number][0]>;
 
 function columnsOf(buffer: ArrayBufferLike, first: number, counts: Header["counts"]): Columns {
   const columns: Record<string, Float64Array | Int32Array | Uint8Array> = {};

@@ -4,7 +4,7 @@
  * @module
  */
 export { figuresOf } from "./figures.ts";
-export { decodeFrame, encodeFrame, type Frame } from "./frame.ts";
+export { decodeFrame, type Frame, frameObjects, framePieces } from "./frame.ts";
 export { TracePlayer } from "./player.ts";
 export type {
   Hello,
@@ -14,8 +14,6 @@ export type {
   PlayerState,
   Tick,
   Viewable,
-  ViewedPage,
-  ViewedSnapshot,
 } from "./types.ts";
 export { type Viewer, type ViewerAddress, type ViewerOptions, viewer } from "./viewer.ts";
 export { isBytes, nameText, valueText } from "./words.ts";

@@ -1,7 +1,7 @@
 import { show, ZbudError } from "../base/index.ts";
 import { replaySteps, type Trace, type TracedPool, type TraceLine } from "../trace/index.ts";
-import type { PoolObserver } from "../zpool/index.ts";
-import type { PlayerCommand, PlayerControls, PlayerState, Viewable, ViewedSnapshot } from "./types.ts";
+import type { PoolObserver, SnapshotColumns } from "../zpool/index.ts";
+import type { PlayerCommand, PlayerControls, PlayerState, Viewable } from "./types.ts";
 
 const SPEED_MAX = 1e7;
 /** Between two turns of a player, and how long one turn may take. */
@@ -87,8 +87,8 @@ export class TracePlayer implements Viewable, PlayerControls {
     }
   }
 
-  snapshot(): ViewedSnapshot {
-    return this.#pool.snapshot();
+  snapshotColumns(): SnapshotColumns {
+    return this.#pool.snapshotColumns();
   }
 
   /** The pool's figures, and how long an operation took of late. */

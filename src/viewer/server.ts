@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from "node:net";
 import { gzipSync } from "node:zlib";
 import { ZbudError } from "../base/index.ts";
+import { framePieces } from "./frame.ts";
 import { VIEWER_PAGE, VIEWER_POLICY } from "./page.generated.ts";
 import type { PlayerCommand, Tick, Viewable } from "./types.ts";
 import type { Watch } from "./watch.ts";
@@ -96,10 +97,19 @@ export class ViewerServer {
   /** All pages, packed; `?after=` names the snapshot that the asker has. */
   async snapshot(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const after = Number(/[?&]after=(\d+)/.exec(request.url ?? "")?.[1] ?? 0);
-    const { number, bytes } = await this.#watch.frame(after);
+    const { number, frame } = await this.#watch.frame(after);
+    const pieces = framePieces(frame);
     response.setHeader("Content-Type", "application/octet-stream");
+    response.setHeader(
+      "Content-Length",
+      pieces.reduce((sum, { length }) => sum + length, 0),
+    );
     response.setHeader("Snapshot-Number", number);
-    response.end(bytes);
+    this.#watch.send(() => {
+      response.cork();
+      for (const piece of pieces) response.write(piece);
+      response.end();
+    });
   }
 
   /** Tells the player something. The type asked for cannot be sent from another origin without leave. */

@@ -1,22 +1,4 @@
-import type { PoolObserver } from "../zpool/index.ts";
-
-/** One page in use, as a viewer shows it. */
-export interface ViewedPage {
-  readonly page: number;
-  readonly bytes: number;
-  readonly underReclaim: boolean;
-  readonly objects: readonly { readonly handle: number; readonly offset: number; readonly size: number }[];
-}
-
-/** What a viewer shows of a pool's memory: the part of a pool's `snapshot()` that every driver gives. */
-export interface ViewedSnapshot {
-  readonly type: string;
-  readonly pageSize: number;
-  readonly maxPages: number;
-  readonly pages: readonly ViewedPage[];
-  readonly lists: readonly { readonly name: string; readonly pages: readonly number[] }[];
-  readonly lru: readonly number[];
-}
+import type { PoolObserver, SnapshotColumns } from "../zpool/index.ts";
 
 /**
  * Whatever can be watched: a pool, a store, a cache, the player of a trace. Members that are missing are not
@@ -25,7 +7,8 @@ export interface ViewedSnapshot {
 export interface Viewable {
   /** Numbers, lists of numbers (histograms), and objects of these. */
   stats(): object;
-  snapshot?(): ViewedSnapshot;
+  /** What lies where. */
+  snapshotColumns?(): SnapshotColumns;
   /** Hears of reclaims. Throws `EBUSY` if somebody else does. */
   observe?(observer: PoolObserver | null): void;
   /** The page of an object. */

@@ -84,13 +84,13 @@ export class Viewer {
 }
 
 /**
- * Makes a viewer for anything with `stats()`: a pool, a store, a cache. With `snapshot()` it shows pages; with
+ * Makes a viewer for anything with `stats()`: a pool, a store, a cache. With `snapshotColumns()` it shows pages; with
  * `observe()`, reclaims as they happen (a pool has one observer at a time: if it has one, reclaims are seen only
  * by their outcome).
  *
  * @throws {ZbudError} `EINVAL` if it has no `stats()`, or an option is none.
  * @remarks While nobody watches, it costs nothing. Else it looks at counters and pages so seldom that this takes
- *   less than 1 % of the time: every half second for a small pool, every ten seconds or so for 100,000 pages.
+ *   less than 1 % of the time: every half second for a small pool, every second or two for 100,000 pages.
  */
 export function viewer(target: Viewable, options: ViewerOptions = {}): Viewer {
   if (typeof target !== "object" || target === null || typeof target.stats !== "function") {

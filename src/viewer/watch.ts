@@ -1,30 +1,31 @@
 import { ZbudError } from "../base/index.ts";
 import type { PoolObserver } from "../zpool/index.ts";
 import { figuresOf } from "./figures.ts";
-import { encodeFrame } from "./frame.ts";
+import type { Frame } from "./frame.ts";
 import type { Hello, Tick, Viewable } from "./types.ts";
 
 /** Between two looks at the counters, or at the pages; to serve a look costs something too. */
 const TICK_MS = 500;
 const PLAYER_TICK_MS = 100;
 /**
- * The part of a program's time that looking at its counters may take, and that looking at its pages may: together
- * less than the promised 1 %, since sending and collecting what a look leaves behind is not in it. The next look
- * is put off until the time since the last is so long that this holds.
+ * The parts of a program's time that looking at its counters may take, and looking at its pages and sending them:
+ * together less than the promised 1 %, since collecting what a look leaves behind is not in it. The next look is put
+ * off until the time since the last is so long that this holds.
  */
-const LOOK_SHARE = 0.0035;
+const COUNTERS_SHARE = 0.002;
+const PAGES_SHARE = 0.006;
 /** Pages evicted from that one tick names. */
 const EVICTED_MAX = 2000;
 
-/** A packed snapshot, and which it is. */
+/** A snapshot, and which it is. */
 export interface NumberedFrame {
   readonly number: number;
-  readonly bytes: Uint8Array;
+  readonly frame: Frame;
 }
 
 /**
  * Looks at something for all who watch it. While nobody does, it is left alone; else a look is never nearer
- * to the last than what that one took divided by {@link LOOK_SHARE}.
+ * to the last than what that one took divided by its share of the time.
  */
 export class Watch {
   readonly #target: Viewable;
@@ -50,10 +51,10 @@ export class Watch {
   }
 
   hello(): Hello {
-    const { snapshot, player } = this.#target;
+    const { snapshotColumns, player } = this.#target;
     return {
       title: this.#title,
-      pages: snapshot !== undefined,
+      pages: snapshotColumns !== undefined,
       reclaims: this.#hears,
       player: player !== undefined,
     };
@@ -84,7 +85,7 @@ export class Watch {
   tick(): Tick {
     const begun = this.#clock();
     const { counters, histograms } = figuresOf(this.#target.stats());
-    this.#tickDue = this.#dueAfter(begun);
+    this.#tickDue = this.#dueAfter(begun, COUNTERS_SHARE);
     const evictedFrom = this.#evictedFrom;
     this.#evictedFrom = [];
     const { player } = this.#target;
@@ -98,14 +99,17 @@ export class Watch {
   }
 
   /**
-   * A snapshot, packed. A new one if it is time for one, else the last; who has that one (`after` is its number)
+   * A snapshot. A new one if it is time for one, else the last; who has that one (`after` is its number)
    * waits for the next, and all who wait get the same.
    *
    * @throws {ZbudError} `ENOTSUP` if there are no pages to show.
    */
   async frame(after: number): Promise<NumberedFrame> {
-    if (this.#target.snapshot === undefined) {
-      throw new ZbudError("ENOTSUP", `${this.#title} has no snapshot(): only its counters can be shown`);
+    if (this.#target.snapshotColumns === undefined) {
+      throw new ZbudError(
+        "ENOTSUP",
+        `${this.#title} has no snapshotColumns(): only its counters can be shown`,
+      );
     }
     const wait = this.#frameDue - this.#clock();
     if (wait <= 0) return this.#takeFrame();
@@ -117,12 +121,19 @@ export class Watch {
     return await this.#waiting;
   }
 
+  /** Sends a frame, and counts the time that this takes with that of the look. */
+  send(work: () => void): void {
+    const begun = this.#clock();
+    work();
+    if (this.#target.player === undefined) this.#frameDue += (this.#clock() - begun) / PAGES_SHARE;
+  }
+
   #takeFrame(): NumberedFrame {
     const begun = this.#clock();
-    const snapshot = (this.#target.snapshot as NonNullable<Viewable["snapshot"]>)();
+    const columns = (this.#target.snapshotColumns as NonNullable<Viewable["snapshotColumns"]>)();
     this.#frames += 1;
-    const frame = { number: this.#frames, bytes: encodeFrame(snapshot) };
-    this.#frameDue = this.#dueAfter(begun);
+    const frame = { number: this.#frames, frame: columns };
+    this.#frameDue = this.#dueAfter(begun, PAGES_SHARE);
     this.#last = frame;
     if (this.#listeners.size === 0) this.#forget();
     return frame;
@@ -206,9 +217,9 @@ export class Watch {
   }
 
   /** When the next look may be, after one that began then and ends now. A player is there to be looked at. */
-  #dueAfter(begun: number): number {
+  #dueAfter(begun: number, share: number): number {
     const now = this.#clock();
-    return this.#target.player === undefined ? now + Math.max(TICK_MS, (now - begun) / LOOK_SHARE) : 0;
+    return this.#target.player === undefined ? now + Math.max(TICK_MS, (now - begun) / share) : 0;
   }
 }
 

@@ -1,3 +1,4 @@
+export { type SnapshotColumns, snapshotOf } from "./columns.ts";
 export { checkObserver } from "./observer.ts";
 export {
   countOpenPools,

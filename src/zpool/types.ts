@@ -1,5 +1,6 @@
 import type { Handle } from "../base/index.ts";
 import type { PageMemory } from "../memory/index.ts";
+import type { SnapshotColumns } from "./columns.ts";
 
 /** Why `malloc` gave no handle: never fits a page of this driver / the pool is full now. */
 export type AllocRefusal = "ENOSPC" | "ENOMEM";
@@ -180,6 +181,7 @@ export interface DriverPool {
   objects(visit: (handle: Handle, size: number) => void): void;
   stats(): PoolStats;
   snapshot(): PoolSnapshot;
+  snapshotColumns(): SnapshotColumns;
   verify(): void;
   /** What `attach` of the driver takes in another thread: plain data, for `postMessage`. */
   share(): unknown;

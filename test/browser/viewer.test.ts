@@ -9,13 +9,14 @@ import { createZpool, type Handle, ZbudPool, type Zpool, zpoolTypes } from "../.
 import { PageStore } from "../../src/store/index.ts";
 import { parseTrace } from "../../src/trace/index.ts";
 import { TracePlayer, type Viewer, viewer } from "../../src/viewer/index.ts";
+import { snapshotOf } from "../../src/zpool/index.ts";
 import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./chromium.ts";
 
 const TRACES = join(import.meta.dirname, "../fixtures/traces");
 
 /** Waits until a text on the page is as wanted. */
-async function reads(page: Page, selector: string, wanted: RegExp): Promise<void> {
-  await page.locator(selector).filter({ hasText: wanted }).first().waitFor({ timeout: 15_000 });
+async function reads(page: Page, selector: string, wanted: RegExp, timeout = 15_000): Promise<void> {
+  await page.locator(selector).filter({ hasText: wanted }).first().waitFor({ timeout });
 }
 
 /** Colours on the map that are not the background's. */
@@ -85,7 +86,7 @@ suite("the viewer in a browser", () => {
         new RegExp(`^${(position + 1).toLocaleString("en")} of 6,000 · \\w`),
       );
       assert.equal(player.state().position, position + 1);
-      const { pages } = player.snapshot();
+      const { pages } = snapshotOf(player.snapshotColumns());
       await reads(page, ".facts", new RegExp(`^${pages.length} pages of 4 KiB of at most 400`));
       const { pixels, colors } = await inked(page);
       assert.ok(pixels > 10_000 && colors > 20, `${pixels} pixels in ${colors} colours`);
@@ -174,7 +175,7 @@ suite("the viewer in a browser", () => {
         `${wanted} is no stop: ${stops.join(" | ")}`,
       );
     }
-    const { pages, lists } = player.snapshot();
+    const { pages, lists } = snapshotOf(player.snapshotColumns());
     await page.locator(".map canvas").focus();
     for (const [key, at] of [
       ["ArrowRight", 0],
@@ -231,6 +232,13 @@ suite("the viewer in a browser", () => {
     assert.ok(times[45] < 34, `${times[45]} ms a frame`);
     assert.deepEqual(complaints, []);
     await keepPicture(page, "viewer-100000-pages");
+    // Pages that go are gone on the map soon.
+    const shown = performance.now();
+    const doomed = pool.snapshot().pages.slice(0, 5000);
+    for (const { handle } of doomed.flatMap(({ objects }) => objects)) pool.free(handle);
+    await reads(page, ".facts", /^95,000 pages/, 60_000);
+    t.diagnostic(`freed pages are gone after ${((performance.now() - shown) / 1000).toFixed(1)} s`);
+    assert.deepEqual(complaints, []);
     await close();
     pool.close();
   });

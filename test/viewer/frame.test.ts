@@ -2,26 +2,16 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Prng } from "../../src/base/index.ts";
 import { createZpool, type Handle, zpoolTypes } from "../../src/index.ts";
-import { decodeFrame, encodeFrame, figuresOf, type ViewedSnapshot } from "../../src/viewer/index.ts";
+import { ColumnsBuilder } from "../../src/pool/index.ts";
+import { decodeFrame, type Frame, figuresOf, frameObjects, framePieces } from "../../src/viewer/index.ts";
+import { snapshotOf } from "../../src/zpool/index.ts";
 
-function rowsOf(bytes: Uint8Array): Omit<ViewedSnapshot, "free"> {
-  const frame = decodeFrame(bytes.slice().buffer);
-  const { type, pageSize, maxPages } = frame;
-  const pages = Array.from(frame.pages, (page, i) => ({
-    page,
-    bytes: frame.bytes[i],
-    underReclaim: frame.underReclaim[i] === 1,
-    objects: Array.from(frame.handles.subarray(frame.starts[i], frame.starts[i + 1]), (handle, j) => ({
-      handle,
-      offset: frame.offsets[frame.starts[i] + j],
-      size: frame.sizes[frame.starts[i] + j],
-    })),
-  }));
-  const lists = frame.lists.map((name, i) => ({
-    name,
-    pages: [...frame.listPages.subarray(frame.listStarts[i], frame.listStarts[i + 1])],
-  }));
-  return { type, pageSize, maxPages, pages, lists, lru: [...frame.lru] };
+function sent(frame: Frame): Frame {
+  return decodeFrame(bytesOf(frame).buffer as ArrayBuffer);
+}
+
+function bytesOf(frame: Frame): Uint8Array {
+  return new Uint8Array(Buffer.concat(framePieces(frame)));
 }
 
 suite("a packed snapshot", () => {
@@ -35,43 +25,48 @@ suite("a packed snapshot", () => {
         if (typeof handle === "number") live.push(handle);
       }
       for (const handle of live.filter((_, i) => i % 3 === 0)) pool.free(handle);
-      const snapshot = pool.snapshot();
-      const plain = {
-        type: snapshot.type,
-        pageSize: snapshot.pageSize,
-        maxPages: snapshot.maxPages,
-        pages: snapshot.pages.map(({ page, bytes, underReclaim, objects }) => ({
-          page,
-          bytes,
-          underReclaim,
-          objects,
-        })),
-        lists: snapshot.lists,
-        lru: snapshot.lru,
-      };
-      assert.deepEqual(rowsOf(encodeFrame(snapshot)), plain);
+      const { free, ...frame } = pool.snapshotColumns();
+      assert.deepEqual(sent(frame), frame);
+      assert.deepEqual(snapshotOf({ ...sent(frame), free }), snapshotOf(pool.snapshotColumns()));
       pool.close();
     });
   }
 
   test("an empty pool is one too", () => {
-    const empty = { type: "none", pageSize: 4096, maxPages: 1, pages: [], lists: [], lru: [] };
-    assert.deepEqual(rowsOf(encodeFrame(empty)), empty);
+    const { free, ...empty } = new ColumnsBuilder(0, 0).done({ type: "none", pageSize: 4096, maxPages: 1 });
+    assert.equal(free.length, 0);
+    assert.deepEqual(sent(empty), empty);
+  });
+
+  test("objects of a page are told in the order in which they lie", () => {
+    const into = new ColumnsBuilder(1, 0);
+    into.page(0, 4096, false);
+    for (const offset of [512, 0, 2048]) into.object(1 + offset, offset, 100);
+    const frame = into.done({ type: "x", pageSize: 4096, maxPages: 9 });
+    assert.deepEqual(frameObjects(frame, 0), [1, 0, 2]);
   });
 
   test("damaged ones are typed errors", () => {
-    const page = { page: 3, bytes: 4096, underReclaim: false, objects: [{ handle: 1, offset: 0, size: 9 }] };
-    const lists = [{ name: "a", pages: [3] }];
-    const good = encodeFrame({ type: "x", pageSize: 4096, maxPages: 9, pages: [page], lists, lru: [3] });
+    const into = new ColumnsBuilder(9, 9);
+    into.page(3, 4096, false);
+    into.object(1, 0, 9);
+    into.listed(3);
+    into.endList(() => "a");
+    into.ordered(3);
+    const good = bytesOf(into.done({ type: "x", pageSize: 4096, maxPages: 9 }));
     for (let length = 0; length < good.length; length++) {
-      assert.throws(() => decodeFrame(good.slice(0, length).buffer), { code: "EBADMSG" }, `${length} bytes`);
+      assert.throws(
+        () => decodeFrame(good.slice(0, length).buffer as ArrayBuffer),
+        { code: "EBADMSG" },
+        `${length} bytes`,
+      );
     }
     const prng = new Prng(7);
     for (let i = 0; i < 2000; i++) {
       const bad = good.slice();
       bad[prng.below(bad.length)] ^= 1 << prng.below(8);
       try {
-        decodeFrame(bad.buffer);
+        decodeFrame(bad.buffer as ArrayBuffer);
       } catch (error) {
         assert.equal((error as { code?: string }).code, "EBADMSG");
       }

@@ -5,6 +5,7 @@ import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseTrace, replay } from "../../src/trace/index.ts";
 import { type PlayerCommand, TracePlayer } from "../../src/viewer/index.ts";
+import { snapshotOf } from "../../src/zpool/index.ts";
 
 const TRACES = join(import.meta.dirname, "../fixtures/traces");
 const trace = parseTrace(readFileSync(join(TRACES, "uniform-evict-all.jsonl"), "utf8"));
@@ -80,7 +81,7 @@ suite("a trace's player", () => {
 
 /** Without handles: their tag is that of each pool. */
 function plain(player: TracePlayer): unknown {
-  const { pages, lists, lru } = player.snapshot();
+  const { pages, lists, lru } = snapshotOf(player.snapshotColumns());
   return {
     pages: pages.map(({ page, objects }) => ({
       page,

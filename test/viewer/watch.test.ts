@@ -2,11 +2,16 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ZbudPool } from "../../src/index.ts";
+import { ColumnsBuilder } from "../../src/pool/index.ts";
 import type { Tick, Viewable } from "../../src/viewer/types.ts";
 import { Watch } from "../../src/viewer/watch.ts";
 
 /** A thing whose looks take as long as told, on a clock of its own. */
-function slowThing(lookMs: number): { target: Viewable; clock: { now: number }; spent: () => number } {
+function slowThing(lookMs: number): {
+  target: Viewable & { send: () => void };
+  clock: { now: number };
+  spent: () => number;
+} {
   const clock = { now: 0 };
   let spent = 0;
   const look = (): void => {
@@ -18,10 +23,11 @@ function slowThing(lookMs: number): { target: Viewable; clock: { now: number }; 
       look();
       return { pages: 1 };
     },
-    snapshot: () => {
+    snapshotColumns: () => {
       look();
-      return { type: "x", pageSize: 1, maxPages: 1, pages: [], lists: [], lru: [] };
+      return new ColumnsBuilder(0, 0).done({ type: "x", pageSize: 1, maxPages: 1 });
     },
+    send: look,
   };
   return { target, clock, spent: () => spent };
 }
@@ -40,6 +46,7 @@ suite("watching", () => {
       const asking = async (): Promise<void> => {
         const { number } = await watch.frame(frames);
         assert.equal(number, frames + 1);
+        watch.send(target.send);
         frames = number;
       };
       let asked = false;

@@ -1,4 +1,5 @@
 import { bytesText, countText } from "../../src/base/words.ts";
+import { frameObjects } from "../../src/viewer/frame.ts";
 import { el } from "../shared/dom.ts";
 import type { Model } from "./model.ts";
 
@@ -58,8 +59,8 @@ function parts(model: Model, row: number): HTMLElement[] {
   let used = 0;
   const bar = el("div", { class: "page-bar", "aria-hidden": "true" });
   const rows: HTMLElement[] = [];
-  for (let i = first; i < last; i++) {
-    const { offset, size } = { offset: frame.offsets[i], size: frame.sizes[i] };
+  for (const i of frameObjects(frame, row)) {
+    const [offset, size] = [frame.offsets[i], frame.sizes[i]];
     used += size;
     const piece = el("span");
     piece.style.left = `${(offset / bytes) * 100}%`;

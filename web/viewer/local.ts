@@ -1,4 +1,4 @@
-import { decodeFrame, type Frame } from "../../src/viewer/frame.ts";
+import type { Frame } from "../../src/viewer/frame.ts";
 import type { TracePlayer } from "../../src/viewer/player.ts";
 import type { PlayerCommand } from "../../src/viewer/types.ts";
 import { Watch } from "../../src/viewer/watch.ts";
@@ -23,9 +23,9 @@ export class LocalSource implements Source {
   }
 
   async frame(): Promise<Frame | null> {
-    const { number, bytes } = await this.#watch.frame(this.#last);
+    const { number, frame } = await this.#watch.frame(this.#last);
     this.#last = number;
-    return decodeFrame(bytes.buffer as ArrayBuffer);
+    return frame;
   }
 
   control(command: PlayerCommand): Promise<void> {

@@ -14,7 +14,7 @@ import {
   W_INTENT,
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
-import type { PoolSnapshot, PoolStats } from "../../zpool/index.ts";
+import type { PoolStats, SnapshotColumns } from "../../zpool/index.ts";
 import { freeExtraRecord, releaseEmptyExtras, releaseExtraIfEmpty } from "./extras.ts";
 import { SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import { putOnList, takeOffListIfOn } from "./lists.ts";
@@ -32,7 +32,7 @@ import {
   runAround,
   tightestRun,
 } from "./runs.ts";
-import { snapshotOf } from "./snapshot.ts";
+import { columnsOf } from "./snapshot.ts";
 import { statsOf } from "./stats.ts";
 import { verifyTable } from "./verify.ts";
 
@@ -315,8 +315,8 @@ export class SlotsAllocator implements Allocator {
     return statsOf(this.#whole, this.#counters);
   }
 
-  snapshot(): PoolSnapshot {
-    return snapshotOf(this.#whole);
+  columns(): SnapshotColumns {
+    return columnsOf(this.#whole);
   }
 
   verify(reclaims: number | null): void {

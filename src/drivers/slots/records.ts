@@ -67,8 +67,8 @@ export function sizeOf(whole: SlotsTable, record: number, half: number): number 
 /** The handle of the object that a record names. */
 export function handleOf({ table, layout }: SlotsTable, record: number): Handle {
   const { generationMask, generationUnit, tag } = layout;
-  const slot = record - FIRST_ROW;
-  return ((table[record] & generationMask) * generationUnit + slot * 2 ** TAG_BITS + tag) as Handle;
+  const low = ((record - FIRST_ROW) << TAG_BITS) | tag; // below 2^31: a pool has at most SLOTS_MAX slots
+  return ((table[record] & generationMask) * generationUnit + low) as Handle;
 }
 
 /** The first extra of a page's row, or 0. */
@@ -77,15 +77,24 @@ export function firstExtraAt({ table }: SlotsTable, row: number): number {
   return index === 0 ? 0 : FIRST_ROW + (index << ROW_SHIFT);
 }
 
+/** Calls `visit` for the records of a page that name objects, and their halves, in no order. */
+export function eachRecord(
+  whole: SlotsTable,
+  row: number,
+  visit: (record: number, half: number) => void,
+): void {
+  eachLive(whole, row | PAGE_RECORDS, RECORDS_PER_PAGE, visit);
+  let unit = firstExtraAt(whole, row);
+  for (let i = 0; unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
+    eachLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA, visit);
+    unit = whole.table[unit | NEXT];
+  }
+}
+
 /** The records of a page that name objects, in no order. */
 export function recordsOf(whole: SlotsTable, row: number): number[] {
   const found: number[] = [];
-  addLive(whole, row | PAGE_RECORDS, RECORDS_PER_PAGE, found);
-  let unit = firstExtraAt(whole, row);
-  for (let i = 0; unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
-    addLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA, found);
-    unit = whole.table[unit | NEXT];
-  }
+  eachRecord(whole, row, (record) => found.push(record));
   return found;
 }
 
@@ -160,9 +169,17 @@ export function hasLive(whole: SlotsTable, first: number, count: number): boolea
   return false;
 }
 
-function addLive(whole: SlotsTable, first: number, count: number, into: number[]): void {
-  for (let record = first; record < first + count; record++) {
-    if (halfOf(whole, record) !== 0) into.push(record);
+/** Of records next to each other, the halves are so too. */
+function eachLive(
+  { halves }: SlotsTable,
+  first: number,
+  count: number,
+  visit: (record: number, half: number) => void,
+): void {
+  const firstHalf = halfIndexOf(first);
+  for (let i = 0; i < count; i++) {
+    const half = halves[firstHalf + i];
+    if (half !== 0) visit(first + i, half);
   }
 }
 

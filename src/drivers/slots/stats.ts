@@ -16,7 +16,7 @@ import {
   W_EXTRA_COUNT,
   W_HIGH_WATER,
 } from "./page-table.ts";
-import { halfOf, recordsOf, type SlotsTable, sizeOf } from "./records.ts";
+import { eachRecord, type SlotsTable, sizeOf } from "./records.ts";
 
 /** Counts what the table holds. */
 export function statsOf(whole: SlotsTable, counters: Float64Array): PoolStats {
@@ -26,14 +26,14 @@ export function statsOf(whole: SlotsTable, counters: Float64Array): PoolStats {
   let objects = 0;
   let objectBytes = 0;
   const end = FIRST_ROW + table[W_HIGH_WATER] * ROW_WORDS;
+  const count = (record: number, half: number): void => {
+    const size = sizeOf(whole, record, half);
+    objects++;
+    objectBytes += size;
+    sizeHistogram[sizeStepOf(size, pageSize)]++;
+  };
   for (let row = FIRST_ROW; row < end; row += ROW_WORDS) {
-    if (table[row | LRU_PREV] === FREE) continue;
-    for (const record of recordsOf(whole, row)) {
-      const size = sizeOf(whole, record, halfOf(whole, record));
-      objects++;
-      objectBytes += size;
-      sizeHistogram[sizeStepOf(size, pageSize)]++;
-    }
+    if (table[row | LRU_PREV] !== FREE) eachRecord(whole, row, count);
   }
   const pages = table[W_PAGE_COUNT];
   return completeStats({

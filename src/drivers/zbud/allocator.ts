@@ -2,13 +2,13 @@ import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
 import type { Allocator, HandleLayout, ObjectVisitor, Place } from "../../pool/index.ts";
 import * as pools from "../../pool/index.ts";
-import type { PoolStats } from "../../zpool/index.ts";
+import type { PoolStats, SnapshotColumns } from "../../zpool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import type { PageTable } from "./page-table.ts";
 import * as tables from "./page-table.ts";
 import { fillPlace } from "./places.ts";
 import { repairTable } from "./repair.ts";
-import { snapshotOf, type ZbudSnapshot } from "./snapshot.ts";
+import { columnsOf } from "./snapshot.ts";
 import { statsOf } from "./stats.ts";
 import { verifyTable } from "./verify.ts";
 
@@ -293,8 +293,8 @@ export class ZbudAllocator implements Allocator {
     return statsOf(this.#table, this.#counters, this.#geometry);
   }
 
-  snapshot(): ZbudSnapshot {
-    return snapshotOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
+  columns(): SnapshotColumns {
+    return columnsOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
   }
 
   verify(reclaims: number | null): void {

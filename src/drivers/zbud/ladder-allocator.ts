@@ -2,11 +2,11 @@ import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
 import type { Allocator, HandleLayout, ObjectVisitor, Place, Table } from "../../pool/index.ts";
 import * as pools from "../../pool/index.ts";
-import type { PageSizeRange, PoolSnapshot, PoolStats } from "../../zpool/index.ts";
+import type { PageSizeRange, PoolStats, SnapshotColumns } from "../../zpool/index.ts";
 import { repairLadder } from "./ladder-repair.ts";
 import * as ladders from "./ladder-table.ts";
 import { verifyLadder } from "./ladder-verify.ts";
-import { eachRow, ladderSnapshotOf, ladderStatsOf } from "./ladder-views.ts";
+import { eachRow, ladderColumnsOf, ladderStatsOf } from "./ladder-views.ts";
 import * as tables from "./page-table.ts";
 import { openRungs, rungsAlive } from "./rungs.ts";
 import { Segments } from "./segments.ts";
@@ -259,8 +259,8 @@ export class LadderAllocator implements Allocator {
     return ladderStatsOf(this.#table, this.#counters, this.#geometry);
   }
 
-  snapshot(): PoolSnapshot {
-    return ladderSnapshotOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
+  columns(): SnapshotColumns {
+    return ladderColumnsOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
   }
 
   verify(reclaims: number | null): void {

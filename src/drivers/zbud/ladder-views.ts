@@ -5,7 +5,7 @@ import {
   F_PAGES_RECLAIMED,
   F_REFUSED_ENOMEM,
   F_REFUSED_ENOSPC,
-  followLinks,
+  PageListColumns,
   type Table,
   W_MAX_PAGES,
   W_PAGE_COUNT,
@@ -13,10 +13,9 @@ import {
 } from "../../pool/index.ts";
 import {
   completeStats,
-  type PageSnapshot,
-  type PoolSnapshot,
   type PoolStats,
   SIZE_STEPS,
+  type SnapshotColumns,
   sizeStepOf,
 } from "../../zpool/index.ts";
 import {
@@ -35,18 +34,9 @@ import {
   SEGMENT_SHIFT,
   W_SEGMENT_HIGH,
 } from "./ladder-table.ts";
-import {
-  FREE,
-  LIST_NEXT,
-  LRU_NEXT,
-  LRU_PREV,
-  ROW_SHIFT,
-  SIZE_BITS,
-  SIZE_MASK,
-  SIZES,
-  W_LRU,
-} from "./page-table.ts";
+import { ROW_SHIFT, SIZE_MASK, SIZES } from "./page-table.ts";
 import { rungsAlive } from "./rungs.ts";
+import { addBuddies } from "./snapshot.ts";
 
 /** Counts what the table holds. */
 export function ladderStatsOf(table: Table, counters: Float64Array, geometry: LadderGeometry): PoolStats {
@@ -82,50 +72,29 @@ export function ladderStatsOf(table: Table, counters: Float64Array, geometry: La
 }
 
 /** Copies a table out. */
-export function ladderSnapshotOf(
+export function ladderColumnsOf(
   table: Table,
   geometry: LadderGeometry,
   handleAt: (row: number, buddy: number) => Handle,
-): PoolSnapshot {
-  const firstRow = ladderFirstRowOf(geometry);
-  const pageOf = (row: number): number => (row - firstRow) >> ROW_SHIFT;
+): SnapshotColumns {
   const most = table[W_SEGMENT_HIGH] << geometry.rowsShift;
-  const follow = (from: number, next: number, end: number): number[] =>
-    followLinks(from, end, most, (row) => table[row + next]).map(pageOf);
-  const pages: PageSnapshot[] = [];
+  const into = new PageListColumns(table, ladderFirstRowOf(geometry), ROW_SHIFT, most, 2 * most);
   eachRow(table, geometry, (row, rung) => {
-    if (table[row + LRU_PREV] === FREE) return;
     const bytes = table[rung + R_PAGE_SIZE];
-    const chunkSize = table[rung + R_CHUNK_SIZE];
-    const objects = [0, 1].flatMap((buddy) => {
-      const word = table[row + SIZES + buddy];
-      if (word === 0) return [];
-      const offset = buddy === 0 ? chunkSize : bytes - (word >> SIZE_BITS) * chunkSize;
-      return [{ handle: handleAt(row, buddy), offset, size: word & SIZE_MASK }];
-    });
-    pages.push({ page: pageOf(row), bytes, underReclaim: table[row + LRU_PREV] < FREE, objects });
+    if (into.row(row, bytes)) addBuddies(table, row, bytes, table[rung + R_CHUNK_SIZE], handleAt, into);
   });
-  const lists = rungsAlive(table, geometry).flatMap((rung) =>
-    Array.from({ length: geometry.chunkCount }, (_, free) => {
-      const head = rung + R_HEADS + 2 * free;
-      const name = `pages of ${table[rung + R_PAGE_SIZE]}, ${free} free chunks`;
-      return { name, pages: follow(table[head + LIST_NEXT], LIST_NEXT, head) };
-    }).filter((list) => list.pages.length > 0),
-  );
-  const free: number[] = [];
+  for (const rung of rungsAlive(table, geometry)) {
+    for (let list = 0; list < geometry.chunkCount; list++) {
+      const name = (): string => `pages of ${table[rung + R_PAGE_SIZE]}, ${list} free chunks`;
+      into.list(name, rung + R_HEADS + 2 * list);
+    }
+  }
+  into.lru();
   for (let i = 0; i < table[W_SEGMENT_HIGH]; i++) {
     const segment = firstSegmentOf(geometry) + (i << SEGMENT_SHIFT);
-    if (table[segment + S_OWNER] !== 0) free.push(...follow(table[segment + S_FREE], LIST_NEXT, FREE));
+    if (table[segment + S_OWNER] !== 0) into.free(table[segment + S_FREE]);
   }
-  return {
-    type: "zbud",
-    pageSize: table[W_PAGE_SIZE],
-    maxPages: table[W_MAX_PAGES],
-    pages,
-    lists,
-    lru: follow(table[W_LRU + LRU_NEXT], LRU_NEXT, W_LRU),
-    free,
-  };
+  return into.done({ type: "zbud", pageSize: table[W_PAGE_SIZE], maxPages: table[W_MAX_PAGES] });
 }
 
 /** Calls `visit` for every row that the owner of its segment has used. */

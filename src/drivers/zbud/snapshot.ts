@@ -1,13 +1,9 @@
 import type { Handle } from "../../base/index.ts";
-import { followLinks } from "../../pool/index.ts";
-import type { PageSnapshot, PoolSnapshot } from "../../zpool/index.ts";
+import { type ColumnsBuilder, PageListColumns } from "../../pool/index.ts";
+import type { PageSnapshot, PoolSnapshot, SnapshotColumns } from "../../zpool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import {
-  FREE,
   firstRowOf,
-  LIST_NEXT,
-  LRU_NEXT,
-  LRU_PREV,
   type PageTable,
   ROW_SHIFT,
   SIZE_BITS,
@@ -16,7 +12,6 @@ import {
   W_FREE_HEAD,
   W_HEADS,
   W_HIGH_WATER,
-  W_LRU,
 } from "./page-table.ts";
 
 /** One object in a {@link ZbudPageSnapshot}. */
@@ -42,51 +37,60 @@ export interface ZbudSnapshot extends PoolSnapshot {
   unbuddied: number[][];
 }
 
-/** Copies a table out. `objectAt` gives the handle of the object in a place of a row. */
-export function snapshotOf(
+/** Copies a table out. `handleAt` gives the handle of the object in a place of a row. */
+export function columnsOf(
   table: PageTable,
   geometry: Geometry,
-  objectAt: (row: number, buddy: number) => Handle,
-): ZbudSnapshot {
-  const firstRow = firstRowOf(geometry);
-  const pageOf = (row: number): number => (row - firstRow) >> ROW_SHIFT;
-
-  const buddyAt = (row: number, buddy: number): BuddySnapshot | null => {
-    const word = table[row + SIZES + buddy];
-    if (word === 0) return null;
-    return { handle: objectAt(row, buddy), size: word & SIZE_MASK, chunks: word >> SIZE_BITS };
-  };
-  const follow = (from: number, next: number, end: number): number[] =>
-    followLinks(from, end, geometry.maxPages, (row) => table[row + next]).map(pageOf);
-
+  handleAt: (row: number, buddy: number) => Handle,
+): SnapshotColumns {
   const { pageSize, chunkCount, chunkSize, maxPages } = geometry;
-  const pages: ZbudPageSnapshot[] = [];
-  for (let page = 0; page < table[W_HIGH_WATER]; page++) {
+  const firstRow = firstRowOf(geometry);
+  const pages = table[W_HIGH_WATER];
+  const into = new PageListColumns(table, firstRow, ROW_SHIFT, pages, 2 * pages);
+  for (let page = 0; page < pages; page++) {
     const row = firstRow + (page << ROW_SHIFT);
-    if (table[row + LRU_PREV] === FREE) continue;
-    const first = buddyAt(row, 0);
-    const last = buddyAt(row, 1);
-    const objects: PageSnapshot["objects"] = [];
-    if (first !== null) objects.push({ handle: first.handle, offset: chunkSize, size: first.size });
-    if (last !== null) {
-      objects.push({ handle: last.handle, offset: pageSize - last.chunks * chunkSize, size: last.size });
-    }
-    pages.push({ page, bytes: pageSize, underReclaim: table[row + LRU_PREV] < FREE, objects, first, last });
+    if (into.row(row, pageSize)) addBuddies(table, row, pageSize, chunkSize, handleAt, into);
   }
-  const unbuddied = Array.from({ length: chunkCount }, (_, list) =>
-    follow(table[W_HEADS + 2 * list + LIST_NEXT], LIST_NEXT, W_HEADS + 2 * list),
-  );
-  return {
-    type: "zbud",
-    pageSize,
-    chunkCount,
-    maxPages,
-    pages,
-    lists: unbuddied.flatMap((listed, free) =>
-      listed.length === 0 ? [] : [{ name: `${free} free chunks`, pages: listed }],
-    ),
-    lru: follow(table[W_LRU + LRU_NEXT], LRU_NEXT, W_LRU),
-    unbuddied,
-    free: follow(table[W_FREE_HEAD], LIST_NEXT, FREE),
-  };
+  for (let list = 0; list < chunkCount; list++) into.list(() => `${list} free chunks`, W_HEADS + 2 * list);
+  into.lru();
+  into.free(table[W_FREE_HEAD]);
+  return into.done({ type: "zbud", pageSize, maxPages });
+}
+
+/** The objects of a page of either kind of pool. */
+export function addBuddies(
+  table: PageTable,
+  row: number,
+  pageSize: number,
+  chunkSize: number,
+  handleAt: (row: number, buddy: number) => Handle,
+  into: ColumnsBuilder,
+): void {
+  const first = table[row + SIZES];
+  if (first !== 0) into.object(handleAt(row, 0), chunkSize, first & SIZE_MASK);
+  const last = table[row + SIZES + 1];
+  if (last === 0) return;
+  into.object(handleAt(row, 1), pageSize - (last >> SIZE_BITS) * chunkSize, last & SIZE_MASK);
+}
+
+/** A snapshot with what zbud alone has. */
+export function zbudSnapshotOf(snapshot: PoolSnapshot, chunkSize: number): ZbudSnapshot {
+  const chunkCount = snapshot.pageSize / chunkSize;
+  const pages = snapshot.pages.map((page) => {
+    const buddyAt = (first: boolean): BuddySnapshot | null => {
+      const found = page.objects.find(({ offset }) => isFirstBuddy(offset, chunkSize) === first);
+      if (found === undefined) return null;
+      return { handle: found.handle, size: found.size, chunks: Math.ceil(found.size / chunkSize) };
+    };
+    return { ...page, first: buddyAt(true), last: buddyAt(false) };
+  });
+  const unbuddied: number[][] = Array.from({ length: chunkCount }, () => []);
+  // A list is named by the free chunks of its pages.
+  for (const list of snapshot.lists) unbuddied[Number.parseInt(list.name, 10)] = list.pages;
+  return { ...snapshot, chunkCount, pages, unbuddied };
+}
+
+/** Only the first buddy begins where the reserved chunk ends: the last leaves a chunk in front of it. */
+export function isFirstBuddy(offset: number, chunkSize: number): boolean {
+  return offset === chunkSize;
 }

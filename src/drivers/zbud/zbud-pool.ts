@@ -14,7 +14,7 @@ import { geometryOf } from "./geometry.ts";
 import { checkOptions, type ZbudPoolOptions } from "./options.ts";
 import { createPageTable, type PageTable } from "./page-table.ts";
 import type { ZbudObjectPlace } from "./places.ts";
-import type { ZbudSnapshot } from "./snapshot.ts";
+import { isFirstBuddy, type ZbudSnapshot, zbudSnapshotOf } from "./snapshot.ts";
 
 /**
  * Stores objects of varying size in pages of one size, at most two to a page: the *first buddy* at the
@@ -30,6 +30,8 @@ import type { ZbudSnapshot } from "./snapshot.ts";
  * if (typeof handle === "number") pool.write(handle, bytes);
  */
 export class ZbudPool extends ObjectPool {
+  readonly #chunkSize: number;
+
   /**
    * @param options - see {@link ZbudPoolOptions}. Only `maxPages` or `maxBytes` must be given.
    * @param parts - for the library itself and its tests.
@@ -52,6 +54,7 @@ export class ZbudPool extends ObjectPool {
       allocatorOf: (seat) => new ZbudAllocator(table, geometry, layout, memory, seat),
       onEvict,
     });
+    this.#chunkSize = geometry.chunkSize;
   }
 
   /**
@@ -76,13 +79,11 @@ export class ZbudPool extends ObjectPool {
   /** Where an object lies. Throws `EBADF`, `ECLOSED` as {@link free}. */
   override inspect(handle: Handle): ZbudObjectPlace {
     const place = super.inspect(handle);
-    // Only the first buddy begins where the reserved chunk ends: the last leaves a chunk in front of it.
-    const { pageSize, objectBytesMax } = this;
-    return { ...place, buddy: place.offset === (pageSize - objectBytesMax) / 2 ? "first" : "last" };
+    return { ...place, buddy: isFirstBuddy(place.offset, this.#chunkSize) ? "first" : "last" };
   }
 
   override snapshot(): ZbudSnapshot {
-    return super.snapshot() as ZbudSnapshot;
+    return zbudSnapshotOf(super.snapshot(), this.#chunkSize);
   }
 }
 

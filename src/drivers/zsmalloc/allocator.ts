@@ -2,14 +2,14 @@ import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
 import type { Allocator, HandleLayout, ObjectVisitor, Place, Table } from "../../pool/index.ts";
 import * as pool from "../../pool/index.ts";
-import type { PoolSnapshot, PoolStats } from "../../zpool/index.ts";
+import type { PoolStats, SnapshotColumns } from "../../zpool/index.ts";
 import { type Compaction, Mover } from "./compaction.ts";
 import type { Geometry } from "./geometry.ts";
 import * as geometries from "./geometry.ts";
 import { NO_LIST as GROUPS_NO_LIST, Groups } from "./groups.ts";
 import { fillPlace } from "./places.ts";
 import { repairTable } from "./repair.ts";
-import { snapshotOf } from "./snapshot.ts";
+import { columnsOf } from "./snapshot.ts";
 import { statsOf } from "./stats.ts";
 import * as tables from "./table.ts";
 import { verifyTable } from "./verify.ts";
@@ -270,8 +270,8 @@ export class ZsmallocAllocator implements Allocator {
     return statsOf(this.#table, this.#counters, this.#geometry);
   }
 
-  snapshot(): PoolSnapshot {
-    return snapshotOf(this.#table, this.#geometry, (row) => this.#handleAt(row));
+  columns(): SnapshotColumns {
+    return columnsOf(this.#table, this.#geometry, (row) => this.#handleAt(row));
   }
 
   verify(reclaims: number | null): void {

@@ -1,6 +1,6 @@
 import type { Handle } from "../../base/index.ts";
-import { followLinks, type Place } from "../../pool/index.ts";
-import type { PageSnapshot, PoolSnapshot } from "../../zpool/index.ts";
+import { ColumnsBuilder } from "../../pool/index.ts";
+import type { SnapshotColumns } from "../../zpool/index.ts";
 import {
   type Geometry,
   GROUP_SHIFT,
@@ -11,8 +11,8 @@ import {
   LAYOUT_SHIFT,
   ROW_SHIFT,
 } from "./geometry.ts";
-import { fillPlace } from "./places.ts";
 import {
+  COUNT_BITS,
   FIRST_PAGE,
   FREE,
   HEADS,
@@ -21,68 +21,134 @@ import {
   PREV,
   SIZE,
   SPARED,
+  USED,
   W_FREE_PAGE,
   W_GROUPS_TAKEN,
+  W_PAGES_TAKEN,
   W_ROWS_TAKEN,
   type ZsmallocTable,
 } from "./table.ts";
 
+// A group's objects lie anywhere among the rows, and its row anywhere among groups. So rows are read one behind the
+// other, and what is looked up for each is gathered before in columns that a processor's cache holds.
+
+/** What is looked up of groups, by their index. */
+interface Groups {
+  /** Which of the pages in `pages` is the first; they are next to each other there. */
+  readonly pageAt: Int32Array;
+  /** Bytes of a place. */
+  readonly size: Int32Array;
+  readonly next: Int32Array;
+  readonly firstPage: Int32Array;
+  /** Pages of all groups; `~page`: it is under reclaim. */
+  readonly pages: Int32Array;
+  readonly pageCount: number;
+}
+
 /**
- * Copies a table out. An object is told of where it begins; in lists a group is named by its first page.
+ * Copies a table out, group by group. An object is told of where it begins; in lists a group is named by its first
+ * page.
  *
  * @param handleAt - the handle of the object in a row.
  */
-export function snapshotOf(
+export function columnsOf(
   table: ZsmallocTable,
   geometry: Geometry,
   handleAt: (row: number) => Handle,
-): PoolSnapshot {
-  const { firstGroup, firstPage, firstRow, pageSize } = geometry;
-  const pagesFrom = (first: number): number[] =>
-    followLinks(first, 0, geometry.maxPages, (page) => table[firstPage + page - 1]);
-  const pages = new Map<number, PageSnapshot>();
-  for (let i = 0; i < table[W_GROUPS_TAKEN]; i++) {
-    const group = firstGroup + (i << GROUP_SHIFT);
-    if (table[group | PREV] === FREE) continue;
-    const underReclaim = table[group | PREV] < FREE;
-    for (const page of pagesFrom(table[group | FIRST_PAGE])) {
-      pages.set(page - 1, { page: page - 1, bytes: pageSize, underReclaim, objects: [] });
+): SnapshotColumns {
+  const { firstPage, pageSize, maxPages } = geometry;
+  const groups = groupsOf(table, geometry);
+  const into = new ColumnsBuilder(table[W_PAGES_TAKEN], table[W_ROWS_TAKEN]);
+  addPages(table, geometry, groups, handleAt, into);
+  addLists(table, geometry, groups, into);
+  for (let page = table[W_FREE_PAGE]; page !== 0; page = table[firstPage + page - 1]) into.freed(page - 1);
+  return into.done({ type: "zsmalloc", pageSize, maxPages });
+}
+
+function groupsOf(table: ZsmallocTable, geometry: Geometry): Groups {
+  const { firstGroup, firstPage, layouts } = geometry;
+  const count = table[W_GROUPS_TAKEN];
+  const [pageAt, size, next] = [new Int32Array(count), new Int32Array(count), new Int32Array(count)];
+  const firstPages = new Int32Array(count);
+  const pages = new Int32Array(table[W_PAGES_TAKEN]);
+  let pageCount = 0;
+  for (let index = 0; index < count; index++) {
+    const group = firstGroup + (index << GROUP_SHIFT);
+    const state = table[group | PREV];
+    if (state === FREE) continue;
+    const layout = (table[group | USED] >> COUNT_BITS) << LAYOUT_SHIFT;
+    pageAt[index] = pageCount;
+    size[index] = layouts[layout | L_SIZE];
+    next[index] = table[group | NEXT];
+    let page = table[group | FIRST_PAGE];
+    firstPages[index] = page - 1;
+    for (let left = layouts[layout | L_PAGES]; left > 0; left--) {
+      pages[pageCount++] = state < FREE ? ~(page - 1) : page - 1;
+      page = table[firstPage + page - 1];
     }
   }
-  const at: Place = { page: 0, pageByte: 0, offset: 0, size: 0, offset2: 0, size2: 0 };
-  const end = firstRow + (table[W_ROWS_TAKEN] << ROW_SHIFT);
-  for (let row = firstRow; row < end; row += 1 << ROW_SHIFT) {
-    const size = table[row | SIZE];
-    if (size <= 0) continue;
-    fillPlace(table, geometry, table[row | PLACE], size, at);
-    pages.get(at.page)?.objects.push({ handle: handleAt(row), offset: at.offset - at.pageByte, size });
+  return { pageAt, size, next, firstPage: firstPages, pages, pageCount };
+}
+
+/** The pages with their objects: how many each has is counted first, so that each row can go where it belongs. */
+function addPages(
+  table: ZsmallocTable,
+  geometry: Geometry,
+  { pageAt, size, pages, pageCount }: Groups,
+  handleAt: (row: number) => Handle,
+  into: ColumnsBuilder,
+): void {
+  const { firstRow, pageSize, placeBits } = geometry;
+  const placeMask = ~(-1 << placeBits);
+  const rows = table[W_ROWS_TAKEN];
+  const starts = new Int32Array(rows);
+  const ofRow = new Int32Array(rows);
+  const counts = new Int32Array(pageCount);
+  for (let i = 0; i < rows; i++) {
+    const row = firstRow + (i << ROW_SHIFT);
+    if (table[row | SIZE] <= 0) continue;
+    const place = table[row | PLACE];
+    const group = place >> placeBits;
+    const start = (place & placeMask) * size[group];
+    const before = (start / pageSize) | 0;
+    const page = pageAt[group] + before;
+    starts[i] = start - before * pageSize;
+    ofRow[i] = page;
+    counts[page] += 1;
   }
-  for (const { objects } of pages.values()) objects.sort((a, b) => a.offset - b.offset);
-  return {
-    type: "zsmalloc",
-    pageSize,
-    maxPages: geometry.maxPages,
-    pages: [...pages.values()].sort((a, b) => a.page - b.page),
-    lists: listsOf(table, geometry),
-    lru: [],
-    free: pagesFrom(table[W_FREE_PAGE]).map((page) => page - 1),
-  };
+  const next = counts;
+  for (let i = 0; i < pageCount; i++) {
+    into.page(pages[i] < 0 ? ~pages[i] : pages[i], pageSize, pages[i] < 0);
+    next[i] = into.room(counts[i]);
+  }
+  for (let i = 0; i < rows; i++) {
+    const row = firstRow + (i << ROW_SHIFT);
+    const bytes = table[row | SIZE];
+    if (bytes > 0) into.put(next[ofRow[i]]++, handleAt(row), starts[i], bytes);
+  }
 }
 
 /** Lists that are not empty: `size × pages a group, how full`. */
-function listsOf(table: ZsmallocTable, { layouts, layoutCount, maxPages }: Geometry): PoolSnapshot["lists"] {
-  const found: PoolSnapshot["lists"] = [];
+function addLists(
+  table: ZsmallocTable,
+  { firstGroup, layouts, layoutCount }: Geometry,
+  { next, firstPage }: Groups,
+  into: ColumnsBuilder,
+): void {
   for (let layout = 1; layout < layoutCount; layout++) {
     const at = layout << LAYOUT_SHIFT;
     const full = layouts[at | L_FULL];
     for (let list = full; list >= 0; list--) {
       const head = layouts[at | L_LISTS] + HEADS + 2 * list;
-      const groups = followLinks(table[head | NEXT], head, maxPages, (group) => table[group | NEXT]);
-      const pages = groups.map((group) => table[group | FIRST_PAGE] - 1);
-      if (pages.length === 0) continue;
-      const fullness = list === full ? "full" : list === SPARED ? "spared" : `${list} of ${full}`;
-      found.push({ name: `${layouts[at | L_SIZE]} B in ${layouts[at | L_PAGES]} pages, ${fullness}`, pages });
+      for (let group = table[head | NEXT]; group !== head; ) {
+        const index = (group - firstGroup) >> GROUP_SHIFT;
+        into.listed(firstPage[index]);
+        group = next[index];
+      }
+      into.endList(() => {
+        const fullness = list === full ? "full" : list === SPARED ? "spared" : `${list} of ${full}`;
+        return `${layouts[at | L_SIZE]} B in ${layouts[at | L_PAGES]} pages, ${fullness}`;
+      });
     }
   }
-  return found;
 }
