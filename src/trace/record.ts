@@ -27,8 +27,7 @@ export interface Recording {
  *
  * @param pool - a pool that holds nothing yet: a trace begins with an empty one.
  * @param write - gets the trace line by line, each without its line end, the header first.
- * @throws {ZbudError} `EINVAL` if the pool holds objects already, or `write` is no function; `EBUSY` if it has
- *   an observer. What `write` throws for the header; later it ends the recording and comes out of `stop()`.
+ * @throws {ZbudError} `EINVAL` if the pool holds objects already, or `write` is no function. What `write` throws for the header; later it ends the recording and comes out of `stop()`.
  */
 export function record(pool: TracedPool, write: (line: string) => void): Recording {
   if (typeof write !== "function") {
@@ -56,13 +55,8 @@ export function record(pool: TracedPool, write: (line: string) => void): Recordi
     evict: pool.evictable,
   };
   const recorder = new Recorder(subject, write);
-  subject.observe(recorder);
-  try {
-    write(JSON.stringify(header));
-  } catch (error) {
-    subject.observe(null);
-    throw error;
-  }
+  write(JSON.stringify(header));
+  recorder.start();
   return { stop: () => recorder.stop() };
 }
 
@@ -84,11 +78,16 @@ class Recorder implements PoolObserver {
 
   /** Whether events are for this recorder; it detaches itself when it cannot go on. */
   #attached = true;
+  #end: () => void = () => {};
   #failure: { error: unknown } | null = null;
 
   constructor(subject: Subject, write: (line: string) => void) {
     this.#subject = subject;
     this.#write = write;
+  }
+
+  start(): void {
+    this.#end = this.#subject.observe(this);
   }
 
   stop(): void {
@@ -216,10 +215,6 @@ class Recorder implements PoolObserver {
   #detach(): void {
     if (!this.#attached) return;
     this.#attached = false;
-    try {
-      this.#subject.observe(null);
-    } catch {
-      // The pool was closed, and with it this observer is gone.
-    }
+    this.#end();
   }
 }

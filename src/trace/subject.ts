@@ -16,7 +16,7 @@ export interface Subject {
   map(handle: Handle): Uint8Array;
   unmap(handle: Handle): void;
   inspect(handle: Handle): ObjectPlace;
-  observe(observer: PoolObserver | null): void;
+  observe(observer: PoolObserver): () => void;
 }
 
 /** @throws {ZbudError} `EINVAL` if it is no pool. */

@@ -1,6 +1,6 @@
 import { show, ZbudError } from "../base/index.ts";
 import { replaySteps, type Trace, type TracedPool, type TraceLine } from "../trace/index.ts";
-import type { PoolObserver, SnapshotColumns } from "../zpool/index.ts";
+import { Observers, type PoolObserver, type SnapshotColumns } from "../zpool/index.ts";
 import type { PlayerCommand, PlayerControls, PlayerState, Viewable } from "./types.ts";
 
 const SPEED_MAX = 1e7;
@@ -21,7 +21,12 @@ export class TracePlayer implements Viewable, PlayerControls {
   #steps: Generator<number, unknown>;
   #pool!: TracedPool;
   #mismatches = 0;
-  #observer: PoolObserver | null = null;
+  #heard: PoolObserver | null = null;
+  #endHearing: () => void = () => {};
+  readonly #observers: Observers = new Observers((heard) => {
+    this.#heard = heard;
+    this.#hear();
+  });
   #position = 0;
   #speed = 1000;
   #playing = false;
@@ -98,9 +103,8 @@ export class TracePlayer implements Viewable, PlayerControls {
     return { ...this.#pool.stats(), operationNs: { median: at(0.5), p99: at(0.99) } };
   }
 
-  observe(observer: PoolObserver | null): void {
-    this.#observer = observer;
-    this.#pool.observe(observer);
+  observe(observer: PoolObserver): () => void {
+    return this.#observers.add(observer);
   }
 
   inspect(handle: never): { page: number } {
@@ -118,7 +122,7 @@ export class TracePlayer implements Viewable, PlayerControls {
       mismatchesMax: 2 ** 31,
       onPool: (pool) => {
         this.#pool = pool;
-        if (this.#observer !== null) pool.observe(this.#observer);
+        this.#hear();
       },
       onMismatch: () => {
         this.#mismatches += 1;
@@ -126,6 +130,12 @@ export class TracePlayer implements Viewable, PlayerControls {
     });
     steps.next();
     return steps;
+  }
+
+  /** Every seek backwards makes another pool. */
+  #hear(): void {
+    this.#endHearing();
+    if (this.#heard !== null) this.#endHearing = this.#pool.observe(this.#heard);
   }
 
   #play(): void {

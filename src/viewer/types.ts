@@ -9,8 +9,8 @@ export interface Viewable {
   stats(): object;
   /** What lies where. */
   snapshotColumns?(): SnapshotColumns;
-  /** Hears of reclaims. Throws `EBUSY` if somebody else does. */
-  observe?(observer: PoolObserver | null): void;
+  /** Hears of reclaims, until what it gives is called. */
+  observe?(observer: PoolObserver): () => void;
   /** The page of an object. */
   inspect?(handle: never): { readonly page: number };
   readonly type?: string;

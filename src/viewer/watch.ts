@@ -39,7 +39,7 @@ export class Watch {
   #frames = 0;
   #last: NumberedFrame | null = null;
   #waiting: Promise<NumberedFrame> | null = null;
-  #hears = false;
+  #endHearing: (() => void) | null = null;
   #evictedFrom: number[] = [];
 
   /** @param clock - milliseconds. */
@@ -55,7 +55,7 @@ export class Watch {
     return {
       title: this.#title,
       pages: snapshotColumns !== undefined,
-      reclaims: this.#hears,
+      reclaims: this.#endHearing !== null,
       player: player !== undefined,
     };
   }
@@ -158,7 +158,7 @@ export class Watch {
   }
 
   #begin(): void {
-    this.#hears = this.#listen();
+    this.#endHearing = this.#listen();
     this.#plan();
   }
 
@@ -166,19 +166,14 @@ export class Watch {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#forget();
-    if (!this.#hears) return;
-    this.#hears = false;
-    try {
-      this.#target.observe?.(null);
-    } catch {
-      // It was closed, and its observer is gone with it.
-    }
+    this.#endHearing?.();
+    this.#endHearing = null;
   }
 
   /** Hears of evictions only: an alloc or a free then costs what it costs when nobody listens. */
-  #listen(): boolean {
+  #listen(): (() => void) | null {
     const { inspect } = this.#target;
-    if (this.#target.observe === undefined || inspect === undefined) return false;
+    if (this.#target.observe === undefined || inspect === undefined) return null;
     const observer: PoolObserver = {
       onEvictStart: (handle) => {
         if (this.#evictedFrom.length >= EVICTED_MAX) return;
@@ -190,10 +185,10 @@ export class Watch {
       },
     };
     try {
-      this.#target.observe(observer);
-      return true;
+      return this.#target.observe(observer);
     } catch {
-      return false;
+      // It was closed.
+      return null;
     }
   }
 

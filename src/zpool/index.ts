@@ -1,5 +1,5 @@
 export { type SnapshotColumns, snapshotOf } from "./columns.ts";
-export { checkObserver } from "./observer.ts";
+export { Observers } from "./observer.ts";
 export {
   countOpenPools,
   driverOf,

@@ -187,7 +187,8 @@ export interface DriverPool {
   share(): unknown;
   recover(): number;
   threadGone(threadId: number): void;
-  observe(observer: PoolObserver | null): void;
+  /** Gives what ends it. */
+  observe(observer: PoolObserver): () => void;
   close(): void;
 }
 

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Handle, show, ZbudError } from "../base/index.ts";
 import type { SnapshotColumns } from "./columns.ts";
+import { Observers } from "./observer.ts";
 import { countOpenPools, driverOf } from "./registry.ts";
 import type {
   AllocRefusal,
@@ -74,6 +75,9 @@ export class Zpool {
   readonly evictable: boolean;
   readonly #pool: DriverPool;
   #observer: PoolObserver | null = null;
+  readonly #observers: Observers = new Observers((heard) => {
+    this.#observer = heard;
+  });
   #closed = false;
 
   /**
@@ -316,10 +320,12 @@ export class Zpool {
     this.#pool.verify();
   }
 
-  /** Tells a listener what happens from here on, or nobody (`null`). Throws `EBUSY` if another one is there. */
-  observe(observer: PoolObserver | null): void {
-    this.#pool.observe(observer);
-    this.#observer = observer;
+  /** Tells a listener what happens from here on; there may be several. Gives what ends it. */
+  observe(observer: PoolObserver): () => void {
+    const ends = [this.#pool.observe(observer), this.#observers.add(observer)];
+    return () => {
+      for (const end of ends) end();
+    };
   }
 
   /**
@@ -357,7 +363,7 @@ export class Zpool {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#observer = null;
+    this.#observers.clear();
     try {
       this.#pool.close();
     } finally {

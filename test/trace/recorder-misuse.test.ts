@@ -36,11 +36,11 @@ describe("recording", () => {
     const recording = record(pool, () => {});
     recording.stop();
     let events = 0;
-    pool.observe({ onAlloc: () => void events++ });
+    const end = pool.observe({ onAlloc: () => void events++ });
     recording.stop();
     pool.alloc(100);
     assert.equal(events, 1);
-    pool.observe(null);
+    end();
     for (const handle of pool.snapshot().pages.map(({ first }) => first?.handle))
       if (handle) pool.free(handle);
     const second = record(pool, () => {});

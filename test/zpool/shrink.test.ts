@@ -90,7 +90,7 @@ describe("shrink", () => {
         return true;
       },
     });
-    pool.observe({
+    const end = pool.observe({
       onAlloc: (size, result) => seen.push(["alloc", size, result]),
       onFree: (handle) => seen.push(["free", handle]),
       onReclaimStart: (retries) => seen.push(["reclaim", retries]),
@@ -104,7 +104,7 @@ describe("shrink", () => {
     assert.equal(pool.malloc(5000), "ENOSPC");
     assert.throws(() => pool.malloc(0));
     assert.deepEqual(pool.shrink(2), { reclaimed: 1, result: "EAGAIN" });
-    pool.observe(null);
+    end();
     pool.free(handles[2]);
     const [a, b, c] = handles;
     assert.equal(pool.stats().objects, 0);
@@ -134,14 +134,39 @@ describe("shrink", () => {
     pool.close();
   });
 
-  it("an observer that went away is not called, and a pool takes one at a time", () => {
-    const pool = createZpool("zbud", { maxPages: 4 });
-    pool.observe({ onAlloc: () => assert.fail("gone") });
-    assert.throws(() => pool.observe({}), /EBUSY/);
-    pool.observe(null);
+  it("there may be several, each until it is ended, each told what it wants to hear", () => {
+    const pool = createZpool("zbud", { maxPages: 4, onEvict: () => false });
+    const heard: string[] = [];
+    const first = {
+      onAlloc: () => heard.push("first alloc"),
+      onShrinkStart: () => heard.push("first shrink"),
+    };
+    const endFirst = pool.observe(first);
+    const endTwin = pool.observe(first);
+    const endSecond = pool.observe({
+      onAlloc: () => heard.push("second alloc"),
+      onReclaimStart: () => heard.push("second reclaim"),
+    });
+    const taken = (): string[] => heard.splice(0);
     pool.malloc(100);
-    pool.observe({});
+    assert.deepEqual(taken(), ["first alloc", "first alloc", "second alloc"]);
+    pool.shrink(1);
+    assert.deepEqual(taken(), ["first shrink", "first shrink", "second reclaim"]);
+    endTwin();
+    endTwin();
     pool.malloc(100);
+    assert.deepEqual(taken(), ["first alloc", "second alloc"]);
+    endFirst();
+    pool.malloc(100);
+    pool.shrink(1);
+    assert.deepEqual(taken(), ["second alloc", "second reclaim"]);
+    endSecond();
+    pool.malloc(100);
+    pool.observe({ onAlloc: () => heard.push("third alloc") });
+    pool.malloc(100);
+    assert.deepEqual(taken(), ["third alloc"]);
     pool.close();
+    endFirst();
+    endSecond();
   });
 });

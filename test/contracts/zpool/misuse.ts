@@ -82,7 +82,7 @@ export function misuseContract(_facts: ZpoolFacts, make: PoolMaker): void {
         stats: () => pool.stats(),
         trim: () => pool.trim(),
         verify: () => pool.verify(),
-        observe: () => pool.observe(null),
+        observe: () => pool.observe({}),
         totalPages: () => pool.totalPages,
         totalSize: () => pool.totalSize,
       };

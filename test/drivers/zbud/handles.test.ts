@@ -219,7 +219,7 @@ describe("after close", () => {
       snapshot: () => pool.snapshot(),
       verify: () => pool.verify(),
       trim: () => pool.trim(),
-      observe: () => pool.observe(null),
+      observe: () => pool.observe({}),
     };
     for (const [name, call] of Object.entries(calls)) assert.throws(call, isCode("ECLOSED"), name);
   });
