@@ -1,5 +1,5 @@
 /**
- * `npm run test:planted`: plants one bug at a time in a copy of the project and runs the allocator's tests,
+ * `npm run test:planted`: plants one bug at a time in a copy of the project and runs the tests of what it is in,
  * which must notice it. Prints a table; exits with 1 if a bug survives, if one no longer applies, or if the
  * tests fail without any.
  */
@@ -20,8 +20,8 @@ those bugs whose name has one of them.`,
 );
 
 /** What a copy of the project needs for these tests. */
-const COPIED = ["src", "test", "scripts", "package.json", "tsconfig.json"];
-/** Tests that a bug in the allocator, or in the tracing of it, is planted for. */
+const COPIED = ["src", "test", "bench", "scripts", "package.json", "tsconfig.json"];
+/** Tests that bugs are planted for. */
 const FOLDERS = [
   "test/drivers/zbud",
   "test/drivers/slots",
@@ -29,9 +29,12 @@ const FOLDERS = [
   "test/zpool",
   "test/trace",
   "test/memory",
+  "test/engine",
+  "test/store",
+  "test/backing",
 ];
-/** Left out: what measures memory, and what takes long without asking more of the allocator. */
-const LEFT_OUT = /\/(memory|large)\.test\.ts$|^test\/drivers\/zbud\/fit/;
+/** Left out: what measures memory, and what takes long without asking more of what it is about. */
+const LEFT_OUT = /\/(memory|large|redis)\.test\.ts$|^test\/drivers\/zbud\/fit/;
 /** Whose code a bug is in, and which tests must notice it: the first line that fits holds. */
 const PARTS: readonly { name: string; code: RegExp; tests: RegExp }[] = [
   { name: "trace", code: /^src\/trace\//, tests: /^test\/trace\// },
@@ -40,6 +43,12 @@ const PARTS: readonly { name: string; code: RegExp; tests: RegExp }[] = [
     code: /^src\/drivers\/zbud\/(ladder|segments|rungs|zbud-ladder)/,
     tests: /^test\/drivers\/zbud\/ladder/,
   },
+  {
+    name: "engine and store",
+    code: /^src\/(engine|store)\//,
+    tests: /^test\/(engine\/(?!points)|store\/(?!threads))/,
+  },
+  { name: "file", code: /^src\/backing\//, tests: /^test\/backing\/(contract|reopen|file)/ },
   { name: "slots", code: /^src\/drivers\/slots\//, tests: /^test\/drivers\/slots\// },
   { name: "zsmalloc", code: /^src\/drivers\/zsmalloc\//, tests: /^test\/drivers\/zsmalloc\// },
   {
@@ -47,7 +56,11 @@ const PARTS: readonly { name: string; code: RegExp; tests: RegExp }[] = [
     code: /^src\/drivers\/zbud\//,
     tests: /^test\/(drivers\/zbud\/(?!ladder)|zpool\/|memory\/)/,
   },
-  { name: "all drivers", code: /^/, tests: /^test\/(?!trace\/(damaged|mutated|record))/ },
+  {
+    name: "all drivers",
+    code: /^/,
+    tests: /^test\/(?!engine|store|backing|trace\/(damaged|mutated|record))/,
+  },
 ];
 const WORKERS = 2;
 /** A run that takes so many times longer than without a bug, and so long, hangs: one way to notice a bug. */

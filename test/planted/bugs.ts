@@ -3,8 +3,10 @@
  * text; the text that it replaces must be there once, so a bug that the code has outgrown is noticed too.
  */
 
+import { ENGINE_BUGS } from "./engine-bugs.ts";
 import { LADDER_BUGS } from "./ladder-bugs.ts";
 import { SLOTS_BUGS } from "./slots-bugs.ts";
+import { STORE_BUGS } from "./store-bugs.ts";
 import { ZSMALLOC_BUGS } from "./zsmalloc-bugs.ts";
 
 /** One bug. */
@@ -330,4 +332,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   ...SLOTS_BUGS,
   ...ZSMALLOC_BUGS,
+  ...ENGINE_BUGS,
+  ...STORE_BUGS,
 ];

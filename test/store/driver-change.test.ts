@@ -73,6 +73,9 @@ suite("another allocator for a store that is full", () => {
     }
     const evicted = store.stats().pagesEvicted - pagesEvicted;
     assert.ok(evicted < storedPages / 5, `${evicted} of ${storedPages} pages went`);
+    // Of two pools, the first has the pages of even numbers.
+    const left = store.snapshot().pages.filter(({ page: number }) => number % 2 === 0);
+    assert.equal(left.length, 0, "pages of the old pool");
     for (let i = 0; i < 5000; i++) if (store.load(i, into) === "loaded") assert.deepEqual(into, page(i));
     await store.close();
   });

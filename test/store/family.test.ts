@@ -27,6 +27,11 @@ function text(seed: number): Uint8Array {
   return new TextEncoder().encode(`a line that says ${seed}, among others; `.repeat(150)).slice(0, PAGE);
 }
 
+/** Stores a page so often that writeback is thought of once. */
+function wake(store: PageStore): void {
+  for (let i = 0; i < 64; i++) store.store(100, text(100));
+}
+
 /** A codec that fails when it is told to. */
 class Failing implements Codec {
   readonly name = "failing";
@@ -103,7 +108,7 @@ suite("bugs of the family", () => {
       const backing = new MemoryBacking({ delayMs: 20 });
       const store = new PageStore({ maxBytes: 140_000, backing, acceptThresholdPercent: 1 });
       store.store(1, text(1));
-      for (let i = 100; i < 116; i++) store.store(i, text(i)); // wakes writeback, which takes page 1
+      wake(store); // which takes page 1
       assert.ok(backing.stats().bytesInFlight > 0, "the page is on its way");
       if (second === "store") store.store(1, text(2));
       else if (second === "invalidate") store.invalidate(1);
@@ -125,8 +130,11 @@ suite("bugs of the family", () => {
     const backing = new MemoryBacking({ delayMs: 10 });
     const store = new PageStore({ maxBytes: 140_000, backing, acceptThresholdPercent: 1 });
     for (let i = 0; i < 20; i++) store.store(i, text(i));
+    wake(store);
+    assert.ok(backing.stats().bytesInFlight > 0, "a page is on its way");
     await turn();
     for (let i = 0; i < 20; i++) store.invalidate(i);
+    store.invalidate(100);
     assert.equal(store.stats().poolTotalSize, 0);
     await new Promise((resolve) => setTimeout(resolve, 40));
     store.verify();
@@ -140,11 +148,18 @@ suite("bugs of the family", () => {
     const backing = new MemoryBacking({ delayMs: 10 });
     const store = new PageStore({ maxBytes: 140_000, backing, acceptThresholdPercent: 1 });
     for (let i = 0; i < 20; i++) store.store(i, text(i));
+    wake(store);
+    assert.ok(backing.stats().bytesInFlight > 0, "a page is on its way");
     await turn();
     await store.close();
     assert.throws(() => store.load(1, into), { code: "ECLOSED" });
-    const other = new PageStore({ maxBytes: 140_000, backing: new MemoryBacking({ delayMs: 10 }) });
+    const other = new PageStore({
+      maxBytes: 140_000,
+      backing: new MemoryBacking({ delayMs: 10 }),
+      acceptThresholdPercent: 1,
+    });
     for (let i = 0; i < 20; i++) other.store(i, text(i));
+    wake(other);
     other[Symbol.dispose]();
     await new Promise((resolve) => setTimeout(resolve, 30));
   });

@@ -1,0 +1,197 @@
+/** What an engine does with entries by their rows: order, writeback, compressing anew. */
+
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import "../../src/drivers/index.ts";
+import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
+
+const PAGE = 1024;
+const NONE = new Uint8Array(0);
+const attributes = entryAttributes();
+
+/** A value that lz4 makes small, and a stronger codec smaller. */
+function value(id: number): Uint8Array {
+  return new Uint8Array(PAGE).map((_, i) => ((i * 7919) >> 5) ^ (id + (i & 15)));
+}
+
+function put(engine: Engine, id: number): void {
+  engine.put(id, 0, value(id), PAGE, attributes, 0);
+}
+
+/** An engine with the entries 1 to `count`, the last one most recently used. */
+function filled(count: number, options: Partial<EngineOptions> = {}): Engine {
+  const engine = new Engine({ maxBytes: 2 ** 20, valueBytesMax: PAGE, ...options });
+  for (let id = 1; id <= count; id++) put(engine, id);
+  return engine;
+}
+
+/** Names of all entries, most recently used first. */
+function order(engine: Engine): number[] {
+  const rows = engine.rowsOf(0);
+  return Array.from({ length: rows.length / 2 }, (_, i) => {
+    assert.ok(engine.readRow(0, rows[2 * i], rows[2 * i + 1]));
+    return engine.found.k0;
+  });
+}
+
+interface Taken {
+  id: number;
+  row: number;
+  version: number;
+}
+
+function taken(engine: Engine, max: number): Taken[] {
+  const list: Taken[] = [];
+  const take = ({ k0, row, version }: FoundEntry): void => {
+    list.push({ id: k0, row, version });
+  };
+  engine.startWriteback(0, max, take, () => {});
+  return list;
+}
+
+suite("an engine's upkeep", () => {
+  test("writeback begins with what was not used for longest", () => {
+    const engine = filled(8);
+    engine.lookup(2, 0, NONE, 0, 0, true);
+    engine.lookup(3, 0, NONE, 0, 0, false);
+    assert.deepEqual(order(engine), [2, 8, 7, 6, 5, 4, 3, 1]);
+    assert.deepEqual(
+      taken(engine, 3).map(({ id }) => id),
+      [1, 3, 4],
+    );
+    assert.deepEqual(
+      taken(engine, 3).map(({ id }) => id),
+      [5, 6, 7],
+      "what is on its way is passed over",
+    );
+    engine.verify();
+    engine.close();
+  });
+
+  for (const outcome of ["clean", "evict", "failed"] as const) {
+    test(`the end of a write, ${outcome}, is nothing to a value that came since`, () => {
+      const engine = filled(1);
+      const [{ row, version }] = taken(engine, 1);
+      put(engine, 1);
+      engine.contains(1, 0, NONE, 0, 0);
+      assert.equal(engine.found.row, row, "it lies in the same row");
+      assert.equal(engine.endWriteback(0, row, version, outcome), false);
+      assert.ok(engine.contains(1, 0, NONE, 0, 0));
+      assert.equal(engine.stats().clean, 0);
+      assert.equal(engine.removeRow(0, row, version), false);
+      assert.equal(engine.readRow(0, row, version), false);
+      engine.verify();
+      engine.close();
+    });
+  }
+
+  test("a write's end: what failed is dirty and can be taken again, what is clean cannot, what goes is gone", () => {
+    const engine = filled(3);
+    const list = taken(engine, 3);
+    const rows = Int32Array.from(list.flatMap(({ row, version }) => [row, version]));
+    let again = 0;
+    const count = (): void => {
+      again++;
+    };
+    assert.equal(engine.startWritebackOf(0, rows, count, count), 0, "all are on their way");
+    for (const [i, outcome] of (["failed", "clean", "evict"] as const).entries()) {
+      assert.equal(engine.endWriteback(0, list[i].row, list[i].version, outcome), true);
+    }
+    assert.equal(again, 0);
+    assert.equal(engine.dirtyCount(0), 1);
+    assert.equal(engine.stats().clean, 1);
+    assert.equal(engine.stats().evicted, 1);
+    assert.equal(
+      engine.startWritebackOf(0, rows, count, () => {}),
+      1,
+      "only what failed",
+    );
+    engine.verify();
+    engine.close();
+  });
+
+  test("a value that is compressed anew keeps its place in the order, and is clean if it was", () => {
+    const engine = filled(6);
+    for (const { row, version } of taken(engine, 2)) engine.endWriteback(0, row, version, "clean");
+    const before = order(engine);
+    const { smaller } = engine.recompress(engine.addCodec(strong()), 10);
+    assert.equal(smaller, 6);
+    assert.deepEqual(order(engine), before);
+    assert.equal(engine.stats().clean, 2);
+    engine.verify();
+    engine.close();
+  });
+
+  test("every shard gets its part of the entries", () => {
+    for (const shards of [1, 2, 4, 16]) {
+      const engine = filled(400, { maxBytes: 2 ** 22, shards });
+      for (let shard = 0; shard < shards; shard++) {
+        const count = engine.rowsOf(shard).length / 2;
+        assert.ok(count * shards > 100 && count * shards < 1000, `${count} of 400 in one of ${shards}`);
+      }
+      engine.close();
+    }
+  });
+
+  test("what was read elsewhere is not put once the name was put, removed or cleared", () => {
+    const engine = filled(1);
+    const stored = {
+      bytes: value(9),
+      bytesLength: PAGE,
+      length: PAGE,
+      codec: 0,
+      sameFilled: false,
+      fill0: 0,
+      fill1: 0,
+      clean: true,
+    };
+    const changes = [() => put(engine, 1), () => engine.remove(1, 0, NONE, 0), () => engine.clear()];
+    for (const change of changes) {
+      engine.remove(1, 0, NONE, 0);
+      const epoch = engine.epoch(1, 0);
+      change();
+      engine.remove(2, 0, NONE, 0);
+      assert.equal(engine.putStored(1, 0, stored, attributes, 0, epoch), "stale");
+    }
+    engine.remove(1, 0, NONE, 0);
+    assert.equal(engine.putStored(1, 0, stored, attributes, 0, engine.epoch(1, 0)), "stored");
+    assert.equal(engine.putStored(1, 0, stored, attributes, 0, engine.epoch(1, 0)), "stale", "it is there");
+    engine.close();
+  });
+
+  test("an entry whose time is over is not found at that millisecond", () => {
+    const engine = new Engine({ maxBytes: 2 ** 20, valueBytesMax: PAGE, expiry: true });
+    engine.put(1, 0, value(1), PAGE, { ...attributes, expiresAt: 100 }, 0);
+    assert.equal(engine.lookup(1, 0, NONE, 0, 99, true), true);
+    assert.equal(engine.lookup(1, 0, NONE, 0, 100, true), false);
+    assert.equal(engine.stats().expired, 1);
+    engine.close();
+  });
+
+  test("a value of which less comes back than was put is damaged", () => {
+    const engine = filled(0);
+    const stored = {
+      bytes: new Uint8Array(20),
+      bytesLength: 20,
+      length: PAGE,
+      codec: engine.addCodec({ ...strong(), decompress: () => 20 }),
+      sameFilled: false,
+      fill0: 0,
+      fill1: 0,
+      clean: false,
+    };
+    assert.throws(() => engine.decodeStored(stored, new Uint8Array(PAGE)), { code: "EBADMSG" });
+    engine.close();
+  });
+
+  /** A codec whose values take a tenth. */
+  function strong() {
+    return {
+      name: "strong",
+      id: 210,
+      maxCompressedLength: (length: number) => length,
+      compress: (_source: Uint8Array, target: Uint8Array) => target.fill(1, 0, 40).length && 40,
+      decompress: () => PAGE,
+    };
+  }
+});

@@ -1,0 +1,125 @@
+/** When pages go to the backing store, and what is believed of a write. */
+
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { MemoryBacking, type WriteOutcome } from "../../src/backing/index.ts";
+import { Prng, ZbudError } from "../../src/base/index.ts";
+import { PageStore } from "../../src/store/index.ts";
+
+const PAGE = 4096;
+const into = new Uint8Array(PAGE);
+
+/** A page that compresses to a quarter. */
+function page(index: number, version = 1): Uint8Array {
+  const prng = new Prng(index * 1000 + version);
+  const words = new Uint32Array(PAGE / 4);
+  for (let at = 0; at < 256; at++) words[at] = prng.uint32();
+  return new Uint8Array(words.buffer);
+}
+
+/** Stores pages, each in a turn of its own, until the store holds a share of its limit. */
+async function fillTo(store: PageStore, share: number): Promise<number> {
+  let count = 0;
+  while (store.stats().memUsedTotal < share * store.bytesReserved) {
+    store.store(count, page(count));
+    count++;
+    if (count % 32 === 0) await turn();
+  }
+  // Writeback is thought of at one of so many calls.
+  for (let i = 0; i < 64; i++) store.store(count, page(count));
+  for (let i = 0; i < 20; i++) await turn();
+  return count;
+}
+
+suite("writeback", () => {
+  for (const percent of [60, 90]) {
+    test(`nothing is written below the accept threshold of ${percent} %, and the coldest pages above it`, async () => {
+      const backing = new MemoryBacking();
+      const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: percent });
+      let index = await fillTo(store, percent / 100 - 0.05);
+      assert.equal(backing.stats().recordsWritten, 0);
+      assert.equal(store.stats().pagesEvicted, 0);
+      while (backing.stats().recordsWritten === 0 && index < 2000) {
+        store.store(++index, page(index));
+        await turn();
+      }
+      for (let i = 0; i < 20; i++) await turn();
+      const { poolLimitHit, pagesEvicted, writtenBackPages, memUsedTotal } = store.stats();
+      assert.ok(writtenBackPages > 0);
+      assert.equal(pagesEvicted, writtenBackPages);
+      assert.equal(poolLimitHit, 0, "before a store had to make room");
+      assert.ok(memUsedTotal < (percent / 100 + 0.03) * store.bytesReserved);
+      assert.ok(memUsedTotal > (percent / 100 - 0.05) * store.bytesReserved);
+      assert.equal(store.load(0, into), "away");
+      store.verify();
+      await store.close();
+    });
+  }
+
+  test("a page whose write failed stays in memory, in the background, at the limit, and in a flush", async () => {
+    class Failing extends MemoryBacking {
+      override write(...[records]: Parameters<MemoryBacking["write"]>): Promise<WriteOutcome[]> {
+        return Promise.resolve(records.map(() => new ZbudError("EIO", "the disk is gone")));
+      }
+      override writeSync(): WriteOutcome {
+        return new ZbudError("EIO", "the disk is gone");
+      }
+    }
+    const store = new PageStore({ maxBytes: "1MiB", backing: new Failing(), acceptThresholdPercent: 20 });
+    const stored = new Set<number>();
+    for (let i = 0; i < 1500; i++) {
+      if (store.store(i, page(i)) === "stored") stored.add(i);
+      if (i % 100 === 0) await turn();
+    }
+    await assert.rejects(store.flush(), { code: "EIO" });
+    assert.ok(stored.size > 500 && stored.size < 1500);
+    for (const i of stored) {
+      assert.equal(store.load(i, into), "loaded");
+      assert.deepEqual(into, page(i));
+    }
+    assert.equal(store.stats().writtenBackPages, 0);
+    assert.ok(store.stats().writebackFailed > 0);
+    store.verify();
+    store[Symbol.dispose]();
+  });
+
+  test("pages whose indices differ by 2^32 are told apart, in memory and behind it", async () => {
+    const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
+    const indices = [5, 2 ** 32 + 5, 2 ** 39 + 5, 2 ** 40];
+    for (const [i, index] of indices.entries()) store.store(index, page(i));
+    for (const from of ["memory", "behind"]) {
+      for (const [i, index] of indices.entries()) {
+        assert.equal(await store.loadAsync(index, into), "loaded", from);
+        assert.deepEqual(into, page(i));
+      }
+      await store.flush();
+      store.shrink(2 ** 20);
+    }
+    store.invalidate(2 ** 32 + 5);
+    assert.equal(await store.loadAsync(2 ** 32 + 5, into), "missing");
+    assert.equal(await store.loadAsync(5, into), "loaded");
+    await store.close();
+  });
+
+  test("a signal that was aborted before ends each wait at once", async () => {
+    const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking({ delayMs: 50 }) });
+    store.store(1, page(1));
+    await store.flush();
+    store.shrink(2 ** 20);
+    const signal = AbortSignal.abort(new Error("no more"));
+    await assert.rejects(store.loadAsync(1, into, { signal }), /no more/);
+    await assert.rejects(store.storeAsync(2, page(2), { signal }), /no more/);
+    let isOver = false;
+    const flushed = store.flush({ signal }).catch(() => {
+      isOver = true;
+    });
+    await turn();
+    assert.ok(
+      isOver,
+      "a flush that has nothing to write waits for the backing store's, and not with this signal",
+    );
+    await flushed;
+    await store.close();
+  });
+});
