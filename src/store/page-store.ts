@@ -31,6 +31,8 @@ const INDEX_MAX = 2 ** 40;
 const HIGH = 2 ** 32;
 /** Of so many calls, one is timed; and at so many, writeback is thought of. */
 const SAMPLE_MASK = 63;
+/** Every 16th call looks whether there is work for the background. */
+const WAKE_MASK = 15;
 /** Times that a load looks again because the page moved between memory and backing store. */
 const LOOKS_MAX = 100;
 const NO_PREFIX: Uint8Array = new Uint8Array(0);
@@ -155,7 +157,7 @@ export class PageStore extends StoreUpkeep {
     const engine = this.#engine;
     const result = engine === null ? this.#storeAway(index, page) : this.#storeIn(engine, index, page);
     if (isTimed) this.#tallies.time(STORE_NS, (this.settings.now() - start) * 1e6);
-    if (isTimed || result === "full") this.background?.wake();
+    if ((this.calls & WAKE_MASK) === 0 || result === "full") this.background?.wake();
     return result;
   }
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Engine, entryAttributes } from "../../src/engine/index.ts";
 import { PageStore } from "../../src/store/index.ts";
@@ -15,11 +16,10 @@ const filled = new Uint8Array(PAGE).fill(7);
 async function turnsOf(work: Promise<unknown>): Promise<number> {
   let turns = 0;
   let isOver = false;
-  const count = (): void => {
-    turns++;
-    if (!isOver) setImmediate(count);
+  const count = async (): Promise<void> => {
+    for (; !isOver; turns++) await turn();
   };
-  setImmediate(count);
+  void count();
   await work;
   isOver = true;
   return turns;
@@ -64,7 +64,7 @@ suite("a flush in steps", () => {
       isOver = true;
     });
     while (!isOver) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       for (let i = 0; i < 20; i++) {
         const index = (version * 7919) % 4000;
         if (version % 5 === 0) store.invalidate(index);
