@@ -29,9 +29,9 @@ const LAYOUT_VERSION = 3;
 /** The largest index: 2^40. */
 const INDEX_MAX = 2 ** 40;
 const HIGH = 2 ** 32;
-/** Of so many calls, one is timed; and at so many, writeback is thought of. */
+/** Every 64th store and every 64th load is timed. */
 const SAMPLE_MASK = 63;
-/** Every 16th call looks whether there is work for the background. */
+/** Every 16th store looks whether there is work for the background. */
 const WAKE_MASK = 15;
 /** Times that a load looks again because the page moved between memory and backing store. */
 const LOOKS_MAX = 100;
@@ -152,12 +152,12 @@ export class PageStore extends StoreUpkeep {
   #store(index: number, page: Uint8Array): StoreResult {
     this.#checkCall(index, page);
     if (page.length !== this.shape.pageSize) throw this.#badLength(page);
-    const isTimed = (++this.calls & SAMPLE_MASK) === 0;
+    const isTimed = (++this.stores & SAMPLE_MASK) === 0;
     const start = isTimed ? this.settings.now() : 0;
     const engine = this.#engine;
     const result = engine === null ? this.#storeAway(index, page) : this.#storeIn(engine, index, page);
     if (isTimed) this.#tallies.time(STORE_NS, (this.settings.now() - start) * 1e6);
-    if ((this.calls & WAKE_MASK) === 0 || result === "full") this.background?.wake();
+    if ((this.stores & WAKE_MASK) === 0 || result === "full") this.background?.wake();
     return result;
   }
 
@@ -202,7 +202,7 @@ export class PageStore extends StoreUpkeep {
     this.#checkCall(index, into);
     const { pageSize } = this.shape;
     if (into.length < pageSize) throw this.#badLength(into);
-    const isTimed = (++this.calls & SAMPLE_MASK) === 0;
+    const isTimed = (++this.loads & SAMPLE_MASK) === 0;
     const start = isTimed ? this.settings.now() : 0;
     const result = this.#loadIn(index, into.length === pageSize ? into : into.subarray(0, pageSize));
     if (isTimed) this.#tallies.time(LOAD_NS, (this.settings.now() - start) * 1e6);
@@ -275,7 +275,7 @@ export class PageStore extends StoreUpkeep {
    */
   invalidate(index: number): boolean {
     this.#checkCall(index, NO_PREFIX);
-    this.calls++;
+    this.invalidations++;
     const high = Math.floor(index / HIGH);
     if (this.#engine === null) this.#backing?.delete(keyOf(index | 0, high));
     const was = this.#engine?.remove(index | 0, high, NO_PREFIX, 0) ?? false;

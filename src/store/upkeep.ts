@@ -41,8 +41,10 @@ export class StoreUpkeep {
   readonly #clears: Set<Promise<void>> = new Set();
   /** Of a clear that failed, until somebody was told. */
   #clearFault: { error: unknown } | null = null;
-  /** Calls of this thread. */
-  protected calls = 0;
+  // Calls of this thread, each kind by itself: a program that stores and loads in turn has both at some multiple.
+  protected stores = 0;
+  protected loads = 0;
+  protected invalidations = 0;
   protected closed = false;
   #closing: Promise<void> | null = null;
 
@@ -77,7 +79,7 @@ export class StoreUpkeep {
     );
     if (recompress !== null) {
       const slot = engine.addCodec(codecOf(recompress));
-      this.#idle = new IdleWork(engine, slot, () => this.calls, now);
+      this.#idle = new IdleWork(engine, slot, () => this.stores + this.loads + this.invalidations, now);
     }
   }
 

@@ -57,6 +57,30 @@ suite("writeback", () => {
     });
   }
 
+  for (const other of ["load", "invalidate"] as const) {
+    for (const first of [true, false]) {
+      test(`begins above the threshold in a program with ${first ? "a" : "no"} ${other} before, and one after each store`, async () => {
+        const backing = new MemoryBacking();
+        const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 60 });
+        if (first) store.invalidate(0);
+        for (
+          let index = 0;
+          store.stats().memUsedTotal < 0.85 * store.bytesReserved && index < 2000;
+          index++
+        ) {
+          store.store(index, page(index));
+          if (other === "load") store.load(index, into);
+          else store.invalidate(2 ** 30);
+          await turn();
+          if (backing.stats().recordsWritten > 0) break;
+        }
+        assert.ok(backing.stats().recordsWritten > 0);
+        assert.equal(store.stats().poolLimitHit, 0);
+        await store.close();
+      });
+    }
+  }
+
   test("a page whose write failed stays in memory, in the background, at the limit, and in a flush", async () => {
     class Failing extends MemoryBacking {
       override write(...[records]: Parameters<MemoryBacking["write"]>): Promise<WriteOutcome[]> {
