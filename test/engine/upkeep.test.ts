@@ -114,8 +114,10 @@ suite("an engine's upkeep", () => {
     const engine = filled(6);
     for (const { row, version } of taken(engine, 2)) engine.endWriteback(0, row, version, "clean");
     const before = order(engine);
-    const { smaller } = engine.recompress(engine.addCodec(strong()), 10);
-    assert.equal(smaller, 6);
+    const slot = engine.addCodec(strong());
+    assert.equal(engine.recompress(slot, 2).smaller, 2);
+    assert.deepEqual(order(engine), before, "the coldest two are where they were");
+    assert.equal(engine.recompress(slot, 10).smaller, 4);
     assert.deepEqual(order(engine), before);
     assert.equal(engine.stats().clean, 2);
     engine.verify();
