@@ -45,7 +45,7 @@ const MUST_RUN = [
 const suites = filesUnder("test", ".test.ts").filter(
   (file) => FOLDERS.includes(file.split("/")[1]) && !ONLY_IN_NODE.test(file) && !needsNode(file),
 );
-const OWN = ["codecs", "platform", "opfs"].map((name) => `test/browser/page/${name}.ts`);
+const OWN = ["codecs", "platform", "opfs", "cache-tier"].map((name) => `test/browser/page/${name}.ts`);
 /** What runs everywhere: every driver's contract, the traces, and the properties of engine, store and cache. */
 const ESSENTIAL = /^test\/(?:drivers\/\w+\/contract|trace\/fixtures|\w+\/model|cache\/[\w-]+)\.test\.ts$/;
 const essential = [...suites.filter((file) => ESSENTIAL.test(file)), ...OWN];
