@@ -13,7 +13,7 @@ const PLAYER_TICK_MS = 100;
  * off until the time since the last is so long that this holds.
  */
 const COUNTERS_SHARE = 0.002;
-const PAGES_SHARE = 0.006;
+const PAGES_SHARE = 0.005;
 /** Pages evicted from that one tick names. */
 const EVICTED_MAX = 2000;
 

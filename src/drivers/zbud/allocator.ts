@@ -1,7 +1,15 @@
 import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
-import type { Allocator, HandleLayout, ObjectVisitor, Place } from "../../pool/index.ts";
-import * as pools from "../../pool/index.ts";
+import {
+  type Allocator,
+  type HandleLayout,
+  type ObjectVisitor,
+  type Place,
+  COUNTERS_END as POOL_COUNTERS_END,
+  TAG_BITS as POOL_TAG_BITS,
+  W_INTENT as POOL_W_INTENT,
+  W_PAGE_COUNT as POOL_W_PAGE_COUNT,
+} from "../../pool/index.ts";
 import type { PoolStats, SnapshotColumns } from "../../zpool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import type { PageTable } from "./page-table.ts";
@@ -32,7 +40,11 @@ const {
   W_INTENT_GENERATION,
   W_LRU,
 } = tables;
-const { COUNTERS_END, TAG_BITS: TAG_SHIFT, W_INTENT, W_PAGE_COUNT } = pools;
+// By name, since a bundler keeps all of a namespace that is taken apart.
+const COUNTERS_END: number = POOL_COUNTERS_END;
+const TAG_SHIFT: number = POOL_TAG_BITS;
+const W_INTENT: number = POOL_W_INTENT;
+const W_PAGE_COUNT: number = POOL_W_PAGE_COUNT;
 
 /** The highest bit of a word: the bit of list 0 in the first word of the bitmap. */
 const TOP_BIT = 0x8000_0000;
