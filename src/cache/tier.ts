@@ -23,7 +23,8 @@ export type Fetched = { entry: StoredEntry; codec: Codec | null } | "changed" | 
  *
  * No value that was overwritten or deleted is ever read from it, because
  *  - an entry is handed over while its shard is locked, so a set or delete of its key comes before that, or
- *    after; and it tells the tier afterwards. The tier keeps the order of calls for a key;
+ *    after; and it tells the tier afterwards. The tier keeps the order of calls for a key, a file that of all threads,
+ *    a server only that of each (docs/backing.md says what the others may find meanwhile);
  *  - an entry that comes back is put into memory only if nobody touched its key since the read began
  *    (the engine's epoch);
  *  - what `clear` and `deleteByTag` removed is told by stamps: a record notes the stamp of its eviction.

@@ -94,7 +94,8 @@ export interface CacheThreadOptions<V> {
   codec?: string | (() => Codec);
   /**
    * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again. The caller opens
-   * and closes it. If one thread has it, all give theirs: one shared file, or a connection each.
+   * and closes it. If one thread has it, all give theirs: one shared file, which keeps the order of what all threads
+   * do, or a connection each to a server, which keeps that of each thread: docs/backing.md says what that means.
    */
   tier?: Backing;
 }
