@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -80,4 +80,17 @@ export function hasOpen(pid: number, path: string): boolean {
   } catch {
     return false; // a descriptor that was closed meanwhile
   }
+}
+
+/** Waits until a process has begun and then taken no processor time for a second: it waits for something (Linux). */
+export async function untilItWaits(pid: number): Promise<void> {
+  let ticks = "";
+  let quiet = 0;
+  await until("it waits", () => {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const now = stat.slice(stat.lastIndexOf(")")).split(" ").slice(12, 14).join(" ");
+    quiet = now === ticks && now !== "0 0" ? quiet + 1 : 0;
+    ticks = now;
+    return quiet >= 100;
+  });
 }

@@ -7,7 +7,7 @@ import { after, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Estimate } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/data.ts";
-import { ended, hasOpen, run, START, start, until } from "./command.ts";
+import { ended, hasOpen, run, START, start, until, untilItWaits } from "./command.ts";
 
 const TRACE = join(import.meta.dirname, "../fixtures/traces/zpool-edge.jsonl");
 const LINUX = process.platform === "linux";
@@ -77,7 +77,7 @@ suite("zbud replay", { skip: !LINUX }, () => {
     const pipe = join(folder, "silent");
     execFileSync("mkfifo", [pipe]);
     const child = start(["replay", pipe]);
-    await sleep(500);
+    await untilItWaits(child.pid as number);
     child.kill("SIGINT");
     assert.deepEqual(await ended(child), { code: 130, signal: null, stdout: "", stderr: "" });
   });
