@@ -153,27 +153,9 @@ export const STORE_BUGS: readonly PlantedBug[] = [
     replace: "",
   },
   {
-    name: "store: counters of two threads overwrite each other",
-    file: "src/store/tallies.ts",
-    find: "    const before = Atomics.add(this.#words, at, by) >>> 0;\n",
-    replace: "    const before = this.#words[at] >>> 0;\n    this.#words[at] = before + by;\n",
-  },
-  {
     name: "store: the checksum of a record is not compared",
     file: "src/backing/record.ts",
     find: "  if (view.getUint32(AT_CRC, true) !== crc32(from.subarray(AT_SEQUENCE), storeNumber)) return null;\n",
     replace: "",
-  },
-  {
-    name: "store: the checksum of a file's index is not compared",
-    file: "src/backing/file/index-file.ts",
-    find: "  return crc === written.entriesCrc;",
-    replace: "  return crc === crc;",
-  },
-  {
-    name: "store: a record that was overwritten while it was read counts",
-    file: "src/backing/file/file-reader.ts",
-    find: "if (decoded === null || decoded.sequence !== slot.sequence) {",
-    replace: "if (decoded === null) {",
   },
 ];

@@ -127,6 +127,17 @@ suite("writeback", () => {
     await store.close();
   });
 
+  test("a record of another page size is a typed error", async () => {
+    const backing = new MemoryBacking();
+    const first = new PageStore({ maxBytes: "1MiB", backing });
+    first.store(1, page(1));
+    await first.flush();
+    const second = new PageStore({ maxBytes: "1MiB", pageSize: 8192, backing });
+    await assert.rejects(second.loadAsync(1, new Uint8Array(8192)), { code: "EBADMSG" });
+    second[Symbol.dispose]();
+    first[Symbol.dispose]();
+  });
+
   test("pages whose indices differ by 2^32 are told apart, in memory and behind it", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
     const indices = [5, 2 ** 32 + 5, 2 ** 39 + 5, 2 ** 40];
