@@ -6,6 +6,8 @@ import type { Seats } from "./threads.ts";
 const SLEEPER = 1;
 /** Looks at a held lock before going to sleep. */
 const SPINS = 100;
+/** Of them, those that come as often as the lock's user says. */
+const FIRST_SPINS = 32;
 /** Pauses between two looks: about a microsecond. */
 const PAUSES = 40;
 /** How long a sleep lasts before the holder is looked at. */
@@ -37,6 +39,7 @@ export class ThreadLock {
   readonly #seats: Seats;
   readonly #repair: () => void;
   readonly #pause: (() => void) | undefined;
+  readonly #firstPauses: number = 0;
   /** Byte of the word, in the memory behind `#words`. */
   readonly #byte: number = 0;
   readonly #take: LockSteps["take"];
@@ -46,13 +49,23 @@ export class ThreadLock {
    * @param at - index of the lock's word.
    * @param seat - of the thread that will use this object.
    * @param repair - called with the lock held, after it was taken from a thread that is gone.
+   * @param firstPauses - between the first looks at a held lock. Few are best where it is held for longer than
+   *   cache lines take from one core to the other; with many, the thread that has the lines goes on for a while.
    */
-  constructor(words: Int32Array, at: number, seat: number, seats: Seats, repair: () => void) {
+  constructor(
+    words: Int32Array,
+    at: number,
+    seat: number,
+    seats: Seats,
+    repair: () => void,
+    firstPauses: number = PAUSES,
+  ) {
     this.#words = words;
     this.#at = at | 0;
     this.#mine = seat << 1;
     this.#seats = seats;
     this.#repair = repair;
+    this.#firstPauses = firstPauses | 0;
     this.#byte = (words.byteOffset + at * 4) | 0;
     const { take, give } = lockStepsOf(words);
     this.#take = take;
@@ -95,7 +108,8 @@ export class ThreadLock {
     const at = this.#at;
     const pause = this.#pause;
     for (let spin = 0; spin < SPINS; spin++) {
-      if (pause !== undefined) for (let i = 0; i < PAUSES; i++) pause();
+      const pauses = spin < FIRST_SPINS ? this.#firstPauses : PAUSES;
+      if (pause !== undefined) for (let i = 0; i < pauses; i++) pause();
       if (Atomics.load(words, at) === 0 && Atomics.compareExchange(words, at, 0, this.#mine) === 0) return;
     }
     let start = performance.now();
