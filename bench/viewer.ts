@@ -18,7 +18,7 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<TimedRow[
   const rows: TimedRow[] = [];
   for (const pages of quick ? [200] : [1000, 100_000]) {
     log(`${pages} pages`);
-    rows.push(await compare(pages, quick ? 300 : 3000, quick ? 2 : 21, seed));
+    rows.push(await compare(pages, quick ? 300 : 10_000, quick ? 2 : 9, seed));
   }
   return rows;
 }

@@ -12,6 +12,8 @@
 #include "zbud.c"
 #undef main
 #include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
 
 #define ROUNDS 11
 #define THREADS_MAX 16
@@ -24,7 +26,7 @@ static struct {
 
 struct worker {
 	pthread_t thread;
-	size_t count, operations, first, mask;
+	size_t number, count, operations, first, mask;
 	handle *live;
 	uint32_t *places, *sizes, *fill_sizes;
 	uint64_t begun, ended;
@@ -41,7 +43,12 @@ static struct pool *pool_for(const struct worker *worker, uint32_t key)
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
+	cpu_set_t core;
 
+	/* Each on a core of its own from the start: rounds are too short for the system to find that out. */
+	CPU_ZERO(&core);
+	CPU_SET(worker->number % (size_t)sysconf(_SC_NPROCESSORS_ONLN), &core);
+	pthread_setaffinity_np(pthread_self(), sizeof core, &core);
 	for (size_t i = 0; i < worker->count; i++)
 		worker->live[i] = pool_alloc(pool_for(worker, (uint32_t)i), worker->fill_sizes[i]);
 	for (int round = 0; round < ROUNDS; round++) {
@@ -94,6 +101,7 @@ int main(int argc, char **argv)
 		struct worker *worker = &workers[t];
 
 		seed = (uint32_t)(strtoul(argv[4], NULL, 10) + t);
+		worker->number = t;
 		worker->count = strtoul(argv[2], NULL, 10);
 		worker->operations = strtoul(argv[3], NULL, 10);
 		worker->first = own ? t : 0;
