@@ -28,7 +28,7 @@ export interface Cache<V> {
   readonly entryBytesMax: number;
 
   /**
-   * The value, now the most recently used; or undefined.
+   * The value, which counts as used now (by LRU it is the most recently used one); or undefined.
    *
    * @remarks Decompresses each time: a read costs a few microseconds for each 4 KiB, plus the serializer's
    *   work. What it returns is the caller's own copy.

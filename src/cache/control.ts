@@ -21,7 +21,7 @@ const STAMP_COUNT = 4096;
 const LAST_STAMP = 5;
 const CLEARED = 6;
 const RUN = 7;
-/** Runs are told apart by so many numbers, 1 to this. */
+/** Caches that used one second tier, one after the other or in several processes, are told apart by 1 to this. */
 const RUN_MAX = 2 ** 21 - 1;
 
 /** Places in the shared counters. */
@@ -97,7 +97,7 @@ export class Control {
     const samplesAt = (this.places + 2 * shape.sampleCountMax) * 4;
     this.samples = new Uint8Array(buffer, samplesAt, shape.sampleBytesMax);
     this.dictionary = new Uint8Array(buffer, samplesAt + shape.sampleBytesMax, shape.dictionaryBytesMax);
-    Atomics.compareExchange(this.words, RUN, 0, (Math.floor(performance.timeOrigin) % RUN_MAX) + 1);
+    Atomics.compareExchange(this.words, RUN, 0, Math.floor(Math.random() * RUN_MAX) + 1);
     const before = Atomics.compareExchange(this.words, 0, 0, MAGIC);
     if (before !== 0 && before !== MAGIC) {
       throw new ZbudError("EINVAL", "this is not the memory of a cache of this version of zbud");
@@ -123,13 +123,22 @@ export class Control {
 
   /** Notes that what has this hash (a key's or a tag's) was deleted. */
   invalidate(hash: number): void {
-    const stamp = Atomics.add(this.words, LAST_STAMP, 1) + 1;
-    Atomics.store(this.words, STAMPS + (hash & (STAMP_COUNT - 1)), stamp | 0);
+    this.#raise(STAMPS + (hash & (STAMP_COUNT - 1)));
   }
 
   invalidateAll(): void {
-    const stamp = Atomics.add(this.words, LAST_STAMP, 1) + 1;
-    Atomics.store(this.words, CLEARED, stamp | 0);
+    this.#raise(CLEARED);
+  }
+
+  /** Writes a new stamp, unless another thread wrote a later one meanwhile. */
+  #raise(place: number): void {
+    const { words } = this;
+    const stamp = (Atomics.add(words, LAST_STAMP, 1) + 1) | 0;
+    for (let before = Atomics.load(words, place); ((stamp - before) | 0) > 0; ) {
+      const found = Atomics.compareExchange(words, place, before, stamp);
+      if (found === before) return;
+      before = found;
+    }
   }
 
   /**

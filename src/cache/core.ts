@@ -158,7 +158,7 @@ export class CacheCore<V> {
   /**
    * Looks a key up, makes it ready in `engine.found` and for `engine.decode`.
    *
-   * @param touch - whether it becomes the most recently used.
+   * @param touch - whether it counts as used: by LRU it becomes the most recently used one.
    */
   lookup(key: CacheKey, now: number, touch: boolean): boolean {
     const encoded = this.key;
@@ -302,6 +302,8 @@ export class CacheCore<V> {
     if (!encoded.encode(key)) return false;
     this.control.invalidate(encoded.k0);
     const removed = this.engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length);
+    // What was evicted to the second tier since the first note has its stamp.
+    if (this.tier !== null) this.control.invalidate(encoded.k0);
     const dropped = this.tier?.drop(encoded) ?? false;
     return removed || dropped;
   }

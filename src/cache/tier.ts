@@ -27,7 +27,8 @@ export type Fetched = { entry: StoredEntry; codec: Codec | null } | "changed" | 
  *    a server only that of each (docs/backing.md says what the others may find meanwhile);
  *  - an entry that comes back is put into memory only if nobody touched its key since the read began
  *    (the engine's epoch);
- *  - what `clear` and `deleteByTag` removed is told by stamps: a record notes the stamp of its eviction.
+ *  - what `clear` and `deleteByTag` removed is told by stamps: a record notes the stamp of its eviction. Another
+ *    cache, after this one or in another process, does not know them: to it an entry with tags is a miss.
  */
 export class Tier<V> {
   readonly #core: CacheCore<V>;
@@ -51,10 +52,12 @@ export class Tier<V> {
     if (entry.clean) return true;
     const { control } = this.#core;
     try {
-      const records = [this.#recordOf(entry)];
+      const record = this.#recordOf(entry);
+      const { key, version } = record;
+      const records = [record];
       if (entry.codec === DICTIONARY_SLOT && this.#dictionary === 0)
         records.unshift(this.#dictionaryRecord());
-      this.#track(this.#backing.write(records));
+      this.#track(this.#backing.write(records), () => this.#dropLate(key, version));
     } catch {
       control.count(Counter.tierWritesFailed);
     }
@@ -116,6 +119,11 @@ export class Tier<V> {
       this.#backing.delete(name);
       return this.#miss();
     }
+    if (entry.headLength > 0 && !this.#isOwn(record)) {
+      // Which tags were deleted in the cache that evicted it is not known here.
+      if (this.#isOrdered) this.#backing.delete(name);
+      return this.#miss();
+    }
     // A value with another cache's dictionary stays where it is.
     if (record.codec >>> 8 === 0 || record.codec >>> 8 === this.#dictionary) {
       if (core.putStored({ ...entry, clean: true }, now, epoch) === "stale") return "changed";
@@ -135,9 +143,28 @@ export class Tier<V> {
     return null;
   }
 
-  #track(written: Promise<unknown[]>): void {
+  /** A file keeps the order of all threads' calls, and no other process has it. */
+  get #isOrdered(): boolean {
+    return "share" in this.#backing;
+  }
+
+  /**
+   * A record was written. If its key was deleted since the eviction, by another thread whose delete may have come to
+   * the server before this write, it goes now.
+   */
+  #dropLate(key: BackingKey, version: number): void {
+    if (this.#isOrdered || !this.#core.control.invalidatedSince(version % STAMPS, key.k0)) return;
+    try {
+      this.#backing.delete(key);
+    } catch {
+      // Closed meanwhile.
+    }
+  }
+
+  #track(written: Promise<unknown[]>, then: () => void = () => {}): void {
     const { control } = this.#core;
     const done = written.then((outcomes) => {
+      then();
       for (const outcome of outcomes) {
         control.count(
           outcome === "ok" || outcome === "ECANCELED" ? Counter.tierWrites : Counter.tierWritesFailed,
@@ -206,12 +233,16 @@ export class Tier<V> {
     return codec;
   }
 
+  /** Whether this cache evicted it, not another one before it or in another process. */
+  #isOwn(record: BackingRecord): boolean {
+    return Math.floor(record.version / STAMPS) === this.#core.control.run;
+  }
+
   /** Whether the cache was cleared, or one of the entry's tags deleted, after it was evicted. */
   #isOutdated(record: BackingRecord, entry: StoredEntry): boolean {
     const { control, tags } = this.#core;
-    const isOwn = Math.floor(record.version / STAMPS) === control.run;
     // Another run's stamps say nothing to this one: what was deleted here at all counts as deleted since.
-    const stamp = isOwn ? record.version % STAMPS : 0;
+    const stamp = this.#isOwn(record) ? record.version % STAMPS : 0;
     if (control.clearedSince(stamp)) return true;
     if (tags === null) return false;
     const start = entry.prefixLength;

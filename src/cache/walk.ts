@@ -3,7 +3,7 @@ import { decodeKey } from "./key.ts";
 import type { CacheKey } from "./types.ts";
 
 /**
- * Walks over the entries of all shards, most recently used first, without touching or counting them. Between
+ * Walks over the entries of all shards, most recently used (by SIEVE: set) first, without touching or counting them. Between
  * two entries anybody may change the cache; what changed since is passed over.
  *
  * @param read - called while `engine.found` is the entry; it may decode, and gives what the walk yields, or

@@ -8,6 +8,7 @@ import {
   type BackingKey,
   type BackingRecord,
   FileBacking,
+  KeyvBacking,
   MemoryBacking,
   type WriteOutcome,
 } from "../../src/backing/index.ts";
@@ -179,6 +180,56 @@ suite("no old value is ever read from the tier", () => {
       assert.equal(await cache.getAsync("a"), undefined);
     });
   }
+
+  test("an entry with tags that another cache evicted: which tags were deleted there, nobody knows here", async () => {
+    const tier = new MemoryBacking();
+    const before = open(tier).cache;
+    for (let i = 0; i < 50; i++) before.delete(`stamp ${i}`);
+    before.set("a", "v1", { tags: ["t"] });
+    before.set("b", "v1");
+    push(before);
+    await before.flush();
+    before.deleteByTag("t");
+    before.close();
+    const { cache } = open(tier);
+    assert.equal(await cache.getAsync("a"), undefined);
+    assert.equal(await cache.getAsync("b"), "v1");
+    cache.deleteByTag("t");
+    assert.equal(await cache.getAsync("a"), undefined);
+  });
+
+  test("a write that comes to a server after another thread's delete of its key is undone", async () => {
+    const server = new Map<string, string>();
+    const connection = (delayMs: number): KeyvBacking => {
+      const late = async (): Promise<void> => await new Promise((resolve) => setTimeout(resolve, delayMs));
+      return new KeyvBacking({
+        store: {
+          get: async (key: string) => server.get(key),
+          set: async (key: string, value: unknown) => {
+            await late();
+            server.set(key, String(value));
+            return true;
+          },
+          delete: async (key: string) => server.delete(key),
+          clear: async () => server.clear(),
+        },
+      });
+    };
+    const { cache } = open(connection(50), { shared: true });
+    const other = CompressedCache.attach<string>(cache.share(), { tier: connection(0) });
+    cache.set("a", "v1");
+    push(cache);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.equal(other.get("a"), undefined);
+    other.delete("a");
+    await other.flush();
+    await cache.flush();
+    await cache.flush(); // of the delete that the write called for
+    assert.equal(await other.getAsync("a"), undefined);
+    assert.equal(await cache.getAsync("a"), undefined);
+    other.close();
+    cache.close();
+  });
 
   test("a key that is set anew while it is being read gives the new value", async () => {
     const { cache } = open(new MemoryBacking({ delayMs: 5 }));
