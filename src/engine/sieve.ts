@@ -2,9 +2,15 @@ import type { Rows } from "./rows.ts";
 import { STATE, STATE_VISITED, W_ENTRIES, W_HAND } from "./table.ts";
 
 /**
+ * The most entries that one search spares. Where all were used since the hand came by, it would clear the bits of all
+ * under the lock, milliseconds for each hundred thousand; the next search goes on where this one ended.
+ */
+const SPARED_MAX = 4096;
+
+/**
  * Which entry goes next by SIEVE (Zhang, Yang, Yue, Vigfusson, Rashmi, NSDI 2024): entries stay in the order in
  * which they came, and a hand goes over them from the oldest to the newest, and round. It spares those that were
- * used since it last came by and takes the first that was not. A hit sets one bit and moves nothing.
+ * used since it last came by (4096 at a time at most) and takes the first that was not. A hit sets one bit and moves nothing.
  *
  * The hand is the row to look at next, 0 before the oldest: it is in the table, so that threads share it. Whoever
  * takes away the entry under it puts it on to the next one ({@link Rows.unlink}).
@@ -33,11 +39,13 @@ export class Sieve {
 
   #pass(from: number): number {
     const { words } = this.#rows;
+    let spared = 0;
     for (let row = from; this.#left-- > 0; row = this.#after(row)) {
       words[W_HAND] = row;
       const state = this.#rows.at(row) + STATE;
-      if ((words[state] & STATE_VISITED) === 0) return row;
+      if ((words[state] & STATE_VISITED) === 0 || spared === SPARED_MAX) return row;
       words[state] &= ~STATE_VISITED;
+      spared++;
     }
     return 0;
   }
