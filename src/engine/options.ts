@@ -136,23 +136,27 @@ function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry
   const rowsMax = Math.min(ROWS_MAX, Math.max(rowsReserved, Math.floor(bytes / rowBytes)), 4 * rowsReserved);
   const companionWords = companion === null ? 0 : companion.words(rowsMax + 1);
   const layout = layoutOf(rowsMax, bucketCount, expiry, companionWords);
-  let fixedBytes = layout.rowsAt * 4 + rowBytes + 8 + (companion === null ? 0 : 4 * companion.words(1));
-  let pageBytes = 0;
+  const tableBytes = layout.rowsAt * 4 + rowBytes + 8 + (companion === null ? 0 : 4 * companion.words(1));
   const objects = Math.max(OBJECTS_PER_ROW * rowsReserved, Math.floor(bytes / BYTES_PER_OBJECT));
   const maxObjects = Math.min(rowsMax, objects);
-  for (const type of drivers) {
-    const pagesAbout = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
-    const footprint = footprintOf(type, poolPageSize, pagesAbout, maxObjects);
-    fixedBytes += footprint.fixedBytes;
-    pageBytes += footprint.pageBytes;
-  }
-  const left = bytes - fixedBytes - rowsReserved * rowBytes;
-  const maxPages = Math.floor(left / (poolPageSize + pageBytes));
-  if (maxPages < PAGES_MIN) {
-    throw new ZbudError(
-      "EINVAL",
-      `maxBytes leaves ${Math.max(0, left)} bytes of each shard for pages of ${poolPageSize}; a shard needs ${PAGES_MIN} pages: give more, or fewer shards`,
-    );
+  let fixedBytes = 0;
+  let pageBytes = 0;
+  let maxPages = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
+  // Fewer pages may have more metadata beside them (slots), so it is counted anew until it is that of the pages.
+  for (;;) {
+    const footprints = drivers.map((type) => footprintOf(type, poolPageSize, maxPages, maxObjects));
+    const fixed = footprints.reduce((sum, each) => sum + each.fixedBytes, tableBytes);
+    if (fixed <= fixedBytes) break;
+    fixedBytes = fixed;
+    pageBytes = footprints.reduce((sum, each) => sum + each.pageBytes, 0);
+    const left = bytes - fixedBytes - rowsReserved * rowBytes;
+    maxPages = Math.floor(left / (poolPageSize + pageBytes));
+    if (maxPages < PAGES_MIN) {
+      throw new ZbudError(
+        "EINVAL",
+        `maxBytes leaves ${Math.max(0, left)} bytes of each shard for pages of ${poolPageSize}; a shard needs ${PAGES_MIN} pages: give more, or fewer shards`,
+      );
+    }
   }
   const pageCost = pageBytes / poolPageSize;
   return {
