@@ -188,7 +188,7 @@ export class Engine extends EngineUpkeep {
    * next call that has to do with a codec. An entry with `expiresAt <= now` is removed as expired and not
    * found. Counts a hit or a miss.
    *
-   * @param touch - whether it becomes the most recently used one.
+   * @param touch - whether it counts as used: by LRU it becomes the most recently used one.
    */
   lookup(
     k0: number,

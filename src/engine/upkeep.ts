@@ -64,8 +64,8 @@ export class EngineUpkeep {
   }
 
   /**
-   * Where the entries of a shard lie at this moment: row and version of each, most recently used first.
-   * Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
+   * Where the entries of a shard lie at this moment: row and version of each, most recently used first (by
+   * SIEVE: put). Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
    */
   rowsOf(shard: number): Int32Array {
     const from = this.#numbered(shard);
@@ -83,8 +83,9 @@ export class EngineUpkeep {
 
   /** How many entries of a shard the backing store has not. */
   dirtyCount(shard: number): number {
-    const { words } = this.#numbered(shard);
-    return words[W_ENTRIES] - words[W_CLEAN];
+    const of = this.#numbered(shard);
+    // Under the lock, since both counts change with one entry, and a thread that died in it left them anyhow.
+    return this.locked(of, () => of.words[W_ENTRIES] - of.words[W_CLEAN]);
   }
 
   /**

@@ -1,7 +1,8 @@
+import { ZbudError } from "../base/index.ts";
 import { Engine, type EngineHooks, type OnEvict, type SharedEngine } from "../engine/index.ts";
 import { publishLater } from "./metrics.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
-import { ownBytes } from "./own-bytes.ts";
+import { workingBytes } from "./own-bytes.ts";
 import { keyOf } from "./records.ts";
 
 /** The engine of a store, or of one that another thread made; null for a store without memory of its own. */
@@ -22,10 +23,17 @@ export function openEngine(
     onChange: backing === undefined ? undefined : (k0, k1) => backing.delete(keyOf(k0, k1)),
   };
   if (shared) return Engine.attach(shared, hooks);
+  const own = workingBytes(options, shape);
+  if (maxBytes <= own) {
+    throw new ZbudError(
+      "EINVAL",
+      `a store with pages of ${pageSize} bytes works with ${own} bytes beside what it keeps, and maxBytes is ${maxBytes}; give more`,
+    );
+  }
   const { driver = "slots", drivers = [], order = "access", sameFilled = true, shards } = options;
   return new Engine({
     ...hooks,
-    maxBytes: maxBytes - ownBytes(options, shape),
+    maxBytes: maxBytes - own,
     driver,
     drivers,
     order,

@@ -18,10 +18,11 @@ export function batchPages({ maxBytes, pageSize }: StoreShape): number {
  * is a page on its way out to a hook or to another allocator, a page that is kept as it is on its way to the caller,
  * one that is compressed anew, and a batch for the backing store.
  */
-export function ownBytes(options: PageStoreOptions, shape: StoreShape): number {
+export function workingBytes(options: PageStoreOptions, shape: StoreShape): number {
   const { backing, drivers = [], incompressible, recompress, whenFull } = options;
   const buffer = 2 ** Math.ceil(Math.log2(shape.pageSize));
-  const hasVictims = backing !== undefined || whenFull === "drop" || drivers.length > 0;
+  const hasVictims =
+    backing !== undefined || whenFull === "drop" || drivers.length > 0 || recompress !== undefined;
   const batch = batchPages(shape);
   return (
     TALLIES_BYTES +

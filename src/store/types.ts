@@ -110,7 +110,7 @@ export interface PageStoreStats {
   pagesDropped: number;
   bytesWrittenBack: number;
   writebackFailed: number;
-  /** How many of every 64th call took `[2^i, 2^(i + 1))` nanoseconds, for each `i`. */
+  /** Of every 64th store and every 64th load of a thread: how many took `[2^i, 2^(i + 1))` nanoseconds, for each `i`. */
   storeLatencyNs: number[];
   loadLatencyNs: number[];
 }

@@ -1,5 +1,5 @@
 import type { Backing, BackingKey, BackingRecord, WriteOutcome } from "../backing/index.ts";
-import { nextTurn, ZbudError } from "../base/index.ts";
+import { nextTurn, ownBytes, ZbudError } from "../base/index.ts";
 import type { Engine, FoundEntry } from "../engine/index.ts";
 import type { WriteBudget } from "./budget.ts";
 import { publishLater } from "./metrics.ts";
@@ -80,9 +80,11 @@ export class Writeback {
   wake(): void {
     if (this.#running !== null || this.#closed || this.#flushes > 0 || !this.isDue) return;
     this.#faults = 0;
-    this.#running = this.#run().finally(() => {
-      this.#running = null;
-    });
+    this.#running = this.#run()
+      .catch(() => this.#failed())
+      .finally(() => {
+        this.#running = null;
+      });
   }
 
   /** Whether the background is at work, and the last that it wrote did not fail. */
@@ -143,11 +145,13 @@ export class Writeback {
    */
   async #flushShard(shard: number, signal: AbortSignal | undefined): Promise<void> {
     const { engine } = this.#parts;
-    for (let pass = 0; engine.dirtyCount(shard) > 0; ) {
+    let passes = 0;
+    let waits = 0;
+    while (engine.dirtyCount(shard) > 0) {
       const taken = await this.#flushPass(shard, signal);
-      if (this.#parts.backing === null || (taken > 0 && ++pass === PASSES_MAX)) return;
+      if (this.#parts.backing === null || (taken > 0 && ++passes === PASSES_MAX)) return;
       if (taken > 0) continue;
-      if (++pass > PASSES_MAX + WAITS_MAX) {
+      if (++waits > WAITS_MAX) {
         throw new ZbudError("EAGAIN", "another thread's writes do not end; call recover() if it is gone");
       }
       await this.#pause.forMs(WAIT_MS);
@@ -181,7 +185,11 @@ export class Writeback {
     const rows = Int32Array.of(row, version);
     const away = this.#write((take, done) => engine.startWritebackOf(shard, rows, take, done), "evict");
     this.#aways.add(away);
-    void away.then(() => this.#aways.delete(away));
+    const settled = (): boolean => this.#aways.delete(away);
+    away.then(settled, () => {
+      settled();
+      this.#failed();
+    });
   }
 
   /** Ends the background; what is under way is awaited. */
@@ -274,8 +282,16 @@ export class Writeback {
   /** Where the bytes of a batch are copied together. Made when the first is. */
   #batchBuffer(): Uint8Array {
     const { batchPages, pageSize } = this.#parts;
-    if (batchPages > 1 && this.#batch.length === 0) this.#batch = new Uint8Array(batchPages * pageSize);
+    if (batchPages > 1 && this.#batch.length === 0) this.#batch = ownBytes(batchPages * pageSize);
     return this.#batch;
+  }
+
+  /**
+   * For an error that nobody waits for: no memory, or a shard's lock that was not to be had. What was to be written
+   * is in memory still, and is tried again at a later store.
+   */
+  #failed(): void {
+    if (!this.#parts.engine.isClosed) this.#parts.tallies.count(WRITEBACK_FAILED, 1);
   }
 
   #count(isWritten: boolean, bytes: number): void {
