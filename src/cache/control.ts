@@ -97,7 +97,8 @@ export class Control {
     const samplesAt = (this.places + 2 * shape.sampleCountMax) * 4;
     this.samples = new Uint8Array(buffer, samplesAt, shape.sampleBytesMax);
     this.dictionary = new Uint8Array(buffer, samplesAt + shape.sampleBytesMax, shape.dictionaryBytesMax);
-    Atomics.compareExchange(this.words, RUN, 0, Math.floor(Math.random() * RUN_MAX) + 1);
+    const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+    Atomics.compareExchange(this.words, RUN, 0, (microseconds % RUN_MAX) + 1);
     const before = Atomics.compareExchange(this.words, 0, 0, MAGIC);
     if (before !== 0 && before !== MAGIC) {
       throw new ZbudError("EINVAL", "this is not the memory of a cache of this version of zbud");
