@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildPage, DEMO } from "./build-pages.ts";
 import { bin, filesUnder, ROOT, type RunResult, readArguments, runNode, runSteps } from "./tools.ts";
@@ -39,6 +39,7 @@ function copyPages(): RunResult {
 
 /** Links between the repository's documents become links between pages. */
 function copyPage(file: string, page: string): void {
+  if (existsSync(join(SOURCE, page))) throw new Error(`${file} and a page of site/ have one name: ${page}`);
   const text = readFileSync(join(ROOT, file), "utf8")
     .replaceAll(/\]\((?:\.\.\/)?CONTRIBUTING\.md/g, "](contributing.md")
     .replaceAll(/\]\((?:\.\.\/)?CHANGELOG\.md/g, "](changes.md")
