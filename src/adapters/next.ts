@@ -113,7 +113,7 @@ export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = 
 /** For how long entries may still be given after their tag was revalidated. */
 function staleMs(durations: { expire?: number } | undefined): number {
   if (durations === undefined) return 0;
-  return durations.expire === undefined ? ENDLESS : durations.expire * 1000;
+  return Math.min((durations.expire ?? ENDLESS) * 1000, ENDLESS);
 }
 
 /**

@@ -149,15 +149,17 @@ describe("the handler of Next.js", () => {
   });
 
   it("with durations that have no end, entries are stale for as long as they may be used", async () => {
-    const stage = new Stage();
-    await stage.set("a", "1", { tags: ["x"], expire: 4_294_967_294 });
-    stage.now += 10;
-    await stage.handler.updateTags(["x"], {});
-    stage.now += 365 * 86_400_000;
-    for (const thread of [stage.handler, stage.another()]) {
-      const stale = await thread.get("a", []);
-      assert.equal(stale?.revalidate, -1);
-      assert.equal(await textOf(stale), "1");
+    for (const durations of [{}, { expire: Number.POSITIVE_INFINITY }]) {
+      const stage = new Stage();
+      await stage.set("a", "1", { tags: ["x"], expire: 4_294_967_294 });
+      stage.now += 10;
+      await stage.handler.updateTags(["x"], durations);
+      stage.now += 365 * 86_400_000;
+      for (const thread of [stage.handler, stage.another()]) {
+        const stale = await thread.get("a", []);
+        assert.equal(stale?.revalidate, -1, JSON.stringify(durations));
+        assert.equal(await textOf(stale), "1");
+      }
     }
   });
 
