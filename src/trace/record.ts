@@ -27,7 +27,8 @@ export interface Recording {
  *
  * @param pool - a pool that holds nothing yet: a trace begins with an empty one.
  * @param write - gets the trace line by line, each without its line end, the header first.
- * @throws {ZbudError} `EINVAL` if the pool holds objects already, or `write` is no function. What `write` throws for the header; later it ends the recording and comes out of `stop()`.
+ * @throws {ZbudError} `EINVAL` if the pool holds objects already, or `write` is no function. What `write` throws for
+ *   the header; later it ends the recording and comes out of `stop()`.
  */
 export function record(pool: TracedPool, write: (line: string) => void): Recording {
   if (typeof write !== "function") {

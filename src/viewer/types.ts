@@ -53,8 +53,6 @@ export interface Hello {
   readonly title: string;
   /** Whether there are pages to show. */
   readonly pages: boolean;
-  /** Whether reclaims are heard of. */
-  readonly reclaims: boolean;
   readonly player: boolean;
 }
 

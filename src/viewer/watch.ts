@@ -55,7 +55,6 @@ export class Watch {
     return {
       title: this.#title,
       pages: snapshotColumns !== undefined,
-      reclaims: this.#endHearing !== null,
       player: player !== undefined,
     };
   }

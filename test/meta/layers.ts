@@ -9,10 +9,7 @@ import {
   walkSyntax,
 } from "./sources.ts";
 
-/**
- * The folders of src/ with the layers right below each; what those stand on is below it too. Layers that are
- * not written yet have their place already.
- */
+/** The folders of src/ with the layers right below each; what those stand on is below it too. */
 const BELOW: Record<string, readonly string[]> = {
   base: [],
   memory: ["base"],
