@@ -34,14 +34,25 @@ export class Observers {
   }
 }
 
-/** One that tells several; what none of them hears costs nothing. */
+/**
+ * One that tells several; what none of them hears costs nothing. If some throw, all are told, and then the caller gets
+ * the first error.
+ */
 function tellAll(observers: readonly PoolObserver[]): PoolObserver {
   const all: Record<string, (...args: unknown[]) => void> = {};
   for (const name of EVENTS) {
     const hearing = observers.filter((observer) => observer[name] !== undefined);
     if (hearing.length === 0) continue;
     all[name] = (...args) => {
-      for (const observer of hearing) (observer[name] as (...args: unknown[]) => void)(...args);
+      let fault: { error: unknown } | null = null;
+      for (const observer of hearing) {
+        try {
+          (observer[name] as (...args: unknown[]) => void)(...args);
+        } catch (error) {
+          fault ??= { error };
+        }
+      }
+      if (fault !== null) throw fault.error;
     };
   }
   return all;

@@ -169,4 +169,25 @@ describe("shrink", () => {
     endFirst();
     endSecond();
   });
+
+  it("tells all of several observers, also if one throws, and its caller what the first threw", () => {
+    const heard: string[] = [];
+    const pool = createZpool("zbud", { maxPages: 4 });
+    pool.observe({
+      onAlloc: () => {
+        throw new Error("of the first");
+      },
+    });
+    pool.observe({
+      onAlloc: () => {
+        heard.push("second");
+        throw new Error("of the second");
+      },
+    });
+    pool.observe({ onAlloc: () => heard.push("third") });
+    assert.throws(() => pool.malloc(100), /of the first/);
+    assert.deepEqual(heard, ["second", "third"]);
+    pool.verify();
+    pool.close();
+  });
 });
