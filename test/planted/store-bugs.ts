@@ -119,7 +119,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   {
     name: "store: what it takes beside the engine is not counted",
     file: OPEN,
-    find: "maxBytes: maxBytes - ownBytes(options, shape),",
+    find: "maxBytes: maxBytes - own,",
     replace: "maxBytes,",
   },
   {

@@ -23,7 +23,7 @@ export interface Instrumented {
 }
 
 /** They change nothing. */
-const WALKS = ["objects", "stats", "snapshot"];
+const WALKS = ["objects", "stats", "columns"];
 
 /** Functions of allocators that change nothing, are not used by shared pools, or only call others. */
 const HARMLESS = [
