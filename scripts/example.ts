@@ -11,4 +11,6 @@ const [name, ...rest] = process.argv.slice(2);
 if (name === undefined || name.startsWith("-")) readArguments(usage);
 const file = examples.get(name ?? "");
 if (file === undefined) failUsage(`no example "${name ?? ""}"`, usage);
+// The libraries that adapters are for.
+if (file.startsWith("examples/adapters/") && !runNode(["scripts/extras.ts"]).ok) process.exit(1);
 process.exitCode = runNode(["--import", "./scripts/from-source.ts", file, ...rest]).ok ? 0 : 1;

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -12,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { build } from "rolldown";
-import { bin, filesUnder, ROOT, type RunResult, readArguments, run, runNode, runSteps } from "./tools.ts";
+import { bin, filesUnder, npm, ROOT, type RunResult, readArguments, runNode, runSteps } from "./tools.ts";
 
 readArguments(`Usage: npm run test:package
 
@@ -23,6 +24,9 @@ const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as
   name: string;
   version: string;
   exports: Record<string, unknown>;
+  devDependencies: Record<string, string>;
+};
+const EXTRAS = JSON.parse(readFileSync(join(ROOT, "extras/package.json"), "utf8")) as {
   devDependencies: Record<string, string>;
 };
 /** What `import` takes: `zbud`, `zbud/codecs`, … */
@@ -71,13 +75,6 @@ await runSteps([
   },
   { name: "examples", run: runExamples },
 ]);
-
-function npm(args: string[], cwd: string): RunResult {
-  const script = process.env.npm_execpath;
-  return script?.endsWith(".js")
-    ? runNode([script, ...args], { cwd, capture: true })
-    : run("npm", args, { cwd, capture: true });
-}
 
 function checkTypes(): RunResult {
   const attw = bin("@arethetypeswrong/cli", "attw");
@@ -152,10 +149,10 @@ function runExamples(): RunResult {
   if (!existsSync(join(ROOT, "examples"))) return { ok: true, output: "" };
   cpSync(join(ROOT, "examples"), join(user, "examples"), { recursive: true });
   // What a user of an adapter has installed.
-  for (const name of Object.keys(MANIFEST.devDependencies)) {
+  for (const name of [...Object.keys(MANIFEST.devDependencies), ...Object.keys(EXTRAS.devDependencies)]) {
     const link = join(user, "node_modules", name);
     mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(join(ROOT, "node_modules", name), link, "dir");
+    symlinkSync(realpathSync(join(ROOT, "node_modules", name)), link, "dir");
   }
   for (const example of filesUnder("examples", ".ts")) {
     const result = runNode([join(user, example)], { cwd: user, capture: true });

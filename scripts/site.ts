@@ -1,14 +1,23 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildPage, DEMO } from "./build-pages.ts";
-import { bin, filesUnder, ROOT, type RunResult, readArguments, runNode, runSteps } from "./tools.ts";
+import {
+  bin,
+  filesUnder,
+  installFolder,
+  ROOT,
+  type RunResult,
+  readArguments,
+  runNode,
+  runSteps,
+} from "./tools.ts";
 
 readArguments(`Usage: npm run site
 
-Builds the documentation site into build/site/dist: pages of site/, those of docs/ as they are, the API from the
+Builds the documentation site into site/build/dist: pages of site/, those of docs/ as they are, the API from the
 sources, and a viewer that plays a trace. A dead link, or a name that the API cannot resolve, ends it.`);
 
-const SOURCE = join(ROOT, "build/site/src");
+const SOURCE = join(ROOT, "site/build/src");
 /** The workload that the embedded viewer plays. */
 const TRACE = "test/fixtures/traces/uniform-evict-all.jsonl";
 
@@ -16,19 +25,24 @@ const { exports } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"))
   exports: Record<string, string | { default: string }>;
 };
 
-rmSync(join(ROOT, "build/site"), { recursive: true, force: true });
+rmSync(join(ROOT, "site/build"), { recursive: true, force: true });
+if (!installFolder("site")) process.exit(1);
 await runSteps([
   { name: "pages", run: copyPages },
   { name: "viewer", run: writeViewer },
   { name: "API", run: writeApi },
-  { name: "site", run: () => runNode([bin("vitepress", "vitepress"), "build", SOURCE], { capture: true }) },
+  {
+    name: "site",
+    run: () => runNode([bin("vitepress", "vitepress", "site"), "build", SOURCE], { capture: true }),
+  },
 ]);
-console.log("build/site/dist is the site");
+console.log("site/build/dist is the site");
 
 function copyPages(): RunResult {
   mkdirSync(SOURCE, { recursive: true });
   for (const name of readdirSync(join(ROOT, "site"))) {
-    if (["node_modules", "package.json", "tsconfig.json", "typedoc.json"].includes(name)) continue;
+    if (["node_modules", "build", "package.json", "package-lock.json", "tsconfig.json", "typedoc.json"].includes(name))
+      continue;
     cpSync(join(ROOT, "site", name), join(SOURCE, name), { recursive: true });
   }
   for (const file of filesUnder("docs", ".md")) copyPage(file, file.slice("docs/".length));

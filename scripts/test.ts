@@ -3,6 +3,7 @@ import { readArguments, runNode, secondsSince } from "./tools.ts";
 readArguments(`Usage: npm test
 
 Every check. Each one is also a command of its own:
+  npm run extras        install what only some tests need
   npm run check         types, lint and format
   npm run test:package  build, pack, publint, attw, install the tarball, run the examples with it
   npm run site          the documentation site: pages, links, API
@@ -10,8 +11,9 @@ Every check. Each one is also a command of its own:
                         examples, small benchmarks`);
 
 // The node tests come last, so that their totals are the end of the output.
-const STEPS = ["check", "package", "site", "unit"] as const;
+const STEPS = ["extras", "check", "package", "site", "unit"] as const;
 const COMMANDS = {
+  extras: "npm run extras",
   check: "npm run check",
   package: "npm run test:package",
   site: "npm run site",

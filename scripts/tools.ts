@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, relative, sep } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -71,9 +71,35 @@ export function runNode(args: readonly string[], options: RunOptions = {}): RunR
   return run(process.execPath, [QUIET_FLAG, ...args], options);
 }
 
-/** The JavaScript file behind a package's command. */
-export function bin(packageName: string, command: string): string {
-  const folder = join(ROOT, "node_modules", packageName);
+/** Runs npm, the one that runs this script if there is one. */
+export function npm(args: readonly string[], cwd: string, capture = true): RunResult {
+  const script = process.env.npm_execpath;
+  return script?.endsWith(".js")
+    ? runNode([script, ...args], { cwd, capture })
+    : run("npm", args, { cwd, capture });
+}
+
+/**
+ * Installs what a folder with a lock file of its own asks for, unless it was installed from that lock file before.
+ *
+ * @returns whether it is there now; if not, what npm said was printed.
+ */
+export function installFolder(folder: string): boolean {
+  const path = join(ROOT, folder);
+  const lock = readFileSync(join(path, "package-lock.json"), "utf8");
+  const stamp = join(path, "node_modules/.installed-from.json");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return true;
+  const start = performance.now();
+  console.log(`▶ installing what ${folder}/package.json lists`);
+  const { ok, output } = npm(["ci", "--no-audit", "--no-fund"], path);
+  if (ok) writeFileSync(stamp, lock);
+  console.log(`${ok ? "" : output}${ok ? "✔" : "✖"} ${folder} (${secondsSince(start)})`);
+  return ok;
+}
+
+/** The JavaScript file behind a package's command; `folder` is where it was installed. */
+export function bin(packageName: string, command: string, within = "."): string {
+  const folder = join(ROOT, within, "node_modules", packageName);
   const { bin: bins } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
     bin: string | Record<string, string>;
   };

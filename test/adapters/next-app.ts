@@ -99,10 +99,14 @@ export class NextApp {
   readonly folder: string;
 
   constructor() {
-    const build = join(dirname(realpathSync(join(ROOT, "node_modules"))), "build");
-    mkdirSync(build, { recursive: true });
-    this.folder = mkdtempSync(join(build, "next-"));
+    const root = join(realpathSync(join(ROOT, "node_modules/next")), "../..");
+    mkdirSync(join(root, "build"), { recursive: true });
+    this.folder = mkdtempSync(join(root, "build/next-"));
     cpSync(join(ROOT, "examples/adapters/next"), this.folder, { recursive: true });
+    // It would take the outermost folder with a lock file, and say so.
+    const config = join(this.folder, "next.config.mjs");
+    const setting = `export default {\n  turbopack: { root: ${JSON.stringify(root)} },`;
+    writeFileSync(config, readFileSync(config, "utf8").replace("export default {", setting));
   }
 
   /** Compiles the package and builds the app. What is said on the way is given. */

@@ -14,6 +14,9 @@ interface Manifest {
 
 const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;
 
+/** Folders with a lock file of their own. */
+const FOLDERS = [".", "extras", "site"];
+
 function sourceOf(built: string): string {
   return built.replace("./dist/", "src/").replace(/(\.d\.ts|\.js)$/, ".ts");
 }
@@ -24,7 +27,11 @@ suite("package.json", () => {
   });
 
   test("development dependencies are exact versions", () => {
-    for (const [name, version] of Object.entries(MANIFEST.devDependencies)) {
+    const all = FOLDERS.flatMap((folder) => {
+      const text = readFileSync(join(ROOT, folder, "package.json"), "utf8");
+      return Object.entries((JSON.parse(text) as Manifest).devDependencies);
+    });
+    for (const [name, version] of all) {
       // Or another name for a package, so that two versions of it can be installed: npm:NAME@1.2.3
       assert.match(version, /^(?:npm:[\w@/-]+@)?\d+\.\d+\.\d+$/, name);
     }
@@ -41,23 +48,27 @@ suite("package.json", () => {
     }
   });
 
-  test("the lock file has the optional packages of every platform, as npm ci demands", () => {
-    const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
-      packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
-    };
-    for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
-      for (const name of Object.keys(optionalDependencies)) {
-        // As Node looks: in the package's own folder, then in those around it.
-        const parts = path.split("/node_modules/");
-        const around = parts.map((_, depth) => parts.slice(0, depth + 1).join("/node_modules/"));
-        const places = [...around.map((folder) => `${folder}/node_modules/${name}`), `node_modules/${name}`];
-        assert.ok(
-          places.some((place) => packages[place]?.version !== undefined),
-          `${name} of ${path} is missing: the registry did not have it`,
-        );
+  for (const folder of FOLDERS)
+    test(`the lock file of ${folder} has the optional packages of every platform`, () => {
+      const { packages } = JSON.parse(readFileSync(join(ROOT, folder, "package-lock.json"), "utf8")) as {
+        packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
+      };
+      for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
+        for (const name of Object.keys(optionalDependencies)) {
+          // As Node looks: in the package's own folder, then in those around it.
+          const parts = path.split("/node_modules/");
+          const around = parts.map((_, depth) => parts.slice(0, depth + 1).join("/node_modules/"));
+          const places = [
+            ...around.map((folder) => `${folder}/node_modules/${name}`),
+            `node_modules/${name}`,
+          ];
+          assert.ok(
+            places.some((place) => packages[place]?.version !== undefined),
+            `${name} of ${path} is missing: the registry did not have it`,
+          );
+        }
       }
-    }
-  });
+    });
 
   test("every script's file exists", () => {
     for (const [name, command] of Object.entries(MANIFEST.scripts)) {

@@ -8,6 +8,7 @@ export const ROOT: string = join(import.meta.dirname, "../..");
 /** Left out everywhere: made by tools, data, or not TypeScript although it looks like it. */
 const LEFT_OUT = [
   "node_modules",
+  "extras/node_modules",
   "site/node_modules",
   "dist",
   "build",
