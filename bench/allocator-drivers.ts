@@ -1,5 +1,6 @@
 import type { Handle } from "../src/base/index.ts";
-import { createZpool, hasZpoolDriver, type Zpool } from "../src/zpool/index.ts";
+import { createPool } from "../src/drivers/index.ts";
+import { hasDriver, type Pool } from "../src/pool/index.ts";
 import { type BenchOptions, type Contender, race, type TimedRow, timeRows } from "./harness.ts";
 import { makeWork, type Work } from "./work.ts";
 
@@ -19,10 +20,10 @@ const DRIVERS = [
 export function driverRows({ seed, quick, log }: BenchOptions): TimedRow[] {
   const live = quick ? 1000 : 100_000;
   const work = makeWork(live, quick ? 10_000 : 500_000, seed);
-  return DRIVERS.filter(({ type }) => hasZpoolDriver(type)).flatMap(({ name, type, goal, options }) => {
+  return DRIVERS.filter(({ type }) => hasDriver(type)).flatMap(({ name, type, goal, options }) => {
     log(`  free + alloc, ${live.toLocaleString("en-US")} live, ${name} against zbud …`);
-    const own = contender(name, createZpool(type, { ...limitOf(options, live), ...options }), work);
-    const zbud = contender("zbud", createZpool("zbud", { maxPages: live }), work);
+    const own = contender(name, createPool(type, { ...limitOf(options, live), ...options }), work);
+    const zbud = contender("zbud", createPool("zbud", { maxPages: live }), work);
     const timings = race([own, zbud], {
       operations: work.operations,
       rounds: quick ? 1 : 5,
@@ -38,9 +39,9 @@ function limitOf(options: object, live: number): { maxPages: number } | { maxByt
   return "pageSizes" in options ? { maxBytes: 2 * live * 4096 } : { maxPages: live };
 }
 
-function contender(name: string, pool: Zpool, { fillSizes, places, sizes, operations }: Work): Contender {
+function contender(name: string, pool: Pool, { fillSizes, places, sizes, operations }: Work): Contender {
   const take = (size: number): number => {
-    const handle = pool.malloc(size);
+    const handle = pool.alloc(size);
     if (typeof handle === "string") throw new Error(`${name}: ${handle}`);
     return handle;
   };

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { MemPool } from "@thi.ng/malloc";
 import type { Handle } from "../src/base/index.ts";
 import { ZbudPool } from "../src/drivers/index.ts";
+import type { Pool } from "../src/pool/index.ts";
 import { driverRows } from "./allocator-drivers.ts";
 import {
   type BenchOptions,
@@ -33,7 +34,7 @@ class Ours {
   constructor(work: Work) {
     this.work = work;
     this.handles = new Float64Array(work.live);
-    const onEvict = (handle: Handle, pool: ZbudPool): boolean => {
+    const onEvict = (handle: Handle, pool: Pool): boolean => {
       pool.free(handle);
       return true;
     };

@@ -7,8 +7,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Handle, Prng } from "../src/base/index.ts";
 import { type Codec, getCodec } from "../src/codecs/index.ts";
-import { fitPageSizes } from "../src/drivers/index.ts";
-import { type CreateZpoolOptions, createZpool, hasZpoolDriver, type Zpool } from "../src/zpool/index.ts";
+import { type CreatePoolOptions, createPool, fitPageSizes } from "../src/drivers/index.ts";
+import { hasDriver, type Pool } from "../src/pool/index.ts";
 import { realData, sourceText, spread } from "./codec-data.ts";
 import type { BenchOptions, Row } from "./harness.ts";
 
@@ -36,7 +36,7 @@ interface Sizes {
 interface Way {
   name: string;
   driver: string;
-  options: Partial<CreateZpoolOptions>;
+  options: Partial<CreatePoolOptions>;
 }
 
 /** What a pool holds at one moment. */
@@ -86,7 +86,7 @@ function compressedSizes(codec: Codec, data: Buffer, unit: number): { sizes: Uin
 }
 
 function waysFor({ sizes, unit }: Sizes): Way[] {
-  const plain = ["zbud", "slots", "zsmalloc"].filter(hasZpoolDriver);
+  const plain = ["zbud", "slots", "zsmalloc"].filter(hasDriver);
   const sample = sizes.subarray(0, SAMPLE);
   return [
     ...plain.map((driver) => ({ name: driver, driver, options: { pageSize: unit } })),
@@ -165,18 +165,18 @@ function measure(data: Sizes, way: Way, objects: number, seed: number): Record<M
   const rawUnits = Math.round((objects * (units - sizes.length)) / sizes.length);
   const limit = "pageSizes" in way.options ? { maxBytes: 2 * objects * unit } : { maxPages: objects };
   let evictions = 0;
-  const onEvict = (handle: Handle, pool: Zpool): boolean => {
+  const onEvict = (handle: Handle, pool: Pool): boolean => {
     evictions++;
     pool.free(handle);
     return true;
   };
-  const fill = (): { pool: Zpool; handles: Float64Array; unfit: number } => {
-    const pool = createZpool(way.driver, { ...limit, ...way.options, onEvict });
+  const fill = (): { pool: Pool; handles: Float64Array; unfit: number } => {
+    const pool = createPool(way.driver, { ...limit, ...way.options, onEvict });
     const handles = new Float64Array(objects);
     let unfit = 0;
     for (let i = 0; i < objects; i++) {
       const size = sizes[i % sizes.length];
-      const handle = pool.malloc(size);
+      const handle = pool.alloc(size);
       if (handle === "ENOMEM") throw new Error(`${way.name} is full after ${i} of ${objects} objects`);
       if (handle === "ENOSPC") unfit++;
       else handles[i] = handle;
@@ -191,11 +191,11 @@ function measure(data: Sizes, way: Way, objects: number, seed: number): Record<M
     let pages = 0;
     let released = 0;
     while (evictions < EVICTIONS) {
-      const before = pool.totalSize;
+      const before = pool.totalBytes;
       const { reclaimed } = pool.shrink(1);
       if (reclaimed === 0) break;
       pages += reclaimed;
-      released += before - pool.totalSize;
+      released += before - pool.totalBytes;
     }
     const codecBytes = objectBytes + unfitBytes(sizes, pool) * unfit;
     const perEviction = EVICTIONS / Math.max(evictions, 1);
@@ -220,7 +220,7 @@ function measure(data: Sizes, way: Way, objects: number, seed: number): Record<M
 }
 
 /** The mean size of those that no page takes. */
-function unfitBytes(sizes: Uint32Array, { objectBytesMax }: Zpool): number {
+function unfitBytes(sizes: Uint32Array, { objectBytesMax }: Pool): number {
   const unfit = sizes.filter((size) => size > objectBytesMax);
   return unfit.length === 0 ? 0 : unfit.reduce((sum, size) => sum + size, 0) / unfit.length;
 }

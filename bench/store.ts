@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getCodec } from "../src/codecs/index.ts";
+import { driverTypes } from "../src/pool/index.ts";
 import { PageStore } from "../src/store/index.ts";
-import { zpoolTypes } from "../src/zpool/index.ts";
 import { realData } from "./codec-data.ts";
 import {
   type BenchOptions,
@@ -50,7 +50,7 @@ export async function run({ quick, seed, log }: BenchOptions): Promise<Row[]> {
       const timings = race(contenders, { operations: pages.length, rounds, warmups: 1, seed });
       rows.push(...timeRows(SUITE, `${way}, ${kind}`, timings));
     }
-    for (const driver of zpoolTypes()) rows.push(memoryRow(pages, kind, driver, quick));
+    for (const driver of driverTypes()) rows.push(memoryRow(pages, kind, driver, quick));
   }
   rows.push(...sameFilledRows(quick, seed));
   const [pages] = [...data.values()].map(pagesOf);

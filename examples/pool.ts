@@ -1,11 +1,11 @@
 // Keeps compressed text in a pool of one mebibyte, which makes room by itself.
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { createZpool, type Handle } from "zbud";
+import { createPool, type Handle } from "zbud";
 
 const lines = new Map<number, Handle>(); // which object holds line i
 const indexOf = new Map<Handle, number>();
 
-const pool = createZpool("zbud", {
+const pool = createPool("zbud", {
   maxPages: 256, // of 4096 bytes
   onEvict(handle, pool) {
     lines.delete(indexOf.get(handle) ?? -1);
@@ -19,10 +19,10 @@ for (let i = 0; i < 3000; i++) {
   const bytes = deflateRawSync(
     `line ${i}: ${"all work and no play makes zbud a dull pool. ".repeat(40 + (i % 50))}`,
   );
-  let handle = pool.malloc(bytes.length);
+  let handle = pool.alloc(bytes.length);
   if (handle === "ENOMEM") {
     pool.shrink(8); // evicts the objects of the 8 pages that were longest without a new object
-    handle = pool.malloc(bytes.length);
+    handle = pool.alloc(bytes.length);
   }
   if (typeof handle === "string") continue; // never fits a page of this pool
   pool.write(handle, bytes);

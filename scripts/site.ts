@@ -41,7 +41,16 @@ console.log("site/build/dist is the site");
 function copyPages(): RunResult {
   mkdirSync(SOURCE, { recursive: true });
   for (const name of readdirSync(join(ROOT, "site"))) {
-    if (["node_modules", "build", "package.json", "package-lock.json", "tsconfig.json", "typedoc.json"].includes(name))
+    if (
+      [
+        "node_modules",
+        "build",
+        "package.json",
+        "package-lock.json",
+        "tsconfig.json",
+        "typedoc.json",
+      ].includes(name)
+    )
       continue;
     cpSync(join(ROOT, "site", name), join(SOURCE, name), { recursive: true });
   }

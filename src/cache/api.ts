@@ -1,4 +1,4 @@
-import type { PoolSnapshot, SnapshotColumns } from "../zpool/index.ts";
+import type { PoolSnapshot, SnapshotColumns } from "../pool/index.ts";
 import type {
   CacheKey,
   CacheStats,

@@ -1,5 +1,5 @@
 import { checkBytes, show, ZbudError } from "../base/index.ts";
-import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../zpool/index.ts";
+import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import type { Cache } from "./api.ts";
 import { Counter } from "./control.ts";
 import { CacheCore, type CacheParts } from "./core.ts";

@@ -1,35 +1,28 @@
 import { copyBytes, type Handle } from "../base/index.ts";
-import {
-  countOpenPools,
-  type DriverPool,
-  driverOf,
-  type ObjectSpan,
-  type ZpoolOptions,
-} from "../zpool/index.ts";
+import { driverNamed, type ObjectSpan, type Pool, type PoolOptions, type SharedPool } from "../pool/index.ts";
 
 /** A pool of one shard, and where its objects lie: bytes are copied by ranges, without views. */
 export class ShardPool {
   readonly type: string;
-  readonly pool: DriverPool;
+  readonly pool: Pool;
   readonly objectBytesMax: number;
   readonly #bytes: Uint8Array;
   /** Where the open object's bytes are. */
   readonly #span: ObjectSpan = { offset: 0, size: 0, offset2: 0, size2: 0 };
 
-  constructor(type: string, pool: DriverPool) {
+  constructor(type: string, pool: Pool) {
     this.type = type;
     this.pool = pool;
     this.objectBytesMax = pool.objectBytesMax;
     this.#bytes = pool.memoryBytes;
-    countOpenPools(type, 1);
   }
 
-  static create(type: string, options: ZpoolOptions, onEvict: (handle: Handle) => boolean): ShardPool {
-    return new ShardPool(type, driverOf(type).create(options, onEvict));
+  static create(type: string, options: PoolOptions, onEvict: (handle: Handle) => boolean): ShardPool {
+    return new ShardPool(type, driverNamed(type).create({ ...options, onEvict }));
   }
 
   static attach(type: string, shared: unknown, onEvict: (handle: Handle) => boolean): ShardPool {
-    return new ShardPool(type, driverOf(type).attach(shared, onEvict));
+    return new ShardPool(type, driverNamed(type).attach(shared as SharedPool, { onEvict }));
   }
 
   /** Bytes of pages in use. */
@@ -107,6 +100,5 @@ export class ShardPool {
 
   close(): void {
     this.pool.close();
-    countOpenPools(this.type, -1);
   }
 }

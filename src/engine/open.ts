@@ -11,7 +11,7 @@ import {
   show,
   ZbudError,
 } from "../base/index.ts";
-import { driverOf, hasZpoolDriver } from "../zpool/index.ts";
+import { driverNamed, hasDriver } from "../pool/index.ts";
 import type { Hooks } from "./books.ts";
 import { ShardPool } from "./object-pool.ts";
 import { type EngineShape, poolOptions, shapeOf } from "./options.ts";
@@ -171,7 +171,7 @@ class Opened implements OpenEngine {
   useDriver(type: string): void {
     const number = this.drivers.indexOf(type);
     if (number === -1) {
-      driverOf(type); // ENOENT
+      driverNamed(type); // ENOENT
       throw new ZbudError(
         "EINVAL",
         `the limit has no part for a pool of ${show(type)}; name it at construction: drivers: [..., ${show(type)}]`,
@@ -261,7 +261,7 @@ function checkShared(shared: SharedEngine): void {
   if (tables.length !== shards || pools.length !== shards || !tables.every(isSharedBuffer)) {
     throw new ZbudError("EBADMSG", `${tables.length} tables for an engine of ${shards} shards`);
   }
-  const missing = drivers.find((type) => !hasZpoolDriver(type));
+  const missing = drivers.find((type) => !hasDriver(type));
   if (missing !== undefined) {
     throw new ZbudError("ENOENT", `the driver ${show(missing)} is not registered in this thread`);
   }

@@ -1,5 +1,5 @@
 import { integerOption, show, ZbudError } from "../base/index.ts";
-import { driverOf, type PoolFootprint, type ZpoolOptions } from "../zpool/index.ts";
+import { driverNamed, type PoolFootprint, type PoolOptions } from "../pool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { headerWords, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
 import type { Companion, EngineOptions, EvictionOrder, EvictionPolicy } from "./types.ts";
@@ -168,7 +168,7 @@ function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry
 }
 
 function footprintOf(type: string, pageSize: number, maxPages: number, maxObjects: number): PoolFootprint {
-  const driver = driverOf(type);
+  const driver = driverNamed(type);
   const options = poolOptions(type, pageSize, maxPages, maxObjects, false);
   try {
     return driver.footprint(options);
@@ -189,14 +189,14 @@ export function poolOptions(
   maxPages: number,
   maxObjects: number,
   shared: boolean,
-): ZpoolOptions {
-  const options: ZpoolOptions = shared
+): PoolOptions {
+  const options: PoolOptions = shared
     ? { pageSize, maxPages, shared, lock: "caller" }
     : { pageSize, maxPages };
   // No object takes less than a 64th of a page.
-  if (driverOf(type).takesMaxObjects) options.maxObjects = Math.min(maxObjects, 64 * maxPages);
+  if (driverNamed(type).takesMaxObjects) options.maxObjects = Math.min(maxObjects, 64 * maxPages);
   // At least as many as a shard has rows, and each object has one of these.
-  if (driverOf(type).boundsObjects) options.maxObjects = Math.min(2 * maxObjects, OBJECTS_MAX);
+  if (driverNamed(type).boundsObjects) options.maxObjects = Math.min(2 * maxObjects, OBJECTS_MAX);
   return options;
 }
 

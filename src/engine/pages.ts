@@ -1,4 +1,4 @@
-import type { SnapshotColumns } from "../zpool/index.ts";
+import type { SnapshotColumns } from "../pool/index.ts";
 
 /**
  * The pages of several pools as those of one, to be looked at: page `p` of pool `i` is `p * pools + i`, so that a

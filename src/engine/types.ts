@@ -126,7 +126,7 @@ export interface EngineOptions {
   maxBytes: number;
   /** Codec of new values: a name, or one of your own. Default `"lz4"`. */
   codec?: string | Codec;
-  /** zpool driver of new values. Default `"zbud"`. */
+  /** Driver of new values. Default `"zbud"`. */
   driver?: string;
   /** Drivers that the engine may change to later; its own is one of them. */
   drivers?: readonly string[];

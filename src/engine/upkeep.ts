@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { copyBytes, fillWith, ownBytes, ownWords, show, ZbudError } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
-import type { SnapshotColumns } from "../zpool/index.ts";
+import type { SnapshotColumns } from "../pool/index.ts";
 import { DELETED, type Draft, EVICTED, EXPIRED } from "./books.ts";
 import { CodecTable } from "./codec-table.ts";
 import type { OpenEngine } from "./open.ts";

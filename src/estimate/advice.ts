@@ -215,9 +215,9 @@ function keepsText(setting: Setting): string {
 
 /** The call that makes such a pool. */
 export function callText({ driver, pageSize, pageSizes, maxPages, maxBytes }: Setting): string {
-  if (pageSizes === null) return `createZpool("${driver}", { pageSize: ${pageSize}, maxPages: ${maxPages} })`;
+  if (pageSizes === null) return `createPool("${driver}", { pageSize: ${pageSize}, maxPages: ${maxPages} })`;
   const steps = pageSizes.map((step) => `{ pageSize: ${step.pageSize}, sizeMax: ${step.sizeMax} }`);
-  return `createZpool("${driver}", { pageSizes: [${steps.join(", ")}], maxBytes: ${maxBytes} })`;
+  return `createPool("${driver}", { pageSizes: [${steps.join(", ")}], maxBytes: ${maxBytes} })`;
 }
 
 /** `4096`, or `1152–3328, 4 sizes`. */

@@ -1,6 +1,6 @@
 import { integerOption, show, ZbudError } from "../base/index.ts";
 import { codecNames } from "../codecs/index.ts";
-import { zpoolTypes } from "../zpool/index.ts";
+import { driverTypes } from "../pool/index.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -83,7 +83,7 @@ export function readOptions(options: EstimateOptions): Settings {
   const sampleBytes = readSampleBytes(options.sampleBytes ?? 64 * MiB, unitMax);
   return {
     codecs: known("codec", distinct("codecs", options.codecs ?? ["lz4", "zstd"]), codecNames()),
-    drivers: known("driver", distinct("drivers", options.drivers ?? zpoolTypes()), zpoolTypes()),
+    drivers: known("driver", distinct("drivers", options.drivers ?? driverTypes()), driverTypes()),
     units,
     unitMax,
     sampleBytes,

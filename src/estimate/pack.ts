@@ -1,5 +1,6 @@
 import { type Handle, Prng, ZbudError } from "../base/index.ts";
-import { createZpool, type Zpool } from "../zpool/index.ts";
+import { createPool } from "../drivers/index.ts";
+import type { Pool } from "../pool/index.ts";
 import type { CompressedUnits } from "./compress.ts";
 import type { Pace } from "./pace.ts";
 import type { LadderStep } from "./types.ts";
@@ -58,7 +59,7 @@ export class Pools {
   readonly #partBytes: number;
   readonly #clock: () => number;
   readonly #seed: number;
-  readonly #kept = new Map<string, Zpool>();
+  readonly #kept = new Map<string, Pool>();
   #keptBytes = 0;
 
   /**
@@ -85,7 +86,7 @@ export class Pools {
     return this.#fill(pool, units, keep);
   }
 
-  #fill(pool: Zpool, units: CompressedUnits, keep: boolean): PoolFill {
+  #fill(pool: Pool, units: CompressedUnits, keep: boolean): PoolFill {
     return new PoolFill(pool, units, keep, this.#clock, new Prng(this.#seed));
   }
 
@@ -95,20 +96,20 @@ export class Pools {
 }
 
 /** A pool that frees what it evicts. */
-function openPool({ driver, pageSize, pageSizes }: PoolKind, maxPages: number): Zpool {
-  const onEvict = (handle: Handle, pool: Zpool): boolean => {
+function openPool({ driver, pageSize, pageSizes }: PoolKind, maxPages: number): Pool {
+  const onEvict = (handle: Handle, pool: Pool): boolean => {
     pool.free(handle);
     return true;
   };
   const spare = Math.min(GROUPS_SPARE_EACH * maxPages, GROUPS_SPARE_MAX);
   return pageSizes === null
-    ? createZpool(driver, { maxPages: maxPages + spare, pageSize, onEvict })
-    : createZpool(driver, { maxBytes: maxPages * pageSize + LADDER_SPARE, pageSizes, onEvict });
+    ? createPool(driver, { maxPages: maxPages + spare, pageSize, onEvict })
+    : createPool(driver, { maxBytes: maxPages * pageSize + LADDER_SPARE, pageSizes, onEvict });
 }
 
 /** One filling of a pool with compressed units. */
 export class PoolFill {
-  readonly #pool: Zpool;
+  readonly #pool: Pool;
   readonly #units: CompressedUnits;
   readonly #keep: boolean;
   readonly #handles: Float64Array;
@@ -119,7 +120,7 @@ export class PoolFill {
   #refused = 0;
 
   /** @param keep - empty the pool afterwards; else it is closed. */
-  constructor(pool: Zpool, units: CompressedUnits, keep: boolean, clock: () => number, prng: Prng) {
+  constructor(pool: Pool, units: CompressedUnits, keep: boolean, clock: () => number, prng: Prng) {
     this.#clock = clock;
     this.#prng = prng;
     this.#pool = pool;
@@ -137,7 +138,7 @@ export class PoolFill {
     for (let i = first; i < last; i++) {
       const bytes = this.#units.units[i];
       if (bytes === null) continue;
-      const handle = pool.malloc(bytes.length);
+      const handle = pool.alloc(bytes.length);
       if (typeof handle === "number") {
         pool.write(handle, bytes);
         this.#handles[i] = handle;

@@ -1,5 +1,6 @@
 import type { Handle } from "../base/index.ts";
-import type { PoolStats, SnapshotColumns } from "../zpool/index.ts";
+import type { SnapshotColumns } from "./snapshot.ts";
+import type { PoolStats } from "./types.ts";
 
 /** Where the bytes of an object are: one piece, or two where objects may cross a page's end. */
 export interface Place {

@@ -20,6 +20,8 @@ import {
 export interface SharedPool {
   /** Version of the layout. */
   readonly zbud: number;
+  /** The driver's name. */
+  readonly type: string;
   /** The page table. */
   readonly table: SharedArrayBuffer;
   /** The page bytes. */

@@ -1,6 +1,6 @@
-import type { SnapshotColumns } from "../zpool/index.ts";
 import { corrupt } from "./links.ts";
 import { FREE, LIST_NEXT, LRU_NEXT, LRU_PREV, W_LRU } from "./page-lists.ts";
+import type { SnapshotColumns } from "./snapshot.ts";
 import type { Table } from "./table-header.ts";
 
 /**

@@ -1,21 +1,51 @@
 export type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
 export { badBuffers, driverIn, openSharedTable, type SharedPool } from "./attach.ts";
 export { ColumnsBuilder, PageListColumns } from "./columns.ts";
+export type { PoolDriver, PoolParts } from "./driver.ts";
 export { type HandleLayout, handleLayoutOf, nextPoolNumber, SLOTS_MAX, TAG_BITS } from "./handle.ts";
 export { corrupt, followLinks } from "./links.ts";
 export { LockedAllocator } from "./locked-allocator.ts";
-export { ObjectPool, type ObjectPoolParts } from "./object-pool.ts";
+export { Observers } from "./observers.ts";
 export {
   type CommonOptions,
   checkCommonOptions,
   checkEvictHandler,
-  type EvictHandler,
   lockingOf,
   maxPagesOf,
+  type PoolOptions,
 } from "./options.ts";
 export * from "./page-lists.ts";
+export { type EvictHandler, type OpenPool, Pool } from "./pool.ts";
+export {
+  checkMade,
+  countOpenPools,
+  driverNamed,
+  driverTypes,
+  hasDriver,
+  registerDriver,
+  unregisterDriver,
+} from "./registry.ts";
 export { askedOnce, salvageLru } from "./salvage.ts";
+export { type SnapshotColumns, snapshotOf } from "./snapshot.ts";
+export { type CountedStats, completeStats, SIZE_STEPS, sizeStepOf } from "./stats.ts";
 export * from "./table-header.ts";
+export type {
+  AllocRefusal,
+  CompactResult,
+  MapMode,
+  ObjectPlace,
+  ObjectSpan,
+  PageSizeRange,
+  PageSnapshot,
+  PoolFootprint,
+  PoolObserver,
+  PoolShape,
+  PoolSnapshot,
+  PoolStats,
+  ReclaimResult,
+  ShrinkBytesResult,
+  ShrinkResult,
+} from "./types.ts";
 export {
   check,
   checkBit,

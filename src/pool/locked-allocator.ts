@@ -1,7 +1,8 @@
 import { type Handle, PLACES, SEATS_WORDS, Seats, ThreadLock, ZbudError } from "../base/index.ts";
-import type { PoolStats, SnapshotColumns } from "../zpool/index.ts";
 import type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
+import type { SnapshotColumns } from "./snapshot.ts";
 import { type Table, W_LOCK } from "./table-header.ts";
+import type { PoolStats } from "./types.ts";
 
 /** Between two looks for dead threads that nobody asked for. */
 const LOOK_MS = 100;

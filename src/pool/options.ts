@@ -1,9 +1,33 @@
-import { type Handle, integerOption, show, ZbudError } from "../base/index.ts";
-import type { ZpoolOptions } from "../zpool/index.ts";
+import { integerOption, show, ZbudError } from "../base/index.ts";
+import type { EvictHandler } from "./pool.ts";
 import { LOCK_CALLER, LOCK_NONE, LOCK_OWN } from "./table-header.ts";
 
-/** What a pool calls to evict an object: given the pool as its users know it. */
-export type EvictHandler = (handle: Handle, pool: never) => boolean;
+/** Options that every driver takes; a driver may take more. */
+export interface PoolOptions {
+  /** The most pages in use at once. This or `maxBytes` must be given. */
+  maxPages?: number;
+  /** The most bytes of pages in use at once, instead of `maxPages`. */
+  maxBytes?: number;
+  /** Bytes; default 4096. */
+  pageSize?: number;
+  /** Usable from several threads; default false. */
+  shared?: boolean;
+  /**
+   * Who keeps threads apart in a shared pool. `"own"`, the default: the pool. `"caller"`: whoever calls holds a
+   * lock of its own around every call, and calls `recover()` when it took that lock from a dead thread.
+   */
+  lock?: "own" | "caller";
+  /** About how many objects there will be, for drivers that say {@link PoolDriver.takesMaxObjects} or
+   * {@link PoolDriver.boundsObjects}. */
+  maxObjects?: number | undefined;
+  /**
+   * Called by reclaim for each object to evict. To evict, save what is to be saved, call `pool.free(handle)` and
+   * return true; to keep it, return false. May allocate, free other objects, map, and reclaim. In a shared pool
+   * another thread may free the object meanwhile: then `free` throws `EBADF`, and it is evicted all the same. The
+   * handler is synchronous: a promise is not `true`, and so a refusal.
+   */
+  onEvict?: EvictHandler | undefined;
+}
 
 /** Options that every pool takes, checked. */
 export interface CommonOptions {
@@ -61,7 +85,7 @@ export function checkEvictHandler(onEvict: unknown): EvictHandler | null {
  * @param pagesMax - the most that the driver can.
  * @throws {ZbudError} `EINVAL` if neither or both are given, or one is out of range.
  */
-export function maxPagesOf(options: ZpoolOptions, pageSize: number, pagesMax: number): number {
+export function maxPagesOf(options: PoolOptions, pageSize: number, pagesMax: number): number {
   const { maxPages, maxBytes } = options;
   if (maxBytes === undefined) return integerOption("maxPages", maxPages, 1, pagesMax);
   if (maxPages !== undefined) {

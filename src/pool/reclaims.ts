@@ -1,8 +1,7 @@
-import { ZbudError } from "../base/index.ts";
-import type { PoolObserver, ReclaimResult } from "../zpool/index.ts";
+import { type Handle, ZbudError } from "../base/index.ts";
 import type { Allocator } from "./allocator.ts";
-import type { EvictHandler } from "./options.ts";
 import { F_EVICTIONS_REFUSED, F_OBJECTS_EVICTED, F_PAGES_RECLAIMED } from "./table-header.ts";
+import type { PoolObserver, ReclaimResult } from "./types.ts";
 
 /** What any call after `close()` throws. */
 export function closedError(): ZbudError {
@@ -17,8 +16,7 @@ export function closedError(): ZbudError {
 export class Reclaims {
   observer: PoolObserver | null = null;
   readonly #allocator: Allocator;
-  readonly #onEvict: EvictHandler | null;
-  readonly #pool: unknown;
+  readonly #evict: ((handle: Handle) => boolean) | null;
   /** What is under reclaim by this thread, and calls of #reclaim on its stack. */
   #underWay = 0;
   #depth = 0;
@@ -26,16 +24,15 @@ export class Reclaims {
   #bytes = 0;
   #closed = false;
 
-  /** @param pool - what the handler is given. */
-  constructor(allocator: Allocator, onEvict: EvictHandler | null, pool: unknown) {
+  /** @param evict - the handler, which is given its pool; null if there is none. */
+  constructor(allocator: Allocator, evict: ((handle: Handle) => boolean) | null) {
     this.#allocator = allocator;
-    this.#onEvict = onEvict;
-    this.#pool = pool;
+    this.#evict = evict;
   }
 
   /** Whether there is a handler. */
   get evictable(): boolean {
-    return this.#onEvict !== null;
+    return this.#evict !== null;
   }
 
   get underWay(): number {
@@ -73,7 +70,7 @@ export class Reclaims {
   #reclaim(retries: number): ReclaimResult {
     this.#pages = 0;
     this.#bytes = 0;
-    if (this.#onEvict === null || retries === 0) return "EINVAL";
+    if (this.#evict === null || retries === 0) return "EINVAL";
     // Handlers that reclaim in handlers can overflow the stack, and then the deepest calls have not even the
     // room to put their pages back. The outermost one does it for all, or the next if that was cut off too.
     if (this.#depth === 0) this.#endLost();
@@ -89,7 +86,7 @@ export class Reclaims {
         try {
           const positions = this.#allocator.positions(token);
           for (let position = 0; position < positions && goesOn; position++) {
-            goesOn = this.#evict(token, position);
+            goesOn = this.#offer(token, position);
           }
         } finally {
           if (!this.#closed) {
@@ -123,14 +120,14 @@ export class Reclaims {
   }
 
   /** Offers one object, if there is one at this position. False: it was refused. */
-  #evict(token: number, position: number): boolean {
+  #offer(token: number, position: number): boolean {
     if (this.#closed) return false;
     const handle = this.#allocator.objectAt(token, position);
     if (handle === null) return true;
     if (this.observer !== null) this.observer.onEvictStart?.(handle);
     let returned: boolean | "throw" = "throw";
     try {
-      returned = (this.#onEvict as EvictHandler)(handle, this.#pool as never) === true;
+      returned = (this.#evict as (handle: Handle) => boolean)(handle) === true;
     } finally {
       if (!this.#closed) {
         const stays = this.#allocator.objectAt(token, position) !== null;

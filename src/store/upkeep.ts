@@ -3,7 +3,7 @@ import type { SharedBacking } from "../backing/index.ts";
 import { show, ZbudError } from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import { type Engine, type OnEvict, onePool } from "../engine/index.ts";
-import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../zpool/index.ts";
+import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import { WriteBudget } from "./budget.ts";
 import { IdleWork } from "./idle.ts";
 import { openEngine } from "./open.ts";

@@ -1,12 +1,12 @@
 import { show, ZbudError } from "../base/index.ts";
-import type { PageSizeRange } from "../zpool/index.ts";
+import type { PageSizeRange } from "../pool/index.ts";
 
 /** The first line of a trace: what pool its operations were done on. */
 export interface TraceHeader {
   trace: "zbud/1";
-  /** Through which interface: alloc, free and reclaim of `ZbudPool`, or malloc, free and shrink of a zpool. */
-  interface: "zbud" | "zpool";
-  /** The zpool driver; absent for zbud. */
+  /** Through which interface it was recorded, where the recorder said so: that of the allocator, or zpool's. */
+  interface?: "zbud" | "zpool";
+  /** The pool's driver; absent for zbud. */
   driver?: string;
   /** Bytes. */
   pageSize: number;
@@ -83,7 +83,7 @@ export interface ShrinkLine {
   totalSize: number;
 }
 
-/** A compaction, of the zpool interface. */
+/** A compaction. */
 export interface CompactLine {
   op: "compact";
   /** The most moves that were asked for; absent: as many as it takes. */
@@ -157,7 +157,7 @@ function checkHeader(header: Fields): void {
   const bad = (what: string): ZbudError =>
     new ZbudError("EBADMSG", `line 1 is not the header of a trace: ${what}`);
   if (header.trace !== "zbud/1") throw bad(`"trace" must be "zbud/1", not ${show(header.trace)}`);
-  if (header.interface !== "zbud" && header.interface !== "zpool") {
+  if (header.interface !== undefined && header.interface !== "zbud" && header.interface !== "zpool") {
     throw bad(`"interface" must be "zbud" or "zpool", not ${show(header.interface)}`);
   }
   if (!isCount(header.pageSize) || !isCount(header.maxPages)) {

@@ -14,4 +14,3 @@ export {
 } from "./format.ts";
 export { type Recording, record } from "./record.ts";
 export { type Mismatch, type ReplayOptions, type ReplayResult, replay, replaySteps } from "./replay.ts";
-export type { TracedPool } from "./subject.ts";

@@ -1,5 +1,5 @@
 import { type Handle, show, ZbudError } from "../base/index.ts";
-import type { CompactResult, PoolObserver, ReclaimResult } from "../zpool/index.ts";
+import { type CompactResult, Pool, type PoolObserver, type ReclaimResult } from "../pool/index.ts";
 import {
   DEPTH_MAX,
   type Eviction,
@@ -8,7 +8,7 @@ import {
   type TraceHeader,
   type TraceLine,
 } from "./format.ts";
-import { PageSerials, type Subject, subjectOf, type TracedPool } from "./subject.ts";
+import { PageSerials } from "./page-serials.ts";
 
 /** A recording in progress. */
 export interface Recording {
@@ -30,23 +30,24 @@ export interface Recording {
  * @throws {ZbudError} `EINVAL` if the pool holds objects already, or `write` is no function. What `write` throws for
  *   the header; later it ends the recording and comes out of `stop()`.
  */
-export function record(pool: TracedPool, write: (line: string) => void): Recording {
+export function record(pool: Pool, write: (line: string) => void): Recording {
   if (typeof write !== "function") {
     throw new ZbudError("EINVAL", `write must be a function that takes a line, not ${show(write)}`);
   }
-  const subject = subjectOf(pool);
-  if (subject.pages !== 0) {
+  if (!(pool instanceof Pool)) {
+    throw new ZbudError("EINVAL", `a pool is recorded (of a zpool its property pool), not ${show(pool)}`);
+  }
+  if (pool.pageCount !== 0) {
     throw new ZbudError(
       "EINVAL",
-      `a recording begins with an empty pool, and this one has ${subject.pages} pages in use; record from its start`,
+      `a recording begins with an empty pool, and this one has ${pool.pageCount} pages in use; record from its start`,
     );
   }
   const { pageSize, maxPages, chunkOrder, maxBytes, pageSizes } = pool.shape;
   const { groupPagesMax, maxObjects } = pool.shape as Record<string, number | undefined>;
   const header: TraceHeader = {
     trace: "zbud/1",
-    interface: subject.interface,
-    ...(subject.driver === "zbud" ? {} : { driver: subject.driver }),
+    ...(pool.type === "zbud" ? {} : { driver: pool.type }),
     pageSize,
     ...(chunkOrder === undefined || chunkOrder === 6 ? {} : { chunkOrder }),
     maxPages,
@@ -55,7 +56,7 @@ export function record(pool: TracedPool, write: (line: string) => void): Recordi
     ...(maxObjects === undefined ? {} : { maxObjects }),
     evict: pool.evictable,
   };
-  const recorder = new Recorder(subject, write);
+  const recorder = new Recorder(pool, write);
   write(JSON.stringify(header));
   recorder.start();
   return { stop: () => recorder.stop() };
@@ -70,7 +71,7 @@ interface Frame {
 
 /** Turns events into lines. A stack of frames follows handlers that reclaim in their turn. */
 class Recorder implements PoolObserver {
-  readonly #subject: Subject;
+  readonly #pool: Pool;
   readonly #write: (line: string) => void;
   readonly #serials = new PageSerials();
   readonly #ids = new Map<Handle, number>();
@@ -82,13 +83,13 @@ class Recorder implements PoolObserver {
   #end: () => void = () => {};
   #failure: { error: unknown } | null = null;
 
-  constructor(subject: Subject, write: (line: string) => void) {
-    this.#subject = subject;
+  constructor(pool: Pool, write: (line: string) => void) {
+    this.#pool = pool;
     this.#write = write;
   }
 
   start(): void {
-    this.#end = this.#subject.observe(this);
+    this.#end = this.#pool.observe(this);
   }
 
   stop(): void {
@@ -99,13 +100,13 @@ class Recorder implements PoolObserver {
   }
 
   onAlloc(size: number, result: Handle | "ENOSPC" | "ENOMEM" | "EINVAL"): void {
-    const { pages } = this.#subject;
+    const pages = this.#pool.pageCount;
     if (typeof result === "string") {
       if (!Number.isFinite(size)) return; // NaN and the like have no form in JSON
       this.#emit({ op: "alloc", size, error: result, pages });
       return;
     }
-    const { page, offset } = this.#subject.inspect(result);
+    const { page, offset } = this.#pool.inspect(result);
     const serial = this.#serials.afterAlloc(page, pages);
     const id = this.#nextId++;
     this.#ids.set(result, id);
@@ -113,7 +114,7 @@ class Recorder implements PoolObserver {
   }
 
   onFree(handle: Handle): void {
-    const { pages } = this.#subject;
+    const pages = this.#pool.pageCount;
     this.#emit({ op: "free", id: this.#ids.get(handle) as number, pages });
     this.#ids.delete(handle);
     this.#serials.afterRelease(pages);
@@ -129,7 +130,7 @@ class Recorder implements PoolObserver {
   onReclaimEnd(result: ReclaimResult | "throw"): void {
     const frame = this.#frames.at(-1);
     if (frame === undefined) return; // of a reclaim that began before the recording
-    const { pages } = this.#subject;
+    const pages = this.#pool.pageCount;
     this.#serials.afterRelease(pages);
     if (frame.line.op === "shrink") return;
     this.#close({ ...frame.line, result, pages });
@@ -150,14 +151,14 @@ class Recorder implements PoolObserver {
   onShrinkEnd(reclaimed: number, result: ReclaimResult | "throw"): void {
     const line = this.#frames.at(-1)?.line;
     if (line === undefined) return;
-    const { pages, pageSize } = this.#subject;
+    const { pageCount: pages, pageSize } = this.#pool;
     this.#serials.afterRelease(pages);
     const totalSize = pages * pageSize;
     this.#close({ ...(line as ShrinkLine), result, reclaimed, poolPages: pages, totalSize });
   }
 
   onCompact(movesMax: number | undefined, { moved, pagesReleased }: CompactResult): void {
-    const { pages } = this.#subject;
+    const pages = this.#pool.pageCount;
     this.#serials.afterRelease(pages);
     const moves = movesMax === undefined ? {} : { moves: movesMax };
     this.#emit({ op: "compact", ...moves, moved, released: pagesReleased, pages });

@@ -1,8 +1,8 @@
 import { type Handle, integerOption, show, ZbudError } from "../base/index.ts";
-import { ZbudPool } from "../drivers/index.ts";
-import { createZpool, type PoolStats } from "../zpool/index.ts";
+import { createPool } from "../drivers/index.ts";
+import type { Pool, PoolStats } from "../pool/index.ts";
 import type { CompactLine, Eviction, Trace, TraceHeader, TraceLine } from "./format.ts";
-import { PageSerials, type Subject, subjectOf, type TracedPool } from "./subject.ts";
+import { PageSerials } from "./page-serials.ts";
 
 /** One thing that came out otherwise than the trace says. */
 export interface Mismatch {
@@ -34,9 +34,9 @@ export interface ReplayOptions {
    */
   shape?: Partial<Pick<TraceHeader, "driver" | "pageSize" | "chunkOrder" | "maxPages">>;
   /** Makes the pool to replay on, which must hold nothing yet; default: one of the kind the header describes. */
-  createPool?: (header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined) => TracedPool;
+  createPool?: (header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined) => Pool;
   /** Gets the pool before the first operation, to observe or record it. */
-  onPool?: (pool: TracedPool) => void;
+  onPool?: (pool: Pool) => void;
   /** Gets each mismatch as it is found. */
   onMismatch?: (mismatch: Mismatch) => void;
   /** Operations between two turns of {@link replaySteps}; default 1000. */
@@ -77,7 +77,7 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
   const { mismatchesMax = 20, shape = {}, onPool, createPool = poolFor, turnOperations = 1000 } = options;
   integerOption("mismatchesMax", mismatchesMax, 1, 2 ** 31);
   integerOption("turnOperations", turnOperations, 1, 2 ** 31);
-  checkShape(shape, header);
+  checkShape(shape);
   const exact = Object.keys(shape).length === 0;
   const replayer = new Replayer(
     exact ? header : reshaped(header, shape),
@@ -102,18 +102,12 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
 
 const SHAPE_FIELDS = ["driver", "pageSize", "chunkOrder", "maxPages"];
 
-function checkShape(shape: object, header: TraceHeader): void {
+function checkShape(shape: object): void {
   const unknown = Object.keys(shape).find((name) => !SHAPE_FIELDS.includes(name));
   if (unknown !== undefined) {
     throw new ZbudError(
       "EINVAL",
       `unknown field ${show(unknown)} in shape; known: ${SHAPE_FIELDS.join(", ")}`,
-    );
-  }
-  if ("driver" in shape && header.interface === "zbud") {
-    throw new ZbudError(
-      "EINVAL",
-      'a trace of the interface "zbud" has no other driver; leave it out of shape',
     );
   }
 }
@@ -129,7 +123,7 @@ function reshaped(header: TraceHeader, shape: Partial<TraceHeader>): TraceHeader
 }
 
 /** Makes the pool that a header describes. What is wrong with it is wrong with line 1. */
-function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined): TracedPool {
+function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined): Pool {
   const { pageSize, maxPages, chunkOrder, driver = "zbud", pageSizes, maxBytes } = header;
   const { groupPagesMax, maxObjects } = header;
   const sizes =
@@ -142,9 +136,7 @@ function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | u
     onEvict,
   };
   try {
-    return header.interface === "zbud"
-      ? new ZbudPool({ ...options, pageSize, maxPages })
-      : createZpool(driver, options);
+    return createPool(driver, options);
   } catch (error) {
     if (!(error instanceof ZbudError)) throw error;
     throw new ZbudError(error.code, `line 1 describes no possible pool: ${error.message}`, { cause: error });
@@ -152,8 +144,7 @@ function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | u
 }
 
 class Replayer {
-  readonly pool: TracedPool;
-  readonly #subject: Subject;
+  readonly pool: Pool;
   readonly #mismatchesMax: number;
   /** Whether results and places are compared, and evictions are the recorded ones. */
   readonly #exact: boolean;
@@ -180,13 +171,12 @@ class Replayer {
     this.#onMismatch = onMismatch;
     this.#exact = exact;
     this.pool = createPool(header, header.evict ? (handle) => this.#evict(handle) : undefined);
-    this.#subject = subjectOf(this.pool);
     this.#mismatchesMax = mismatchesMax;
   }
 
   /** Listens to the pool for what a call that throws does not return. */
   observe(): void {
-    this.#subject.observe({
+    this.pool.observe({
       onShrinkEnd: (reclaimed) => {
         this.#reclaimed = reclaimed;
       },
@@ -222,8 +212,8 @@ class Replayer {
         }
         this.#checkBytes(operation.id);
         this.#forget(operation.id, handle);
-        this.#serials.afterRelease(this.#subject.pages);
-        this.#compare("pages", operation.pages, this.#subject.pages);
+        this.#serials.afterRelease(this.pool.pageCount);
+        this.#compare("pages", operation.pages, this.pool.pageCount);
         break;
       }
       case "compact":
@@ -236,16 +226,16 @@ class Replayer {
 
   #alloc(operation: TraceLine & { op: "alloc" }): void {
     const result = this.#tryAlloc(operation.size);
-    const { pages } = this.#subject;
+    const pages = this.pool.pageCount;
     if (typeof result === "string") {
       this.#compare("error", "error" in operation ? operation.error : undefined, result);
     } else {
-      const { page, offset } = this.#subject.inspect(result);
+      const { page, offset } = this.pool.inspect(result);
       const serial = this.#serials.afterAlloc(page, pages);
       if ("error" in operation && this.#exact) {
         this.#compare("error", operation.error, undefined);
-        this.#subject.free(result);
-        this.#serials.afterRelease(this.#subject.pages);
+        this.pool.free(result);
+        this.#serials.afterRelease(this.pool.pageCount);
       } else if (!("error" in operation)) {
         this.#compare("page", operation.page, serial);
         this.#compare("offset", operation.offset, offset);
@@ -254,12 +244,12 @@ class Replayer {
         }
         this.#handles.set(operation.id, result);
         this.#ids.set(result, operation.id);
-        const view = this.#subject.map(result);
+        const view = this.pool.map(result);
         this.#compare("size", operation.size, view.length);
         view.fill(fillOf(operation.id));
-        this.#subject.unmap(result);
+        this.pool.unmap(result);
       } else {
-        this.#subject.free(result); // where the recorded pool had no room
+        this.pool.free(result); // where the recorded pool had no room
       }
     }
     this.#compare("pages", operation.pages, pages);
@@ -267,7 +257,7 @@ class Replayer {
 
   #tryAlloc(size: number): Handle | "ENOSPC" | "ENOMEM" | "EINVAL" {
     try {
-      return this.#subject.alloc(size);
+      return this.pool.alloc(size);
     } catch (error) {
       if (error instanceof ZbudError && error.code === "EINVAL") return "EINVAL";
       throw error;
@@ -281,38 +271,35 @@ class Replayer {
     try {
       if (operation.op === "reclaim") {
         const result = this.#catchRecorded(() => {
-          if (!(this.pool instanceof ZbudPool)) throw this.#contradiction("reclaim is of the zbud interface");
           return this.pool.reclaimPage(operation.retries);
         });
         this.#compare("result", operation.result, result);
-        this.#compare("pages", operation.pages, this.#subject.pages);
+        this.#compare("pages", operation.pages, this.pool.pageCount);
       } else {
         const done = this.#catchRecorded(() => {
-          if (this.pool instanceof ZbudPool) throw this.#contradiction("shrink is of the zpool interface");
           return this.pool.shrink(operation.pages);
         });
         const { result, reclaimed } =
           done === "throw" ? { result: done, reclaimed: this.#reclaimed ?? operation.reclaimed } : done;
         this.#compare("result", operation.result, result);
         this.#compare("reclaimed", operation.reclaimed, reclaimed);
-        this.#compare("poolPages", operation.poolPages, this.#subject.pages);
-        this.#compare("totalSize", operation.totalSize, this.#subject.pages * this.#subject.pageSize);
+        this.#compare("poolPages", operation.poolPages, this.pool.pageCount);
+        this.#compare("totalSize", operation.totalSize, this.pool.pageCount * this.pool.pageSize);
       }
       this.#compare("evictions", operation.evictions.length, this.#came);
     } finally {
       this.#expected = outer.expected;
       this.#came = outer.came;
-      this.#serials.afterRelease(this.#subject.pages);
+      this.#serials.afterRelease(this.pool.pageCount);
     }
   }
 
   #compact({ moves, moved, released, pages }: CompactLine): void {
-    if (this.pool instanceof ZbudPool) throw this.#contradiction("compact is of the zpool interface");
     const result = this.pool.compact(moves);
     this.#compare("moved", moved, result.moved);
     this.#compare("released", released, result.pagesReleased);
-    this.#compare("pages", pages, this.#subject.pages);
-    this.#serials.afterRelease(this.#subject.pages);
+    this.#compare("pages", pages, this.pool.pageCount);
+    this.#serials.afterRelease(this.pool.pageCount);
   }
 
   #catchRecorded<T>(operation: () => T): T | "throw" {
@@ -326,7 +313,7 @@ class Replayer {
 
   /** The evict handler: does what the recorded one did. */
   #evict(handle: Handle): boolean {
-    this.#serials.afterRelease(this.#subject.pages); // a shrink may have released pages since the last
+    this.#serials.afterRelease(this.pool.pageCount); // a shrink may have released pages since the last
     if (!this.#exact) {
       const id = this.#ids.get(handle) as number;
       this.#checkBytes(id);
@@ -344,14 +331,14 @@ class Replayer {
   #forget(id: number, handle: Handle): void {
     this.#handles.delete(id);
     this.#ids.delete(handle);
-    this.#subject.free(handle);
+    this.pool.free(handle);
   }
 
   #checkBytes(id: number): void {
-    const view = this.#subject.map(this.#handles.get(id) as Handle);
+    const view = this.pool.map(this.#handles.get(id) as Handle);
     const fill = fillOf(id);
     const at = view.findIndex((byte) => byte !== fill);
-    this.#subject.unmap(this.#handles.get(id) as Handle);
+    this.pool.unmap(this.#handles.get(id) as Handle);
     if (at >= 0) this.#note("bytes", fill, view[at]);
   }
 

@@ -1,5 +1,5 @@
 import { ZbudError } from "../base/index.ts";
-import type { SnapshotColumns } from "../zpool/index.ts";
+import type { SnapshotColumns } from "../pool/index.ts";
 
 /** What the page is told of a snapshot: all of it but which pages are free. */
 export type Frame = Omit<SnapshotColumns, "free">;

@@ -1,6 +1,6 @@
 import { show, ZbudError } from "../base/index.ts";
-import { replaySteps, type Trace, type TracedPool, type TraceLine } from "../trace/index.ts";
-import { Observers, type PoolObserver, type SnapshotColumns } from "../zpool/index.ts";
+import { Observers, type Pool, type PoolObserver, type SnapshotColumns } from "../pool/index.ts";
+import { replaySteps, type Trace, type TraceLine } from "../trace/index.ts";
 import type { PlayerCommand, PlayerControls, PlayerState, Viewable } from "./types.ts";
 
 const SPEED_MAX = 1e7;
@@ -19,7 +19,7 @@ export class TracePlayer implements Viewable, PlayerControls {
   readonly #times = new Float64Array(TIMES);
   #timed = 0;
   #steps: Generator<number, unknown>;
-  #pool!: TracedPool;
+  #pool!: Pool;
   #mismatches = 0;
   #heard: PoolObserver | null = null;
   #endHearing: () => void = () => {};

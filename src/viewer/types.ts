@@ -1,4 +1,4 @@
-import type { PoolObserver, SnapshotColumns } from "../zpool/index.ts";
+import type { PoolObserver, SnapshotColumns } from "../pool/index.ts";
 
 /**
  * Whatever can be watched: a pool, a store, a cache, the player of a trace. Members that are missing are not

@@ -1,5 +1,5 @@
 import { ZbudError } from "../base/index.ts";
-import type { PoolObserver } from "../zpool/index.ts";
+import type { PoolObserver } from "../pool/index.ts";
 import { figuresOf } from "./figures.ts";
 import type { Frame } from "./frame.ts";
 import type { Hello, Tick, Viewable } from "./types.ts";

@@ -1,39 +1,15 @@
-export { type SnapshotColumns, snapshotOf } from "./columns.ts";
-export { Observers } from "./observer.ts";
+/**
+ * zpool: the interface of the Linux kernel's allocators for compressed pages, over the pools of this library. A
+ * registry of drivers by name, and a pool with the names that zswap knows.
+ *
+ * @module
+ */
+import "../drivers/index.ts";
+
 export {
-  countOpenPools,
-  driverOf,
-  hasZpoolDriver,
-  registerZpoolDriver,
-  unregisterZpoolDriver,
-  zpoolTypes,
-} from "./registry.ts";
-export { type CountedStats, completeStats, SIZE_STEPS, sizeStepOf } from "./stats.ts";
-export type {
-  AllocRefusal,
-  CompactResult,
-  DriverPool,
-  MapMode,
-  ObjectPlace,
-  ObjectSpan,
-  PageSizeRange,
-  PageSnapshot,
-  PoolFootprint,
-  PoolObserver,
-  PoolShape,
-  PoolSnapshot,
-  PoolStats,
-  ReclaimResult,
-  ZpoolDriver,
-  ZpoolOptions,
-  ZpoolParts,
-} from "./types.ts";
-export {
-  attachZpool,
-  type CreateZpoolOptions,
-  createZpool,
-  type SharedZpool,
-  type ShrinkBytesResult,
-  type ShrinkResult,
-  Zpool,
-} from "./zpool.ts";
+  driverTypes as zpoolTypes,
+  hasDriver as hasZpoolDriver,
+  registerDriver as registerZpoolDriver,
+  unregisterDriver as unregisterZpoolDriver,
+} from "../pool/index.ts";
+export { attachZpool, type CreateZpoolOptions, createZpool, Zpool } from "./zpool.ts";

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { builtin, isSharedBuffer, sharedBuffer } from "../../src/base/index.ts";
 
 const DRIVERS = new URL("../../src/drivers/index.ts", import.meta.url).href;
-const FACTS = new URL("../contracts/zpool/facts.ts", import.meta.url).href;
+const FACTS = new URL("../contracts/pool/facts.ts", import.meta.url).href;
 
 /** Runs a program where the name `SharedArrayBuffer` does not exist, as in a page that is not isolated. */
 function withoutSharedMemory(program: string): void {

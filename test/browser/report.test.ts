@@ -83,7 +83,7 @@ suite("the page of an estimate", () => {
     const verdict = await page.locator(".best .verdict").textContent();
     assert.ok(verdict?.startsWith(`${best.ratio?.toFixed(2)}×`), verdict ?? "");
     const code = await page.locator(".best code").textContent();
-    assert.ok(code?.includes(`createZpool("${best.driver}", { pageSize: ${best.pageSize}`), code ?? "");
+    assert.ok(code?.includes(`createPool("${best.driver}", { pageSize: ${best.pageSize}`), code ?? "");
     const { store } = shown.advice;
     assert.ok(store !== null);
     const calls = await page.locator(".store code").textContent();

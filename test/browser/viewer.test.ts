@@ -5,11 +5,11 @@ import { after, before, suite, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { createZpool, type Handle, ZbudPool, type Zpool, zpoolTypes } from "../../src/index.ts";
+import { createPool, driverTypes, type Handle, type Pool, ZbudPool } from "../../src/index.ts";
+import { snapshotOf } from "../../src/pool/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { parseTrace } from "../../src/trace/index.ts";
 import { TracePlayer, type Viewer, viewer } from "../../src/viewer/index.ts";
-import { snapshotOf } from "../../src/zpool/index.ts";
 import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./chromium.ts";
 
 const TRACES = join(import.meta.dirname, "../fixtures/traces");
@@ -30,12 +30,12 @@ async function inked(page: Page): Promise<{ pixels: number; colors: number }> {
   });
 }
 
-function fill(pool: Zpool | ZbudPool, objects: number, seed: number): Handle[] {
+function fill(pool: Pool | ZbudPool, objects: number, seed: number): Handle[] {
   const prng = new Prng(seed);
   const live: Handle[] = [];
   for (let i = 0; i < objects; i++) {
     const size = 100 + prng.below(2500);
-    const handle = pool instanceof ZbudPool ? pool.alloc(size) : pool.malloc(size);
+    const handle = pool instanceof ZbudPool ? pool.alloc(size) : pool.alloc(size);
     if (typeof handle === "number") live.push(handle);
   }
   return live;
@@ -99,9 +99,9 @@ suite("the viewer in a browser", () => {
     });
   }
 
-  for (const type of zpoolTypes()) {
+  for (const type of driverTypes()) {
     test(`${type}: a live pool: pages, lists, LRU, counters; a page shows its objects`, async () => {
-      const pool = createZpool(type, {
+      const pool = createPool(type, {
         maxPages: 300,
         onEvict: (handle, owner) => {
           owner.free(handle);
@@ -111,7 +111,7 @@ suite("the viewer in a browser", () => {
       const live = fill(pool, 250, 1);
       for (const handle of live.filter((_, i) => i % 4 === 0)) pool.free(handle);
       const { page, complaints, close } = await openPage(browser, await serve(pool));
-      await reads(page, ".facts", new RegExp(`^${pool.totalPages} pages`));
+      await reads(page, ".facts", new RegExp(`^${pool.pageCount} pages`));
       assert.equal(await page.locator("h1").textContent(), `${type} pool`);
       assert.equal(await page.locator(".player").isVisible(), false);
       const snapshot = pool.snapshot();

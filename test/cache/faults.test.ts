@@ -6,7 +6,7 @@ import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { slotsDriver } from "../../src/drivers/slots/index.ts";
-import { registerZpoolDriver, unregisterZpoolDriver } from "../../src/zpool/index.ts";
+import { registerDriver, unregisterDriver } from "../../src/pool/index.ts";
 import { checkBooks } from "./helpers.ts";
 import { makeValue, type Scarcity, whileScarce } from "./scarce.ts";
 
@@ -111,7 +111,7 @@ suite("out of memory", () => {
 
   test("construction: once at each point in turn; the error says what to do, and nothing stays behind", () => {
     const type = "slots of a cache that was not made";
-    registerZpoolDriver({ ...slotsDriver, type });
+    registerDriver({ ...slotsDriver, type });
     for (const shared of [true, false]) {
       for (const options of [{}, { dictionary, tags: true, shards: 4 }, { codec: "zstd" }] as Options[]) {
         let point = 0;
@@ -130,6 +130,6 @@ suite("out of memory", () => {
         assert.ok(point > 5, `construction asks for memory often enough to be of use: ${point} times`);
       }
     }
-    unregisterZpoolDriver(type); // EBUSY if a pool were still open
+    unregisterDriver(type); // EBUSY if a pool were still open
   });
 });

@@ -31,7 +31,7 @@ suite("zbud estimate", () => {
     assert.match(stdout, /zstd +zbud +\d+ \(fitted\) /);
     assert.match(
       lines.at(-1) as string,
-      /^Advice: \w+ with \d+ KiB units keeps 1\.95 MiB in \d+ KiB \(\d\.\d\dx\): saves .* MiB \(\d+(\.\d)? %\), in createZpool\("zbud", \{ pageSize: \d+, maxPages: \d+ \}\)$/,
+      /^Advice: \w+ with \d+ KiB units keeps 1\.95 MiB in \d+ KiB \(\d\.\d\dx\): saves .* MiB \(\d+(\.\d)? %\), in createPool\("zbud", \{ pageSize: \d+, maxPages: \d+ \}\)$/,
     );
     assert.ok(!stdout.includes(ESCAPE), "no colours when piped");
     // Advice is a sentence; everything else fits a terminal.

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import "../../src/drivers/index.ts";
-import { zpoolTypes } from "../../src/zpool/index.ts";
+import { driverTypes } from "../../src/pool/index.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
 import { runModel } from "./model.ts";
 
 suite("the engine against a Map", () => {
   const base = { seed: 1, steps: 4000, names: 80, bytesMax: 6000 };
   const small = { maxBytes: 260_000, averageBytes: 1000 };
-  for (const driver of zpoolTypes()) {
+  for (const driver of driverTypes()) {
     test(`${driver}: at its limit`, () => {
       const { hits, evicted } = runModel({ ...base, engine: { ...small, driver } });
       assert.ok(hits > 300 && evicted > 100, `${hits} hits, ${evicted} evicted`);

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { onePool } from "../../src/engine/pages.ts";
-import { ColumnsBuilder } from "../../src/pool/index.ts";
-import { type SnapshotColumns, snapshotOf } from "../../src/zpool/index.ts";
+import { ColumnsBuilder, type SnapshotColumns, snapshotOf } from "../../src/pool/index.ts";
 
 /** Pages with as many objects as their number says, on lists, in an order. */
 function poolOf(pages: number[], lists: Record<string, number[]>, lru: number[]): SnapshotColumns {

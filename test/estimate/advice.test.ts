@@ -126,7 +126,7 @@ suite("advice", () => {
     ];
     const enough = advise([unitOf(4096, codecs(16))], INPUT, INPUT.bytes);
     assert.deepEqual([enough.best.codec, enough.quicker?.codec], ["zstd", "lz4"]);
-    assert.match(enough.quickerText ?? "", /gives it back 6\.0 times as fast, in createZpool\(/);
+    assert.match(enough.quickerText ?? "", /gives it back 6\.0 times as fast, in createPool\(/);
     assert.equal(advise([unitOf(4096, codecs(15))], INPUT, INPUT.bytes).quicker, null);
   });
 

@@ -66,7 +66,7 @@ suite("estimates with known answers", () => {
     assert.equal(result.advice.worthwhile, true);
     assert.match(
       result.advice.text,
-      /keeps 400 KiB in no memory at all: saves 400 KiB \(100 %\), in createZpool\(.*\)$/,
+      /keeps 400 KiB in no memory at all: saves 400 KiB \(100 %\), in createPool\(.*\)$/,
     );
   });
 

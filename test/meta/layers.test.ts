@@ -29,7 +29,7 @@ suite("layers", () => {
   }
 
   const PLANTED: [string, string, RegExp][] = [
-    ["src/base/errors.ts", 'import { Zpool } from "../zpool/index.ts";', /zpool is not below base/],
+    ["src/base/errors.ts", 'import { Pool } from "../zpool/index.ts";', /zpool is not below base/],
     ["src/memory/index.ts", 'import type { A } from "../drivers/index.ts";', /drivers is not below memory/],
     ["src/codecs/lz4/lz4.ts", 'import { a } from "../../memory/index.ts";', /memory is not below codecs/],
     ["src/drivers/zbud/fit.ts", 'export * from "../../codecs/index.ts";', /codecs is not below drivers/],
@@ -43,7 +43,7 @@ suite("layers", () => {
     ["src/zpool/zpool.ts", 'import { show } from "../base/errors.ts";', /front door of base/],
     ["src/index.ts", 'export { ZbudPool } from "./drivers/zbud/zbud-pool.ts";', /front door of drivers/],
     ["src/index.ts", 'import "./cli/index.ts";', /above the public entry/],
-    ["src/estimate/report.ts", 'import { createZpool } from "../index.ts";', /public entry/],
+    ["src/estimate/report.ts", 'import { createPool } from "../index.ts";', /public entry/],
     ["src/estimate/report.ts", 'import { run } from "../../bench/harness.ts";', /outside src/],
     ["src/estimate/report.ts", 'import { Command } from "commander";', /no dependencies/],
     ["src/codecs/lz4.ts", 'const lz4 = require("lz4-napi");', /no dependencies/],

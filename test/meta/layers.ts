@@ -13,10 +13,10 @@ import {
 const BELOW: Record<string, readonly string[]> = {
   base: [],
   memory: ["base"],
-  zpool: ["memory"],
-  pool: ["zpool"],
+  pool: ["memory"],
   drivers: ["pool"],
   codecs: ["base"],
+  zpool: ["drivers"],
   engine: ["drivers", "codecs"],
   backing: ["codecs"],
   store: ["engine", "backing"],

@@ -21,7 +21,7 @@ export interface PlantedBug {
 }
 
 const ALLOCATOR = "src/drivers/zbud/allocator.ts";
-const POOL = "src/pool/object-pool.ts";
+const POOL = "src/pool/pool.ts";
 const RECLAIMS = "src/pool/reclaims.ts";
 const PLACES = "src/drivers/zbud/places.ts";
 const ZPOOL = "src/zpool/zpool.ts";

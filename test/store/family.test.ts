@@ -9,8 +9,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { type Codec, codecNames, getCodec, registerCodec } from "../../src/codecs/index.ts";
+import { driverTypes } from "../../src/pool/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
-import { zpoolTypes } from "../../src/zpool/index.ts";
 import { makePage } from "./pages.ts";
 
 const PAGE = 4096;
@@ -254,7 +254,7 @@ suite("kselftest's cases of zswap", () => {
 
 suite("zram's cases", () => {
   for (const codec of codecNames()) {
-    for (const driver of zpoolTypes()) {
+    for (const driver of driverTypes()) {
       test(`${codec} in ${driver}: fill to the limit, ratio of at least 1, read back, reset to 0`, async () => {
         const store = new PageStore({ maxBytes: 400_000, codec, driver });
         let count = 0;

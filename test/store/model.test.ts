@@ -1,14 +1,14 @@
 import { suite, test } from "node:test";
 import "../../src/drivers/index.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
-import { zpoolTypes } from "../../src/zpool/index.ts";
+import { driverTypes } from "../../src/pool/index.ts";
 import { checkEmptied, runModel } from "./model.ts";
 
 const base = { steps: 1500, indices: 60 };
 const small = { maxBytes: 140_000, pageSize: 4096 };
 
 suite("the page store against a Map", () => {
-  for (const driver of zpoolTypes()) {
+  for (const driver of driverTypes()) {
     test(`${driver}: a full store without backing store loses nothing it took`, async () => {
       await checkEmptied(await runModel({ ...base, seed: 1, options: { ...small, driver } }));
     });

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { FileBacking } from "../../src/backing/index.ts";
+import { driverTypes } from "../../src/pool/index.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { zpoolTypes } from "../../src/zpool/index.ts";
 import { killWorkers } from "./kills.ts";
 
 suite("a store that threads share", () => {
@@ -13,7 +13,7 @@ suite("a store that threads share", () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
   const base = { kills: 8, seed: 1, threads: 3, indices: 300 };
 
-  for (const driver of zpoolTypes()) {
+  for (const driver of driverTypes()) {
     test(`${driver}: workers are killed at random moments`, { timeout: 120_000 }, async () => {
       const options = { maxBytes: 1_500_000, shards: 2, driver, whenFull: "drop" } as const;
       assert.ok((await killWorkers({ ...base, options })) > 100);

@@ -3,6 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import type { Pool } from "../../src/pool/index.ts";
 
 export type Order =
   | { do: "alloc"; size: number; fill: number }
@@ -12,7 +13,7 @@ export type Order =
 if (parentPort !== null) {
   const port = parentPort;
   const { shared } = workerData as { shared: ReturnType<ZbudPool["share"]> };
-  const onEvict = (handle: Handle, given: ZbudPool): boolean => {
+  const onEvict = (handle: Handle, given: Pool): boolean => {
     given.free(handle);
     return true;
   };

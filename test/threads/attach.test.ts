@@ -4,14 +4,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Worker } from "node:worker_threads";
 import { type Handle, PLACES, Prng, SEATS_WORDS, ZbudError } from "../../src/base/index.ts";
-import { ZbudPool } from "../../src/drivers/index.ts";
-import { attachZpool, createZpool } from "../../src/zpool/index.ts";
-import { isCode } from "../contracts/zpool/facts.ts";
+import { attachPool, createPool, ZbudPool } from "../../src/drivers/index.ts";
+import { isCode } from "../contracts/pool/facts.ts";
 import { assertFill, take, takeFilled } from "../drivers/zbud/helpers.ts";
 import type { Order } from "./attach-worker.ts";
 import { messageOf, startWorker, until } from "./crew.ts";
 import { finishPool } from "./ledger.ts";
-import { attachPool, DRIVERS, type DriverName, makeShared } from "./pools.ts";
+import { attachPool as attachDriver, DRIVERS, type DriverName, makeShared } from "./pools.ts";
 
 type Shared = ReturnType<ZbudPool["share"]>;
 
@@ -34,7 +33,12 @@ function copyOf(buffer: SharedArrayBuffer): SharedArrayBuffer {
 /** What `share()` of a pool gives where the platform has no fast locks: exactly the table, in plain memory. */
 function plainShareOf(pool: ZbudPool): Shared {
   const { zbud, table, pages, fast } = pool.share();
-  return { zbud, table: table.slice(0, fast === undefined ? undefined : 4 * fast.words), pages };
+  return {
+    zbud,
+    type: "zbud",
+    table: table.slice(0, fast === undefined ? undefined : 4 * fast.words),
+    pages,
+  };
 }
 
 function makePool(options: { maxPages?: number; pageSize?: number; chunkOrder?: number } = {}): ZbudPool {
@@ -99,11 +103,11 @@ describe("a pool in two threads", () => {
   });
 
   it("also through zpool", () => {
-    const pool = createZpool("zbud", { maxPages: 4, pageSize: 1024, chunkOrder: 4, shared: true });
-    const handle = pool.malloc(100);
+    const pool = createPool("zbud", { maxPages: 4, pageSize: 1024, chunkOrder: 4, shared: true });
+    const handle = pool.alloc(100);
     if (typeof handle === "string") assert.fail(handle);
     pool.write(handle, new Uint8Array(100).fill(3));
-    const attached = attachZpool(structuredClone(pool.share()), {
+    const attached = attachPool(structuredClone(pool.share()), {
       onEvict: (each, given) => {
         given.free(each);
         return true;
@@ -114,15 +118,15 @@ describe("a pool in two threads", () => {
     assert.deepEqual([pool.evictable, attached.evictable], [false, true]);
     assert.equal(attached.map(handle, "ro")[99], 3);
     assert.deepEqual(attached.shrink(1), { reclaimed: 1, result: "ok" });
-    assert.equal(pool.totalPages, 0);
+    assert.equal(pool.pageCount, 0);
     attached.close();
     pool.verify();
     pool.close();
-    assert.throws(() => createZpool("zbud", { maxPages: 4 }).share(), isCode("EINVAL", "shared: true"));
-    for (const wrong of [undefined, null, 1, "zbud", {}, { zpool: 1 }, { zpool: "zbud" }]) {
-      assert.throws(() => attachZpool(wrong as never), isCode("EINVAL"), JSON.stringify(wrong));
+    assert.throws(() => createPool("zbud", { maxPages: 4 }).share(), isCode("EINVAL", "shared: true"));
+    for (const wrong of [undefined, null, 1, "zbud", {}, { type: 1 }, { type: "zbud" }]) {
+      assert.throws(() => attachPool(wrong as never), isCode("EINVAL"), JSON.stringify(wrong));
     }
-    assert.throws(() => attachZpool({ zpool: "none", pool: {} }), isCode("ENOENT", "none"));
+    assert.throws(() => attachPool({ type: "none" } as never), isCode("ENOENT", "none"));
   });
 });
 
@@ -140,12 +144,12 @@ describe("attach refuses", () => {
       () => 1,
       new ArrayBuffer(1000),
       new SharedArrayBuffer(1000),
-      { zbud, table },
+      { zbud, type: "zbud", table },
       { zbud, pages },
-      { zbud, table: new ArrayBuffer(table.byteLength), pages },
-      { zbud, table, pages: new ArrayBuffer(pages.byteLength) },
-      { zbud, table: new Int32Array(table), pages },
-      { zbud, table: null, pages: null },
+      { zbud, type: "zbud", table: new ArrayBuffer(table.byteLength), pages },
+      { zbud, type: "zbud", table, pages: new ArrayBuffer(pages.byteLength) },
+      { zbud, type: "zbud", table: new Int32Array(table), pages },
+      { zbud, type: "zbud", table: null, pages: null },
     ];
     for (const each of wrong) assert.throws(() => ZbudPool.attach(each as Shared), isCode("EINVAL"));
     const pool = makePool();
@@ -167,28 +171,28 @@ describe("attach refuses", () => {
     const other = plainShareOf(makePool({ maxPages: 17 }));
     const finer = plainShareOf(makePool({ chunkOrder: 5 }));
     const wrong: Shared[] = [
-      { zbud, table: pages, pages: table },
-      { zbud, table: pages, pages },
-      { zbud, table, pages: table },
-      { zbud, table: other.table, pages },
-      { zbud, table, pages: other.pages },
-      { zbud: zbud + 1, table, pages },
-      { zbud: undefined as unknown as number, table, pages },
+      { zbud, type: "zbud", table: pages, pages: table },
+      { zbud, type: "zbud", table: pages, pages },
+      { zbud, type: "zbud", table, pages: table },
+      { zbud, type: "zbud", table: other.table, pages },
+      { zbud, type: "zbud", table, pages: other.pages },
+      { zbud: zbud + 1, type: "zbud", table, pages },
+      { zbud: undefined as unknown as number, type: "zbud", table, pages },
     ];
     for (const length of [0, 1, 3, 4, 32, 36, 64, 1000, table.byteLength - 4, table.byteLength + 4]) {
       const cut = new SharedArrayBuffer(length);
       new Uint8Array(cut).set(new Uint8Array(table).subarray(0, length));
-      wrong.push({ zbud, table: cut, pages });
+      wrong.push({ zbud, type: "zbud", table: cut, pages });
     }
     for (const length of [0, pages.byteLength - 1, pages.byteLength + 1, 2 * pages.byteLength]) {
-      wrong.push({ zbud, table, pages: new SharedArrayBuffer(length) });
+      wrong.push({ zbud, type: "zbud", table, pages: new SharedArrayBuffer(length) });
     }
     for (const each of wrong) {
       assert.throws(() => ZbudPool.attach(each), isCode("EBADMSG"), JSON.stringify(Object.values(each)));
     }
     // The length of the pages is the same, that of the tables is not.
     assert.throws(
-      () => ZbudPool.attach({ zbud, table: finer.table.slice(4) as never, pages }),
+      () => ZbudPool.attach({ zbud, type: "zbud", table: finer.table.slice(4) as never, pages }),
       isCode("EBADMSG"),
     );
   });
@@ -235,7 +239,7 @@ describe("attach refuses", () => {
       for (const value of values) {
         const copy = copyOf(table);
         new Int32Array(copy)[Number(word)] = value;
-        const attach = (): ZbudPool => ZbudPool.attach({ zbud, table: copy, pages });
+        const attach = (): ZbudPool => ZbudPool.attach({ zbud, type: "zbud", table: copy, pages });
         assert.throws(attach, isCode("EBADMSG"), `word ${word} is ${value}`);
       }
     }
@@ -278,7 +282,7 @@ function damageEachWord(driver: DriverName, lock: "own" | "caller"): void {
     copy.set(words);
     for (const [word, value] of damage) copy[word] = value;
     try {
-      const attached = attachPool(driver, { zbud, table: copy.buffer, pages });
+      const attached = attachDriver(driver, { zbud, type: "zbud", table: copy.buffer, pages });
       if (lock === "caller") attached.recover();
       try {
         attached.snapshot();

@@ -2,10 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ZbudPool } from "../../src/drivers/index.ts";
+import { attachPool, createPool, ZbudPool } from "../../src/drivers/index.ts";
 import { parseTrace, type ReplayResult, replay } from "../../src/trace/index.ts";
-import { attachZpool, createZpool } from "../../src/zpool/index.ts";
-import { type PoolMaker, zpoolContract } from "../contracts/zpool.ts";
+import { type PoolMaker, poolContract } from "../contracts/pool.ts";
 import { Lockstep } from "../drivers/zbud/lockstep.ts";
 import { planOf, prngOf, stepOf } from "../drivers/zbud/steps.ts";
 import { fixtureNames, fixtureText } from "../trace/helpers.ts";
@@ -22,14 +21,14 @@ const FACTS = {
 /** Makes any pool a shared one; what a test gets wrong on purpose stays wrong. */
 const makeShared: PoolMaker = (options) => {
   const isRight = options instanceof Object && ["boolean", "undefined"].includes(typeof options.shared);
-  return createZpool("zbud", isRight ? { ...options, shared: true } : options);
+  return createPool("zbud", isRight ? { ...options, shared: true } : options);
 };
 
 const OPERATIONS_MIN = 200_000;
 const STEPS_A_RUN = 1000;
 
 describe("a shared pool", () => {
-  zpoolContract(FACTS, makeShared);
+  poolContract(FACTS, makeShared);
 
   it(`agrees with the model over ${OPERATIONS_MIN} operations (seeds from 1)`, () => {
     let operations = 0;
@@ -50,10 +49,10 @@ describe("a shared pool", () => {
 });
 
 describe("an attached pool", () => {
-  zpoolContract(FACTS, (options) => {
+  poolContract(FACTS, (options) => {
     const made = makeShared(options);
     const { onEvict } = options;
-    const attached = attachZpool(made.share(), onEvict === undefined ? {} : { onEvict });
+    const attached = attachPool(made.share(), onEvict === undefined ? {} : { onEvict });
     // It lives on in whoever has attached to it.
     made.close();
     return attached;
@@ -65,7 +64,7 @@ describe("an attached pool", () => {
       const trace = parseTrace(text);
       const { pageSize, maxPages, chunkOrder } = trace.header;
       const shape = { pageSize, maxPages, ...(chunkOrder === undefined ? {} : { chunkOrder }), shared: true };
-      const pool = trace.header.interface === "zbud" ? new ZbudPool(shape) : createZpool("zbud", shape);
+      const pool = trace.header.interface === "zbud" ? new ZbudPool(shape) : createPool("zbud", shape);
       const worker = startWorker("./replay-worker.ts", { text, shared: pool.share() });
       const result = (await messageOf(worker)) as ReplayResult;
       assert.deepEqual(result.mismatches, []);

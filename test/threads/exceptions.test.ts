@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Handle } from "../../src/base/index.ts";
-import type { ObjectPool } from "../../src/pool/index.ts";
+import type { Pool } from "../../src/pool/index.ts";
 import { instrument } from "./instrument.ts";
 import { finishPool } from "./ledger.ts";
 import { DRIVERS, type DriverName, makeShared } from "./pools.ts";
@@ -48,7 +48,7 @@ describe("a living thread", () => {
 
 /** Runs out of stack in calls of a pool, each time in another function. */
 function overflowEverywhere(driver: DriverName): void {
-  const onEvict = (handle: Handle, pool: ObjectPool): boolean => {
+  const onEvict = (handle: Handle, pool: Pool): boolean => {
     pool.free(handle);
     return true;
   };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
-import type { ObjectPool } from "../../src/pool/index.ts";
+import type { Pool } from "../../src/pool/index.ts";
 import { Crew, startWorker, until } from "./crew.ts";
 import type { End } from "./kill-worker.ts";
 import { finishPool, Ledger, recoverAll } from "./ledger.ts";
@@ -69,7 +69,7 @@ class KillRun {
   readonly #options: KillOptions;
   readonly #prng: Prng;
   readonly #driver: DriverName;
-  readonly #pool: ObjectPool;
+  readonly #pool: Pool;
   readonly #ledger: Ledger;
   readonly #crew = new Crew();
   readonly #mates: Mate[] = [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
-import { handleLayoutOf, type ObjectPool, TAG_BITS } from "../../src/pool/index.ts";
+import { handleLayoutOf, type Pool, TAG_BITS } from "../../src/pool/index.ts";
 
 /** Places of a page of the smallest size: no two objects begin within one such part of it. */
 const PLACES_PER_PAGE = 64;
@@ -30,12 +30,12 @@ export class Ledger {
     this.#records = new Int32Array(buffer, this.places * 8, this.places);
   }
 
-  static make(pool: ObjectPool): Ledger {
+  static make(pool: Pool): Ledger {
     return new Ledger(new SharedArrayBuffer(PLACES_PER_PAGE * pool.shape.maxPages * 12));
   }
 
   /** Fills a new object, and enters it. Gives its place. */
-  enter(pool: ObjectPool, handle: Handle, owner: number): number {
+  enter(pool: Pool, handle: Handle, owner: number): number {
     this.#serial = (this.#serial + 1) & 0x7fff;
     const fill = 1 + ((this.#serial * 167 + owner * 29) % 255);
     pool.map(handle).fill(fill);
@@ -70,7 +70,7 @@ export class Ledger {
   }
 
   /** Fails unless all bytes of the object whose record the caller has are the ones its owner wrote. */
-  check(pool: ObjectPool, handle: Handle, record: number): void {
+  check(pool: Pool, handle: Handle, record: number): void {
     const view = pool.map(handle, "ro");
     const fill = record & 0xff;
     const same = Buffer.compare(view.subarray(1), view.subarray(0, view.length - 1)) === 0;
@@ -79,7 +79,7 @@ export class Ledger {
   }
 
   /** Checks and frees an object whose record the caller has: then nobody else may have freed it. */
-  free(pool: ObjectPool, handle: Handle, record: number): void {
+  free(pool: Pool, handle: Handle, record: number): void {
     this.check(pool, handle, record);
     pool.free(handle);
   }
@@ -91,7 +91,7 @@ export class Ledger {
    * @param owners - for the message.
    * @returns the objects that have no record: those in the hands of threads that died.
    */
-  audit(pool: ObjectPool): Handle[] {
+  audit(pool: Pool): Handle[] {
     pool.verify();
     const orphans: Handle[] = [];
     const found = new Set<number>();
@@ -118,7 +118,7 @@ export class Ledger {
   }
 
   /** Frees all that is recorded. */
-  freeAll(pool: ObjectPool): void {
+  freeAll(pool: Pool): void {
     for (let place = 0; place < this.places; place++) {
       const record = this.at(place);
       if (this.claim(place, record)) this.free(pool, this.handleAt(place), record);
@@ -134,7 +134,7 @@ export function ownerOf(record: number): number {
  * Which of the pool's places an object has: by its first byte, so that no two have one, whatever their handles
  * and the sizes of their pages. Where objects move, the slot of its handle stands for it.
  */
-export function placeOf(pool: ObjectPool, handle: Handle): number {
+export function placeOf(pool: Pool, handle: Handle): number {
   if (moves(pool)) {
     pool.sizeOf(handle); // EBADF if it was freed
     return slotOf(pool, handle);
@@ -147,11 +147,11 @@ export function placeOf(pool: ObjectPool, handle: Handle): number {
 }
 
 /** Whether the objects of a pool move: those in groups of pages do. */
-function moves(pool: ObjectPool): boolean {
+function moves(pool: Pool): boolean {
   return pool.shape.groupPagesMax !== undefined;
 }
 
-function slotOf(pool: ObjectPool, handle: Handle): number {
+function slotOf(pool: Pool, handle: Handle): number {
   return (handle >>> TAG_BITS) & handleLayoutOf(Number(pool.shape.maxObjects), 0).slotMask;
 }
 
@@ -173,7 +173,7 @@ export function succeeds(call: () => unknown): boolean {
  *
  * @returns how many threads were found gone.
  */
-export function recoverAll(pool: ObjectPool): number {
+export function recoverAll(pool: Pool): number {
   const nap = new Int32Array(new SharedArrayBuffer(4));
   let found = 0;
   for (let tries = 0; tries < 1000; tries++) {
@@ -190,7 +190,7 @@ export function recoverAll(pool: ObjectPool): number {
  *
  * @param known - handles that were issued before, none of which may be issued again.
  */
-export function finishPool(pool: ObjectPool, known: Iterable<Handle> = []): void {
+export function finishPool(pool: Pool, known: Iterable<Handle> = []): void {
   for (const { objects } of pool.snapshot().pages) for (const { handle } of objects) pool.free(handle);
   pool.verify();
   assert.equal(pool.pageCount, 0, "every object was freed, so no page is in use");

@@ -2,7 +2,7 @@
 
 import { type Handle, Prng } from "../../src/base/index.ts";
 import type { ZbudLadder } from "../../src/drivers/zbud/index.ts";
-import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
+import type { Pool, SharedPool } from "../../src/pool/index.ts";
 import { Ledger, ownerOf, placeOf, succeeds } from "./ledger.ts";
 import { attachPool, type DriverName } from "./pools.ts";
 
@@ -42,7 +42,7 @@ export interface LoadCounts {
 
 /** Random operations of one thread. */
 export class Load {
-  readonly pool: ObjectPool;
+  readonly pool: Pool;
   readonly counts: LoadCounts = {
     operations: 0,
     allocs: 0,

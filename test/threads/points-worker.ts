@@ -3,7 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
 import type { ZbudLadder } from "../../src/drivers/zbud/index.ts";
-import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
+import type { Pool, SharedPool } from "../../src/pool/index.ts";
 import type { PoolClass } from "./pools.ts";
 
 /** What a thread does, in turn. */
@@ -71,7 +71,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
     Atomics.store(control, STOPPED, -1);
     Atomics.wait(control, GO_ON, 0);
   };
-  const onEvict = (handle: Handle, pool: ObjectPool): boolean => {
+  const onEvict = (handle: Handle, pool: Pool): boolean => {
     if (act?.do !== "reclaim") return false;
     if (job.waits === "handler") wait();
     const isFreed = act.frees.includes(handle);
@@ -82,7 +82,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
     if (act.stops && Atomics.load(control, CHANGES) === act.frees.length) stop(-1);
     return isFreed;
   };
-  const attach = (): ObjectPool => Pool.attach(shared, { onEvict });
+  const attach = (): Pool => Pool.attach(shared, { onEvict });
 
   // In the acts alone there are points.
   const isOnlyAttaching = acts[0]?.do === "attach";
@@ -114,7 +114,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
 }
 
 /** All seats may be taken: that is one of the ways. */
-function tryAttach(attach: () => ObjectPool): void {
+function tryAttach(attach: () => Pool): void {
   try {
     attach().close();
   } catch (error) {

@@ -3,14 +3,14 @@
 import { SlotsPool } from "../../src/drivers/slots/index.ts";
 import { ZbudLadder, ZbudPool } from "../../src/drivers/zbud/index.ts";
 import { ZsmallocPool } from "../../src/drivers/zsmalloc/index.ts";
-import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
+import type { Pool, SharedPool } from "../../src/pool/index.ts";
 
 type EvictHandler = (handle: never, pool: never) => boolean;
 
 /** What the classes of pools have in common. */
 export interface PoolClass {
-  new (options: Record<string, unknown>): ObjectPool;
-  attach(shared: SharedPool, options: { onEvict?: EvictHandler }): ObjectPool;
+  new (options: Record<string, unknown>): Pool;
+  attach(shared: SharedPool, options: { onEvict?: EvictHandler }): Pool;
 }
 
 /** One driver, as tests of threads use it. */
@@ -48,7 +48,7 @@ export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
 };
 
 /** A pool that threads share. */
-export function makeShared(driver: DriverName, options: Record<string, unknown>): ObjectPool {
+export function makeShared(driver: DriverName, options: Record<string, unknown>): Pool {
   const { maxPages, pageSize, ...others } = options;
   const sizes =
     driver === "ladder"
@@ -61,6 +61,6 @@ export function attachPool(
   driver: DriverName,
   shared: SharedPool,
   options: { onEvict?: EvictHandler } = {},
-): ObjectPool {
+): Pool {
   return DRIVERS[driver].pool.attach(shared, options);
 }

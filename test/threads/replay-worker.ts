@@ -1,15 +1,12 @@
 /** Replays a trace on a pool that another thread made. */
 
 import { parentPort, workerData } from "node:worker_threads";
-import { ZbudPool } from "../../src/drivers/index.ts";
-import { parseTrace, replay, type TracedPool } from "../../src/trace/index.ts";
-import { attachZpool, type SharedZpool } from "../../src/zpool/index.ts";
+import { attachPool } from "../../src/drivers/index.ts";
+import type { Pool, SharedPool } from "../../src/pool/index.ts";
+import { parseTrace, replay } from "../../src/trace/index.ts";
 
-const { text, shared } = workerData as { text: string; shared: SharedZpool | ReturnType<ZbudPool["share"]> };
+const { text, shared } = workerData as { text: string; shared: SharedPool };
 const result = replay(parseTrace(text), {
-  createPool: (_header, onEvict): TracedPool => {
-    const options = onEvict === undefined ? {} : { onEvict };
-    return "zpool" in shared ? attachZpool(shared, options) : ZbudPool.attach(shared, options);
-  },
+  createPool: (_header, onEvict): Pool => attachPool(shared, onEvict === undefined ? {} : { onEvict }),
 });
 parentPort?.postMessage(result);

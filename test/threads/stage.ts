@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
-import type { ObjectPool, SharedPool } from "../../src/pool/index.ts";
+import type { Pool, SharedPool } from "../../src/pool/index.ts";
 import type { Act } from "./points-worker.ts";
 
 /** The pool of a scene, and who does what in it. */
 export interface Stage {
-  pool: ObjectPool;
+  pool: Pool;
   /** The byte that fills each object. */
   fills: Map<Handle, number>;
   /** Freed by a thread that lives. */
@@ -19,7 +19,7 @@ export interface Stage {
   /** Whether a living thread has the page at the tail under reclaim meanwhile. */
   holds?: boolean;
   /** Other users of the pool, closed in the end. */
-  others?: ObjectPool[];
+  others?: Pool[];
 }
 
 export interface Scene {
@@ -36,7 +36,7 @@ export interface Props {
   drop(handle: Handle): void;
 }
 
-export function propsOf(pool: ObjectPool): Props {
+export function propsOf(pool: Pool): Props {
   const fills = new Map<Handle, number>();
   return {
     fills,
@@ -81,7 +81,7 @@ export function scenesWith<Cast extends { stage: Stage }, Options>(
 /** Coming, going and looking, which are the same in every pool. */
 export function visits<Cast extends { stage: Stage }, Options>(
   scene: SceneMaker<Cast, Options>,
-  attach: (shared: SharedPool) => ObjectPool,
+  attach: (shared: SharedPool) => Pool,
 ): Scene[] {
   return [
     scene("attach", () => ({ acts: [{ do: "attach" }] })),

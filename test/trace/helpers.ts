@@ -3,7 +3,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Handle, Prng } from "../../src/base/index.ts";
 import { ZbudPool } from "../../src/drivers/index.ts";
-import { record, type TracedPool } from "../../src/trace/index.ts";
+import type { Pool } from "../../src/pool/index.ts";
+import { record } from "../../src/trace/index.ts";
 
 const FIXTURES = new URL("../fixtures/traces/", import.meta.url);
 
@@ -15,7 +16,7 @@ export function fixtureText(name: string): string {
 }
 
 /** Records into a list of lines. */
-export function recordInto(pool: TracedPool, lines: string[]): { stop(): void } {
+export function recordInto(pool: Pool, lines: string[]): { stop(): void } {
   return record(pool, (line) => lines.push(line));
 }
 
@@ -34,7 +35,7 @@ export type HandlerAct = (typeof HANDLER_ACTS)[number];
 
 /** Random operations on one pool; its handler does what `acts` allow. */
 export class Workload {
-  pool: TracedPool | null = null;
+  pool: Pool | null = null;
   readonly #prng: Prng;
   readonly #acts: readonly HandlerAct[];
   readonly #live = new Set<Handle>();
@@ -78,8 +79,7 @@ export class Workload {
   }
 
   #allocSize(size: number): void {
-    const pool = this.pool as TracedPool;
-    const handle = pool instanceof ZbudPool ? pool.alloc(size) : pool.malloc(size);
+    const handle = (this.pool as Pool).alloc(size);
     if (typeof handle === "number") this.#live.add(handle);
   }
 
@@ -89,11 +89,11 @@ export class Workload {
 
   #free(handle: Handle): void {
     this.#live.delete(handle);
-    (this.pool as TracedPool).free(handle);
+    (this.pool as Pool).free(handle);
   }
 
   #reclaim(): void {
-    const pool = this.pool as TracedPool;
+    const pool = this.pool as Pool;
     const count = this.#prng.below(5);
     this.#attempt(() => (pool instanceof ZbudPool ? pool.reclaimPage(count) : pool.shrink(count)));
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ZbudPool } from "../../src/drivers/index.ts";
 import { parseTrace, record, replay } from "../../src/trace/index.ts";
-import { isCode } from "../contracts/zpool/facts.ts";
+import { isCode } from "../contracts/pool/facts.ts";
 
 const HEADER = '{"trace":"zbud/1","interface":"zbud","pageSize":4096,"maxPages":4,"evict":false}';
 
@@ -78,7 +78,7 @@ describe("replay", () => {
       );
     }
     assert.throws(() => replay(trace, { shape: { maxpages: 3 } as object }), isCode("EINVAL", "maxpages"));
-    assert.throws(() => replay(trace, { shape: { driver: "slots" } }), isCode("EINVAL", "driver"));
+    assert.throws(() => replay(trace, { shape: { driver: "slot" } }), isCode("ENOENT", "slots"));
     assert.throws(() => replay(null as never), isCode("EINVAL"));
   });
 

@@ -4,33 +4,33 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../src/base/index.ts";
 import "../../src/drivers/index.ts";
+import { type CreatePoolOptions, createPool } from "../../src/drivers/index.ts";
 import { parseTrace, record, replay } from "../../src/trace/index.ts";
-import { type CreateZpoolOptions, createZpool } from "../../src/zpool/index.ts";
 
 /** A recorded run of random operations; gives the lines of its trace. */
 function recorded(seed: number, options: Record<string, number> = {}): string[] {
   const prng = new Prng(Math.imul(seed, 0x9e3779b1));
   const live = new Set<Handle>();
   const lines: string[] = [];
-  const poolOptions: CreateZpoolOptions = {
+  const poolOptions: CreatePoolOptions = {
     maxPages: 40,
     ...options,
     onEvict: (handle, given) => {
       if (prng.chance(0.2)) return false;
       given.free(handle);
       live.delete(handle);
-      const more = prng.chance(0.2) ? given.malloc(100) : "ENOMEM";
+      const more = prng.chance(0.2) ? given.alloc(100) : "ENOMEM";
       if (typeof more === "number") live.add(more);
       if (prng.chance(0.1)) given.compact(3);
       return true;
     },
   };
-  const pool = createZpool("zsmalloc", poolOptions);
+  const pool = createPool("zsmalloc", poolOptions);
   const recording = record(pool, (line) => lines.push(line));
   for (let i = 0; i < 1500; i++) {
     const choice = prng.below(10);
     if (choice < 6) {
-      const handle = pool.malloc(30 + 40 * prng.below(40));
+      const handle = pool.alloc(30 + 40 * prng.below(40));
       if (typeof handle === "number") live.add(handle);
     } else if (choice < 8 && live.size > 0) {
       const handle = [...live][prng.below(live.size)];
@@ -76,8 +76,7 @@ describe("traces of zsmalloc pools", () => {
   });
 
   it("refuse a compaction that cannot be", () => {
-    const header =
-      '{"trace":"zbud/1","interface":"zpool","driver":"zsmalloc","pageSize":4096,"maxPages":4,"evict":false}';
+    const header = '{"trace":"zbud/1","driver":"zsmalloc","pageSize":4096,"maxPages":4,"evict":false}';
     for (const line of [
       '{"op":"compact","moved":0,"pages":0}',
       '{"op":"compact","moves":0,"moved":0,"released":0,"pages":0}',

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Prng } from "../../src/base/index.ts";
-import { createZpool, type Handle, zpoolTypes } from "../../src/index.ts";
-import { ColumnsBuilder } from "../../src/pool/index.ts";
+import { createPool, driverTypes, type Handle } from "../../src/index.ts";
+import { ColumnsBuilder, snapshotOf } from "../../src/pool/index.ts";
 import { decodeFrame, type Frame, figuresOf, frameObjects, framePieces } from "../../src/viewer/index.ts";
-import { snapshotOf } from "../../src/zpool/index.ts";
 
 function sent(frame: Frame): Frame {
   return decodeFrame(bytesOf(frame).buffer as ArrayBuffer);
@@ -15,13 +14,13 @@ function bytesOf(frame: Frame): Uint8Array {
 }
 
 suite("a packed snapshot", () => {
-  for (const type of zpoolTypes()) {
+  for (const type of driverTypes()) {
     test(`${type}: comes out as it went in`, () => {
-      const pool = createZpool(type, { maxPages: 200 });
+      const pool = createPool(type, { maxPages: 200 });
       const prng = new Prng(1);
       const live: Handle[] = [];
       for (let i = 0; i < 300; i++) {
-        const handle = pool.malloc(1 + prng.below(3000));
+        const handle = pool.alloc(1 + prng.below(3000));
         if (typeof handle === "number") live.push(handle);
       }
       for (const handle of live.filter((_, i) => i % 3 === 0)) pool.free(handle);

@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { snapshotOf } from "../../src/pool/index.ts";
 import { parseTrace, replay } from "../../src/trace/index.ts";
 import { type PlayerCommand, TracePlayer } from "../../src/viewer/index.ts";
-import { snapshotOf } from "../../src/zpool/index.ts";
 
 const TRACES = join(import.meta.dirname, "../fixtures/traces");
 const trace = parseTrace(readFileSync(join(TRACES, "uniform-evict-all.jsonl"), "utf8"));

@@ -4,23 +4,23 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { type Handle, ZbudError } from "../../src/base/index.ts";
 import { ZbudPool } from "../../src/drivers/index.ts";
+import type { PoolDriver } from "../../src/pool/index.ts";
 import {
   createZpool,
   hasZpoolDriver,
   registerZpoolDriver,
   unregisterZpoolDriver,
-  type ZpoolDriver,
   zpoolTypes,
 } from "../../src/zpool/index.ts";
-import { isCode } from "../contracts/zpool/facts.ts";
+import { isCode } from "../contracts/pool/facts.ts";
 
 /** A driver under another name, over zbud pools; `canReclaim` as told. */
-function driverNamed(type: string, canReclaim = true): ZpoolDriver {
+function driverNamed(type: string, canReclaim = true): PoolDriver {
   return {
     type,
     canReclaim,
-    create: (options, onEvict) =>
-      new ZbudPool({ ...options, onEvict: canReclaim && onEvict ? onEvict : undefined }),
+    create: ({ onEvict, ...options }) =>
+      new ZbudPool({ ...options, ...(canReclaim && onEvict ? { onEvict } : {}) }),
     attach: () => assert.fail("not shared"),
     footprint: () => ({ fixedBytes: 0, pageBytes: 0 }),
   };
@@ -97,7 +97,7 @@ describe("registry", () => {
       { type: "test-a" },
       { type: 5, create: () => null },
     ]) {
-      assert.throws(() => registerZpoolDriver(driver as unknown as ZpoolDriver), isCode("EINVAL"));
+      assert.throws(() => registerZpoolDriver(driver as unknown as PoolDriver), isCode("EINVAL"));
     }
   });
 
@@ -107,7 +107,7 @@ describe("registry", () => {
     const handle = pool.malloc(100) as Handle;
     assert.equal(pool.evictable, false);
     assert.deepEqual(pool.shrink(1), { reclaimed: 0, result: "EINVAL" });
-    assert.equal(pool.sizeOf(handle), 100);
+    assert.equal(pool.pool.sizeOf(handle), 100);
     pool.close();
   });
 });

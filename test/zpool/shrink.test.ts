@@ -76,7 +76,7 @@ describe("shrink", () => {
     assert.throws(() => pool.shrink(5), /enough/);
     assert.equal(pool.totalPages, 7);
     assert.equal(pool.stats().pagesReclaimed, 3);
-    pool.verify();
+    pool.pool.verify();
     pool.close();
   });
 
@@ -90,7 +90,7 @@ describe("shrink", () => {
         return true;
       },
     });
-    const end = pool.observe({
+    const end = pool.pool.observe({
       onAlloc: (size, result) => seen.push(["alloc", size, result]),
       onFree: (handle) => seen.push(["free", handle]),
       onReclaimStart: (retries) => seen.push(["reclaim", retries]),
@@ -141,9 +141,9 @@ describe("shrink", () => {
       onAlloc: () => heard.push("first alloc"),
       onShrinkStart: () => heard.push("first shrink"),
     };
-    const endFirst = pool.observe(first);
-    const endTwin = pool.observe(first);
-    const endSecond = pool.observe({
+    const endFirst = pool.pool.observe(first);
+    const endTwin = pool.pool.observe(first);
+    const endSecond = pool.pool.observe({
       onAlloc: () => heard.push("second alloc"),
       onReclaimStart: () => heard.push("second reclaim"),
     });
@@ -162,7 +162,7 @@ describe("shrink", () => {
     assert.deepEqual(taken(), ["second alloc", "second reclaim"]);
     endSecond();
     pool.malloc(100);
-    pool.observe({ onAlloc: () => heard.push("third alloc") });
+    pool.pool.observe({ onAlloc: () => heard.push("third alloc") });
     pool.malloc(100);
     assert.deepEqual(taken(), ["third alloc"]);
     pool.close();
@@ -173,21 +173,21 @@ describe("shrink", () => {
   it("tells all of several observers, also if one throws, and its caller what the first threw", () => {
     const heard: string[] = [];
     const pool = createZpool("zbud", { maxPages: 4 });
-    pool.observe({
+    pool.pool.observe({
       onAlloc: () => {
         throw new Error("of the first");
       },
     });
-    pool.observe({
+    pool.pool.observe({
       onAlloc: () => {
         heard.push("second");
         throw new Error("of the second");
       },
     });
-    pool.observe({ onAlloc: () => heard.push("third") });
+    pool.pool.observe({ onAlloc: () => heard.push("third") });
     assert.throws(() => pool.malloc(100), /of the first/);
     assert.deepEqual(heard, ["second", "third"]);
-    pool.verify();
+    pool.pool.verify();
     pool.close();
   });
 });

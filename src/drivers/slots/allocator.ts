@@ -7,14 +7,15 @@ import {
   type HandleLayout,
   type ObjectVisitor,
   type Place,
+  type PoolStats,
   putOnLru,
+  type SnapshotColumns,
   TAG_BITS,
   takeOffList,
   takeOffLru,
   W_INTENT,
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
-import type { PoolStats, SnapshotColumns } from "../../zpool/index.ts";
 import { freeExtraRecord, releaseEmptyExtras, releaseExtraIfEmpty } from "./extras.ts";
 import { SLOTS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import { putOnList, takeOffListIfOn } from "./lists.ts";

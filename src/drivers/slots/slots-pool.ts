@@ -4,7 +4,7 @@ import {
   handleLayoutOf,
   lockingOf,
   nextPoolNumber,
-  ObjectPool,
+  Pool,
   type SharedPool,
   W_POOL_NUMBER,
 } from "../../pool/index.ts";
@@ -27,7 +27,7 @@ import { createSlotsTable, generationBitsOf, slotCountOf, type Table } from "./p
  * const handle = pool.alloc(bytes.length);
  * if (typeof handle === "number") pool.write(handle, bytes);
  */
-export class SlotsPool extends ObjectPool {
+export class SlotsPool extends Pool {
   /**
    * @param options - see {@link SlotsPoolOptions}. Only `maxPages` or `maxBytes` must be given.
    * @param parts - for the library itself and its tests.
@@ -43,6 +43,7 @@ export class SlotsPool extends ObjectPool {
     if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
     const layout = handleLayoutOf(slotCountOf(geometry), table[W_POOL_NUMBER], generationBitsOf(geometry));
     super({
+      type: "slots",
       table,
       memory,
       layout,

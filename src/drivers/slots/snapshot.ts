@@ -1,5 +1,4 @@
-import { PageListColumns } from "../../pool/index.ts";
-import type { SnapshotColumns } from "../../zpool/index.ts";
+import { PageListColumns, type SnapshotColumns } from "../../pool/index.ts";
 import { FIRST_ROW, LISTS, ROW_SHIFT, W_FREE_HEAD, W_HEADS, W_HIGH_WATER } from "./page-table.ts";
 import { eachRecord, handleOf, type SlotsTable, sizeOf, startOf } from "./records.ts";
 

@@ -9,8 +9,9 @@ import {
   TAG_BITS as POOL_TAG_BITS,
   W_INTENT as POOL_W_INTENT,
   W_PAGE_COUNT as POOL_W_PAGE_COUNT,
+  type PoolStats,
+  type SnapshotColumns,
 } from "../../pool/index.ts";
-import type { PoolStats, SnapshotColumns } from "../../zpool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import type { PageTable } from "./page-table.ts";
 import * as tables from "./page-table.ts";

@@ -1,6 +1,14 @@
-import type { Handle } from "../../base/index.ts";
-import { DRIVER_LADDER, driverIn, type SharedPool } from "../../pool/index.ts";
-import type { DriverPool, PoolFootprint, ZpoolDriver, ZpoolOptions, ZpoolParts } from "../../zpool/index.ts";
+import {
+  DRIVER_LADDER,
+  driverIn,
+  type EvictHandler,
+  type Pool,
+  type PoolDriver,
+  type PoolFootprint,
+  type PoolOptions,
+  type PoolParts,
+  type SharedPool,
+} from "../../pool/index.ts";
 import { geometryOf } from "./geometry.ts";
 import { checkLadderOptions, type ZbudLadderOptions } from "./ladder-options.ts";
 import { ladderFixedBytesOf, RUNGS_MAX } from "./ladder-table.ts";
@@ -9,26 +17,18 @@ import { headerBytesOf, ROW_BYTES } from "./page-table.ts";
 import { ZbudLadder } from "./zbud-ladder.ts";
 import { ZbudPool } from "./zbud-pool.ts";
 
-/** zbud behind the pool interface: two objects a page, a page freed for at most two evictions; with pages of one size or several. */
-export const zbudDriver: ZpoolDriver = {
+/** zbud: two objects a page, a page freed for at most two evictions; with pages of one size or several. */
+export const zbudDriver: PoolDriver = {
   type: "zbud",
   canReclaim: true,
-  create(
-    options: ZpoolOptions,
-    onEvict: ((handle: Handle) => boolean) | null,
-    parts?: ZpoolParts,
-  ): DriverPool {
-    const given = { ...options, onEvict: onEvict ?? undefined };
-    return isLadder(given)
-      ? new ZbudLadder(given, parts)
-      : new ZbudPool({ ...checkOptions(options), onEvict: onEvict ?? undefined }, parts);
+  create(options: PoolOptions, parts?: PoolParts): Pool {
+    return isLadder(options) ? new ZbudLadder(options, parts) : new ZbudPool(options, parts);
   },
-  attach(shared: unknown, onEvict: ((handle: Handle) => boolean) | null): DriverPool {
-    const pool = shared as SharedPool;
-    const given = { onEvict: onEvict ?? undefined };
-    return driverIn(pool) === DRIVER_LADDER ? ZbudLadder.attach(pool, given) : ZbudPool.attach(pool, given);
+  attach(shared: SharedPool, options?: { onEvict?: EvictHandler }): Pool {
+    const isOfLadder = driverIn(shared) === DRIVER_LADDER;
+    return isOfLadder ? ZbudLadder.attach(shared, options) : ZbudPool.attach(shared, options);
   },
-  footprint(options: ZpoolOptions): PoolFootprint {
+  footprint(options: PoolOptions): PoolFootprint {
     if (isLadder(options)) {
       const { geometry } = checkLadderOptions(options);
       return { fixedBytes: ladderFixedBytesOf(geometry, RUNGS_MAX), pageBytes: ROW_BYTES };
@@ -38,6 +38,6 @@ export const zbudDriver: ZpoolDriver = {
   },
 };
 
-function isLadder(options: ZpoolOptions | ZbudLadderOptions): options is ZbudLadderOptions {
+function isLadder(options: PoolOptions | ZbudLadderOptions): options is ZbudLadderOptions {
   return typeof options === "object" && options !== null && "pageSizes" in options;
 }

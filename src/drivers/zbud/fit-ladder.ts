@@ -1,5 +1,5 @@
 import { integerOption, Prng, show, ZbudError } from "../../base/index.ts";
-import type { PageSizeRange } from "../../zpool/index.ts";
+import type { PageSizeRange } from "../../pool/index.ts";
 import { largestOf, thin } from "./fit.ts";
 import { CHUNK_ORDER_DEFAULT, CHUNK_ORDER_MAX, CHUNK_ORDER_MIN, PAGE_SIZE_MAX } from "./geometry.ts";
 import { pagesFor } from "./packing.ts";
@@ -46,7 +46,7 @@ export interface FittedRange extends PageSizeRange {
 
 /** Page sizes, and the density that they give. */
 export interface FittedLadder {
-  /** By ascending `sizeMax`: what the option `pageSizes` of a zbud zpool takes. */
+  /** By ascending `sizeMax`: what the option `pageSizes` of a zbud pool takes. */
   pageSizes: FittedRange[];
   objects: number;
   /** Bytes of the objects. */

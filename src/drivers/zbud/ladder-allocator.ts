@@ -1,8 +1,16 @@
 import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
-import type { Allocator, HandleLayout, ObjectVisitor, Place, Table } from "../../pool/index.ts";
+import type {
+  Allocator,
+  HandleLayout,
+  ObjectVisitor,
+  PageSizeRange,
+  Place,
+  PoolStats,
+  SnapshotColumns,
+  Table,
+} from "../../pool/index.ts";
 import * as pools from "../../pool/index.ts";
-import type { PageSizeRange, PoolStats, SnapshotColumns } from "../../zpool/index.ts";
 import { repairLadder } from "./ladder-repair.ts";
 import * as ladders from "./ladder-table.ts";
 import { verifyLadder } from "./ladder-verify.ts";

@@ -1,13 +1,17 @@
-import { type Handle, integerOption, show, ZbudError } from "../../base/index.ts";
-import { type CommonOptions, checkCommonOptions, SLOTS_MAX } from "../../pool/index.ts";
-import type { PageSizeRange } from "../../zpool/index.ts";
+import { integerOption, show, ZbudError } from "../../base/index.ts";
+import {
+  type CommonOptions,
+  checkCommonOptions,
+  type PageSizeRange,
+  type PoolOptions,
+  SLOTS_MAX,
+} from "../../pool/index.ts";
 import { FIT_COUNT_MAX, fitPageSizes, smallestPageFor } from "./fit-ladder.ts";
 import { CHUNK_ORDER_DEFAULT, geometryOf, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "./geometry.ts";
 import type { LadderGeometry } from "./ladder-table.ts";
-import type { ZbudLadder } from "./zbud-ladder.ts";
 
-/** What a {@link ZbudLadder} is made of. */
-export interface ZbudLadderOptions {
+/** What a `ZbudLadder` is made of. */
+export interface ZbudLadderOptions extends PoolOptions {
   /** The most bytes of pages in use at once. */
   maxBytes: number;
   /**
@@ -24,12 +28,6 @@ export interface ZbudLadderOptions {
   pageSize?: number;
   /** Chunks a page = `2^chunkOrder`, 2 to 10; default 6. */
   chunkOrder?: number;
-  /** Whether the pool lies in memory that other threads can reach; default false. */
-  shared?: boolean;
-  /** As of a {@link ZbudPool}. */
-  lock?: "own" | "caller";
-  /** As of a {@link ZbudPool}. */
-  onEvict?: ((handle: Handle, pool: ZbudLadder) => boolean) | undefined;
 }
 
 const WARM_UP_DEFAULT = 4096;

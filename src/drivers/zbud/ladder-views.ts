@@ -1,23 +1,21 @@
 import type { Handle } from "../../base/index.ts";
 import {
+  completeStats,
   F_EVICTIONS_REFUSED,
   F_OBJECTS_EVICTED,
   F_PAGES_RECLAIMED,
   F_REFUSED_ENOMEM,
   F_REFUSED_ENOSPC,
   PageListColumns,
+  type PoolStats,
+  SIZE_STEPS,
+  type SnapshotColumns,
+  sizeStepOf,
   type Table,
   W_MAX_PAGES,
   W_PAGE_COUNT,
   W_PAGE_SIZE,
 } from "../../pool/index.ts";
-import {
-  completeStats,
-  type PoolStats,
-  SIZE_STEPS,
-  type SnapshotColumns,
-  sizeStepOf,
-} from "../../zpool/index.ts";
 import {
   firstSegmentOf,
   LADDER_PAGE_BYTES,

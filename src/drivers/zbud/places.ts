@@ -1,5 +1,4 @@
-import type { Place } from "../../pool/index.ts";
-import type { ObjectPlace } from "../../zpool/index.ts";
+import type { ObjectPlace, Place } from "../../pool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import { firstRowOf, type PageTable, ROW_SHIFT, SIZE_BITS, SIZE_MASK, SIZES } from "./page-table.ts";
 

@@ -1,5 +1,4 @@
-import { emptyLists, type Table } from "../../pool/index.ts";
-import type { PageSizeRange } from "../../zpool/index.ts";
+import { emptyLists, type PageSizeRange, type Table } from "../../pool/index.ts";
 import {
   FULLNESS_STEPS,
   type LadderGeometry,

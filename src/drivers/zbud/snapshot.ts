@@ -1,6 +1,11 @@
 import type { Handle } from "../../base/index.ts";
-import { type ColumnsBuilder, PageListColumns } from "../../pool/index.ts";
-import type { PageSnapshot, PoolSnapshot, SnapshotColumns } from "../../zpool/index.ts";
+import {
+  type ColumnsBuilder,
+  PageListColumns,
+  type PageSnapshot,
+  type PoolSnapshot,
+  type SnapshotColumns,
+} from "../../pool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import {
   firstRowOf,

@@ -1,12 +1,15 @@
 import {
+  completeStats,
   F_EVICTIONS_REFUSED,
   F_OBJECTS_EVICTED,
   F_PAGES_RECLAIMED,
   F_REFUSED_ENOMEM,
   F_REFUSED_ENOSPC,
+  type PoolStats,
+  SIZE_STEPS,
+  sizeStepOf,
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
-import { completeStats, type PoolStats, SIZE_STEPS, sizeStepOf } from "../../zpool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import {
   firstRowOf,

@@ -1,18 +1,20 @@
 import { type Handle, integerOption, show, ZbudError } from "../../base/index.ts";
 import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
+  type AllocRefusal,
   checkEvictHandler,
   type EvictHandler,
   handleLayoutOf,
   lockingOf,
   nextPoolNumber,
-  ObjectPool,
+  type PageSizeRange,
+  Pool,
+  type PoolShape,
   type SharedPool,
   type Table,
   W_PAGE_SIZE,
   W_POOL_NUMBER,
 } from "../../pool/index.ts";
-import type { AllocRefusal, PageSizeRange, PoolShape } from "../../zpool/index.ts";
 import { fitPageSizes } from "./fit-ladder.ts";
 import { LadderAllocator } from "./ladder-allocator.ts";
 import { openLadder } from "./ladder-attach.ts";
@@ -37,7 +39,7 @@ import { openRungs } from "./rungs.ts";
  * @example
  * const ladder = new ZbudLadder({ maxBytes: 64 * 2 ** 20, pageSizes: fitPageSizes(sizes).pageSizes });
  */
-export class ZbudLadder extends ObjectPool {
+export class ZbudLadder extends Pool {
   readonly #table: Table;
   readonly #geometry: LadderGeometry;
   readonly #allocator: LadderAllocator;
@@ -54,6 +56,7 @@ export class ZbudLadder extends ObjectPool {
     const layout = handleLayoutOf(2 * (geometry.segments << geometry.rowsShift), table[W_POOL_NUMBER]);
     const made: LadderAllocator[] = [];
     super({
+      type: "zbud",
       table,
       memory,
       layout,
@@ -109,7 +112,7 @@ export class ZbudLadder extends ObjectPool {
    * @throws {ZbudError} `EINVAL` for impossible sizes, or if none are given and nothing was stored yet; `ECLOSED`.
    * @remarks Without sizes given, some tenths of a second, in which other threads go on.
    */
-  refit(pageSizes?: readonly (number | PageSizeRange)[]): PageSizeRange[] | "EAGAIN" {
+  override refit(pageSizes?: readonly (number | PageSizeRange)[]): PageSizeRange[] | "EAGAIN" {
     const { chunkOrder, chunkCount, segmentBytes, rowsShift, objectBytesMax } = this.#geometry;
     const pageSizeMin = segmentBytes >> rowsShift;
     const chosen = pageSizes === undefined ? this.#fitted(pageSizeMin) : rangesOf(pageSizes, chunkOrder);

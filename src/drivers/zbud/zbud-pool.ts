@@ -4,7 +4,7 @@ import {
   handleLayoutOf,
   lockingOf,
   nextPoolNumber,
-  ObjectPool,
+  Pool,
   type SharedPool,
   W_POOL_NUMBER,
 } from "../../pool/index.ts";
@@ -29,7 +29,7 @@ import { isFirstBuddy, type ZbudSnapshot, zbudSnapshotOf } from "./snapshot.ts";
  * const handle = pool.alloc(bytes.length);
  * if (typeof handle === "number") pool.write(handle, bytes);
  */
-export class ZbudPool extends ObjectPool {
+export class ZbudPool extends Pool {
   readonly #chunkSize: number;
 
   /**
@@ -47,6 +47,7 @@ export class ZbudPool extends ObjectPool {
     if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
     const layout = handleLayoutOf(2 * maxPages, table[W_POOL_NUMBER]);
     super({
+      type: "zbud",
       table,
       memory,
       layout,

@@ -1,8 +1,15 @@
 import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
-import type { Allocator, HandleLayout, ObjectVisitor, Place, Table } from "../../pool/index.ts";
+import type {
+  Allocator,
+  HandleLayout,
+  ObjectVisitor,
+  Place,
+  PoolStats,
+  SnapshotColumns,
+  Table,
+} from "../../pool/index.ts";
 import * as pool from "../../pool/index.ts";
-import type { PoolStats, SnapshotColumns } from "../../zpool/index.ts";
 import { type Compaction, Mover } from "./compaction.ts";
 import type { Geometry } from "./geometry.ts";
 import * as geometries from "./geometry.ts";

@@ -1,17 +1,11 @@
-import type { Handle } from "../../base/index.ts";
-import { type CommonOptions, checkCommonOptions, maxPagesOf } from "../../pool/index.ts";
+import { type CommonOptions, checkCommonOptions, maxPagesOf, type PoolOptions } from "../../pool/index.ts";
 import { GROUP_PAGES_DEFAULT, groupPagesFor } from "./classes.ts";
 import { type Geometry, geometryOf, PAGES_MAX } from "./geometry.ts";
-import type { ZsmallocPool } from "./zsmalloc-pool.ts";
 
 const PAGE_SIZE_DEFAULT = 4096;
 
-/** What a {@link ZsmallocPool} is made of. */
-export interface ZsmallocPoolOptions {
-  /** The most pages in use at once. This or `maxBytes` must be given. */
-  maxPages?: number;
-  /** The most bytes of pages in use at once, instead of `maxPages`. */
-  maxBytes?: number;
+/** What a `ZsmallocPool` is made of. Its evict handler is called for each object of a group, in the order of their places; one that stays spares the rest. */
+export interface ZsmallocPoolOptions extends PoolOptions {
   /** Bytes, and the largest object; a multiple of 16 from 64 to 1 MiB; default 4096. */
   pageSize?: number;
   /**
@@ -24,17 +18,6 @@ export interface ZsmallocPoolOptions {
    * bounds what the pool costs beside its pages.
    */
   maxObjects?: number | undefined;
-  /** Whether the pool lies in memory that other threads can reach; default false. */
-  shared?: boolean;
-  /** Who keeps threads apart in a shared pool: the pool (`"own"`, the default), or a lock of its `"caller"`. */
-  lock?: "own" | "caller";
-  /**
-   * Called by reclaim for each object of a group, in the order of their places. To evict, save what is to be
-   * saved, call `pool.free(handle)` and return true; to keep it, return false, which spares the rest of the group.
-   * May allocate, free other objects, map, compact, and reclaim. In a shared pool another thread may free the
-   * object meanwhile: then `free` throws `EBADF`, and it is evicted all the same. The handler is synchronous.
-   */
-  onEvict?: ((handle: Handle, pool: ZsmallocPool) => boolean) | undefined;
 }
 
 /** The options with their defaults, and what follows from them. */

@@ -1,6 +1,5 @@
 import type { Handle } from "../../base/index.ts";
-import { ColumnsBuilder } from "../../pool/index.ts";
-import type { SnapshotColumns } from "../../zpool/index.ts";
+import { ColumnsBuilder, type SnapshotColumns } from "../../pool/index.ts";
 import {
   type Geometry,
   GROUP_SHIFT,

@@ -1,14 +1,14 @@
-import { type Handle, integerOption, show, ZbudError } from "../../base/index.ts";
+import { type Handle, show, ZbudError } from "../../base/index.ts";
 import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
+  type CompactResult,
   handleLayoutOf,
   lockingOf,
   nextPoolNumber,
-  ObjectPool,
+  Pool,
   type SharedPool,
   W_POOL_NUMBER,
 } from "../../pool/index.ts";
-import type { CompactResult } from "../../zpool/index.ts";
 import { ZsmallocAllocator } from "./allocator.ts";
 import { openTable } from "./attach.ts";
 import type { SizeClass } from "./classes.ts";
@@ -32,7 +32,7 @@ const MOVES_A_STEP = 64;
  * const handle = pool.alloc(bytes.length);
  * if (typeof handle === "number") pool.write(handle, bytes);
  */
-export class ZsmallocPool extends ObjectPool {
+export class ZsmallocPool extends Pool {
   readonly #inner: ZsmallocAllocator;
   readonly #geometry: Geometry;
 
@@ -51,6 +51,7 @@ export class ZsmallocPool extends ObjectPool {
     const layout = handleLayoutOf(Math.max(2, maxObjects), table[W_POOL_NUMBER]);
     let inner: ZsmallocAllocator | undefined;
     super({
+      type: "zsmalloc",
       table,
       memory,
       layout,
@@ -92,25 +93,15 @@ export class ZsmallocPool extends ObjectPool {
     return this.#geometry.classes;
   }
 
-  /**
-   * Moves objects from the emptiest groups of each class to its fullest, and releases the groups that become
-   * empty. Moves only what a release comes of, as far as `movesMax` reaches: the next call goes on there.
-   *
-   * @param movesMax - the most objects to move; default as many as it takes.
-   * @throws {ZbudError} `EINVAL` if it is not a positive integer; `ECLOSED` after `close()`.
-   * @remarks In a shared pool others get the lock every 64 moves. May
-   *   be called from an evict handler: the group under reclaim is left alone.
-   */
-  override compact(movesMax?: number): CompactResult {
-    const most = movesMax === undefined ? Number.POSITIVE_INFINITY : movesMax;
-    if (movesMax !== undefined) integerOption("movesMax", movesMax, 1, Number.MAX_SAFE_INTEGER);
+  /** Moves only what a release comes of. In a shared pool others get the lock every 64 moves. */
+  protected override compactObjects(movesMax: number): CompactResult {
     const result = { moved: 0, pagesReleased: 0 };
     for (let isDone = false; !isDone; ) {
-      const step = Math.min(MOVES_A_STEP, most - result.moved);
+      const step = Math.min(MOVES_A_STEP, movesMax - result.moved);
       const { moved, pages } = this.underLock(() => this.#inner.compact(step));
       result.moved += moved;
       result.pagesReleased += pages;
-      isDone = moved < step || result.moved === most;
+      isDone = moved < step || result.moved === movesMax;
     }
     return result;
   }

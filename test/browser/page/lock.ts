@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { SEATS_WORDS, Seats, sharedBuffer, ThreadLock } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/index.ts";
-import { isCode } from "../../contracts/zpool/facts.ts";
+import { isCode } from "../../contracts/pool/facts.ts";
 
 const SEATS_AT = 1;
 

@@ -11,7 +11,7 @@ import {
 import { PageStore } from "../../../src/store/index.ts";
 import { checkRecordOf, keyOf, recordOf } from "../../backing/data.ts";
 import { backingContract } from "../../contracts/backing.ts";
-import { isCode } from "../../contracts/zpool/facts.ts";
+import { isCode } from "../../contracts/pool/facts.ts";
 import { makePage } from "../../store/pages.ts";
 
 const OPTIONS: OpfsBackingOptions = { maxFileBytes: 2 ** 20, averageBytes: 512 };

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CompressedCache } from "../../../src/cache/index.ts";
-import { ZbudPool } from "../../../src/drivers/index.ts";
+import { attachPool, createPool, ZbudPool } from "../../../src/drivers/index.ts";
+import { driverTypes } from "../../../src/pool/index.ts";
 import { PageStore } from "../../../src/store/index.ts";
-import { attachZpool, createZpool, zpoolTypes } from "../../../src/zpool/index.ts";
-import { isCode } from "../../contracts/zpool/facts.ts";
+import { isCode } from "../../contracts/pool/facts.ts";
 
 describe("shared: true", () => {
   if (crossOriginIsolated) {
@@ -21,10 +21,10 @@ describe("shared: true", () => {
     });
 
     it("shares a pool of every driver between two views of it", () => {
-      for (const type of zpoolTypes()) {
-        const pool = createZpool(type, { maxPages: 16, shared: true });
-        const other = attachZpool(pool.share());
-        const handle = pool.malloc(100);
+      for (const type of driverTypes()) {
+        const pool = createPool(type, { maxPages: 16, shared: true });
+        const other = attachPool(pool.share());
+        const handle = pool.alloc(100);
         if (typeof handle === "string") assert.fail(handle);
         pool.write(handle, new Uint8Array(100).fill(5));
         const bytes = new Uint8Array(100);
@@ -40,8 +40,8 @@ describe("shared: true", () => {
     it("is ENOTSUP, and says which headers it needs", () => {
       const refusal = isCode("ENOTSUP", "Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy");
       assert.throws(() => new ZbudPool({ maxPages: 16, shared: true }), refusal);
-      for (const type of zpoolTypes()) {
-        assert.throws(() => createZpool(type, { maxPages: 16, shared: true }), refusal, type);
+      for (const type of driverTypes()) {
+        assert.throws(() => createPool(type, { maxPages: 16, shared: true }), refusal, type);
       }
       assert.throws(() => new CompressedCache({ maxBytes: "1MiB", shared: true }), refusal);
       assert.throws(() => new PageStore({ pageSize: 4096, maxBytes: "1MiB", shared: true }), refusal);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
-import { isCode } from "../../contracts/zpool/facts.ts";
+import { isCode } from "../../contracts/pool/facts.ts";
 import { assertFill, finish, take, takeFilled } from "./helpers.ts";
 
 /** Bits of a handle below its slot. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Handle } from "../../../src/base/index.ts";
 import type { SlotsPool } from "../../../src/drivers/slots/index.ts";
-import type { PoolSnapshot, PoolStats } from "../../../src/zpool/index.ts";
+import type { PoolSnapshot, PoolStats } from "../../../src/pool/index.ts";
 
 export function take(pool: SlotsPool, size: number): Handle {
   const handle = pool.alloc(size);

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import type { Handle } from "../../../src/base/index.ts";
 import { Prng } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
+import type { Pool } from "../../../src/pool/index.ts";
 
 const MIB = 2 ** 20;
 
@@ -88,7 +89,7 @@ function untouched(pages: number): Record<string, number> {
 /** Heap growth over a million operations of one kind, after a warm-up, with no collection in between. */
 function heap(kind: string, maxPages: number): Record<string, number> {
   const live = 1000;
-  const onEvict = (handle: Handle, given: ZbudPool): boolean => {
+  const onEvict = (handle: Handle, given: Pool): boolean => {
     given.free(handle);
     return true;
   };

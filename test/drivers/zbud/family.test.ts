@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { isCode } from "../../contracts/zpool/facts.ts";
+import { isCode } from "../../contracts/pool/facts.ts";
 import { finish, freeIt, fullSnapshot, take, takeFilled } from "./helpers.ts";
 
 describe("family: shrink spun with no evict handler", () => {

@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { type Handle, ZbudError } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
+import type { Pool } from "../../../src/pool/index.ts";
 import { assertFill, FaultyMemory, finish, freeIt, fullSnapshot, take, takeFilled } from "./helpers.ts";
 import { Lockstep } from "./lockstep.ts";
 import { planOf, prngOf, stepOf } from "./steps.ts";
@@ -12,7 +13,7 @@ import { planOf, prngOf, stepOf } from "./steps.ts";
 function faultyPool(
   maxPages: number,
   refuses: (asked: number) => boolean,
-  onEvict?: (handle: Handle, pool: ZbudPool) => boolean,
+  onEvict?: (handle: Handle, pool: Pool) => boolean,
 ): { pool: ZbudPool; memory: FaultyMemory } {
   const memory = new FaultyMemory(createPageMemory(4096, maxPages, false), refuses);
   return { pool: new ZbudPool({ maxPages, onEvict }, { memory }), memory };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { isCode } from "../../contracts/zpool/facts.ts";
+import { isCode } from "../../contracts/pool/facts.ts";
 import { assertFill, finish, take, takeFilled } from "./helpers.ts";
 
 /** Every order with small pages, odd page sizes, and the largest page. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { Handle } from "../../../src/base/index.ts";
 import type { ZbudPool, ZbudSnapshot } from "../../../src/drivers/zbud/index.ts";
 import type { PageMemory } from "../../../src/memory/index.ts";
+import type { Pool } from "../../../src/pool/index.ts";
 
 /** Memory that is asked for each single page, and refuses when `refuses` says so. */
 export class FaultyMemory implements PageMemory {
@@ -86,7 +87,7 @@ export function finish(pool: ZbudPool, live: Iterable<Handle> = []): void {
 }
 
 /** A handler that evicts. */
-export function freeIt(handle: Handle, pool: ZbudPool): boolean {
+export function freeIt(handle: Handle, pool: Pool): boolean {
   pool.free(handle);
   return true;
 }

@@ -1,16 +1,17 @@
 /** The zpool contract, on ladders: with one page size, and with several of which the largest is the one asked for. */
 
 import { describe } from "node:test";
-import { createZpool, type Zpool } from "../../../src/zpool/index.ts";
-import type { TestPoolOptions, ZpoolFacts } from "../../contracts/zpool/facts.ts";
-import { memoryContract } from "../../contracts/zpool/memory.ts";
-import { misuseContract } from "../../contracts/zpool/misuse.ts";
-import { modelContract } from "../../contracts/zpool/model.ts";
-import { objectContract } from "../../contracts/zpool/objects.ts";
-import { reclaimContract } from "../../contracts/zpool/reclaim.ts";
+import { createPool } from "../../../src/drivers/index.ts";
+import type { Pool } from "../../../src/pool/index.ts";
+import type { PoolFacts, TestPoolOptions } from "../../contracts/pool/facts.ts";
+import { memoryContract } from "../../contracts/pool/memory.ts";
+import { misuseContract } from "../../contracts/pool/misuse.ts";
+import { modelContract } from "../../contracts/pool/model.ts";
+import { objectContract } from "../../contracts/pool/objects.ts";
+import { reclaimContract } from "../../contracts/pool/reclaim.ts";
 import "../../../src/drivers/index.ts";
 
-const FACTS: ZpoolFacts = {
+const FACTS: PoolFacts = {
   type: "zbud",
   canReclaim: true,
   objectBytesMax: (pageSize) => pageSize - (2 * pageSize) / 64,
@@ -21,8 +22,8 @@ const FACTS: ZpoolFacts = {
 
 /** A ladder instead of a pool with pages of one size. */
 function makerOf(lock: "own" | "caller", isShared: boolean) {
-  return ({ maxPages, pageSize = 4096, shared = isShared, onEvict }: TestPoolOptions): Zpool =>
-    createZpool("zbud", {
+  return ({ maxPages, pageSize = 4096, shared = isShared, onEvict }: TestPoolOptions): Pool =>
+    createPool("zbud", {
       maxBytes: maxPages * pageSize,
       pageSizes: [pageSize],
       shared,

@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZbudLadder } from "../../../src/drivers/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
+import type { Pool } from "../../../src/pool/index.ts";
 import { FaultyMemory } from "./helpers.ts";
 import type { LadderReaderData } from "./ladder-reader.ts";
 
@@ -34,12 +35,12 @@ class Drift {
   /** @param throws - whether the evict handler fails this time. */
   constructor(seed: number, shared: boolean, memory?: FaultyMemory, throws: () => boolean = () => false) {
     this.#prng = new Prng(seed);
-    const onEvict = (handle: Handle, pool: ZbudLadder): boolean => {
+    const onEvict = (handle: Handle, pool: Pool): boolean => {
       const at = this.#places.get(handle) as number;
       if (throws()) throw new Deliberate();
       if ((at & 7) === 1) return false;
       this.evicted++;
-      this.#free(at, handle, pool);
+      this.#free(at, handle, pool as ZbudLadder);
       return true;
     };
     const parts = memory === undefined ? {} : { memory };

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
-import { ZbudLadder, type ZbudLadderOptions } from "../../../src/drivers/index.ts";
+import { attachPool, createPool, ZbudLadder, type ZbudLadderOptions } from "../../../src/drivers/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
+import type { Pool } from "../../../src/pool/index.ts";
 import { parseTrace, record, replay } from "../../../src/trace/index.ts";
-import { attachZpool, createZpool, type Zpool } from "../../../src/zpool/index.ts";
-import { isCode } from "../../contracts/zpool/facts.ts";
+import { isCode } from "../../contracts/pool/facts.ts";
 import { FaultyMemory } from "./helpers.ts";
 import { type LadderPlan, LadderRun } from "./ladder-run.ts";
 
@@ -99,7 +99,7 @@ describe("a ladder", () => {
   it("a workload whose sizes shift gets the memory of the sizes that went, for as few evictions as they hold", () => {
     const maxBytes = 4 * MIB;
     let evictions = 0;
-    const pool = createZpool("zbud", {
+    const pool = createPool("zbud", {
       maxBytes,
       pageSizes: [512, 2048, 8192],
       onEvict: (handle, given) => {
@@ -110,7 +110,7 @@ describe("a ladder", () => {
     });
     const store = (size: number): void => {
       for (;;) {
-        if (typeof pool.malloc(size) === "number") return;
+        if (typeof pool.alloc(size) === "number") return;
         const { reclaimed } = pool.shrink(1);
         assert.ok(reclaimed > 0, "what is full can be reclaimed");
       }
@@ -132,7 +132,7 @@ describe("a ladder", () => {
   });
 
   it("lets nothing lie at the tail for ever, though pages of another size starve", () => {
-    const onEvict = (handle: Handle, pool: ZbudLadder): boolean => {
+    const onEvict = (handle: Handle, pool: Pool): boolean => {
       pool.free(handle);
       return true;
     };
@@ -148,7 +148,7 @@ describe("a ladder", () => {
 
   it("refits: old handles stay valid, new objects lie denser, the limit holds", () => {
     const maxBytes = 8 * MIB;
-    const onEvict = (handle: Handle, pool: ZbudLadder): boolean => {
+    const onEvict = (handle: Handle, pool: Pool): boolean => {
       pool.free(handle);
       return true;
     };
@@ -240,7 +240,7 @@ describe("a ladder", () => {
     assert.throws(() => ladder.refit([2 ** 20]), isCode("EINVAL"));
     ladder.close();
     assert.throws(() => ladder.refit([1024]), isCode("ECLOSED"));
-    const plain = createZpool("zbud", { maxPages: 4 });
+    const plain = createPool("zbud", { maxPages: 4 });
     assert.throws(() => plain.refit(), isCode("ENOTSUP", "pageSizes"));
     plain.close();
   });
@@ -248,16 +248,16 @@ describe("a ladder", () => {
   it("is recorded and replayed", () => {
     const lines: string[] = [];
     const prng = new Prng(4);
-    const onEvict = (handle: Handle, pool: Zpool): boolean => {
+    const onEvict = (handle: Handle, pool: Pool): boolean => {
       live.delete(handle);
       pool.free(handle);
       return true;
     };
     const live = new Set<Handle>();
-    const pool = createZpool("zbud", { maxBytes: MIB / 4, pageSizes: [1024, 4096], onEvict });
+    const pool = createPool("zbud", { maxBytes: MIB / 4, pageSizes: [1024, 4096], onEvict });
     const recording = record(pool, (line) => lines.push(line));
     for (let i = 0; i < 2000; i++) {
-      const handle = pool.malloc(prng.between(1, i < 1000 ? 500 : 3000));
+      const handle = pool.alloc(prng.between(1, i < 1000 ? 500 : 3000));
       if (typeof handle === "number") live.add(handle);
       else pool.shrink(1);
       const [first] = live;
@@ -274,13 +274,13 @@ describe("a ladder", () => {
   });
 
   it("is reached from elsewhere by its buffers; both see a refit", () => {
-    const pool = createZpool("zbud", { maxBytes: MIB, pageSizes: [1024, 4096], shared: true });
-    const other = attachZpool(structuredClone({ ...pool.share() }));
-    const handle = must(pool.malloc(900));
+    const pool = createPool("zbud", { maxBytes: MIB, pageSizes: [1024, 4096], shared: true });
+    const other = attachPool(structuredClone({ ...pool.share() }));
+    const handle = must(pool.alloc(900));
     pool.write(handle, new Uint8Array(900).fill(7));
     assert.equal(other.map(handle)[899], 7);
     assert.notEqual(other.refit([512, 2048, 4096]), "EAGAIN");
-    const small = must(pool.malloc(600));
+    const small = must(pool.alloc(600));
     assert.equal(pool.snapshot().pages.find(({ page }) => page === pool.inspect(small).page)?.bytes, 2048);
     other.free(handle);
     assert.throws(() => pool.free(handle), isCode("EBADF"));

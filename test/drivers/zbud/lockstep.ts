@@ -4,10 +4,9 @@ import assert from "node:assert/strict";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import type { PageMemory } from "../../../src/memory/index.ts";
-import type { ObjectPool } from "../../../src/pool/index.ts";
-import type { AllocRefusal, PoolSnapshot } from "../../../src/zpool/index.ts";
-import { isCode } from "../../contracts/zpool/facts.ts";
-import { FORGED_HANDLES } from "../../contracts/zpool/forged.ts";
+import type { AllocRefusal, Pool, PoolSnapshot } from "../../../src/pool/index.ts";
+import { isCode } from "../../contracts/pool/facts.ts";
+import { FORGED_HANDLES } from "../../contracts/pool/forged.ts";
 import { type ModelCounters, ZbudModel } from "./model.ts";
 import { BAD_SIZES, type Ending, type RunPlan, type SideAct, type Step } from "./steps.ts";
 
@@ -51,11 +50,11 @@ export interface Model {
 
 /** What a run drives: a pool, and what it must do. */
 export interface Sides {
-  pool: (plan: RunPlan, onEvict: EvictHandler | undefined, memory: PageMemory | undefined) => ObjectPool;
+  pool: (plan: RunPlan, onEvict: EvictHandler | undefined, memory: PageMemory | undefined) => Pool;
   model: (plan: RunPlan) => Model;
 }
 
-type EvictHandler = (handle: Handle, pool: ObjectPool) => boolean;
+type EvictHandler = (handle: Handle, pool: Pool) => boolean;
 
 /** zbud's. */
 export const ZBUD: Sides = {
@@ -83,7 +82,7 @@ interface Reclaim {
 class HandlerError extends Error {}
 
 export class Lockstep {
-  readonly pool: ObjectPool;
+  readonly pool: Pool;
   readonly model: Model;
   /** Calls of alloc, free and reclaim, those of handlers included. */
   operations = 0;
@@ -294,7 +293,7 @@ export class Lockstep {
     assert.equal(result, reclaim.next.value, `reclaimPage(${tries})`);
   }
 
-  #evict(handle: Handle, pool: ObjectPool): boolean {
+  #evict(handle: Handle, pool: Pool): boolean {
     assert.equal(pool, this.pool, "the handler gets the pool");
     const reclaim = this.#reclaims[this.#reclaims.length - 1];
     assert.ok(!reclaim.next.done, `the handler was called for ${handle}, but the reclaim should have ended`);

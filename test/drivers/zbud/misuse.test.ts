@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, ZbudError } from "../../../src/base/index.ts";
-import { fitPageSize, ZbudPool } from "../../../src/drivers/index.ts";
+import { createPool, fitPageSize, ZbudPool } from "../../../src/drivers/index.ts";
 import {
   createZpool,
   hasZpoolDriver,
   registerZpoolDriver,
   unregisterZpoolDriver,
 } from "../../../src/zpool/index.ts";
-import { isCode } from "../../contracts/zpool/facts.ts";
+import { isCode } from "../../contracts/pool/facts.ts";
 
 describe("handles of other pools", () => {
   it("are refused by each of 300 open pools, whose places all have the same history", () => {
@@ -86,23 +86,23 @@ describe("observers", () => {
 
 describe("a pool whose buffer was transferred away through a view", () => {
   it("says so, and can be closed", () => {
-    const pool = createZpool("zbud", { maxPages: 4 });
-    const handle = pool.malloc(100) as Handle;
+    const pool = createPool("zbud", { maxPages: 4 });
+    const handle = pool.alloc(100) as Handle;
     const view = pool.map(handle);
     structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
     assert.throws(() => pool.map(handle), isCode("EINVAL", "transferred"));
     assert.throws(() => pool.read(handle, new Uint8Array(100)), isCode("EINVAL"));
     pool.verify();
     pool.close();
-    assert.throws(() => pool.malloc(1), isCode("ECLOSED"));
+    assert.throws(() => pool.alloc(1), isCode("ECLOSED"));
   });
 });
 
 describe("bytes", () => {
   it("are refused if they only look like a Uint8Array, and taken from another realm", async () => {
     const { runInNewContext } = await import("node:vm");
-    const pool = createZpool("zbud", { maxPages: 4 });
-    const handle = pool.malloc(4) as Handle;
+    const pool = createPool("zbud", { maxPages: 4 });
+    const handle = pool.alloc(4) as Handle;
     const gone = new Uint8Array(4);
     structuredClone(gone.buffer, { transfer: [gone.buffer] });
     for (const bad of [

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { AllocRefusal, PoolSnapshot, ReclaimResult } from "../../../src/zpool/index.ts";
+import type { AllocRefusal, PoolSnapshot, ReclaimResult } from "../../../src/pool/index.ts";
 
 /** Which place of its page an object takes. */
 export type Buddy = "first" | "last";

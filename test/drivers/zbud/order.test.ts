@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
+import type { Pool } from "../../../src/pool/index.ts";
 import { finish, freeIt, take } from "./helpers.ts";
 
 /** A pool whose handler evicts, and the pages of its objects in the order in which they were evicted. */
 function watched(maxPages: number): { pool: ZbudPool; evicted: Handle[] } {
   const evicted: Handle[] = [];
-  const onEvict = (handle: Handle, pool: ZbudPool): boolean => {
+  const onEvict = (handle: Handle, pool: Pool): boolean => {
     evicted.push(handle);
     return freeIt(handle, pool);
   };

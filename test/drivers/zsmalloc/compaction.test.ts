@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type Handle, Prng } from "../../../src/base/index.ts";
-import { createZpool, ZsmallocPool } from "../../../src/index.ts";
+import { createPool, ZsmallocPool } from "../../../src/index.ts";
 import { createPageMemory, type PageMemory } from "../../../src/memory/index.ts";
 import { assertObject, finish, take, takeMany } from "./helpers.ts";
 import type { ReaderData } from "./reader.ts";
@@ -156,13 +156,13 @@ describe("compaction", () => {
   });
 
   it("is there for every type of pool, and does nothing where nothing moves", () => {
-    const moving = createZpool("zsmalloc", { maxPages: 8 });
-    const handles = Array.from({ length: 8 }, () => moving.malloc(1024) as Handle);
+    const moving = createPool("zsmalloc", { maxPages: 8 });
+    const handles = Array.from({ length: 8 }, () => moving.alloc(1024) as Handle);
     for (const i of [0, 1, 4, 5]) moving.free(handles[i]);
     assert.deepEqual(moving.compact(), { moved: 2, pagesReleased: 1 });
     moving.close();
-    const still = createZpool("zbud", { maxPages: 8 });
-    still.malloc(100);
+    const still = createPool("zbud", { maxPages: 8 });
+    still.alloc(100);
     assert.deepEqual(still.compact(), { moved: 0, pagesReleased: 0 });
     assert.throws(() => still.compact(0), { code: "EINVAL" });
     still.close();

@@ -1,7 +1,7 @@
 import "../../../src/drivers/index.ts";
-import { zpoolContract } from "../../contracts/zpool.ts";
+import { poolContract } from "../../contracts/pool.ts";
 
-zpoolContract({
+poolContract({
   type: "zsmalloc",
   canReclaim: true,
   objectBytesMax: (pageSize) => pageSize,

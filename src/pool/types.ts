@@ -1,12 +1,26 @@
 import type { Handle } from "../base/index.ts";
-import type { PageMemory } from "../memory/index.ts";
-import type { SnapshotColumns } from "./columns.ts";
 
-/** Why `malloc` gave no handle: never fits a page of this driver / the pool is full now. */
+/** Why `alloc` gave no handle: never fits a page of this driver / the pool is full now. */
 export type AllocRefusal = "ENOSPC" | "ENOMEM";
 
 /** How one reclaim ended: a page was released / all tries were used / nothing could be tried. */
 export type ReclaimResult = "ok" | "EAGAIN" | "EINVAL";
+
+/** What `shrink` did. */
+export interface ShrinkResult {
+  /** Pages released. */
+  reclaimed: number;
+  /** The last reclaim's result; `"EINVAL"` when none was tried. */
+  result: ReclaimResult;
+}
+
+/** What `shrinkBytes` did. */
+export interface ShrinkBytesResult {
+  /** Bytes of the pages released. */
+  reclaimedBytes: number;
+  /** The last reclaim's result; `"EINVAL"` when none was tried. */
+  result: ReclaimResult;
+}
 
 /** What a view from `map` is for. A driver may hand out a copy, which `unmap` writes back unless `"ro"`. */
 export type MapMode = "rw" | "ro";
@@ -67,11 +81,11 @@ export interface PoolObserver {
   onEvictEnd?(handle: Handle, returned: boolean | "throw"): void;
   /** After a reclaim. `"throw"`: what the handler threw comes through. */
   onReclaimEnd?(result: ReclaimResult | "throw"): void;
-  /** Before a zpool's shrink begins. */
+  /** Before a shrink begins. */
   onShrinkStart?(pages: number): void;
-  /** After a zpool's shrink; `result` as for a reclaim. */
+  /** After a shrink; `result` as for a reclaim. */
   onShrinkEnd?(reclaimed: number, result: ReclaimResult | "throw"): void;
-  /** After a zpool's compact. `movesMax` is as it was given. */
+  /** After a compact. `movesMax` is as it was given. */
   onCompact?(movesMax: number | undefined, result: CompactResult): void;
 }
 
@@ -139,121 +153,10 @@ export type PoolShape = Readonly<Record<string, number | readonly PageSizeRange[
   readonly maxBytes?: number;
 };
 
-/**
- * One allocator's memory, as a driver gives it to {@link Zpool}. It checks its handles: misuse throws
- * `EBADF`, a call after `close` throws `ECLOSED`, and nothing changes.
- */
-export interface DriverPool {
-  /** The options that make another pool of the same shape. */
-  readonly shape: PoolShape;
-  readonly pageSize: number;
-  readonly pageCount: number;
-  /** Bytes of the pages in use. */
-  readonly totalBytes: number;
-  /** Pages that the last reclaim by this thread released. */
-  readonly releasedPages: number;
-  /** Bytes of those. */
-  readonly releasedBytes: number;
-  /** The largest object that a page takes, in bytes. */
-  readonly objectBytesMax: number;
-  alloc(size: number): Handle | AllocRefusal;
-  free(handle: Handle): void;
-  map(handle: Handle, mode?: MapMode): Uint8Array;
-  unmap(handle: Handle): void;
-  read(handle: Handle, into: Uint8Array): number;
-  write(handle: Handle, bytes: Uint8Array): void;
-  sizeOf(handle: Handle): number;
-  reclaimPage(retries?: number): ReclaimResult;
-  trim(): number;
-  /** Moves at most `movesMax` objects together, so that pages are released; none where nothing moves. */
-  compact(movesMax?: number): CompactResult;
-  /**
-   * Chooses page sizes for new objects anew; only a driver with pages of several sizes has it. See
-   * {@link Zpool.refit}.
-   */
-  refit?(pageSizes?: readonly (number | PageSizeRange)[]): PageSizeRange[] | "EAGAIN";
-  inspect(handle: Handle): ObjectPlace;
-  /** Fills in where the object's bytes are in {@link memoryBytes}, for those who copy them by ranges. */
-  locate(handle: Handle, into: ObjectSpan): void;
-  /** The whole page memory. The same array each time; what it holds is the objects' business. */
-  readonly memoryBytes: Uint8Array;
-  /** Calls `visit` for every live object. It may free the object that it is called for, and nothing else. */
-  objects(visit: (handle: Handle, size: number) => void): void;
-  stats(): PoolStats;
-  snapshot(): PoolSnapshot;
-  snapshotColumns(): SnapshotColumns;
-  verify(): void;
-  /** What `attach` of the driver takes in another thread: plain data, for `postMessage`. */
-  share(): unknown;
-  recover(): number;
-  threadGone(threadId: number): void;
-  /** Gives what ends it. */
-  observe(observer: PoolObserver): () => void;
-  close(): void;
-}
-
 /** One page size of several, and which objects go to its pages: those above the range before, up to `sizeMax`. */
 export interface PageSizeRange {
   /** Bytes. */
   pageSize: number;
   /** Bytes. */
   sizeMax: number;
-}
-
-/** Options that every driver takes; a driver may take more. */
-export interface ZpoolOptions {
-  /** The most pages in use at once. This or `maxBytes` must be given. */
-  maxPages?: number;
-  /** The most bytes of pages in use at once, instead of `maxPages`. */
-  maxBytes?: number;
-  /** Bytes; default 4096. */
-  pageSize?: number;
-  /** Usable from several threads; default false. */
-  shared?: boolean;
-  /**
-   * Who keeps threads apart in a shared pool. `"own"`, the default: the pool. `"caller"`: whoever calls holds a
-   * lock of its own around every call, and calls `recover()` when it took that lock from a dead thread.
-   */
-  lock?: "own" | "caller";
-  /** About how many objects there will be, for drivers that say {@link ZpoolDriver.takesMaxObjects} or
-   * {@link ZpoolDriver.boundsObjects}. */
-  maxObjects?: number | undefined;
-}
-
-/** What a driver can be given instead of its own, by tests. */
-export interface ZpoolParts {
-  /** Where page bytes come from. */
-  memory?: PageMemory;
-}
-
-/** An allocator behind the pool interface. */
-export interface ZpoolDriver {
-  /** The name users choose it by. */
-  readonly type: string;
-  /** Whether pools of this driver can reclaim. A pool without an evict handler cannot in any case. */
-  readonly canReclaim: boolean;
-  /** Whether `maxObjects` makes its metadata smaller, without refusing objects beyond that which pages take. */
-  readonly takesMaxObjects?: boolean;
-  /** Whether `maxObjects` makes its metadata smaller, and is the most objects that it takes. */
-  readonly boundsObjects?: boolean;
-  /**
-   * Makes the memory of one pool.
-   *
-   * @param options - as the caller gave them; the driver checks them, and throws `EINVAL` naming a bad one.
-   * @param onEvict - called for each object to evict; null if the pool has no handler.
-   * @param parts - for tests.
-   */
-  create(
-    options: ZpoolOptions,
-    onEvict: ((handle: Handle) => boolean) | null,
-    parts?: ZpoolParts,
-  ): DriverPool;
-  /**
-   * Opens a pool that another thread made.
-   *
-   * @param shared - what the other's `share()` gave; the driver checks it, and throws `EINVAL` or `EBADMSG`.
-   */
-  attach(shared: unknown, onEvict: ((handle: Handle) => boolean) | null): DriverPool;
-  /** Metadata that a pool of these options costs. Throws as `create`. */
-  footprint(options: ZpoolOptions): PoolFootprint;
 }

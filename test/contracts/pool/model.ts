@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
-import type { Zpool } from "../../../src/zpool/index.ts";
+import type { Pool } from "../../../src/pool/index.ts";
 import { CAN_SHARE } from "../sharing.ts";
-import { assertObject, finish, isCode, type PoolMaker, type ZpoolFacts } from "./facts.ts";
+import { assertObject, finish, isCode, type PoolFacts, type PoolMaker } from "./facts.ts";
 
 const STEPS = 600;
 const RUNS = 24;
@@ -12,7 +12,7 @@ const RUNS = 24;
  * Random operations on small pools. The model is a map from handle to the object's size and the byte that
  * fills it; after each step every live object is re-read and `verify()` walks the structure.
  */
-export function modelContract(facts: ZpoolFacts, make: PoolMaker): void {
+export function modelContract(facts: PoolFacts, make: PoolMaker): void {
   describe("random operations", () => {
     it(`agrees with a map from handle to bytes (seeds 1 to ${RUNS}, ${STEPS} steps each)`, () => {
       for (let seed = 1; seed <= RUNS; seed++) {
@@ -36,7 +36,7 @@ interface Content {
 
 class Run {
   readonly #prng: Prng;
-  readonly #pool: Zpool;
+  readonly #pool: Pool;
   readonly #live = new Map<Handle, Content>();
   readonly #most: number;
   readonly #pagesMax: number;
@@ -44,7 +44,7 @@ class Run {
   #fill = 0;
   readonly #refused = { ENOSPC: 0, ENOMEM: 0 };
 
-  constructor(facts: ZpoolFacts, make: PoolMaker, seed: number) {
+  constructor(facts: PoolFacts, make: PoolMaker, seed: number) {
     this.#prng = new Prng(Math.imul(seed, 0x9e3779b1));
     this.#pagesMax = 1 + this.#prng.below(12);
     const pageSize = [1024, 2048, 4096][this.#prng.below(3)];
@@ -74,7 +74,7 @@ class Run {
     const size = this.#prng.chance(0.5)
       ? edges[this.#prng.below(edges.length)]
       : 1 + this.#prng.below(this.#most);
-    const handle = this.#pool.malloc(size);
+    const handle = this.#pool.alloc(size);
     if (typeof handle === "string") {
       this.#refused[handle]++;
       assert.equal(handle, size > this.#most ? "ENOSPC" : "ENOMEM");

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
-import type { Zpool } from "../../../src/zpool/index.ts";
-import { assertObject, finish, isCode, type PoolMaker, put, type ZpoolFacts } from "./facts.ts";
+import type { Pool } from "../../../src/pool/index.ts";
+import { assertObject, finish, isCode, type PoolFacts, type PoolMaker, put } from "./facts.ts";
 import { FORGED_HANDLES } from "./forged.ts";
 
 /** Every operation that takes a handle, as misuse calls it. */
-const HANDLE_CALLS: Record<string, (pool: Zpool, handle: Handle) => unknown> = {
+const HANDLE_CALLS: Record<string, (pool: Pool, handle: Handle) => unknown> = {
   free: (pool, handle) => pool.free(handle),
   map: (pool, handle) => pool.map(handle, "rw"),
   "map read-only": (pool, handle) => pool.map(handle, "ro"),
@@ -18,7 +18,7 @@ const HANDLE_CALLS: Record<string, (pool: Zpool, handle: Handle) => unknown> = {
 };
 
 /** Wrong handles and calls after close are typed errors, and do no harm. */
-export function misuseContract(_facts: ZpoolFacts, make: PoolMaker): void {
+export function misuseContract(_facts: PoolFacts, make: PoolMaker): void {
   describe("misuse", () => {
     for (const [name, call] of Object.entries(HANDLE_CALLS)) {
       it(`${name}: EBADF for a handle that was freed, is another pool's, or was never issued`, () => {
@@ -76,15 +76,15 @@ export function misuseContract(_facts: ZpoolFacts, make: PoolMaker): void {
       const handle = put(pool, 100, 1);
       pool.close();
       const calls: Record<string, () => unknown> = {
-        malloc: () => pool.malloc(100),
+        malloc: () => pool.alloc(100),
         shrink: () => pool.shrink(1),
         "shrink(0)": () => pool.shrink(0),
         stats: () => pool.stats(),
         trim: () => pool.trim(),
         verify: () => pool.verify(),
         observe: () => pool.observe({}),
-        totalPages: () => pool.totalPages,
-        totalSize: () => pool.totalSize,
+        totalPages: () => pool.pageCount,
+        totalSize: () => pool.totalBytes,
       };
       for (const [name, call] of Object.entries(calls)) assert.throws(call, isCode("ECLOSED"), name);
       for (const [name, call] of Object.entries(HANDLE_CALLS)) {
@@ -99,7 +99,7 @@ export function misuseContract(_facts: ZpoolFacts, make: PoolMaker): void {
         put(pool, 100, 1);
         if (isClosed) pool.close();
         pool[Symbol.dispose]();
-        assert.throws(() => pool.malloc(1), isCode("ECLOSED"));
+        assert.throws(() => pool.alloc(1), isCode("ECLOSED"));
       }
     });
 
@@ -125,7 +125,7 @@ export function misuseContract(_facts: ZpoolFacts, make: PoolMaker): void {
       put(pool, 100, 1);
       if (!pool.evictable) return pool.close();
       assert.throws(() => pool.shrink(1), isCode("ECLOSED"));
-      assert.throws(() => pool.malloc(1), isCode("ECLOSED"));
+      assert.throws(() => pool.alloc(1), isCode("ECLOSED"));
     });
   });
 }

@@ -1,7 +1,8 @@
 import { show, ZbudError } from "../base/index.ts";
-import type { ZpoolDriver } from "./types.ts";
+import type { PoolDriver } from "./driver.ts";
+import { Pool } from "./pool.ts";
 
-const drivers = new Map<string, ZpoolDriver>();
+const drivers = new Map<string, PoolDriver>();
 const openPools = new Map<string, number>();
 
 /**
@@ -9,7 +10,7 @@ const openPools = new Map<string, number>();
  *
  * @throws {ZbudError} `EEXIST` if the type is taken; `EINVAL` if `driver` is not a driver.
  */
-export function registerZpoolDriver(driver: ZpoolDriver): void {
+export function registerDriver(driver: PoolDriver): void {
   const { type, canReclaim, create } = driver ?? {};
   if (typeof type !== "string" || type === "" || typeof create !== "function") {
     throw new ZbudError(
@@ -35,8 +36,8 @@ export function registerZpoolDriver(driver: ZpoolDriver): void {
  * @throws {ZbudError} `ENOENT` if there is none of this type; `EBUSY` while a pool of it is open. A pool that
  *   was dropped without `close()` counts as open for ever.
  */
-export function unregisterZpoolDriver(type: string): void {
-  driverOf(type);
+export function unregisterDriver(type: string): void {
+  driverNamed(type);
   const open = openPools.get(type) ?? 0;
   if (open > 0) {
     throw new ZbudError(
@@ -50,23 +51,32 @@ export function unregisterZpoolDriver(type: string): void {
 }
 
 /** The types that are registered, in the order of their registration. */
-export function zpoolTypes(): string[] {
+export function driverTypes(): string[] {
   return [...drivers.keys()];
 }
 
 /** Whether a driver of this type is registered. */
-export function hasZpoolDriver(type: string): boolean {
+export function hasDriver(type: string): boolean {
   return drivers.has(type);
 }
 
 /** @throws {ZbudError} `ENOENT` naming the types that exist. */
-export function driverOf(type: string): ZpoolDriver {
+export function driverNamed(type: string): PoolDriver {
   const driver = drivers.get(type);
   if (driver === undefined) {
-    const known = zpoolTypes().join(", ") || "none; import the package, not only its registry";
-    throw new ZbudError("ENOENT", `no zpool driver of type ${show(type)}; registered: ${known}`);
+    const known = driverTypes().join(", ") || "none; import the package, not only its registry";
+    throw new ZbudError("ENOENT", `no driver of type ${show(type)}; registered: ${known}`);
   }
   return driver;
+}
+
+/** @throws {ZbudError} `EINVAL` if a driver made something else than a pool. */
+export function checkMade(driver: PoolDriver, pool: unknown): Pool {
+  if (pool instanceof Pool) return pool;
+  throw new ZbudError(
+    "EINVAL",
+    `the driver of type ${show(driver.type)} made no pool but ${show(pool)}; mend the driver`,
+  );
 }
 
 /** Counts a pool of this type as open (1) or closed (-1). */

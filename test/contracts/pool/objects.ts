@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
-import { assertObject, fillUp, finish, isCode, type PoolMaker, put, type ZpoolFacts } from "./facts.ts";
+import { assertObject, fillUp, finish, isCode, type PoolFacts, type PoolMaker, put } from "./facts.ts";
 
 /** Allocating, freeing and reaching the bytes of objects. */
-export function objectContract(facts: ZpoolFacts, make: PoolMaker): void {
+export function objectContract(facts: PoolFacts, make: PoolMaker): void {
   const { objectBytesMax, objectsPerPageMax, mapsInPlace } = facts;
 
   describe("objects", () => {
@@ -26,7 +26,7 @@ export function objectContract(facts: ZpoolFacts, make: PoolMaker): void {
         const most = objectBytesMax(pageSize);
         const handle = put(pool, most, 1);
         for (const size of [most + 1, pageSize + 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53]) {
-          assert.equal(pool.malloc(size), "ENOSPC", `malloc(${size}), pages of ${pageSize}`);
+          assert.equal(pool.alloc(size), "ENOSPC", `malloc(${size}), pages of ${pageSize}`);
         }
         assertObject(pool, handle, most, 1);
         finish(pool, [handle]);
@@ -38,8 +38,8 @@ export function objectContract(facts: ZpoolFacts, make: PoolMaker): void {
       const most = objectBytesMax(4096);
       const handles = fillUp(pool, most, 8 * objectsPerPageMax);
       assert.ok(handles.length > 0);
-      assert.equal(pool.malloc(most), "ENOMEM");
-      assert.equal(pool.malloc(most + 1), "ENOSPC", "full, but this one never fits");
+      assert.equal(pool.alloc(most), "ENOMEM");
+      assert.equal(pool.alloc(most + 1), "ENOSPC", "full, but this one never fits");
       assert.deepEqual(pool.stats().allocsRefused, { ENOSPC: 1, ENOMEM: 2 });
       pool.verify();
       pool.free(handles.pop() as Handle);
@@ -66,7 +66,7 @@ export function objectContract(facts: ZpoolFacts, make: PoolMaker): void {
         {},
         [64],
       ];
-      for (const size of sizes) assert.throws(() => pool.malloc(size as number), isCode("EINVAL"));
+      for (const size of sizes) assert.throws(() => pool.alloc(size as number), isCode("EINVAL"));
       assert.deepEqual(pool.stats(), before);
       pool.verify();
       assertObject(pool, handle, 100, 7);

@@ -1,29 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { checkBytes, type Handle, integerOption, memoryBehind, show, ZbudError } from "../base/index.ts";
 import type { PageMemory } from "../memory/index.ts";
-import {
-  type AllocRefusal,
-  type CompactResult,
-  type DriverPool,
-  type MapMode,
-  type ObjectPlace,
-  type ObjectSpan,
-  Observers,
-  type PoolObserver,
-  type PoolShape,
-  type PoolSnapshot,
-  type PoolStats,
-  type ReclaimResult,
-  type SnapshotColumns,
-  snapshotOf,
-} from "../zpool/index.ts";
 import type { Allocator, Place } from "./allocator.ts";
 import type { SharedPool } from "./attach.ts";
 import { badHandle, type HandleLayout } from "./handle.ts";
 import { LockedAllocator } from "./locked-allocator.ts";
-import type { EvictHandler } from "./options.ts";
+import { Observers } from "./observers.ts";
 import { copyIn, copyOut, viewOf } from "./pieces.ts";
 import { closedError, Reclaims } from "./reclaims.ts";
+import { type SnapshotColumns, snapshotOf } from "./snapshot.ts";
 import {
   F_REFUSED_ENOMEM,
   F_REFUSED_ENOSPC,
@@ -35,11 +20,32 @@ import {
   W_LOCKING,
   W_PAGE_COUNT,
 } from "./table-header.ts";
+import type {
+  AllocRefusal,
+  CompactResult,
+  MapMode,
+  ObjectPlace,
+  ObjectSpan,
+  PageSizeRange,
+  PoolObserver,
+  PoolShape,
+  PoolSnapshot,
+  PoolStats,
+  ReclaimResult,
+  ShrinkBytesResult,
+  ShrinkResult,
+} from "./types.ts";
 
+/** Pages that a reclaim tries, if nobody says; and for each page of a shrink. */
 const RETRIES_DEFAULT = 8;
 
+/** What a pool calls to evict an object. */
+export type EvictHandler = (handle: Handle, pool: Pool) => boolean;
+
 /** What a pool is made of. */
-export interface ObjectPoolParts {
+export interface OpenPool {
+  /** The driver's name. */
+  type: string;
   table: Table;
   memory: PageMemory;
   layout: HandleLayout;
@@ -54,11 +60,14 @@ export interface ObjectPoolParts {
 }
 
 /**
- * The pool that users hold, over any {@link Allocator}: checks, bytes, the evict handler, events, threads.
+ * A pool of compressed objects over any {@link Allocator}: checks, bytes, the evict handler, events, threads.
+ * `createPool` makes one by the name of its driver, or the driver's own class does.
  *
  * Misuse throws, an expected refusal is returned, and then nothing changed.
  */
-export class ObjectPool implements DriverPool {
+export class Pool {
+  /** The driver's name. */
+  readonly type: string;
   readonly #memory: PageMemory;
   readonly #layout: HandleLayout;
   readonly #shape: PoolShape;
@@ -83,7 +92,8 @@ export class ObjectPool implements DriverPool {
   readonly #copies: Map<Handle, Uint8Array> | null;
 
   /** @throws {ZbudError} `EBUSY` if as many threads as a shared pool takes are at it. */
-  constructor({ table, memory, layout, shape, allocatorOf, onEvict }: ObjectPoolParts) {
+  constructor({ type, table, memory, layout, shape, allocatorOf, onEvict }: OpenPool) {
+    this.type = type;
     this.#table = table;
     this.#memory = memory;
     this.#layout = layout;
@@ -92,7 +102,10 @@ export class ObjectPool implements DriverPool {
     this.#allocator = this.#locked ?? allocatorOf(table[W_LOCKING] === LOCK_CALLER ? 1 : 0);
     this.#objectBytesMax = this.#allocator.objectBytesMax | 0;
     this.#copies = this.#allocator.moves ? new Map() : null;
-    this.#reclaims = new Reclaims(this.#allocator, onEvict, this);
+    this.#reclaims = new Reclaims(
+      this.#allocator,
+      onEvict === null ? null : (handle) => onEvict(handle, this),
+    );
   }
 
   /**
@@ -109,7 +122,7 @@ export class ObjectPool implements DriverPool {
       throw new ZbudError("EINVAL", "this pool is for one thread; make it with shared: true to share it");
     }
     const memory = memoryBehind(table);
-    const shared = { zbud: LAYOUT_VERSION, table, pages };
+    const shared = { zbud: LAYOUT_VERSION, type: this.type, table, pages };
     return memory === undefined ? shared : { ...shared, fast: { memory, words: this.#table.length } };
   }
 
@@ -308,6 +321,59 @@ export class ObjectPool implements DriverPool {
   }
 
   /**
+   * Reclaims pages one by one, or in groups where the driver has them, with 8 retries for each, until `pages`
+   * are released or a reclaim fails.
+   *
+   * @returns how many were released, and the last reclaim's result: `"EINVAL"` at once for a pool that is
+   *   not {@link evictable}, and for `shrink(0)`.
+   * @throws {ZbudError} `EINVAL` if `pages` is not a whole number; `ECLOSED`. What the evict handler throws
+   *   comes through; the pages released until then stay released.
+   */
+  shrink(pages: number): ShrinkResult {
+    if (this.#closed) throw closedError();
+    if (!Number.isInteger(pages) || pages < 0) {
+      throw new ZbudError("EINVAL", `pages must be a whole number of pages to release, not ${show(pages)}`);
+    }
+    this.#observer?.onShrinkStart?.(pages);
+    let reclaimed = 0;
+    let result: ReclaimResult = "EINVAL";
+    let returned = false;
+    try {
+      while (reclaimed < pages) {
+        result = this.reclaimPage(RETRIES_DEFAULT);
+        if (result !== "ok") break;
+        reclaimed += this.#reclaims.pages;
+      }
+      returned = true;
+    } finally {
+      this.#observer?.onShrinkEnd?.(reclaimed, returned ? result : "throw");
+    }
+    return { reclaimed, result };
+  }
+
+  /**
+   * Reclaims pages one by one, as {@link shrink}, until pages of `bytes` bytes are released or a reclaim fails.
+   *
+   * @returns how many bytes were released, at least `bytes` unless a reclaim failed; and the last reclaim's
+   *   result.
+   * @throws {ZbudError} `EINVAL` if `bytes` is not a whole number; else as {@link shrink}.
+   */
+  shrinkBytes(bytes: number): ShrinkBytesResult {
+    if (this.#closed) throw closedError();
+    if (!Number.isSafeInteger(bytes) || bytes < 0) {
+      throw new ZbudError("EINVAL", `bytes must be a whole number of bytes to release, not ${show(bytes)}`);
+    }
+    let reclaimedBytes = 0;
+    let result: ReclaimResult = "EINVAL";
+    while (reclaimedBytes < bytes) {
+      result = this.reclaimPage(RETRIES_DEFAULT);
+      if (result !== "ok") break;
+      reclaimedBytes += this.#reclaims.bytes;
+    }
+    return { reclaimedBytes, result };
+  }
+
+  /**
    * Gives memory behind the last page in use back to the system, as far as the pool's buffer allows: the end
    * of a pool that is not shared; nothing of a shared one.
    *
@@ -324,15 +390,39 @@ export class ObjectPool implements DriverPool {
   }
 
   /**
-   * Moves objects together, so that pages are released without an eviction: here none, since nothing moves.
+   * Moves objects together where the driver can (`zsmalloc`), so that pages are released without an eviction. May
+   * be called from an evict handler: what is under reclaim is left alone.
    *
-   * @param movesMax - the most objects to move; default as many as it takes.
-   * @throws {ZbudError} `EINVAL` if it is not a positive integer; `ECLOSED` after `close()`.
+   * @param movesMax - the most objects to move, so that the call ends soon; the next goes on there. Default: as
+   *   many as it takes.
+   * @returns how many were moved and what came of it: nothing, where nothing moves.
+   * @throws {ZbudError} `EINVAL` if `movesMax` is not a positive integer; `ECLOSED` after `close()`.
    */
   compact(movesMax?: number): CompactResult {
     if (this.#closed) throw closedError();
     if (movesMax !== undefined) integerOption("movesMax", movesMax, 1, Number.MAX_SAFE_INTEGER);
-    return { moved: 0, pagesReleased: 0 };
+    const result = this.compactObjects(movesMax ?? Number.POSITIVE_INFINITY);
+    this.#observer?.onCompact?.(movesMax, result);
+    return result;
+  }
+
+  /**
+   * Chooses the page sizes for new objects anew, where the driver has pages of several sizes: what is stored
+   * drifts. Objects stay where they are, and their handles valid; pages of sizes that are given up come back as
+   * they are reclaimed or freed. The pool's limit in bytes holds all the while.
+   *
+   * @param _pageSizes - the new ones, as the option; default: what fits the sizes stored lately.
+   * @returns the page sizes from here on; or `"EAGAIN"` if too many earlier ones still hold objects, and then
+   *   nothing changed.
+   * @throws {ZbudError} `ENOTSUP` if this pool's pages are all of one size; `EINVAL` for impossible sizes, or
+   *   if none are given and nothing was stored yet; `ECLOSED`.
+   */
+  refit(_pageSizes?: readonly (number | PageSizeRange)[]): PageSizeRange[] | "EAGAIN" {
+    if (this.#closed) throw closedError();
+    throw new ZbudError(
+      "ENOTSUP",
+      `this pool of type ${show(this.type)} has pages of one size; make one of type "zbud" with pageSizes`,
+    );
   }
 
   /** Where an object lies. Throws `EBADF`, `ECLOSED` as {@link free}. */
@@ -432,6 +522,11 @@ export class ObjectPool implements DriverPool {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** For drivers whose objects move: does what {@link compact} says. */
+  protected compactObjects(_movesMax: number): CompactResult {
+    return { moved: 0, pagesReleased: 0 };
   }
 
   /** Does work while no other thread changes the table: for drivers with operations of their own. */

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { SHARING } from "../sharing.ts";
-import { assertObject, fillUp, finish, type PoolMaker, put, type ZpoolFacts } from "./facts.ts";
+import { assertObject, fillUp, finish, type PoolFacts, type PoolMaker, put } from "./facts.ts";
 
 /** What a pool says of its memory, and what it gives back. */
-export function memoryContract(facts: ZpoolFacts, make: PoolMaker): void {
+export function memoryContract(facts: PoolFacts, make: PoolMaker): void {
   const { objectBytesMax, objectsPerPageMax } = facts;
 
   describe("memory", () => {
@@ -13,11 +13,11 @@ export function memoryContract(facts: ZpoolFacts, make: PoolMaker): void {
       for (const pageSize of [4096, 2048]) {
         const pool = make({ maxPages: 16, pageSize });
         assert.equal(pool.pageSize, pageSize);
-        assert.equal(pool.totalPages, 0);
-        assert.equal(pool.totalSize, 0);
+        assert.equal(pool.pageCount, 0);
+        assert.equal(pool.totalBytes, 0);
         const handles = fillUp(pool, 400, 16 * objectsPerPageMax);
-        assert.ok(pool.totalPages > 0 && pool.totalPages <= 16);
-        assert.equal(pool.totalSize, pool.totalPages * pageSize);
+        assert.ok(pool.pageCount > 0 && pool.pageCount <= 16);
+        assert.equal(pool.totalBytes, pool.pageCount * pageSize);
         finish(pool, handles);
       }
     });
@@ -31,7 +31,7 @@ export function memoryContract(facts: ZpoolFacts, make: PoolMaker): void {
         for (const handle of odd) pool.free(handle);
         pool.verify();
         for (const [i, handle] of handles.entries()) if (i % 2 === 0) pool.free(handle);
-        assert.equal(pool.totalPages, 0);
+        assert.equal(pool.pageCount, 0);
         assert.equal(pool.stats().objects, 0);
       }
       finish(pool);
@@ -50,8 +50,8 @@ export function memoryContract(facts: ZpoolFacts, make: PoolMaker): void {
       const stats = pool.stats();
       assert.equal(stats.objects, sizes.length);
       assert.equal(stats.objectBytes, bytes);
-      assert.equal(stats.pages, pool.totalPages);
-      assert.equal(stats.pageBytes, pool.totalSize);
+      assert.equal(stats.pages, pool.pageCount);
+      assert.equal(stats.pageBytes, pool.totalBytes);
       assert.ok(stats.metadataBytes > 0 && stats.metadataBytes < stats.pageBytes);
       assert.equal(stats.density, sizes.length / stats.pages);
       assert.equal(stats.utilisation, bytes / stats.pageBytes);
@@ -83,7 +83,7 @@ export function memoryContract(facts: ZpoolFacts, make: PoolMaker): void {
       const before = pool.stats();
       const copy = structuredClone(before);
       const handle = put(pool, 100, 1);
-      pool.malloc(2 ** 20);
+      pool.alloc(2 ** 20);
       assert.deepEqual(before, copy);
       finish(pool, [handle]);
     });

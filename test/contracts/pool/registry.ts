@@ -7,10 +7,10 @@ import {
   unregisterZpoolDriver,
   zpoolTypes,
 } from "../../../src/zpool/index.ts";
-import { isCode, type PoolMaker, type TestPoolOptions, type ZpoolFacts } from "./facts.ts";
+import { isCode, type PoolFacts, type PoolMaker, type TestPoolOptions } from "./facts.ts";
 
 /** The driver is there by importing the package, and its options are checked. */
-export function registryContract({ type }: ZpoolFacts, make: PoolMaker): void {
+export function registryContract({ type }: PoolFacts, make: PoolMaker): void {
   describe("registry", () => {
     it("has the driver", () => {
       assert.ok(hasZpoolDriver(type));

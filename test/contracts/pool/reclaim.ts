@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
-import type { Zpool } from "../../../src/zpool/index.ts";
-import { assertObject, fillUp, finish, isCode, type PoolMaker, put, type ZpoolFacts } from "./facts.ts";
+import type { Pool } from "../../../src/pool/index.ts";
+import { assertObject, fillUp, finish, isCode, type PoolFacts, type PoolMaker, put } from "./facts.ts";
 
 /** Shrinking, and what evict handlers may do. */
-export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
+export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
   const { objectsPerPageMax, canReclaim } = facts;
-  const freeIt = (handle: Handle, pool: Zpool): boolean => {
+  const freeIt = (handle: Handle, pool: Pool): boolean => {
     pool.free(handle);
     return true;
   };
@@ -55,12 +55,12 @@ export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
     it("reclaims the pages asked for, and says how many", () => {
       const pool = make({ maxPages: 16, onEvict: freeIt });
       fillUp(pool, 1000, 16 * objectsPerPageMax);
-      const pages = pool.totalPages;
+      const pages = pool.pageCount;
       const objects = pool.stats().objects;
       const { reclaimed, result } = pool.shrink(3);
       assert.equal(result, "ok");
       assert.ok(reclaimed >= 3);
-      assert.equal(pool.totalPages, pages - reclaimed);
+      assert.equal(pool.pageCount, pages - reclaimed);
       const stats = pool.stats();
       assert.equal(stats.pagesReclaimed, reclaimed);
       assert.equal(stats.objectsEvicted, objects - stats.objects);
@@ -74,7 +74,7 @@ export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
 
     it("gives the handler a live object and the pool itself", () => {
       const seen: [Handle, number][] = [];
-      const pool: Zpool = make({
+      const pool: Pool = make({
         maxPages: 16,
         onEvict: (handle, given) => {
           assert.equal(given, pool, "the pool that evicts");
@@ -103,10 +103,10 @@ export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
           },
         });
         const handles = [100, 1500, 2500, 3000].map((size, i) => put(pool, size, i + 1));
-        const pages = pool.totalPages;
+        const pages = pool.pageCount;
         assert.deepEqual(pool.shrink(2), { reclaimed: 0, result: "EAGAIN" });
         assert.ok(calls > 0 && calls <= 8 * facts.evictionsPerPageMax, `${calls} calls`);
-        assert.equal(pool.totalPages, pages);
+        assert.equal(pool.pageCount, pages);
         assert.equal(pool.stats().evictionsRefused, calls);
         assert.equal(pool.stats().objectsEvicted, 0);
         for (const [i, size] of [100, 1500, 2500, 3000].entries())
@@ -152,14 +152,14 @@ export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
             for (const other of live) if (other !== handle) return drop(given, other, handle);
           if (live.size % 3 === 1 && depth < 3) given.shrink(1);
           if (live.has(handle)) drop(given, handle);
-          const more = given.malloc(250);
+          const more = given.alloc(250);
           if (typeof more !== "string") live.add(more);
           given.verify();
           depth--;
           return true;
         },
       });
-      const drop = (given: Zpool, ...handles: Handle[]): boolean => {
+      const drop = (given: Pool, ...handles: Handle[]): boolean => {
         for (const handle of handles) {
           given.free(handle);
           live.delete(handle);
@@ -168,7 +168,7 @@ export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
       };
       for (let round = 0; round < 40; round++) {
         depth = 0;
-        const handle = pool.malloc(200 + ((round * 397) % 1500));
+        const handle = pool.alloc(200 + ((round * 397) % 1500));
         if (typeof handle !== "string") live.add(handle);
         if (handle === "ENOMEM" || round % 5 === 0) pool.shrink(2);
         pool.verify();
@@ -188,10 +188,10 @@ export function reclaimContract(facts: ZpoolFacts, make: PoolMaker): void {
       });
       for (let i = 0; i < 500; i++) {
         const size = 1 + ((i * 769) % facts.objectBytesMax(4096));
-        let handle = pool.malloc(size);
+        let handle = pool.alloc(size);
         for (let tries = 0; handle === "ENOMEM" && tries < 4; tries++) {
           assert.equal(pool.shrink(1).result, "ok");
-          handle = pool.malloc(size);
+          handle = pool.alloc(size);
         }
         assert.equal(typeof handle, "number", `object ${i} of ${size} bytes: ${handle}`);
       }

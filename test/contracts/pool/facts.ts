@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { type Handle, ZbudError } from "../../../src/base/index.ts";
-import type { Zpool } from "../../../src/zpool/index.ts";
+import type { Pool } from "../../../src/pool/index.ts";
 
 /** How one driver differs from another, as far as the contract leaves it open. */
-export interface ZpoolFacts {
+export interface PoolFacts {
   /** The name it is registered under. */
   readonly type: string;
   /** Whether its pools can reclaim. */
@@ -25,11 +25,11 @@ export interface TestPoolOptions {
   maxPages: number;
   pageSize?: number;
   shared?: boolean;
-  onEvict?: (handle: Handle, pool: Zpool) => boolean;
+  onEvict?: (handle: Handle, pool: Pool) => boolean;
 }
 
 /** Builds a pool of the driver under test. */
-export type PoolMaker = (options: TestPoolOptions) => Zpool;
+export type PoolMaker = (options: TestPoolOptions) => Pool;
 
 /** Tells whether `error` is a {@link ZbudError} with `code`, whose message says more and names `names`. */
 export function isCode(code: string, ...names: string[]): (error: unknown) => boolean {
@@ -43,15 +43,15 @@ export function isCode(code: string, ...names: string[]): (error: unknown) => bo
 }
 
 /** Allocates and fills one object; a refusal fails the test. */
-export function put(pool: Zpool, size: number, fill: number): Handle {
-  const handle = pool.malloc(size);
+export function put(pool: Pool, size: number, fill: number): Handle {
+  const handle = pool.alloc(size);
   if (typeof handle === "string") assert.fail(`malloc(${size}) gave ${handle}`);
   pool.write(handle, new Uint8Array(size).fill(fill));
   return handle;
 }
 
 /** Fails unless the object is `size` bytes of `fill`. */
-export function assertObject(pool: Zpool, handle: Handle, size: number, fill: number): void {
+export function assertObject(pool: Pool, handle: Handle, size: number, fill: number): void {
   assert.equal(pool.sizeOf(handle), size);
   const into = new Uint8Array(size);
   assert.equal(pool.read(handle, into), size);
@@ -62,10 +62,10 @@ export function assertObject(pool: Zpool, handle: Handle, size: number, fill: nu
 }
 
 /** Allocates objects of `size` until the pool refuses; the refusal must be ENOMEM. */
-export function fillUp(pool: Zpool, size: number, most: number): Handle[] {
+export function fillUp(pool: Pool, size: number, most: number): Handle[] {
   const handles: Handle[] = [];
   for (;;) {
-    const handle = pool.malloc(size);
+    const handle = pool.alloc(size);
     if (typeof handle === "string") {
       assert.equal(handle, "ENOMEM");
       return handles;
@@ -76,12 +76,12 @@ export function fillUp(pool: Zpool, size: number, most: number): Handle[] {
 }
 
 /** Frees what is left, checks that the books balance, and closes. */
-export function finish(pool: Zpool, live: Iterable<Handle> = []): void {
+export function finish(pool: Pool, live: Iterable<Handle> = []): void {
   for (const handle of live) pool.free(handle);
   pool.verify();
   const stats = pool.stats();
   assert.equal(stats.objects, 0, "no object is left");
   assert.equal(stats.objectBytes, 0);
-  assert.equal(pool.totalPages, 0, "no page is left");
+  assert.equal(pool.pageCount, 0, "no page is left");
   pool.close();
 }

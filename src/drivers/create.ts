@@ -1,0 +1,47 @@
+import { show, ZbudError } from "../base/index.ts";
+import {
+  checkMade,
+  driverNamed,
+  type EvictHandler,
+  type Pool,
+  type PoolDriver,
+  registerDriver,
+  type SharedPool,
+} from "../pool/index.ts";
+import { type SlotsPoolOptions, slotsDriver } from "./slots/index.ts";
+import { type ZbudLadderOptions, type ZbudPoolOptions, zbudDriver } from "./zbud/index.ts";
+import { type ZsmallocPoolOptions, zsmallocDriver } from "./zsmalloc/index.ts";
+
+registerDriver(zbudDriver);
+registerDriver(slotsDriver);
+registerDriver(zsmallocDriver);
+
+/** Options of {@link createPool}: those of the driver. */
+export type CreatePoolOptions = ZbudPoolOptions | ZbudLadderOptions | SlotsPoolOptions | ZsmallocPoolOptions;
+
+/**
+ * Makes a pool; the same as `new ZbudPool(options)` and its like do.
+ *
+ * @param driver - `"zbud"`, `"slots"`, `"zsmalloc"`, the name of a registered driver, or a driver.
+ * @throws {ZbudError} `ENOENT` for an unknown name, naming those that exist; `EINVAL` naming a bad option;
+ *   `ENOMEM` if its address space cannot be reserved.
+ */
+export function createPool(driver: string | PoolDriver, options: CreatePoolOptions): Pool {
+  const found = typeof driver === "string" ? driverNamed(driver) : driver;
+  return checkMade(found, found.create(options));
+}
+
+/**
+ * Opens a pool that another thread made.
+ *
+ * @param shared - what its `share()` gave there, as it came through `postMessage` or `workerData`.
+ * @param options - `onEvict`: called for what this thread reclaims.
+ * @throws {ZbudError} `ENOENT` if its driver is not registered in this thread; `EINVAL` if `shared` is no such
+ *   thing; `EBADMSG` if its buffers hold no pool; `EBUSY` if too many threads use it.
+ */
+export function attachPool(shared: SharedPool, options: { onEvict?: EvictHandler } = {}): Pool {
+  if (typeof shared?.type !== "string") {
+    throw new ZbudError("EINVAL", `attachPool takes what share() of a pool gave, not ${show(shared)}`);
+  }
+  return driverNamed(shared.type).attach(shared, options);
+}

@@ -1,0 +1,38 @@
+import type { PageMemory } from "../memory/index.ts";
+import type { SharedPool } from "./attach.ts";
+import type { PoolOptions } from "./options.ts";
+import type { EvictHandler, Pool } from "./pool.ts";
+import type { PoolFootprint } from "./types.ts";
+
+/** What a driver can be given instead of its own, by tests. */
+export interface PoolParts {
+  /** Where page bytes come from. */
+  memory?: PageMemory;
+}
+
+/** An allocator that pools can be made with. */
+export interface PoolDriver {
+  /** The name users choose it by. */
+  readonly type: string;
+  /** Whether pools of this driver can reclaim. A pool without an evict handler cannot in any case. */
+  readonly canReclaim: boolean;
+  /** Whether `maxObjects` makes its metadata smaller, without refusing objects beyond that which pages take. */
+  readonly takesMaxObjects?: boolean;
+  /** Whether `maxObjects` makes its metadata smaller, and is the most objects that it takes. */
+  readonly boundsObjects?: boolean;
+  /**
+   * Makes a pool.
+   *
+   * @param options - as the caller gave them; the driver checks them, and throws `EINVAL` naming a bad one.
+   * @param parts - for tests.
+   */
+  create(options: PoolOptions, parts?: PoolParts): Pool;
+  /**
+   * Opens a pool that another thread made.
+   *
+   * @param shared - what the other's `share()` gave; the driver checks it, and throws `EINVAL` or `EBADMSG`.
+   */
+  attach(shared: SharedPool, options?: { onEvict?: EvictHandler | undefined }): Pool;
+  /** Metadata that a pool of these options costs. Throws as `create`. */
+  footprint(options: PoolOptions): PoolFootprint;
+}
