@@ -6,6 +6,7 @@ import type { UnitScan } from "./scan.ts";
 
 const SLICE_BYTES = 1 << 18;
 /** Before it is timed, a codec is called so often, or for so long: code that was never run is compiled first. */
+const WARM_CALLS_MIN = 32;
 const WARM_CALLS = 1000;
 const WARM_MS = 15;
 
@@ -89,7 +90,7 @@ export class CompressedUnits {
     const compressed = new Uint8Array(scan.unit - 1);
     const target = new Uint8Array(scan.unit);
     const ends = performance.now() + WARM_MS;
-    for (let i = 0; i < WARM_CALLS && performance.now() < ends; i++) {
+    for (let i = 0; i < WARM_CALLS && (i < WARM_CALLS_MIN || performance.now() < ends); i++) {
       const size = codec.compress(source, compressed);
       if (size > 0) codec.decompress(compressed.subarray(0, size), target);
     }
