@@ -35,7 +35,17 @@ const ENTRIES = Object.keys(MANIFEST.exports)
   .map((key) => MANIFEST.name + key.slice(1));
 /** Entries whose declarations are of what their peer needs anyway: Node's types. */
 const OF_NODE = [`${MANIFEST.name}/next`, `${MANIFEST.name}/undici`];
-const PACKED_AT_TOP = ["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"];
+const PACKED_AT_TOP = [
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "LICENSE",
+  "README.md",
+  "SECURITY.md",
+  "dist",
+  "docs",
+  "examples",
+  "package.json",
+];
 
 const folder = mkdtempSync(join(tmpdir(), "zbud-package-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -93,6 +103,10 @@ function checkContent(): RunResult {
   for (const name of readdirSync(installed)) {
     if (!PACKED_AT_TOP.includes(name)) wrong.push(`${name} is packed`);
   }
+  // The README reads well wherever the package is unpacked.
+  for (const [, target] of readFileSync(join(installed, "README.md"), "utf8").matchAll(/\]\(([^)#:]+)/g)) {
+    if (!existsSync(join(installed, target))) wrong.push(`README.md links to ${target}, which is not packed`);
+  }
   for (const name of readdirSync(join(user, "node_modules"))) {
     if (!name.startsWith(".") && name !== MANIFEST.name) wrong.push(`${name} is installed as a dependency`);
   }
@@ -106,7 +120,7 @@ function checkContent(): RunResult {
 async function bundleUser(): Promise<RunResult> {
   const input = join(user, "bundle.ts");
   const file = join(user, "bundled.mjs");
-  writeFileSync(input, `import { zpoolTypes } from "${MANIFEST.name}";\nconsole.log(zpoolTypes().join());`);
+  writeFileSync(input, `import { driverTypes } from "${MANIFEST.name}";\nconsole.log(driverTypes().join());`);
   await build({ input, cwd: user, platform: "node", logLevel: "silent", output: { file } });
   const { ok, output } = runNode([file], { cwd: user, capture: true });
   return ok && output.includes("zbud")

@@ -57,6 +57,7 @@ function copyPages(): RunResult {
   for (const file of filesUnder("docs", ".md")) copyPage(file, file.slice("docs/".length));
   copyPage("CHANGELOG.md", "changes.md");
   copyPage("CONTRIBUTING.md", "contributing.md");
+  copyPage("SECURITY.md", "security.md");
   return { ok: true, output: "" };
 }
 

@@ -48,6 +48,7 @@ const GUIDE = [
       { text: "Benchmarks", link: "/benchmarks" },
       { text: "Changes", link: "/changes" },
       { text: "Contributing", link: "/contributing" },
+      { text: "Security", link: "/security" },
     ]),
   },
 ];

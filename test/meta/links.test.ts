@@ -4,7 +4,10 @@ import { dirname, join } from "node:path";
 import { suite, test } from "node:test";
 import { ROOT, readTree } from "./sources.ts";
 
-const PAGES = readTree(["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "site"], [".md"]);
+const PAGES = readTree(
+  ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs", "site"],
+  [".md"],
+);
 /** What the site's build makes: see scripts/site.ts. */
 const MADE = ["site/api", "site/viewer"];
 

@@ -14,6 +14,7 @@ const TEXT = [
   "README.md",
   "CONTRIBUTING.md",
   "CHANGELOG.md",
+  "SECURITY.md",
   "biome.json",
 ];
 
