@@ -15,6 +15,7 @@ import { codecWith } from "./learn.ts";
 import { Learner } from "./learner.ts";
 import {
   type CacheSettings,
+  checkSameCodec,
   codecOf,
   DICTIONARY_SLOT,
   engineOptions,
@@ -147,6 +148,7 @@ export class CacheCore<V> {
   static attach<V>(shared: SharedParts, options: CacheThreadOptions<V>, parts: CacheParts): CacheCore<V> {
     const control = new Control(shared.control, shared.shape as ControlShape);
     return new CacheCore(shared.settings, control, options, parts, (hooks) => {
+      checkSameCodec(hooks.codec as Codec, shared.codecId);
       return Engine.attach(shared.engine as SharedEngine, hooks);
     });
   }
@@ -353,7 +355,8 @@ export class CacheCore<V> {
         "this cache was made with shared: false, so no other thread can have it",
       );
     }
-    return { kind: "zbud-cache", engine: engine.share(), control: buffer, shape, settings };
+    const { codecId } = this;
+    return { kind: "zbud-cache", engine: engine.share(), control: buffer, shape, settings, codecId };
   }
 
   close(): void {
