@@ -1,4 +1,4 @@
-import { checkNames, integerOption, nextTurn, signalOption, ZbudError } from "../base/index.ts";
+import { checkNames, integerOption, nextTurn, show, signalOption, ZbudError } from "../base/index.ts";
 import { checkKey, checkRecord, recordBytes } from "./record.ts";
 import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
 
@@ -46,6 +46,7 @@ export class MemoryBacking implements Backing {
     this.#maxBytes =
       maxBytes === undefined ? Number.POSITIVE_INFINITY : integerOption("maxBytes", maxBytes, 1, 2 ** 40);
     this.#delayMs = integerOption("delayMs", delayMs, 0, 2 ** 27);
+    if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
     this.#now = now;
     this.recordBytesMax = Math.min(2 ** 26, this.#maxBytes);
   }

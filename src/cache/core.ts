@@ -313,7 +313,7 @@ export class CacheCore<V> {
   /** Removes all entries with a tag. How many there were. */
   removeTag(tag: string): number {
     const { tags, engine } = this;
-    if (tags === null) throw new ZbudError("EINVAL", "this cache was made without tags: true");
+    if (tags === null) throw new ZbudError("EINVAL", "to delete by tag, make the cache with tags: true");
     this.control.invalidate(this.tagHash(tag));
     let removed = 0;
     for (let shard = 0; shard < engine.shardCount; shard++) {

@@ -179,7 +179,8 @@ export function givenDictionary(dictionary: unknown, settings: CacheSettings): U
     throw new ZbudError("EINVAL", `dictionary must be "auto", "none" or bytes, not ${show(dictionary)}`);
   }
   if (settings.codec !== "lz4" && settings.codec !== "zstd") {
-    throw new ZbudError("EINVAL", `codec ${show(settings.codec)} takes no dictionary; use "lz4" or "zstd"`);
+    const codec = settings.codec === null ? "a codec of your own" : `codec ${show(settings.codec)}`;
+    throw new ZbudError("EINVAL", `${codec} takes no dictionary from the cache; use "lz4" or "zstd"`);
   }
   if (dictionary.length > settings.maxBytes / 8) {
     throw new ZbudError(

@@ -83,7 +83,7 @@ export class ValueCodec<V> {
         if (this.#own !== null) return this.#own.deserialize(bytes);
         throw new ZbudError(
           "EINVAL",
-          "this value was written with a serializer that this thread did not give: give it to attach() or load()",
+          "this value was written with a serializer that this cache was not given in this thread: give it to attach(), or to the cache that loads a file",
         );
     }
   }

@@ -75,7 +75,7 @@ export function checkCodec(codec: Codec): void {
   if (typeof codec !== "object" || codec === null) {
     throw new ZbudError(
       "EINVAL",
-      `a codec is a name such as "lz4", or an object with name, id, compress and decompress, not ${show(codec)}`,
+      `a codec is an object with name, id, maxCompressedLength, compress and decompress, not ${show(codec)}`,
     );
   }
   if (typeof codec.name !== "string" || codec.name === "") {

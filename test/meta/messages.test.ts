@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { FileBacking } from "../../src/backing/index.ts";
+import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import type { Codec } from "../../src/codecs/index.ts";
+import { type Codec, createZstd, registerCodec } from "../../src/codecs/index.ts";
 import { attachZpool, createZpool, ZbudPool } from "../../src/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 
@@ -37,7 +37,7 @@ const CASES: Record<string, Case[]> = {
       made({ codec: ownCodec("a", 200) }),
       /codec must be .* a function that makes a codec/,
     ],
-    ["codec: () => null", made({ codec: () => null }), /a codec is .* an object with name, id, .*, not null/],
+    ["codec: () => null", made({ codec: () => null }), /a codec is an object with name, id, .*, not null/],
     [
       "codec: () => ({})",
       made({ codec: () => ({}) }),
@@ -101,11 +101,22 @@ const CASES: Record<string, Case[]> = {
       /signal must be .*, not null/,
     ],
   ],
-  "options of a store": [
+  "options of a store, a backing store and codecs": [
     ["codec: {}", stored({ codec: {} }), /a codec's name must be/],
-    ["recompress: 5", stored({ recompress: 5 }), /a codec is a name such as "lz4", or .*, not 5/],
+    ["recompress: 5", stored({ recompress: 5 }), /a codec is an object with .*, not 5/],
     ["writeback as text", stored({ writeback: "no" }), /writeback must be true or false, not "no"/],
     ["sameFilled as text", stored({ sameFilled: "no" }), /sameFilled must be true or false/],
+    [
+      "now: 5, of a backing store",
+      () => new MemoryBacking({ now: 5 as never }),
+      /now must be a function, not 5/,
+    ],
+    [
+      "an empty dictionary",
+      () => createZstd({ dictionary: new Uint8Array(0) }),
+      /1 byte or more, not Uint8Array\(0\)/,
+    ],
+    ["no codec", () => registerCodec("lz5" as never), /a codec is an object with .*, not "lz5"/],
     ["now: 5", stored({ now: 5 }), /now must be a function, not 5/],
     ["shards: 3.5", stored({ shards: 3.5 }), /shards must be a power of two/],
   ],

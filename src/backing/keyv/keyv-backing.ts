@@ -100,6 +100,7 @@ export class KeyvBacking implements Backing {
         `namespace must be 1 to 64 letters, digits, "-" or "_", not ${show(namespace)}`,
       );
     }
+    if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
     this.#namespace = namespace;
     this.#timeoutMs = integerOption("timeoutMs", options.timeoutMs ?? 2000, 1, 2 ** 27);
     this.#inFlightBytesMax = integerOption(

@@ -34,7 +34,7 @@ export function createLz4(options: Lz4Options = {}): Codec {
   if (dictionary !== undefined && !(dictionary instanceof Uint8Array && dictionary.length > 0)) {
     throw new ZbudError(
       "EINVAL",
-      `dictionary must be a Uint8Array of 1 byte or more, not ${dictionary instanceof Uint8Array ? "an empty one" : show(dictionary)}`,
+      `dictionary must be a Uint8Array of 1 byte or more, not ${show(dictionary)}`,
     );
   }
   return new Lz4(acceleration, dictionary?.slice(-DICT_BYTES_MAX));
