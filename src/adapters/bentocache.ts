@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkNames } from "../base/index.ts";
 import { type AnyCache, clearWith, isKept } from "./keys.ts";
 
 /** What bentocache gives to every driver. */
@@ -90,6 +91,7 @@ export function bentoDriver(options: BentoDriverOptions): {
   options: BentoDriverConfig;
   factory: (config: BentoDriverConfig) => BentoDriver;
 } {
+  checkNames("bentoDriver", options, ["cache", "prefix"]);
   const { cache, ...config } = options;
   return { options: config, factory: ({ prefix }) => new BentoDriver(cache, prefix ?? config.prefix) };
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkNames } from "../base/index.ts";
 import { frame, unframe } from "./frame.ts";
 import type { AnyCache } from "./keys.ts";
 import { TagClock } from "./next-tags.ts";
@@ -62,6 +63,7 @@ type Kept = Omit<NextCacheEntry, "value">;
  * @param cache - values are bytes and strings; its serializer has to be `"auto"`.
  */
 export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = {}): NextCacheHandler {
+  checkNames("nextCacheHandler", options, ["prefix", "clock"]);
   const { prefix = "next ", clock = nextClock } = options;
   const tagClock = new TagClock(cache, `${prefix}tags`);
   const keyOf = (cacheKey: string): string => `${prefix}entry ${cacheKey}`;

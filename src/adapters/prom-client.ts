@@ -4,6 +4,8 @@
  * @module
  */
 
+import { checkNames } from "../base/index.ts";
+
 /** What is used of prom-client's module. */
 export interface PromClient {
   Gauge: new (configuration: {
@@ -58,6 +60,7 @@ export function collectMetrics(
   source: { stats(): object },
   options: MetricsOptions = {},
 ): void {
+  checkNames("collectMetrics", options, ["prefix", "registers"]);
   const { prefix = "zbud_cache", registers } = options;
   const common = registers === undefined ? {} : { registers: registers as never[] };
   for (const path of figuresOf(source.stats())) {

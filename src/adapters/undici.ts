@@ -4,7 +4,7 @@
  * @module
  */
 import { Writable } from "node:stream";
-import { show, ZbudError } from "../base/index.ts";
+import { checkNames, show, ZbudError } from "../base/index.ts";
 import { frame, unframe } from "./frame.ts";
 import { type AnyCache, isKept } from "./keys.ts";
 
@@ -61,6 +61,7 @@ export class UndiciStore {
   readonly #prefix: string;
 
   constructor(cache: AnyCache, options: UndiciStoreOptions = {}) {
+    checkNames("undiciStore", options, ["prefix"]);
     this.#cache = cache;
     this.#prefix = options.prefix ?? "undici ";
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkNames } from "../base/index.ts";
 import { type AnyCache, clearWith, keysWith } from "./keys.ts";
 
 /** What unstorage passes with each call. */
@@ -36,12 +37,13 @@ export interface UnstorageDriverOptions {
 /**
  * A driver for `createStorage({ driver: unstorageDriver(cache) })`.
  *
- * `setItemRaw` keeps a `Uint8Array` as bytes, which come back as a Buffer, and anything else as JSON. The option
- * `ttl` of unstorage is in seconds. `getMeta` tells how many are left.
+ * `setItemRaw` keeps a `Uint8Array` as bytes, which come back as a Buffer, and anything else as JSON, if
+ * JSON keeps it. The option `ttl` of unstorage is in seconds. `getMeta` tells how many are left.
  *
  * @remarks `getKeys` and `clear` with a base look at all keys. Disposing of the storage closes nothing: the cache is its maker's.
  */
 export function unstorageDriver(cache: AnyCache, options: UnstorageDriverOptions = {}): UnstorageDriver {
+  checkNames("unstorageDriver", options, ["prefix"]);
   const { prefix = "" } = options;
   const set = (key: string, value: unknown, ttl: number | undefined): void => {
     cache.set(prefix + key, value, ttl === undefined ? {} : { ttl: ttl * 1000 });

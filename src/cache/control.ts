@@ -69,6 +69,15 @@ export function controlBytes(shape: ControlShape): number {
   return words * 4 + shape.sampleBytesMax + shape.dictionaryBytesMax;
 }
 
+/** Whether a control memory of so many bytes can be divided so. */
+export function isControlShape(shape: unknown, bytes: number): boolean {
+  if (typeof shape !== "object" || shape === null) return false;
+  const { sampleCountMax, sampleBytesMax, dictionaryBytesMax } = shape as Partial<ControlShape>;
+  const parts = [sampleCountMax, sampleBytesMax, dictionaryBytesMax];
+  if (!parts.every((part) => Number.isInteger(part) && (part as number) >= 0)) return false;
+  return controlBytes(shape as ControlShape) === bytes;
+}
+
 /** @throws {ZbudError} `ENOMEM` if the system has none; `ENOTSUP` where there is nothing to share. */
 export function controlMemory(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer {
   try {

@@ -15,6 +15,7 @@ import { codecWith } from "./learn.ts";
 import { Learner } from "./learner.ts";
 import {
   type CacheSettings,
+  checkSameCodec,
   codecOf,
   DICTIONARY_SLOT,
   engineOptions,
@@ -147,6 +148,7 @@ export class CacheCore<V> {
   static attach<V>(shared: SharedParts, options: CacheThreadOptions<V>, parts: CacheParts): CacheCore<V> {
     const control = new Control(shared.control, shared.shape as ControlShape);
     return new CacheCore(shared.settings, control, options, parts, (hooks) => {
+      checkSameCodec(hooks.codec as Codec, shared.codecId);
       return Engine.attach(shared.engine as SharedEngine, hooks);
     });
   }
@@ -311,7 +313,7 @@ export class CacheCore<V> {
   /** Removes all entries with a tag. How many there were. */
   removeTag(tag: string): number {
     const { tags, engine } = this;
-    if (tags === null) throw new ZbudError("EINVAL", "this cache was made without tags: true");
+    if (tags === null) throw new ZbudError("EINVAL", "to delete by tag, make the cache with tags: true");
     this.control.invalidate(this.tagHash(tag));
     let removed = 0;
     for (let shard = 0; shard < engine.shardCount; shard++) {
@@ -353,7 +355,8 @@ export class CacheCore<V> {
         "this cache was made with shared: false, so no other thread can have it",
       );
     }
-    return { kind: "zbud-cache", engine: engine.share(), control: buffer, shape, settings };
+    const { codecId } = this;
+    return { kind: "zbud-cache", engine: engine.share(), control: buffer, shape, settings, codecId };
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { builtin, integerOption, show, ZbudError } from "../base/index.ts";
+import { builtin, checkNames, integerOption, show, ZbudError } from "../base/index.ts";
 import { checkCompress, checkDecompress, checkLength, SOURCE_BYTES_MAX } from "./arguments.ts";
 import type { Codec } from "./types.ts";
 import { decompressIntoTarget, nodeZlib, runIntoTarget, unshared } from "./zlib.ts";
@@ -52,6 +52,7 @@ interface Engine {
  *   Where there is no backend at all, as in browsers, its methods throw `ENOTSUP`.
  */
 export function createZstd(options: ZstdOptions = {}): ZstdCodec {
+  checkNames("createZstd", options, ["level", "dictionary", "backend"]);
   const level = integerOption("level", options.level ?? 1, -100, 22);
   const { dictionary, backend } = options;
   if (dictionary !== undefined && !(dictionary instanceof Uint8Array && dictionary.length > 0)) {

@@ -1,4 +1,4 @@
-import { type Handle, integerOption, show, ZbudError } from "../base/index.ts";
+import { checkNames, type Handle, integerOption, show, ZbudError } from "../base/index.ts";
 import { ZbudPool } from "../drivers/index.ts";
 import { createZpool, type PoolStats } from "../zpool/index.ts";
 import type { CompactLine, Eviction, Trace, TraceHeader, TraceLine } from "./format.ts";
@@ -74,6 +74,7 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
   if (header === undefined || operations === undefined) {
     throw new ZbudError("EINVAL", `replay takes what parseTrace gave, not ${show(trace)}`);
   }
+  checkNames("a replay", options, NAMES);
   const { mismatchesMax = 20, shape = {}, onPool, createPool = poolFor, turnOperations = 1000 } = options;
   integerOption("mismatchesMax", mismatchesMax, 1, 2 ** 31);
   integerOption("turnOperations", turnOperations, 1, 2 ** 31);
@@ -100,16 +101,11 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
   }
 }
 
+const NAMES = ["mismatchesMax", "shape", "createPool", "onPool", "onMismatch", "turnOperations"];
 const SHAPE_FIELDS = ["driver", "pageSize", "chunkOrder", "maxPages"];
 
 function checkShape(shape: object, header: TraceHeader): void {
-  const unknown = Object.keys(shape).find((name) => !SHAPE_FIELDS.includes(name));
-  if (unknown !== undefined) {
-    throw new ZbudError(
-      "EINVAL",
-      `unknown field ${show(unknown)} in shape; known: ${SHAPE_FIELDS.join(", ")}`,
-    );
-  }
+  checkNames("a shape", shape, SHAPE_FIELDS);
   if ("driver" in shape && header.interface === "zbud") {
     throw new ZbudError(
       "EINVAL",

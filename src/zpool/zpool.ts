@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Handle, show, ZbudError } from "../base/index.ts";
+import { checkNames, type Handle, show, ZbudError } from "../base/index.ts";
 import type { SnapshotColumns } from "./columns.ts";
 import { Observers } from "./observer.ts";
 import { countOpenPools, driverOf } from "./registry.ts";
@@ -388,7 +388,7 @@ export function createZpool(type: string, options: CreateZpoolOptions): Zpool {
   if (typeof options !== "object" || options === null) {
     throw new ZbudError(
       "EINVAL",
-      `options must be an object such as { maxPages: 1000 }, not ${show(options)}`,
+      `options of a pool must be an object such as { maxPages: 1000 }, not ${show(options)}`,
     );
   }
   return new Zpool(driver, options.onEvict, (evict) => driver.create(options, evict));
@@ -406,6 +406,7 @@ export function attachZpool(shared: SharedZpool, options: Pick<CreateZpoolOption
   if (typeof shared !== "object" || shared === null || typeof shared.zpool !== "string") {
     throw new ZbudError("EINVAL", `attachZpool takes what share() of a zpool gave, not ${show(shared)}`);
   }
+  checkNames("attachZpool", options, ["onEvict"]);
   const driver = driverOf(shared.zpool);
   return new Zpool(driver, options.onEvict, (evict) => driver.attach(shared.pool, evict));
 }

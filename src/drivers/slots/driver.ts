@@ -15,6 +15,8 @@ export const slotsDriver: ZpoolDriver = {
     onEvict: ((handle: Handle) => boolean) | null,
     parts?: ZpoolParts,
   ): DriverPool {
+    // As they are given: a copy has no inherited ones, which would go unseen.
+    checkOptions(options);
     return new SlotsPool({ ...options, onEvict: onEvict ?? undefined }, parts);
   },
   attach(shared: unknown, onEvict: ((handle: Handle) => boolean) | null): DriverPool {

@@ -39,5 +39,9 @@ export const zbudDriver: ZpoolDriver = {
 };
 
 function isLadder(options: ZpoolOptions | ZbudLadderOptions): options is ZbudLadderOptions {
-  return typeof options === "object" && options !== null && "pageSizes" in options;
+  return (
+    typeof options === "object" &&
+    options !== null &&
+    (options as Partial<ZbudLadderOptions>).pageSizes !== undefined
+  );
 }
