@@ -12,16 +12,10 @@ const TRIES = 20;
 /** A time so far ahead of the clock comes from no thread of this process. */
 const AHEAD_MS = 60_000;
 
-/* A record is an array of doubles. */
-const ID = 0;
-const FLOOR = 1;
+/* In the cache a record is an array of doubles: its id and floor, and for each tag a row of hash, hard, soft and due. */
 const HEADER = 2;
-/* Its rows: the hash of a tag, and its times. */
-const HASH = 0;
-const HARD = 1;
-const SOFT = 2;
-const DUE = 3;
 const ROW = 4;
+const WORD_BYTES = Float64Array.BYTES_PER_ELEMENT;
 
 /** When a tag was revalidated. All are in ms since 1970; 0 is never. */
 interface TagTimes {
@@ -30,6 +24,16 @@ interface TagTimes {
   /** Entries made before this are stale, and gone once `due` has come. */
   soft: number;
   due: number;
+}
+
+/** What is known of the tags of some hashes. */
+interface TagRecord {
+  /** No two that differ have the same. */
+  readonly id: number;
+  /** When a tag that is not named was revalidated at the latest. */
+  readonly floor: number;
+  /** By the hash of the tag, in the order of revalidation. */
+  readonly rows: ReadonlyMap<number, TagTimes>;
 }
 
 const NEVER: TagTimes = { hard: 0, soft: 0, due: 0 };
@@ -59,6 +63,8 @@ export class TagClock {
   readonly #cache: AnyCache;
   readonly #key: string;
   readonly #clock: () => number;
+  /** Records as this thread read them last: those with the same id need not be read word by word again. */
+  readonly #read: (TagRecord | undefined)[] = new Array<undefined>(BUCKETS).fill(undefined);
 
   /**
    * Makes the records that are not there: what was revalidated by threads that are gone, nobody knows.
@@ -69,7 +75,7 @@ export class TagClock {
     this.#cache = cache;
     this.#key = key;
     this.#clock = clock;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#read(bucket);
+    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#record(bucket);
   }
 
   /** @param expireMs - how long entries of these tags may still be given, as stale ones. */
@@ -89,7 +95,7 @@ export class TagClock {
 
   /** Keeps the records of these tags among the most recently used, as their entry is. */
   touch(tags: readonly string[]): void {
-    for (const tag of tags) this.#read(hashOf(tag) % BUCKETS);
+    for (const tag of tags) this.#record(hashOf(tag) % BUCKETS);
   }
 
   /**
@@ -101,7 +107,7 @@ export class TagClock {
     let stale = 0;
     for (const tag of tags) {
       const hash = hashOf(tag);
-      const record = this.#read(hash % BUCKETS);
+      const record = this.#record(hash % BUCKETS);
       const { hard, soft } = record === null ? LOST : timesOf(record, hash, this.#clock());
       gone = Math.max(gone, hard);
       stale = Math.max(stale, hard, soft);
@@ -110,24 +116,25 @@ export class TagClock {
   }
 
   /** A record; made anew if it was lost, or null if the cache does not keep it: then all of its tags are revalidated. */
-  #read(bucket: number): Float64Array | null {
+  #record(bucket: number): TagRecord | null {
     return this.#sealed(bucket) ?? this.#update(bucket, [], NEVER);
   }
 
   /** A record as it is, if it has its seal. */
-  #sealed(bucket: number): Float64Array | null {
+  #sealed(bucket: number): TagRecord | null {
     for (let look = 0; look < LOOKS; look++) {
       const value = this.#cache.get(`${this.#key} ${bucket}`);
       if (value === undefined) return null;
-      const record = recordOf(value, this.#clock());
+      const record = recordOf(value, this.#read[bucket], this.#clock());
       if (record === null) return null;
-      if (this.#cache.get(`${this.#key} seal ${bucket}`) === record[ID]) return record;
+      this.#read[bucket] = record;
+      if (this.#cache.get(`${this.#key} seal ${bucket}`) === record.id) return record;
     }
     return null;
   }
 
   /** Adds times to a record. What it is then; null if it is not there: then all of its tags count as revalidated. */
-  #update(bucket: number, hashes: Iterable<number>, times: TagTimes): Float64Array | null {
+  #update(bucket: number, hashes: Iterable<number>, times: TagTimes): TagRecord | null {
     const cache = this.#cache;
     const turn = `${this.#key} turn`;
     const key = `${this.#key} ${bucket}`;
@@ -152,32 +159,22 @@ export class TagClock {
 }
 
 /** The times of a tag in a record. */
-function timesOf(record: Float64Array, hash: number, now: number): TagTimes {
-  const floor = record[FLOOR];
-  for (let at = HEADER; at < record.length; at += ROW) {
-    if (record[at + HASH] !== hash) continue;
-    const { hard, soft } = settled(rowAt(record, at), now);
-    return { hard: Math.max(hard, floor), soft, due: 0 };
-  }
-  return { hard: floor, soft: 0, due: 0 };
+function timesOf({ floor, rows }: TagRecord, hash: number, now: number): TagTimes {
+  const { hard, soft } = settled(rows.get(hash) ?? NEVER, now);
+  return { hard: Math.max(hard, floor), soft, due: 0 };
 }
 
-/** A record with times added, whose rows are in the order of their revalidation; the oldest are dropped. */
+/** A record with times added; the tags beyond what it can name are dropped, from the oldest. */
 function changed(
-  record: Float64Array | null,
+  record: TagRecord | null,
   id: number,
   hashes: Iterable<number>,
   times: TagTimes,
   now: number,
-): Float64Array {
+): TagRecord {
   const rows = new Map<number, TagTimes>();
-  let floor = now;
-  if (record !== null) {
-    floor = record[FLOOR];
-    for (let at = HEADER; at < record.length; at += ROW) {
-      rows.set(record[at + HASH], settled(rowAt(record, at), now));
-    }
-  }
+  let floor = record?.floor ?? now;
+  for (const [hash, row] of record?.rows ?? []) rows.set(hash, settled(row, now));
   for (const hash of hashes) {
     const merged = merge(rows.get(hash) ?? NEVER, times);
     rows.delete(hash);
@@ -188,15 +185,7 @@ function changed(
     rows.delete(hash);
     floor = Math.max(floor, hard, soft);
   }
-  const made = new Float64Array(HEADER + rows.size * ROW);
-  made[ID] = id;
-  made[FLOOR] = floor;
-  let at = HEADER;
-  for (const [hash, { hard, soft, due }] of rows) {
-    made.set([hash, hard, soft, due], at);
-    at += ROW;
-  }
-  return made;
+  return { id, floor, rows };
 }
 
 /** Nothing is given for longer than either of the two allows. */
@@ -212,28 +201,46 @@ function settled({ hard, soft, due }: TagTimes, now: number): TagTimes {
   return { hard: Math.max(hard, soft), soft: 0, due: 0 };
 }
 
-function rowAt(record: Float64Array, at: number): TagTimes {
-  return { hard: record[at + HARD], soft: record[at + SOFT], due: record[at + DUE] };
-}
-
-/** A record from the cache, or null for what no handler wrote: a snapshot may come from anywhere. */
-function recordOf(value: unknown, now: number): Float64Array | null {
+/**
+ * A record from the cache, or null for what no handler wrote: a snapshot may come from anywhere.
+ *
+ * @param before - the same record as it was read before.
+ */
+function recordOf(value: unknown, before: TagRecord | undefined, now: number): TagRecord | null {
   if (!(value instanceof Uint8Array)) return null;
-  const words = value.length / Float64Array.BYTES_PER_ELEMENT;
-  if (words < HEADER || (words - HEADER) % ROW !== 0 || words > HEADER + ROWS_MAX * ROW) return null;
-  const record = new Float64Array(words);
-  bytesOf(record).set(value);
+  const count = (value.length / WORD_BYTES - HEADER) / ROW;
+  if (!Number.isInteger(count) || count < 0 || count > ROWS_MAX) return null;
+  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  const word = (at: number): number => view.getFloat64(at * WORD_BYTES, true);
+  const [id, floor] = [word(0), word(1)];
+  if (id === before?.id) return before;
   const isTime = (time: number): boolean => time >= 0 && time <= now + AHEAD_MS;
-  if (!isTime(record[FLOOR])) return null;
-  for (let at = HEADER; at < words; at += ROW) {
-    const { hard, soft, due } = rowAt(record, at);
-    if (!isTime(hard) || !isTime(soft) || !(due >= 0)) return null;
+  if (!isTime(floor)) return null;
+  const rows = new Map<number, TagTimes>();
+  for (let at = HEADER; at < HEADER + count * ROW; at += ROW) {
+    const times = { hard: word(at + 1), soft: word(at + 2), due: word(at + 3) };
+    if (!isTime(times.hard) || !isTime(times.soft) || !(times.due >= 0)) return null;
+    rows.set(word(at), times);
   }
-  return record;
+  return { id, floor, rows };
 }
 
-function bytesOf(record: Float64Array): Uint8Array {
-  return new Uint8Array(record.buffer);
+function bytesOf({ id, floor, rows }: TagRecord): Uint8Array {
+  const view = new DataView(new ArrayBuffer((HEADER + rows.size * ROW) * WORD_BYTES));
+  let at = 0;
+  const put = (word: number): void => {
+    view.setFloat64(at, word, true);
+    at += WORD_BYTES;
+  };
+  put(id);
+  put(floor);
+  for (const [hash, { hard, soft, due }] of rows) {
+    put(hash);
+    put(hard);
+    put(soft);
+    put(due);
+  }
+  return new Uint8Array(view.buffer);
 }
 
 /** A number that no other update of any thread has. */

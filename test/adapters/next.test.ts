@@ -237,7 +237,12 @@ describe("the handler of Next.js", () => {
 
   it("an entry that is over when it comes is not kept, and the one before it is gone", async () => {
     const stage = new Stage();
-    for (const late of [{ expire: 0 }, { expire: -1 }, { expire: Number.NaN }, { expire: 5, timestamp: START }]) {
+    for (const late of [
+      { expire: 0 },
+      { expire: -1 },
+      { expire: Number.NaN },
+      { expire: 5, timestamp: START },
+    ]) {
       await stage.set("a", "old");
       stage.now += 10_000;
       await stage.set("a", "new", late);
@@ -255,7 +260,10 @@ describe("the handler of Next.js", () => {
 });
 
 /** The cache as a handler sees it, with something that happens before each of its calls. */
-function hooked(cache: CompressedCache, before: (call: "get" | "set" | "delete", key: unknown) => void): AnyCache {
+function hooked(
+  cache: CompressedCache,
+  before: (call: "get" | "set" | "delete", key: unknown) => void,
+): AnyCache {
   const call = (name: "get" | "set" | "delete") => {
     return (...args: unknown[]): unknown => {
       before(name, args[0]);
@@ -377,7 +385,8 @@ describe("tags of Next.js, between threads", () => {
       const stage = new Stalling();
       await stage.fill();
       await stage.set("late", "1", { tags: ["x"], timestamp: stage.now + 5 });
-      for (const key of [...stage.cache.keys()]) if (String(key).startsWith("next tags")) stage.cache.delete(key);
+      for (const key of [...stage.cache.keys()])
+        if (String(key).startsWith("next tags")) stage.cache.delete(key);
       stage.at = at;
       stage.meanwhile = () => {
         stage.now += 10;
@@ -396,7 +405,8 @@ describe("tags of Next.js, between threads", () => {
         const stage = new Stalling();
         await stage.fill();
         await stage.revalidate(at, () => {
-          for (const key of [...stage.cache.keys()]) if (String(key).startsWith(lost)) stage.cache.delete(key);
+          for (const key of [...stage.cache.keys()])
+            if (String(key).startsWith(lost)) stage.cache.delete(key);
         });
         await stage.check(`${lost} lost at ${at}`, []);
       }
@@ -405,7 +415,8 @@ describe("tags of Next.js, between threads", () => {
     await stage.set("a", "1", { tags: ["x"] });
     stage.now += 10;
     await stage.another().updateTags(["x"]);
-    for (const key of [...stage.cache.keys()]) if (String(key).startsWith("next tags")) stage.cache.delete(key);
+    for (const key of [...stage.cache.keys()])
+      if (String(key).startsWith("next tags")) stage.cache.delete(key);
     stage.now += 10;
     for (const thread of [stage.handler, stage.another()]) assert.equal(await thread.get("a", []), undefined);
   });
@@ -418,7 +429,8 @@ describe("tags of Next.js, between threads", () => {
         const { cache } = stage;
         const set = cache.set.bind(cache);
         cache.set = (key, value, options) => {
-          const isIt = typeof refused === "string" ? String(key).startsWith(refused) : refused.test(String(key));
+          const isIt =
+            typeof refused === "string" ? String(key).startsWith(refused) : refused.test(String(key));
           if (!refuses || !isIt) return set(key, value, options);
           cache.delete(key);
           return result;
@@ -473,7 +485,14 @@ describe("tags of Next.js, between threads", () => {
     }
     const stage = new Stage();
     const whole = { tags: [], stale: 1, timestamp: stage.now, expire: 1, revalidate: 1 };
-    for (const header of [null, [], 1, { ...whole, tags: "x" }, { ...whole, tags: [1] }, { ...whole, expire: null }]) {
+    for (const header of [
+      null,
+      [],
+      1,
+      { ...whole, tags: "x" },
+      { ...whole, tags: [1] },
+      { ...whole, expire: null },
+    ]) {
       stage.cache.set("next entry a", frame(header, []));
       await assert.rejects(stage.handler.get("a", []), { code: "EBADMSG" });
     }
