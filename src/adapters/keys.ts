@@ -1,3 +1,4 @@
+import { ZbudError } from "../base/index.ts";
 import type { Cache, SetResult } from "../cache/index.ts";
 
 /** A cache of any values: an adapter stores what it is given. */
@@ -19,4 +20,14 @@ export function keysWith(cache: AnyCache, prefix: string): string[] {
 export function clearWith(cache: AnyCache, prefix: string): void {
   if (prefix === "") cache.clear();
   else for (const key of keysWith(cache, prefix)) cache.delete(key);
+}
+
+/** What `run` gives; `otherwise` if the cache was closed. */
+export function unlessClosed<T>(run: () => T, otherwise: T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof ZbudError && error.code === "ECLOSED") return otherwise;
+    throw error;
+  }
 }
