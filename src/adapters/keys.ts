@@ -9,6 +9,19 @@ export function isKept(result: SetResult): boolean {
   return result === "add" || result === "replace";
 }
 
+/**
+ * Stores a value for so many milliseconds; the cache's time if absent, and 0 is never. One whose time is over already
+ * takes the older one with it, as one that the cache refuses does.
+ *
+ * @returns whether the cache has done so: false if it refused the value.
+ */
+export function setFor(cache: AnyCache, key: string, value: unknown, ttl: number | undefined): boolean {
+  if (ttl === undefined) return isKept(cache.set(key, value));
+  if (!(ttl < 0)) return isKept(cache.set(key, value, { ttl }));
+  cache.delete(key);
+  return true;
+}
+
 /** The cache's keys that are strings and begin with `prefix`, found by looking at all keys. */
 export function keysWith(cache: AnyCache, prefix: string): string[] {
   const found: string[] = [];
