@@ -160,9 +160,10 @@ export class Keyv5Store extends KeyvStore {
     return promised(() => setFor(this.cache, key, value, ttl));
   }
 
-  /** @returns for each entry what {@link set} gives. */
-  setMany(entries: Keyv5Entry[]): Promise<boolean[]> {
-    return promised(() => entries.map(({ key, value, ttl }) => setFor(this.cache, key, value, ttl)));
+  /** @returns for each entry what {@link set} gives. Keyv's type has nothing there, and Keyv's `setMany` gives it. */
+  setMany(entries: Keyv5Entry[]): Promise<void> {
+    const kept = promised(() => entries.map(({ key, value, ttl }) => setFor(this.cache, key, value, ttl)));
+    return kept as Promise<unknown> as Promise<void>;
   }
 
   /** @returns whether any of them was there. */

@@ -79,7 +79,7 @@ describe("the store for Keyv 5", () => {
 
   it("says of each of many whether it is kept", async () => {
     const cache = testCache({ maxBytes: "1MiB" });
-    const keyv = new Keyv({ store: keyv5Store(cache) });
+    const keyv = new Keyv(keyv5Store(cache));
     await keyv.set("large", "old");
     const entries = [
       { key: "a", value: 1 },
@@ -114,7 +114,7 @@ describe("the store for Keyv 5", () => {
     const store = keyvStore(testCache());
     const refusal = { code: "EINVAL", message: /keyvStore is for Keyv 6.*keyv5Store/ };
     assert.throws(() => new Keyv({ store }), refusal);
-    assert.throws(() => new Keyv(store, { namespace: "a" }), refusal);
+    assert.throws(() => new Keyv(store as never, { namespace: "a" }), refusal);
     assert.throws(() => Object.assign(new Keyv(), { store }), refusal);
   });
 });

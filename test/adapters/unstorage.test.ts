@@ -138,7 +138,7 @@ describe("the driver of unstorage", () => {
       storage.setItem("a", "b"),
       storage.setItemRaw("a", new Uint8Array(1)),
       storage.removeItem("a"),
-      storage.getMeta("a"),
+      Promise.resolve(storage.getMeta("a")),
       storage.getKeys(),
       storage.clear(),
     ]) {
