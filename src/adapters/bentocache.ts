@@ -4,7 +4,7 @@
  * @module
  */
 import { checkNames } from "../base/index.ts";
-import { type AnyCache, clearWith, isKept } from "./keys.ts";
+import { type AnyCache, clearWith, setFor } from "./keys.ts";
 
 /** What bentocache gives to every driver. */
 export interface BentoDriverConfig {
@@ -42,11 +42,7 @@ export class BentoDriver {
   }
 
   set(key: string, value: string, ttl?: number): boolean {
-    const result =
-      ttl === undefined
-        ? this.#cache.set(this.#keyOf(key), value)
-        : this.#cache.set(this.#keyOf(key), value, { ttl });
-    return isKept(result);
+    return setFor(this.#cache, this.#keyOf(key), value, ttl);
   }
 
   /** Milliseconds; undefined for what is not there. */
