@@ -259,7 +259,7 @@ export class CacheCore<V> {
     const result = engine.put(encoded.k0, encoded.k1, values.bytes, values.length, attributes, now);
     // After the put: before it, another thread could still evict the old value and hand it to the tier.
     this.tier?.drop(encoded);
-    if (result === "stored" || result === "replaced") dictionary.count(values);
+    if (result === "stored" || result === "replaced") dictionary.count(values, this);
     return RESULTS[result];
   }
 

@@ -1,4 +1,4 @@
-import { ownBytes, ZbudError } from "../base/index.ts";
+import { ZbudError } from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Control } from "./control.ts";
@@ -10,6 +10,12 @@ import type { ValueCodec } from "./values.ts";
 /** One of so many values is compressed without the dictionary as well. A prime: sets often come in patterns. */
 const WEIGH_EVERY = 127;
 
+/** Who lends room for a value. */
+interface Scratches {
+  borrow(length: number): Uint8Array;
+  giveBack(): void;
+}
+
 /** The dictionary of a cache as one thread uses it: it helps to learn it, and takes it into use once it is there. */
 export class DictionaryUse {
   readonly learner: Learner;
@@ -17,7 +23,6 @@ export class DictionaryUse {
   readonly #codecName: string | null;
   #codec: Codec | null = null;
   #isUsed = false;
-  #scratch: Uint8Array = new Uint8Array(0);
   #untilWeighed = WEIGH_EVERY;
 
   constructor(control: Control, codecName: string | null) {
@@ -49,17 +54,20 @@ export class DictionaryUse {
   }
 
   /** Counts what the dictionary saved with a value that was stored, if it is its turn. */
-  count<V>(values: ValueCodec<V>): void {
+  count<V>(values: ValueCodec<V>, scratches: Scratches): void {
     if (!this.#isUsed || --this.#untilWeighed > 0) return;
     this.#untilWeighed = WEIGH_EVERY;
     const codec = this.codec();
     if (codec === null || this.#codecName === null || values.length === 0) return;
     const value = values.bytes.subarray(0, values.length);
     try {
-      if (this.#scratch.length < value.length) this.#scratch = ownBytes(value.length);
-      const target = this.#scratch.subarray(0, value.length);
-      const stored = (by: Codec): number => by.compress(value, target) || value.length;
-      this.#control.addSaved((stored(getCodec(this.#codecName)) - stored(codec)) * WEIGH_EVERY);
+      const target = scratches.borrow(value.length).subarray(0, value.length);
+      try {
+        const stored = (by: Codec): number => by.compress(value, target) || value.length;
+        this.#control.addSaved((stored(getCodec(this.#codecName)) - stored(codec)) * WEIGH_EVERY);
+      } finally {
+        scratches.giveBack();
+      }
     } catch (error) {
       // No memory for it: the value is stored, and only not counted.
       if (!(error instanceof ZbudError) || error.code !== "ENOMEM") throw error;
