@@ -18,7 +18,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { bin, ROOT } from "../../scripts/tools.ts";
 
 const NEXT = bin("next", "next");
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 240_000;
 const URL_LINE = /http:\/\/127\.0\.0\.1:\d+/g;
 
 /** As on a user's machine: nothing of this process's flags, no telemetry, and nobody's lock file is mended. */
