@@ -3,6 +3,7 @@ import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../zpool/in
 import type { Cache } from "./api.ts";
 import { Counter } from "./control.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
+import { dictionaryStats } from "./dictionary.ts";
 import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
 import { checkGetOptions, checkSetOptions, checkThreadNames } from "./option-names.ts";
@@ -291,6 +292,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       tierWrites: control.counted(Counter.tierWrites),
       tierWritesFailed: control.counted(Counter.tierWritesFailed),
       ...this.#loads.counts,
+      dictionary: dictionaryStats(control),
     };
   }
 

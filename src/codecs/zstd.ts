@@ -193,17 +193,23 @@ function malformed(source: Uint8Array, cause: unknown): ZbudError {
   return new ZbudError("EBADMSG", `a malformed zstd block of ${source.length} bytes`, { cause });
 }
 
+function bindingFrom(place: string | undefined): Binding | undefined {
+  const module = builtin<typeof import("node:module")>("node:module");
+  if (module === undefined || place === undefined) return undefined;
+  try {
+    return module.createRequire(place)("zstd-napi/binding") as Binding;
+  } catch {
+    return undefined;
+  }
+}
+
 let loaded: Binding | null | undefined;
 
 /** The native package, or null where it is not installed. Looks for it once. */
 function loadBinding(): Binding | null {
   if (loaded === undefined) {
-    try {
-      const require = builtin<typeof import("node:module")>("node:module")?.createRequire(import.meta.url);
-      loaded = (require?.("zstd-napi/binding") as Binding | undefined) ?? null;
-    } catch {
-      loaded = null;
-    }
+    // In a bundle, the library's own address is that of its sources, or there is none: then the program's counts.
+    loaded = bindingFrom(import.meta.url) ?? bindingFrom(globalThis.process?.argv?.[1]) ?? null;
   }
   return loaded;
 }

@@ -41,22 +41,34 @@ suite("package.json", () => {
     }
   });
 
-  test("the lock file has the optional packages of every platform, as npm ci demands", () => {
-    const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
-      packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
-    };
-    for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
-      for (const name of Object.keys(optionalDependencies)) {
-        // As Node looks: in the package's own folder, then in those around it.
-        const parts = path.split("/node_modules/");
-        const around = parts.map((_, depth) => parts.slice(0, depth + 1).join("/node_modules/"));
-        const places = [...around.map((folder) => `${folder}/node_modules/${name}`), `node_modules/${name}`];
-        assert.ok(
-          places.some((place) => packages[place]?.version !== undefined),
-          `${name} of ${path} is missing: the registry did not have it`,
-        );
+  for (const file of ["package-lock.json", "test/bundlers/packages/package-lock.json"]) {
+    test(`${file} has the optional packages of every platform, as npm ci demands`, () => {
+      const { packages } = JSON.parse(readFileSync(join(ROOT, file), "utf8")) as {
+        packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
+      };
+      for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
+        for (const name of Object.keys(optionalDependencies)) {
+          // As Node looks: in the package's own folder, then in those around it.
+          const parts = path.split("/node_modules/");
+          const around = parts.map((_, depth) => parts.slice(0, depth + 1).join("/node_modules/"));
+          const places = [
+            ...around.map((folder) => `${folder}/node_modules/${name}`),
+            `node_modules/${name}`,
+          ];
+          assert.ok(
+            places.some((place) => packages[place]?.version !== undefined),
+            `${name} of ${path} is missing: the registry did not have it`,
+          );
+        }
       }
-    }
+    });
+  }
+
+  test("the bundlers' versions are exact", () => {
+    const text = readFileSync(join(ROOT, "test/bundlers/packages/package.json"), "utf8");
+    const { dependencies = {} } = JSON.parse(text) as Manifest;
+    for (const [name, version] of Object.entries(dependencies))
+      assert.match(version, /^\d+\.\d+\.\d+$/, name);
   });
 
   test("every script's file exists", () => {
