@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AnyCache, clearWith, isKept } from "./keys.ts";
+import { checkNames } from "../base/index.ts";
+import { type AnyCache, clearWith, setFor } from "./keys.ts";
 
 /** What bentocache gives to every driver. */
 export interface BentoDriverConfig {
@@ -41,11 +42,7 @@ export class BentoDriver {
   }
 
   set(key: string, value: string, ttl?: number): boolean {
-    const result =
-      ttl === undefined
-        ? this.#cache.set(this.#keyOf(key), value)
-        : this.#cache.set(this.#keyOf(key), value, { ttl });
-    return isKept(result);
+    return setFor(this.#cache, this.#keyOf(key), value, ttl);
   }
 
   /** Milliseconds; undefined for what is not there. */
@@ -90,6 +87,7 @@ export function bentoDriver(options: BentoDriverOptions): {
   options: BentoDriverConfig;
   factory: (config: BentoDriverConfig) => BentoDriver;
 } {
+  checkNames("bentoDriver", options, ["cache", "prefix"]);
   const { cache, ...config } = options;
   return { options: config, factory: ({ prefix }) => new BentoDriver(cache, prefix ?? config.prefix) };
 }

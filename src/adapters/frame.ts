@@ -47,7 +47,8 @@ export function unframe(value: unknown): { header: unknown; body: Uint8Array } {
   throw notFramed();
 }
 
-function notFramed(cause?: unknown): ZbudError {
+/** What is thrown for a value that the adapter did not write. */
+export function notFramed(cause?: unknown): ZbudError {
   const options = cause === undefined ? {} : { cause };
   return new ZbudError(
     "EBADMSG",

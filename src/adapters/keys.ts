@@ -1,3 +1,4 @@
+import { ZbudError } from "../base/index.ts";
 import type { Cache, SetResult } from "../cache/index.ts";
 
 /** A cache of any values: an adapter stores what it is given. */
@@ -6,6 +7,19 @@ export type AnyCache = Cache<unknown>;
 /** Whether a value is in the cache after its `set`. */
 export function isKept(result: SetResult): boolean {
   return result === "add" || result === "replace";
+}
+
+/**
+ * Stores a value for so many milliseconds; the cache's time if absent, and 0 is never. One whose time is over already
+ * takes the older one with it, as one that the cache refuses does.
+ *
+ * @returns whether the cache has done so: false if it refused the value.
+ */
+export function setFor(cache: AnyCache, key: string, value: unknown, ttl: number | undefined): boolean {
+  if (ttl === undefined) return isKept(cache.set(key, value));
+  if (!(ttl < 0)) return isKept(cache.set(key, value, { ttl }));
+  cache.delete(key);
+  return true;
 }
 
 /** The cache's keys that are strings and begin with `prefix`, found by looking at all keys. */
@@ -19,4 +33,14 @@ export function keysWith(cache: AnyCache, prefix: string): string[] {
 export function clearWith(cache: AnyCache, prefix: string): void {
   if (prefix === "") cache.clear();
   else for (const key of keysWith(cache, prefix)) cache.delete(key);
+}
+
+/** What `run` gives; `otherwise` if the cache was closed. */
+export function unlessClosed<T>(run: () => T, otherwise: T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof ZbudError && error.code === "ECLOSED") return otherwise;
+    throw error;
+  }
 }

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type AnyCache, clearWith, isKept, keysWith } from "./keys.ts";
+import { ZbudError } from "../base/index.ts";
+import { type AnyCache, clearWith, keysWith, setFor } from "./keys.ts";
 
 /** One entry of Keyv 6's `setMany`. */
 export interface KeyvEntry {
@@ -91,6 +92,19 @@ export class Keyv6Store extends KeyvStore {
   /** Without this, Keyv 6 takes a store for one of Keyv 5. */
   readonly capabilities: { readonly expires: true } = { expires: true };
 
+  /**
+   * Asked for by Keyv 5 alone, when it is given this store: it would take times of expiry for times to live.
+   *
+   * @internal
+   * @throws {ZbudError} `EINVAL` always.
+   */
+  get opts(): never {
+    throw new ZbudError(
+      "EINVAL",
+      "keyvStore is for Keyv 6, and this is an older Keyv; give it keyv5Store(cache)",
+    );
+  }
+
   set(key: string, value: unknown, expires?: number): Promise<boolean> {
     return promised(() => this.#set(key, value, expires));
   }
@@ -113,13 +127,9 @@ export class Keyv6Store extends KeyvStore {
   }
 
   #set(key: string, value: unknown, expires: number | undefined): boolean {
-    const full = this.fullKey(key);
-    if (expires === undefined) return isKept(this.cache.set(full, value));
-    const ttl = expires - Date.now();
-    if (ttl > 0) return isKept(this.cache.set(full, value, { ttl }));
-    // It is over already, and so is what was there before.
-    this.cache.delete(full);
-    return true;
+    // At this very moment it is over too; to the cache, 0 is never.
+    const ttl = expires === undefined ? undefined : expires - Date.now() || -1;
+    return setFor(this.cache, this.fullKey(key), value, ttl);
   }
 
   protected override fullKey(key: string): string {
@@ -136,14 +146,24 @@ export class Keyv5Store extends KeyvStore {
   /** Keyv 5 iterates only over stores whose dialect is one that it knows. */
   readonly opts: Record<string, unknown> = { dialect: "redis", url: "" };
 
-  set(key: string, value: unknown, ttl?: number): Promise<boolean> {
-    return promised(() => this.#set(key, value, ttl));
+  /**
+   * Asked for by Keyv 6 alone, when it is given this store: it would leave namespaces to a store that has none.
+   *
+   * @internal
+   * @throws {ZbudError} `EINVAL` always.
+   */
+  get capabilities(): never {
+    throw new ZbudError("EINVAL", "keyv5Store is for Keyv 5, and this is Keyv 6; give it keyvStore(cache)");
   }
 
+  set(key: string, value: unknown, ttl?: number): Promise<boolean> {
+    return promised(() => setFor(this.cache, key, value, ttl));
+  }
+
+  /** @returns for each entry what {@link set} gives. Keyv's type has nothing there, and Keyv's `setMany` gives it. */
   setMany(entries: Keyv5Entry[]): Promise<void> {
-    return promised(() => {
-      for (const { key, value, ttl } of entries) this.#set(key, value, ttl);
-    });
+    const kept = promised(() => entries.map(({ key, value, ttl }) => setFor(this.cache, key, value, ttl)));
+    return kept as Promise<unknown> as Promise<void>;
   }
 
   /** @returns whether any of them was there. */
@@ -159,10 +179,6 @@ export class Keyv5Store extends KeyvStore {
     }
   }
 
-  #set(key: string, value: unknown, ttl: number | undefined): boolean {
-    return isKept(ttl === undefined ? this.cache.set(key, value) : this.cache.set(key, value, { ttl }));
-  }
-
   protected override fullKey(key: string): string {
     return key;
   }
@@ -176,7 +192,8 @@ export class Keyv5Store extends KeyvStore {
  * A store for Keyv 6: `new Keyv({ store: keyvStore(cache) })`.
  *
  * Values without a time to live have the cache's. With a second tier, `get` and `has` look there as well. A value
- * that is too large for the cache is not kept: Keyv's `set` gives false.
+ * that is too large for the cache is not kept: Keyv's `set` gives false. Keyv 5 is refused with an `EINVAL` that
+ * says so when it is made.
  *
  * @param cache - its keys are strings; others may use the cache too, under other namespaces.
  */
@@ -187,7 +204,7 @@ export function keyvStore(cache: AnyCache): Keyv6Store {
 /**
  * A store for Keyv 5, cache-manager and cacheable: `new Keyv({ store: keyv5Store(cache) })`.
  *
- * As {@link keyvStore}, with the contract of Keyv 5.
+ * As {@link keyvStore}, with the contract of Keyv 5; Keyv 6 is refused.
  */
 export function keyv5Store(cache: AnyCache): Keyv5Store {
   return new Keyv5Store(cache);

@@ -3,30 +3,41 @@
  *
  * @module
  */
+import { checkNames, ZbudError } from "../base/index.ts";
+import { unlessClosed } from "./keys.ts";
 
 /** What is used of prom-client's module. */
 export interface PromClient {
   Gauge: new (configuration: {
     name: string;
     help: string;
-    registers?: never[];
+    registers: never[];
     collect(this: PromGauge): void;
   }) => unknown;
   Counter: new (configuration: {
     name: string;
     help: string;
-    registers?: never[];
+    registers: never[];
     collect(this: PromCounter): void;
   }) => unknown;
+  /** The registry for everything that names no other. */
+  register: PromRegistry;
 }
 
 interface PromGauge {
   set(value: number): void;
+  remove(): void;
 }
 
 interface PromCounter {
   reset(): void;
   inc(value: number): void;
+  remove(): void;
+}
+
+interface PromRegistry {
+  getSingleMetric(name: string): unknown;
+  removeSingleMetric(name: string): void;
 }
 
 /** Options of {@link collectMetrics}. */
@@ -37,9 +48,16 @@ export interface MetricsOptions {
   registers?: readonly unknown[];
 }
 
+/** What {@link collectMetrics} gave. */
+export interface CollectedMetrics {
+  /** Takes the metrics out of the registries again. Once is enough; more often does nothing. */
+  end(): void;
+  [Symbol.dispose](): void;
+}
+
 /** What goes up and down. Everything else only grows, and is a counter. */
 const GAUGE =
-  /^(?:entries|size|.*(?:Bytes|bytes|Pages|pages|objects)(?:Used|Reserved|Max|InFlight)?|records|is[A-Z].*|.*(?:Size|memUsedTotal|memUsedMax|memLimit))$/;
+  /^(?:entries|size|density|utilisation|.*(?:Bytes|bytes|Pages|pages|objects)(?:Used|Reserved|Max|InFlight)?|records|is[A-Z].*|.*(?:Size|memUsedTotal|memUsedMax|memLimit))$/;
 /** Names of a page store that look like it and are counters, as they are in zswap. */
 const COUNTER = /^(?:writtenBackPages|recompressedPages)$/;
 
@@ -49,44 +67,97 @@ const COUNTER = /^(?:writtenBackPages|recompressedPages)$/;
  * store. `hits` becomes `zbud_cache_hits_total`, `bytesUsed` becomes
  * `zbud_cache_bytes_used`; what lies in an object of its own has its name in between.
  *
+ * Once `source` was closed, the next scrape ends it: a closed cache reports nothing.
+ *
  * @param client - the module prom-client.
  * @param source - anything with `stats()` in one cheap call. Threads that share a cache count together: let one of
  *   them collect.
+ * @throws {ZbudError} `EEXIST` if a registry has a metric of such a name, of another cache perhaps: nothing is
+ *   registered then.
  */
 export function collectMetrics(
   client: PromClient,
   source: { stats(): object },
   options: MetricsOptions = {},
-): void {
-  const { prefix = "zbud_cache", registers } = options;
-  const common = registers === undefined ? {} : { registers: registers as never[] };
-  for (const path of figuresOf(source.stats())) {
-    const last = path.at(-1) ?? "";
-    const isGauge = GAUGE.test(last) && !COUNTER.test(last);
-    const name = `${prefix}_${path.map(snakeCase).join("_")}${isGauge ? "" : "_total"}`;
-    const help = `${path.join(".")} of stats()`;
-    const read = (): number => valueAt(source.stats(), path);
-    if (isGauge) {
-      new client.Gauge({
-        ...common,
-        name,
-        help,
-        collect() {
-          this.set(read());
-        },
-      });
-    } else {
-      new client.Counter({
-        ...common,
-        name,
-        help,
-        collect() {
-          this.reset();
-          this.inc(read());
-        },
-      });
-    }
+): CollectedMetrics {
+  checkNames("collectMetrics", options, ["prefix", "registers"]);
+  const { prefix = "zbud_cache" } = options;
+  const registers = (options.registers ?? [client.register]) as readonly PromRegistry[];
+  const paths = figuresOf(source.stats());
+  const metrics = new Map<string, unknown>();
+  for (const path of paths) {
+    const name = nameOf(prefix, path);
+    if (registers.every((registry) => registry.getSingleMetric(name) === undefined)) continue;
+    throw new ZbudError(
+      "EEXIST",
+      `there is a metric ${name} already; give each cache a prefix of its own, or end() what collects the other`,
+    );
   }
+  const end = (): void => {
+    for (const registry of registers) {
+      for (const [name, metric] of metrics) {
+        if (registry.getSingleMetric(name) === metric) registry.removeSingleMetric(name);
+      }
+    }
+    metrics.clear();
+  };
+  const read = (path: readonly string[]): number | undefined => {
+    const stats = unlessClosed(() => source.stats(), undefined);
+    if (stats === undefined) end();
+    return stats === undefined ? undefined : valueAt(stats, path);
+  };
+  for (const path of paths) {
+    const common = {
+      name: nameOf(prefix, path),
+      help: `${path.join(".")} of stats()`,
+      registers: registers as never[],
+    };
+    const metric = isGauge(path)
+      ? gauge(client, common, () => read(path))
+      : counter(client, common, () => read(path));
+    metrics.set(common.name, metric);
+  }
+  return { end, [Symbol.dispose]: end };
+}
+
+interface Common {
+  name: string;
+  help: string;
+  registers: never[];
+}
+
+function gauge(client: PromClient, common: Common, read: () => number | undefined): unknown {
+  return new client.Gauge({
+    ...common,
+    collect() {
+      const value = read();
+      if (value === undefined) this.remove();
+      else this.set(value);
+    },
+  });
+}
+
+function counter(client: PromClient, common: Common, read: () => number | undefined): unknown {
+  return new client.Counter({
+    ...common,
+    collect() {
+      const value = read();
+      this.reset();
+      if (value === undefined) this.remove();
+      // Counts that threads change meanwhile are read one by one: what is left of two may be below 0 for a moment.
+      else this.inc(Math.max(value, 0));
+    },
+  });
+}
+
+function isGauge(path: readonly string[]): boolean {
+  const last = path.at(-1) ?? "";
+  return GAUGE.test(last) && !COUNTER.test(last);
+}
+
+/** With the ending that Prometheus wants of a counter. */
+function nameOf(prefix: string, path: readonly string[]): string {
+  return `${prefix}_${path.map(snakeCase).join("_")}${isGauge(path) ? "" : "_total"}`;
 }
 
 /** Where numbers and booleans lie, in objects within objects; arrays, such as histograms, are left out. */
@@ -100,10 +171,14 @@ function figuresOf(stats: object, at: readonly string[] = []): string[][] {
   });
 }
 
-function valueAt(stats: object, path: readonly string[]): number {
+/** Undefined for what is not there any more. */
+function valueAt(stats: object, path: readonly string[]): number | undefined {
   let value: unknown = stats;
-  for (const key of path) value = (value as Record<string, unknown>)[key];
-  return Number(value);
+  for (const key of path) {
+    if (typeof value !== "object" || value === null) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return typeof value === "number" || typeof value === "boolean" ? Number(value) : undefined;
 }
 
 function snakeCase(name: string): string {

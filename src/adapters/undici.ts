@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { createHash, randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
-import { show, ZbudError } from "../base/index.ts";
-import { frame, unframe } from "./frame.ts";
-import { type AnyCache, isKept } from "./keys.ts";
+import { checkNames, show, ZbudError } from "../base/index.ts";
+import { frame, notFramed, unframe } from "./frame.ts";
+import { type AnyCache, isKept, unlessClosed } from "./keys.ts";
 
 type Headers = Record<string, string | string[]>;
 
@@ -35,16 +36,23 @@ export interface UndiciCacheValue {
 /** A response. */
 export interface UndiciGetResult extends UndiciCacheValue {
   cacheControlDirectives: object;
-  body: Buffer;
+  /** No element or one. */
+  body: Buffer[];
 }
 
-/** What one URL's entry lists: a response for each method and each set of headers that it varies by. */
-interface Variant {
-  method: string;
-  vary?: UndiciCacheValue["vary"];
-  /** The cache's key of the response. */
-  key: string;
+/** The headers that a response varies by, sorted. Most URLs have one such list for all of their responses. */
+type Names = readonly string[];
+
+/** The entry of a URL. It is never changed, only made and deleted. */
+interface Place {
+  /** With what the keys of the URL's responses begin. No two that were made have the same. */
+  id: string;
+  /** What the first response varied by. */
+  names: Names;
 }
+
+/** Lists of names beside the first that a URL may have; the oldest are dropped. */
+const OTHERS_MAX = 8;
 
 /** Options of {@link undiciStore}. */
 export interface UndiciStoreOptions {
@@ -53,47 +61,49 @@ export interface UndiciStoreOptions {
 }
 
 /**
- * The store itself. A URL has one entry that lists its variants, and an entry for each variant with its response:
- * a response is found through the list only, so that `delete` of a URL makes all of them unreachable at once.
+ * The store itself. A URL has an entry with an id, from which the keys of its responses are made, so that `delete` of
+ * the URL makes all of them unreachable at once, also one that another thread is about to store. The key of a response
+ * has the values of the headers that it varies by: one of thousands is found by itself, and leaves by itself when it is
+ * the least recently used.
  */
 export class UndiciStore {
   readonly #cache: AnyCache;
   readonly #prefix: string;
 
   constructor(cache: AnyCache, options: UndiciStoreOptions = {}) {
+    checkNames("undiciStore", options, ["prefix"]);
     this.#cache = cache;
     this.#prefix = options.prefix ?? "undici ";
   }
 
   /** The response to a request, if there is one that is not to be deleted yet. It may be stale. */
   get(key: UndiciCacheKey): UndiciGetResult | undefined {
-    const variant = this.#variants(key).find((each) => matches(each, key));
-    const value = variant === undefined ? undefined : this.#cache.get(variant.key);
-    if (value === undefined) return undefined;
-    const { header, body } = unframe(value);
-    const response = header as UndiciCacheValue;
-    if (response.deleteAt <= Date.now()) return undefined;
-    return {
-      ...response,
-      cacheControlDirectives: response.cacheControlDirectives ?? {},
-      body: Buffer.from(body.buffer, body.byteOffset, body.length),
-    };
+    check(key);
+    return unlessClosed(() => this.#get(key), undefined);
   }
 
-  /** Takes a response's body; the response is there once the stream has ended. One that is too large is dropped. */
-  createWriteStream(key: UndiciCacheKey, value: UndiciCacheValue): Writable {
+  /**
+   * Takes a response's body; the response is there once the stream has ended. One that is too large is dropped, and
+   * the older one with it. Undefined if the cache was closed.
+   */
+  createWriteStream(key: UndiciCacheKey, value: UndiciCacheValue): Writable | undefined {
     check(key);
-    const { method, origin, path } = key;
+    if (unlessClosed(() => this.#cache.size, -1) < 0) return undefined;
+    const bytesMax = this.#cache.entryBytesMax;
     const chunks: Buffer[] = [];
     let bytes = 0;
-    const bytesMax = this.#cache.entryBytesMax;
-    const put = (): void => this.#put({ method, origin, path }, value, chunks);
+    const put = (): void => unlessClosed(() => this.#put(key, value, chunks), undefined);
+    const drop = (): void => unlessClosed(() => this.#drop(key, value), undefined);
     return new Writable({
       write(chunk: Buffer | string, encoding, done) {
         const part = typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk;
         bytes += part.length;
-        if (bytes > bytesMax) this.destroy();
-        else chunks.push(part);
+        if (bytes > bytesMax) {
+          drop();
+          this.destroy();
+        } else {
+          chunks.push(part);
+        }
         done();
       },
       final(done) {
@@ -106,30 +116,87 @@ export class UndiciStore {
   /** Makes all responses of a URL unreachable, whatever the method. */
   delete(key: Pick<UndiciCacheKey, "origin" | "path">): void {
     check(key);
-    for (const variant of this.#variants(key)) this.#cache.delete(variant.key);
-    this.#cache.delete(this.#listKey(key));
+    unlessClosed(() => this.#cache.delete(this.#placeKey(key)), false);
+  }
+
+  #get(key: UndiciCacheKey): UndiciGetResult | undefined {
+    const place = this.#place(key);
+    if (place === undefined) return undefined;
+    let value = this.#cache.get(responseKey(place, key, place.names));
+    if (value === undefined) {
+      for (const names of this.#others(place)) {
+        value = this.#cache.get(responseKey(place, key, names));
+        if (value !== undefined) break;
+      }
+    }
+    if (value === undefined) return undefined;
+    const { header, body } = unframe(value);
+    const response = responseOf(header);
+    if (response.deleteAt <= Date.now()) return undefined;
+    return {
+      ...response,
+      cacheControlDirectives: response.cacheControlDirectives ?? {},
+      // In an array, since undici takes what it finds in an iterable for chunks, and in a Buffer that is bytes.
+      body: body.length === 0 ? [] : [Buffer.from(body.buffer, body.byteOffset, body.length)],
+    };
   }
 
   #put(key: UndiciCacheKey, value: UndiciCacheValue, body: readonly Buffer[]): void {
     const ttl = value.deleteAt - Date.now();
-    if (ttl <= 0) return;
-    const { method, origin, path } = key;
-    const { vary } = value;
-    const stored = `${this.#prefix}${method} ${origin} ${path} ${JSON.stringify(vary ?? null)}`;
-    if (!isKept(this.#cache.set(stored, frame(value, body), { ttl }))) return;
-    const others = this.#variants(key).filter((each) => each.key !== stored && this.#cache.has(each.key));
-    const variant: Variant = { method, key: stored, ...(vary === undefined ? {} : { vary }) };
-    // The list is there for as long as the longest of its responses.
-    const left = Math.max(ttl, ...others.map((each) => this.#cache.getRemainingTTL(each.key)));
-    this.#cache.set(this.#listKey(key), [variant, ...others], { ttl: left });
+    if (!(ttl > 0)) {
+      this.#drop(key, value);
+      return;
+    }
+    const names = namesOf(value);
+    const place = this.#place(key) ?? this.#makePlace(key, names);
+    if (place === undefined) return;
+    const stored = responseKey(place, { method: key.method, headers: value.vary }, names);
+    const kept = isKept(this.#cache.set(stored, frame(value, body), { ttl }));
+    const others = this.#others(place);
+    // What is older and answers the same request is out of date.
+    for (const older of [place.names, ...others]) {
+      const olderKey = responseKey(place, key, older);
+      if (olderKey !== stored) this.#cache.delete(olderKey);
+    }
+    const isKnown = [place.names, ...others].some((each) => isEqual(each, names));
+    if (kept && !isKnown)
+      this.#cache.set(othersKey(place), [names, ...others].slice(0, OTHERS_MAX), { ttl: 0 });
   }
 
-  #variants(key: Pick<UndiciCacheKey, "origin" | "path">): readonly Variant[] {
-    check(key);
-    return (this.#cache.get(this.#listKey(key)) as Variant[] | undefined) ?? [];
+  /** Removes the response to a request, since there is a newer one that is not kept. */
+  #drop(key: UndiciCacheKey, { vary }: UndiciCacheValue): void {
+    const place = this.#place(key);
+    if (place === undefined) return;
+    const headers = { ...key.headers, ...vary };
+    for (const names of [place.names, ...this.#others(place)]) {
+      this.#cache.delete(responseKey(place, { method: key.method, headers }, names));
+    }
   }
 
-  #listKey({ origin, path }: Pick<UndiciCacheKey, "origin" | "path">): string {
+  #place(key: UndiciCacheKey): Place | undefined {
+    const found = this.#cache.get(this.#placeKey(key));
+    if (!isNames(found) || found.length === 0) return undefined;
+    const [id, ...names] = found;
+    return { id, names };
+  }
+
+  /**
+   * The entry has no end of its own: who wrote it again to move its end might bring one back that another thread has
+   * deleted since it was read.
+   */
+  #makePlace(key: UndiciCacheKey, names: Names): Place | undefined {
+    const place = { id: `${this.#prefix}${randomBytes(12).toString("base64url")}`, names };
+    return isKept(this.#cache.set(this.#placeKey(key), [place.id, ...names], { ttl: 0 })) ? place : undefined;
+  }
+
+  /** What responses of a URL vary by beside the names of its first. Few URLs have any. */
+  #others(place: Place): readonly Names[] {
+    const key = othersKey(place);
+    const found = this.#cache.has(key) ? this.#cache.get(key) : undefined;
+    return Array.isArray(found) ? found.filter(isNames) : [];
+  }
+
+  #placeKey({ origin, path }: Pick<UndiciCacheKey, "origin" | "path">): string {
     return `${this.#prefix}${origin} ${path}`;
   }
 }
@@ -155,10 +222,52 @@ function check(key: Pick<UndiciCacheKey, "origin" | "path">): void {
   }
 }
 
-/** Whether a variant answers a request: by its method, and by every header that the response varies by. */
-function matches({ method, vary }: Variant, key: UndiciCacheKey): boolean {
-  if (method !== key.method) return false;
-  return Object.entries(vary ?? {}).every(
-    ([name, value]) => JSON.stringify(key.headers?.[name] ?? null) === JSON.stringify(value),
-  );
+/**
+ * What was kept of a response, checked: a snapshot may come from anywhere.
+ *
+ * @throws {ZbudError} `EBADMSG` if it is something else.
+ */
+function responseOf(header: unknown): UndiciCacheValue {
+  const response = (isObject(header) ? header : {}) as UndiciCacheValue;
+  const { statusCode, headers, vary, cacheControlDirectives, cachedAt, staleAt, deleteAt } = response;
+  const isWhole =
+    [statusCode, cachedAt, staleAt, deleteAt].every(Number.isFinite) &&
+    isObject(headers) &&
+    isObject(vary ?? {}) &&
+    isObject(cacheControlDirectives ?? {});
+  if (!isWhole) throw notFramed();
+  return response;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+function isNames(value: unknown): value is Names {
+  return Array.isArray(value) && value.every((name) => typeof name === "string");
+}
+
+function namesOf({ vary }: UndiciCacheValue): Names {
+  return Object.keys(vary ?? {}).sort();
+}
+
+function othersKey({ id }: Place): string {
+  return `${id} vary`;
+}
+
+/** The cache's key of the response to a request, if it varies by headers of these names. */
+function responseKey(
+  { id }: Place,
+  { method, headers }: { method: string; headers?: UndiciCacheValue["vary"] },
+  names: Names,
+): string {
+  if (names.length === 0) return `${id} ${method}`;
+  const given = headers ?? {};
+  const values = names.map((name) => [name, (Object.hasOwn(given, name) ? given[name] : null) ?? null]);
+  // Headers may be longer than a key.
+  return `${id} ${method} ${createHash("sha256").update(JSON.stringify(values)).digest("base64url")}`;
+}
+
+function isEqual(a: Names, b: Names): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i]);
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AnyCache, clearWith, keysWith } from "./keys.ts";
+import { checkNames } from "../base/index.ts";
+import { type AnyCache, clearWith, keysWith, setFor } from "./keys.ts";
 
 /** What unstorage passes with each call. */
 export interface UnstorageOptions {
@@ -36,15 +37,18 @@ export interface UnstorageDriverOptions {
 /**
  * A driver for `createStorage({ driver: unstorageDriver(cache) })`.
  *
- * `setItemRaw` keeps a `Uint8Array` as bytes, which come back as a Buffer, and anything else as JSON. The option
- * `ttl` of unstorage is in seconds. `getMeta` tells how many are left.
+ * `setItemRaw` keeps a `Uint8Array` as bytes, which come back as a Buffer, and anything else as JSON, if JSON keeps
+ * it. The option `ttl` of unstorage is in seconds. `getMeta` tells how many are left. An item that the cache refuses
+ * is not there afterwards, and neither is the one before it: `stats()` counts such.
  *
  * @remarks `getKeys` and `clear` with a base look at all keys. Disposing of the storage closes nothing: the cache is its maker's.
  */
 export function unstorageDriver(cache: AnyCache, options: UnstorageDriverOptions = {}): UnstorageDriver {
+  checkNames("unstorageDriver", options, ["prefix"]);
   const { prefix = "" } = options;
   const set = (key: string, value: unknown, ttl: number | undefined): void => {
-    cache.set(prefix + key, value, ttl === undefined ? {} : { ttl: ttl * 1000 });
+    // Nobody is told of what the cache refuses, as of what it evicts; no older one is left.
+    setFor(cache, prefix + key, value, ttl === undefined ? undefined : ttl * 1000);
   };
   const get = async (key: string): Promise<unknown> => (await cache.getAsync(prefix + key)) ?? null;
   return {

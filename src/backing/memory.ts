@@ -1,4 +1,4 @@
-import { integerOption, nextTurn, ZbudError } from "../base/index.ts";
+import { checkNames, integerOption, nextTurn, show, signalOption, ZbudError } from "../base/index.ts";
 import { checkKey, checkRecord, recordBytes } from "./record.ts";
 import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
 
@@ -41,10 +41,12 @@ export class MemoryBacking implements Backing {
 
   /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
   constructor(options: MemoryBackingOptions = {}) {
+    checkNames("a store in memory", options, ["maxBytes", "delayMs", "now"]);
     const { maxBytes, delayMs = 0, now = Date.now } = options;
     this.#maxBytes =
       maxBytes === undefined ? Number.POSITIVE_INFINITY : integerOption("maxBytes", maxBytes, 1, 2 ** 40);
     this.#delayMs = integerOption("delayMs", delayMs, 0, 2 ** 27);
+    if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
     this.#now = now;
     this.recordBytesMax = Math.min(2 ** 26, this.#maxBytes);
   }
@@ -66,10 +68,11 @@ export class MemoryBacking implements Backing {
   }
 
   async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
+    const signal = signalOption("read", options);
     const record = this.readSync(key);
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     await this.#later(() => undefined);
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     return record;
   }
 

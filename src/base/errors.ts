@@ -79,7 +79,8 @@ function showObject(value: object): string {
   try {
     if (Array.isArray(value)) return `an array of ${value.length}`;
     const name = value.constructor?.name;
-    return typeof name === "string" && name !== "" ? name : "an object";
+    if (typeof name !== "string" || name === "") return "an object";
+    return value instanceof Uint8Array ? `${name}(${value.length})` : name;
   } catch {
     return "an object";
   }

@@ -1,4 +1,4 @@
-import { ZbudError } from "./errors.ts";
+import { show, ZbudError } from "./errors.ts";
 
 /** Whether there is memory that other threads can reach. */
 export function canShare(): boolean {
@@ -24,4 +24,21 @@ export function sharedBuffer(bytes: number): SharedArrayBuffer {
 /** Whether something is memory of {@link sharedBuffer}; where there is none, nothing is. */
 export function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
   return canShare() && value instanceof SharedArrayBuffer;
+}
+
+/**
+ * The error for something that `attach` cannot open.
+ *
+ * @param what - whose `share()` it takes: `"a cache"`.
+ * @param shared - what it was given.
+ * @param memory - what lies there in the place of the shared memory.
+ */
+export function notShared(what: string, shared: unknown, memory: unknown): ZbudError {
+  const isCopy = typeof memory === "object" && memory !== null && !isSharedBuffer(memory);
+  return new ZbudError(
+    "EINVAL",
+    isCopy
+      ? `this is what share() of ${what} gave, without its memory, as JSON or a message to another process leave it: processes cannot share it; worker threads of one process can: give it to them in workerData or by postMessage`
+      : `attach takes what share() of ${what} gave, not ${show(shared)}`,
+  );
 }

@@ -64,7 +64,8 @@ export interface Cache<V> {
    * Keeps a copy of the value, compressed, as the most recently used.
    *
    * @returns what became of it; see {@link SetResult}. After a refusal no older value of the key is left.
-   * @throws {ZbudError} `EINVAL` for a time that is no number from 0 to 2^53, or tags without the option.
+   * @throws {ZbudError} `EINVAL` for a time that is no number from 0 to 2^53, tags without the option, an option that
+   *   there is not, or a value that JSON would change (see {@link SerializerOption}): the old value is then still there.
    *   What the serializer throws comes through; the old value is then still there. `ENOMEM` if the system has no
    *   memory for what this thread needs on the way; the old value may be gone then.
    */

@@ -1,11 +1,13 @@
-import { checkBytes, show, ZbudError } from "../base/index.ts";
+import { checkBytes, checkSignal, show, signalOption, ZbudError } from "../base/index.ts";
 import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import type { Cache } from "./api.ts";
 import { Counter } from "./control.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
+import { dictionaryStats } from "./dictionary.ts";
 import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
-import { checkSetOptions, milliseconds, sharedParts, staleMs, VALUE_BYTES_MAX } from "./options.ts";
+import { checkGetOptions, checkSetOptions, checkThreadNames } from "./option-names.ts";
+import { milliseconds, sharedParts, staleMs, VALUE_BYTES_MAX } from "./options.ts";
 import { loadFile, saveFile } from "./snapshot.ts";
 import type {
   CacheKey,
@@ -69,6 +71,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     shared: SharedCompressedCache,
     options: CacheThreadOptions<V> = {},
   ): CompressedCache<V> {
+    checkThreadNames(options);
     return new CompressedCache<V>(CacheCore.attach<V>(sharedParts(shared), options, {}));
   }
 
@@ -142,6 +145,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   async getAsync(key: CacheKey, options?: GetOptions & { signal?: AbortSignal }): Promise<V | undefined> {
+    checkSignal(options?.signal);
     options?.signal?.throwIfAborted();
     const value = this.get(key, options);
     const core = this.#core;
@@ -245,12 +249,12 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   async save(path: string, options: { signal?: AbortSignal } = {}): Promise<number> {
-    return await saveFile(this.#open(), path, options.signal);
+    return await saveFile(this.#open(), path, signalOption("save", options));
   }
 
   async load(path: string, options: { signal?: AbortSignal } = {}): Promise<number> {
     try {
-      return await loadFile(this.#open(), path, options.signal);
+      return await loadFile(this.#open(), path, signalOption("load", options));
     } finally {
       this.#tell();
     }
@@ -288,6 +292,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       tierWrites: control.counted(Counter.tierWrites),
       tierWritesFailed: control.counted(Counter.tierWritesFailed),
       ...this.#loads.counts,
+      dictionary: dictionaryStats(control),
     };
   }
 
@@ -330,6 +335,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   /** Finds a key, in `engine.found`. False as well if it is stale, and nobody wants that. */
   #find(key: CacheKey, counts: boolean, options: GetOptions | undefined): boolean {
+    checkGetOptions(options);
     const core = this.#open();
     const { control } = core;
     const now = core.clock();

@@ -11,11 +11,15 @@ import { sharedBuffer, ZbudError } from "../base/index.ts";
  *   word 6       the stamp of the last `clear`
  *   word 7       the number of this run: stamps of another run mean nothing here
  *   word 8…      counters
+ *   word 28      bytes of the note, see `dictionary.ts`
+ *   word 29      when whoever learns a dictionary gave its last sign of life, see `learner.ts`
+ *   word 30, 31  bytes that the dictionary saved, a number of 64 bits
  *   STAMPS…      by hash: the stamp of the last time that a key or tag of this hash was deleted
- *   then         places and bytes of samples, then the dictionary
+ *   then         places and bytes of samples, then the dictionary, then the note
  */
 const MAGIC = 0x7a63_0001;
 const COUNTERS = 8;
+const SAVED = 30;
 const STAMPS = 32;
 const STAMP_COUNT = 4096;
 const LAST_STAMP = 5;
@@ -44,6 +48,8 @@ export interface ControlShape {
   readonly sampleCountMax: number;
   readonly sampleBytesMax: number;
   readonly dictionaryBytesMax: number;
+  /** Room for what went wrong while a dictionary was learned, as text. */
+  readonly noteBytesMax: number;
 }
 
 /**
@@ -51,12 +57,16 @@ export interface ControlShape {
  * hundredths, but learning from them takes so much longer that more values are stored without a dictionary.
  */
 export function controlShape(maxBytes: number, learns: boolean, dictionaryBytes: number): ControlShape {
-  if (!learns) return { sampleCountMax: 0, sampleBytesMax: 0, dictionaryBytesMax: align(dictionaryBytes) };
+  if (!learns) {
+    const dictionaryBytesMax = align(dictionaryBytes);
+    return { sampleCountMax: 0, sampleBytesMax: 0, dictionaryBytesMax, noteBytesMax: 0 };
+  }
   const sampleBytesMax = Math.min(2 ** 18, Math.max(2 ** 16, align(Math.floor(maxBytes / 96))));
   return {
     sampleCountMax: 2048,
     sampleBytesMax,
     dictionaryBytesMax: Math.min(2 ** 15, Math.max(2 ** 12, align(Math.floor(sampleBytesMax / 8)))),
+    noteBytesMax: 256,
   };
 }
 
@@ -66,7 +76,16 @@ function align(bytes: number): number {
 
 export function controlBytes(shape: ControlShape): number {
   const words = STAMPS + STAMP_COUNT + 2 * shape.sampleCountMax;
-  return words * 4 + shape.sampleBytesMax + shape.dictionaryBytesMax;
+  return words * 4 + shape.sampleBytesMax + shape.dictionaryBytesMax + shape.noteBytesMax;
+}
+
+/** Whether a control memory of so many bytes can be divided so. */
+export function isControlShape(shape: unknown, bytes: number): boolean {
+  if (typeof shape !== "object" || shape === null) return false;
+  const { sampleCountMax, sampleBytesMax, dictionaryBytesMax } = shape as Partial<ControlShape>;
+  const parts = [sampleCountMax, sampleBytesMax, dictionaryBytesMax];
+  if (!parts.every((part) => Number.isInteger(part) && (part as number) >= 0)) return false;
+  return controlBytes(shape as ControlShape) === bytes;
 }
 
 /** @throws {ZbudError} `ENOMEM` if the system has none; `ENOTSUP` where there is nothing to share. */
@@ -88,6 +107,8 @@ export class Control {
   readonly places: number;
   readonly samples: Uint8Array;
   readonly dictionary: Uint8Array;
+  readonly notes: Uint8Array;
+  readonly #saved: BigInt64Array;
 
   constructor(buffer: ArrayBuffer | SharedArrayBuffer, shape: ControlShape) {
     this.buffer = buffer;
@@ -96,7 +117,10 @@ export class Control {
     this.places = STAMPS + STAMP_COUNT;
     const samplesAt = (this.places + 2 * shape.sampleCountMax) * 4;
     this.samples = new Uint8Array(buffer, samplesAt, shape.sampleBytesMax);
-    this.dictionary = new Uint8Array(buffer, samplesAt + shape.sampleBytesMax, shape.dictionaryBytesMax);
+    const dictionaryAt = samplesAt + shape.sampleBytesMax;
+    this.dictionary = new Uint8Array(buffer, dictionaryAt, shape.dictionaryBytesMax);
+    this.notes = new Uint8Array(buffer, dictionaryAt + shape.dictionaryBytesMax, shape.noteBytesMax);
+    this.#saved = new BigInt64Array(buffer, 4 * SAVED, 1);
     const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     Atomics.compareExchange(this.words, RUN, 0, (microseconds % RUN_MAX) + 1);
     const before = Atomics.compareExchange(this.words, 0, 0, MAGIC);
@@ -115,6 +139,16 @@ export class Control {
 
   counted(counter: number): number {
     return Atomics.load(this.words, COUNTERS + counter) >>> 0;
+  }
+
+  /** Bytes that the dictionary saved so far. */
+  get savedBytes(): number {
+    return Number(Atomics.load(this.#saved, 0));
+  }
+
+  /** @param bytes - an integer; less than 0 for a value that the dictionary made longer. */
+  addSaved(bytes: number): void {
+    Atomics.add(this.#saved, 0, BigInt(bytes));
   }
 
   /** The time of invalidations: what is invalidated later has a later stamp. */

@@ -1,6 +1,6 @@
 import "../drivers/index.ts";
 import type { Backing } from "../backing/index.ts";
-import { canShare, ownBytes, show, ZbudError } from "../base/index.ts";
+import { canShare, isSharedBuffer, ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import {
   Engine,
@@ -10,11 +10,11 @@ import {
   type SharedEngine,
 } from "../engine/index.ts";
 import { Control, type ControlShape, Counter, controlBytes, controlMemory, controlShape } from "./control.ts";
+import { DictionaryUse } from "./dictionary-use.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
-import { codecWith } from "./learn.ts";
-import { Learner } from "./learner.ts";
 import {
   type CacheSettings,
+  checkSameCodec,
   codecOf,
   DICTIONARY_SLOT,
   engineOptions,
@@ -78,7 +78,7 @@ export class CacheCore<V> {
   readonly key: EncodedKey;
   readonly values: ValueCodec<V>;
   readonly tags: TagLists | null;
-  readonly learner: Learner;
+  readonly dictionary: DictionaryUse;
   readonly removals: Removals | null;
   readonly tier: Tier<V> | null;
   readonly clock: () => number;
@@ -87,7 +87,6 @@ export class CacheCore<V> {
   readonly attributes: EntryAttributes;
   readonly #rows: RowList = { words: new Int32Array(0), count: 0 };
   readonly #scratches: Uint8Array[] = [];
-  #codecWithDictionary: Codec | null = null;
   #depth = 0;
   #sets = 0;
 
@@ -103,7 +102,7 @@ export class CacheCore<V> {
     this.key = new EncodedKey(parts.hash ?? hashKey);
     this.values = new ValueCodec(options.serializer, VALUE_BYTES_MAX);
     this.tags = settings.tags ? new TagLists() : null;
-    this.learner = new Learner(control, settings.codec ?? "");
+    this.dictionary = new DictionaryUse(control, settings.codec);
     this.removals = removalsOf(options.onRemoved);
     this.tier = tierOf(this, settings, options.tier);
     this.clock = clockOf(options.clock);
@@ -136,17 +135,19 @@ export class CacheCore<V> {
     const shape = controlShape(settings.maxBytes, learns, given?.length ?? 0);
     const bytes = controlBytes(shape);
     const chosen = engineOptions(options, settings.maxBytes);
-    const control = new Control(controlMemory(bytes, shared), shape);
+    // Shared even if the cache is not, since a worker thread learns the dictionary.
+    const control = new Control(controlMemory(bytes, shared || canShare()), shape);
     const core = new CacheCore(settings, control, options, parts, (hooks) => {
       return new Engine({ ...chosen, ...hooks, maxBytes: settings.maxBytes - bytes });
     });
-    if (!learns) core.learner.settle(given);
+    if (!learns) core.dictionary.learner.settle(given);
     return core;
   }
 
   static attach<V>(shared: SharedParts, options: CacheThreadOptions<V>, parts: CacheParts): CacheCore<V> {
     const control = new Control(shared.control, shared.shape as ControlShape);
     return new CacheCore(shared.settings, control, options, parts, (hooks) => {
+      checkSameCodec(hooks.codec as Codec, shared.codecId);
       return Engine.attach(shared.engine as SharedEngine, hooks);
     });
   }
@@ -237,7 +238,7 @@ export class CacheCore<V> {
 
   /** Stores a value. Times are in milliseconds, 0 is never. */
   put(key: CacheKey, value: V, now: number, ttl: number, stale: number, tags: readonly string[]): SetResult {
-    const { values, key: encoded, attributes, engine, learner } = this;
+    const { values, key: encoded, attributes, engine, dictionary } = this;
     // The serializer is the user's and may call the cache, so it goes first.
     const fits = values.encode(value);
     attributes.headLength = this.#encodeTags(tags);
@@ -251,7 +252,7 @@ export class CacheCore<V> {
       this.control.count(Counter.rejectTooBig);
       return "E2BIG";
     }
-    if (!learner.settled) this.#learn();
+    if (!dictionary.learner.settled) dictionary.offer(engine, values);
     attributes.prefixLength = encoded.length;
     attributes.expiresAt = ttl === 0 ? 0 : now + ttl + stale + INSTANT_MS;
     attributes.aux = values.kind;
@@ -260,6 +261,7 @@ export class CacheCore<V> {
     const result = engine.put(encoded.k0, encoded.k1, values.bytes, values.length, attributes, now);
     // After the put: before it, another thread could still evict the old value and hand it to the tier.
     this.tier?.drop(encoded);
+    if (result === "stored" || result === "replaced") dictionary.count(values, this);
     return RESULTS[result];
   }
 
@@ -286,13 +288,6 @@ export class CacheCore<V> {
     return engine.put(encoded.k0, encoded.k1, value, entry.length, this.attributes, now);
   }
 
-  /** Uses this dictionary, unless there is one or samples are being learned from. */
-  adoptDictionary(dictionary: Uint8Array): void {
-    if (this.learner.settled) return;
-    this.learner.settle(dictionary);
-    this.#useDictionary();
-  }
-
   /**
    * Removes a key and notes that it was deleted. The note comes first: a load that stores its result looks at
    * the notes afterwards, so one of the two removes what is out of date.
@@ -311,7 +306,7 @@ export class CacheCore<V> {
   /** Removes all entries with a tag. How many there were. */
   removeTag(tag: string): number {
     const { tags, engine } = this;
-    if (tags === null) throw new ZbudError("EINVAL", "this cache was made without tags: true");
+    if (tags === null) throw new ZbudError("EINVAL", "to delete by tag, make the cache with tags: true");
     this.control.invalidate(this.tagHash(tag));
     let removed = 0;
     for (let shard = 0; shard < engine.shardCount; shard++) {
@@ -347,23 +342,24 @@ export class CacheCore<V> {
   share(): SharedParts {
     const { control, settings, engine } = this;
     const { buffer, shape } = control;
-    if (buffer instanceof ArrayBuffer) {
+    if (!engine.isShared || !isSharedBuffer(buffer)) {
       throw new ZbudError(
         "ENOTSUP",
         "this cache was made with shared: false, so no other thread can have it",
       );
     }
-    return { kind: "zbud-cache", engine: engine.share(), control: buffer, shape, settings };
+    const { codecId } = this;
+    return { kind: "zbud-cache", engine: engine.share(), control: buffer, shape, settings, codecId };
   }
 
   close(): void {
-    this.learner.close();
+    this.dictionary.learner.close();
     this.engine.close();
   }
 
   /** The codec of a slot of the engine; null if there is none. */
   codecOfSlot(slot: number): Codec | null {
-    if (slot === DICTIONARY_SLOT) return this.#dictionaryCodec();
+    if (slot === DICTIONARY_SLOT) return this.dictionary.codec();
     try {
       return codecById(slot);
     } catch {
@@ -397,34 +393,6 @@ export class CacheCore<V> {
     if (tags.length === 0) return 0;
     if (this.tags !== null) return this.tags.encode(tags, this.attributes.head);
     throw new ZbudError("EINVAL", "for entries with tags, make the cache with tags: true");
-  }
-
-  #learn(): void {
-    const { learner, values } = this;
-    learner.offer(values.bytes, values.length);
-    this.#useDictionary();
-  }
-
-  /** If there is a dictionary by now, new values get it. */
-  #useDictionary(): void {
-    if (!this.learner.becameReady()) return;
-    try {
-      // The engine asks for it by `resolveCodec`, if it did not already to read what another thread wrote.
-      this.engine.useCodec(DICTIONARY_SLOT);
-    } catch (error) {
-      if (!(error instanceof ZbudError) || error.code !== "ENOMEM") throw error;
-      // Its codec needs memory of its own. Until there is some, values are kept without it.
-      this.learner.postpone();
-    }
-  }
-
-  #dictionaryCodec(): Codec | null {
-    if (this.#codecWithDictionary !== null) return this.#codecWithDictionary;
-    const dictionary = this.learner.dictionary();
-    const { codec } = this.settings;
-    if (dictionary === null || codec === null) return null;
-    this.#codecWithDictionary = codecWith(codec, dictionary.slice());
-    return this.#codecWithDictionary;
   }
 }
 

@@ -1,11 +1,20 @@
-/** The file of the thread that learns a dictionary: it runs once, and ends. */
-import { workerData } from "node:worker_threads";
+/**
+ * The thread that learns a dictionary: it runs once, and ends. `scripts/build-worker.ts` makes one script of it, as
+ * text in `dictionary-worker.generated.ts`, so that it goes with its module wherever a bundler puts that.
+ */
+import { builtin } from "../base/index.ts";
 import { Control } from "./control.ts";
+import { DictionaryState, publish, STATE, samplesOf } from "./dictionary.ts";
 import { type DictionaryJob, learn } from "./learn.ts";
-import { publish, publishNone, samplesOf } from "./learner.ts";
 
-const job = workerData as DictionaryJob;
-const control = new Control(job.buffer, job.shape);
-const dictionary = learn(samplesOf(control), job.codec, job.shape.dictionaryBytesMax);
-if (dictionary === null) publishNone(control);
-else publish(control, dictionary);
+const threads = builtin("node:worker_threads") as typeof import("node:worker_threads");
+const { buffer, shape } = threads.workerData as DictionaryJob;
+const control = new Control(buffer, shape);
+const steps = learn(samplesOf(control), shape.dictionaryBytesMax);
+// When nobody waits for it any more, it ends.
+const isWanted = (): boolean => Atomics.load(control.words, STATE) === DictionaryState.training;
+for (let step = steps.next(); isWanted(); step = steps.next()) {
+  if (!step.done) continue;
+  publish(control, step.value);
+  break;
+}

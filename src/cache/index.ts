@@ -11,6 +11,7 @@ export type {
   CacheStats,
   CacheThreadOptions,
   CompressedCacheOptions,
+  DictionaryStats,
   GetOptions,
   GetOrSetOptions,
   LoadContext,

@@ -1,47 +1,51 @@
-import { type Codec, createLz4, createZstd, trainDictionary } from "../codecs/index.ts";
+import { type Codec, createLz4, createZstd, trainingSteps } from "../codecs/index.ts";
 import type { ControlShape } from "./control.ts";
 
 /** What the thread that learns a dictionary is given. */
 export interface DictionaryJob {
-  readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  readonly buffer: SharedArrayBuffer;
   readonly shape: ControlShape;
-  /** `"lz4"` or `"zstd"`. */
-  readonly codec: string;
+  /** The lz4 module, since the thread's code is without it: scripts/build-worker.ts. */
+  readonly lz4: string;
 }
+
+/** Learning in steps, as `trainingSteps`; its result is null if no dictionary is worth it. */
+export type Learning = Generator<undefined, Uint8Array | null, undefined>;
 
 /** A dictionary must make what it did not learn from smaller by this share, or it is not used. */
 const GAIN_MIN = 0.05;
 /** Every so many-th sample judges, and is not learned from. */
 const JUDGE_EVERY = 5;
 
-/** The codec of a cache with this dictionary, or without one. */
-export function codecWith(name: string, dictionary: Uint8Array | undefined): Codec {
-  const options = dictionary === undefined ? {} : { dictionary };
-  return name === "zstd" ? createZstd(options) : createLz4(options);
+/** The codec of a cache with this dictionary. */
+export function codecWith(name: string, dictionary: Uint8Array): Codec {
+  return name === "zstd" ? createZstd({ dictionary }) : createLz4({ dictionary });
 }
 
-function total(codec: Codec, records: readonly Uint8Array[]): number {
+function* total(codec: Codec, records: readonly Uint8Array[]): Generator<undefined, number, undefined> {
   let target = new Uint8Array(1024);
   let sum = 0;
   for (const record of records) {
     const room = codec.maxCompressedLength(record.length);
     if (target.length < room) target = new Uint8Array(room);
     sum += codec.compress(record, target);
+    yield;
   }
   return sum;
 }
 
 /**
- * A dictionary learned from the samples of a cache.
+ * A dictionary learned from the samples of a cache. lz4 judges, whatever codec is to use it, so that no thread may be
+ * killed within zlib.
  *
  * @returns null if it would not make values like them smaller by 5 % at least.
  */
-export function learn(samples: readonly Uint8Array[], codec: string, bytesMax: number): Uint8Array | null {
+export function* learn(samples: readonly Uint8Array[], bytesMax: number): Learning {
   const judges = samples.filter((_, i) => i % JUDGE_EVERY === 0);
   const lessons = samples.filter((_, i) => i % JUDGE_EVERY !== 0);
   if (lessons.length === 0) return null;
-  const dictionary = trainDictionary(lessons, bytesMax);
-  const before = total(codecWith(codec, undefined), judges);
-  const after = total(codecWith(codec, dictionary), judges);
+  const dictionary = yield* trainingSteps(lessons, bytesMax);
+  const before = yield* total(createLz4(), judges);
+  const after = yield* total(createLz4({ dictionary }), judges);
   return after <= before * (1 - GAIN_MIN) ? dictionary : null;
 }

@@ -1,67 +1,72 @@
-import { builtin } from "../base/index.ts";
+import { builtin, isSharedBuffer } from "../base/index.ts";
+import { LZ4_MODULE } from "../codecs/index.ts";
 import type { Control } from "./control.ts";
-import type { DictionaryJob } from "./learn.ts";
+import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary.ts";
+import { DICTIONARY_WORKER } from "./dictionary-worker.generated.ts";
+import { type DictionaryJob, type Learning, learn } from "./learn.ts";
 
-/** Word of the control memory that holds the state. */
-const STATE = 1;
-const LENGTH = 2;
+/** Words of the control memory. */
 const SAMPLES_TAKEN = 3;
 const BYTES_TAKEN = 4;
-
-/** The states of a dictionary, in their order. Whoever makes a step does it by compare-exchange. */
-export const DictionaryState = {
-  /** Sets offer their values as samples. */
-  collecting: 0,
-  /** Enough samples: one thread has them learned from. */
-  training: 1,
-  /** There is a dictionary. */
-  ready: 2,
-  /** There is none, and will be none. */
-  none: 3,
-} as const;
+/** When whoever learns gave its last sign of life, in milliseconds. */
+const ALIVE = 29;
 
 /** Longer values compress well by themselves. */
 const SAMPLE_BYTES_MAX = 8192;
 const SAMPLE_BYTES_MIN = 64;
 
+/** What a `set` may take for learning, where no worker thread does it. */
+const SLICE_MS = 1;
+/** Learning takes some 0.2 s in a worker thread. After so long without a sign, its thread is gone. */
+const PATIENCE_MS = 10_000;
+/** How often it is looked whether it is. */
+const WATCH_EVERY = 64;
+
 /**
  * Collects the first values that are set, by all threads, in shared memory; has a worker thread learn from
  * them what they have in common, so that no event loop waits for it; and says when the result is there.
  *
- * A thread killed while it copies a sample leaves a place of length 0, which the worker passes over. If the
- * worker is killed, there is no dictionary.
+ * Where no worker can be had, or it fails, the thread learns itself: within its calls of `offer`, 1 ms at most at
+ * a time, and never for longer than it was left alone before. So a thread that does nothing but sets takes twice as
+ * long for them meanwhile, and any other notices nothing.
+ *
+ * Threads may be killed at any time. One that is killed while it copies a sample leaves a place of length 0, which
+ * is passed over. If the one is killed that learns, others notice that it gives no sign of life, and one of them
+ * learns in its stead.
  */
 export class Learner {
   readonly #control: Control;
-  readonly #codec: string;
-  /** The last state seen; `ready` and `none` are final. */
+  /** The last state seen; from `ready` on they are final. */
   #state = 0;
-  #worker: { terminate(): unknown } | null = null;
+  #worker: object | null = null;
+  /** What this thread learns itself. */
+  #steps: Learning | null = null;
+  /** When the last slice ended, and how long it was. */
+  #sliceEnd = 0;
+  #sliceMs = 0;
+  #watched = 0;
 
-  constructor(control: Control, codec: string) {
+  constructor(control: Control) {
     this.#control = control;
-    this.#codec = codec;
   }
 
   /** For caches with a dictionary from the start, or none at all. Nobody else has the memory yet. */
   settle(dictionary: Uint8Array | null): boolean {
     const { words, dictionary: room } = this.#control;
-    const state = DictionaryState.collecting;
+    const { collecting, training, off } = DictionaryState;
     if (dictionary === null) {
-      Atomics.compareExchange(words, STATE, state, DictionaryState.none);
+      Atomics.compareExchange(words, STATE, collecting, off);
       return true;
     }
     if (dictionary.length > room.length) return false;
-    if (Atomics.compareExchange(words, STATE, state, DictionaryState.training) !== state) return false;
+    if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return false;
     publish(this.#control, dictionary);
     return true;
   }
 
   /** The shared bytes of the dictionary; null if there is none (yet). */
   dictionary(): Uint8Array | null {
-    const { words, dictionary } = this.#control;
-    if (Atomics.load(words, STATE) !== DictionaryState.ready) return null;
-    return dictionary.subarray(0, words[LENGTH]);
+    return dictionaryOf(this.#control);
   }
 
   /** Whether the state is final in this thread's eyes: then neither `offer` nor `became` need be called. */
@@ -73,17 +78,23 @@ export class Learner {
   becameReady(): boolean {
     if (this.settled) return false;
     this.#state = Atomics.load(this.#control.words, STATE);
+    if (this.settled) this.#steps = null;
     return this.#state === DictionaryState.ready;
   }
 
-  /** It could not be taken into use yet: it {@link becameReady} anew. */
-  postpone(): void {
-    this.#state = DictionaryState.training;
+  /** It could not be taken into use yet, for this reason: it {@link becameReady} anew. */
+  postpone(reason: unknown): void {
+    note(this.#control, reason);
+    this.#state = DictionaryState.publishing;
   }
 
-  /** Takes a value that is being set as a sample, if one is wanted. */
+  /** Takes a value that is being set as a sample, if one is wanted; or helps with learning, if this thread is to. */
   offer(bytes: Uint8Array, length: number): void {
-    if (this.#state !== DictionaryState.collecting) return;
+    if (this.#state !== DictionaryState.collecting) {
+      if (this.#steps !== null) this.#slice(this.#steps);
+      else if (++this.#watched % WATCH_EVERY === 0) this.#watch();
+      return;
+    }
     if (length < SAMPLE_BYTES_MIN || length > SAMPLE_BYTES_MAX) return;
     const { words, samples, places, shape } = this.#control;
     const at = Atomics.add(words, BYTES_TAKEN, length);
@@ -97,67 +108,91 @@ export class Learner {
     Atomics.store(words, places + 2 * index + 1, length);
   }
 
-  /** Ends what this thread began. */
+  /** Leaves what this thread began to the next one that sets a value; a worker that it started ends by itself. */
   close(): void {
-    this.#worker?.terminate();
+    const { collecting, training } = DictionaryState;
+    if (this.#worker !== null || this.#steps !== null) {
+      Atomics.compareExchange(this.#control.words, STATE, training, collecting);
+    }
     this.#worker = null;
+    this.#steps = null;
   }
 
   #train(): void {
-    const { words } = this.#control;
-    const { collecting, training, none } = DictionaryState;
+    const { words, buffer, shape } = this.#control;
+    const { collecting, training } = DictionaryState;
     this.#state = training;
     if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return;
-    const end = (): void => {
-      this.#worker = null;
-      Atomics.compareExchange(words, STATE, training, none);
-    };
+    Atomics.store(words, ALIVE, now());
     const threads = builtin<typeof import("node:worker_threads")>("node:worker_threads");
-    if (threads === undefined) {
-      end();
+    if (threads === undefined || !isSharedBuffer(buffer)) {
+      this.#learn();
       return;
     }
-    const job: DictionaryJob = {
-      buffer: this.#control.buffer,
-      shape: this.#control.shape,
-      codec: this.#codec,
-    };
-    // Named as it is in the package, so that tools that collect a program's files find it. Sources run as they are.
-    const compiled = new URL("./dictionary-worker.js", import.meta.url);
-    const file = import.meta.url.endsWith(".ts") ? new URL(compiled.href.replace(/js$/, "ts")) : compiled;
+    const job: DictionaryJob = { buffer, shape, lz4: LZ4_MODULE };
     try {
-      const worker = new threads.Worker(file, { workerData: job, stderr: true });
+      // Without the program's flags: what it preloads has nothing to do there.
+      const options = { eval: true, workerData: job, execArgv: [], stdout: true, stderr: true };
+      const worker = new threads.Worker(DICTIONARY_WORKER, options);
       worker.unref();
-      worker.on("error", end);
-      worker.on("exit", end);
+      worker.on("error", (error) => this.#lost(worker, error));
+      worker.on("exit", (code) => this.#lost(worker, `the worker thread ended, with exit code ${code}`));
       this.#worker = worker;
-    } catch {
-      // No permission for workers, or no memory for one: the cache works without.
-      end();
+    } catch (error) {
+      // No permission for workers, or no memory for one.
+      note(this.#control, error);
+      this.#learn();
     }
   }
-}
 
-/** The state is `training`. Makes the dictionary known to all threads. */
-export function publish(control: Control, dictionary: Uint8Array): void {
-  control.dictionary.set(dictionary);
-  control.words[LENGTH] = dictionary.length;
-  Atomics.store(control.words, STATE, DictionaryState.ready);
-}
-
-/** The state is `training`, and nothing is worth it. */
-export function publishNone(control: Control): void {
-  Atomics.store(control.words, STATE, DictionaryState.none);
-}
-
-/** Copies of the samples that were taken. */
-export function samplesOf(control: Control): Uint8Array[] {
-  const { words, samples, places, shape } = control;
-  const copies: Uint8Array[] = [];
-  for (let i = 0; i < shape.sampleCountMax; i++) {
-    const length = Atomics.load(words, places + 2 * i + 1);
-    const at = words[places + 2 * i];
-    if (length > 0) copies.push(samples.slice(at, at + length));
+  /** The worker has ended. If it has not done what it was there for, this thread does. */
+  #lost(worker: object, reason: unknown): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    if (Atomics.load(this.#control.words, STATE) !== DictionaryState.training) return;
+    note(this.#control, reason);
+    this.#learn();
   }
-  return copies;
+
+  #learn(): void {
+    const control = this.#control;
+    this.#steps = learn(samplesOf(control), control.shape.dictionaryBytesMax);
+  }
+
+  #slice(steps: Learning): void {
+    const control = this.#control;
+    const start = performance.now();
+    if (start - this.#sliceEnd < this.#sliceMs) return;
+    try {
+      let step = steps.next();
+      while (!step.done && performance.now() - start < SLICE_MS) step = steps.next();
+      if (step.done) {
+        this.#steps = null;
+        publish(control, step.value);
+      }
+    } catch (error) {
+      this.#steps = null;
+      fail(control, error);
+    }
+    this.#sliceEnd = performance.now();
+    this.#sliceMs = this.#sliceEnd - start;
+    Atomics.store(control.words, ALIVE, now());
+  }
+
+  /** Takes over from a thread that is gone. */
+  #watch(): void {
+    const { words } = this.#control;
+    if (Atomics.load(words, STATE) !== DictionaryState.training) return;
+    const [alive, time] = [Atomics.load(words, ALIVE), now()];
+    if (((time - alive) | 0) < PATIENCE_MS) return;
+    if (Atomics.compareExchange(words, ALIVE, alive, time) !== alive) return;
+    note(this.#control, `the thread that learned it gave no sign of life for ${PATIENCE_MS} ms`);
+    this.#worker = null;
+    this.#learn();
+  }
+}
+
+/** Milliseconds, the same in all threads, modulo 2^32. */
+function now(): number {
+  return Math.floor((performance.timeOrigin + performance.now()) % 2 ** 32) | 0;
 }

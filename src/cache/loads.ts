@@ -2,6 +2,7 @@ import { show, ZbudError } from "../base/index.ts";
 import type { CacheCore } from "./core.ts";
 import { type Flight, Flights } from "./flights.ts";
 import { metrics, publish, tracing } from "./metrics.ts";
+import { checkLoadOptions } from "./option-names.ts";
 import { milliseconds, staleMs } from "./options.ts";
 import type { CacheKey, CacheMetric, GetOrSetOptions, LoadContext, SetOptions } from "./types.ts";
 
@@ -145,9 +146,7 @@ function checkArguments(loader: unknown, options: GetOrSetOptions): void {
   if (typeof loader !== "function") {
     throw new ZbudError("EINVAL", `loader must be a function, not ${show(loader)}`);
   }
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError("EINVAL", `options of getOrSet are an object, not ${show(options)}`);
-  }
+  checkLoadOptions(options);
   if (options.ttl !== undefined) milliseconds("ttl", options.ttl);
   if (options.staleWhileRevalidate !== undefined) staleMs(options.staleWhileRevalidate);
 }

@@ -1,12 +1,17 @@
-import { canShare, integerOption, isSharedBuffer, show, sizeOption, ZbudError } from "../base/index.ts";
-import { type Codec, getCodec } from "../codecs/index.ts";
+import {
+  canShare,
+  integerOption,
+  isSharedBuffer,
+  notShared,
+  show,
+  sizeOption,
+  ZbudError,
+} from "../base/index.ts";
+import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
 import type { EngineOptions } from "../engine/index.ts";
-import type {
-  CacheThreadOptions,
-  CompressedCacheOptions,
-  SetOptions,
-  SharedCompressedCache,
-} from "./types.ts";
+import { isControlShape } from "./control.ts";
+import { checkCacheNames } from "./option-names.ts";
+import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
 
 /** The least that a cache works with. */
 const BYTES_MIN = 2 ** 20;
@@ -20,6 +25,7 @@ const DRIVER = "slots";
 const PAGE_SIZE = 2048;
 /** A pool of that driver has no more pages, and no larger ones. */
 const PAGES_MAX = 2 ** 20;
+const PAGE_SIZE_MIN = 64;
 const PAGE_SIZE_MAX = 2 ** 20;
 /** The longest value. */
 export const VALUE_BYTES_MAX: number = 2 ** 20;
@@ -46,6 +52,8 @@ export interface SharedParts extends SharedCompressedCache {
   readonly engine: unknown;
   readonly control: SharedArrayBuffer;
   readonly shape: unknown;
+  /** Of the codec that new values get. */
+  readonly codecId: number;
   readonly settings: CacheSettings;
 }
 
@@ -55,11 +63,15 @@ export interface SharedParts extends SharedCompressedCache {
  * @throws {ZbudError} `EINVAL` naming the option and its value; `ENOENT` for an unknown codec.
  */
 export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettings {
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError("EINVAL", `a cache needs options with maxBytes, not ${show(options)}`);
-  }
+  checkCacheNames(options);
   const { codec = "lz4" } = options;
   if (typeof codec === "string") getCodec(codec);
+  else if (typeof codec !== "function") {
+    throw new ZbudError(
+      "EINVAL",
+      `codec must be a name such as "lz4", or a function that makes a codec, not ${show(codec)}`,
+    );
+  }
   return {
     maxBytes: sizeOption("maxBytes", options.maxBytes, BYTES_MIN, BYTES_MAX),
     ttl: milliseconds("ttl", options.ttl ?? 0),
@@ -86,6 +98,9 @@ export function engineOptions<V>(
     shared = canShare(),
   } = options;
   flag("shared", shared);
+  if (typeof driver !== "string") {
+    throw new ZbudError("EINVAL", `driver must be a name such as "slots", not ${show(driver)}`);
+  }
   const chosen: Partial<EngineOptions> = {
     averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
     valueBytesMax: VALUE_BYTES_MAX,
@@ -95,9 +110,21 @@ export function engineOptions<V>(
     shards,
     shared,
   };
-  if (max !== undefined) chosen.entriesMax = integerOption("max", max, 1, 2 ** 31 - 1);
-  if (pageSize !== undefined) chosen.poolPageSize = pageSize;
+  if (max !== undefined) chosen.entriesMax = entriesMax(max);
+  if (pageSize !== undefined) {
+    chosen.poolPageSize = integerOption("pageSize", pageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+  }
   return chosen;
+}
+
+function entriesMax(max: unknown): number {
+  if (max === 0 || max === Number.POSITIVE_INFINITY) {
+    throw new ZbudError(
+      "EINVAL",
+      `max must be an integer from 1, not ${max}; leave it out for as many entries as maxBytes has room for`,
+    );
+  }
+  return integerOption("max", max, 1, 2 ** 31 - 1);
 }
 
 /** The preset, or as much larger as a shard of so many bytes must have it. */
@@ -114,11 +141,30 @@ function pageSizeFor(bytes: number): number {
  */
 export function codecOf<V>(settings: CacheSettings, options: Pick<CacheThreadOptions<V>, "codec">): Codec {
   const { codec } = options;
-  if (settings.codec !== null) return getCodec(settings.codec);
-  if (typeof codec === "function") return codec();
+  if (settings.codec !== null) {
+    if (codec === undefined || codec === settings.codec) return getCodec(settings.codec);
+    throw new ZbudError(
+      "EINVAL",
+      `this cache has codec ${show(settings.codec)} in all threads, not ${show(codec)}: leave codec out of attach()`,
+    );
+  }
+  if (typeof codec === "function") {
+    const made = codec();
+    checkCodec(made);
+    return made;
+  }
   throw new ZbudError(
     "EINVAL",
     "this cache was made with a codec of its own: give attach() the same function",
+  );
+}
+
+/** @throws {ZbudError} `EINVAL` for a codec of a thread that is another one than the cache's. */
+export function checkSameCodec(codec: Codec, codecId: number): void {
+  if (codec.id === codecId) return;
+  throw new ZbudError(
+    "EINVAL",
+    `the function given as codec made ${show(codec.name)} with id ${codec.id}, and the cache has the codec of id ${codecId}: give attach() the same function`,
   );
 }
 
@@ -133,7 +179,8 @@ export function givenDictionary(dictionary: unknown, settings: CacheSettings): U
     throw new ZbudError("EINVAL", `dictionary must be "auto", "none" or bytes, not ${show(dictionary)}`);
   }
   if (settings.codec !== "lz4" && settings.codec !== "zstd") {
-    throw new ZbudError("EINVAL", `codec ${show(settings.codec)} takes no dictionary; use "lz4" or "zstd"`);
+    const codec = settings.codec === null ? "a codec of your own" : `codec ${show(settings.codec)}`;
+    throw new ZbudError("EINVAL", `${codec} takes no dictionary from the cache; use "lz4" or "zstd"`);
   }
   if (dictionary.length > settings.maxBytes / 8) {
     throw new ZbudError(
@@ -148,7 +195,20 @@ export function givenDictionary(dictionary: unknown, settings: CacheSettings): U
 export function sharedParts(shared: SharedCompressedCache): SharedParts {
   const parts = shared as Partial<SharedParts> | null | undefined;
   if (parts?.kind !== "zbud-cache" || !isSharedBuffer(parts.control)) {
-    throw new ZbudError("EINVAL", `attach() takes what share() of a cache gave, not ${show(shared)}`);
+    throw notShared("a cache", shared, parts?.control);
+  }
+  const { engine, control, shape, settings, codecId } = parts;
+  const isWhole =
+    typeof engine === "object" &&
+    typeof settings === "object" &&
+    typeof settings?.maxBytes === "number" &&
+    typeof codecId === "number" &&
+    isControlShape(shape, control.byteLength);
+  if (!isWhole) {
+    throw new ZbudError(
+      "EINVAL",
+      "attach takes what share() of a cache gave, as it is: parts of this are missing",
+    );
   }
   return parts as SharedParts;
 }
@@ -166,13 +226,6 @@ export function staleMs(value: unknown): number {
     "EINVAL",
     `staleWhileRevalidate must be a number of milliseconds from 0 to ${STALE_MS_MAX}, not ${show(value)}`,
   );
-}
-
-/** Makes sure that options of a `set` are an object at all: `set(key, value, 1000)` means nothing. */
-export function checkSetOptions(options: SetOptions | undefined): void {
-  if (options !== undefined && (typeof options !== "object" || options === null)) {
-    throw new ZbudError("EINVAL", `options of set are an object such as { ttl: 1000 }, not ${show(options)}`);
-  }
 }
 
 function flag(name: string, value: unknown): boolean {

@@ -88,7 +88,7 @@ async function writeAll<V>(
 }
 
 function header<V>(core: CacheCore<V>): Uint8Array {
-  const dictionary = core.learner.dictionary()?.slice() ?? new Uint8Array(0);
+  const dictionary = core.dictionary.learner.dictionary()?.slice() ?? new Uint8Array(0);
   const bytes = new Uint8Array(HEADER_BYTES + dictionary.length);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, MAGIC, true);
@@ -171,8 +171,8 @@ export class EntryLoader<V> {
     this.#core = core;
     this.#codec = codec;
     this.#dictionary = dictionary;
-    if (dictionary.length > 0 && codec === core.codecId) core.adoptDictionary(dictionary);
-    const own = core.learner.dictionary();
+    if (dictionary.length > 0 && codec === core.codecId) core.dictionary.adopt(core.engine, dictionary);
+    const own = core.dictionary.learner.dictionary();
     this.#sameDictionary = own !== null && codec === core.codecId && equal(own, dictionary);
   }
 

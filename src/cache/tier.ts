@@ -196,7 +196,7 @@ export class Tier<V> {
 
   #dictionaryRecord(): BackingRecord {
     this.#dictionary = this.#nameOfOwnDictionary();
-    const bytes = this.#core.learner.dictionary()?.slice() ?? new Uint8Array(0);
+    const bytes = this.#core.dictionary.learner.dictionary()?.slice() ?? new Uint8Array(0);
     return {
       key: dictionaryName(this.#dictionary),
       bytes,
@@ -209,7 +209,7 @@ export class Tier<V> {
 
   #nameOfOwnDictionary(): number {
     if (this.#dictionary !== 0) return this.#dictionary;
-    return dictionaryHash(this.#core.learner.dictionary()?.slice() ?? new Uint8Array(0));
+    return dictionaryHash(this.#core.dictionary.learner.dictionary()?.slice() ?? new Uint8Array(0));
   }
 
   async #codecOf(
@@ -220,7 +220,7 @@ export class Tier<V> {
     const core = this.#core;
     if (entry.codec !== DICTIONARY_SLOT) return core.codecOfSlot(entry.codec);
     const dictionary = record.codec >>> 8;
-    if (core.learner.dictionary() !== null && dictionary === this.#nameOfOwnDictionary()) {
+    if (core.dictionary.learner.dictionary() !== null && dictionary === this.#nameOfOwnDictionary()) {
       this.#dictionary ||= dictionary;
       return core.codecOfSlot(DICTIONARY_SLOT);
     }

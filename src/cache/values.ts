@@ -1,4 +1,5 @@
 import { builtin, checkBytes, ownBytes, show, ZbudError } from "../base/index.ts";
+import { checkKept, isPlain } from "./json.ts";
 import type { Serializer, SerializerOption } from "./types.ts";
 
 /** What the bytes of an entry are; kept with it. */
@@ -57,17 +58,8 @@ export class ValueCodec<V> {
       return this.#take(value, NodeBuffer?.isBuffer(value) ? ValueKind.buffer : ValueKind.bytes);
     }
     if (typeof value === "string") return this.#write(value, ValueKind.text);
-    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-      throw new ZbudError(
-        "EINVAL",
-        `JSON cannot keep ${show(value)}: give its bytes as a Uint8Array, or use serializer: "v8"`,
-      );
-    }
-    const json = JSON.stringify(value);
-    if (json === undefined) {
-      throw new ZbudError("EINVAL", `there is no JSON for ${show(value)}: give the cache a serializer`);
-    }
-    return this.#write(json, ValueKind.json);
+    if (typeof value !== "object" || value === null || !isPlain(value, 0)) checkKept(value);
+    return this.#write(JSON.stringify(value), ValueKind.json);
   }
 
   /**
@@ -91,7 +83,7 @@ export class ValueCodec<V> {
         if (this.#own !== null) return this.#own.deserialize(bytes);
         throw new ZbudError(
           "EINVAL",
-          "this value was written with a serializer that this thread did not give: give it to attach() or load()",
+          "this value was written with a serializer that this cache was not given in this thread: give it to attach(), or to the cache that loads a file",
         );
     }
   }
@@ -158,5 +150,16 @@ function serializerOf<V>(option: SerializerOption<V> | undefined): Serializer<V>
 function v8Serializer<V>(): Serializer<V> {
   const v8 = builtin<typeof import("node:v8")>("node:v8");
   if (v8 === undefined) throw new ZbudError("ENOTSUP", 'serializer "v8" needs Node.js');
-  return { serialize: (value) => v8.serialize(value), deserialize: (bytes) => v8.deserialize(bytes) as V };
+  return {
+    serialize: (value) => {
+      try {
+        return v8.serialize(value);
+      } catch (cause) {
+        throw new ZbudError("EINVAL", `serializer "v8" cannot keep the value: ${(cause as Error)?.message}`, {
+          cause,
+        });
+      }
+    },
+    deserialize: (bytes) => v8.deserialize(bytes) as V,
+  };
 }

@@ -1,4 +1,4 @@
-import { integerOption } from "../base/index.ts";
+import { checkNames, integerOption } from "../base/index.ts";
 import { checkCompress, checkDecompress, checkLength, SOURCE_BYTES_MAX } from "./arguments.ts";
 import type { Codec } from "./types.ts";
 import { decompressIntoTarget, nodeZlib, runIntoTarget } from "./zlib.ts";
@@ -16,6 +16,7 @@ export interface DeflateOptions {
  * @throws {ZbudError} `EINVAL` for a level out of range. In browsers its methods throw `ENOTSUP`.
  */
 export function createDeflate(options: DeflateOptions = {}): Codec {
+  checkNames("createDeflate", options, ["level"]);
   return new Deflate(integerOption("level", options.level ?? 6, 1, 9));
 }
 

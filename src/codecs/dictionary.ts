@@ -1,5 +1,6 @@
 import { integerOption, show, ZbudError } from "../base/index.ts";
 import { createLz4 } from "./lz4/lz4.ts";
+import type { Codec } from "./types.ts";
 
 /** What is counted: how many samples contain each run of so many bytes. */
 const RUN_BYTES = 8;
@@ -32,6 +33,22 @@ const BYTES_MAX = 2 ** 20;
  * @remarks Takes about 0.4 s for each megabyte of samples, and 12 times their length in memory meanwhile.
  */
 export function trainDictionary(samples: readonly Uint8Array[], bytes: number): Uint8Array {
+  const steps = trainingSteps(samples, bytes);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/**
+ * What {@link trainDictionary} does, in steps of some 10 to 500 µs, for a thread that has other things to do
+ * between them: its last step returns the dictionary. The samples must stay as they are until then.
+ *
+ * @throws {ZbudError} as `trainDictionary`, at the first step.
+ */
+export function* trainingSteps(
+  samples: readonly Uint8Array[],
+  bytes: number,
+): Generator<undefined, Uint8Array, undefined> {
   integerOption("bytes", bytes, BYTES_MIN, BYTES_MAX);
   const useful = checkSamples(samples);
   const judges: Uint8Array[] = [];
@@ -40,19 +57,22 @@ export function trainDictionary(samples: readonly Uint8Array[], bytes: number): 
     (i % JUDGE_EVERY === JUDGE_EVERY - 1 ? judges : learned).push(sample);
   });
   const all = new Corpus(useful);
-  if (judges.length === 0) return all.select(bytes, SEGMENT_BYTES[2]);
+  yield* all.read();
+  if (judges.length === 0) return yield* all.select(bytes, SEGMENT_BYTES[2]);
   const trial = new Corpus(learned);
+  yield* trial.read();
   const some = judges.slice(0, JUDGES_MAX);
   let best = 0;
   let smallest = Number.POSITIVE_INFINITY;
   for (const segmentBytes of SEGMENT_BYTES) {
-    const size = totalCompressed(some, trial.select(bytes, segmentBytes));
+    const codec = createLz4({ dictionary: yield* trial.select(bytes, segmentBytes) });
+    const size = yield* totalCompressed(codec, some);
     if (size < smallest) {
       smallest = size;
       best = segmentBytes;
     }
   }
-  return all.select(bytes, best);
+  return yield* all.select(bytes, best);
 }
 
 function checkSamples(samples: readonly Uint8Array[]): Uint8Array[] {
@@ -74,8 +94,11 @@ function checkSamples(samples: readonly Uint8Array[]): Uint8Array[] {
   return useful;
 }
 
-function totalCompressed(records: readonly Uint8Array[], dictionary: Uint8Array): number {
-  const codec = createLz4({ dictionary });
+/** What a codec makes of these records together, in steps of one each. */
+function* totalCompressed(
+  codec: Codec,
+  records: readonly Uint8Array[],
+): Generator<undefined, number, undefined> {
   let target = new Uint8Array(4096);
   let total = 0;
   for (const record of records) {
@@ -83,6 +106,7 @@ function totalCompressed(records: readonly Uint8Array[], dictionary: Uint8Array)
     const room = codec.maxCompressedLength(source.length);
     if (target.length < room) target = new Uint8Array(room);
     total += codec.compress(source, target);
+    yield;
   }
   return total;
 }
@@ -95,29 +119,43 @@ class Corpus {
   /** For each hash: how many samples other than the first have the run. Entry 0 stays 0. */
   readonly #shared: Uint32Array;
 
+  readonly #samples: readonly Uint8Array[];
+  readonly #bits: number;
+
+  /** {@link read} comes next. */
   constructor(samples: readonly Uint8Array[]) {
     const length = samples.reduce((sum, sample) => sum + sample.length, 0);
-    const bits = Math.min(Math.max(Math.ceil(Math.log2(length)), 10), 20);
+    this.#samples = samples;
+    this.#bits = Math.min(Math.max(Math.ceil(Math.log2(length)), 10), 20);
     this.#bytes = new Uint8Array(length);
     this.#runs = new Uint32Array(length);
-    this.#shared = new Uint32Array(2 ** bits);
-    const lastSample = new Uint32Array(2 ** bits);
-    let start = 0;
-    samples.forEach((sample, index) => {
-      this.#bytes.set(sample, start);
-      for (let at = start; at + RUN_BYTES <= start + sample.length; at++) {
-        const hash = this.#hash(at, bits);
-        this.#runs[at] = hash;
-        if (lastSample[hash] === index + 1) continue;
-        if (lastSample[hash] !== 0) this.#shared[hash]++;
-        lastSample[hash] = index + 1;
-      }
-      start += sample.length;
-    });
+    this.#shared = new Uint32Array(2 ** this.#bits);
   }
 
-  /** A dictionary of up to `bytes` bytes, made of segments of up to `segmentBytes`. */
-  select(bytes: number, segmentBytes: number): Uint8Array {
+  /** Looks at each sample, one a step. */
+  *read(): Generator<undefined, void, undefined> {
+    const lastSample = new Uint32Array(2 ** this.#bits);
+    let start = 0;
+    for (const [index, sample] of this.#samples.entries()) {
+      this.#readOne(sample, start, index + 1, lastSample);
+      start += sample.length;
+      yield;
+    }
+  }
+
+  #readOne(sample: Uint8Array, start: number, number: number, lastSample: Uint32Array): void {
+    this.#bytes.set(sample, start);
+    for (let at = start; at + RUN_BYTES <= start + sample.length; at++) {
+      const hash = this.#hash(at, this.#bits);
+      this.#runs[at] = hash;
+      if (lastSample[hash] === number) continue;
+      if (lastSample[hash] !== 0) this.#shared[hash]++;
+      lastSample[hash] = number;
+    }
+  }
+
+  /** A dictionary of up to `bytes` bytes, made of segments of up to `segmentBytes`, one a step. */
+  *select(bytes: number, segmentBytes: number): Generator<undefined, Uint8Array, undefined> {
     const shared = this.#shared.slice();
     const active = new Uint16Array(shared.length);
     const dictionary = new Uint8Array(bytes);
@@ -129,6 +167,7 @@ class Corpus {
       const end = Math.min(start + regionBytes, length);
       const segment = this.#best(start, end, Math.min(segmentBytes, room), shared, active);
       start = end === length ? 0 : end;
+      yield;
       if (segment === null) {
         barren++;
         continue;

@@ -53,7 +53,7 @@ export function codecById(id: number): Codec {
  * @throws {ZbudError} `EEXIST` for a taken name or id; `EINVAL` when a member is missing or malformed.
  */
 export function registerCodec(codec: Codec): void {
-  check(codec);
+  checkCodec(codec);
   const taken = byName.get(codec.name) ?? byId.get(codec.id);
   if (taken) {
     throw new ZbudError(
@@ -70,9 +70,13 @@ export function registerCodec(codec: Codec): void {
   add(codec);
 }
 
-function check(codec: Codec): void {
+/** @throws {ZbudError} `EINVAL` when a member is missing or malformed. */
+export function checkCodec(codec: Codec): void {
   if (typeof codec !== "object" || codec === null) {
-    throw new ZbudError("EINVAL", `a codec must be an object, not ${show(codec)}`);
+    throw new ZbudError(
+      "EINVAL",
+      `a codec is an object with name, id, maxCompressedLength, compress and decompress, not ${show(codec)}`,
+    );
   }
   if (typeof codec.name !== "string" || codec.name === "") {
     throw new ZbudError("EINVAL", `a codec's name must be a non-empty string, not ${show(codec.name)}`);

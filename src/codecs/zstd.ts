@@ -1,4 +1,4 @@
-import { builtin, integerOption, show, ZbudError } from "../base/index.ts";
+import { builtin, checkNames, integerOption, show, ZbudError } from "../base/index.ts";
 import { checkCompress, checkDecompress, checkLength, SOURCE_BYTES_MAX } from "./arguments.ts";
 import type { Codec } from "./types.ts";
 import { decompressIntoTarget, nodeZlib, runIntoTarget, unshared } from "./zlib.ts";
@@ -52,6 +52,7 @@ interface Engine {
  *   Where there is no backend at all, as in browsers, its methods throw `ENOTSUP`.
  */
 export function createZstd(options: ZstdOptions = {}): ZstdCodec {
+  checkNames("createZstd", options, ["level", "dictionary", "backend"]);
   const level = integerOption("level", options.level ?? 1, -100, 22);
   const { dictionary, backend } = options;
   if (dictionary !== undefined && !(dictionary instanceof Uint8Array && dictionary.length > 0)) {
@@ -192,17 +193,23 @@ function malformed(source: Uint8Array, cause: unknown): ZbudError {
   return new ZbudError("EBADMSG", `a malformed zstd block of ${source.length} bytes`, { cause });
 }
 
+function bindingFrom(place: string | undefined): Binding | undefined {
+  const module = builtin<typeof import("node:module")>("node:module");
+  if (module === undefined || place === undefined) return undefined;
+  try {
+    return module.createRequire(place)("zstd-napi/binding") as Binding;
+  } catch {
+    return undefined;
+  }
+}
+
 let loaded: Binding | null | undefined;
 
 /** The native package, or null where it is not installed. Looks for it once. */
 function loadBinding(): Binding | null {
   if (loaded === undefined) {
-    try {
-      const require = builtin<typeof import("node:module")>("node:module")?.createRequire(import.meta.url);
-      loaded = (require?.("zstd-napi/binding") as Binding | undefined) ?? null;
-    } catch {
-      loaded = null;
-    }
+    // In a bundle, the library's own address is that of its sources, or there is none: then the program's counts.
+    loaded = bindingFrom(import.meta.url) ?? bindingFrom(globalThis.process?.argv?.[1]) ?? null;
   }
   return loaded;
 }

@@ -1,4 +1,4 @@
-import { show, ZbudError } from "../base/index.ts";
+import { checkNames, show, ZbudError } from "../base/index.ts";
 import {
   checkMade,
   driverNamed,
@@ -43,5 +43,6 @@ export function attachPool(shared: SharedPool, options: { onEvict?: EvictHandler
   if (typeof shared?.type !== "string") {
     throw new ZbudError("EINVAL", `attachPool takes what share() of a pool gave, not ${show(shared)}`);
   }
+  checkNames("attachPool", options, ["onEvict"]);
   return driverNamed(shared.type).attach(shared, options);
 }

@@ -1,6 +1,7 @@
 import { integerOption, show, ZbudError } from "../base/index.ts";
 import {
   type Codec,
+  checkCodec,
   codecById,
   codecNames,
   getCodec,
@@ -20,6 +21,7 @@ export class CodecTable {
   constructor(codec: string | Codec, resolve: ((slot: number) => Codec | null) | null) {
     this.#resolve = resolve ?? (() => null);
     const first = typeof codec === "string" ? getCodec(codec) : codec;
+    checkCodec(first);
     this.currentSlot = this.add(first, first.id);
     this.current = this.of(this.currentSlot);
   }

@@ -82,6 +82,11 @@ export class Engine extends EngineUpkeep {
     return this.#shape.maxBytes;
   }
 
+  /** Whether other threads can have it. */
+  get isShared(): boolean {
+    return this.#shape.shared;
+  }
+
   /** The most that one entry may take, compressed, with prefix and head: a quarter of a shard's pages. */
   get entryBytesMax(): number {
     return this.#shape.entryBytesMax;

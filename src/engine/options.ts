@@ -55,9 +55,11 @@ export function shapeOf(options: EngineOptions): EngineShape {
   const poolPageSize = integerOption("poolPageSize", options.poolPageSize ?? 4096, 64, 2 ** 20);
   const averageBytes = integerOption("averageBytes", options.averageBytes ?? 1024, 16, 2 ** 20);
   const shards = options.shards ?? (shared ? shardsFor(maxBytes, poolPageSize) : 1);
-  integerOption("shards", shards, 1, SHARDS_MAX);
-  if ((shards & (shards - 1)) !== 0) {
-    throw new ZbudError("EINVAL", `shards must be a power of two, not ${shards}`);
+  if (!Number.isInteger(shards) || shards < 1 || shards > SHARDS_MAX || (shards & (shards - 1)) !== 0) {
+    throw new ZbudError(
+      "EINVAL",
+      `shards must be a power of two from 1 to ${SHARDS_MAX}, not ${show(shards)}`,
+    );
   }
   const driver = options.driver ?? "zbud";
   const drivers = [...new Set([driver, ...(options.drivers ?? [])])];
@@ -176,7 +178,7 @@ function footprintOf(type: string, pageSize: number, maxPages: number, maxObject
     if (!(cause instanceof ZbudError) || cause.code !== "EINVAL") throw cause;
     throw new ZbudError(
       "EINVAL",
-      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(type)}; lower maxBytes, or take more shards or other pages`,
+      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(type)}: ${cause.message.replace(/ \(EINVAL\)$/, "")}; take other pages, a lower maxBytes, or more shards`,
       { cause },
     );
   }

@@ -1,4 +1,4 @@
-import { integerOption, show, ZbudError } from "../base/index.ts";
+import { checkNames, integerOption, show, ZbudError } from "../base/index.ts";
 import { codecNames } from "../codecs/index.ts";
 import { driverTypes } from "../pool/index.ts";
 
@@ -48,6 +48,8 @@ export interface EstimateOptions {
   clock?: () => number;
 }
 
+const NAMES = ["codecs", "drivers", "units", "sampleBytes", "seed", "signal", "onProgress", "clock"];
+
 /** The same, checked and complete. */
 export interface Settings {
   codecs: readonly string[];
@@ -71,12 +73,7 @@ export interface Settings {
  *   `EINVAL` for anything else that is wrong, naming the option.
  */
 export function readOptions(options: EstimateOptions): Settings {
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError(
-      "EINVAL",
-      `options must be an object such as { codecs: ["lz4"] }, not ${show(options)}`,
-    );
-  }
+  checkNames("an estimate", options, NAMES);
   const units = distinct("units", options.units ?? [4 * KiB, 16 * KiB]);
   for (const unit of units) checkUnit(unit);
   const unitMax = Math.max(...units);

@@ -1,4 +1,4 @@
-import { integerOption, show, ZbudError } from "../base/index.ts";
+import { checkNames, integerOption, show, ZbudError } from "../base/index.ts";
 import type { EvictHandler } from "./pool.ts";
 import { LOCK_CALLER, LOCK_NONE, LOCK_OWN } from "./table-header.ts";
 
@@ -46,18 +46,7 @@ const COMMON = ["maxPages", "maxBytes", "pageSize", "shared", "lock", "onEvict"]
  * @throws {ZbudError} `EINVAL` naming a bad or unknown option.
  */
 export function checkCommonOptions(options: unknown, own: readonly string[]): CommonOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError(
-      "EINVAL",
-      `options must be an object such as { maxPages: 1000 }, not ${show(options)}`,
-    );
-  }
-  const known = [...COMMON, ...own];
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new ZbudError("EINVAL", `unknown option ${show(name)}; known: ${known.join(", ")}`);
-    }
-  }
+  checkNames("a pool", options, [...COMMON, ...own]);
   const { shared = false, lock = "own", onEvict } = options as Record<string, unknown>;
   if (typeof shared !== "boolean") {
     throw new ZbudError("EINVAL", `shared must be true or false, not ${show(shared)}`);

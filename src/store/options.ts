@@ -1,5 +1,5 @@
 import type { Backing } from "../backing/index.ts";
-import { integerOption, type Size, show, sizeOption, ZbudError } from "../base/index.ts";
+import { checkNames, integerOption, type Size, show, sizeOption, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { EvictionOrder } from "../engine/index.ts";
 
@@ -111,7 +111,7 @@ const KNOWN_THREAD = [
 
 /** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
 export function storeShapeOf(options: PageStoreOptions): StoreShape {
-  checkNames(options, [...KNOWN, ...KNOWN_THREAD]);
+  checkNames("a page store", options, [...KNOWN, ...KNOWN_THREAD]);
   const maxBytes =
     options.maxBytes === 0 ? 0 : sizeOption("maxBytes", options.maxBytes, STORE_BYTES_MIN, 2 ** 40);
   const pageSize = integerOption("pageSize", options.pageSize ?? 4096, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
@@ -153,6 +153,11 @@ export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSetting
       `backing must be a backing store, such as FileBacking, not ${show(backing)}`,
     );
   }
+  const { writeback = true, now = () => performance.now() } = options;
+  if (typeof writeback !== "boolean") {
+    throw new ZbudError("EINVAL", `writeback must be true or false, not ${show(writeback)}`);
+  }
+  if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
   const percent = integerOption("acceptThresholdPercent", options.acceptThresholdPercent ?? 90, 1, 100);
   return {
     backing: backing ?? null,
@@ -161,29 +166,15 @@ export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSetting
       writebackBytesPerSecond === undefined
         ? Number.POSITIVE_INFINITY
         : integerOption("writebackBytesPerSecond", writebackBytesPerSecond, 1, 2 ** 50),
-    writeback: options.writeback ?? true,
+    writeback,
     recompress: options.recompress ?? null,
-    now: options.now ?? (() => performance.now()),
+    now,
   };
 }
 
 /** @throws {ZbudError} `EINVAL` for an option that there is not. */
 export function checkThreadNames(options: PageStoreThreadOptions): void {
-  checkNames(options, KNOWN_THREAD);
-}
-
-function checkNames(options: unknown, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError(
-      "EINVAL",
-      `options must be an object such as { maxBytes: "64MiB" }, not ${show(options)}`,
-    );
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new ZbudError("EINVAL", `unknown option ${show(name)}; known: ${known.join(", ")}`);
-    }
-  }
+  checkNames("a page store in one thread", options, KNOWN_THREAD);
 }
 
 /**

@@ -1,7 +1,7 @@
 // Here and not in the front door: bundlers leave out what a front door imports for its effect.
 import "../drivers/index.ts";
 import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
-import { isSharedBuffer, show, ZbudError } from "../base/index.ts";
+import { isSharedBuffer, notShared, show, signalOption, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { type Engine, type EntryAttributes, entryAttributes } from "../engine/index.ts";
 import { publish, publishFault } from "./metrics.ts";
@@ -89,7 +89,7 @@ export class PageStore extends StoreUpkeep {
     checkThreadNames(options);
     const { shape, engine, tallies } = shared ?? {};
     if (!isSharedBuffer(tallies) || typeof shape !== "object" || shape === null) {
-      throw new ZbudError("EINVAL", `attach takes what share() of a store gave, not ${show(shared)}`);
+      throw notShared("a page store", shared, tallies);
     }
     if (shared.store !== LAYOUT_VERSION) {
       throw new ZbudError(
@@ -176,7 +176,8 @@ export class PageStore extends StoreUpkeep {
    *
    * @throws the signal's reason.
    */
-  async storeAsync(index: number, page: Uint8Array, { signal }: WaitOptions = {}): Promise<StoreResult> {
+  async storeAsync(index: number, page: Uint8Array, options: WaitOptions = {}): Promise<StoreResult> {
+    const signal = signalOption("storeAsync", options);
     const alive = setInterval(() => {}, 2 ** 30);
     try {
       for (;;) {
@@ -221,8 +222,9 @@ export class PageStore extends StoreUpkeep {
   async loadAsync(
     index: number,
     into: Uint8Array,
-    { signal }: WaitOptions = {},
+    options: WaitOptions = {},
   ): Promise<Exclude<LoadResult, "away">> {
+    const signal = signalOption("loadAsync", options);
     for (let look = 0; look < LOOKS_MAX; look++) {
       const result = this.load(index, into);
       if (result !== "away") return result;

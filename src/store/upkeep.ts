@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { SharedBacking } from "../backing/index.ts";
-import { show, ZbudError } from "../base/index.ts";
-import { type Codec, getCodec } from "../codecs/index.ts";
+import { show, signalOption, ZbudError } from "../base/index.ts";
+import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
 import { type Engine, type OnEvict, onePool } from "../engine/index.ts";
 import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import { WriteBudget } from "./budget.ts";
@@ -165,7 +165,8 @@ export class StoreUpkeep {
    * @throws {ZbudError} of the first page that could not be written, or of the backing store; of a `clear` that failed before,
    *   though all was written; the signal's reason.
    */
-  async flush({ signal }: WaitOptions = {}): Promise<void> {
+  async flush(options: WaitOptions = {}): Promise<void> {
+    const signal = signalOption("flush", options);
     this.check();
     if (this.settings.backing === null) return;
     await abortable(this.#flush(signal), signal);
@@ -281,5 +282,7 @@ export class StoreUpkeep {
 }
 
 function codecOf(codec: string | Codec): Codec {
-  return typeof codec === "string" ? getCodec(codec) : codec;
+  if (typeof codec === "string") return getCodec(codec);
+  checkCodec(codec);
+  return codec;
 }

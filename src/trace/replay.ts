@@ -1,4 +1,4 @@
-import { type Handle, integerOption, show, ZbudError } from "../base/index.ts";
+import { checkNames, type Handle, integerOption, show, ZbudError } from "../base/index.ts";
 import { createPool } from "../drivers/index.ts";
 import type { Pool, PoolStats } from "../pool/index.ts";
 import type { CompactLine, Eviction, Trace, TraceHeader, TraceLine } from "./format.ts";
@@ -74,10 +74,11 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
   if (header === undefined || operations === undefined) {
     throw new ZbudError("EINVAL", `replay takes what parseTrace gave, not ${show(trace)}`);
   }
+  checkNames("a replay", options, NAMES);
   const { mismatchesMax = 20, shape = {}, onPool, createPool = poolFor, turnOperations = 1000 } = options;
   integerOption("mismatchesMax", mismatchesMax, 1, 2 ** 31);
   integerOption("turnOperations", turnOperations, 1, 2 ** 31);
-  checkShape(shape);
+  checkNames("a shape", shape, SHAPE_FIELDS);
   const exact = Object.keys(shape).length === 0;
   const replayer = new Replayer(
     exact ? header : reshaped(header, shape),
@@ -100,17 +101,8 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
   }
 }
 
+const NAMES = ["mismatchesMax", "shape", "createPool", "onPool", "onMismatch", "turnOperations"];
 const SHAPE_FIELDS = ["driver", "pageSize", "chunkOrder", "maxPages"];
-
-function checkShape(shape: object): void {
-  const unknown = Object.keys(shape).find((name) => !SHAPE_FIELDS.includes(name));
-  if (unknown !== undefined) {
-    throw new ZbudError(
-      "EINVAL",
-      `unknown field ${show(unknown)} in shape; known: ${SHAPE_FIELDS.join(", ")}`,
-    );
-  }
-}
 
 /** A header with other fields. Pages of several sizes give way to those of the size in it. */
 function reshaped(header: TraceHeader, shape: Partial<TraceHeader>): TraceHeader {

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { integerOption, show, ZbudError } from "../base/index.ts";
+import { checkNames, integerOption, show, ZbudError } from "../base/index.ts";
 import { ViewerServer } from "./server.ts";
 import type { ListenOptions, Viewable } from "./types.ts";
 import { Watch } from "./watch.ts";
@@ -48,9 +48,7 @@ export class Viewer {
    *   already, `EACCES` if the system does not let it listen there.
    */
   async listen(options: ListenOptions = {}): Promise<ViewerAddress> {
-    if (typeof options !== "object" || options === null) {
-      throw new ZbudError("EINVAL", `options must be an object such as { port: 4711 }, not ${show(options)}`);
-    }
+    checkNames("listen", options, ["port", "host"]);
     const { host = "127.0.0.1", port = 0 } = options;
     integerOption("port", port, 0, 65_535);
     if (typeof host !== "string" || host === "") {
@@ -97,7 +95,8 @@ export function viewer(target: Viewable, options: ViewerOptions = {}): Viewer {
   if (typeof target !== "object" || target === null || typeof target.stats !== "function") {
     throw new ZbudError("EINVAL", `a viewer shows what has stats(), such as a pool, not ${show(target)}`);
   }
-  const { title = target.type === undefined ? "pool" : `${target.type} pool` } = options ?? {};
+  checkNames("a viewer", options, ["title"]);
+  const { title = target.type === undefined ? "pool" : `${target.type} pool` } = options;
   if (typeof title !== "string") throw new ZbudError("EINVAL", `title must be text, not ${show(title)}`);
   return new Viewer(target, title);
 }

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Handle, show, ZbudError } from "../base/index.ts";
+import { checkNames, type Handle, show, ZbudError } from "../base/index.ts";
 import type { CreatePoolOptions } from "../drivers/index.ts";
 import {
   type AllocRefusal,
@@ -137,11 +137,12 @@ export function createZpool(type: string, options: CreateZpoolOptions): Zpool {
   if (typeof options !== "object" || options === null) {
     throw new ZbudError(
       "EINVAL",
-      `options must be an object such as { maxPages: 1000 }, not ${show(options)}`,
+      `options of a pool must be an object such as { maxPages: 1000 }, not ${show(options)}`,
     );
   }
   return new Zpool(driver, options.onEvict, (onEvict) =>
-    driver.create({ ...options, onEvict } as PoolOptions),
+    // Inherited options are seen by the driver too.
+    driver.create(Object.assign(Object.create(options) as PoolOptions, { onEvict })),
   );
 }
 
@@ -157,6 +158,7 @@ export function attachZpool(shared: SharedPool, options: Pick<CreateZpoolOptions
   if (typeof shared?.type !== "string") {
     throw new ZbudError("EINVAL", `attachZpool takes what share() of a zpool gave, not ${show(shared)}`);
   }
+  checkNames("attachZpool", options, ["onEvict"]);
   const driver = driverNamed(shared.type);
   return new Zpool(driver, options.onEvict, (onEvict) => driver.attach(shared, { onEvict }));
 }

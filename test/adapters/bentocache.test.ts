@@ -5,7 +5,8 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { BentoCache, bentostore } from "bentocache";
 import { registerCacheDriverTestSuite } from "bentocache/test_suite";
 import { bentoDriver } from "../../src/adapters/bentocache.ts";
-import { testCache } from "./caches.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
+import { testCache, tooLarge } from "./caches.ts";
 
 type Suite = Parameters<typeof registerCacheDriverTestSuite>[0];
 type Cleanup = () => unknown;
@@ -93,5 +94,27 @@ describe("a BentoCache over a compressed cache", () => {
     now += 501;
     driver.prune();
     assert.equal(cache.size, 1);
+  });
+
+  it("an entry that is over when it comes, or that is refused, takes the one before with it", () => {
+    const cache = testCache({ maxBytes: "1MiB" });
+    const driver = bentoDriver({ cache }).factory({ prefix: "p" });
+    driver.set("a", "old");
+    assert.equal(driver.set("a", "new", -1), true);
+    assert.equal(driver.get("a"), undefined);
+    driver.set("a", "old");
+    assert.equal(driver.set("a", tooLarge(cache)), false);
+    assert.equal(driver.get("a"), undefined);
+  });
+
+  it("tells of a cache that was closed", async () => {
+    const cache = new CompressedCache({ maxBytes: "1MiB" });
+    const stores = { memory: bentostore().useL1Layer(bentoDriver({ cache })) };
+    const bento = new BentoCache({ default: "memory", stores });
+    cache.close();
+    await assert.rejects(bento.getOrSet({ key: "a", factory: () => 1 }), { code: "ECLOSED" });
+    await assert.rejects(bento.set({ key: "a", value: 1 }), { code: "ECLOSED" });
+    await assert.rejects(bento.get({ key: "a" }), { code: "ECLOSED" });
+    await bento.disconnectAll();
   });
 });

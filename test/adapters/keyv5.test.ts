@@ -6,7 +6,8 @@ import keyvTestSuite, { keyvIteratorTests } from "@keyv/test-suite";
 import { createCache } from "cache-manager";
 import { Cacheable } from "cacheable";
 import { Keyv } from "keyv";
-import { keyv5Store } from "../../src/adapters/keyv.ts";
+import { keyv5Store, keyvStore } from "../../src/adapters/keyv.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
 import { testCache, tooLarge } from "./caches.ts";
 import { vitest } from "./expect.ts";
 
@@ -57,7 +58,64 @@ describe("the store for Keyv 5", () => {
   it("gives an error of the cache to Keyv", async () => {
     const cache = testCache();
     const keyv = new Keyv({ store: keyv5Store(cache), throwOnErrors: true });
-    await assert.rejects(keyv.set("a", 1, -5), { code: "EINVAL" });
+    await assert.rejects(keyv.set("a", 1, Number.NaN), { code: "EINVAL" });
+  });
+
+  it("a value whose time is over is not kept, and the one before it is gone", async () => {
+    const cache = testCache();
+    const keyv = new Keyv({ store: keyv5Store(cache) });
+    await keyv.set("t", "old");
+    assert.equal(await keyv.set("t", "new", -1), true);
+    assert.equal(await keyv.get("t"), undefined);
+    await keyv.set("t", "old");
+    await keyv.setMany([
+      { key: "a", value: 1 },
+      { key: "t", value: "new", ttl: -1 },
+      { key: "b", value: 2, ttl: 0 },
+    ]);
+    assert.deepEqual(await keyv.getMany(["a", "t", "b"]), [1, undefined, 2]);
+    assert.equal(cache.size, 2);
+  });
+
+  it("says of each of many whether it is kept", async () => {
+    const cache = testCache({ maxBytes: "1MiB" });
+    const keyv = new Keyv(keyv5Store(cache));
+    await keyv.set("large", "old");
+    const entries = [
+      { key: "a", value: 1 },
+      { key: "large", value: tooLarge(cache) },
+    ];
+    assert.deepEqual(await keyv.setMany(entries), [true, false]);
+    assert.deepEqual(await keyv.getMany(["a", "large"]), [1, undefined]);
+  });
+
+  it("hears of a cache that was closed", async () => {
+    const cache = new CompressedCache({ maxBytes: "1MiB" });
+    const keyv = new Keyv({ store: keyv5Store(cache) });
+    const strict = new Keyv({ store: keyv5Store(cache), throwOnErrors: true });
+    cache.close();
+    const errors: unknown[] = [];
+    keyv.on("error", (error: unknown) => errors.push(error));
+    assert.equal(await keyv.set("a", 1), false);
+    assert.equal(await keyv.get("a"), undefined);
+    assert.match(String(errors), /ECLOSED/);
+    for (const call of [
+      strict.set("a", 1),
+      strict.get("a"),
+      strict.has("a"),
+      strict.delete("a"),
+      strict.clear(),
+    ]) {
+      await assert.rejects(call, { code: "ECLOSED" });
+    }
+  });
+
+  it("the store of Keyv 6 is refused at once, with the name of the right one", () => {
+    const store = keyvStore(testCache());
+    const refusal = { code: "EINVAL", message: /keyvStore is for Keyv 6.*keyv5Store/ };
+    assert.throws(() => new Keyv({ store }), refusal);
+    assert.throws(() => new Keyv(store as never, { namespace: "a" }), refusal);
+    assert.throws(() => Object.assign(new Keyv(), { store }), refusal);
   });
 });
 

@@ -115,6 +115,15 @@ describe("Keyv 6 over the store", () => {
     assert.equal(await store.get("key"), undefined);
     assert.deepEqual(await store.setMany([{ key: "key", value: 1, expires: 0 }]), [true]);
     assert.equal(cache.size, 0);
+    await store.set("key", "old");
+    const { now } = Date;
+    try {
+      Date.now = () => 5000;
+      await store.set("key", "new", 5000);
+    } finally {
+      Date.now = now;
+    }
+    assert.equal(cache.size, 0, "neither is one that ends at this very moment");
   });
 
   it("a second Keyv finds what the first one stored", async () => {
@@ -142,13 +151,11 @@ describe("Keyv 6 over the store", () => {
     assert.match(String(errors), /ECLOSED/);
   });
 
-  it("bridges the store of Keyv 5 as well", async () => {
-    const cache = testCache();
-    const keyv = new Keyv({ store: keyv5Store(cache), namespace: "old" });
-    await keyv.set("a", 1, 60_000);
-    assert.equal(await keyv.get("a"), 1);
-    const [key] = cache.keys();
-    const left = cache.getRemainingTTL(key);
-    assert.ok(left > 50_000 && left <= 60_000, `${left} ms are left`);
+  it("the store of Keyv 5 is refused at once, with the name of the right one", () => {
+    const store = keyv5Store(testCache());
+    const refusal = { code: "EINVAL", message: /keyv5Store is for Keyv 5.*keyvStore/ };
+    assert.throws(() => new Keyv({ store }), refusal);
+    assert.throws(() => new Keyv(store, { namespace: "a" }), refusal);
+    assert.throws(() => Object.assign(new Keyv(), { store }), refusal);
   });
 });

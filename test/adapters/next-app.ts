@@ -1,4 +1,4 @@
-/** The Next.js app of examples/adapters/next, built and served for real beside the package as it is published. */
+/** A Next.js app, that of examples/adapters/next or another, built and served for real beside the package as published. */
 
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { bin, ROOT } from "../../scripts/tools.ts";
 
 const NEXT = bin("next", "next");
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 240_000;
 const URL_LINE = /http:\/\/127\.0\.0\.1:\d+/g;
 
 /** As on a user's machine: nothing of this process's flags, no telemetry, and nobody's lock file is mended. */
@@ -91,6 +91,18 @@ export class Program {
   }
 }
 
+/** Compiles the package to where npm would put it. */
+export async function installPackage(nodeModules: string): Promise<void> {
+  const installed = join(nodeModules, "zbud");
+  const out = join(installed, "dist");
+  mkdirSync(out, { recursive: true });
+  cpSync(join(ROOT, "package.json"), join(installed, "package.json"));
+  const project = join(ROOT, "tsconfig.build.json");
+  const compiler = new Program(ROOT, [bin("typescript", "tsc"), "--project", project, "--outDir", out]);
+  await compiler.end();
+  if (!compiler.isWell) throw new Error(compiler.said);
+}
+
 /**
  * The app in a folder of its own, with the package beside it. Next.js, React and the rest are found where npm
  * installed them; the folder is made next to these, since the bundler does not look outside of the project.
@@ -98,11 +110,11 @@ export class Program {
 export class NextApp {
   readonly folder: string;
 
-  constructor() {
+  constructor(app = "examples/adapters/next") {
     const root = join(realpathSync(join(ROOT, "node_modules/next")), "../..");
     mkdirSync(join(root, "build"), { recursive: true });
     this.folder = mkdtempSync(join(root, "build/next-"));
-    cpSync(join(ROOT, "examples/adapters/next"), this.folder, { recursive: true });
+    cpSync(join(ROOT, app), this.folder, { recursive: true });
     // It would take the outermost folder with a lock file, and say so.
     const config = join(this.folder, "next.config.mjs");
     const setting = `export default {\n  turbopack: { root: ${JSON.stringify(root)} },`;
@@ -111,17 +123,10 @@ export class NextApp {
 
   /** Compiles the package and builds the app. What is said on the way is given. */
   async build(): Promise<Program> {
-    const installed = join(this.folder, "node_modules/zbud");
-    const out = join(installed, "dist");
-    mkdirSync(out, { recursive: true });
-    cpSync(join(ROOT, "package.json"), join(installed, "package.json"));
+    await installPackage(join(this.folder, "node_modules"));
     writeFileSync(join(this.folder, "package.json"), '{ "private": true, "type": "module" }');
     // So that the bundler does not take this project's, by which "zbud" is the sources.
     writeFileSync(join(this.folder, "jsconfig.json"), "{}");
-    const project = join(ROOT, "tsconfig.build.json");
-    const compiler = new Program(ROOT, [bin("typescript", "tsc"), "--project", project, "--outDir", out]);
-    await compiler.end();
-    if (!compiler.isWell) throw new Error(compiler.said);
     const builder = new Program(this.folder, [NEXT, "build"]);
     await builder.end();
     if (!builder.isWell) throw new Error(builder.said);

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { frame } from "../../src/adapters/frame.ts";
+import type { AnyCache } from "../../src/adapters/keys.ts";
 import { type NextCacheEntry, type NextCacheHandler, nextCacheHandler } from "../../src/adapters/next.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { testCache, tooLarge } from "./caches.ts";
@@ -200,45 +202,28 @@ describe("the handler of Next.js", () => {
     }
   });
 
-  it("two threads that write at once both have their say in the end", async () => {
-    const stage = new Stage();
-    const other = stage.another();
-    await stage.set("a", "1", { tags: ["x"] });
-    await stage.set("b", "2", { tags: ["y"] });
-    stage.now += 10;
-    const before = stage.cache.get("next tags");
-    await stage.handler.updateTags(["x"]);
-    // The other one had read the record before, and writes over it.
-    stage.cache.set("next tags", before);
-    await other.updateTags(["y"]);
-    await stage.handler.refreshTags();
-    await other.refreshTags();
-    for (const thread of [stage.handler, other]) {
-      assert.equal(await thread.get("a", []), undefined);
-      assert.equal(await thread.get("b", []), undefined);
+  it("what one thread revalidates is gone in others, however many and long the tags are", async () => {
+    for (const [count, length] of [
+      [10_000, 60],
+      [4000, 256],
+      [30_000, 20],
+    ]) {
+      const stage = new Stage();
+      const other = stage.another();
+      const tags = Array.from({ length: count }, (_, i) => `tag ${i} `.padEnd(length, "x"));
+      const looked = tags.filter((_, i) => i % 97 === 0);
+      for (const tag of looked) await stage.set(tag, "1", { tags: [tag] });
+      await stage.set("kept", "1", { tags: ["kept"] });
+      stage.now += 10;
+      for (let at = 0; at < count; at += 1000) {
+        await stage.handler.updateTags(tags.slice(at, at + 1000));
+        stage.now += 1;
+      }
+      for (const thread of [other, stage.another()]) {
+        for (const tag of looked) assert.equal(await thread.get(tag, []), undefined, tag);
+        if (count <= 10_000) assert.equal(await textOf(await thread.get("kept", [])), "1");
+      }
     }
-  });
-
-  it("a thread that starts after the tags were lost gives nothing made before", async () => {
-    const stage = new Stage();
-    await stage.set("a", "1", { tags: ["x"] });
-    stage.now += 10;
-    stage.cache.delete("next tags");
-    const late = stage.another();
-    assert.equal(await late.get("a", []), undefined);
-    await stage.handler.refreshTags();
-    assert.equal(await stage.handler.get("a", []), undefined);
-  });
-
-  it("ten thousand tags later, the first one's revalidation still counts", async () => {
-    const stage = new Stage();
-    await stage.set("a", "1", { tags: ["first"] });
-    stage.now += 10;
-    await stage.handler.updateTags(["first"]);
-    stage.now += 10;
-    await stage.handler.updateTags(Array.from({ length: 10_001 }, (_, i) => `tag ${i}`));
-    assert.equal(await stage.handler.get("a", []), undefined);
-    assert.equal(await stage.another().get("a", []), undefined);
   });
 
   it("answers what Next.js 15 calls", async () => {
@@ -250,10 +235,266 @@ describe("the handler of Next.js", () => {
     assert.equal(await stage.handler.getExpiration("x", "z"), stage.now);
   });
 
+  it("an entry that is over when it comes is not kept, and the one before it is gone", async () => {
+    const stage = new Stage();
+    for (const late of [
+      { expire: 0 },
+      { expire: -1 },
+      { expire: Number.NaN },
+      { expire: 5, timestamp: START },
+    ]) {
+      await stage.set("a", "old");
+      stage.now += 10_000;
+      await stage.set("a", "new", late);
+      assert.equal(await stage.handler.get("a", []), undefined, JSON.stringify(late));
+      assert.ok(!stage.cache.has("next entry a"));
+    }
+  });
+
   it("an entry too large for the cache is not kept, and the one before it is gone", async () => {
     const stage = new Stage();
     await stage.set("a", "old");
     await stage.set("a", tooLarge(stage.cache));
     assert.equal(await stage.handler.get("a", []), undefined);
+  });
+});
+
+/** The cache as a handler sees it, with something that happens before each of its calls. */
+function hooked(
+  cache: CompressedCache,
+  before: (call: "get" | "set" | "delete", key: unknown) => void,
+): AnyCache {
+  const call = (name: "get" | "set" | "delete") => {
+    return (...args: unknown[]): unknown => {
+      before(name, args[0]);
+      return (cache[name] as (...args: unknown[]) => unknown)(...args);
+    };
+  };
+  const getAsync = (key: string): Promise<unknown> => cache.getAsync(key);
+  return { get: call("get"), set: call("set"), delete: call("delete"), getAsync } as unknown as AnyCache;
+}
+
+/** Tags that have a record together with the tag "x". */
+const TAGS: readonly string[] = tagsBeside("x", 4);
+
+function tagsBeside(tag: string, count: number): string[] {
+  const written: unknown[] = [];
+  const cache = testCache();
+  const handler = nextCacheHandler(hooked(cache, (call, key) => call === "set" && written.push(key)));
+  const recordOf = (name: string): unknown => {
+    written.length = 0;
+    void handler.updateTags([name]);
+    return written.at(-1);
+  };
+  const record = recordOf(tag);
+  const found: string[] = [];
+  for (let i = 0; found.length < count; i++) if (recordOf(`other ${i}`) === record) found.push(`other ${i}`);
+  return found;
+}
+
+/** A thread that revalidates, and stops before its call of the cache number `at` until `meanwhile` has run. */
+class Stalling extends Stage {
+  calls = 0;
+  at: number = Number.POSITIVE_INFINITY;
+  meanwhile: (call: string, key: unknown) => void = () => {};
+  readonly stalling: NextCacheHandler;
+
+  constructor() {
+    super();
+    const cache = hooked(this.cache, (call, key) => {
+      if (this.calls++ === this.at) this.meanwhile(call, key);
+    });
+    this.stalling = nextCacheHandler(cache, { clock: () => this.now });
+  }
+
+  async fill(): Promise<void> {
+    await this.set("x", "1", { tags: ["x"] });
+    for (const tag of TAGS) await this.set(tag, "1", { tags: [tag] });
+    this.now += 10;
+    this.calls = 0;
+  }
+
+  async revalidate(at: number, meanwhile: (call: string, key: unknown) => void): Promise<void> {
+    this.at = at;
+    this.meanwhile = meanwhile;
+    await this.stalling.updateTags(["x"]);
+    assert.ok(this.calls > at, "it was stopped");
+  }
+
+  /** Neither thread gives what was revalidated, and what is made now is kept. */
+  async check(what: string, tags: readonly string[]): Promise<void> {
+    for (const thread of [this.handler, this.another()]) {
+      for (const tag of ["x", ...tags]) assert.equal(await thread.get(tag, []), undefined, `${what}: ${tag}`);
+    }
+    this.now += 10;
+    await this.set("new", "1", { tags: ["x", ...TAGS] });
+    assert.equal(await textOf(await this.handler.get("new", [])), "1", what);
+  }
+}
+
+/** Calls of the cache in one update that nothing comes between. */
+const CALLS = 7;
+
+describe("tags of Next.js, between threads", () => {
+  it("a revalidation has as many calls as the tests below stop it at", async () => {
+    const stage = new Stalling();
+    await stage.fill();
+    await stage.stalling.updateTags(["x"]);
+    assert.equal(stage.calls, CALLS);
+    for (const tag of TAGS) assert.equal(await textOf(await stage.handler.get(tag, [])), "1", tag);
+  });
+
+  it("a thread that stops anywhere in a revalidation undoes none of another thread's", async () => {
+    for (let at = 0; at < CALLS; at++) {
+      const stage = new Stalling();
+      await stage.fill();
+      await stage.revalidate(at, () => void stage.handler.updateTags([...TAGS]));
+      await stage.check(`stopped at ${at}`, TAGS);
+    }
+  });
+
+  it("nor do two, one within the other", async () => {
+    for (let at = 0; at < CALLS; at++) {
+      for (let inner = 0; inner < CALLS; inner++) {
+        const stage = new Stalling();
+        await stage.fill();
+        let calls = 0;
+        const [mine, its] = [TAGS.slice(0, 2), TAGS.slice(2)];
+        const between = hooked(stage.cache, () => {
+          if (calls++ === inner) void stage.handler.updateTags(its);
+        });
+        const other = nextCacheHandler(between, { clock: () => stage.now });
+        calls = 0;
+        await stage.revalidate(at, () => void other.updateTags(mine));
+        await stage.check(`stopped at ${at} and ${inner}`, TAGS);
+      }
+    }
+  });
+
+  it("a thread that looks while another is in the middle of it waits for nobody, and gives nothing afterwards", async () => {
+    for (let at = 0; at < CALLS; at++) {
+      const stage = new Stalling();
+      await stage.fill();
+      await stage.revalidate(at, () => void stage.handler.getExpiration(["x", ...TAGS]));
+      await stage.check(`stopped at ${at}`, []);
+    }
+  });
+
+  it("a thread that makes a lost record anew does not undo what is revalidated meanwhile", async () => {
+    for (let at = 0; at <= CALLS; at++) {
+      const stage = new Stalling();
+      await stage.fill();
+      await stage.set("late", "1", { tags: ["x"], timestamp: stage.now + 5 });
+      for (const key of [...stage.cache.keys()])
+        if (String(key).startsWith("next tags")) stage.cache.delete(key);
+      stage.at = at;
+      stage.meanwhile = () => {
+        stage.now += 10;
+        void stage.handler.updateTags(["x"]);
+      };
+      stage.calls = 0;
+      await stage.stalling.getExpiration(["x"]);
+      if (at < CALLS) await stage.check(`stopped at ${at}`, ["late"]);
+      else assert.equal(stage.calls, CALLS, "the loop has every call");
+    }
+  });
+
+  it("a record that is evicted at any time counts as revalidated", async () => {
+    for (let at = 0; at < CALLS; at++) {
+      for (const lost of ["next tags", "next tags turn", "next tags seal"]) {
+        const stage = new Stalling();
+        await stage.fill();
+        await stage.revalidate(at, () => {
+          for (const key of [...stage.cache.keys()])
+            if (String(key).startsWith(lost)) stage.cache.delete(key);
+        });
+        await stage.check(`${lost} lost at ${at}`, []);
+      }
+    }
+    const stage = new Stage();
+    await stage.set("a", "1", { tags: ["x"] });
+    stage.now += 10;
+    await stage.another().updateTags(["x"]);
+    for (const key of [...stage.cache.keys()])
+      if (String(key).startsWith("next tags")) stage.cache.delete(key);
+    stage.now += 10;
+    for (const thread of [stage.handler, stage.another()]) assert.equal(await thread.get("a", []), undefined);
+  });
+
+  it("a record that the cache refuses counts as revalidated, for as long as it does", async () => {
+    for (const result of ["ENOMEM", "E2BIG"] as const) {
+      for (const refused of ["next tags turn", "next tags seal", /next tags \d/]) {
+        let refuses = false;
+        const stage = new Stage();
+        const { cache } = stage;
+        const set = cache.set.bind(cache);
+        cache.set = (key, value, options) => {
+          const isIt =
+            typeof refused === "string" ? String(key).startsWith(refused) : refused.test(String(key));
+          if (!refuses || !isIt) return set(key, value, options);
+          cache.delete(key);
+          return result;
+        };
+        await stage.set("a", "1", { tags: ["x"] });
+        stage.now += 10;
+        refuses = true;
+        await stage.handler.updateTags(["x"]);
+        for (const thread of [stage.handler, stage.another()]) {
+          assert.equal(await thread.get("a", []), undefined);
+          assert.equal(await thread.getExpiration(["x"]), Number.POSITIVE_INFINITY);
+        }
+        refuses = false;
+        stage.now += 10;
+        assert.equal(await stage.handler.get("a", []), undefined);
+        await stage.set("a", "anew", { tags: ["x"] });
+        assert.equal(await textOf(await stage.another().get("a", [])), "anew");
+      }
+    }
+  });
+
+  it("a record that no handler wrote counts as lost, and an entry is an error", async () => {
+    const doubles = (...numbers: number[]): Uint8Array => new Uint8Array(Float64Array.of(...numbers).buffer);
+    const late = START + 10 ** 9;
+    for (const [damaged, seal] of [
+      ["{}", 1],
+      [null, 1],
+      [new Uint8Array(8), 0],
+      [new Uint8Array(17), 0],
+      [new Uint8Array(2 ** 19), 0],
+      [doubles(Number.NaN, 0), null],
+      [doubles(1, Number.NaN), 1],
+      [doubles(1, -1), 1],
+      [doubles(1, late), 1],
+      [doubles(1, 0, 1, 2, 3), 1],
+      [doubles(1, 0, 1, Number.NaN, 0, 0), 1],
+      [doubles(1, 0, 1, 0, late, 0), 1],
+      [doubles(1, 0, 1, 0, 0, Number.NaN), 1],
+      [doubles(1, 0), "1"],
+      [doubles(1, 0), undefined],
+    ]) {
+      const stage = new Stage();
+      await stage.set("a", "1", { tags: ["x"] });
+      stage.now += 10;
+      for (let i = 0; i < 64; i++) {
+        stage.cache.set(`next tags ${i}`, damaged);
+        stage.cache.set(`next tags seal ${i}`, seal);
+      }
+      assert.equal(await stage.handler.get("a", []), undefined);
+      await stage.set("a", "anew", { tags: ["x"], timestamp: stage.now + 1 });
+      assert.equal(await textOf(await stage.another().get("a", [])), "anew");
+    }
+    const stage = new Stage();
+    const whole = { tags: [], stale: 1, timestamp: stage.now, expire: 1, revalidate: 1 };
+    for (const header of [
+      null,
+      [],
+      1,
+      { ...whole, tags: "x" },
+      { ...whole, tags: [1] },
+      { ...whole, expire: null },
+    ]) {
+      stage.cache.set("next entry a", frame(header, []));
+      await assert.rejects(stage.handler.get("a", []), { code: "EBADMSG" });
+    }
   });
 });

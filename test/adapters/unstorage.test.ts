@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createStorage, type Driver, restoreSnapshot, type Storage, snapshot } from "unstorage";
 import { unstorageDriver } from "../../src/adapters/unstorage.ts";
-import { testCache } from "./caches.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
+import { testCache, tooLarge } from "./caches.ts";
 
 function storageOver(prefix?: string, cache = testCache()): Storage {
   const driver: Driver = unstorageDriver(cache, prefix === undefined ? {} : { prefix }) as Driver;
@@ -113,5 +114,35 @@ describe("the driver of unstorage", () => {
     await storage.setItem("else", "x");
     assert.equal(await storage.getItem("cache:page"), "<p>");
     assert.deepEqual((await storage.getKeys()).sort(), ["cache:page", "else"]);
+  });
+
+  it("an item that is over when it comes, or that is refused, takes the one before with it", async () => {
+    const cache = testCache({ maxBytes: "1MiB" });
+    const storage = storageOver("", cache);
+    await storage.setItem("a", "old");
+    await storage.setItem("a", "new", { ttl: -1 });
+    assert.equal(await storage.getItem("a"), null);
+    await storage.setItem("a", "kept", { ttl: 0 });
+    assert.equal(await storage.getItem("a"), "kept");
+    await storage.setItem("a", tooLarge(cache));
+    assert.equal(await storage.getItem("a"), null);
+  });
+
+  it("tells of a cache that was closed", async () => {
+    const cache = new CompressedCache({ maxBytes: "1MiB" });
+    const storage = storageOver("", cache);
+    cache.close();
+    for (const call of [
+      storage.getItem("a"),
+      storage.hasItem("a"),
+      storage.setItem("a", "b"),
+      storage.setItemRaw("a", new Uint8Array(1)),
+      storage.removeItem("a"),
+      Promise.resolve(storage.getMeta("a")),
+      storage.getKeys(),
+      storage.clear(),
+    ]) {
+      await assert.rejects(call, { code: "ECLOSED" });
+    }
   });
 });

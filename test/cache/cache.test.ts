@@ -260,7 +260,7 @@ suite("metrics", () => {
 
 suite("misuse throws, and says what to do", () => {
   const CONSTRUCTIONS: [unknown, RegExp][] = [
-    [undefined, /options with maxBytes/],
+    [undefined, /options of a cache must be an object such as \{ maxBytes/],
     [{}, /maxBytes must be a number of bytes/],
     [{ maxBytes: "lots" }, /maxBytes must be .* not "lots"/],
     [{ maxBytes: 1000 }, /maxBytes must be from 1048576/],

@@ -110,17 +110,187 @@ suite("values come back as what they were", () => {
     cache.set("key", "outer");
     assert.equal(cache.get("key"), "outer+inner");
   });
+});
 
-  for (const [name, value] of [
-    ["a function", () => 1],
-    ["a symbol", Symbol("x")],
-    ["a Float64Array", new Float64Array(2)],
-    ["an ArrayBuffer", new ArrayBuffer(2)],
-  ] as const) {
-    test(`JSON has no ${name}`, () => {
-      assert.throws(() => open().set("key", value), { code: "EINVAL" });
+class User {
+  name = "a";
+}
+class UserList extends Array {}
+class Names extends Map {}
+function Legacy(this: { a: number }): void {
+  this.a = 1;
+}
+Legacy.prototype = { a: 1, run: () => undefined };
+
+const CYCLE: Record<string, unknown> = { a: [{}] };
+(CYCLE.a as unknown[])[0] = CYCLE;
+
+const V8 = /give the cache serializer: "v8"/;
+const CLASS = /no class, nor does serializer: "v8"/;
+const NOTHING = /JSON has nothing for .*: leave it out/;
+const AWAIT = /is a Promise that was not awaited.*: await it first/;
+
+suite("what JSON would change is refused, with what and where it is, and what to do", () => {
+  const REFUSED: [string, unknown, RegExp][] = [
+    ["Map", new Map([["a", 1]]), V8],
+    ["Set", new Set([1]), V8],
+    ["Date", new Date(5), V8],
+    ["RegExp", /x/, V8],
+    ["Error", new Error("x"), /lose .*serializer: "v8", which keeps its name, message and stack/],
+    ["TypeError", new TypeError("x"), /lose .*serializer: "v8", which keeps its name, message and stack/],
+    ["Promise", Promise.resolve(1), AWAIT],
+    ["Response", new Response("x"), CLASS],
+    ["URL", new URL("http://a.b/"), CLASS],
+    ["Headers", new Headers(), CLASS],
+    ["ReadableStream", new ReadableStream(), CLASS],
+    ["WeakMap", new WeakMap(), CLASS],
+    ["User", new User(), CLASS],
+    ["Names", new Names(), CLASS],
+    ["an array of 2", UserList.of(1, 2), CLASS],
+    ["an object with a prototype of its own", Object.create({ inherited: 1 }), CLASS],
+    ["an object with a prototype of its own", Reflect.construct(Legacy, []), CLASS],
+    ["an object", (function* () {})(), CLASS],
+    ["Float64Array", new Float64Array(2), V8],
+    ["DataView", new DataView(new ArrayBuffer(2)), V8],
+    ["ArrayBuffer", new ArrayBuffer(2), V8],
+    ["Number", Object(1), V8],
+    ["String", Object("a"), V8],
+    ["Boolean", Object(false), V8],
+    ["BigInt", Object(1n), V8],
+    ["Symbol", Object(Symbol("x")), CLASS],
+    ["the BigInt 12n", 12n, V8],
+    ["NaN", Number.NaN, V8],
+    ["Infinity", Number.POSITIVE_INFINITY, V8],
+    ["-Infinity", Number.NEGATIVE_INFINITY, V8],
+    ["a function", () => 1, NOTHING],
+    ["a function", User, NOTHING],
+    ["Symbol(x)", Symbol("x"), NOTHING],
+    ["a match of a regular expression", /b/.exec("abc"), V8],
+    ["a cycle: it is an object that it is in", CYCLE, V8],
+    ...(IN_NODE ? [["Buffer(1)", Buffer.from("x"), V8] as [string, unknown, RegExp]] : []),
+  ];
+  for (const [kind, value, what] of REFUSED) {
+    test(`${kind}, alone and within`, () => {
+      const cache = open();
+      cache.set("key", "old");
+      const expect = (outer: unknown, path: string): void => {
+        assert.throws(
+          () => cache.set("key", outer),
+          (error: Error & { code?: string }) => {
+            assert.equal(error.name, "ZbudError");
+            assert.equal(error.code, "EINVAL");
+            assert.match(error.message, what);
+            if (what !== AWAIT) assert.ok(error.message.includes(`(${kind})`), error.message);
+            assert.ok(error.message.includes(path), error.message);
+            return true;
+          },
+        );
+      };
+      // A Buffer alone is bytes, and kept.
+      if (kind !== "Buffer(1)") expect(value, value === CYCLE ? "value.a[0]" : "value");
+      const inner = value === CYCLE ? ".a[0]" : "";
+      expect({ users: [1, "two", { born: value }] }, `value.users[2].born${inner}`);
+      expect([[value]], `value[0][0]${inner}`);
+      expect({ "not a name": { größe: value } }, `value["not a name"].größe${inner}`);
+      expect(Object.assign(Object.create(null), { a: value }), `value.a${inner}`);
+      let deep: unknown = value;
+      for (let i = 0; i < 100; i++) deep = { deep };
+      expect(deep, "value.deep.deep");
+      assert.equal(cache.get("key"), "old");
     });
   }
+
+  test("undefined and holes in arrays, which JSON makes null", () => {
+    for (const value of [[undefined], [1, undefined, 2], new Array(3)]) {
+      assert.throws(() => open().set("key", value), {
+        code: "EINVAL",
+        message: /value\[\d\] \(undefined, or a hole/,
+      });
+    }
+  });
+
+  test("a loader's result as well: the first who asks is told", async () => {
+    await assert.rejects(
+      open().getOrSet("key", () => ({ at: new Date(1) })),
+      {
+        code: "EINVAL",
+        message: /value\.at \(Date\)/,
+      },
+    );
+  });
+
+  test('serializer "v8" has an error of its own for what it cannot keep', () => {
+    if (!IN_NODE) return;
+    const cache = open({ serializer: "v8" });
+    for (const value of [Promise.resolve(), () => 1, { f: Symbol("x") }]) {
+      assert.throws(() => cache.set("key", value), {
+        code: "EINVAL",
+        message: /serializer "v8" cannot keep/,
+      });
+    }
+  });
+});
+
+suite("what JSON keeps is kept", () => {
+  const shared = { a: 1 };
+  const KEPT: [string, unknown][] = [
+    ["the same object twice", { a: shared, b: [shared, shared] }],
+    [
+      "names that objects have by themselves",
+      JSON.parse('{"__proto__":{"a":1},"constructor":2,"toString":3}'),
+    ],
+    ["lone surrogates", { "a\ud800": "b\udc00" }],
+    ["empty ones", { a: {}, b: [], c: "" }],
+    ["numbers", [0, 1e308, 5e-324, -1.5, 2 ** 53]],
+  ];
+  for (const [name, value] of KEPT) {
+    test(name, () => {
+      const cache = open();
+      cache.set("key", value);
+      assert.deepStrictEqual(cache.get("key"), value);
+    });
+  }
+
+  test("what is equal afterwards, if not the same", () => {
+    const cache = open();
+    const bare = Object.assign(Object.create(null), { a: 1 });
+    for (const [value, comesBack] of [
+      [{ a: undefined, b: 1 }, { b: 1 }],
+      [{ bare }, { bare: { a: 1 } }],
+      [new Proxy({ a: [1] }, {}), { a: [1] }],
+      [
+        {
+          get a() {
+            return 1;
+          },
+        },
+        { a: 1 },
+      ],
+      [[-0], [0]],
+    ]) {
+      cache.set("key", value);
+      assert.deepStrictEqual(cache.get("key"), comesBack);
+    }
+  });
+
+  test("deep nesting", () => {
+    const cache = open();
+    let value: unknown = 1;
+    for (let i = 0; i < 2000; i++) value = i % 2 === 0 ? [value] : { value };
+    cache.set("key", value);
+    assert.equal(JSON.stringify(cache.get("key")), JSON.stringify(value));
+  });
+
+  test("plain objects and arrays of another realm", () => {
+    const vm = builtin<typeof import("node:vm")>("node:vm");
+    if (vm === undefined) return;
+    const cache = open();
+    cache.set("key", vm.runInNewContext('({ a: [1, { b: "c" }] })'));
+    assert.deepStrictEqual(cache.get("key"), { a: [1, { b: "c" }] });
+    for (const code of ["new Map()", "[new Date(1)]", "({ a: Promise.resolve() })", "new (class A {})()"]) {
+      assert.throws(() => cache.set("key", vm.runInNewContext(code)), { code: "EINVAL" }, code);
+    }
+  });
 });
 
 suite("bytes without a copy to the heap", () => {

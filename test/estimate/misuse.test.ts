@@ -42,7 +42,7 @@ suite("input that is none", () => {
   test("options that are null", async () => {
     await assert.rejects(estimate({ bytes: noise(10, 1) }, null as unknown as object), {
       code: "EINVAL",
-      message: /options must be an object/,
+      message: /options of an estimate must be an object/,
     });
   });
 });

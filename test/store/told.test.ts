@@ -182,6 +182,7 @@ suite("what is told", () => {
       ...getCodec("none"),
       name: "broken",
       id: 200,
+      maxCompressedLength: (n) => n,
       compress: (source) => {
         if (source[0] === 9) throw new ZbudError("EBADMSG", "not this one");
         return 10;

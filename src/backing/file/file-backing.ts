@@ -1,4 +1,4 @@
-import { isSharedBuffer, show, ZbudError } from "../../base/index.ts";
+import { isSharedBuffer, notShared, show, ZbudError } from "../../base/index.ts";
 import type { SharedBacking } from "../types.ts";
 import { type FileSettings, FileState } from "./file-state.ts";
 import { type FileIo, systemIo } from "./io.ts";
@@ -83,7 +83,7 @@ export class FileBacking extends RecordFile implements SharedBacking {
    */
   static attach(shared: SharedFileBacking, parts: FileParts = {}): FileBacking {
     if (shared?.backing !== "file" || !isSharedBuffer(shared.index)) {
-      throw new ZbudError("EINVAL", `attach takes what share() of a file store gave, not ${show(shared)}`);
+      throw notShared("a file store", shared, shared?.index);
     }
     const { settings, geometry, index, device, inode } = shared;
     const words = attachSlotWords(index, geometry);

@@ -1,4 +1,4 @@
-import { integerOption, show, ZbudError } from "../../base/index.ts";
+import { checkNames, integerOption, show, ZbudError } from "../../base/index.ts";
 import { UNIT_BYTES_DEFAULT, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./layout.ts";
 
 /** What {@link FileBacking.open} takes besides the path. */
@@ -33,11 +33,24 @@ export interface FileBackingOptions {
 /** The options as the store uses them. */
 export type FileOptions = Required<Omit<FileBackingOptions, "now">> & { readonly now: () => number };
 
-/** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
-export function readFileOptions(options: FileBackingOptions): FileOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError("EINVAL", `the options of a file store are an object, not ${show(options)}`);
-  }
+const NAMES = [
+  "maxFileBytes",
+  "averageBytes",
+  "unitBytes",
+  "whenFull",
+  "unclean",
+  "writeBytesPerSecond",
+  "inFlightBytesMax",
+  "timeoutMs",
+  "now",
+];
+
+/**
+ * @param more - names of options that the caller reads.
+ * @throws {ZbudError} `EINVAL` naming the option that is not what it should be.
+ */
+export function readFileOptions(options: FileBackingOptions, more: readonly string[] = []): FileOptions {
+  checkNames("a file store", options, [...NAMES, ...more]);
   const unitBytes = integerOption(
     "unitBytes",
     options.unitBytes ?? UNIT_BYTES_DEFAULT,

@@ -1,4 +1,4 @@
-import { nextTurn } from "../../base/index.ts";
+import { nextTurn, signalOption } from "../../base/index.ts";
 import { checkKey, checkRecord } from "../record.ts";
 import type {
   Backing,
@@ -81,8 +81,9 @@ export abstract class RecordFile implements Backing {
 
   async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
     checkKey(key);
-    options.signal?.throwIfAborted();
-    return await this.#reader.read(key, options.signal);
+    const signal = signalOption("read", options);
+    signal?.throwIfAborted();
+    return await this.#reader.read(key, signal);
   }
 
   readSync(key: BackingKey): BackingRecord | null {

@@ -1,4 +1,4 @@
-import { integerOption, show, ZbudError } from "../../base/index.ts";
+import { checkNames, integerOption, show, signalOption, ZbudError } from "../../base/index.ts";
 import { checkKey, checkRecord, recordBytes, sameKey } from "../record.ts";
 import { required } from "../system.ts";
 import type {
@@ -14,6 +14,16 @@ import { type KeyvLike, StoreDoor } from "./door.ts";
 import { nameOf, seal, unseal, valueBytes } from "./envelope.ts";
 import { Health } from "./health.ts";
 import { Lanes } from "./lanes.ts";
+
+const NAMES = [
+  "store",
+  "namespace",
+  "timeoutMs",
+  "inFlightBytesMax",
+  "recordBytesMax",
+  "pendingKeysMax",
+  "now",
+];
 
 /** Memory of a key's lane: an estimate. */
 const LANE_BYTES = 400;
@@ -82,13 +92,15 @@ export class KeyvBacking implements Backing {
 
   /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
   constructor(options: KeyvBackingOptions) {
-    const { store, namespace = "zbud", now = Date.now } = options ?? {};
+    checkNames("a keyv store", options, NAMES);
+    const { store, namespace = "zbud", now = Date.now } = options;
     if (typeof namespace !== "string" || !/^[\w-]{1,64}$/.test(namespace)) {
       throw new ZbudError(
         "EINVAL",
         `namespace must be 1 to 64 letters, digits, "-" or "_", not ${show(namespace)}`,
       );
     }
+    if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
     this.#namespace = namespace;
     this.#timeoutMs = integerOption("timeoutMs", options.timeoutMs ?? 2000, 1, 2 ** 27);
     this.#inFlightBytesMax = integerOption(
@@ -126,7 +138,8 @@ export class KeyvBacking implements Backing {
     throw notSync();
   }
 
-  async read(key: BackingKey, { signal }: ReadOptions = {}): Promise<BackingRecord | null> {
+  async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
+    const signal = signalOption("read", options);
     checkKey(key);
     this.#live();
     signal?.throwIfAborted();

@@ -49,7 +49,7 @@ export class OpfsBacking extends RecordFile {
    *   `EACCES`, `EIO`.
    */
   static async open(name: string, options: OpfsBackingOptions): Promise<OpfsBacking> {
-    const read = readFileOptions(options);
+    const read = readFileOptions(options, ["directory"]);
     if (typeof name !== "string" || name === "" || /[/\\\0]|^\.{1,2}$/.test(name)) {
       throw new ZbudError(
         "EINVAL",

@@ -1,4 +1,4 @@
-import { integerOption, show, ZbudError } from "../../base/index.ts";
+import { checkNames, integerOption, show, ZbudError } from "../../base/index.ts";
 import { checkCompress, checkDecompress, checkLength } from "../arguments.ts";
 import type { Codec, StagedCodec } from "../types.ts";
 import { DICT_BYTES_MAX, Engine, PACKED, PACKED_BYTES_MAX, PLAIN_BYTES_MAX } from "./engine.ts";
@@ -28,18 +28,13 @@ export interface Lz4Options {
  * @remarks Allocates nothing per call. 4 KiB take about 4 to 6 µs to compress and 1 to 2 µs to decompress.
  */
 export function createLz4(options: Lz4Options = {}): Codec {
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError(
-      "EINVAL",
-      `options must be an object such as { acceleration: 1 }, not ${show(options)}`,
-    );
-  }
+  checkNames("createLz4", options, ["acceleration", "dictionary"]);
   const acceleration = integerOption("acceleration", options.acceleration ?? 1, 1, 65536);
   const { dictionary } = options;
   if (dictionary !== undefined && !(dictionary instanceof Uint8Array && dictionary.length > 0)) {
     throw new ZbudError(
       "EINVAL",
-      `dictionary must be a Uint8Array of 1 byte or more, not ${dictionary instanceof Uint8Array ? "an empty one" : show(dictionary)}`,
+      `dictionary must be a Uint8Array of 1 byte or more, not ${show(dictionary)}`,
     );
   }
   return new Lz4(acceleration, dictionary?.slice(-DICT_BYTES_MAX));

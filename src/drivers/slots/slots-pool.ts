@@ -1,4 +1,4 @@
-import { show, ZbudError } from "../../base/index.ts";
+import { checkNames } from "../../base/index.ts";
 import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
   handleLayoutOf,
@@ -65,9 +65,7 @@ export class SlotsPool extends Pool {
     const { table, geometry } = openTable(shared);
     const { pageSize, maxPages, maxObjects } = geometry;
     const memory = attachPageMemory(pageSize, shared.pages);
-    if (typeof options !== "object" || options === null) {
-      throw new ZbudError("EINVAL", `options must be an object such as { onEvict }, not ${show(options)}`);
-    }
+    checkNames("attach", options, ["onEvict"]);
     const { onEvict } = options;
     return new SlotsPool({ pageSize, maxPages, maxObjects, shared: true, onEvict }, { memory, table });
   }

@@ -39,5 +39,9 @@ export const zbudDriver: PoolDriver = {
 };
 
 function isLadder(options: PoolOptions | ZbudLadderOptions): options is ZbudLadderOptions {
-  return typeof options === "object" && options !== null && "pageSizes" in options;
+  return (
+    typeof options === "object" &&
+    options !== null &&
+    (options as Partial<ZbudLadderOptions>).pageSizes !== undefined
+  );
 }

@@ -1,4 +1,4 @@
-import { integerOption, Prng, show, ZbudError } from "../../base/index.ts";
+import { checkNames, integerOption, Prng, show, ZbudError } from "../../base/index.ts";
 import type { PageSizeRange } from "../../pool/index.ts";
 import { largestOf, thin } from "./fit.ts";
 import { CHUNK_ORDER_DEFAULT, CHUNK_ORDER_MAX, CHUNK_ORDER_MIN, PAGE_SIZE_MAX } from "./geometry.ts";
@@ -107,14 +107,7 @@ interface Shape {
 }
 
 function checkOptions(options: FitPageSizesOptions): Required<FitPageSizesOptions> {
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError("EINVAL", `options must be an object such as { count: 4 }, not ${show(options)}`);
-  }
-  const known = ["count", "chunkOrder", "pageSizeMax", "pageSizeMin"];
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new ZbudError("EINVAL", `unknown option ${show(unknown)}; known: ${known.join(", ")}`);
-  }
+  checkNames("fitPageSizes", options, ["count", "chunkOrder", "pageSizeMax", "pageSizeMin"]);
   const { count = FIT_COUNT_MAX, chunkOrder = CHUNK_ORDER_DEFAULT, pageSizeMax = PAGE_SIZE_MAX } = options;
   integerOption("count", count, 1, FIT_COUNT_MAX);
   integerOption("chunkOrder", chunkOrder, CHUNK_ORDER_MIN, CHUNK_ORDER_MAX);

@@ -1,4 +1,4 @@
-import { integerOption, show, ZbudError } from "../../base/index.ts";
+import { checkNames, integerOption, show, ZbudError } from "../../base/index.ts";
 import { CHUNK_ORDER_MAX, CHUNK_ORDER_MIN, geometryOf, PAGE_SIZE_MAX, PAGES_MAX } from "./geometry.ts";
 import { pagesFor } from "./packing.ts";
 import { headerBytesOf, ROW_BYTES } from "./page-table.ts";
@@ -76,16 +76,7 @@ export function fitPageSize(sizes: ArrayLike<number>, options: FitOptions = {}):
 }
 
 function checkFitOptions(options: FitOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError(
-      "EINVAL",
-      `options must be an object such as { unfitBytes: 4096 }, not ${show(options)}`,
-    );
-  }
-  const unknown = Object.keys(options).find((name) => name !== "chunkOrder" && name !== "unfitBytes");
-  if (unknown !== undefined) {
-    throw new ZbudError("EINVAL", `unknown option ${show(unknown)}; known: chunkOrder, unfitBytes`);
-  }
+  checkNames("fitPageSize", options, ["unfitBytes", "chunkOrder"]);
   const { unfitBytes } = options;
   if (unfitBytes !== undefined && !(typeof unfitBytes === "number" && unfitBytes >= 0)) {
     throw new ZbudError("EINVAL", `unfitBytes must be a number of bytes, not ${show(unfitBytes)}`);

@@ -50,7 +50,7 @@ export function checkLadderOptions(options: ZbudLadderOptions): CheckedLadder {
   const common = checkCommonOptions(options, ["chunkOrder", "pageSizes", "sample", "warmUp"]);
   const { pageSizes, sample, warmUp, pageSize, chunkOrder = CHUNK_ORDER_DEFAULT } = options;
   geometryOf(PAGE_SIZE_MAX, chunkOrder, 1);
-  if ("maxPages" in options) {
+  if ((options as { readonly maxPages?: unknown }).maxPages !== undefined) {
     throw new ZbudError("EINVAL", "maxPages says nothing where pages have several sizes; give maxBytes");
   }
   const isFit = pageSizes === "fit";

@@ -1,4 +1,4 @@
-import { type Handle, integerOption, show, ZbudError } from "../../base/index.ts";
+import { checkNames, type Handle, integerOption, ZbudError } from "../../base/index.ts";
 import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
   type AllocRefusal,
@@ -80,9 +80,7 @@ export class ZbudLadder extends Pool {
   static attach(shared: SharedPool, options: Pick<ZbudLadderOptions, "onEvict"> = {}): ZbudLadder {
     const { table, geometry } = openLadder(shared);
     const memory = attachPageMemory(geometry.segmentBytes, shared.pages);
-    if (typeof options !== "object" || options === null) {
-      throw new ZbudError("EINVAL", `options must be an object such as { onEvict }, not ${show(options)}`);
-    }
+    checkNames("attach", options, ["onEvict"]);
     const onEvict = checkEvictHandler(options.onEvict);
     // What the options would say is in the table.
     return new ZbudLadder({ maxBytes: 0, pageSizes: [] }, { attached: { table, geometry, memory, onEvict } });

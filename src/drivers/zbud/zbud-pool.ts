@@ -1,4 +1,4 @@
-import { type Handle, show, ZbudError } from "../../base/index.ts";
+import { checkNames, type Handle } from "../../base/index.ts";
 import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
   handleLayoutOf,
@@ -70,9 +70,7 @@ export class ZbudPool extends Pool {
     const { table, geometry } = openTable(shared);
     const { pageSize, chunkOrder, maxPages } = geometry;
     const memory = attachPageMemory(pageSize, shared.pages);
-    if (typeof options !== "object" || options === null) {
-      throw new ZbudError("EINVAL", `options must be an object such as { onEvict }, not ${show(options)}`);
-    }
+    checkNames("attach", options, ["onEvict"]);
     const { onEvict } = options;
     return new ZbudPool({ pageSize, chunkOrder, maxPages, shared: true, onEvict }, { memory, table });
   }

@@ -1,4 +1,4 @@
-import { type Handle, show, ZbudError } from "../../base/index.ts";
+import { checkNames, type Handle } from "../../base/index.ts";
 import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
   type CompactResult,
@@ -78,9 +78,7 @@ export class ZsmallocPool extends Pool {
     const { table, geometry } = openTable(shared);
     const { pageSize, maxPages, groupPagesMax, maxObjects } = geometry;
     const memory = attachPageMemory(pageSize, shared.pages);
-    if (typeof options !== "object" || options === null) {
-      throw new ZbudError("EINVAL", `options must be an object such as { onEvict }, not ${show(options)}`);
-    }
+    checkNames("attach", options, ["onEvict"]);
     const { onEvict } = options;
     return new ZsmallocPool(
       { pageSize, maxPages, groupPagesMax, maxObjects, shared: true, onEvict },

@@ -1,0 +1,90 @@
+import { ZbudError } from "../base/index.ts";
+import { type Codec, getCodec } from "../codecs/index.ts";
+import type { Engine } from "../engine/index.ts";
+import type { Control } from "./control.ts";
+import { codecWith } from "./learn.ts";
+import { Learner } from "./learner.ts";
+import { DICTIONARY_SLOT } from "./options.ts";
+import type { ValueCodec } from "./values.ts";
+
+/** One of so many values is compressed without the dictionary as well. A prime: sets often come in patterns. */
+const WEIGH_EVERY = 127;
+
+/** Who lends room for a value. */
+interface Scratches {
+  borrow(length: number): Uint8Array;
+  giveBack(): void;
+}
+
+/** The dictionary of a cache as one thread uses it: it helps to learn it, and takes it into use once it is there. */
+export class DictionaryUse {
+  readonly learner: Learner;
+  readonly #control: Control;
+  readonly #codecName: string | null;
+  #codec: Codec | null = null;
+  #isUsed = false;
+  #untilWeighed = WEIGH_EVERY;
+
+  constructor(control: Control, codecName: string | null) {
+    this.learner = new Learner(control);
+    this.#control = control;
+    this.#codecName = codecName;
+  }
+
+  /** The codec with the dictionary; null if there is none (yet). */
+  codec(): Codec | null {
+    if (this.#codec !== null) return this.#codec;
+    const dictionary = this.learner.dictionary();
+    if (dictionary === null || this.#codecName === null) return null;
+    this.#codec = codecWith(this.#codecName, dictionary.slice());
+    return this.#codec;
+  }
+
+  /** Offers a value that is about to be set, as long as the learner is not settled. */
+  offer<V>(engine: Engine, values: ValueCodec<V>): void {
+    this.learner.offer(values.bytes, values.length);
+    this.#use(engine);
+  }
+
+  /** Uses this dictionary, unless there is one or samples are being learned from. */
+  adopt(engine: Engine, dictionary: Uint8Array): void {
+    if (this.learner.settled) return;
+    this.learner.settle(dictionary);
+    this.#use(engine);
+  }
+
+  /** Counts what the dictionary saved with a value that was stored, if it is its turn. */
+  count<V>(values: ValueCodec<V>, scratches: Scratches): void {
+    if (!this.#isUsed || --this.#untilWeighed > 0) return;
+    this.#untilWeighed = WEIGH_EVERY;
+    const codec = this.codec();
+    if (codec === null || this.#codecName === null || values.length === 0) return;
+    const value = values.bytes.subarray(0, values.length);
+    try {
+      const target = scratches.borrow(value.length).subarray(0, value.length);
+      try {
+        const stored = (by: Codec): number => by.compress(value, target) || value.length;
+        this.#control.addSaved((stored(getCodec(this.#codecName)) - stored(codec)) * WEIGH_EVERY);
+      } finally {
+        scratches.giveBack();
+      }
+    } catch (error) {
+      // No memory for it: the value is stored, and only not counted.
+      if (!(error instanceof ZbudError) || error.code !== "ENOMEM") throw error;
+    }
+  }
+
+  /** If there is a dictionary by now, new values get it. */
+  #use(engine: Engine): void {
+    if (!this.learner.becameReady()) return;
+    try {
+      // The engine asks for it by `resolveCodec`, if it did not already to read what another thread wrote.
+      engine.useCodec(DICTIONARY_SLOT);
+      this.#isUsed = true;
+    } catch (error) {
+      if (!(error instanceof ZbudError) || error.code !== "ENOMEM") throw error;
+      // Its codec needs memory of its own. Until there is some, values are kept without it.
+      this.learner.postpone(error);
+    }
+  }
+}

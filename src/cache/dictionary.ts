@@ -1,0 +1,98 @@
+import type { Control } from "./control.ts";
+import type { DictionaryStats } from "./types.ts";
+
+/** Words of the control memory: the state, and the length of the dictionary. */
+export const STATE = 1;
+const LENGTH = 2;
+/** The length of the note of what went wrong. */
+const NOTE_LENGTH = 28;
+
+/** The states of a dictionary, in their order. Whoever makes a step does it by compare-exchange. */
+export const DictionaryState = {
+  /** Sets offer their values as samples. */
+  collecting: 0,
+  /** Enough samples: one thread learns from them, or has them learned from. */
+  training: 1,
+  /** One thread copies it to where all see it. */
+  publishing: 2,
+  /** There is a dictionary. These and those that follow are final. */
+  ready: 3,
+  /** What was learned is not worth it. */
+  useless: 4,
+  failed: 5,
+  /** Nobody wants one. */
+  off: 6,
+} as const;
+
+const NAMES: readonly DictionaryStats["state"][] = [
+  "learning",
+  "learning",
+  "learning",
+  "in-use",
+  "no-use",
+  "failed",
+  "off",
+];
+
+/** The shared bytes of the dictionary; null if there is none (yet). */
+export function dictionaryOf({ words, dictionary }: Control): Uint8Array | null {
+  if (Atomics.load(words, STATE) !== DictionaryState.ready) return null;
+  return dictionary.subarray(0, words[LENGTH]);
+}
+
+/**
+ * Makes what was learned known to all threads, if nobody else did; null: nothing is worth it. The state is
+ * `training`, or this changes nothing.
+ */
+export function publish(control: Control, learned: Uint8Array | null): void {
+  const { words, dictionary } = control;
+  const { training, publishing, ready, useless } = DictionaryState;
+  const next = learned === null ? useless : publishing;
+  if (Atomics.compareExchange(words, STATE, training, next) !== training || learned === null) return;
+  dictionary.set(learned);
+  words[LENGTH] = learned.length;
+  Atomics.store(words, STATE, ready);
+}
+
+/** Ends the learning, if it goes on, and says why. */
+export function fail(control: Control, reason: unknown): void {
+  const { training, failed } = DictionaryState;
+  note(control, reason);
+  Atomics.compareExchange(control.words, STATE, training, failed);
+}
+
+/** Keeps for `stats()` what went wrong: of an error its code and message. */
+export function note({ words, notes }: Control, reason: unknown): void {
+  const { code, message } = (reason ?? {}) as { code?: unknown; message?: unknown };
+  const text = typeof message === "string" ? message : String(reason);
+  // Our own messages have it.
+  const isTold = typeof code !== "string" || text.includes(code);
+  const { written } = new TextEncoder().encodeInto(isTold ? text : `${code}: ${text}`, notes);
+  Atomics.store(words, NOTE_LENGTH, written);
+}
+
+/** Copies of the samples that were taken. */
+export function samplesOf(control: Control): Uint8Array[] {
+  const { words, samples, places, shape } = control;
+  const copies: Uint8Array[] = [];
+  for (let i = 0; i < shape.sampleCountMax; i++) {
+    const length = Atomics.load(words, places + 2 * i + 1);
+    const at = words[places + 2 * i];
+    if (length > 0) copies.push(samples.slice(at, at + length));
+  }
+  return copies;
+}
+
+/** What `stats()` says of it. */
+export function dictionaryStats(control: Control): DictionaryStats {
+  const { words, notes } = control;
+  const state = Atomics.load(words, STATE);
+  const noted = Atomics.load(words, NOTE_LENGTH);
+  return {
+    state: NAMES[state],
+    bytes: state === DictionaryState.ready ? words[LENGTH] : 0,
+    savedBytes: control.savedBytes,
+    // A copy: browsers decode no shared bytes.
+    ...(noted === 0 ? {} : { error: new TextDecoder().decode(notes.slice(0, noted)) }),
+  };
+}

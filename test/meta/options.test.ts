@@ -1,0 +1,368 @@
+/**
+ * Each call of the public surface that takes options refuses one that there is not, names the nearest that there is,
+ * and knows all that its type declares.
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { bentoDriver } from "../../src/adapters/bentocache.ts";
+import { nextCacheHandler } from "../../src/adapters/next.ts";
+import { collectMetrics } from "../../src/adapters/prom-client.ts";
+import { undiciStore } from "../../src/adapters/undici.ts";
+import { unstorageDriver } from "../../src/adapters/unstorage.ts";
+import { FileBacking, KeyvBacking, MemoryBacking, OpfsBacking } from "../../src/backing/index.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
+import { createDeflate, createLz4, createZstd } from "../../src/codecs/index.ts";
+import { estimate } from "../../src/estimate/index.ts";
+import {
+  attachPool,
+  createPool,
+  fitPageSize,
+  fitPageSizes,
+  SlotsPool,
+  ZbudLadder,
+  ZbudPool,
+  ZsmallocPool,
+} from "../../src/index.ts";
+import { PageStore } from "../../src/store/index.ts";
+import { replay, replaySteps } from "../../src/trace/index.ts";
+import { viewer } from "../../src/viewer/index.ts";
+import { attachZpool, createZpool } from "../../src/zpool/index.ts";
+import { ROOT, readTree } from "./sources.ts";
+
+type Options = Record<string, unknown>;
+
+interface Call {
+  /** The right name whose misspelling is given. */
+  name: string;
+  /** File and name of the type that declares the options, if it is one of its own. */
+  type?: [file: string, name: string];
+  /** Options that the call needs besides. */
+  needs?: Options;
+  call(options: never): unknown;
+}
+
+const cache = new CompressedCache<unknown>({ maxBytes: "2MiB" });
+const store = new PageStore({ maxBytes: "1MiB", shared: true });
+const page = new Uint8Array(4096);
+const memory = new MemoryBacking();
+const key = { k0: 1, k1: 2, prefix: new Uint8Array(0) };
+const trace = { header: { interface: "zbud" }, operations: [] } as never;
+const zpool = createZpool("zbud", { maxPages: 4, shared: true });
+
+function attached(pool: { share(): unknown }, attach: (shared: never, options: never) => unknown): Call {
+  return { name: "onEvict", call: (options) => attach(pool.share() as never, options) };
+}
+
+const CALLS: Record<string, Call> = {
+  "new CompressedCache": {
+    name: "staleWhileRevalidate",
+    type: ["cache/types.ts", "CompressedCacheOptions"],
+    needs: { maxBytes: "1MiB" },
+    call: (options) => new CompressedCache(options),
+  },
+  "CompressedCache.attach": {
+    name: "serializer",
+    type: ["cache/types.ts", "CacheThreadOptions"],
+    call: (options) => CompressedCache.attach(cache.share(), options),
+  },
+  set: {
+    name: "ttl",
+    type: ["cache/types.ts", "SetOptions"],
+    call: (options) => cache.set("key", 1, options),
+  },
+  get: { name: "allowStale", call: (options) => cache.get("key", options) },
+  peek: { name: "allowStale", call: (options) => cache.peek("key", options) },
+  getInto: { name: "allowStale", call: (options) => cache.getInto("key", page, options) },
+  withValue: { name: "allowStale", call: (options) => cache.withValue("key", () => 1, options) },
+  getAsync: { name: "allowStale", call: (options) => cache.getAsync("key", options) },
+  getOrSet: {
+    name: "forceRefresh",
+    type: ["cache/types.ts", "GetOrSetOptions"],
+    call: (options) => cache.getOrSet("key", () => 1, options),
+  },
+  save: { name: "signal", call: (options) => cache.save("/nowhere/x", options) },
+  load: { name: "signal", call: (options) => cache.load("/nowhere/x", options) },
+  "new PageStore": {
+    name: "incompressible",
+    type: ["store/options.ts", "PageStoreOptions"],
+    needs: { maxBytes: "1MiB" },
+    call: (options) => new PageStore(options),
+  },
+  "PageStore.attach": {
+    name: "recompress",
+    type: ["store/options.ts", "PageStoreThreadOptions"],
+    call: (options) => PageStore.attach(store.share(), options),
+  },
+  storeAsync: { name: "signal", call: (options) => store.storeAsync(1, page, options) },
+  loadAsync: { name: "signal", call: (options) => store.loadAsync(1, page, options) },
+  "flush of a store": { name: "signal", call: (options) => store.flush(options) },
+  MemoryBacking: {
+    name: "delayMs",
+    type: ["backing/memory.ts", "MemoryBackingOptions"],
+    call: (options) => new MemoryBacking(options),
+  },
+  "read of a backing store": { name: "signal", call: (options) => memory.read(key, options) },
+  FileBacking: {
+    name: "writeBytesPerSecond",
+    type: ["backing/file/options.ts", "FileBackingOptions"],
+    needs: { maxFileBytes: 65_536 },
+    call: (options) => FileBacking.open("/nowhere/x", options),
+  },
+  OpfsBacking: {
+    name: "directory",
+    type: ["backing/opfs/opfs-backing.ts", "OpfsBackingOptions"],
+    needs: { maxFileBytes: 65_536 },
+    call: (options) => OpfsBacking.open("x", options),
+  },
+  KeyvBacking: {
+    name: "namespace",
+    type: ["backing/keyv/keyv-backing.ts", "KeyvBackingOptions"],
+    needs: { store: new Map() },
+    call: (options) => new KeyvBacking(options),
+  },
+  ZbudPool: {
+    name: "chunkOrder",
+    type: ["drivers/zbud/options.ts", "ZbudPoolOptions"],
+    needs: { maxPages: 4 },
+    call: (options) => new ZbudPool(options),
+  },
+  ZbudLadder: {
+    name: "warmUp",
+    type: ["drivers/zbud/ladder-options.ts", "ZbudLadderOptions"],
+    needs: { maxBytes: 2 ** 20 },
+    call: (options) => new ZbudLadder(options),
+  },
+  SlotsPool: {
+    name: "maxObjects",
+    type: ["drivers/slots/options.ts", "SlotsPoolOptions"],
+    needs: { maxPages: 4 },
+    call: (options) => new SlotsPool(options),
+  },
+  ZsmallocPool: {
+    name: "groupPagesMax",
+    type: ["drivers/zsmalloc/options.ts", "ZsmallocPoolOptions"],
+    needs: { maxPages: 8 },
+    call: (options) => new ZsmallocPool(options),
+  },
+  "ZbudPool.attach": attached(new ZbudPool({ maxPages: 4, shared: true }), ZbudPool.attach),
+  "ZbudLadder.attach": attached(
+    new ZbudLadder({ maxBytes: 2 ** 20, pageSizes: [4096], shared: true }),
+    ZbudLadder.attach,
+  ),
+  "SlotsPool.attach": attached(new SlotsPool({ maxPages: 4, shared: true }), SlotsPool.attach),
+  "ZsmallocPool.attach": attached(new ZsmallocPool({ maxPages: 8, shared: true }), ZsmallocPool.attach),
+  attachPool: attached(zpool, attachPool),
+  attachZpool: attached(zpool, attachZpool),
+  createPool: { name: "pageSize", needs: { maxPages: 4 }, call: (options) => createPool("slots", options) },
+  createZpool: { name: "pageSize", needs: { maxPages: 4 }, call: (options) => createZpool("slots", options) },
+  fitPageSize: {
+    name: "unfitBytes",
+    type: ["drivers/zbud/fit.ts", "FitOptions"],
+    call: (options) => fitPageSize([100], options),
+  },
+  fitPageSizes: {
+    name: "pageSizeMax",
+    type: ["drivers/zbud/fit-ladder.ts", "FitPageSizesOptions"],
+    call: (options) => fitPageSizes([100], options),
+  },
+  createLz4: { name: "acceleration", type: ["codecs/lz4/lz4.ts", "Lz4Options"], call: createLz4 },
+  createZstd: { name: "dictionary", type: ["codecs/zstd.ts", "ZstdOptions"], call: createZstd },
+  createDeflate: { name: "level", type: ["codecs/deflate.ts", "DeflateOptions"], call: createDeflate },
+  estimate: {
+    name: "sampleBytes",
+    type: ["estimate/options.ts", "EstimateOptions"],
+    call: (options) => estimate({ bytes: page }, options),
+  },
+  viewer: {
+    name: "title",
+    type: ["viewer/viewer.ts", "ViewerOptions"],
+    call: (options) => viewer(cache, options),
+  },
+  listen: {
+    name: "port",
+    type: ["viewer/types.ts", "ListenOptions"],
+    call: (options) => viewer(cache).listen(options),
+  },
+  replay: {
+    name: "mismatchesMax",
+    type: ["trace/replay.ts", "ReplayOptions"],
+    call: (options) => replay(trace, options),
+  },
+  replaySteps: { name: "turnOperations", call: (options) => replaySteps(trace, options).next() },
+  unstorageDriver: {
+    name: "prefix",
+    type: ["adapters/unstorage.ts", "UnstorageDriverOptions"],
+    call: (options) => unstorageDriver(cache, options),
+  },
+  undiciStore: {
+    name: "prefix",
+    type: ["adapters/undici.ts", "UndiciStoreOptions"],
+    call: (options) => undiciStore(cache, options),
+  },
+  nextCacheHandler: {
+    name: "prefix",
+    type: ["adapters/next.ts", "NextHandlerOptions"],
+    call: (options) => nextCacheHandler(cache, options),
+  },
+  bentoDriver: {
+    name: "prefix",
+    type: ["adapters/bentocache.ts", "BentoDriverOptions"],
+    needs: { cache },
+    call: bentoDriver,
+  },
+  collectMetrics: {
+    name: "registers",
+    type: ["adapters/prom-client.ts", "MetricsOptions"],
+    call: (options) => collectMetrics({} as never, { stats: () => ({}) }, options),
+  },
+};
+
+/** The error of a call with an option more. */
+async function refusal(
+  { call, needs = {} }: Call,
+  more: Options,
+): Promise<{ code: string; message: string }> {
+  try {
+    await call({ ...needs, ...more } as never);
+  } catch (error) {
+    return error as { code: string; message: string };
+  }
+  return { code: "", message: "taken" };
+}
+
+/** Names of the members of an interface, and of those that it extends in the same file or one that is given. */
+function membersOf(file: string, name: string): string[] {
+  const text = readFileSync(join(ROOT, "src", file), "utf8");
+  const found = new RegExp(
+    `^export interface ${name}(?:<\\w+>)?(?: extends (\\w+))?.*?\\{\\n(.*?)^\\}`,
+    "ms",
+  ).exec(text);
+  assert.ok(found, `${name} in ${file}`);
+  const own = [...found[2].matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map((match) => match[1]);
+  if (found[1] === undefined) return own;
+  const base = found[1] === "FileBackingOptions" ? "backing/file/options.ts" : file;
+  return [...own, ...membersOf(base, found[1])];
+}
+
+suite("an option that there is not", () => {
+  for (const [what, entry] of Object.entries(CALLS)) {
+    test(`${what}: misspelt is refused with the right name`, async () => {
+      const { name } = entry;
+      const wrong = name[1].toUpperCase();
+      for (const misspelt of [`${name}s`, name.slice(0, 1) + wrong + name.slice(2), name.slice(0, -1)]) {
+        const { code, message } = await refusal(entry, { [misspelt]: 1 });
+        assert.equal(code, "EINVAL", message);
+        assert.ok(message.includes(`unknown option "${misspelt}"`), message);
+        assert.ok(message.includes(`did you mean ${name}?`), message);
+      }
+    });
+
+    test(`${what}: all that there are are known, and what is undefined is not there`, async () => {
+      const { message } = await refusal(entry, { zzzzzzzzzz: 1 });
+      const known =
+        /unknown option "zzzzzzzzzz" of .*; known: (.*) \(EINVAL\)$/.exec(message)?.[1].split(", ") ?? [];
+      assert.ok(known.includes(entry.name), message);
+      // A ladder has a sentence of its own for it.
+      if (what === "ZbudLadder") known.splice(known.indexOf("maxPages"), 1);
+      if (entry.type !== undefined) assert.deepEqual(known.sort(), membersOf(...entry.type).sort());
+      assert.doesNotMatch((await refusal(entry, { zzzzzzzzzz: undefined })).message, /zzzzzzzzzz/);
+    });
+
+    test(`${what}: inherited ones count, and what is no object is refused`, async () => {
+      const { call, needs } = entry;
+      const inherited = Object.create({ ...needs, zzzzzzzzzz: 1 }) as never;
+      assert.match((await refusal({ ...entry, call: () => call(inherited) }, {})).message, /zzzzzzzzzz/);
+      for (const options of [null, 1000, "x"]) {
+        const { code, message } = await refusal({ ...entry, call: () => call(options as never) }, {});
+        assert.equal(code, "EINVAL", message);
+        assert.match(message, /options of .* (?:must be|are) an object such as \{/);
+      }
+    });
+  }
+
+  test("every type of options in src is in this table", () => {
+    const covered = new Set(Object.values(CALLS).map(({ type }) => type?.[1]));
+    // Taken in other ways: what these are is a part of others, inner, or what a peer passes.
+    for (const name of [
+      "GetOptions",
+      "WaitOptions",
+      "ReadOptions",
+      "BentoDriverConfig",
+      "UnstorageOptions",
+      "CreateZpoolOptions",
+      "PoolOptions",
+      "CommonOptions",
+      "CheckedOptions",
+      "EngineOptions",
+      "LanesOptions",
+    ]) {
+      covered.add(name);
+    }
+    const names = [...optionTypes()];
+    assert.ok(names.length > 20);
+    assert.deepEqual(
+      names.filter((name) => !covered.has(name)),
+      [],
+    );
+  });
+
+  test("names of other caches' options get a sentence with what to use instead", async () => {
+    const made = CALLS["new CompressedCache"];
+    for (const [name, instead] of [
+      ["maxSize", /use maxBytes/],
+      ["sizeCalculation", /counted as they are kept/],
+      ["maxEntrySize", /entryBytesMax/],
+      ["dispose", /onRemoved/],
+      ["disposeAfter", /onRemoved/],
+      ["noDisposeOnSet", /onRemoved/],
+      ["onInsert", /zbud:cache:metrics/],
+      ["fetchMethod", /getOrSet/],
+      ["memoMethod", /getOrSet/],
+      ["updateAgeOnGet", /set it again/],
+      ["updateAgeOnHas", /set it again/],
+      ["ttlAutopurge", /purgeStale/],
+      ["ttlResolution", /clock/],
+      ["noDeleteOnStaleGet", /staleWhileRevalidate/],
+      ["noDeleteOnFetchRejection", /staleWhileRevalidate/],
+      ["allowStaleOnFetchRejection", /staleWhileRevalidate/],
+      ["allowStaleOnFetchAbort", /not stored/],
+      ["ignoreFetchAbort", /not stored/],
+      ["noUpdateTTL", /getRemainingTTL/],
+      ["perf", /clock/],
+      ["stdTTL", /use ttl, in milliseconds/],
+      ["checkperiod", /purgeStale/],
+      ["maxKeys", /use max/],
+      ["maxAge", /use ttl/],
+    ] as const) {
+      const { code, message } = await refusal(made, { [name]: 1 });
+      assert.equal(code, "EINVAL");
+      assert.ok(message.startsWith(`unknown option "${name}" of a cache: `), message);
+      assert.match(message, instead);
+    }
+    for (const [call, name, instead] of [
+      ["set", "size", /counted/],
+      ["set", "noUpdateTTL", /getRemainingTTL/],
+      ["set", "tag", /did you mean tags/],
+      ["set", "TTL", /did you mean ttl/],
+      ["get", "updateAgeOnGet", /set it again/],
+      ["getOrSet", "context", /loader/],
+      ["CompressedCache.attach", "dispose", /onRemoved/],
+    ] as const) {
+      assert.match((await refusal(CALLS[call], { [name]: 1 })).message, instead);
+    }
+  });
+
+  test("attach names what is the whole cache's", async () => {
+    const { message } = await refusal(CALLS["CompressedCache.attach"], { maxBytes: "1MiB" });
+    assert.match(message, /attach\(\) takes no maxBytes: it is the whole cache's/);
+  });
+});
+
+function* optionTypes(): Generator<string> {
+  for (const text of readTree(["src"], [".ts"]).values()) {
+    for (const match of text.matchAll(/^export interface (\w+Options)\b/gm)) yield match[1];
+  }
+}
