@@ -1,4 +1,4 @@
-import { type Codec, createLz4, createZstd, trainDictionary } from "../codecs/index.ts";
+import { type Codec, createLz4, createZstd, getCodec, trainDictionary } from "../codecs/index.ts";
 import type { ControlShape } from "./control.ts";
 
 /** What the thread that learns a dictionary is given. */
@@ -13,6 +13,11 @@ export interface DictionaryJob {
 const GAIN_MIN = 0.05;
 /** Every so many-th sample judges, and is not learned from. */
 const JUDGE_EVERY = 5;
+
+/** Whether the codec of this id is one of those that take a dictionary. */
+export function takesDictionary(codecId: number): boolean {
+  return codecId === getCodec("lz4").id || codecId === getCodec("zstd").id;
+}
 
 /** The codec of a cache with this dictionary, or without one. */
 export function codecWith(name: string, dictionary: Uint8Array | undefined): Codec {

@@ -135,13 +135,18 @@ export function givenDictionary(dictionary: unknown, settings: CacheSettings): U
   if (settings.codec !== "lz4" && settings.codec !== "zstd") {
     throw new ZbudError("EINVAL", `codec ${show(settings.codec)} takes no dictionary; use "lz4" or "zstd"`);
   }
-  if (dictionary.length > settings.maxBytes / 8) {
+  if (!mayBeDictionary(dictionary.length, settings.maxBytes)) {
     throw new ZbudError(
       "EINVAL",
       `a dictionary of ${dictionary.length} bytes is too long for a cache of ${settings.maxBytes}`,
     );
   }
   return dictionary;
+}
+
+/** Whether a dictionary of so many bytes is not too long for a cache of this size. */
+export function mayBeDictionary(bytes: number, maxBytes: number): boolean {
+  return bytes <= maxBytes / 8;
 }
 
 /** What `share()` gave, checked. */

@@ -44,7 +44,7 @@ function startOf(pid: number | "self"): string | undefined {
 }
 
 /** Machine, its start, and process namespace: numbers of processes are comparable within one of these. */
-function placeOf(): string {
+export function placeOf(): string {
   const read = (get: () => string): string => {
     try {
       return get().trim();
