@@ -5,7 +5,7 @@ import { required } from "./system.ts";
 type Files = typeof import("node:fs/promises");
 type Paths = typeof import("node:path");
 
-/** For the owner only, if there was no file whose mode could be kept: it holds what users store. */
+/** For the owner only: it holds what users store. */
 const MODE = 0o600;
 const PERMISSIONS = 0o777;
 const LINKS_MAX = 40;
@@ -28,6 +28,7 @@ export type Write = (bytes: Uint8Array) => Promise<void>;
  * writers left that are gone is removed by the next one.
  *
  * @param signal - aborts it, as long as it is not complete.
+ * @param mode - of the file if there was none whose mode could be kept; default: its owner's only.
  * @throws the system's error, the signal's reason, what `fill` throws; {@link ZbudError} `EINVAL` if something that is
  *   no file has the name.
  */
@@ -35,6 +36,7 @@ export async function replaceFile(
   path: string,
   signal: AbortSignal | undefined,
   fill: (write: Write) => Promise<void>,
+  mode: number = MODE,
 ): Promise<void> {
   const fs = required<Files>("node:fs/promises", "a file");
   const paths = required<Paths>("node:path", "a file");
@@ -47,7 +49,7 @@ export async function replaceFile(
   const folder = paths.dirname(target);
   const stem = `${paths.basename(target).slice(0, STEM_MAX).toWellFormed()}.`;
   const temporary = paths.join(folder, `${stem}${nameOfWriter()}.tmp`);
-  const file = await fs.open(temporary, "wx", MODE);
+  const file = await fs.open(temporary, "wx", mode);
   try {
     try {
       // Before anything is written: what the dead left may take the room that this needs.

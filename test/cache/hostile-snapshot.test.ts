@@ -5,31 +5,15 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
-import {
-  type Backing,
-  type BackingKey,
-  type BackingRecord,
-  KeyvBacking,
-  MemoryBacking,
-} from "../../src/backing/index.ts";
-import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { registerCodec } from "../../src/codecs/index.ts";
-import { checkBooks, FakeClock } from "./helpers.ts";
+import { assertUsable, DICTIONARY, FIELDS, fill, type Options, open, put, SEED } from "./hostile.ts";
 
-/** Another run: ZBUD_FAST_CHECK_SEED=N. */
-const SEED = Number(process.env.ZBUD_FAST_CHECK_SEED ?? 20_260);
 const HEADER_BYTES = 32;
 const ENTRY_HEADER_BYTES = 40;
 
 const folder = mkdtempSync(join(tmpdir(), "zbud-hostile-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 const path = join(folder, "file");
-
-const clock = new FakeClock();
-const DICTIONARY = Buffer.from('{"id":1,"name":"somebody","text":"lorem ipsum lorem ipsum"}');
-type Options = Partial<CompressedCacheOptions<unknown>>;
-const open = (options: Options = {}): CompressedCache<unknown> =>
-  new CompressedCache<unknown>({ maxBytes: "2MiB", tags: true, clock: clock.read, ...options });
 
 /** A file taken apart: what is put together of it again has right checksums, whatever was changed. */
 interface Parts {
@@ -68,85 +52,12 @@ function fileOf({ header, dictionary, entries }: Parts): Buffer {
   return Buffer.concat([...pieces, end]);
 }
 
-/** Every kind of key, value and entry. */
-function fill(cache: CompressedCache<unknown>): void {
-  cache.set("text", "lorem ipsum ".repeat(20), { tags: ["a", "b"], ttl: 5000, staleWhileRevalidate: 100 });
-  cache.set("ü", { id: 1, name: "somebody", text: "lorem ipsum ".repeat(20) }, { tags: ["a"] });
-  cache.set(1.5, Buffer.from("raw"), { ttl: 9000 });
-  cache.set(Uint8Array.of(0, 255), new Uint8Array(100));
-  cache.set("units \ud800", "\ud800".repeat(50));
-  cache.set("short", '{"not":"json"}');
-  cache.set("json", [1, 2, 3]);
-  cache.set("", "");
-  cache.set("b", Uint8Array.of(1));
-}
-
 async function saved(options: Options = { dictionary: DICTIONARY }): Promise<Buffer> {
   const cache = open(options);
   fill(cache);
   assert.equal(await cache.save(path), 9);
   cache.close();
   return readFileSync(path);
-}
-
-/** Whatever is in a cache can be read, walked and removed. */
-function assertUsable(cache: CompressedCache<unknown>, check = checkBooks): void {
-  check(cache);
-  const entries = [...cache];
-  assert.equal(entries.length, [...cache.keys()].length);
-  for (const [key, value] of entries) {
-    assert.deepStrictEqual(cache.get(key), value);
-    assert.equal(cache.has(key), true);
-    assert.ok(cache.getRemainingTTL(key) > 0);
-  }
-  cache.deleteByTag("a");
-  for (const [key] of entries) cache.delete(key);
-  clock.now += 1e9;
-  cache.purgeStale();
-  clock.now -= 1e9;
-  assert.equal(cache.size, 0, "nothing stays for ever");
-  check(cache);
-}
-
-/** The fields of an entry, with values that none has or few have. */
-const FIELDS: [string, number, "U8" | "U16" | "U32" | "I32" | "F64", readonly number[]][] = [
-  ["prefixLength", 0, "U16", [0, 1, 16_385, 65_535]],
-  ["headLength", 2, "U16", [1, 8, 9, 64, 72, 65_535]],
-  ["length", 4, "U32", [0, 1, 7, 8, 2 ** 20, 2 ** 20 + 1, 2 ** 31, 2 ** 32 - 1]],
-  ["storedLength", 8, "U32", [0, 1, 100, 2 ** 31, 2 ** 32 - 1]],
-  ["codec", 12, "U8", [0, 1, 2, 3, 4, 77, 127, 128, 255]],
-  ["flags", 13, "U8", [0, 1, 2, 3, 128, 255]],
-  ["zero", 14, "U16", [1, 65_535]],
-  [
-    "expiresAt",
-    16,
-    "F64",
-    [
-      Number.NaN,
-      Number.POSITIVE_INFINITY,
-      Number.NEGATIVE_INFINITY,
-      -1,
-      -0,
-      0,
-      1e-300,
-      5000,
-      1e300,
-      Number.MAX_VALUE,
-    ],
-  ],
-  ["kind", 24, "I32", [-1, 0, 1, 2, 3, 4, 5, 6, 2 ** 31 - 1, -(2 ** 31)]],
-  ["stale", 28, "I32", [-1, 0, 1, 2 ** 31 - 1, -(2 ** 31)]],
-  ["fill0", 32, "I32", [-1, 0, 7]],
-  ["fill1", 36, "I32", [-1, 0, 7]],
-];
-
-function put(entry: Buffer, at: number, type: (typeof FIELDS)[number][2], value: number): void {
-  const view = new DataView(entry.buffer, entry.byteOffset, entry.length);
-  if (type === "U8") view.setUint8(at, value);
-  else if (type === "U16") view.setUint16(at, value, true);
-  else if (type === "U32") view.setUint32(at, value, true);
-  else if (type === "I32") view.setInt32(at, value, true);
-  else view.setFloat64(at, value, true);
 }
 
 /** All or nothing: a file is loaded whole, or a typed error says at which entry it is wrong. */
@@ -468,143 +379,3 @@ function codecOfTest(id: number) {
     },
   };
 }
-
-/** A store that gives whatever it is told to. */
-class HostileTier extends MemoryBacking {
-  forge: ((record: BackingRecord) => BackingRecord) | null = null;
-
-  override async read(key: BackingKey): Promise<BackingRecord | null> {
-    const record = await super.read(key);
-    return record === null || this.forge === null ? record : this.forge(record);
-  }
-}
-
-suite("a record of the second tier with right checksums and wrong content is a miss, and is counted", () => {
-  const keys = ["text", "ü", 1.5, Uint8Array.of(0, 255), "units \ud800", "short", "json", "", "b"];
-
-  async function assertMisses(tier: HostileTier, forge: NonNullable<HostileTier["forge"]>): Promise<number> {
-    tier.forge = null;
-    const cache = open({ tier: tier as Backing, max: 1 });
-    fill(cache);
-    cache.set("last", "x");
-    await cache.flush();
-    tier.forge = forge;
-    let values = 0;
-    for (const key of keys) {
-      const before = cache.stats();
-      const value = await cache.getAsync(key);
-      const after = cache.stats();
-      if (value === undefined) assert.equal(after.tierMisses, before.tierMisses + 1);
-      else values++;
-      assert.equal(await cache.getOrSet(key, () => "loaded", { forceRefresh: true }), "loaded");
-    }
-    // What came from the tier was not set here.
-    assertUsable(cache, () => cache.verify());
-    cache.close();
-    return values;
-  }
-
-  test(`each field, any value (fast-check, seed ${SEED})`, async () => {
-    const tier = new HostileTier({ now: clock.read });
-    const whole = await assertMisses(tier, (record) => record);
-    assert.equal(whole, keys.length);
-    const field = fc.constantFrom(...FIELDS).chain(([, at, type, values]) => {
-      return fc.constantFrom(...values).map((value) => ({ at, type, value }));
-    });
-    const number = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, -1, 0, 1, 2 ** 31, 2 ** 53, 1e300);
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(field, { maxLength: 2 }),
-        fc.record(
-          { version: number, expiresAt: number, codec: number, length: number },
-          { requiredKeys: [] },
-        ),
-        async (fields, others) => {
-          await assertMisses(tier, (record) => {
-            const bytes = Buffer.from(record.bytes);
-            for (const one of fields) put(bytes, one.at, one.type, one.value);
-            return { ...record, bytes: new Uint8Array(bytes), ...others };
-          });
-        },
-      ),
-      { numRuns: 60, seed: SEED },
-    );
-  });
-
-  test("records that are too short, too long, of another value, of an object", async () => {
-    const tier = new HostileTier({ now: clock.read });
-    for (const bytes of [new Uint8Array(0), new Uint8Array(39), new Uint8Array(2 ** 22), "x", null, {}]) {
-      assert.equal(await assertMisses(tier, (record) => ({ ...record, bytes: bytes as Uint8Array })), 0);
-    }
-  });
-
-  test("a block that its codec did not make is not put into memory", async () => {
-    const tier = new HostileTier({ now: clock.read });
-    const cache = open({ tier, max: 1, dictionary: "none" });
-    cache.set("a", "lorem ipsum ".repeat(20));
-    cache.set("b", "x");
-    await cache.flush();
-    tier.forge = (record) => {
-      const bytes = record.bytes.slice();
-      bytes.fill(0xff, bytes.length - 9);
-      return { ...record, bytes };
-    };
-    for (let i = 0; i < 2; i++) assert.equal(await cache.getAsync("a"), undefined);
-    assert.equal(cache.get("a"), undefined);
-    assert.equal(cache.stats().tierReadsFailed, 2);
-    cache.close();
-  });
-
-  test("dictionaries of others: too long, of no codec that takes one, and very many", async () => {
-    const tier = new HostileTier({ now: clock.read });
-    const writers = Array.from({ length: 20 }, (_, i) => {
-      const cache = open({ tier, max: 1, dictionary: Buffer.from(`dictionary ${i} lorem ipsum ${i}`) });
-      cache.set(`k${i}`, `lorem ipsum ${i} `.repeat(10));
-      cache.set("x", "x");
-      return cache;
-    });
-    for (const cache of writers) await cache.flush();
-    const isDictionary = (record: BackingRecord): boolean => record.key.prefix[0] === 0xfd;
-    const reader = open({ tier, dictionary: "none" });
-    tier.forge = (record) => (isDictionary(record) ? { ...record, codec: 4 } : record);
-    assert.equal(await reader.getAsync("k0"), undefined);
-    tier.forge = (record) => (isDictionary(record) ? { ...record, bytes: new Uint8Array(2 ** 19) } : record);
-    assert.equal(await reader.getAsync("k0"), undefined);
-    tier.forge = null;
-    for (let i = 0; i < 20; i++) assert.equal(await reader.getAsync(`k${i}`), `lorem ipsum ${i} `.repeat(10));
-    for (const cache of [...writers, reader]) cache.close();
-  });
-
-  test("whatever a Keyv store gives", async () => {
-    const given: { value: unknown } = { value: undefined };
-    const store = {
-      get: async () => given.value,
-      set: async () => true,
-      delete: async () => true,
-      clear: async () => undefined,
-    };
-    const tier = new KeyvBacking({ store, recordBytesMax: 2 ** 16 });
-    const cache = open({ tier });
-    const values = [
-      7,
-      true,
-      {},
-      [],
-      new Date(),
-      Symbol("x"),
-      () => 1,
-      new Uint8Array(9),
-      "",
-      "%%%",
-      "WkJWMQ==",
-      "A".repeat(2 ** 20),
-    ];
-    for (const [key, value] of values.entries()) {
-      given.value = value;
-      assert.equal(await cache.getAsync(key), undefined);
-      assert.equal(await cache.getOrSet(key, () => 1, { forceRefresh: true }), 1);
-    }
-    assert.equal(cache.stats().tierReadsFailed, values.length);
-    cache.close();
-  });
-});

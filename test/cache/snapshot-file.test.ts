@@ -253,7 +253,7 @@ suite("the file that is replaced", () => {
 
 suite("misuse", () => {
   for (const path of [undefined, null, "", 7, "a\0b", new URL("file:///tmp/x"), Buffer.from("x")]) {
-    test(`save and load of ${String(path)}`, async () => {
+    test(`save and load of ${JSON.stringify(path) ?? "undefined"}`, async () => {
       const cache = new CompressedCache({ maxBytes: "1MiB" });
       for (const call of ["save", "load"] as const) {
         await assert.rejects(cache[call](path as string), {
