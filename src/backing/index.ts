@@ -12,6 +12,7 @@ export { KeyvBacking, type KeyvBackingOptions } from "./keyv/keyv-backing.ts";
 export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";
 export { OpfsBacking, type OpfsBackingOptions } from "./opfs/opfs-backing.ts";
 export type { OpfsAccess, OpfsDirectory, OpfsFile } from "./opfs/opfs-io.ts";
+export { replaceFile } from "./replace-file.ts";
 export { faultOf, required } from "./system.ts";
 export type {
   Backing,

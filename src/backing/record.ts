@@ -22,6 +22,8 @@ import type { BackingKey, BackingRecord } from "./types.ts";
  * taken for its own.
  */
 export const RECORD_HEADER_BYTES = 56;
+/** The most bytes of a record in a file, whatever the file's size. */
+export const RECORD_BYTES_MAX: number = 2 ** 26;
 /** The most bytes of a key's prefix. */
 export const PREFIX_BYTES_MAX = 65_535;
 
@@ -74,15 +76,23 @@ export function checkRecord(record: BackingRecord): void {
   }
   checkKey(record.key);
   checkBytes(record.bytes);
-  const { codec, length, version, expiresAt } = record;
+  const { codec, length } = record;
   if (codec >>> 0 !== codec) throw new ZbudError("EINVAL", `codec is a uint32, not ${show(codec)}`);
   if (length >>> 0 !== length) throw new ZbudError("EINVAL", `length is a uint32, not ${show(length)}`);
-  if (!Number.isSafeInteger(version) || version < 0) {
-    throw new ZbudError("EINVAL", `version is an integer from 0 to 2^53 - 1, not ${show(version)}`);
+  if (!isVersion(record.version)) {
+    throw new ZbudError("EINVAL", `version is an integer from 0 to 2^53 - 1, not ${show(record.version)}`);
   }
-  if (typeof expiresAt !== "number" || !(expiresAt >= 0 && expiresAt < Number.POSITIVE_INFINITY)) {
-    throw new ZbudError("EINVAL", `expiresAt is a time in ms, or 0 for never, not ${show(expiresAt)}`);
+  if (!isTime(record.expiresAt)) {
+    throw new ZbudError("EINVAL", `expiresAt is a time in ms, or 0 for never, not ${show(record.expiresAt)}`);
   }
+}
+
+function isVersion(version: number): boolean {
+  return Number.isSafeInteger(version) && version >= 0;
+}
+
+function isTime(time: number): boolean {
+  return typeof time === "number" && time >= 0 && time < Number.POSITIVE_INFINITY;
 }
 
 /** Writes a record at a place of a buffer, all but its checksum. */
@@ -118,18 +128,24 @@ export interface DecodedRecord {
 
 /**
  * Reads the record that fills `from`, or null if these are not the bytes of one record of this store as it was
- * written. What it returns are views of `from`.
+ * written, or of one that {@link checkRecord} would refuse: whoever can write there can make checksums too. What it
+ * returns are views of `from`.
  */
 export function decodeRecord(from: Uint8Array, storeNumber: number): DecodedRecord | null {
   if (from.length < RECORD_HEADER_BYTES) return null;
   const view = viewOf(from);
   if (view.getUint32(0, true) !== MAGIC) return null;
   const prefixBytes = view.getUint32(AT_PREFIX, true);
+  if (prefixBytes > PREFIX_BYTES_MAX) return null;
   if (RECORD_HEADER_BYTES + prefixBytes + view.getUint32(AT_PAYLOAD, true) !== from.length) return null;
   if (view.getUint32(AT_CRC, true) !== crc32(from.subarray(AT_SEQUENCE), storeNumber)) return null;
   const payloadAt = RECORD_HEADER_BYTES + prefixBytes;
+  const sequence = view.getUint32(AT_SEQUENCE, true) + view.getUint32(AT_SEQUENCE + 4, true) * UINT32;
+  const version = view.getFloat64(AT_VERSION, true);
+  const expiresAt = view.getFloat64(AT_EXPIRES, true);
+  if (!isVersion(sequence) || !isVersion(version) || !isTime(expiresAt)) return null;
   return {
-    sequence: view.getUint32(AT_SEQUENCE, true) + view.getUint32(AT_SEQUENCE + 4, true) * UINT32,
+    sequence,
     record: {
       key: {
         k0: view.getInt32(AT_K0, true),
@@ -139,8 +155,8 @@ export function decodeRecord(from: Uint8Array, storeNumber: number): DecodedReco
       bytes: plain(from.subarray(payloadAt)),
       codec: view.getUint32(AT_CODEC, true),
       length: view.getUint32(AT_LENGTH, true),
-      version: view.getFloat64(AT_VERSION, true),
-      expiresAt: view.getFloat64(AT_EXPIRES, true),
+      version,
+      expiresAt,
     },
   };
 }

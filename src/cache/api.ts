@@ -125,17 +125,23 @@ export interface Cache<V> {
    */
   share(): SharedCompressedCache;
   /**
-   * Writes all entries to a file, which replaces one of that name when it is complete.
+   * Writes all entries to a file, which replaces one of that name when it is complete, and keeps its mode; a new one
+   * is for its owner only. Of several saves to one path, by any threads and processes, the last one that is complete
+   * stays. Until then the file lies beside, as `NAME.….tmp`; what a save left that was killed is removed by the next.
    *
+   * @param path - of the file; a link replaces what it points to.
    * @returns how many entries were written.
-   * @throws {ZbudError} `EACCES`, `ENOENT`, or `EIO` with the system's error as cause; the old file stays.
+   * @throws {ZbudError} (as a rejection) `EINVAL` for what is no path, or not a file; `EACCES`, `ENOENT`, `ENOSPC`, or
+   *   `EIO` with the system's error as cause; `ECLOSED` if the cache is closed meanwhile; the old file stays.
    */
   save(path: string, options?: { signal?: AbortSignal }): Promise<number>;
   /**
-   * Adds the entries of a file that `save` wrote, as they were used then; those expired since are left out.
+   * Adds the entries of a file that `save` wrote, as they were used then; those expired since are left out. All of
+   * the file is checked before any of it is added, so it is read twice, and each value decompressed once.
    *
    * @returns how many entries were added.
-   * @throws {ZbudError} `ENOENT`; `EBADMSG` if the file is damaged: what was read before the damage stays.
+   * @throws {ZbudError} (as a rejection) `EINVAL` for what is no path, or not a file; `ENOENT`; `EBADMSG` naming what
+   *   is wrong, and at which entry, if the file is damaged, or this cache could not read its values: nothing is added.
    */
   load(path: string, options?: { signal?: AbortSignal }): Promise<number>;
   /** Waits until the second tier has what was evicted so far. At once without one. */

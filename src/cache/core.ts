@@ -1,6 +1,6 @@
 import "../drivers/index.ts";
 import type { Backing } from "../backing/index.ts";
-import { canShare, isSharedBuffer, ownBytes, show, ZbudError } from "../base/index.ts";
+import { canShare, fillWith, isSharedBuffer, ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import {
   Engine,
@@ -84,6 +84,7 @@ export class CacheCore<V> {
   readonly clock: () => number;
   /** Of the codec that new values get. */
   readonly codecId: number;
+  readonly #codec: Codec;
   readonly attributes: EntryAttributes;
   readonly #rows: RowList = { words: new Int32Array(0), count: 0 };
   readonly #scratches: Uint8Array[] = [];
@@ -118,6 +119,7 @@ export class CacheCore<V> {
     const { removals, tags, tier } = this;
     const codec = codecOf(settings, options);
     this.codecId = codec.id;
+    this.#codec = codec;
     this.engine = makeEngine({
       codec,
       resolveCodec: (slot) => this.codecOfSlot(slot),
@@ -180,7 +182,11 @@ export class CacheCore<V> {
     return freshUntil(expiresAt, aux2);
   }
 
-  /** The value of an entry outside of the engine. */
+  /**
+   * The value of an entry outside of the engine. Whatever its bytes are, this throws or gives a value.
+   *
+   * @throws {ZbudError} `EBADMSG` if they are not what the codec made; what the serializer throws.
+   */
   valueOf(entry: StoredEntry, codec: Codec | null): V {
     return this.values.decode(decodeStored(entry, codec), entry.aux);
   }
@@ -213,9 +219,8 @@ export class CacheCore<V> {
     if (fetched === null) return undefined;
     const now = this.clock();
     if (fetched !== "changed") {
-      const { entry, codec } = fetched;
-      const fresh = now <= freshUntil(entry.expiresAt, entry.aux2);
-      return fresh || allowStale ? this.valueOf(entry, codec) : undefined;
+      const fresh = now <= freshUntil(fetched.entry.expiresAt, fetched.entry.aux2);
+      return fresh || allowStale ? fetched.value : undefined;
     }
     const there = this.lookup(key, now, true);
     return there && (allowStale || now <= this.freshUntil()) ? this.value() : undefined;
@@ -360,6 +365,7 @@ export class CacheCore<V> {
   /** The codec of a slot of the engine; null if there is none. */
   codecOfSlot(slot: number): Codec | null {
     if (slot === DICTIONARY_SLOT) return this.dictionary.codec();
+    if (slot === this.codecId) return this.#codec;
     try {
       return codecById(slot);
     } catch {
@@ -405,13 +411,16 @@ export function freshUntil(expiresAt: number, stale: number): number {
  * The bytes of an entry's value.
  *
  * @param codec - of the entry; null if its bytes are the value itself, or one word fills it.
+ * @param value - room for exactly the value.
  * @throws {ZbudError} `EBADMSG` if they are not what the codec made.
  */
-export function decodeStored(entry: StoredEntry, codec: Codec | null): Uint8Array {
-  const value = ownBytes(entry.length);
+export function decodeStored(
+  entry: StoredEntry,
+  codec: Codec | null,
+  value: Uint8Array = ownBytes(entry.length),
+): Uint8Array {
   if (entry.sameFilled) {
-    const words = new Uint8Array(Int32Array.of(entry.fill0, entry.fill1).buffer);
-    for (let i = 0; i < value.length; i++) value[i] = words[i % 8];
+    fillWith(value, value.length, entry.fill0, entry.fill1);
     return value;
   }
   const stored = entry.bytes.subarray(entry.prefixLength + entry.headLength);

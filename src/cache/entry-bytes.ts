@@ -1,9 +1,10 @@
 import { ZbudError } from "../base/index.ts";
 import type { FoundEntry } from "../engine/index.ts";
 import type { StoredEntry } from "./core.ts";
-import { KEY_BYTES_MAX } from "./key.ts";
+import { isKey, KEY_BYTES_MAX } from "./key.ts";
 import { VALUE_BYTES_MAX } from "./options.ts";
 import { TAG_BYTES, TAGS_MAX } from "./tags.ts";
+import { VALUE_KIND_MAX, ValueKind } from "./values.ts";
 
 /*
  * An entry as bytes, for files and for the second tier; little-endian:
@@ -41,12 +42,16 @@ export function writeEntry(entry: FoundEntry, target: DataView<ArrayBuffer>, at:
 }
 
 /**
+ * Reads an entry that came from outside, and believes nothing of it: what this gives could have been written by
+ * `writeEntry`, but for its stored bytes, which only its codec can judge.
+ *
  * @param bytes - exactly one entry.
- * @throws {ZbudError} `EBADMSG` if its lengths cannot be.
+ * @throws {ZbudError} `EBADMSG` naming what cannot be.
  */
 export function readEntry(bytes: Uint8Array): StoredEntry {
-  if (bytes.length < ENTRY_HEADER_BYTES) throw damaged(`${bytes.length} bytes`);
+  if (bytes.length < ENTRY_HEADER_BYTES) throw damaged(`only ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const flags = view.getUint8(13);
   const entry: StoredEntry = {
     bytes: bytes.subarray(ENTRY_HEADER_BYTES),
     prefixLength: view.getUint16(0, true),
@@ -54,7 +59,7 @@ export function readEntry(bytes: Uint8Array): StoredEntry {
     length: view.getUint32(4, true),
     storedLength: view.getUint32(8, true),
     codec: view.getUint8(12),
-    sameFilled: view.getUint8(13) === SAME_FILLED,
+    sameFilled: flags === SAME_FILLED,
     expiresAt: view.getFloat64(16, true),
     aux: view.getInt32(24, true),
     aux2: view.getInt32(28, true),
@@ -62,13 +67,49 @@ export function readEntry(bytes: Uint8Array): StoredEntry {
     fill1: view.getInt32(36, true),
     clean: false,
   };
-  if (entry.prefixLength + entry.headLength + entry.storedLength !== entry.bytes.length) {
-    throw damaged("lengths that do not add up");
-  }
-  if (entry.prefixLength > KEY_BYTES_MAX || entry.headLength > TAGS_MAX * TAG_BYTES)
-    throw damaged("a long key");
-  if (entry.length > VALUE_BYTES_MAX) throw damaged(`a value of ${entry.length} bytes`);
+  if (flags > SAME_FILLED || view.getUint16(14, true) !== 0) throw damaged(`unknown flags ${flags}`);
+  checkLengths(entry);
+  checkTimes(entry);
+  checkTags(entry);
+  if (!isKey(entry.bytes, entry.prefixLength)) throw damaged("a key that is none");
   return entry;
+}
+
+function checkLengths(entry: StoredEntry): void {
+  const { prefixLength, headLength, storedLength, length, codec, sameFilled, aux } = entry;
+  const total = prefixLength + headLength + storedLength;
+  if (total !== entry.bytes.length) throw damaged("lengths that do not add up");
+  if (length > VALUE_BYTES_MAX) throw damaged(`a value of ${length} bytes`);
+  if (sameFilled) {
+    // Such an entry is words of its row and no bytes, so it has no name but the empty one.
+    if (total !== 0 || codec !== 0 || (length !== 0 && length < 8))
+      throw damaged(`${total} bytes, codec ${codec} and length ${length}, and one word that fills its value`);
+  } else if (total === 0) throw damaged("no bytes at all");
+  else if (codec === 0 ? storedLength !== length : storedLength === 0 || storedLength >= length)
+    throw damaged(`${storedLength} bytes of codec ${codec} for a value of ${length}`);
+  if (aux < 0 || aux > VALUE_KIND_MAX) throw damaged(`a value of the unknown kind ${aux}`);
+  if (aux === ValueKind.units && length % 2 !== 0) throw damaged("half of a character");
+}
+
+function checkTimes({ expiresAt, aux2 }: StoredEntry): void {
+  // Not a number is neither more nor less than anything.
+  if (!(expiresAt >= 0 && expiresAt < Number.POSITIVE_INFINITY))
+    throw damaged(`${expiresAt} as the time of its end`);
+  if (aux2 < 0 || (aux2 > 0 && expiresAt === 0)) throw damaged(`a window of staleness of ${aux2} ms`);
+}
+
+/** Hashes of tags, each once. */
+function checkTags({ bytes, prefixLength, headLength }: StoredEntry): void {
+  if (headLength % TAG_BYTES !== 0 || headLength > TAGS_MAX * TAG_BYTES)
+    throw damaged(`${headLength} bytes of tags`);
+  const end = prefixLength + headLength;
+  for (let at = prefixLength; at < end; at += TAG_BYTES) {
+    for (let other = at + TAG_BYTES; other < end; other += TAG_BYTES) {
+      let same = 0;
+      while (same < TAG_BYTES && bytes[at + same] === bytes[other + same]) same++;
+      if (same === TAG_BYTES) throw damaged("a tag twice");
+    }
+  }
 }
 
 function damaged(what: string): ZbudError {

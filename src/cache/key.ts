@@ -12,6 +12,7 @@ import type { CacheKey } from "./types.ts";
  */
 const NUMBER = 0xfe;
 const BYTES = 0xff;
+const NUMBER_BYTES = 9;
 
 /** The longest key, as bytes. A longer one is never there. */
 export const KEY_BYTES_MAX = 16_384;
@@ -68,7 +69,7 @@ export class EncodedKey {
       this.#double[0] = key === 0 ? 0 : Number.isNaN(key) ? Number.NaN : key;
       bytes[0] = NUMBER;
       for (let i = 0; i < 8; i++) bytes[i + 1] = this.#doubleBytes[i];
-      return 9;
+      return NUMBER_BYTES;
     }
     if (key instanceof Uint8Array) {
       if (key.length >= KEY_BYTES_MAX) return -1;
@@ -129,14 +130,61 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** The key whose bytes are the first `length` of `bytes`, which no other thread may change meanwhile. */
 export function decodeKey(bytes: Uint8Array, length: number): CacheKey {
   if (length > 0 && bytes[0] === BYTES) return bytes.slice(1, length);
-  if (length > 0 && bytes[0] === NUMBER)
-    return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1, true);
+  if (length > 0 && bytes[0] === NUMBER) return decodeNumber(bytes);
   const text = bytes.slice(0, length);
   try {
     return decoder.decode(text);
   } catch {
     return decodeSurrogates(text);
   }
+}
+
+function decodeNumber(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1, true);
+}
+
+/**
+ * Whether the first `length` bytes of `bytes` are what {@link EncodedKey.encode} makes of some key: no other bytes
+ * may become an entry's name, since nobody could ask for it, or delete it, and `decodeKey` would not know it.
+ */
+export function isKey(bytes: Uint8Array, length: number): boolean {
+  if (length > KEY_BYTES_MAX) return false;
+  if (length === 0 || bytes[0] < 0x80) return isString(bytes, length);
+  if (bytes[0] === BYTES) return true;
+  return bytes[0] === NUMBER ? isNumber(bytes, length) : isString(bytes, length);
+}
+
+function isNumber(bytes: Uint8Array, length: number): boolean {
+  if (length !== NUMBER_BYTES) return false;
+  const value = decodeNumber(bytes);
+  if (Object.is(value, -0)) return false;
+  // Of all the bits that are no number, a key has those that this platform writes.
+  const own = new Uint8Array(Float64Array.of(Number.isNaN(value) ? Number.NaN : value).buffer);
+  return own.every((byte, i) => bytes[i + 1] === byte);
+}
+
+/** Whether these are WTF-8: each code point as short as it can be, and no pair of surrogates as two of them. */
+function isString(bytes: Uint8Array, length: number): boolean {
+  let wasHigh = false;
+  for (let i = 0; i < length; ) {
+    const first = bytes[i++];
+    if (first < 0x80) {
+      wasHigh = false;
+      continue;
+    }
+    const more = first < 0xc2 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : -1;
+    if (more < 0 || i + more > length) return false;
+    let code = first & (0x3f >> more);
+    for (let j = 0; j < more; j++) {
+      const byte = bytes[i++];
+      if ((byte & 0xc0) !== 0x80) return false;
+      code = (code << 6) | (byte & 0x3f);
+    }
+    if (code < (more === 1 ? 0x80 : more === 2 ? 0x800 : 0x10000) || code > 0x10ffff) return false;
+    if (wasHigh && code >= 0xdc00 && code < 0xe000) return false;
+    wasHigh = code >= 0xd800 && code < 0xdc00;
+  }
+  return true;
 }
 
 /** UTF-8 in which surrogates stand alone, which a TextDecoder refuses. */

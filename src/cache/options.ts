@@ -182,13 +182,18 @@ export function givenDictionary(dictionary: unknown, settings: CacheSettings): U
     const codec = settings.codec === null ? "a codec of your own" : `codec ${show(settings.codec)}`;
     throw new ZbudError("EINVAL", `${codec} takes no dictionary from the cache; use "lz4" or "zstd"`);
   }
-  if (dictionary.length > settings.maxBytes / 8) {
+  if (!mayBeDictionary(dictionary.length, settings.maxBytes)) {
     throw new ZbudError(
       "EINVAL",
       `a dictionary of ${dictionary.length} bytes is too long for a cache of ${settings.maxBytes}`,
     );
   }
   return dictionary;
+}
+
+/** Whether a dictionary of so many bytes is not too long for a cache of this size. */
+export function mayBeDictionary(bytes: number, maxBytes: number): boolean {
+  return bytes <= maxBytes / 8;
 }
 
 /** What `share()` gave, checked. */
@@ -231,4 +236,9 @@ export function staleMs(value: unknown): number {
 function flag(name: string, value: unknown): boolean {
   if (typeof value === "boolean") return value;
   throw new ZbudError("EINVAL", `${name} must be true or false, not ${show(value)}`);
+}
+
+/** Whether the codec of this id is one of those that take a dictionary. */
+export function takesDictionary(codecId: number): boolean {
+  return codecId === getCodec("lz4").id || codecId === getCodec("zstd").id;
 }

@@ -1,10 +1,11 @@
-import { faultOf, required } from "../backing/index.ts";
-import { ZbudError } from "../base/index.ts";
-import { codecById } from "../codecs/index.ts";
+import { faultOf, replaceFile, required } from "../backing/index.ts";
+import { nextTurn, show, ZbudError } from "../base/index.ts";
+import { type Codec, codecById } from "../codecs/index.ts";
 import { type CacheCore, decodeStored, type StoredEntry } from "./core.ts";
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry } from "./entry-bytes.ts";
 import { codecWith } from "./learn.ts";
-import { DICTIONARY_SLOT } from "./options.ts";
+import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
+import { ValueKind } from "./values.ts";
 
 /*
  * A file of entries, the least recently used first, so that they are used in the same order when it is read:
@@ -22,6 +23,8 @@ const VERSION = 1;
 const HEADER_BYTES = 32;
 const END = 0xffff_ffff;
 const END_BYTES = 12;
+/** Values that are looked at in one turn of the event loop. */
+const TURN_BYTES = 2 ** 21;
 /** What is gathered before it is written: short enough that an event loop does not notice. */
 const CHUNK_BYTES = 2 ** 18;
 
@@ -31,24 +34,16 @@ export async function saveFile<V>(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const fs = required<typeof import("node:fs/promises")>("node:fs/promises", "save");
-  const threadId = required<typeof import("node:worker_threads")>("node:worker_threads", "save").threadId;
-  const temporary = `${path}.${process.pid}-${threadId}.tmp`;
-  signal?.throwIfAborted();
+  checkPath(path, "save");
+  required("node:fs/promises", "save");
   try {
-    const file = await fs.open(temporary, "w");
-    let count: number;
-    try {
-      count = await writeAll(core, (bytes) => file.writeFile(bytes), signal);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await fs.rename(temporary, path);
+    let count = 0;
+    await replaceFile(path, signal, async (write) => {
+      count = await writeAll(core, write, signal);
+    });
     return count;
   } catch (error) {
-    await fs.rm(temporary, { force: true }).catch(() => undefined);
-    if (signal?.aborted === true) throw signal.reason;
+    if (signal?.aborted === true && error === signal.reason) throw error;
     throw faultOf(`saving the cache to ${path}`, error);
   }
 }
@@ -63,6 +58,7 @@ async function writeAll<V>(
   const bytes = new Uint8Array(view.buffer);
   let count = 0;
   await write(header(core));
+  signal?.throwIfAborted();
   let at = 0;
   for (let shard = 0; shard < engine.shardCount; shard++) {
     const rows = engine.rowsOf(shard);
@@ -107,28 +103,47 @@ export async function loadFile<V>(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<number> {
+  checkPath(path, "load");
   const fs = required<typeof import("node:fs/promises")>("node:fs/promises", "load");
   signal?.throwIfAborted();
   try {
+    // To open a pipe would wait for whoever writes into it.
+    const { size } = await regularFile(fs, path);
     const file = await fs.open(path, "r");
     try {
-      return await readAll(core, new Reader(file), signal);
+      const reader = new Reader(file);
+      const loader = await readHead(core, reader, size);
+      const start = reader.position;
+      // All of it is looked at before any of it is taken.
+      await readEntries(reader, signal, (entry) => loader.check(entry));
+      loader.adoptDictionary();
+      reader.position = start;
+      let added = 0;
+      await readEntries(reader, signal, (entry) => {
+        if (loader.add(entry)) added++;
+      });
+      return added;
     } finally {
       await file.close();
     }
   } catch (error) {
-    if (signal?.aborted === true) throw signal.reason;
+    if (signal?.aborted === true && error === signal.reason) throw error;
     if (error instanceof ZbudError)
       throw new ZbudError(error.code, `${path}: ${plain(error)}`, { cause: error });
     throw faultOf(`loading the cache from ${path}`, error);
   }
 }
 
-async function readAll<V>(
-  core: CacheCore<V>,
-  reader: Reader,
-  signal: AbortSignal | undefined,
-): Promise<number> {
+async function regularFile(
+  fs: typeof import("node:fs/promises"),
+  path: string,
+): Promise<{ readonly size: number }> {
+  const stats = await fs.stat(path);
+  if (stats.isFile()) return stats;
+  throw new ZbudError("EINVAL", "it is not a file; give the path of one that save() wrote");
+}
+
+async function readHead<V>(core: CacheCore<V>, reader: Reader, size: number): Promise<EntryLoader<V>> {
   const head = await reader.take(HEADER_BYTES);
   const view = viewOf(head);
   if (view.getBigUint64(0, true) !== MAGIC) throw damaged("it is not a saved cache");
@@ -136,44 +151,104 @@ async function readAll<V>(
   if (view.getUint32(8, true) !== VERSION) throw damaged(`its version is ${view.getUint32(8, true)}, not 1`);
   const codec = view.getUint32(12, true);
   const [length, sum] = [view.getUint32(16, true), view.getUint32(20, true)];
-  if (length > 2 ** 30) throw damaged("its dictionary is too long");
+  if (view.getUint32(24, true) !== 0 || codec < 1 || codec > 255)
+    throw damaged("its header has wrong numbers");
+  if (length > 0 && !takesDictionary(codec))
+    throw damaged(`codec ${codec} takes no dictionary, and it has one`);
+  const { maxBytes } = core.settings;
+  if (!mayBeDictionary(length, maxBytes)) {
+    throw damaged(`its dictionary of ${length} bytes is too long for a cache of ${maxBytes}`);
+  }
+  if (length > size) throw damaged("it was cut off");
   const dictionary = (await reader.take(length)).slice();
   if (crc32(dictionary) !== sum) throw damaged("its dictionary is damaged");
-  const loader = new EntryLoader(core, codec, dictionary);
-  let read = 0;
-  let added = 0;
-  for (;;) {
+  return new EntryLoader(core, codec, dictionary);
+}
+
+/** Reads what comes behind the head, to the end of the file, and says at which entry something is wrong. */
+async function readEntries(
+  reader: Reader,
+  signal: AbortSignal | undefined,
+  take: (entry: StoredEntry) => void,
+): Promise<void> {
+  let decoded = 0;
+  for (let read = 0; ; read++) {
     const lead = (await reader.take(8)).slice();
     const [bytes, crc] = [viewOf(lead).getUint32(0, true), viewOf(lead).getUint32(4, true)];
     if (bytes === END) {
       const own = viewOf(await reader.take(4)).getUint32(0, true);
-      if (own !== crc32(lead) || crc !== read) throw damaged("its end is damaged");
-      return added;
+      if (own !== crc32(lead) || crc !== read || !(await reader.isAtEnd()))
+        throw damaged("its end is damaged");
+      return;
     }
     if (bytes < ENTRY_HEADER_BYTES || bytes > ENTRY_BYTES_MAX) throw damaged(`entry ${read} is damaged`);
-    const entry = await reader.take(bytes);
-    if (crc32(entry) !== crc) throw damaged(`entry ${read} is damaged`);
-    read++;
-    if (loader.add(readEntry(entry))) added++;
+    const whole = await reader.take(bytes);
+    if (crc32(whole) !== crc) throw damaged(`entry ${read} is damaged`);
+    try {
+      const entry = readEntry(whole);
+      decoded += entry.length;
+      take(entry);
+    } catch (error) {
+      if (error instanceof ZbudError && error.code === "EBADMSG")
+        throw damaged(`entry ${read}: ${plain(error)}`);
+      throw error;
+    }
     if (read % 256 === 0) signal?.throwIfAborted();
+    if (decoded < TURN_BYTES) continue;
+    decoded = 0;
+    await new Promise<void>(nextTurn);
   }
 }
 
-/** Puts entries of one file, or one tier, into a cache: as they are if this cache has their codec. */
+/** Puts entries of one file into a cache: as they are if this cache has their codec. */
 export class EntryLoader<V> {
   readonly #core: CacheCore<V>;
   readonly #codec: number;
   readonly #dictionary: Uint8Array;
-  readonly #sameDictionary: boolean;
+  #sameDictionary = false;
+  #codecWithDictionary: Codec | null = null;
 
-  /** @param codec - id of the codec that the dictionary is for. */
+  /** @param codec - id of the codec that the dictionary is for; one that takes dictionaries, if there is one. */
   constructor(core: CacheCore<V>, codec: number, dictionary: Uint8Array) {
     this.#core = core;
     this.#codec = codec;
     this.#dictionary = dictionary;
-    if (dictionary.length > 0 && codec === core.codecId) core.dictionary.adopt(core.engine, dictionary);
+  }
+
+  /**
+   * Makes sure that the cache can give an entry's value once it has it.
+   *
+   * @throws {ZbudError} `EBADMSG` if it cannot.
+   */
+  check(entry: StoredEntry): void {
+    const { codec, length, sameFilled, aux } = entry;
+    if (aux === ValueKind.own && !this.#core.values.hasOwn) {
+      throw new ZbudError(
+        "EBADMSG",
+        "its value was written with a serializer; make this cache with the same one to load it",
+      );
+    }
+    const isJson = aux === ValueKind.json;
+    if (!isJson && (sameFilled || codec === 0)) return;
+    const by = sameFilled || codec === 0 ? null : this.#codecOf(codec);
+    const room = this.#core.borrow(length);
+    try {
+      const value = decodeStored(entry, by, room.subarray(0, length));
+      if (isJson) this.#core.values.decode(value, aux);
+    } catch (cause) {
+      throw new ZbudError("EBADMSG", `its value of ${length} bytes cannot be had from it`, { cause });
+    } finally {
+      this.#core.giveBack();
+    }
+  }
+
+  /** New values of the cache get the file's dictionary, if it has none of its own. */
+  adoptDictionary(): void {
+    const core = this.#core;
+    if (this.#dictionary.length === 0 || this.#codec !== core.codecId) return;
+    core.dictionary.adopt(core.engine, this.#dictionary);
     const own = core.dictionary.learner.dictionary();
-    this.#sameDictionary = own !== null && codec === core.codecId && equal(own, dictionary);
+    this.#sameDictionary = own !== null && equal(own, this.#dictionary);
   }
 
   /** @returns whether it is in the cache now. */
@@ -186,15 +261,20 @@ export class EntryLoader<V> {
       entry.codec === 0 ||
       (entry.codec === DICTIONARY_SLOT ? this.#sameDictionary : core.codecOfSlot(entry.codec) !== null);
     if (asIs) return isIn(core.putStored(entry, now, -1));
-    return isIn(core.putDecoded(entry, this.#decode(entry), now));
+    return isIn(core.putDecoded(entry, decodeStored(entry, this.#codecOf(entry.codec)), now));
   }
 
-  #decode(entry: StoredEntry): Uint8Array {
-    const isDictionarys = entry.codec === DICTIONARY_SLOT;
-    const codec = isDictionarys
-      ? codecWith(codecById(this.#codec).name, this.#dictionary)
-      : codecById(entry.codec);
-    return decodeStored(entry, codec);
+  /** @throws {ZbudError} `EBADMSG` if there is none. */
+  #codecOf(slot: number): Codec {
+    if (slot !== DICTIONARY_SLOT) {
+      const codec = this.#core.codecOfSlot(slot);
+      if (codec !== null) return codec;
+      throw new ZbudError("EBADMSG", `its codec ${slot} is not known here; register it with registerCodec()`);
+    }
+    if (this.#dictionary.length === 0)
+      throw new ZbudError("EBADMSG", "it needs a dictionary, and there is none");
+    this.#codecWithDictionary ??= codecWith(codecById(this.#codec).name, this.#dictionary);
+    return this.#codecWithDictionary;
   }
 }
 
@@ -202,15 +282,50 @@ function isIn(result: string): boolean {
   return result === "stored" || result === "replaced";
 }
 
+/** @throws {ZbudError} `EINVAL` for what is no path. */
+function checkPath(path: unknown, what: string): void {
+  if (typeof path === "string" && path !== "" && !path.includes("\0")) return;
+  throw new ZbudError(
+    "EINVAL",
+    `path of ${what}() must be the path of a file, as a string, not ${show(path)}`,
+  );
+}
+
+/** The part of an open file that is read from. */
+interface Source {
+  read(buffer: Uint8Array, at: number, length: number, position: number): Promise<{ bytesRead: number }>;
+}
+
 /** Reads a file from its start in large pieces, and gives small ones. */
 class Reader {
-  readonly #file: { read(buffer: Uint8Array): Promise<{ bytesRead: number }> };
+  readonly #file: Source;
   #buffer: Uint8Array = new Uint8Array(CHUNK_BYTES);
   #start = 0;
   #end = 0;
+  /** Where in the file the end of the buffer is. */
+  #read = 0;
 
-  constructor(file: { read(buffer: Uint8Array): Promise<{ bytesRead: number }> }) {
+  constructor(file: Source) {
     this.#file = file;
+  }
+
+  /** Where in the file the next byte is. */
+  get position(): number {
+    return this.#read - (this.#end - this.#start);
+  }
+
+  set position(position: number) {
+    this.#read = position;
+    this.#start = 0;
+    this.#end = 0;
+  }
+
+  /** Whether there is nothing more. */
+  async isAtEnd(): Promise<boolean> {
+    return (
+      this.#start === this.#end &&
+      (await this.#file.read(new Uint8Array(1), 0, 1, this.#read)).bytesRead === 0
+    );
   }
 
   /**
@@ -229,9 +344,15 @@ class Reader {
         longer.set(this.#buffer.subarray(0, this.#end));
         this.#buffer = longer;
       }
-      const { bytesRead } = await this.#file.read(this.#buffer.subarray(this.#end));
+      const { bytesRead } = await this.#file.read(
+        this.#buffer,
+        this.#end,
+        this.#buffer.length - this.#end,
+        this.#read,
+      );
       if (bytesRead === 0) throw damaged("it was cut off");
       this.#end += bytesRead;
+      this.#read += bytesRead;
     }
     this.#start += length;
     return this.#buffer.subarray(this.#start - length, this.#start);
@@ -251,7 +372,7 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function damaged(what: string): ZbudError {
-  return new ZbudError("EBADMSG", `${what}; what was read before that is in the cache`);
+  return new ZbudError("EBADMSG", `${what}; nothing of it was loaded`);
 }
 
 /** A message without the code that ends it. */

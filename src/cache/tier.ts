@@ -4,19 +4,21 @@ import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry } from "../engine/index.ts";
 import { Counter } from "./control.ts";
 import type { CacheCore, StoredEntry } from "./core.ts";
-import { ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-bytes.ts";
+import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-bytes.ts";
 import type { EncodedKey } from "./key.ts";
 import { codecWith } from "./learn.ts";
-import { DICTIONARY_SLOT } from "./options.ts";
+import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
 import { TAG_BYTES } from "./tags.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */
 const DICTIONARY_NAME = 0xfd;
+/** Codecs of other caches' dictionaries that are kept: each has memory of its own. */
+const FOREIGN_MAX = 8;
 /** A version is `run * 2^31 + stamp`. */
 const STAMPS = 2 ** 31;
 
 /** A value that came back from the second tier, or that somebody put into memory meanwhile. */
-export type Fetched = { entry: StoredEntry; codec: Codec | null } | "changed" | null;
+export type Fetched<V> = { entry: StoredEntry; value: V } | "changed" | null;
 
 /**
  * The second tier: where evicted entries go, and come back from.
@@ -94,20 +96,22 @@ export class Tier<V> {
    * @returns `"changed"` if somebody set or deleted the key meanwhile: then memory knows better.
    * @throws the signal's reason. A tier that fails is a miss.
    */
-  async fetch(key: EncodedKey, signal: AbortSignal | undefined): Promise<Fetched> {
+  async fetch(key: EncodedKey, signal: AbortSignal | undefined): Promise<Fetched<V>> {
     const core = this.#core;
     const { engine, control } = core;
     const name = nameOf(key);
     const epoch = engine.epoch(name.k0, name.k1);
     let record: BackingRecord | null;
-    let codec: Codec | null;
+    let value: V;
     let entry: StoredEntry;
     try {
       record = await this.#backing.read(name, { signal });
       if (record === null) return this.#miss();
-      entry = entryOf(record);
-      codec = entry.sameFilled || entry.codec === 0 ? null : await this.#codecOf(record, entry, signal);
+      entry = entryOf(record, name);
+      const codec = entry.sameFilled || entry.codec === 0 ? null : await this.#codecOf(record, entry, signal);
       if (codec === null && !entry.sameFilled && entry.codec !== 0) return this.#miss();
+      // Before it is put into memory: what cannot be decoded would be found there again and again.
+      value = core.valueOf(entry, codec);
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       if (error instanceof ZbudError && error.code === "ECLOSED") throw error;
@@ -129,7 +133,7 @@ export class Tier<V> {
       if (core.putStored({ ...entry, clean: true }, now, epoch) === "stale") return "changed";
     } else if (engine.epoch(name.k0, name.k1) !== epoch) return "changed";
     control.count(Counter.tierHits);
-    return { entry, codec };
+    return { entry, value };
   }
 
   /** Waits for what was handed over. */
@@ -227,8 +231,11 @@ export class Tier<V> {
     const known = this.#foreign.get(dictionary);
     if (known !== undefined) return known;
     const found = await this.#backing.read(dictionaryName(dictionary), { signal });
-    if (found === null || dictionaryHash(found.bytes) !== dictionary) return null;
+    if (found === null || !mayBeDictionary(found.bytes.length, core.settings.maxBytes)) return null;
+    if (dictionaryHash(found.bytes) !== dictionary || !takesDictionary(found.codec)) return null;
     const codec = codecWith(codecById(found.codec).name, found.bytes);
+    const [oldest] = this.#foreign.keys();
+    if (this.#foreign.size === FOREIGN_MAX) this.#foreign.delete(oldest);
     this.#foreign.set(dictionary, codec);
     return codec;
   }
@@ -257,14 +264,22 @@ function nameOf(key: EncodedKey): BackingKey {
   return { k0: key.k0, k1: key.k1, prefix: key.bytes.slice(0, key.length) };
 }
 
-/** The entry in a record: its prefix is the record's name. */
-function entryOf(record: BackingRecord): StoredEntry {
-  const { prefix } = record.key;
+/**
+ * The entry in a record: its prefix is the record's name.
+ *
+ * @throws {ZbudError} `EBADMSG` if it is none.
+ */
+function entryOf(record: BackingRecord, { prefix }: BackingKey): StoredEntry {
+  if (record.bytes.length > ENTRY_BYTES_MAX) {
+    throw new ZbudError("EBADMSG", `the second tier has ${record.bytes.length} bytes, too long for an entry`);
+  }
   const bytes = ownBytes(record.bytes.length + prefix.length);
   bytes.set(record.bytes.subarray(0, ENTRY_HEADER_BYTES));
   bytes.set(prefix, ENTRY_HEADER_BYTES);
   bytes.set(record.bytes.subarray(ENTRY_HEADER_BYTES), ENTRY_HEADER_BYTES + prefix.length);
-  return readEntry(bytes);
+  const entry = readEntry(bytes);
+  if (entry.codec !== (record.codec & 0xff)) throw new ZbudError("EBADMSG", "its record has another codec");
+  return entry;
 }
 
 function dictionaryName(dictionary: number): BackingKey {

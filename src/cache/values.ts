@@ -18,6 +18,9 @@ export const ValueKind = {
   own: 5,
 } as const;
 
+/** The highest of them. */
+export const VALUE_KIND_MAX: number = ValueKind.own;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const NO_BYTES = new Uint8Array(0);
@@ -41,6 +44,11 @@ export class ValueCodec<V> {
   constructor(option: SerializerOption<V> | undefined, bytesMax: number) {
     this.#own = serializerOf(option);
     this.#bytesMax = bytesMax;
+  }
+
+  /** Whether there is a serializer of the option, without which its values cannot be decoded. */
+  get hasOwn(): boolean {
+    return this.#own !== null;
   }
 
   /**

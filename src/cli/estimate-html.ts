@@ -6,6 +6,8 @@ import type { Estimate } from "../estimate/index.ts";
 import { printable } from "./printable.ts";
 import { REPORT_PAGE } from "./report-page.generated.ts";
 
+const IN_PLACE: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM", "EBUSY", "EROFS", "EXDEV"]);
+
 /**
  * Estimates as one HTML page that needs nothing else: no network, no other file. Names from outside are text
  * in it, whatever characters they have.
@@ -43,8 +45,24 @@ export async function checkTarget(file: string): Promise<void> {
   }
 }
 
-/** @throws {ZbudError} `ENOENT` or `EACCES` if it cannot be written. */
+/**
+ * Writes the page. An older one stays until it is complete.
+ *
+ * @throws {ZbudError} `ENOENT` or `EACCES` if it cannot be written.
+ */
 export async function writePage(file: string, html: string): Promise<void> {
+  const { replaceFile } = await import("../backing/index.ts");
+  try {
+    const found = await stat(file).catch(() => null);
+    if (found === null || found.isFile()) {
+      const bytes = new TextEncoder().encode(html);
+      await replaceFile(file, undefined, (write) => write(bytes), 0o666);
+      return;
+    }
+  } catch (error) {
+    // A file that may be written in a folder that takes no other one, or that is mounted by itself.
+    if (!IN_PLACE.has((error as NodeJS.ErrnoException).code)) throw cannotWrite(file, error);
+  }
   try {
     await writeFile(file, html);
   } catch (error) {

@@ -1,7 +1,28 @@
-import { ZbudError } from "../base/index.ts";
-import { decodeFrame, type Frame, type Hello, type Tick } from "../viewer/index.ts";
+import { bytesText, ZbudError } from "../base/index.ts";
+import { checkHello, checkTick, decodeFrame, type Frame, type Hello, type Tick } from "../viewer/index.ts";
 
-const TIMEOUT_MS = 20_000;
+/** What is waited for, and taken, of whatever answers. */
+export interface ClientLimits {
+  /** Until all of an answer is there. */
+  readonly timeoutMs: number;
+  readonly statsBytesMax: number;
+  readonly frameBytesMax: number;
+}
+
+const LIMITS: ClientLimits = {
+  // A snapshot of a large pool may be so late, since looking at it takes 0.5 % of the time.
+  timeoutMs: 20_000,
+  statsBytesMax: 2 ** 22,
+  // 16 million objects.
+  frameBytesMax: 2 ** 28,
+};
+/** Of what a server says of a failure. */
+const WHY_MAX = 1000;
+/** What the system says of an address at which nobody listens. */
+const NOBODY: ReadonlySet<string> = new Set([
+  ...["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT"],
+  ...["EHOSTDOWN", "ENETDOWN", "UND_ERR_CONNECT_TIMEOUT", "EACCES", "EPERM"],
+]);
 
 /** The address of a viewer: a port of this machine, or a URL. Null: it is neither. */
 export function viewerAddress(text: string): URL | null {
@@ -22,45 +43,126 @@ export interface ViewerStats {
   tick: Tick;
 }
 
-/** @throws {ZbudError} `ENOENT` if nobody answers there, `EBADMSG` if it is no viewer. */
-export async function fetchStats(url: URL, signal: AbortSignal): Promise<ViewerStats> {
-  const response = await ask(new URL("stats", url), signal);
-  const stats = (await response.json().catch(() => null)) as ViewerStats | null;
-  if (typeof stats?.hello?.title !== "string" || typeof stats.tick?.counters !== "object")
-    throw noViewer(url);
-  return stats;
-}
-
-/** The pages now. @throws {ZbudError} as {@link fetchStats}; `ENOTSUP` if there are none to show. */
-export async function fetchFrame(url: URL, signal: AbortSignal): Promise<Frame> {
-  const response = await ask(new URL("snapshot", url), signal);
-  return decodeFrame(await response.arrayBuffer());
-}
-
-async function ask(url: URL, signal: AbortSignal): Promise<Response> {
-  let response: Response;
+/**
+ * Asks for the counters. Whatever answers there, this takes at most 4 MiB and 20 s, or what `limits` say.
+ *
+ * @throws {ZbudError} `ENOENT` if nobody answers there, `ETIMEDOUT` if not in time, `EBADMSG` if it is no viewer.
+ */
+export async function fetchStats(
+  url: URL,
+  signal: AbortSignal,
+  limits: ClientLimits = LIMITS,
+): Promise<ViewerStats> {
+  const bytes = await ask(url, "stats", limits.statsBytesMax, signal, limits.timeoutMs);
+  let stats: Partial<ViewerStats> | null;
   try {
-    response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) });
+    stats = JSON.parse(new TextDecoder().decode(bytes)) as Partial<ViewerStats> | null;
+  } catch {
+    throw noViewer(url, "it does not answer with JSON");
+  }
+  return { hello: checkHello(stats?.hello), tick: checkTick(stats?.tick) };
+}
+
+/**
+ * Asks for the pages now, of 256 MiB at most.
+ *
+ * @throws {ZbudError} as {@link fetchStats}; `ENOTSUP` if there are none to show.
+ */
+export async function fetchFrame(
+  url: URL,
+  signal: AbortSignal,
+  limits: ClientLimits = LIMITS,
+): Promise<Frame> {
+  return decodeFrame((await ask(url, "snapshot", limits.frameBytesMax, signal, limits.timeoutMs)).buffer);
+}
+
+/** What is answered, all of it in time, or an error that says what is wrong with it. */
+async function ask(
+  url: URL,
+  what: string,
+  bytesMax: number,
+  signal: AbortSignal,
+  timeoutMs: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const late = AbortSignal.timeout(timeoutMs);
+  const both = AbortSignal.any([signal, late]);
+  try {
+    // Not followed: who gave this address did not mean another.
+    const response = await fetch(new URL(what, url), { signal: both, redirect: "manual" });
+    if (response.ok) {
+      const bytes = await bodyOf(response, bytesMax);
+      if (bytes === null) throw noViewer(url, `its answer is longer than ${bytesText(bytesMax)}`);
+      return bytes;
+    }
+    throw await refusalOf(url, response);
   } catch (cause) {
     signal.throwIfAborted();
-    throw new ZbudError(
-      "ENOENT",
-      `nobody answers at ${url.origin}: is the program running, and its viewer listening?`,
-      {
-        cause,
-      },
-    );
+    if (cause instanceof ZbudError) throw cause;
+    if (late.aborted) {
+      throw new ZbudError(
+        "ETIMEDOUT",
+        `what is at ${url.origin} did not answer within ${timeoutMs / 1000} s; is it a viewer, and its program not busy?`,
+        { cause },
+      );
+    }
+    throw failureOf(url, cause);
   }
-  if (response.ok) return response;
-  const why = (await response.text()).trim();
-  if (response.status === 404 && why.includes("snapshotColumns()")) throw new ZbudError("ENOTSUP", why);
-  if (response.status === 503) throw new ZbudError("ENOENT", `the viewer at ${url.origin} says: ${why}`);
-  throw noViewer(url);
 }
 
-function noViewer(url: URL): ZbudError {
+/** All of a body, or null if it is longer. The rest is not read then, and the connection ends. */
+async function bodyOf(response: Response, bytesMax: number): Promise<Uint8Array<ArrayBuffer> | null> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of response.body ?? []) {
+    length += piece.length;
+    if (length > bytesMax) return null;
+    pieces.push(piece);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+async function refusalOf(url: URL, response: Response): Promise<ZbudError> {
+  if (response.status >= 300 && response.status < 400) {
+    await response.body?.cancel();
+    const to = response.headers.get("location");
+    return noViewer(url, `it names another address${to === null ? "" : `, ${to.slice(0, WHY_MAX)}`}`);
+  }
+  const bytes = await bodyOf(response, WHY_MAX);
+  const why = bytes === null ? "" : new TextDecoder().decode(bytes).trim();
+  if (response.status === 404 && why.includes("snapshotColumns()")) return new ZbudError("ENOTSUP", why);
+  if (response.status === 503 && why !== "") {
+    return new ZbudError("ENOENT", `the viewer at ${url.origin} says: ${why}`);
+  }
+  return noViewer(url, `it answers with HTTP status ${response.status}`);
+}
+
+/** Why there was no answer, or only a part of one. */
+function failureOf(url: URL, cause: unknown): ZbudError {
+  const { code, message } = ((cause as { cause?: unknown } | undefined)?.cause ?? {}) as Record<
+    string,
+    unknown
+  >;
+  // Or a port that fetch asks nobody at.
+  if (NOBODY.has(code as string) || message === "bad port") {
+    return new ZbudError(
+      "ENOENT",
+      `nobody answers at ${url.origin}: is the program running, and its viewer listening?`,
+      { cause },
+    );
+  }
+  return noViewer(url, "its answer is not HTTP, or is cut off", cause);
+}
+
+function noViewer(url: URL, why: string, cause?: unknown): ZbudError {
   return new ZbudError(
     "EBADMSG",
-    `what answers at ${url.origin} is no viewer; give the address that listen() gave`,
+    `what answers at ${url.origin} is no viewer: ${why}; give the address that listen() gave`,
+    { cause },
   );
 }

@@ -20,14 +20,21 @@ function collect(value: object, prefix: string, figures: Figures, depth: number)
     if (typeof member === "number") {
       if (Number.isFinite(member)) figures.counters[name] = member;
     } else if (isNumbers(member)) {
-      figures.histograms[name] = Array.from(member);
+      figures.histograms[name] = Array.from(member, finite);
     } else if (typeof member === "object" && member !== null && !Array.isArray(member) && depth < DEPTH_MAX) {
       collect(member, `${name}.`, figures, depth + 1);
     }
   }
 }
 
+/** JSON has no others. */
+function finite(value: number): number {
+  return Number.isFinite(value) ? value : 0;
+}
+
 function isNumbers(value: unknown): value is ArrayLike<number> {
-  if (ArrayBuffer.isView(value)) return !(value instanceof DataView);
+  if (ArrayBuffer.isView(value)) {
+    return !(value instanceof DataView || value instanceof BigInt64Array || value instanceof BigUint64Array);
+  }
   return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "number");
 }

@@ -21,6 +21,9 @@ export function frameObjects({ starts, offsets }: Frame, row: number): number[] 
 
 const MAGIC = 0x3166767a;
 const ALIGN = 8;
+const NAME_MAX = 256;
+/** The highest number of a page: whoever shows pages in their order has a place for each. */
+const PAGE_MAX = 2 ** 26;
 
 /** The columns, in order, with what their length is counted by in the header. */
 const COLUMNS = [
@@ -93,7 +96,11 @@ export function decodeFrame(bytes: ArrayBuffer): Frame {
     header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, length))) as Header;
     const counts = Object.values(header.counts);
     if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0)) throw damaged("a count is none");
-    if (header.lists.length !== header.counts.lists) throw damaged("lists have no names");
+    const { lists, type, pageSize, maxPages } = header;
+    if (!Array.isArray(lists) || lists.length !== header.counts.lists || !lists.every(isName))
+      throw damaged("lists have no names");
+    if (!isName(type) || !Number.isFinite(pageSize) || !Number.isFinite(maxPages))
+      throw damaged("it says nothing of its pool");
   } catch (error) {
     if (error instanceof ZbudError) throw error;
     throw new ZbudError("EBADMSG", "the header of this snapshot cannot be read", { cause: error });
@@ -101,7 +108,38 @@ export function decodeFrame(bytes: ArrayBuffer): Frame {
   const first = aligned(8 + length);
   if (first + columnsBytes(header.counts) !== bytes.byteLength) throw damaged("its length is another");
   const { type, pageSize, maxPages, lists } = header;
-  return { type, pageSize, maxPages, lists, ...columnsOf(bytes, first, header.counts) };
+  const columns = columnsOf(bytes, first, header.counts);
+  const why = contradiction(columns);
+  if (why !== null) throw damaged(why);
+  return { type, pageSize, maxPages, lists, ...columns };
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value.length <= NAME_MAX;
+}
+
+/** What in columns cannot be, though whoever shows them relies on it; or null. */
+function contradiction(columns: Columns): string | null {
+  const { offsets, sizes, pages, bytes, starts, listStarts, listPages, lru } = columns;
+  if (!isRising(starts, offsets.length) || !isRising(listStarts, listPages.length)) return "its rows overlap";
+  for (let row = 0; row < pages.length; row++) {
+    if (pages[row] < 0 || pages[row] > PAGE_MAX || bytes[row] < 1) return `its page ${pages[row]} is none`;
+    for (let i = starts[row]; i < starts[row + 1]; i++) {
+      // One may go on in the next page of its group.
+      if (offsets[i] < 0 || offsets[i] > bytes[row] || sizes[i] < 0)
+        return `its object ${i} lies outside of its page`;
+    }
+  }
+  // Each names pages in use, so there are not more.
+  return lru.length > pages.length || listPages.length > pages.length
+    ? "it lists more pages than it has"
+    : null;
+}
+
+/** Whether these are places in a column of this length, from its start to its end. */
+function isRising(starts: Int32Array, length: number): boolean {
+  for (let i = 1; i < starts.length; i++) if (starts[i] < starts[i - 1]) return false;
+  return starts[0] === 0 && starts[starts.length - 1] === length;
 }
 
 type Columns = Pick<Frame, (typeof COLUMNS)[number][0]>;

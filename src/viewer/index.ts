@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { checkHello, checkTick } from "./check.ts";
 export { figuresOf } from "./figures.ts";
 export { decodeFrame, type Frame, frameObjects, framePieces } from "./frame.ts";
 export { TracePlayer } from "./player.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { systemIo } from "../../src/backing/file/io.ts";
@@ -179,6 +179,18 @@ describe("a file that something else is, or has", () => {
     await assert.rejects(FileBacking.open(path, OPTIONS), { code: "EBUSY", message: /another machine/ });
     writeFileSync(other, "{");
     await assert.rejects(FileBacking.open(path, OPTIONS), { code: "EBUSY", message: /cannot be read/ });
+  });
+
+  it("is rid of the notes that were never finished, a minute after their process was killed", async () => {
+    const path = freshPath();
+    const [young, old] = [`${path}.owner-1-2-young~`, `${path}.owner-1-2-old~`];
+    for (const note of [young, old]) writeFileSync(note, "{");
+    const before = Date.now() / 1000 - 70;
+    utimesSync(old, before, before);
+    const backing = await FileBacking.open(path, OPTIONS);
+    const notes = readdirSync(dirname(path)).filter((name) => name.startsWith(basename(path)));
+    assert.ok(notes.includes(basename(young)) && !notes.includes(basename(old)), notes.join(" "));
+    await backing.close();
   });
 
   it("is left as it is when it is not ours", async () => {

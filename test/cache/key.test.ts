@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import fc from "fast-check";
 import { Prng } from "../../src/base/index.ts";
-import { decodeKey, EncodedKey, KEY_BYTES_MAX } from "../../src/cache/key.ts";
+import { decodeKey, EncodedKey, isKey, KEY_BYTES_MAX } from "../../src/cache/key.ts";
 import type { CacheKey } from "../../src/cache/types.ts";
 
 const encoded = new EncodedKey();
@@ -51,6 +51,49 @@ suite("keys as bytes", () => {
     for (const text of ["plain", "größer", "日本語", "😀 mixed ñ 中"]) {
       assert.equal(bytesOf(text), Buffer.from(text).toString("hex"));
     }
+  });
+
+  test("bytes are a key's if, and only if, they are what the key of them is encoded as", () => {
+    const isEncoded = (bytes: Uint8Array): boolean => {
+      try {
+        const key = decodeKey(bytes, bytes.length);
+        const fits = encoded.encode(key);
+        return fits && Buffer.from(encoded.bytes.subarray(0, encoded.length)).equals(bytes);
+      } catch {
+        return false;
+      }
+    };
+    for (const key of KEYS) assert.ok(isKey(Buffer.from(bytesOf(key), "hex"), bytesOf(key).length / 2));
+    // Lead and continuation bytes at the edges of what they may be, and those that begin other kinds of keys.
+    const edge = fc.constantFrom(
+      ...[0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xaf, 0xb0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf],
+      ...[0xe0, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xf8, 0xfc, 0xfd, 0xfe, 0xff],
+    );
+    const double = fc.double().chain((value) => {
+      const whole = new Uint8Array(Float64Array.of(value).buffer);
+      const flip = fc.record({ at: fc.nat({ max: 7 }), bits: fc.constantFrom(0, 0x80, 0xff, 1) });
+      return flip.map(({ at, bits }) =>
+        Uint8Array.of(0xfe, ...whole.map((byte, i) => (i === at ? byte ^ bits : byte))),
+      );
+    });
+    const bytes = fc.oneof(
+      fc.array(edge, { maxLength: 8 }).map((list) => Uint8Array.from(list)),
+      fc.uint8Array({ maxLength: 12 }),
+      double,
+    );
+    let keys = 0;
+    fc.assert(
+      fc.property(bytes, (list) => {
+        const expected = isEncoded(list);
+        keys += expected ? 1 : 0;
+        assert.equal(isKey(list, list.length), expected, Buffer.from(list).toString("hex"));
+      }),
+      { numRuns: 20_000, seed: 20_260 },
+    );
+    assert.ok(keys > 2000 && keys < 18_000, `${keys} of 20,000`);
+    const long = new Uint8Array(KEY_BYTES_MAX + 1).fill(0x61);
+    assert.equal(isKey(long, KEY_BYTES_MAX), true);
+    assert.equal(isKey(long, KEY_BYTES_MAX + 1), false);
   });
 
   test("any string comes back, lone surrogates too", () => {

@@ -1,8 +1,20 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
+import { writePage } from "../../src/cli/estimate-html.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/data.ts";
 import { run } from "./command.ts";
@@ -11,6 +23,8 @@ const folder = mkdtempSync(join(tmpdir(), "zbud-html-"));
 after(() => rmSync(folder, { recursive: true }));
 const data = join(folder, "data.bin");
 writeFileSync(data, partlyNoisy(200, 4096, 900, 1));
+
+const asWindows = process.platform === "win32" ? "modes of POSIX" : false;
 
 suite("zbud estimate --html", () => {
   test("writes one file with the same figures as --json prints", async () => {
@@ -29,6 +43,29 @@ suite("zbud estimate --html", () => {
     const { code, stdout } = await run(["estimate", data, "--html", file, "--unit", "4k", "--codec", "lz4"]);
     assert.equal(code, 0);
     assert.ok(stdout.endsWith(`The page: ${file}\n`), stdout);
+  });
+
+  test("an older page stays until the new one is complete, and keeps its mode", {
+    skip: asWindows,
+  }, async () => {
+    const file = join(folder, "older.html");
+    writeFileSync(file, "older");
+    chmodSync(file, 0o640);
+    const reader = openSync(file, "r");
+    await writePage(file, "newer");
+    assert.equal(readFileSync(file, "utf8"), "newer");
+    assert.equal(readFileSync(reader, "utf8"), "older", "who reads the older one reads all of it");
+    closeSync(reader);
+    assert.equal(statSync(file).mode & 0o777, 0o640);
+    await writePage("/dev/null", "nothing");
+    assert.ok(statSync("/dev/null").isCharacterDevice());
+    const fresh = join(folder, "fresh.html");
+    await writePage(fresh, "x");
+    assert.equal(statSync(fresh).mode & 0o777, 0o666 & ~process.umask());
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.endsWith(".tmp")),
+      [],
+    );
   });
 
   for (const [what, target, why] of [

@@ -1,3 +1,4 @@
+import { checkHello, checkTick } from "../../src/viewer/check.ts";
 import { decodeFrame, type Frame } from "../../src/viewer/frame.ts";
 import type { Hello, PlayerCommand, Tick } from "../../src/viewer/types.ts";
 
@@ -14,6 +15,17 @@ export interface Source {
   control(command: PlayerCommand): Promise<void>;
 }
 
+/** Hands on what has the form of it; what has not, another server's or version's, is passed over. */
+function hear<T>(data: string, check: (value: unknown) => T, tell: (value: T) => void): void {
+  let value: T;
+  try {
+    value = check(JSON.parse(data));
+  } catch {
+    return;
+  }
+  tell(value);
+}
+
 /** The server that this page came from. */
 export class HttpSource implements Source {
   /** Number of the snapshot that was had last. */
@@ -27,9 +39,9 @@ export class HttpSource implements Source {
     events.addEventListener("hello", (event) => {
       // Perhaps another program by now, that counts anew.
       this.#last = 0;
-      heard.hello(JSON.parse(event.data) as Hello);
+      hear(event.data, checkHello, heard.hello);
     });
-    events.addEventListener("message", (event) => heard.tick(JSON.parse(event.data) as Tick));
+    events.addEventListener("message", (event) => hear(event.data, checkTick, heard.tick));
   }
 
   async frame(): Promise<Frame | null> {
@@ -37,7 +49,8 @@ export class HttpSource implements Source {
       const response = await fetch(`snapshot?after=${this.#last}`);
       if (!response.ok) return null;
       const frame = decodeFrame(await response.arrayBuffer());
-      this.#last = Number(response.headers.get("Snapshot-Number"));
+      const number = Number(response.headers.get("Snapshot-Number"));
+      this.#last = Number.isSafeInteger(number) ? number : 0;
       return frame;
     } catch {
       return null;

@@ -34,6 +34,8 @@ export interface FileHeader {
 const MAGIC: Uint8Array = new TextEncoder().encode("zbudfile");
 const VERSION = 1;
 const AT_CRC = 60;
+/** What is higher was never counted to. The rest to 2^53 is room to count on. */
+const NUMBER_MAX = 2 ** 52;
 
 export function encodeHeader(header: FileHeader): Uint8Array {
   const block = new Uint8Array(HEADER_BYTES);
@@ -59,6 +61,11 @@ export function headerOffset(number: number): number {
   return HEADER_BYTES * (number % 2);
 }
 
+/** Whether a number can go on: that of each later header, and of each later record, is higher. */
+function canGrow(number: number, from: number): boolean {
+  return Number.isInteger(number) && number >= from && number <= NUMBER_MAX;
+}
+
 /** What a block says; `"foreign"` if it is none of ours, `"damaged"` if it was one. */
 export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damaged" | "newer" {
   if (block.length < HEADER_BYTES || MAGIC.some((byte, at) => block[at] !== byte)) return "foreign";
@@ -73,17 +80,18 @@ export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damag
   const number = view.getFloat64(16, true);
   const area = view.getUint32(28, true);
   const entries = view.getUint32(32, true);
-  if (geometry === null || !Number.isSafeInteger(number) || area > 1 || entries > geometry.rowsMax) {
-    return "damaged";
-  }
+  const sequence = view.getFloat64(40, true);
+  const isClean = view.getUint32(24, true);
+  if (geometry === null || area > 1 || isClean > 1 || entries > geometry.rowsMax) return "damaged";
+  if (!canGrow(number, 1) || !canGrow(sequence, 0)) return "damaged";
   return {
     storeNumber: view.getUint32(12, true),
     number,
-    isClean: view.getUint32(24, true) === 1,
+    isClean: isClean === 1,
     area: area === 0 ? 0 : 1,
     entries,
     entriesCrc: view.getUint32(36, true),
-    sequence: view.getFloat64(40, true),
+    sequence,
     geometry,
   };
 }

@@ -1,5 +1,6 @@
 import { nextTurn } from "../../base/index.ts";
 import { crc32 } from "../crc32.ts";
+import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from "../record.ts";
 import { type RecordIo, readAll, writeAll } from "./io.ts";
 import {
   ENTRY_BYTES,
@@ -132,7 +133,8 @@ export async function readIndex(
         k1: view.getInt32(at + 4, true),
         prefix: view.getInt32(at + 8, true),
       };
-      const isPossible = slot.bytes > 0 && slot.start < geometry.unitCount && sequence <= written.sequence;
+      const isLength = slot.bytes >= RECORD_HEADER_BYTES && slot.bytes <= RECORD_BYTES_MAX;
+      const isPossible = isLength && slot.start < geometry.unitCount && sequence <= written.sequence;
       if (!isPossible || !table.restore(key, slot)) return false;
     }
     done += count;

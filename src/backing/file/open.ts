@@ -107,7 +107,10 @@ async function lastHeader(path: string, file: number, io: RecordIo): Promise<Las
       `${path} is not a file of this library, and is left as it is; give another path, or remove it`,
     );
   }
-  const headers = both.filter((one): one is FileHeader => typeof one === "object");
+  // A block that lies where its number does not is none.
+  const headers = both.filter((one, which): one is FileHeader => {
+    return typeof one === "object" && headerOffset(one.number) === which * HEADER_BYTES;
+  });
   if (headers.length === 0) return { header: null, isWhole: false };
   headers.sort((one, other) => other.number - one.number);
   const isPair = headers.length === 2 && headers[0].number === headers[1].number + 1;

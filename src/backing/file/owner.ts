@@ -44,7 +44,7 @@ function startOf(pid: number | "self"): string | undefined {
 }
 
 /** Machine, its start, and process namespace: numbers of processes are comparable within one of these. */
-function placeOf(): string {
+export function placeOf(): string {
   const read = (get: () => string): string => {
     try {
       return get().trim();
@@ -101,7 +101,11 @@ export function takeOwnership(path: string): Ownership {
     // As the file system's clock has it.
     const now = fs().statSync(join(folder, own)).mtimeMs;
     for (const name of fs().readdirSync(folder)) {
-      if (!name.startsWith(stem) || name === own || name.endsWith("~")) continue;
+      if (!name.startsWith(stem) || name === own) continue;
+      if (name.endsWith("~")) {
+        removeIfLeft(join(folder, name), now);
+        continue;
+      }
       const why = whyTaken(join(folder, name), me, now);
       if (why !== null) throw new ZbudError("EBUSY", `the file ${show(path)} is in use ${why}`);
     }
@@ -140,6 +144,15 @@ function isRestart(then: string, now: string): boolean {
   const [thenHost, thenBoot, thenSpace] = then.split(" ");
   const [host, boot, space] = now.split(" ");
   return thenHost === host && thenSpace === space && thenBoot !== boot && thenBoot !== "" && boot !== "";
+}
+
+/** A note that was never moved to its name: that takes no time, so its process was killed meanwhile. */
+function removeIfLeft(note: string, now: number): void {
+  try {
+    if (now - fs().statSync(note).mtimeMs > SILENT_MS) remove(note);
+  } catch {
+    // It was moved, or removed, meanwhile; or it stays.
+  }
 }
 
 function remove(note: string): null {

@@ -1,5 +1,5 @@
 import { nextTurn, signalOption } from "../../base/index.ts";
-import { checkKey, checkRecord } from "../record.ts";
+import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record.ts";
 import type {
   Backing,
   BackingKey,
@@ -35,8 +35,6 @@ import {
 import type { OpenedFile } from "./open.ts";
 import { verifySlots } from "./verify.ts";
 
-/** The most bytes of a record, whatever the file's size. */
-const RECORD_BYTES_MAX = 2 ** 26;
 /** Rows that clear() drops under one hold of the lock. */
 const ROWS_AT_A_TIME = 1000;
 

@@ -35,20 +35,25 @@ export function seal(record: BackingRecord, sequence: number, writer: number, wr
   return bytes.toString("base64");
 }
 
-/** Null: this is not a value as it was written. */
-export function unseal(value: unknown): Envelope | null {
-  let text: string;
-  if (typeof value === "string") text = value;
-  else if (value instanceof Uint8Array) text = Buffer.from(value).toString("latin1");
-  else return null;
+/**
+ * Null: this is not a value as it was written.
+ *
+ * @param bytesMax - of a record; a longer value is not even decoded.
+ */
+export function unseal(value: unknown, bytesMax: number): Envelope | null {
+  const isText = typeof value === "string";
+  if ((!isText && !(value instanceof Uint8Array)) || value.length > valueBytes(bytesMax)) return null;
+  const text = isText ? value : Buffer.from(value).toString("latin1");
   const bytes = Buffer.from(text, "base64");
   if (bytes.length < HEAD_BYTES || bytes.readUInt32LE(0) !== MAGIC) return null;
   // Memory of its own: small Buffers share theirs.
   const own = Buffer.allocUnsafeSlow(bytes.length - HEAD_BYTES);
   bytes.copy(own, 0, HEAD_BYTES);
   const decoded = decodeRecord(own, crc32(bytes.subarray(0, HEAD_BYTES)));
-  if (decoded === null) return null;
-  return { writer: bytes.readUInt32LE(4), writtenAt: bytes.readDoubleLE(8), ...decoded };
+  const writtenAt = bytes.readDoubleLE(8);
+  // Not a number is not before anything, so it would outlive every clear().
+  if (decoded === null || !Number.isFinite(writtenAt)) return null;
+  return { writer: bytes.readUInt32LE(4), writtenAt, ...decoded };
 }
 
 /** The most characters that a record of these bytes takes as a value. */

@@ -151,7 +151,7 @@ export class KeyvBacking implements Backing {
     }
     const value = await this.#get(name, signal);
     if (value === undefined || value === null) return null;
-    const found = unseal(value);
+    const found = unseal(value, this.recordBytesMax);
     if (found === null) {
       this.#count.damaged++;
       // Unless somebody said something new about the key meanwhile.

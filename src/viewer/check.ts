@@ -1,0 +1,77 @@
+import { ZbudError } from "../base/index.ts";
+import type { Hello, PlayerState, Tick } from "./types.ts";
+
+/** What is more than a viewer's page or a terminal shows is no viewer's. */
+const TITLE_MAX = 4096;
+const NAME_MAX = 256;
+const COUNTERS_MAX = 10_000;
+const LIST_MAX = 2 ** 16;
+
+/**
+ * What a server says it is: only what has the form of it, and nothing else.
+ *
+ * @throws {ZbudError} `EBADMSG`.
+ */
+export function checkHello(value: unknown): Hello {
+  const { title, pages, player } = membersOf(value, "greeting");
+  if (typeof pages !== "boolean" || typeof player !== "boolean") throw malformed("greeting");
+  return { title: text(title, TITLE_MAX), pages, player };
+}
+
+/** What a server says its counters are. Throws as {@link checkHello}. */
+export function checkTick(value: unknown): Tick {
+  const { at, counters, histograms, evictedFrom, player } = membersOf(value, "figures");
+  return {
+    at: number(at),
+    counters: named(counters, number),
+    histograms: named(histograms, numbers),
+    evictedFrom: numbers(evictedFrom),
+    player: player === null ? null : checkPlayer(player),
+  };
+}
+
+function checkPlayer(value: unknown): PlayerState {
+  const { playing, speed, position, length, last, mismatches } = membersOf(value, "player");
+  if (typeof playing !== "boolean") throw malformed("player");
+  return {
+    playing,
+    speed: number(speed),
+    position: number(position),
+    length: number(length),
+    last: text(last, TITLE_MAX),
+    mismatches: number(mismatches),
+  };
+}
+
+function membersOf(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(what);
+  return value as Record<string, unknown>;
+}
+
+/** Names are the server's: an object without a prototype has no others. */
+function named<T>(value: unknown, check: (value: unknown) => T): Record<string, T> {
+  const entries = Object.entries(membersOf(value, "figures"));
+  if (entries.length > COUNTERS_MAX) throw malformed("figures");
+  const result = Object.create(null) as Record<string, T>;
+  for (const [name, one] of entries) result[text(name, NAME_MAX)] = check(one);
+  return result;
+}
+
+function number(value: unknown): number {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw malformed("number");
+}
+
+function numbers(value: unknown): number[] {
+  if (Array.isArray(value) && value.length <= LIST_MAX) return value.map(number);
+  throw malformed("list of numbers");
+}
+
+function text(value: unknown, lengthMax: number): string {
+  if (typeof value === "string" && value.length <= lengthMax) return value;
+  throw malformed("text");
+}
+
+function malformed(what: string): ZbudError {
+  return new ZbudError("EBADMSG", `this is no viewer: its ${what} is none; is the address right?`);
+}
