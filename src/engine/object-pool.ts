@@ -1,5 +1,11 @@
 import { copyBytes, type Handle } from "../base/index.ts";
-import { driverNamed, type ObjectSpan, type Pool, type PoolOptions, type SharedPool } from "../pool/index.ts";
+import {
+  type DriverOptions,
+  driverNamed,
+  type ObjectSpan,
+  type Pool,
+  type SharedPool,
+} from "../pool/index.ts";
 
 /** A pool of one shard, and where its objects lie: bytes are copied by ranges, without views. */
 export class ShardPool {
@@ -17,7 +23,7 @@ export class ShardPool {
     this.#bytes = pool.memoryBytes;
   }
 
-  static create(type: string, options: PoolOptions, onEvict: (handle: Handle) => boolean): ShardPool {
+  static create(type: string, options: DriverOptions, onEvict: (handle: Handle) => boolean): ShardPool {
     return new ShardPool(type, driverNamed(type).create({ ...options, onEvict }));
   }
 

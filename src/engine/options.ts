@@ -1,5 +1,5 @@
 import { integerOption, show, ZbudError } from "../base/index.ts";
-import { driverNamed, type PoolFootprint, type PoolOptions } from "../pool/index.ts";
+import { type DriverOptions, driverNamed, type PoolFootprint } from "../pool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { headerWords, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
 import type { Companion, EngineOptions, EvictionOrder, EvictionPolicy } from "./types.ts";
@@ -191,8 +191,8 @@ export function poolOptions(
   maxPages: number,
   maxObjects: number,
   shared: boolean,
-): PoolOptions {
-  const options: PoolOptions = shared
+): DriverOptions {
+  const options: DriverOptions = shared
     ? { pageSize, maxPages, shared, lock: "caller" }
     : { pageSize, maxPages };
   // No object takes less than a 64th of a page.

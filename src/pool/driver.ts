@@ -10,6 +10,12 @@ export interface PoolParts {
   memory?: PageMemory;
 }
 
+/** What a driver is given: options of every pool, and those of its own. */
+export interface DriverOptions extends PoolOptions {
+  /** About how many objects there will be, for drivers that say `takesMaxObjects` or `boundsObjects`. */
+  maxObjects?: number | undefined;
+}
+
 /** An allocator that pools can be made with. */
 export interface PoolDriver {
   /** The name users choose it by. */
@@ -26,7 +32,7 @@ export interface PoolDriver {
    * @param options - as the caller gave them; the driver checks them, and throws `EINVAL` naming a bad one.
    * @param parts - for tests.
    */
-  create(options: PoolOptions, parts?: PoolParts): Pool;
+  create(options: DriverOptions, parts?: PoolParts): Pool;
   /**
    * Opens a pool that another thread made.
    *
@@ -34,5 +40,5 @@ export interface PoolDriver {
    */
   attach(shared: SharedPool, options?: { onEvict?: EvictHandler | undefined }): Pool;
   /** Metadata that a pool of these options costs. Throws as `create`. */
-  footprint(options: PoolOptions): PoolFootprint;
+  footprint(options: DriverOptions): PoolFootprint;
 }

@@ -1,7 +1,7 @@
 export type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
 export { badBuffers, driverIn, openSharedTable, type SharedPool } from "./attach.ts";
 export { ColumnsBuilder, PageListColumns } from "./columns.ts";
-export type { PoolDriver, PoolParts } from "./driver.ts";
+export type { DriverOptions, PoolDriver, PoolParts } from "./driver.ts";
 export { type HandleLayout, handleLayoutOf, nextPoolNumber, SLOTS_MAX, TAG_BITS } from "./handle.ts";
 export { corrupt, followLinks } from "./links.ts";
 export { LockedAllocator } from "./locked-allocator.ts";

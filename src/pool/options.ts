@@ -17,9 +17,6 @@ export interface PoolOptions {
    * lock of its own around every call, and calls `recover()` when it took that lock from a dead thread.
    */
   lock?: "own" | "caller";
-  /** About how many objects there will be, for drivers that say {@link PoolDriver.takesMaxObjects} or
-   * {@link PoolDriver.boundsObjects}. */
-  maxObjects?: number | undefined;
   /**
    * Called by reclaim for each object to evict. To evict, save what is to be saved, call `pool.free(handle)` and
    * return true; to keep it, return false. May allocate, free other objects, map, and reclaim. In a shared pool

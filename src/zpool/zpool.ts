@@ -5,23 +5,25 @@ import {
   type AllocRefusal,
   checkMade,
   countOpenPools,
+  type DriverOptions,
   driverNamed,
   type MapMode,
   type Pool,
   type PoolDriver,
-  type PoolOptions,
   type PoolStats,
   type SharedPool,
   type ShrinkResult,
 } from "../pool/index.ts";
 
-/** The handler of a zpool's evictions; see {@link PoolOptions.onEvict}. */
+/** The handler of a zpool's evictions; see {@link CreateZpoolOptions}. */
 type ZpoolEvictHandler = (handle: Handle, zpool: Zpool) => boolean;
 
 /** Options of {@link createZpool}: the driver's own, and what to do on eviction. */
-export type CreateZpoolOptions = Omit<CreatePoolOptions, "onEvict"> & {
+export type CreateZpoolOptions = WithoutHandler<CreatePoolOptions> & {
   onEvict?: ZpoolEvictHandler | undefined;
 };
+/** Of each of several types by itself. */
+type WithoutHandler<T> = T extends unknown ? Omit<T, "onEvict"> : never;
 
 /**
  * A pool under the names of zpool. Every method that takes a handle throws `ZbudError` `EBADF` if the pool has no
@@ -142,7 +144,7 @@ export function createZpool(type: string, options: CreateZpoolOptions): Zpool {
   }
   return new Zpool(driver, options.onEvict, (onEvict) =>
     // Inherited options are seen by the driver too.
-    driver.create(Object.assign(Object.create(options) as PoolOptions, { onEvict })),
+    driver.create(Object.assign(Object.create(options) as DriverOptions, { onEvict })),
   );
 }
 

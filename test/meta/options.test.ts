@@ -233,18 +233,25 @@ async function refusal(
   return { code: "", message: "taken" };
 }
 
+/** Types that options of other files extend. */
+const ELSEWHERE: Record<string, string> = {
+  FileBackingOptions: "backing/file/options.ts",
+  PoolOptions: "pool/options.ts",
+};
+
 /** Names of the members of an interface, and of those that it extends in the same file or one that is given. */
 function membersOf(file: string, name: string): string[] {
   const text = readFileSync(join(ROOT, "src", file), "utf8");
   const found = new RegExp(
-    `^export interface ${name}(?:<\\w+>)?(?: extends (\\w+))?.*?\\{\\n(.*?)^\\}`,
+    `^export interface ${name}(?:<\\w+>)?(?: extends (?:Omit<(\\w+), "(\\w+)">|(\\w+)))?.*?\\{\\n(.*?)^\\}`,
     "ms",
   ).exec(text);
   assert.ok(found, `${name} in ${file}`);
-  const own = [...found[2].matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map((match) => match[1]);
-  if (found[1] === undefined) return own;
-  const base = found[1] === "FileBackingOptions" ? "backing/file/options.ts" : file;
-  return [...own, ...membersOf(base, found[1])];
+  const own = [...found[4].matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map((match) => match[1]);
+  const extended = found[1] ?? found[3];
+  if (extended === undefined) return own;
+  const inherited = membersOf(ELSEWHERE[extended] ?? file, extended).filter((member) => member !== found[2]);
+  return [...new Set([...own, ...inherited])];
 }
 
 suite("an option that there is not", () => {
@@ -294,6 +301,7 @@ suite("an option that there is not", () => {
       "UnstorageOptions",
       "CreateZpoolOptions",
       "PoolOptions",
+      "DriverOptions",
       "CommonOptions",
       "CheckedOptions",
       "EngineOptions",

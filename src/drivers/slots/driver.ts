@@ -1,8 +1,8 @@
 import type {
+  DriverOptions,
   EvictHandler,
   PoolDriver,
   PoolFootprint,
-  PoolOptions,
   PoolParts,
   SharedPool,
 } from "../../pool/index.ts";
@@ -15,9 +15,9 @@ export const slotsDriver: PoolDriver = {
   type: "slots",
   canReclaim: true,
   takesMaxObjects: true,
-  create: (options: PoolOptions, parts?: PoolParts) => new SlotsPool(options, parts),
+  create: (options: DriverOptions, parts?: PoolParts) => new SlotsPool(options, parts),
   attach: (shared: SharedPool, options?: { onEvict?: EvictHandler }) => SlotsPool.attach(shared, options),
-  footprint(options: PoolOptions): PoolFootprint {
+  footprint(options: DriverOptions): PoolFootprint {
     const { geometry } = checkOptions(options);
     return { fixedBytes: 4 * FIRST_ROW + geometry.extrasMax * ROW_BYTES, pageBytes: ROW_BYTES };
   },

@@ -1,11 +1,11 @@
 import {
   DRIVER_LADDER,
+  type DriverOptions,
   driverIn,
   type EvictHandler,
   type Pool,
   type PoolDriver,
   type PoolFootprint,
-  type PoolOptions,
   type PoolParts,
   type SharedPool,
 } from "../../pool/index.ts";
@@ -21,14 +21,14 @@ import { ZbudPool } from "./zbud-pool.ts";
 export const zbudDriver: PoolDriver = {
   type: "zbud",
   canReclaim: true,
-  create(options: PoolOptions, parts?: PoolParts): Pool {
+  create(options: DriverOptions, parts?: PoolParts): Pool {
     return isLadder(options) ? new ZbudLadder(options, parts) : new ZbudPool(options, parts);
   },
   attach(shared: SharedPool, options?: { onEvict?: EvictHandler }): Pool {
     const isOfLadder = driverIn(shared) === DRIVER_LADDER;
     return isOfLadder ? ZbudLadder.attach(shared, options) : ZbudPool.attach(shared, options);
   },
-  footprint(options: PoolOptions): PoolFootprint {
+  footprint(options: DriverOptions): PoolFootprint {
     if (isLadder(options)) {
       const { geometry } = checkLadderOptions(options);
       return { fixedBytes: ladderFixedBytesOf(geometry, RUNGS_MAX), pageBytes: ROW_BYTES };
@@ -38,7 +38,7 @@ export const zbudDriver: PoolDriver = {
   },
 };
 
-function isLadder(options: PoolOptions | ZbudLadderOptions): options is ZbudLadderOptions {
+function isLadder(options: DriverOptions | ZbudLadderOptions): options is ZbudLadderOptions {
   return (
     typeof options === "object" &&
     options !== null &&

@@ -11,7 +11,7 @@ import { CHUNK_ORDER_DEFAULT, geometryOf, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } fro
 import type { LadderGeometry } from "./ladder-table.ts";
 
 /** What a `ZbudLadder` is made of. */
-export interface ZbudLadderOptions extends PoolOptions {
+export interface ZbudLadderOptions extends Omit<PoolOptions, "maxPages"> {
   /** The most bytes of pages in use at once. */
   maxBytes: number;
   /**

@@ -1,8 +1,8 @@
 import type {
+  DriverOptions,
   EvictHandler,
   PoolDriver,
   PoolFootprint,
-  PoolOptions,
   PoolParts,
   SharedPool,
 } from "../../pool/index.ts";
@@ -16,10 +16,10 @@ export const zsmallocDriver: PoolDriver = {
   type: "zsmalloc",
   canReclaim: true,
   boundsObjects: true,
-  create: (options: PoolOptions, parts?: PoolParts) => new ZsmallocPool(options, parts),
+  create: (options: DriverOptions, parts?: PoolParts) => new ZsmallocPool(options, parts),
   attach: (shared: SharedPool, options?: { onEvict?: EvictHandler }) => ZsmallocPool.attach(shared, options),
   /** With `maxObjects` the rows of objects are in the fixed part; without, each page may be full of the smallest. */
-  footprint(options: PoolOptions): PoolFootprint {
+  footprint(options: DriverOptions): PoolFootprint {
     const { geometry, isBounded } = checkOptions(options);
     const rowBytes = isBounded ? geometry.maxObjects * ROW_BYTES : 0;
     const rowBytesPerPage = isBounded ? 0 : Math.ceil(geometry.pageSize / SIZE_MIN) * ROW_BYTES;
