@@ -1,10 +1,11 @@
 import { faultOf, required } from "../backing/index.ts";
 import { ZbudError } from "../base/index.ts";
 import { codecById } from "../codecs/index.ts";
-import { type CacheCore, decodeStored, type StoredEntry } from "./core.ts";
+import type { CacheCore } from "./core.ts";
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry } from "./entry-bytes.ts";
 import { codecWith } from "./learn.ts";
 import { DICTIONARY_SLOT } from "./options.ts";
+import { decodeStored, type StoredEntry } from "./stored.ts";
 
 /*
  * A file of entries, the least recently used first, so that they are used in the same order when it is read:
@@ -109,10 +110,11 @@ export async function loadFile<V>(
 ): Promise<number> {
   const fs = required<typeof import("node:fs/promises")>("node:fs/promises", "load");
   signal?.throwIfAborted();
+  const since = core.leases.beginFile();
   try {
     const file = await fs.open(path, "r");
     try {
-      return await readAll(core, new Reader(file), signal);
+      return await readAll(core, new Reader(file), since, signal);
     } finally {
       await file.close();
     }
@@ -121,12 +123,15 @@ export async function loadFile<V>(
     if (error instanceof ZbudError)
       throw new ZbudError(error.code, `${path}: ${plain(error)}`, { cause: error });
     throw faultOf(`loading the cache from ${path}`, error);
+  } finally {
+    core.leases.endFile();
   }
 }
 
 async function readAll<V>(
   core: CacheCore<V>,
   reader: Reader,
+  since: number,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const head = await reader.take(HEADER_BYTES);
@@ -139,7 +144,7 @@ async function readAll<V>(
   if (length > 2 ** 30) throw damaged("its dictionary is too long");
   const dictionary = (await reader.take(length)).slice();
   if (crc32(dictionary) !== sum) throw damaged("its dictionary is damaged");
-  const loader = new EntryLoader(core, codec, dictionary);
+  const loader = new EntryLoader(core, codec, dictionary, since);
   let read = 0;
   let added = 0;
   for (;;) {
@@ -165,12 +170,18 @@ export class EntryLoader<V> {
   readonly #codec: number;
   readonly #dictionary: Uint8Array;
   readonly #sameDictionary: boolean;
+  readonly #guard: () => boolean;
 
-  /** @param codec - id of the codec that the dictionary is for. */
-  constructor(core: CacheCore<V>, codec: number, dictionary: Uint8Array) {
+  /**
+   * @param codec - id of the codec that the dictionary is for.
+   * @param since - what `leases.beginFile` gave: what was changed since then stays as it is.
+   */
+  constructor(core: CacheCore<V>, codec: number, dictionary: Uint8Array, since: number) {
     this.#core = core;
     this.#codec = codec;
     this.#dictionary = dictionary;
+    const { leases, key } = core;
+    this.#guard = () => leases.fileHolds(since, key.k0, key.k1) && !core.tagsDeletedSince(since);
     if (dictionary.length > 0 && codec === core.codecId) core.adoptDictionary(dictionary);
     const own = core.learner.dictionary();
     this.#sameDictionary = own !== null && codec === core.codecId && equal(own, dictionary);
@@ -185,8 +196,20 @@ export class EntryLoader<V> {
       entry.sameFilled ||
       entry.codec === 0 ||
       (entry.codec === DICTIONARY_SLOT ? this.#sameDictionary : core.codecOfSlot(entry.codec) !== null);
-    if (asIs) return isIn(core.putStored(entry, now, -1));
-    return isIn(core.putDecoded(entry, this.#decode(entry), now));
+    const value = asIs ? null : this.#decode(entry);
+    core.leases.isReadingFile = true;
+    let result: string;
+    try {
+      result =
+        value === null
+          ? core.putStored(entry, now, -1, this.#guard)
+          : core.putDecoded(entry, value, now, this.#guard);
+    } finally {
+      core.leases.isReadingFile = false;
+    }
+    // As after a set.
+    if (result !== "stale") core.tier?.drop(core.key);
+    return isIn(result);
   }
 
   #decode(entry: StoredEntry): Uint8Array {
