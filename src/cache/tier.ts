@@ -16,6 +16,8 @@ import { hashAt, TAG_BYTES } from "./tags.ts";
 const DICTIONARY_NAME = 0xfd;
 /** For the engine: put unless there is one. */
 const UNLESS_THERE = -2;
+/** The outcome of a `clear`. */
+const CLEARED = "cleared";
 /** A version is `run * 2^31 + stamp`. */
 const STAMPS = 2 ** 31;
 
@@ -67,6 +69,10 @@ export class Tier<V> {
   evict(entry: FoundEntry): boolean {
     if (entry.clean) return true;
     const { control } = this.#core;
+    if (this.#isClosed) {
+      control.count(Counter.tierWritesFailed);
+      return true;
+    }
     try {
       const record = this.#recordOf(entry);
       const { key, version } = record;
@@ -89,7 +95,9 @@ export class Tier<V> {
     const name = nameOf(key);
     let had = false;
     try {
-      had = !this.#isClosed && this.#backing.has(name) === true;
+      const has: unknown = !this.#isClosed && this.#backing.has(name);
+      had = has === true;
+      if (isThenable(has)) has.then(undefined, () => undefined);
     } catch {
       // Then it is not known.
     }
@@ -107,8 +115,9 @@ export class Tier<V> {
     } catch (error) {
       cleared = Promise.reject(error);
     }
+    // What comes of it is counted only if it fails.
     this.#track(
-      Promise.resolve(cleared).then(() => []),
+      Promise.resolve(cleared).then(() => CLEARED),
       1,
     );
   }
@@ -198,13 +207,21 @@ export class Tier<V> {
   #delete(name: BackingKey): boolean {
     if (this.#isClosed) return false;
     try {
-      this.#backing.delete(name);
+      const told: unknown = this.#backing.delete(name);
+      // One that is asynchronous, against the contract, may still say that it was not.
+      if (isThenable(told)) told.then(undefined, () => this.#failedToDelete());
       return true;
     } catch (error) {
       this.#noteClosed(error);
       this.#core.control.count(Counter.tierWritesFailed);
       return false;
     }
+  }
+
+  #failedToDelete(): void {
+    const { control } = this.#core;
+    control.count(Counter.tierWritesFailed);
+    control.invalidateTier();
   }
 
   #noteClosed(error: unknown): void {
@@ -239,8 +256,10 @@ export class Tier<V> {
       (outcomes) => {
         this.#writing.delete(done);
         then();
-        const all = Array.isArray(outcomes) ? outcomes : Array.from({ length: count });
-        for (const outcome of all) {
+        if (outcomes === CLEARED) return;
+        const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
+        for (let i = 0; i < count; i++) {
+          const outcome = all[i];
           const isWritten = outcome === "ok" || outcome === "ECANCELED";
           control.count(isWritten ? Counter.tierWrites : Counter.tierWritesFailed);
         }
@@ -329,6 +348,10 @@ export class Tier<V> {
     }
     return false;
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
 }
 
 function nameOf(key: EncodedKey): BackingKey {
