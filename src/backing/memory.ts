@@ -42,7 +42,7 @@ export class MemoryBacking implements Backing {
   /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
   constructor(options: MemoryBackingOptions = {}) {
     checkNames("a store in memory", options, ["maxBytes", "delayMs", "now"]);
-    const { maxBytes, delayMs = 0, now = Date.now } = options;
+    const { maxBytes, delayMs = 0, now = () => Date.now() } = options;
     this.#maxBytes =
       maxBytes === undefined ? Number.POSITIVE_INFINITY : integerOption("maxBytes", maxBytes, 1, 2 ** 40);
     this.#delayMs = integerOption("delayMs", delayMs, 0, 2 ** 27);

@@ -10,6 +10,7 @@
  * | `EEXIST` | the name is taken |
  * | `EBUSY` | still in use |
  * | `EAGAIN` | a lock was held for too long by another thread |
+ * | `EDEADLK` | a load of a cache waits for itself |
  * | `ENOMEM` | the system gave no memory |
  * | `EBADMSG` | bytes from outside are damaged: a compressed block, a trace, a saved file |
  * | `ENOTSUP` | this platform cannot do it |
@@ -27,6 +28,7 @@ export type ZbudErrorCode =
   | "EEXIST"
   | "EBUSY"
   | "EAGAIN"
+  | "EDEADLK"
   | "ENOMEM"
   | "EBADMSG"
   | "ENOTSUP"

@@ -1,9 +1,11 @@
 import { checkBytes, checkSignal, show, signalOption, ZbudError } from "../base/index.ts";
+import { Look } from "../engine/index.ts";
 import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import type { Cache } from "./api.ts";
 import { Counter } from "./control.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
 import { dictionaryStats } from "./dictionary.ts";
+import type { Lease } from "./leases.ts";
 import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
 import { checkGetOptions, checkSetOptions, checkThreadNames } from "./option-names.ts";
@@ -57,7 +59,11 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   constructor(core: CacheCore<V>);
   constructor(options: CompressedCacheOptions<V> | CacheCore<V>) {
     this.#core = options instanceof CacheCore ? options : CacheCore.create(options, {});
-    this.#loads = new Loads<V>(() => this.#open(), this);
+    this.#loads = new Loads<V>({
+      cache: this,
+      open: () => this.#open(),
+      put: (key, value, options, lease) => this.#put(key, value, options, lease),
+    });
   }
 
   /**
@@ -150,27 +156,19 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const value = this.get(key, options);
     const core = this.#core;
     if (value !== undefined || core.tier === null) return value;
-    const fetched = await core.fetch(key, options?.signal, options?.allowStale);
+    const fetched = await this.#loads.untilClosed(core.fetch(key, options?.signal, options?.allowStale));
     if (!this.#closed) this.#tell();
     return fetched;
   }
 
   set(key: CacheKey, value: V | undefined, options?: SetOptions): SetResult {
     checkSetOptions(options);
-    const core = this.#open();
     if (value === undefined) {
       this.delete(key);
       return "deleted";
     }
-    const { settings } = core;
-    const now = core.clock();
-    const ttl = options?.ttl === undefined ? settings.ttl : milliseconds("ttl", options.ttl);
-    const window = options?.staleWhileRevalidate;
-    const stale = window === undefined ? settings.staleWhileRevalidate : staleMs(window);
-    const result = core.put(key, value, now, ttl, stale, options?.tags ?? NO_TAGS);
+    const result = this.#put(key, value, options, null) as SetResult;
     this.#loads.drop(key);
-    if (metrics.hasSubscribers) this.#publishSet(key, result, ttl);
-    this.#tell();
     return result;
   }
 
@@ -268,15 +266,14 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const core = this.#open();
     const { control } = core;
     const engine = core.engine.stats();
-    const staleMisses = control.counted(Counter.staleMisses);
     return {
       entries: engine.entries,
       originalBytes: engine.originalBytes,
       storedBytes: engine.storedBytes,
       bytesUsed: engine.bytesUsed + control.buffer.byteLength,
       bytesReserved: core.bytesReserved,
-      hits: engine.hits - control.counted(Counter.hitsUncounted) - staleMisses,
-      misses: engine.misses - control.counted(Counter.missesUncounted) + staleMisses,
+      hits: engine.hits,
+      misses: engine.misses,
       staleHits: control.counted(Counter.staleHits),
       sets: engine.puts,
       rejectTooBig: control.counted(Counter.rejectTooBig) + engine.rejectLarge + engine.rejectPoor,
@@ -291,7 +288,9 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       tierReadsFailed: control.counted(Counter.tierReadsFailed),
       tierWrites: control.counted(Counter.tierWrites),
       tierWritesFailed: control.counted(Counter.tierWritesFailed),
-      ...this.#loads.counts,
+      loads: control.counted(Counter.loads),
+      loadsFailed: control.counted(Counter.loadsFailed),
+      loadsShared: control.counted(Counter.loadsShared),
       dictionary: dictionaryStats(control),
     };
   }
@@ -309,11 +308,11 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   recover(): void {
-    this.#open().engine.recover();
+    this.#open().recover();
   }
 
   threadGone(threadId: number): void {
-    this.#open().engine.threadGone(threadId);
+    this.#open().threadGone(threadId);
   }
 
   close(): void {
@@ -329,21 +328,38 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
-    await this.flush();
-    this.close();
+    try {
+      await this.flush();
+    } finally {
+      this.close();
+    }
+  }
+
+  /** @returns null if the lease did not hold any more, and so nothing was stored. */
+  #put(key: CacheKey, value: V, options: SetOptions | undefined, lease: Lease | null): SetResult | null {
+    const core = this.#open();
+    const { settings } = core;
+    const now = core.clock();
+    const ttl = options?.ttl === undefined ? settings.ttl : milliseconds("ttl", options.ttl);
+    const window = options?.staleWhileRevalidate;
+    const stale = window === undefined ? settings.staleWhileRevalidate : staleMs(window);
+    const result = core.put(key, value, now, ttl, stale, options?.tags ?? NO_TAGS, lease);
+    if (result !== null && metrics.hasSubscribers) this.#publishSet(key, result, ttl);
+    this.#tell();
+    return result;
   }
 
   /** Finds a key, in `engine.found`. False as well if it is stale, and nobody wants that. */
   #find(key: CacheKey, counts: boolean, options: GetOptions | undefined): boolean {
     checkGetOptions(options);
     const core = this.#open();
-    const { control } = core;
     const now = core.clock();
-    const there = core.lookup(key, now, counts);
+    const takesStale = options?.allowStale ?? core.settings.allowStale;
+    const look = counts ? (takesStale ? Look.counted : Look.fresh) : Look.uncounted;
+    const there = core.lookup(key, now, counts, look);
     const stale = there && now > core.freshUntil();
-    const given = there && (!stale || (options?.allowStale ?? core.settings.allowStale));
-    if (!counts) control.count(there ? Counter.hitsUncounted : Counter.missesUncounted);
-    else if (stale) control.count(given ? Counter.staleHits : Counter.staleMisses);
+    const given = there && (!stale || takesStale);
+    if (counts && stale && given) core.control.count(Counter.staleHits);
     if (metrics.hasSubscribers) this.#publishGet(key, counts, there, stale, given);
     return given;
   }

@@ -1,4 +1,5 @@
 import { sharedBuffer, ZbudError } from "../base/index.ts";
+import { type LeaseShape, leaseShape, leaseWords } from "./lease-words.ts";
 
 /**
  * The memory beside the engine that all threads of a cache share.
@@ -10,41 +11,45 @@ import { sharedBuffer, ZbudError } from "../base/index.ts";
  *   word 5       the last stamp of an invalidation
  *   word 6       the stamp of the last `clear`
  *   word 7       the number of this run: stamps of another run mean nothing here
- *   word 8…      counters
- *   word 28      bytes of the note, see `dictionary.ts`
- *   word 29      when whoever learns a dictionary gave its last sign of life, see `learner.ts`
- *   word 30, 31  bytes that the dictionary saved, a number of 64 bits
- *   STAMPS…      by hash: the stamp of the last time that a key or tag of this hash was deleted
+ *   word 8       the stamp of the last time that the second tier could not be told of a change
+ *   word 9       bytes of the note, see `dictionary.ts`
+ *   word 10      when whoever learns a dictionary gave its last sign of life, see `learner.ts`
+ *   word 12, 13  bytes that the dictionary saved, a number of 64 bits
+ *   word 14…     counters, two words each
+ *   STAMPS…      by hash: the stamp of the last time that a key of this hash was changed, then the same of tags
+ *   LEASES…      what is being loaded, see `leases.ts`
  *   then         places and bytes of samples, then the dictionary, then the note
  */
-const MAGIC = 0x7a63_0001;
-const COUNTERS = 8;
-const SAVED = 30;
-const STAMPS = 32;
-const STAMP_COUNT = 4096;
+const MAGIC = 0x7a63_0002;
+const SAVED = 12;
+const COUNTERS = 14;
+const STAMPS = 64;
+/** Of keys, and as many of tags. */
+const STAMP_COUNT = 2048;
+const LEASES = STAMPS + 2 * STAMP_COUNT;
 const LAST_STAMP = 5;
 const CLEARED = 6;
 const RUN = 7;
+const TIER_VOID = 8;
 /** Caches that used one second tier, one after the other or in several processes, are told apart by 1 to this. */
 const RUN_MAX = 2 ** 21 - 1;
 
 /** Places in the shared counters. */
 export const Counter = {
-  /** Reads that the engine counted as hits, but which are none for the user: of `peek`, and of stale entries. */
-  hitsUncounted: 0,
-  missesUncounted: 1,
-  staleHits: 2,
-  staleMisses: 3,
-  rejectTooBig: 4,
-  tierHits: 5,
-  tierMisses: 6,
-  tierWrites: 7,
-  tierWritesFailed: 8,
-  tierReadsFailed: 9,
+  staleHits: 0,
+  rejectTooBig: 1,
+  tierHits: 2,
+  tierMisses: 3,
+  tierWrites: 4,
+  tierWritesFailed: 5,
+  tierReadsFailed: 6,
+  loads: 7,
+  loadsFailed: 8,
+  loadsShared: 9,
 } as const;
 
 /** How a control memory is divided; plain data that other threads get with it. */
-export interface ControlShape {
+export interface ControlShape extends LeaseShape {
   readonly sampleCountMax: number;
   readonly sampleBytesMax: number;
   readonly dictionaryBytesMax: number;
@@ -57,12 +62,14 @@ export interface ControlShape {
  * hundredths, but learning from them takes so much longer that more values are stored without a dictionary.
  */
 export function controlShape(maxBytes: number, learns: boolean, dictionaryBytes: number): ControlShape {
+  const leases = leaseShape(maxBytes);
   if (!learns) {
     const dictionaryBytesMax = align(dictionaryBytes);
-    return { sampleCountMax: 0, sampleBytesMax: 0, dictionaryBytesMax, noteBytesMax: 0 };
+    return { ...leases, sampleCountMax: 0, sampleBytesMax: 0, dictionaryBytesMax, noteBytesMax: 0 };
   }
   const sampleBytesMax = Math.min(2 ** 18, Math.max(2 ** 16, align(Math.floor(maxBytes / 96))));
   return {
+    ...leases,
     sampleCountMax: 2048,
     sampleBytesMax,
     dictionaryBytesMax: Math.min(2 ** 15, Math.max(2 ** 12, align(Math.floor(sampleBytesMax / 8)))),
@@ -75,16 +82,15 @@ function align(bytes: number): number {
 }
 
 export function controlBytes(shape: ControlShape): number {
-  const words = STAMPS + STAMP_COUNT + 2 * shape.sampleCountMax;
+  const words = LEASES + leaseWords(shape) + 2 * shape.sampleCountMax;
   return words * 4 + shape.sampleBytesMax + shape.dictionaryBytesMax + shape.noteBytesMax;
 }
 
 /** Whether a control memory of so many bytes can be divided so. */
 export function isControlShape(shape: unknown, bytes: number): boolean {
   if (typeof shape !== "object" || shape === null) return false;
-  const { sampleCountMax, sampleBytesMax, dictionaryBytesMax } = shape as Partial<ControlShape>;
-  const parts = [sampleCountMax, sampleBytesMax, dictionaryBytesMax];
-  if (!parts.every((part) => Number.isInteger(part) && (part as number) >= 0)) return false;
+  const parts = Object.values(shape as ControlShape);
+  if (!parts.every((part) => Number.isInteger(part) && part >= 0)) return false;
   return controlBytes(shape as ControlShape) === bytes;
 }
 
@@ -103,6 +109,9 @@ export class Control {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
   readonly shape: ControlShape;
   readonly words: Int32Array;
+  /** Where the words of `leases.ts` begin in `words`. */
+  readonly leases: number;
+  readonly #counters: BigInt64Array;
   /** Where sample places begin in `words`: two words each, first byte in `samples` and length + 1. */
   readonly places: number;
   readonly samples: Uint8Array;
@@ -114,7 +123,9 @@ export class Control {
     this.buffer = buffer;
     this.shape = shape;
     this.words = new Int32Array(buffer);
-    this.places = STAMPS + STAMP_COUNT;
+    this.leases = LEASES;
+    this.places = LEASES + leaseWords(shape);
+    this.#counters = new BigInt64Array(buffer, COUNTERS * 4, (STAMPS - COUNTERS) >> 1);
     const samplesAt = (this.places + 2 * shape.sampleCountMax) * 4;
     this.samples = new Uint8Array(buffer, samplesAt, shape.sampleBytesMax);
     const dictionaryAt = samplesAt + shape.sampleBytesMax;
@@ -133,12 +144,13 @@ export class Control {
     return this.words[RUN];
   }
 
+  /** Counters have 64 bits: one of 32 would fall to 0 after some hours. */
   count(counter: number): void {
-    Atomics.add(this.words, COUNTERS + counter, 1);
+    Atomics.add(this.#counters, counter, 1n);
   }
 
   counted(counter: number): number {
-    return Atomics.load(this.words, COUNTERS + counter) >>> 0;
+    return Number(Atomics.load(this.#counters, counter));
   }
 
   /** Bytes that the dictionary saved so far. */
@@ -156,9 +168,19 @@ export class Control {
     return Atomics.load(this.words, LAST_STAMP);
   }
 
-  /** Notes that what has this hash (a key's or a tag's) was deleted. */
-  invalidate(hash: number): void {
-    this.#raise(STAMPS + (hash & (STAMP_COUNT - 1)));
+  /** Notes that a key of this hash was changed. */
+  invalidateKey(hash: number): void {
+    this.#raise(keyPlace(hash));
+  }
+
+  /** Notes that a tag of this hash was deleted. */
+  invalidateTag(hash: number): void {
+    this.#raise(tagPlace(hash));
+  }
+
+  /** Notes that the second tier may have what is out of date, whatever key it has. */
+  invalidateTier(): void {
+    this.#raise(TIER_VOID);
   }
 
   invalidateAll(): void {
@@ -176,16 +198,33 @@ export class Control {
     }
   }
 
-  /**
-   * Whether something of this hash was deleted after `stamp`. It may say so wrongly, of what shares its place:
-   * that costs a load more.
-   */
-  invalidatedSince(stamp: number, hash: number): boolean {
-    const place = STAMPS + (hash & (STAMP_COUNT - 1));
-    return ((Atomics.load(this.words, place) - stamp) | 0) > 0 || this.clearedSince(stamp);
+  /** Whether {@link invalidateKey} was told of this hash after `stamp`, or of one that shares its place. */
+  keyChangedSince(stamp: number, hash: number): boolean {
+    return this.#isLater(keyPlace(hash), stamp);
+  }
+
+  /** Whether a tag of this hash was deleted after `stamp`, or one that shares its place. */
+  tagDeletedSince(stamp: number, hash: number): boolean {
+    return this.#isLater(tagPlace(hash), stamp);
   }
 
   clearedSince(stamp: number): boolean {
-    return ((Atomics.load(this.words, CLEARED) - stamp) | 0) > 0;
+    return this.#isLater(CLEARED, stamp);
   }
+
+  tierVoidSince(stamp: number): boolean {
+    return this.#isLater(TIER_VOID, stamp);
+  }
+
+  #isLater(place: number, stamp: number): boolean {
+    return ((Atomics.load(this.words, place) - stamp) | 0) > 0;
+  }
+}
+
+function keyPlace(hash: number): number {
+  return STAMPS + (hash & (STAMP_COUNT - 1));
+}
+
+function tagPlace(hash: number): number {
+  return STAMPS + STAMP_COUNT + (hash & (STAMP_COUNT - 1));
 }

@@ -1,20 +1,23 @@
 import "../drivers/index.ts";
-import type { Backing } from "../backing/index.ts";
-import { canShare, fillWith, isSharedBuffer, ownBytes, show, ZbudError } from "../base/index.ts";
+import { canShare, isSharedBuffer, ownBytes, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import {
   Engine,
   type EngineOptions,
   type EntryAttributes,
+  type Guard,
+  Look,
   type PutResult,
   type SharedEngine,
 } from "../engine/index.ts";
 import { Control, type ControlShape, Counter, controlBytes, controlMemory, controlShape } from "./control.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
+import { type Lease, Leases } from "./leases.ts";
 import {
   type CacheSettings,
   checkSameCodec,
+  clockOf,
   codecOf,
   DICTIONARY_SLOT,
   engineOptions,
@@ -23,9 +26,11 @@ import {
   type SharedParts,
   VALUE_BYTES_MAX,
 } from "./options.ts";
-import { Removals } from "./removals.ts";
-import { type RowList, TAG_BYTES, TAGS_MAX, TagLists } from "./tags.ts";
-import { Tier } from "./tier.ts";
+import { type Removals, removalsOf } from "./removals.ts";
+import { freshUntil, INSTANT_MS, type StoredEntry } from "./stored.ts";
+import { removeTagged } from "./tagged.ts";
+import { hashAt, TAG_BYTES, TAGS_MAX, TagLists } from "./tags.ts";
+import { type Tier, tierOf } from "./tier.ts";
 import type { CacheKey, CacheThreadOptions, CompressedCacheOptions, SetResult } from "./types.ts";
 import { keepsBytes, ValueCodec } from "./values.ts";
 
@@ -34,32 +39,14 @@ export interface CacheParts {
   readonly hash?: KeyHash;
 }
 
-/** An entry outside of the engine: in a file, or in the second tier. */
-export interface StoredEntry {
-  /** Prefix, head, and what the codec made, one after the other. */
-  bytes: Uint8Array;
-  prefixLength: number;
-  headLength: number;
-  storedLength: number;
-  length: number;
-  codec: number;
-  sameFilled: boolean;
-  fill0: number;
-  fill1: number;
-  expiresAt: number;
-  aux: number;
-  aux2: number;
-  clean: boolean;
-}
-
-/**
- * An entry is there as long as `now <= its time`, and the engine takes away what has `time <= now`. This is a
- * step that every clock of milliseconds since 1970 can still tell.
- */
-const INSTANT_MS: number = 2 ** -10;
 /** What is taken away of expired entries, and how often, while others are set. */
 const EXPIRE_EVERY = 16;
 const EXPIRE_MAX = 64;
+/** After so many sets it is looked whether one of the threads that load something is dead. */
+const SWEEP_EVERY = 2 ** 16;
+
+/** Of a key that is too long to be stored. */
+const NO_LEASE: Lease = { k0: 0, k1: 0, slot: -1, stamp: 0, isLost: false };
 
 const RESULTS: Record<PutResult, SetResult> = {
   stored: "add",
@@ -81,15 +68,23 @@ export class CacheCore<V> {
   readonly dictionary: DictionaryUse;
   readonly removals: Removals | null;
   readonly tier: Tier<V> | null;
+  readonly leases: Leases;
   readonly clock: () => number;
   /** Of the codec that new values get. */
   readonly codecId: number;
   readonly #codec: Codec;
   readonly attributes: EntryAttributes;
-  readonly #rows: RowList = { words: new Int32Array(0), count: 0 };
   readonly #scratches: Uint8Array[] = [];
   #depth = 0;
   #sets = 0;
+  /** Of what is being put, and whether it was found to hold. */
+  #lease: Lease | null = null;
+  #held = false;
+  readonly #guard: Guard = () => {
+    const { stamp } = this.#lease as Lease;
+    this.#held = this.leases.holds(this.#lease as Lease) && !this.tagsDeletedSince(stamp);
+    return this.#held;
+  };
 
   private constructor(
     settings: CacheSettings,
@@ -123,10 +118,12 @@ export class CacheCore<V> {
     this.engine = makeEngine({
       codec,
       resolveCodec: (slot) => this.codecOfSlot(slot),
+      onChange: (k0, k1) => this.leases.changed(k0, k1),
       ...(tags === null ? {} : { companion: tags }),
       ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry) }),
       ...(removals === null ? {} : { onRemoved: (reason, entry) => removals.note(reason, entry) }),
     });
+    this.leases = new Leases(control, this.engine);
   }
 
   static create<V>(options: CompressedCacheOptions<V>, parts: CacheParts): CacheCore<V> {
@@ -148,10 +145,12 @@ export class CacheCore<V> {
 
   static attach<V>(shared: SharedParts, options: CacheThreadOptions<V>, parts: CacheParts): CacheCore<V> {
     const control = new Control(shared.control, shared.shape as ControlShape);
-    return new CacheCore(shared.settings, control, options, parts, (hooks) => {
+    const core = new CacheCore(shared.settings, control, options, parts, (hooks) => {
       checkSameCodec(hooks.codec as Codec, shared.codecId);
       return Engine.attach(shared.engine as SharedEngine, hooks);
     });
+    core.leases.sweep();
+    return core;
   }
 
   get bytesReserved(): number {
@@ -162,11 +161,23 @@ export class CacheCore<V> {
    * Looks a key up, makes it ready in `engine.found` and for `engine.decode`.
    *
    * @param touch - whether it counts as used: by LRU it becomes the most recently used one.
+   * @param look - what is counted.
    */
-  lookup(key: CacheKey, now: number, touch: boolean): boolean {
+  lookup(key: CacheKey, now: number, touch: boolean, look: number): boolean {
     const encoded = this.key;
     if (!encoded.encode(key)) return false;
-    return this.engine.lookup(encoded.k0, encoded.k1, encoded.bytes, encoded.length, now, touch);
+    return this.engine.lookup(encoded.k0, encoded.k1, encoded.bytes, encoded.length, now, touch, look);
+  }
+
+  /** {@link lookup} for `getOrSet`: also finds what {@link isOver}, which then counts as a miss. */
+  lookupToLoad(key: CacheKey, now: number): boolean {
+    return this.lookup(key, now, true, Look.withExpired);
+  }
+
+  /** Whether `engine.found` has expired. */
+  isOver(now: number): boolean {
+    const { expiresAt } = this.engine.found;
+    return expiresAt !== 0 && expiresAt <= now;
   }
 
   /** Looks a key up, without its bytes. */
@@ -180,15 +191,6 @@ export class CacheCore<V> {
   freshUntil(): number {
     const { expiresAt, aux2 } = this.engine.found;
     return freshUntil(expiresAt, aux2);
-  }
-
-  /**
-   * The value of an entry outside of the engine. Whatever its bytes are, this throws or gives a value.
-   *
-   * @throws {ZbudError} `EBADMSG` if they are not what the codec made; what the serializer throws.
-   */
-  valueOf(entry: StoredEntry, codec: Codec | null): V {
-    return this.values.decode(decodeStored(entry, codec), entry.aux);
   }
 
   /** The value of `engine.found`. */
@@ -208,6 +210,15 @@ export class CacheCore<V> {
     }
   }
 
+  /** {@link value}, or undefined if it cannot be read: of one that has expired this is nobody's concern. */
+  valueIfAny(): V | undefined {
+    try {
+      return this.value();
+    } catch {
+      return undefined;
+    }
+  }
+
   /** The value that the second tier has of a key that is not in memory, where it is from then on. */
   async fetch(
     key: CacheKey,
@@ -218,11 +229,8 @@ export class CacheCore<V> {
     const fetched = await this.tier.fetch(this.key, signal);
     if (fetched === null) return undefined;
     const now = this.clock();
-    if (fetched !== "changed") {
-      const fresh = now <= freshUntil(fetched.entry.expiresAt, fetched.entry.aux2);
-      return fresh || allowStale ? fetched.value : undefined;
-    }
-    const there = this.lookup(key, now, true);
+    if (fetched !== "changed") return allowStale || now <= fetched.freshUntil ? fetched.value : undefined;
+    const there = this.lookup(key, now, true, Look.uncounted);
     return there && (allowStale || now <= this.freshUntil()) ? this.value() : undefined;
   }
 
@@ -241,8 +249,21 @@ export class CacheCore<V> {
     this.#depth--;
   }
 
-  /** Stores a value. Times are in milliseconds, 0 is never. */
-  put(key: CacheKey, value: V, now: number, ttl: number, stale: number, tags: readonly string[]): SetResult {
+  /**
+   * Stores a value. Times are in milliseconds, 0 is never.
+   *
+   * @param lease - null, or what must still hold.
+   * @returns null if it did not; then nothing changed.
+   */
+  put(
+    key: CacheKey,
+    value: V,
+    now: number,
+    ttl: number,
+    stale: number,
+    tags: readonly string[],
+    lease: Lease | null,
+  ): SetResult | null {
     const { values, key: encoded, attributes, engine, dictionary } = this;
     // The serializer is the user's and may call the cache, so it goes first.
     const fits = values.encode(value);
@@ -251,8 +272,11 @@ export class CacheCore<V> {
       this.control.count(Counter.rejectTooBig);
       return "E2BIG";
     }
+    this.#lease = lease;
+    const guard = lease === null ? null : this.#guard;
     if (!fits) {
-      engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length);
+      engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length, guard);
+      if (guard !== null && !this.#held) return null;
       this.tier?.drop(encoded);
       this.control.count(Counter.rejectTooBig);
       return "E2BIG";
@@ -262,20 +286,55 @@ export class CacheCore<V> {
     attributes.expiresAt = ttl === 0 ? 0 : now + ttl + stale + INSTANT_MS;
     attributes.aux = values.kind;
     attributes.aux2 = ttl === 0 ? 0 : stale;
-    if (++this.#sets % EXPIRE_EVERY === 0) engine.expire(now, EXPIRE_MAX);
-    const result = engine.put(encoded.k0, encoded.k1, values.bytes, values.length, attributes, now);
+    if (++this.#sets % EXPIRE_EVERY === 0) {
+      engine.expire(now, EXPIRE_MAX);
+      if (this.#sets % SWEEP_EVERY === 0) this.leases.sweep(1);
+    }
+    const result = engine.put(encoded.k0, encoded.k1, values.bytes, values.length, attributes, now, guard);
+    if (guard !== null && !this.#held) return null;
     // After the put: before it, another thread could still evict the old value and hand it to the tier.
     this.tier?.drop(encoded);
     if (result === "stored" || result === "replaced") dictionary.count(values, this);
     return RESULTS[result];
   }
 
+  /** Leave to store what is read of a key from here on. End it with `leases.end`. */
+  takeLease(key: CacheKey): Lease {
+    const encoded = this.key;
+    return encoded.encode(key) ? this.leases.take(encoded.k0, encoded.k1) : { ...NO_LEASE };
+  }
+
+  /** Whether the key of a lease was changed since it began, or one of these tags deleted, in any thread. */
+  isOutdated(lease: Lease, tags: readonly string[] | undefined): boolean {
+    if (lease.slot !== NO_LEASE.slot && !this.leases.holds(lease)) return true;
+    if (this.tags === null || !Array.isArray(tags)) return false;
+    const { control, tags: lists } = this;
+    return tags.some(
+      (tag) => typeof tag === "string" && control.tagDeletedSince(lease.stamp, lists.hash(tag)),
+    );
+  }
+
+  /** Whether one of the tags of what is being put was deleted after `stamp`. Throws nothing. */
+  tagsDeletedSince(stamp: number): boolean {
+    const { head, headLength } = this.attributes;
+    for (let at = 0; at < headLength; at += TAG_BYTES) {
+      if (this.control.tagDeletedSince(stamp, hashAt(head, at))) return true;
+    }
+    return false;
+  }
+
+  /** @throws {ZbudError} `EINVAL` for what cannot be the tags of an entry of this cache. */
+  checkTags(tags: readonly string[] | undefined): void {
+    if (tags !== undefined) this.#encodeTags(tags);
+  }
+
   /**
    * Stores what a codec of this cache made of a value before.
    *
-   * @param epoch - as the engine has it; -1: in any case.
+   * @param epoch - -1: in any case; -2: unless there is one.
+   * @param guard - asked under the lock, with the entry's key in {@link key}; see {@link Engine.put}.
    */
-  putStored(entry: StoredEntry, now: number, epoch: number): PutResult {
+  putStored(entry: StoredEntry, now: number, epoch: number, guard: Guard): PutResult {
     const { key: encoded, attributes, engine } = this;
     this.#takeAttributes(entry);
     const value = {
@@ -283,27 +342,23 @@ export class CacheCore<V> {
       bytes: entry.bytes.subarray(entry.prefixLength + entry.headLength),
       bytesLength: entry.storedLength,
     };
-    return engine.putStored(encoded.k0, encoded.k1, value, attributes, now, epoch);
+    return engine.putStored(encoded.k0, encoded.k1, value, attributes, now, epoch, guard);
   }
 
   /** Stores the value of an entry whose codec this cache does not use. */
-  putDecoded(entry: StoredEntry, value: Uint8Array, now: number): PutResult {
+  putDecoded(entry: StoredEntry, value: Uint8Array, now: number, guard: Guard): PutResult {
     const { key: encoded, engine } = this;
     this.#takeAttributes(entry);
-    return engine.put(encoded.k0, encoded.k1, value, entry.length, this.attributes, now);
+    return engine.put(encoded.k0, encoded.k1, value, entry.length, this.attributes, now, guard);
   }
 
-  /**
-   * Removes a key and notes that it was deleted. The note comes first: a load that stores its result looks at
-   * the notes afterwards, so one of the two removes what is out of date.
-   */
+  /** Removes a key. */
   remove(key: CacheKey): boolean {
     const encoded = this.key;
     if (!encoded.encode(key)) return false;
-    this.control.invalidate(encoded.k0);
     const removed = this.engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length);
-    // What was evicted to the second tier since the first note has its stamp.
-    if (this.tier !== null) this.control.invalidate(encoded.k0);
+    // After that: what was evicted to the second tier until then is out of date as well.
+    if (this.tier?.isOrdered === false) this.control.invalidateKey(encoded.k0);
     const dropped = this.tier?.drop(encoded) ?? false;
     return removed || dropped;
   }
@@ -312,27 +367,12 @@ export class CacheCore<V> {
   removeTag(tag: string): number {
     const { tags, engine } = this;
     if (tags === null) throw new ZbudError("EINVAL", "to delete by tag, make the cache with tags: true");
-    this.control.invalidate(this.tagHash(tag));
-    let removed = 0;
-    for (let shard = 0; shard < engine.shardCount; shard++) {
-      const rows = this.#rows;
-      rows.count = 0;
-      let complete = true;
-      engine.visitCompanion(shard, (table, at, count) => {
-        complete = tags.find(table, at, count, tag, rows);
-      });
-      for (let i = 0; i < rows.count; i++) {
-        if (engine.removeRow(shard, rows.words[2 * i], rows.words[2 * i + 1])) removed++;
-      }
-      if (!complete) removed += this.#removeTagBySearch(shard, tag, tags);
-    }
+    // First: what is put under a shard's lock later than this sees it, and what was put before is found.
+    this.control.invalidateTag(tags.hash(tag));
+    const removed = removeTagged(engine, tags, tag);
     // What was evicted to the second tier meanwhile has the first note's stamp, and is out of date as well.
-    if (this.tier !== null) this.control.invalidate(this.tagHash(tag));
+    if (this.tier !== null) this.control.invalidateTag(tags.hash(tag));
     return removed;
-  }
-
-  tagHash(tag: string): number {
-    return this.tags?.hash(tag) ?? 0;
   }
 
   clear(): void {
@@ -357,8 +397,19 @@ export class CacheCore<V> {
     return { kind: "zbud-cache", engine: engine.share(), control: buffer, shape, settings, codecId };
   }
 
+  recover(): void {
+    this.engine.recover();
+    this.leases.sweep();
+  }
+
+  threadGone(threadId: number): void {
+    this.engine.threadGone(threadId);
+    this.leases.sweep();
+  }
+
   close(): void {
     this.dictionary.learner.close();
+    this.leases.close();
     this.engine.close();
   }
 
@@ -384,80 +435,9 @@ export class CacheCore<V> {
     attributes.aux2 = entry.aux2;
   }
 
-  #removeTagBySearch(shard: number, tag: string, tags: TagLists): number {
-    const { engine } = this;
-    const rows = engine.rowsOf(shard);
-    let removed = 0;
-    for (let i = 0; i < rows.length; i += 2) {
-      if (!engine.readRow(shard, rows[i], rows[i + 1]) || !tags.hasTag(engine.found, tag)) continue;
-      if (engine.removeRow(shard, rows[i], rows[i + 1])) removed++;
-    }
-    return removed;
-  }
-
   #encodeTags(tags: readonly string[]): number {
     if (tags.length === 0) return 0;
     if (this.tags !== null) return this.tags.encode(tags, this.attributes.head);
     throw new ZbudError("EINVAL", "for entries with tags, make the cache with tags: true");
   }
-}
-
-/** Until when an entry is fresh, by the engine's time and its window of staleness. */
-export function freshUntil(expiresAt: number, stale: number): number {
-  return expiresAt === 0 ? Number.POSITIVE_INFINITY : expiresAt - INSTANT_MS - stale;
-}
-
-/**
- * The bytes of an entry's value.
- *
- * @param codec - of the entry; null if its bytes are the value itself, or one word fills it.
- * @param value - room for exactly the value.
- * @throws {ZbudError} `EBADMSG` if they are not what the codec made.
- */
-export function decodeStored(
-  entry: StoredEntry,
-  codec: Codec | null,
-  value: Uint8Array = ownBytes(entry.length),
-): Uint8Array {
-  if (entry.sameFilled) {
-    fillWith(value, value.length, entry.fill0, entry.fill1);
-    return value;
-  }
-  const stored = entry.bytes.subarray(entry.prefixLength + entry.headLength);
-  const isWhole = codec === null ? stored.length === value.length : value.length > 0;
-  if (!isWhole)
-    throw new ZbudError("EBADMSG", `an entry of ${value.length} bytes has ${stored.length} stored`);
-  if (codec === null) value.set(stored);
-  else if (codec.decompress(stored, value) !== value.length) {
-    throw new ZbudError("EBADMSG", `an entry is shorter than the ${value.length} bytes that it had`);
-  }
-  return value;
-}
-
-function removalsOf(listener: unknown): Removals | null {
-  if (listener === undefined) return null;
-  if (typeof listener === "function")
-    return new Removals(listener as ConstructorParameters<typeof Removals>[0]);
-  throw new ZbudError("EINVAL", `onRemoved must be a function, not ${show(listener)}`);
-}
-
-function tierOf<V>(core: CacheCore<V>, settings: CacheSettings, backing: unknown): Tier<V> | null {
-  if (settings.tier !== (backing !== undefined)) {
-    throw new ZbudError(
-      "EINVAL",
-      settings.tier
-        ? "this cache has a second tier: give attach() this thread's tier, or old values would stay in it"
-        : "this cache was made without a second tier: leave tier out of attach()",
-    );
-  }
-  if (backing === undefined) return null;
-  if (typeof (backing as Partial<Backing> | null)?.write === "function")
-    return new Tier(core, backing as Backing);
-  throw new ZbudError("EINVAL", `tier must be a backing store, such as a FileBacking, not ${show(backing)}`);
-}
-
-function clockOf(clock: unknown): () => number {
-  if (clock === undefined) return Date.now;
-  if (typeof clock === "function") return clock as () => number;
-  throw new ZbudError("EINVAL", `clock must be a function that gives milliseconds, not ${show(clock)}`);
 }

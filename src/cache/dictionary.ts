@@ -5,7 +5,7 @@ import type { DictionaryStats } from "./types.ts";
 export const STATE = 1;
 const LENGTH = 2;
 /** The length of the note of what went wrong. */
-const NOTE_LENGTH = 28;
+const NOTE_LENGTH = 9;
 
 /** The states of a dictionary, in their order. Whoever makes a step does it by compare-exchange. */
 export const DictionaryState = {

@@ -1,8 +1,8 @@
 import { ZbudError } from "../base/index.ts";
 import type { FoundEntry } from "../engine/index.ts";
-import type { StoredEntry } from "./core.ts";
 import { isKey, KEY_BYTES_MAX } from "./key.ts";
 import { VALUE_BYTES_MAX } from "./options.ts";
+import type { StoredEntry } from "./stored.ts";
 import { TAG_BYTES, TAGS_MAX } from "./tags.ts";
 import { VALUE_KIND_MAX, ValueKind } from "./values.ts";
 

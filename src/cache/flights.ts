@@ -1,20 +1,23 @@
-import type { Control } from "./control.ts";
+import type { CacheCore } from "./core.ts";
+import type { Lease } from "./leases.ts";
 import type { CacheKey, SetOptions } from "./types.ts";
+import { type Context, callingLoad, newFrame, type Waitable, waitIn } from "./waits.ts";
 
 /** One load, and those of this thread who wait for it. */
-export interface Flight<V> {
+export interface Flight<V> extends Waitable {
   /** Its name in the table. */
   readonly id: string | number;
-  /** Hash of the key. */
-  readonly hash: number;
-  /** The stamp of invalidations when it began. */
-  readonly stamp: number;
-  /** The version of the entry that was there when it began, or 0. */
-  readonly version: number;
+  /** By which its result may be stored. */
+  readonly lease: Lease;
   readonly controller: AbortController;
+  /** What its loader runs in. */
+  readonly context: Context;
   /** What the value will be stored with; the loader may change it. */
   readonly options: SetOptions;
-  promise: Promise<V>;
+  readonly promise: Promise<V>;
+  readonly resolve: (value: V | PromiseLike<V>) => void;
+  readonly reject: (reason: unknown) => void;
+  /** Calls that wait, and one more if it refreshes a stale value. */
   waiting: number;
 }
 
@@ -23,50 +26,61 @@ export interface Flight<V> {
  * who deletes a key and asks for it then must not get what was read before.
  */
 export class Flights<V> {
-  readonly #control: Control;
+  readonly #core: CacheCore<V>;
+  /** Those that can be joined. */
   readonly #flights: Map<string | number, Flight<V>> = new Map();
+  /** What `close()` ends: loads, those that cannot be joined included, and other waits. */
+  readonly #open: Set<Pick<Flight<V>, "reject"> & Partial<Pick<Flight<V>, "controller">>> = new Set();
 
-  constructor(control: Control) {
-    this.#control = control;
+  constructor(core: CacheCore<V>) {
+    this.#core = core;
   }
 
   /** The load of a key that can be joined, or undefined. */
-  find(key: CacheKey, tagHash: (tag: string) => number): Flight<V> | undefined {
+  find(key: CacheKey): Flight<V> | undefined {
     if (this.#flights.size === 0) return undefined;
     const flight = this.#flights.get(idOf(key));
-    return flight === undefined || this.isOutdated(flight, tagHash) ? undefined : flight;
-  }
-
-  start(key: CacheKey, hash: number, version: number, options: SetOptions): Flight<V> {
-    const flight: Flight<V> = {
-      id: idOf(key),
-      hash,
-      stamp: this.#control.stamp(),
-      version,
-      controller: new AbortController(),
-      options,
-      promise: Promise.resolve() as Promise<never>,
-      waiting: 0,
-    };
-    this.#flights.set(flight.id, flight);
+    if (flight === undefined || this.#core.isOutdated(flight.lease, flight.options.tags)) return undefined;
     return flight;
   }
 
+  start(key: CacheKey, options: SetOptions): Flight<V> {
+    const { promise, resolve, reject } = Promise.withResolvers<V>();
+    const controller = new AbortController();
+    const context: Context = { load: null };
+    const flight: Flight<V> = {
+      key,
+      frame: newFrame(),
+      waits: new Set(),
+      id: idOf(key),
+      lease: this.#core.takeLease(key),
+      controller,
+      context,
+      options,
+      promise,
+      resolve,
+      reject,
+      waiting: 0,
+    };
+    context.load = flight;
+    // Those who wait are told. If nobody does, a load that fails is no fault of the program.
+    promise.catch(() => undefined);
+    this.#flights.set(flight.id, flight);
+    this.#open.add(flight);
+    return flight;
+  }
+
+  /** It is not joined from here on, nor stored. */
   end(flight: Flight<V>): void {
     if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
+    this.#open.delete(flight);
+    flight.context.load = null;
+    this.#core.leases.end(flight.lease);
   }
 
   /** A key was set: its load has nothing to add. */
   drop(key: CacheKey): void {
     if (this.#flights.size > 0) this.#flights.delete(idOf(key));
-  }
-
-  /** Whether its key, or one of its tags, was deleted since it began, in any thread. */
-  isOutdated(flight: Flight<V>, tagHash: (tag: string) => number): boolean {
-    const control = this.#control;
-    if (control.invalidatedSince(flight.stamp, flight.hash)) return true;
-    const { tags = [] } = flight.options;
-    return tags.some((tag) => control.invalidatedSince(flight.stamp, tagHash(tag)));
   }
 
   /**
@@ -75,10 +89,12 @@ export class Flights<V> {
    * @throws the signal's reason, or what the load threw.
    */
   async wait(flight: Flight<V>, signal: AbortSignal | undefined): Promise<V> {
+    const by = callingLoad();
     flight.waiting++;
     try {
-      if (signal === undefined) return await flight.promise;
-      return await withSignal(flight.promise, signal);
+      const promise = by === null ? flight.promise : waitIn(by, flight, flight.promise, signal);
+      if (signal === undefined) return await promise;
+      return await withSignal(promise, signal);
     } finally {
       if (--flight.waiting === 0 && signal?.aborted === true) {
         this.end(flight);
@@ -87,21 +103,37 @@ export class Flights<V> {
     }
   }
 
-  /** Tells all loads that nobody wants them. */
+  /** The promise's result, or a rejection as soon as the cache is closed. */
+  async untilClosed<T>(promise: Promise<T>): Promise<T> {
+    const { promise: closed, reject } = Promise.withResolvers<never>();
+    const wait = { reject };
+    this.#open.add(wait);
+    try {
+      return await Promise.race([promise, closed]);
+    } finally {
+      this.#open.delete(wait);
+    }
+  }
+
+  /** Ends all loads, and the wait for them. */
   abort(reason: unknown): void {
-    for (const flight of this.#flights.values()) flight.controller.abort(reason);
+    const open = [...this.#open];
     this.#flights.clear();
+    this.#open.clear();
+    for (const { reject } of open) reject(reason);
+    for (const { controller } of open) controller?.abort(reason);
   }
 }
 
 /** The promise's result, or a rejection with the signal's reason as soon as it is aborted. */
-export async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
+async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await Promise.race([promise, aborted]);
+    // The promise is listened to in any case: what it rejects with later is no unhandled rejection.
+    return await Promise.race([aborted, promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }

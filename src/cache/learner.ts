@@ -9,7 +9,7 @@ import { type DictionaryJob, type Learning, learn } from "./learn.ts";
 const SAMPLES_TAKEN = 3;
 const BYTES_TAKEN = 4;
 /** When whoever learns gave its last sign of life, in milliseconds. */
-const ALIVE = 29;
+const ALIVE = 10;
 
 /** Longer values compress well by themselves. */
 const SAMPLE_BYTES_MAX = 8192;

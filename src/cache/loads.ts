@@ -1,37 +1,34 @@
 import { show, ZbudError } from "../base/index.ts";
+import { Counter } from "./control.ts";
 import type { CacheCore } from "./core.ts";
 import { type Flight, Flights } from "./flights.ts";
+import type { Lease } from "./leases.ts";
 import { metrics, publish, tracing } from "./metrics.ts";
 import { checkLoadOptions } from "./option-names.ts";
 import { milliseconds, staleMs } from "./options.ts";
 import type { CacheKey, CacheMetric, GetOrSetOptions, LoadContext, SetOptions } from "./types.ts";
+import { given, returned, runAs, runIn } from "./waits.ts";
 
 type Loader<V> = (key: CacheKey, context: LoadContext<V>) => V | Promise<V>;
 
-/** The part of the cache that loads need: what its own methods do. */
+/** The part of the cache that loads need. */
 interface Target<V> {
-  set(key: CacheKey, value: V, options: SetOptions): unknown;
-  delete(key: CacheKey): boolean;
+  /** What is said to be the cache in what is published. */
+  readonly cache: object;
+  /** Its core, or throws if it was closed. */
+  open(): CacheCore<V>;
+  /** As `set`, if the lease still holds. */
+  put(key: CacheKey, value: V, options: SetOptions, lease: Lease): unknown;
 }
 
 /** `getOrSet`: what is there, or one load for all who ask at a time in this thread. */
 export class Loads<V> {
-  readonly #open: () => CacheCore<V>;
   readonly #target: Target<V>;
   readonly #flights: Flights<V>;
-  #begun = 0;
-  #failed = 0;
-  #joined = 0;
 
-  /** @param open - gives the cache's core, or throws if it was closed. */
-  constructor(open: () => CacheCore<V>, target: Target<V>) {
-    this.#open = open;
+  constructor(target: Target<V>) {
     this.#target = target;
-    this.#flights = new Flights(open().control);
-  }
-
-  get counts(): { loads: number; loadsFailed: number; loadsShared: number } {
-    return { loads: this.#begun, loadsFailed: this.#failed, loadsShared: this.#joined };
+    this.#flights = new Flights(target.open());
   }
 
   /** A key was set or deleted. */
@@ -39,62 +36,70 @@ export class Loads<V> {
     this.#flights.drop(key);
   }
 
+  /** The promise's result, or a rejection as soon as the cache is closed. */
+  untilClosed<T>(promise: Promise<T>): Promise<T> {
+    return this.#flights.untilClosed(promise);
+  }
+
   abort(reason: unknown): void {
     this.#flights.abort(reason);
   }
 
-  async getOrSet(key: CacheKey, loader: Loader<V>, options: GetOrSetOptions): Promise<V> {
+  getOrSet(key: CacheKey, loader: Loader<V>, options: GetOrSetOptions): Promise<V> {
+    const promise = this.#getOrSet(key, loader, options);
+    given(promise);
+    return promise;
+  }
+
+  async #getOrSet(key: CacheKey, loader: Loader<V>, options: GetOrSetOptions): Promise<V> {
     checkArguments(loader, options);
-    const { signal } = options;
+    const { signal, forceRefresh } = options;
     signal?.throwIfAborted();
-    const core = this.#open();
+    const core = this.#target.open();
     const now = core.clock();
-    const there = core.lookup(key, now, true);
-    const version = there ? core.engine.found.version : 0;
+    const isFound = core.lookupToLoad(key, now);
+    const isOver = isFound && core.isOver(now);
+    const there = isFound && !isOver;
     const stale = there && now > core.freshUntil();
-    const value = there ? core.value() : undefined;
-    if (there && !stale && options.forceRefresh !== true) {
+    const value = isFound ? (isOver ? core.valueIfAny() : core.value()) : undefined;
+    if (there && !stale && forceRefresh !== true) {
       this.#publish(key, "hit");
       return value as V;
     }
-    const joined = this.#flights.find(key, (tag) => core.tagHash(tag));
+    const joined = this.#flights.find(key);
     if (joined !== undefined) {
-      this.#joined++;
+      core.control.count(Counter.loadsShared);
       this.#publish(key, "inflight");
     } else {
+      core.checkTags(options.tags);
       this.#publish(key, !there ? "miss" : stale ? "stale" : "refresh");
     }
-    const looks = !there && core.tier !== null && options.forceRefresh !== true;
+    const looks = !there && core.tier !== null && forceRefresh !== true;
     const flight =
       joined ??
-      this.#start(core, key, options, version, (flight) => {
+      this.#start(key, options, (flight) => {
         return this.#load(core, flight, key, loader, value, looks);
       });
-    if (stale && options.forceRefresh !== true) {
-      // The load goes on behind it. If it fails, the stale value stays until its time is over.
-      flight.promise.catch(() => undefined);
+    if (stale && forceRefresh !== true) {
+      core.control.count(Counter.staleHits);
+      // The load goes on behind it, whoever waits for it as well and gives up. If it fails, the stale value stays
+      // until its time is over.
+      flight.waiting++;
       return value as V;
     }
     return await this.#flights.wait(flight, signal);
   }
 
-  #start(
-    core: CacheCore<V>,
-    key: CacheKey,
-    options: GetOrSetOptions,
-    version: number,
-    load: (flight: Flight<V>) => Promise<V>,
-  ): Flight<V> {
+  #start(key: CacheKey, options: GetOrSetOptions, load: (flight: Flight<V>) => Promise<V>): Flight<V> {
     const { ttl, staleWhileRevalidate, tags } = options;
     const kept: SetOptions = {};
     if (ttl !== undefined) kept.ttl = ttl;
     if (staleWhileRevalidate !== undefined) kept.staleWhileRevalidate = staleWhileRevalidate;
     if (tags !== undefined) kept.tags = tags;
-    // A key that is too long has no hash. It is not stored either.
-    const hash = core.key.encode(key) ? core.key.k0 : 0;
-    const flight = this.#flights.start(key, hash, version, kept);
-    const run = (): Promise<V> => load(flight);
-    flight.promise = tracing.hasSubscribers ? tracing.tracePromise(run, { op: "fetch", key }) : run();
+    const flight = this.#flights.start(key, kept);
+    const run = (): Promise<V> => runAs(flight.frame, () => load(flight));
+    const promise = tracing.hasSubscribers ? tracing.tracePromise(run, { op: "fetch", key }) : run();
+    promise.then(flight.resolve, flight.reject);
     return flight;
   }
 
@@ -112,33 +117,30 @@ export class Loads<V> {
       if (looks) {
         const found = await core.fetch(key, signal);
         if (found !== undefined) return found;
+        // What is read from here on is newer than what was changed until now.
+        core.leases.renew(flight.lease);
       }
-      this.#begun++;
-      const value = await loader(key, { signal, staleValue, options: flight.options });
+      core.control.count(Counter.loads);
+      const result = runIn(flight.context, () =>
+        loader(key, { signal, staleValue, options: flight.options }),
+      );
+      returned(flight, result);
+      const value = await result;
       // An aborted load was given up, and another one may be under way.
-      if (value !== undefined && !signal.aborted) this.#store(core, flight, key, value);
+      if (value !== undefined && !signal.aborted) {
+        this.#target.put(key, value, flight.options, flight.lease);
+      }
       return value;
     } catch (error) {
-      this.#failed++;
+      core.control.count(Counter.loadsFailed);
       throw error;
     } finally {
       this.#flights.end(flight);
     }
   }
 
-  /** Stores a result, unless the key was set or deleted since the load began. */
-  #store(core: CacheCore<V>, flight: Flight<V>, key: CacheKey, value: V): void {
-    const tagHash = (tag: string): number => core.tagHash(tag);
-    if (this.#flights.isOutdated(flight, tagHash)) return;
-    const version = core.contains(key, core.clock()) ? core.engine.found.version : 0;
-    if (version !== 0 && version !== flight.version) return;
-    this.#target.set(key, value, flight.options);
-    // Another thread may have deleted it between the look and the set.
-    if (this.#flights.isOutdated(flight, tagHash)) this.#target.delete(key);
-  }
-
   #publish(key: CacheKey, fetch: NonNullable<CacheMetric["fetch"]>): void {
-    if (metrics.hasSubscribers) publish({ op: "fetch", key, fetch, cache: this.#target });
+    if (metrics.hasSubscribers) publish({ op: "fetch", key, fetch, cache: this.#target.cache });
   }
 }
 

@@ -196,6 +196,14 @@ export function mayBeDictionary(bytes: number, maxBytes: number): boolean {
   return bytes <= maxBytes / 8;
 }
 
+/** @throws {ZbudError} `EINVAL` if it is no function. */
+export function clockOf(clock: unknown): () => number {
+  // Read at each use: whoever fakes the time replaces it, and puts it back.
+  if (clock === undefined) return () => Date.now();
+  if (typeof clock === "function") return clock as () => number;
+  throw new ZbudError("EINVAL", `clock must be a function that gives milliseconds, not ${show(clock)}`);
+}
+
 /** What `share()` gave, checked. */
 export function sharedParts(shared: SharedCompressedCache): SharedParts {
   const parts = shared as Partial<SharedParts> | null | undefined;
@@ -218,11 +226,17 @@ export function sharedParts(shared: SharedCompressedCache): SharedParts {
   return parts as SharedParts;
 }
 
-/** Times of a `set`, in milliseconds; 0 is never. */
+/** The longest time to live, in milliseconds: 285,000 years. */
+const TTL_MAX: number = 2 ** 53;
+
+/** Times to live, in milliseconds; 0 is never. */
 export function milliseconds(name: string, value: unknown): number {
-  if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value;
+  if (typeof value === "number" && value >= 0 && value <= TTL_MAX) return value;
   if (value === Number.POSITIVE_INFINITY) return 0;
-  throw new ZbudError("EINVAL", `${name} must be a number of milliseconds, 0 or more, not ${show(value)}`);
+  throw new ZbudError(
+    "EINVAL",
+    `${name} must be a number of milliseconds from 0 to 2^53, or Infinity (0 and Infinity: never), not ${show(value)}`,
+  );
 }
 
 export function staleMs(value: unknown): number {

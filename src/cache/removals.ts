@@ -1,3 +1,4 @@
+import { show, ZbudError } from "../base/index.ts";
 import type { FoundEntry, RemovalReason } from "../engine/index.ts";
 import { decodeKey } from "./key.ts";
 import type { CacheKey } from "./types.ts";
@@ -34,4 +35,12 @@ export class Removals {
       }
     }
   }
+}
+
+/** @throws {ZbudError} `EINVAL` if the listener is no function. */
+export function removalsOf(listener: unknown): Removals | null {
+  if (listener === undefined) return null;
+  if (typeof listener === "function")
+    return new Removals(listener as ConstructorParameters<typeof Removals>[0]);
+  throw new ZbudError("EINVAL", `onRemoved must be a function, not ${show(listener)}`);
 }

@@ -1,10 +1,11 @@
 import { faultOf, replaceFile, required } from "../backing/index.ts";
 import { nextTurn, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
-import { type CacheCore, decodeStored, type StoredEntry } from "./core.ts";
+import type { CacheCore } from "./core.ts";
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry } from "./entry-bytes.ts";
 import { codecWith } from "./learn.ts";
 import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
+import { decodeStored, type StoredEntry } from "./stored.ts";
 import { ValueKind } from "./values.ts";
 
 /*
@@ -106,13 +107,14 @@ export async function loadFile<V>(
   checkPath(path, "load");
   const fs = required<typeof import("node:fs/promises")>("node:fs/promises", "load");
   signal?.throwIfAborted();
+  const since = core.leases.beginFile();
   try {
     // To open a pipe would wait for whoever writes into it.
     const { size } = await regularFile(fs, path);
     const file = await fs.open(path, "r");
     try {
       const reader = new Reader(file);
-      const loader = await readHead(core, reader, size);
+      const loader = await readHead(core, reader, size, since);
       const start = reader.position;
       // All of it is looked at before any of it is taken.
       await readEntries(reader, signal, (entry) => loader.check(entry));
@@ -131,6 +133,8 @@ export async function loadFile<V>(
     if (error instanceof ZbudError)
       throw new ZbudError(error.code, `${path}: ${plain(error)}`, { cause: error });
     throw faultOf(`loading the cache from ${path}`, error);
+  } finally {
+    core.leases.endFile();
   }
 }
 
@@ -143,7 +147,12 @@ async function regularFile(
   throw new ZbudError("EINVAL", "it is not a file; give the path of one that save() wrote");
 }
 
-async function readHead<V>(core: CacheCore<V>, reader: Reader, size: number): Promise<EntryLoader<V>> {
+async function readHead<V>(
+  core: CacheCore<V>,
+  reader: Reader,
+  size: number,
+  since: number,
+): Promise<EntryLoader<V>> {
   const head = await reader.take(HEADER_BYTES);
   const view = viewOf(head);
   if (view.getBigUint64(0, true) !== MAGIC) throw damaged("it is not a saved cache");
@@ -162,7 +171,7 @@ async function readHead<V>(core: CacheCore<V>, reader: Reader, size: number): Pr
   if (length > size) throw damaged("it was cut off");
   const dictionary = (await reader.take(length)).slice();
   if (crc32(dictionary) !== sum) throw damaged("its dictionary is damaged");
-  return new EntryLoader(core, codec, dictionary);
+  return new EntryLoader(core, codec, dictionary, since);
 }
 
 /** Reads what comes behind the head, to the end of the file, and says at which entry something is wrong. */
@@ -208,11 +217,18 @@ export class EntryLoader<V> {
   #sameDictionary = false;
   #codecWithDictionary: Codec | null = null;
 
-  /** @param codec - id of the codec that the dictionary is for; one that takes dictionaries, if there is one. */
-  constructor(core: CacheCore<V>, codec: number, dictionary: Uint8Array) {
+  readonly #guard: () => boolean;
+
+  /**
+   * @param codec - id of the codec that the dictionary is for; one that takes dictionaries, if there is one.
+   * @param since - what `leases.beginFile` gave: what was changed since then stays as it is.
+   */
+  constructor(core: CacheCore<V>, codec: number, dictionary: Uint8Array, since: number) {
     this.#core = core;
     this.#codec = codec;
     this.#dictionary = dictionary;
+    const { leases, key } = core;
+    this.#guard = () => leases.fileHolds(since, key.k0, key.k1) && !core.tagsDeletedSince(since);
   }
 
   /**
@@ -260,8 +276,20 @@ export class EntryLoader<V> {
       entry.sameFilled ||
       entry.codec === 0 ||
       (entry.codec === DICTIONARY_SLOT ? this.#sameDictionary : core.codecOfSlot(entry.codec) !== null);
-    if (asIs) return isIn(core.putStored(entry, now, -1));
-    return isIn(core.putDecoded(entry, decodeStored(entry, this.#codecOf(entry.codec)), now));
+    const value = asIs ? null : decodeStored(entry, this.#codecOf(entry.codec));
+    core.leases.isReadingFile = true;
+    let result: string;
+    try {
+      result =
+        value === null
+          ? core.putStored(entry, now, -1, this.#guard)
+          : core.putDecoded(entry, value, now, this.#guard);
+    } finally {
+      core.leases.isReadingFile = false;
+    }
+    // As after a set.
+    if (result !== "stale") core.tier?.drop(core.key);
+    return isIn(result);
   }
 
   /** @throws {ZbudError} `EBADMSG` if there is none. */

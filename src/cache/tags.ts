@@ -140,12 +140,6 @@ export class TagLists implements Companion {
     return this.#tag.k0;
   }
 
-  /** The same word of the tag whose hash lies at `at` in an entry's head. */
-  hashAt(bytes: Uint8Array, at: number): number {
-    readWords(bytes, at);
-    return wordBytes.words[0];
-  }
-
   /** Puts the words of a tag's hash into the key of this object. */
   #hash(tag: string): void {
     if (typeof tag !== "string" || !this.#tag.encode(tag)) {
@@ -220,6 +214,12 @@ const wordBytes = (() => {
 
 function readWords(bytes: Uint8Array, at: number): void {
   for (let i = 0; i < TAG_BYTES; i++) wordBytes.bytes[i] = bytes[at + i];
+}
+
+/** What {@link TagLists.hash} gives of the tag whose hash lies at `at` in an entry's head. */
+export function hashAt(bytes: Uint8Array, at: number): number {
+  readWords(bytes, at);
+  return wordBytes.words[0];
 }
 
 function findTag(bytes: Uint8Array, start: number, end: number, low: number, high: number): boolean {

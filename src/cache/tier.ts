@@ -1,24 +1,37 @@
 import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
-import { ownBytes, ZbudError } from "../base/index.ts";
+import { ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry } from "../engine/index.ts";
 import { Counter } from "./control.ts";
-import type { CacheCore, StoredEntry } from "./core.ts";
+import type { CacheCore } from "./core.ts";
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-bytes.ts";
 import type { EncodedKey } from "./key.ts";
 import { codecWith } from "./learn.ts";
-import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
-import { TAG_BYTES } from "./tags.ts";
+import type { Lease } from "./leases.ts";
+import { type CacheSettings, DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
+import { decodeStored, freshUntil, type StoredEntry } from "./stored.ts";
+import { hashAt, TAG_BYTES } from "./tags.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */
 const DICTIONARY_NAME = 0xfd;
 /** Codecs of other caches' dictionaries that are kept: each has memory of its own. */
 const FOREIGN_MAX = 8;
+/** For the engine: put unless there is one. */
+const UNLESS_THERE = -2;
+/** The outcome of a `clear`. */
+const CLEARED = "cleared";
 /** A version is `run * 2^31 + stamp`. */
 const STAMPS = 2 ** 31;
 
-/** A value that came back from the second tier, or that somebody put into memory meanwhile. */
-export type Fetched<V> = { entry: StoredEntry; value: V } | "changed" | null;
+/** A value that came back from the second tier; `"changed"`: somebody changed the key meanwhile. */
+export type Fetched<V> = { value: V; freshUntil: number } | "changed" | null;
+
+/** A record that was read, and what is in it. */
+interface Read<V> {
+  readonly record: BackingRecord;
+  readonly entry: StoredEntry;
+  readonly value: V;
+}
 
 /**
  * The second tier: where evicted entries go, and come back from.
@@ -27,10 +40,13 @@ export type Fetched<V> = { entry: StoredEntry; value: V } | "changed" | null;
  *  - an entry is handed over while its shard is locked, so a set or delete of its key comes before that, or
  *    after; and it tells the tier afterwards. The tier keeps the order of calls for a key, a file that of all threads,
  *    a server only that of each (docs/backing.md says what the others may find meanwhile);
- *  - an entry that comes back is put into memory only if nobody touched its key since the read began
- *    (the engine's epoch);
+ *  - an entry that comes back is put into memory only if nobody changed its key since the read began (a lease);
  *  - what `clear` and `deleteByTag` removed is told by stamps: a record notes the stamp of its eviction. Another
- *    cache, after this one or in another process, does not know them: to it an entry with tags is a miss.
+ *    cache, after this one or in another process, does not know them: to it an entry with tags is a miss;
+ *  - if the tier could not be told of a set or delete, all that it has until then counts as out of date.
+ *
+ * A tier may fail in any way (it was closed, it throws, rejects, or answers with what is no answer): that is a miss or
+ * an entry less, and counted.
  */
 export class Tier<V> {
   readonly #core: CacheCore<V>;
@@ -39,6 +55,8 @@ export class Tier<V> {
   /** Name of this cache's dictionary, once it is in the tier. */
   #dictionary = 0;
   readonly #writing: Set<Promise<void>> = new Set();
+  /** This thread's use of it has ended: nothing is asked of it any more. */
+  #isClosed = false;
 
   constructor(core: CacheCore<V>, backing: Backing) {
     this.#core = core;
@@ -53,13 +71,17 @@ export class Tier<V> {
   evict(entry: FoundEntry): boolean {
     if (entry.clean) return true;
     const { control } = this.#core;
+    if (this.#isClosed) {
+      control.count(Counter.tierWritesFailed);
+      return true;
+    }
     try {
       const record = this.#recordOf(entry);
       const { key, version } = record;
       const records = [record];
       if (entry.codec === DICTIONARY_SLOT && this.#dictionary === 0)
         records.unshift(this.#dictionaryRecord());
-      this.#track(this.#backing.write(records), () => this.#dropLate(key, version));
+      this.#track(this.#backing.write(records), records.length, () => this.#dropLate(key, version));
     } catch {
       control.count(Counter.tierWritesFailed);
     }
@@ -73,20 +95,32 @@ export class Tier<V> {
    */
   drop(key: EncodedKey): boolean {
     const name = nameOf(key);
-    const had = this.#backing.has(name) === true;
+    let had = false;
+    try {
+      const has: unknown = !this.#isClosed && this.#backing.has(name);
+      had = has === true;
+      if (isThenable(has)) has.then(undefined, () => undefined);
+    } catch {
+      // Then it is not known.
+    }
     // Also if there is nothing yet: a write of the key may be under way.
-    this.#backing.delete(name);
+    if (!this.#delete(name)) this.#core.control.invalidateTier();
     return had;
   }
 
-  /** Drops all. The stamp that `clear` left keeps what is under way from being read. */
+  /** Drops all. The stamp that `clear` left keeps what is under way, or stays, from being read. */
   clear(): void {
     this.#dictionary = 0;
+    let cleared: unknown;
+    try {
+      cleared = this.#backing.clear();
+    } catch (error) {
+      cleared = Promise.reject(error);
+    }
+    // What comes of it is counted only if it fails.
     this.#track(
-      this.#backing.clear().then(
-        () => [],
-        () => [new ZbudError("EIO", "the second tier could not be cleared")],
-      ),
+      Promise.resolve(cleared).then(() => CLEARED),
+      1,
     );
   }
 
@@ -94,52 +128,106 @@ export class Tier<V> {
    * Reads a key's record and puts it into memory.
    *
    * @returns `"changed"` if somebody set or deleted the key meanwhile: then memory knows better.
-   * @throws the signal's reason. A tier that fails is a miss.
+   * @throws the signal's reason; `ECLOSED` if the cache was closed. A tier that fails is a miss.
    */
   async fetch(key: EncodedKey, signal: AbortSignal | undefined): Promise<Fetched<V>> {
-    const core = this.#core;
-    const { engine, control } = core;
+    const { leases } = this.#core;
     const name = nameOf(key);
-    const epoch = engine.epoch(name.k0, name.k1);
-    let record: BackingRecord | null;
-    let value: V;
-    let entry: StoredEntry;
+    const lease = leases.take(name.k0, name.k1);
     try {
-      record = await this.#backing.read(name, { signal });
-      if (record === null) return this.#miss();
-      entry = entryOf(record, name);
+      const read = await this.#read(name, signal);
+      return read === null ? this.#miss() : this.#takeBack(name, read, lease);
+    } finally {
+      leases.end(lease);
+    }
+  }
+
+  /**
+   * Waits for what was handed over.
+   *
+   * @throws {ZbudError} what the tier's `flush` threw; `EIO` if it threw something else, or was closed.
+   */
+  async flush(): Promise<void> {
+    await Promise.all(this.#writing);
+    try {
+      await this.#backing.flush();
+    } catch (cause) {
+      if (cause instanceof ZbudError && cause.code !== "ECLOSED") throw cause;
+      const isClosed = cause instanceof ZbudError;
+      throw new ZbudError(
+        "EIO",
+        isClosed
+          ? "the second tier was closed before the cache, so what it was given may not be kept; flush() and close() the cache first"
+          : "the second tier could not be flushed, so what it was given may not be kept",
+        { cause },
+      );
+    }
+  }
+
+  /** A record and its value; null if there is none that can be read. */
+  async #read(name: BackingKey, signal: AbortSignal | undefined): Promise<Read<V> | null> {
+    if (this.#isClosed) return null;
+    const core = this.#core;
+    try {
+      const record = await this.#backing.read(name, { signal });
+      if (record === null) return null;
+      const entry = entryOf(record, name);
       const codec = entry.sameFilled || entry.codec === 0 ? null : await this.#codecOf(record, entry, signal);
-      if (codec === null && !entry.sameFilled && entry.codec !== 0) return this.#miss();
-      // Before it is put into memory: what cannot be decoded would be found there again and again.
-      value = core.valueOf(entry, codec);
+      if (codec === null && !entry.sameFilled && entry.codec !== 0) return null;
+      return { record, entry, value: core.values.decode(decodeStored(entry, codec), entry.aux) };
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
-      if (error instanceof ZbudError && error.code === "ECLOSED") throw error;
-      control.count(Counter.tierReadsFailed);
-      return this.#miss();
+      this.#noteClosed(error);
+      core.control.count(Counter.tierReadsFailed);
+      return null;
     }
+  }
+
+  /** Puts into memory what was read, if it is not out of date. */
+  #takeBack(name: BackingKey, { record, entry, value }: Read<V>, lease: Lease): Fetched<V> {
+    const core = this.#core;
     const now = core.clock();
     if ((entry.expiresAt !== 0 && entry.expiresAt <= now) || this.#isOutdated(record, entry)) {
-      this.#backing.delete(name);
+      this.#delete(name);
       return this.#miss();
     }
     if (entry.headLength > 0 && !this.#isOwn(record)) {
       // Which tags were deleted in the cache that evicted it is not known here.
-      if (this.#isOrdered) this.#backing.delete(name);
+      if (this.isOrdered) this.#delete(name);
       return this.#miss();
     }
+    const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(record, entry);
     // A value with another cache's dictionary stays where it is.
     if (record.codec >>> 8 === 0 || record.codec >>> 8 === this.#dictionary) {
-      if (core.putStored({ ...entry, clean: true }, now, epoch) === "stale") return "changed";
-    } else if (engine.epoch(name.k0, name.k1) !== epoch) return "changed";
-    control.count(Counter.tierHits);
-    return { entry, value };
+      if (core.putStored({ ...entry, clean: true }, now, UNLESS_THERE, holds) === "stale") return "changed";
+    } else if (!holds()) return "changed";
+    core.control.count(Counter.tierHits);
+    return { value, freshUntil: freshUntil(entry.expiresAt, entry.aux2) };
   }
 
-  /** Waits for what was handed over. */
-  async flush(): Promise<void> {
-    await Promise.all(this.#writing);
-    await this.#backing.flush();
+  /** Whether the tier was told. */
+  #delete(name: BackingKey): boolean {
+    if (this.#isClosed) return false;
+    try {
+      const told: unknown = this.#backing.delete(name);
+      // One that is asynchronous, against the contract, may still say that it was not.
+      if (isThenable(told)) told.then(undefined, () => this.#failedToDelete());
+      return true;
+    } catch (error) {
+      this.#noteClosed(error);
+      this.#core.control.count(Counter.tierWritesFailed);
+      return false;
+    }
+  }
+
+  #failedToDelete(): void {
+    const { control } = this.#core;
+    control.count(Counter.tierWritesFailed);
+    control.invalidateTier();
+  }
+
+  #noteClosed(error: unknown): void {
+    if (error instanceof ZbudError && error.code === "ECLOSED") this.#isClosed = true;
   }
 
   #miss(): null {
@@ -148,7 +236,7 @@ export class Tier<V> {
   }
 
   /** A file keeps the order of all threads' calls, and no other process has it. */
-  get #isOrdered(): boolean {
+  get isOrdered(): boolean {
     return "share" in this.#backing;
   }
 
@@ -157,25 +245,32 @@ export class Tier<V> {
    * the server before this write, it goes now.
    */
   #dropLate(key: BackingKey, version: number): void {
-    if (this.#isOrdered || !this.#core.control.invalidatedSince(version % STAMPS, key.k0)) return;
-    try {
-      this.#backing.delete(key);
-    } catch {
-      // Closed meanwhile.
-    }
+    const { control } = this.#core;
+    const stamp = version % STAMPS;
+    if (this.isOrdered || !(control.keyChangedSince(stamp, key.k0) || control.clearedSince(stamp))) return;
+    this.#delete(key);
   }
 
-  #track(written: Promise<unknown[]>, then: () => void = () => {}): void {
+  /** @param count - what is written: so many writes have failed if there is no answer. */
+  #track(written: Promise<unknown>, count: number, then: () => void = () => {}): void {
     const { control } = this.#core;
-    const done = written.then((outcomes) => {
-      then();
-      for (const outcome of outcomes) {
-        control.count(
-          outcome === "ok" || outcome === "ECANCELED" ? Counter.tierWrites : Counter.tierWritesFailed,
-        );
-      }
-      this.#writing.delete(done);
-    });
+    const done = Promise.resolve(written).then(
+      (outcomes) => {
+        this.#writing.delete(done);
+        then();
+        if (outcomes === CLEARED) return;
+        const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
+        for (let i = 0; i < count; i++) {
+          const outcome = all[i];
+          const isWritten = outcome === "ok" || outcome === "ECANCELED";
+          control.count(isWritten ? Counter.tierWrites : Counter.tierWritesFailed);
+        }
+      },
+      () => {
+        this.#writing.delete(done);
+        for (let i = 0; i < count; i++) control.count(Counter.tierWritesFailed);
+      },
+    );
     this.#writing.add(done);
   }
 
@@ -250,14 +345,18 @@ export class Tier<V> {
     const { control, tags } = this.#core;
     // Another run's stamps say nothing to this one: what was deleted here at all counts as deleted since.
     const stamp = this.#isOwn(record) ? record.version % STAMPS : 0;
-    if (control.clearedSince(stamp)) return true;
+    if (control.clearedSince(stamp) || control.tierVoidSince(stamp)) return true;
     if (tags === null) return false;
     const start = entry.prefixLength;
     for (let at = start; at < start + entry.headLength; at += TAG_BYTES) {
-      if (control.invalidatedSince(stamp, tags.hashAt(entry.bytes, at))) return true;
+      if (control.tagDeletedSince(stamp, hashAt(entry.bytes, at))) return true;
     }
     return false;
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
 }
 
 function nameOf(key: EncodedKey): BackingKey {
@@ -267,9 +366,17 @@ function nameOf(key: EncodedKey): BackingKey {
 /**
  * The entry in a record: its prefix is the record's name.
  *
- * @throws {ZbudError} `EBADMSG` if it is none.
+ * @throws {ZbudError} `EBADMSG` if it is no record of this name.
  */
-function entryOf(record: BackingRecord, { prefix }: BackingKey): StoredEntry {
+function entryOf(record: BackingRecord, name: BackingKey): StoredEntry {
+  const { prefix } = name;
+  const given = record.key.prefix;
+  if (given.length !== prefix.length || !prefix.every((byte, i) => byte === given[i])) {
+    throw new ZbudError("EBADMSG", "the second tier gave the record of another key");
+  }
+  if (!Number.isSafeInteger(record.version) || !Number.isSafeInteger(record.codec)) {
+    throw new ZbudError("EBADMSG", "the second tier gave a record without its version or codec");
+  }
   if (record.bytes.length > ENTRY_BYTES_MAX) {
     throw new ZbudError("EBADMSG", `the second tier has ${record.bytes.length} bytes, too long for an entry`);
   }
@@ -292,4 +399,20 @@ function dictionaryHash(dictionary: Uint8Array): number {
   let hash = 0x811c_9dc5;
   for (const byte of dictionary) hash = Math.imul(hash ^ byte, 0x0100_0193);
   return (hash ^ (hash >>> 24)) & 0xff_ffff || 1;
+}
+
+/** @throws {ZbudError} `EINVAL` if this thread must give a tier and does not, or the other way round. */
+export function tierOf<V>(core: CacheCore<V>, settings: CacheSettings, backing: unknown): Tier<V> | null {
+  if (settings.tier !== (backing !== undefined)) {
+    throw new ZbudError(
+      "EINVAL",
+      settings.tier
+        ? "this cache has a second tier: give attach() this thread's tier, or old values would stay in it"
+        : "this cache was made without a second tier: leave tier out of attach()",
+    );
+  }
+  if (backing === undefined) return null;
+  if (typeof (backing as Partial<Backing> | null)?.write === "function")
+    return new Tier(core, backing as Backing);
+  throw new ZbudError("EINVAL", `tier must be a backing store, such as a FileBacking, not ${show(backing)}`);
 }

@@ -17,18 +17,28 @@ import {
   STATE_SAME_FILLED,
   W_ENTRIES,
 } from "./table.ts";
-import type {
-  EngineHooks,
-  EngineOptions,
-  EntryAttributes,
-  PutResult,
-  SharedEngine,
-  StoredValue,
+import {
+  type EngineHooks,
+  type EngineOptions,
+  type EntryAttributes,
+  type FoundEntry,
+  type Guard,
+  Look,
+  type PutResult,
+  type SharedEngine,
+  type StoredValue,
 } from "./types.ts";
 import { EMPTY, EngineUpkeep } from "./upkeep.ts";
 
 /** For an epoch: put in any case. */
 const ALWAYS = -1;
+/** For an epoch: put unless there is one. */
+const IF_ABSENT = -2;
+
+/** Whether a lookup that found this, and does not merely count what it found, is a hit. */
+function isHitOf({ expiresAt, aux2 }: FoundEntry, now: number, look: number): boolean {
+  return expiresAt === 0 || now < (look === Look.fresh ? expiresAt - aux2 : expiresAt);
+}
 
 /** A fresh record for {@link Engine.put}, with nothing beside the name: use it again for each call. */
 export function entryAttributes(): EntryAttributes {
@@ -113,6 +123,8 @@ export class Engine extends EngineUpkeep {
    *
    * @param value - its first `length` bytes are stored; 0 to `valueBytesMax`.
    * @param now - entries that expire by then go before others when room is wanted.
+   * @param guard - asked under the lock, before anything is changed.
+   * @returns `"stale"`: the guard said no.
    * @throws {ZbudError} `EINVAL` for a value that is no Uint8Array, or a length out of range.
    */
   put(
@@ -122,6 +134,7 @@ export class Engine extends EngineUpkeep {
     length: number,
     attributes: EntryAttributes,
     now: number,
+    guard: Guard | null = null,
   ): PutResult {
     this.#checkPut(value, length, attributes);
     const { draft } = this;
@@ -133,7 +146,7 @@ export class Engine extends EngineUpkeep {
       draft.fill0 = length === 0 ? 0 : wordAt(value, 0);
       draft.fill1 = length === 0 ? 0 : wordAt(value, 4);
       draft.state = STATE_SAME_FILLED;
-      return this.#insert(k0, k1, attributes, now, ALWAYS);
+      return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
     }
     const codec = this.codecs.current;
     const room = length - (length >> 4) - 1;
@@ -143,22 +156,23 @@ export class Engine extends EngineUpkeep {
       draft.start = codec.stageAt;
       draft.stored = stored;
       draft.state = this.codecs.currentSlot << CODEC_SHIFT;
-      return this.#insert(k0, k1, attributes, now, ALWAYS);
+      return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
     }
     if (this.#shape.incompressible === "reject")
-      return this.#refuse(k0, k1, attributes, F_REJECT_POOR, "poor");
+      return this.#refuse(k0, k1, attributes, F_REJECT_POOR, "poor", guard);
     draft.bytes = value;
     draft.start = 0;
     draft.stored = length;
     draft.state = STATE_RAW;
-    return this.#insert(k0, k1, attributes, now, ALWAYS);
+    return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
   }
 
   /**
    * Stores what is compressed already.
    *
    * @param epoch - what {@link epoch} gave before the bytes were fetched: if the entry was put or removed
-   *   since, or is there, nothing changes and the result is `"stale"`. -1: in any case.
+   *   since, or is there, nothing changes and the result is `"stale"`. -1: in any case; -2: unless it is there.
+   * @param guard - as of {@link put}.
    */
   putStored(
     k0: number,
@@ -167,6 +181,7 @@ export class Engine extends EngineUpkeep {
     attributes: EntryAttributes,
     now: number,
     epoch: number,
+    guard: Guard | null = null,
   ): PutResult {
     this.#checkPut(value.bytes, value.bytesLength, attributes);
     const { draft } = this;
@@ -178,7 +193,7 @@ export class Engine extends EngineUpkeep {
     draft.fill1 = value.fill1;
     const codec = value.codec === 0 ? STATE_RAW : value.codec << CODEC_SHIFT;
     draft.state = (value.sameFilled ? STATE_SAME_FILLED : codec) | (value.clean ? STATE_CLEAN : 0);
-    return this.#insert(k0, k1, attributes, now, epoch);
+    return this.#insert(k0, k1, attributes, now, epoch, guard);
   }
 
   /** A number that changes whenever an entry of this name is put or removed (and sometimes without). */
@@ -191,9 +206,10 @@ export class Engine extends EngineUpkeep {
   /**
    * Finds an entry, fills {@link found} and sets its stored bytes ready for {@link decode}, which must be the
    * next call that has to do with a codec. An entry with `expiresAt <= now` is removed as expired and not
-   * found. Counts a hit or a miss.
+   * found.
    *
    * @param touch - whether it counts as used: by LRU it becomes the most recently used one.
+   * @param look - whether a hit or a miss is counted, and what is one.
    */
   lookup(
     k0: number,
@@ -202,6 +218,7 @@ export class Engine extends EngineUpkeep {
     prefixLength: number,
     now: number,
     touch: boolean,
+    look: number = Look.counted,
   ): boolean {
     this.check();
     const hash = hashOf(k0, k1);
@@ -209,13 +226,18 @@ export class Engine extends EngineUpkeep {
     let row = 0;
     try {
       shard.enter();
-      row = shard.findFresh(k0, k1, hash, prefix, prefixLength, now);
-      shard.lookedUp(row !== 0);
+      row =
+        look === Look.withExpired
+          ? shard.find(k0, k1, hash, prefix, prefixLength)
+          : shard.findFresh(k0, k1, hash, prefix, prefixLength, now);
+      let isHit = row !== 0;
       if (row !== 0) {
         shard.describe(row, this.found);
-        if (touch) shard.touch(row);
+        if (look > Look.counted) isHit = isHitOf(this.found, now, look);
+        if (touch && (isHit || look !== Look.withExpired)) shard.touch(row);
         this.stage(shard, row);
       }
+      if (look !== Look.uncounted) shard.lookedUp(isHit);
       shard.leave();
     } catch (error) {
       shard.abandon();
@@ -242,10 +264,20 @@ export class Engine extends EngineUpkeep {
     return row !== 0;
   }
 
-  /** Removes an entry as deleted. False if there was none. */
-  remove(k0: number, k1: number, prefix: Uint8Array, prefixLength: number): boolean {
+  /**
+   * Removes an entry as deleted. False if there was none.
+   *
+   * @param guard - as of {@link put}: if it says no, nothing is removed.
+   */
+  remove(
+    k0: number,
+    k1: number,
+    prefix: Uint8Array,
+    prefixLength: number,
+    guard: Guard | null = null,
+  ): boolean {
     this.check();
-    return this.#remove(k0, k1, prefix, prefixLength, DELETED, 0);
+    return this.#remove(k0, k1, prefix, prefixLength, DELETED, 0, guard) > 0;
   }
 
   /** Removes all. */
@@ -312,17 +344,33 @@ export class Engine extends EngineUpkeep {
   }
 
   /** Puts the draft into its shard. */
-  #insert(k0: number, k1: number, attributes: EntryAttributes, now: number, epoch: number): PutResult {
+  #insert(
+    k0: number,
+    k1: number,
+    attributes: EntryAttributes,
+    now: number,
+    epoch: number,
+    guard: Guard | null,
+  ): PutResult {
     const total = attributes.prefixLength + attributes.headLength + this.draft.stored;
-    if (total > this.#shape.entryBytesMax) return this.#refuse(k0, k1, attributes, F_REJECT_LARGE, "large");
+    if (total > this.#shape.entryBytesMax) {
+      // What is read back does not replace anything, so it takes nothing away either.
+      if (epoch !== ALWAYS) return "large";
+      return this.#refuse(k0, k1, attributes, F_REJECT_LARGE, "large", guard);
+    }
     const { prefix, prefixLength } = attributes;
     const hash = hashOf(k0, k1);
     const shard = this.#shardOf(hash);
     let result: PutResult = "stale";
     try {
       shard.enter();
-      const old = shard.find(k0, k1, hash, prefix, prefixLength);
-      if (epoch === ALWAYS || (old === 0 && shard.epochOf(hash) === epoch)) {
+      const old =
+        epoch === ALWAYS
+          ? shard.find(k0, k1, hash, prefix, prefixLength)
+          : shard.findFresh(k0, k1, hash, prefix, prefixLength, now);
+      const isWanted =
+        epoch === ALWAYS || (old === 0 && (epoch === IF_ABSENT || shard.epochOf(hash) === epoch));
+      if (isWanted && (guard === null || guard())) {
         if (epoch === ALWAYS) shard.change(k0, k1, hash, prefix, prefixLength);
         if (old !== 0) shard.removeRow(old, REPLACED);
         // What was read back was put before.
@@ -351,11 +399,13 @@ export class Engine extends EngineUpkeep {
     attributes: EntryAttributes,
     counter: number,
     result: "poor" | "large",
+    guard: Guard | null,
   ): PutResult {
-    this.#remove(k0, k1, attributes.prefix, attributes.prefixLength, REPLACED, counter);
-    return result;
+    const { prefix, prefixLength } = attributes;
+    return this.#remove(k0, k1, prefix, prefixLength, REPLACED, counter, guard) < 0 ? "stale" : result;
   }
 
+  /** The row that went, 0 if there was none, -1 if the guard said no. */
   #remove(
     k0: number,
     k1: number,
@@ -363,22 +413,25 @@ export class Engine extends EngineUpkeep {
     prefixLength: number,
     reason: number,
     counter: number,
-  ): boolean {
+    guard: Guard | null,
+  ): number {
     const hash = hashOf(k0, k1);
     const shard = this.#shardOf(hash);
-    let row = 0;
+    let row = -1;
     try {
       shard.enter();
-      shard.change(k0, k1, hash, prefix, prefixLength);
-      row = shard.find(k0, k1, hash, prefix, prefixLength);
-      if (row !== 0) shard.removeRow(row, reason);
-      if (counter !== 0) shard.floats[counter]++;
+      if (guard === null || guard()) {
+        shard.change(k0, k1, hash, prefix, prefixLength);
+        row = shard.find(k0, k1, hash, prefix, prefixLength);
+        if (row !== 0) shard.removeRow(row, reason);
+        if (counter !== 0) shard.floats[counter]++;
+      }
       shard.leave();
     } catch (error) {
       shard.abandon();
       throw error;
     }
-    return row !== 0;
+    return row;
   }
 
   #shardOf(hash: number): Shard {

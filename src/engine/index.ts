@@ -17,3 +17,4 @@ export type {
   SharedEngine,
   StoredValue,
 } from "./types.ts";
+export { type Guard, Look } from "./types.ts";

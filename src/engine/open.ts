@@ -39,6 +39,10 @@ export interface OpenEngine {
   /** Types of the pools, by their numbers. */
   readonly drivers: string[];
   readonly header: Int32Array;
+  /** Of this thread; see {@link Seats}. */
+  readonly seat: number;
+  /** Whether the thread of a seat is certainly gone. */
+  isGone(seat: number): boolean;
   useDriver(type: string): void;
   recover(): number;
   threadGone(threadId: number): void;
@@ -156,8 +160,8 @@ class Opened implements OpenEngine {
   readonly found: FoundEntry = emptyEntry();
   readonly drivers: string[];
   readonly header: Int32Array;
+  readonly seat: number;
   readonly #seats: Seats | null;
-  readonly #seat: number;
 
   constructor(shape: EngineShape, hooks: Hooks, header: Int32Array, seats: Seats | null, seat: number) {
     this.shape = shape;
@@ -165,7 +169,11 @@ class Opened implements OpenEngine {
     this.drivers = [...shape.drivers];
     this.header = header;
     this.#seats = seats;
-    this.#seat = seat;
+    this.seat = seat;
+  }
+
+  isGone(seat: number): boolean {
+    return this.#seats?.isGone(seat) ?? false;
   }
 
   useDriver(type: string): void {
@@ -183,7 +191,7 @@ class Opened implements OpenEngine {
   recover(): number {
     const seats = this.#seats;
     if (seats === null) return 0;
-    const gone = seats.taken().filter((seat) => seat !== this.#seat && seats.isGone(seat));
+    const gone = seats.taken().filter((seat) => seat !== this.seat && seats.isGone(seat));
     if (gone.length === 0) return 0;
     for (const shard of this.shards) shard.forgetWriting();
     for (const seat of gone) seats.leave(seat);
@@ -198,7 +206,7 @@ class Opened implements OpenEngine {
 
   close(): void {
     for (const shard of this.shards) for (const pool of shard.pools) pool?.close();
-    this.#seats?.leave(this.#seat);
+    this.#seats?.leave(this.seat);
   }
 }
 

@@ -82,6 +82,27 @@ export interface FoundEntry {
   bytes: Uint8Array;
 }
 
+/** What a lookup counts. */
+export const Look = {
+  /** Nothing. */
+  uncounted: 0,
+  /** A hit if it was found, else a miss. */
+  counted: 1,
+  /** As `counted`, but what was found `aux2` milliseconds before its end or later is a miss. */
+  fresh: 2,
+  /**
+   * As `counted`, but an entry that has expired is found and left as it is: a miss, and not a use. Whether it has
+   * expired is the caller's to see, by `expiresAt`.
+   */
+  withExpired: 3,
+} as const;
+
+/**
+ * Asked under the lock of a shard whether a change may be made that others may have made pointless. It must not
+ * call the engine, and not throw.
+ */
+export type Guard = () => boolean;
+
 /**
  * Called for each entry that leaves, under the lock of its shard, while its bytes can still be read from
  * `entry.bytes`. It must not call the engine, and should be short: note what you want and act on it later.

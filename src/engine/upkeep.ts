@@ -145,6 +145,25 @@ export class EngineUpkeep {
     });
   }
 
+  /** The number of this thread among those that use the engine; it never comes back. See `base/threads.ts`. */
+  get seat(): number {
+    return this.opened.seat;
+  }
+
+  /** Whether the thread of a seat is certainly gone. Asks the system, some 40 µs. */
+  isGone(seat: number): boolean {
+    return this.opened.isGone(seat);
+  }
+
+  /**
+   * Does work of the layer above while no other thread does. It is the first shard's lock, so a thread that dies
+   * in here keeps nobody out; `work` must not call the engine.
+   */
+  exclusively(work: () => void): void {
+    this.check();
+    this.locked(this.#shards[0], work);
+  }
+
   /** Lets the layer above read the words of its companion under the lock; `visit` must not call the engine. */
   visitCompanion(shard: number, visit: (table: Int32Array, at: number, rows: number) => void): void {
     const from = this.#numbered(shard);

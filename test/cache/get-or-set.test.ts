@@ -193,15 +193,20 @@ suite("getOrSet", () => {
     });
   }
 
-  test("closing tells the loads, and those who wait still get their value", async () => {
+  test("closing tells the loads, and those who wait are told at once, whatever the loader does", async () => {
     const { cache } = open();
     const { calls, load } = slow();
-    const waiting = cache.getOrSet("a", load);
+    const waiting = [cache.getOrSet("a", load), cache.getOrSet("a", load), cache.getOrSet("b", load)];
     await turn();
+    cache.delete("b"); // a load that is not joined any more is waited for as well
     cache.close();
-    assert.equal(calls[0].signal.aborted, true);
+    assert.deepEqual(
+      calls.map(({ signal }) => signal.aborted),
+      [true, true],
+    );
+    for (const one of waiting) await assert.rejects(one, { code: "ECLOSED" });
     calls[0].resolve("late");
-    assert.equal(await waiting, "late");
+    await turn();
     await assert.rejects(cache.getOrSet("a", load), { code: "ECLOSED" });
   });
 });

@@ -99,7 +99,7 @@ export class FileBacking extends RecordFile implements SharedBacking {
       if (stat.device !== device || stat.inode !== inode) {
         throw new ZbudError("ENOENT", `${settings.path} is another file by now; open the store anew`);
       }
-      const state = new FileState(settings, io, file, words, parts.now ?? Date.now);
+      const state = new FileState(settings, io, file, words, parts.now ?? (() => Date.now()));
       if (state.ended) {
         state.leave();
         throw state.closedError();

@@ -68,7 +68,7 @@ export function readFileOptions(options: FileBackingOptions, more: readonly stri
       'whenFull: "drop" and unclean: "flushed" do not go together, since what a flush wrote must stay until the next one; leave one of them out',
     );
   }
-  const now = options.now ?? Date.now;
+  const now = options.now ?? (() => Date.now());
   if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
   return {
     maxFileBytes: integerOption("maxFileBytes", options.maxFileBytes, 65_536, 2 ** 46),

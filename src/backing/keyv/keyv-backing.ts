@@ -93,7 +93,7 @@ export class KeyvBacking implements Backing {
   /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
   constructor(options: KeyvBackingOptions) {
     checkNames("a keyv store", options, NAMES);
-    const { store, namespace = "zbud", now = Date.now } = options;
+    const { store, namespace = "zbud", now = () => Date.now() } = options;
     if (typeof namespace !== "string" || !/^[\w-]{1,64}$/.test(namespace)) {
       throw new ZbudError(
         "EINVAL",

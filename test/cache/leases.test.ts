@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { Control, controlBytes, controlMemory, controlShape } from "../../src/cache/control.ts";
+import { leaseLayout, WAYS } from "../../src/cache/lease-words.ts";
+import { Leases } from "../../src/cache/leases.ts";
+
+/** Threads at one control memory, of which some can be said to be gone. */
+function open(maxBytes = 2 ** 20) {
+  const shape = controlShape(maxBytes, false, 0);
+  const memory = controlMemory(controlBytes(shape), false);
+  const gone = new Set<number>();
+  const attach = (seat: number): Leases => {
+    return new Leases(new Control(memory, shape), {
+      seat,
+      isGone: (of) => gone.has(of),
+      exclusively: (work) => work(),
+    });
+  };
+  const control = new Control(memory, shape);
+  const layout = leaseLayout(shape);
+  const slots = shape.leaseGroups * WAYS;
+  /** Whether a change costs no more than two looks, whatever its key. */
+  const isIdle = (): boolean => {
+    const at = control.leases;
+    const groups = control.words.subarray(at + layout.groups, at + layout.groups + shape.leaseGroups);
+    return control.words[at] === 0 && groups.every((word) => word === 0);
+  };
+  return { attach, control, gone, isIdle, layout, slots };
+}
+
+suite("leases", () => {
+  test("a change of the key revokes it, whoever makes it; of another key, of the same group too, does not", () => {
+    const { attach, isIdle } = open();
+    const [a, b] = [attach(1), attach(2)];
+    for (const by of [a, b]) {
+      const lease = a.take(5, 7);
+      by.changed(5, 7 + 2 ** 20);
+      by.changed(6, 7);
+      assert.ok(a.holds(lease));
+      by.changed(5, 7);
+      assert.ok(!a.holds(lease));
+      a.renew(lease);
+      assert.ok(a.holds(lease));
+      a.end(lease);
+      assert.ok(!a.holds(lease));
+      a.end(lease);
+      assert.ok(isIdle());
+    }
+  });
+
+  test("several leases of one key, of several threads", () => {
+    const { attach, isIdle } = open();
+    const [a, b] = [attach(1), attach(2)];
+    const leases = [a.take(5, 7), a.take(5, 7)];
+    const others = [b.take(5, 7), b.take(9, 7)];
+    a.changed(5, 7);
+    assert.deepEqual(
+      leases.map((lease) => a.holds(lease)),
+      [false, false],
+    );
+    assert.deepEqual(
+      others.map((lease) => b.holds(lease)),
+      [false, true],
+    );
+    const later = b.take(5, 7);
+    assert.ok(b.holds(later));
+    for (const lease of leases) a.end(lease);
+    assert.ok(b.holds(later));
+    b.close();
+    assert.ok(isIdle());
+    assert.ok(!b.holds(later));
+  });
+
+  test("more than there are slots: all hold until their key is changed, by their thread exactly", () => {
+    const { attach, isIdle, slots } = open();
+    const [a, b] = [attach(1), attach(2)];
+    const leases = Array.from({ length: 3 * slots }, (_, i) => a.take(i, i));
+    assert.ok(leases.every((lease) => a.holds(lease)));
+    for (let i = 0; i < leases.length; i += 2) a.changed(i, i);
+    assert.ok(leases.every((lease, i) => a.holds(lease) === (i % 2 === 1)));
+    for (let i = 1; i < leases.length; i += 4) b.changed(i, i);
+    assert.ok(leases.every((lease, i) => i % 4 !== 1 || !a.holds(lease)));
+    for (const lease of leases) a.end(lease);
+    assert.ok(isIdle());
+  });
+
+  test("what dead threads leave costs nothing once somebody looked", () => {
+    const { attach, gone, isIdle, slots, control, layout } = open();
+    const living = attach(3);
+    for (const leave of [1, slots, 3 * slots]) {
+      const dead = attach(1);
+      for (let i = 0; i < leave; i++) dead.take(i, i);
+      dead.beginFile();
+      living.sweep();
+      assert.ok(!isIdle(), "a thread that is not gone keeps what it has");
+      gone.add(1);
+      living.sweep(1);
+      assert.ok(isIdle());
+      gone.clear();
+    }
+    // A thread that died between two steps: a group or a list that says that there is something, and is empty.
+    control.words[control.leases + layout.groups] = 1;
+    control.words[control.leases] = 3;
+    living.sweep();
+    assert.ok(isIdle());
+  });
+
+  test("slots that dead threads hold are found by who needs one", () => {
+    const { attach, gone, slots } = open();
+    const dead = attach(1);
+    for (let i = 0; i < slots; i++) dead.take(i, i);
+    gone.add(1);
+    const lease = attach(2).take(1, 1);
+    assert.ok(lease.slot >= 0);
+  });
+
+  test("a thread that was wrongly said to be gone stores nothing by a lease that it lost", () => {
+    const { attach, gone } = open();
+    const [a, b] = [attach(1), attach(2)];
+    const lease = a.take(5, 7);
+    gone.add(1);
+    b.sweep();
+    const other = b.take(5, 7);
+    assert.ok(!a.holds(lease));
+    a.end(lease);
+    assert.ok(b.holds(other));
+  });
+
+  test("of what was changed while a file is read nothing holds, of the rest more than 99 %", () => {
+    const { attach, isIdle } = open(2 ** 24);
+    const [a, b] = [attach(1), attach(2)];
+    const hash = (i: number, by: number): number => Math.imul(Math.imul(i + 1, by) ^ (i << 9), 0x85eb_ca6b);
+    const keyOf = (i: number): [number, number] => [hash(i, 0x9e37_79b1), hash(i, 0xc2b2_ae35)];
+    for (let round = 0; round < 3; round++) {
+      const since = a.beginFile();
+      // A quarter of the entries of a cache of 16 MiB.
+      for (let i = 0; i < 10_000; i++) (i % 2 === 0 ? a : b).changed(...keyOf(round * 1e6 + i));
+      let wrong = 0;
+      for (let i = 0; i < 50_000; i++) {
+        const holds = a.fileHolds(since, ...keyOf(round * 1e6 + i));
+        if (i < 10_000) assert.ok(!holds);
+        else if (!holds) wrong++;
+      }
+      assert.ok(wrong < 400, `${wrong} of 40,000 are wrongly left out`);
+      a.endFile();
+      assert.ok(isIdle());
+    }
+  });
+
+  test("files that are read at once know of what was changed since each began", () => {
+    const { attach } = open();
+    const [a, b] = [attach(1), attach(2)];
+    const first = a.beginFile();
+    b.changed(1, 1);
+    const second = b.beginFile();
+    a.changed(2, 2);
+    a.isReadingFile = true;
+    a.changed(3, 3);
+    assert.deepEqual(
+      [1, 2, 3].map((i) => a.fileHolds(first, i, i)),
+      [false, false, true],
+    );
+    assert.equal(b.fileHolds(second, 2, 2), false);
+    a.endFile();
+    b.changed(4, 4);
+    assert.equal(b.fileHolds(second, 4, 4), false);
+    b.endFile();
+  });
+});

@@ -1,0 +1,162 @@
+/** A second tier that fails, in every way in which something can fail, is a miss. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { type Backing, FileBacking, MemoryBacking } from "../../src/backing/index.ts";
+import { ZbudError } from "../../src/base/index.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "zbud-tier-"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+const GARBAGE: unknown[] = [
+  undefined,
+  null,
+  7,
+  "text",
+  {},
+  [],
+  [undefined],
+  { key: {}, bytes: new Uint8Array(3) },
+  { key: { k0: 0, k1: 0, prefix: Buffer.from("a") }, bytes: new Uint8Array(100), version: 1, codec: 0 },
+  { key: { k0: 0, k1: 0, prefix: Buffer.from("a") }, bytes: new Uint8Array(100), version: 0.5, codec: 1e9 },
+  { key: { k0: 0, k1: 0, prefix: Buffer.from("another") }, bytes: new Uint8Array(40), version: 1, codec: 0 },
+];
+
+type Way = [string, () => unknown];
+const WAYS: Way[] = [
+  [
+    "throws",
+    () => {
+      throw new TypeError("thrown");
+    },
+  ],
+  [
+    "throws ECLOSED",
+    () => {
+      throw new ZbudError("ECLOSED", "closed");
+    },
+  ],
+  ["rejects", () => Promise.reject(new Error("rejected"))],
+  ["rejects with nothing", () => Promise.reject()],
+  ...GARBAGE.map((value, i): Way => [`answers ${i}`, () => value]),
+  ...GARBAGE.map((value, i): Way => [`resolves to ${i}`, () => Promise.resolve(value)]),
+];
+
+const METHODS = ["write", "read", "has", "delete", "clear", "flush"] as const;
+
+/** A tier of which some methods fail from when `fails` is set. */
+function faulty(methods: readonly string[], fail: () => unknown): { tier: Backing; fails: { on: boolean } } {
+  const inner = new MemoryBacking();
+  const fails = { on: false };
+  const tier = new Proxy(inner, {
+    get(target, name) {
+      if (fails.on && methods.includes(name as string)) return fail;
+      const member = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  return { tier: tier as unknown as Backing, fails };
+}
+
+/** All that a cache does, with a tier that fails. */
+async function useIt(cache: CompressedCache<string>): Promise<void> {
+  for (let i = 0; i < 10; i++) assert.equal(cache.set(`k${i}`, `new ${i}`), "add");
+  assert.equal(cache.get("k9"), "new 9");
+  assert.equal(cache.delete("k9"), true);
+  assert.equal(cache.get("k9"), undefined);
+  const seen = await cache.getAsync("k0");
+  assert.ok(seen === undefined || seen === "new 0", `k0 is ${seen}`);
+  const a = await cache.getAsync("a");
+  assert.ok(a === undefined || a === "old", `a is ${a}`);
+  assert.equal(await cache.getOrSet("b", () => "loaded"), "loaded");
+  assert.equal(cache.get("b"), "loaded");
+  assert.equal(cache.set("b", "x".repeat(2 ** 20 + 1)), "E2BIG");
+  cache.set("t", "tagged", { tags: ["t"] });
+  assert.equal(cache.deleteByTag("t"), 1);
+  cache.clear();
+  assert.equal(cache.size, 0);
+  await new Promise((resolve) => setImmediate(resolve));
+  cache.verify();
+}
+
+suite("whatever way the tier fails, the cache works", () => {
+  for (const [name, fail] of WAYS) {
+    test(`each method, and all at once, ${name}`, async () => {
+      for (const methods of [...METHODS.map((method) => [method]), METHODS]) {
+        const { tier, fails } = faulty(methods, fail);
+        const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tags: true, tier });
+        for (const key of ["a", "p1", "p2", "p3"]) cache.set(key, "old");
+        await cache.flush();
+        fails.on = true;
+        await useIt(cache);
+        const { tierReadsFailed, tierWritesFailed } = cache.stats();
+        if (methods.includes("read") && name !== "answers 1" && name !== "resolves to 1") {
+          assert.ok(tierReadsFailed > 0 || methods.length > 1, `${methods}: no read is counted as failed`);
+        }
+        if (methods.includes("write"))
+          assert.ok(tierWritesFailed > 0, `${methods}: no write is counted as failed`);
+        if (methods.includes("flush") && /throws|rejects/.test(name)) {
+          await assert.rejects(cache.flush(), { name: "ZbudError", code: "EIO" });
+        }
+        cache.close();
+      }
+    });
+  }
+
+  test("a key that the tier could not be told of never has its old value again", async () => {
+    for (const [, fail] of WAYS.slice(0, 2)) {
+      const { tier, fails } = faulty(["delete"], fail);
+      const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tier });
+      const other = CompressedCache.attach<string>(cache.share(), { tier: faulty([], fail).tier });
+      for (const key of ["a", "b", "p1", "p2", "p3"]) cache.set(key, "old");
+      await cache.flush();
+      fails.on = true;
+      cache.set("a", "new", { ttl: 1 });
+      cache.delete("b");
+      fails.on = false;
+      for (const key of ["p1", "p2", "p3"]) cache.set(key, "p");
+      assert.equal(await cache.getAsync("b"), undefined);
+      assert.notEqual(await cache.getAsync("a"), "old");
+      other.close();
+    }
+  });
+});
+
+suite("a tier that is closed before the cache", () => {
+  const OPEN: [string, () => Promise<Backing>][] = [
+    ["memory", async () => new MemoryBacking()],
+    ["file", async () => await FileBacking.open(join(folder, "closed"), { maxFileBytes: 2 ** 22 })],
+  ];
+  for (const [name, openTier] of OPEN) {
+    test(`${name}: reads miss, loads load, flush says what is the matter`, async () => {
+      const tier = await openTier();
+      const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tags: true, tier });
+      for (const key of ["a", "p1", "p2", "p3"]) cache.set(key, "old");
+      await cache.flush();
+      await tier.close();
+      await useIt(cache);
+      await assert.rejects(cache.flush(), { code: "EIO", message: /closed before the cache/ });
+      await assert.rejects(cache[Symbol.asyncDispose](), { code: "EIO" });
+      assert.throws(() => cache.get("a"), { code: "ECLOSED" }, "the cache was closed all the same");
+    });
+  }
+});
+
+suite("the tier and changes by others", () => {
+  test("changes of other keys during a read do not make it a miss", async () => {
+    const cache = new CompressedCache<string>({
+      maxBytes: "4MiB",
+      max: 3,
+      tier: new MemoryBacking({ delayMs: 2 }),
+    });
+    for (const key of ["a", "p1", "p2", "p3"]) cache.set(key, key);
+    await cache.flush();
+    const reading = cache.getAsync("a");
+    for (let i = 0; i < 2000; i++) cache.set(`other ${i % 50}`, "x");
+    assert.equal(await reading, "a");
+    assert.equal(cache.get("a"), "a");
+  });
+});
