@@ -1,7 +1,7 @@
 import { builtin, checkNames, integerOption, show, ZbudError } from "../base/index.ts";
 import { checkCompress, checkDecompress, checkLength, SOURCE_BYTES_MAX } from "./arguments.ts";
 import type { Codec } from "./types.ts";
-import { decompressIntoTarget, nodeZlib, runIntoTarget, unshared } from "./zlib.ts";
+import { decompressBlock, nodeZlib, unshared, ZlibBlocks } from "./zlib.ts";
 
 /** What compresses: the optional native package, or Node itself. */
 export type ZstdBackend = "zstd-napi" | "node:zlib";
@@ -44,9 +44,12 @@ interface Engine {
 }
 
 /**
- * Zstandard frames, without checksum, by the package `zstd-napi` with contexts that live as long as the
- * codec, or else by node:zlib, which makes a context and a result for each call and takes about three times
- * as long for 4 KiB.
+ * Zstandard frames, without checksum, by the package `zstd-napi` if it is installed, or else by node:zlib. Both
+ * keep their contexts from the first block on, and take as long; but before Node 24 node:zlib needs a new
+ * context for each block that it decompresses, and takes three times as long for 4 KiB.
+ *
+ * A thread may be killed while it works. Where Node runs with `--permission`, node:zlib can, very rarely, abort
+ * the process then.
  *
  * @throws {ZbudError} `EINVAL` for an option out of range; `ENOTSUP` when the backend asked for is missing.
  *   Where there is no backend at all, as in browsers, its methods throw `ENOTSUP`.
@@ -90,7 +93,7 @@ class Zstd implements ZstdCodec {
   }
 
   maxCompressedLength(n: number): number {
-    return checkLength(n, SOURCE_BYTES_MAX) + (n >>> 8) + 64;
+    return maxCompressedLength(checkLength(n, SOURCE_BYTES_MAX));
   }
 
   compress(source: Uint8Array, target: Uint8Array): number {
@@ -153,29 +156,35 @@ class NativeEngine implements Engine {
 }
 
 class ZlibEngine implements Engine {
-  readonly #compressOptions: object;
-  readonly #decompressOptions: object;
+  readonly #compressor: ZlibBlocks;
+  readonly #decompressor: ZlibBlocks;
 
   constructor(level: number, dictionary: Uint8Array | undefined) {
-    const { constants } = nodeZlib("zstd");
+    const { constants, zstdCompressSync, zstdDecompressSync } = nodeZlib("zstd");
     const params = {
       [constants.ZSTD_c_compressionLevel]: level,
       [constants.ZSTD_c_checksumFlag]: 0,
       [constants.ZSTD_c_dictIDFlag]: 0,
     };
-    this.#compressOptions = dictionary ? { params, dictionary } : { params };
-    this.#decompressOptions = dictionary ? { dictionary } : {};
+    const shared = dictionary ? { dictionary } : {};
+    this.#compressor = new ZlibBlocks("ZstdCompress", zstdCompressSync, { params, ...shared });
+    // Later versions of Node would otherwise take no notice of a few bytes after a frame.
+    const whole = { rejectGarbageAfterEnd: true, ...shared };
+    this.#decompressor = new ZlibBlocks("ZstdDecompress", zstdDecompressSync, whole);
   }
 
   compress(source: Uint8Array, target: Uint8Array): number {
-    const options = { ...this.#compressOptions, pledgedSrcSize: source.length };
-    return runIntoTarget(nodeZlib("zstd").zstdCompressSync, source, target, options).written;
+    const room = Math.min(target.length, maxCompressedLength(source.length));
+    return this.#compressor.convert(source, target, room);
   }
 
   decompress(source: Uint8Array, target: Uint8Array): number {
-    const run = nodeZlib("zstd").zstdDecompressSync;
-    return decompressIntoTarget("zstd", run, source, target, this.#decompressOptions);
+    return decompressBlock("zstd", this.#decompressor, source, target);
   }
+}
+
+function maxCompressedLength(n: number): number {
+  return n + (n >>> 8) + 64;
 }
 
 function isTooSmall(error: unknown): boolean {
