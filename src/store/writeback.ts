@@ -121,7 +121,7 @@ export class Writeback {
   }
 
   /**
-   * Writes all that is not in the backing store yet, and keeps it in memory too.
+   * Writes all that is not in the backing store yet, and keeps it in memory too. One at a time.
    *
    * @throws {ZbudError} what the first write that failed gives; `EAGAIN` if another thread's writes do not end;
    *   `signal`'s reason.
@@ -154,7 +154,8 @@ export class Writeback {
       if (++waits > WAITS_MAX) {
         throw new ZbudError("EAGAIN", "another thread's writes do not end; call recover() if it is gone");
       }
-      await this.#pause.forMs(WAIT_MS);
+      // Not a rest of the background: somebody waits for this, and perhaps nothing else keeps the process alive.
+      await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
     }
   }
 

@@ -3,7 +3,7 @@ import { crc32 } from "../crc32.ts";
 import { faultOf } from "../system.ts";
 import type { BackingKey } from "../types.ts";
 import type { RecordIo } from "./io.ts";
-import { F_BUDGET, F_BUDGET_AT, type SlotWords, W_CLOSED, W_LOCK, W_STORE_NUMBER } from "./layout.ts";
+import { F_BUDGET, F_BUDGET_AT, OPEN, type SlotWords, W_CLOSED, W_LOCK, W_STORE_NUMBER } from "./layout.ts";
 import { type IndexKey, SlotTable } from "./slot-table.ts";
 
 /** What a thread needs to know to take part. */
@@ -80,7 +80,7 @@ export class FileState {
 
   /** Whether calls are answered with ECLOSED: this thread's store or the owner's was closed. */
   get ended(): boolean {
-    return this.isClosed || Atomics.load(this.words.header, W_CLOSED) === 1;
+    return this.isClosed || Atomics.load(this.words.header, W_CLOSED) !== OPEN;
   }
 
   /** What calls are answered with from then on. */
