@@ -5,7 +5,6 @@ import {
   lockableBuffer,
   lockableBufferOf,
   memoryBehind,
-  PLACES,
   Seats,
   sharedBuffer,
   show,
@@ -59,7 +58,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
   if (seat === 0) {
     throw new ZbudError(
       "EBUSY",
-      `${PLACES - 1} threads use this engine already; close it in one (of ${THREADS_MAX})`,
+      `${THREADS_MAX} threads use this already; close it in one, or tell of those that ended with threadGone(threadId)`,
     );
   }
   const hooks: Hooks = {
@@ -98,6 +97,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
         pools.push(openPool(shard, shape, type, i, from?.pools[number][i]));
       }
     }
+    if (seats?.inherits === true) opened.recover();
   } catch (cause) {
     opened.close();
     if (from !== undefined || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
@@ -184,7 +184,8 @@ class Opened implements OpenEngine {
     const seats = this.#seats;
     if (seats === null) return 0;
     const gone = seats.taken().filter((seat) => seat !== this.#seat && seats.isGone(seat));
-    if (gone.length === 0) return 0;
+    if (gone.length === 0 && !seats.inherits) return 0;
+    seats.inherits = false;
     for (const shard of this.shards) shard.forgetWriting();
     for (const seat of gone) seats.leave(seat);
     return gone.length;

@@ -40,10 +40,16 @@ export class FileState {
     this.table = new SlotTable(words);
     this.#seats = new Seats(words.header, words.seatsAt);
     this.seat = this.#seats.enter();
-    if (this.seat === 0) throw new ZbudError("EBUSY", "127 threads use this file store, and more cannot");
+    if (this.seat === 0) {
+      throw new ZbudError(
+        "EBUSY",
+        "127 threads use this file store already; close it in one, or tell of those that ended with threadGone(threadId)",
+      );
+    }
     this.#lock = new ThreadLock(words.header, W_LOCK, this.seat, this.#seats, () =>
       this.table.repair((seat) => this.isGone(seat)),
     );
+    if (this.#seats.inherits) this.recover();
   }
 
   /** Does something with the lock held. After an exception whoever comes next repairs first. */
@@ -69,9 +75,11 @@ export class FileState {
     this.recover();
   }
 
-  /** Frees what threads that are gone were writing. */
+  /** Frees what threads that are gone were writing, and then their seats. */
   recover(): void {
+    const gone = this.#seats.taken().filter((seat) => this.isGone(seat));
     this.locked(() => this.table.repair((seat) => this.isGone(seat)));
+    for (const seat of gone) this.#seats.leave(seat);
   }
 
   leave(): void {

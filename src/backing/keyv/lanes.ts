@@ -61,6 +61,8 @@ export class Lanes {
   #stuck = 0;
   #bytes = 0;
   #held = 0;
+  /** Of those who hold, the ones that took too long. */
+  #late = 0;
   #retry: ReturnType<typeof setTimeout> | null = null;
 
   constructor(door: StoreDoor, health: Health, options: LanesOptions) {
@@ -85,7 +87,7 @@ export class Lanes {
   /** Whether a value for this key can be accepted now. */
   admits(key: string): boolean {
     const lane = this.#lanes.get(key);
-    if (lane?.isStuck === true || this.#stuck >= STUCK_MAX) return false;
+    if (lane?.isStuck === true || this.#stuck >= STUCK_MAX || this.#late > 0) return false;
     return lane !== undefined || this.#lanes.size < this.#options.lanesMax;
   }
 
@@ -111,12 +113,21 @@ export class Lanes {
     this.#tellIdle();
   }
 
-  /** Sends nothing until the call that is returned was made. */
-  hold(): () => void {
+  /** Sends nothing until `end` is called. From `late` on, values are refused instead of waiting for that. */
+  hold(): { readonly end: () => void; readonly late: () => void } {
     this.#held++;
-    return () => {
-      this.#held--;
-      this.#pump();
+    let late = 0;
+    return {
+      end: () => {
+        this.#held--;
+        this.#late -= late;
+        this.#pump();
+      },
+      late: () => {
+        late = 1;
+        this.#late++;
+        this.#pump();
+      },
     };
   }
 
@@ -168,14 +179,25 @@ export class Lanes {
   }
 
   #pump(): void {
+    if (this.#late > 0) this.#refuseQueued();
     while (this.#held === 0 && this.#queue.length > 0 && this.#calls < CALLS_MAX) {
       if (!this.#health.admits()) {
+        this.#refuseQueued();
         this.#later(this.#health.waitMs);
         return;
       }
       const lane = this.#queue.shift() as Lane;
       lane.isQueued = false;
       void this.#send(lane);
+    }
+  }
+
+  /** Somebody may wait for a value's outcome, with nothing else that keeps the process alive; not so for a delete. */
+  #refuseQueued(): void {
+    for (const lane of this.#queue) {
+      if (lane.next === "delete") continue;
+      this.#supersede(lane, "EAGAIN");
+      lane.next = "delete";
     }
   }
 
