@@ -9,7 +9,7 @@ export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from 
 export { integerOption } from "./options.ts";
 export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";
-export { canShare, isSharedBuffer, sharedBuffer } from "./shared-buffer.ts";
+export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
 export { memoryBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, SEATS_WORDS, Seats } from "./threads.ts";
 export { nextTurn } from "./turn.ts";

@@ -1,4 +1,12 @@
-import { canShare, integerOption, isSharedBuffer, show, sizeOption, ZbudError } from "../base/index.ts";
+import {
+  canShare,
+  integerOption,
+  isSharedBuffer,
+  notShared,
+  show,
+  sizeOption,
+  ZbudError,
+} from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import type { EngineOptions } from "../engine/index.ts";
 import type {
@@ -96,7 +104,7 @@ export function engineOptions<V>(
     shared,
   };
   if (max !== undefined) chosen.entriesMax = integerOption("max", max, 1, 2 ** 31 - 1);
-  if (pageSize !== undefined) chosen.poolPageSize = pageSize;
+  if (pageSize !== undefined) chosen.poolPageSize = integerOption("pageSize", pageSize, 64, PAGE_SIZE_MAX);
   return chosen;
 }
 
@@ -148,7 +156,7 @@ export function givenDictionary(dictionary: unknown, settings: CacheSettings): U
 export function sharedParts(shared: SharedCompressedCache): SharedParts {
   const parts = shared as Partial<SharedParts> | null | undefined;
   if (parts?.kind !== "zbud-cache" || !isSharedBuffer(parts.control)) {
-    throw new ZbudError("EINVAL", `attach() takes what share() of a cache gave, not ${show(shared)}`);
+    throw notShared("a cache", shared);
   }
   return parts as SharedParts;
 }

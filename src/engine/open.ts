@@ -5,6 +5,7 @@ import {
   lockableBuffer,
   lockableBufferOf,
   memoryBehind,
+  notShared,
   Seats,
   sharedBuffer,
   show,
@@ -250,9 +251,10 @@ function checkShared(shared: SharedEngine): void {
     !isSharedBuffer(header) ||
     !Array.isArray(tables) ||
     !Array.isArray(pools) ||
-    typeof shape !== "object"
+    typeof shape !== "object" ||
+    shape === null
   ) {
-    throw new ZbudError("EINVAL", `attach takes what share() of an engine gave, not ${show(shared)}`);
+    throw notShared("an engine", shared);
   }
   const isWhole = shared.memory === undefined || lockableBufferOf(shared.memory) !== undefined;
   const { drivers, shards } = shape as EngineShape;
@@ -261,6 +263,10 @@ function checkShared(shared: SharedEngine): void {
   }
   if (tables.length !== shards || pools.length !== shards || !tables.every(isSharedBuffer)) {
     throw new ZbudError("EBADMSG", `${tables.length} tables for an engine of ${shards} shards`);
+  }
+  const poolsEach = pools.every((each) => Array.isArray(each) && each.length === drivers.length);
+  if (!poolsEach || !tables.every(({ byteLength }) => byteLength % 4 === 0)) {
+    throw new ZbudError("EBADMSG", "these buffers hold no engine; pass on what share() gave, unchanged");
   }
   const missing = drivers.find((type) => !hasZpoolDriver(type));
   if (missing !== undefined) {

@@ -1,4 +1,11 @@
-import { isSharedBuffer, type LockMemory, lockableBufferOf, show, ZbudError } from "../base/index.ts";
+import {
+  isSharedBuffer,
+  type LockMemory,
+  lockableBufferOf,
+  notShared,
+  show,
+  ZbudError,
+} from "../base/index.ts";
 import {
   HEADER_WORDS,
   LAYOUT_MAGIC,
@@ -55,7 +62,7 @@ export function openSharedTable(shared: SharedPool, driver: number): Table {
   const { table: sent, pages, fast } = shared ?? {};
   const buffer = fast === undefined ? sent : lockableBufferOf(fast?.memory);
   if (!isSharedBuffer(buffer) || !isSharedBuffer(pages)) {
-    throw new ZbudError("EINVAL", `attach takes what share() of a pool gave, not ${show(shared)}`);
+    throw notShared("a pool", shared);
   }
   const words = fast === undefined ? buffer.byteLength / 4 : fast.words;
   if (!Number.isInteger(words) || words < HEADER_WORDS || 4 * words > buffer.byteLength) {

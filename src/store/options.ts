@@ -2,6 +2,7 @@ import type { Backing } from "../backing/index.ts";
 import { integerOption, type Size, show, sizeOption, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { EvictionOrder } from "../engine/index.ts";
+import type { WaitOptions } from "./types.ts";
 
 /** The smallest and the largest page. */
 const PAGE_BYTES_MIN = 512;
@@ -123,6 +124,10 @@ export function storeShapeOf(options: PageStoreOptions): StoreShape {
       `incompressible must be "raw", "writeback" or "reject", not ${show(incompressible)}`,
     );
   }
+  const { drivers = [] } = options;
+  if (!Array.isArray(drivers) || drivers.some((driver) => typeof driver !== "string")) {
+    throw new ZbudError("EINVAL", `drivers must be an array of names such as ["zbud"], not ${show(drivers)}`);
+  }
   if (incompressible === "writeback" && options.backing === undefined) {
     throw new ZbudError("EINVAL", 'incompressible: "writeback" needs a backing store');
   }
@@ -167,6 +172,39 @@ export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSetting
   };
 }
 
+/**
+ * What another thread sent, checked.
+ *
+ * @throws {ZbudError} `EBADMSG`.
+ */
+export function checkShape(shape: StoreShape): StoreShape {
+  try {
+    const { maxBytes, pageSize, poolPageSize, incompressible, whenFull } = shape;
+    const backing = incompressible === "writeback" ? { backing: {} as Backing } : {};
+    storeShapeOf({ maxBytes, pageSize, poolPageSize, incompressible, whenFull, ...backing });
+    return shape;
+  } catch (cause) {
+    throw new ZbudError("EBADMSG", "this is the shape of no store; pass on what share() gave, unchanged", {
+      cause,
+    });
+  }
+}
+
+/** @throws {ZbudError} `EINVAL` for what are no options of a call that waits. */
+export function signalOf(options: WaitOptions): AbortSignal | undefined {
+  if (typeof options !== "object" || options === null) {
+    throw new ZbudError(
+      "EINVAL",
+      `options of this call are an object such as { signal }, not ${show(options)}`,
+    );
+  }
+  const { signal } = options;
+  if (signal !== undefined && typeof signal?.throwIfAborted !== "function") {
+    throw new ZbudError("EINVAL", `signal must be an AbortSignal, not ${show(signal)}`);
+  }
+  return signal;
+}
+
 /** @throws {ZbudError} `EINVAL` for an option that there is not. */
 export function checkThreadNames(options: PageStoreThreadOptions): void {
   checkNames(options, KNOWN_THREAD);
@@ -179,9 +217,15 @@ function checkNames(options: unknown, known: readonly string[]): void {
       `options must be an object such as { maxBytes: "64MiB" }, not ${show(options)}`,
     );
   }
-  for (const name of Object.keys(options)) {
+  for (const [name, value] of Object.entries(options)) {
     if (!known.includes(name)) {
       throw new ZbudError("EINVAL", `unknown option ${show(name)}; known: ${known.join(", ")}`);
+    }
+    if (value === null) {
+      throw new ZbudError(
+        "EINVAL",
+        `${name} must not be null; leave it out, or give undefined, for its default`,
+      );
     }
   }
 }

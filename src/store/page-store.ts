@@ -1,11 +1,17 @@
 // Here and not in the front door: bundlers leave out what a front door imports for its effect.
 import "../drivers/index.ts";
 import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
-import { isSharedBuffer, show, ZbudError } from "../base/index.ts";
+import { isSharedBuffer, notShared, show, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { type Engine, type EntryAttributes, entryAttributes } from "../engine/index.ts";
 import { publish, publishFault } from "./metrics.ts";
-import { checkThreadNames, type PageStoreOptions, type PageStoreThreadOptions } from "./options.ts";
+import {
+  checkShape,
+  checkThreadNames,
+  type PageStoreOptions,
+  type PageStoreThreadOptions,
+  signalOf,
+} from "./options.ts";
 import { abortable } from "./pause.ts";
 import { decodeAlone, keyOf, pageIn, rawRecord } from "./records.ts";
 import {
@@ -19,6 +25,7 @@ import {
   REJECT_RECLAIM_FAIL,
   STORE_NS,
   STORES,
+  TALLIES_BYTES,
   Tallies,
 } from "./tallies.ts";
 import type { LoadResult, SharedPageStore, StoreResult, WaitOptions } from "./types.ts";
@@ -89,13 +96,17 @@ export class PageStore extends StoreUpkeep {
     checkThreadNames(options);
     const { shape, engine, tallies } = shared ?? {};
     if (!isSharedBuffer(tallies) || typeof shape !== "object" || shape === null) {
-      throw new ZbudError("EINVAL", `attach takes what share() of a store gave, not ${show(shared)}`);
+      throw notShared("a store", shared);
     }
     if (shared.store !== LAYOUT_VERSION) {
       throw new ZbudError(
         "EBADMSG",
         `this store has layout ${shared.store} and this library ${LAYOUT_VERSION}`,
       );
+    }
+    // Whoever changed it meant another store.
+    if (tallies.byteLength !== TALLIES_BYTES || (shape.maxBytes === 0) !== ((engine ?? null) === null)) {
+      throw new ZbudError("EBADMSG", "these buffers hold no store; pass on what share() gave, unchanged");
     }
     if (shared.hasBacking !== (options.backing !== undefined)) {
       throw new ZbudError(
@@ -105,7 +116,7 @@ export class PageStore extends StoreUpkeep {
           : "this store was made without a backing store; give none here",
       );
     }
-    const parts = { shape, shared: engine, tallies: new Tallies(true, tallies) };
+    const parts = { shape: checkShape(shape), shared: engine, tallies: new Tallies(true, tallies) };
     return new PageStore({ ...options, maxBytes: shape.maxBytes }, parts);
   }
 
@@ -176,7 +187,8 @@ export class PageStore extends StoreUpkeep {
    *
    * @throws the signal's reason.
    */
-  async storeAsync(index: number, page: Uint8Array, { signal }: WaitOptions = {}): Promise<StoreResult> {
+  async storeAsync(index: number, page: Uint8Array, options: WaitOptions = {}): Promise<StoreResult> {
+    const signal = signalOf(options);
     const alive = setInterval(() => {}, 2 ** 30);
     try {
       for (;;) {
@@ -221,8 +233,9 @@ export class PageStore extends StoreUpkeep {
   async loadAsync(
     index: number,
     into: Uint8Array,
-    { signal }: WaitOptions = {},
+    options: WaitOptions = {},
   ): Promise<Exclude<LoadResult, "away">> {
+    const signal = signalOf(options);
     for (let look = 0; look < LOOKS_MAX; look++) {
       const result = this.load(index, into);
       if (result !== "away") return result;

@@ -10,6 +10,7 @@ import { openEngine } from "./open.ts";
 import {
   type PageStoreOptions,
   type StoreShape,
+  signalOf,
   storeShapeOf,
   type ThreadSettings,
   threadSettingsOf,
@@ -167,8 +168,9 @@ export class StoreUpkeep {
    * @throws {ZbudError} of the first page that could not be written, or of the backing store; of a `clear` that failed before,
    *   though all was written; the signal's reason.
    */
-  async flush({ signal }: WaitOptions = {}): Promise<void> {
+  async flush(options: WaitOptions = {}): Promise<void> {
     this.check();
+    const signal = signalOf(options);
     if (this.settings.backing === null) return;
     await abortable(this.#flush(signal), signal);
   }

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Handle, show, ZbudError } from "../base/index.ts";
+import { type Handle, notShared, show, ZbudError } from "../base/index.ts";
 import type { SnapshotColumns } from "./columns.ts";
 import { Observers } from "./observer.ts";
 import { countOpenPools, driverOf } from "./registry.ts";
@@ -404,7 +404,7 @@ export function createZpool(type: string, options: CreateZpoolOptions): Zpool {
  */
 export function attachZpool(shared: SharedZpool, options: Pick<CreateZpoolOptions, "onEvict"> = {}): Zpool {
   if (typeof shared !== "object" || shared === null || typeof shared.zpool !== "string") {
-    throw new ZbudError("EINVAL", `attachZpool takes what share() of a zpool gave, not ${show(shared)}`);
+    throw notShared("a zpool", shared);
   }
   const driver = driverOf(shared.zpool);
   return new Zpool(driver, options.onEvict, (evict) => driver.attach(shared.pool, evict));

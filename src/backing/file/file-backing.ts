@@ -1,4 +1,4 @@
-import { isSharedBuffer, show, ZbudError } from "../../base/index.ts";
+import { isSharedBuffer, notShared, show, ZbudError } from "../../base/index.ts";
 import type { SharedBacking } from "../types.ts";
 import { type FileSettings, FileState } from "./file-state.ts";
 import { type FileIo, systemIo } from "./io.ts";
@@ -86,10 +86,11 @@ export class FileBacking extends RecordFile implements SharedBacking {
    *   `ECLOSED`; `EBUSY` if 127 threads use it.
    */
   static attach(shared: SharedFileBacking, parts: FileParts = {}): FileBacking {
-    if (shared?.backing !== "file" || !isSharedBuffer(shared.index)) {
-      throw new ZbudError("EINVAL", `attach takes what share() of a file store gave, not ${show(shared)}`);
-    }
+    if (shared?.backing !== "file" || !isSharedBuffer(shared.index)) throw notShared("a file store", shared);
     const { settings, geometry, index, device, inode } = shared;
+    if (typeof settings?.path !== "string" || typeof geometry !== "object" || geometry === null) {
+      throw new ZbudError("EBADMSG", "this is no shared file store; pass on what share() gave, unchanged");
+    }
     const words = attachSlotWords(index, geometry);
     const io = parts.io ?? systemIo();
     let file: number;

@@ -107,7 +107,13 @@ export function takeOwnership(path: string, { device, inode }: FileIdentity): Ow
   };
   try {
     const full = fs().realpathSync(path);
-    const me: Owner = { pid: process.pid, started: startOf("self") ?? "", place: placeOf(), path: full, inode };
+    const me: Owner = {
+      pid: process.pid,
+      started: startOf("self") ?? "",
+      place: placeOf(),
+      path: full,
+      inode,
+    };
     const boards: Board[] = [{ folder: dirname(full), stem: `${basename(full)}.owner-` }];
     notes.push(putNote(boards[0], me));
     const byIdentity: Board = {
