@@ -155,8 +155,8 @@ export function takeOwnership(path: string, { device, inode }: FileIdentity): Ow
 function putNote({ folder, stem }: Board, me: Owner): string {
   const { join } = required<typeof import("node:path")>("node:path", "a file");
   // Threads of one process may come in the same moment.
-  const draw = Math.random().toString(36).slice(2, 10);
-  const note = join(folder, `${stem}${me.pid}-${me.started}-${Date.now().toString(36)}-${draw}`);
+  const [draw] = globalThis.crypto.getRandomValues(new Uint32Array(1));
+  const note = join(folder, `${stem}${me.pid}-${me.started}-${Date.now().toString(36)}-${draw.toString(36)}`);
   try {
     // Beside, then moved: whoever reads it finds all of it.
     fs().writeFileSync(`${note}~`, JSON.stringify(me), { mode: 0o600, flag: "wx" });

@@ -60,10 +60,14 @@ export class Lanes {
   #calls = 0;
   #stuck = 0;
   #bytes = 0;
+  /** Values that are to be sent next. */
+  #unsent = 0;
   #held = 0;
   /** Of those who hold, the ones that took too long. */
   #late = 0;
   #retry: ReturnType<typeof setTimeout> | null = null;
+  /** How long values wait for a store that is down. It keeps the process alive. */
+  #patience: ReturnType<typeof setTimeout> | null = null;
 
   constructor(door: StoreDoor, health: Health, options: LanesOptions) {
     this.#door = door;
@@ -109,6 +113,7 @@ export class Lanes {
       if (lane.active === null) this.#lanes.delete(lane.key);
     }
     this.#queue.length = 0;
+    this.#endPatience();
     this.#waiting.length = 0;
     this.#tellIdle();
   }
@@ -146,6 +151,7 @@ export class Lanes {
   stop(): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
+    this.#refuseQueued();
   }
 
   #want(key: string, next: Setting | "delete"): void {
@@ -157,6 +163,7 @@ export class Lanes {
       this.#supersede(lane, "ECANCELED");
     }
     lane.next = next;
+    if (next !== "delete") this.#unsent++;
     if (lane.active === null) this.#enqueue(lane);
   }
 
@@ -165,6 +172,7 @@ export class Lanes {
     lane.verdict = verdict;
     if (lane.next === null || lane.next === "delete") return;
     this.#bytes -= lane.next.bytes;
+    this.#unsent--;
     lane.next.settle(verdict);
     lane.next = null;
   }
@@ -182,7 +190,9 @@ export class Lanes {
     if (this.#late > 0) this.#refuseQueued();
     while (this.#held === 0 && this.#queue.length > 0 && this.#calls < CALLS_MAX) {
       if (!this.#health.admits()) {
-        this.#refuseQueued();
+        // A store that is back soon is sent them yet.
+        if (this.#unsent > 0)
+          this.#patience ??= setTimeout(() => this.#refuseQueued(), this.#options.timeoutMs);
         this.#later(this.#health.waitMs);
         return;
       }
@@ -190,10 +200,20 @@ export class Lanes {
       lane.isQueued = false;
       void this.#send(lane);
     }
+    if (this.#queue.length === 0) this.#endPatience();
   }
 
-  /** Somebody may wait for a value's outcome, with nothing else that keeps the process alive; not so for a delete. */
+  #endPatience(): void {
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
+  }
+
+  /**
+   * Somebody may wait for a value's outcome, with nothing else that keeps the process alive, so it comes in time; a
+   * delete has none.
+   */
   #refuseQueued(): void {
+    this.#endPatience();
     for (const lane of this.#queue) {
       if (lane.next === "delete") continue;
       this.#supersede(lane, "EAGAIN");
@@ -217,6 +237,7 @@ export class Lanes {
 
   async #send(lane: Lane): Promise<void> {
     const sent = lane.next as Setting | "delete";
+    if (sent !== "delete") this.#unsent--;
     lane.active = sent;
     lane.next = null;
     lane.verdict = null;
