@@ -105,6 +105,11 @@ export function checkThreadId(threadId: number): void {
 export class Seats {
   readonly #words: Int32Array;
   readonly #at: number;
+  /**
+   * Whether {@link enter} took the place of a thread that is gone, until that is repaired which it left half done: by
+   * the caller, with what the other dead left, whose seats are still taken.
+   */
+  inherits = false;
 
   constructor(words: Int32Array, at: number) {
     this.#words = words;
@@ -112,41 +117,59 @@ export class Seats {
   }
 
   /**
-   * Takes a place for the calling thread. Its seat, a positive number; or 0 if there is no place.
+   * Takes a place for the calling thread: a vacant one, or else that of a thread that is gone.
    *
    * A thread that dies in here costs the table one place.
+   *
+   * @returns its seat, a positive number; or 0 if all places are those of threads that are not known to be gone.
    */
   enter(): number {
-    const { number, started, engineId } = identify();
+    const me = identify();
     for (let place = 1; place < PLACES; place++) {
-      const at = this.#at + place * PLACE_WORDS;
-      const vacant = Atomics.load(this.#words, at + STATE);
-      if ((vacant & 3) !== VACANT) continue;
-      const entering = vacant | ENTERING;
-      if (Atomics.compareExchange(this.#words, at + STATE, vacant, entering) !== vacant) continue;
-      Atomics.store(this.#words, at + NUMBER, number);
-      Atomics.store(this.#words, at + STARTED, started);
-      Atomics.store(this.#words, at + ENGINE_ID, engineId);
-      Atomics.compareExchange(this.#words, at + STATE, entering, vacant | TAKEN);
-      return (vacant >> 2) * PLACES + place;
+      const state = this.#stateAt(place);
+      if ((state & 3) === VACANT && this.#take(place, state, state, me)) return seatOf(state, place);
+    }
+    for (let place = 1; place < PLACES; place++) {
+      const state = this.#stateAt(place);
+      if ((state & 3) !== TAKEN || !this.isGone(seatOf(state, place))) continue;
+      // The next turn, so that the seat before counts as gone wherever it is named.
+      const next = nextTurnOf(state >> 2);
+      if (!this.#take(place, state, next, me)) continue;
+      this.inherits = true;
+      return seatOf(next, place);
     }
     return 0;
+  }
+
+  #stateAt(place: number): number {
+    return Atomics.load(this.#words, this.#at + place * PLACE_WORDS + STATE);
+  }
+
+  /** @param state - of the place, as it was found. @param vacant - as it is to be entered from. */
+  #take(place: number, state: number, vacant: number, { number, started, engineId }: Identity): boolean {
+    const at = this.#at + place * PLACE_WORDS;
+    const entering = vacant | ENTERING;
+    if (Atomics.compareExchange(this.#words, at + STATE, state, entering) !== state) return false;
+    Atomics.store(this.#words, at + NUMBER, number);
+    Atomics.store(this.#words, at + STARTED, started);
+    Atomics.store(this.#words, at + ENGINE_ID, engineId);
+    Atomics.compareExchange(this.#words, at + STATE, entering, vacant | TAKEN);
+    return true;
   }
 
   /** Gives a place back. Nothing in the buffer may name the seat any more. */
   leave(seat: number): void {
     const at = this.#wordOf(seat);
     const taken = stateOf(seat, TAKEN);
-    const next = ((turnOf(seat) + 1) & TURN_MASK) << 2;
-    Atomics.compareExchange(this.#words, at + STATE, taken, next | VACANT);
+    Atomics.compareExchange(this.#words, at + STATE, taken, nextTurnOf(turnOf(seat)));
   }
 
   /** The seats that are taken, by threads alive or not. */
   taken(): number[] {
     const seats: number[] = [];
     for (let place = 1; place < PLACES; place++) {
-      const state = Atomics.load(this.#words, this.#at + place * PLACE_WORDS + STATE);
-      if ((state & 3) === TAKEN) seats.push((state >> 2) * PLACES + place);
+      const state = this.#stateAt(place);
+      if ((state & 3) === TAKEN) seats.push(seatOf(state, place));
     }
     return seats;
   }
@@ -187,6 +210,15 @@ export class Seats {
   #wordOf(seat: number): number {
     return this.#at + (seat % PLACES) * PLACE_WORDS;
   }
+}
+
+function seatOf(state: number, place: number): number {
+  return (state >> 2) * PLACES + place;
+}
+
+/** A vacant place's state, after this turn. */
+function nextTurnOf(turn: number): number {
+  return (((turn + 1) & TURN_MASK) << 2) | VACANT;
 }
 
 function turnOf(seat: number): number {

@@ -5,7 +5,7 @@ import {
   lockableBuffer,
   lockableBufferOf,
   memoryBehind,
-  PLACES,
+  notShared,
   Seats,
   sharedBuffer,
   show,
@@ -63,7 +63,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
   if (seat === 0) {
     throw new ZbudError(
       "EBUSY",
-      `${PLACES - 1} threads use this engine already; close it in one (of ${THREADS_MAX})`,
+      `${THREADS_MAX} threads use this already; close it in one, or tell of those that ended with threadGone(threadId)`,
     );
   }
   const hooks: Hooks = {
@@ -102,6 +102,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
         pools.push(openPool(shard, shape, type, i, from?.pools[number][i]));
       }
     }
+    if (seats?.inherits === true) opened.recover();
   } catch (cause) {
     opened.close();
     if (from !== undefined || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
@@ -192,7 +193,8 @@ class Opened implements OpenEngine {
     const seats = this.#seats;
     if (seats === null) return 0;
     const gone = seats.taken().filter((seat) => seat !== this.seat && seats.isGone(seat));
-    if (gone.length === 0) return 0;
+    if (gone.length === 0 && !seats.inherits) return 0;
+    seats.inherits = false;
     for (const shard of this.shards) shard.forgetWriting();
     for (const seat of gone) seats.leave(seat);
     return gone.length;
@@ -257,9 +259,10 @@ function checkShared(shared: SharedEngine): void {
     !isSharedBuffer(header) ||
     !Array.isArray(tables) ||
     !Array.isArray(pools) ||
-    typeof shape !== "object"
+    typeof shape !== "object" ||
+    shape === null
   ) {
-    throw new ZbudError("EINVAL", `attach takes what share() of an engine gave, not ${show(shared)}`);
+    throw notShared("an engine", shared, header);
   }
   const isWhole = shared.memory === undefined || lockableBufferOf(shared.memory) !== undefined;
   const { drivers, shards } = shape as EngineShape;
@@ -268,6 +271,10 @@ function checkShared(shared: SharedEngine): void {
   }
   if (tables.length !== shards || pools.length !== shards || !tables.every(isSharedBuffer)) {
     throw new ZbudError("EBADMSG", `${tables.length} tables for an engine of ${shards} shards`);
+  }
+  const poolsEach = pools.every((each) => Array.isArray(each) && each.length === drivers.length);
+  if (!poolsEach || !tables.every(({ byteLength }) => byteLength % 4 === 0)) {
+    throw new ZbudError("EBADMSG", "these buffers hold no engine; pass on what share() gave, unchanged");
   }
   const missing = drivers.find((type) => !hasDriver(type));
   if (missing !== undefined) {

@@ -62,6 +62,9 @@ export function shapeOf(options: EngineOptions): EngineShape {
     );
   }
   const driver = options.driver ?? "zbud";
+  if (options.drivers !== undefined && !Array.isArray(options.drivers)) {
+    throw new ZbudError("EINVAL", `drivers must be an array of names, not ${show(options.drivers)}`);
+  }
   const drivers = [...new Set([driver, ...(options.drivers ?? [])])];
   if (drivers.length > POOLS_MAX) {
     throw new ZbudError("EINVAL", `an engine takes at most ${POOLS_MAX} drivers, not ${drivers.length}`);

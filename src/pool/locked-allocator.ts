@@ -37,13 +37,14 @@ export class LockedAllocator implements Allocator {
     if (this.#seat === 0) {
       throw new ZbudError(
         "EBUSY",
-        `${PLACES - 1} threads use this pool already; close it in one, or recover() if some are gone`,
+        `${PLACES - 1} threads use this pool already; close it in one, or tell of those that ended with threadGone(threadId)`,
       );
     }
     this.#inner = innerOf(this.#seat);
     this.objectBytesMax = this.#inner.objectBytesMax;
     this.moves = this.#inner.moves;
     this.#lock = new ThreadLock(table, W_LOCK, this.#seat, this.#seats, () => this.#repairHeld());
+    if (this.#seats.inherits) this.locked(() => this.#repairHeld());
   }
 
   alloc(size: number): Handle | null {

@@ -123,6 +123,10 @@ export function storeShapeOf(options: PageStoreOptions): StoreShape {
       `incompressible must be "raw", "writeback" or "reject", not ${show(incompressible)}`,
     );
   }
+  const { drivers = [] } = options;
+  if (!Array.isArray(drivers) || drivers.some((driver) => typeof driver !== "string")) {
+    throw new ZbudError("EINVAL", `drivers must be an array of names such as ["zbud"], not ${show(drivers)}`);
+  }
   if (incompressible === "writeback" && options.backing === undefined) {
     throw new ZbudError("EINVAL", 'incompressible: "writeback" needs a backing store');
   }
@@ -172,9 +176,40 @@ export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSetting
   };
 }
 
+/**
+ * What another thread sent, checked.
+ *
+ * @throws {ZbudError} `EBADMSG`.
+ */
+export function checkShape(shape: StoreShape): StoreShape {
+  try {
+    const { maxBytes, pageSize, poolPageSize, incompressible, whenFull } = shape;
+    const backing = incompressible === "writeback" ? { backing: {} as Backing } : {};
+    storeShapeOf({ maxBytes, pageSize, poolPageSize, incompressible, whenFull, ...backing });
+    return shape;
+  } catch (cause) {
+    throw new ZbudError("EBADMSG", "this is the shape of no store; pass on what share() gave, unchanged", {
+      cause,
+    });
+  }
+}
+
 /** @throws {ZbudError} `EINVAL` for an option that there is not. */
 export function checkThreadNames(options: PageStoreThreadOptions): void {
   checkNames("a page store in one thread", options, KNOWN_THREAD);
+  checkNoNulls(options);
+}
+
+/** A null is not the default: it would be taken for some value further in. */
+function checkNoNulls(options: object): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === null) {
+      throw new ZbudError(
+        "EINVAL",
+        `${name} must not be null; leave it out, or give undefined, for its default`,
+      );
+    }
+  }
 }
 
 /**

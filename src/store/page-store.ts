@@ -5,7 +5,12 @@ import { isSharedBuffer, notShared, show, signalOption, ZbudError } from "../bas
 import type { Codec } from "../codecs/index.ts";
 import { type Engine, type EntryAttributes, entryAttributes } from "../engine/index.ts";
 import { publish, publishFault } from "./metrics.ts";
-import { checkThreadNames, type PageStoreOptions, type PageStoreThreadOptions } from "./options.ts";
+import {
+  checkShape,
+  checkThreadNames,
+  type PageStoreOptions,
+  type PageStoreThreadOptions,
+} from "./options.ts";
 import { abortable } from "./pause.ts";
 import { decodeAlone, keyOf, pageIn, rawRecord } from "./records.ts";
 import {
@@ -19,6 +24,7 @@ import {
   REJECT_RECLAIM_FAIL,
   STORE_NS,
   STORES,
+  TALLIES_BYTES,
   Tallies,
 } from "./tallies.ts";
 import type { LoadResult, SharedPageStore, StoreResult, WaitOptions } from "./types.ts";
@@ -97,6 +103,10 @@ export class PageStore extends StoreUpkeep {
         `this store has layout ${shared.store} and this library ${LAYOUT_VERSION}`,
       );
     }
+    // Whoever changed it meant another store.
+    if (tallies.byteLength !== TALLIES_BYTES || (shape.maxBytes === 0) !== ((engine ?? null) === null)) {
+      throw new ZbudError("EBADMSG", "these buffers hold no store; pass on what share() gave, unchanged");
+    }
     if (shared.hasBacking !== (options.backing !== undefined)) {
       throw new ZbudError(
         "EINVAL",
@@ -105,7 +115,7 @@ export class PageStore extends StoreUpkeep {
           : "this store was made without a backing store; give none here",
       );
     }
-    const parts = { shape, shared: engine, tallies: new Tallies(true, tallies) };
+    const parts = { shape: checkShape(shape), shared: engine, tallies: new Tallies(true, tallies) };
     return new PageStore({ ...options, maxBytes: shape.maxBytes }, parts);
   }
 

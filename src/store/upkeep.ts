@@ -47,6 +47,8 @@ export class StoreUpkeep {
   protected invalidations = 0;
   protected closed = false;
   #closing: Promise<void> | null = null;
+  /** The last flush that was asked for; it never rejects. */
+  #flushing: Promise<unknown> = Promise.resolve();
 
   constructor(options: PageStoreOptions, parts: StoreParts) {
     this.shape = parts.shape ?? storeShapeOf(options);
@@ -160,14 +162,14 @@ export class StoreUpkeep {
 
   /**
    * Writes every page to the backing store, and waits until it is where it would be found after the process
-   * ended. All stay in memory.
+   * ended. All stay in memory. Several are done one after the other, and a `close` waits for all of them.
    *
    * @throws {ZbudError} of the first page that could not be written, or of the backing store; of a `clear` that failed before,
    *   though all was written; the signal's reason.
    */
   async flush(options: WaitOptions = {}): Promise<void> {
-    const signal = signalOption("flush", options);
     this.check();
+    const signal = signalOption("flush", options);
     if (this.settings.backing === null) return;
     await abortable(this.#flush(signal), signal);
   }
@@ -220,7 +222,7 @@ export class StoreUpkeep {
 
   /**
    * Flushes, if there is a backing store, and ends this thread's use. Other calls throw `ECLOSED` from here on; a
-   * second close waits for the first.
+   * second close waits for the first, and flushes that were asked for before come to their end.
    *
    * @throws {ZbudError} what `flush` gives; the store is closed all the same.
    */
@@ -258,7 +260,14 @@ export class StoreUpkeep {
     await this.close();
   }
 
-  async #flush(signal?: AbortSignal): Promise<void> {
+  /** One after the other: of two at once the later would find all pages on their way, and look again and again. */
+  #flush(signal?: AbortSignal): Promise<void> {
+    const flushed = this.#flushing.then(() => this.#flushNow(signal));
+    this.#flushing = flushed.catch(() => {});
+    return flushed;
+  }
+
+  async #flushNow(signal: AbortSignal | undefined): Promise<void> {
     await Promise.all(this.#clears);
     await this.background?.flush(signal);
     await this.settings.backing?.flush();

@@ -14,9 +14,10 @@ const REST_MS_MAX = 5000;
 const PASSES_MAX = 3;
 /** Rows that a flush looks at in one turn of the event loop: less than a millisecond. */
 const STEP_ROWS = 8192;
-/** How long, and how often, it waits for writes of other threads. */
+/** How long, and how often, it waits for writes of other threads, and when it looks whether these are gone. */
 const WAIT_MS = 10;
 const WAITS_MAX = 6000;
+const LOOK_EVERY = 50;
 
 /** Which value a record is of. */
 interface Written {
@@ -121,7 +122,7 @@ export class Writeback {
   }
 
   /**
-   * Writes all that is not in the backing store yet, and keeps it in memory too.
+   * Writes all that is not in the backing store yet, and keeps it in memory too. One at a time.
    *
    * @throws {ZbudError} what the first write that failed gives; `EAGAIN` if another thread's writes do not end;
    *   `signal`'s reason.
@@ -152,9 +153,14 @@ export class Writeback {
       if (this.#parts.backing === null || (taken > 0 && ++passes === PASSES_MAX)) return;
       if (taken > 0) continue;
       if (++waits > WAITS_MAX) {
-        throw new ZbudError("EAGAIN", "another thread's writes do not end; call recover() if it is gone");
+        throw new ZbudError(
+          "EAGAIN",
+          "another thread's writes do not end; if it is gone, tell with threadGone(threadId)",
+        );
       }
-      await this.#pause.forMs(WAIT_MS);
+      if (waits % LOOK_EVERY === 0) engine.recover();
+      // Not a rest of the background: somebody waits for this, and perhaps nothing else keeps the process alive.
+      await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
     }
   }
 

@@ -18,6 +18,7 @@ export class ViewerServer {
   readonly #server: Server;
   #host = "";
   #page: Buffer | null = null;
+  #listening: Promise<void> = Promise.resolve();
 
   constructor(watch: Watch, target: Viewable) {
     this.#watch = watch;
@@ -28,10 +29,11 @@ export class ViewerServer {
   /** @returns the port. */
   async listen(port: number, host: string): Promise<number> {
     this.#host = host;
-    await new Promise<void>((resolve, reject) => {
+    this.#listening = new Promise<void>((resolve, reject) => {
       this.#server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(port, host, error)));
       this.#server.listen(port, host, resolve);
     });
+    await this.#listening;
     // Who is watched ends when it would have ended unwatched.
     this.#server.unref();
     this.#server.on("connection", (socket) => socket.unref());
@@ -39,6 +41,8 @@ export class ViewerServer {
   }
 
   async close(): Promise<void> {
+    // A server that is closed while it begins to listen would listen all the same.
+    await this.#listening.catch(() => undefined);
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();

@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { systemIo } from "../../src/backing/file/io.ts";
@@ -145,6 +156,11 @@ describe("a file that is opened again", () => {
   });
 });
 
+const OPENING = `
+  import { FileBacking } from ${JSON.stringify(new URL("../../src/backing/index.ts", import.meta.url).href)};
+  await FileBacking.open(process.argv[1], ${JSON.stringify(OPTIONS)})
+    .then(() => console.log("opened"), (error) => console.log(error.message));`;
+
 describe("a file that something else is, or has", () => {
   it("is refused when another store of this process has it", async () => {
     const path = freshPath();
@@ -193,6 +209,72 @@ describe("a file that something else is, or has", () => {
     await backing.close();
   });
 
+  it("is refused under whatever other name it is opened", async () => {
+    const path = freshPath();
+    const elsewhere = join(dirname(path), "elsewhere");
+    mkdirSync(elsewhere, { recursive: true });
+    const backing = await FileBacking.open(path, OPTIONS);
+    await fill(backing, 1);
+    const refused = async (name: string): Promise<void> => {
+      await assert.rejects(FileBacking.open(name, OPTIONS), {
+        code: "EBUSY",
+        message: /another store of this process/,
+      });
+      const other = spawnSync(process.execPath, ["--input-type=module", "-e", OPENING, name]);
+      assert.match(String(other.stdout), new RegExp(`by process ${process.pid}`), String(other.stderr));
+    };
+    symlinkSync(path, `${path}.symbolic`);
+    symlinkSync(dirname(path), join(elsewhere, "folder"));
+    linkSync(path, `${path}.hard`);
+    linkSync(path, join(elsewhere, "hard"));
+    const names = [
+      `${path}.symbolic`,
+      `${path}.hard`,
+      join(elsewhere, "hard"),
+      join(elsewhere, "folder", basename(path)),
+    ];
+    for (const name of names) await refused(name);
+    renameSync(path, join(elsewhere, "moved"));
+    await refused(join(elsewhere, "moved"));
+    // What has the name now is another file, which nobody has.
+    await (await FileBacking.open(path, OPTIONS)).close();
+    await backing.close();
+    const again = await FileBacking.open(`${path}.hard`, OPTIONS);
+    assert.equal(again.opened?.found, "clean");
+    assert.ok(again.opened.records > 0);
+    await again.close();
+  });
+
+  it("is not locked for ever by a note that says nothing, whatever it has instead", async () => {
+    const path = freshPath();
+    const long = new Date(Date.now() - 61_000);
+    for (const content of ["", "{", "null", "7", "[]", "{}", '{"pid":"1"}']) {
+      const note = `${path}.owner-1`;
+      writeFileSync(note, content);
+      await assert.rejects(FileBacking.open(path, OPTIONS), { code: "EBUSY", message: /or wait/ });
+      utimesSync(note, long, long);
+      writeFileSync(`${note}~`, "");
+      utimesSync(`${note}~`, long, long);
+      await (await FileBacking.open(path, OPTIONS)).close();
+      const left = readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.owner-`));
+      assert.deepEqual(left, []);
+    }
+  });
+
+  it("is free when the number of its process is another's by now, where no start is known", async () => {
+    const path = freshPath();
+    const first = await FileBacking.open(path, OPTIONS);
+    const [own] = readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.owner-`));
+    const me = JSON.parse(readFileSync(join(dirname(path), own), "utf8")) as Record<string, unknown>;
+    await first.close();
+    const note = `${path}.owner-1`;
+    writeFileSync(note, JSON.stringify({ ...me, pid: process.ppid, started: "" }));
+    await assert.rejects(FileBacking.open(path, OPTIONS), { code: "EBUSY", message: /by process/ });
+    const long = new Date(Date.now() - 61_000);
+    utimesSync(note, long, long);
+    await (await FileBacking.open(path, OPTIONS)).close();
+  });
+
   it("is left as it is when it is not ours", async () => {
     const path = freshPath();
     for (const content of ["something else", "x".repeat(10_000)]) {
@@ -202,7 +284,10 @@ describe("a file that something else is, or has", () => {
     }
     await assert.rejects(FileBacking.open(dirname(path), OPTIONS), ZbudError);
     await assert.rejects(FileBacking.open(join(path, "below"), OPTIONS), ZbudError);
-    await assert.rejects(FileBacking.open(join(dirname(path), "none", "x"), OPTIONS), { code: "ENOENT" });
+    await assert.rejects(FileBacking.open(join(dirname(path), "none", "x"), OPTIONS), {
+      code: "ENOENT",
+      message: /the folder of this path is not there; make it first/,
+    });
   });
 
   it("is refused with other sizes, and says which", async () => {

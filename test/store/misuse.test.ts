@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { suite, test } from "node:test";
 import { heapDelta } from "../../bench/harness.ts";
-import { MemoryBacking } from "../../src/backing/index.ts";
+import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
+import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
+import { freshPath } from "../backing/folder.ts";
 
 const page = new Uint8Array(4096).map((_, i) => (i * i) >> 3);
 const into = new Uint8Array(4096);
@@ -23,6 +26,11 @@ suite("calls that cannot be", () => {
     [{ maxBytes: "1MiB", acceptThresholdPercent: 0 }, /acceptThresholdPercent/],
     [{ maxBytes: "1MiB", shards: 3 }, /shards/],
     [{ maxBytes: "1MiB", pages: 4 }, /unknown option "pages"/],
+    [{ maxBytes: "1MiB", drivers: null }, /drivers must not be null/],
+    [{ maxBytes: "1MiB", drivers: "zbud" }, /drivers must be an array/],
+    [{ maxBytes: "1MiB", drivers: [null] }, /drivers must be an array/],
+    [{ maxBytes: "1MiB", codec: null }, /codec must not be null/],
+    [{ maxBytes: "1MiB", recompress: null }, /recompress must not be null/],
     [{ maxBytes: "200KiB", pageSize: 2 ** 20 }, /maxBytes/],
   ];
   for (const [options, message] of OPTIONS) {
@@ -48,6 +56,75 @@ suite("calls that cannot be", () => {
       for (const index of [0, 1, 2 ** 32, 2 ** 32 + 1, 2 ** 40])
         assert.equal(store.store(index, page), "stored");
       assert.equal(store.size, 5);
+    });
+  });
+
+  test("options of calls that wait", async () => {
+    const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
+    for (const options of [null, 7, { signal: 7 }, { signal: null }] as never[]) {
+      const expected = { code: "EINVAL", message: /options of this call|signal/ };
+      await assert.rejects(store.storeAsync(1, page, options), expected);
+      await assert.rejects(store.loadAsync(1, into, options), expected);
+      await assert.rejects(store.flush(options), expected);
+    }
+    await store.close();
+  });
+
+  test("attach to what share() did not give", async () => {
+    const store = new PageStore({ maxBytes: "1MiB", shared: true });
+    const shared = store.share();
+    const { engine } = shared;
+    const changed = (change: object): unknown => ({ ...shared, engine: { ...engine, ...change } });
+    const FORGED: unknown[] = [
+      { ...shared, tallies: new SharedArrayBuffer(8) },
+      { ...shared, engine: undefined },
+      { ...shared, engine: {} },
+      { ...shared, shape: {} },
+      { ...shared, shape: { ...shared.shape, maxBytes: 0 } },
+      changed({ shape: null }),
+      changed({ shape: {} }),
+      changed({ tables: engine?.tables.map(() => new SharedArrayBuffer(7)) }),
+      changed({ pools: engine?.pools.map(() => []) }),
+      changed({ pools: engine?.pools.map(() => null) }),
+    ];
+    for (const forged of FORGED) {
+      assert.throws(
+        () => PageStore.attach(forged as never),
+        (error: { code: string }) => ["EINVAL", "EBADMSG"].includes(error.code),
+      );
+    }
+    await store.close();
+  });
+
+  test("attach in another process, or after JSON, says who can share", async () => {
+    const store = new PageStore({ maxBytes: "1MiB", shared: true });
+    const pool = new ZbudPool({ maxPages: 8, shared: true });
+    const zpool = createPool("slots", { maxPages: 8, shared: true });
+    const cache = new CompressedCache({ maxBytes: "1MiB" });
+    // What child_process makes of a message that is not "advanced"; that one refuses shared memory by itself.
+    const sent = (shared: unknown): never => JSON.parse(JSON.stringify(shared)) as never;
+    const message = /processes cannot share it.* worker threads of one process can/;
+    assert.throws(() => PageStore.attach(sent(store.share())), { code: "EINVAL", message });
+    assert.throws(() => ZbudPool.attach(sent(pool.share())), { code: "EINVAL", message });
+    assert.throws(() => attachPool(sent(zpool.share())), { code: "EINVAL", message });
+    assert.throws(() => CompressedCache.attach(sent(cache.share())), { code: "EINVAL", message });
+    const file = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 18 });
+    assert.throws(() => FileBacking.attach(sent(file.share())), { code: "EINVAL", message });
+    assert.throws(() => FileBacking.attach({ ...file.share(), settings: null } as never), {
+      code: "EBADMSG",
+    });
+    assert.throws(() => FileBacking.attach({ ...file.share(), geometry: null } as never), {
+      code: "EBADMSG",
+    });
+    await file.close();
+    await store.close();
+    cache.close();
+  });
+
+  test("a cache's pages too large complain of the option that was given", () => {
+    assert.throws(() => new CompressedCache({ maxBytes: "4MiB", pageSize: 2 ** 21 }), {
+      code: "EINVAL",
+      message: /^pageSize must be/,
     });
   });
 

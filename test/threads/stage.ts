@@ -90,6 +90,11 @@ export function visits<Cast extends { stage: Stage }, Options>(
       // With the thread that made the pool and the one that goes on, 127.
       others: Array.from({ length: 125 }, () => attach(stage.pool.share() as SharedPool)),
     })),
+    scene("attach: to the place of a thread that died in its handler", ({ stage }) => ({
+      before: { acts: [{ do: "reclaim", frees: [], stops: true }], lastIn: null },
+      acts: [{ do: "attach" }],
+      others: Array.from({ length: 124 }, () => attach(stage.pool.share() as SharedPool)),
+    })),
     scene("close", () => ({ acts: [{ do: "close" }] })),
   ];
 }

@@ -3,7 +3,7 @@ import type { SharedBacking } from "../types.ts";
 import { type FileSettings, FileState } from "./file-state.ts";
 import { type FileIo, systemIo } from "./io.ts";
 import { attachSlotWords, type SlotGeometry } from "./layout.ts";
-import { type OpenedFile, openFailed, openSlots } from "./open.ts";
+import { notOpened, type OpenedFile, openFailed, openSlots } from "./open.ts";
 import { type FileBackingOptions, readFileOptions } from "./options.ts";
 import { takeOwnership } from "./owner.ts";
 import { type Ownership, RecordFile } from "./record-file.ts";
@@ -42,12 +42,13 @@ export class FileBacking extends RecordFile implements SharedBacking {
   }
 
   /**
-   * Opens a file, or makes one that only its owner may read. While it is open, a note lies beside it
-   * (`NAME.owner-…`) that keeps other processes off.
+   * Opens a file, or makes one that only its owner may read, in a folder that is there. While it is open, a note lies
+   * beside it (`NAME.owner-…`), and one among the user's temporary files, that keep other processes off, by whatever
+   * name they open it.
    *
    * @throws {ZbudError} (as a rejection) `EINVAL` for options, or a file that was made with other sizes;
    *   `EBUSY` if it is in use; `EBADMSG` if it is something else's file; `ENOTSUP` if a newer version made it;
-   *   `EACCES`, `ENOENT`, `ENOSPC`, `EIO`.
+   *   `ENOENT` if its folder is not there; `EACCES`, `ENOSPC`, `EIO`.
    */
   static async open(path: string, options: FileBackingOptions, parts: FileParts = {}): Promise<FileBacking> {
     if (typeof path !== "string" || path === "" || path.includes("\0")) {
@@ -55,22 +56,25 @@ export class FileBacking extends RecordFile implements SharedBacking {
     }
     const read = readFileOptions(options);
     const io = parts.io ?? systemIo();
-    const owner = takeOwnership(path);
+    let owner: Ownership | null = null;
     let file: number | null = null;
     try {
       file = await io.open(path, true);
-      const { size, isFile } = io.statSync(file);
-      if (!isFile) {
+      const found = io.statSync(file);
+      if (!found.isFile) {
         throw new ZbudError("EINVAL", `${show(path)} is not a file; give the path of one, or of none yet`);
       }
+      owner = takeOwnership(path, found);
+      // Its length as nobody else changes it any more.
+      const { size } = io.statSync(file);
       const { words, opened } = await openSlots(path, file, io, size, read);
       const { timeoutMs, inFlightBytesMax, writeBytesPerSecond } = read;
       const settings = { path, timeoutMs, inFlightBytesMax, writeBytesPerSecond };
       return new FileBacking(new FileState(settings, io, file, words, read.now), io, owner, opened);
     } catch (error) {
       if (file !== null) io.closeSync(file);
-      owner.release();
-      throw openFailed(path, error);
+      owner?.release();
+      throw file === null ? notOpened(path, error) : openFailed(path, error);
     }
   }
 
@@ -86,6 +90,9 @@ export class FileBacking extends RecordFile implements SharedBacking {
       throw notShared("a file store", shared, shared?.index);
     }
     const { settings, geometry, index, device, inode } = shared;
+    if (typeof settings?.path !== "string" || typeof geometry !== "object" || geometry === null) {
+      throw new ZbudError("EBADMSG", "this is no shared file store; pass on what share() gave, unchanged");
+    }
     const words = attachSlotWords(index, geometry);
     const io = parts.io ?? systemIo();
     let file: number;

@@ -3,7 +3,16 @@ import type { FileState } from "./file-state.ts";
 import { encodeHeader, headerOffset } from "./header.ts";
 import { clearPins, writeIndex } from "./index-file.ts";
 import { writeAll } from "./io.ts";
-import { F_HEADER, F_SEQUENCE, W_AREA, W_FLUSHER } from "./layout.ts";
+import {
+  CLOSE_FAILED,
+  CLOSED,
+  CLOSING,
+  F_HEADER,
+  F_SEQUENCE,
+  W_AREA,
+  W_CLOSED,
+  W_FLUSHER,
+} from "./layout.ts";
 
 /** A flush may take as many times longer than a single write or read. */
 const PATIENCE = 10;
@@ -13,14 +22,26 @@ const PATIENCE = 10;
  * in the area that the last header does not name, then a header that names it. Whenever the process or the
  * system ends, the header that counts names an index that is whole.
  *
- * @param isClean - whether nothing will be written any more.
- * @throws {ZbudError} `EIO`, `ENOSPC`, `ETIMEDOUT`: the file has the state of the flush before.
+ * @param isClean - whether nothing will be written any more: the owner's last flush. One of another thread that comes
+ *   to its turn after that leaves the file alone, which is somebody else's by then.
+ * @throws {ZbudError} `EIO`, `ENOSPC`, `ETIMEDOUT`: the file has the state of the flush before; `ECLOSED`: so has it
+ *   after a last flush that failed.
  */
 export async function flushFile(state: FileState, isClean: boolean): Promise<void> {
   const { io, file, words, settings } = state;
   const { header, numbers } = words;
   const timeoutMs = settings.timeoutMs * PATIENCE;
   await takeTurn(state, timeoutMs);
+  const giveTurn = (): void => void Atomics.compareExchange(header, W_FLUSHER, state.seat, 0);
+  const closed = Atomics.load(header, W_CLOSED);
+  if (closed === CLOSED || closed === CLOSE_FAILED) {
+    giveTurn();
+    if (closed === CLOSED) return;
+    throw state.closedError();
+  }
+  const end = (how: number): void => {
+    if (isClean) Atomics.compareExchange(header, W_CLOSED, CLOSING, how);
+  };
   const work = async (): Promise<void> => {
     const area = header[W_AREA] === 0 ? 1 : 0;
     await clearPins(words, area, state.locked);
@@ -42,12 +63,17 @@ export async function flushFile(state: FileState, isClean: boolean): Promise<voi
       numbers[F_HEADER] = number;
       header[W_AREA] = area;
     });
+    end(CLOSED);
     await clearPins(words, area === 0 ? 1 : 0, state.locked);
   };
-  const working = work().finally(() => Atomics.compareExchange(header, W_FLUSHER, state.seat, 0));
+  const working = work().finally(() => {
+    end(CLOSE_FAILED);
+    giveTurn();
+  });
   try {
     await waitAtMost(working, timeoutMs, () => state.timeout("a flush"));
   } catch (cause) {
+    end(CLOSE_FAILED);
     throw state.fault("the index cannot be written", cause);
   }
 }

@@ -3,7 +3,7 @@ import { crc32 } from "../crc32.ts";
 import { faultOf } from "../system.ts";
 import type { BackingKey } from "../types.ts";
 import type { RecordIo } from "./io.ts";
-import { F_BUDGET, F_BUDGET_AT, type SlotWords, W_CLOSED, W_LOCK, W_STORE_NUMBER } from "./layout.ts";
+import { F_BUDGET, F_BUDGET_AT, OPEN, type SlotWords, W_CLOSED, W_LOCK, W_STORE_NUMBER } from "./layout.ts";
 import { type IndexKey, SlotTable } from "./slot-table.ts";
 
 /** What a thread needs to know to take part. */
@@ -40,10 +40,16 @@ export class FileState {
     this.table = new SlotTable(words);
     this.#seats = new Seats(words.header, words.seatsAt);
     this.seat = this.#seats.enter();
-    if (this.seat === 0) throw new ZbudError("EBUSY", "127 threads use this file store, and more cannot");
+    if (this.seat === 0) {
+      throw new ZbudError(
+        "EBUSY",
+        "127 threads use this file store already; close it in one, or tell of those that ended with threadGone(threadId)",
+      );
+    }
     this.#lock = new ThreadLock(words.header, W_LOCK, this.seat, this.#seats, () =>
       this.table.repair((seat) => this.isGone(seat)),
     );
+    if (this.#seats.inherits) this.recover();
   }
 
   /** Does something with the lock held. After an exception whoever comes next repairs first. */
@@ -69,9 +75,11 @@ export class FileState {
     this.recover();
   }
 
-  /** Frees what threads that are gone were writing. */
+  /** Frees what threads that are gone were writing, and then their seats. */
   recover(): void {
+    const gone = this.#seats.taken().filter((seat) => this.isGone(seat));
     this.locked(() => this.table.repair((seat) => this.isGone(seat)));
+    for (const seat of gone) this.#seats.leave(seat);
   }
 
   leave(): void {
@@ -80,7 +88,7 @@ export class FileState {
 
   /** Whether calls are answered with ECLOSED: this thread's store or the owner's was closed. */
   get ended(): boolean {
-    return this.isClosed || Atomics.load(this.words.header, W_CLOSED) === 1;
+    return this.isClosed || Atomics.load(this.words.header, W_CLOSED) !== OPEN;
   }
 
   /** What calls are answered with from then on. */

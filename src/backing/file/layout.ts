@@ -113,7 +113,7 @@ export const W_OLDEST = 11;
 export const W_NEWEST = 12;
 /** Rows that are WRITING or DOOMED. */
 export const W_UNDER_WAY = 13;
-/** 1 from close() of the store's owner on. */
+/** One of the states below. */
 export const W_CLOSED = 14;
 /** Seat of the thread that flushes, or 0. */
 export const W_FLUSHER = 15;
@@ -126,6 +126,12 @@ export const W_PINS = 18;
 export const W_NO_RUN_OF = 19;
 /** Which index area, and which pins, the header in the file names: 0 or 1. */
 export const W_AREA = 20;
+
+/** States of a store: in use; from close() of its owner on; after the last flush; or that failed. */
+export const OPEN = 0;
+export const CLOSING = 1;
+export const CLOSED = 2;
+export const CLOSE_FAILED = 3;
 
 /** The number of the last write: grows with each. */
 export const F_SEQUENCE = 16;

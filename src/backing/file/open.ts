@@ -170,3 +170,14 @@ async function prepare(
 export function openFailed(path: string, cause: unknown): ZbudError {
   return faultOf(`the file ${show(path)} cannot be opened`, cause);
 }
+
+/** Of a path that the system does not open: says more if its folder is the reason. */
+export function notOpened(path: string, cause: unknown): ZbudError {
+  const { code } = (cause ?? {}) as { code?: unknown };
+  if (code !== "ENOENT" && code !== "ENOTDIR") return openFailed(path, cause);
+  const what =
+    code === "ENOENT"
+      ? "the folder of this path is not there; make it first (mkdir with recursive: true)"
+      : "a part of this path is a file, and not a folder; give another path";
+  return new ZbudError("ENOENT", `the file ${show(path)} cannot be opened: ${what}`, { cause });
+}

@@ -3,18 +3,32 @@ import { faultOf, required } from "../system.ts";
 import type { Ownership } from "./record-file.ts";
 
 /**
- * Which process has a file: each puts a file of its own beside it, `NAME.owner-…`, then looks whether there
- * is another's. Of two that come at once at least the later sees the earlier; none that lives is overlooked.
- * Names are never used twice, so one that was left by a process that died can be removed by anybody.
+ * Which process has a file: each puts a note of its own, then looks whether there is another's. Of two that come at
+ * once at least the later sees the earlier; none that lives is overlooked. Names are never used twice, so one that
+ * was left by a process that died can be removed by anybody.
  *
- * Its content, JSON: the process's number, when it started in clock ticks, and the machine and namespace in
- * which that number means something. From elsewhere (another container with this folder) nobody can see
- * whether a process lives; there the note's age tells, which its owner makes young every 10 s.
+ * A note lies in two places. Beside the file, at the end of all links to it: `NAME.owner-…`, for whoever shares the
+ * folder, other machines and containers too. And in a folder of the user's temporary files, named by device and
+ * inode: there it is found under whatever other name the file is opened, a hard link or one that it got since.
+ *
+ * Its content, JSON: the process's number, when it started in clock ticks, the machine and namespace in which that
+ * number means something, and which file it is. From elsewhere (another container with this folder) nobody can see
+ * whether a process lives; there the note's age tells, which its owner makes young every 10 s. So it does where the
+ * note says nothing.
  */
 interface Owner {
   readonly pid: number;
   readonly started: string;
   readonly place: string;
+  /** The file, at the end of all links. Notes of earlier versions have neither. */
+  readonly path?: string;
+  readonly inode?: number;
+}
+
+/** Which file it is, whatever it is called. */
+export interface FileIdentity {
+  readonly device: number;
+  readonly inode: number;
 }
 
 type Fs = typeof import("node:fs");
@@ -22,15 +36,10 @@ type Fs = typeof import("node:fs");
 const fs = (): Fs => required<typeof import("node:fs")>("node:fs", "a file");
 
 const SIGN_OF_LIFE_MS = 10_000;
-/** An owner elsewhere that gave no sign of life for so long counts as gone. */
+/** An owner that cannot be seen, and gave no sign of life for so long, counts as gone. */
 const SILENT_MS = 60_000;
 
-/** Distinguishes several files of one process and moment. */
-let count = 0;
-
-function self(): Owner {
-  return { pid: process.pid, started: startOf("self") ?? "", place: placeOf() };
-}
+const COUNTS_AS_GONE = "a minute after its last sign of life it counts as gone";
 
 /** When a process started, in clock ticks since the system did (Linux); undefined if there is none. */
 function startOf(pid: number | "self"): string | undefined {
@@ -57,8 +66,10 @@ export function placeOf(): string {
   return `${required<typeof import("node:os")>("node:os", "a file").hostname()} ${boot} ${namespace}`;
 }
 
-function isAlive(owner: Owner): boolean {
+/** Where no start is known, another process may have the number by now: then its owner's signs of life count too. */
+function isAlive(owner: Owner, silentMs: number): boolean {
   if (owner.started !== "") return startOf(owner.pid) === owner.started;
+  if (silentMs > SILENT_MS) return false;
   try {
     process.kill(owner.pid, 0);
     return true;
@@ -67,47 +78,71 @@ function isAlive(owner: Owner): boolean {
   }
 }
 
+/** Where notes lie, and how their names begin. */
+interface Board {
+  readonly folder: string;
+  readonly stem: string;
+}
+
 /**
  * Takes a file for this process.
  *
+ * @param path - of the file, which is there.
  * @throws {ZbudError} `EBUSY` if another process, or another store of this one, has it; `EACCES`, `EIO`,
- *   `ENOSPC`, `ENOENT` if the folder does not take a file.
+ *   `ENOSPC` if the folder does not take a note.
  */
-export function takeOwnership(path: string): Ownership {
-  const { dirname, basename, join, resolve } = required<typeof import("node:path")>("node:path", "a file");
-  const full = resolve(path);
-  const folder = dirname(full);
-  const stem = `${basename(full)}.owner-`;
-  const me = self();
-  const own = `${stem}${me.pid}-${me.started}-${Date.now().toString(36)}-${(count++).toString(36)}`;
-  try {
-    // Beside, then moved: whoever reads it finds all of it.
-    fs().writeFileSync(join(folder, `${own}~`), JSON.stringify(me), { mode: 0o600, flag: "wx" });
-    fs().renameSync(join(folder, `${own}~`), join(folder, own));
-  } catch (error) {
-    throw faultOf(`the note of who uses ${show(path)} cannot be put beside it`, error);
-  }
+export function takeOwnership(path: string, { device, inode }: FileIdentity): Ownership {
+  const { dirname, basename, join } = required<typeof import("node:path")>("node:path", "a file");
+  const { tmpdir } = required<typeof import("node:os")>("node:os", "a file");
+  const notes: string[] = [];
   const sign = setInterval(() => {
     const now = new Date();
     // Nothing to be done about a failure: the next sign may succeed.
-    fs().utimes(join(folder, own), now, now, () => undefined);
+    for (const note of notes) fs().utimes(note, now, now, () => undefined);
   }, SIGN_OF_LIFE_MS);
   sign.unref();
   const release = (): void => {
     clearInterval(sign);
-    fs().rmSync(join(folder, own), { force: true });
+    for (const note of notes) fs().rmSync(note, { force: true });
   };
   try {
-    // As the file system's clock has it.
-    const now = fs().statSync(join(folder, own)).mtimeMs;
-    for (const name of fs().readdirSync(folder)) {
-      if (!name.startsWith(stem) || name === own) continue;
-      if (name.endsWith("~")) {
-        removeIfLeft(join(folder, name), now);
-        continue;
+    const full = fs().realpathSync(path);
+    const me: Owner = {
+      pid: process.pid,
+      started: startOf("self") ?? "",
+      place: placeOf(),
+      path: full,
+      inode,
+    };
+    const boards: Board[] = [{ folder: dirname(full), stem: `${basename(full)}.owner-` }];
+    notes.push(putNote(boards[0], me));
+    const byIdentity: Board = {
+      folder: join(tmpdir(), `zbud-${process.getuid?.() ?? "user"}`),
+      stem: `${device}-${inode}.owner-`,
+    };
+    try {
+      fs().mkdirSync(byIdentity.folder, { recursive: true, mode: 0o700 });
+      notes.push(putNote(byIdentity, me));
+      boards.push(byIdentity);
+    } catch (cause) {
+      const names = fs().statSync(full).nlink;
+      if (names > 1) {
+        throw new ZbudError(
+          "EBUSY",
+          `it has ${names} names (hard links), and who uses it by another one cannot be told, since ${byIdentity.folder} takes no note; leave it one name, or set TMPDIR to a folder that can be written`,
+          { cause },
+        );
       }
-      const why = whyTaken(join(folder, name), me, now);
-      if (why !== null) throw new ZbudError("EBUSY", `the file ${show(path)} is in use ${why}`);
+    }
+    for (const [at, { folder, stem }] of boards.entries()) {
+      // As the file system's clock has it.
+      const now = fs().statSync(notes[at]).mtimeMs;
+      for (const name of fs().readdirSync(folder)) {
+        const note = join(folder, name);
+        if (!name.startsWith(stem) || note === notes[at]) continue;
+        const why = name.endsWith("~") ? cleanUp(note, now) : whyTaken(note, me, now);
+        if (why !== null) throw new ZbudError("EBUSY", `the file ${show(path)} is in use ${why}`);
+      }
     }
   } catch (error) {
     release();
@@ -116,27 +151,63 @@ export function takeOwnership(path: string): Ownership {
   return { release };
 }
 
-/** Why a note of another owner counts, or null if it does not: then it is removed. */
+/** Writes a note. Its path. */
+function putNote({ folder, stem }: Board, me: Owner): string {
+  const { join } = required<typeof import("node:path")>("node:path", "a file");
+  // Threads of one process may come in the same moment.
+  const [draw] = globalThis.crypto.getRandomValues(new Uint32Array(1));
+  const note = join(folder, `${stem}${me.pid}-${me.started}-${Date.now().toString(36)}-${draw.toString(36)}`);
+  try {
+    // Beside, then moved: whoever reads it finds all of it.
+    fs().writeFileSync(`${note}~`, JSON.stringify(me), { mode: 0o600, flag: "wx" });
+    fs().renameSync(`${note}~`, note);
+  } catch (error) {
+    fs().rmSync(`${note}~`, { force: true });
+    throw faultOf(`the note of who uses ${show(me.path)} cannot be put into ${folder}`, error);
+  }
+  return note;
+}
+
+/** What a process left that died while it wrote its note. */
+function cleanUp(unfinished: string, now: number): null {
+  const stat = fs().statSync(unfinished, { throwIfNoEntry: false });
+  return stat !== undefined && now - stat.mtimeMs > SILENT_MS ? remove(unfinished) : null;
+}
+
+/** Why a note of another owner counts, or null if it does not: then it is removed, unless it is of another file. */
 function whyTaken(note: string, me: Owner, now: number): string | null {
-  let owner: Owner;
+  let owner: unknown;
   let silentMs: number;
   try {
     silentMs = now - fs().statSync(note).mtimeMs;
-    owner = JSON.parse(fs().readFileSync(note, "utf8")) as Owner;
+    owner = JSON.parse(fs().readFileSync(note, "utf8"));
   } catch (error) {
     // Released meanwhile.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    return `as ${note} says, which cannot be read; remove it if no process uses the file`;
+    silentMs ??= 0;
   }
+  if (!isOwner(owner)) {
+    if (silentMs > SILENT_MS) return remove(note);
+    return `as ${note} says, which cannot be read; remove it if no process uses the file, or wait: ${COUNTS_AS_GONE}`;
+  }
+  // A file that had this name and was moved away, or removed, with its owner at it.
+  if (owner.inode !== undefined && owner.inode !== me.inode) return null;
   if (owner.place !== me.place) {
     // A machine that was started anew has no process of before. Another machine or container may have.
     if (isRestart(owner.place, me.place) || silentMs > SILENT_MS) return remove(note);
-    return `on another machine or in another container (${owner.place}), process ${owner.pid}; if that is gone, remove ${note}, or wait: a minute after its last sign of life it counts as gone`;
+    return `on another machine or in another container (${owner.place}), process ${owner.pid}; if that is gone, remove ${note}, or wait: ${COUNTS_AS_GONE}`;
   }
-  if (!isAlive(owner)) return remove(note);
+  if (!isAlive(owner, silentMs)) return remove(note);
+  const as = owner.path === undefined || owner.path === me.path ? "" : `, as ${show(owner.path)}`;
   return owner.pid === me.pid
-    ? "by another store of this process; share that one, with share() and attach()"
-    : `by process ${owner.pid}; use one file for each process`;
+    ? `by another store of this process${as}; share that one, with share() and attach()`
+    : `by process ${owner.pid}${as}; use one file for each process`;
+}
+
+function isOwner(value: unknown): value is Owner {
+  if (typeof value !== "object" || value === null) return false;
+  const { pid, started, place } = value as Partial<Record<keyof Owner, unknown>>;
+  return Number.isSafeInteger(pid) && typeof started === "string" && typeof place === "string";
 }
 
 /** The same machine after a restart: its name is the same, its start is not, and its namespace is the first. */
@@ -144,15 +215,6 @@ function isRestart(then: string, now: string): boolean {
   const [thenHost, thenBoot, thenSpace] = then.split(" ");
   const [host, boot, space] = now.split(" ");
   return thenHost === host && thenSpace === space && thenBoot !== boot && thenBoot !== "" && boot !== "";
-}
-
-/** A note that was never moved to its name: that takes no time, so its process was killed meanwhile. */
-function removeIfLeft(note: string, now: number): void {
-  try {
-    if (now - fs().statSync(note).mtimeMs > SILENT_MS) remove(note);
-  } catch {
-    // It was moved, or removed, meanwhile; or it stays.
-  }
 }
 
 function remove(note: string): null {

@@ -14,6 +14,7 @@ import { FileReader } from "./file-reader.ts";
 import type { FileState } from "./file-state.ts";
 import { FileWriter } from "./file-writer.ts";
 import {
+  CLOSING,
   F_BYTES_READ,
   F_BYTES_WRITTEN,
   F_CLEARED,
@@ -55,6 +56,8 @@ export abstract class RecordFile implements Backing {
   readonly #reader: FileReader;
   /** Null in a thread that attached. */
   readonly #owner: Ownership | null;
+  /** Reads, clears and flushes that are under way: the file stays open for them. */
+  readonly #calls: Set<Promise<unknown>> = new Set();
   #closing: Promise<void> | null = null;
 
   protected constructor(state: FileState, owner: Ownership | null, opened: OpenedFile | null) {
@@ -81,7 +84,7 @@ export abstract class RecordFile implements Backing {
     checkKey(key);
     const signal = signalOption("read", options);
     signal?.throwIfAborted();
-    return await this.#reader.read(key, signal);
+    return await this.#noted(this.#reader.read(key, signal));
   }
 
   readSync(key: BackingKey): BackingRecord | null {
@@ -105,7 +108,11 @@ export abstract class RecordFile implements Backing {
     });
   }
 
-  async clear(): Promise<void> {
+  clear(): Promise<void> {
+    return this.#noted(this.#clear());
+  }
+
+  async #clear(): Promise<void> {
     const state = this.live();
     const { numbers } = state.words;
     const last = state.locked(() => {
@@ -126,16 +133,19 @@ export abstract class RecordFile implements Backing {
     while (more()) await new Promise<void>(nextTurn);
   }
 
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    return this.#noted(this.#flush());
+  }
+
+  async #flush(): Promise<void> {
     const state = this.live();
     if (!(await this.#writer.drain())) throw state.timeout("a write before the flush");
-    if (this.#state.isClosed) throw state.closedError();
     await flushFile(state, false);
   }
 
   /**
    * Flushes, and closes the store in all threads, if this is the one that opened it; another thread only
-   * leaves it.
+   * leaves it. What this thread asked for before comes to its end first.
    *
    * @throws {ZbudError} (as a rejection) `ETIMEDOUT` if a write never ends: the file then counts as in use
    *   until the process ends. Other codes: the file is closed, and the next opening takes it for unclean.
@@ -191,8 +201,9 @@ export abstract class RecordFile implements Backing {
   async #close(): Promise<void> {
     const state = this.#state;
     const { header } = state.words;
-    if (this.#owner !== null) state.locked(() => Atomics.store(header, W_CLOSED, 1));
+    if (this.#owner !== null) state.locked(() => Atomics.store(header, W_CLOSED, CLOSING));
     state.isClosed = true;
+    await Promise.allSettled(this.#calls);
     const hasEnded = await this.#writer.drain();
     if (!hasEnded) throw state.timeout("a write before the close");
     let failure: unknown;
@@ -208,6 +219,13 @@ export abstract class RecordFile implements Backing {
     state.io.closeSync(state.file);
     this.#owner?.release();
     if (failure !== undefined) throw failure;
+  }
+
+  #noted<Result>(call: Promise<Result>): Promise<Result> {
+    const end = (): void => void this.#calls.delete(call);
+    this.#calls.add(call);
+    call.then(end, end);
+    return call;
   }
 
   /** Waits for writes of other threads: after the file is given up, nobody may write into it. */

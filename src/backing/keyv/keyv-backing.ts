@@ -189,11 +189,13 @@ export class KeyvBacking implements Backing {
   async clear(): Promise<void> {
     this.#live();
     this.#forget("ECANCELED");
-    const release = this.#lanes.hold();
-    // What is written from now on is sent when the store is empty, however long that takes.
-    const clearing = this.#door.clear().finally(release);
-    const late = (): ZbudError =>
-      new ZbudError("ETIMEDOUT", `a clear did not end within ${this.#timeoutMs} ms`);
+    const held = this.#lanes.hold();
+    // What is written from now on is sent when the store is empty, or refused if that takes too long.
+    const clearing = this.#door.clear().finally(held.end);
+    const late = (): ZbudError => {
+      held.late();
+      return new ZbudError("ETIMEDOUT", `a clear did not end within ${this.#timeoutMs} ms`);
+    };
     try {
       await waitAtMost(clearing, this.#timeoutMs, late);
       this.#health.succeeded();
@@ -263,7 +265,8 @@ export class KeyvBacking implements Backing {
         if (outcome === "ok") {
           this.#count.written++;
           this.#count.bytesWritten += value.length;
-        } else if (outcome instanceof ZbudError) this.#count.writesFailed++;
+        } else if (outcome === "EAGAIN") this.#count.refused++;
+        else if (outcome instanceof ZbudError) this.#count.writesFailed++;
         resolve(outcome);
       };
       this.#lanes.set(name, { value, expiresAt: record.expiresAt, bytes: value.length, settle });

@@ -60,8 +60,14 @@ export class Lanes {
   #calls = 0;
   #stuck = 0;
   #bytes = 0;
+  /** Values that are to be sent next. */
+  #unsent = 0;
   #held = 0;
+  /** Of those who hold, the ones that took too long. */
+  #late = 0;
   #retry: ReturnType<typeof setTimeout> | null = null;
+  /** How long values wait for a store that is down. It keeps the process alive. */
+  #patience: ReturnType<typeof setTimeout> | null = null;
 
   constructor(door: StoreDoor, health: Health, options: LanesOptions) {
     this.#door = door;
@@ -85,7 +91,7 @@ export class Lanes {
   /** Whether a value for this key can be accepted now. */
   admits(key: string): boolean {
     const lane = this.#lanes.get(key);
-    if (lane?.isStuck === true || this.#stuck >= STUCK_MAX) return false;
+    if (lane?.isStuck === true || this.#stuck >= STUCK_MAX || this.#late > 0) return false;
     return lane !== undefined || this.#lanes.size < this.#options.lanesMax;
   }
 
@@ -107,16 +113,26 @@ export class Lanes {
       if (lane.active === null) this.#lanes.delete(lane.key);
     }
     this.#queue.length = 0;
+    this.#endPatience();
     this.#waiting.length = 0;
     this.#tellIdle();
   }
 
-  /** Sends nothing until the call that is returned was made. */
-  hold(): () => void {
+  /** Sends nothing until `end` is called. From `late` on, values are refused instead of waiting for that. */
+  hold(): { readonly end: () => void; readonly late: () => void } {
     this.#held++;
-    return () => {
-      this.#held--;
-      this.#pump();
+    let late = 0;
+    return {
+      end: () => {
+        this.#held--;
+        this.#late -= late;
+        this.#pump();
+      },
+      late: () => {
+        late = 1;
+        this.#late++;
+        this.#pump();
+      },
     };
   }
 
@@ -135,6 +151,7 @@ export class Lanes {
   stop(): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
+    this.#refuseQueued();
   }
 
   #want(key: string, next: Setting | "delete"): void {
@@ -146,6 +163,7 @@ export class Lanes {
       this.#supersede(lane, "ECANCELED");
     }
     lane.next = next;
+    if (next !== "delete") this.#unsent++;
     if (lane.active === null) this.#enqueue(lane);
   }
 
@@ -154,6 +172,7 @@ export class Lanes {
     lane.verdict = verdict;
     if (lane.next === null || lane.next === "delete") return;
     this.#bytes -= lane.next.bytes;
+    this.#unsent--;
     lane.next.settle(verdict);
     lane.next = null;
   }
@@ -168,14 +187,37 @@ export class Lanes {
   }
 
   #pump(): void {
+    if (this.#late > 0) this.#refuseQueued();
     while (this.#held === 0 && this.#queue.length > 0 && this.#calls < CALLS_MAX) {
       if (!this.#health.admits()) {
+        // A store that is back soon is sent them yet.
+        if (this.#unsent > 0)
+          this.#patience ??= setTimeout(() => this.#refuseQueued(), this.#options.timeoutMs);
         this.#later(this.#health.waitMs);
         return;
       }
       const lane = this.#queue.shift() as Lane;
       lane.isQueued = false;
       void this.#send(lane);
+    }
+    if (this.#queue.length === 0) this.#endPatience();
+  }
+
+  #endPatience(): void {
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
+  }
+
+  /**
+   * Somebody may wait for a value's outcome, with nothing else that keeps the process alive, so it comes in time; a
+   * delete has none.
+   */
+  #refuseQueued(): void {
+    this.#endPatience();
+    for (const lane of this.#queue) {
+      if (lane.next === "delete") continue;
+      this.#supersede(lane, "EAGAIN");
+      lane.next = "delete";
     }
   }
 
@@ -195,6 +237,7 @@ export class Lanes {
 
   async #send(lane: Lane): Promise<void> {
     const sent = lane.next as Setting | "delete";
+    if (sent !== "delete") this.#unsent--;
     lane.active = sent;
     lane.next = null;
     lane.verdict = null;
