@@ -112,6 +112,7 @@ const KNOWN_THREAD = [
 /** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
 export function storeShapeOf(options: PageStoreOptions): StoreShape {
   checkNames("a page store", options, [...KNOWN, ...KNOWN_THREAD]);
+  checkNoNulls(options);
   const maxBytes =
     options.maxBytes === 0 ? 0 : sizeOption("maxBytes", options.maxBytes, STORE_BYTES_MIN, 2 ** 40);
   const pageSize = integerOption("pageSize", options.pageSize ?? 4096, PAGE_BYTES_MIN, PAGE_BYTES_MAX);

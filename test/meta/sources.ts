@@ -8,7 +8,9 @@ export const ROOT: string = join(import.meta.dirname, "../..");
 /** Left out everywhere: made by tools, data, or not TypeScript although it looks like it. */
 const LEFT_OUT = [
   "node_modules",
+  "extras/build",
   "extras/node_modules",
+  "site/build",
   "site/node_modules",
   "dist",
   "build",
