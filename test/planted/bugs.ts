@@ -3,6 +3,7 @@
  * text; the text that it replaces must be there once, so a bug that the code has outgrown is noticed too.
  */
 
+import { CACHE_BUGS } from "./cache-bugs.ts";
 import { ENGINE_BUGS } from "./engine-bugs.ts";
 import { LADDER_BUGS } from "./ladder-bugs.ts";
 import { SLOTS_BUGS } from "./slots-bugs.ts";
@@ -332,6 +333,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   ...SLOTS_BUGS,
   ...ZSMALLOC_BUGS,
+  ...CACHE_BUGS,
   ...ENGINE_BUGS,
   ...STORE_BUGS,
 ];
