@@ -46,7 +46,17 @@ export class CheckedCache {
   readonly stored: ModelEntry[] = [];
   readonly tier: ShakyBacking | null;
   /** What `stats()` must say. */
-  readonly counts = { sets: 0, tooBig: 0, noMemory: 0, lookups: 0, loads: 0, loadsFailed: 0, loadsShared: 0 };
+  readonly counts = {
+    sets: 0,
+    tooBig: 0,
+    noMemory: 0,
+    hits: 0,
+    misses: 0,
+    staleHits: 0,
+    loads: 0,
+    loadsFailed: 0,
+    loadsShared: 0,
+  };
   /** Rejections that nobody heard of. */
   readonly unhandled: unknown[] = [];
   readonly clock = (): number => this.model.now;
@@ -123,6 +133,13 @@ export class CheckedCache {
     assert.equal(result, expected, "set()");
   }
 
+  /** A lookup that counts: whether it gave a value, and a stale one. */
+  lookedUp(isHit: boolean, isStale = false): void {
+    if (isHit) this.counts.hits++;
+    else this.counts.misses++;
+    if (isStale) this.counts.staleHits++;
+  }
+
   /** What the cache has of a key, be it stale. */
   peek(key: number): Value | undefined {
     return this.handles[0].cache.peek(KEY_OF[key], { allowStale: true });
@@ -164,10 +181,10 @@ export class CheckedCache {
     this.model.clear();
   }
 
-  /** @param how - 0: it fails, 1: it is closed, 2: it works (again). */
-  breakTier(how: number): void {
-    (this.tier as ShakyBacking).mode = how === 0 ? "fails" : how === 1 ? "closed" : "ok";
-    this.model.tierWorks = how === 2;
+  /** The second tier fails, was closed, or works again. */
+  breakTier(mode: ShakyBacking["mode"]): void {
+    (this.tier as ShakyBacking).mode = mode;
+    this.model.tierWorks = mode === "ok";
   }
 
   #entryOf(id: number, { ttl, stale, tags }: Step): ModelEntry {

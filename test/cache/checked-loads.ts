@@ -75,7 +75,7 @@ export class CheckedLoads {
     const entry = model.find(key);
     const there = checked.tier === null ? undefined : model.tier.get(key);
     const wait = this.#watch(`getAsync() of key ${key}`, handle.cache.getAsync(KEY_OF[key]));
-    checked.counts.lookups++;
+    checked.lookedUp(entry !== undefined && model.isFresh(entry));
     model.touch(key);
     await checked.settle();
     let given: ModelEntry | undefined = entry;
@@ -154,7 +154,7 @@ export class CheckedLoads {
     const controller = (step.how >> 7) % 3 === 0 || kind === 9 || kind === 10 ? new AbortController() : null;
     const entry = model.find(key);
     if (entry !== undefined) model.touch(key);
-    counts.lookups++;
+    checked.lookedUp(entry !== undefined, entry !== undefined && !model.isFresh(entry) && !isForced);
     const wait = this.#newWait(`getOrSet() of key ${key}`, controller);
     let began: Flight | null = null;
     if (entry !== undefined && model.isFresh(entry) && !isForced) {
@@ -230,9 +230,10 @@ export class CheckedLoads {
         this.#ask(handle, { ...step, how: isForced ? 0 : 1 << 4 }, 0);
         return later();
       case 8: {
-        if (flight.isBackground) return later();
+        // There is a stale value, which the call within would give.
+        if (flight.isBackground || (!isForced && model.find(key) !== undefined)) return later();
         const options = { ...optionsOf(step), forceRefresh: isForced };
-        counts.lookups++;
+        checked.lookedUp(model.find(key) !== undefined);
         counts.loadsShared++;
         if (model.find(key) !== undefined) model.touch(key);
         flight.ended = { is: "error", code: "EDEADLK" };

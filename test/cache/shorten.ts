@@ -3,7 +3,7 @@ import { failureOf, type HistoryFailure } from "./checker.ts";
 import { describeStep, type History, type World } from "./history.ts";
 
 /** How many histories are tried to find a shorter one that fails as well. */
-const SHORTEN_RUNS = 600;
+const SHORTEN_RUNS = Number(globalThis.process?.env.ZBUD_SHORTEN_RUNS ?? 600);
 
 /** Messages that differ in numbers only are about the same fault. */
 function kindOf({ message }: HistoryFailure): string {
@@ -42,6 +42,6 @@ export async function reportOf(history: History, failure: HistoryFailure): Promi
 /** Whether this platform has all that such histories need. */
 export function canRun(world: World): boolean {
   const isNode = builtin("node:worker_threads") !== undefined;
-  if (!isNode && (world.files || world.thread || world.options.codec === "zstd")) return false;
+  if (!isNode && (world.files || world.thread)) return false;
   return typeof SharedArrayBuffer !== "undefined" || world.handles === 1;
 }
