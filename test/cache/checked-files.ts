@@ -58,7 +58,7 @@ export class CheckedFiles {
 
   async step(handle: Handle, { do: action, how }: Step): Promise<void> {
     if (action === "save") await this.#save(handle, how % PATHS, (how >> 4) % 3 === 0);
-    else if (action === "load") await this.#load(handle, how % PATHS);
+    else if (action === "load") await this.#load(handle, how % PATHS, (how >> 4) % 3 === 0);
     else if (this.#gates.waiting > 0) {
       await this.#gates.pass(how);
       await this.#advance();
@@ -106,12 +106,14 @@ export class CheckedFiles {
     await this.#advance();
   }
 
-  async #load(handle: Handle, path: number): Promise<void> {
+  async #load(handle: Handle, path: number, whole: boolean): Promise<void> {
     const content = this.#contents[path];
     if (content === null || this.#loading !== null) return;
     const loading: Loading = { began: this.#checked.model.moment, pending: [...content], settled: null };
     this.#loading = loading;
-    handle.cache.load(this.#pathOf(path)).then(
+    this.#gates.isOpen = whole;
+    const promise = handle.cache.load(this.#pathOf(path));
+    promise.then(
       () => {
         loading.settled = {};
       },
@@ -119,6 +121,10 @@ export class CheckedFiles {
         loading.settled = { error };
       },
     );
+    if (whole) {
+      await promise.catch(() => undefined);
+      this.#gates.isOpen = false;
+    }
     await this.#gates.quiet();
     await this.#advance();
   }

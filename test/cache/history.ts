@@ -102,7 +102,7 @@ export function historyOf(seed: number, worlds: readonly World[] = WORLDS): Hist
   const total = choices.reduce((sum, [, weight]) => sum + weight, 0);
   const steps: Step[] = [];
   // Few keys at a time, so that what is done meets.
-  const keys = prng.chance(0.5) ? KEYS : 4;
+  const keys = world.files !== true && prng.chance(0.5) ? KEYS : 5;
   while (steps.length < world.steps) {
     let left = prng.below(total);
     const action = choices.find(([, weight]) => {
@@ -152,7 +152,7 @@ function choicesOf({ tier, files, handles }: World): [Action, number][] {
     ["abortWait", 3],
   ];
   if (handles > 1) choices.push(["reopen", 1]);
-  if (files) choices.push(["save", 2], ["load", 3], ["io", 20]);
+  if (files) choices.push(["save", tier ? 5 : 2], ["load", tier ? 7 : 3], ["io", 20]);
   if (tier) choices.push(["tier", 3]);
   return choices;
 }
