@@ -83,6 +83,7 @@ const HANG_MS_MIN = 20_000;
 /** Fewer random operations than in CI: a planted bug shows early. Nobody reads the shortened histories. */
 const QUICK = {
   ZBUD_PROPERTY_OPERATIONS: "15000",
+  ZBUD_HISTORY_OPERATIONS: "60000",
   ZBUD_FAST_CHECK_RUNS: "60",
   ZBUD_SHORTEN_RUNS: "0",
 };

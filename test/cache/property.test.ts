@@ -4,7 +4,8 @@ import { closeThread, failureOf } from "./checker.ts";
 import { historyOf, WORLDS } from "./history.ts";
 import { canRun, reportOf } from "./shorten.ts";
 
-const OPERATIONS_MIN = Number(process.env.ZBUD_PROPERTY_OPERATIONS ?? 1_000_000);
+const { ZBUD_HISTORY_OPERATIONS, ZBUD_PROPERTY_OPERATIONS } = process.env;
+const OPERATIONS_MIN = Number(ZBUD_HISTORY_OPERATIONS ?? ZBUD_PROPERTY_OPERATIONS ?? 1_000_000);
 /** The same histories each time; `npm run soak:cache` runs others. */
 const SEED_FIRST = 0;
 

@@ -212,12 +212,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     replace: "!== handle) return false;",
   },
   {
-    name: "map finds the handle that an empty place will have next",
-    file: ALLOCATOR,
-    find: "=== handle && this.#table[word] !== 0 ? word : 0;",
-    replace: "=== handle ? word : 0;",
-  },
-  {
     name: "an emptied list keeps its bit when a page is taken off it",
     file: ALLOCATOR,
     find: "      table[W_BITMAP + (list >> 5)] &= ~(TOP_BIT >>> (list & 31));",
