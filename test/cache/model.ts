@@ -1,119 +1,203 @@
+import assert from "node:assert/strict";
 import type { RemovalReason } from "../../src/cache/index.ts";
 
-interface ModelEntry {
-  value: string;
+/** What the cache has of a key. Keys are numbers here, and values those of their `set`. */
+export interface ModelEntry {
+  readonly id: number;
   /** The last moment at which it is fresh, and at which it is there at all. */
-  freshUntil: number;
-  there: number;
-  tags: readonly string[];
+  readonly freshUntil: number;
+  readonly thereUntil: number;
+  /** A bit each. */
+  readonly tags: number;
+}
+
+/** What the call at hand may take away. */
+export interface Allowed {
+  /** It may evict, since it puts something in. */
+  readonly room?: boolean;
+  /** The key that it sets. */
+  readonly replaces?: number;
+  /** The key that it deletes, or all with a tag. */
+  readonly deletes?: number;
+  readonly deletesTag?: number;
+  readonly clears?: boolean;
+}
+
+export interface ModelOptions {
+  /** Entries at most; Infinity: only bytes are bounded. */
+  readonly max: number;
+  readonly policy: "lru" | "sieve";
+  /** Whether entries go in one order, so that the next to go is known. */
+  readonly isOrdered: boolean;
+  /** Whether there is a second tier. */
+  readonly hasTier: boolean;
 }
 
 /**
- * The cache as a Map in order of use, or with the policy SIEVE in that of arrival, by which its public methods are
- * checked. Bounded by count.
+ * The cache as a Map in order of use, or with the policy SIEVE in that of arrival. It does nothing by itself: it is
+ * told of each removal, and says whether that may be. So what is in it is what must be in the cache, at any time.
  */
 export class CacheModel {
-  readonly #max: number;
-  readonly #policy: "lru" | "sieve";
-  /** With SIEVE: what was used since the hand passed by, and the key at the hand; undefined: the oldest. */
-  readonly #visited: Set<string> = new Set();
-  #hand: string | undefined;
+  readonly #options: ModelOptions;
   /** The most recently used last. */
-  readonly #entries: Map<string, ModelEntry> = new Map();
-  /** What left, in order. */
-  readonly removed: [string, RemovalReason][] = [];
-  now = 0;
+  readonly entries: Map<number, ModelEntry> = new Map();
+  /** What the second tier has. */
+  readonly tier: Map<number, ModelEntry> = new Map();
+  readonly removed: Record<RemovalReason, number> = {
+    evicted: 0,
+    expired: 0,
+    replaced: 0,
+    deleted: 0,
+    cleared: 0,
+  };
+  now = 1_000;
+  /** Whether the second tier takes what is evicted. */
+  tierWorks: boolean;
+  /** Told of each key whose entry came, went or changed. */
+  onChange: (key: number) => void = () => {};
+  /** With SIEVE: what was used since the hand passed by, and the key at the hand; undefined: the oldest. */
+  readonly #visited: Set<number> = new Set();
+  #hand: number | undefined;
+  /** Counts what was set, deleted or loaded: loads and files that began before know by it that they are older. */
+  #moment = 0;
+  readonly #changed: Map<number, number> = new Map();
+  readonly #tagDeleted: Map<number, number> = new Map();
+  #cleared = 0;
 
-  constructor(max: number, policy: "lru" | "sieve" = "lru") {
-    this.#max = max;
-    this.#policy = policy;
+  constructor(options: ModelOptions) {
+    this.#options = options;
+    this.tierWorks = options.hasTier;
   }
 
-  get size(): number {
-    this.expire();
-    return this.#entries.size;
+  get moment(): number {
+    return this.#moment;
   }
 
-  set(key: string, value: string, ttl = 0, stale = 0, tags: readonly string[] = []): "add" | "replace" {
-    this.expire();
-    const existed = this.#entries.has(key);
-    if (existed) this.#remove(key, "replaced");
-    const there = ttl === 0 ? Number.POSITIVE_INFINITY : this.now + ttl + stale;
-    if (this.#entries.size === this.#max) this.#remove(this.#nextToGo(), "evicted");
-    this.#entries.set(key, { value, freshUntil: there - stale, there, tags });
-    return existed ? "replace" : "add";
+  /** A key was set, deleted or loaded from a file. */
+  change(key: number): void {
+    this.#changed.set(key, ++this.#moment);
   }
 
-  get(key: string, allowStale = false): string | undefined {
-    const value = this.peek(key, allowStale);
-    const entry = this.#entries.get(key);
-    if (entry !== undefined && this.#policy === "sieve") this.#visited.add(key);
-    else if (entry !== undefined) {
-      this.#entries.delete(key);
-      this.#entries.set(key, entry);
+  /** Whether a key, or one of these tags, was changed after a moment. */
+  isChangedSince(moment: number, key: number, tags: number): boolean {
+    if (this.#cleared > moment || (this.#changed.get(key) ?? 0) > moment) return true;
+    for (const [tag, when] of this.#tagDeleted) if ((tags & tag) !== 0 && when > moment) return true;
+    return false;
+  }
+
+  /** The entry, if its time is not over. */
+  find(key: number): ModelEntry | undefined {
+    const entry = this.entries.get(key);
+    return entry !== undefined && this.now <= entry.thereUntil ? entry : undefined;
+  }
+
+  isFresh(entry: ModelEntry): boolean {
+    return this.now <= entry.freshUntil;
+  }
+
+  /** A key was read. */
+  touch(key: number): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
+    if (this.#options.policy === "sieve") this.#visited.add(key);
+    else {
+      this.entries.delete(key);
+      this.entries.set(key, entry);
     }
-    return value;
   }
 
-  peek(key: string, allowStale = false): string | undefined {
-    this.expire();
-    const entry = this.#entries.get(key);
-    return entry !== undefined && (allowStale || this.now <= entry.freshUntil) ? entry.value : undefined;
+  /** An entry came in; an older one of the key must have gone before. */
+  insert(key: number, entry: ModelEntry): void {
+    assert.ok(!this.entries.has(key), `nobody was told that the older value of key ${key} went`);
+    this.entries.set(key, entry);
+    assert.ok(this.entries.size <= this.#options.max, `${this.entries.size} entries`);
+    this.onChange(key);
   }
 
-  remainingTtl(key: string): number {
-    this.expire();
-    const entry = this.#entries.get(key);
-    return entry === undefined ? 0 : Math.max(0, entry.freshUntil - this.now);
+  /** The cache says that an entry went. */
+  remove(key: number, reason: RemovalReason, allowed: Allowed): void {
+    const entry = this.entries.get(key);
+    const what = `key ${key} was said to be ${reason}`;
+    assert.ok(entry !== undefined, `${what}, and was not there`);
+    switch (reason) {
+      case "expired":
+        assert.ok(this.now > entry.thereUntil, `${what} before its time`);
+        break;
+      case "evicted":
+        assert.ok(allowed.room, `${what} by a call that needs no room`);
+        this.#checkEviction(key, what);
+        if (this.tierWorks) this.tier.set(key, entry);
+        else this.tier.delete(key);
+        break;
+      case "replaced":
+        assert.ok(allowed.replaces === key, `${what} by a call that does not set it`);
+        break;
+      case "deleted":
+        assert.ok(
+          allowed.deletes === key || (entry.tags & (allowed.deletesTag ?? 0)) !== 0,
+          `${what} by a call that does not delete it`,
+        );
+        break;
+      case "cleared":
+        assert.ok(allowed.clears, `${what} by a call that does not clear`);
+    }
+    this.removed[reason]++;
+    this.#takeOut(key);
   }
 
-  delete(key: string): boolean {
-    this.expire();
-    if (!this.#entries.has(key)) return false;
-    this.#remove(key, "deleted");
-    return true;
-  }
-
-  deleteByTag(tag: string): number {
-    this.expire();
-    const keys = [...this.#entries].filter(([, { tags }]) => tags.includes(tag)).map(([key]) => key);
-    for (const key of keys) this.#remove(key, "deleted");
-    return keys.length;
+  deleteTag(tag: number): void {
+    this.#tagDeleted.set(tag, ++this.#moment);
+    for (const [key, { tags }] of this.entries) {
+      assert.ok((tags & tag) === 0, `key ${key} is there after its tag was deleted`);
+    }
+    for (const [key, { tags }] of this.tier) if ((tags & tag) !== 0) this.tier.delete(key);
   }
 
   clear(): void {
-    this.expire();
-    for (const key of [...this.#entries.keys()]) this.#remove(key, "cleared");
+    this.#cleared = ++this.#moment;
+    assert.equal(this.entries.size, 0, "entries are there after clear()");
+    this.tier.clear();
+  }
+
+  /** How many are over. */
+  get due(): number {
+    let due = 0;
+    for (const { thereUntil } of this.entries.values()) if (this.now > thereUntil) due++;
+    return due;
   }
 
   /** Fresh keys, the most recently used first, or the last that came. */
-  keys(): string[] {
-    this.expire();
-    const fresh = [...this.#entries].filter(([, { freshUntil }]) => this.now <= freshUntil);
-    return fresh.map(([key]) => key).reverse();
+  keys(): number[] {
+    const keys: number[] = [];
+    for (const [key, entry] of this.entries) if (this.isFresh(entry)) keys.push(key);
+    return keys.reverse();
   }
 
-  /** Takes away what is gone by now. */
-  expire(): void {
-    for (const [key, { there }] of [...this.#entries]) if (this.now > there) this.#remove(key, "expired");
+  #checkEviction(key: number, what: string): void {
+    assert.equal(this.due, 0, `${what} while there are expired entries`);
+    if (!this.#options.isOrdered) return;
+    if (this.#options.max < Number.POSITIVE_INFINITY) {
+      assert.equal(this.entries.size, this.#options.max, `${what} while there was room`);
+    }
+    assert.equal(key, this.#nextToGo(), `${what} out of turn`);
   }
 
-  #nextToGo(): string {
-    const keys = [...this.#entries.keys()];
-    if (this.#policy === "lru") return keys[0];
+  #nextToGo(): number {
+    if (this.#options.policy === "lru") return this.entries.keys().next().value as number;
+    const keys = [...this.entries.keys()];
     let at = Math.max(0, keys.indexOf(this.#hand ?? keys[0]));
     while (this.#visited.delete(keys[at])) at = (at + 1) % keys.length;
     this.#hand = keys[at];
     return keys[at];
   }
 
-  #remove(key: string, reason: RemovalReason): void {
+  #takeOut(key: number): void {
     if (key === this.#hand) {
-      const keys = [...this.#entries.keys()];
+      const keys = [...this.entries.keys()];
       this.#hand = keys[keys.indexOf(key) + 1];
     }
     this.#visited.delete(key);
-    this.#entries.delete(key);
-    this.removed.push([key, reason]);
+    this.entries.delete(key);
+    this.onChange(key);
   }
 }

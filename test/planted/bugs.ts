@@ -3,6 +3,7 @@
  * text; the text that it replaces must be there once, so a bug that the code has outgrown is noticed too.
  */
 
+import { CACHE_BUGS } from "./cache-bugs.ts";
 import { ENGINE_BUGS } from "./engine-bugs.ts";
 import { LADDER_BUGS } from "./ladder-bugs.ts";
 import { SLOTS_BUGS } from "./slots-bugs.ts";
@@ -24,7 +25,6 @@ const ALLOCATOR = "src/drivers/zbud/allocator.ts";
 const POOL = "src/pool/pool.ts";
 const RECLAIMS = "src/pool/reclaims.ts";
 const PLACES = "src/drivers/zbud/places.ts";
-const ZPOOL = "src/zpool/zpool.ts";
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...LADDER_BUGS,
@@ -151,14 +151,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "the last buddy is offered though the first was refused",
     file: RECLAIMS,
-    find: "goesOn = this.#evict(token, position);",
-    replace: "this.#evict(token, position);",
+    find: "goesOn = this.#offer(token, position);",
+    replace: "this.#offer(token, position);",
   },
   {
     name: "the last buddy is offered before the first",
     file: RECLAIMS,
-    find: "goesOn = this.#evict(token, position);",
-    replace: "goesOn = this.#evict(token, positions - 1 - position);",
+    find: "goesOn = this.#offer(token, position);",
+    replace: "goesOn = this.#offer(token, positions - 1 - position);",
   },
   {
     name: "what the handler throws leaves the page under reclaim",
@@ -209,12 +209,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: ALLOCATOR,
     find: "!== handle || table[row | SIZES | buddy] === 0) return false;",
     replace: "!== handle) return false;",
-  },
-  {
-    name: "map finds the handle that an empty place will have next",
-    file: ALLOCATOR,
-    find: "=== handle && this.#table[word] !== 0 ? word : 0;",
-    replace: "=== handle ? word : 0;",
   },
   {
     name: "an emptied list keeps its bit when a page is taken off it",
@@ -284,15 +278,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "shrink(0) reclaims a page",
-    file: ZPOOL,
+    file: POOL,
     find: "while (reclaimed < pages) {",
     replace: "while (reclaimed < Math.max(pages, 1)) {",
   },
   {
     name: "shrink gives each page 7 retries",
-    file: ZPOOL,
-    find: "const SHRINK_RETRIES = 8;",
-    replace: "const SHRINK_RETRIES = 7;",
+    file: POOL,
+    find: "while (reclaimed < pages) {\n        result = this.reclaimPage(RETRIES_DEFAULT);",
+    replace: "while (reclaimed < pages) {\n        result = this.reclaimPage(RETRIES_DEFAULT - 1);",
   },
   {
     name: "stats count released pages among those in use",
@@ -302,13 +296,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "a size on a step's border is counted in the next step of the histogram",
-    file: "src/zpool/stats.ts",
+    file: "src/pool/stats.ts",
     find: "Math.ceil((size * SIZE_STEPS) / pageSize) - 1",
     replace: "Math.min(Math.floor((size * SIZE_STEPS) / pageSize), SIZE_STEPS - 1)",
   },
   {
     name: "a pool that is closed still counts as open",
-    file: ZPOOL,
+    file: POOL,
     find: "    countOpenPools(this.type, -1);\n",
     replace: "",
   },
@@ -326,12 +320,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "a page that is taken again keeps its serial number in a trace",
-    file: "src/trace/subject.ts",
+    file: "src/trace/page-serials.ts",
     find: "if (pages > this.#pages || !this.#serialOf.has(page)) this.#serialOf",
     replace: "if (!this.#serialOf.has(page)) this.#serialOf",
   },
   ...SLOTS_BUGS,
   ...ZSMALLOC_BUGS,
+  ...CACHE_BUGS,
   ...ENGINE_BUGS,
   ...STORE_BUGS,
 ];

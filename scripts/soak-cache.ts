@@ -1,0 +1,82 @@
+import { parseArgs } from "node:util";
+import { closeThread, failureOf } from "../test/cache/checker.ts";
+import { historyOf } from "../test/cache/history.ts";
+import { reportOf } from "../test/cache/shorten.ts";
+import { failUsage } from "./tools.ts";
+
+const USAGE = `Usage: npm run soak:cache -- [--operations N] [--histories N] [--seed N] [--keep-on]
+
+Runs random histories of a cache against its model, for longer than the tests do, and prints the first that fails,
+shortened.
+  --operations N  steps at least (default 1e7)
+  --histories N   so many histories instead
+  --seed N        of the first one (default: from the clock, and printed); each has the next seed
+  --keep-on       goes on after a failure, and counts`;
+
+const REPORT_EVERY_MS = 10_000;
+
+function numberOf(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  return failUsage(`--${name} takes a whole number, not ${JSON.stringify(text)}`, USAGE);
+}
+
+function readOptions(): Partial<Record<"operations" | "histories" | "seed", string>> & {
+  "keep-on"?: boolean;
+  help?: boolean;
+} {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean" } as const;
+  try {
+    return parseArgs({
+      options: {
+        operations: text,
+        histories: text,
+        seed: text,
+        "keep-on": flag,
+        help: { ...flag, short: "h" },
+      },
+    }).values;
+  } catch (error) {
+    return failUsage((error as Error).message, USAGE);
+  }
+}
+
+async function main(): Promise<void> {
+  const values = readOptions();
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
+  const histories = numberOf("histories", values.histories, Number.MAX_SAFE_INTEGER);
+  const operations = values.histories === undefined ? numberOf("operations", values.operations, 1e7) : 1e15;
+  const first = numberOf("seed", values.seed, Date.now() % 2 ** 31);
+  if (values.seed === undefined) console.log(`--seed ${first}`);
+  const start = performance.now();
+  let [done, failed, seed, told] = [0, 0, first, start];
+  for (; done < operations && seed < first + histories; seed++) {
+    const history = historyOf(seed);
+    const failure = await failureOf(history);
+    done += history.steps.length;
+    if (failure !== null) {
+      failed++;
+      process.exitCode = 1;
+      if (values["keep-on"] !== true) {
+        console.error(await reportOf(history, failure));
+        break;
+      }
+      console.error(`history ${seed} (${history.world.name}): ${failure.message}`);
+    }
+    if (performance.now() < told + REPORT_EVERY_MS) continue;
+    told = performance.now();
+    console.log(`  ${done} operations, ${((told - start) / 1000).toFixed(0)} s, seed ${seed}`);
+  }
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(
+    `seeds ${first} to ${seed - 1}: ${done} operations in ${seconds} s, ${failed} histories failed`,
+  );
+  await closeThread();
+}
+
+await main();

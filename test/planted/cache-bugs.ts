@@ -1,0 +1,210 @@
+/** Bugs to plant in the cache: each is what a user of it, or of one like it, has met. */
+
+import type { PlantedBug } from "./bugs.ts";
+
+const CACHE = "src/cache/cache.ts";
+const CORE = "src/cache/core.ts";
+const FLIGHTS = "src/cache/flights.ts";
+const LEASES = "src/cache/leases.ts";
+const LOADS = "src/cache/loads.ts";
+const SNAPSHOT = "src/cache/snapshot.ts";
+const TAGS = "src/cache/tags.ts";
+const TIER = "src/cache/tier.ts";
+const WAITS = "src/cache/waits.ts";
+
+export const CACHE_BUGS: readonly PlantedBug[] = [
+  {
+    name: "cache: a load is stored over what was set during it",
+    file: CORE,
+    find: "this.leases.holds(this.#lease as Lease) && !this.tagsDeletedSince(stamp);",
+    replace: "!this.tagsDeletedSince(stamp);",
+  },
+  {
+    name: "cache: a load is stored though its tag was deleted during it",
+    file: CORE,
+    find: "this.leases.holds(this.#lease as Lease) && !this.tagsDeletedSince(stamp);",
+    replace: "this.leases.holds(this.#lease as Lease);",
+  },
+  {
+    name: "cache: a load is stored if what was set during it is gone",
+    file: CORE,
+    find: "this.leases.holds(this.#lease as Lease) && !this.tagsDeletedSince(stamp);",
+    replace:
+      "(this.leases.holds(this.#lease as Lease) || this.engine.size === 0) && !this.tagsDeletedSince(stamp);",
+  },
+  {
+    name: "cache: what is refused during a load leaves its lease",
+    file: "src/engine/engine.ts",
+    find: "        shard.change(k0, k1, hash, prefix, prefixLength);\n        row = shard.find(",
+    replace:
+      "        if (reason !== REPLACED) shard.change(k0, k1, hash, prefix, prefixLength);\n        row = shard.find(",
+  },
+  {
+    name: "cache: clear() leaves the leases of loads",
+    file: LEASES,
+    find: "    if (this.#control.clearedSince(stamp)) return false;\n    if (slot === BROAD)",
+    replace: "    if (slot === BROAD)",
+  },
+  {
+    name: "cache: a full group of leases knows of no change",
+    file: LEASES,
+    find: "    if ((lists & HAS_BROAD) !== 0) {",
+    replace: "    if ((lists & HAS_BROAD) > HAS_BROAD) {",
+  },
+  {
+    name: "cache: keys that share a group of leases are not told apart",
+    file: LEASES,
+    find: "if (words[this.#at + k0s + slot] !== k0 || words[this.#at + k1s + slot] !== k1) continue;",
+    replace: "if (words[this.#at + k0s + slot] !== k0 && words[this.#at + k1s + slot] === k1) continue;",
+  },
+  {
+    name: "cache: a file that is read undoes sets and deletes",
+    file: SNAPSHOT,
+    find: "leases.fileHolds(since, key.k0, key.k1) && !core.tagsDeletedSince(since);",
+    replace: "!core.tagsDeletedSince(since);",
+  },
+  {
+    name: "cache: a file that is read undoes deleteByTag",
+    file: SNAPSHOT,
+    find: "leases.fileHolds(since, key.k0, key.k1) && !core.tagsDeletedSince(since);",
+    replace: "leases.fileHolds(since, key.k0, key.k1);",
+  },
+  {
+    name: "cache: a file that is read undoes clear",
+    file: LEASES,
+    find: "    if (this.#control.clearedSince(since)) return false;\n",
+    replace: "",
+  },
+  {
+    name: "cache: an entry of a file leaves an older one in the second tier",
+    file: SNAPSHOT,
+    find: '    if (result !== "stale") core.tier?.drop(core.key);\n',
+    replace: "",
+  },
+  {
+    name: "cache: who asks after a set joins the load from before it",
+    file: FLIGHTS,
+    find: "if (flight === undefined || this.#core.isOutdated(flight.lease, flight.options.tags)) return undefined;",
+    replace: "if (flight === undefined) return undefined;",
+  },
+  {
+    name: "cache: whoever joins a load from within its loader gets undefined",
+    file: FLIGHTS,
+    find: "      promise,\n      resolve,\n",
+    replace: "      promise: Promise.resolve() as Promise<never>,\n      resolve,\n",
+  },
+  {
+    name: "cache: a load that waits for itself waits for ever",
+    file: WAITS,
+    find: "      if (circle !== null) throw deadlock(circle);\n",
+    replace: "",
+  },
+  {
+    name: "cache: every load that is asked for from its own loader is said to wait for itself",
+    file: WAITS,
+    find: "  if (onlyAwaited && !wait.isAwaited) return null;\n",
+    replace: "",
+  },
+  {
+    name: "cache: a load that fails when nobody waits is an unhandled rejection",
+    file: FLIGHTS,
+    find: "    promise.catch(() => undefined);\n",
+    replace: "",
+  },
+  {
+    name: "cache: a caller who gives up ends a refresh behind a stale value",
+    file: LOADS,
+    find: "      flight.waiting++;\n      return value as V;",
+    replace: "      return value as V;",
+  },
+  {
+    name: "cache: a caller who gives up ends the load of the others",
+    file: FLIGHTS,
+    find: "if (--flight.waiting === 0 && signal?.aborted === true) {",
+    replace: "if (--flight.waiting >= 0 && signal?.aborted === true) {",
+  },
+  {
+    name: "cache: the loader is not told that nobody waits any more",
+    file: FLIGHTS,
+    find: "        flight.controller.abort(signal.reason);\n",
+    replace: "",
+  },
+  {
+    name: "cache: a load that was given up is stored",
+    file: LOADS,
+    find: "if (value !== undefined && !signal.aborted) {",
+    replace: "if (value !== undefined) {",
+  },
+  {
+    name: "cache: those who wait for a load hang after close()",
+    file: FLIGHTS,
+    find: "    for (const { reject } of open) reject(reason);\n",
+    replace: "",
+  },
+  {
+    name: "cache: close() does not tell loaders",
+    file: FLIGHTS,
+    find: "    for (const { controller } of open) controller?.abort(reason);\n",
+    replace: "",
+  },
+  {
+    name: "cache: a loader's failure is stored for those who ask later",
+    file: FLIGHTS,
+    find: "    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);\n    this.#open",
+    replace: "    this.#open",
+  },
+  {
+    name: "cache: set() throws when its second tier was closed",
+    file: TIER,
+    find: "      this.#noteClosed(error);\n      this.#core.control.count(Counter.tierWritesFailed);\n      return false;",
+    replace: "      throw error;",
+  },
+  {
+    name: "cache: getOrSet() does not load when its second tier fails",
+    file: TIER,
+    find: "      this.#noteClosed(error);\n      core.control.count(Counter.tierReadsFailed);\n      return null;",
+    replace: "      throw error;",
+  },
+  {
+    name: "cache: what a failing second tier was not told of comes back from it",
+    file: TIER,
+    find: "    if (!this.#delete(name)) this.#core.control.invalidateTier();\n",
+    replace: "    this.#delete(name);\n",
+  },
+  {
+    name: "cache: set() leaves the older value in the second tier",
+    file: CORE,
+    find: "    // After the put: before it, another thread could still evict the old value and hand it to the tier.\n    this.tier?.drop(encoded);\n",
+    replace: "",
+  },
+  {
+    name: "cache: a value that is too long leaves the older one",
+    file: CORE,
+    find: "      engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length, guard);\n",
+    replace: "",
+  },
+  {
+    name: "cache: what is stale by a moment is given as fresh",
+    file: CACHE,
+    find: "    const stale = there && now > core.freshUntil();\n    const given",
+    replace: "    const stale = there && now > core.freshUntil() + 1;\n    const given",
+  },
+  {
+    name: "cache: an entry lives for its time to live only, without its window of staleness",
+    file: CORE,
+    find: "attributes.expiresAt = ttl === 0 ? 0 : now + ttl + stale + INSTANT_MS;",
+    replace: "attributes.expiresAt = ttl === 0 ? 0 : now + ttl + INSTANT_MS;",
+  },
+  {
+    name: "cache: an entry's second tag is on no list",
+    file: TAGS,
+    find: "for (let head = entry.prefixLength; head < end; head += TAG_BYTES) {",
+    replace: "for (let head = entry.prefixLength; head < end; head += 2 * TAG_BYTES) {",
+  },
+  {
+    name: "cache: what a load counts is this thread's only",
+    file: CACHE,
+    find: "      loadsShared: control.counted(Counter.loadsShared),",
+    replace: "      loadsShared: 0,",
+  },
+];
