@@ -302,8 +302,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "a pool that is closed still counts as open",
-    file: POOL,
-    find: "    countOpenPools(this.type, -1);\n",
+    file: "src/zpool/zpool.ts",
+    find: "      countOpenPools(this.type, -1);\n",
     replace: "",
   },
   {
