@@ -50,6 +50,7 @@ interface EstimateFlags {
   seed: number;
   json?: true;
   html?: string;
+  details?: true;
   demo?: true;
 }
 
@@ -72,6 +73,7 @@ export function estimateCommand(interruption: Interruption): Command {
         .default(1)
         .argParser((text) => parseInteger(text, "--seed", 0, 0xffff_ffff)),
     )
+    .option("--details", "print every allocator and page size too")
     .option("--json", "print the figures as JSON, one object a line")
     .option("--html <file>", "write the figures as a page for a browser, one file that needs no other")
     .option("--demo", "estimate what every machine has: a Node process, and what Node came with")
@@ -114,7 +116,7 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
         process.stdout.write(`${JSON.stringify(result)}\n`);
       } else {
         const { estimateReport } = await import("./estimate-report.ts");
-        process.stdout.write(estimateReport(result, styleFor(process.stdout)));
+        process.stdout.write(estimateReport(result, styleFor(process.stdout), flags.details === true));
       }
       return result;
     } finally {

@@ -2,6 +2,7 @@ import {
   bytesText,
   type CodecEstimate,
   cacheCallText,
+  callText,
   countText,
   type Estimate,
   type PoolEstimate,
@@ -43,16 +44,99 @@ const POOL_COLUMNS: Column[] = [
   { title: "", align: "left" },
 ];
 
-/** Draws an estimate for a terminal, at most 100 columns wide but for the last lines. */
-export function estimateReport(estimate: Estimate, style: Style = PLAIN): string {
-  const { advice } = estimate;
+const ANSWER_COLUMNS: Column[] = [
+  { title: "codec", align: "left" },
+  { title: "at a time", align: "right" },
+  { title: "times smaller", align: "right" },
+  { title: "compress 4 KiB", align: "right" },
+  { title: "read back 4 KiB", align: "right" },
+];
+
+/** For times of the same amount of data side by side. */
+const TIMED_BYTES = 4096;
+
+/**
+ * Draws an estimate for a terminal: in the first three lines what would be kept in how much, with which settings,
+ * and what it costs; then how to write it, and the codecs side by side.
+ *
+ * @param details - whether every allocator and page size follow.
+ */
+export function estimateReport(estimate: Estimate, style: Style = PLAIN, details = false): string {
+  const { advice, input } = estimate;
+  const lines = [style.title(printable(input.label)), ...answerLines(estimate, style), ""];
+  if (advice.worthwhile) lines.push(...codeLines(estimate, style), "");
+  lines.push("Codecs, each with the allocator that keeps the data smallest:");
+  lines.push(...titled(tableLines(ANSWER_COLUMNS, estimate.units.flatMap(answerRows)), style), "");
+  lines.push(...inputLines(estimate).map((line) => style.dim(printable(line))));
+  if (details) lines.push(...detailLines(estimate, style));
+  else lines.push(style.dim("Every allocator and page size: --details"));
+  return `${lines.join("\n")}\n`;
+}
+
+function answerLines({ units, advice }: Estimate, style: Style): string[] {
+  const { best, quicker, worthwhile, text } = advice;
+  if (!worthwhile) return [`  ${style.title("No:")} ${text}`];
+  const { inputBytes, heldBytes, savedBytes, savedShare, ratio } = best;
+  const times = ratio === null ? "" : `${ratioText(ratio).replace("x", "")} times smaller, `;
+  const saves = `saves ${bytesText(savedBytes)} (${percentText(savedShare)})`;
   const lines = [
-    style.title(printable(estimate.input.label)),
-    ...inputLines(estimate).map((line) => `  ${style.dim(printable(line))}`),
+    `  ${style.good(`${bytesText(inputBytes)} would be kept in ${bytesText(heldBytes)}`)}: ${times}${saves}`,
+    `  with ${best.codec}, ${bytesText(best.unit)} at a time: ${costText(codecOf(units, best))}`,
   ];
-  for (const unit of estimate.units) lines.push("", ...unitLines(unit, advice.best, style));
+  if (quicker !== null) {
+    const kept = bytesText(quicker.heldBytes);
+    const cost = costText(codecOf(units, quicker));
+    lines.push(`  or with ${quicker.codec}, ${bytesText(quicker.unit)} at a time, in ${kept}: ${cost}`);
+  }
+  return lines;
+}
+
+function codecOf(units: readonly UnitEstimate[], setting: Setting): CodecEstimate | undefined {
+  return units.find(({ unit }) => unit === setting.unit)?.codecs.find(({ codec }) => codec === setting.codec);
+}
+
+/** Times of a unit, as far as they are known. */
+function costText(codec: CodecEstimate | undefined): string {
+  const { compressNsPerUnit, decompressNsPerUnit } = codec ?? {};
+  if (compressNsPerUnit == null || decompressNsPerUnit == null) return "too little of it to time";
+  return `each ${timeText(compressNsPerUnit)} to compress, ${timeText(decompressNsPerUnit)} to read back`;
+}
+
+/** The calls that keep the data so. */
+function codeLines({ advice }: Estimate, style: Style): string[] {
+  const { best, store } = advice;
+  const calls =
+    store === null
+      ? []
+      : [
+          ["a cache", cacheCallText(store)],
+          ["a page store", storeCallText(store)],
+        ];
+  return [...calls, ["a pool", callText(best)]].map(([what, call]) => `  ${style.dim(`${what}:`)} ${call}`);
+}
+
+/** One row a codec: the allocator that keeps the data in least memory. */
+function answerRows({ unit, codecs }: UnitEstimate): string[][] {
+  return codecs.map((codec) => {
+    const least = Math.min(...codec.pools.map(({ heldBytes }) => heldBytes));
+    const ratio = codec.pools.find(({ heldBytes }) => heldBytes === least)?.ratio ?? null;
+    const timed = (ns: number | null): string => (ns === null ? "-" : timeText((ns * TIMED_BYTES) / unit));
+    return [
+      codec.codec,
+      bytesText(unit),
+      ratio === null ? "-" : ratioText(ratio).replace("x", ""),
+      timed(codec.compressNsPerUnit),
+      timed(codec.decompressNsPerUnit),
+    ];
+  });
+}
+
+/** All figures, for those who choose an allocator; at most 100 columns wide but for the last lines. */
+function detailLines({ units, advice }: Estimate, style: Style): string[] {
+  const lines: string[] = [];
+  for (const unit of units) lines.push("", ...unitLines(unit, advice.best, style));
   lines.push("");
-  if (estimate.units.some(({ codecs }) => codecs.some(({ codec }) => codec === "zstd"))) {
+  if (units.some(({ codecs }) => codecs.some(({ codec }) => codec === "zstd"))) {
     lines.push(
       style.dim("zstd is at level 1. What at best, p10, half and the rest mean: zbud estimate --help"),
       "",
@@ -65,7 +149,7 @@ export function estimateReport(estimate: Estimate, style: Style = PLAIN): string
   if (advice.store !== null) lines.push(...storeLines(advice.store, style));
   const title = advice.worthwhile ? style.good("Advice:") : style.title("Advice:");
   lines.push(`${title} ${advice.text}`);
-  return `${lines.join("\n")}\n`;
+  return lines;
 }
 
 /** The page store that was tried, and a cache like it. */
