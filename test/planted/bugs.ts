@@ -5,6 +5,7 @@
 
 import { ENGINE_BUGS } from "./engine-bugs.ts";
 import { LADDER_BUGS } from "./ladder-bugs.ts";
+import { LOAD_BUGS } from "./load-bugs.ts";
 import { SLOTS_BUGS } from "./slots-bugs.ts";
 import { STORE_BUGS } from "./store-bugs.ts";
 import { ZSMALLOC_BUGS } from "./zsmalloc-bugs.ts";
@@ -334,4 +335,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...ZSMALLOC_BUGS,
   ...ENGINE_BUGS,
   ...STORE_BUGS,
+  ...LOAD_BUGS,
 ];

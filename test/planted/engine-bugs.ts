@@ -12,8 +12,8 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     name: "engine: a value that is refused leaves the older one",
     file: ENGINE,
-    find: "    this.#remove(k0, k1, attributes.prefix, attributes.prefixLength, REPLACED, counter);\n",
-    replace: "    this.#remove(~k0, ~k1, attributes.prefix, attributes.prefixLength, REPLACED, counter);\n",
+    find: "return this.#remove(k0, k1, prefix, prefixLength, REPLACED,",
+    replace: "return this.#remove(~k0, ~k1, prefix, prefixLength, REPLACED,",
   },
   {
     name: "engine: an overwritten value stays behind the new one",
@@ -24,7 +24,7 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     name: "engine: a lookup does not make an entry the most recently used one",
     file: ENGINE,
-    find: "        if (touch) shard.touch(row);\n",
+    find: "        if (touch && (isHit || look !== Look.withExpired)) shard.touch(row);\n",
     replace: "",
   },
   {
