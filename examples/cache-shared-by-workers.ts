@@ -6,9 +6,10 @@ import { CompressedCache, type SharedCompressedCache } from "zbud/cache";
 if (isMainThread) {
   const cache = new CompressedCache<{ id: number; name: string }>({ maxBytes: "32MiB", ttl: 60_000 });
   for (let turn = 1; turn <= 2; turn++) {
+    const before = cache.stats().loads;
     const worker = new Worker(new URL(import.meta.url), { workerData: cache.share() });
-    const [loads] = await once(worker, "message");
-    console.log(`worker ${turn} loaded ${loads} users`);
+    await once(worker, "message");
+    console.log(`worker ${turn} loaded ${cache.stats().loads - before} users`);
   }
   const { hits, misses, entries } = cache.stats();
   console.log(
@@ -20,6 +21,6 @@ if (isMainThread) {
   for (let id = 0; id < 100; id++) {
     await cache.getOrSet(`user:${id}`, () => ({ id, name: `User number ${id}` }));
   }
-  parentPort?.postMessage(cache.stats().loads);
+  parentPort?.postMessage("done");
   cache.close();
 }

@@ -142,9 +142,11 @@ export function createZpool(type: string, options: CreateZpoolOptions): Zpool {
       `options of a pool must be an object such as { maxPages: 1000 }, not ${show(options)}`,
     );
   }
+  // Inherited options are options too.
+  const given: Record<string, unknown> = {};
+  for (const name in options) given[name] = options[name as keyof typeof options];
   return new Zpool(driver, options.onEvict, (onEvict) =>
-    // Inherited options are seen by the driver too.
-    driver.create(Object.assign(Object.create(options) as DriverOptions, { onEvict })),
+    driver.create({ ...given, onEvict } as DriverOptions),
   );
 }
 

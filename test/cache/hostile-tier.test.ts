@@ -1,3 +1,5 @@
+// A Keyv store needs a module of Node.
+import "node:worker_threads";
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import fc from "fast-check";

@@ -58,7 +58,7 @@ suite("keys as bytes", () => {
       try {
         const key = decodeKey(bytes, bytes.length);
         const fits = encoded.encode(key);
-        return fits && Buffer.from(encoded.bytes.subarray(0, encoded.length)).equals(bytes);
+        return fits && encoded.length === bytes.length && bytes.every((byte, i) => byte === encoded.bytes[i]);
       } catch {
         return false;
       }

@@ -1,4 +1,6 @@
 /** What becomes of loads: which results are stored, who is told of an end, what is counted. */
+// Faked timers, and handles of one cache in a page that is not isolated, are not to be had in a browser.
+import "node:worker_threads";
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";

@@ -6,6 +6,7 @@
 import { CACHE_BUGS } from "./cache-bugs.ts";
 import { ENGINE_BUGS } from "./engine-bugs.ts";
 import { LADDER_BUGS } from "./ladder-bugs.ts";
+import { LOAD_BUGS } from "./load-bugs.ts";
 import { SLOTS_BUGS } from "./slots-bugs.ts";
 import { STORE_BUGS } from "./store-bugs.ts";
 import { ZSMALLOC_BUGS } from "./zsmalloc-bugs.ts";
@@ -329,4 +330,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...CACHE_BUGS,
   ...ENGINE_BUGS,
   ...STORE_BUGS,
+  ...LOAD_BUGS,
 ];
