@@ -56,7 +56,8 @@ export interface Cache<V> {
   /**
    * Looks in the second tier as well, if there is one, and brings what it finds back into memory.
    *
-   * @throws {ZbudError} nothing for a tier that fails: that is a miss, and counted in `stats()`.
+   * @throws {ZbudError} nothing for a tier that fails, in whatever way: that is a miss, and counted in `stats()`.
+   *   `ECLOSED` if the cache is closed meanwhile.
    */
   getAsync(key: CacheKey, options?: GetOptions & { signal?: AbortSignal }): Promise<V | undefined>;
 
@@ -64,7 +65,8 @@ export interface Cache<V> {
    * Keeps a copy of the value, compressed, as the most recently used.
    *
    * @returns what became of it; see {@link SetResult}. After a refusal no older value of the key is left.
-   * @throws {ZbudError} `EINVAL` for a time that is no number from 0 to 2^53, or tags without the option.
+   * @throws {ZbudError} `EINVAL` for a time that is neither a number from 0 to 2^53 nor `Infinity`, or tags
+   *   without the option.
    *   What the serializer throws comes through; the old value is then still there. `ENOMEM` if the system has no
    *   memory for what this thread needs on the way; the old value may be gone then.
    */
@@ -74,9 +76,21 @@ export interface Cache<V> {
    * this thread, one load runs for a key. A value within its `staleWhileRevalidate` is given at once, and
    * loaded anew behind it.
    *
-   * @param loader - what it throws reaches everybody who waits, and nothing is stored. If the key is set or
-   *   deleted during the load, its result is given to those who wait, and not stored.
-   * @throws the signal's reason, if it was aborted first.
+   * The result is stored unless, since the loader was called, in whatever thread, the key was set, deleted or loaded
+   * from a file, one of the tags that it would be stored with was deleted, or the cache was cleared; it is given to
+   * those who wait in any case. With thousands of loads at a time, in several threads, a few are not stored without
+   * need: as many as have a slot are told apart exactly, one for each 16 KiB of `maxBytes`, 256 to 8192.
+   *
+   * A loader may call `getOrSet`. If it awaits its own key, or loads await each other, they would never end: one rejects
+   * with `EDEADLK`. Such a call is seen in the loader's synchronous part, and from Node 24 on wherever the loader makes
+   * it, as long as it is awaited by `await`, `return`, `then` or `Promise.all` and its like, and by one at a time; other
+   * engines than V8 see only a call that the loader returns as it is. A call that the loader does not await, such as
+   * that of a listener, gets the value.
+   *
+   * @param loader - what it throws reaches everybody who waits, and nothing is stored.
+   * @throws the signal's reason, if it was aborted first. {@link ZbudError} `EINVAL`, before the loader runs, for
+   *   options that `set` would not take, and again for what the loader made of them; `ECLOSED` to all who wait as
+   *   soon as the cache is closed; `EDEADLK`.
    */
   getOrSet(
     key: CacheKey,
@@ -131,13 +145,20 @@ export interface Cache<V> {
    */
   save(path: string, options?: { signal?: AbortSignal }): Promise<number>;
   /**
-   * Adds the entries of a file that `save` wrote, as they were used then; those expired since are left out.
+   * Adds the entries of a file that `save` wrote, as they were used then; those expired since are left out. They
+   * replace what is there. What is set, deleted or cleared after `load` was called, in whatever thread, stays so; of
+   * the other entries, less than 1 % are then left out as well while that is less than a quarter of the cache.
    *
    * @returns how many entries were added.
    * @throws {ZbudError} `ENOENT`; `EBADMSG` if the file is damaged: what was read before the damage stays.
    */
   load(path: string, options?: { signal?: AbortSignal }): Promise<number>;
-  /** Waits until the second tier has what was evicted so far. At once without one. */
+  /**
+   * Waits until the second tier has what was evicted so far. At once without one. Entries that the tier did not take
+   * are counted (`tierWritesFailed`) and gone, as if there were no tier.
+   *
+   * @throws {ZbudError} what the tier's own `flush` threw; `EIO` if that was no ZbudError, or the tier was closed.
+   */
   flush(): Promise<void>;
 
   /** Counts of all threads, in one cheap call. */
@@ -157,9 +178,9 @@ export interface Cache<V> {
    * @param threadId - the worker's `threadId`, kept while it ran: it is -1 afterwards, which is `EINVAL`.
    */
   threadGone(threadId: number): void;
-  /** Ends this thread's use of the cache. The memory goes when the last thread has let go of it. */
+  /** Ends this thread's use of the cache, and the wait of all who wait for it: they reject with `ECLOSED`. The memory goes when the last thread has let go of it. */
   close(): void;
   [Symbol.dispose](): void;
-  /** `flush()`, then `close()`. */
+  /** `flush()`, then `close()`, also if the flush failed. */
   [Symbol.asyncDispose](): Promise<void>;
 }

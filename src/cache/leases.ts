@@ -130,13 +130,13 @@ export class Leases {
   }
 
   /**
-   * A key is being set, deleted or loaded from a file. The lock of its shard is held.
+   * A key is being set, deleted or loaded from a file. The lock of its shard is held, and its taking orders these
+   * looks, which are plain ones: they are on the way of every set.
    */
   changed(k0: number, k1: number): void {
     const words = this.#words;
-    if (Atomics.load(words, this.#groupsAt + (k1 & this.#groupMask)) !== 0) this.#revoke(k0, k1);
-    const lists = Atomics.load(words, this.#at);
-    if (lists !== 0) this.#note(lists, k0, k1);
+    if (words[this.#groupsAt + (k1 & this.#groupMask)] !== 0) this.#revoke(k0, k1);
+    if (words[this.#at] !== 0) this.#note(words[this.#at], k0, k1);
   }
 
   /** From when this returns until {@link endFile}, changes are noted for files. The stamp of this moment. */

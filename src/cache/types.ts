@@ -40,7 +40,7 @@ export type SetResult = "add" | "replace" | "deleted" | "E2BIG" | "ENOMEM";
 
 /** Options of `set`, and of what `getOrSet` stores. */
 export interface SetOptions {
-  /** Milliseconds until the entry expires; 0 is never. The cache's `ttl` if absent. */
+  /** Milliseconds until the entry expires, up to 2^53; 0 and `Infinity` are never. The cache's `ttl` if absent. */
   ttl?: number;
   /**
    * Milliseconds after `ttl` in which `getOrSet` still gives the old value while it loads a new one; to
@@ -60,7 +60,10 @@ export interface GetOptions {
 
 /** Options of `getOrSet`. */
 export interface GetOrSetOptions extends SetOptions {
-  /** Ends the wait with the signal's reason. The load goes on for the others who wait for it. */
+  /**
+   * Ends the wait with the signal's reason. The load goes on for the others who wait for it, and if it refreshes a
+   * stale value.
+   */
   signal?: AbortSignal;
   /** True: load even if there is a value, and store the result. */
   forceRefresh?: boolean;
@@ -70,7 +73,10 @@ export interface GetOrSetOptions extends SetOptions {
 export interface LoadContext<V> {
   /** Aborted when nobody waits for the load any more. */
   readonly signal: AbortSignal;
-  /** The value that is out of date, if there is one. */
+  /**
+   * The value that is out of date, if there is one: also one that has expired, as long as no read, `set` of another
+   * key or `purgeStale()` removed it.
+   */
   readonly staleValue: V | undefined;
   /** What the value will be stored with. The loader may change it: a response often says how long it is good. */
   readonly options: SetOptions;
@@ -85,7 +91,7 @@ export interface CacheThreadOptions<V> {
    * the cache. What it throws reaches the caller of that call.
    */
   onRemoved?: (key: CacheKey, reason: RemovalReason) => void;
-  /** Milliseconds since 1970. `Date.now` if absent. Threads must agree about it. */
+  /** Milliseconds since 1970. `Date.now`, as it is at each use, if absent. Threads must agree about it. */
   clock?: () => number;
   /**
    * `"lz4"` (the default), `"zstd"`, `"none"`, a registered name, or a function that makes a codec. Only a
@@ -125,7 +131,7 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    *   then are in the order of their `set` for `keys()`, iteration and `save`: reads do not move them.
    */
   policy?: "lru" | "sieve";
-  /** Milliseconds until an entry expires, unless `set` says otherwise; 0, the default, is never. */
+  /** As {@link SetOptions.ttl}, for all entries whose `set` does not say otherwise. Default 0: never. */
   ttl?: number;
   /** See {@link SetOptions.staleWhileRevalidate}; default 0. */
   staleWhileRevalidate?: number;
@@ -174,7 +180,7 @@ export interface CacheStats {
   bytesReserved: number;
   hits: number;
   misses: number;
-  /** Reads that found an entry whose time to live was over, stale ones that were given included. */
+  /** Of the hits, those that were given an entry within its `staleWhileRevalidate`. */
   staleHits: number;
   sets: number;
   /** Values refused, by reason. */
@@ -193,10 +199,10 @@ export interface CacheStats {
   /** Evicted entries that the tier took, and that it did not: those are gone. */
   tierWrites: number;
   tierWritesFailed: number;
-  /** Loads that `getOrSet` began, and those of them that failed; in this thread. */
+  /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;
-  /** Calls of `getOrSet` that waited for a load begun by another; in this thread. */
+  /** Calls of `getOrSet` that waited for a load begun by another. */
   loadsShared: number;
 }
 

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { suite, test } from "node:test";
+import { Worker } from "node:worker_threads";
 import { Control, controlBytes, controlMemory, controlShape } from "../../src/cache/control.ts";
+import { CacheCore } from "../../src/cache/core.ts";
 import { leaseLayout, WAYS } from "../../src/cache/lease-words.ts";
 import { Leases } from "../../src/cache/leases.ts";
 
@@ -19,13 +22,13 @@ function open(maxBytes = 2 ** 20) {
   const control = new Control(memory, shape);
   const layout = leaseLayout(shape);
   const slots = shape.leaseGroups * WAYS;
-  /** Whether a change costs no more than two looks, whatever its key. */
-  const isIdle = (): boolean => {
-    const at = control.leases;
-    const groups = control.words.subarray(at + layout.groups, at + layout.groups + shape.leaseGroups);
-    return control.words[at] === 0 && groups.every((word) => word === 0);
-  };
-  return { attach, control, gone, isIdle, layout, slots };
+  return { attach, control, gone, isIdle: () => isIdle(control), layout, slots };
+}
+
+/** Whether a change costs no more than two looks, whatever its key. */
+function isIdle({ words, leases: at, shape }: Control): boolean {
+  const groups = at + leaseLayout(shape).groups;
+  return words[at] === 0 && words.subarray(groups, groups + shape.leaseGroups).every((word) => word === 0);
 }
 
 suite("leases", () => {
@@ -165,5 +168,27 @@ suite("leases", () => {
     b.changed(4, 4);
     assert.equal(b.fileHolds(second, 4, 4), false);
     b.endFile();
+  });
+
+  test("a thread that was terminated while it loaded", { timeout: 20_000 }, async () => {
+    const core = CacheCore.create({ maxBytes: "4MiB" }, {});
+    const loading = `
+      const { parentPort, workerData } = require("node:worker_threads");
+      import(workerData.module).then(({ CompressedCache }) => {
+        const cache = CompressedCache.attach(workerData.shared);
+        for (let i = 0; i < 1000; i++) cache.getOrSet(i, () => new Promise(() => setTimeout(() => {}, 1e6)));
+        cache.load("/dev/zero").catch(() => {});
+        parentPort.postMessage("loading");
+      });`;
+    const module = new URL("../../src/cache/index.ts", import.meta.url).href;
+    const worker = new Worker(loading, { eval: true, workerData: { shared: core.share(), module } });
+    const { threadId } = worker;
+    await once(worker, "message");
+    assert.ok(!isIdle(core.control));
+    await worker.terminate();
+    core.threadGone(threadId);
+    assert.ok(isIdle(core.control));
+    core.engine.verify();
+    core.close();
   });
 });
