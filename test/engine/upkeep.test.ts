@@ -135,6 +135,25 @@ suite("an engine's upkeep", () => {
     }
   });
 
+  test("many entries without pages, then few with large ones, stay within the limit", () => {
+    const engine = new Engine({
+      maxBytes: 2 ** 20,
+      averageBytes: 2 * PAGE,
+      codec: "none",
+      valueBytesMax: PAGE,
+      sameFilled: true,
+    });
+    const filledWithOne = new Uint8Array(PAGE).fill(1);
+    for (let id = 1; id <= 8000; id++) engine.put(id, 0, filledWithOne, PAGE, attributes, 0);
+    // Rows that were used once stay touched, so the pages may have only what they leave.
+    for (let id = 8001; id <= 10_000; id++) {
+      put(engine, id);
+      const { bytesUsed } = engine.stats();
+      assert.ok(bytesUsed <= engine.bytesReserved, `${bytesUsed} of ${engine.bytesReserved} bytes`);
+    }
+    engine.verify();
+  });
+
   test("what was read elsewhere is not put once the name was put, removed or cleared", () => {
     const engine = filled(1);
     const stored = {
