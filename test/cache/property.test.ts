@@ -1,5 +1,3 @@
-// Files, threads, and a minute of one core: browsers run the tests of each part.
-import "node:worker_threads";
 import assert from "node:assert/strict";
 import { after, suite, test } from "node:test";
 import { closeThread, failureOf } from "./checker.ts";
