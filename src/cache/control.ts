@@ -58,8 +58,9 @@ export interface ControlShape extends LeaseShape {
 }
 
 /**
- * Shapes by the size of the cache: about 1/85 of it, at most 320 KiB. More samples make values smaller by some
- * hundredths, but learning from them takes so much longer that more values are stored without a dictionary.
+ * Shapes by the size of the cache: 1/9 of one of 1 MiB, 1/64 of one of 16 MiB, and at most 707 KiB. More samples make
+ * values smaller by some hundredths, but learning from them takes so much longer that more values are stored without a
+ * dictionary.
  */
 export function controlShape(maxBytes: number, learns: boolean, dictionaryBytes: number): ControlShape {
   const leases = leaseShape(maxBytes);

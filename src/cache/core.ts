@@ -409,8 +409,12 @@ export class CacheCore<V> {
 
   close(): void {
     this.dictionary.learner.close();
-    this.leases.close();
-    this.engine.close();
+    try {
+      this.leases.close();
+    } finally {
+      // If another thread kept the lock, that finds the leases of a seat that is gone.
+      this.engine.close();
+    }
   }
 
   /** The codec of a slot of the engine; null if there is none. */

@@ -99,7 +99,9 @@ export class Leases {
 
   /** Lets a lease begin anew: what was changed before does not count. */
   renew(lease: Lease): void {
-    if (lease.slot >= 0) Atomics.store(this.#words, this.#at + this.#layout.states + lease.slot, HELD);
+    if (lease.slot >= 0 && this.#isOwn(lease.slot)) {
+      Atomics.store(this.#words, this.#at + this.#layout.states + lease.slot, HELD);
+    }
     lease.stamp = this.#control.stamp();
     lease.isLost = false;
   }
@@ -109,13 +111,8 @@ export class Leases {
     const { slot, stamp, k0 } = lease;
     if (this.#control.clearedSince(stamp)) return false;
     if (slot === BROAD) return !lease.isLost && !this.#control.keyChangedSince(stamp, k0);
-    const { seats, states } = this.#layout;
-    return (
-      slot >= 0 &&
-      Atomics.load(this.#words, this.#at + states + slot) === HELD &&
-      // A thread that was wrongly said to be gone has lost its slots.
-      this.#words[this.#at + seats + slot] === this.#engine.seat
-    );
+    if (slot < 0) return false;
+    return Atomics.load(this.#words, this.#at + this.#layout.states + slot) === HELD && this.#isOwn(slot);
   }
 
   /** Gives a lease back; a second time does nothing. */
@@ -189,8 +186,13 @@ export class Leases {
   /** Gives back all that this thread has. */
   close(): void {
     const { seat } = this.#engine;
-    this.#engine.exclusively(() => this.#freeSeats(new Set([seat])));
     this.#closed = true;
+    this.#engine.exclusively(() => this.#freeSeats(new Set([seat])));
+  }
+
+  /** Whether this thread has a slot: one that was wrongly said to be gone has lost its slots. */
+  #isOwn(slot: number): boolean {
+    return this.#words[this.#at + this.#layout.seats + slot] === this.#engine.seat;
   }
 
   #enter(lease: Lease): void {
@@ -259,9 +261,9 @@ export class Leases {
   }
 
   #free(slot: number): void {
+    if (!this.#isOwn(slot)) return;
     const words = this.#words;
     const at = this.#at + this.#layout.seats;
-    if (words[at + slot] !== this.#engine.seat) return;
     words[at + slot] = 0;
     const group = Math.floor(slot / WAYS);
     const first = at + group * WAYS;

@@ -113,14 +113,18 @@ export class Loads<V> {
     looks: boolean,
   ): Promise<V> {
     const { signal } = flight.controller;
+    let isBegun = false;
     try {
       if (looks) {
         const found = await core.fetch(key, signal);
         if (found !== undefined) return found;
+        // A tier need not heed the signal. Nobody waits any more, or the cache was closed and has no lease to renew.
+        signal.throwIfAborted();
         // What is read from here on is newer than what was changed until now.
         core.leases.renew(flight.lease);
       }
       core.control.count(Counter.loads);
+      isBegun = true;
       const result = runIn(flight.context, () =>
         loader(key, { signal, staleValue, options: flight.options }),
       );
@@ -132,7 +136,7 @@ export class Loads<V> {
       }
       return value;
     } catch (error) {
-      core.control.count(Counter.loadsFailed);
+      if (isBegun) core.control.count(Counter.loadsFailed);
       throw error;
     } finally {
       this.#flights.end(flight);

@@ -210,7 +210,7 @@ async function readEntries(
 }
 
 /** Puts entries of one file into a cache: as they are if this cache has their codec. */
-export class EntryLoader<V> {
+class EntryLoader<V> {
   readonly #core: CacheCore<V>;
   readonly #codec: number;
   readonly #dictionary: Uint8Array;

@@ -199,7 +199,9 @@ export class Tier<V> {
     const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(record, entry);
     // A value with another cache's dictionary stays where it is.
     if (record.codec >>> 8 === 0 || record.codec >>> 8 === this.#dictionary) {
-      if (core.putStored({ ...entry, clean: true }, now, UNLESS_THERE, holds) === "stale") return "changed";
+      const result = core.putStored({ ...entry, clean: true }, now, UNLESS_THERE, holds);
+      // What is too large for this cache is given, and stays where it is.
+      if (result === "stale" || (result === "large" && !holds())) return "changed";
     } else if (!holds()) return "changed";
     core.control.count(Counter.tierHits);
     return { value, freshUntil: freshUntil(entry.expiresAt, entry.aux2) };

@@ -1,5 +1,6 @@
 import { copyBytes, type Handle } from "../base/index.ts";
 import {
+  countOpenPools,
   type DriverOptions,
   driverNamed,
   type ObjectSpan,
@@ -21,6 +22,7 @@ export class ShardPool {
     this.pool = pool;
     this.objectBytesMax = pool.objectBytesMax;
     this.#bytes = pool.memoryBytes;
+    countOpenPools(type, 1);
   }
 
   static create(type: string, options: DriverOptions, onEvict: (handle: Handle) => boolean): ShardPool {
@@ -106,5 +108,6 @@ export class ShardPool {
 
   close(): void {
     this.pool.close();
+    countOpenPools(this.type, -1);
   }
 }

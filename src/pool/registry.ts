@@ -33,8 +33,8 @@ export function registerDriver(driver: PoolDriver): void {
 /**
  * Takes an allocator out again.
  *
- * @throws {ZbudError} `ENOENT` if there is none of this type; `EBUSY` while a pool of it is open. A pool that
- *   was dropped without `close()` counts as open for ever.
+ * @throws {ZbudError} `ENOENT` if there is none of this type; `EBUSY` while a zpool, a store or a cache has a pool of
+ *   it open. One that was dropped without `close()` counts as open for ever.
  */
 export function unregisterDriver(type: string): void {
   driverNamed(type);

@@ -125,6 +125,11 @@ suite("out of memory", () => {
           // Not refused, or what it does without: locks that are fast.
           assert.equal(made.set("key", "value"), "add");
           assert.equal(made.get("key"), "value");
+          assert.throws(
+            () => unregisterDriver(type),
+            { code: "EBUSY" },
+            "else the end of this test says nothing",
+          );
           made.close();
         }
         assert.ok(point > 5, `construction asks for memory often enough to be of use: ${point} times`);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { suite, test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { ZbudError } from "../../src/base/index.ts";
 import { Control, controlBytes, controlMemory, controlShape } from "../../src/cache/control.ts";
 import { CacheCore } from "../../src/cache/core.ts";
 import { leaseLayout, WAYS } from "../../src/cache/lease-words.ts";
@@ -125,6 +126,10 @@ suite("leases", () => {
     b.sweep();
     const other = b.take(5, 7);
     assert.ok(!a.holds(lease));
+    b.changed(5, 7);
+    a.renew(lease);
+    assert.ok(!a.holds(lease) && !b.holds(other), "nor does it renew that of another");
+    b.renew(other);
     a.end(lease);
     assert.ok(b.holds(other));
   });
@@ -190,5 +195,14 @@ suite("leases", () => {
     assert.ok(isIdle(core.control));
     core.engine.verify();
     core.close();
+  });
+
+  test("a cache that cannot give them back, since another thread keeps the lock, is closed all the same", () => {
+    const core = CacheCore.create({ maxBytes: "1MiB" }, {});
+    core.engine.exclusively = () => {
+      throw new ZbudError("EAGAIN", "the lock was held for too long");
+    };
+    assert.throws(() => core.close(), { code: "EAGAIN" });
+    assert.ok(core.engine.isClosed);
   });
 });

@@ -4,7 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { type Backing, FileBacking, MemoryBacking } from "../../src/backing/index.ts";
+import {
+  type Backing,
+  type BackingKey,
+  type BackingRecord,
+  FileBacking,
+  MemoryBacking,
+} from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 
@@ -143,6 +149,68 @@ suite("a tier that is closed before the cache", () => {
       assert.throws(() => cache.get("a"), { code: "ECLOSED" }, "the cache was closed all the same");
     });
   }
+});
+
+/** A tier that answers a read when it is let, whatever the signal says. */
+class SlowTier extends MemoryBacking {
+  readonly answer = Promise.withResolvers<void>();
+
+  override async read(key: BackingKey): Promise<BackingRecord | null> {
+    const record = await super.read(key);
+    await this.answer.promise;
+    return record;
+  }
+}
+
+suite("a tier that answers late", () => {
+  const ENDS: [string, (cache: CompressedCache<string>, controller: AbortController) => void][] = [
+    ["its only caller gave up", (_cache, controller) => controller.abort(new Error("enough"))],
+    ["the cache was closed", (cache) => cache.close()],
+  ];
+  for (const [name, end] of ENDS) {
+    test(`nothing is loaded once ${name}`, async () => {
+      const tier = new SlowTier();
+      const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier });
+      const other = CompressedCache.attach<string>(cache.share(), { tier });
+      const controller = new AbortController();
+      const { signal } = controller;
+      const got = cache.getOrSet("a", () => assert.fail("not called"), { signal });
+      const rejected = assert.rejects(got, /enough|closed/);
+      end(cache, controller);
+      await rejected;
+      tier.answer.resolve();
+      await new Promise((resolve) => setImmediate(resolve));
+      const { loads, loadsFailed } = other.stats();
+      assert.deepEqual({ loads, loadsFailed }, { loads: 0, loadsFailed: 0 });
+      other.close();
+    });
+  }
+
+  test("what is too large for this cache, and was changed meanwhile, is not given", async () => {
+    const tier = new SlowTier();
+    const value = Array.from({ length: 3e5 }, (_, i) =>
+      String.fromCharCode(33 + (((i * i * 7919) >>> 7) % 90)),
+    ).join("");
+    const large = new CompressedCache<string>({ maxBytes: "16MiB", max: 1, codec: "none", tier });
+    large.set("a", value);
+    large.set("b", "b");
+    await large.flush();
+    const small = new CompressedCache<string>({ maxBytes: "1MiB", codec: "none", tier });
+    assert.ok(small.entryBytesMax < value.length);
+    const before = small.getAsync("a");
+    small.set("a", "new");
+    tier.answer.resolve();
+    assert.equal(await before, "new");
+    assert.equal(small.get("a"), "new");
+    large.set("a", value);
+    large.set("b", "b");
+    small.delete("a");
+    large.set("a", value);
+    large.set("b", "b");
+    await large.flush();
+    assert.equal(await small.getAsync("a"), value, "it is given if nobody changed it");
+    for (const cache of [large, small]) cache.close();
+  });
 });
 
 suite("the tier and changes by others", () => {
