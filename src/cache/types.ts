@@ -97,8 +97,8 @@ export interface CacheThreadOptions<V> {
    */
   codec?: string | (() => Codec);
   /**
-   * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again. The caller opens
-   * and closes it. If one thread has it, all give theirs: one shared file, which keeps the order of what all threads
+   * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again; `get` looks in memory
+   * only. The caller opens it before, and closes it after the cache is flushed and closed. If one thread has it, all give theirs: one shared file, which keeps the order of what all threads
    * do, or a connection each to a server, which keeps that of each thread: docs/backing.md says what that means.
    */
   tier?: Backing;
@@ -176,6 +176,7 @@ export interface CacheStats {
    */
   bytesUsed: number;
   bytesReserved: number;
+  /** Reads that found the entry in memory, and reads that did not: these count here though the tier may have it. */
   hits: number;
   misses: number;
   /** Reads that found an entry whose time to live was over, stale ones that were given included. */
@@ -197,10 +198,10 @@ export interface CacheStats {
   /** Evicted entries that the tier took, and that it did not: those are gone. */
   tierWrites: number;
   tierWritesFailed: number;
-  /** Loads that `getOrSet` began, and those of them that failed; in this thread. */
+  /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;
-  /** Calls of `getOrSet` that waited for a load begun by another; in this thread. */
+  /** Calls of `getOrSet` that waited for a load which another call in their thread had begun. */
   loadsShared: number;
   /** What small similar values have in common, as far as it is learned. */
   dictionary: DictionaryStats;
