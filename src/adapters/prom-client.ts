@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkNames, ZbudError } from "../base/index.ts";
+import { checkNames, show, ZbudError } from "../base/index.ts";
 import { unlessClosed } from "./keys.ts";
 
 /** What is used of prom-client's module. */
@@ -72,7 +72,7 @@ const COUNTER = /^(?:writtenBackPages|recompressedPages)$/;
  * @param client - the module prom-client.
  * @param source - anything with `stats()` in one cheap call. Threads that share a cache count together: let one of
  *   them collect.
- * @throws {ZbudError} `EEXIST` if a registry has a metric of such a name, of another cache perhaps: nothing is
+ * @throws {ZbudError} `EINVAL` for what is something else; `EEXIST` if a registry has a metric of such a name, of another cache perhaps: nothing is
  *   registered then.
  */
 export function collectMetrics(
@@ -81,6 +81,7 @@ export function collectMetrics(
   options: MetricsOptions = {},
 ): CollectedMetrics {
   checkNames("collectMetrics", options, ["prefix", "registers"]);
+  checkArguments(client, source, options);
   const { prefix = "zbud_cache" } = options;
   const registers = (options.registers ?? [client.register]) as readonly PromRegistry[];
   const paths = figuresOf(source.stats());
@@ -118,6 +119,35 @@ export function collectMetrics(
     metrics.set(common.name, metric);
   }
   return { end, [Symbol.dispose]: end };
+}
+
+function checkArguments(client: unknown, source: unknown, options: MetricsOptions): void {
+  const { Gauge, Counter } = (client ?? {}) as Partial<PromClient>;
+  if (typeof Gauge !== "function" || typeof Counter !== "function") {
+    throw new ZbudError(
+      "EINVAL",
+      `collectMetrics takes the module prom-client first (import promClient from "prom-client"), not ${show(client)}`,
+    );
+  }
+  if (typeof (source as { stats?: unknown } | null)?.stats !== "function") {
+    throw new ZbudError(
+      "EINVAL",
+      `collectMetrics takes second what has stats(), such as a cache, not ${show(source)}`,
+    );
+  }
+  const { prefix, registers } = options;
+  if (prefix !== undefined && !/^[a-z_:][\w:]*$/i.test(prefix)) {
+    throw new ZbudError(
+      "EINVAL",
+      `prefix must be letters, digits and _, and begin with no digit, not ${show(prefix)}`,
+    );
+  }
+  if (registers !== undefined && !Array.isArray(registers)) {
+    throw new ZbudError(
+      "EINVAL",
+      `registers must be an array, such as [new promClient.Registry()], not ${show(registers)}`,
+    );
+  }
 }
 
 interface Common {

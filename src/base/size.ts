@@ -25,7 +25,7 @@ export function sizeOption(
   if (typeof bytes !== "number" || !Number.isInteger(bytes)) {
     throw new ZbudError(
       "EINVAL",
-      `${name} must be a number of bytes, a size such as "256MiB", or a share such as "20%", not ${show(value)}`,
+      `${name} must be a number of bytes, a size such as "256MiB", or a share of this process's memory up to "100%", such as "20%", not ${show(value)}`,
     );
   }
   if (bytes < low || bytes > high) {

@@ -74,8 +74,8 @@ export interface Cache<V> {
   set(key: CacheKey, value: V | undefined, options?: SetOptions): SetResult;
   /**
    * The value; if there is none, what `loader` gives, which is then stored. However many call it at a time in
-   * this thread, one load runs for a key. A value within its `staleWhileRevalidate` is given at once, and
-   * loaded anew behind it.
+   * this thread, one load runs for a key; several threads that miss it at the same time load it once each. A value
+   * within its `staleWhileRevalidate` is given at once, and loaded anew behind it.
    *
    * The result is stored unless, since the loader was called, in whatever thread, the key was set, deleted or loaded
    * from a file, one of the tags that it would be stored with was deleted, or the cache was cleared; it is given to
@@ -185,7 +185,11 @@ export interface Cache<V> {
    * @param threadId - the worker's `threadId`, kept while it ran: it is -1 afterwards, which is `EINVAL`.
    */
   threadGone(threadId: number): void;
-  /** Ends this thread's use of the cache, and the wait of all who wait for it: they reject with `ECLOSED`. The memory goes when the last thread has let go of it. */
+  /**
+   * Ends this thread's use of the cache, and the wait of all who wait for it: they reject with `ECLOSED`. The memory
+   * goes when the last thread has let go of it. A second tier stays open, and what was evicted last may not be in
+   * it: call `flush()` before, and close the tier after.
+   */
   close(): void;
   [Symbol.dispose](): void;
   /** `flush()`, then `close()`, also if the flush failed. */

@@ -16,7 +16,7 @@ import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache 
 /** The least that a cache works with. */
 const BYTES_MIN = 2 ** 20;
 /** 16 TiB: more than an engine takes on any machine, so that the system's refusal is what a user sees. */
-const BYTES_MAX = 2 ** 44;
+const BYTES_MAX = 2 ** 40;
 /** What an entry takes on average, if nobody says. */
 const AVERAGE_BYTES = 384;
 /** Holds the most under eviction, of records of any length; docs/which-cache.md has the figures. */

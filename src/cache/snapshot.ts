@@ -45,7 +45,11 @@ export async function saveFile<V>(
     return count;
   } catch (error) {
     if (signal?.aborted === true && error === signal.reason) throw error;
-    throw faultOf(`saving the cache to ${path}`, error);
+    throw noPath(error)
+      ? new ZbudError("ENOENT", `saving the cache to ${show(path)}: its folder is not there; make it first`, {
+          cause: error,
+        })
+      : faultOf(`saving the cache to ${show(path)}`, error);
   }
 }
 
@@ -131,11 +135,21 @@ export async function loadFile<V>(
   } catch (error) {
     if (signal?.aborted === true && error === signal.reason) throw error;
     if (error instanceof ZbudError)
-      throw new ZbudError(error.code, `${path}: ${plain(error)}`, { cause: error });
-    throw faultOf(`loading the cache from ${path}`, error);
+      throw new ZbudError(error.code, `loading the cache from ${show(path)}: ${plain(error)}`, {
+        cause: error,
+      });
+    if (noPath(error)) {
+      const what = "there is no such file; save() writes it, so at the first start there is none";
+      throw new ZbudError("ENOENT", `loading the cache from ${show(path)}: ${what}`, { cause: error });
+    }
+    throw faultOf(`loading the cache from ${show(path)}`, error);
   } finally {
     core.leases.endFile();
   }
+}
+
+function noPath(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === "ENOENT" && !(error instanceof ZbudError);
 }
 
 async function regularFile(
@@ -313,10 +327,7 @@ function isIn(result: string): boolean {
 /** @throws {ZbudError} `EINVAL` for what is no path. */
 function checkPath(path: unknown, what: string): void {
   if (typeof path === "string" && path !== "" && !path.includes("\0")) return;
-  throw new ZbudError(
-    "EINVAL",
-    `path of ${what}() must be the path of a file, as a string, not ${show(path)}`,
-  );
+  throw new ZbudError("EINVAL", `${what}() takes the path of a file, as a string, not ${show(path)}`);
 }
 
 /** The part of an open file that is read from. */

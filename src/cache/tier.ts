@@ -416,5 +416,8 @@ export function tierOf<V>(core: CacheCore<V>, settings: CacheSettings, backing: 
   if (backing === undefined) return null;
   if (typeof (backing as Partial<Backing> | null)?.write === "function")
     return new Tier(core, backing as Backing);
-  throw new ZbudError("EINVAL", `tier must be a backing store, such as a FileBacking, not ${show(backing)}`);
+  throw new ZbudError(
+    "EINVAL",
+    `tier must be a backing store that is open, such as await FileBacking.open(path, options) or, in a worker, FileBacking.attach(shared), not ${show(backing)}`,
+  );
 }

@@ -103,8 +103,8 @@ export interface CacheThreadOptions<V> {
    */
   codec?: string | (() => Codec);
   /**
-   * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again. The caller opens
-   * and closes it. If one thread has it, all give theirs: one shared file, which keeps the order of what all threads
+   * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again; `get` looks in memory
+   * only. The caller opens it before, and closes it after the cache is flushed and closed. If one thread has it, all give theirs: one shared file, which keeps the order of what all threads
    * do, or a connection each to a server, which keeps that of each thread: docs/backing.md says what that means.
    */
   tier?: Backing;
@@ -182,6 +182,7 @@ export interface CacheStats {
    */
   bytesUsed: number;
   bytesReserved: number;
+  /** Reads that found the entry in memory, and reads that did not: these count here though the tier may have it. */
   hits: number;
   misses: number;
   /** Of the hits, those that were given an entry within its `staleWhileRevalidate`. */
@@ -206,7 +207,7 @@ export interface CacheStats {
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;
-  /** Calls of `getOrSet` that waited for a load begun by another. */
+  /** Calls of `getOrSet` that waited for a load which another call in their thread had begun. */
   loadsShared: number;
   /** What small similar values have in common, as far as it is learned. */
   dictionary: DictionaryStats;

@@ -151,7 +151,7 @@ function serializerOf<V>(option: SerializerOption<V> | undefined): Serializer<V>
   if (typeof serialize === "function" && typeof deserialize === "function") return option;
   throw new ZbudError(
     "EINVAL",
-    `serializer must be "auto", "v8", or an object with serialize and deserialize, not ${show(option)}`,
+    `serializer must be "auto" (which takes JSON for objects), "v8", or an object with serialize and deserialize, not ${show(option)}`,
   );
 }
 

@@ -28,6 +28,12 @@ export type CreatePoolOptions = ZbudPoolOptions | ZbudLadderOptions | SlotsPoolO
  */
 export function createPool(driver: string | PoolDriver, options: CreatePoolOptions): Pool {
   const found = typeof driver === "string" ? driverNamed(driver) : driver;
+  if (typeof found?.create !== "function") {
+    throw new ZbudError(
+      "EINVAL",
+      `createPool takes a driver, such as "zbud", and its options, not ${show(driver)} first`,
+    );
+  }
   return checkMade(found, found.create(options));
 }
 

@@ -159,7 +159,7 @@ function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry
     if (maxPages < PAGES_MIN) {
       throw new ZbudError(
         "EINVAL",
-        `maxBytes leaves ${Math.max(0, left)} bytes of each shard for pages of ${poolPageSize}; a shard needs ${PAGES_MIN} pages: give more, or fewer shards`,
+        `maxBytes leaves ${Math.max(0, left)} bytes of each shard for pages of ${poolPageSize}; a shard needs ${PAGES_MIN} pages: give a larger maxBytes, or fewer shards`,
       );
     }
   }

@@ -155,7 +155,7 @@ export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSetting
   if (backing !== undefined && typeof backing?.write !== "function") {
     throw new ZbudError(
       "EINVAL",
-      `backing must be a backing store, such as FileBacking, not ${show(backing)}`,
+      `backing must be a backing store that is open, such as await FileBacking.open(path, options), not ${show(backing)}`,
     );
   }
   const { writeback = true, now = () => performance.now() } = options;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { collectMetrics } from "../../src/adapters/prom-client.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { type Codec, createZstd, registerCodec } from "../../src/codecs/index.ts";
@@ -205,4 +206,44 @@ for (const [name, cases] of Object.entries(CASES)) {
 test("attach takes the codec that the cache has, by its name", () => {
   CompressedCache.attach(cache.share(), { codec: "lz4" }).close();
   CompressedCache.attach(ofOwnCodec.share(), { codec: () => ownCodec("mine", 200) }).close();
+});
+
+suite("messages: what a first program gets wrong", () => {
+  const file = FileBacking.open as (path: unknown, options?: object) => Promise<unknown>;
+  const collect = collectMetrics as (client?: unknown, source?: unknown, options?: object) => unknown;
+  const client = { Gauge: class {}, Counter: class {}, register: {} };
+  const cases: Case[] = [
+    [
+      "no file to load",
+      () => cache.load("/nowhere/a"),
+      /from "\/nowhere\/a": there is no such file; save\(\)/,
+    ],
+    ["no folder to save in", () => cache.save("/nowhere/a"), /to "\/nowhere\/a": its folder is not there/],
+    [
+      "a size as text",
+      () => file("/nowhere/a", { maxFileBytes: "1GiB" }),
+      /a number of bytes, .* not "1GiB"/,
+    ],
+    ["a folder as file", () => file(".", { maxFileBytes: 2 ** 20 }), /"\." cannot be opened: it is a folder/],
+    [
+      "a tier without await",
+      made({ tier: Promise.resolve() }),
+      /tier .* await FileBacking\.open.* not Promise/,
+    ],
+    ["more than all memory", made({ maxBytes: "200%" }), /up to "100%".* not "200%"/],
+    ["more than there can be", made({ maxBytes: "9999GiB" }), /not "9999GiB", which is/],
+    ["the cache, not share()", attach({}), /call share\(\) in the thread that made it/],
+    ["no driver", createPool as () => unknown, /createPool takes a driver, .* not undefined/],
+    ["no prom-client", () => collect(), /the module prom-client first .* not undefined/],
+    ["no cache", () => collect(client, {}), /what has stats\(\), such as a cache, not Object/],
+    [
+      "a bad prefix",
+      () => collect(client, cache, { prefix: "my cache" }),
+      /prefix must be .* not "my cache"/,
+    ],
+    ["one registry", () => collect(client, cache, { registers: {} }), /registers must be an array/],
+  ];
+  for (const [what, call, message] of cases) {
+    test(what, async () => await assert.rejects(async () => await call(), { name: "ZbudError", message }));
+  }
 });

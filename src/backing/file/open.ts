@@ -174,6 +174,10 @@ export function openFailed(path: string, cause: unknown): ZbudError {
 /** Of a path that the system does not open: says more if its folder is the reason. */
 export function notOpened(path: string, cause: unknown): ZbudError {
   const { code } = (cause ?? {}) as { code?: unknown };
+  if (code === "EISDIR") {
+    const what = "it is a folder; give the path of a file in it";
+    return new ZbudError("EINVAL", `the file ${show(path)} cannot be opened: ${what}`, { cause });
+  }
   if (code !== "ENOENT" && code !== "ENOTDIR") return openFailed(path, cause);
   const what =
     code === "ENOENT"

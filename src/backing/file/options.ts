@@ -3,7 +3,10 @@ import { UNIT_BYTES_DEFAULT, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./layout.ts"
 
 /** What {@link FileBacking.open} takes besides the path. */
 export interface FileBackingOptions {
-  /** The file's length at most, in bytes, from 65,536. It gets this length at once, and takes disk as it fills. */
+  /**
+   * The file's length at most, a number of bytes from 65,536 on: `2 ** 30` is 1 GiB. The file gets this length at
+   * once, and takes disk as it fills.
+   */
   readonly maxFileBytes: number;
   /** What a record takes on average, in bytes; the index is made for as many as would fit. Default 2048. */
   readonly averageBytes?: number;
@@ -11,7 +14,8 @@ export interface FileBackingOptions {
   readonly unitBytes?: number;
   /**
    * What a write gets when there is no room: `"refuse"` (the default): the outcome `"ENOSPC"`; `"drop"`: the
-   * room of the records that were written longest ago.
+   * room of the records that were written longest ago. For the second tier of a cache take `"drop"`: with
+   * `"refuse"` a full file keeps the old entries, and what is evicted later is lost.
    */
   readonly whenFull?: "refuse" | "drop";
   /**
@@ -70,6 +74,12 @@ export function readFileOptions(options: FileBackingOptions, more: readonly stri
   }
   const now = options.now ?? (() => Date.now());
   if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
+  if (typeof options.maxFileBytes !== "number") {
+    throw new ZbudError(
+      "EINVAL",
+      `maxFileBytes must be a number of bytes, such as 2 ** 30 (1 GiB), not ${show(options.maxFileBytes)}`,
+    );
+  }
   return {
     maxFileBytes: integerOption("maxFileBytes", options.maxFileBytes, 65_536, 2 ** 46),
     averageBytes: integerOption("averageBytes", options.averageBytes ?? 2048, 64, 2 ** 26),
