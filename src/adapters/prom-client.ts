@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkNames, ZbudError } from "../base/index.ts";
+import { checkNames, show, ZbudError } from "../base/index.ts";
 import { unlessClosed } from "./keys.ts";
 
 /** What is used of prom-client's module. */
@@ -81,6 +81,7 @@ export function collectMetrics(
   options: MetricsOptions = {},
 ): CollectedMetrics {
   checkNames("collectMetrics", options, ["prefix", "registers"]);
+  checkParts(client, source);
   const { prefix = "zbud_cache" } = options;
   const registers = (options.registers ?? [client.register]) as readonly PromRegistry[];
   const paths = figuresOf(source.stats());
@@ -158,6 +159,18 @@ function isGauge(path: readonly string[]): boolean {
 /** With the ending that Prometheus wants of a counter. */
 function nameOf(prefix: string, path: readonly string[]): string {
   return `${prefix}_${path.map(snakeCase).join("_")}${isGauge(path) ? "" : "_total"}`;
+}
+
+/** @throws {ZbudError} `EINVAL` for what is not prom-client, or has no figures; as when the two come in the wrong order. */
+function checkParts(client: Partial<PromClient> | null, source: Partial<{ stats(): object }> | null): void {
+  if (typeof client?.Gauge !== "function" || typeof client.Counter !== "function") {
+    throw new ZbudError("EINVAL", `collectMetrics takes the module prom-client first, not ${show(client)}`);
+  }
+  if (typeof source?.stats === "function") return;
+  throw new ZbudError(
+    "EINVAL",
+    `collectMetrics takes a cache or a page store after the client, not ${show(source)}`,
+  );
 }
 
 /** Where numbers and booleans lie, in objects within objects; arrays, such as histograms, are left out. */
