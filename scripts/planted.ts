@@ -51,7 +51,7 @@ const PARTS: readonly Part[] = [
   },
   { name: "engine", code: /^src\/engine\//, tests: /^test\/(engine\/(?!points)|store\/(?!threads))/ },
   { name: "store", code: /^src\/store\//, tests: /^test\/(engine\/(?!points)|store\/(?!threads))/ },
-  { name: "file", code: /^src\/backing\//, tests: /^test\/backing\/(contract|reopen|file)/ },
+  { name: "file", code: /^src\/backing\//, tests: /^test\/backing\/(contract|reopen|file|hostile)/ },
   { name: "slots", code: /^src\/drivers\/slots\//, tests: /^test\/drivers\/slots\// },
   { name: "zsmalloc", code: /^src\/drivers\/zsmalloc\//, tests: /^test\/drivers\/zsmalloc\// },
   {

@@ -4,7 +4,7 @@
  * @module
  */
 import { checkNames } from "../base/index.ts";
-import { type AnyCache, clearWith, setFor } from "./keys.ts";
+import { type AnyCache, cacheOf, clearWith, setFor } from "./keys.ts";
 
 /** What bentocache gives to every driver. */
 export interface BentoDriverConfig {
@@ -89,5 +89,6 @@ export function bentoDriver(options: BentoDriverOptions): {
 } {
   checkNames("bentoDriver", options, ["cache", "prefix"]);
   const { cache, ...config } = options;
+  cacheOf(cache, "bentoDriver({ cache })");
   return { options: config, factory: ({ prefix }) => new BentoDriver(cache, prefix ?? config.prefix) };
 }

@@ -1,8 +1,19 @@
-import { ZbudError } from "../base/index.ts";
+import { show, ZbudError } from "../base/index.ts";
 import type { Cache, SetResult } from "../cache/index.ts";
 
 /** A cache of any values: an adapter stores what it is given. */
 export type AnyCache = Cache<unknown>;
+
+/**
+ * The cache that an adapter was given.
+ *
+ * @param call - how the adapter is called rightly, for the message: `"keyvStore(cache)"`.
+ * @throws {ZbudError} `EINVAL` for what is no cache: otherwise the first use of the adapter would fail, far from here.
+ */
+export function cacheOf(cache: AnyCache, call: string): AnyCache {
+  if (typeof (cache as Partial<AnyCache> | null | undefined)?.getAsync === "function") return cache;
+  throw new ZbudError("EINVAL", `${call} takes a CompressedCache, not ${show(cache)}`);
+}
 
 /** Whether a value is in the cache after its `set`. */
 export function isKept(result: SetResult): boolean {

@@ -5,7 +5,7 @@
  * @module
  */
 import { ZbudError } from "../base/index.ts";
-import { type AnyCache, clearWith, keysWith, setFor } from "./keys.ts";
+import { type AnyCache, cacheOf, clearWith, keysWith, setFor } from "./keys.ts";
 
 /** One entry of Keyv 6's `setMany`. */
 export interface KeyvEntry {
@@ -198,7 +198,7 @@ export class Keyv5Store extends KeyvStore {
  * @param cache - its keys are strings; others may use the cache too, under other namespaces.
  */
 export function keyvStore(cache: AnyCache): Keyv6Store {
-  return new Keyv6Store(cache);
+  return new Keyv6Store(cacheOf(cache, "keyvStore(cache)"));
 }
 
 /**
@@ -207,7 +207,7 @@ export function keyvStore(cache: AnyCache): Keyv6Store {
  * As {@link keyvStore}, with the contract of Keyv 5; Keyv 6 is refused.
  */
 export function keyv5Store(cache: AnyCache): Keyv5Store {
-  return new Keyv5Store(cache);
+  return new Keyv5Store(cacheOf(cache, "keyv5Store(cache)"));
 }
 
 /** What `run` gives or throws, as a promise. */

@@ -5,7 +5,7 @@
  */
 import { checkNames } from "../base/index.ts";
 import { frame, notFramed, unframe } from "./frame.ts";
-import { type AnyCache, isKept } from "./keys.ts";
+import { type AnyCache, cacheOf, isKept } from "./keys.ts";
 import { TagClock } from "./next-tags.ts";
 
 /** One result of a cached function, as Next.js gives and takes it. Times are in seconds, but for `timestamp`. */
@@ -65,6 +65,7 @@ type Kept = Omit<NextCacheEntry, "value">;
  * @param cache - values are bytes and strings; its serializer has to be `"auto"`.
  */
 export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = {}): NextCacheHandler {
+  cacheOf(cache, "nextCacheHandler(cache)");
   checkNames("nextCacheHandler", options, ["prefix", "clock"]);
   const { prefix = "next ", clock = nextClock } = options;
   const tagClock = new TagClock(cache, `${prefix}tags`, clock);

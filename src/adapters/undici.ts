@@ -7,7 +7,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import { checkNames, show, ZbudError } from "../base/index.ts";
 import { frame, notFramed, unframe } from "./frame.ts";
-import { type AnyCache, isKept, unlessClosed } from "./keys.ts";
+import { type AnyCache, cacheOf, isKept, unlessClosed } from "./keys.ts";
 
 type Headers = Record<string, string | string[]>;
 
@@ -72,7 +72,7 @@ export class UndiciStore {
 
   constructor(cache: AnyCache, options: UndiciStoreOptions = {}) {
     checkNames("undiciStore", options, ["prefix"]);
-    this.#cache = cache;
+    this.#cache = cacheOf(cache, "undiciStore(cache)");
     this.#prefix = options.prefix ?? "undici ";
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { checkNames } from "../base/index.ts";
-import { type AnyCache, clearWith, keysWith, setFor } from "./keys.ts";
+import { type AnyCache, cacheOf, clearWith, keysWith, setFor } from "./keys.ts";
 
 /** What unstorage passes with each call. */
 export interface UnstorageOptions {
@@ -44,6 +44,7 @@ export interface UnstorageDriverOptions {
  * @remarks `getKeys` and `clear` with a base look at all keys. Disposing of the storage closes nothing: the cache is its maker's.
  */
 export function unstorageDriver(cache: AnyCache, options: UnstorageDriverOptions = {}): UnstorageDriver {
+  cacheOf(cache, "unstorageDriver(cache)");
   checkNames("unstorageDriver", options, ["prefix"]);
   const { prefix = "" } = options;
   const set = (key: string, value: unknown, ttl: number | undefined): void => {

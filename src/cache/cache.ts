@@ -343,7 +343,8 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const ttl = options?.ttl === undefined ? settings.ttl : milliseconds("ttl", options.ttl);
     const window = options?.staleWhileRevalidate;
     const stale = window === undefined ? settings.staleWhileRevalidate : staleMs(window);
-    const result = core.put(key, value, now, ttl, stale, options?.tags ?? NO_TAGS, lease);
+    const tags = options?.tags === undefined ? NO_TAGS : options.tags;
+    const result = core.put(key, value, now, ttl, stale, tags, lease);
     if (result !== null && metrics.hasSubscribers) this.#publishSet(key, result, ttl);
     this.#tell();
     return result;

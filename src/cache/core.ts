@@ -440,7 +440,8 @@ export class CacheCore<V> {
   }
 
   #encodeTags(tags: readonly string[]): number {
-    if (tags.length === 0) return 0;
+    // Whatever JavaScript gives: null has no length, and "" is no array.
+    if (Array.isArray(tags) && tags.length === 0) return 0;
     if (this.tags !== null) return this.tags.encode(tags, this.attributes.head);
     throw new ZbudError("EINVAL", "for entries with tags, make the cache with tags: true");
   }

@@ -64,7 +64,8 @@ export interface SharedParts extends SharedCompressedCache {
  */
 export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettings {
   checkCacheNames(options);
-  const { codec = "lz4" } = options;
+  // A null is not the default: it is refused below, as any other value of a wrong kind.
+  const { codec = "lz4", ttl = 0, staleWhileRevalidate = 0, allowStale = false, tags = false } = options;
   if (typeof codec === "string") getCodec(codec);
   else if (typeof codec !== "function") {
     throw new ZbudError(
@@ -74,10 +75,10 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
   }
   return {
     maxBytes: sizeOption("maxBytes", options.maxBytes, BYTES_MIN, BYTES_MAX),
-    ttl: milliseconds("ttl", options.ttl ?? 0),
-    staleWhileRevalidate: staleMs(options.staleWhileRevalidate ?? 0),
-    allowStale: flag("allowStale", options.allowStale ?? false),
-    tags: flag("tags", options.tags ?? false),
+    ttl: milliseconds("ttl", ttl),
+    staleWhileRevalidate: staleMs(staleWhileRevalidate),
+    allowStale: flag("allowStale", allowStale),
+    tags: flag("tags", tags),
     tier: options.tier !== undefined,
     codec: typeof codec === "string" ? codec : null,
   };

@@ -6,7 +6,7 @@ import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry 
 import { codecWith } from "./learn.ts";
 import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
 import { decodeStored, type StoredEntry } from "./stored.ts";
-import { ValueKind } from "./values.ts";
+import { keepsBytes, ValueKind } from "./values.ts";
 
 /*
  * A file of entries, the least recently used first, so that they are used in the same order when it is read:
@@ -258,13 +258,14 @@ class EntryLoader<V> {
         "its value was written with a serializer; make this cache with the same one to load it",
       );
     }
-    const isJson = aux === ValueKind.json;
-    if (!isJson && (sameFilled || codec === 0)) return;
+    const isParsed = aux === ValueKind.json || aux === ValueKind.own;
+    if (!isParsed && (sameFilled || codec === 0)) return;
     const by = sameFilled || codec === 0 ? null : this.#codecOf(codec);
     const room = this.#core.borrow(length);
     try {
       const value = decodeStored(entry, by, room.subarray(0, length));
-      if (isJson) this.#core.values.decode(value, aux);
+      // A serializer's bytes are its own to keep, and this room is not.
+      if (isParsed) this.#core.values.decode(keepsBytes(aux) ? value.slice() : value, aux);
     } catch (cause) {
       throw new ZbudError("EBADMSG", `its value of ${length} bytes cannot be had from it`, { cause });
     } finally {

@@ -94,7 +94,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
     shards,
     shared,
     order: choice("order", options.order ?? "access", ["access", "page"]),
-    policy: choice("policy", options.policy ?? "lru", ["lru", "sieve"]),
+    policy: choice("policy", options.policy === undefined ? "lru" : options.policy, ["lru", "sieve"]),
     incompressible: choice("incompressible", options.incompressible ?? "raw", ["raw", "reject"]),
     sameFilled: flag("sameFilled", options.sameFilled, true),
     expiry,

@@ -164,6 +164,20 @@ describe("a file with right checksums and wrong content", () => {
 });
 
 describe("a record with a right checksum and wrong content", () => {
+  it("is none if any of its bits is another one, or it is of another store", () => {
+    const record = recordOf(1, 1, 60);
+    const bytes = new Uint8Array(recordBytes(record));
+    encodeRecord(record, 7, bytes, 0);
+    sealRecord(bytes, 0, bytes.length, 5);
+    assert.deepEqual(decodeRecord(bytes, 5)?.record.bytes, record.bytes);
+    assert.equal(decodeRecord(bytes, 6), null);
+    for (let bit = 0; bit < 8 * bytes.length; bit++) {
+      bytes[bit >> 3] ^= 1 << (bit & 7);
+      assert.equal(decodeRecord(bytes, 5), null, `bit ${bit & 7} of byte ${bit >> 3}`);
+      bytes[bit >> 3] ^= 1 << (bit & 7);
+    }
+  });
+
   const FIELDS = { sequence: 8, k0: 16, prefix: 24, payload: 28, codec: 32, length: 36 } as const;
 
   it(`is none, or one that could be written (fast-check, seed ${SEED})`, () => {

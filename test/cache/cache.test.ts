@@ -277,6 +277,11 @@ suite("misuse throws, and says what to do", () => {
     [{ maxBytes: "4MiB", dictionary: Buffer.from("x".repeat(100)), codec: "none" }, /takes no dictionary/],
     [{ maxBytes: "4MiB", tier: {} }, /tier must be a backing store/],
     [{ maxBytes: "4MiB", shards: 3 }, /shards/],
+    [{ maxBytes: "4MiB", ttl: null }, /ttl must be .* not null/],
+    [{ maxBytes: "4MiB", staleWhileRevalidate: null }, /staleWhileRevalidate must be .* not null/],
+    [{ maxBytes: "4MiB", allowStale: null }, /allowStale must be .* not null/],
+    [{ maxBytes: "4MiB", tags: null }, /tags must be .* not null/],
+    [{ maxBytes: "4MiB", policy: null }, /policy must be .* not null/],
   ];
   for (const [options, message] of CONSTRUCTIONS) {
     test(`new CompressedCache(${JSON.stringify(options)?.slice(0, 60)})`, () => {

@@ -314,6 +314,32 @@ suite("a snapshot of a cache with other options", () => {
     }
   });
 
+  test("values that their serializer cannot read are found before anything is added", async () => {
+    const own = {
+      serialize: (value: unknown): Uint8Array => Buffer.from(`!${value}`),
+      deserialize: (bytes: Uint8Array): unknown => {
+        if (bytes[0] !== 33) throw new TypeError("not of this serializer");
+        // It is its own to keep and to change.
+        return bytes.fill(32, 0, 1);
+      },
+    };
+    for (const serializer of ["v8", own] as const) {
+      const cache = open({ serializer });
+      for (const key of ["a", "b"]) cache.set(key, "text ".repeat(100));
+      cache.set("short", "x");
+      await cache.save(path);
+      const parts = partsOf(readFileSync(path));
+      // The first byte of a value that is kept as it is.
+      const short = parts.entries.find((entry) => entry.readUInt8(12) === 0) as Buffer;
+      short[short.length - short.readUInt32LE(8)] ^= 0xff;
+      writeFileSync(path, fileOf(parts));
+      const other = open({ serializer });
+      await assert.rejects(other.load(path), { code: "EBADMSG", message: /cannot be had from it/ });
+      assert.equal(other.size, 0);
+      for (const one of [cache, other]) one.close();
+    }
+  });
+
   test("values of a serializer need one", async () => {
     const cache = open({ serializer: "v8" });
     cache.set("a", new Map([[1, 2]]));

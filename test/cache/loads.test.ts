@@ -295,8 +295,17 @@ suite("options of a load", () => {
     const { cache } = open();
     const noTags = new CompressedCache<string>({ maxBytes: "4MiB" });
     const fail = (): never => assert.fail("not called");
-    const BAD = ["t", [1], Array.from({ length: 9 }, (_, i) => `${i}`), ["x".repeat(20_000)]] as never[];
+    const BAD = [
+      "t",
+      [1],
+      Array.from({ length: 9 }, (_, i) => `${i}`),
+      ["x".repeat(20_000)],
+      null,
+      "",
+      {},
+    ] as never[];
     for (const tags of BAD) await assert.rejects(cache.getOrSet("a", fail, { tags }), { code: "EINVAL" });
+    for (const tags of BAD) assert.throws(() => cache.set("a", "x", { tags }), { code: "EINVAL" });
     await assert.rejects(noTags.getOrSet("a", fail, { tags: ["t"] }), { code: "EINVAL" });
     for (const ttl of [-1, Number.NaN, 2 ** 60, "5" as never]) {
       await assert.rejects(cache.getOrSet("a", fail, { ttl }), { code: "EINVAL" });
