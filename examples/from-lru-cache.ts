@@ -1,6 +1,6 @@
 /**
  * From lru-cache to CompressedCache: the same program with both, side by side. What changes is the line that makes the
- * cache; how the rest behaves, and what memory each took, is printed.
+ * cache; how the rest behaves, and what memory each took, is printed. It needs lru-cache: npm install lru-cache
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

@@ -3,8 +3,10 @@
  * again. Each worker listens on a port of its own, as behind a proxy that shares out the requests; the main thread
  * has /metrics.
  *
- * It asks itself for some pages, prints what came of it, and ends. With --serve it stays:
- * npm run example -- server-with-four-workers --serve
+ * It asks itself for some pages, prints what came of it, and ends. With --serve it stays. In a project of yours:
+ * npm install zbud hono @hono/node-server prom-client
+ * node server-with-four-workers.ts --serve
+ * In a clone of the repository: npm run example -- server-with-four-workers --serve
  */
 import { once } from "node:events";
 import type { Server } from "node:http";
