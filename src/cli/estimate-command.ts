@@ -27,7 +27,9 @@ How it counts:
   are stored in real pools, read back and compared. Memory is pages, the pool's
   metadata, and units kept as they are. Duplicates are shown, but nothing is
   deducted for them. With --pid, anonymous memory in RAM is read: not what is in
-  swap, shared with other processes, or mapped from files.
+  swap, shared with other processes, or mapped from files. Each file is
+  compressed by itself: what small values have in common, a cache learns, and
+  this does not count. Put them into one file to see about what it gains.
 
   at best           the ratio without any loss by an allocator: what one that
                     packs tightly (such as zsmalloc) comes near

@@ -162,6 +162,11 @@ function storeLines(store: StoreSetting, style: Style): string[] {
   ];
 }
 
+/** Files of fewer bytes, on average, are likely values of a cache, which would keep them in less than is said. */
+const SMALL_BYTES = 1024;
+const SMALL_FILES =
+  "Small files, each compressed by itself. A cache learns what they share: put them in one file, and estimate that.";
+
 function inputLines({ input, sample }: Estimate): string[] {
   const parts = [
     input.process === null
@@ -182,7 +187,7 @@ function inputLines({ input, sample }: Estimate): string[] {
   const read = whole ? "all of it read" : chosen ? `${some}, evenly, seed ${sample.seed}` : some;
   const what = parts.filter((part) => part !== "").join(", ");
   const head = input.files > 0 && input.process !== null ? [what, read] : [`${what}; ${read}`];
-  return [...head, ...input.notes];
+  return [...head, ...input.notes, ...(input.bytes < input.files * SMALL_BYTES ? [SMALL_FILES] : [])];
 }
 
 function unitLines(unit: UnitEstimate, best: Setting, style: Style): string[] {
