@@ -4,7 +4,7 @@
  * @module
  */
 export { type Handle, ZbudError, type ZbudErrorCode } from "./base/index.ts";
-export { CompressedCache, type CompressedCacheOptions } from "./cache/index.ts";
+export { CompressedCache, type CompressedCacheOptions, type SharedCompressedCache } from "./cache/index.ts";
 export * from "./drivers/index.ts";
 export {
   type AllocRefusal,
