@@ -258,7 +258,7 @@ suite("misuse", () => {
       for (const call of ["save", "load"] as const) {
         await assert.rejects(cache[call](path as string), {
           code: "EINVAL",
-          message: new RegExp(`path of ${call}\\(\\) must be the path of a file`),
+          message: new RegExp(`${call}\\(\\) takes the path of a file`),
         });
       }
       cache.close();

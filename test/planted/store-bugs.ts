@@ -153,7 +153,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
     replace: "",
   },
   {
-    name: "store: the checksum of a record is not compared",
+    name: "file: the checksum of a record is not compared",
     file: "src/backing/record.ts",
     find: "  if (view.getUint32(AT_CRC, true) !== crc32(from.subarray(AT_SEQUENCE), storeNumber)) return null;\n",
     replace: "",
