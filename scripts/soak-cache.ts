@@ -1,8 +1,7 @@
-import { parseArgs } from "node:util";
 import { closeThread, failureOf } from "../test/cache/checker.ts";
 import { historyOf } from "../test/cache/history.ts";
 import { reportOf } from "../test/cache/shorten.ts";
-import { failUsage } from "./tools.ts";
+import { numberOption, readOptions } from "./tools.ts";
 
 const USAGE = `Usage: npm run soak:cache -- [--operations N] [--histories N] [--seed N] [--keep-on]
 
@@ -15,43 +14,12 @@ shortened.
 
 const REPORT_EVERY_MS = 10_000;
 
-function numberOf(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  return failUsage(`--${name} takes a whole number, not ${JSON.stringify(text)}`, USAGE);
-}
-
-function readOptions(): Partial<Record<"operations" | "histories" | "seed", string>> & {
-  "keep-on"?: boolean;
-  help?: boolean;
-} {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  try {
-    return parseArgs({
-      options: {
-        operations: text,
-        histories: text,
-        seed: text,
-        "keep-on": flag,
-        help: { ...flag, short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    return failUsage((error as Error).message, USAGE);
-  }
-}
-
 async function main(): Promise<void> {
-  const values = readOptions();
-  if (values.help) {
-    console.log(USAGE);
-    return;
-  }
-  const histories = numberOf("histories", values.histories, Number.MAX_SAFE_INTEGER);
-  const operations = values.histories === undefined ? numberOf("operations", values.operations, 1e7) : 1e15;
-  const first = numberOf("seed", values.seed, Date.now() % 2 ** 31);
+  const values = readOptions(USAGE, ["operations", "histories", "seed"], ["keep-on"]);
+  const histories = numberOption(USAGE, "histories", values.histories, Number.MAX_SAFE_INTEGER, 0);
+  const operations =
+    values.histories === undefined ? numberOption(USAGE, "operations", values.operations, 1e7, 0) : 1e15;
+  const first = numberOption(USAGE, "seed", values.seed, Date.now() % 2 ** 31, 0);
   if (values.seed === undefined) console.log(`--seed ${first}`);
   const start = performance.now();
   let [done, failed, seed, told] = [0, 0, first, start];

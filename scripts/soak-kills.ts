@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { killProcesses } from "../test/backing/kills.ts";
-import { failUsage } from "./tools.ts";
+import { numberOption, readOptions } from "./tools.ts";
 
 const USAGE = `Usage: npm run soak:kills -- [--kills N] [--seed N] [--seconds N]
 
@@ -16,32 +15,11 @@ compares every byte with what was flushed.
 /** Kills on one file: a round that fails is shorter to repeat than the whole. */
 const KILLS_A_ROUND = 20;
 
-function numberOf(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  return failUsage(`--${name} takes a whole number above 0, not ${JSON.stringify(text)}`, USAGE);
-}
-
-function readOptions(): { kills?: string; seed?: string; seconds?: string; help?: boolean } {
-  const text = { type: "string" } as const;
-  const help = { type: "boolean", short: "h" } as const;
-  try {
-    return parseArgs({ options: { kills: text, seed: text, seconds: text, help } }).values;
-  } catch (error) {
-    return failUsage((error as Error).message, USAGE);
-  }
-}
-
 async function main(): Promise<void> {
-  const values = readOptions();
-  if (values.help) {
-    console.log(USAGE);
-    return;
-  }
-  const kills = numberOf("kills", values.kills, 100);
-  const seedFirst = numberOf("seed", values.seed, (Date.now() % 2 ** 20) + 1);
-  const seconds = numberOf("seconds", values.seconds, 24 * 3600);
+  const values = readOptions(USAGE, ["kills", "seed", "seconds"]);
+  const kills = numberOption(USAGE, "kills", values.kills, 100);
+  const seedFirst = numberOption(USAGE, "seed", values.seed, (Date.now() % 2 ** 20) + 1);
+  const seconds = numberOption(USAGE, "seconds", values.seconds, 24 * 3600);
   const folder = mkdtempSync(join(tmpdir(), "zbud-kills-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const start = performance.now();

@@ -1,7 +1,6 @@
-import { parseArgs } from "node:util";
 import { killHolders } from "../test/threads/native-kills.ts";
 import { HELD, type Held } from "../test/threads/native-kills-worker.ts";
-import { failUsage } from "./tools.ts";
+import { failUsage, numberOption, readOptions } from "./tools.ts";
 
 const USAGE = `Usage: npm run soak:natives -- [--held NAME] [--kills N] [--seed N]
 
@@ -11,31 +10,10 @@ must survive this.
   --kills N    how many of each (default 1000)
   --seed N     default: from the clock, and printed`;
 
-function numberOf(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  return failUsage(`--${name} takes a whole number above 0, not ${JSON.stringify(text)}`, USAGE);
-}
-
-function readOptions(): Partial<Record<"held" | "kills" | "seed", string>> & { help?: boolean } {
-  const text = { type: "string" } as const;
-  const help = { type: "boolean", short: "h" } as const;
-  try {
-    return parseArgs({ options: { held: text, kills: text, seed: text, help } }).values;
-  } catch (error) {
-    return failUsage((error as Error).message, USAGE);
-  }
-}
-
 async function main(): Promise<void> {
-  const values = readOptions();
-  if (values.help) {
-    console.log(USAGE);
-    return;
-  }
-  const kills = numberOf("kills", values.kills, 1000);
-  const seed = numberOf("seed", values.seed, (Date.now() % 2 ** 20) + 1);
+  const values = readOptions(USAGE, ["held", "kills", "seed"]);
+  const kills = numberOption(USAGE, "kills", values.kills, 1000);
+  const seed = numberOption(USAGE, "seed", values.seed, (Date.now() % 2 ** 20) + 1);
   const all: readonly Held[] = HELD;
   const chosen = values.held === undefined ? all : all.filter((held) => held === values.held);
   if (chosen.length === 0)

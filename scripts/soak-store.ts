@@ -1,11 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { churn } from "../test/store/churn.ts";
 import { killWorkers } from "../test/store/kills.ts";
 import { killProcesses } from "../test/store/process-kills.ts";
-import { failUsage } from "./tools.ts";
+import { numberOption, readOptions } from "./tools.ts";
 
 const USAGE = `Usage: npm run soak:store -- [--minutes N] [--kills N] [--seed N]
 
@@ -16,32 +15,11 @@ file, at random moments.
   --kills N    of workers and of processes each (default 100)
   --seed N     (default: from the clock, and printed)`;
 
-function numberOf(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (Number.isFinite(value) && value >= 0) return value;
-  return failUsage(`--${name} takes a number from 0 on, not ${JSON.stringify(text)}`, USAGE);
-}
-
-function readOptions(): { minutes?: string; kills?: string; seed?: string; help?: boolean } {
-  const text = { type: "string" } as const;
-  const help = { type: "boolean", short: "h" } as const;
-  try {
-    return parseArgs({ options: { minutes: text, kills: text, seed: text, help } }).values;
-  } catch (error) {
-    return failUsage((error as Error).message, USAGE);
-  }
-}
-
 async function main(): Promise<void> {
-  const values = readOptions();
-  if (values.help) {
-    console.log(USAGE);
-    return;
-  }
-  const seed = numberOf("seed", values.seed, (Date.now() % 2 ** 20) + 1);
-  const kills = numberOf("kills", values.kills, 100);
-  const minutes = numberOf("minutes", values.minutes, 30);
+  const values = readOptions(USAGE, ["minutes", "kills", "seed"]);
+  const seed = numberOption(USAGE, "seed", values.seed, (Date.now() % 2 ** 20) + 1, 0, false);
+  const kills = numberOption(USAGE, "kills", values.kills, 100, 0, false);
+  const minutes = numberOption(USAGE, "minutes", values.minutes, 30, 0, false);
   console.log(`npm run soak:store -- --minutes ${minutes} --kills ${kills} --seed ${seed}`);
   const folder = mkdtempSync(join(tmpdir(), "zbud-soak-"));
   try {

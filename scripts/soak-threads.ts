@@ -1,7 +1,6 @@
-import { parseArgs } from "node:util";
 import { killWorkers } from "../test/threads/kills.ts";
 import { DRIVERS, type DriverName } from "../test/threads/pools.ts";
-import { failUsage } from "./tools.ts";
+import { failUsage, numberOption, readOptions } from "./tools.ts";
 
 const USAGE = `Usage: npm run soak -- [--driver NAME] [--kills N] [--seed N] [--seconds N]
 
@@ -14,38 +13,15 @@ Kills workers at random moments while they work at one shared pool, and checks t
 /** Kills in one pool. A round that fails is shorter to repeat than the whole. */
 const KILLS_A_ROUND = 100;
 
-function numberOf(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  return failUsage(`--${name} takes a whole number above 0, not ${JSON.stringify(text)}`, USAGE);
-}
-
-function readOptions(): Partial<Record<"driver" | "kills" | "seed" | "seconds", string>> & {
-  help?: boolean;
-} {
-  const text = { type: "string" } as const;
-  const help = { type: "boolean", short: "h" } as const;
-  try {
-    return parseArgs({ options: { driver: text, kills: text, seed: text, seconds: text, help } }).values;
-  } catch (error) {
-    return failUsage((error as Error).message, USAGE);
-  }
-}
-
 async function main(): Promise<void> {
-  const values = readOptions();
-  if (values.help) {
-    console.log(USAGE);
-    return;
-  }
+  const values = readOptions(USAGE, ["driver", "kills", "seed", "seconds"]);
   const { driver = "zbud" } = values;
   if (!Object.hasOwn(DRIVERS, driver)) {
     failUsage(`--driver takes ${Object.keys(DRIVERS).join(", ")}, not ${JSON.stringify(driver)}`, USAGE);
   }
-  const kills = numberOf("kills", values.kills, 1000);
-  const seedFirst = numberOf("seed", values.seed, (Date.now() % 2 ** 20) + 1);
-  const seconds = numberOf("seconds", values.seconds, 24 * 3600);
+  const kills = numberOption(USAGE, "kills", values.kills, 1000);
+  const seedFirst = numberOption(USAGE, "seed", values.seed, (Date.now() % 2 ** 20) + 1);
+  const seconds = numberOption(USAGE, "seconds", values.seconds, 24 * 3600);
   const start = performance.now();
   const secondsLeft = (): number => seconds - (performance.now() - start) / 1000;
   let done = 0;

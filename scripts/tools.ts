@@ -30,6 +30,58 @@ export function readArguments(usage: string, positionals = false): string[] {
   return parsed.positionals;
 }
 
+/**
+ * Reads a script's options. `--help` prints the usage and exits with 0; anything that is not expected prints what is
+ * wrong and the usage, and exits with 2.
+ *
+ * @param texts - names of options that take a value.
+ * @param flags - names of those that take none.
+ */
+export function readOptions<Text extends string, Flag extends string = never>(
+  usage: string,
+  texts: readonly Text[],
+  flags: readonly Flag[] = [],
+): Partial<Record<Text, string> & Record<Flag, boolean>> {
+  const options = {
+    ...Object.fromEntries(texts.map((name) => [name, { type: "string" } as const])),
+    ...Object.fromEntries(flags.map((name) => [name, { type: "boolean" } as const])),
+    help: { type: "boolean", short: "h" } as const,
+  };
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    ({ values } = parseArgs({ options }));
+  } catch (error) {
+    return failUsage((error as Error).message, usage);
+  }
+  if (values.help === true) {
+    console.log(usage);
+    process.exit(0);
+  }
+  return values as Partial<Record<Text, string> & Record<Flag, boolean>>;
+}
+
+/**
+ * The number that an option was given.
+ *
+ * @param otherwise - if it was not given.
+ * @param low - the least that it may be.
+ * @param whole - whether it must be a whole number.
+ */
+export function numberOption(
+  usage: string,
+  name: string,
+  text: string | undefined,
+  otherwise: number,
+  low = 1,
+  whole = true,
+): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if ((whole ? Number.isSafeInteger(value) : Number.isFinite(value)) && value >= low) return value;
+  const kind = whole ? "a whole number" : "a number";
+  return failUsage(`--${name} takes ${kind} from ${low} on, not ${JSON.stringify(text)}`, usage);
+}
+
 /** Says what is wrong with the arguments and how they should be, and exits with 2. */
 export function failUsage(what: string, usage: string): never {
   console.error(`${what}\n\n${usage}`);
