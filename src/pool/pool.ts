@@ -187,11 +187,6 @@ export class Pool {
     return this.#reclaims.pages;
   }
 
-  /** Bytes of the pages that the last reclaim by this thread released. */
-  get releasedBytes(): number {
-    return this.#reclaims.bytes;
-  }
-
   /** The largest object that a page takes, in bytes. */
   get objectBytesMax(): number {
     return this.#allocator.objectBytesMax;
