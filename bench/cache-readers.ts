@@ -11,20 +11,20 @@ export interface ReaderJob {
   gets: number;
   seed: number;
   /** Word 0: the round. Word 1: threads that are ready, or done with it. */
-  control: Int32Array;
+  sharedState: Int32Array;
 }
 
-const { shared, data, count, gets, seed, control } = workerData as ReaderJob;
+const { shared, data, count, gets, seed, sharedState } = workerData as ReaderJob;
 const cache = CompressedCache.attach(shared);
 const prng = new Prng(seed);
 const { key } = cacheData(data, 1);
 const keys = Array.from({ length: gets }, () => key(prng.below(count)));
 const target = new Uint8Array(2 ** 17);
 for (let round = 0; round >= 0; ) {
-  Atomics.add(control, 1, 1);
-  Atomics.notify(control, 1);
-  Atomics.wait(control, 0, round);
-  round = Atomics.load(control, 0);
+  Atomics.add(sharedState, 1, 1);
+  Atomics.notify(sharedState, 1);
+  Atomics.wait(sharedState, 0, round);
+  round = Atomics.load(sharedState, 0);
   if (round < 0) break;
   for (const each of keys) cache.getInto(each, target);
 }

@@ -147,13 +147,13 @@ async function twoThreads({ seed, quick, log }: BenchOptions): Promise<Row[]> {
 /** The best rate of all threads together over some rounds. */
 async function readers(
   threads: number,
-  job: Omit<ReaderJob, "control" | "seed">,
+  job: Omit<ReaderJob, "sharedState" | "seed">,
   seed: number,
   rounds: number,
 ): Promise<number> {
-  const control = new Int32Array(new SharedArrayBuffer(8));
+  const sharedState = new Int32Array(new SharedArrayBuffer(8));
   const workers = Array.from({ length: threads }, (_, i) => {
-    const workerData: ReaderJob = { ...job, seed: seed + i, control };
+    const workerData: ReaderJob = { ...job, seed: seed + i, sharedState };
     return new Worker(join(import.meta.dirname, "cache-readers.ts"), { workerData });
   });
   const exits = workers.map((worker) => once(worker, "exit"));
@@ -161,22 +161,23 @@ async function readers(
     workers.map(async (worker) => Promise.reject((await once(worker, "error"))[0])),
   );
   const ready = async (): Promise<void> => {
-    while (Atomics.load(control, 1) < threads)
+    while (Atomics.load(sharedState, 1) < threads)
       await Promise.race([new Promise((r) => setTimeout(r, 1)), failed]);
-    Atomics.store(control, 1, 0);
+    Atomics.store(sharedState, 1, 0);
   };
   let best = Number.POSITIVE_INFINITY;
   for (let round = 1; round <= rounds; round++) {
     await ready();
     const start = performance.now();
-    Atomics.store(control, 0, round);
-    Atomics.notify(control, 0);
-    while (Atomics.load(control, 1) < threads) Atomics.wait(control, 1, Atomics.load(control, 1), 10);
+    Atomics.store(sharedState, 0, round);
+    Atomics.notify(sharedState, 0);
+    while (Atomics.load(sharedState, 1) < threads)
+      Atomics.wait(sharedState, 1, Atomics.load(sharedState, 1), 10);
     best = Math.min(best, performance.now() - start);
   }
   await ready();
-  Atomics.store(control, 0, -1);
-  Atomics.notify(control, 0);
+  Atomics.store(sharedState, 0, -1);
+  Atomics.notify(sharedState, 0);
   failed.catch(() => undefined);
   await Promise.all(exits);
   return ((job.gets * threads) / best) * 1e3;

@@ -17,9 +17,9 @@ export interface Peer {
 }
 
 /** A codec of this project. */
-export function ours(codec: Codec, unitMax: number): Peer {
-  const target = new Uint8Array(codec.maxCompressedLength(unitMax));
-  const back = new Uint8Array(unitMax);
+export function ours(codec: Codec, maxUnit: number): Peer {
+  const target = new Uint8Array(codec.maxCompressedLength(maxUnit));
+  const back = new Uint8Array(maxUnit);
   const targets = new Map<number, Uint8Array>();
   return {
     name: `zbud ${codec.name}`,

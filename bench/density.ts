@@ -220,7 +220,7 @@ function measure(data: Sizes, way: Way, objects: number, seed: number): Record<M
 }
 
 /** The mean size of those that no page takes. */
-function unfitBytes(sizes: Uint32Array, { objectBytesMax }: Pool): number {
-  const unfit = sizes.filter((size) => size > objectBytesMax);
+function unfitBytes(sizes: Uint32Array, { maxObjectBytes }: Pool): number {
+  const unfit = sizes.filter((size) => size > maxObjectBytes);
   return unfit.length === 0 ? 0 : unfit.reduce((sum, size) => sum + size, 0) / unfit.length;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 /** Small similar JSON records, real ones: the support statements of MDN's browser compatibility data. */
-export function jsonRecords(bytesMin: number, bytesMax: number): Uint8Array[] {
+export function jsonRecords(bytesMin: number, maxBytes: number): Uint8Array[] {
   const file = createRequire(import.meta.url).resolve("@mdn/browser-compat-data");
   const records: Uint8Array[] = [];
   const walk = (node: unknown): void => {
@@ -13,7 +13,7 @@ export function jsonRecords(bytesMin: number, bytesMax: number): Uint8Array[] {
         continue;
       }
       const record = Buffer.from(JSON.stringify(value));
-      if (record.length >= bytesMin && record.length <= bytesMax) records.push(Uint8Array.from(record));
+      if (record.length >= bytesMin && record.length <= maxBytes) records.push(Uint8Array.from(record));
     }
   };
   walk(JSON.parse(readFileSync(file, "utf8")));

@@ -11,7 +11,7 @@ export async function loopRows(pages: readonly Buffer[], folder: string, quick: 
   const idle = await delayOf(ms, async () => {
     await turn();
   });
-  const backing = await FileBacking.open(join(folder, "pages"), { maxFileBytes: quick ? 2 ** 24 : 2 ** 30 });
+  const backing = await FileBacking.open(join(folder, "pages"), { maxBytes: quick ? 2 ** 24 : 2 ** 30 });
   const store = new PageStore({ maxBytes: quick ? "256KiB" : "8MiB", backing });
   let index = 0;
   const busy = await delayOf(ms, async () => {

@@ -49,7 +49,7 @@ class PagedMemory {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "paged-memory-"));
-const backing = await FileBacking.open(join(folder, "swap"), { maxFileBytes: MEMORY_BYTES });
+const backing = await FileBacking.open(join(folder, "swap"), { maxBytes: MEMORY_BYTES });
 const store = new PageStore({ maxBytes: "2MiB", backing });
 const memory = new PagedMemory(store);
 

@@ -89,7 +89,7 @@ export class UndiciStore {
   createWriteStream(key: UndiciCacheKey, value: UndiciCacheValue): Writable | undefined {
     check(key);
     if (unlessClosed(() => this.#cache.size, -1) < 0) return undefined;
-    const bytesMax = this.#cache.entryBytesMax;
+    const maxBytes = this.#cache.maxEntrySize;
     const chunks: Buffer[] = [];
     let bytes = 0;
     const put = (): void => unlessClosed(() => this.#put(key, value, chunks), undefined);
@@ -98,7 +98,7 @@ export class UndiciStore {
       write(chunk: Buffer | string, encoding, done) {
         const part = typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk;
         bytes += part.length;
-        if (bytes > bytesMax) {
+        if (bytes > maxBytes) {
           drop();
           this.destroy();
         } else {

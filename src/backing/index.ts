@@ -7,7 +7,7 @@ export type { FileIo, RecordIo } from "./file/io.ts";
 export type { OpenedFile } from "./file/open.ts";
 export type { FileBackingOptions } from "./file/options.ts";
 export type { RecordFile } from "./file/record-file.ts";
-export type { KeyvLike } from "./keyv/door.ts";
+export type { KeyvLike } from "./keyv/client.ts";
 export { KeyvBacking, type KeyvBackingOptions } from "./keyv/keyv-backing.ts";
 export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";
 export { OpfsBacking, type OpfsBackingOptions } from "./opfs/opfs-backing.ts";

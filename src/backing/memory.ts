@@ -27,7 +27,7 @@ interface Held {
 export class MemoryBacking implements Backing {
   readonly name = "memory";
   readonly isSync = true;
-  readonly recordBytesMax: number;
+  readonly maxRecordBytes: number;
   readonly #maxBytes: number;
   readonly #delayMs: number;
   readonly #now: () => number;
@@ -48,7 +48,7 @@ export class MemoryBacking implements Backing {
     this.#delayMs = integerOption("delayMs", delayMs, 0, 2 ** 27);
     if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
     this.#now = now;
-    this.recordBytesMax = Math.min(2 ** 26, this.#maxBytes);
+    this.maxRecordBytes = Math.min(2 ** 26, this.#maxBytes);
   }
 
   write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
@@ -121,7 +121,7 @@ export class MemoryBacking implements Backing {
     return {
       records: this.#records,
       bytesUsed: this.#bytes,
-      bytesMax: this.#maxBytes,
+      maxBytes: this.#maxBytes,
       memoryBytes: this.#bytes + this.#bytesInFlight,
       bytesInFlight: this.#bytesInFlight,
       recordsWritten: written,
@@ -149,8 +149,8 @@ export class MemoryBacking implements Backing {
     const name = this.#nameOf(record.key);
     const bytes = recordBytes(record);
     this.#drop(name);
-    const refusal = bytes > this.recordBytesMax ? "EFBIG" : "ENOSPC";
-    if (bytes > this.recordBytesMax || this.#bytes + this.#bytesInFlight + bytes > this.#maxBytes) {
+    const refusal = bytes > this.maxRecordBytes ? "EFBIG" : "ENOSPC";
+    if (bytes > this.maxRecordBytes || this.#bytes + this.#bytesInFlight + bytes > this.#maxBytes) {
       this.#count.refused++;
       return refusal;
     }

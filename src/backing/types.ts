@@ -57,7 +57,7 @@ export interface BackingStats {
   /** Bytes that they take, with headers and rounding, or -1 where the store cannot tell. */
   readonly bytesUsed: number;
   /** The store's bound in bytes, or Infinity. */
-  readonly bytesMax: number;
+  readonly maxBytes: number;
   /** Memory that the store holds: its index, and the bytes under way at most. */
   readonly memoryBytes: number;
   /** Bytes under way: accepted by `write`, without an outcome yet. */
@@ -95,7 +95,7 @@ export interface Backing {
   /** Whether {@link writeSync} and {@link readSync} work; if not, they throw `ENOTSUP`. */
   readonly isSync: boolean;
   /** The most bytes of one record, prefix included. */
-  readonly recordBytesMax: number;
+  readonly maxRecordBytes: number;
 
   /**
    * Writes records, in one go where it can.

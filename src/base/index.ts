@@ -11,7 +11,7 @@ export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";
 export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
 export { memoryBytes, type Size, sizeOption } from "./size.ts";
-export { checkThreadId, PLACES, SEATS_WORDS, Seats } from "./threads.ts";
+export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export type { Branded, Handle } from "./units.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./words.ts";

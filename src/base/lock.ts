@@ -1,6 +1,6 @@
 import { ZbudError } from "./errors.ts";
 import { type LockSteps, lockStepsOf } from "./lock-memory.ts";
-import type { Seats } from "./threads.ts";
+import type { ThreadRegistry } from "./thread-registry.ts";
 
 /** The bit of the lock's word that says: somebody may sleep. */
 const SLEEPER = 1;
@@ -21,8 +21,8 @@ const WAIT_MS_MAX = 10_000;
  * A lock for threads that can die at any instruction, in one word of a shared buffer.
  *
  *   0                    free
- *   seat << 1            held by the thread of this seat, nobody sleeps
- *   seat << 1 | SLEEPER  held, and somebody may sleep: whoever releases it wakes one
+ *   member << 1            held by the thread of this member, nobody sleeps
+ *   member << 1 | SLEEPER  held, and somebody may sleep: whoever releases it wakes one
  *
  * Taking a free lock and releasing one that nobody waits for are one atomic operation each. A thread that
  * finds the lock held looks again with pauses, which lets the holder, whose caches are warm, go on; then it
@@ -36,7 +36,7 @@ export class ThreadLock {
   readonly #words: Int32Array;
   readonly #at: number = 0;
   readonly #mine: number = 0;
-  readonly #seats: Seats;
+  readonly #registry: ThreadRegistry;
   readonly #repair: () => void;
   readonly #pause: (() => void) | undefined;
   readonly #firstPauses: number = 0;
@@ -47,7 +47,7 @@ export class ThreadLock {
 
   /**
    * @param at - index of the lock's word.
-   * @param seat - of the thread that will use this object.
+   * @param member - of the thread that will use this object.
    * @param repair - called with the lock held, after it was taken from a thread that is gone.
    * @param firstPauses - between the first looks at a held lock. Few are best where it is held for longer than
    *   cache lines take from one core to the other; with many, the thread that has the lines goes on for a while.
@@ -55,15 +55,15 @@ export class ThreadLock {
   constructor(
     words: Int32Array,
     at: number,
-    seat: number,
-    seats: Seats,
+    member: number,
+    registry: ThreadRegistry,
     repair: () => void,
     firstPauses: number = PAUSES,
   ) {
     this.#words = words;
     this.#at = at | 0;
-    this.#mine = seat << 1;
-    this.#seats = seats;
+    this.#mine = member << 1;
+    this.#registry = registry;
     this.#repair = repair;
     this.#firstPauses = firstPauses | 0;
     this.#byte = (words.byteOffset + at * 4) | 0;
@@ -98,7 +98,7 @@ export class ThreadLock {
   abandon(): void {
     const held = Atomics.load(this.#words, this.#at);
     if ((held & ~SLEEPER) !== this.#mine) return;
-    // Seat 0 is nobody's, so it is always gone. If a sleeper marks the word meanwhile, that is in it already.
+    // Member 0 is nobody's, so it is always gone. If a sleeper marks the word meanwhile, that is in it already.
     Atomics.store(this.#words, this.#at, SLEEPER);
     Atomics.notify(this.#words, this.#at, 1);
   }
@@ -157,7 +157,7 @@ export class ThreadLock {
   }
 
   #takesFromDead(held: number): boolean {
-    if (!this.#seats.isGone(held >> 1)) return false;
+    if (!this.#registry.isGone(held >> 1)) return false;
     if (Atomics.compareExchange(this.#words, this.#at, held, this.#mine | SLEEPER) !== held) return false;
     this.#repair();
     return true;

@@ -25,7 +25,7 @@ export interface Cache<V> {
    * The most bytes that one entry may take as it is kept: compressed, with its key and tags. What takes more is
    * `"E2BIG"`, and so is a value of more than 1 MiB before compression.
    */
-  readonly entryBytesMax: number;
+  readonly maxEntrySize: number;
 
   /**
    * The value, which counts as used now (by LRU it is the most recently used one); or undefined.

@@ -2,7 +2,6 @@ import { checkBytes, checkSignal, show, signalOption, ZbudError } from "../base/
 import { Look } from "../engine/index.ts";
 import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import type { Cache } from "./api.ts";
-import { Counter } from "./control.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
 import { dictionaryStats } from "./dictionary.ts";
 import type { Lease } from "./leases.ts";
@@ -10,6 +9,7 @@ import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
 import { checkGetOptions, checkSetOptions, checkThreadNames } from "./option-names.ts";
 import { milliseconds, sharedParts, staleMs, VALUE_BYTES_MAX } from "./options.ts";
+import { Counter } from "./shared-state.ts";
 import { loadFile, saveFile } from "./snapshot.ts";
 import type {
   CacheKey,
@@ -89,8 +89,8 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     return this.#core.bytesReserved;
   }
 
-  get entryBytesMax(): number {
-    return Math.min(VALUE_BYTES_MAX, this.#core.engine.entryBytesMax);
+  get maxEntrySize(): number {
+    return Math.min(VALUE_BYTES_MAX, this.#core.engine.maxEntrySize);
   }
 
   get(key: CacheKey, options?: GetOptions): V | undefined {
@@ -264,34 +264,34 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   stats(): CacheStats {
     const core = this.#open();
-    const { control } = core;
+    const { sharedState } = core;
     const engine = core.engine.stats();
     return {
       entries: engine.entries,
       originalBytes: engine.originalBytes,
       storedBytes: engine.storedBytes,
-      bytesUsed: engine.bytesUsed + control.buffer.byteLength,
+      bytesUsed: engine.bytesUsed + sharedState.buffer.byteLength,
       bytesReserved: core.bytesReserved,
       hits: engine.hits,
       misses: engine.misses,
-      staleHits: control.counted(Counter.staleHits),
+      staleHits: sharedState.counted(Counter.staleHits),
       sets: engine.puts,
-      rejectTooBig: control.counted(Counter.rejectTooBig) + engine.rejectLarge + engine.rejectPoor,
+      rejectTooBig: sharedState.counted(Counter.rejectTooBig) + engine.rejectLarge + engine.rejectPoor,
       rejectNoMemory: engine.rejectFull,
       evicted: engine.evicted,
       expired: engine.expired,
       replaced: engine.replaced,
       deleted: engine.deleted,
       cleared: engine.cleared,
-      tierHits: control.counted(Counter.tierHits),
-      tierMisses: control.counted(Counter.tierMisses),
-      tierReadsFailed: control.counted(Counter.tierReadsFailed),
-      tierWrites: control.counted(Counter.tierWrites),
-      tierWritesFailed: control.counted(Counter.tierWritesFailed),
-      loads: control.counted(Counter.loads),
-      loadsFailed: control.counted(Counter.loadsFailed),
-      loadsShared: control.counted(Counter.loadsShared),
-      dictionary: dictionaryStats(control),
+      tierHits: sharedState.counted(Counter.tierHits),
+      tierMisses: sharedState.counted(Counter.tierMisses),
+      tierReadsFailed: sharedState.counted(Counter.tierReadsFailed),
+      tierWrites: sharedState.counted(Counter.tierWrites),
+      tierWritesFailed: sharedState.counted(Counter.tierWritesFailed),
+      loads: sharedState.counted(Counter.loads),
+      loadsFailed: sharedState.counted(Counter.loadsFailed),
+      loadsShared: sharedState.counted(Counter.loadsShared),
+      dictionary: dictionaryStats(sharedState),
     };
   }
 
@@ -360,7 +360,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const there = core.lookup(key, now, counts, look);
     const stale = there && now > core.freshUntil();
     const given = there && (!stale || takesStale);
-    if (counts && stale && given) core.control.count(Counter.staleHits);
+    if (counts && stale && given) core.sharedState.count(Counter.staleHits);
     if (metrics.hasSubscribers) this.#publishGet(key, counts, there, stale, given);
     return given;
   }

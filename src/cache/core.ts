@@ -10,7 +10,6 @@ import {
   type PutResult,
   type SharedEngine,
 } from "../engine/index.ts";
-import { Control, type ControlShape, Counter, controlBytes, controlMemory, controlShape } from "./control.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { type Lease, Leases } from "./leases.ts";
@@ -27,6 +26,14 @@ import {
   VALUE_BYTES_MAX,
 } from "./options.ts";
 import { type Removals, removalsOf } from "./removals.ts";
+import {
+  Counter,
+  SharedState,
+  type SharedStateShape,
+  sharedStateBytes,
+  sharedStateMemory,
+  sharedStateShape,
+} from "./shared-state.ts";
 import { freshUntil, INSTANT_MS, type StoredEntry } from "./stored.ts";
 import { removeTagged } from "./tagged.ts";
 import { hashAt, TAG_BYTES, TAGS_MAX, TagLists } from "./tags.ts";
@@ -60,7 +67,7 @@ const RESULTS: Record<PutResult, SetResult> = {
 /** What one thread needs to work on a cache: keys and values in terms of the engine. No policy is in here. */
 export class CacheCore<V> {
   readonly engine: Engine;
-  readonly control: Control;
+  readonly sharedState: SharedState;
   readonly settings: CacheSettings;
   readonly key: EncodedKey;
   readonly values: ValueCodec<V>;
@@ -88,17 +95,17 @@ export class CacheCore<V> {
 
   private constructor(
     settings: CacheSettings,
-    control: Control,
+    sharedState: SharedState,
     options: CacheThreadOptions<V>,
     parts: CacheParts,
     makeEngine: (hooks: Partial<EngineOptions>) => Engine,
   ) {
     this.settings = settings;
-    this.control = control;
+    this.sharedState = sharedState;
     this.key = new EncodedKey(parts.hash ?? hashKey);
     this.values = new ValueCodec(options.serializer, VALUE_BYTES_MAX);
     this.tags = settings.tags ? new TagLists() : null;
-    this.dictionary = new DictionaryUse(control, settings.codec);
+    this.dictionary = new DictionaryUse(sharedState, settings.codec);
     this.removals = removalsOf(options.onRemoved);
     this.tier = tierOf(this, settings, options.tier);
     this.clock = clockOf(options.clock);
@@ -119,11 +126,11 @@ export class CacheCore<V> {
       codec,
       resolveCodec: (slot) => this.codecOfSlot(slot),
       onChange: (k0, k1) => this.leases.changed(k0, k1),
-      ...(tags === null ? {} : { companion: tags }),
+      ...(tags === null ? {} : { secondaryIndex: tags }),
       ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry) }),
       ...(removals === null ? {} : { onRemoved: (reason, entry) => removals.note(reason, entry) }),
     });
-    this.leases = new Leases(control, this.engine);
+    this.leases = new Leases(sharedState, this.engine);
   }
 
   static create<V>(options: CompressedCacheOptions<V>, parts: CacheParts): CacheCore<V> {
@@ -131,21 +138,21 @@ export class CacheCore<V> {
     const { dictionary = "auto", shared = canShare() } = options;
     const learns = dictionary === "auto" && (settings.codec === "lz4" || settings.codec === "zstd");
     const given = givenDictionary(dictionary, settings);
-    const shape = controlShape(settings.maxBytes, learns, given?.length ?? 0);
-    const bytes = controlBytes(shape);
+    const shape = sharedStateShape(settings.maxBytes, learns, given?.length ?? 0);
+    const bytes = sharedStateBytes(shape);
     const chosen = engineOptions(options, settings.maxBytes);
     // Shared even if the cache is not, since a worker thread learns the dictionary.
-    const control = new Control(controlMemory(bytes, shared || canShare()), shape);
-    const core = new CacheCore(settings, control, options, parts, (hooks) => {
+    const sharedState = new SharedState(sharedStateMemory(bytes, shared || canShare()), shape);
+    const core = new CacheCore(settings, sharedState, options, parts, (hooks) => {
       return new Engine({ ...chosen, ...hooks, maxBytes: settings.maxBytes - bytes });
     });
-    if (!learns) core.dictionary.learner.settle(given);
+    if (!learns) core.dictionary.trainer.settle(given);
     return core;
   }
 
   static attach<V>(shared: SharedParts, options: CacheThreadOptions<V>, parts: CacheParts): CacheCore<V> {
-    const control = new Control(shared.control, shared.shape as ControlShape);
-    const core = new CacheCore(shared.settings, control, options, parts, (hooks) => {
+    const sharedState = new SharedState(shared.sharedState, shared.shape as SharedStateShape);
+    const core = new CacheCore(shared.settings, sharedState, options, parts, (hooks) => {
       checkSameCodec(hooks.codec as Codec, shared.codecId);
       return Engine.attach(shared.engine as SharedEngine, hooks);
     });
@@ -154,7 +161,7 @@ export class CacheCore<V> {
   }
 
   get bytesReserved(): number {
-    return this.engine.bytesReserved + this.control.buffer.byteLength;
+    return this.engine.bytesReserved + this.sharedState.buffer.byteLength;
   }
 
   /**
@@ -269,7 +276,7 @@ export class CacheCore<V> {
     const fits = values.encode(value);
     attributes.headLength = this.#encodeTags(tags);
     if (!encoded.encode(key)) {
-      this.control.count(Counter.rejectTooBig);
+      this.sharedState.count(Counter.rejectTooBig);
       return "E2BIG";
     }
     this.#lease = lease;
@@ -278,10 +285,10 @@ export class CacheCore<V> {
       engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length, guard);
       if (guard !== null && !this.#held) return null;
       this.tier?.drop(encoded);
-      this.control.count(Counter.rejectTooBig);
+      this.sharedState.count(Counter.rejectTooBig);
       return "E2BIG";
     }
-    if (!dictionary.learner.settled) dictionary.offer(engine, values);
+    if (!dictionary.trainer.settled) dictionary.offer(engine, values);
     attributes.prefixLength = encoded.length;
     attributes.expiresAt = ttl === 0 ? 0 : now + ttl + stale + INSTANT_MS;
     attributes.aux = values.kind;
@@ -308,9 +315,9 @@ export class CacheCore<V> {
   isOutdated(lease: Lease, tags: readonly string[] | undefined): boolean {
     if (lease.slot !== NO_LEASE.slot && !this.leases.holds(lease)) return true;
     if (this.tags === null || !Array.isArray(tags)) return false;
-    const { control, tags: lists } = this;
+    const { sharedState, tags: lists } = this;
     return tags.some(
-      (tag) => typeof tag === "string" && control.tagDeletedSince(lease.stamp, lists.hash(tag)),
+      (tag) => typeof tag === "string" && sharedState.tagDeletedSince(lease.stamp, lists.hash(tag)),
     );
   }
 
@@ -318,7 +325,7 @@ export class CacheCore<V> {
   tagsDeletedSince(stamp: number): boolean {
     const { head, headLength } = this.attributes;
     for (let at = 0; at < headLength; at += TAG_BYTES) {
-      if (this.control.tagDeletedSince(stamp, hashAt(head, at))) return true;
+      if (this.sharedState.tagDeletedSince(stamp, hashAt(head, at))) return true;
     }
     return false;
   }
@@ -358,7 +365,7 @@ export class CacheCore<V> {
     if (!encoded.encode(key)) return false;
     const removed = this.engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length);
     // After that: what was evicted to the second tier until then is out of date as well.
-    if (this.tier?.isOrdered === false) this.control.invalidateKey(encoded.k0);
+    if (this.tier?.isOrdered === false) this.sharedState.invalidateKey(encoded.k0);
     const dropped = this.tier?.drop(encoded) ?? false;
     return removed || dropped;
   }
@@ -368,25 +375,25 @@ export class CacheCore<V> {
     const { tags, engine } = this;
     if (tags === null) throw new ZbudError("EINVAL", "to delete by tag, make the cache with tags: true");
     // First: what is put under a shard's lock later than this sees it, and what was put before is found.
-    this.control.invalidateTag(tags.hash(tag));
+    this.sharedState.invalidateTag(tags.hash(tag));
     const removed = removeTagged(engine, tags, tag);
     // What was evicted to the second tier meanwhile has the first note's stamp, and is out of date as well.
-    if (this.tier !== null) this.control.invalidateTag(tags.hash(tag));
+    if (this.tier !== null) this.sharedState.invalidateTag(tags.hash(tag));
     return removed;
   }
 
   clear(): void {
-    this.control.invalidateAll();
+    this.sharedState.invalidateAll();
     this.engine.clear();
     if (this.tier === null) return;
-    this.control.invalidateAll();
+    this.sharedState.invalidateAll();
     this.tier.clear();
   }
 
   /** @throws {ZbudError} `ENOTSUP` if the cache is for one thread. */
   share(): SharedParts {
-    const { control, settings, engine } = this;
-    const { buffer, shape } = control;
+    const { sharedState, settings, engine } = this;
+    const { buffer, shape } = sharedState;
     if (!engine.isShared || !isSharedBuffer(buffer)) {
       throw new ZbudError(
         "ENOTSUP",
@@ -394,7 +401,7 @@ export class CacheCore<V> {
       );
     }
     const { codecId } = this;
-    return { kind: "zbud-cache", engine: engine.share(), control: buffer, shape, settings, codecId };
+    return { kind: "zbud-cache", engine: engine.share(), sharedState: buffer, shape, settings, codecId };
   }
 
   recover(): void {
@@ -408,11 +415,11 @@ export class CacheCore<V> {
   }
 
   close(): void {
-    this.dictionary.learner.close();
+    this.dictionary.trainer.close();
     try {
       this.leases.close();
     } finally {
-      // If another thread kept the lock, that finds the leases of a seat that is gone.
+      // If another thread kept the lock, that finds the leases of a member that is gone.
       this.engine.close();
     }
   }

@@ -1,10 +1,10 @@
 import { ZbudError } from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import type { Engine } from "../engine/index.ts";
-import type { Control } from "./control.ts";
+import { DictionaryTrainer } from "./dictionary-trainer.ts";
 import { codecWith } from "./learn.ts";
-import { Learner } from "./learner.ts";
 import { DICTIONARY_SLOT } from "./options.ts";
+import type { SharedState } from "./shared-state.ts";
 import type { ValueCodec } from "./values.ts";
 
 /** One of so many values is compressed without the dictionary as well. A prime: sets often come in patterns. */
@@ -18,38 +18,38 @@ interface Scratches {
 
 /** The dictionary of a cache as one thread uses it: it helps to learn it, and takes it into use once it is there. */
 export class DictionaryUse {
-  readonly learner: Learner;
-  readonly #control: Control;
+  readonly trainer: DictionaryTrainer;
+  readonly #sharedState: SharedState;
   readonly #codecName: string | null;
   #codec: Codec | null = null;
   #isUsed = false;
   #untilWeighed = WEIGH_EVERY;
 
-  constructor(control: Control, codecName: string | null) {
-    this.learner = new Learner(control);
-    this.#control = control;
+  constructor(sharedState: SharedState, codecName: string | null) {
+    this.trainer = new DictionaryTrainer(sharedState);
+    this.#sharedState = sharedState;
     this.#codecName = codecName;
   }
 
   /** The codec with the dictionary; null if there is none (yet). */
   codec(): Codec | null {
     if (this.#codec !== null) return this.#codec;
-    const dictionary = this.learner.dictionary();
+    const dictionary = this.trainer.dictionary();
     if (dictionary === null || this.#codecName === null) return null;
     this.#codec = codecWith(this.#codecName, dictionary.slice());
     return this.#codec;
   }
 
-  /** Offers a value that is about to be set, as long as the learner is not settled. */
+  /** Offers a value that is about to be set, as long as the trainer is not settled. */
   offer<V>(engine: Engine, values: ValueCodec<V>): void {
-    this.learner.offer(values.bytes, values.length);
+    this.trainer.offer(values.bytes, values.length);
     this.#use(engine);
   }
 
   /** Uses this dictionary, unless there is one or samples are being learned from. */
   adopt(engine: Engine, dictionary: Uint8Array): void {
-    if (this.learner.settled) return;
-    this.learner.settle(dictionary);
+    if (this.trainer.settled) return;
+    this.trainer.settle(dictionary);
     this.#use(engine);
   }
 
@@ -64,7 +64,7 @@ export class DictionaryUse {
       const target = scratches.borrow(value.length).subarray(0, value.length);
       try {
         const stored = (by: Codec): number => by.compress(value, target) || value.length;
-        this.#control.addSaved((stored(getCodec(this.#codecName)) - stored(codec)) * WEIGH_EVERY);
+        this.#sharedState.addSaved((stored(getCodec(this.#codecName)) - stored(codec)) * WEIGH_EVERY);
       } finally {
         scratches.giveBack();
       }
@@ -76,7 +76,7 @@ export class DictionaryUse {
 
   /** If there is a dictionary by now, new values get it. */
   #use(engine: Engine): void {
-    if (!this.learner.becameReady()) return;
+    if (!this.trainer.becameReady()) return;
     try {
       // The engine asks for it by `resolveCodec`, if it did not already to read what another thread wrote.
       engine.useCodec(DICTIONARY_SLOT);
@@ -84,7 +84,7 @@ export class DictionaryUse {
     } catch (error) {
       if (!(error instanceof ZbudError) || error.code !== "ENOMEM") throw error;
       // Its codec needs memory of its own. Until there is some, values are kept without it.
-      this.learner.postpone(error);
+      this.trainer.postpone(error);
     }
   }
 }

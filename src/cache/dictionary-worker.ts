@@ -3,18 +3,18 @@
  * text in `dictionary-worker.generated.ts`, so that it goes with its module wherever a bundler puts that.
  */
 import { builtin } from "../base/index.ts";
-import { Control } from "./control.ts";
 import { DictionaryState, publish, STATE, samplesOf } from "./dictionary.ts";
 import { type DictionaryJob, learn } from "./learn.ts";
+import { SharedState } from "./shared-state.ts";
 
 const threads = builtin("node:worker_threads") as typeof import("node:worker_threads");
 const { buffer, shape } = threads.workerData as DictionaryJob;
-const control = new Control(buffer, shape);
-const steps = learn(samplesOf(control), shape.dictionaryBytesMax);
+const sharedState = new SharedState(buffer, shape);
+const steps = learn(samplesOf(sharedState), shape.maxDictionaryBytes);
 // When nobody waits for it any more, it ends.
-const isWanted = (): boolean => Atomics.load(control.words, STATE) === DictionaryState.training;
+const isWanted = (): boolean => Atomics.load(sharedState.words, STATE) === DictionaryState.training;
 for (let step = steps.next(); isWanted(); step = steps.next()) {
   if (!step.done) continue;
-  publish(control, step.value);
+  publish(sharedState, step.value);
   break;
 }

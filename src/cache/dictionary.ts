@@ -1,7 +1,7 @@
-import type { Control } from "./control.ts";
+import type { SharedState } from "./shared-state.ts";
 import type { DictionaryStats } from "./types.ts";
 
-/** Words of the control memory: the state, and the length of the dictionary. */
+/** Words of the shared state memory: the state, and the length of the dictionary. */
 export const STATE = 1;
 const LENGTH = 2;
 /** The length of the note of what went wrong. */
@@ -35,7 +35,7 @@ const NAMES: readonly DictionaryStats["state"][] = [
 ];
 
 /** The shared bytes of the dictionary; null if there is none (yet). */
-export function dictionaryOf({ words, dictionary }: Control): Uint8Array | null {
+export function dictionaryOf({ words, dictionary }: SharedState): Uint8Array | null {
   if (Atomics.load(words, STATE) !== DictionaryState.ready) return null;
   return dictionary.subarray(0, words[LENGTH]);
 }
@@ -44,8 +44,8 @@ export function dictionaryOf({ words, dictionary }: Control): Uint8Array | null 
  * Makes what was learned known to all threads, if nobody else did; null: nothing is worth it. The state is
  * `training`, or this changes nothing.
  */
-export function publish(control: Control, learned: Uint8Array | null): void {
-  const { words, dictionary } = control;
+export function publish(sharedState: SharedState, learned: Uint8Array | null): void {
+  const { words, dictionary } = sharedState;
   const { training, publishing, ready, useless } = DictionaryState;
   const next = learned === null ? useless : publishing;
   if (Atomics.compareExchange(words, STATE, training, next) !== training || learned === null) return;
@@ -55,14 +55,14 @@ export function publish(control: Control, learned: Uint8Array | null): void {
 }
 
 /** Ends the learning, if it goes on, and says why. */
-export function fail(control: Control, reason: unknown): void {
+export function fail(sharedState: SharedState, reason: unknown): void {
   const { training, failed } = DictionaryState;
-  note(control, reason);
-  Atomics.compareExchange(control.words, STATE, training, failed);
+  note(sharedState, reason);
+  Atomics.compareExchange(sharedState.words, STATE, training, failed);
 }
 
 /** Keeps for `stats()` what went wrong: of an error its code and message. */
-export function note({ words, notes }: Control, reason: unknown): void {
+export function note({ words, notes }: SharedState, reason: unknown): void {
   const { code, message } = (reason ?? {}) as { code?: unknown; message?: unknown };
   const text = typeof message === "string" ? message : String(reason);
   // Our own messages have it.
@@ -72,10 +72,10 @@ export function note({ words, notes }: Control, reason: unknown): void {
 }
 
 /** Copies of the samples that were taken. */
-export function samplesOf(control: Control): Uint8Array[] {
-  const { words, samples, places, shape } = control;
+export function samplesOf(sharedState: SharedState): Uint8Array[] {
+  const { words, samples, places, shape } = sharedState;
   const copies: Uint8Array[] = [];
-  for (let i = 0; i < shape.sampleCountMax; i++) {
+  for (let i = 0; i < shape.maxSampleCount; i++) {
     const length = Atomics.load(words, places + 2 * i + 1);
     const at = words[places + 2 * i];
     if (length > 0) copies.push(samples.slice(at, at + length));
@@ -84,14 +84,14 @@ export function samplesOf(control: Control): Uint8Array[] {
 }
 
 /** What `stats()` says of it. */
-export function dictionaryStats(control: Control): DictionaryStats {
-  const { words, notes } = control;
+export function dictionaryStats(sharedState: SharedState): DictionaryStats {
+  const { words, notes } = sharedState;
   const state = Atomics.load(words, STATE);
   const noted = Atomics.load(words, NOTE_LENGTH);
   return {
     state: NAMES[state],
     bytes: state === DictionaryState.ready ? words[LENGTH] : 0,
-    savedBytes: control.savedBytes,
+    savedBytes: sharedState.savedBytes,
     // A copy: browsers decode no shared bytes.
     ...(noted === 0 ? {} : { error: new TextDecoder().decode(notes.slice(0, noted)) }),
   };

@@ -1,10 +1,10 @@
 import { type Codec, createLz4, createZstd, trainingSteps } from "../codecs/index.ts";
-import type { ControlShape } from "./control.ts";
+import type { SharedStateShape } from "./shared-state.ts";
 
 /** What the thread that learns a dictionary is given. */
 export interface DictionaryJob {
   readonly buffer: SharedArrayBuffer;
-  readonly shape: ControlShape;
+  readonly shape: SharedStateShape;
   /** The lz4 module, since the thread's code is without it: scripts/build-worker.ts. */
   readonly lz4: string;
 }
@@ -40,11 +40,11 @@ function* total(codec: Codec, records: readonly Uint8Array[]): Generator<undefin
  *
  * @returns null if it would not make values like them smaller by 5 % at least.
  */
-export function* learn(samples: readonly Uint8Array[], bytesMax: number): Learning {
+export function* learn(samples: readonly Uint8Array[], maxBytes: number): Learning {
   const judges = samples.filter((_, i) => i % JUDGE_EVERY === 0);
   const lessons = samples.filter((_, i) => i % JUDGE_EVERY !== 0);
   if (lessons.length === 0) return null;
-  const dictionary = yield* trainingSteps(lessons, bytesMax);
+  const dictionary = yield* trainingSteps(lessons, maxBytes);
   const before = yield* total(createLz4(), judges);
   const after = yield* total(createLz4({ dictionary }), judges);
   return after <= before * (1 - GAIN_MIN) ? dictionary : null;

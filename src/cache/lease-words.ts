@@ -3,11 +3,11 @@ import { PLACES } from "../base/index.ts";
 /*
  * The words of `leases.ts` in the memory that the threads of a cache share:
  *
- *   word 0      BROAD and FILES, bits that say whether there is anything in the two lists of seats below
- *   word 16…    by place of a thread: its seat while it has leases that found no slot
- *   then        by place of a thread: its seat while it reads a file
+ *   word 0      BROAD and FILES, bits that say whether there is anything in the two lists of members below
+ *   word 16…    by place of a thread: its member while it has leases that found no slot
+ *   then        by place of a thread: its member while it reads a file
  *   then        by group: 1 while one of its slots is taken
- *   then        the slots, group by group, in four columns: seat, k0, k1, state
+ *   then        the slots, group by group, in four columns: member, k0, k1, state
  *   then        the filter: bits of the keys that were changed while a file was being read
  */
 const HEADER_WORDS = 16;
@@ -46,7 +46,7 @@ export interface LeaseLayout {
   readonly broad: number;
   readonly files: number;
   readonly groups: number;
-  readonly seats: number;
+  readonly members: number;
   readonly k0: number;
   readonly k1: number;
   readonly states: number;
@@ -59,12 +59,12 @@ export function leaseLayout({ leaseGroups, filterBytes }: LeaseShape): LeaseLayo
   const broad = HEADER_WORDS;
   const files = broad + PLACES;
   const groups = files + PLACES;
-  const seats = groups + Math.ceil(leaseGroups / 16) * 16;
-  const k0 = seats + slots;
+  const members = groups + Math.ceil(leaseGroups / 16) * 16;
+  const k0 = members + slots;
   const k1 = k0 + slots;
   const states = k1 + slots;
   const filter = states + slots;
-  return { broad, files, groups, seats, k0, k1, states, filter, end: filter + filterBytes / 4 };
+  return { broad, files, groups, members, k0, k1, states, filter, end: filter + filterBytes / 4 };
 }
 
 /** Words of them all. */

@@ -1,11 +1,11 @@
 import { PLACES } from "../base/index.ts";
-import type { Control } from "./control.ts";
 import { type LeaseLayout, leaseLayout, WAYS } from "./lease-words.ts";
+import type { SharedState } from "./shared-state.ts";
 
 /** The part of the engine that leases need. */
 export interface LeaseEngine {
-  readonly seat: number;
-  isGone(seat: number): boolean;
+  readonly member: number;
+  isGone(member: number): boolean;
   exclusively(work: () => void): void;
 }
 
@@ -50,13 +50,13 @@ const SWEEP_EVERY = 64;
  * beforehand, changes are noted in a filter of bits.
  *
  * Slots and lists are changed under one lock ({@link LeaseEngine.exclusively}) and read without. A thread may die at
- * any instruction: what it leaves are slots and list entries of a seat that is gone, or a group that says 1 and is
+ * any instruction: what it leaves are slots and list entries of a member that is gone, or a group that says 1 and is
  * empty. They cost changes some nanoseconds, and `sweep` finds them.
  */
 export class Leases {
   /** True while this thread adds entries of a file: they are changes to leases, and none to other files. */
   isReadingFile = false;
-  readonly #control: Control;
+  readonly #sharedState: SharedState;
   readonly #engine: LeaseEngine;
   readonly #words: Int32Array;
   readonly #layout: LeaseLayout;
@@ -72,11 +72,11 @@ export class Leases {
   #next = 0;
   #closed = false;
 
-  constructor(control: Control, engine: LeaseEngine) {
-    const { leases: at, shape } = control;
-    this.#control = control;
+  constructor(sharedState: SharedState, engine: LeaseEngine) {
+    const { leases: at, shape } = sharedState;
+    this.#sharedState = sharedState;
     this.#engine = engine;
-    this.#words = control.words;
+    this.#words = sharedState.words;
     this.#layout = leaseLayout(shape);
     this.#at = at | 0;
     this.#groupsAt = (at + this.#layout.groups) | 0;
@@ -93,7 +93,7 @@ export class Leases {
       this.end(lease);
       this.#enter(lease);
     }
-    lease.stamp = this.#control.stamp();
+    lease.stamp = this.#sharedState.stamp();
     return lease;
   }
 
@@ -102,15 +102,15 @@ export class Leases {
     if (lease.slot >= 0 && this.#isOwn(lease.slot)) {
       Atomics.store(this.#words, this.#at + this.#layout.states + lease.slot, HELD);
     }
-    lease.stamp = this.#control.stamp();
+    lease.stamp = this.#sharedState.stamp();
     lease.isLost = false;
   }
 
   /** Whether nobody changed the key, or cleared the cache, since the lease began. */
   holds(lease: Lease): boolean {
     const { slot, stamp, k0 } = lease;
-    if (this.#control.clearedSince(stamp)) return false;
-    if (slot === BROAD) return !lease.isLost && !this.#control.keyChangedSince(stamp, k0);
+    if (this.#sharedState.clearedSince(stamp)) return false;
+    if (slot === BROAD) return !lease.isLost && !this.#sharedState.keyChangedSince(stamp, k0);
     if (slot < 0) return false;
     return Atomics.load(this.#words, this.#at + this.#layout.states + slot) === HELD && this.#isOwn(slot);
   }
@@ -146,7 +146,7 @@ export class Leases {
       this.#files++;
       this.#list(files, HAS_FILES);
     });
-    return this.#control.stamp();
+    return this.#sharedState.stamp();
   }
 
   endFile(): void {
@@ -158,7 +158,7 @@ export class Leases {
 
   /** Whether a key was not changed, nor the cache cleared, since a file was begun. It may say so wrongly. */
   fileHolds(since: number, k0: number, k1: number): boolean {
-    if (this.#control.clearedSince(since)) return false;
+    if (this.#sharedState.clearedSince(since)) return false;
     const at = this.#at + this.#layout.filter;
     for (let i = 0; i < FILTER_BITS; i++) {
       const bit = bitOf(k0, k1, i) & this.#filterMask;
@@ -174,34 +174,34 @@ export class Leases {
    */
   sweep(max: number = PLACES): void {
     if (!this.#isAnything()) return;
-    const seats = this.#others();
+    const members = this.#others();
     const gone = new Set<number>();
-    for (let i = 0; i < Math.min(max, seats.length); i++) {
-      const seat = seats[this.#next++ % seats.length];
-      if (this.#engine.isGone(seat)) gone.add(seat);
+    for (let i = 0; i < Math.min(max, members.length); i++) {
+      const member = members[this.#next++ % members.length];
+      if (this.#engine.isGone(member)) gone.add(member);
     }
-    this.#engine.exclusively(() => this.#freeSeats(gone));
+    this.#engine.exclusively(() => this.#freeMembers(gone));
   }
 
   /** Gives back all that this thread has. */
   close(): void {
-    const { seat } = this.#engine;
+    const { member } = this.#engine;
     this.#closed = true;
-    this.#engine.exclusively(() => this.#freeSeats(new Set([seat])));
+    this.#engine.exclusively(() => this.#freeMembers(new Set([member])));
   }
 
   /** Whether this thread has a slot: one that was wrongly said to be gone has lost its slots. */
   #isOwn(slot: number): boolean {
-    return this.#words[this.#at + this.#layout.seats + slot] === this.#engine.seat;
+    return this.#words[this.#at + this.#layout.members + slot] === this.#engine.member;
   }
 
   #enter(lease: Lease): void {
     const { k0, k1 } = lease;
     this.#engine.exclusively(() => {
-      const { seats, k0: k0s, k1: k1s, states, broad } = this.#layout;
+      const { members, k0: k0s, k1: k1s, states, broad } = this.#layout;
       const words = this.#words;
       const group = k1 & this.#groupMask;
-      const first = this.#at + seats + group * WAYS;
+      const first = this.#at + members + group * WAYS;
       const free = words.subarray(first, first + WAYS).indexOf(0);
       if (free < 0) {
         lease.slot = BROAD;
@@ -213,7 +213,7 @@ export class Leases {
       words[this.#at + k0s + slot] = k0;
       words[this.#at + k1s + slot] = k1;
       words[this.#at + states + slot] = HELD;
-      words[this.#at + seats + slot] = this.#engine.seat;
+      words[this.#at + members + slot] = this.#engine.member;
       Atomics.store(words, this.#groupsAt + group, 1);
       lease.slot = slot;
     });
@@ -234,7 +234,7 @@ export class Leases {
   #note(lists: number, k0: number, k1: number): void {
     if ((lists & HAS_BROAD) !== 0) {
       for (const lease of this.#broad.get(k0) ?? []) if (lease.k1 === k1) lease.isLost = true;
-      if (this.#hasOthers()) this.#control.invalidateKey(k0);
+      if (this.#hasOthers()) this.#sharedState.invalidateKey(k0);
     }
     if ((lists & HAS_FILES) === 0 || this.isReadingFile) return;
     const at = this.#at + this.#layout.filter;
@@ -246,10 +246,10 @@ export class Leases {
 
   /** Whether another thread has broad leases. */
   #hasOthers(): boolean {
-    const { seat } = this.#engine;
+    const { member } = this.#engine;
     const first = this.#at + this.#layout.broad;
     for (let i = first; i < first + PLACES; i++)
-      if (this.#words[i] !== 0 && this.#words[i] !== seat) return true;
+      if (this.#words[i] !== 0 && this.#words[i] !== member) return true;
     return false;
   }
 
@@ -263,40 +263,40 @@ export class Leases {
   #free(slot: number): void {
     if (!this.#isOwn(slot)) return;
     const words = this.#words;
-    const at = this.#at + this.#layout.seats;
+    const at = this.#at + this.#layout.members;
     words[at + slot] = 0;
     const group = Math.floor(slot / WAYS);
     const first = at + group * WAYS;
-    if (words.subarray(first, first + WAYS).every((seat) => seat === 0)) {
+    if (words.subarray(first, first + WAYS).every((member) => member === 0)) {
       Atomics.store(words, this.#groupsAt + group, 0);
     }
   }
 
-  /** Puts this thread on one of the lists of seats. */
+  /** Puts this thread on one of the lists of members. */
   #list(list: number, bit: number): void {
-    const { seat } = this.#engine;
-    this.#words[this.#at + list + (seat % PLACES)] = seat;
+    const { member } = this.#engine;
+    this.#words[this.#at + list + (member % PLACES)] = member;
     Atomics.or(this.#words, this.#at, bit);
   }
 
   #unlist(list: number, bit: number): void {
-    this.#words[this.#at + list + (this.#engine.seat % PLACES)] = 0;
+    this.#words[this.#at + list + (this.#engine.member % PLACES)] = 0;
     if (!this.#isListed(list)) Atomics.and(this.#words, this.#at, ~bit);
   }
 
   #isListed(list: number): boolean {
     const first = this.#at + list;
-    return this.#words.subarray(first, first + PLACES).some((seat) => seat !== 0);
+    return this.#words.subarray(first, first + PLACES).some((member) => member !== 0);
   }
 
-  /** Seats of other threads that something is noted for. */
+  /** Members that something is noted for. */
   #others(): number[] {
-    const { broad, groups, seats, k0 } = this.#layout;
+    const { broad, groups, members, k0 } = this.#layout;
     const seen = new Set<number>();
     for (let i = this.#at + broad; i < this.#at + groups; i++) seen.add(this.#words[i]);
-    for (let i = this.#at + seats; i < this.#at + k0; i++) seen.add(this.#words[i]);
+    for (let i = this.#at + members; i < this.#at + k0; i++) seen.add(this.#words[i]);
     seen.delete(0);
-    seen.delete(this.#engine.seat);
+    seen.delete(this.#engine.member);
     return [...seen];
   }
 
@@ -310,14 +310,14 @@ export class Leases {
   }
 
   /** Also puts right what says that something is there and is not so. */
-  #freeSeats(gone: ReadonlySet<number>): void {
-    const { broad, files, groups, seats, k0 } = this.#layout;
+  #freeMembers(gone: ReadonlySet<number>): void {
+    const { broad, files, groups, members, k0 } = this.#layout;
     const words = this.#words;
     for (let i = this.#at + broad; i < this.#at + groups; i++) if (gone.has(words[i])) words[i] = 0;
-    for (let i = this.#at + seats; i < this.#at + k0; i++) if (gone.has(words[i])) words[i] = 0;
+    for (let i = this.#at + members; i < this.#at + k0; i++) if (gone.has(words[i])) words[i] = 0;
     for (let group = 0; group <= this.#groupMask; group++) {
-      const first = this.#at + seats + group * WAYS;
-      const isEmpty = words.subarray(first, first + WAYS).every((seat) => seat === 0);
+      const first = this.#at + members + group * WAYS;
+      const isEmpty = words.subarray(first, first + WAYS).every((member) => member === 0);
       Atomics.store(words, this.#groupsAt + group, isEmpty ? 0 : 1);
     }
     if (!this.#isListed(broad)) Atomics.and(words, this.#at, ~HAS_BROAD);

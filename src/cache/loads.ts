@@ -1,11 +1,11 @@
 import { show, ZbudError } from "../base/index.ts";
-import { Counter } from "./control.ts";
 import type { CacheCore } from "./core.ts";
-import { type Flight, Flights } from "./flights.ts";
 import type { Lease } from "./leases.ts";
 import { metrics, publish, tracing } from "./metrics.ts";
 import { checkLoadOptions } from "./option-names.ts";
 import { milliseconds, staleMs } from "./options.ts";
+import { Counter } from "./shared-state.ts";
+import { type Flight, SingleFlight } from "./single-flight.ts";
 import type { CacheKey, CacheMetric, GetOrSetOptions, LoadContext, SetOptions } from "./types.ts";
 import { given, returned, runAs, runIn } from "./waits.ts";
 
@@ -24,25 +24,25 @@ interface Target<V> {
 /** `getOrSet`: what is there, or one load for all who ask at a time in this thread. */
 export class Loads<V> {
   readonly #target: Target<V>;
-  readonly #flights: Flights<V>;
+  readonly #singleFlight: SingleFlight<V>;
 
   constructor(target: Target<V>) {
     this.#target = target;
-    this.#flights = new Flights(target.open());
+    this.#singleFlight = new SingleFlight(target.open());
   }
 
   /** A key was set or deleted. */
   drop(key: CacheKey): void {
-    this.#flights.drop(key);
+    this.#singleFlight.drop(key);
   }
 
   /** The promise's result, or a rejection as soon as the cache is closed. */
   untilClosed<T>(promise: Promise<T>): Promise<T> {
-    return this.#flights.untilClosed(promise);
+    return this.#singleFlight.untilClosed(promise);
   }
 
   abort(reason: unknown): void {
-    this.#flights.abort(reason);
+    this.#singleFlight.abort(reason);
   }
 
   getOrSet(key: CacheKey, loader: Loader<V>, options: GetOrSetOptions): Promise<V> {
@@ -66,9 +66,9 @@ export class Loads<V> {
       this.#publish(key, "hit");
       return value as V;
     }
-    const joined = this.#flights.find(key);
+    const joined = this.#singleFlight.find(key);
     if (joined !== undefined) {
-      core.control.count(Counter.loadsShared);
+      core.sharedState.count(Counter.loadsShared);
       this.#publish(key, "inflight");
     } else {
       core.checkTags(options.tags);
@@ -81,13 +81,13 @@ export class Loads<V> {
         return this.#load(core, flight, key, loader, value, looks);
       });
     if (stale && forceRefresh !== true) {
-      core.control.count(Counter.staleHits);
+      core.sharedState.count(Counter.staleHits);
       // The load goes on behind it, whoever waits for it as well and gives up. If it fails, the stale value stays
       // until its time is over.
       flight.waiting++;
       return value as V;
     }
-    return await this.#flights.wait(flight, signal);
+    return await this.#singleFlight.wait(flight, signal);
   }
 
   #start(key: CacheKey, options: GetOrSetOptions, load: (flight: Flight<V>) => Promise<V>): Flight<V> {
@@ -96,7 +96,7 @@ export class Loads<V> {
     if (ttl !== undefined) kept.ttl = ttl;
     if (staleWhileRevalidate !== undefined) kept.staleWhileRevalidate = staleWhileRevalidate;
     if (tags !== undefined) kept.tags = tags;
-    const flight = this.#flights.start(key, kept);
+    const flight = this.#singleFlight.start(key, kept);
     const run = (): Promise<V> => runAs(flight.frame, () => load(flight));
     const promise = tracing.hasSubscribers ? tracing.tracePromise(run, { op: "fetch", key }) : run();
     promise.then(flight.resolve, flight.reject);
@@ -123,7 +123,7 @@ export class Loads<V> {
         // What is read from here on is newer than what was changed until now.
         core.leases.renew(flight.lease);
       }
-      core.control.count(Counter.loads);
+      core.sharedState.count(Counter.loads);
       isBegun = true;
       const result = runIn(flight.context, () =>
         loader(key, { signal, staleValue, options: flight.options }),
@@ -136,10 +136,10 @@ export class Loads<V> {
       }
       return value;
     } catch (error) {
-      if (isBegun) core.control.count(Counter.loadsFailed);
+      if (isBegun) core.sharedState.count(Counter.loadsFailed);
       throw error;
     } finally {
-      this.#flights.end(flight);
+      this.#singleFlight.end(flight);
     }
   }
 

@@ -34,7 +34,7 @@ const MILLISECONDS = "use ttl, in milliseconds";
 /** What to do instead of the options that other caches have: lru-cache, quick-lru, node-cache. */
 const FOREIGN: Readonly<Record<string, string>> = {
   maxSize: `use maxBytes; ${BYTES}`,
-  maxEntrySize: "there is no such bound; entryBytesMax of the cache tells the most that it takes",
+  maxEntrySize: "there is no such bound; maxEntrySize of the cache tells the most that it takes",
   sizeCalculation: BYTES,
   size: BYTES,
   length: BYTES,

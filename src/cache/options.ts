@@ -9,8 +9,8 @@ import {
 } from "../base/index.ts";
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
 import type { EngineOptions } from "../engine/index.ts";
-import { isControlShape } from "./control.ts";
 import { checkCacheNames } from "./option-names.ts";
+import { isSharedStateShape } from "./shared-state.ts";
 import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
 
 /** The least that a cache works with. */
@@ -50,7 +50,7 @@ export interface CacheSettings {
 /** What `share()` gives, in full. */
 export interface SharedParts extends SharedCompressedCache {
   readonly engine: unknown;
-  readonly control: SharedArrayBuffer;
+  readonly sharedState: SharedArrayBuffer;
   readonly shape: unknown;
   /** Of the codec that new values get. */
   readonly codecId: number;
@@ -104,21 +104,21 @@ export function engineOptions<V>(
   }
   const chosen: Partial<EngineOptions> = {
     averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
-    valueBytesMax: VALUE_BYTES_MAX,
+    maxValueBytes: VALUE_BYTES_MAX,
     driver,
     policy,
     expiry: true,
     shards,
     shared,
   };
-  if (max !== undefined) chosen.entriesMax = entriesMax(max);
+  if (max !== undefined) chosen.maxEntries = maxEntries(max);
   if (pageSize !== undefined) {
     chosen.poolPageSize = integerOption("pageSize", pageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
   }
   return chosen;
 }
 
-function entriesMax(max: unknown): number {
+function maxEntries(max: unknown): number {
   if (max === 0 || max === Number.POSITIVE_INFINITY) {
     throw new ZbudError(
       "EINVAL",
@@ -208,16 +208,16 @@ export function clockOf(clock: unknown): () => number {
 /** What `share()` gave, checked. */
 export function sharedParts(shared: SharedCompressedCache): SharedParts {
   const parts = shared as Partial<SharedParts> | null | undefined;
-  if (parts?.kind !== "zbud-cache" || !isSharedBuffer(parts.control)) {
-    throw notShared("a cache", shared, parts?.control);
+  if (parts?.kind !== "zbud-cache" || !isSharedBuffer(parts.sharedState)) {
+    throw notShared("a cache", shared, parts?.sharedState);
   }
-  const { engine, control, shape, settings, codecId } = parts;
+  const { engine, sharedState, shape, settings, codecId } = parts;
   const isWhole =
     typeof engine === "object" &&
     typeof settings === "object" &&
     typeof settings?.maxBytes === "number" &&
     typeof codecId === "number" &&
-    isControlShape(shape, control.byteLength);
+    isSharedStateShape(shape, sharedState.byteLength);
   if (!isWhole) {
     throw new ZbudError(
       "EINVAL",

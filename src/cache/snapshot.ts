@@ -89,7 +89,7 @@ async function writeAll<V>(
 }
 
 function header<V>(core: CacheCore<V>): Uint8Array {
-  const dictionary = core.dictionary.learner.dictionary()?.slice() ?? new Uint8Array(0);
+  const dictionary = core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0);
   const bytes = new Uint8Array(HEADER_BYTES + dictionary.length);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, MAGIC, true);
@@ -278,7 +278,7 @@ class EntryLoader<V> {
     const core = this.#core;
     if (this.#dictionary.length === 0 || this.#codec !== core.codecId) return;
     core.dictionary.adopt(core.engine, this.#dictionary);
-    const own = core.dictionary.learner.dictionary();
+    const own = core.dictionary.trainer.dictionary();
     this.#sameDictionary = own !== null && equal(own, this.#dictionary);
   }
 

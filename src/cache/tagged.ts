@@ -8,7 +8,7 @@ export function removeTagged(engine: Engine, tags: TagLists, tag: string): numbe
   for (let shard = 0; shard < engine.shardCount; shard++) {
     found.count = 0;
     let complete = true;
-    engine.visitCompanion(shard, (table, at, count) => {
+    engine.visitSecondaryIndex(shard, (table, at, count) => {
       complete = tags.find(table, at, count, tag, found);
     });
     for (let i = 0; i < found.count; i++) {

@@ -1,5 +1,5 @@
 import { ownWords, show, ZbudError } from "../base/index.ts";
-import type { Companion, FoundEntry } from "../engine/index.ts";
+import type { FoundEntry, SecondaryIndex } from "../engine/index.ts";
 import { EncodedKey } from "./key.ts";
 
 /** Tags of one entry at most. */
@@ -43,7 +43,7 @@ export interface RowList {
   count: number;
 }
 
-export class TagLists implements Companion {
+export class TagLists implements SecondaryIndex {
   readonly #tag = new EncodedKey();
 
   words(rows: number): number {
@@ -107,7 +107,7 @@ export class TagLists implements Companion {
   }
 
   /**
-   * Adds the entries with a tag to `into`, at the shard whose companion words these are. The shard's lock is
+   * Adds the entries with a tag to `into`, at the shard whose secondary index words these are. The shard's lock is
    * held.
    *
    * @returns false if not all could be found this way: then search the shard's entries with {@link hasTag}.

@@ -2,13 +2,13 @@ import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
 import { ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry } from "../engine/index.ts";
-import { Counter } from "./control.ts";
 import type { CacheCore } from "./core.ts";
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-bytes.ts";
 import type { EncodedKey } from "./key.ts";
 import { codecWith } from "./learn.ts";
 import type { Lease } from "./leases.ts";
 import { type CacheSettings, DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
+import { Counter } from "./shared-state.ts";
 import { decodeStored, freshUntil, type StoredEntry } from "./stored.ts";
 import { hashAt, TAG_BYTES } from "./tags.ts";
 
@@ -70,9 +70,9 @@ export class Tier<V> {
    */
   evict(entry: FoundEntry): boolean {
     if (entry.clean) return true;
-    const { control } = this.#core;
+    const { sharedState } = this.#core;
     if (this.#isClosed) {
-      control.count(Counter.tierWritesFailed);
+      sharedState.count(Counter.tierWritesFailed);
       return true;
     }
     try {
@@ -83,7 +83,7 @@ export class Tier<V> {
         records.unshift(this.#dictionaryRecord());
       this.#track(this.#backing.write(records), records.length, () => this.#dropLate(key, version));
     } catch {
-      control.count(Counter.tierWritesFailed);
+      sharedState.count(Counter.tierWritesFailed);
     }
     return true;
   }
@@ -104,7 +104,7 @@ export class Tier<V> {
       // Then it is not known.
     }
     // Also if there is nothing yet: a write of the key may be under way.
-    if (!this.#delete(name)) this.#core.control.invalidateTier();
+    if (!this.#delete(name)) this.#core.sharedState.invalidateTier();
     return had;
   }
 
@@ -178,7 +178,7 @@ export class Tier<V> {
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       this.#noteClosed(error);
-      core.control.count(Counter.tierReadsFailed);
+      core.sharedState.count(Counter.tierReadsFailed);
       return null;
     }
   }
@@ -203,7 +203,7 @@ export class Tier<V> {
       // What is too large for this cache is given, and stays where it is.
       if (result === "stale" || (result === "large" && !holds())) return "changed";
     } else if (!holds()) return "changed";
-    core.control.count(Counter.tierHits);
+    core.sharedState.count(Counter.tierHits);
     return { value, freshUntil: freshUntil(entry.expiresAt, entry.aux2) };
   }
 
@@ -217,15 +217,15 @@ export class Tier<V> {
       return true;
     } catch (error) {
       this.#noteClosed(error);
-      this.#core.control.count(Counter.tierWritesFailed);
+      this.#core.sharedState.count(Counter.tierWritesFailed);
       return false;
     }
   }
 
   #failedToDelete(): void {
-    const { control } = this.#core;
-    control.count(Counter.tierWritesFailed);
-    control.invalidateTier();
+    const { sharedState } = this.#core;
+    sharedState.count(Counter.tierWritesFailed);
+    sharedState.invalidateTier();
   }
 
   #noteClosed(error: unknown): void {
@@ -233,7 +233,7 @@ export class Tier<V> {
   }
 
   #miss(): null {
-    this.#core.control.count(Counter.tierMisses);
+    this.#core.sharedState.count(Counter.tierMisses);
     return null;
   }
 
@@ -247,15 +247,16 @@ export class Tier<V> {
    * the server before this write, it goes now.
    */
   #dropLate(key: BackingKey, version: number): void {
-    const { control } = this.#core;
+    const { sharedState } = this.#core;
     const stamp = version % STAMPS;
-    if (this.isOrdered || !(control.keyChangedSince(stamp, key.k0) || control.clearedSince(stamp))) return;
+    if (this.isOrdered || !(sharedState.keyChangedSince(stamp, key.k0) || sharedState.clearedSince(stamp)))
+      return;
     this.#delete(key);
   }
 
   /** @param count - what is written: so many writes have failed if there is no answer. */
   #track(written: Promise<unknown>, count: number, then: () => void = () => {}): void {
-    const { control } = this.#core;
+    const { sharedState } = this.#core;
     const done = Promise.resolve(written).then(
       (outcomes) => {
         this.#writing.delete(done);
@@ -265,12 +266,12 @@ export class Tier<V> {
         for (let i = 0; i < count; i++) {
           const outcome = all[i];
           const isWritten = outcome === "ok" || outcome === "ECANCELED";
-          control.count(isWritten ? Counter.tierWrites : Counter.tierWritesFailed);
+          sharedState.count(isWritten ? Counter.tierWrites : Counter.tierWritesFailed);
         }
       },
       () => {
         this.#writing.delete(done);
-        for (let i = 0; i < count; i++) control.count(Counter.tierWritesFailed);
+        for (let i = 0; i < count; i++) sharedState.count(Counter.tierWritesFailed);
       },
     );
     this.#writing.add(done);
@@ -282,14 +283,14 @@ export class Tier<V> {
     writeEntry(entry, new DataView(bytes.buffer), 0);
     const prefix = bytes.slice(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + entry.prefixLength);
     bytes.copyWithin(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + entry.prefixLength);
-    const { control } = this.#core;
+    const { sharedState } = this.#core;
     const dictionary = entry.codec === DICTIONARY_SLOT ? this.#nameOfOwnDictionary() : 0;
     return {
       key: { k0: entry.k0, k1: entry.k1, prefix },
       bytes: bytes.subarray(0, ENTRY_HEADER_BYTES + rest),
       codec: dictionary * 256 + entry.codec,
       length: entry.length,
-      version: control.run * STAMPS + control.stamp(),
+      version: sharedState.run * STAMPS + sharedState.stamp(),
       // The engine's time is when it is gone; the tier's is the last moment at which it is there, or later.
       expiresAt: Math.ceil(entry.expiresAt),
     };
@@ -297,7 +298,7 @@ export class Tier<V> {
 
   #dictionaryRecord(): BackingRecord {
     this.#dictionary = this.#nameOfOwnDictionary();
-    const bytes = this.#core.dictionary.learner.dictionary()?.slice() ?? new Uint8Array(0);
+    const bytes = this.#core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0);
     return {
       key: dictionaryName(this.#dictionary),
       bytes,
@@ -310,7 +311,7 @@ export class Tier<V> {
 
   #nameOfOwnDictionary(): number {
     if (this.#dictionary !== 0) return this.#dictionary;
-    return dictionaryHash(this.#core.dictionary.learner.dictionary()?.slice() ?? new Uint8Array(0));
+    return dictionaryHash(this.#core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0));
   }
 
   async #codecOf(
@@ -321,7 +322,7 @@ export class Tier<V> {
     const core = this.#core;
     if (entry.codec !== DICTIONARY_SLOT) return core.codecOfSlot(entry.codec);
     const dictionary = record.codec >>> 8;
-    if (core.dictionary.learner.dictionary() !== null && dictionary === this.#nameOfOwnDictionary()) {
+    if (core.dictionary.trainer.dictionary() !== null && dictionary === this.#nameOfOwnDictionary()) {
       this.#dictionary ||= dictionary;
       return core.codecOfSlot(DICTIONARY_SLOT);
     }
@@ -339,19 +340,19 @@ export class Tier<V> {
 
   /** Whether this cache evicted it, not another one before it or in another process. */
   #isOwn(record: BackingRecord): boolean {
-    return Math.floor(record.version / STAMPS) === this.#core.control.run;
+    return Math.floor(record.version / STAMPS) === this.#core.sharedState.run;
   }
 
   /** Whether the cache was cleared, or one of the entry's tags deleted, after it was evicted. */
   #isOutdated(record: BackingRecord, entry: StoredEntry): boolean {
-    const { control, tags } = this.#core;
+    const { sharedState, tags } = this.#core;
     // Another run's stamps say nothing to this one: what was deleted here at all counts as deleted since.
     const stamp = this.#isOwn(record) ? record.version % STAMPS : 0;
-    if (control.clearedSince(stamp) || control.tierVoidSince(stamp)) return true;
+    if (sharedState.clearedSince(stamp) || sharedState.tierVoidSince(stamp)) return true;
     if (tags === null) return false;
     const start = entry.prefixLength;
     for (let at = start; at < start + entry.headLength; at += TAG_BYTES) {
-      if (control.tagDeletedSince(stamp, hashAt(entry.bytes, at))) return true;
+      if (sharedState.tagDeletedSince(stamp, hashAt(entry.bytes, at))) return true;
     }
     return false;
   }

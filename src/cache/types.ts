@@ -36,7 +36,7 @@ export type RemovalReason = "evicted" | "expired" | "replaced" | "deleted" | "cl
  *
  * - `"add"`, `"replace"`: the value is in; so lru-cache calls them in its `status.set`.
  * - `"deleted"`: the value was `undefined`, which deletes, as in lru-cache.
- * - `"E2BIG"`: the entry takes more than `entryBytesMax` as it would be kept, or the value has more than 1 MiB,
+ * - `"E2BIG"`: the entry takes more than `maxEntrySize` as it would be kept, or the value has more than 1 MiB,
  *   or the key more than 16 KiB. The old value of the key is gone as well: it would be out of date.
  * - `"ENOMEM"`: there was no room, even after evicting what could be. The old value is gone as well.
  */

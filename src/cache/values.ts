@@ -37,13 +37,13 @@ export class ValueCodec<V> {
   length = 0;
   kind = 0;
   readonly #own: Serializer<V> | null;
-  readonly #bytesMax: number;
+  readonly #maxBytes: number;
   #scratch = NO_BYTES;
 
-  /** @param bytesMax - longer values need not be encoded to their end. */
-  constructor(option: SerializerOption<V> | undefined, bytesMax: number) {
+  /** @param maxBytes - longer values need not be encoded to their end. */
+  constructor(option: SerializerOption<V> | undefined, maxBytes: number) {
     this.#own = serializerOf(option);
-    this.#bytesMax = bytesMax;
+    this.#maxBytes = maxBytes;
   }
 
   /** Whether there is a serializer of the option, without which its values cannot be decoded. */
@@ -52,7 +52,7 @@ export class ValueCodec<V> {
   }
 
   /**
-   * @returns false if the value takes more than `bytesMax`.
+   * @returns false if the value takes more than `maxBytes`.
    * @throws {ZbudError} `EINVAL` for a value that the serializer cannot keep.
    */
   encode(value: V): boolean {
@@ -100,16 +100,16 @@ export class ValueCodec<V> {
     this.bytes = bytes;
     this.length = bytes.length;
     this.kind = kind;
-    return bytes.length <= this.#bytesMax;
+    return bytes.length <= this.#maxBytes;
   }
 
   #write(text: string, kind: number): boolean {
-    if (text.length > this.#bytesMax) return false;
+    if (text.length > this.#maxBytes) return false;
     let { read, written } = encoder.encodeInto(text, this.#scratch);
     while (read < text.length) {
-      if (written > this.#bytesMax) return false;
+      if (written > this.#maxBytes) return false;
       // A unit takes 3 bytes at most. What is too long by then is so whatever follows.
-      const room = Math.min(text.length * 3, this.#bytesMax + 4);
+      const room = Math.min(text.length * 3, this.#maxBytes + 4);
       this.#scratch = ownBytes(Math.max(room, 1024));
       ({ read, written } = encoder.encodeInto(text, this.#scratch));
     }
@@ -117,7 +117,7 @@ export class ValueCodec<V> {
     this.bytes = this.#scratch;
     this.length = written;
     this.kind = kind;
-    return written <= this.#bytesMax;
+    return written <= this.#maxBytes;
   }
 }
 

@@ -46,10 +46,10 @@ export function classesCommand(): Command {
 
 async function printClasses({ groupPages, pageSize, json }: ClassesFlags): Promise<void> {
   const { GROUP_PAGES_DEFAULT, PUBLISHED_CLASS_COUNTS, sizeClassesOf } = await import("../drivers/index.ts");
-  const groupPagesMax = groupPages ?? GROUP_PAGES_DEFAULT;
-  const classes = sizeClassesOf(pageSize, groupPagesMax);
+  const maxGroupPages = groupPages ?? GROUP_PAGES_DEFAULT;
+  const classes = sizeClassesOf(pageSize, maxGroupPages);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ pageSize, groupPagesMax, classes }, null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ pageSize, maxGroupPages, classes }, null, 2)}\n`);
     return;
   }
   const { dim, title } = styleFor(process.stdout);
@@ -60,7 +60,7 @@ async function printClasses({ groupPages, pageSize, json }: ClassesFlags): Promi
   process.stdout.write(`${title(head)}\n${lines.join("\n")}\n\n`);
   const sizes = classes.reduce((sum, each) => sum + each.sizes, 0);
   process.stdout.write(
-    `${classes.length} distinct classes, of ${sizes} sizes, for pages of ${pageSize} bytes in groups of at most ${groupPagesMax}\n`,
+    `${classes.length} distinct classes, of ${sizes} sizes, for pages of ${pageSize} bytes in groups of at most ${maxGroupPages}\n`,
   );
   if (pageSize !== PUBLISHED_PAGE_SIZE) return;
   process.stdout.write(`\n${title("Distinct classes of 4 KiB pages, by the most pages a group")}\n`);

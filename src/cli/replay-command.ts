@@ -46,7 +46,7 @@ async function runReplay(files: string[], signal: AbortSignal): Promise<void> {
       try {
         const trace = await parsedTrace(file, signal, progress);
         const { length } = trace.operations;
-        return await inTurns(replaySteps(trace, { mismatchesMax: MISMATCHES_MAX }), signal, (done) =>
+        return await inTurns(replaySteps(trace, { maxMismatches: MISMATCHES_MAX }), signal, (done) =>
           progress.at(done / length, `replaying ${shortName(file)}`),
         );
       } finally {

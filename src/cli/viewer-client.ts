@@ -5,16 +5,16 @@ import { checkHello, checkTick, decodeFrame, type Frame, type Hello, type Tick }
 export interface ClientLimits {
   /** Until all of an answer is there. */
   readonly timeoutMs: number;
-  readonly statsBytesMax: number;
-  readonly frameBytesMax: number;
+  readonly maxStatsBytes: number;
+  readonly maxFrameBytes: number;
 }
 
 const LIMITS: ClientLimits = {
   // A snapshot of a large pool may be so late, since looking at it takes 0.5 % of the time.
   timeoutMs: 20_000,
-  statsBytesMax: 2 ** 22,
+  maxStatsBytes: 2 ** 22,
   // 16 million objects.
-  frameBytesMax: 2 ** 28,
+  maxFrameBytes: 2 ** 28,
 };
 /** Of what a server says of a failure. */
 const WHY_MAX = 1000;
@@ -53,7 +53,7 @@ export async function fetchStats(
   signal: AbortSignal,
   limits: ClientLimits = LIMITS,
 ): Promise<ViewerStats> {
-  const bytes = await ask(url, "stats", limits.statsBytesMax, signal, limits.timeoutMs);
+  const bytes = await ask(url, "stats", limits.maxStatsBytes, signal, limits.timeoutMs);
   let stats: Partial<ViewerStats> | null;
   try {
     stats = JSON.parse(new TextDecoder().decode(bytes)) as Partial<ViewerStats> | null;
@@ -73,14 +73,14 @@ export async function fetchFrame(
   signal: AbortSignal,
   limits: ClientLimits = LIMITS,
 ): Promise<Frame> {
-  return decodeFrame((await ask(url, "snapshot", limits.frameBytesMax, signal, limits.timeoutMs)).buffer);
+  return decodeFrame((await ask(url, "snapshot", limits.maxFrameBytes, signal, limits.timeoutMs)).buffer);
 }
 
 /** What is answered, all of it in time, or an error that says what is wrong with it. */
 async function ask(
   url: URL,
   what: string,
-  bytesMax: number,
+  maxBytes: number,
   signal: AbortSignal,
   timeoutMs: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -90,8 +90,8 @@ async function ask(
     // Not followed: who gave this address did not mean another.
     const response = await fetch(new URL(what, url), { signal: both, redirect: "manual" });
     if (response.ok) {
-      const bytes = await bodyOf(response, bytesMax);
-      if (bytes === null) throw noViewer(url, `its answer is longer than ${bytesText(bytesMax)}`);
+      const bytes = await bodyOf(response, maxBytes);
+      if (bytes === null) throw noViewer(url, `its answer is longer than ${bytesText(maxBytes)}`);
       return bytes;
     }
     throw await refusalOf(url, response);
@@ -110,12 +110,12 @@ async function ask(
 }
 
 /** All of a body, or null if it is longer. The rest is not read then, and the connection ends. */
-async function bodyOf(response: Response, bytesMax: number): Promise<Uint8Array<ArrayBuffer> | null> {
+async function bodyOf(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const piece of response.body ?? []) {
     length += piece.length;
-    if (length > bytesMax) return null;
+    if (length > maxBytes) return null;
     pieces.push(piece);
   }
   const whole = new Uint8Array(length);

@@ -4,12 +4,12 @@ import { integerOption, show, ZbudError } from "../base/index.ts";
 export const SOURCE_BYTES_MAX: number = 2 ** 30;
 
 /** @throws {ZbudError} `EINVAL` unless both are Uint8Arrays and `source` has a length `codec` takes. */
-export function checkCompress(codec: string, source: Uint8Array, target: Uint8Array, bytesMax: number): void {
+export function checkCompress(codec: string, source: Uint8Array, target: Uint8Array, maxBytes: number): void {
   checkArrays(codec, source, target);
-  if (source.length === 0 || source.length > bytesMax) {
+  if (source.length === 0 || source.length > maxBytes) {
     throw new ZbudError(
       "EINVAL",
-      `${codec} compresses 1 to ${bytesMax} bytes at a time, not ${source.length}`,
+      `${codec} compresses 1 to ${maxBytes} bytes at a time, not ${source.length}`,
     );
   }
 }
@@ -20,9 +20,9 @@ export function checkDecompress(codec: string, source: Uint8Array, target: Uint8
   if (source.length === 0) throw new ZbudError("EBADMSG", `an empty ${codec} block: nothing to decompress`);
 }
 
-/** @throws {ZbudError} `EINVAL` unless `n` is an integer from 1 to `bytesMax`. */
-export function checkLength(n: number, bytesMax: number): number {
-  return integerOption("the length to compress", n, 1, bytesMax);
+/** @throws {ZbudError} `EINVAL` unless `n` is an integer from 1 to `maxBytes`. */
+export function checkLength(n: number, maxBytes: number): number {
+  return integerOption("the length to compress", n, 1, maxBytes);
 }
 
 function checkArrays(codec: string, source: Uint8Array, target: Uint8Array): void {

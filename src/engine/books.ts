@@ -1,8 +1,8 @@
-import { type Handle, ownBytes, type Seats, ThreadLock } from "../base/index.ts";
+import { type Handle, ownBytes, ThreadLock, type ThreadRegistry } from "../base/index.ts";
 import { bytesLive, poolBytesAllowed, type ShardBudget } from "./budget.ts";
 import { Expiries } from "./expiries.ts";
+import { Fragments } from "./fragments.ts";
 import type { ShardPool } from "./object-pool.ts";
-import { Pieces } from "./pieces.ts";
 import { repairShard } from "./repair.ts";
 import { Rows } from "./rows.ts";
 import { Sieve } from "./sieve.ts";
@@ -39,13 +39,13 @@ import {
   VERSION,
   W_CLEAN,
   W_ENTRIES,
+  W_FRAGMENTS,
   W_HIGH_WATER,
-  W_PIECES,
   W_POOL,
   W_RAW,
   W_SAME_FILLED,
 } from "./table.ts";
-import type { Companion, FoundEntry, OnChange, OnEvict, OnRemoved } from "./types.ts";
+import type { FoundEntry, OnChange, OnEvict, OnRemoved, SecondaryIndex } from "./types.ts";
 
 /** Removal reasons, as offsets of {@link F_REMOVED}. */
 export const EVICTED = 0;
@@ -62,7 +62,7 @@ export interface Hooks {
   onEvicted: ((k0: number, k1: number) => void) | null;
   onRemoved: OnRemoved | null;
   onChange: OnChange | null;
-  companion: Companion | null;
+  secondaryIndex: SecondaryIndex | null;
 }
 
 /**
@@ -100,8 +100,8 @@ export interface ShardParts {
   /** Filled for hooks. */
   readonly victim: FoundEntry;
   /** Null: only one thread uses it. */
-  readonly seats: Seats | null;
-  readonly seat: number;
+  readonly registry: ThreadRegistry | null;
+  readonly member: number;
   /** The engine's header, which has the locks. */
   readonly header: Int32Array;
 }
@@ -115,7 +115,7 @@ export class ShardBooks {
   readonly words: Int32Array;
   readonly floats: Float64Array;
   readonly rows: Rows;
-  readonly pieces: Pieces;
+  readonly fragments: Fragments;
   readonly expiries: Expiries | null;
   readonly budget: ShardBudget;
   readonly pools: (ShardPool | null)[];
@@ -129,13 +129,13 @@ export class ShardBooks {
   #broken = false;
 
   constructor(parts: ShardParts) {
-    const { words, layout, seats } = parts;
+    const { words, layout, registry } = parts;
     this.number = parts.number;
     this.words = words;
     this.rows = new Rows(words, layout);
     this.floats = this.rows.floats;
     this.pools = parts.pools;
-    this.pieces = new Pieces(this.rows, parts.pools, parts.byPage ? 4 : 0);
+    this.fragments = new Fragments(this.rows, parts.pools, parts.byPage ? 4 : 0);
     this.expiries = layout.deadlinesAt === 0 ? null : new Expiries(this.rows);
     this.budget = parts.budget;
     this.layout = layout;
@@ -144,13 +144,13 @@ export class ShardBooks {
     this.byPage = parts.byPage;
     this.sieve = parts.bySieve ? new Sieve(this.rows) : null;
     this.#lock =
-      seats === null
+      registry === null
         ? null
         : new ThreadLock(
             parts.header,
             LOCKS_AT + LOCK_WORDS * parts.number,
-            parts.seat,
-            seats,
+            parts.member,
+            registry,
             () => this.repair(),
             FIRST_PAUSES,
           );
@@ -174,23 +174,23 @@ export class ShardBooks {
 
   /** Makes everything whole from what the rows' states say. */
   repair(): void {
-    repairShard(this, this.hooks.companion);
+    repairShard(this, this.hooks.secondaryIndex);
     this.#broken = false;
   }
 
-  get companionAt(): number {
-    return this.layout.companionAt;
+  get secondaryIndexAt(): number {
+    return this.layout.secondaryIndexAt;
   }
 
-  /** What the companion was asked for: rows are numbered from 1, so it is one more than there are. */
-  get companionRows(): number {
-    return this.layout.rowsMax + 1;
+  /** What the secondary index was asked for: rows are numbered from 1, so it is one more than there are. */
+  get secondaryIndexRows(): number {
+    return this.layout.maxRows + 1;
   }
 
   /** The row of an entry, or 0. */
   find(k0: number, k1: number, hash: number, prefix: Uint8Array, prefixLength: number): number {
     let row = this.rows.find(k0, k1, hash, prefixLength, 0);
-    while (row !== 0 && prefixLength !== 0 && !this.pieces.startsWith(row, prefix, prefixLength)) {
+    while (row !== 0 && prefixLength !== 0 && !this.fragments.startsWith(row, prefix, prefixLength)) {
       row = this.rows.find(k0, k1, hash, prefixLength, row);
     }
     return row;
@@ -255,7 +255,7 @@ export class ShardBooks {
     this.describe(row, into);
     const count = into.sameFilled ? 0 : into.prefixLength + into.headLength + into.storedLength;
     if (into.bytes.length < count) into.bytes = ownBytes(2 ** Math.ceil(Math.log2(count)));
-    if (count !== 0) this.pieces.read(row, 0, count, into.bytes, 0);
+    if (count !== 0) this.fragments.read(row, 0, count, into.bytes, 0);
   }
 
   /** Copies the stored bytes of an entry to the stage of a codec. */
@@ -263,7 +263,7 @@ export class ShardBooks {
     const at = this.rows.at(row);
     const stored = this.words[at + STORED];
     const name = this.words[at + NAME];
-    this.pieces.read(row, (name & 0xffff) + (name >>> 16), stored, stage, stageAt);
+    this.fragments.read(row, (name & 0xffff) + (name >>> 16), stored, stage, stageAt);
   }
 
   /** Somebody orders a change of this name: what others have of it is out of date. */
@@ -293,7 +293,7 @@ export class ShardBooks {
     return Atomics.load(this.words, epochAt(hash));
   }
 
-  /** Adds an entry to the sums, the expiries and the companion's lists, or takes it out (`sign` -1). */
+  /** Adds an entry to the sums, the expiries and the secondary index's lists, or takes it out (`sign` -1). */
   account(row: number, sign: 1 | -1): void {
     const words = this.words;
     const at = this.rows.at(row);
@@ -310,13 +310,13 @@ export class ShardBooks {
       if (sign === 1) (this.expiries as Expiries).add(row);
       else (this.expiries as Expiries).remove(row);
     }
-    const { companion } = this.hooks;
-    if (companion === null) return;
+    const { secondaryIndex } = this.hooks;
+    if (secondaryIndex === null) return;
     if (sign === 1) {
       this.describeWhole(row, this.victim);
-      companion.inserted(words, this.layout.companionAt, this.companionRows, row, this.victim);
+      secondaryIndex.inserted(words, this.layout.secondaryIndexAt, this.secondaryIndexRows, row, this.victim);
     } else {
-      companion.removed(words, this.layout.companionAt, this.companionRows, row);
+      secondaryIndex.removed(words, this.layout.secondaryIndexAt, this.secondaryIndexRows, row);
     }
   }
 
@@ -353,20 +353,20 @@ export class ShardBooks {
   dropRow(row: number): void {
     const words = this.words;
     const at = this.rows.at(row);
-    const pool = this.pieces.poolOf(row);
+    const pool = this.fragments.poolOf(row);
     const state = words[at + STATE];
     // What `account` needs of the state is passed on; what a repair goes by is free from here on.
     words[at + STATE] = (state & ~KIND_MASK) | KIND_FREE;
     this.rows.unlink(row);
     this.account(row, -1);
     if ((state & STATE_SAME_FILLED) !== 0) this.rows.release(row);
-    else words[W_PIECES] -= this.pieces.free(pool, row) - 1;
+    else words[W_FRAGMENTS] -= this.fragments.free(pool, row) - 1;
   }
 
   /** An object of a pool, if the limit has room for it beside what all pools have touched; or 0. */
   allocateIn(number: number, bytes: number): number {
-    const { pool, objectBytesMax } = this.pools[number] as ShardPool;
-    if (bytes > objectBytesMax) return 0;
+    const { pool, maxObjectBytes } = this.pools[number] as ShardPool;
+    if (bytes > maxObjectBytes) return 0;
     const handle = pool.alloc(bytes);
     if (typeof handle !== "number") return 0;
     const at = F_POOL_TOUCHED + number;
@@ -387,7 +387,10 @@ export class ShardBooks {
   poolFor(total: number): number {
     const { words, pools } = this;
     const used = words[W_POOL];
-    if (pools.length === 1 || total <= (pools[used] as ShardPool).objectBytesMax - this.pieces.headerBytes) {
+    if (
+      pools.length === 1 ||
+      total <= (pools[used] as ShardPool).maxObjectBytes - this.fragments.headerBytes
+    ) {
       return used;
     }
     const left = poolBytesAllowed(this.budget, words[W_HIGH_WATER]) - this.poolBytesTouched;

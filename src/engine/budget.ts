@@ -1,4 +1,4 @@
-import { EXPIRY_WORDS, ROW_BYTES, type ShardLayout, W_ENTRIES, W_HIGH_WATER, W_PIECES } from "./table.ts";
+import { EXPIRY_WORDS, ROW_BYTES, type ShardLayout, W_ENTRIES, W_FRAGMENTS, W_HIGH_WATER } from "./table.ts";
 
 /** Bytes that one shard may take, and what its parts cost. */
 export interface ShardBudget {
@@ -6,24 +6,24 @@ export interface ShardBudget {
   readonly bytes: number;
   /** What the table takes whatever it holds, and the pools' own metadata. */
   readonly fixedBytes: number;
-  /** For each row, with its expiry and what the companion keeps for it. */
+  /** For each row, with its expiry and what the secondary index keeps for it. */
   readonly rowBytes: number;
   /** Share of a pool page's bytes that its metadata takes on top. */
   readonly pageCost: number;
   /** Rows that are kept free of pages, so that there are rows for what the pages hold. */
   readonly rowsReserved: number;
   /** The most entries. */
-  readonly entriesMax: number;
+  readonly maxEntries: number;
 }
 
 /**
  * Rows that may be used: those that are reserved, and more while the pages leave room for them. A page that was
  * touched stays touched, so what counts is the most that the pools ever had.
  */
-export function rowsAllowed(budget: ShardBudget, layout: ShardLayout, poolBytesMax: number): number {
-  const left = budget.bytes - budget.fixedBytes - poolBytesMax * (1 + budget.pageCost);
+export function rowsAllowed(budget: ShardBudget, layout: ShardLayout, maxPoolBytes: number): number {
+  const left = budget.bytes - budget.fixedBytes - maxPoolBytes * (1 + budget.pageCost);
   const rows = Math.max(budget.rowsReserved, Math.floor(left / budget.rowBytes));
-  return Math.min(rows, layout.rowsMax) + 1;
+  return Math.min(rows, layout.maxRows) + 1;
 }
 
 /** Bytes of pool pages that may be used, beside the rows that were. */
@@ -33,21 +33,21 @@ export function poolBytesAllowed(budget: ShardBudget, highWater: number): number
 }
 
 /** What a shard has touched: its part of {@link EngineStats.bytesUsed}. */
-export function bytesTouched(budget: ShardBudget, words: Int32Array, poolBytesMax: number): number {
+export function bytesTouched(budget: ShardBudget, words: Int32Array, maxPoolBytes: number): number {
   return (
     budget.fixedBytes +
     (words[W_HIGH_WATER] - 1) * budget.rowBytes +
-    Math.ceil(poolBytesMax * (1 + budget.pageCost))
+    Math.ceil(maxPoolBytes * (1 + budget.pageCost))
   );
 }
 
 /** What a shard's entries take now. Pages and rows that were used before and are free do not count. */
 export function bytesLive(budget: ShardBudget, words: Int32Array, poolBytes: number): number {
-  const rows = words[W_ENTRIES] + words[W_PIECES];
+  const rows = words[W_ENTRIES] + words[W_FRAGMENTS];
   return budget.fixedBytes + rows * budget.rowBytes + Math.ceil(poolBytes * (1 + budget.pageCost));
 }
 
 /** Words of a row beside {@link ROW_BYTES}. */
-export function rowBytesOf(expiry: boolean, companionWordsEach: number): number {
-  return ROW_BYTES + (expiry ? 4 * EXPIRY_WORDS : 0) + 4 * companionWordsEach;
+export function rowBytesOf(expiry: boolean, secondaryIndexWordsEach: number): number {
+  return ROW_BYTES + (expiry ? 4 * EXPIRY_WORDS : 0) + 4 * secondaryIndexWordsEach;
 }

@@ -39,11 +39,11 @@ export class Drain {
 
   /** Looks for entries of other pools. Walks all. */
   start(): void {
-    const { rows, words, pieces } = this.#shard;
+    const { rows, words, fragments } = this.#shard;
     const list: number[] = [];
     for (let row = words[rows.at(0) + LRU_NEXT]; row !== 0; row = words[rows.at(row) + LRU_NEXT]) {
       if (!this.#isElsewhere(row)) continue;
-      const page = Math.floor(pieces.poolOf(row).offsetOf(pieces.handleOf(row)) / 4096);
+      const page = Math.floor(fragments.poolOf(row).offsetOf(fragments.handleOf(row)) / 4096);
       list.push(page * 2 * ROWS_MAX + row);
     }
     this.#list = Float64Array.from(list).sort();

@@ -71,7 +71,7 @@ export class Engine extends EngineUpkeep {
   }
 
   /**
-   * Opens an engine that another thread made. Hooks, companion and codecs are each thread's own; the companion
+   * Opens an engine that another thread made. Hooks, secondary index and codecs are each thread's own; the secondary index
    * must be of the same kind in all.
    *
    * @throws {ZbudError} `EINVAL` if `shared` is no such thing, `EBADMSG` if its buffers hold no engine of this
@@ -98,12 +98,12 @@ export class Engine extends EngineUpkeep {
   }
 
   /** The most that one entry may take, compressed, with prefix and head: a quarter of a shard's pages. */
-  get entryBytesMax(): number {
-    return this.#shape.entryBytesMax;
+  get maxEntrySize(): number {
+    return this.#shape.maxEntrySize;
   }
 
-  get valueBytesMax(): number {
-    return this.#shape.valueBytesMax;
+  get maxValueBytes(): number {
+    return this.#shape.maxValueBytes;
   }
 
   /** How many shards there are; they are numbered from 0. */
@@ -121,7 +121,7 @@ export class Engine extends EngineUpkeep {
   /**
    * Stores a value under a name. An older one goes first, in any case.
    *
-   * @param value - its first `length` bytes are stored; 0 to `valueBytesMax`.
+   * @param value - its first `length` bytes are stored; 0 to `maxValueBytes`.
    * @param now - entries that expire by then go before others when room is wanted.
    * @param guard - asked under the lock, before anything is changed.
    * @returns `"stale"`: the guard said no.
@@ -353,7 +353,7 @@ export class Engine extends EngineUpkeep {
     guard: Guard | null,
   ): PutResult {
     const total = attributes.prefixLength + attributes.headLength + this.draft.stored;
-    if (total > this.#shape.entryBytesMax) {
+    if (total > this.#shape.maxEntrySize) {
       // What is read back does not replace anything, so it takes nothing away either.
       if (epoch !== ALWAYS) return "large";
       return this.#refuse(k0, k1, attributes, F_REJECT_LARGE, "large", guard);
@@ -448,11 +448,11 @@ export class Engine extends EngineUpkeep {
       (length | 0) !== length ||
       length < 0 ||
       length > value.length ||
-      length > this.#shape.valueBytesMax
+      length > this.#shape.maxValueBytes
     ) {
       throw new ZbudError(
         "EINVAL",
-        `the length of a value is 0 to ${this.#shape.valueBytesMax} and at most its array's, ${value.length}; not ${show(length)}`,
+        `the length of a value is 0 to ${this.#shape.maxValueBytes} and at most its array's, ${value.length}; not ${show(length)}`,
       );
     }
     const { prefix, prefixLength, head, headLength, expiresAt } = attributes;

@@ -1,7 +1,6 @@
 export { Engine, entryAttributes } from "./engine.ts";
 export { onePool } from "./pages.ts";
 export type {
-  Companion,
   EngineHooks,
   EngineOptions,
   EngineStats,
@@ -14,6 +13,7 @@ export type {
   OnRemoved,
   PutResult,
   RemovalReason,
+  SecondaryIndex,
   SharedEngine,
   StoredValue,
 } from "./types.ts";

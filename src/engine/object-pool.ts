@@ -12,7 +12,7 @@ import {
 export class ShardPool {
   readonly type: string;
   readonly pool: Pool;
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   readonly #bytes: Uint8Array;
   /** Where the open object's bytes are. */
   readonly #span: ObjectSpan = { offset: 0, size: 0, offset2: 0, size2: 0 };
@@ -20,7 +20,7 @@ export class ShardPool {
   constructor(type: string, pool: Pool) {
     this.type = type;
     this.pool = pool;
-    this.objectBytesMax = pool.objectBytesMax;
+    this.maxObjectBytes = pool.maxObjectBytes;
     this.#bytes = pool.memoryBytes;
     countOpenPools(type, 1);
   }

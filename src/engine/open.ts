@@ -6,9 +6,9 @@ import {
   lockableBufferOf,
   memoryBehind,
   notShared,
-  Seats,
   sharedBuffer,
   show,
+  ThreadRegistry,
   ZbudError,
 } from "../base/index.ts";
 import { driverNamed, hasDriver } from "../pool/index.ts";
@@ -20,7 +20,7 @@ import {
   headerWords,
   LAYOUT_VERSION,
   MAGIC,
-  seatsAt,
+  registryAt,
   THREADS_MAX,
   W_BUCKETS,
   W_LAYOUT_VERSION,
@@ -39,10 +39,10 @@ export interface OpenEngine {
   /** Types of the pools, by their numbers. */
   readonly drivers: string[];
   readonly header: Int32Array;
-  /** Of this thread; see {@link Seats}. */
-  readonly seat: number;
-  /** Whether the thread of a seat is certainly gone. */
-  isGone(seat: number): boolean;
+  /** Of this thread; see {@link ThreadRegistry}. */
+  readonly member: number;
+  /** Whether the thread of a member is certainly gone. */
+  isGone(member: number): boolean;
   useDriver(type: string): void;
   recover(): number;
   threadGone(threadId: number): void;
@@ -58,9 +58,9 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
   if (from !== undefined) checkShared(from);
   const shape = from === undefined ? shapeOf(options as EngineOptions) : (from.shape as EngineShape);
   const header = headerOf(shape, from);
-  const seats = shape.shared ? new Seats(header, seatsAt(shape.shards)) : null;
-  const seat = seats?.enter() ?? 1;
-  if (seat === 0) {
+  const registry = shape.shared ? new ThreadRegistry(header, registryAt(shape.shards)) : null;
+  const member = registry?.enter() ?? 1;
+  if (member === 0) {
     throw new ZbudError(
       "EBUSY",
       `${THREADS_MAX} threads use this already; close it in one, or tell of those that ended with threadGone(threadId)`,
@@ -72,10 +72,10 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
     onEvicted: options.onEvicted ?? null,
     onRemoved: options.onRemoved ?? null,
     onChange: options.onChange ?? null,
-    companion: options.companion ?? null,
+    secondaryIndex: options.secondaryIndex ?? null,
   };
   const victim = emptyEntry();
-  const opened = new Opened(shape, hooks, header, seats, seat);
+  const opened = new Opened(shape, hooks, header, registry, member);
   try {
     for (let number = 0; number < shape.shards; number++) {
       const words = new Int32Array(from?.tables[number] ?? buffer(4 * shape.layout.words, shape.shared));
@@ -92,8 +92,8 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
         bySieve: shape.policy === "sieve",
         hooks,
         victim,
-        seats,
-        seat,
+        registry,
+        member,
         header,
       });
       if (from === undefined) shard.rows.format();
@@ -102,7 +102,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
         pools.push(openPool(shard, shape, type, i, from?.pools[number][i]));
       }
     }
-    if (seats?.inherits === true) opened.recover();
+    if (registry?.inherits === true) opened.recover();
   } catch (cause) {
     opened.close();
     if (from !== undefined || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
@@ -161,20 +161,26 @@ class Opened implements OpenEngine {
   readonly found: FoundEntry = emptyEntry();
   readonly drivers: string[];
   readonly header: Int32Array;
-  readonly seat: number;
-  readonly #seats: Seats | null;
+  readonly member: number;
+  readonly #registry: ThreadRegistry | null;
 
-  constructor(shape: EngineShape, hooks: Hooks, header: Int32Array, seats: Seats | null, seat: number) {
+  constructor(
+    shape: EngineShape,
+    hooks: Hooks,
+    header: Int32Array,
+    registry: ThreadRegistry | null,
+    member: number,
+  ) {
     this.shape = shape;
     this.hooks = hooks;
     this.drivers = [...shape.drivers];
     this.header = header;
-    this.#seats = seats;
-    this.seat = seat;
+    this.#registry = registry;
+    this.member = member;
   }
 
-  isGone(seat: number): boolean {
-    return this.#seats?.isGone(seat) ?? false;
+  isGone(member: number): boolean {
+    return this.#registry?.isGone(member) ?? false;
   }
 
   useDriver(type: string): void {
@@ -190,25 +196,25 @@ class Opened implements OpenEngine {
   }
 
   recover(): number {
-    const seats = this.#seats;
-    if (seats === null) return 0;
-    const gone = seats.taken().filter((seat) => seat !== this.seat && seats.isGone(seat));
-    if (gone.length === 0 && !seats.inherits) return 0;
-    seats.inherits = false;
+    const registry = this.#registry;
+    if (registry === null) return 0;
+    const gone = registry.taken().filter((member) => member !== this.member && registry.isGone(member));
+    if (gone.length === 0 && !registry.inherits) return 0;
+    registry.inherits = false;
     for (const shard of this.shards) shard.forgetWriting();
-    for (const seat of gone) seats.leave(seat);
+    for (const member of gone) registry.leave(member);
     return gone.length;
   }
 
   threadGone(threadId: number): void {
     checkThreadId(threadId);
-    this.#seats?.tellGone(threadId);
+    this.#registry?.tellGone(threadId);
     this.recover();
   }
 
   close(): void {
     for (const shard of this.shards) for (const pool of shard.pools) pool?.close();
-    this.#seats?.leave(this.seat);
+    this.#registry?.leave(this.member);
   }
 }
 
@@ -248,7 +254,7 @@ function buffer(bytes: number, shared: boolean, share = sharedBuffer): ArrayBuff
 function format(words: Int32Array, { layout }: EngineShape): void {
   words[W_MAGIC] = MAGIC;
   words[W_LAYOUT_VERSION] = LAYOUT_VERSION;
-  words[W_ROWS_MAX] = layout.rowsMax;
+  words[W_ROWS_MAX] = layout.maxRows;
   words[W_BUCKETS] = layout.bucketCount;
   words[W_POOL] = 0;
 }
@@ -287,7 +293,7 @@ function checkTable(words: Int32Array, { layout }: EngineShape): void {
     words.length === layout.words &&
     words[W_MAGIC] === MAGIC &&
     words[W_LAYOUT_VERSION] === LAYOUT_VERSION &&
-    words[W_ROWS_MAX] === layout.rowsMax &&
+    words[W_ROWS_MAX] === layout.maxRows &&
     words[W_BUCKETS] === layout.bucketCount;
   if (!isRight)
     throw new ZbudError("EBADMSG", "these buffers hold no engine; pass on what share() gave, unchanged");

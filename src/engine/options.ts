@@ -2,7 +2,7 @@ import { integerOption, show, ZbudError } from "../base/index.ts";
 import { type DriverOptions, driverNamed, type PoolFootprint } from "../pool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { headerWords, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
-import type { Companion, EngineOptions, EvictionOrder, EvictionPolicy } from "./types.ts";
+import type { EngineOptions, EvictionOrder, EvictionPolicy, SecondaryIndex } from "./types.ts";
 
 /** The longest value: what the lz4 codec takes. */
 const VALUE_BYTES_MAX = 2 ** 20;
@@ -27,7 +27,7 @@ export interface EngineShape {
   readonly drivers: readonly string[];
   /** The pools' page sizes, the same for all. */
   readonly poolPageSize: number;
-  readonly valueBytesMax: number;
+  readonly maxValueBytes: number;
   readonly shards: number;
   readonly shared: boolean;
   readonly order: EvictionOrder;
@@ -37,7 +37,7 @@ export interface EngineShape {
   readonly expiry: boolean;
   readonly layout: ShardLayout;
   readonly budget: ShardBudget;
-  readonly entryBytesMax: number;
+  readonly maxEntrySize: number;
   /** Pages of each shard's pools, at most. */
   readonly maxPages: number;
   /** Objects that each of them has metadata for, if its driver asks. */
@@ -69,25 +69,25 @@ export function shapeOf(options: EngineOptions): EngineShape {
   if (drivers.length > POOLS_MAX) {
     throw new ZbudError("EINVAL", `an engine takes at most ${POOLS_MAX} drivers, not ${drivers.length}`);
   }
-  const entriesMax = integerOption("entriesMax", options.entriesMax ?? ROWS_MAX, 1, ROWS_MAX);
-  const { companion = null } = options;
+  const maxEntries = integerOption("maxEntries", options.maxEntries ?? ROWS_MAX, 1, ROWS_MAX);
+  const { secondaryIndex = null } = options;
   const bytes = Math.floor((maxBytes - 4 * headerWords(shards, shared)) / shards);
   const { layout, budget, maxPages, maxObjects } = divide({
     bytes,
     drivers,
     poolPageSize,
     averageBytes,
-    entriesMax: Math.ceil(entriesMax / shards),
+    maxEntries: Math.ceil(maxEntries / shards),
     expiry,
-    companion,
+    secondaryIndex,
   });
   return {
     maxBytes,
     drivers,
     poolPageSize,
-    valueBytesMax: integerOption(
-      "valueBytesMax",
-      options.valueBytesMax ?? VALUE_BYTES_MAX,
+    maxValueBytes: integerOption(
+      "maxValueBytes",
+      options.maxValueBytes ?? VALUE_BYTES_MAX,
       1,
       VALUE_BYTES_MAX,
     ),
@@ -102,7 +102,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
     budget,
     maxPages,
     maxObjects,
-    entryBytesMax: Math.floor((maxPages * poolPageSize) / 4),
+    maxEntrySize: Math.floor((maxPages * poolPageSize) / 4),
   };
 }
 
@@ -119,31 +119,41 @@ interface Division {
   drivers: readonly string[];
   poolPageSize: number;
   averageBytes: number;
-  entriesMax: number;
+  maxEntries: number;
   expiry: boolean;
-  companion: Companion | null;
+  secondaryIndex: SecondaryIndex | null;
 }
 
 /**
  * How a shard's bytes are divided. With `e` bytes an entry on average there will be about
  * `bytes / (e + row + bucket)` of them: so many rows and buckets are set aside, the rest is for pages.
  */
-function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry, companion }: Division): {
+function divide({
+  bytes,
+  drivers,
+  poolPageSize,
+  averageBytes,
+  maxEntries,
+  expiry,
+  secondaryIndex,
+}: Division): {
   layout: ShardLayout;
   budget: ShardBudget;
   maxPages: number;
   maxObjects: number;
 } {
-  const companionEach = companion === null ? 0 : companion.words(1001) - companion.words(1);
-  const rowBytes = rowBytesOf(expiry, Math.ceil(Math.max(0, companionEach) / 1000));
+  const secondaryIndexEach =
+    secondaryIndex === null ? 0 : secondaryIndex.words(1001) - secondaryIndex.words(1);
+  const rowBytes = rowBytesOf(expiry, Math.ceil(Math.max(0, secondaryIndexEach) / 1000));
   const rowsReserved = Math.max(PAGES_MIN, Math.floor(bytes / (averageBytes + rowBytes + 8)));
   const bucketCount = 2 ** Math.max(4, Math.ceil(Math.log2(rowsReserved)));
-  const rowsMax = Math.min(ROWS_MAX, Math.max(rowsReserved, Math.floor(bytes / rowBytes)), 4 * rowsReserved);
-  const companionWords = companion === null ? 0 : companion.words(rowsMax + 1);
-  const layout = layoutOf(rowsMax, bucketCount, expiry, companionWords);
-  const tableBytes = layout.rowsAt * 4 + rowBytes + 8 + (companion === null ? 0 : 4 * companion.words(1));
+  const maxRows = Math.min(ROWS_MAX, Math.max(rowsReserved, Math.floor(bytes / rowBytes)), 4 * rowsReserved);
+  const secondaryIndexWords = secondaryIndex === null ? 0 : secondaryIndex.words(maxRows + 1);
+  const layout = layoutOf(maxRows, bucketCount, expiry, secondaryIndexWords);
+  const tableBytes =
+    layout.rowsAt * 4 + rowBytes + 8 + (secondaryIndex === null ? 0 : 4 * secondaryIndex.words(1));
   const objects = Math.max(OBJECTS_PER_ROW * rowsReserved, Math.floor(bytes / BYTES_PER_OBJECT));
-  const maxObjects = Math.min(rowsMax, objects);
+  const maxObjects = Math.min(maxRows, objects);
   let fixedBytes = 0;
   let pageBytes = 0;
   let maxPages = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
@@ -166,7 +176,7 @@ function divide({ bytes, drivers, poolPageSize, averageBytes, entriesMax, expiry
   const pageCost = pageBytes / poolPageSize;
   return {
     layout,
-    budget: { bytes, fixedBytes, rowBytes, pageCost, rowsReserved, entriesMax },
+    budget: { bytes, fixedBytes, rowBytes, pageCost, rowsReserved, maxEntries },
     maxPages,
     maxObjects,
   };

@@ -14,7 +14,7 @@ import {
   LRU_NEXT,
   LRU_PREV,
   NAME,
-  NEXT_PIECE,
+  NEXT_FRAGMENT,
   STATE,
   STATE_SAME_FILLED,
   STATE_WRITING,
@@ -22,14 +22,14 @@ import {
   W_BUCKETS,
   W_CLEAN,
   W_ENTRIES,
+  W_FRAGMENTS,
   W_FREE,
   W_HAND,
   W_HIGH_WATER,
-  W_PIECES,
   W_RAW,
   W_SAME_FILLED,
 } from "./table.ts";
-import type { Companion } from "./types.ts";
+import type { SecondaryIndex } from "./types.ts";
 
 /**
  * Makes a shard whole after a thread died at any instruction in its lock, from what is never half written: the
@@ -37,11 +37,11 @@ import type { Companion } from "./types.ts";
  * taken away. So what is found are whole entries, the others were on their way in or out and are gone; of two
  * of one name (a value that was being compressed anew) the later one is kept.
  *
- * All links, counts, sums, expiries and the companion's lists are built anew; objects that no row names are
+ * All links, counts, sums, expiries and the secondary index's lists are built anew; objects that no row names are
  * freed. The LRU keeps its order as far as its links still tell. May be cut off anywhere and run again.
  */
-export function repairShard(shard: ShardBooks, companion: Companion | null): void {
-  const { rows, words, expiries, pieces } = shard;
+export function repairShard(shard: ShardBooks, secondaryIndex: SecondaryIndex | null): void {
+  const { rows, words, expiries, fragments } = shard;
   for (const [number, pool] of shard.pools.entries()) {
     pool?.pool.recover();
     // A page may have been taken and not counted yet.
@@ -53,16 +53,16 @@ export function repairShard(shard: ShardBooks, companion: Companion | null): voi
   for (let row = 1; row < high; row++) {
     if ((words[rows.at(row) + STATE] & KIND_MASK) === KIND_ENTRY) isEntry[row] = 1;
   }
-  const order = salvageLru(shard, isEntry);
+  const order = rebuiltLru(shard, isEntry);
 
   words.fill(0, BUCKETS_AT, BUCKETS_AT + words[W_BUCKETS]);
-  for (const count of [W_ENTRIES, W_PIECES, W_SAME_FILLED, W_RAW, W_CLEAN]) words[count] = 0;
+  for (const count of [W_ENTRIES, W_FRAGMENTS, W_SAME_FILLED, W_RAW, W_CLEAN]) words[count] = 0;
   shard.floats[F_ORIGINAL_BYTES] = 0;
   shard.floats[F_STORED_BYTES] = 0;
   words[rows.at(0) + LRU_NEXT] = 0;
   words[rows.at(0) + LRU_PREV] = 0;
   expiries?.clear();
-  companion?.reset(words, shard.companionAt, shard.companionRows);
+  secondaryIndex?.reset(words, shard.secondaryIndexAt, shard.secondaryIndexRows);
 
   const named: Set<number>[] = shard.pools.map(() => new Set());
   const inUse = ownBytes(high);
@@ -73,19 +73,24 @@ export function repairShard(shard: ShardBooks, companion: Companion | null): voi
     const rival = rivalOf(shard, row);
     if (rival !== 0) {
       if (((words[at + VERSION] - words[rows.at(rival) + VERSION]) | 0) < 0) continue;
-      for (let piece = rival; piece !== 0; piece = words[rows.at(piece) + NEXT_PIECE]) inUse[piece] = 0;
+      for (let fragment = rival; fragment !== 0; fragment = words[rows.at(fragment) + NEXT_FRAGMENT])
+        inUse[fragment] = 0;
       shard.dropRow(rival);
     }
     rows.link(row, shard.hashOfRow(row));
     shard.account(row, 1);
     inUse[row] = 1;
     if ((words[at + STATE] & STATE_SAME_FILLED) !== 0) continue;
-    const names = named[shard.pools.indexOf(pieces.poolOf(row))];
-    names.add(pieces.handleOf(row));
-    for (let piece = words[at + NEXT_PIECE]; piece !== 0; piece = words[rows.at(piece) + NEXT_PIECE]) {
-      names.add(pieces.handleOf(piece));
-      inUse[piece] = 1;
-      words[W_PIECES]++;
+    const names = named[shard.pools.indexOf(fragments.poolOf(row))];
+    names.add(fragments.handleOf(row));
+    for (
+      let fragment = words[at + NEXT_FRAGMENT];
+      fragment !== 0;
+      fragment = words[rows.at(fragment) + NEXT_FRAGMENT]
+    ) {
+      names.add(fragments.handleOf(fragment));
+      inUse[fragment] = 1;
+      words[W_FRAGMENTS]++;
     }
   }
   words[W_FREE] = 0;
@@ -102,11 +107,11 @@ export function repairShard(shard: ShardBooks, companion: Companion | null): voi
 
 /** The entry of the same name that was linked before, or 0. */
 function rivalOf(shard: ShardBooks, row: number): number {
-  const { rows, words, pieces } = shard;
+  const { rows, words, fragments } = shard;
   const at = rows.at(row);
   const prefixLength = words[at + NAME] & 0xffff;
   const prefix = ownBytes(prefixLength);
-  pieces.read(row, 0, prefixLength, prefix, 0);
+  fragments.read(row, 0, prefixLength, prefix, 0);
   return shard.find(words[at + K0], words[at + K1], shard.hashOfRow(row), prefix, prefixLength);
 }
 
@@ -114,7 +119,7 @@ function rivalOf(shard: ShardBooks, row: number): number {
  * The entries, most recently used first: those that can be reached from the LRU's head, then those that cannot
  * be reached, then those that can be reached from its tail.
  */
-function salvageLru(shard: ShardBooks, isEntry: Uint8Array): Int32Array {
+function rebuiltLru(shard: ShardBooks, isEntry: Uint8Array): Int32Array {
   const { rows, words } = shard;
   const high = isEntry.length;
   const taken = ownBytes(high);

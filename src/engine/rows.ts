@@ -141,7 +141,7 @@ export class Rows {
   }
 
   /** A free row, or 0. Its words still say free: until its state is written, a repair finds it free. */
-  take(highWaterMax: number): number {
+  take(maxHighWater: number): number {
     const words = this.words;
     const row = words[W_FREE];
     if (row !== 0) {
@@ -149,7 +149,7 @@ export class Rows {
       return row;
     }
     const high = words[W_HIGH_WATER];
-    if (high >= highWaterMax) return 0;
+    if (high >= maxHighWater) return 0;
     words[W_HIGH_WATER] = high + 1;
     return high;
   }

@@ -11,16 +11,16 @@ import {
   F_EVICTIONS_REFUSED,
   F_LIMIT_HIT,
   F_POOL_TOUCHED,
+  FRAGMENT_BYTES,
   HANDLE,
   K0,
   K1,
   KIND_ENTRY,
+  KIND_FRAGMENT,
   KIND_MASK,
-  KIND_PIECE,
   LENGTH,
   NAME,
-  NEXT_PIECE,
-  PIECE_BYTES,
+  NEXT_FRAGMENT,
   POOL_SHIFT,
   STATE,
   STATE_CLEAN,
@@ -34,7 +34,7 @@ import {
   VERSION,
   W_CLEAN,
   W_ENTRIES,
-  W_PIECES,
+  W_FRAGMENTS,
   W_POOL,
   W_VERSION,
 } from "./table.ts";
@@ -77,7 +77,7 @@ export class Shard extends ShardBooks {
 
   constructor(parts: ShardParts) {
     super(parts);
-    this.#drain = parts.seats === null ? new Drain(this) : null;
+    this.#drain = parts.registry === null ? new Drain(this) : null;
   }
 
   /**
@@ -104,9 +104,9 @@ export class Shard extends ShardBooks {
     const poolNumber = this.#reservedIn;
     if (total !== 0) {
       const pool = this.pools[poolNumber] as ShardPool;
-      if (prefixLength !== 0) this.pieces.write(pool, row, 0, attributes.prefix, 0, prefixLength);
-      if (headLength !== 0) this.pieces.write(pool, row, prefixLength, attributes.head, 0, headLength);
-      this.pieces.write(pool, row, prefixLength + headLength, draft.bytes, start, start + stored);
+      if (prefixLength !== 0) this.fragments.write(pool, row, 0, attributes.prefix, 0, prefixLength);
+      if (headLength !== 0) this.fragments.write(pool, row, prefixLength, attributes.head, 0, headLength);
+      this.fragments.write(pool, row, prefixLength + headLength, draft.bytes, start, start + stored);
     } else {
       words[at + HANDLE] = draft.fill0;
       words[at + HANDLE + 1] = draft.fill1;
@@ -134,7 +134,7 @@ export class Shard extends ShardBooks {
    * nothing. False: there is no room, and nothing changed.
    */
   replaceStored(old: number, draft: Draft): boolean {
-    return this.#replace(old, draft, this.pools.indexOf(this.pieces.poolOf(old)));
+    return this.#replace(old, draft, this.pools.indexOf(this.fragments.poolOf(old)));
   }
 
   /** Moves an entry that has objects to the pool that is used. As {@link replaceStored}. */
@@ -168,8 +168,8 @@ export class Shard extends ShardBooks {
     if (row === 0) return false;
     const at = this.rows.at(row);
     this.describeWhole(old, this.victim);
-    this.pieces.write(pool, row, 0, this.victim.bytes, 0, named);
-    this.pieces.write(pool, row, named, draft.bytes, draft.start, draft.start + draft.stored);
+    this.fragments.write(pool, row, 0, this.victim.bytes, 0, named);
+    this.fragments.write(pool, row, named, draft.bytes, draft.start, draft.start + draft.stored);
     const version = (words[W_VERSION] + 1) | 0;
     words[W_VERSION] = version;
     for (const word of [K0, K1, LENGTH, NAME, AUX, AUX2]) words[at + word] = words[from + word];
@@ -399,7 +399,7 @@ export class Shard extends ShardBooks {
 
   /** A row with objects for `total` bytes, not yet an entry, or 0. Makes room where there is none. */
   #reserve(total: number, now: number): number {
-    while (this.words[W_ENTRIES] >= this.budget.entriesMax) {
+    while (this.words[W_ENTRIES] >= this.budget.maxEntries) {
       this.floats[F_LIMIT_HIT]++;
       if (!this.evictDueOrOne(now)) return 0;
     }
@@ -421,21 +421,21 @@ export class Shard extends ShardBooks {
     const head = this.#takeRow(now);
     if (head === 0) return 0;
     let pool = this.pools[poolNumber] as ShardPool;
-    const pieceMax = pool.objectBytesMax - this.pieces.headerBytes;
+    const maxFragment = pool.maxObjectBytes - this.fragments.headerBytes;
     this.#reservedIn = poolNumber;
     let row = head;
     let left = total;
-    let pieces = 0;
+    let fragments = 0;
     while (left > 0) {
-      const bytes = Math.min(left, pieceMax);
+      const bytes = Math.min(left, maxFragment);
       const anywhere = bytes === total && this.#mayMakeRoom;
-      const handle = this.#allocate(poolNumber, bytes + this.pieces.headerBytes, now, anywhere);
+      const handle = this.#allocate(poolNumber, bytes + this.fragments.headerBytes, now, anywhere);
       if (handle === 0) break;
       pool = this.pools[this.#reservedIn] as ShardPool;
       const at = this.rows.at(row);
-      this.pieces.setHandle(row, handle);
-      words[at + PIECE_BYTES] = bytes;
-      if (this.pieces.headerBytes !== 0) {
+      this.fragments.setHandle(row, handle);
+      words[at + FRAGMENT_BYTES] = bytes;
+      if (this.fragments.headerBytes !== 0) {
         pool.open(handle);
         pool.writeWord(0, head);
       }
@@ -443,16 +443,16 @@ export class Shard extends ShardBooks {
       if (left === 0) break;
       const next = this.#takeRow(now);
       if (next === 0) break;
-      words[this.rows.at(next) + STATE] = KIND_PIECE | (poolNumber << POOL_SHIFT);
-      words[at + NEXT_PIECE] = next;
-      pieces++;
+      words[this.rows.at(next) + STATE] = KIND_FRAGMENT | (poolNumber << POOL_SHIFT);
+      words[at + NEXT_FRAGMENT] = next;
+      fragments++;
       row = next;
     }
     if (left > 0) {
-      this.pieces.free(pool, head);
+      this.fragments.free(pool, head);
       return 0;
     }
-    words[W_PIECES] += pieces;
+    words[W_FRAGMENTS] += fragments;
     return head;
   }
 
@@ -461,8 +461,8 @@ export class Shard extends ShardBooks {
       const allowed = rowsAllowed(this.budget, this.layout, this.poolBytesTouched);
       const row = this.rows.take(allowed);
       if (row !== 0) {
-        this.pieces.setHandle(row, 0);
-        this.words[this.rows.at(row) + NEXT_PIECE] = 0;
+        this.fragments.setHandle(row, 0);
+        this.words[this.rows.at(row) + NEXT_FRAGMENT] = 0;
         return row;
       }
       if (!this.#mayMakeRoom) return 0;

@@ -35,7 +35,7 @@ export function statsOf(shards: readonly Shard[], bytesReserved: number, headerB
     originalBytes: float(F_ORIGINAL_BYTES),
     storedBytes: float(F_STORED_BYTES),
     poolBytes: shards.reduce((sum, shard) => sum + shard.poolBytes, 0),
-    poolBytesMax: shards.reduce((sum, shard) => sum + shard.poolBytesTouched, 0),
+    maxPoolBytes: shards.reduce((sum, shard) => sum + shard.poolBytesTouched, 0),
     bytesUsed: shards.reduce(
       (sum, { budget, words, poolBytesTouched }) => sum + bytesTouched(budget, words, poolBytesTouched),
       headerBytes,

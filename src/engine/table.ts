@@ -1,30 +1,30 @@
-import { PLACES, SEATS_WORDS } from "../base/index.ts";
+import { PLACES, REGISTRY_WORDS } from "../base/index.ts";
 
 /**
  * The table of one shard: all that the engine knows of its entries, in one buffer apart from the pools' pages.
  *
  *   word   0        16         32          96       352       352 + buckets
  *          ┌────────┬──────────┬───────────┬────────┬─────────┬───────┬───────┬───┬──────────┬───────────┐
- *          │ shape  │ heads,   │ counters  │ epochs │ buckets │ row 0 │ row 1 │ … │ expiries │ companion │
+ *          │ shape  │ heads,   │ counters  │ epochs │ buckets │ row 0 │ row 1 │ … │ expiries │ secondary index │
  *          │        │ counts   │ (doubles) │        │         │ (LRU) │       │   │          │           │
  *          └────────┴──────────┴───────────┴────────┴─────────┴───────┴───────┴───┴──────────┴───────────┘
  *
  * Rows are named by their number; 0 is none, and row 0 is the head of the LRU, which is in the order of use, or
  * with the policy SIEVE in that of arrival. A row is an entry, a further
- * piece of an entry that takes several objects, or free:
+ * fragment of an entry that takes several objects, or free:
  *
  *   word  0     1     2     3      4   5   6  7     8       9       10      11       12     13    14    15
  *         ┌─────┬─────┬─────┬──────┬───┬───┬────────┬───────┬───────┬───────┬────────┬──────┬─────┬─────┬──────┐
  *         │hash │LRU  │LRU  │state │k0 │k1 │ handle │stored │length │prefix │version │next  │ aux │aux2 │first │
- *         │next │next │prev │      │   │   │(double)│ bytes │       │ head  │        │piece │     │     │bytes │
+ *         │next │next │prev │      │   │   │(double)│ bytes │       │ head  │        │fragment │     │     │bytes │
  *         └─────┴─────┴─────┴──────┴───┴───┴────────┴───────┴───────┴───────┴────────┴──────┴─────┴─────┴──────┘
  *
  * *state* alone says what a row is. It is written last when an entry comes and first when one goes, so what a
  * thread left half done is a free row, and its objects are those that no row names.
  *
- *   E1  a row is on exactly one of: the hash chain of its name and the LRU (entries), the pieces of one entry
- *       (pieces), the list of free rows
- *   E2  prefix + head + stored bytes of an entry = the sum of the bytes of its pieces
+ *   E1  a row is on exactly one of: the hash chain of its name and the LRU (entries), the fragments of one entry
+ *       (fragments), the list of free rows
+ *   E2  prefix + head + stored bytes of an entry = the sum of the bytes of its fragments
  *   E3  every live object of the pools is named by exactly one row, in use; a same-filled or empty entry has none
  *   E4  the counts of the header are those of the rows
  *   E5  the expiries hold the entries with a deadline, as a binary heap by deadline
@@ -45,7 +45,7 @@ export const W_FREE = 18;
 /** Rows from here on were never used. Row 0 always is. */
 export const W_HIGH_WATER = 19;
 export const W_ENTRIES = 20;
-export const W_PIECES = 21;
+export const W_FRAGMENTS = 21;
 export const W_SAME_FILLED = 22;
 export const W_RAW = 23;
 export const W_CLEAN = 24;
@@ -94,16 +94,16 @@ export const LENGTH = 9;
 /** `prefixLength | headLength << 16`. */
 export const NAME = 10;
 export const VERSION = 11;
-export const NEXT_PIECE = 12;
+export const NEXT_FRAGMENT = 12;
 export const AUX = 13;
 export const AUX2 = 14;
-/** Bytes of the first piece, or of this piece. */
-export const PIECE_BYTES = 15;
+/** Bytes of the first fragment, or of this fragment. */
+export const FRAGMENT_BYTES = 15;
 
 export const KIND_MASK = 3;
 export const KIND_FREE = 0;
 export const KIND_ENTRY = 1;
-export const KIND_PIECE = 2;
+export const KIND_FRAGMENT = 2;
 export const STATE_SAME_FILLED = 4;
 /** Kept as it is, since it does not compress. */
 export const STATE_RAW = 8;
@@ -130,13 +130,13 @@ export const LOCKS_AT = 16;
 export const LOCK_WORDS = 16;
 export const SHARDS_MAX = 256;
 /** Where the table of threads begins. */
-export function seatsAt(shards: number): number {
+export function registryAt(shards: number): number {
   return LOCKS_AT + LOCK_WORDS * shards;
 }
 
 /** An engine of one thread has no header. */
 export function headerWords(shards: number, shared: boolean): number {
-  return shared ? seatsAt(shards) + SEATS_WORDS : 0;
+  return shared ? registryAt(shards) + REGISTRY_WORDS : 0;
 }
 
 /** More threads than that cannot attach. */
@@ -144,35 +144,35 @@ export const THREADS_MAX: number = PLACES - 1;
 
 /** Where the parts of a shard's table begin, in words. */
 export interface ShardLayout {
-  readonly rowsMax: number;
+  readonly maxRows: number;
   readonly bucketCount: number;
   readonly rowsAt: number;
   /** Deadlines, as doubles: index of the word, even. 0: entries do not expire. */
   readonly deadlinesAt: number;
   readonly heapAt: number;
   readonly heapPlacesAt: number;
-  readonly companionAt: number;
+  readonly secondaryIndexAt: number;
   readonly words: number;
 }
 
-/** @param rowsMax - the most entries and pieces; row 0 comes on top. */
+/** @param maxRows - the most entries and fragments; row 0 comes on top. */
 export function layoutOf(
-  rowsMax: number,
+  maxRows: number,
   bucketCount: number,
   expiry: boolean,
-  companionWords: number,
+  secondaryIndexWords: number,
 ): ShardLayout {
   const rowsAt = Math.ceil((BUCKETS_AT + bucketCount) / 16) * 16;
-  let end = rowsAt + ((rowsMax + 1) << ROW_SHIFT);
+  let end = rowsAt + ((maxRows + 1) << ROW_SHIFT);
   const deadlinesAt = expiry ? end : 0;
-  if (expiry) end += 2 * (rowsMax + 1);
+  if (expiry) end += 2 * (maxRows + 1);
   const heapAt = end;
-  if (expiry) end += rowsMax + 1;
+  if (expiry) end += maxRows + 1;
   const heapPlacesAt = end;
-  if (expiry) end += rowsMax + 1;
-  const companionAt = end;
-  const words = Math.ceil((end + companionWords) / 2) * 2;
-  return { rowsMax, bucketCount, rowsAt, deadlinesAt, heapAt, heapPlacesAt, companionAt, words };
+  if (expiry) end += maxRows + 1;
+  const secondaryIndexAt = end;
+  const words = Math.ceil((end + secondaryIndexWords) / 2) * 2;
+  return { maxRows, bucketCount, rowsAt, deadlinesAt, heapAt, heapPlacesAt, secondaryIndexAt, words };
 }
 
 /** What the hash table and the choice of a shard go by: all 32 bits depend on both words. */

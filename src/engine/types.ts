@@ -21,7 +21,7 @@ export type RemovalReason = "evicted" | "expired" | "replaced" | "deleted" | "cl
  * | `"stored"` | the engine holds the value; there was none before |
  * | `"replaced"` | the engine holds the value, and the older one is gone |
  * | `"poor"` | it does not compress enough, and the engine was told to refuse such values |
- * | `"large"` | with all that belongs to it, it is larger than {@link Engine.entryBytesMax} |
+ * | `"large"` | with all that belongs to it, it is larger than {@link Engine.maxEntrySize} |
  * | `"full"` | no room could be made: what is there must stay, or the system gives no memory |
  * | `"stale"` | only for `putStored` with an epoch: somebody changed the entry meanwhile |
  *
@@ -129,11 +129,11 @@ export type OnEvict = (entry: FoundEntry) => boolean;
  * table, are zero at first, and all calls come with the shard's lock held, in whatever thread changes the
  * entry. After a thread died, `reset` and one `inserted` for each entry rebuild them.
  */
-export interface Companion {
+export interface SecondaryIndex {
   /** How many words a shard of rows 0 to `rows - 1` needs. Asked for several numbers, to learn what a row costs. */
   words(rows: number): number;
   /**
-   * @param at - index in `table` of the first word of the companion.
+   * @param at - index in `table` of the first word of the secondary index.
    * @param rows - what `words` was asked for this shard; the same in all shards and threads.
    */
   inserted(table: Int32Array, at: number, rows: number, row: number, entry: FoundEntry): void;
@@ -159,9 +159,9 @@ export interface EngineOptions {
    */
   averageBytes?: number;
   /** The most entries; exact when `shards` is 1, else divided among them. Default: as many as memory takes. */
-  entriesMax?: number;
+  maxEntries?: number;
   /** The longest value. Default 1 MiB, which is also the most. */
-  valueBytesMax?: number;
+  maxValueBytes?: number;
   /** A power of two, 1 to 256. Default 1, or when shared up to 16, of at least 4 MiB each. */
   shards?: number;
   /** Usable from several threads. Default false. */
@@ -176,7 +176,7 @@ export interface EngineOptions {
   sameFilled?: boolean;
   /** Whether entries can expire: 16 bytes an entry. Default false. */
   expiry?: boolean;
-  companion?: Companion | undefined;
+  secondaryIndex?: SecondaryIndex | undefined;
   /** What to do before an entry is evicted. Absent: all may go. */
   onEvict?: OnEvict | undefined;
   /**
@@ -225,7 +225,7 @@ export interface SharedEngine {
 /** What each thread has for itself. */
 export type EngineHooks = Pick<
   EngineOptions,
-  "codec" | "companion" | "onEvict" | "hasCopy" | "onEvicted" | "onRemoved" | "onChange" | "resolveCodec"
+  "codec" | "secondaryIndex" | "onEvict" | "hasCopy" | "onEvicted" | "onRemoved" | "onChange" | "resolveCodec"
 >;
 
 /** Figures of all shards and threads together. Sums of counters that each shard keeps under its lock. */
@@ -244,7 +244,7 @@ export interface EngineStats {
   /** Bytes of pool pages in use. */
   poolBytes: number;
   /** Bytes of pool pages that are touched, of all drivers together. */
-  poolBytesMax: number;
+  maxPoolBytes: number;
   /** What entries take at this moment, with the rows, metadata and index that belong to them. */
   bytesLive: number;
   /** Pool pages, rows and buckets and pool metadata that were touched: never more than `bytesReserved`. */

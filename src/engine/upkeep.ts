@@ -145,14 +145,14 @@ export class EngineUpkeep {
     });
   }
 
-  /** The number of this thread among those that use the engine; it never comes back. See `base/threads.ts`. */
-  get seat(): number {
-    return this.opened.seat;
+  /** The number of this thread among those that use the engine; it never comes back. See `base/thread-registry.ts`. */
+  get member(): number {
+    return this.opened.member;
   }
 
-  /** Whether the thread of a seat is certainly gone. Asks the system, some 40 µs. */
-  isGone(seat: number): boolean {
-    return this.opened.isGone(seat);
+  /** Whether the thread of a member is certainly gone. Asks the system, some 40 µs. */
+  isGone(member: number): boolean {
+    return this.opened.isGone(member);
   }
 
   /**
@@ -164,11 +164,11 @@ export class EngineUpkeep {
     this.locked(this.#shards[0], work);
   }
 
-  /** Lets the layer above read the words of its companion under the lock; `visit` must not call the engine. */
-  visitCompanion(shard: number, visit: (table: Int32Array, at: number, rows: number) => void): void {
+  /** Lets the layer above read the words of its secondary index under the lock; `visit` must not call the engine. */
+  visitSecondaryIndex(shard: number, visit: (table: Int32Array, at: number, rows: number) => void): void {
     const from = this.#numbered(shard);
     this.locked(from, () => {
-      visit(from.words, from.companionAt, from.companionRows);
+      visit(from.words, from.secondaryIndexAt, from.secondaryIndexRows);
     });
   }
 

@@ -6,6 +6,7 @@ import {
   F_ORIGINAL_BYTES,
   F_POOL_TOUCHED,
   F_STORED_BYTES,
+  FRAGMENT_BYTES,
   HASH_NEXT,
   KIND_ENTRY,
   KIND_FREE,
@@ -14,8 +15,7 @@ import {
   LRU_NEXT,
   LRU_PREV,
   NAME,
-  NEXT_PIECE,
-  PIECE_BYTES,
+  NEXT_FRAGMENT,
   STATE,
   STATE_CLEAN,
   STATE_EXPIRES,
@@ -26,10 +26,10 @@ import {
   W_CLEAN,
   W_ENTRIES,
   W_EXPIRIES,
+  W_FRAGMENTS,
   W_FREE,
   W_HAND,
   W_HIGH_WATER,
-  W_PIECES,
   W_RAW,
   W_SAME_FILLED,
 } from "./table.ts";
@@ -40,7 +40,7 @@ export function verifyShard(shard: ShardBooks): void {
   const high = words[W_HIGH_WATER];
   const used = ownBytes(high);
   used[0] = 1;
-  const sums = { entries: 0, pieces: 0, same: 0, raw: 0, clean: 0, expiring: 0, original: 0, stored: 0 };
+  const sums = { entries: 0, fragments: 0, same: 0, raw: 0, clean: 0, expiring: 0, original: 0, stored: 0 };
   const named = shard.pools.map(() => new Set<number>());
   let previous = 0;
   for (let row = words[rows.at(0) + LRU_NEXT]; row !== 0; row = words[rows.at(row) + LRU_NEXT]) {
@@ -59,7 +59,7 @@ export function verifyShard(shard: ShardBooks): void {
     if ((state & STATE_CLEAN) !== 0) sums.clean++;
     if ((state & STATE_EXPIRES) !== 0) sums.expiring++;
     if ((state & STATE_SAME_FILLED) !== 0) sums.same++;
-    else sums.pieces += verifyPieces(shard, row, bytes, used, named);
+    else sums.fragments += verifyFragments(shard, row, bytes, used, named);
   }
   assert(words[rows.at(0) + LRU_PREV] === previous, "the LRU's tail is not its last entry");
   const hand = words[W_HAND];
@@ -73,7 +73,10 @@ export function verifyShard(shard: ShardBooks): void {
   }
   assert(!used.includes(0), `row ${used.indexOf(0)} is neither in use nor free`);
   assert(words[W_ENTRIES] === sums.entries, `${words[W_ENTRIES]} entries counted, ${sums.entries} there`);
-  assert(words[W_PIECES] === sums.pieces, `${words[W_PIECES]} pieces counted, ${sums.pieces} there`);
+  assert(
+    words[W_FRAGMENTS] === sums.fragments,
+    `${words[W_FRAGMENTS]} fragments counted, ${sums.fragments} there`,
+  );
   assert(words[W_SAME_FILLED] === sums.same, "same-filled entries are counted wrong");
   assert(words[W_RAW] === sums.raw, "raw entries are counted wrong");
   assert(words[W_CLEAN] === sums.clean, "clean entries are counted wrong");
@@ -102,29 +105,29 @@ export function verifyShard(shard: ShardBooks): void {
   assert(poolBytesTouched <= poolBytesAllowed(shard.budget, high), "pool pages exceed their share");
 }
 
-/** How many pieces there are beside the first. */
-function verifyPieces(
+/** How many fragments there are beside the first. */
+function verifyFragments(
   shard: ShardBooks,
   row: number,
   bytes: number,
   used: Uint8Array,
   named: readonly Set<number>[],
 ): number {
-  const { rows, words, pieces } = shard;
-  const names = named[shard.pools.indexOf(pieces.poolOf(row))];
+  const { rows, words, fragments } = shard;
+  const names = named[shard.pools.indexOf(fragments.poolOf(row))];
   let sum = 0;
   let count = 0;
-  for (let piece = row; piece !== 0; piece = words[rows.at(piece) + NEXT_PIECE]) {
-    if (piece !== row) {
-      assert(used[piece] === 0, `piece ${piece} is in use twice`);
-      used[piece] = 1;
+  for (let fragment = row; fragment !== 0; fragment = words[rows.at(fragment) + NEXT_FRAGMENT]) {
+    if (fragment !== row) {
+      assert(used[fragment] === 0, `fragment ${fragment} is in use twice`);
+      used[fragment] = 1;
       count++;
     }
-    sum += words[rows.at(piece) + PIECE_BYTES];
-    assert(!names.has(pieces.handleOf(piece)), `the object of row ${piece} is named twice`);
-    names.add(pieces.handleOf(piece));
+    sum += words[rows.at(fragment) + FRAGMENT_BYTES];
+    assert(!names.has(fragments.handleOf(fragment)), `the object of row ${fragment} is named twice`);
+    names.add(fragments.handleOf(fragment));
   }
-  assert(sum === bytes, `the pieces of row ${row} have ${sum} bytes, not ${bytes}`);
+  assert(sum === bytes, `the fragments of row ${row} have ${sum} bytes, not ${bytes}`);
   return count;
 }
 

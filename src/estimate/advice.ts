@@ -216,7 +216,7 @@ function keepsText(setting: Setting): string {
 /** The call that makes such a pool. */
 export function callText({ driver, pageSize, pageSizes, maxPages, maxBytes }: Setting): string {
   if (pageSizes === null) return `createPool("${driver}", { pageSize: ${pageSize}, maxPages: ${maxPages} })`;
-  const steps = pageSizes.map((step) => `{ pageSize: ${step.pageSize}, sizeMax: ${step.sizeMax} }`);
+  const steps = pageSizes.map((step) => `{ pageSize: ${step.pageSize}, maxSize: ${step.maxSize} }`);
   return `createPool("${driver}", { pageSizes: [${steps.join(", ")}], maxBytes: ${maxBytes} })`;
 }
 

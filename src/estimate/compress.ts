@@ -43,7 +43,7 @@ export class CompressedUnits {
   }
 
   /** The most units there can be after {@link fill}. */
-  get unitsMax(): number {
+  get maxUnits(): number {
     return this.#scan.units;
   }
 

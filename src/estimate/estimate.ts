@@ -10,7 +10,7 @@ import type { Part } from "./part.ts";
 import { counted, openReader, type Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
 import { tryStore } from "./store.ts";
-import { type CodecTally, UnitTally } from "./tally.ts";
+import { type CodecTotals, UnitTotals } from "./totals.ts";
 import type { Estimate, UnitEstimate } from "./types.ts";
 
 /** What the steps take in proportion, for the progress bar. */
@@ -48,7 +48,7 @@ export async function estimateInParts(input: EstimateInput, settings: Settings):
 }
 
 async function estimateFrom(reader: Reader, pools: Pools, settings: Settings, pace: Pace): Promise<Estimate> {
-  const tallies = settings.units.map((unit) => new UnitTally(unit, settings.codecs));
+  const tallies = settings.units.map((unit) => new UnitTotals(unit, settings.codecs));
   const run: Run = { part: reader.part, compressed: new CompressedUnits(reader.part), pools, settings, pace };
   let sampleBytes = 0;
   let parts = 0;
@@ -63,11 +63,11 @@ async function estimateFrom(reader: Reader, pools: Pools, settings: Settings, pa
     parts += 1;
     slots = reader.part.slots;
     sampleBytes += reader.part.inputBytes;
-    for (const tally of tallies) await measureUnit(run, tally, partName);
+    for (const totals of tallies) await measureUnit(run, totals, partName);
   }
   settings.signal?.throwIfAborted();
   if (sampleBytes === 0) throw new ZbudError("ENOENT", nothingRead(reader));
-  const units = tallies.map((tally) => tally.estimate());
+  const units = tallies.map((totals) => totals.estimate());
   const summary = reader.summary();
   // A reader that found nothing more left the bytes of the last part where they are.
   reader.part.slots = slots;
@@ -117,45 +117,45 @@ interface Run {
   pace: Pace;
 }
 
-async function measureUnit(run: Run, tally: UnitTally, partName: string): Promise<void> {
-  const unitText = `${partName}${bytesText(tally.unit)} units`;
-  const scan = new UnitScan(run.part, tally.unit, tally.seen);
-  for (const codecTally of tally.codecs) await measureCodec(run, codecTally, scan, unitText);
-  tally.add(scan);
+async function measureUnit(run: Run, totals: UnitTotals, partName: string): Promise<void> {
+  const unitText = `${partName}${bytesText(totals.unit)} units`;
+  const scan = new UnitScan(run.part, totals.unit, totals.seen);
+  for (const codecTotals of totals.codecs) await measureCodec(run, codecTotals, scan, unitText);
+  totals.add(scan);
 }
 
-async function measureCodec(run: Run, tally: CodecTally, scan: UnitScan, unitText: string): Promise<void> {
+async function measureCodec(run: Run, totals: CodecTotals, scan: UnitScan, unitText: string): Promise<void> {
   const { compressed, settings, pace } = run;
-  const codec = getCodec(tally.codec);
+  const codec = getCodec(totals.codec);
   const doing = `${unitText}: ${codec.name}`;
   compressed.begin(scan);
-  await withPool(run, tally, plainKind(settings.drivers[0], tally.unit), async (fill) => {
+  await withPool(run, totals, plainKind(settings.drivers[0], totals.unit), async (fill) => {
     pace.step(WEIGHT.compress, `${doing}, compressing`);
-    if (!tally.warm) compressed.warmUp(codec);
-    tally.warm = true;
+    if (!totals.warm) compressed.warmUp(codec);
+    totals.warm = true;
     // The first pool is filled on the way: the bytes are still in the caches.
     await compressed.fill(codec, settings.clock, pace, (first, last) => fill.store(first, last));
     pace.step(WEIGHT.pack, `${doing}, checking`);
   });
-  tally.add(compressed);
-  for (const kind of otherPools(run, tally)) {
+  totals.add(compressed);
+  for (const kind of otherPools(run, totals)) {
     pace.step(WEIGHT.pack, `${doing}, storing in ${kind.driver}`);
-    await withPool(run, tally, kind, (fill) => fill.storeAll(pace));
+    await withPool(run, totals, kind, (fill) => fill.storeAll(pace));
   }
 }
 
 /** Takes a pool, has it filled, checks what it holds, and adds its figures. */
 async function withPool(
   run: Run,
-  tally: CodecTally,
+  totals: CodecTotals,
   kind: PoolKind,
   store: (fill: PoolFill) => Promise<void>,
 ): Promise<void> {
-  const unitsMax = run.part.bytes.length / tally.unit;
-  const fill = run.pools.take(kind, unitsMax, run.compressed, tally.codec);
+  const maxUnits = run.part.bytes.length / totals.unit;
+  const fill = run.pools.take(kind, maxUnits, run.compressed, totals.codec);
   try {
     await store(fill);
-    const pool = tally.pool(kind);
+    const pool = totals.pool(kind);
     pool.add(await fill.finish(run.pace, pool.wantsHalf));
   } finally {
     fill.close();
@@ -170,15 +170,15 @@ function plainKind(driver: string, pageSize: number): PoolKind {
  * All pools but the first: one for each other driver, and zbud with the page size that fits the data, and with
  * several.
  */
-function* otherPools(run: Run, tally: CodecTally): Generator<PoolKind> {
+function* otherPools(run: Run, totals: CodecTotals): Generator<PoolKind> {
   const { compressed, settings, pace } = run;
   for (const driver of settings.drivers) {
-    if (driver !== settings.drivers[0]) yield plainKind(driver, tally.unit);
+    if (driver !== settings.drivers[0]) yield plainKind(driver, totals.unit);
     if (driver !== "zbud") continue;
-    pace.step(WEIGHT.fit, `${bytesText(tally.unit)} units: ${tally.codec}, looking for the best page size`);
-    if (tally.fit === null) tally.chooseFit(compressed);
-    const { fit, ladder } = tally;
-    if (fit !== null && fit.pageSize !== tally.unit) yield plainKind(driver, fit.pageSize);
+    pace.step(WEIGHT.fit, `${bytesText(totals.unit)} units: ${totals.codec}, looking for the best page size`);
+    if (totals.fit === null) totals.chooseFit(compressed);
+    const { fit, ladder } = totals;
+    if (fit !== null && fit.pageSize !== totals.unit) yield plainKind(driver, fit.pageSize);
     if (ladder !== null) {
       yield { driver, pageSize: Math.max(...ladder.map(({ pageSize }) => pageSize)), pageSizes: ladder };
     }

@@ -55,10 +55,10 @@ export interface Settings {
   codecs: readonly string[];
   drivers: readonly string[];
   units: readonly number[];
-  unitMax: number;
+  maxUnit: number;
   /** Infinity: all. */
   sampleBytes: number;
-  /** The most bytes of input in memory at once; a multiple of `unitMax`. */
+  /** The most bytes of input in memory at once; a multiple of `maxUnit`. */
   partBytes: number;
   seed: number;
   signal: StopSignal | null;
@@ -76,15 +76,15 @@ export function readOptions(options: EstimateOptions): Settings {
   checkNames("an estimate", options, NAMES);
   const units = distinct("units", options.units ?? [4 * KiB, 16 * KiB]);
   for (const unit of units) checkUnit(unit);
-  const unitMax = Math.max(...units);
-  const sampleBytes = readSampleBytes(options.sampleBytes ?? 64 * MiB, unitMax);
+  const maxUnit = Math.max(...units);
+  const sampleBytes = readSampleBytes(options.sampleBytes ?? 64 * MiB, maxUnit);
   return {
     codecs: known("codec", distinct("codecs", options.codecs ?? ["lz4", "zstd"]), codecNames()),
     drivers: known("driver", distinct("drivers", options.drivers ?? driverTypes()), driverTypes()),
     units,
-    unitMax,
+    maxUnit,
     sampleBytes,
-    partBytes: Math.min(Math.max(PART_UNITS * unitMax, PART_BYTES_MIN), PART_BYTES_MAX),
+    partBytes: Math.min(Math.max(PART_UNITS * maxUnit, PART_BYTES_MIN), PART_BYTES_MAX),
     seed: integerOption("seed", options.seed ?? 1, 0, 0xffff_ffff),
     signal: options.signal ?? null,
     onProgress: options.onProgress ?? (() => {}),
@@ -123,13 +123,13 @@ function checkUnit(unit: unknown): void {
   }
 }
 
-function readSampleBytes(value: number | "all", unitMax: number): number {
+function readSampleBytes(value: number | "all", maxUnit: number): number {
   if (value === "all") return Number.POSITIVE_INFINITY;
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < unitMax) {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < maxUnit) {
     throw new ZbudError(
       "EINVAL",
-      `the sample (--sample) must be "all" or at least one unit (--unit: ${unitMax} bytes), not ${show(value)}`,
+      `the sample (--sample) must be "all" or at least one unit (--unit: ${maxUnit} bytes), not ${show(value)}`,
     );
   }
-  return value - (value % unitMax);
+  return value - (value % maxUnit);
 }

@@ -72,12 +72,12 @@ export class Pools {
     this.#seed = seed;
   }
 
-  /** An empty pool with a page for each of `unitsMax` units, to be filled with those. */
-  take(kind: PoolKind, unitsMax: number, units: CompressedUnits, codec: string): PoolFill {
+  /** An empty pool with a page for each of `maxUnits` units, to be filled with those. */
+  take(kind: PoolKind, maxUnits: number, units: CompressedUnits, codec: string): PoolFill {
     const key = `${kind.driver} ${kind.pageSize} ${kind.pageSizes?.length ?? 1} ${units.unit} ${codec}`;
     const kept = this.#kept.get(key);
     if (kept !== undefined) return this.#fill(kept, units, true);
-    const pool = openPool(kind, Math.max(1, unitsMax));
+    const pool = openPool(kind, Math.max(1, maxUnits));
     const keep = this.#partBytes > 0 && this.#keptBytes + this.#partBytes <= KEPT_BYTES_MAX;
     if (keep) {
       this.#kept.set(key, pool);
@@ -127,7 +127,7 @@ export class PoolFill {
     this.#units = units;
     this.#keep = keep;
     this.#fixedBytes = pool.stats().metadataBytes;
-    this.#handles = new Float64Array(units.unitsMax);
+    this.#handles = new Float64Array(units.maxUnits);
   }
 
   /** Stores units `first` to `last - 1`. A unit that the pool refuses as too big for its pages is counted. */

@@ -23,16 +23,16 @@ export class Part {
   slots = 0;
   readonly #views = new Map<number, Uint8Array[]>();
 
-  constructor(slotsMax: number, spanBytes: number) {
-    const memory = new ArrayBuffer(slotsMax * spanBytes);
+  constructor(maxSlots: number, spanBytes: number) {
+    const memory = new ArrayBuffer(maxSlots * spanBytes);
     this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
     this.spanBytes = spanBytes;
-    this.lengths = new Uint32Array(slotsMax);
-    this.positions = new Float64Array(slotsMax);
+    this.lengths = new Uint32Array(maxSlots);
+    this.positions = new Float64Array(maxSlots);
   }
 
-  get slotsMax(): number {
+  get maxSlots(): number {
     return this.lengths.length;
   }
 

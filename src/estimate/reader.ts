@@ -80,10 +80,10 @@ function bytesSource(bytes: Uint8Array): ByteSource {
  * How many spans hold the wanted bytes: a small file is a span of its own, with little in it. A bound on the
  * padding keeps folders of tiny files with large units from taking forever.
  */
-function spansFor(sampleBytes: number, bytes: number, spans: number, unitMax: number): number {
+function spansFor(sampleBytes: number, bytes: number, spans: number, maxUnit: number): number {
   if (sampleBytes >= bytes) return spans;
   const wanted = Math.round(sampleBytes / (bytes / spans));
-  return Math.max(1, Math.min(spans, wanted, (PADDED_MAX * sampleBytes) / unitMax));
+  return Math.max(1, Math.min(spans, wanted, (PADDED_MAX * sampleBytes) / maxUnit));
 }
 
 /** Reads from things that know their length. */
@@ -108,17 +108,17 @@ class SourceReader implements Reader {
     label: string,
     settings: Settings,
   ) {
-    const { unitMax, sampleBytes, partBytes } = settings;
+    const { maxUnit, sampleBytes, partBytes } = settings;
     this.#sources = sources;
     this.#listing = listing;
     this.#memory = memory;
     this.#label = label;
     this.#settings = settings;
     this.#bytes = sources.reduce((sum, source) => sum + source.bytes, 0);
-    this.#spans = sources.reduce((sum, source) => sum + Math.ceil(source.bytes / unitMax), 0);
-    this.#spansWanted = spansFor(sampleBytes, this.#bytes, this.#spans, unitMax);
-    this.parts = Math.ceil((this.#spansWanted * unitMax) / partBytes);
-    this.part = new Part(spansPerPart(this.#spans, this.#spansWanted, unitMax, this.parts), unitMax);
+    this.#spans = sources.reduce((sum, source) => sum + Math.ceil(source.bytes / maxUnit), 0);
+    this.#spansWanted = spansFor(sampleBytes, this.#bytes, this.#spans, maxUnit);
+    this.parts = Math.ceil((this.#spansWanted * maxUnit) / partBytes);
+    this.part = new Part(spansPerPart(this.#spans, this.#spansWanted, maxUnit, this.parts), maxUnit);
   }
 
   async fill(pace: Pace): Promise<boolean> {
@@ -153,7 +153,7 @@ class SourceReader implements Reader {
         this.#readSpans(source, inSource, spans, span);
         span += spans;
         if (this.#memory?.ended) return part.slots > 0;
-        if (pace.due) await pace.rest(part.slots / part.slotsMax);
+        if (pace.due) await pace.rest(part.slots / part.maxSlots);
       }
     }
     if (source !== this.#memory) source.close();

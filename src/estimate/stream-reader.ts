@@ -28,7 +28,7 @@ export class StreamReader implements Reader {
   #ended = false;
 
   constructor(stream: AsyncIterable<Uint8Array>, label: string, settings: Settings) {
-    const { sampleBytes, partBytes, unitMax, seed } = settings;
+    const { sampleBytes, partBytes, maxUnit, seed } = settings;
     this.#stream = stream;
     this.#chunks = stream[Symbol.asyncIterator]();
     this.#label = label;
@@ -36,16 +36,16 @@ export class StreamReader implements Reader {
     const sampled = Number.isFinite(sampleBytes);
     this.#limited = sampled && sampleBytes > STREAM_SAMPLE_MAX;
     // There is no choosing part by part: whatever is kept must lie somewhere until the end.
-    const slots = (sampled ? Math.min(sampleBytes, STREAM_SAMPLE_MAX) : partBytes) / unitMax;
+    const slots = (sampled ? Math.min(sampleBytes, STREAM_SAMPLE_MAX) : partBytes) / maxUnit;
     this.#reservoir = sampled ? new Reservoir(slots, seed) : null;
     this.parts = this.#reservoir ? 1 : 0;
-    this.part = new Part(slots, unitMax);
+    this.part = new Part(slots, maxUnit);
   }
 
   async fill(pace: Pace): Promise<boolean> {
     const part = this.part;
     part.slots = 0;
-    while (!this.#ended && (this.#reservoir !== null || part.slots < part.slotsMax)) {
+    while (!this.#ended && (this.#reservoir !== null || part.slots < part.maxSlots)) {
       const slot = this.#reservoir?.next() ?? part.slots;
       const position = this.#bytes;
       const length = await this.#takeSpan(slot, pace);

@@ -137,7 +137,7 @@ export interface FitSummary {
 /** Page sizes side by side for zbud, each with the largest object that goes to its pages. */
 export interface LadderStep {
   pageSize: number;
-  sizeMax: number;
+  maxSize: number;
 }
 
 /**

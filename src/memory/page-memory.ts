@@ -40,16 +40,16 @@ export interface PageMemory {
  *   there is none (a browser's page that is not cross-origin isolated).
  */
 export function createPageMemory(pageSize: number, maxPages: number, shared: boolean): PageMemory {
-  const bytesMax = pageSize * maxPages;
+  const maxBytes = pageSize * maxPages;
   try {
     return shared
-      ? new SharedPageMemory(pageSize, sharedBuffer(bytesMax))
-      : new TrimmablePageMemory(pageSize, new ArrayBuffer(0, { maxByteLength: bytesMax }));
+      ? new SharedPageMemory(pageSize, sharedBuffer(maxBytes))
+      : new TrimmablePageMemory(pageSize, new ArrayBuffer(0, { maxByteLength: maxBytes }));
   } catch (cause) {
     if (cause instanceof ZbudError) throw cause;
     throw new ZbudError(
       "ENOMEM",
-      `cannot reserve ${show(bytesMax)} bytes for ${maxPages} pages of ${pageSize} bytes; lower maxPages or pageSize`,
+      `cannot reserve ${show(maxBytes)} bytes for ${maxPages} pages of ${pageSize} bytes; lower maxPages or pageSize`,
       { cause },
     );
   }

@@ -32,11 +32,11 @@ export type ObjectVisitor = (handle: Handle, size: number) => void;
  */
 export interface Allocator {
   /** The largest object, in bytes. Does not change. */
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   /** Whether objects may move while others allocate: then bytes are read and written under the lock. */
   readonly moves: boolean;
   /**
-   * @param size - bytes, an integer in [1, objectBytesMax].
+   * @param size - bytes, an integer in [1, maxObjectBytes].
    * @returns a handle, or null if there is no memory for it now, and then nothing changed. Not 0: a caller that
    *   compares with a number unboxes a large handle, and boxes it again.
    */
@@ -73,9 +73,9 @@ export interface Allocator {
    * Makes the table whole after a thread died at any instruction, from what is never half written. May be cut
    * off anywhere itself, and run again from the start.
    *
-   * @param isGone - whether the thread of a seat is gone: what it had under reclaim is listed again.
+   * @param isGone - whether the thread of a member is gone: what it had under reclaim is listed again.
    */
-  repair(isGone: (seat: number) => boolean): void;
+  repair(isGone: (member: number) => boolean): void;
 
   /** Bytes of the pages in use. */
   pageBytes(): number;

@@ -50,15 +50,15 @@ export function nextPoolNumber(): number {
 
 /**
  * @param slots - how many the pool has, at least 2 and at most {@link SLOTS_MAX}.
- * @param generationBitsMax - what a slot's word has room for; at most 31.
+ * @param maxGenerationBits - what a slot's word has room for; at most 31.
  */
 export function handleLayoutOf(
   slots: number,
   poolNumber: number,
-  generationBitsMax: number = GENERATION_BITS_MAX,
+  maxGenerationBits: number = GENERATION_BITS_MAX,
 ): HandleLayout {
   const slotBits = 32 - Math.clz32(slots - 1);
-  const generationBits = Math.min(generationBitsMax, HANDLE_BITS - TAG_BITS - slotBits);
+  const generationBits = Math.min(maxGenerationBits, HANDLE_BITS - TAG_BITS - slotBits);
   const round = Math.floor(poolNumber / TAGS) % 2 ** ROUND_BITS;
   return {
     tag: (poolNumber % TAGS) + 1,

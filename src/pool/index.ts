@@ -16,6 +16,7 @@ export {
 } from "./options.ts";
 export * from "./page-lists.ts";
 export { type EvictHandler, type OpenPool, Pool } from "./pool.ts";
+export { askedOnce, rebuiltLru } from "./rebuild-lru.ts";
 export {
   checkMade,
   countOpenPools,
@@ -25,7 +26,6 @@ export {
   registerDriver,
   unregisterDriver,
 } from "./registry.ts";
-export { askedOnce, salvageLru } from "./salvage.ts";
 export { type SnapshotColumns, snapshotOf } from "./snapshot.ts";
 export { type CountedStats, completeStats, SIZE_STEPS, sizeStepOf } from "./stats.ts";
 export * from "./table-header.ts";

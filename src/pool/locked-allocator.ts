@@ -1,4 +1,4 @@
-import { type Handle, PLACES, SEATS_WORDS, Seats, ThreadLock, ZbudError } from "../base/index.ts";
+import { type Handle, PLACES, REGISTRY_WORDS, ThreadLock, ThreadRegistry, ZbudError } from "../base/index.ts";
 import type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
 import type { SnapshotColumns } from "./snapshot.ts";
 import { type Table, W_LOCK } from "./table-header.ts";
@@ -18,33 +18,33 @@ const REPORTS: readonly string[] = ["ECORRUPT", "EBADF", "EINVAL", "ECLOSED"];
  * A pool that is not shared uses its allocator itself and has none of this.
  */
 export class LockedAllocator implements Allocator {
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   readonly moves: boolean;
-  readonly #seats: Seats;
-  readonly #seat: number;
+  readonly #registry: ThreadRegistry;
+  readonly #member: number;
   readonly #lock: ThreadLock;
   readonly #inner: Allocator;
   #lookedAt: number = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   /**
-   * @param innerOf - makes the allocator for this thread, given its seat.
+   * @param innerOf - makes the allocator for this thread, given its member.
    * @throws {ZbudError} `EBUSY` if as many threads as a pool takes are at it.
    */
-  constructor(table: Table, innerOf: (seat: number) => Allocator) {
-    this.#seats = new Seats(table, table.length - SEATS_WORDS);
-    this.#seat = this.#seats.enter();
-    if (this.#seat === 0) {
+  constructor(table: Table, innerOf: (member: number) => Allocator) {
+    this.#registry = new ThreadRegistry(table, table.length - REGISTRY_WORDS);
+    this.#member = this.#registry.enter();
+    if (this.#member === 0) {
       throw new ZbudError(
         "EBUSY",
         `${PLACES - 1} threads use this pool already; close it in one, or tell of those that ended with threadGone(threadId)`,
       );
     }
-    this.#inner = innerOf(this.#seat);
-    this.objectBytesMax = this.#inner.objectBytesMax;
+    this.#inner = innerOf(this.#member);
+    this.maxObjectBytes = this.#inner.maxObjectBytes;
     this.moves = this.#inner.moves;
-    this.#lock = new ThreadLock(table, W_LOCK, this.#seat, this.#seats, () => this.#repairHeld());
-    if (this.#seats.inherits) this.locked(() => this.#repairHeld());
+    this.#lock = new ThreadLock(table, W_LOCK, this.#member, this.#registry, () => this.#repairHeld());
+    if (this.#registry.inherits) this.locked(() => this.#repairHeld());
   }
 
   alloc(size: number): Handle | null {
@@ -151,7 +151,7 @@ export class LockedAllocator implements Allocator {
     this.locked(() => this.#inner.verify(null));
   }
 
-  repair(isGone: (seat: number) => boolean): void {
+  repair(isGone: (member: number) => boolean): void {
     this.locked(() => this.#inner.repair(isGone));
   }
 
@@ -178,34 +178,36 @@ export class LockedAllocator implements Allocator {
    * @returns how many it found.
    */
   recover(): number {
-    const found = this.#seats
+    const found = this.#registry
       .taken()
-      .filter((seat) => seat !== this.#seat && this.#seats.isGone(seat)).length;
+      .filter((member) => member !== this.#member && this.#registry.isGone(member)).length;
     if (found > 0) this.locked(() => this.#repairHeld());
     return found;
   }
 
   /** Notes that a thread is gone, for systems that do not tell, and recovers. */
   threadGone(threadId: number): number {
-    this.#seats.tellGone(threadId);
+    this.#registry.tellGone(threadId);
     return this.recover();
   }
 
   /** Ends this thread's use of the pool. What it has under reclaim goes back to where it was. */
   close(): void {
     this.locked(() => {
-      this.#inner.repair((seat) => seat === this.#seat);
+      this.#inner.repair((member) => member === this.#member);
     });
     this.#closed = true;
     this.#inner.close();
-    this.#seats.leave(this.#seat);
+    this.#registry.leave(this.#member);
   }
 
-  /** Expects the lock. Places are given back last, when no mark names their seats any more. */
+  /** Expects the lock. Places are given back last, when no mark names their members any more. */
   #repairHeld(): void {
-    const gone = this.#seats.taken().filter((seat) => seat !== this.#seat && this.#seats.isGone(seat));
-    this.#inner.repair((seat) => seat !== this.#seat && this.#seats.isGone(seat));
-    for (const seat of gone) this.#seats.leave(seat);
+    const gone = this.#registry
+      .taken()
+      .filter((member) => member !== this.#member && this.#registry.isGone(member));
+    this.#inner.repair((member) => member !== this.#member && this.#registry.isGone(member));
+    for (const member of gone) this.#registry.leave(member);
   }
 
   /** When no page is to be had: perhaps dead threads hold some. Asks the system only now and then. */

@@ -15,7 +15,7 @@ export const LRU_PREV = 3;
 export const W_LRU = 16;
 
 /**
- * The value of LRU_PREV for a free page. A page under reclaim has `-seat` there, the seat of the thread that
+ * The value of LRU_PREV for a free page. A page under reclaim has `-member` there, the member of the thread that
  * reclaims it, or -1 in a pool that is not shared.
  */
 export const FREE = 0;

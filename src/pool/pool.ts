@@ -6,7 +6,6 @@ import type { SharedPool } from "./attach.ts";
 import { badHandle, type HandleLayout } from "./handle.ts";
 import { LockedAllocator } from "./locked-allocator.ts";
 import { Observers } from "./observers.ts";
-import { copyIn, copyOut, viewOf } from "./pieces.ts";
 import { closedError, Reclaims } from "./reclaims.ts";
 import { type SnapshotColumns, snapshotOf } from "./snapshot.ts";
 import {
@@ -35,6 +34,7 @@ import type {
   ShrinkBytesResult,
   ShrinkResult,
 } from "./types.ts";
+import { copyIn, copyOut, viewOf } from "./views.ts";
 
 /** Pages that a reclaim tries, if nobody says; and for each page of a shrink. */
 const RETRIES_DEFAULT = 8;
@@ -53,9 +53,9 @@ export interface OpenPool {
   /**
    * Makes the allocator on the table for this thread.
    *
-   * @param seat - what marks of this thread carry: 0 in a pool for one thread, where nothing need be noted.
+   * @param member - what marks of this thread carry: 0 in a pool for one thread, where nothing need be noted.
    */
-  allocatorOf: (seat: number) => Allocator;
+  allocatorOf: (member: number) => Allocator;
   onEvict: EvictHandler | null;
 }
 
@@ -83,7 +83,7 @@ export class Pool {
   /** The same as `#allocator` in a pool that keeps its threads apart itself. */
   readonly #locked: LockedAllocator | null;
   /** The largest object that alloc takes: after close() none, so that no other test is needed. */
-  #objectBytesMax = 0;
+  #maxObjectBytes = 0;
   #closed = false;
   readonly #reclaims: Reclaims;
   /** Filled anew at each use, so that reading and writing need no object of their own. */
@@ -100,7 +100,7 @@ export class Pool {
     this.#shape = shape;
     this.#locked = table[W_LOCKING] === LOCK_OWN ? new LockedAllocator(table, allocatorOf) : null;
     this.#allocator = this.#locked ?? allocatorOf(table[W_LOCKING] === LOCK_CALLER ? 1 : 0);
-    this.#objectBytesMax = this.#allocator.objectBytesMax | 0;
+    this.#maxObjectBytes = this.#allocator.maxObjectBytes | 0;
     this.#copies = this.#allocator.moves ? new Map() : null;
     this.#reclaims = new Reclaims(
       this.#allocator,
@@ -188,8 +188,8 @@ export class Pool {
   }
 
   /** The largest object that a page takes, in bytes. */
-  get objectBytesMax(): number {
-    return this.#allocator.objectBytesMax;
+  get maxObjectBytes(): number {
+    return this.#allocator.maxObjectBytes;
   }
 
   /**
@@ -203,7 +203,7 @@ export class Pool {
    * @remarks The bytes are not zeroed. A fixed number of steps; allocates no JavaScript object.
    */
   alloc(size: number): Handle | AllocRefusal {
-    if (typeof size !== "number" || (size | 0) !== size || size <= 0 || size > this.#objectBytesMax) {
+    if (typeof size !== "number" || (size | 0) !== size || size <= 0 || size > this.#maxObjectBytes) {
       return this.#refuseSize(size);
     }
     const handle = this.#allocator.alloc(size);
@@ -388,16 +388,16 @@ export class Pool {
    * Moves objects together where the driver can (`zsmalloc`), so that pages are released without an eviction. May
    * be called from an evict handler: what is under reclaim is left alone.
    *
-   * @param movesMax - the most objects to move, so that the call ends soon; the next goes on there. Default: as
+   * @param maxMoves - the most objects to move, so that the call ends soon; the next goes on there. Default: as
    *   many as it takes.
    * @returns how many were moved and what came of it: nothing, where nothing moves.
-   * @throws {ZbudError} `EINVAL` if `movesMax` is not a positive integer; `ECLOSED` after `close()`.
+   * @throws {ZbudError} `EINVAL` if `maxMoves` is not a positive integer; `ECLOSED` after `close()`.
    */
-  compact(movesMax?: number): CompactResult {
+  compact(maxMoves?: number): CompactResult {
     if (this.#closed) throw closedError();
-    if (movesMax !== undefined) integerOption("movesMax", movesMax, 1, Number.MAX_SAFE_INTEGER);
-    const result = this.compactObjects(movesMax ?? Number.POSITIVE_INFINITY);
-    this.#observer?.onCompact?.(movesMax, result);
+    if (maxMoves !== undefined) integerOption("maxMoves", maxMoves, 1, Number.MAX_SAFE_INTEGER);
+    const result = this.compactObjects(maxMoves ?? Number.POSITIVE_INFINITY);
+    this.#observer?.onCompact?.(maxMoves, result);
     return result;
   }
 
@@ -506,7 +506,7 @@ export class Pool {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#objectBytesMax = -1;
+    this.#maxObjectBytes = -1;
     this.#allocator.close();
     this.#observers.clear();
     this.#reclaims.close();
@@ -520,7 +520,7 @@ export class Pool {
   }
 
   /** For drivers whose objects move: does what {@link compact} says. */
-  protected compactObjects(_movesMax: number): CompactResult {
+  protected compactObjects(_maxMoves: number): CompactResult {
     return { moved: 0, pagesReleased: 0 };
   }
 

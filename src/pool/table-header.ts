@@ -1,4 +1,4 @@
-import { assert, lockableBuffer, SEATS_WORDS, sharedBuffer, ZbudError } from "../base/index.ts";
+import { assert, lockableBuffer, REGISTRY_WORDS, sharedBuffer, ZbudError } from "../base/index.ts";
 
 /**
  * What the tables of all allocators begin with: 80 words (Int32), of which an allocator has some for its own.
@@ -12,7 +12,7 @@ import { assert, lockableBuffer, SEATS_WORDS, sharedBuffer, ZbudError } from "..
  * What every operation needs lies in words 16 to 27, which are in one cache line wherever the buffer begins at
  * a multiple of 16 bytes: two threads at one pool then pass one line to and fro, and not five.
  *
- * Behind everything, a pool that takes care of its own lock has its table of threads: the last SEATS_WORDS words.
+ * Behind everything, a pool that takes care of its own lock has its table of threads: the last REGISTRY_WORDS words.
  */
 export type Table = Int32Array;
 
@@ -65,8 +65,8 @@ export const LOCK_CALLER = 2;
 assert(2 * COUNTERS_END <= HEADER_WORDS, "no two fields share a word");
 
 /** Words that a table has behind the allocator's own, for the threads. */
-export function seatsWordsOf(locking: number): number {
-  return locking === LOCK_OWN ? SEATS_WORDS : 0;
+export function registryWordsOf(locking: number): number {
+  return locking === LOCK_OWN ? REGISTRY_WORDS : 0;
 }
 
 /**
@@ -83,7 +83,7 @@ export function createTable(
   maxPages: number,
   locking: number,
 ): Table {
-  const bytes = (words + seatsWordsOf(locking)) * 4;
+  const bytes = (words + registryWordsOf(locking)) * 4;
   let table: Table;
   try {
     // A lock that the caller has needs no fast one here.

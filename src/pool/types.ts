@@ -85,8 +85,8 @@ export interface PoolObserver {
   onShrinkStart?(pages: number): void;
   /** After a shrink; `result` as for a reclaim. */
   onShrinkEnd?(reclaimed: number, result: ReclaimResult | "throw"): void;
-  /** After a compact. `movesMax` is as it was given. */
-  onCompact?(movesMax: number | undefined, result: CompactResult): void;
+  /** After a compact. `maxMoves` is as it was given. */
+  onCompact?(maxMoves: number | undefined, result: CompactResult): void;
 }
 
 /** One page in use. */
@@ -153,10 +153,10 @@ export type PoolShape = Readonly<Record<string, number | readonly PageSizeRange[
   readonly maxBytes?: number;
 };
 
-/** One page size of several, and which objects go to its pages: those above the range before, up to `sizeMax`. */
+/** One page size of several, and which objects go to its pages: those above the range before, up to `maxSize`. */
 export interface PageSizeRange {
   /** Bytes. */
   pageSize: number;
   /** Bytes. */
-  sizeMax: number;
+  maxSize: number;
 }

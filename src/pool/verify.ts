@@ -27,10 +27,10 @@ export function checkHeader(table: Table): void {
   check(table[W_INTENT] === 0, "a note of a change that is not under way", table[W_INTENT]);
 }
 
-/** Checks that a mark of something under reclaim, `-seat`, is of a thread that there can be. */
+/** Checks that a mark of something under reclaim, `-member`, is of a thread that there can be. */
 export function checkMark(table: Table, mark: number, what: string, index: number): void {
-  const isSeat = table[W_LOCKING] === LOCK_OWN ? -mark % PLACES !== 0 : mark === -1;
-  check(isSeat, `under reclaim by no thread: ${what}`, index);
+  const isMember = table[W_LOCKING] === LOCK_OWN ? -mark % PLACES !== 0 : mark === -1;
+  check(isMember, `under reclaim by no thread: ${what}`, index);
 }
 
 /** @param reclaims - how many are under way, each with one page or group; null if that is not known. */

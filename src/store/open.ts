@@ -40,7 +40,7 @@ export function openEngine(
     sameFilled,
     shared: options.shared ?? false,
     poolPageSize,
-    valueBytesMax: pageSize,
+    maxValueBytes: pageSize,
     averageBytes: Math.max(256, pageSize >> 2),
     incompressible: incompressible === "reject" ? "reject" : "raw",
     ...(shards === undefined ? {} : { shards }),

@@ -1,5 +1,5 @@
+import { COUNTERS_BYTES } from "./counters.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
-import { TALLIES_BYTES } from "./tallies.ts";
 
 /** The most pages, and bytes of pages, that go to the backing store in one call. */
 const BATCH_PAGES_MAX = 64;
@@ -14,7 +14,7 @@ export function batchPages({ maxBytes, pageSize }: StoreShape): number {
 }
 
 /**
- * What the limit has to hold beside the engine: the tallies, and what the thread that makes the store works with. That
+ * What the limit has to hold beside the engine: the counters, and what the thread that makes the store works with. That
  * is a page on its way out to a hook or to another allocator, a page that is kept as it is on its way to the caller,
  * one that is compressed anew, and a batch for the backing store.
  */
@@ -25,7 +25,7 @@ export function workingBytes(options: PageStoreOptions, shape: StoreShape): numb
     backing !== undefined || whenFull === "drop" || drivers.length > 0 || recompress !== undefined;
   const batch = batchPages(shape);
   return (
-    TALLIES_BYTES +
+    COUNTERS_BYTES +
     (hasVictims ? buffer : 0) +
     (incompressible === "reject" ? 0 : buffer) +
     (recompress === undefined ? 0 : buffer) +

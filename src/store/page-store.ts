@@ -4,16 +4,9 @@ import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
 import { isSharedBuffer, notShared, show, signalOption, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { type Engine, type EntryAttributes, entryAttributes } from "../engine/index.ts";
-import { publish, publishFault } from "./metrics.ts";
 import {
-  checkShape,
-  checkThreadNames,
-  type PageStoreOptions,
-  type PageStoreThreadOptions,
-} from "./options.ts";
-import { abortable } from "./pause.ts";
-import { decodeAlone, keyOf, pageIn, rawRecord } from "./records.ts";
-import {
+  COUNTERS_BYTES,
+  Counters,
   DECOMPRESS_FAIL,
   LOAD_NS,
   LOADED_BACK,
@@ -24,9 +17,16 @@ import {
   REJECT_RECLAIM_FAIL,
   STORE_NS,
   STORES,
-  TALLIES_BYTES,
-  Tallies,
-} from "./tallies.ts";
+} from "./counters.ts";
+import { publish, publishFault } from "./metrics.ts";
+import {
+  checkShape,
+  checkThreadNames,
+  type PageStoreOptions,
+  type PageStoreThreadOptions,
+} from "./options.ts";
+import { abortable } from "./pause.ts";
+import { decodeAlone, keyOf, pageIn, rawRecord } from "./records.ts";
 import type { LoadResult, SharedPageStore, StoreResult, WaitOptions } from "./types.ts";
 import { type StoreParts, StoreUpkeep } from "./upkeep.ts";
 import type { Writeback } from "./writeback.ts";
@@ -60,7 +60,7 @@ export class PageStore extends StoreUpkeep {
   // Own fields for what every call needs: those of a base class cost a look more.
   readonly #engine: Engine | null;
   readonly #backing: Backing | null;
-  readonly #tallies: Tallies;
+  readonly #counters: Counters;
   /** Whether other threads may move a page between memory and backing store while this one looks for it. */
   readonly #isContended: boolean;
   /** A codec that the caller gave itself. */
@@ -76,9 +76,9 @@ export class PageStore extends StoreUpkeep {
     super(options, parts);
     this.#engine = this.engine;
     this.#backing = this.settings.backing;
-    this.#tallies = this.tallies;
+    this.#counters = this.counters;
     this.#ownCodec = typeof options.codec === "object" ? options.codec : null;
-    this.#isContended = this.#backing !== null && isSharedBuffer(this.#tallies.buffer);
+    this.#isContended = this.#backing !== null && isSharedBuffer(this.#counters.buffer);
   }
 
   /**
@@ -93,9 +93,9 @@ export class PageStore extends StoreUpkeep {
    */
   static attach(shared: SharedPageStore, options: PageStoreThreadOptions = {}): PageStore {
     checkThreadNames(options);
-    const { shape, engine, tallies } = shared ?? {};
-    if (!isSharedBuffer(tallies) || typeof shape !== "object" || shape === null) {
-      throw notShared("a page store", shared, tallies);
+    const { shape, engine, counters } = shared ?? {};
+    if (!isSharedBuffer(counters) || typeof shape !== "object" || shape === null) {
+      throw notShared("a page store", shared, counters);
     }
     if (shared.store !== LAYOUT_VERSION) {
       throw new ZbudError(
@@ -104,7 +104,7 @@ export class PageStore extends StoreUpkeep {
       );
     }
     // Whoever changed it meant another store.
-    if (tallies.byteLength !== TALLIES_BYTES || (shape.maxBytes === 0) !== ((engine ?? null) === null)) {
+    if (counters.byteLength !== COUNTERS_BYTES || (shape.maxBytes === 0) !== ((engine ?? null) === null)) {
       throw new ZbudError("EBADMSG", "these buffers hold no store; pass on what share() gave, unchanged");
     }
     if (shared.hasBacking !== (options.backing !== undefined)) {
@@ -115,7 +115,7 @@ export class PageStore extends StoreUpkeep {
           : "this store was made without a backing store; give none here",
       );
     }
-    const parts = { shape: checkShape(shape), shared: engine, tallies: new Tallies(true, tallies) };
+    const parts = { shape: checkShape(shape), shared: engine, counters: new Counters(true, counters) };
     return new PageStore({ ...options, maxBytes: shape.maxBytes }, parts);
   }
 
@@ -127,7 +127,7 @@ export class PageStore extends StoreUpkeep {
    */
   share(): SharedPageStore {
     this.check();
-    const { buffer } = this.#tallies;
+    const { buffer } = this.#counters;
     if (!isSharedBuffer(buffer)) {
       throw new ZbudError("EINVAL", "this store is for one thread; make it with shared: true to share it");
     }
@@ -142,7 +142,7 @@ export class PageStore extends StoreUpkeep {
       shape: this.shape,
       hasBacking: this.#backing !== null,
       engine: this.#engine === null ? null : this.#engine.share(),
-      tallies: buffer,
+      counters: buffer,
     };
   }
 
@@ -166,7 +166,7 @@ export class PageStore extends StoreUpkeep {
     const start = isTimed ? this.settings.now() : 0;
     const engine = this.#engine;
     const result = engine === null ? this.#storeAway(index, page) : this.#storeIn(engine, index, page);
-    if (isTimed) this.#tallies.time(STORE_NS, (this.settings.now() - start) * 1e6);
+    if (isTimed) this.#counters.time(STORE_NS, (this.settings.now() - start) * 1e6);
     if ((this.stores & WAKE_MASK) === 0 || result === "full") this.background?.wake();
     return result;
   }
@@ -174,7 +174,7 @@ export class PageStore extends StoreUpkeep {
   /** Counts what was refused, and tells what became of a page. */
   #told(index: number, result: StoreResult): StoreResult {
     if (result === "full")
-      this.#tallies.count(this.#engine === null ? REJECT_ALLOC_FAIL : REJECT_RECLAIM_FAIL, 1);
+      this.#counters.count(this.#engine === null ? REJECT_ALLOC_FAIL : REJECT_RECLAIM_FAIL, 1);
     publish("store", index, result);
     return result;
   }
@@ -216,7 +216,7 @@ export class PageStore extends StoreUpkeep {
     const isTimed = (++this.loads & SAMPLE_MASK) === 0;
     const start = isTimed ? this.settings.now() : 0;
     const result = this.#loadIn(index, into.length === pageSize ? into : into.subarray(0, pageSize));
-    if (isTimed) this.#tallies.time(LOAD_NS, (this.settings.now() - start) * 1e6);
+    if (isTimed) this.#counters.time(LOAD_NS, (this.settings.now() - start) * 1e6);
     publish("load", index, result);
     return result;
   }
@@ -321,7 +321,7 @@ export class PageStore extends StoreUpkeep {
     } catch (error) {
       // Whatever it was, the older version must not be read later.
       engine.remove(low, high, NO_PREFIX, 0);
-      this.#tallies.count(REJECT_COMPRESS_FAIL, 1);
+      this.#counters.count(REJECT_COMPRESS_FAIL, 1);
       publishFault("store", index, error);
       throw error;
     }
@@ -344,7 +344,7 @@ export class PageStore extends StoreUpkeep {
     const record = rawRecord(index | 0, Math.floor(index / HIGH), page);
     const backing = this.#backing;
     if (backing?.isSync === true && backing.writeSync(record) === "ok") {
-      this.#tallies.count(STORES, 1);
+      this.#counters.count(STORES, 1);
       return "stored";
     }
     backing?.delete(record.key);
@@ -367,7 +367,7 @@ export class PageStore extends StoreUpkeep {
         if (engine.epoch(low, high) === epoch) break;
       }
     }
-    this.#tallies.count(isAway ? LOADS_AWAY : LOADS_MISSED, 1);
+    this.#counters.count(isAway ? LOADS_AWAY : LOADS_MISSED, 1);
     return isAway ? "away" : "missing";
   }
 
@@ -376,7 +376,7 @@ export class PageStore extends StoreUpkeep {
     try {
       engine.decode(into);
     } catch (error) {
-      this.#tallies.count(DECOMPRESS_FAIL, 1);
+      this.#counters.count(DECOMPRESS_FAIL, 1);
       publishFault("load", high * HIGH + (low >>> 0), error);
       throw error;
     }
@@ -420,10 +420,10 @@ export class PageStore extends StoreUpkeep {
       else engine.decodeStored(value, target);
       if (isSame) engine?.putStored(key.k0, key.k1, value, NOTHING, 0, epoch);
     } catch (error) {
-      this.#tallies.count(DECOMPRESS_FAIL, 1);
+      this.#counters.count(DECOMPRESS_FAIL, 1);
       throw error;
     }
-    this.#tallies.count(LOADED_BACK, 1);
+    this.#counters.count(LOADED_BACK, 1);
     this.background?.wake();
     return "loaded";
   }

@@ -1,6 +1,6 @@
 import type { EngineStats } from "../engine/index.ts";
-import type { StoreShape } from "./options.ts";
 import {
+  type Counters,
   DECOMPRESS_FAIL,
   DROPPED,
   LOAD_NS,
@@ -12,15 +12,15 @@ import {
   REJECT_RECLAIM_FAIL,
   STORE_NS,
   STORES,
-  type Tallies,
   WRITEBACK_FAILED,
   WRITTEN_BACK,
   WRITTEN_BACK_BYTES,
-} from "./tallies.ts";
+} from "./counters.ts";
+import type { StoreShape } from "./options.ts";
 import type { PageStoreStats } from "./types.ts";
 
 /** @param engine - null for a store without memory of its own. */
-export function statsOf(engine: EngineStats | null, tallies: Tallies, shape: StoreShape): PageStoreStats {
+export function statsOf(engine: EngineStats | null, counters: Counters, shape: StoreShape): PageStoreStats {
   const own = engine === null ? 0 : shape.maxBytes - engine.bytesReserved;
   return {
     poolTotalSize: engine?.poolBytes ?? 0,
@@ -28,13 +28,13 @@ export function statsOf(engine: EngineStats | null, tallies: Tallies, shape: Sto
     sameFilledPages: engine?.sameFilled ?? 0,
     storedIncompressiblePages: engine?.incompressible ?? 0,
     poolLimitHit: engine?.limitHit ?? 0,
-    writtenBackPages: tallies.total(WRITTEN_BACK),
-    rejectReclaimFail: tallies.total(REJECT_RECLAIM_FAIL),
-    rejectCompressFail: tallies.total(REJECT_COMPRESS_FAIL),
+    writtenBackPages: counters.total(WRITTEN_BACK),
+    rejectReclaimFail: counters.total(REJECT_RECLAIM_FAIL),
+    rejectCompressFail: counters.total(REJECT_COMPRESS_FAIL),
     rejectCompressPoor: engine?.rejectPoor ?? 0,
-    rejectAllocFail: tallies.total(REJECT_ALLOC_FAIL),
+    rejectAllocFail: counters.total(REJECT_ALLOC_FAIL),
     duplicateEntry: engine?.replaced ?? 0,
-    decompressFail: tallies.total(DECOMPRESS_FAIL),
+    decompressFail: counters.total(DECOMPRESS_FAIL),
     origDataSize: engine?.originalBytes ?? 0,
     comprDataSize: engine?.storedBytes ?? 0,
     memUsedTotal: (engine?.bytesLive ?? 0) + own,
@@ -43,17 +43,17 @@ export function statsOf(engine: EngineStats | null, tallies: Tallies, shape: Sto
     recompressedPages: engine?.recompressed ?? 0,
     recompressedBytesSaved: engine?.recompressedBytesSaved ?? 0,
     cleanPages: engine?.clean ?? 0,
-    pagesStored: (engine?.puts ?? 0) + tallies.total(STORES),
+    pagesStored: (engine?.puts ?? 0) + counters.total(STORES),
     pagesLoaded: engine?.hits ?? 0,
-    loadsAway: tallies.total(LOADS_AWAY),
-    loadsMissing: tallies.total(LOADS_MISSED),
-    pagesReadBack: tallies.total(LOADED_BACK),
+    loadsAway: counters.total(LOADS_AWAY),
+    loadsMissing: counters.total(LOADS_MISSED),
+    pagesReadBack: counters.total(LOADED_BACK),
     pagesEvicted: engine?.evicted ?? 0,
     pagesInvalidated: engine?.deleted ?? 0,
-    pagesDropped: tallies.total(DROPPED),
-    bytesWrittenBack: tallies.total(WRITTEN_BACK_BYTES),
-    writebackFailed: tallies.total(WRITEBACK_FAILED),
-    storeLatencyNs: tallies.histogram(STORE_NS),
-    loadLatencyNs: tallies.histogram(LOAD_NS),
+    pagesDropped: counters.total(DROPPED),
+    bytesWrittenBack: counters.total(WRITTEN_BACK_BYTES),
+    writebackFailed: counters.total(WRITEBACK_FAILED),
+    storeLatencyNs: counters.histogram(STORE_NS),
+    loadLatencyNs: counters.histogram(LOAD_NS),
   };
 }

@@ -48,7 +48,7 @@ export interface SharedPageStore {
   readonly hasBacking: boolean;
   /** Null: a store of 0 bytes. */
   readonly engine: SharedEngine | null;
-  readonly tallies: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
 }
 
 /**

@@ -5,6 +5,7 @@ import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
 import { type Engine, type OnEvict, onePool } from "../engine/index.ts";
 import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import { WriteBudget } from "./budget.ts";
+import { Counters } from "./counters.ts";
 import { IdleWork } from "./idle.ts";
 import { openEngine } from "./open.ts";
 import {
@@ -17,7 +18,6 @@ import {
 import { batchPages } from "./own-bytes.ts";
 import { abortable } from "./pause.ts";
 import { statsOf } from "./stats.ts";
-import { Tallies } from "./tallies.ts";
 import type { PageStoreStats, SharedPageStore, ShrunkStore, WaitOptions } from "./types.ts";
 import { Writeback } from "./writeback.ts";
 
@@ -25,7 +25,7 @@ import { Writeback } from "./writeback.ts";
 export interface StoreParts {
   shape?: StoreShape;
   shared?: SharedPageStore["engine"];
-  tallies?: Tallies;
+  counters?: Counters;
 }
 
 /** What a {@link PageStore} does besides storing and loading: limits, settings, figures, its end. */
@@ -34,7 +34,7 @@ export class StoreUpkeep {
   protected readonly settings: ThreadSettings;
   /** Null: the limit is 0. */
   protected readonly engine: Engine | null;
-  protected readonly tallies: Tallies;
+  protected readonly counters: Counters;
   protected readonly background: Writeback | null;
   readonly #idle: IdleWork | null = null;
   /** Clears of the backing store that are under way. */
@@ -54,7 +54,7 @@ export class StoreUpkeep {
     this.shape = parts.shape ?? storeShapeOf(options);
     this.settings = threadSettingsOf(options);
     const { backing, recompress, now } = this.settings;
-    this.tallies = parts.tallies ?? new Tallies(options.shared === true);
+    this.counters = parts.counters ?? new Counters(options.shared === true);
     const onEvict: OnEvict = (entry) => this.background?.evict(entry) ?? false;
     const engine = openEngine(options, this.shape, parts.shared, onEvict);
     this.engine = engine;
@@ -66,13 +66,13 @@ export class StoreUpkeep {
       {
         engine,
         backing,
-        tallies: this.tallies,
+        counters: this.counters,
         drops: this.shape.whenFull === "drop",
         batchPages: batchPages(this.shape),
         pageSize: this.shape.pageSize,
         threshold: this.settings.acceptThreshold,
         budget: new WriteBudget(
-          this.tallies.budget,
+          this.counters.budget,
           this.settings.writebackBytesPerSecond,
           options.now ?? (() => performance.timeOrigin + performance.now()),
         ),
@@ -177,7 +177,7 @@ export class StoreUpkeep {
   /** Figures of this moment. One cheap call, whatever the store holds. */
   stats(): PageStoreStats {
     this.check();
-    return statsOf(this.engine?.stats() ?? null, this.tallies, this.shape);
+    return statsOf(this.engine?.stats() ?? null, this.counters, this.shape);
   }
 
   /**

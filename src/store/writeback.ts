@@ -2,10 +2,10 @@ import type { Backing, BackingKey, BackingRecord, WriteOutcome } from "../backin
 import { nextTurn, ownBytes, ZbudError } from "../base/index.ts";
 import type { Engine, FoundEntry } from "../engine/index.ts";
 import type { WriteBudget } from "./budget.ts";
+import { type Counters, DROPPED, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./counters.ts";
 import { publishLater } from "./metrics.ts";
 import { Pause } from "./pause.ts";
 import { recordOf } from "./records.ts";
-import { DROPPED, type Tallies, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./tallies.ts";
 
 /** After a fault: how long writeback rests, twice as long each time. */
 const REST_MS_MIN = 20;
@@ -33,7 +33,7 @@ export interface WritebackParts {
   readonly engine: Engine;
   /** Null: there is none, and pages are kept, or dropped with `drops`. */
   readonly backing: Backing | null;
-  readonly tallies: Tallies;
+  readonly counters: Counters;
   readonly drops: boolean;
   /** Pages that go to the backing store in one call. */
   readonly batchPages: number;
@@ -104,10 +104,10 @@ export class Writeback {
    * @returns false also for a backing store that cannot: then the background makes room.
    */
   evict(entry: FoundEntry): boolean {
-    const { backing, drops, tallies } = this.#parts;
+    const { backing, drops, counters } = this.#parts;
     if (backing === null) {
       if (drops) {
-        tallies.count(DROPPED, 1);
+        counters.count(DROPPED, 1);
         publishLater("drop", entry.k0, entry.k1, "ok");
       }
       return drops;
@@ -297,13 +297,13 @@ export class Writeback {
    * is in memory still, and is tried again at a later store.
    */
   #failed(): void {
-    if (!this.#parts.engine.isClosed) this.#parts.tallies.count(WRITEBACK_FAILED, 1);
+    if (!this.#parts.engine.isClosed) this.#parts.counters.count(WRITEBACK_FAILED, 1);
   }
 
   #count(isWritten: boolean, bytes: number): void {
-    const { tallies } = this.#parts;
-    tallies.count(isWritten ? WRITTEN_BACK : WRITEBACK_FAILED, 1);
-    if (isWritten) tallies.count(WRITTEN_BACK_BYTES, bytes);
+    const { counters } = this.#parts;
+    counters.count(isWritten ? WRITTEN_BACK : WRITEBACK_FAILED, 1);
+    if (isWritten) counters.count(WRITTEN_BACK_BYTES, bytes);
     this.#parts.budget.spend(bytes);
   }
 }

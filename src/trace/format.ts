@@ -18,7 +18,7 @@ export interface TraceHeader {
   /** … and the most bytes of pages in use. */
   maxBytes?: number;
   /** Of a pool with groups of pages: the most pages a group, if not 4. */
-  groupPagesMax?: number;
+  maxGroupPages?: number;
   /** Of a pool that bounds the number of objects: the most. */
   maxObjects?: number;
   /** Whether the pool had an evict handler. */
@@ -168,7 +168,7 @@ function checkHeader(header: Fields): void {
   if (header.chunkOrder !== undefined && !isCount(header.chunkOrder)) {
     throw bad(`"chunkOrder" must be a number, not ${show(header.chunkOrder)}`);
   }
-  for (const name of ["groupPagesMax", "maxObjects"]) {
+  for (const name of ["maxGroupPages", "maxObjects"]) {
     if (header[name] !== undefined && !isCount(header[name])) {
       throw bad(`${show(name)} must be a number, not ${show(header[name])}`);
     }

@@ -44,7 +44,7 @@ export function record(pool: Pool, write: (line: string) => void): Recording {
     );
   }
   const { pageSize, maxPages, chunkOrder, maxBytes, pageSizes } = pool.shape;
-  const { groupPagesMax, maxObjects } = pool.shape as Record<string, number | undefined>;
+  const { maxGroupPages, maxObjects } = pool.shape as Record<string, number | undefined>;
   const header: TraceHeader = {
     trace: "zbud/1",
     ...(pool.type === "zbud" ? {} : { driver: pool.type }),
@@ -52,7 +52,7 @@ export function record(pool: Pool, write: (line: string) => void): Recording {
     ...(chunkOrder === undefined || chunkOrder === 6 ? {} : { chunkOrder }),
     maxPages,
     ...(pageSizes === undefined || maxBytes === undefined ? {} : { pageSizes, maxBytes }),
-    ...(groupPagesMax === undefined ? {} : { groupPagesMax }),
+    ...(maxGroupPages === undefined ? {} : { maxGroupPages }),
     ...(maxObjects === undefined ? {} : { maxObjects }),
     evict: pool.evictable,
   };
@@ -157,10 +157,10 @@ class Recorder implements PoolObserver {
     this.#close({ ...(line as ShrinkLine), result, reclaimed, poolPages: pages, totalSize });
   }
 
-  onCompact(movesMax: number | undefined, { moved, pagesReleased }: CompactResult): void {
+  onCompact(maxMoves: number | undefined, { moved, pagesReleased }: CompactResult): void {
     const pages = this.#pool.pageCount;
     this.#serials.afterRelease(pages);
-    const moves = movesMax === undefined ? {} : { moves: movesMax };
+    const moves = maxMoves === undefined ? {} : { moves: maxMoves };
     this.#emit({ op: "compact", ...moves, moved, released: pagesReleased, pages });
   }
 

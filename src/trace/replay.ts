@@ -26,7 +26,7 @@ export interface ReplayResult {
 /** How to replay. */
 export interface ReplayOptions {
   /** Mismatches after which a replay ends; default 20. Once results differ, most that follow do. */
-  mismatchesMax?: number;
+  maxMismatches?: number;
   /**
    * Replays the workload on a pool of another shape: fields of the header that are to be otherwise. Then
    * places and results are that pool's own and only bytes are compared; whatever it evicts is freed, and
@@ -75,14 +75,14 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
     throw new ZbudError("EINVAL", `replay takes what parseTrace gave, not ${show(trace)}`);
   }
   checkNames("a replay", options, NAMES);
-  const { mismatchesMax = 20, shape = {}, onPool, createPool = poolFor, turnOperations = 1000 } = options;
-  integerOption("mismatchesMax", mismatchesMax, 1, 2 ** 31);
+  const { maxMismatches = 20, shape = {}, onPool, createPool = poolFor, turnOperations = 1000 } = options;
+  integerOption("maxMismatches", maxMismatches, 1, 2 ** 31);
   integerOption("turnOperations", turnOperations, 1, 2 ** 31);
   checkNames("a shape", shape, SHAPE_FIELDS);
   const exact = Object.keys(shape).length === 0;
   const replayer = new Replayer(
     exact ? header : reshaped(header, shape),
-    mismatchesMax,
+    maxMismatches,
     exact,
     createPool,
     options.onMismatch,
@@ -101,7 +101,7 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
   }
 }
 
-const NAMES = ["mismatchesMax", "shape", "createPool", "onPool", "onMismatch", "turnOperations"];
+const NAMES = ["maxMismatches", "shape", "createPool", "onPool", "onMismatch", "turnOperations"];
 const SHAPE_FIELDS = ["driver", "pageSize", "chunkOrder", "maxPages"];
 
 /** A header with other fields. Pages of several sizes give way to those of the size in it. */
@@ -109,7 +109,7 @@ function reshaped(header: TraceHeader, shape: Partial<TraceHeader>): TraceHeader
   const result: TraceHeader = { ...header, ...shape };
   delete result.pageSizes;
   delete result.maxBytes;
-  delete result.groupPagesMax;
+  delete result.maxGroupPages;
   delete result.maxObjects;
   return result;
 }
@@ -117,13 +117,13 @@ function reshaped(header: TraceHeader, shape: Partial<TraceHeader>): TraceHeader
 /** Makes the pool that a header describes. What is wrong with it is wrong with line 1. */
 function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined): Pool {
   const { pageSize, maxPages, chunkOrder, driver = "zbud", pageSizes, maxBytes } = header;
-  const { groupPagesMax, maxObjects } = header;
+  const { maxGroupPages, maxObjects } = header;
   const sizes =
     pageSizes === undefined || maxBytes === undefined ? { pageSize, maxPages } : { pageSizes, maxBytes };
   const options = {
     ...sizes,
     ...(chunkOrder === undefined ? {} : { chunkOrder }),
-    ...(groupPagesMax === undefined ? {} : { groupPagesMax }),
+    ...(maxGroupPages === undefined ? {} : { maxGroupPages }),
     ...(maxObjects === undefined ? {} : { maxObjects }),
     onEvict,
   };
@@ -137,7 +137,7 @@ function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | u
 
 class Replayer {
   readonly pool: Pool;
-  readonly #mismatchesMax: number;
+  readonly #maxMismatches: number;
   /** Whether results and places are compared, and evictions are the recorded ones. */
   readonly #exact: boolean;
   readonly #mismatches: Mismatch[] = [];
@@ -155,7 +155,7 @@ class Replayer {
 
   constructor(
     header: TraceHeader,
-    mismatchesMax: number,
+    maxMismatches: number,
     exact: boolean,
     createPool: NonNullable<ReplayOptions["createPool"]>,
     onMismatch: ReplayOptions["onMismatch"],
@@ -163,7 +163,7 @@ class Replayer {
     this.#onMismatch = onMismatch;
     this.#exact = exact;
     this.pool = createPool(header, header.evict ? (handle) => this.#evict(handle) : undefined);
-    this.#mismatchesMax = mismatchesMax;
+    this.#maxMismatches = maxMismatches;
   }
 
   /** Listens to the pool for what a call that throws does not return. */
@@ -176,7 +176,7 @@ class Replayer {
   }
 
   get full(): boolean {
-    return this.#mismatches.length >= this.#mismatchesMax;
+    return this.#mismatches.length >= this.#maxMismatches;
   }
 
   step(operation: TraceLine, line: number): void {

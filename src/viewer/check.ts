@@ -67,8 +67,8 @@ function numbers(value: unknown): number[] {
   throw malformed("list of numbers");
 }
 
-function text(value: unknown, lengthMax: number): string {
-  if (typeof value === "string" && value.length <= lengthMax) return value;
+function text(value: unknown, maxLength: number): string {
+  if (typeof value === "string" && value.length <= maxLength) return value;
   throw malformed("text");
 }
 

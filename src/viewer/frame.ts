@@ -48,7 +48,7 @@ interface Header {
 }
 
 /** A frame as the pieces that make it up: its columns are sent as they are, without a copy. */
-export function framePieces(frame: Frame): Uint8Array[] {
+export function frameChunks(frame: Frame): Uint8Array[] {
   const header: Header = {
     type: frame.type,
     pageSize: frame.pageSize,

@@ -5,7 +5,7 @@
  */
 export { checkHello, checkTick } from "./check.ts";
 export { figuresOf } from "./figures.ts";
-export { decodeFrame, type Frame, frameObjects, framePieces } from "./frame.ts";
+export { decodeFrame, type Frame, frameChunks, frameObjects } from "./frame.ts";
 export { TracePlayer } from "./player.ts";
 export type {
   Hello,

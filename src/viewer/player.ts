@@ -119,7 +119,7 @@ export class TracePlayer implements Viewable, PlayerControls {
   #open(): Generator<number, unknown> {
     const steps = replaySteps(this.#trace, {
       turnOperations: 1,
-      mismatchesMax: 2 ** 31,
+      maxMismatches: 2 ** 31,
       onPool: (pool) => {
         this.#pool = pool;
         this.#hear();

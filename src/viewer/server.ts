@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from "node:net";
 import { gzipSync } from "node:zlib";
 import { ZbudError } from "../base/index.ts";
-import { framePieces } from "./frame.ts";
+import { frameChunks } from "./frame.ts";
 import { VIEWER_PAGE, VIEWER_POLICY } from "./page.generated.ts";
 import type { PlayerCommand, Tick, Viewable } from "./types.ts";
 import type { Watch } from "./watch.ts";
@@ -102,7 +102,7 @@ export class ViewerServer {
   async snapshot(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const after = Number(/[?&]after=(\d+)/.exec(request.url ?? "")?.[1] ?? 0);
     const { number, frame } = await this.#watch.frame(after);
-    const pieces = framePieces(frame);
+    const pieces = frameChunks(frame);
     response.setHeader("Content-Type", "application/octet-stream");
     response.setHeader(
       "Content-Length",

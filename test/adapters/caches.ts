@@ -17,7 +17,7 @@ export function testCache(options: Partial<CompressedCacheOptions<unknown>> = {}
 /** Text that does not compress, longer than the cache takes. */
 export function tooLarge(cache: CompressedCache): string {
   const prng = new Prng(1);
-  const length = 2 * cache.entryBytesMax;
+  const length = 2 * cache.maxEntrySize;
   const codes = Array.from({ length: 1000 }, () => 32 + prng.below(90));
   let text = "";
   while (text.length < length) {

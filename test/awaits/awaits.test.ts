@@ -39,12 +39,12 @@ suite("the last thing that a process does", () => {
         import { FileBacking } from ${JSON.stringify(module("backing"))};
         import { PageStore } from ${JSON.stringify(module("store"))};
         const path = ${JSON.stringify(freshPath())};
-        const backing = await FileBacking.open(path, { maxFileBytes: 2 ** 22 });
+        const backing = await FileBacking.open(path, { maxBytes: 2 ** 22 });
         const store = new PageStore({ maxBytes: "1MiB", codec: "none", backing });
         for (let i = 0; i < 200; i++) store.store(i, crypto.getRandomValues(new Uint8Array(4096)));
         await Promise.all([${overlapping}]);
         await store.close();
-        const again = await FileBacking.open(path, { maxFileBytes: 2 ** 22 });
+        const again = await FileBacking.open(path, { maxBytes: 2 ** 22 });
         console.log(JSON.stringify(again.opened));
         await again.close();`;
       const { stdout } = await run(process.execPath, [QUIET, "--input-type=module", "-e", program]);

@@ -49,7 +49,7 @@ const folder = mkdtempSync(join(tmpdir(), "zbud-awaits-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 const freshPath = (): string => join(folder, `${files++}.zbud`);
-const FILE = { maxFileBytes: 2 ** 21, averageBytes: 4096 };
+const FILE = { maxBytes: 2 ** 21, averageBytes: 4096 };
 
 function subject<Of extends Owner, Made>(
   _of: Of,
@@ -158,7 +158,7 @@ function badStore(answer: () => Promise<never>): KeyvLike {
 
 /** A folder of one file in memory. */
 function opfsFolder(): OpfsDirectory {
-  const bytes = new Uint8Array(FILE.maxFileBytes);
+  const bytes = new Uint8Array(FILE.maxBytes);
   let size = 0;
   const access = {
     read: (target: Uint8Array, { at }: { at: number }) => {
@@ -271,7 +271,7 @@ export const SUBJECTS: Record<Owner, readonly Subject[]> = {
   ],
   CompressedCache: [
     cacheOn("alone", async () => undefined),
-    cacheOn("with a file", () => FileBacking.open(freshPath(), { maxFileBytes: 2 ** 22 })),
+    cacheOn("with a file", () => FileBacking.open(freshPath(), { maxBytes: 2 ** 22 })),
     cacheOn("with a server", async () => new KeyvBacking({ store: new Map() })),
   ],
   FileBacking: [backingIn("FileBacking", "as it is", () => FileBacking.open(freshPath(), FILE))],

@@ -5,9 +5,9 @@ import { freshPath } from "./folder.ts";
 for (const unitBytes of [64, 128, 4096]) {
   backingContract({
     name: `file, units of ${unitBytes}`,
-    open: (options = {}) => FileBacking.open(freshPath(), { maxFileBytes: 2 ** 26, unitBytes, ...options }),
-    openSmall: (maxBytes) => FileBacking.open(freshPath(), { maxFileBytes: maxBytes, unitBytes: 64 }),
+    open: (options = {}) => FileBacking.open(freshPath(), { maxBytes: 2 ** 26, unitBytes, ...options }),
+    openSmall: (maxBytes) => FileBacking.open(freshPath(), { maxBytes: maxBytes, unitBytes: 64 }),
     isExact: true,
-    lengthMax: 300_000,
+    maxLength: 300_000,
   });
 }

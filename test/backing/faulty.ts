@@ -30,8 +30,8 @@ export class FaultyBacking implements Backing {
     return this.#inner.isSync;
   }
 
-  get recordBytesMax(): number {
-    return this.#inner.recordBytesMax;
+  get maxRecordBytes(): number {
+    return this.#inner.maxRecordBytes;
   }
 
   async write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {

@@ -13,7 +13,7 @@ import { BackingModel } from "./model.ts";
 /** Another run: ZBUD_BACKING_SEED=N. */
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
 const CODES = ["EIO", "ENOSPC", "ETIMEDOUT", "EBADMSG"];
-const SMALL: FileBackingOptions = { maxFileBytes: 2 ** 20 };
+const SMALL: FileBackingOptions = { maxBytes: 2 ** 20 };
 
 /** Short where a test waits for it; a busy machine must not come to feel it elsewhere. */
 function timeoutFor(fault: Fault): FileBackingOptions {
@@ -36,7 +36,7 @@ describe("faults of the file", () => {
       const model = new BackingModel(backing, {
         seed: SEED,
         keys: 60,
-        lengthMax: 5000,
+        maxLength: 5000,
         mayLose: true,
         faults: CODES,
       });
@@ -180,7 +180,7 @@ describe("the wrapper with faults keeps the contract of what it wraps", () => {
     const model = new BackingModel(backing, {
       seed: SEED,
       keys: 30,
-      lengthMax: 500,
+      maxLength: 500,
       mayLose: true,
       faults: CODES,
     });

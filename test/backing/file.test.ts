@@ -45,7 +45,7 @@ describe("the file's units", () => {
 
 describe("a file store", () => {
   it("wastes little: records of 100 B to 64 KiB take at most 7 % more than their bytes", async () => {
-    const backing = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 26, inFlightBytesMax: 2 ** 26 });
+    const backing = await FileBacking.open(freshPath(), { maxBytes: 2 ** 26, maxInFlightBytes: 2 ** 26 });
     const prng = new Prng(SEED);
     let bytes = 0;
     for (let number = 0; number < 3000; number++) {
@@ -59,7 +59,7 @@ describe("a file store", () => {
   });
 
   it(`gives up the oldest records when it is full, by option (seed ${SEED})`, async () => {
-    const options = { maxFileBytes: 2 ** 18, averageBytes: 512, whenFull: "drop" } as const;
+    const options = { maxBytes: 2 ** 18, averageBytes: 512, whenFull: "drop" } as const;
     const backing = await FileBacking.open(freshPath(), options);
     const prng = new Prng(SEED);
     for (let number = 0; number < 3000; number++) {
@@ -69,13 +69,13 @@ describe("a file store", () => {
     const there = Array.from({ length: 3000 }, (_, number) => backing.has(keyOf(number)));
     const oldest = there.indexOf(true);
     assert.ok(there.lastIndexOf(false) < oldest, "what is there is what came last");
-    const { recordsDropped, bytesUsed, bytesMax, records } = backing.stats();
+    const { recordsDropped, bytesUsed, maxBytes, records } = backing.stats();
     assert.equal(recordsDropped, 3000 - records);
-    assert.ok(bytesUsed > 0.8 * bytesMax, `${bytesUsed} of ${bytesMax} bytes are in use`);
+    assert.ok(bytesUsed > 0.8 * maxBytes, `${bytesUsed} of ${maxBytes} bytes are in use`);
     for (let number = oldest; number < 3000; number++) {
       checkRecordOf(number, backing.readSync(keyOf(number)) ?? assert.fail(`key ${number}`));
     }
-    const model = new BackingModel(backing, { seed: SEED, keys: 300, lengthMax: 6000, mayLose: true });
+    const model = new BackingModel(backing, { seed: SEED, keys: 300, maxLength: 6000, mayLose: true });
     await backing.clear();
     for (let step = 0; step < 3000; step++) {
       model.step();
@@ -90,7 +90,7 @@ describe("a file store", () => {
   it("keeps to its budget of bytes a second, over a long time", async () => {
     let now = 1_800_000_000_000;
     const rate = 10_000;
-    const options = { maxFileBytes: 2 ** 22, writeBytesPerSecond: rate, now: () => now };
+    const options = { maxBytes: 2 ** 22, writeBytesPerSecond: rate, now: () => now };
     const backing = await FileBacking.open(freshPath(), options);
     let refused = 0;
     for (let step = 0; step < 400; step++) {
@@ -111,7 +111,7 @@ describe("a file store", () => {
   });
 
   it("takes no more under way than it may, and says so", async () => {
-    const backing = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 22, inFlightBytesMax: 65_536 });
+    const backing = await FileBacking.open(freshPath(), { maxBytes: 2 ** 22, maxInFlightBytes: 65_536 });
     const outcomes = await backing.write(
       Array.from({ length: 100 }, (_, number) => recordOf(number, 1, 1000)),
     );
@@ -124,7 +124,7 @@ describe("a file store", () => {
   });
 
   it("loses the other of two names that look alike to its index, and mixes up nothing", async () => {
-    const backing = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 20 });
+    const backing = await FileBacking.open(freshPath(), { maxBytes: 2 ** 20 });
     // Two prefixes with one CRC-32.
     const [one, other] = ["plumless", "buckeroo"].map((text) => new Uint8Array(Buffer.from(text)));
     const record = (prefix: Uint8Array, version: number): ReturnType<typeof recordOf> => ({
@@ -141,7 +141,7 @@ describe("a file store", () => {
 
   it("stops a read that takes too long, or is ended by its caller", async () => {
     const path = freshPath();
-    const backing = await FileBacking.open(path, { maxFileBytes: 2 ** 20 });
+    const backing = await FileBacking.open(path, { maxBytes: 2 ** 20 });
     await backing.write([recordOf(1, 1, 100)]);
     const waiting = new AbortController();
     setTimeout(() => waiting.abort(new Error("enough")), 20);

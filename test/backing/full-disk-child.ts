@@ -11,7 +11,7 @@ import { BackingModel } from "./model.ts";
 const { STORE = "", GROW = "" } = process.env;
 // A limit on the length of files does not let a file get its full length at once; the writes are what is tested.
 const io: FileIo = GROW === "" ? { ...systemIo(), truncate: () => Promise.resolve() } : systemIo();
-const backing = await FileBacking.open(STORE, { maxFileBytes: 4 * 2 ** 20, averageBytes: 1024 }, { io });
+const backing = await FileBacking.open(STORE, { maxBytes: 4 * 2 ** 20, averageBytes: 1024 }, { io });
 
 const seen: Record<string, number> = {};
 for (let number = 0; number < 300; number++) {
@@ -32,7 +32,7 @@ backing.verify();
 const model = new BackingModel(backing, {
   seed: 1,
   keys: 100,
-  lengthMax: 9000,
+  maxLength: 9000,
   mayLose: true,
   faults: ["ENOSPC", "EIO"],
 });

@@ -11,7 +11,7 @@ import { freshPath } from "./folder.ts";
 
 /** Another run: ZBUD_FAST_CHECK_SEED=N. */
 const SEED = Number(process.env.ZBUD_FAST_CHECK_SEED ?? 20_260);
-const OPTIONS: FileBackingOptions = { maxFileBytes: 2 ** 18, averageBytes: 512 };
+const OPTIONS: FileBackingOptions = { maxBytes: 2 ** 18, averageBytes: 512 };
 const KEYS = 10;
 const BLOCK = 4096;
 const ENTRY_BYTES = 32;
@@ -28,8 +28,8 @@ async function goodFile(): Promise<Buffer> {
 /** Which of the two header blocks counts, and where its index begins. */
 function headerOf(file: Buffer): { at: number; index: number; entries: number } {
   const at = file.readDoubleLE(16) > file.readDoubleLE(BLOCK + 16) ? 0 : BLOCK;
-  const rowsMax = file.readUInt32LE(at + 56);
-  const indexBytes = Math.ceil((rowsMax * ENTRY_BYTES) / BLOCK) * BLOCK;
+  const maxRows = file.readUInt32LE(at + 56);
+  const indexBytes = Math.ceil((maxRows * ENTRY_BYTES) / BLOCK) * BLOCK;
   return {
     at,
     index: 2 * BLOCK + file.readUInt32LE(at + 28) * indexBytes,

@@ -14,7 +14,7 @@ function kindOf(name: string, make: () => KeyvLike): BackingKind {
       Promise.resolve(new KeyvBacking({ store: make(), timeoutMs: 20_000, ...options })),
     openSmall: null,
     isExact: false,
-    lengthMax: 20_000,
+    maxLength: 20_000,
   };
 }
 

@@ -57,7 +57,7 @@ describe("faults of a keyv store", () => {
       const model = new BackingModel(backing, {
         seed: SEED,
         keys: 40,
-        lengthMax: 2000,
+        maxLength: 2000,
         mayLose: true,
         faults: CODES,
       });
@@ -128,7 +128,7 @@ describe("faults of a keyv store", () => {
 
   it("more deletes than may wait: all that was written before counts as gone", async () => {
     const plan = FaultPlan.at(3, "never");
-    const backing = new KeyvBacking({ store: faultyStore(plan), timeoutMs: 20_000, pendingKeysMax: 4 });
+    const backing = new KeyvBacking({ store: faultyStore(plan), timeoutMs: 20_000, maxPendingKeys: 4 });
     for (const number of [1, 2, 4]) assert.deepEqual(await backing.write([recordOf(number, 1, 50)]), ["ok"]);
     for (let number = 10; number < 200; number++) backing.delete(keyOf(number));
     assert.equal(await backing.read(keyOf(2)), null);
@@ -152,7 +152,7 @@ describe("faults of a keyv store", () => {
   });
 
   it("takes no more under way than it may", async () => {
-    const backing = new KeyvBacking({ store: new Map(), inFlightBytesMax: 10_000 });
+    const backing = new KeyvBacking({ store: new Map(), maxInFlightBytes: 10_000 });
     const outcomes = await backing.write(
       Array.from({ length: 20 }, (_, number) => recordOf(number, 1, 1000)),
     );

@@ -11,7 +11,7 @@ import { checkRecordOf, keyOf } from "./data.ts";
 
 /** The store that the killed process has, too. */
 export const KILL_OPTIONS: FileBackingOptions = {
-  maxFileBytes: 2 ** 20,
+  maxBytes: 2 ** 20,
   averageBytes: 1024,
   unclean: "flushed",
 };

@@ -14,7 +14,7 @@ const BATCH_RECORDS = 200;
 describe("the event loop under a full load of writes", () => {
   for (const length of [100, 1400, 16_000, 250_000]) {
     it(`no more than ${TURN_MS_MAX} ms in a turn, records of ${length} bytes`, async () => {
-      const backing = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 26, whenFull: "drop" });
+      const backing = await FileBacking.open(freshPath(), { maxBytes: 2 ** 26, whenFull: "drop" });
       const count = Math.max(1, Math.min(BATCH_RECORDS, Math.floor(BATCH_BYTES / length)));
       const records = Array.from({ length: count }, (_, number) => recordOf(number, 1, length));
       const turns: number[] = [];

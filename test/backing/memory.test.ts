@@ -6,5 +6,5 @@ backingContract({
   open: (options = {}) => Promise.resolve(new MemoryBacking(options)),
   openSmall: (maxBytes) => Promise.resolve(new MemoryBacking({ maxBytes })),
   isExact: true,
-  lengthMax: 300_000,
+  maxLength: 300_000,
 });

@@ -13,7 +13,7 @@ interface Known {
 export interface ModelOptions {
   readonly seed: number;
   readonly keys: number;
-  readonly lengthMax: number;
+  readonly maxLength: number;
   /** Whether a record may vanish by itself: dropped, damaged on purpose, lost with a fault. */
   readonly mayLose?: boolean;
   /** Codes that calls may fail with, besides refusals. */
@@ -92,7 +92,7 @@ export class BackingModel {
 
   #someRecord(): { number: number; record: BackingRecord } {
     const number = this.#prng.below(this.#options.keys);
-    const record = recordOf(number, ++this.#version, someLength(this.#prng, this.#options.lengthMax));
+    const record = recordOf(number, ++this.#version, someLength(this.#prng, this.#options.maxLength));
     this.#known[number] = { floor: this.#version, certain: null };
     return { number, record };
   }

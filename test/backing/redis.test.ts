@@ -56,7 +56,7 @@ for (const [name, make] of KEYVS) {
       const model = new BackingModel(backing, {
         seed: SEED,
         keys: 20,
-        lengthMax: 500,
+        maxLength: 500,
         mayLose: true,
         faults: CODES,
       });
@@ -81,7 +81,7 @@ for (const [name, make] of KEYVS) {
       const model = new BackingModel(backing, {
         seed: SEED,
         keys: 30,
-        lengthMax: 3000,
+        maxLength: 3000,
         mayLose: true,
         faults: CODES,
       });
@@ -163,7 +163,7 @@ describe("a cluster of three Redis servers", () => {
         store: new Keyv({ store: redis, namespace: "zbud" }),
         timeoutMs: 20_000,
       });
-      const model = new BackingModel(backing, { seed: SEED, keys: 60, lengthMax: 2000 });
+      const model = new BackingModel(backing, { seed: SEED, keys: 60, maxLength: 2000 });
       for (let step = 0; step < 400; step++) {
         model.step();
         if (step % 20 === 0) await model.settle();

@@ -19,7 +19,7 @@ import { Prng, ZbudError } from "../../src/base/index.ts";
 import { checkRecordOf, keyOf, recordOf } from "./data.ts";
 import { freshPath } from "./folder.ts";
 
-const OPTIONS: FileBackingOptions = { maxFileBytes: 2 ** 18, averageBytes: 512 };
+const OPTIONS: FileBackingOptions = { maxBytes: 2 ** 18, averageBytes: 512 };
 const KEYS = 40;
 
 /** A file that was left without a close, as a crash leaves it: a copy of one that is in use. */
@@ -293,7 +293,7 @@ describe("a file that something else is, or has", () => {
   it("is refused with other sizes, and says which", async () => {
     const path = freshPath();
     await (await FileBacking.open(path, OPTIONS)).close();
-    const opening = FileBacking.open(path, { ...OPTIONS, maxFileBytes: 2 ** 19 });
+    const opening = FileBacking.open(path, { ...OPTIONS, maxBytes: 2 ** 19 });
     await assert.rejects(opening, { code: "EINVAL", message: /other sizes/ });
     await (await FileBacking.open(path, OPTIONS)).close();
   });
@@ -308,9 +308,9 @@ describe("a file that something else is, or has", () => {
   });
 
   const BAD: readonly [string, Record<string, unknown>][] = [
-    ["no size", { maxFileBytes: undefined }],
-    ["a size that is no number", { maxFileBytes: "1MB" }],
-    ["a size that is too small", { maxFileBytes: 1000 }],
+    ["no size", { maxBytes: undefined }],
+    ["a size that is no number", { maxBytes: "1MB" }],
+    ["a size that is too small", { maxBytes: 1000 }],
     ["units that are no power of two", { unitBytes: 100 }],
     ["a word that is none", { whenFull: "wait" }],
     ["a word that is none", { unclean: "repair" }],
@@ -335,7 +335,7 @@ function startOf(pid: number): string {
 describe("a damaged file", () => {
   it("gives the records, misses or typed errors, whichever byte is flipped", async () => {
     const path = freshPath();
-    const options: FileBackingOptions = { maxFileBytes: 65_536, averageBytes: 4096, unclean: "flushed" };
+    const options: FileBackingOptions = { maxBytes: 65_536, averageBytes: 4096, unclean: "flushed" };
     const backing = await FileBacking.open(path, options);
     await backing.write(Array.from({ length: 12 }, (_, number) => recordOf(number, 1, 100 + 60 * number)));
     await backing.close();

@@ -16,7 +16,7 @@ function start(plan: WorkerPlan): Worker {
 
 describe("one file, several threads", () => {
   it("a record that one thread wrote is found by another, and deleted by a third", async () => {
-    const backing = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 22 });
+    const backing = await FileBacking.open(freshPath(), { maxBytes: 2 ** 22 });
     const plan = { shared: backing.share(), seed: 1, first: 0, keys: 20, rounds: 0 };
     const writer = start({ ...plan, task: "write" });
     await once(writer, "exit");
@@ -32,7 +32,7 @@ describe("one file, several threads", () => {
   });
 
   it("four threads write, delete and read the same keys: never other bytes, and the index is whole", async () => {
-    const backing = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 22 });
+    const backing = await FileBacking.open(freshPath(), { maxBytes: 2 ** 22 });
     const workers = [1, 2, 3].map((seed) =>
       start({
         shared: backing.share(),
@@ -68,7 +68,7 @@ describe("one file, several threads", () => {
 
   it("threads that are killed at random harm nobody", async () => {
     const path = freshPath();
-    const backing = await FileBacking.open(path, { maxFileBytes: 2 ** 22 });
+    const backing = await FileBacking.open(path, { maxBytes: 2 ** 22 });
     const prng = new Prng(SEED);
     for (let kill = 0; kill < 12; kill++) {
       const plan = { shared: backing.share(), seed: kill + 1, first: 0, keys: 50, rounds: 100_000 };
@@ -85,14 +85,14 @@ describe("one file, several threads", () => {
       }
     }
     await backing.close();
-    const next = await FileBacking.open(path, { maxFileBytes: 2 ** 22 });
+    const next = await FileBacking.open(path, { maxBytes: 2 ** 22 });
     assert.equal(next.opened?.found, "clean");
     next.verify();
     await next.close();
   });
 
   it("ends in all threads when the one that opened it closes it", async () => {
-    const backing = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 20 });
+    const backing = await FileBacking.open(freshPath(), { maxBytes: 2 ** 20 });
     const other = FileBacking.attach(backing.share());
     const writing = other.write([recordOf(1, 1, 100)]);
     await backing.close();
@@ -104,7 +104,7 @@ describe("one file, several threads", () => {
   });
 
   it("EINVAL, EBADMSG: attach to what is nothing of the kind", async () => {
-    const backing = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 20 });
+    const backing = await FileBacking.open(freshPath(), { maxBytes: 2 ** 20 });
     const shared = backing.share();
     assert.throws(() => FileBacking.attach(undefined as never), { code: "EINVAL" });
     assert.throws(() => FileBacking.attach({ ...shared, index: 5 as never }), { code: "EINVAL" });

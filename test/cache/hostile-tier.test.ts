@@ -126,7 +126,7 @@ suite("a record of the second tier with right checksums and wrong content is a m
       delete: async () => true,
       clear: async () => undefined,
     };
-    const tier = new KeyvBacking({ store, recordBytesMax: 2 ** 16 });
+    const tier = new KeyvBacking({ store, maxRecordBytes: 2 ** 16 });
     const cache = open({ tier });
     const values = [
       7,

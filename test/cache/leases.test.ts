@@ -3,31 +3,36 @@ import { once } from "node:events";
 import { suite, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { ZbudError } from "../../src/base/index.ts";
-import { Control, controlBytes, controlMemory, controlShape } from "../../src/cache/control.ts";
 import { CacheCore } from "../../src/cache/core.ts";
 import { leaseLayout, WAYS } from "../../src/cache/lease-words.ts";
 import { Leases } from "../../src/cache/leases.ts";
+import {
+  SharedState,
+  sharedStateBytes,
+  sharedStateMemory,
+  sharedStateShape,
+} from "../../src/cache/shared-state.ts";
 
-/** Threads at one control memory, of which some can be said to be gone. */
+/** Threads at one shared state memory, of which some can be said to be gone. */
 function open(maxBytes = 2 ** 20) {
-  const shape = controlShape(maxBytes, false, 0);
-  const memory = controlMemory(controlBytes(shape), false);
+  const shape = sharedStateShape(maxBytes, false, 0);
+  const memory = sharedStateMemory(sharedStateBytes(shape), false);
   const gone = new Set<number>();
-  const attach = (seat: number): Leases => {
-    return new Leases(new Control(memory, shape), {
-      seat,
+  const attach = (member: number): Leases => {
+    return new Leases(new SharedState(memory, shape), {
+      member,
       isGone: (of) => gone.has(of),
       exclusively: (work) => work(),
     });
   };
-  const control = new Control(memory, shape);
+  const sharedState = new SharedState(memory, shape);
   const layout = leaseLayout(shape);
   const slots = shape.leaseGroups * WAYS;
-  return { attach, control, gone, isIdle: () => isIdle(control), layout, slots };
+  return { attach, sharedState, gone, isIdle: () => isIdle(sharedState), layout, slots };
 }
 
 /** Whether a change costs no more than two looks, whatever its key. */
-function isIdle({ words, leases: at, shape }: Control): boolean {
+function isIdle({ words, leases: at, shape }: SharedState): boolean {
   const groups = at + leaseLayout(shape).groups;
   return words[at] === 0 && words.subarray(groups, groups + shape.leaseGroups).every((word) => word === 0);
 }
@@ -89,7 +94,7 @@ suite("leases", () => {
   });
 
   test("what dead threads leave costs nothing once somebody looked", () => {
-    const { attach, gone, isIdle, slots, control, layout } = open();
+    const { attach, gone, isIdle, slots, sharedState, layout } = open();
     const living = attach(3);
     for (const leave of [1, slots, 3 * slots]) {
       const dead = attach(1);
@@ -103,8 +108,8 @@ suite("leases", () => {
       gone.clear();
     }
     // A thread that died between two steps: a group or a list that says that there is something, and is empty.
-    control.words[control.leases + layout.groups] = 1;
-    control.words[control.leases] = 3;
+    sharedState.words[sharedState.leases + layout.groups] = 1;
+    sharedState.words[sharedState.leases] = 3;
     living.sweep();
     assert.ok(isIdle());
   });
@@ -189,10 +194,10 @@ suite("leases", () => {
     const worker = new Worker(loading, { eval: true, workerData: { shared: core.share(), module } });
     const { threadId } = worker;
     await once(worker, "message");
-    assert.ok(!isIdle(core.control));
+    assert.ok(!isIdle(core.sharedState));
     await worker.terminate();
     core.threadGone(threadId);
-    assert.ok(isIdle(core.control));
+    assert.ok(isIdle(core.sharedState));
     core.engine.verify();
     core.close();
   });

@@ -211,7 +211,7 @@ suite("a caller who gives up ends nobody else's load", () => {
   });
 
   test("a load that waited for the second tier is told of the end as well", async () => {
-    const never = { name: "never", isSync: false, recordBytesMax: 1e6 };
+    const never = { name: "never", isSync: false, maxRecordBytes: 1e6 };
     const tier = {
       ...never,
       read: () => new Promise(() => undefined),

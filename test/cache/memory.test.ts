@@ -76,7 +76,7 @@ suite("memory", () => {
     assert.equal(cache.has("a"), false);
     assert.equal(cache.set("a", noise.subarray(1)), "E2BIG");
     assert.equal(cache.set("a", new Uint8Array(2 ** 20)), "add");
-    const fits = noise.subarray(0, Math.min(cache.entryBytesMax - 64, 2 ** 20));
+    const fits = noise.subarray(0, Math.min(cache.maxEntrySize - 64, 2 ** 20));
     assert.equal(cache.set("a", fits), "replace");
     assert.deepEqual(cache.get("a"), fits);
     checkBooks(cache as CompressedCache<unknown>);

@@ -15,12 +15,12 @@ export class ShakyBacking implements Backing {
   wasShaky = false;
   readonly name = "shaky";
   readonly isSync = false;
-  readonly recordBytesMax: number;
+  readonly maxRecordBytes: number;
   readonly #inner: Backing;
 
   constructor(inner: Backing) {
     this.#inner = inner;
-    this.recordBytesMax = inner.recordBytesMax;
+    this.maxRecordBytes = inner.maxRecordBytes;
   }
 
   async write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {

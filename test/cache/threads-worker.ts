@@ -12,7 +12,7 @@ export interface ThreadJob {
   operations: number;
   keys: number;
   /** Word 0: threads that are ready. Word 1: the stamp. Word 2: operations done by all. */
-  control: Int32Array;
+  sharedState: Int32Array;
   threads: number;
 }
 
@@ -30,16 +30,17 @@ export function numberIn(key: number, value: string): number {
 
 if (workerData !== null) run(workerData as ThreadJob);
 
-function run({ shared, thread, seed, operations, keys, control, threads }: ThreadJob): void {
+function run({ shared, thread, seed, operations, keys, sharedState, threads }: ThreadJob): void {
   const cache = CompressedCache.attach<string>(shared);
   const prng = new Prng(seed);
   const calls: Call[] = [];
-  Atomics.add(control, 0, 1);
-  while (Atomics.load(control, 0) < threads) Atomics.wait(control, 0, Atomics.load(control, 0), 1);
+  Atomics.add(sharedState, 0, 1);
+  while (Atomics.load(sharedState, 0) < threads)
+    Atomics.wait(sharedState, 0, Atomics.load(sharedState, 0), 1);
   for (let i = 1; operations === 0 || i <= operations; i++) {
     const key = prng.below(keys);
     const what = prng.below(10);
-    const called = Atomics.add(control, 1, 1);
+    const called = Atomics.add(sharedState, 1, 1);
     let op: Call["op"] = "get";
     let value = 0;
     if (what < 4) {
@@ -53,8 +54,8 @@ function run({ shared, thread, seed, operations, keys, control, threads }: Threa
       const found = cache.get(key);
       value = found === undefined ? 0 : numberIn(key, found);
     }
-    const returned = Atomics.add(control, 1, 1);
-    Atomics.add(control, 2, 1);
+    const returned = Atomics.add(sharedState, 1, 1);
+    Atomics.add(sharedState, 2, 1);
     if (operations > 0) calls.push({ thread, called, returned, key, op, value });
   }
   cache.close();

@@ -37,10 +37,17 @@ suite("threads that share a cache", () => {
   ]) {
     test(`histories of ${threads} threads at ${shards} shards are linearizable, seed ${seed}`, async () => {
       const cache = new CompressedCache<string>({ maxBytes: "16MiB", shards });
-      const control = new Int32Array(new SharedArrayBuffer(16));
+      const sharedState = new Int32Array(new SharedArrayBuffer(16));
       const operations = Math.ceil(1200 / threads);
       const workers = Array.from({ length: threads }, (_, i) => {
-        return start(cache, { thread: i + 1, seed: seed * 100 + i, operations, keys: 6, control, threads });
+        return start(cache, {
+          thread: i + 1,
+          seed: seed * 100 + i,
+          operations,
+          keys: 6,
+          sharedState,
+          threads,
+        });
       });
       const histories = await Promise.all(workers.map(async (worker) => (await once(worker, "message"))[0]));
       await Promise.all(workers.map((worker) => worker.terminate()));
@@ -66,21 +73,21 @@ suite("threads that share a cache", () => {
         policy,
       });
       const prng = new Prng(9);
-      const control = new Int32Array(new SharedArrayBuffer(16));
+      const sharedState = new Int32Array(new SharedArrayBuffer(16));
       for (let round = 0; round < rounds; round++) {
-        Atomics.store(control, 0, 0);
+        Atomics.store(sharedState, 0, 0);
         const workers = [1, 2].map((thread) => {
           return start(cache, {
             thread,
             seed: round * 10 + thread,
             operations: 0,
             keys: 500,
-            control,
+            sharedState,
             threads: 2,
           });
         });
-        const wanted = Atomics.load(control, 2) + prng.below(2000);
-        while (Atomics.load(control, 2) <= wanted) await sleep(1);
+        const wanted = Atomics.load(sharedState, 2) + prng.below(2000);
+        while (Atomics.load(sharedState, 2) <= wanted) await sleep(1);
         await Promise.all(
           workers.map(async (worker) => {
             const { threadId } = worker;

@@ -134,7 +134,7 @@ suite("whatever way the tier fails, the cache works", () => {
 suite("a tier that is closed before the cache", () => {
   const OPEN: [string, () => Promise<Backing>][] = [
     ["memory", async () => new MemoryBacking()],
-    ["file", async () => await FileBacking.open(join(folder, "closed"), { maxFileBytes: 2 ** 22 })],
+    ["file", async () => await FileBacking.open(join(folder, "closed"), { maxBytes: 2 ** 22 })],
   ];
   for (const [name, openTier] of OPEN) {
     test(`${name}: reads miss, loads load, flush says what is the matter`, async () => {
@@ -196,7 +196,7 @@ suite("a tier that answers late", () => {
     large.set("b", "b");
     await large.flush();
     const small = new CompressedCache<string>({ maxBytes: "1MiB", codec: "none", tier });
-    assert.ok(small.entryBytesMax < value.length);
+    assert.ok(small.maxEntrySize < value.length);
     const before = small.getAsync("a");
     small.set("a", "new");
     tier.answer.resolve();

@@ -93,7 +93,7 @@ suite("what is evicted goes to the second tier, and comes back", () => {
 
   test("through a real file, with more than fits in memory", async () => {
     const folder = mkdtempSync(join(tmpdir(), "zbud-cache-tier-"));
-    const tier = await FileBacking.open(join(folder, "tier"), { maxFileBytes: 2 ** 26 });
+    const tier = await FileBacking.open(join(folder, "tier"), { maxBytes: 2 ** 26 });
     try {
       const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier });
       const prng = new Prng(1);

@@ -25,7 +25,7 @@ suite("zbud classes", () => {
     const { stdout } = await run(["classes", "--group-pages", "8", "--page-size", "16k", "--json"]);
     assert.deepEqual(JSON.parse(stdout), {
       pageSize: 16384,
-      groupPagesMax: 8,
+      maxGroupPages: 8,
       classes: sizeClassesOf(16384, 8),
     });
     const plain = await run(["classes", "--page-size", "1k"]);

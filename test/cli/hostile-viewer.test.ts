@@ -6,13 +6,13 @@ import { suite, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { fetchFrame, fetchStats, viewerAddress } from "../../src/cli/viewer-client.ts";
 import { ColumnsBuilder } from "../../src/pool/index.ts";
-import { checkHello, checkTick, decodeFrame, framePieces } from "../../src/viewer/index.ts";
+import { checkHello, checkTick, decodeFrame, frameChunks } from "../../src/viewer/index.ts";
 import { type Ended, ended, start } from "./command.ts";
 
 type Answer = (response: ServerResponse, socket: Socket) => void;
 
 /** Less than the commands have, so that a busy machine comes to the end of it. */
-const LIMITS = { timeoutMs: 60_000, statsBytesMax: 2 ** 22, frameBytesMax: 2 ** 24 };
+const LIMITS = { timeoutMs: 60_000, maxStatsBytes: 2 ** 22, maxFrameBytes: 2 ** 24 };
 const HELLO = { title: "a pool", pages: true, player: false };
 const TICK = {
   at: 1000,
@@ -44,7 +44,7 @@ function frame(
   into.endList(() => "a");
   const columns = into.done({ type: "x", pageSize: 4096, maxPages: 9 });
   change(columns as unknown as Record<string, Int32Array>);
-  return Buffer.concat(framePieces({ ...columns, ...head }));
+  return Buffer.concat(frameChunks({ ...columns, ...head }));
 }
 
 /** As many bytes as are taken. */

@@ -14,7 +14,7 @@ export interface BackingKind {
   /** Whether the index is in this process, so that `has` and the counts are exact. */
   readonly isExact: boolean;
   /** Longest record of the random runs. */
-  readonly lengthMax: number;
+  readonly maxLength: number;
 }
 
 /** What every kind of backing store must do. */

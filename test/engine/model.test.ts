@@ -6,7 +6,7 @@ import { CAN_SHARE } from "../contracts/sharing.ts";
 import { runModel } from "./model.ts";
 
 suite("the engine against a Map", () => {
-  const base = { seed: 1, steps: 4000, names: 80, bytesMax: 6000 };
+  const base = { seed: 1, steps: 4000, names: 80, maxBytes: 6000 };
   const small = { maxBytes: 260_000, averageBytes: 1000 };
   for (const driver of driverTypes()) {
     test(`${driver}: at its limit`, () => {
@@ -20,7 +20,7 @@ suite("the engine against a Map", () => {
       assert.ok(evicted > 50, `${evicted} evicted`);
     });
     test(`${driver}: values that take many objects`, () => {
-      runModel({ ...base, seed: 3, steps: 1500, bytesMax: 60_000, engine: { ...small, driver } });
+      runModel({ ...base, seed: 3, steps: 1500, maxBytes: 60_000, engine: { ...small, driver } });
     });
     test(`${driver}: several shards, prefixes, expiry, shared`, () => {
       const engine = {
@@ -37,7 +37,7 @@ suite("the engine against a Map", () => {
   for (const [seed, policy] of [
     [7, {}],
     [8, { shards: 4, shared: CAN_SHARE, maxBytes: 1_200_000 }],
-    [9, { shared: false, entriesMax: 40 }],
+    [9, { shared: false, maxEntries: 40 }],
   ] as const) {
     test(`by SIEVE, ${JSON.stringify(policy)}`, () => {
       const engine = { ...small, expiry: true, policy: "sieve" as const, ...policy };
@@ -46,7 +46,7 @@ suite("the engine against a Map", () => {
     });
   }
   test("incompressible values refused, few entries", () => {
-    runModel({ ...base, seed: 5, engine: { ...small, incompressible: "reject", entriesMax: 10 } });
+    runModel({ ...base, seed: 5, engine: { ...small, incompressible: "reject", maxEntries: 10 } });
   });
   test("prefixes as long as a page", () => {
     runModel({ ...base, seed: 6, steps: 1500, prefixBytes: 5000, engine: { ...small, expiry: true } });

@@ -20,16 +20,16 @@ export interface RunOptions {
   /** Names in use; few, so that most steps meet an entry. */
   names: number;
   /** The longest value. */
-  bytesMax: number;
+  maxBytes: number;
   /** Bytes of prefix; 0: names are words only. */
   prefixBytes?: number;
 }
 
 /** A value that tells its name and version in every part, of one of several kinds. */
-export function drawValue(prng: Prng, bytesMax: number): Uint8Array {
-  const lengths = [0, 1, 7, 8, 9, 511, 512, 4095, 4096, bytesMax];
-  const length = prng.chance(0.3) ? lengths[prng.below(lengths.length)] : prng.below(bytesMax + 1);
-  const value = new Uint8Array(Math.min(length, bytesMax));
+export function drawValue(prng: Prng, maxBytes: number): Uint8Array {
+  const lengths = [0, 1, 7, 8, 9, 511, 512, 4095, 4096, maxBytes];
+  const length = prng.chance(0.3) ? lengths[prng.below(lengths.length)] : prng.below(maxBytes + 1);
+  const value = new Uint8Array(Math.min(length, maxBytes));
   const kind = prng.below(4);
   if (kind === 0) return value.fill(prng.below(256));
   if (kind === 1) for (let i = 0; i < value.length; i++) value[i] = prng.below(256);
@@ -46,7 +46,7 @@ export function drawValue(prng: Prng, bytesMax: number): Uint8Array {
  * Runs an engine and a Map side by side: whatever was evicted is a miss, and nothing else differs. The books are
  * walked every few steps.
  */
-export function runModel({ seed, steps, engine: options, names, bytesMax, prefixBytes = 0 }: RunOptions): {
+export function runModel({ seed, steps, engine: options, names, maxBytes, prefixBytes = 0 }: RunOptions): {
   hits: number;
   evicted: number;
 } {
@@ -70,7 +70,7 @@ export function runModel({ seed, steps, engine: options, names, bytesMax, prefix
       model.delete(id);
     },
   });
-  const target = new Uint8Array(bytesMax);
+  const target = new Uint8Array(maxBytes);
   let hits = 0;
   for (let step = 0; step < steps; step++) {
     const k0 = prng.below(names);
@@ -82,7 +82,7 @@ export function runModel({ seed, steps, engine: options, names, bytesMax, prefix
     const action = prng.below(20);
     now += prng.below(3);
     if (action < 9) {
-      const value = drawValue(prng, bytesMax);
+      const value = drawValue(prng, maxBytes);
       attributes.prefix = prefix;
       attributes.prefixLength = prefixBytes;
       attributes.expiresAt = options.expiry === true && prng.chance(0.5) ? now + prng.below(200) : 0;

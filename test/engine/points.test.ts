@@ -24,7 +24,7 @@ const WHERE: Where = {
   "src/engine/books.ts": all("enter", "leave", "abandon", "repair", "isCurrent", "describe", "describeWhole"),
   "src/engine/rows.ts": all("format", "at", "find", "last", "before", "stateOf"),
   "src/engine/sieve.ts": all(),
-  "src/engine/pieces.ts": all("handleOf", "poolOf", "read", "startsWith"),
+  "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "startsWith"),
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
   "src/drivers/zbud/allocator.ts": all("find", "place", "close", "trim", "objects", "stats", "snapshot"),
@@ -146,7 +146,7 @@ describe("an engine's operation that is cut off anywhere", () => {
     ["kept as it is", { codec: "none" }, ({ put }) => put(5, 1)],
     ["due entries go first", full, ({ put }) => [28, 35, 42].map((id) => put(id, 1, 110))],
     ["by page", { ...full, order: "page" }, ({ put }) => [28, 35, 42].map((id) => put(id, 1))],
-    ["few entries", { entriesMax: 10 }, ({ put }) => put(5, 1)],
+    ["few entries", { maxEntries: 10 }, ({ put }) => put(5, 1)],
     [
       "by SIEVE, a lookup before",
       { ...full, policy: "sieve" },

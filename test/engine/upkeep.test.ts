@@ -20,7 +20,7 @@ function put(engine: Engine, id: number): void {
 
 /** An engine with the entries 1 to `count`, the last one most recently used. */
 function filled(count: number, options: Partial<EngineOptions> = {}): Engine {
-  const engine = new Engine({ maxBytes: 2 ** 20, valueBytesMax: PAGE, ...options });
+  const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE, ...options });
   for (let id = 1; id <= count; id++) put(engine, id);
   return engine;
 }
@@ -140,7 +140,7 @@ suite("an engine's upkeep", () => {
       maxBytes: 2 ** 20,
       averageBytes: 2 * PAGE,
       codec: "none",
-      valueBytesMax: PAGE,
+      maxValueBytes: PAGE,
       sameFilled: true,
     });
     const filledWithOne = new Uint8Array(PAGE).fill(1);
@@ -181,7 +181,7 @@ suite("an engine's upkeep", () => {
   });
 
   test("an entry whose time is over is not found at that millisecond", () => {
-    const engine = new Engine({ maxBytes: 2 ** 20, valueBytesMax: PAGE, expiry: true });
+    const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE, expiry: true });
     engine.put(1, 0, value(1), PAGE, { ...attributes, expiresAt: 100 }, 0);
     assert.equal(engine.lookup(1, 0, NONE, 0, 99, true), true);
     assert.equal(engine.lookup(1, 0, NONE, 0, 100, true), false);

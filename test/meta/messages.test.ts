@@ -128,7 +128,7 @@ const CASES: Record<string, Case[]> = {
     ["a cache as a store", () => PageStore.attach(shared as never), /share\(\) of a page store gave/],
     [
       "only a name and memory",
-      attach({ kind: "zbud-cache", control: new SharedArrayBuffer(64) }),
+      attach({ kind: "zbud-cache", sharedState: new SharedArrayBuffer(64) }),
       /parts .* missing/,
     ],
     ...["engine", "shape", "settings", "codecId"].map((name): Case => {
@@ -138,12 +138,12 @@ const CASES: Record<string, Case[]> = {
     ["an empty shape", attach({ ...shared, shape: {} }), /parts of this are missing/],
     [
       "a shape beyond its memory",
-      attach({ ...shared, shape: { sampleCountMax: 1e9, sampleBytesMax: 8, dictionaryBytesMax: 8 } }),
+      attach({ ...shared, shape: { maxSampleCount: 1e9, maxSampleBytes: 8, maxDictionaryBytes: 8 } }),
       /parts of this are missing/,
     ],
     [
       "other memory",
-      attach({ ...shared, control: new SharedArrayBuffer(2 ** 20) }),
+      attach({ ...shared, sharedState: new SharedArrayBuffer(2 ** 20) }),
       /parts of this are missing/,
     ],
   ],
@@ -219,12 +219,8 @@ suite("messages: what a first program gets wrong", () => {
       /from "\/nowhere\/a": there is no such file; save\(\)/,
     ],
     ["no folder to save in", () => cache.save("/nowhere/a"), /to "\/nowhere\/a": its folder is not there/],
-    [
-      "a size as text",
-      () => file("/nowhere/a", { maxFileBytes: "1GiB" }),
-      /a number of bytes, .* not "1GiB"/,
-    ],
-    ["a folder as file", () => file(".", { maxFileBytes: 2 ** 20 }), /"\." cannot be opened: it is a folder/],
+    ["a size as text", () => file("/nowhere/a", { maxBytes: "1GiB" }), /a number of bytes, .* not "1GiB"/],
+    ["a folder as file", () => file(".", { maxBytes: 2 ** 20 }), /"\." cannot be opened: it is a folder/],
     [
       "a tier without await",
       made({ tier: Promise.resolve() }),

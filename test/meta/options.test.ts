@@ -108,13 +108,13 @@ const CALLS: Record<string, Call> = {
   FileBacking: {
     name: "writeBytesPerSecond",
     type: ["backing/file/options.ts", "FileBackingOptions"],
-    needs: { maxFileBytes: 65_536 },
+    needs: { maxBytes: 65_536 },
     call: (options) => FileBacking.open("/nowhere/x", options),
   },
   OpfsBacking: {
     name: "directory",
     type: ["backing/opfs/opfs-backing.ts", "OpfsBackingOptions"],
-    needs: { maxFileBytes: 65_536 },
+    needs: { maxBytes: 65_536 },
     call: (options) => OpfsBacking.open("x", options),
   },
   KeyvBacking: {
@@ -142,7 +142,7 @@ const CALLS: Record<string, Call> = {
     call: (options) => new SlotsPool(options),
   },
   ZsmallocPool: {
-    name: "groupPagesMax",
+    name: "maxGroupPages",
     type: ["drivers/zsmalloc/options.ts", "ZsmallocPoolOptions"],
     needs: { maxPages: 8 },
     call: (options) => new ZsmallocPool(options),
@@ -164,7 +164,7 @@ const CALLS: Record<string, Call> = {
     call: (options) => fitPageSize([100], options),
   },
   fitPageSizes: {
-    name: "pageSizeMax",
+    name: "maxPageSize",
     type: ["drivers/zbud/fit-ladder.ts", "FitPageSizesOptions"],
     call: (options) => fitPageSizes([100], options),
   },
@@ -187,7 +187,7 @@ const CALLS: Record<string, Call> = {
     call: (options) => viewer(cache).listen(options),
   },
   replay: {
-    name: "mismatchesMax",
+    name: "maxMismatches",
     type: ["trace/replay.ts", "ReplayOptions"],
     call: (options) => replay(trace, options),
   },
@@ -305,7 +305,7 @@ suite("an option that there is not", () => {
       "CommonOptions",
       "CheckedOptions",
       "EngineOptions",
-      "LanesOptions",
+      "KeyQueuesOptions",
     ]) {
       covered.add(name);
     }
@@ -322,7 +322,7 @@ suite("an option that there is not", () => {
     for (const [name, instead] of [
       ["maxSize", /use maxBytes/],
       ["sizeCalculation", /counted as they are kept/],
-      ["maxEntrySize", /entryBytesMax/],
+      ["maxEntrySize", /maxEntrySize/],
       ["dispose", /onRemoved/],
       ["disposeAfter", /onRemoved/],
       ["noDisposeOnSet", /onRemoved/],

@@ -1,12 +1,12 @@
 /*
- * The lock of a shared pool: `ThreadLock` of src/base/lock.ts with `Seats` of src/base/threads.ts, and what
+ * The lock of a shared pool: `ThreadLock` of src/base/lock.ts with `ThreadRegistry` of src/base/thread-registry.ts, and what
  * `LockedAllocator` does with them. One step here is one atomic operation or one store there.
  *
  *   here                 there
  *   word                 the lock's word: 0, name << 1, name << 1 | SLEEPER
- *   taken[seat]          word 0 of a place: 1 + the thread that has it, or 0
- *   name                 what a thread leaves in the word: its seat, place and turn, so never used again
- *   IS_GONE              Seats.isGone. One step, though it is several loads there: for a name that is never
+ *   taken[member]          word 0 of a place: 1 + the thread that has it, or 0
+ *   name                 what a thread leaves in the word: its member, place and turn, so never used again
+ *   IS_GONE              ThreadRegistry.isGone. One step, though it is several loads there: for a name that is never
  *                        used again, "gone" stays true once it is true
  *   half                 the page table is half changed: what alloc, free and repairTable do
  *   asleep               who is in Atomics.wait. The engine wakes the one that slept longest, this one any,
@@ -34,8 +34,8 @@
 #define IS_DEAD(thread) ((gone & BIT(thread)) != 0)
 
 byte word;
-byte taken[THREADS + 1]; /* by seat, from 1 on */
-byte seatOf[THREADS + 1];
+byte taken[THREADS + 1]; /* by member, from 1 on */
+byte memberOf[THREADS + 1];
 byte gone;   /* threads that stopped for ever, or ended */
 byte asleep;
 byte inside; /* threads between acquire and release */
@@ -43,12 +43,12 @@ bool half;
 byte entered; /* these two only for what is checked at the end */
 byte ended;
 
-#ifdef PLANT_SEAT_REUSED /* The word names a seat alone: a new thread may sit there when it is compared. */
-#define NAME seatOf[me]
+#ifdef PLANT_SEAT_REUSED /* The word names a member alone: a new thread may sit there when it is compared. */
+#define NAME memberOf[me]
 #define IS_GONE(name) (taken[name] == 0 || IS_DEAD(taken[name] - 1))
 #else
 #define NAME (me + 1)
-#define IS_GONE(name) (taken[seatOf[(name) - 1]] != (name) || IS_DEAD((name) - 1))
+#define IS_GONE(name) (taken[memberOf[(name) - 1]] != (name) || IS_DEAD((name) - 1))
 #endif
 #define MINE (NAME << 1)
 
@@ -68,7 +68,7 @@ inline wakeOne() {
   }
 }
 
-/* LockedAllocator.#repair. One of the seats of dead threads is given back, or none: which is left open. */
+/* LockedAllocator.#repair. One of the registry of dead threads is given back, or none: which is left open. */
 inline repair() {
   d_step {
     assert((inside & ~gone & ~BIT(me)) == 0);
@@ -76,12 +76,12 @@ inline repair() {
     half = true
   };
   if
-  :: seat = 1
-  :: seat = 2
-  :: seat = 3
-  :: seat = 0
+  :: member = 1
+  :: member = 2
+  :: member = 3
+  :: member = 0
   fi;
-  was = taken[seat]; /* taken[0] is 0: nobody's */
+  was = taken[member]; /* taken[0] is 0: nobody's */
   if
   :: was != 0 && was != me + 1 && IS_DEAD(was - 1)
   :: else -> was = 0
@@ -89,32 +89,32 @@ inline repair() {
   half = false;
   if
   :: was == 0
-#ifdef PLANT_LEAVE_UNSEEN /* The thread that was seen dead had given the seat back, and a new one has it. */
-  :: else -> taken[seat] = 0
+#ifdef PLANT_LEAVE_UNSEEN /* The thread that was seen dead had given the member back, and a new one has it. */
+  :: else -> taken[member] = 0
 #else
-  :: else -> atomic { if :: taken[seat] == was -> taken[seat] = 0 :: else fi }
+  :: else -> atomic { if :: taken[member] == was -> taken[member] = 0 :: else fi }
 #endif
   fi;
-  d_step { was = 0; seat = 0 }
+  d_step { was = 0; member = 0 }
 }
 
 proctype Thread(byte me) {
   byte held;
   byte round;
-  byte seat;
+  byte member;
   byte was;
   {
     if
     :: me < THREADS
     :: else ->
-end_newcomer: /* there may never be a free seat */
-      atomic { /* Seats.enter */
+end_newcomer: /* there may never be a free member */
+      atomic { /* ThreadRegistry.enter */
         if
-        :: taken[1] == 0 -> seatOf[me] = 1
-        :: taken[2] == 0 -> seatOf[me] = 2
-        :: taken[3] == 0 -> seatOf[me] = 3
+        :: taken[1] == 0 -> memberOf[me] = 1
+        :: taken[2] == 0 -> memberOf[me] = 2
+        :: taken[3] == 0 -> memberOf[me] = 3
         fi;
-        taken[seatOf[me]] = me + 1;
+        taken[memberOf[me]] = me + 1;
         entered = entered | BIT(me)
       }
     fi;
@@ -179,7 +179,7 @@ wait: held = word;
 got:  assert(!half);
       d_step {
         assert((inside & ~gone & ~BIT(me)) == 0);
-        assert(taken[seatOf[me]] == me + 1); /* a living thread keeps its seat */
+        assert(taken[memberOf[me]] == me + 1); /* a living thread keeps its member */
         inside = inside | BIT(me);
         half = true;
         held = 0
@@ -201,7 +201,7 @@ got:  assert(!half);
 #endif
       d_step { held = 0; round++ }
     od;
-    taken[seatOf[me]] = 0; /* LockedAllocator.close: Seats.leave, without the lock */
+    taken[memberOf[me]] = 0; /* LockedAllocator.close: ThreadRegistry.leave, without the lock */
     gone = gone | BIT(me)
   } unless { IS_DEAD(me) };
   ended = ended | BIT(me)
@@ -220,7 +220,7 @@ init {
   byte i;
   atomic {
     for (i : 0 .. THREADS - 1) {
-      seatOf[i] = i + 1;
+      memberOf[i] = i + 1;
       taken[i + 1] = i + 1;
       entered = entered | BIT(i);
       run Thread(i)

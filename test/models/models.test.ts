@@ -31,11 +31,11 @@ const FREEING_TWO_DYING = ["DEATHS=2", "OPERATIONS=1"];
 const HOLDS: [string, Model, string[]][] = [
   ["every waiting thread is woken", "lock", SLEEPING],
   ["a repair whose thread dies is done again", "lock", TWO_DYING],
-  ["a new thread on a dead one's seat is not taken for it", "lock", REPLACED],
+  ["a new thread on a dead one's member is not taken for it", "lock", REPLACED],
   ["everybody alive gets the lock in the end", "lock", ENDING],
   ["free, alloc and reclaim during a reclaim", "reclaim", FREEING],
   ["a thread that dies at any store", "reclaim", FREEING_DYING],
-  ["a thread that dies, and one that follows on its seat", "reclaim", FOLLOWED],
+  ["a thread that dies, and one that follows on its member", "reclaim", FOLLOWED],
   ["a thread that dies, and who recovers for it", "reclaim", FREEING_TWO_DYING],
 ];
 
@@ -54,8 +54,8 @@ const PLANTED: [string, Model, string[], string][] = [
   ["the lock is freed before the repair", "lock", [...DYING, "PLANT_FREED_BEFORE_REPAIR"], ASSERTION],
   ["the lock is taken from a living thread", "lock", [...DYING, "PLANT_TAKE_FROM_LIVING"], ASSERTION],
   ["two take the lock from one dead thread", "lock", [...DYING, "PLANT_TAKE_UNSEEN"], ASSERTION],
-  ["the word names a seat, whoever sits there", "lock", [...REPLACED, "PLANT_SEAT_REUSED"], ASSERTION],
-  ["a seat is given back for whoever sits there", "lock", [...REPLACED, "PLANT_LEAVE_UNSEEN"], ASSERTION],
+  ["the word names a member, whoever sits there", "lock", [...REPLACED, "PLANT_SEAT_REUSED"], ASSERTION],
+  ["a member is given back for whoever sits there", "lock", [...REPLACED, "PLANT_LEAVE_UNSEEN"], ASSERTION],
   ["the mark is removed before the handler runs", "reclaim", ["PLANT_MARK_REMOVED_EARLY"], ASSERTION],
   ["a handle has no generation: freed twice", "reclaim", ["PLANT_NO_GENERATION"], ASSERTION],
   ["free settles a page under reclaim", "reclaim", ["PLANT_FREE_SETTLES"], ASSERTION],
@@ -65,7 +65,7 @@ const PLANTED: [string, Model, string[], string][] = [
   ["the note is cleared before the repair", "reclaim", ["DEATHS=2", "PLANT_INTENT_CLEARED_EARLY"], ASSERTION],
   ["pages of a dead thread stay under reclaim", "reclaim", ["DEATHS=1", "PLANT_MARKS_KEPT"], ASSERTION],
   ["a repair settles what the living reclaim", "reclaim", ["DEATHS=1", "PLANT_MARKS_OF_LIVING"], ASSERTION],
-  ["a seat is given back before its pages", "reclaim", ["DEATHS=2", "PLANT_SEATS_FIRST"], ASSERTION],
+  ["a member is given back before its pages", "reclaim", ["DEATHS=2", "PLANT_SEATS_FIRST"], ASSERTION],
 ];
 
 const missing = await spinMissing();

@@ -5,7 +5,7 @@
  *
  *   here                 there
  *   lock                 the lock of lock.pml, which holds there: taken from a dead holder in one step
- *   mark[page]           LRU_PREV as far as it says what a page is: FREE, IN_USE, UNDER + seat for -seat
+ *   mark[page]           LRU_PREV as far as it says what a page is: FREE, IN_USE, UNDER + member for -member
  *   holds[place]          the place's size is not 0. Places of page p: 2p and 2p + 1
  *   listed, onLru, onFree  on an unbuddied list, the LRU, the list of free pages
  *   intent               W_INTENT: 1 + place; intentGeneration: W_INTENT_GENERATION
@@ -48,8 +48,8 @@ byte lock; /* 1 + the thread that holds it, or 0 */
 byte gone; /* threads that stopped for ever */
 byte ended;
 bool closed; /* nobody comes any more */
-byte taken[4];  /* by seat, from 1 on: 1 + the thread that sits there, or 0 */
-byte seatOf[4];
+byte taken[4];  /* by member, from 1 on: 1 + the thread that sits there, or 0 */
+byte memberOf[4];
 
 byte mark[2];
 bool holds[PLACES];
@@ -108,7 +108,7 @@ inline repair() {
     if :: taken[2] != 0 && IS_DEAD(taken[2] - 1) -> goneSeats = goneSeats | BIT(2) :: else fi;
     if :: taken[3] != 0 && IS_DEAD(taken[3] - 1) -> goneSeats = goneSeats | BIT(3) :: else fi
   };
-#ifdef PLANT_SEATS_FIRST /* A seat is given back before its pages are settled. */
+#ifdef PLANT_SEATS_FIRST /* A member is given back before its pages are settled. */
   leaveSeats();
 #endif
 #ifdef PLANT_INTENT_CLEARED_EARLY
@@ -262,12 +262,12 @@ inline startReclaim() {
     listed[own] = false;
 #endif
     onLru[own] = false;
-    mark[own] = UNDER + seatOf[me]
+    mark[own] = UNDER + memberOf[me]
   fi
 }
 
 inline endReclaim() {
-  assert(mark[own] == UNDER + seatOf[me]);
+  assert(mark[own] == UNDER + memberOf[me]);
   page = own;
   if
 #ifdef PLANT_RELEASED_UNSEEN /* The page is released although an object stayed. */
@@ -310,7 +310,7 @@ inline reclaimPage() {
 }
 
 /*
- * Reclaims once: thread RECLAIMER at once, and FOLLOWER when it finds the seat of a dead thread. WORKER frees the
+ * Reclaims once: thread RECLAIMER at once, and FOLLOWER when it finds the member of a dead thread. WORKER frees the
  * first page's objects, perhaps again, allocates, reclaims and recovers, in any order.
  */
 proctype Thread(byte me) {
@@ -320,13 +320,13 @@ proctype Thread(byte me) {
     if
     :: me != FOLLOWER
     :: else ->
-end_newcomer: /* there may never be a free seat */
+end_newcomer: /* there may never be a free member */
       atomic {
         if
-        :: taken[1] == 0 && !closed -> seatOf[me] = 1
-        :: taken[2] == 0 && !closed -> seatOf[me] = 2
+        :: taken[1] == 0 && !closed -> memberOf[me] = 1
+        :: taken[2] == 0 && !closed -> memberOf[me] = 2
         fi;
-        taken[seatOf[me]] = me + 1;
+        taken[memberOf[me]] = me + 1;
         ended = ended & ~BIT(me)
       }
     fi;
@@ -398,9 +398,9 @@ init {
     onLru[0] = true;
     onFree[1] = true;
     pageCount = 1;
-    seatOf[0] = 1;
-    seatOf[1] = 2;
-    seatOf[3] = 3;
+    memberOf[0] = 1;
+    memberOf[1] = 2;
+    memberOf[3] = 3;
     taken[1] = 1;
     taken[2] = 2;
     taken[3] = 4;

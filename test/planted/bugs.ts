@@ -262,20 +262,20 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "size 0 is accepted",
     file: POOL,
-    find: "(size | 0) !== size || size <= 0 || size > this.#objectBytesMax",
-    replace: "(size | 0) !== size || size < 0 || size > this.#objectBytesMax",
+    find: "(size | 0) !== size || size <= 0 || size > this.#maxObjectBytes",
+    replace: "(size | 0) !== size || size < 0 || size > this.#maxObjectBytes",
   },
   {
     name: "an object may be one byte larger than the largest",
     file: POOL,
-    find: "(size | 0) !== size || size <= 0 || size > this.#objectBytesMax",
-    replace: "(size | 0) !== size || size <= 0 || size > this.#objectBytesMax + 1",
+    find: "(size | 0) !== size || size <= 0 || size > this.#maxObjectBytes",
+    replace: "(size | 0) !== size || size <= 0 || size > this.#maxObjectBytes + 1",
   },
   {
     name: "the largest object is refused",
     file: POOL,
-    find: "(size | 0) !== size || size <= 0 || size > this.#objectBytesMax",
-    replace: "(size | 0) !== size || size <= 0 || size >= this.#objectBytesMax",
+    find: "(size | 0) !== size || size <= 0 || size > this.#maxObjectBytes",
+    replace: "(size | 0) !== size || size <= 0 || size >= this.#maxObjectBytes",
   },
   {
     name: "shrink(0) reclaims a page",

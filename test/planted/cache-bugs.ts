@@ -4,7 +4,7 @@ import type { PlantedBug } from "./bugs.ts";
 
 const CACHE = "src/cache/cache.ts";
 const CORE = "src/cache/core.ts";
-const FLIGHTS = "src/cache/flights.ts";
+const FLIGHTS = "src/cache/singleFlight.ts";
 const LEASES = "src/cache/leases.ts";
 const LOADS = "src/cache/loads.ts";
 const SNAPSHOT = "src/cache/snapshot.ts";
@@ -42,7 +42,7 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: clear() leaves the leases of loads",
     file: LEASES,
-    find: "    if (this.#control.clearedSince(stamp)) return false;\n    if (slot === BROAD)",
+    find: "    if (this.#sharedState.clearedSince(stamp)) return false;\n    if (slot === BROAD)",
     replace: "    if (slot === BROAD)",
   },
   {
@@ -72,7 +72,7 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: a file that is read undoes clear",
     file: LEASES,
-    find: "    if (this.#control.clearedSince(since)) return false;\n",
+    find: "    if (this.#sharedState.clearedSince(since)) return false;\n",
     replace: "",
   },
   {
@@ -150,25 +150,25 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: a loader's failure is stored for those who ask later",
     file: FLIGHTS,
-    find: "    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);\n    this.#open",
+    find: "    if (this.#singleFlight.get(flight.id) === flight) this.#singleFlight.delete(flight.id);\n    this.#open",
     replace: "    this.#open",
   },
   {
     name: "cache: set() throws when its second tier was closed",
     file: TIER,
-    find: "      this.#noteClosed(error);\n      this.#core.control.count(Counter.tierWritesFailed);\n      return false;",
+    find: "      this.#noteClosed(error);\n      this.#core.sharedState.count(Counter.tierWritesFailed);\n      return false;",
     replace: "      throw error;",
   },
   {
     name: "cache: getOrSet() does not load when its second tier fails",
     file: TIER,
-    find: "      this.#noteClosed(error);\n      core.control.count(Counter.tierReadsFailed);\n      return null;",
+    find: "      this.#noteClosed(error);\n      core.sharedState.count(Counter.tierReadsFailed);\n      return null;",
     replace: "      throw error;",
   },
   {
     name: "cache: what a failing second tier was not told of comes back from it",
     file: TIER,
-    find: "    if (!this.#delete(name)) this.#core.control.invalidateTier();\n",
+    find: "    if (!this.#delete(name)) this.#core.sharedState.invalidateTier();\n",
     replace: "    this.#delete(name);\n",
   },
   {
@@ -204,7 +204,7 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: what a load counts is this thread's only",
     file: CACHE,
-    find: "      loadsShared: control.counted(Counter.loadsShared),",
+    find: "      loadsShared: sharedState.counted(Counter.loadsShared),",
     replace: "      loadsShared: 0,",
   },
 ];

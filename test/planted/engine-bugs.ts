@@ -55,8 +55,8 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     name: "engine: a same-filled value counts an object",
     file: BOOKS,
-    find: "    else words[W_PIECES] -= this.pieces.free(pool, row) - 1;",
-    replace: "    else words[W_PIECES] -= this.pieces.free(pool, row);",
+    find: "    else words[W_FRAGMENTS] -= this.fragments.free(pool, row) - 1;",
+    replace: "    else words[W_FRAGMENTS] -= this.fragments.free(pool, row);",
   },
   {
     name: "engine: an entry expires a millisecond late",

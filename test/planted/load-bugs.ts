@@ -1,7 +1,7 @@
 import type { PlantedBug } from "./bugs.ts";
 
 const CORE = "src/cache/core.ts";
-const FLIGHTS = "src/cache/flights.ts";
+const FLIGHTS = "src/cache/singleFlight.ts";
 const LEASES = "src/cache/leases.ts";
 
 /** In what the cache stores of loads and files, and in who waits for whom. */
@@ -27,13 +27,13 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   {
     name: "leases: a load without a slot is not told of changes by other threads",
     file: LEASES,
-    find: "if (this.#hasOthers()) this.#control.invalidateKey(k0);",
+    find: "if (this.#hasOthers()) this.#sharedState.invalidateKey(k0);",
     replace: "",
   },
   {
     name: "leases: slots of threads that are gone stay taken",
     file: LEASES,
-    find: "for (let i = this.#at + seats; i < this.#at + k0; i++) if (gone.has(words[i])) words[i] = 0;",
+    find: "for (let i = this.#at + registry; i < this.#at + k0; i++) if (gone.has(words[i])) words[i] = 0;",
     replace: "",
   },
   {
@@ -69,7 +69,7 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   {
     name: "tier: a delete that it refused is forgotten",
     file: "src/cache/tier.ts",
-    find: "if (!this.#delete(name)) this.#core.control.invalidateTier();",
+    find: "if (!this.#delete(name)) this.#core.sharedState.invalidateTier();",
     replace: "this.#delete(name);",
   },
 ];

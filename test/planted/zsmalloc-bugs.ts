@@ -23,7 +23,7 @@ export const ZSMALLOC_BUGS: readonly PlantedBug[] = [
     replace: "into.size = Math.min(size, pageSize - offset - 1);",
   },
   {
-    name: "zsmalloc: a second piece lies in the page behind, not in the group's next",
+    name: "zsmalloc: a second fragment lies in the page behind, not in the group's next",
     file: PLACES,
     find: "into.offset2 = into.size2 === 0 ? 0 : (table[firstPage + page - 1] - 1) * pageSize;",
     replace: "into.offset2 = into.size2 === 0 ? 0 : page * pageSize;",
@@ -85,7 +85,7 @@ export const ZSMALLOC_BUGS: readonly PlantedBug[] = [
   {
     name: "zsmalloc: a repair loses the group that a living thread has under reclaim",
     file: REPAIR,
-    find: "return seat > 0 && !isDead(seat);",
+    find: "return member > 0 && !isDead(member);",
     replace: "return false;",
   },
 ];

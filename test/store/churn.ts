@@ -19,7 +19,7 @@ export interface ChurnReport {
 /** Stores, loads and drops pages for so long, then reads every page again. Throws if one has other bytes. */
 export async function churn(options: { seconds: number; seed: number; path: string }): Promise<ChurnReport> {
   const prng = new Prng(options.seed);
-  const backing = await FileBacking.open(options.path, { maxFileBytes: 2 ** 27 });
+  const backing = await FileBacking.open(options.path, { maxBytes: 2 ** 27 });
   const store = new PageStore({ maxBytes: MAX_BYTES, backing });
   const versions = new Uint32Array(PAGES);
   const into = new Uint8Array(store.pageSize);

@@ -110,7 +110,7 @@ suite("buffers", () => {
     const codecs = codecNames();
     const store = new PageStore({
       maxBytes: "1MiB",
-      backing: await FileBacking.open(path, { maxFileBytes: 2 ** 22 }),
+      backing: await FileBacking.open(path, { maxBytes: 2 ** 22 }),
     });
     for (let i = 0; i < 40; i++) {
       store.useCodec(codecs[i % codecs.length]);
@@ -119,7 +119,7 @@ suite("buffers", () => {
     await store.close();
     const other = new PageStore({
       maxBytes: 0,
-      backing: await FileBacking.open(path, { maxFileBytes: 2 ** 22 }),
+      backing: await FileBacking.open(path, { maxBytes: 2 ** 22 }),
     });
     for (let i = 0; i < 40; i++) {
       assert.equal(await other.loadAsync(i, into), "loaded");
@@ -212,7 +212,7 @@ suite("slow and failing backing stores", () => {
 
   test("a full file whose deleted records are part of the last flush takes pages again", async () => {
     const path = freshPath();
-    const backing = await FileBacking.open(path, { maxFileBytes: 2 ** 19, unclean: "flushed" });
+    const backing = await FileBacking.open(path, { maxBytes: 2 ** 19, unclean: "flushed" });
     const store = new PageStore({ maxBytes: 140_000, backing });
     for (let i = 0; i < 1000 && (await store.storeAsync(i, page(i))) === "stored"; i++);
     await store.flush().catch((error: unknown) => assert.ok(error instanceof ZbudError));

@@ -75,7 +75,7 @@ suite("faults of the backing store", () => {
   test("a store over a file is closed and opened again, with all its pages", async () => {
     const path = join(folder, "again");
     const open = async (): Promise<PageStore> =>
-      new PageStore({ ...small, backing: await FileBacking.open(path, { maxFileBytes: 2 ** 22 }) });
+      new PageStore({ ...small, backing: await FileBacking.open(path, { maxBytes: 2 ** 22 }) });
     const store = await open();
     for (let i = 0; i < 300; i++) store.store(2 ** 39 + i * 2 ** 20, makePage(i, 1, 4096));
     await store.close();

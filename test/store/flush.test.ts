@@ -88,7 +88,7 @@ suite("a flush in steps", () => {
   });
 
   test("a step looks at no more rows than it may, and all steps together meet each dirty entry once", () => {
-    const engine = new Engine({ maxBytes: 2 ** 20, valueBytesMax: PAGE });
+    const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE });
     const attributes = entryAttributes();
     for (let i = 0; i < 500; i++) engine.put(i, 0, filled, PAGE, attributes, 0);
     for (let i = 0; i < 500; i += 5) engine.remove(i, 0, new Uint8Array(0), 0);

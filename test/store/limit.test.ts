@@ -5,8 +5,8 @@ import { suite, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { Counters, LOADED_BACK, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "../../src/store/counters.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
-import { LOADED_BACK, Tallies, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "../../src/store/tallies.ts";
 import { makePage } from "./pages.ts";
 
 const PAGE = 4096;
@@ -21,7 +21,7 @@ function sharedBytes(value: unknown, seen: Set<unknown> = new Set()): number {
 
 suite("the limit of a store", () => {
   test("the counters of all threads take less than a thousandth of 1 MiB", () => {
-    assert.ok(new Tallies(true).buffer.byteLength <= 1024);
+    assert.ok(new Counters(true).buffer.byteLength <= 1024);
   });
 
   for (const [name, options] of [
@@ -79,7 +79,7 @@ suite("the limit of a store", () => {
     });
   }
 
-  test("what the engine and the tallies may take is the limit, for page sizes and options of all kinds", async () => {
+  test("what the engine and the counters may take is the limit, for page sizes and options of all kinds", async () => {
     for (const pageSize of [512, 4096, 2 ** 16, 2 ** 18]) {
       for (const incompressible of ["raw", "reject"] as const) {
         for (const backing of [undefined, new MemoryBacking()]) {
@@ -139,18 +139,20 @@ suite("the limit of a store", () => {
   });
 
   test("threads that count at once lose nothing, beyond 2^32 too", async () => {
-    const tallies = new Tallies(true);
-    tallies.count(WRITTEN_BACK_BYTES, 2 ** 31 - 1);
-    tallies.count(WRITTEN_BACK_BYTES, 2 ** 31 - 1);
-    assert.equal(tallies.total(WRITTEN_BACK_BYTES), 2 ** 32 - 2);
+    const counters = new Counters(true);
+    counters.count(WRITTEN_BACK_BYTES, 2 ** 31 - 1);
+    counters.count(WRITTEN_BACK_BYTES, 2 ** 31 - 1);
+    assert.equal(counters.total(WRITTEN_BACK_BYTES), 2 ** 32 - 2);
     const workers = Array.from({ length: 3 }, () => {
-      const worker = new Worker(new URL("tally-worker.ts", import.meta.url), { workerData: tallies.buffer });
+      const worker = new Worker(new URL("counters-worker.ts", import.meta.url), {
+        workerData: counters.buffer,
+      });
       return new Promise((resolve, reject) => worker.once("exit", resolve).once("error", reject));
     });
     await Promise.all(workers);
-    assert.equal(tallies.total(WRITTEN_BACK), 60_000);
-    assert.equal(tallies.total(WRITTEN_BACK_BYTES), 2 ** 32 - 2 + 60_000 * 500_000);
-    assert.deepEqual(tallies.histogram(0), [0, 0, 0, 60_000]);
-    assert.equal(tallies.total(LOADED_BACK), 0);
+    assert.equal(counters.total(WRITTEN_BACK), 60_000);
+    assert.equal(counters.total(WRITTEN_BACK_BYTES), 2 ** 32 - 2 + 60_000 * 500_000);
+    assert.deepEqual(counters.histogram(0), [0, 0, 0, 60_000]);
+    assert.equal(counters.total(LOADED_BACK), 0);
   });
 });

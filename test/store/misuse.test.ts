@@ -76,7 +76,7 @@ suite("calls that cannot be", () => {
     const { engine } = shared;
     const changed = (change: object): unknown => ({ ...shared, engine: { ...engine, ...change } });
     const FORGED: unknown[] = [
-      { ...shared, tallies: new SharedArrayBuffer(8) },
+      { ...shared, counters: new SharedArrayBuffer(8) },
       { ...shared, engine: undefined },
       { ...shared, engine: {} },
       { ...shared, shape: {} },
@@ -108,7 +108,7 @@ suite("calls that cannot be", () => {
     assert.throws(() => ZbudPool.attach(sent(pool.share())), { code: "EINVAL", message });
     assert.throws(() => attachPool(sent(zpool.share())), { code: "EINVAL", message });
     assert.throws(() => CompressedCache.attach(sent(cache.share())), { code: "EINVAL", message });
-    const file = await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 18 });
+    const file = await FileBacking.open(freshPath(), { maxBytes: 2 ** 18 });
     assert.throws(() => FileBacking.attach(sent(file.share())), { code: "EINVAL", message });
     assert.throws(() => FileBacking.attach({ ...file.share(), settings: null } as never), {
       code: "EBADMSG",

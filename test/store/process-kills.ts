@@ -10,7 +10,7 @@ import { PageStore } from "../../src/store/index.ts";
 import { isPageOf } from "./pages.ts";
 
 export const FILE_OPTIONS: FileBackingOptions = {
-  maxFileBytes: 2 ** 22,
+  maxBytes: 2 ** 22,
   averageBytes: 2048,
   unclean: "flushed",
 };

@@ -20,7 +20,7 @@ suite("a store that threads share", () => {
     });
   }
   test("with a file behind, which all threads read and write", { timeout: 120_000 }, async () => {
-    const backing = await FileBacking.open(join(folder, "pages"), { maxFileBytes: 2 ** 26 });
+    const backing = await FileBacking.open(join(folder, "pages"), { maxBytes: 2 ** 26 });
     const options = { maxBytes: 500_000, shards: 1 } as const;
     assert.ok((await killWorkers({ ...base, seed: 2, options, backing })) > 100);
   });

@@ -7,8 +7,8 @@ import { MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { type Codec, getCodec } from "../../src/codecs/index.ts";
 import { WriteBudget } from "../../src/store/budget.ts";
+import { Counters } from "../../src/store/counters.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
-import { Tallies } from "../../src/store/tallies.ts";
 import { makePage } from "./pages.ts";
 
 const PAGE = 4096;
@@ -96,8 +96,8 @@ suite("what is told", () => {
   });
 
   test("the write budget is one for all threads", () => {
-    const first = new Tallies(true);
-    const second = new Tallies(true, first.buffer as SharedArrayBuffer);
+    const first = new Counters(true);
+    const second = new Counters(true, first.buffer as SharedArrayBuffer);
     let time = 5000;
     const budgets = [first, second].map(({ budget }) => new WriteBudget(budget, 1000, () => time));
     assert.deepEqual(

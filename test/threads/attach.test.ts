@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Worker } from "node:worker_threads";
-import { type Handle, PLACES, Prng, SEATS_WORDS, ZbudError } from "../../src/base/index.ts";
+import { type Handle, PLACES, Prng, REGISTRY_WORDS, ZbudError } from "../../src/base/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../src/drivers/index.ts";
 import { isCode } from "../contracts/pool/facts.ts";
 import { assertFill, take, takeFilled } from "../drivers/zbud/helpers.ts";
@@ -14,7 +14,7 @@ import { attachPool as attachDriver, DRIVERS, type DriverName, makeShared } from
 
 type Shared = ReturnType<ZbudPool["share"]>;
 
-const SEATS_MAX = PLACES - 1;
+const MEMBERS_MAX = PLACES - 1;
 
 /** Sends an order; gives the result, or fails with what went wrong. */
 async function ask(worker: Worker, order: Order): Promise<unknown> {
@@ -270,13 +270,13 @@ function damageEachWord(driver: DriverName, lock: "own" | "caller"): void {
   const prng = new Prng(7);
   const live: Handle[] = [];
   for (let i = 0; i < 60; i++) {
-    const handle = pool.alloc(1 + prng.below(driver === "slots" ? 20 : pool.objectBytesMax));
+    const handle = pool.alloc(1 + prng.below(driver === "slots" ? 20 : pool.maxObjectBytes));
     if (typeof handle === "number") live.push(handle);
     if (prng.chance(0.4)) pool.free(live.splice(prng.below(live.length), 1)[0]);
   }
   const { pages, zbud, table, fast } = pool.share();
   const words = new Int32Array(table.slice(0, fast === undefined ? undefined : 4 * fast.words));
-  const end = words.length - (lock === "own" ? SEATS_WORDS : 0);
+  const end = words.length - (lock === "own" ? REGISTRY_WORDS : 0);
   const tryOut = (damage: readonly (readonly [number, number])[]): void => {
     const copy = new Int32Array(new SharedArrayBuffer(words.byteLength));
     copy.set(words);
@@ -318,12 +318,12 @@ function damageEachWord(driver: DriverName, lock: "own" | "caller"): void {
   pool.close();
 }
 
-describe("seats", () => {
-  it(`are for ${SEATS_MAX} threads; one more is EBUSY; one that is given back can be taken`, () => {
+describe("places in the table of threads", () => {
+  it(`are for ${MEMBERS_MAX} threads; one more is EBUSY; one that is given back can be taken`, () => {
     const pool = makePool();
-    const attached = Array.from({ length: SEATS_MAX - 1 }, () => ZbudPool.attach(pool.share()));
+    const attached = Array.from({ length: MEMBERS_MAX - 1 }, () => ZbudPool.attach(pool.share()));
     for (let i = 0; i < 3; i++) {
-      assert.throws(() => ZbudPool.attach(pool.share()), isCode("EBUSY", String(SEATS_MAX)));
+      assert.throws(() => ZbudPool.attach(pool.share()), isCode("EBUSY", String(MEMBERS_MAX)));
       const [left] = attached.splice(i * 40, 1);
       left.close();
       attached.push(ZbudPool.attach(pool.share()));
@@ -347,7 +347,7 @@ describe("seats", () => {
       assert.equal(pool.recover(), 0);
     }
     assert.equal(pool.stats().objects, rounds, "what was allocated stays");
-    const others = Array.from({ length: SEATS_MAX - 1 }, () => ZbudPool.attach(pool.share()));
+    const others = Array.from({ length: MEMBERS_MAX - 1 }, () => ZbudPool.attach(pool.share()));
     for (const each of others) each.close();
     finishPool(pool);
   });

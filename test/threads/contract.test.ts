@@ -13,7 +13,7 @@ import { messageOf, startWorker } from "./crew.ts";
 const FACTS = {
   type: "zbud",
   canReclaim: true,
-  objectBytesMax: (pageSize: number): number => pageSize - (2 * pageSize) / 64,
+  maxObjectBytes: (pageSize: number): number => pageSize - (2 * pageSize) / 64,
   objectsPerPageMax: 2,
   evictionsPerPageMax: 2,
   mapsInPlace: true,

@@ -35,7 +35,7 @@ for (let round = 0; round < rounds; round++) {
     const name = index * calls + i;
     const from = prng.below(OBJECTS);
     const other = [...published.keys()].find((at) => Atomics.load(published, (at + from) % OBJECTS) === 1);
-    if (other === undefined || prng.chance(0.6)) alloc(i, name, 1 + prng.below(pool.objectBytesMax));
+    if (other === undefined || prng.chance(0.6)) alloc(i, name, 1 + prng.below(pool.maxObjectBytes));
     else free(i, (other + from) % OBJECTS, prng.chance(0.8));
   }
   meet(control, threads + 1);

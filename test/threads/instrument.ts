@@ -47,7 +47,7 @@ export type Where = Record<string, { all: boolean; names: readonly string[] }>;
 /** The lists of pages, but for the search, which changes nothing. */
 const PAGE_LISTS: Where = {
   "src/pool/page-lists.ts": { all: true, names: ["findList"] },
-  "src/pool/salvage.ts": { all: true, names: [] },
+  "src/pool/rebuild-lru.ts": { all: true, names: [] },
 };
 
 const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
@@ -118,7 +118,7 @@ const WHERE: Where = {
     ],
   },
   "src/base/lock.ts": { all: false, names: ["release", "takesFromDead"] },
-  "src/base/threads.ts": { all: false, names: ["enter", "leave"] },
+  "src/base/thread-registry.ts": { all: false, names: ["enter", "leave"] },
 };
 
 /** What a point calls, if the thread has set it. */

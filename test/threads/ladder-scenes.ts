@@ -28,8 +28,8 @@ function cast(options: { chunkOrder?: number } = {}): Cast {
   const ladder = new ZbudLadder({
     maxBytes: 8 * 512,
     pageSizes: [
-      { pageSize: 256, sizeMax: SMALL },
-      { pageSize: 512, sizeMax: LARGE },
+      { pageSize: 256, maxSize: SMALL },
+      { pageSize: 512, maxSize: LARGE },
     ],
     chunkOrder: 3,
     ...options,

@@ -148,7 +148,7 @@ export function placeOf(pool: Pool, handle: Handle): number {
 
 /** Whether the objects of a pool move: those in groups of pages do. */
 function moves(pool: Pool): boolean {
-  return pool.shape.groupPagesMax !== undefined;
+  return pool.shape.maxGroupPages !== undefined;
 }
 
 function slotOf(pool: Pool, handle: Handle): number {
@@ -201,7 +201,7 @@ export function finishPool(pool: Pool, known: Iterable<Handle> = []): void {
   // In size classes an object needs a row, and a small one a page of its own, of which none is left then.
   const most = moves(pool) ? Math.min(maxPages, Number(maxObjects)) : maxPages;
   // Leaves room for one that is small.
-  const large = Math.min(pool.objectBytesMax, pool.pageSize - pool.pageSize / PLACES_PER_PAGE);
+  const large = Math.min(pool.maxObjectBytes, pool.pageSize - pool.pageSize / PLACES_PER_PAGE);
   const handles: Handle[] = [];
   for (const [size, total] of [
     [large, most],

@@ -7,7 +7,7 @@ import { Ledger, ownerOf, placeOf, succeeds } from "./ledger.ts";
 import { attachPool, type DriverName } from "./pools.ts";
 
 /** What a thread's evict handler does. */
-export const EVICT_ACTS = ["free", "refuse", "allocate", "mixed", "never"] as const;
+export const EVICT_ACTS = ["free", "reject", "allocate", "mixed", "never"] as const;
 export type EvictAct = (typeof EVICT_ACTS)[number];
 
 /** Page sizes that a ladder is given in turn. */
@@ -56,7 +56,7 @@ export class Load {
   readonly #inHandler: () => void;
   readonly #ledger: Ledger;
   readonly #prng: Prng;
-  readonly #sizeMax: number;
+  readonly #maxSize: number;
   // Own objects: places, and the records that were entered there.
   readonly #places: Int32Array;
   readonly #records: Int32Array;
@@ -74,7 +74,7 @@ export class Load {
     this.#records = new Int32Array(plan.liveMax);
     const onEvict = (handle: Handle): boolean => this.#evict(handle);
     this.pool = attachPool(plan.driver, plan.shared, plan.act === "never" ? {} : { onEvict });
-    this.#sizeMax = this.pool.objectBytesMax;
+    this.#maxSize = this.pool.maxObjectBytes;
   }
 
   step(): void {
@@ -95,7 +95,7 @@ export class Load {
   #alloc(): void {
     this.counts.operations++;
     // Mostly small, so that the time goes into the pool; some of every size.
-    const range = this.#prng.chance(0.7) ? this.#sizeMax >> 3 : this.#sizeMax;
+    const range = this.#prng.chance(0.7) ? this.#maxSize >> 3 : this.#maxSize;
     const handle = this.pool.alloc(1 + this.#prng.below(range));
     if (typeof handle === "string") {
       this.counts.refused++;
@@ -154,7 +154,7 @@ export class Load {
   #evict(handle: Handle): boolean {
     this.#inHandler();
     const act = this.#plan.act === "mixed" ? EVICT_ACTS[this.#prng.below(3)] : this.#plan.act;
-    if (act === "refuse") return false;
+    if (act === "reject") return false;
     if (act === "allocate") this.#alloc();
     const place = this.#placeOf(handle);
     if (place < 0) return true; // freed by another thread since it was offered

@@ -69,7 +69,7 @@ async function useFiles(folder: string, seed: number): Promise<Step> {
   let number = 0;
   return async () => {
     const path = join(folder, `${seed}-${number++}`);
-    const backing = await FileBacking.open(path, { maxFileBytes: 2 ** 16, averageBytes: 4096 });
+    const backing = await FileBacking.open(path, { maxBytes: 2 ** 16, averageBytes: 4096 });
     const record = recordOf(number, 1, 3000);
     await backing.write([record]);
     await backing.read(record.key);

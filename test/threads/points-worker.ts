@@ -113,7 +113,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
   return trail;
 }
 
-/** All seats may be taken: that is one of the ways. */
+/** All places may be taken: that is one of the ways. */
 function tryAttach(attach: () => Pool): void {
   try {
     attach().close();

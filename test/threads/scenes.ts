@@ -20,7 +20,7 @@ interface Cast {
 function cast(options: { maxPages?: number; pageSize?: number; chunkOrder?: number } = {}): Cast {
   const pool = new ZbudPool({ maxPages: 8, pageSize: 256, chunkOrder: 3, ...options, shared: true });
   const { fills, take, drop } = propsOf(pool);
-  const large = pool.objectBytesMax;
+  const large = pool.maxObjectBytes;
   const small = pool.pageSize / 2 ** (options.chunkOrder ?? 3) - 2;
   const two = (): [Handle, Handle] => [take(large), take(small)];
   const pair = two();

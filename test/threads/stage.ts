@@ -85,7 +85,7 @@ export function visits<Cast extends { stage: Stage }, Options>(
 ): Scene[] {
   return [
     scene("attach", () => ({ acts: [{ do: "attach" }] })),
-    scene("attach: no seat left", ({ stage }) => ({
+    scene("attach: no member left", ({ stage }) => ({
       acts: [{ do: "attach" }],
       // With the thread that made the pool and the one that goes on, 127.
       others: Array.from({ length: 125 }, () => attach(stage.pool.share() as SharedPool)),

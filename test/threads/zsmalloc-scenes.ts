@@ -26,7 +26,7 @@ function cast(options: { maxPages?: number; maxObjects?: number } = {}): Cast {
   const pool = new ZsmallocPool({
     maxPages: PAGES,
     pageSize: 256,
-    groupPagesMax: 4,
+    maxGroupPages: 4,
     ...options,
     shared: true,
   });

@@ -23,7 +23,7 @@ export function recordInto(pool: Pool, lines: string[]): { stop(): void } {
 /** What a handler of {@link Workload} does. */
 export const HANDLER_ACTS = [
   "free",
-  "refuse",
+  "reject",
   "lie",
   "freeOther",
   "alloc",
@@ -39,13 +39,13 @@ export class Workload {
   readonly #prng: Prng;
   readonly #acts: readonly HandlerAct[];
   readonly #live = new Set<Handle>();
-  readonly #sizeMax: number;
+  readonly #maxSize: number;
   #depth = 0;
 
-  constructor(prng: Prng, acts: readonly HandlerAct[], sizeMax: number) {
+  constructor(prng: Prng, acts: readonly HandlerAct[], maxSize: number) {
     this.#prng = prng;
     this.#acts = acts;
-    this.#sizeMax = sizeMax;
+    this.#maxSize = maxSize;
   }
 
   step(): void {
@@ -53,7 +53,7 @@ export class Workload {
     if (choice < 9) this.#alloc();
     else if (choice < 13) this.#freeOne();
     else if (choice < 15) this.#reclaim();
-    else this.#attempt(() => this.#allocSize([0, -1, this.#sizeMax + 1, 2 ** 31][this.#prng.below(4)]));
+    else this.#attempt(() => this.#allocSize([0, -1, this.#maxSize + 1, 2 ** 31][this.#prng.below(4)]));
   }
 
   /** To be given to the pool as its evict handler. */
@@ -61,7 +61,7 @@ export class Workload {
     this.#depth++;
     try {
       const act = this.#acts[this.#prng.below(this.#acts.length)];
-      if (act === "refuse" || act === "lie") return act === "lie";
+      if (act === "reject" || act === "lie") return act === "lie";
       if (act === "freeOther") this.#freeOne();
       if (act === "alloc") this.#alloc();
       if (act === "reclaim" && this.#depth < 3) this.#reclaim();
@@ -75,7 +75,7 @@ export class Workload {
   }
 
   #alloc(): void {
-    this.#allocSize(1 + this.#prng.below(this.#sizeMax));
+    this.#allocSize(1 + this.#prng.below(this.#maxSize));
   }
 
   #allocSize(size: number): void {

@@ -180,9 +180,9 @@ describe("a falsified trace", () => {
 
   it("stops after as many mismatches as asked for", () => {
     const text = fixtureText(ZBUD).replaceAll(/"offset":64,/g, '"offset":128,');
-    for (const mismatchesMax of [1, 7]) {
-      const { mismatches } = replay(parseTrace(text), { mismatchesMax });
-      assert.ok(mismatches.length >= mismatchesMax && mismatches.length < mismatchesMax + 8);
+    for (const maxMismatches of [1, 7]) {
+      const { mismatches } = replay(parseTrace(text), { maxMismatches });
+      assert.ok(mismatches.length >= maxMismatches && mismatches.length < maxMismatches + 8);
     }
   });
 

@@ -22,8 +22,8 @@ function recorded(
   evicts = true,
 ): string[] {
   const shape = SHAPES[seed % SHAPES.length];
-  const sizeMax = shape.pageSize - (2 * shape.pageSize) / 2 ** shape.chunkOrder;
-  const workload = new Workload(new Prng(seed * 7919), acts, sizeMax);
+  const maxSize = shape.pageSize - (2 * shape.pageSize) / 2 ** shape.chunkOrder;
+  const workload = new Workload(new Prng(seed * 7919), acts, maxSize);
   const handler = evicts
     ? { onEvict: (handle: Parameters<Workload["evict"]>[0]) => workload.evict(handle) }
     : {};
@@ -42,7 +42,7 @@ describe("record", () => {
   for (const kind of ["zbud", "zpool"] as const) {
     for (const acts of [
       ["free"],
-      ["free", "refuse", "lie"],
+      ["free", "reject", "lie"],
       HANDLER_ACTS.filter((act) => act !== "throw"),
       HANDLER_ACTS,
     ]) {
@@ -67,7 +67,7 @@ describe("record", () => {
     });
 
     it(`${kind} replays on a pool of another shape, where only bytes are compared`, () => {
-      const trace = parseTrace(recorded(kind, 3, ["free", "refuse"]).join("\n"));
+      const trace = parseTrace(recorded(kind, 3, ["free", "reject"]).join("\n"));
       for (const shape of [{ pageSize: 8192 }, { maxPages: 3 }, { pageSize: 2048, chunkOrder: 5 }]) {
         const { mismatches, stats } = replay(trace, { shape });
         assert.deepEqual(mismatches, []);

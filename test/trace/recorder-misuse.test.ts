@@ -71,10 +71,10 @@ describe("replay", () => {
   const trace = parseTrace(HEADER);
 
   it("names a bad option", () => {
-    for (const mismatchesMax of [0, -1, Number.NaN, "x"]) {
+    for (const maxMismatches of [0, -1, Number.NaN, "x"]) {
       assert.throws(
-        () => replay(trace, { mismatchesMax: mismatchesMax as number }),
-        isCode("EINVAL", "mismatchesMax"),
+        () => replay(trace, { maxMismatches: maxMismatches as number }),
+        isCode("EINVAL", "maxMismatches"),
       );
     }
     assert.throws(() => replay(trace, { shape: { maxpages: 3 } as object }), isCode("EINVAL", "maxpages"));

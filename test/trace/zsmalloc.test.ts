@@ -50,7 +50,7 @@ function recorded(seed: number, options: Record<string, number> = {}): string[] 
 describe("traces of zsmalloc pools", () => {
   it("replay with the same result, page and place for each operation", () => {
     for (let seed = 1; seed <= 12; seed++) {
-      const lines = recorded(seed, seed % 2 === 0 ? {} : { groupPagesMax: 7, maxObjects: 60 });
+      const lines = recorded(seed, seed % 2 === 0 ? {} : { maxGroupPages: 7, maxObjects: 60 });
       assert.ok(lines.some((line) => line.startsWith('{"op":"compact"') && !line.includes('"moved":0')));
       const { operations, mismatches } = replay(parseTrace(lines.join("\n")));
       assert.deepEqual(mismatches, []);

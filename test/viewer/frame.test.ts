@@ -3,14 +3,14 @@ import { suite, test } from "node:test";
 import { Prng } from "../../src/base/index.ts";
 import { createPool, driverTypes, type Handle } from "../../src/index.ts";
 import { ColumnsBuilder, snapshotOf } from "../../src/pool/index.ts";
-import { decodeFrame, type Frame, figuresOf, frameObjects, framePieces } from "../../src/viewer/index.ts";
+import { decodeFrame, type Frame, figuresOf, frameChunks, frameObjects } from "../../src/viewer/index.ts";
 
 function sent(frame: Frame): Frame {
   return decodeFrame(bytesOf(frame).buffer as ArrayBuffer);
 }
 
 function bytesOf(frame: Frame): Uint8Array {
-  return new Uint8Array(Buffer.concat(framePieces(frame)));
+  return new Uint8Array(Buffer.concat(frameChunks(frame)));
 }
 
 suite("a packed snapshot", () => {

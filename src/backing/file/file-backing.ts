@@ -68,8 +68,8 @@ export class FileBacking extends RecordFile implements SharedBacking {
       // Its length as nobody else changes it any more.
       const { size } = io.statSync(file);
       const { words, opened } = await openSlots(path, file, io, size, read);
-      const { timeoutMs, inFlightBytesMax, writeBytesPerSecond } = read;
-      const settings = { path, timeoutMs, inFlightBytesMax, writeBytesPerSecond };
+      const { timeoutMs, maxInFlightBytes, writeBytesPerSecond } = read;
+      const settings = { path, timeoutMs, maxInFlightBytes, writeBytesPerSecond };
       return new FileBacking(new FileState(settings, io, file, words, read.now), io, owner, opened);
     } catch (error) {
       if (file !== null) io.closeSync(file);

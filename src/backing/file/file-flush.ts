@@ -32,7 +32,7 @@ export async function flushFile(state: FileState, isClean: boolean): Promise<voi
   const { header, numbers } = words;
   const timeoutMs = settings.timeoutMs * PATIENCE;
   await takeTurn(state, timeoutMs);
-  const giveTurn = (): void => void Atomics.compareExchange(header, W_FLUSHER, state.seat, 0);
+  const giveTurn = (): void => void Atomics.compareExchange(header, W_FLUSHER, state.member, 0);
   const closed = Atomics.load(header, W_CLOSED);
   if (closed === CLOSED || closed === CLOSE_FAILED) {
     giveTurn();
@@ -82,9 +82,9 @@ export async function flushFile(state: FileState, isClean: boolean): Promise<voi
 async function takeTurn(state: FileState, timeoutMs: number): Promise<void> {
   const { header } = state.words;
   for (const start = performance.now(); ; ) {
-    const taken = Atomics.compareExchange(header, W_FLUSHER, 0, state.seat);
+    const taken = Atomics.compareExchange(header, W_FLUSHER, 0, state.member);
     if (taken === 0) return;
-    if (taken !== state.seat && state.isGone(taken)) {
+    if (taken !== state.member && state.isGone(taken)) {
       Atomics.compareExchange(header, W_FLUSHER, taken, 0);
       continue;
     }

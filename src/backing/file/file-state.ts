@@ -1,4 +1,4 @@
-import { Seats, ThreadLock, ZbudError } from "../../base/index.ts";
+import { ThreadLock, ThreadRegistry, ZbudError } from "../../base/index.ts";
 import { crc32 } from "../crc32.ts";
 import { faultOf } from "../system.ts";
 import type { BackingKey } from "../types.ts";
@@ -10,7 +10,7 @@ import { type IndexKey, SlotTable } from "./slot-table.ts";
 export interface FileSettings {
   readonly path: string;
   readonly timeoutMs: number;
-  readonly inFlightBytesMax: number;
+  readonly maxInFlightBytes: number;
   /** 0: no bound. */
   readonly writeBytesPerSecond: number;
 }
@@ -22,12 +22,12 @@ export class FileState {
   readonly file: number;
   readonly words: SlotWords;
   readonly table: SlotTable;
-  readonly seat: number;
+  readonly member: number;
   /** The time in ms since 1970. */
   readonly now: () => number;
   /** Whether this thread's store was closed. */
   isClosed = false;
-  readonly #seats: Seats;
+  readonly #registry: ThreadRegistry;
   readonly #lock: ThreadLock;
 
   /** @throws {ZbudError} `EBUSY` if 127 threads use the index already. */
@@ -38,18 +38,18 @@ export class FileState {
     this.words = words;
     this.now = now;
     this.table = new SlotTable(words);
-    this.#seats = new Seats(words.header, words.seatsAt);
-    this.seat = this.#seats.enter();
-    if (this.seat === 0) {
+    this.#registry = new ThreadRegistry(words.header, words.registryAt);
+    this.member = this.#registry.enter();
+    if (this.member === 0) {
       throw new ZbudError(
         "EBUSY",
         "127 threads use this file store already; close it in one, or tell of those that ended with threadGone(threadId)",
       );
     }
-    this.#lock = new ThreadLock(words.header, W_LOCK, this.seat, this.#seats, () =>
-      this.table.repair((seat) => this.isGone(seat)),
+    this.#lock = new ThreadLock(words.header, W_LOCK, this.member, this.#registry, () =>
+      this.table.repair((member) => this.isGone(member)),
     );
-    if (this.#seats.inherits) this.recover();
+    if (this.#registry.inherits) this.recover();
   }
 
   /** Does something with the lock held. After an exception whoever comes next repairs first. */
@@ -66,24 +66,24 @@ export class FileState {
     return result;
   };
 
-  isGone(seat: number): boolean {
-    return seat === 0 || (seat !== this.seat && this.#seats.isGone(seat));
+  isGone(member: number): boolean {
+    return member === 0 || (member !== this.member && this.#registry.isGone(member));
   }
 
   tellGone(threadId: number): void {
-    this.#seats.tellGone(threadId);
+    this.#registry.tellGone(threadId);
     this.recover();
   }
 
-  /** Frees what threads that are gone were writing, and then their seats. */
+  /** Frees what threads that are gone were writing, and then their members. */
   recover(): void {
-    const gone = this.#seats.taken().filter((seat) => this.isGone(seat));
-    this.locked(() => this.table.repair((seat) => this.isGone(seat)));
-    for (const seat of gone) this.#seats.leave(seat);
+    const gone = this.#registry.taken().filter((member) => this.isGone(member));
+    this.locked(() => this.table.repair((member) => this.isGone(member)));
+    for (const member of gone) this.#registry.leave(member);
   }
 
   leave(): void {
-    this.#seats.leave(this.seat);
+    this.#registry.leave(this.member);
   }
 
   /** Whether calls are answered with ECLOSED: this thread's store or the owner's was closed. */

@@ -79,11 +79,11 @@ export class FileWriter {
     return this.#lost > 0;
   }
 
-  write(records: readonly BackingRecord[], recordBytesMax: number): Promise<WriteOutcome[]> {
+  write(records: readonly BackingRecord[], maxRecordBytes: number): Promise<WriteOutcome[]> {
     const { promise, resolve } = Promise.withResolvers<WriteOutcome[]>();
     const call: Call = { outcomes: new Array<WriteOutcome>(records.length), left: records.length, resolve };
     records.forEach((record, place) => {
-      const taken = this.#take(record, recordBytesMax);
+      const taken = this.#take(record, maxRecordBytes);
       if (typeof taken === "number") this.#stage(record, taken, call, place);
       else settle(call, place, taken);
     });
@@ -91,9 +91,9 @@ export class FileWriter {
     return promise;
   }
 
-  writeSync(record: BackingRecord, recordBytesMax: number): WriteOutcome {
+  writeSync(record: BackingRecord, maxRecordBytes: number): WriteOutcome {
     const state = this.#state;
-    const row = this.#take(record, recordBytesMax);
+    const row = this.#take(record, maxRecordBytes);
     if (typeof row !== "number") return row;
     const bytes = recordBytes(record);
     const span = state.span(bytes);
@@ -117,7 +117,7 @@ export class FileWriter {
   }
 
   /** A row for a record, or why it is refused. What the key had is dropped either way. */
-  #take(record: BackingRecord, recordBytesMax: number): number | WriteOutcome {
+  #take(record: BackingRecord, maxRecordBytes: number): number | WriteOutcome {
     const state = this.#state;
     const bytes = recordBytes(record);
     const span = state.span(bytes);
@@ -125,15 +125,15 @@ export class FileWriter {
     return state.locked((): number | WriteOutcome => {
       if (state.ended) return state.closedError();
       let outcome: WriteOutcome = "ENOSPC";
-      if (bytes > recordBytesMax) outcome = "EFBIG";
+      if (bytes > maxRecordBytes) outcome = "EFBIG";
       else if (
         this.isDown ||
-        this.#bytesInFlight + span > state.settings.inFlightBytesMax ||
+        this.#bytesInFlight + span > state.settings.maxInFlightBytes ||
         !state.takeBudget(span)
       ) {
         outcome = "EAGAIN";
       } else {
-        const row = state.table.begin(key, bytes, state.seat);
+        const row = state.table.begin(key, bytes, state.member);
         if (row !== 0) return row;
       }
       state.table.remove(key);

@@ -51,7 +51,7 @@ export function encodeHeader(header: FileHeader): Uint8Array {
   view.setFloat64(40, header.sequence, true);
   view.setUint32(48, header.geometry.unitBytes, true);
   view.setUint32(52, header.geometry.unitCount, true);
-  view.setUint32(56, header.geometry.rowsMax, true);
+  view.setUint32(56, header.geometry.maxRows, true);
   view.setUint32(AT_CRC, crc32(block.subarray(0, AT_CRC)), true);
   return block;
 }
@@ -82,7 +82,7 @@ export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damag
   const entries = view.getUint32(32, true);
   const sequence = view.getFloat64(40, true);
   const isClean = view.getUint32(24, true);
-  if (geometry === null || area > 1 || isClean > 1 || entries > geometry.rowsMax) return "damaged";
+  if (geometry === null || area > 1 || isClean > 1 || entries > geometry.maxRows) return "damaged";
   if (!canGrow(number, 1) || !canGrow(sequence, 0)) return "damaged";
   return {
     storeNumber: view.getUint32(12, true),

@@ -1,4 +1,4 @@
-import { assert, canShare, SEATS_WORDS, sharedBuffer, show, ZbudError } from "../../base/index.ts";
+import { assert, canShare, REGISTRY_WORDS, sharedBuffer, show, ZbudError } from "../../base/index.ts";
 
 /**
  * Where things lie, in the file and in the index that all threads share.
@@ -16,7 +16,7 @@ export interface SlotGeometry {
   readonly unitBytes: number;
   readonly unitCount: number;
   /** The most records. */
-  readonly rowsMax: number;
+  readonly maxRows: number;
   /** Bytes of each index area. */
   readonly indexBytes: number;
   /** Where unit 0 begins. */
@@ -36,39 +36,39 @@ const UNITS_MAX = 2 ** 31 - 64;
 const ROWS_MAX = 2 ** 26;
 
 /**
- * How a file of at most `maxFileBytes` is divided.
+ * How a file of at most `maxBytes` is divided.
  *
  * @param averageBytes - what a record is expected to take; the index is made for as many as would fit.
  * @throws {ZbudError} `EINVAL` if that leaves no room for records.
  */
-export function slotGeometry(maxFileBytes: number, unitBytes: number, averageBytes: number): SlotGeometry {
-  const rowsMax = Math.min(ROWS_MAX, Math.max(16, Math.floor(maxFileBytes / averageBytes)));
-  const { dataOffset } = withUnits(unitBytes, 0, rowsMax);
-  const unitCount = Math.min(UNITS_MAX, Math.floor((maxFileBytes - dataOffset) / unitBytes));
+export function slotGeometry(maxBytes: number, unitBytes: number, averageBytes: number): SlotGeometry {
+  const maxRows = Math.min(ROWS_MAX, Math.max(16, Math.floor(maxBytes / averageBytes)));
+  const { dataOffset } = withUnits(unitBytes, 0, maxRows);
+  const unitCount = Math.min(UNITS_MAX, Math.floor((maxBytes - dataOffset) / unitBytes));
   if (unitCount < 1) {
     throw new ZbudError(
       "EINVAL",
-      `a file of ${maxFileBytes} bytes has no room for records beside its index of ${dataOffset} bytes; make maxFileBytes larger`,
+      `a file of ${maxBytes} bytes has no room for records beside its index of ${dataOffset} bytes; make maxBytes larger`,
     );
   }
-  return withUnits(unitBytes, unitCount, rowsMax);
+  return withUnits(unitBytes, unitCount, maxRows);
 }
 
 /** The geometry that a header names, or null if there is none such. */
-export function slotGeometryOf(unitBytes: number, unitCount: number, rowsMax: number): SlotGeometry | null {
+export function slotGeometryOf(unitBytes: number, unitCount: number, maxRows: number): SlotGeometry | null {
   const isUnit =
     unitBytes >= UNIT_BYTES_MIN && unitBytes <= UNIT_BYTES_MAX && (unitBytes & (unitBytes - 1)) === 0;
-  if (!isUnit || unitCount < 1 || unitCount > UNITS_MAX || rowsMax < 16 || rowsMax > ROWS_MAX) return null;
-  return withUnits(unitBytes, unitCount, rowsMax);
+  if (!isUnit || unitCount < 1 || unitCount > UNITS_MAX || maxRows < 16 || maxRows > ROWS_MAX) return null;
+  return withUnits(unitBytes, unitCount, maxRows);
 }
 
-function withUnits(unitBytes: number, unitCount: number, rowsMax: number): SlotGeometry {
-  const indexBytes = Math.ceil((rowsMax * ENTRY_BYTES) / HEADER_BYTES) * HEADER_BYTES;
+function withUnits(unitBytes: number, unitCount: number, maxRows: number): SlotGeometry {
+  const indexBytes = Math.ceil((maxRows * ENTRY_BYTES) / HEADER_BYTES) * HEADER_BYTES;
   const dataOffset = 2 * HEADER_BYTES + 2 * indexBytes;
   return {
     unitBytes,
     unitCount,
-    rowsMax,
+    maxRows,
     indexBytes,
     dataOffset,
     fileBytes: dataOffset + unitCount * unitBytes,
@@ -77,17 +77,17 @@ function withUnits(unitBytes: number, unitCount: number, rowsMax: number): SlotG
 
 /** Whether two geometries are the same. */
 export function sameGeometry(one: SlotGeometry, other: SlotGeometry): boolean {
-  const { unitBytes, unitCount, rowsMax, dataOffset } = one;
+  const { unitBytes, unitCount, maxRows, dataOffset } = one;
   const sameUnits = unitBytes === other.unitBytes && unitCount === other.unitCount;
-  return sameUnits && rowsMax === other.rowsMax && dataOffset === other.dataOffset;
+  return sameUnits && maxRows === other.maxRows && dataOffset === other.dataOffset;
 }
 
 /*
  * The index in memory: words of 32 bits in one buffer, shared where the platform has that.
  *
- *   0               64               64 + SEATS_WORDS
+ *   0               64               64 + REGISTRY_WORDS
  *   ┌───────────────┬────────────────┬─────────┬──────┬──────┬───────┬───────┐
- *   │ header        │ seats          │ buckets │ rows │ used │ pins0 │ pins1 │
+ *   │ header        │ registry          │ buckets │ rows │ used │ pins0 │ pins1 │
  *   └───────────────┴────────────────┴─────────┴──────┴──────┴───────┴───────┘
  *
  * Words 32 to 63 of the header are 16 float64 values.
@@ -115,7 +115,7 @@ export const W_NEWEST = 12;
 export const W_UNDER_WAY = 13;
 /** One of the states below. */
 export const W_CLOSED = 14;
-/** Seat of the thread that flushes, or 0. */
+/** Member of the thread that flushes, or 0. */
 export const W_FLUSHER = 15;
 export const W_STORE_NUMBER = 16;
 /** 1: records that are oldest are given up when there is no room. */
@@ -168,7 +168,7 @@ export const R_START = 4;
 export const R_BYTES = 5;
 /** Written last when a row comes into use, first when it is given back. */
 export const R_STATE = 6;
-/** Seat of the thread that writes the record. */
+/** Member of the thread that writes the record. */
 export const R_WRITER = 7;
 /** The record's sequence: 2^32 · high + low. */
 export const R_SEQUENCE = 8;
@@ -193,7 +193,7 @@ export interface SlotWords {
   readonly header: Int32Array;
   /** The same buffer as float64 values; the F_ constants are its indices. */
   readonly numbers: Float64Array;
-  readonly seatsAt: number;
+  readonly registryAt: number;
   readonly buckets: Int32Array;
   /** Row 0 is nobody's. */
   readonly rows: Int32Array;
@@ -209,13 +209,13 @@ export function indexMemoryBytes(geometry: SlotGeometry): number {
 }
 
 function wordsOf({
-  rowsMax,
+  maxRows,
   unitCount,
 }: SlotGeometry): Record<"buckets" | "rows" | "bits" | "total", number> {
-  const buckets = 2 ** Math.ceil(Math.log2(rowsMax));
-  const rows = (rowsMax + 1) * ROW_WORDS;
+  const buckets = 2 ** Math.ceil(Math.log2(maxRows));
+  const rows = (maxRows + 1) * ROW_WORDS;
   const bits = Math.ceil(unitCount / 32);
-  const total = HEADER_WORDS + SEATS_WORDS + buckets + rows + 3 * bits;
+  const total = HEADER_WORDS + REGISTRY_WORDS + buckets + rows + 3 * bits;
   return { buckets, rows, bits, total: total + (total % 2) };
 }
 
@@ -226,7 +226,7 @@ export function createSlotWords(geometry: SlotGeometry): SlotWords {
   const { header } = words;
   header[W_MAGIC] = MAGIC;
   header[W_VERSION] = VERSION;
-  header[W_ROWS_MAX] = geometry.rowsMax;
+  header[W_ROWS_MAX] = geometry.maxRows;
   header[W_UNIT_COUNT] = geometry.unitCount;
   header[W_UNIT_BYTES] = geometry.unitBytes;
   return words;
@@ -247,7 +247,7 @@ export function attachSlotWords(buffer: SharedArrayBuffer, geometry: SlotGeometr
   const words = viewsOf(buffer, geometry);
   const { header } = words;
   const isOurs = header[W_MAGIC] === MAGIC && header[W_VERSION] === VERSION;
-  const sameRows = header[W_ROWS_MAX] === geometry.rowsMax && header[W_UNIT_COUNT] === geometry.unitCount;
+  const sameRows = header[W_ROWS_MAX] === geometry.maxRows && header[W_UNIT_COUNT] === geometry.unitCount;
   if (!isOurs || !sameRows || header[W_UNIT_BYTES] !== geometry.unitBytes) {
     throw new ZbudError(
       "EBADMSG",
@@ -260,7 +260,7 @@ export function attachSlotWords(buffer: SharedArrayBuffer, geometry: SlotGeometr
 function viewsOf(buffer: SharedArrayBuffer | ArrayBuffer, geometry: SlotGeometry): SlotWords {
   const { buckets, rows, bits, total } = wordsOf(geometry);
   assert(buffer.byteLength === 4 * total, "the index has the length of its geometry");
-  let at = HEADER_WORDS + SEATS_WORDS;
+  let at = HEADER_WORDS + REGISTRY_WORDS;
   const next = (length: number): Int32Array => {
     at += length;
     return new Int32Array(buffer, 4 * (at - length), length);
@@ -268,9 +268,9 @@ function viewsOf(buffer: SharedArrayBuffer | ArrayBuffer, geometry: SlotGeometry
   return {
     geometry,
     buffer,
-    header: new Int32Array(buffer, 0, HEADER_WORDS + SEATS_WORDS),
+    header: new Int32Array(buffer, 0, HEADER_WORDS + REGISTRY_WORDS),
     numbers: new Float64Array(buffer, 0, HEADER_WORDS / 2),
-    seatsAt: HEADER_WORDS,
+    registryAt: HEADER_WORDS,
     buckets: next(buckets),
     rows: next(rows),
     used: next(bits),

@@ -47,7 +47,7 @@ export async function openSlots(
   size: number,
   options: FileOptions,
 ): Promise<{ words: SlotWords; opened: OpenedFile }> {
-  const geometry = slotGeometry(options.maxFileBytes, options.unitBytes, options.averageBytes);
+  const geometry = slotGeometry(options.maxBytes, options.unitBytes, options.averageBytes);
   const last = size === 0 ? null : await lastHeader(path, file, io);
   if (last !== null && last.header !== null && !sameGeometry(last.header.geometry, geometry)) {
     throw new ZbudError("EINVAL", differs(path, last.header.geometry, geometry));
@@ -76,8 +76,8 @@ export async function openSlots(
 
 function differs(path: string, has: SlotGeometry, wanted: SlotGeometry): string {
   const show = (it: SlotGeometry): string =>
-    `${it.fileBytes} bytes in units of ${it.unitBytes} for ${it.rowsMax} records`;
-  return `${path} was made with other sizes (${show(has)}) than the options say (${show(wanted)}); open it with maxFileBytes, unitBytes and averageBytes as before, or remove it`;
+    `${it.fileBytes} bytes in units of ${it.unitBytes} for ${it.maxRows} records`;
+  return `${path} was made with other sizes (${show(has)}) than the options say (${show(wanted)}); open it with maxBytes, unitBytes and averageBytes as before, or remove it`;
 }
 
 interface LastHeader {

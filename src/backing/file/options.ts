@@ -7,17 +7,17 @@ export interface FileBackingOptions {
    * The file's length at most, a number of bytes from 65,536 on: `2 ** 30` is 1 GiB. The file gets this length at
    * once, and takes disk as it fills.
    */
-  readonly maxFileBytes: number;
+  readonly maxBytes: number;
   /** What a record takes on average, in bytes; the index is made for as many as would fit. Default 2048. */
   readonly averageBytes?: number;
   /** Records are rounded up to multiples of this: a power of two from 64 to 65,536. Default 128. */
   readonly unitBytes?: number;
   /**
-   * What a write gets when there is no room: `"refuse"` (the default): the outcome `"ENOSPC"`; `"drop"`: the
+   * What a write gets when there is no room: `"reject"` (the default): the outcome `"ENOSPC"`; `"drop"`: the
    * room of the records that were written longest ago. For the second tier of a cache take `"drop"`: with
-   * `"refuse"` a full file keeps the old entries, and what is evicted later is lost.
+   * `"reject"` a full file keeps the old entries, and what is evicted later is lost.
    */
-  readonly whenFull?: "refuse" | "drop";
+  readonly whenFull?: "reject" | "drop";
   /**
    * What is found in a file that was not closed: `"empty"` (the default): nothing; `"flushed"`: what it had at
    * the last flush. For that, room of records that were deleted since is not used before the next flush, so a
@@ -27,7 +27,7 @@ export interface FileBackingOptions {
   /** Writes beyond it have the outcome `"EAGAIN"`. Default: no bound. */
   readonly writeBytesPerSecond?: number;
   /** Bytes of records under way, for each thread; writes beyond it have the outcome `"EAGAIN"`. Default 8 MiB. */
-  readonly inFlightBytesMax?: number;
+  readonly maxInFlightBytes?: number;
   /** How long a write or read may take before it counts as failed, in ms. Default 30,000. */
   readonly timeoutMs?: number;
   /** The time in ms since 1970. Default `Date.now`. */
@@ -38,13 +38,13 @@ export interface FileBackingOptions {
 export type FileOptions = Required<Omit<FileBackingOptions, "now">> & { readonly now: () => number };
 
 const NAMES = [
-  "maxFileBytes",
+  "maxBytes",
   "averageBytes",
   "unitBytes",
   "whenFull",
   "unclean",
   "writeBytesPerSecond",
-  "inFlightBytesMax",
+  "maxInFlightBytes",
   "timeoutMs",
   "now",
 ];
@@ -64,7 +64,7 @@ export function readFileOptions(options: FileBackingOptions, more: readonly stri
   if ((unitBytes & (unitBytes - 1)) !== 0) {
     throw new ZbudError("EINVAL", `unitBytes must be a power of two, not ${unitBytes}`);
   }
-  const whenFull = choice("whenFull", options.whenFull, ["refuse", "drop"]);
+  const whenFull = choice("whenFull", options.whenFull, ["reject", "drop"]);
   const unclean = choice("unclean", options.unclean, ["empty", "flushed"]);
   if (whenFull === "drop" && unclean === "flushed") {
     throw new ZbudError(
@@ -74,20 +74,20 @@ export function readFileOptions(options: FileBackingOptions, more: readonly stri
   }
   const now = options.now ?? (() => Date.now());
   if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
-  if (typeof options.maxFileBytes !== "number") {
+  if (typeof options.maxBytes !== "number") {
     throw new ZbudError(
       "EINVAL",
-      `maxFileBytes must be a number of bytes, such as 2 ** 30 (1 GiB), not ${show(options.maxFileBytes)}`,
+      `maxBytes must be a number of bytes, such as 2 ** 30 (1 GiB), not ${show(options.maxBytes)}`,
     );
   }
   return {
-    maxFileBytes: integerOption("maxFileBytes", options.maxFileBytes, 65_536, 2 ** 46),
+    maxBytes: integerOption("maxBytes", options.maxBytes, 65_536, 2 ** 46),
     averageBytes: integerOption("averageBytes", options.averageBytes ?? 2048, 64, 2 ** 26),
     unitBytes,
     whenFull,
     unclean,
     writeBytesPerSecond: integerOption("writeBytesPerSecond", options.writeBytesPerSecond ?? 0, 0, 2 ** 46),
-    inFlightBytesMax: integerOption("inFlightBytesMax", options.inFlightBytesMax ?? 2 ** 23, 4096, 2 ** 40),
+    maxInFlightBytes: integerOption("maxInFlightBytes", options.maxInFlightBytes ?? 2 ** 23, 4096, 2 ** 40),
     timeoutMs: integerOption("timeoutMs", options.timeoutMs ?? 30_000, 1, 2 ** 27),
     now,
   };

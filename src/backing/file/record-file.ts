@@ -48,7 +48,7 @@ export interface Ownership {
 export abstract class RecordFile implements Backing {
   abstract readonly name: string;
   readonly isSync = true;
-  readonly recordBytesMax: number;
+  readonly maxRecordBytes: number;
   /** What was found at opening; null in a thread that attached. */
   readonly opened: OpenedFile | null;
   readonly #state: FileState;
@@ -67,17 +67,17 @@ export abstract class RecordFile implements Backing {
     this.#writer = new FileWriter(state);
     this.#reader = new FileReader(state);
     const { unitCount, unitBytes } = state.words.geometry;
-    this.recordBytesMax = Math.min(RECORD_BYTES_MAX, unitCount * unitBytes);
+    this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, unitCount * unitBytes);
   }
 
   write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
     for (const record of records) checkRecord(record);
-    return this.#writer.write(records, this.recordBytesMax);
+    return this.#writer.write(records, this.maxRecordBytes);
   }
 
   writeSync(record: BackingRecord): WriteOutcome {
     checkRecord(record);
-    return this.#writer.writeSync(record, this.recordBytesMax);
+    return this.#writer.writeSync(record, this.maxRecordBytes);
   }
 
   async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
@@ -165,8 +165,8 @@ export abstract class RecordFile implements Backing {
     return {
       records: header[W_RECORDS],
       bytesUsed: header[W_UNITS_USED] * unitBytes,
-      bytesMax: unitCount * unitBytes,
-      memoryBytes: indexMemoryBytes(geometry) + this.#state.settings.inFlightBytesMax,
+      maxBytes: unitCount * unitBytes,
+      memoryBytes: indexMemoryBytes(geometry) + this.#state.settings.maxInFlightBytes,
       bytesInFlight: this.#writer.bytesInFlight,
       recordsWritten: numbers[F_RECORDS_WRITTEN],
       bytesWritten: numbers[F_BYTES_WRITTEN],

@@ -177,7 +177,7 @@ export class SlotTable {
   restore(key: IndexKey, slot: Omit<Slot, "row">): boolean {
     const { header, rows, geometry, used } = this.#words;
     const units = this.#unitsOf(slot.bytes);
-    if (header[W_ROWS_USED] >= geometry.rowsMax || slot.start + units > geometry.unitCount) return false;
+    if (header[W_ROWS_USED] >= geometry.maxRows || slot.start + units > geometry.unitCount) return false;
     for (let unit = slot.start; unit < slot.start + units; unit++) {
       if (((used[unit >>> 5] >>> (unit & 31)) & 1) === 1) return false;
     }
@@ -196,7 +196,7 @@ export class SlotTable {
    * Makes chains, lists, bits and counts anew from the rows, after a thread died. What it was writing is
    * dropped: its row is free, since a thread that is gone has no I/O under way.
    */
-  repair(isGone: (seat: number) => boolean): void {
+  repair(isGone: (member: number) => boolean): void {
     const { header, rows, buckets, used } = this.#words;
     buckets.fill(0);
     used.fill(0);
@@ -229,7 +229,7 @@ export class SlotTable {
   #takeUnits(units: number): number {
     const { header, geometry } = this.#words;
     const drops = header[W_DROPS] === 1;
-    while (header[W_FREE_ROW] === 0 && header[W_ROWS_USED] >= geometry.rowsMax) {
+    while (header[W_FREE_ROW] === 0 && header[W_ROWS_USED] >= geometry.maxRows) {
       if (!drops || !this.#drop()) return -1;
     }
     let start = this.#units.take(units);

@@ -102,11 +102,11 @@ export class UnitMap {
     return -1;
   }
 
-  #findIn(from: number, to: number, count: number, wordsMax: number): number {
+  #findIn(from: number, to: number, count: number, maxWords: number): number {
     const { used, pins } = this.#words;
     const [pins0, pins1] = pins;
     let run = 0;
-    let words = wordsMax;
+    let words = maxWords;
     for (let unit = from; unit < to; ) {
       const word = unit >>> 5;
       const taken = (used[word] | pins0[word] | pins1[word]) >>> (unit & 31);

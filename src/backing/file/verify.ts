@@ -26,7 +26,7 @@ export function verifySlots(words: SlotWords): void {
   const { header, rows, buckets, used, geometry } = words;
   const rowsUsed = header[W_ROWS_USED];
   const word = (row: number, which: number): number => rows[row * ROW_WORDS + which];
-  assert(rowsUsed <= geometry.rowsMax, "no more rows than there are");
+  assert(rowsUsed <= geometry.maxRows, "no more rows than there are");
 
   const free = new Set<number>();
   for (let row = header[W_FREE_ROW]; row !== 0; row = word(row, R_NEXT)) {

@@ -38,11 +38,11 @@ export function seal(record: BackingRecord, sequence: number, writer: number, wr
 /**
  * Null: this is not a value as it was written.
  *
- * @param bytesMax - of a record; a longer value is not even decoded.
+ * @param maxBytes - of a record; a longer value is not even decoded.
  */
-export function unseal(value: unknown, bytesMax: number): Envelope | null {
+export function unseal(value: unknown, maxBytes: number): Envelope | null {
   const isText = typeof value === "string";
-  if ((!isText && !(value instanceof Uint8Array)) || value.length > valueBytes(bytesMax)) return null;
+  if ((!isText && !(value instanceof Uint8Array)) || value.length > valueBytes(maxBytes)) return null;
   const text = isText ? value : Buffer.from(value).toString("latin1");
   const bytes = Buffer.from(text, "base64");
   if (bytes.length < HEAD_BYTES || bytes.readUInt32LE(0) !== MAGIC) return null;

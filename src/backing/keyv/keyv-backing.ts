@@ -10,23 +10,23 @@ import type {
   WriteOutcome,
 } from "../types.ts";
 import { waitAtMost } from "../wait.ts";
-import { type KeyvLike, StoreDoor } from "./door.ts";
+import { KeyvClient, type KeyvLike } from "./client.ts";
 import { nameOf, seal, unseal, valueBytes } from "./envelope.ts";
 import { Health } from "./health.ts";
-import { Lanes } from "./lanes.ts";
+import { KeyQueues } from "./key-queues.ts";
 
 const NAMES = [
   "store",
   "namespace",
   "timeoutMs",
-  "inFlightBytesMax",
-  "recordBytesMax",
-  "pendingKeysMax",
+  "maxInFlightBytes",
+  "maxRecordBytes",
+  "maxPendingKeys",
   "now",
 ];
 
-/** Memory of a key's lane: an estimate. */
-const LANE_BYTES = 400;
+/** Memory of a key's queue: an estimate. */
+const QUEUE_BYTES = 400;
 
 /** What {@link KeyvBacking} takes. */
 export interface KeyvBackingOptions {
@@ -40,14 +40,14 @@ export interface KeyvBackingOptions {
   /** How long a call may take, in ms. Default 2000. */
   readonly timeoutMs?: number;
   /** Bytes of values under way; writes beyond it have the outcome `"EAGAIN"`. Default 16 MiB. */
-  readonly inFlightBytesMax?: number;
+  readonly maxInFlightBytes?: number;
   /** Bytes of a record at most. Default 16 MiB; some stores take less. */
-  readonly recordBytesMax?: number;
+  readonly maxRecordBytes?: number;
   /**
    * Keys that wait to be told to the store, at most. With one more delete, everything that was written before
    * counts as gone. Default 16,384.
    */
-  readonly pendingKeysMax?: number;
+  readonly maxPendingKeys?: number;
   /** The time in ms since 1970. Default `Date.now`. */
   readonly now?: () => number;
 }
@@ -62,15 +62,15 @@ export interface KeyvBackingOptions {
 export class KeyvBacking implements Backing {
   readonly name = "keyv";
   readonly isSync = false;
-  readonly recordBytesMax: number;
+  readonly maxRecordBytes: number;
   readonly #namespace: string;
   readonly #timeoutMs: number;
-  readonly #inFlightBytesMax: number;
-  readonly #pendingKeysMax: number;
+  readonly #maxInFlightBytes: number;
+  readonly #maxPendingKeys: number;
   readonly #now: () => number;
-  readonly #door: StoreDoor;
+  readonly #client: KeyvClient;
   readonly #health: Health;
-  readonly #lanes: Lanes;
+  readonly #queues: KeyQueues;
   /** Tells this store's records from those of other processes. */
   readonly #writer: number;
   #sequence = 0;
@@ -103,20 +103,20 @@ export class KeyvBacking implements Backing {
     if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
     this.#namespace = namespace;
     this.#timeoutMs = integerOption("timeoutMs", options.timeoutMs ?? 2000, 1, 2 ** 27);
-    this.#inFlightBytesMax = integerOption(
-      "inFlightBytesMax",
-      options.inFlightBytesMax ?? 2 ** 24,
+    this.#maxInFlightBytes = integerOption(
+      "maxInFlightBytes",
+      options.maxInFlightBytes ?? 2 ** 24,
       4096,
       2 ** 40,
     );
-    this.recordBytesMax = integerOption("recordBytesMax", options.recordBytesMax ?? 2 ** 24, 1024, 2 ** 28);
-    this.#pendingKeysMax = integerOption("pendingKeysMax", options.pendingKeysMax ?? 16_384, 1, 2 ** 24);
+    this.maxRecordBytes = integerOption("maxRecordBytes", options.maxRecordBytes ?? 2 ** 24, 1024, 2 ** 28);
+    this.#maxPendingKeys = integerOption("maxPendingKeys", options.maxPendingKeys ?? 16_384, 1, 2 ** 24);
     this.#now = now;
-    this.#door = new StoreDoor(store);
+    this.#client = new KeyvClient(store);
     this.#health = new Health(() => performance.now());
-    this.#lanes = new Lanes(this.#door, this.#health, {
+    this.#queues = new KeyQueues(this.#client, this.#health, {
       timeoutMs: this.#timeoutMs,
-      lanesMax: this.#pendingKeysMax,
+      maxQueues: this.#maxPendingKeys,
       now,
       overflow: () => this.#forget("EAGAIN"),
     });
@@ -144,18 +144,18 @@ export class KeyvBacking implements Backing {
     this.#live();
     signal?.throwIfAborted();
     const name = nameOf(this.#namespace, key);
-    if (this.#lanes.has(name)) return null;
+    if (this.#queues.has(name)) return null;
     if (!this.#health.admits()) {
       this.#count.readsFailed++;
       throw new ZbudError("EIO", "a read failed: the store is down, and will be tried again soon");
     }
     const value = await this.#get(name, signal);
     if (value === undefined || value === null) return null;
-    const found = unseal(value, this.recordBytesMax);
+    const found = unseal(value, this.maxRecordBytes);
     if (found === null) {
       this.#count.damaged++;
       // Unless somebody said something new about the key meanwhile.
-      if (!this.#lanes.has(name) && !this.#isClosed) this.#lanes.delete(name);
+      if (!this.#queues.has(name) && !this.#isClosed) this.#queues.delete(name);
       throw new ZbudError("EBADMSG", `the value under ${show(name)} is damaged, and was given up`);
     }
     const { record, writer, writtenAt, sequence } = found;
@@ -170,14 +170,14 @@ export class KeyvBacking implements Backing {
   has(key: BackingKey): boolean | "unknown" {
     checkKey(key);
     this.#live();
-    return this.#lanes.has(nameOf(this.#namespace, key)) ? false : "unknown";
+    return this.#queues.has(nameOf(this.#namespace, key)) ? false : "unknown";
   }
 
   delete(key: BackingKey): void {
     checkKey(key);
     this.#live();
     this.#count.deleted++;
-    this.#lanes.delete(nameOf(this.#namespace, key));
+    this.#queues.delete(nameOf(this.#namespace, key));
   }
 
   /**
@@ -189,9 +189,9 @@ export class KeyvBacking implements Backing {
   async clear(): Promise<void> {
     this.#live();
     this.#forget("ECANCELED");
-    const held = this.#lanes.hold();
+    const held = this.#queues.hold();
     // What is written from now on is sent when the store is empty, or refused if that takes too long.
-    const clearing = this.#door.clear().finally(held.end);
+    const clearing = this.#client.clear().finally(held.end);
     const late = (): ZbudError => {
       held.late();
       return new ZbudError("ETIMEDOUT", `a clear did not end within ${this.#timeoutMs} ms`);
@@ -226,9 +226,9 @@ export class KeyvBacking implements Backing {
     return {
       records: -1,
       bytesUsed: -1,
-      bytesMax: Number.POSITIVE_INFINITY,
-      memoryBytes: this.#inFlightBytesMax + this.#lanes.count * LANE_BYTES,
-      bytesInFlight: this.#lanes.bytes,
+      maxBytes: Number.POSITIVE_INFINITY,
+      memoryBytes: this.#maxInFlightBytes + this.#queues.count * QUEUE_BYTES,
+      bytesInFlight: this.#queues.bytes,
       recordsWritten: written,
       bytesWritten,
       recordsRead: read,
@@ -247,15 +247,15 @@ export class KeyvBacking implements Backing {
     if (this.#isClosed) return closedError();
     const bytes = recordBytes(record);
     const name = nameOf(this.#namespace, record.key);
-    const valueMax = valueBytes(bytes);
+    const maxValue = valueBytes(bytes);
     let refusal: WriteOutcome | null = null;
-    if (bytes > this.recordBytesMax) refusal = "EFBIG";
-    else if (this.#lanes.bytes + valueMax > this.#inFlightBytesMax) refusal = "EAGAIN";
-    else if (!this.#lanes.admits(name) || (this.#health.isDown && this.#health.waitMs > 0))
+    if (bytes > this.maxRecordBytes) refusal = "EFBIG";
+    else if (this.#queues.bytes + maxValue > this.#maxInFlightBytes) refusal = "EAGAIN";
+    else if (!this.#queues.admits(name) || (this.#health.isDown && this.#health.waitMs > 0))
       refusal = "EAGAIN";
     if (refusal !== null) {
       this.#count.refused++;
-      this.#lanes.delete(name);
+      this.#queues.delete(name);
       return refusal;
     }
     const now = this.#now();
@@ -269,7 +269,7 @@ export class KeyvBacking implements Backing {
         else if (outcome instanceof ZbudError) this.#count.writesFailed++;
         resolve(outcome);
       };
-      this.#lanes.set(name, { value, expiresAt: record.expiresAt, bytes: value.length, settle });
+      this.#queues.set(name, { value, expiresAt: record.expiresAt, bytes: value.length, settle });
     });
   }
 
@@ -277,9 +277,9 @@ export class KeyvBacking implements Backing {
     const late = (): ZbudError =>
       new ZbudError("ETIMEDOUT", `a read failed: the store did not answer within ${this.#timeoutMs} ms`);
     try {
-      const value = await waitAtMost(this.#door.get(name), this.#timeoutMs, late, signal);
+      const value = await waitAtMost(this.#client.get(name), this.#timeoutMs, late, signal);
       this.#health.succeeded();
-      this.#lanes.wake();
+      this.#queues.wake();
       return value;
     } catch (error) {
       if (signal?.aborted === true && error === signal.reason) {
@@ -295,18 +295,18 @@ export class KeyvBacking implements Backing {
   /** Nothing that was written up to now counts any more. */
   #forget(verdict: WriteOutcome): void {
     this.#gone = { sequence: this.#sequence, time: this.#now() };
-    this.#lanes.cancelAll(verdict);
+    this.#queues.cancelAll(verdict);
   }
 
   async #untilTold(what: string): Promise<void> {
-    this.#lanes.wake();
-    const { count } = this.#lanes;
+    this.#queues.wake();
+    const { count } = this.#queues;
     const late = (): ZbudError =>
       new ZbudError(
         "ETIMEDOUT",
         `${what} did not end within ${this.#timeoutMs} ms: the store was not told of ${count} keys`,
       );
-    await waitAtMost(this.#lanes.idle(), this.#timeoutMs, late);
+    await waitAtMost(this.#queues.idle(), this.#timeoutMs, late);
   }
 
   async #close(): Promise<void> {
@@ -314,7 +314,7 @@ export class KeyvBacking implements Backing {
     try {
       await this.#untilTold("the close");
     } finally {
-      this.#lanes.stop();
+      this.#queues.stop();
     }
   }
 

@@ -61,8 +61,8 @@ export class OpfsBacking extends RecordFile {
       access = await accessTo(name, options.directory);
       const io = opfsIo(access);
       const { words, opened } = await openSlots(name, FILE, io, await access.getSize(), read);
-      const { timeoutMs, inFlightBytesMax, writeBytesPerSecond } = read;
-      const settings = { path: name, timeoutMs, inFlightBytesMax, writeBytesPerSecond };
+      const { timeoutMs, maxInFlightBytes, writeBytesPerSecond } = read;
+      const settings = { path: name, timeoutMs, maxInFlightBytes, writeBytesPerSecond };
       return new OpfsBacking(new FileState(settings, io, FILE, words, read.now), opened);
     } catch (error) {
       await access?.close();

@@ -92,7 +92,7 @@ const ALL_BITS = 0xffff_ffff;
  * Written for the processor as ZbudAllocator is; see there.
  */
 export class SlotsAllocator implements Allocator {
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   readonly moves = false;
   readonly #whole: SlotsTable;
   #table: Table;
@@ -112,23 +112,29 @@ export class SlotsAllocator implements Allocator {
   readonly #generationUnit: number = 0.5;
   readonly #generationShift: number = 0;
   /** The last generation whose handles are below 2^31. */
-  readonly #generationSmallMax: number = 0;
+  readonly #maxGenerationSmall: number = 0;
   readonly #generationMask: number = 0;
   readonly #generationBits: number = 0;
   readonly #firstGeneration: number = 0;
   #pagesCommitted = 0;
-  /** This thread's seat in a shared pool; 0 in one that is not. */
-  readonly #seat: number = 0;
+  /** This thread's member in a shared pool; 0 in one that is not. */
+  readonly #member: number = 0;
 
-  /** @param seat - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
-  constructor(table: Table, geometry: SlotsGeometry, layout: HandleLayout, memory: PageMemory, seat: number) {
+  /** @param member - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
+  constructor(
+    table: Table,
+    geometry: SlotsGeometry,
+    layout: HandleLayout,
+    memory: PageMemory,
+    member: number,
+  ) {
     this.#table = table;
     this.#halves = new Uint16Array(table.buffer, 0, 2 * (table.length | 0));
     this.#whole = { table, halves: this.#halves, geometry, layout };
     this.#counters = new Float64Array(table.buffer, 0, COUNTERS_END);
     this.#memory = memory;
-    this.#seat = seat | 0;
-    this.objectBytesMax = geometry.pageSize | 0;
+    this.#member = member | 0;
+    this.maxObjectBytes = geometry.pageSize | 0;
     this.#maxPages = geometry.maxPages | 0;
     this.#slotSize = geometry.slotSize | 0;
     const slotOrder = Math.log2(geometry.slotSize);
@@ -140,7 +146,7 @@ export class SlotsAllocator implements Allocator {
     this.#slotMask = layout.slotMask | 0;
     this.#generationUnit = layout.generationUnit;
     this.#generationShift = Math.log2(layout.generationUnit) | 0;
-    this.#generationSmallMax = Math.floor(2 ** 31 / layout.generationUnit - 1) | 0;
+    this.#maxGenerationSmall = Math.floor(2 ** 31 / layout.generationUnit - 1) | 0;
     this.#generationMask = layout.generationMask | 0;
     this.#generationBits = (32 - Math.clz32(layout.generationMask)) | 0;
     this.#firstGeneration = layout.firstGeneration | 0;
@@ -177,7 +183,7 @@ export class SlotsAllocator implements Allocator {
       putOnList(table, row, SLOTS_PER_PAGE - slots);
       putOnLru(table, row);
     }
-    if (this.#seat !== 0) table[INTENT] = 0;
+    if (this.#member !== 0) table[INTENT] = 0;
     return this.#handleAt(record);
   }
 
@@ -191,7 +197,7 @@ export class SlotsAllocator implements Allocator {
     if (half === 0 || !this.#names(handle, record)) return false;
     const isExtra = record >= this.#firstExtra;
     const row = isExtra ? table[(record & ~WORD_IN_ROW) | OWNER] : record & ~WORD_IN_ROW;
-    if (this.#seat !== 0) this.#intend(record);
+    if (this.#member !== 0) this.#intend(record);
     this.#halves[at] = 0;
     table[record] = ((table[record] & this.#generationMask) + 1) & this.#generationMask;
 
@@ -219,7 +225,7 @@ export class SlotsAllocator implements Allocator {
         }
       }
     }
-    if (this.#seat !== 0) table[INTENT] = 0;
+    if (this.#member !== 0) table[INTENT] = 0;
     return true;
   }
 
@@ -241,7 +247,7 @@ export class SlotsAllocator implements Allocator {
     if (row === W_LRU) return 0;
     takeOffListIfOn(table, row);
     takeOffLru(table, row);
-    table[row | LRU_PREV] = -Math.max(this.#seat, 1);
+    table[row | LRU_PREV] = -Math.max(this.#member, 1);
     return row;
   }
 
@@ -258,7 +264,7 @@ export class SlotsAllocator implements Allocator {
   }
 
   pageBytesOf(): number {
-    return this.objectBytesMax;
+    return this.maxObjectBytes;
   }
 
   endReclaim(row: number): number {
@@ -283,7 +289,7 @@ export class SlotsAllocator implements Allocator {
 
   endReclaims(): void {
     const table = this.#table;
-    const mark = -Math.max(this.#seat, 1);
+    const mark = -Math.max(this.#member, 1);
     for (let page = 0; page < table[W_HIGH_WATER]; page++) {
       const row = this.#rowOf(page);
       if (table[row | LRU_PREV] === mark) this.endReclaim(row);
@@ -300,12 +306,12 @@ export class SlotsAllocator implements Allocator {
     this.#halves = new Uint16Array(0);
   }
 
-  repair(isGone: (seat: number) => boolean): void {
+  repair(isGone: (member: number) => boolean): void {
     repairTable(this.#whole, isGone);
   }
 
   pageBytes(): number {
-    return this.#table[PAGE_COUNT] * this.objectBytesMax;
+    return this.#table[PAGE_COUNT] * this.maxObjectBytes;
   }
 
   objects(visit: ObjectVisitor): void {
@@ -373,7 +379,7 @@ export class SlotsAllocator implements Allocator {
   /** Enters an object into a free record. */
   #setRecord(record: number, size: number, slots: number, start: number): void {
     const tail = slots * this.#slotSize - size;
-    if (this.#seat !== 0) this.#intend(record);
+    if (this.#member !== 0) this.#intend(record);
     this.#table[record] |= (tail >> TAIL_BITS) << this.#generationBits;
     this.#halves[2 * record - (record & WORD_IN_ROW) + HALVES] =
       start | (slots << SLOTS_SHIFT) | ((tail & TAIL_MASK) << TAIL_SHIFT);
@@ -452,7 +458,7 @@ export class SlotsAllocator implements Allocator {
     const generation = this.#table[record] & this.#generationMask;
     const low = ((record - FIRST_ROW) << TAG_SHIFT) | this.#tag;
     return (
-      generation <= this.#generationSmallMax
+      generation <= this.#maxGenerationSmall
         ? (generation << this.#generationShift) | low
         : generation * this.#generationUnit + low
     ) as Handle;

@@ -2,8 +2,8 @@ import {
   badBuffers,
   DRIVER_SLOTS,
   openSharedTable,
+  registryWordsOf,
   type SharedPool,
-  seatsWordsOf,
   W_INTENT,
   W_LOCKING,
   W_MAX_PAGES,
@@ -36,11 +36,11 @@ export function openTable(shared: SharedPool): { table: Table; geometry: SlotsGe
   } catch (cause) {
     throw badBuffers("their geometry is impossible", cause);
   }
-  const { pageSize, maxPages, maxObjects, extrasMax } = geometry;
+  const { pageSize, maxPages, maxObjects, maxExtras } = geometry;
   if (maxObjects < 1 || maxObjects > SLOTS_PER_PAGE * maxPages) {
     throw badBuffers(`they are for ${maxObjects} objects`);
   }
-  if (table.length !== tableWordsOf(geometry) + seatsWordsOf(table[W_LOCKING])) {
+  if (table.length !== tableWordsOf(geometry) + registryWordsOf(table[W_LOCKING])) {
     throw badBuffers("the table's length is not its geometry's");
   }
   if (shared.pages.byteLength !== pageSize * maxPages) {
@@ -49,7 +49,7 @@ export function openTable(shared: SharedPool): { table: Table; geometry: SlotsGe
   if (table[W_HIGH_WATER] < 0 || table[W_HIGH_WATER] > maxPages) {
     throw badBuffers("more pages in use than there are");
   }
-  if (table[W_EXTRA_HIGH_WATER] < 0 || table[W_EXTRA_HIGH_WATER] > extrasMax) {
+  if (table[W_EXTRA_HIGH_WATER] < 0 || table[W_EXTRA_HIGH_WATER] > maxExtras) {
     throw badBuffers("more rows in use than there are");
   }
   const note = table[W_INTENT]; // once: others may be at work

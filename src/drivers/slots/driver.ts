@@ -19,6 +19,6 @@ export const slotsDriver: PoolDriver = {
   attach: (shared: SharedPool, options?: { onEvict?: EvictHandler }) => SlotsPool.attach(shared, options),
   footprint(options: DriverOptions): PoolFootprint {
     const { geometry } = checkOptions(options);
-    return { fixedBytes: 4 * FIRST_ROW + geometry.extrasMax * ROW_BYTES, pageBytes: ROW_BYTES };
+    return { fixedBytes: 4 * FIRST_ROW + geometry.maxExtras * ROW_BYTES, pageBytes: ROW_BYTES };
   },
 };

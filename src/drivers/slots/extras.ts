@@ -61,7 +61,7 @@ function takeExtra(whole: SlotsTable, row: number): number {
     table[W_EXTRA_FREE] = table[unit | NEXT];
   } else {
     const extra = table[W_EXTRA_HIGH_WATER];
-    if (extra >= geometry.extrasMax) return 0;
+    if (extra >= geometry.maxExtras) return 0;
     unit = firstExtraOf(geometry) + (extra << ROW_SHIFT);
     table.fill(layout.firstGeneration, unit | EXTRA_RECORDS, (unit | EXTRA_RECORDS) + RECORDS_PER_EXTRA);
     table[W_EXTRA_HIGH_WATER] = extra + 1;

@@ -18,7 +18,7 @@ export interface SlotsGeometry {
   /** Bytes of one slot: `pageSize / 64`. */
   readonly slotSize: number;
   /** The most further rows that pages with many objects can have at once. */
-  readonly extrasMax: number;
+  readonly maxExtras: number;
 }
 
 /** Records in the row of a page, and in a further row. */
@@ -50,12 +50,12 @@ export function geometryOf(
   }
   integerOption("maxPages", maxPages, 1, PAGES_MAX);
   // A page takes its first extra with one object more than its row has records for.
-  const extrasMax = Math.min(
+  const maxExtras = Math.min(
     EXTRAS_PER_PAGE * maxPages,
     Math.ceil(maxObjects / (RECORDS_PER_PAGE + 1)),
     ROWS_MAX - maxPages,
   );
-  return { pageSize, maxPages, maxObjects, slotSize: pageSize / SLOTS_PER_PAGE, extrasMax };
+  return { pageSize, maxPages, maxObjects, slotSize: pageSize / SLOTS_PER_PAGE, maxExtras };
 }
 
 /** Whole slots that an object of `size` bytes takes. */

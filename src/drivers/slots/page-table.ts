@@ -135,12 +135,12 @@ export function firstExtraOf(geometry: SlotsGeometry): number {
 
 /** Words of a table, without its threads. */
 export function tableWordsOf(geometry: SlotsGeometry): number {
-  return firstExtraOf(geometry) + (geometry.extrasMax << ROW_SHIFT);
+  return firstExtraOf(geometry) + (geometry.maxExtras << ROW_SHIFT);
 }
 
 /** What a handle can name: words of rows. */
 export function slotCountOf(geometry: SlotsGeometry): number {
-  return (geometry.maxPages + geometry.extrasMax) << ROW_SHIFT;
+  return (geometry.maxPages + geometry.maxExtras) << ROW_SHIFT;
 }
 
 /**

@@ -3,7 +3,7 @@ import {
   emptyLists,
   emptyLru,
   putOnLru,
-  salvageLru,
+  rebuiltLru,
   W_INTENT,
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
@@ -50,9 +50,9 @@ import { HIGH_BITS, LOW_BITS, longestRun } from "./runs.ts";
  * It may itself be cut off at any instruction and run again from the start: nothing that it reads is
  * overwritten before what it says has been carried over, except the order of the LRU.
  *
- * @param isGone - whether the thread of a seat is gone.
+ * @param isGone - whether the thread of a member is gone.
  */
-export function repairTable(whole: SlotsTable, isGone: (seat: number) => boolean): void {
+export function repairTable(whole: SlotsTable, isGone: (member: number) => boolean): void {
   const { table } = whole;
   const endRow = FIRST_ROW + (table[W_HIGH_WATER] << ROW_SHIFT);
   finishIntent(whole);
@@ -61,15 +61,15 @@ export function repairTable(whole: SlotsTable, isGone: (seat: number) => boolean
 
   const isDead = askedOnce(isGone);
   const isUnderReclaim = (row: number): boolean => {
-    const seat = -table[row | LRU_PREV];
-    return seat > 0 && !isDead(seat);
+    const member = -table[row | LRU_PREV];
+    return member > 0 && !isDead(member);
   };
   const isInUse = (row: number): boolean => (table[row | MASK_LOW] | table[row | MASK_HIGH]) !== 0;
   const listed: number[] = [];
   for (let row = FIRST_ROW; row < endRow; row += ROW_WORDS) {
     if (isInUse(row) && !isUnderReclaim(row)) listed.push(row);
   }
-  const order = salvageLru(table, listed, FIRST_ROW, endRow, ROW_SHIFT);
+  const order = rebuiltLru(table, listed, FIRST_ROW, endRow, ROW_SHIFT);
 
   emptyLru(table);
   emptyLists(table, W_HEADS, W_BITMAP, LISTS);

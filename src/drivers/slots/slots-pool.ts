@@ -48,7 +48,7 @@ export class SlotsPool extends Pool {
       memory,
       layout,
       shape: { pageSize, maxPages, maxObjects },
-      allocatorOf: (seat) => new SlotsAllocator(table, geometry, layout, memory, seat),
+      allocatorOf: (member) => new SlotsAllocator(table, geometry, layout, memory, member),
       onEvict,
     });
   }

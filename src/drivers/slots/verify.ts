@@ -124,7 +124,7 @@ function verifyExtras(whole: SlotsTable): void {
   const { table, geometry } = whole;
   const first = firstExtraOf(geometry);
   const highWater = table[W_EXTRA_HIGH_WATER];
-  check(highWater >= 0 && highWater <= geometry.extrasMax, "I7: the high-water mark of extras", highWater);
+  check(highWater >= 0 && highWater <= geometry.maxExtras, "I7: the high-water mark of extras", highWater);
   const seen = new Uint8Array(highWater);
   const visit = (unit: number, owner: number): void => {
     const index = (unit - first) >> ROW_SHIFT;

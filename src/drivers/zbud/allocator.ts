@@ -59,7 +59,7 @@ const ALL_BITS = 0xffff_ffff;
  * and words of a row addressed by `row | WORD` (rows are multiples of 8), which needs no overflow check.
  */
 export class ZbudAllocator implements Allocator {
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   readonly moves = false;
   readonly #geometry: Geometry;
   #table: PageTable;
@@ -79,20 +79,26 @@ export class ZbudAllocator implements Allocator {
   /** log2 of the generation's unit. */
   readonly #generationShift: number = 0;
   /** The last generation whose handles are below 2^31. */
-  readonly #generationSmallMax: number = 0;
+  readonly #maxGenerationSmall: number = 0;
   readonly #generationMask: number = 0;
   readonly #firstGeneration: number = 0;
   #pagesCommitted = 0;
-  /** This thread's seat in a shared pool; 0 in one that is not. */
-  readonly #seat: number = 0;
+  /** This thread's member in a shared pool; 0 in one that is not. */
+  readonly #member: number = 0;
 
-  /** @param seat - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
-  constructor(table: PageTable, geometry: Geometry, layout: HandleLayout, memory: PageMemory, seat: number) {
-    this.objectBytesMax = geometry.objectBytesMax;
+  /** @param member - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
+  constructor(
+    table: PageTable,
+    geometry: Geometry,
+    layout: HandleLayout,
+    memory: PageMemory,
+    member: number,
+  ) {
+    this.maxObjectBytes = geometry.maxObjectBytes;
     this.#geometry = geometry;
     this.#table = table;
     this.#counters = new Float64Array(table.buffer, 0, COUNTERS_END);
-    this.#seat = seat | 0;
+    this.#member = member | 0;
     this.#memory = memory;
     this.#pageBound = geometry.maxPages | 0;
     this.#chunkCount = geometry.chunkCount | 0;
@@ -104,7 +110,7 @@ export class ZbudAllocator implements Allocator {
     this.#slotMask = layout.slotMask | 0;
     this.#generationUnit = layout.generationUnit;
     this.#generationShift = Math.log2(layout.generationUnit) | 0;
-    this.#generationSmallMax = (2 ** 31 / layout.generationUnit - 1) | 0;
+    this.#maxGenerationSmall = (2 ** 31 / layout.generationUnit - 1) | 0;
     this.#generationMask = layout.generationMask | 0;
     this.#firstGeneration = layout.firstGeneration | 0;
   }
@@ -112,7 +118,7 @@ export class ZbudAllocator implements Allocator {
   /**
    * Places an object in the tightest gap that takes it, else in a new page.
    *
-   * @param size - bytes, an integer in [1, objectBytesMax].
+   * @param size - bytes, an integer in [1, maxObjectBytes].
    * @returns its handle, or null if there is no page to be had; then nothing changed. Not 0: a caller that
    *   compares with a number unboxes a large handle, and boxes it again.
    */
@@ -155,10 +161,10 @@ export class ZbudAllocator implements Allocator {
       buddy = 0;
       this.#putOnList(row, this.#chunkCount - 1 - chunks);
     }
-    if (this.#seat !== 0) this.#intend(row, buddy);
+    if (this.#member !== 0) this.#intend(row, buddy);
     table[row | SIZES | buddy] = size | (chunks << SIZE_BITS);
     this.#putOnLru(row);
-    if (this.#seat !== 0) table[W_INTENT] = 0;
+    if (this.#member !== 0) table[W_INTENT] = 0;
 
     return this.#handleAt(row, buddy);
   }
@@ -172,7 +178,7 @@ export class ZbudAllocator implements Allocator {
     const buddy = slot & 1;
     const row = this.#firstRow + (page << ROW_SHIFT);
     if (this.#handleAt(row, buddy) !== handle || table[row | SIZES | buddy] === 0) return false;
-    if (this.#seat !== 0) this.#intend(row, buddy);
+    if (this.#member !== 0) this.#intend(row, buddy);
     table[row | SIZES | buddy] = 0;
     table[row | GENERATIONS | buddy] = (table[row | GENERATIONS | buddy] + 1) & this.#generationMask;
     if (table[row | LRU_PREV] > FREE) {
@@ -185,7 +191,7 @@ export class ZbudAllocator implements Allocator {
         this.#putOnList(row, this.#chunkCount - 1 - (other >> SIZE_BITS));
       }
     } // else the reclaim settles the page
-    if (this.#seat !== 0) table[W_INTENT] = 0;
+    if (this.#member !== 0) table[W_INTENT] = 0;
     return true;
   }
 
@@ -207,7 +213,7 @@ export class ZbudAllocator implements Allocator {
     if (row === W_LRU) return 0;
     if (table[row | SIZES] === 0 || table[row | SIZES | 1] === 0) this.#takeOffList(row);
     this.#takeOffLru(row);
-    table[row | LRU_PREV] = -Math.max(this.#seat, 1);
+    table[row | LRU_PREV] = -Math.max(this.#member, 1);
     return row;
   }
 
@@ -262,7 +268,7 @@ export class ZbudAllocator implements Allocator {
   /** Ends this thread's reclaims: what an overflow of the stack kept their own frames from doing. */
   endReclaims(): void {
     const table = this.#table;
-    const mark = -Math.max(this.#seat, 1);
+    const mark = -Math.max(this.#member, 1);
     for (let page = 0; page < table[W_HIGH_WATER]; page++) {
       const row = this.#rowOf(page);
       if (table[row | LRU_PREV] === mark) this.endReclaim(row);
@@ -283,7 +289,7 @@ export class ZbudAllocator implements Allocator {
     fillPlace(this.#table, this.#geometry, word, into);
   }
 
-  repair(isGone: (seat: number) => boolean): void {
+  repair(isGone: (member: number) => boolean): void {
     repairTable(this.#table, this.#geometry, this.#generationMask, isGone);
   }
 
@@ -416,7 +422,7 @@ export class ZbudAllocator implements Allocator {
     const generation = this.#table[row | GENERATIONS | buddy];
     const low = ((row - this.#firstRow) << (TAG_SHIFT - ROW_SHIFT + 1)) | (buddy << TAG_SHIFT) | this.#tag;
     return (
-      generation <= this.#generationSmallMax
+      generation <= this.#maxGenerationSmall
         ? (generation << this.#generationShift) | low
         : generation * this.#generationUnit + low
     ) as Handle;

@@ -2,8 +2,8 @@ import {
   badBuffers,
   DRIVER_ZBUD,
   openSharedTable,
+  registryWordsOf,
   type SharedPool,
-  seatsWordsOf,
   W_INTENT,
   W_LOCKING,
   W_MAX_PAGES,
@@ -33,7 +33,7 @@ export function openTable(shared: SharedPool): AttachedTable {
     throw badBuffers("their geometry is impossible", cause);
   }
   const { pageSize, maxPages } = geometry;
-  if (table.length !== tableWordsOf(geometry) + seatsWordsOf(table[W_LOCKING])) {
+  if (table.length !== tableWordsOf(geometry) + registryWordsOf(table[W_LOCKING])) {
     throw badBuffers("the table's length is not its geometry's");
   }
   if (shared.pages.byteLength !== pageSize * maxPages) {

@@ -22,7 +22,7 @@ export interface SizeHistogram {
   step: number;
   counts: ArrayLike<number>;
   /** The largest size there is, in bytes, if that is less than where the last step ends. */
-  sizeMax?: number;
+  maxSize?: number;
 }
 
 /** How {@link fitPageSizes} searches. */
@@ -32,7 +32,7 @@ export interface FitPageSizesOptions {
   /** Chunks a page = `2^chunkOrder`; default 6. */
   chunkOrder?: number;
   /** The largest page size to consider, in bytes; default 1 MiB. */
-  pageSizeMax?: number;
+  maxPageSize?: number;
   /** The smallest, in bytes; default 1. */
   pageSizeMin?: number;
 }
@@ -46,7 +46,7 @@ export interface FittedRange extends PageSizeRange {
 
 /** Page sizes, and the density that they give. */
 export interface FittedLadder {
-  /** By ascending `sizeMax`: what the option `pageSizes` of a zbud pool takes. */
+  /** By ascending `maxSize`: what the option `pageSizes` of a zbud pool takes. */
   pageSizes: FittedRange[];
   objects: number;
   /** Bytes of the objects. */
@@ -71,24 +71,24 @@ export function fitPageSizes(
   sizes: ArrayLike<number> | SizeHistogram,
   options: FitPageSizesOptions = {},
 ): FittedLadder {
-  const { count, chunkOrder, pageSizeMax, pageSizeMin } = checkOptions(options);
+  const { count, chunkOrder, maxPageSize, pageSizeMin } = checkOptions(options);
   const all = isHistogram(sizes) ? sizesOf(sizes) : sizes;
-  const sizeMax = largestOf(all);
+  const maxSize = largestOf(all);
   const chunkCount = 2 ** chunkOrder;
-  if (smallestPageFor(sizeMax, chunkCount) > pageSizeMax) {
+  if (smallestPageFor(maxSize, chunkCount) > maxPageSize) {
     throw new ZbudError(
       "EINVAL",
-      `no page of up to ${pageSizeMax} bytes takes an object of ${sizeMax} bytes; drop such sizes, or raise pageSizeMax`,
+      `no page of up to ${maxPageSize} bytes takes an object of ${maxSize} bytes; drop such sizes, or raise maxPageSize`,
     );
   }
-  const shape = { chunkOrder, chunkCount, pageSizeMin, pageSizeMax };
+  const shape = { chunkOrder, chunkCount, pageSizeMin, maxPageSize };
   const exact = thin(all, EXACT_SIZES_MAX);
-  const ranges = findCuts(thin(all, SEARCH_SIZES_MAX), sizeMax, count, shape).map((cut, i, cuts) => {
+  const ranges = findCuts(thin(all, SEARCH_SIZES_MAX), maxSize, count, shape).map((cut, i, cuts) => {
     const inRange = between(exact, i === 0 ? 0 : cuts[i - 1], cut);
     const { pageSize, pages } = bestPage(inRange, cut, EXACT_CANDIDATES, shape);
     let objectBytes = 0;
     for (const size of inRange) objectBytes += size;
-    return { pageSize, sizeMax: cut, objects: inRange.length, objectBytes, pages };
+    return { pageSize, maxSize: cut, objects: inRange.length, objectBytes, pages };
   });
   return summed(merged(ranges));
 }
@@ -103,25 +103,25 @@ interface Shape {
   chunkOrder: number;
   chunkCount: number;
   pageSizeMin: number;
-  pageSizeMax: number;
+  maxPageSize: number;
 }
 
 function checkOptions(options: FitPageSizesOptions): Required<FitPageSizesOptions> {
-  checkNames("fitPageSizes", options, ["count", "chunkOrder", "pageSizeMax", "pageSizeMin"]);
-  const { count = FIT_COUNT_MAX, chunkOrder = CHUNK_ORDER_DEFAULT, pageSizeMax = PAGE_SIZE_MAX } = options;
+  checkNames("fitPageSizes", options, ["count", "chunkOrder", "maxPageSize", "pageSizeMin"]);
+  const { count = FIT_COUNT_MAX, chunkOrder = CHUNK_ORDER_DEFAULT, maxPageSize = PAGE_SIZE_MAX } = options;
   integerOption("count", count, 1, FIT_COUNT_MAX);
   integerOption("chunkOrder", chunkOrder, CHUNK_ORDER_MIN, CHUNK_ORDER_MAX);
-  integerOption("pageSizeMax", pageSizeMax, 2 ** chunkOrder, PAGE_SIZE_MAX);
+  integerOption("maxPageSize", maxPageSize, 2 ** chunkOrder, PAGE_SIZE_MAX);
   const { pageSizeMin = 1 } = options;
-  integerOption("pageSizeMin", pageSizeMin, 1, pageSizeMax);
+  integerOption("pageSizeMin", pageSizeMin, 1, maxPageSize);
   const chunkCount = 2 ** chunkOrder;
-  if (pageSizeMax - (pageSizeMax % chunkCount) < pageSizeMin) {
+  if (maxPageSize - (maxPageSize % chunkCount) < pageSizeMin) {
     throw new ZbudError(
       "EINVAL",
-      `no multiple of ${chunkCount} lies from pageSizeMin ${pageSizeMin} to pageSizeMax ${pageSizeMax}`,
+      `no multiple of ${chunkCount} lies from pageSizeMin ${pageSizeMin} to maxPageSize ${maxPageSize}`,
     );
   }
-  return { count, chunkOrder, pageSizeMax, pageSizeMin };
+  return { count, chunkOrder, maxPageSize, pageSizeMin };
 }
 
 function isHistogram(sizes: ArrayLike<number> | SizeHistogram): sizes is SizeHistogram {
@@ -129,7 +129,7 @@ function isHistogram(sizes: ArrayLike<number> | SizeHistogram): sizes is SizeHis
 }
 
 /** Sizes as a histogram tells of them, each the largest of its step, in random order. */
-function sizesOf({ step, counts, sizeMax = Number.POSITIVE_INFINITY }: SizeHistogram): Float64Array {
+function sizesOf({ step, counts, maxSize = Number.POSITIVE_INFINITY }: SizeHistogram): Float64Array {
   integerOption("step", step, 1, PAGE_SIZE_MAX);
   if (typeof counts !== "object" || counts === null) {
     throw new ZbudError("EINVAL", `counts must be an array of numbers of objects, not ${show(counts)}`);
@@ -151,7 +151,7 @@ function sizesOf({ step, counts, sizeMax = Number.POSITIVE_INFINITY }: SizeHisto
     // Ends with the last object of all: there must be a page for the largest.
     const at = Math.floor(((i + 1) * total) / length) - 1;
     while (at >= end && bucket < last) end += counts[++bucket];
-    sizes[i] = Math.min((bucket + 1) * step, sizeMax);
+    sizes[i] = Math.min((bucket + 1) * step, maxSize);
   }
   const prng = new Prng(total);
   for (let i = length - 1; i > 0; i--) {
@@ -165,8 +165,8 @@ function sizesOf({ step, counts, sizeMax = Number.POSITIVE_INFINITY }: SizeHisto
  * The largest size of each range, at most `count` of them. Least bytes for the first `j` pieces in `k` ranges is
  * the least, over all `i < j`, of that for `i` pieces in `k - 1` ranges and one range of the pieces from i to j.
  */
-function findCuts(sizes: ArrayLike<number>, sizeMax: number, count: number, shape: Shape): number[] {
-  const ends = count === 1 ? [sizeMax] : pieceEnds(sizes, sizeMax);
+function findCuts(sizes: ArrayLike<number>, maxSize: number, count: number, shape: Shape): number[] {
+  const ends = count === 1 ? [maxSize] : pieceEnds(sizes, maxSize);
   const pieces = ends.length;
   const bytes = Array.from({ length: pieces + 1 }, () =>
     new Float64Array(pieces + 1).fill(Number.POSITIVE_INFINITY),
@@ -199,15 +199,15 @@ function findCuts(sizes: ArrayLike<number>, sizeMax: number, count: number, shap
   return best.cuts;
 }
 
-/** The largest size of each of some pieces of equal counts, ascending, no size twice; the last is sizeMax. */
-function pieceEnds(sizes: ArrayLike<number>, sizeMax: number): number[] {
+/** The largest size of each of some pieces of equal counts, ascending, no size twice; the last is maxSize. */
+function pieceEnds(sizes: ArrayLike<number>, maxSize: number): number[] {
   const sorted = Float64Array.from(sizes).sort();
   const ends = new Set<number>();
   for (let piece = 1; piece < PIECES; piece++) {
     ends.add(sorted[Math.min(Math.floor((piece * sorted.length) / PIECES), sorted.length - 1)]);
   }
-  ends.delete(sizeMax);
-  return [...ends, sizeMax];
+  ends.delete(maxSize);
+  return [...ends, maxSize];
 }
 
 /** Those of the sizes that are above `low` and at most `high`, in their order. */
@@ -218,18 +218,18 @@ function between(sizes: ArrayLike<number>, low: number, high: number): Float64Ar
   return found.subarray(0, length);
 }
 
-/** The page size, of so many candidates, that needs least for these sizes, of which none is above sizeMax. */
+/** The page size, of so many candidates, that needs least for these sizes, of which none is above maxSize. */
 function bestPage(
   sizes: ArrayLike<number>,
-  sizeMax: number,
+  maxSize: number,
   candidates: number,
-  { chunkOrder, chunkCount, pageSizeMin, pageSizeMax }: Shape,
+  { chunkOrder, chunkCount, pageSizeMin, maxPageSize }: Shape,
 ): { pageSize: number; pages: number; bytes: number } {
   const least = Math.ceil(pageSizeMin / chunkCount) * chunkCount;
-  const low = Math.max(smallestPageFor(sizeMax, chunkCount), least);
+  const low = Math.max(smallestPageFor(maxSize, chunkCount), least);
   // A page that takes two of the largest is as large as is ever of use.
-  const two = Math.ceil((2 * sizeMax) / (chunkCount - 1) + 1) * chunkCount;
-  const high = Math.max(low, Math.min(two, pageSizeMax - (pageSizeMax % chunkCount)));
+  const two = Math.ceil((2 * maxSize) / (chunkCount - 1) + 1) * chunkCount;
+  const high = Math.max(low, Math.min(two, maxPageSize - (maxPageSize % chunkCount)));
   const step = Math.max(1, Math.floor((high - low) / chunkCount / candidates)) * chunkCount;
   let best = { pageSize: low, pages: 0, bytes: Number.POSITIVE_INFINITY };
   for (let pageSize = low; pageSize <= high; pageSize += step) {

@@ -51,23 +51,23 @@ export interface FitResult extends FittedPageSize {
 export function fitPageSize(sizes: ArrayLike<number>, options: FitOptions = {}): FitResult {
   checkFitOptions(options);
   const { chunkOrder = 6, unfitBytes = Number.POSITIVE_INFINITY } = options;
-  const sizeMax = largestOf(sizes);
+  const maxSize = largestOf(sizes);
   const chunkCount = 2 ** integerOption("chunkOrder", chunkOrder, CHUNK_ORDER_MIN, CHUNK_ORDER_MAX);
 
   // A page that takes two of the largest is as large as is ever of use.
-  const pageBytesMax = Math.min(((2 * sizeMax) / (chunkCount - 1)) * chunkCount + chunkCount, PAGE_SIZE_MAX);
-  const chunksMax = Math.max(Math.ceil(pageBytesMax / chunkCount), 1);
-  const step = Math.max(1, Math.floor(chunksMax / CANDIDATES));
+  const maxPageBytes = Math.min(((2 * maxSize) / (chunkCount - 1)) * chunkCount + chunkCount, PAGE_SIZE_MAX);
+  const maxChunks = Math.max(Math.ceil(maxPageBytes / chunkCount), 1);
+  const step = Math.max(1, Math.floor(maxChunks / CANDIDATES));
   const searched = thin(sizes, SEARCH_SIZES_MAX);
   const curve: FittedPageSize[] = [];
-  for (let chunkSize = step; chunkSize <= chunksMax; chunkSize += step) {
+  for (let chunkSize = step; chunkSize <= maxChunks; chunkSize += step) {
     const tried = simulate(searched, chunkSize * chunkCount, chunkOrder, unfitBytes);
     if (Number.isFinite(tried.bytes)) curve.push(tried);
   }
   if (curve.length === 0) {
     throw new ZbudError(
       "EINVAL",
-      `no page size up to ${PAGE_SIZE_MAX} takes an object of ${sizeMax} bytes; give unfitBytes, or drop it`,
+      `no page size up to ${PAGE_SIZE_MAX} takes an object of ${maxSize} bytes; give unfitBytes, or drop it`,
     );
   }
   const best = curve.reduce((a, b) => (b.bytes < a.bytes ? b : a));
@@ -91,7 +91,7 @@ export function largestOf(sizes: ArrayLike<number>): number {
   if (sizes.length > PAGES_MAX) {
     throw new ZbudError("EINVAL", `${sizes.length} sizes are more than ${PAGES_MAX}; give a sample of them`);
   }
-  let sizeMax = 0;
+  let maxSize = 0;
   for (let i = 0; i < sizes.length; i++) {
     const size = sizes[i];
     if (!Number.isInteger(size) || size <= 0) {
@@ -100,11 +100,11 @@ export function largestOf(sizes: ArrayLike<number>): number {
         `sizes[${i}] must be a positive whole number of bytes, not ${show(size)}`,
       );
     }
-    if (size > sizeMax) sizeMax = size;
+    if (size > maxSize) maxSize = size;
   }
-  if (sizeMax === 0)
+  if (maxSize === 0)
     throw new ZbudError("EINVAL", "sizes is empty; give the sizes of some compressed objects");
-  return sizeMax;
+  return maxSize;
 }
 
 /** At most `most` of the sizes, at even distances. */
@@ -121,7 +121,7 @@ function simulate(
   unfitBytes: number,
 ): FittedPageSize {
   const geometry = geometryOf(pageSize, chunkOrder, 1);
-  const most = geometry.objectBytesMax;
+  const most = geometry.maxObjectBytes;
   const isAllFit = largestOf(sizes) <= most;
   const fitting = isAllFit ? sizes : Array.from(sizes).filter((size) => size <= most);
   const pages = pagesFor(fitting, pageSize, chunkOrder);

@@ -21,7 +21,7 @@ export interface Geometry {
   /** Bytes: `pageSize / chunkCount`. */
   readonly chunkSize: number;
   /** `pageSize - 2 * chunkSize`: the reserved chunk, and one that keeps a lone object's gap from being empty. */
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
 }
 
 /**
@@ -42,7 +42,7 @@ export function geometryOf(pageSize: number, chunkOrder: number, maxPages: numbe
   }
   integerOption("maxPages", maxPages, 1, PAGES_MAX);
   const chunkSize = pageSize / chunkCount;
-  return { pageSize, chunkOrder, maxPages, chunkCount, chunkSize, objectBytesMax: pageSize - 2 * chunkSize };
+  return { pageSize, chunkOrder, maxPages, chunkCount, chunkSize, maxObjectBytes: pageSize - 2 * chunkSize };
 }
 
 /** Whole chunks that an object of `size` bytes takes. */

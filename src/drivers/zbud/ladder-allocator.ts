@@ -57,7 +57,7 @@ const SKIPS_MAX = 32;
  * there to the tightest gap. One LRU holds the pages of all rungs. What is where is told in ladder-table.ts.
  */
 export class LadderAllocator implements Allocator {
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   readonly moves = false;
   readonly #geometry: ladders.LadderGeometry;
   #table: Table;
@@ -74,36 +74,36 @@ export class LadderAllocator implements Allocator {
   readonly #generationUnit: number = 0.5;
   readonly #generationShift: number = 0;
   /** The last generation whose handles are below 2^31. */
-  readonly #generationSmallMax: number = 0;
+  readonly #maxGenerationSmall: number = 0;
   readonly #generationMask: number = 0;
-  readonly #seat: number = 0;
+  readonly #member: number = 0;
 
-  /** @param seat - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
+  /** @param member - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
   constructor(
     table: Table,
     geometry: ladders.LadderGeometry,
     layout: HandleLayout,
     memory: PageMemory,
-    seat: number,
+    member: number,
   ) {
     this.#table = table;
     this.#geometry = geometry;
     this.#counters = new Float64Array(table.buffer, 0, pools.COUNTERS_END);
     this.#segments = new Segments(table, geometry, memory, layout.firstGeneration);
-    this.objectBytesMax = geometry.objectBytesMax;
+    this.maxObjectBytes = geometry.maxObjectBytes;
     this.#pageBound = (geometry.segments << geometry.rowsShift) | 0;
     this.#firstRow = ladders.ladderFirstRowOf(geometry) | 0;
     this.#rowsMask = ((1 << geometry.rowsShift) - 1) | 0;
     this.#chunkCount = geometry.chunkCount | 0;
     this.#bitmapWords = ((geometry.chunkCount + 31) >> 5) | 0;
-    this.#histogramInverse = 1 / ladders.histogramStepOf(geometry.objectBytesMax);
+    this.#histogramInverse = 1 / ladders.histogramStepOf(geometry.maxObjectBytes);
     this.#tag = layout.tag | 0;
     this.#slotMask = layout.slotMask | 0;
     this.#generationUnit = layout.generationUnit;
     this.#generationShift = Math.log2(layout.generationUnit) | 0;
-    this.#generationSmallMax = (2 ** 31 / layout.generationUnit - 1) | 0;
+    this.#maxGenerationSmall = (2 ** 31 / layout.generationUnit - 1) | 0;
     this.#generationMask = layout.generationMask | 0;
-    this.#seat = seat | 0;
+    this.#member = member | 0;
   }
 
   alloc(size: number): Handle | null {
@@ -132,7 +132,7 @@ export class LadderAllocator implements Allocator {
     const buddy = slot & 1;
     const row = this.#firstRow + (page << ROW_SHIFT);
     if (table[row | SIZES | buddy] === 0 || this.#handleAt(row, buddy) !== handle) return false;
-    if (this.#seat !== 0) this.#intend(row, buddy);
+    if (this.#member !== 0) this.#intend(row, buddy);
     table[row | SIZES | buddy] = 0;
     table[row | GENERATIONS | buddy] = (table[row | GENERATIONS | buddy] + 1) & this.#generationMask;
     if (table[row | LRU_PREV] > FREE) {
@@ -146,7 +146,7 @@ export class LadderAllocator implements Allocator {
         this.#list(rung, row, other);
       }
     } // else the reclaim settles the page
-    if (this.#seat !== 0) table[W_INTENT] = 0;
+    if (this.#member !== 0) table[W_INTENT] = 0;
     return true;
   }
 
@@ -190,7 +190,7 @@ export class LadderAllocator implements Allocator {
       takeOffList(table, rung + R_HEADS, rung + R_BITMAP, row);
     }
     takeOffLru(table, row);
-    table[row | LRU_PREV] = -Math.max(this.#seat, 1);
+    table[row | LRU_PREV] = -Math.max(this.#member, 1);
     return row;
   }
 
@@ -221,7 +221,7 @@ export class LadderAllocator implements Allocator {
 
   endReclaims(): void {
     const table = this.#table;
-    const mark = -Math.max(this.#seat, 1);
+    const mark = -Math.max(this.#member, 1);
     eachRow(table, this.#geometry, (row) => {
       if (table[row | LRU_PREV] === mark) this.endReclaim(row);
     });
@@ -240,7 +240,7 @@ export class LadderAllocator implements Allocator {
     this.#table = new Int32Array(0);
   }
 
-  repair(isGone: (seat: number) => boolean): void {
+  repair(isGone: (member: number) => boolean): void {
     repairLadder(this.#table, this.#geometry, this.#generationMask, isGone);
   }
 
@@ -313,10 +313,10 @@ export class LadderAllocator implements Allocator {
       if (row === FREE) return 0;
       putOnList(table, heads, bitmap, row, this.#chunkCount - 1 - chunks);
     }
-    if (this.#seat !== 0) this.#intend(row, buddy);
+    if (this.#member !== 0) this.#intend(row, buddy);
     table[row | SIZES | buddy] = size | (chunks << SIZE_BITS);
     putOnLru(table, row);
-    if (this.#seat !== 0) table[W_INTENT] = 0;
+    if (this.#member !== 0) table[W_INTENT] = 0;
     return row | buddy;
   }
 
@@ -394,7 +394,7 @@ export class LadderAllocator implements Allocator {
     const generation = this.#table[row | GENERATIONS | buddy];
     const low = ((row - this.#firstRow) << (TAG_SHIFT - ROW_SHIFT + 1)) | (buddy << TAG_SHIFT) | this.#tag;
     return (
-      generation <= this.#generationSmallMax
+      generation <= this.#maxGenerationSmall
         ? (generation << this.#generationShift) | low
         : generation * this.#generationUnit + low
     ) as Handle;

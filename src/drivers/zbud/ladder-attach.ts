@@ -2,9 +2,9 @@ import {
   badBuffers,
   DRIVER_LADDER,
   openSharedTable,
+  registryWordsOf,
   type SharedPool,
   SLOTS_MAX,
-  seatsWordsOf,
   type Table,
   W_INTENT,
   W_LOCKING,
@@ -40,7 +40,7 @@ export function openLadder(shared: SharedPool): { table: Table; geometry: Ladder
   const segmentBytes = table[W_SEGMENT_BYTES];
   const segments = table[W_SEGMENTS];
   const rowsShift = table[W_ROWS_SHIFT];
-  const objectBytesMax = table[W_OBJECT_BYTES_MAX];
+  const maxObjectBytes = table[W_OBJECT_BYTES_MAX];
   const isPossible =
     chunkOrder >= CHUNK_ORDER_MIN &&
     chunkOrder <= CHUNK_ORDER_MAX &&
@@ -48,12 +48,12 @@ export function openLadder(shared: SharedPool): { table: Table; geometry: Ladder
     segments > 0 &&
     rowsShift >= 0 &&
     segments * 2 ** (rowsShift + 1) <= SLOTS_MAX &&
-    objectBytesMax > 0 &&
-    objectBytesMax < segmentBytes;
+    maxObjectBytes > 0 &&
+    maxObjectBytes < segmentBytes;
   if (!isPossible) throw badBuffers("their geometry is impossible");
   const chunkCount = 2 ** chunkOrder;
-  const geometry = { chunkOrder, chunkCount, segmentBytes, segments, rowsShift, objectBytesMax };
-  if (table.length !== ladderWordsOf(geometry) + seatsWordsOf(table[W_LOCKING])) {
+  const geometry = { chunkOrder, chunkCount, segmentBytes, segments, rowsShift, maxObjectBytes };
+  if (table.length !== ladderWordsOf(geometry) + registryWordsOf(table[W_LOCKING])) {
     throw badBuffers("the table's length is not its geometry's");
   }
   if (shared.pages.byteLength !== segmentBytes * segments) {

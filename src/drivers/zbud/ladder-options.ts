@@ -67,9 +67,9 @@ export function checkLadderOptions(options: ZbudLadderOptions): CheckedLadder {
     const fitted =
       sample === undefined
         ? []
-        : fitPageSizes(sample, { chunkOrder, pageSizeMax: Math.min(maxBytes, PAGE_SIZE_MAX) }).pageSizes;
-    const objectBytesMax = Math.max(top.objectBytesMax, ...fitted.map(({ sizeMax }) => sizeMax));
-    ranges = withTop(fitted, objectBytesMax, chunkCount);
+        : fitPageSizes(sample, { chunkOrder, maxPageSize: Math.min(maxBytes, PAGE_SIZE_MAX) }).pageSizes;
+    const maxObjectBytes = Math.max(top.maxObjectBytes, ...fitted.map(({ maxSize }) => maxSize));
+    ranges = withTop(fitted, maxObjectBytes, chunkCount);
   } else {
     ranges = rangesOf(pageSizes, chunkOrder);
   }
@@ -98,43 +98,43 @@ export function rangesOf(pageSizes: unknown, chunkOrder: number): PageSizeRange[
     );
   }
   const ranges = pageSizes.map((each: unknown, i): PageSizeRange => {
-    const { pageSize, sizeMax } =
+    const { pageSize, maxSize } =
       typeof each === "object" && each !== null
         ? (each as Partial<PageSizeRange>)
         : { pageSize: each as number };
-    const { objectBytesMax, chunkCount, chunkSize } = geometryOf(pageSize as number, chunkOrder, 1);
+    const { maxObjectBytes, chunkCount, chunkSize } = geometryOf(pageSize as number, chunkOrder, 1);
     const isLast = i === pageSizes.length - 1;
-    const most = isLast ? objectBytesMax : Math.floor((chunkCount - 1) / 2) * chunkSize;
+    const most = isLast ? maxObjectBytes : Math.floor((chunkCount - 1) / 2) * chunkSize;
     return {
       pageSize: pageSize as number,
-      sizeMax: integerOption(`sizeMax of page size ${pageSize}`, sizeMax ?? most, 1, objectBytesMax),
+      maxSize: integerOption(`maxSize of page size ${pageSize}`, maxSize ?? most, 1, maxObjectBytes),
     };
   });
-  for (const [i, { pageSize, sizeMax }] of ranges.entries()) {
-    if (i > 0 && sizeMax <= ranges[i - 1].sizeMax) {
+  for (const [i, { pageSize, maxSize }] of ranges.entries()) {
+    if (i > 0 && maxSize <= ranges[i - 1].maxSize) {
       throw new ZbudError(
         "EINVAL",
-        `pageSizes must be in ascending order of the objects that they take; ${pageSize} takes up to ${sizeMax} bytes and ${ranges[i - 1].pageSize}, before it, up to ${ranges[i - 1].sizeMax}`,
+        `pageSizes must be in ascending order of the objects that they take; ${pageSize} takes up to ${maxSize} bytes and ${ranges[i - 1].pageSize}, before it, up to ${ranges[i - 1].maxSize}`,
       );
     }
   }
   return ranges;
 }
 
-/** The ranges, the last of which takes objects up to objectBytesMax, if need be in pages of another size. */
+/** The ranges, the last of which takes objects up to maxObjectBytes, if need be in pages of another size. */
 export function withTop(
   ranges: readonly PageSizeRange[],
-  objectBytesMax: number,
+  maxObjectBytes: number,
   chunkCount: number,
 ): PageSizeRange[] {
   const last = ranges.at(-1);
-  const top = smallestPageFor(objectBytesMax, chunkCount);
-  const plain = ranges.map(({ pageSize, sizeMax }) => ({ pageSize, sizeMax }));
+  const top = smallestPageFor(maxObjectBytes, chunkCount);
+  const plain = ranges.map(({ pageSize, maxSize }) => ({ pageSize, maxSize }));
   if (last === undefined || last.pageSize < top)
-    return [...plain, { pageSize: top, sizeMax: objectBytesMax }];
+    return [...plain, { pageSize: top, maxSize: maxObjectBytes }];
   return [
     ...plain.slice(0, -1),
-    { pageSize: last.pageSize, sizeMax: Math.max(last.sizeMax, objectBytesMax) },
+    { pageSize: last.pageSize, maxSize: Math.max(last.maxSize, maxObjectBytes) },
   ];
 }
 
@@ -179,6 +179,6 @@ export function ladderGeometryOf(
     );
   }
   const chunkCount = 2 ** chunkOrder;
-  const objectBytesMax = Math.max(...ranges.map(({ sizeMax }) => sizeMax));
-  return { chunkOrder, chunkCount, segmentBytes, segments, rowsShift, objectBytesMax };
+  const maxObjectBytes = Math.max(...ranges.map(({ maxSize }) => maxSize));
+  return { chunkOrder, chunkCount, segmentBytes, segments, rowsShift, maxObjectBytes };
 }

@@ -3,7 +3,7 @@ import {
   emptyLru,
   putOnList,
   putOnLru,
-  salvageLru,
+  rebuiltLru,
   type Table,
   W_INTENT,
   W_PAGE_COUNT,
@@ -51,13 +51,13 @@ export function repairLadder(
   table: Table,
   geometry: LadderGeometry,
   generationMask: number,
-  isGone: (seat: number) => boolean,
+  isGone: (member: number) => boolean,
 ): void {
   finishIntent(table, ladderFirstRowOf(geometry), generationMask);
   const isDead = askedOnce(isGone);
   const kindOf = (row: number): number => {
-    const seat = -table[row | LRU_PREV];
-    if (seat > 0 && !isDead(seat)) return RECLAIMED;
+    const member = -table[row | LRU_PREV];
+    if (member > 0 && !isDead(member)) return RECLAIMED;
     return (table[row | SIZES] | table[row | SIZES | 1]) === 0 ? IDLE : LISTED;
   };
 
@@ -72,7 +72,7 @@ export function repairLadder(
   });
   const rowsFirst = ladderFirstRowOf(geometry);
   const rowsEnd = rowsFirst + (table[W_SEGMENT_HIGH] << (geometry.rowsShift + ROW_SHIFT));
-  const order = salvageLru(table, listed, rowsFirst, rowsEnd, ROW_SHIFT);
+  const order = rebuiltLru(table, listed, rowsFirst, rowsEnd, ROW_SHIFT);
 
   for (let i = 0; i < RUNGS_MAX; i++) {
     clearRung(table, geometry, rungOf(geometry, i));

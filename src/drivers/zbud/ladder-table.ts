@@ -63,7 +63,7 @@ export const OPEN_MAX = 5;
 /** The largest size of a range that is not there. */
 export const SIZE_BEYOND: number = 2 ** 31 - 1;
 
-/** How many objects of each size were stored, by steps of `⌈objectBytesMax / HISTOGRAM_STEPS⌉` bytes. */
+/** How many objects of each size were stored, by steps of `⌈maxObjectBytes / HISTOGRAM_STEPS⌉` bytes. */
 export const W_HISTOGRAM: number = HEADER_WORDS;
 export const HISTOGRAM_STEPS = 256;
 
@@ -116,7 +116,7 @@ export interface LadderGeometry {
   readonly segmentBytes: number;
   readonly segments: number;
   readonly rowsShift: number;
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
 }
 
 export function rungWordsOf({ chunkCount }: LadderGeometry): number {
@@ -163,21 +163,21 @@ export function createLadderTable(geometry: LadderGeometry, pageSize: number, lo
   table[W_SEGMENT_BYTES] = geometry.segmentBytes;
   table[W_SEGMENTS] = geometry.segments;
   table[W_ROWS_SHIFT] = geometry.rowsShift;
-  table[W_OBJECT_BYTES_MAX] = geometry.objectBytesMax;
+  table[W_OBJECT_BYTES_MAX] = geometry.maxObjectBytes;
   emptyLru(table);
   return table;
 }
 
 /** Words of the open rungs, and the largest size that goes to each, in ascending order of these. */
-export function openRungsOf(table: Table): { rung: number; sizeMax: number }[] {
+export function openRungsOf(table: Table): { rung: number; maxSize: number }[] {
   const open = W_OPEN + table[W_WHICH] * OPEN_WORDS;
   return Array.from({ length: table[open] }, (_, i) => ({
-    sizeMax: table[open + 1 + 2 * i],
+    maxSize: table[open + 1 + 2 * i],
     rung: table[open + 2 + 2 * i],
   }));
 }
 
 /** Bytes of one step of the histogram. */
-export function histogramStepOf(objectBytesMax: number): number {
-  return Math.ceil(objectBytesMax / HISTOGRAM_STEPS);
+export function histogramStepOf(maxObjectBytes: number): number {
+  return Math.ceil(maxObjectBytes / HISTOGRAM_STEPS);
 }

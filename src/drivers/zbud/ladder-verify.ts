@@ -105,17 +105,17 @@ function checkOpen(table: Table, geometry: LadderGeometry, rungs: readonly numbe
     check(table[ranges + 2 * i] === SIZE_BEYOND, "L0: a range behind the last", i);
   }
   let before = 0;
-  for (const { rung, sizeMax } of open) {
+  for (const { rung, maxSize } of open) {
     check(rungs.includes(rung), "L0: an open rung is none", rung);
     check(isRecordWhole(table, geometry, rung), "L0: the record of an open rung", rung);
     check(
-      sizeMax > before && sizeMax <= table[rung + R_BOUND],
+      maxSize > before && maxSize <= table[rung + R_BOUND],
       "L0: the size range of an open rung",
-      sizeMax,
+      maxSize,
     );
-    before = sizeMax;
+    before = maxSize;
   }
-  check(before >= geometry.objectBytesMax, "L0: no open rung takes the largest object, but", before);
+  check(before >= geometry.maxObjectBytes, "L0: no open rung takes the largest object, but", before);
   const { [W_STARVED]: starved, [W_VICTIM]: victim } = table;
   check(
     starved === 0 || open.some(({ rung }) => rung === starved),
@@ -160,7 +160,7 @@ function checkPages(
   { segment, rung, firstRow }: { segment: number; rung: number; firstRow: number },
   books: Books,
 ): void {
-  const sizes = { chunkSize: table[rung + R_CHUNK_SIZE], objectBytesMax: table[rung + R_BOUND] };
+  const sizes = { chunkSize: table[rung + R_CHUNK_SIZE], maxObjectBytes: table[rung + R_BOUND] };
   const high = table[segment + S_HIGH];
   check(high <= table[rung + R_SEGMENT_PAGES], "more pages than a segment has", high);
   let used = 0;

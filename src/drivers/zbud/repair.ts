@@ -4,7 +4,7 @@ import {
   emptyLru,
   putOnList,
   putOnLru,
-  salvageLru,
+  rebuiltLru,
   W_INTENT,
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
@@ -41,13 +41,13 @@ import {
  * overwritten before what it says has been carried over, except the order of the LRU.
  *
  * @param generationMask - of the pool's handles.
- * @param isGone - whether the thread of a seat is gone.
+ * @param isGone - whether the thread of a member is gone.
  */
 export function repairTable(
   table: PageTable,
   geometry: Geometry,
   generationMask: number,
-  isGone: (seat: number) => boolean,
+  isGone: (member: number) => boolean,
 ): void {
   const firstRow = firstRowOf(geometry);
   const endRow = firstRow + (table[W_HIGH_WATER] << ROW_SHIFT);
@@ -55,15 +55,15 @@ export function repairTable(
 
   const isDead = askedOnce(isGone);
   const isUnderReclaim = (row: number): boolean => {
-    const seat = -table[row | LRU_PREV];
-    return seat > 0 && !isDead(seat);
+    const member = -table[row | LRU_PREV];
+    return member > 0 && !isDead(member);
   };
   const isInUse = (row: number): boolean => (table[row | SIZES] | table[row | SIZES | 1]) !== 0;
   const listed: number[] = [];
   for (let row = firstRow; row < endRow; row += 1 << ROW_SHIFT) {
     if (isInUse(row) && !isUnderReclaim(row)) listed.push(row);
   }
-  const order = salvageLru(table, listed, firstRow, endRow, ROW_SHIFT);
+  const order = rebuiltLru(table, listed, firstRow, endRow, ROW_SHIFT);
 
   emptyLru(table);
   emptyLists(table, W_HEADS, W_BITMAP, geometry.chunkCount);

@@ -30,7 +30,7 @@ import { headOf } from "./segments.ts";
  *
  * May be cut off anywhere: records of vacant rungs alone are written, until one word says that the new list holds.
  *
- * @param ranges - by ascending sizeMax, at most OPEN_MAX. Two of one page size share a rung.
+ * @param ranges - by ascending maxSize, at most OPEN_MAX. Two of one page size share a rung.
  * @returns false if too many rungs still drain; then nothing changed.
  */
 export function openRungs(table: Table, geometry: LadderGeometry, ranges: readonly PageSizeRange[]): boolean {
@@ -54,7 +54,7 @@ export function openRungs(table: Table, geometry: LadderGeometry, ranges: readon
   const list = W_OPEN + other * OPEN_WORDS;
   table[list] = chosen.length;
   for (const [i, rung] of chosen.entries()) {
-    table[list + 1 + 2 * i] = ranges[i].sizeMax;
+    table[list + 1 + 2 * i] = ranges[i].maxSize;
     table[list + 2 + 2 * i] = rung;
   }
   for (let i = chosen.length; i < OPEN_MAX; i++) table[list + 1 + 2 * i] = SIZE_BEYOND;

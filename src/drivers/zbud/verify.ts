@@ -46,13 +46,13 @@ export function verifyTable(table: PageTable, geometry: Geometry, reclaims: numb
 /** Checks one buddy's word; gives its chunks. */
 export function checkBuddy(
   word: number,
-  geometry: Pick<Geometry, "chunkSize" | "objectBytesMax">,
+  geometry: Pick<Geometry, "chunkSize" | "maxObjectBytes">,
   page: number,
 ): number {
   const size = word & SIZE_MASK;
   const chunks = word >> SIZE_BITS;
   if (word !== 0) {
-    check(size > 0 && size <= geometry.objectBytesMax, `an impossible size, ${size} bytes, in page`, page);
+    check(size > 0 && size <= geometry.maxObjectBytes, `an impossible size, ${size} bytes, in page`, page);
     check(chunks === chunksOf(geometry, size), `${size} bytes do not take ${chunks} chunks, in page`, page);
   }
   return chunks;

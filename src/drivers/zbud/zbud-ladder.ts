@@ -61,8 +61,8 @@ export class ZbudLadder extends Pool {
       memory,
       layout,
       shape: shapeOf(table, geometry),
-      allocatorOf: (seat) => {
-        made.push(new LadderAllocator(table, geometry, layout, memory, seat));
+      allocatorOf: (member) => {
+        made.push(new LadderAllocator(table, geometry, layout, memory, member));
         return made[0];
       },
       onEvict,
@@ -111,11 +111,11 @@ export class ZbudLadder extends Pool {
    * @remarks Without sizes given, some tenths of a second, in which other threads go on.
    */
   override refit(pageSizes?: readonly (number | PageSizeRange)[]): PageSizeRange[] | "EAGAIN" {
-    const { chunkOrder, chunkCount, segmentBytes, rowsShift, objectBytesMax } = this.#geometry;
+    const { chunkOrder, chunkCount, segmentBytes, rowsShift, maxObjectBytes } = this.#geometry;
     const pageSizeMin = segmentBytes >> rowsShift;
     const chosen = pageSizes === undefined ? this.#fitted(pageSizeMin) : rangesOf(pageSizes, chunkOrder);
     for (const { pageSize } of chosen) integerOption("pageSize", pageSize, pageSizeMin, segmentBytes);
-    const ranges = withTop(chosen, objectBytesMax, chunkCount);
+    const ranges = withTop(chosen, maxObjectBytes, chunkCount);
     return this.underLock(() => {
       if (!this.#allocator.open(ranges)) return "EAGAIN";
       const histogram = this.#histogram();
@@ -125,7 +125,7 @@ export class ZbudLadder extends Pool {
   }
 
   #fitted(pageSizeMin: number): PageSizeRange[] {
-    const { chunkOrder, segmentBytes, objectBytesMax: sizeMax } = this.#geometry;
+    const { chunkOrder, segmentBytes, maxObjectBytes: maxSize } = this.#geometry;
     const counts = this.underLock(() => Array.from(this.#histogram(), (count) => count >>> 0));
     if (counts.every((count) => count === 0)) {
       throw new ZbudError(
@@ -133,8 +133,8 @@ export class ZbudLadder extends Pool {
         "nothing was stored yet that page sizes could be fitted to; give pageSizes",
       );
     }
-    const histogram = { step: histogramStepOf(sizeMax), counts, sizeMax };
-    return fitPageSizes(histogram, { chunkOrder, pageSizeMin, pageSizeMax: segmentBytes }).pageSizes;
+    const histogram = { step: histogramStepOf(maxSize), counts, maxSize };
+    return fitPageSizes(histogram, { chunkOrder, pageSizeMin, maxPageSize: segmentBytes }).pageSizes;
   }
 
   #histogram(): Int32Array {
@@ -178,7 +178,7 @@ function makeLadder(options: ZbudLadderOptions, memory: PageMemory | undefined):
 }
 
 function openRanges(table: Table): PageSizeRange[] {
-  return openRungsOf(table).map(({ rung, sizeMax }) => ({ pageSize: table[rung + R_PAGE_SIZE], sizeMax }));
+  return openRungsOf(table).map(({ rung, maxSize }) => ({ pageSize: table[rung + R_PAGE_SIZE], maxSize }));
 }
 
 function shapeOf(table: Table, { chunkOrder, segmentBytes, segments, rowsShift }: LadderGeometry): PoolShape {

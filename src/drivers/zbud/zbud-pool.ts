@@ -52,7 +52,7 @@ export class ZbudPool extends Pool {
       memory,
       layout,
       shape: { pageSize, chunkOrder, maxPages },
-      allocatorOf: (seat) => new ZbudAllocator(table, geometry, layout, memory, seat),
+      allocatorOf: (member) => new ZbudAllocator(table, geometry, layout, memory, member),
       onEvict,
     });
     this.#chunkSize = geometry.chunkSize;

@@ -61,7 +61,7 @@ const {
  */
 export class ZsmallocAllocator implements Allocator {
   readonly moves = true;
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   #table: Table;
   readonly #geometry: Geometry;
   readonly #counters: Float64Array;
@@ -79,19 +79,19 @@ export class ZsmallocAllocator implements Allocator {
   readonly #slotMask: number = 0;
   readonly #generationUnit: number = 0.5;
   readonly #generationShift: number = 0;
-  readonly #generationSmallMax: number = 0;
+  readonly #maxGenerationSmall: number = 0;
   readonly #generationMask: number = 0;
-  /** This thread's seat in a shared pool; 0 in one that is not, where nothing need be noted. */
-  readonly #seat: number = 0;
+  /** This thread's member in a shared pool; 0 in one that is not, where nothing need be noted. */
+  readonly #member: number = 0;
   // Where objectAt was last, so that a walk over a group's positions does not begin anew at each.
   #walkGroup = 0;
   #walkPosition = 0;
   #walkRow = 0;
 
-  constructor(table: Table, geometry: Geometry, layout: HandleLayout, memory: PageMemory, seat: number) {
+  constructor(table: Table, geometry: Geometry, layout: HandleLayout, memory: PageMemory, member: number) {
     this.#table = table;
     this.#geometry = geometry;
-    this.objectBytesMax = geometry.pageSize;
+    this.maxObjectBytes = geometry.pageSize;
     this.#counters = new Float64Array(table.buffer, 0, COUNTERS_END);
     this.#layoutOf = geometry.layoutOf;
     this.#layouts = geometry.layouts;
@@ -106,9 +106,9 @@ export class ZsmallocAllocator implements Allocator {
     this.#slotMask = layout.slotMask | 0;
     this.#generationUnit = layout.generationUnit;
     this.#generationShift = Math.log2(layout.generationUnit) | 0;
-    this.#generationSmallMax = (2 ** 31 / layout.generationUnit - 1) | 0;
+    this.#maxGenerationSmall = (2 ** 31 / layout.generationUnit - 1) | 0;
     this.#generationMask = layout.generationMask | 0;
-    this.#seat = seat | 0;
+    this.#member = member | 0;
   }
 
   alloc(size: number): Handle | null {
@@ -131,13 +131,13 @@ export class ZsmallocAllocator implements Allocator {
       row = this.#attach(group);
       if (row === 0) return null;
     }
-    if (this.#seat !== 0) this.#intend(row);
+    if (this.#member !== 0) this.#intend(row);
     table[row | SIZE] = size;
     const used = table[group | USED] + 1;
     table[group | USED] = used;
     this.#relist(group, used);
     const handle = this.#handleAt(row);
-    if (this.#seat !== 0) table[W_INTENT] = 0;
+    if (this.#member !== 0) table[W_INTENT] = 0;
     return handle;
   }
 
@@ -146,7 +146,7 @@ export class ZsmallocAllocator implements Allocator {
     const row = this.find(handle);
     if (row === 0) return false;
     const group = this.#firstGroup + ((table[row | PLACE] >> this.#placeBits) << GROUP_SHIFT);
-    if (this.#seat !== 0) this.#intend(row);
+    if (this.#member !== 0) this.#intend(row);
     table[row | SIZE] = 0 - table[group | FREE_ROW];
     table[row | GENERATION] = (table[row | GENERATION] + 1) & this.#generationMask;
     table[group | FREE_ROW] = row;
@@ -160,7 +160,7 @@ export class ZsmallocAllocator implements Allocator {
         this.#groups.release(group);
       }
     } // else the reclaim settles the group
-    if (this.#seat !== 0) table[W_INTENT] = 0;
+    if (this.#member !== 0) table[W_INTENT] = 0;
     return true;
   }
 
@@ -189,7 +189,7 @@ export class ZsmallocAllocator implements Allocator {
     if (group === 0) group = this.#leastFull(1 << SPARED);
     if (group === 0) return 0;
     this.#groups.takeOff(group);
-    table[group | PREV] = -Math.max(this.#seat, 1);
+    table[group | PREV] = -Math.max(this.#member, 1);
     return group;
   }
 
@@ -229,7 +229,7 @@ export class ZsmallocAllocator implements Allocator {
 
   endReclaims(): void {
     const table = this.#table;
-    const mark = -Math.max(this.#seat, 1);
+    const mark = -Math.max(this.#member, 1);
     for (let i = 0; i < table[W_GROUPS_TAKEN]; i++) {
       const group = this.#firstGroup + (i << GROUP_SHIFT);
       if (table[group | PREV] === mark) this.endReclaim(group);
@@ -241,8 +241,8 @@ export class ZsmallocAllocator implements Allocator {
   }
 
   /** Moves at most so many objects, so that pages become free. */
-  compact(movesMax: number): Compaction {
-    const done = this.#mover.compact(movesMax);
+  compact(maxMoves: number): Compaction {
+    const done = this.#mover.compact(maxMoves);
     this.#counters[F_OBJECTS_MOVED] += done.moved;
     this.#counters[F_PAGES_COMPACTED] += done.pages;
     return done;
@@ -257,7 +257,7 @@ export class ZsmallocAllocator implements Allocator {
     this.#table = new Int32Array(0);
   }
 
-  repair(isGone: (seat: number) => boolean): void {
+  repair(isGone: (member: number) => boolean): void {
     repairTable(this.#table, this.#geometry, this.#generationMask, isGone);
   }
 
@@ -362,7 +362,7 @@ export class ZsmallocAllocator implements Allocator {
     const generation = this.#table[row | GENERATION];
     const low = ((row - this.#firstRow) << (TAG_BITS - ROW_SHIFT)) | this.#tag;
     return (
-      generation <= this.#generationSmallMax
+      generation <= this.#maxGenerationSmall
         ? (generation << this.#generationShift) | low
         : generation * this.#generationUnit + low
     ) as Handle;

@@ -57,15 +57,15 @@ export const PUBLISHED_CLASS_COUNTS: ReadonlyMap<number, number> = new Map([
  * The classes for pages of `pageSize` bytes, smallest first.
  *
  * @param pageSize - bytes, a multiple of 16 from 64 to 1 MiB.
- * @param groupPagesMax - the most pages a group, 1 to 16.
+ * @param maxGroupPages - the most pages a group, 1 to 16.
  * @throws {ZbudError} `EINVAL` naming a bad one.
  */
-export function sizeClassesOf(pageSize: number, groupPagesMax: number): SizeClass[] {
+export function sizeClassesOf(pageSize: number, maxGroupPages: number): SizeClass[] {
   checkPageSize(pageSize);
-  integerOption("groupPagesMax", groupPagesMax, 1, GROUP_PAGES_LIMIT);
+  integerOption("maxGroupPages", maxGroupPages, 1, GROUP_PAGES_LIMIT);
   const classes: SizeClass[] = [];
   for (let size = SIZE_MIN; size <= pageSize; size += SIZE_STEP) {
-    const pages = groupPagesOf(pageSize, groupPagesMax, size);
+    const pages = groupPagesOf(pageSize, maxGroupPages, size);
     const objects = Math.floor((pages * pageSize) / size);
     const last = classes.at(-1);
     const isSame = last !== undefined && last.pages === pages && last.objects === objects;
@@ -75,10 +75,10 @@ export function sizeClassesOf(pageSize: number, groupPagesMax: number): SizeClas
   return classes;
 }
 
-function groupPagesOf(pageSize: number, groupPagesMax: number, size: number): number {
+function groupPagesOf(pageSize: number, maxGroupPages: number, size: number): number {
   let best = 0;
   let bestPercent = -1;
-  for (let pages = 1; pages <= groupPagesMax; pages++) {
+  for (let pages = 1; pages <= maxGroupPages; pages++) {
     const bytes = pages * pageSize;
     const percent = Math.floor(((bytes - (bytes % size)) * 100) / bytes);
     if (percent > bestPercent) {

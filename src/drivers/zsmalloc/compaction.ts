@@ -53,9 +53,9 @@ export class Mover {
 
   /**
    * Empties the emptiest groups of each layout into its fullest ones, as long as that releases groups: at most
-   * `movesMax` moves. The next call goes on where this one ended.
+   * `maxMoves` moves. The next call goes on where this one ended.
    */
-  compact(movesMax: number): Compaction {
+  compact(maxMoves: number): Compaction {
     const { table, geometry } = this.#groups;
     const done: Compaction = { moved: 0, pages: 0 };
     this.#openBytes();
@@ -63,9 +63,9 @@ export class Mover {
     for (let i = 0; i < layouts; i++) {
       const layout = (table[W_COMPACT_AT] % layouts) + 1;
       // Each round empties a group, or ends for want of a row with another that has one to move to.
-      let rounds = table[W_GROUPS_TAKEN] + 2 * movesMax;
-      while (done.moved < movesMax && rounds-- > 0 && this.#emptyOne(layout, movesMax, done));
-      if (done.moved >= movesMax) return done;
+      let rounds = table[W_GROUPS_TAKEN] + 2 * maxMoves;
+      while (done.moved < maxMoves && rounds-- > 0 && this.#emptyOne(layout, maxMoves, done));
+      if (done.moved >= maxMoves) return done;
       table[W_COMPACT_AT] = layout;
     }
     return done;
@@ -91,14 +91,14 @@ export class Mover {
   }
 
   /** Moves objects out of the emptiest group of a layout, if the others have room for them all. */
-  #emptyOne(layout: number, movesMax: number, done: Compaction): boolean {
+  #emptyOne(layout: number, maxMoves: number, done: Compaction): boolean {
     const groups = this.#groups;
     const { table } = groups;
     const source = this.#emptiest(layout);
     if (source === 0 || !this.#hasRoom(layout, source)) return false;
     let before = table[source | LAST_ROW];
     const attached = table[source | ATTACHED] & COUNT_MASK;
-    for (let i = 0; i < attached && done.moved < movesMax; i++) {
+    for (let i = 0; i < attached && done.moved < maxMoves; i++) {
       const row = table[before | RING];
       if (table[row | SIZE] <= 0) {
         before = row;

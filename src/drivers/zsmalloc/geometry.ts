@@ -37,7 +37,7 @@ export interface Geometry {
   readonly pageSize: number;
   readonly maxPages: number;
   /** The most pages a group. */
-  readonly groupPagesMax: number;
+  readonly maxGroupPages: number;
   /** The most objects, and so the rows for them. */
   readonly maxObjects: number;
   readonly classes: readonly SizeClass[];
@@ -67,14 +67,14 @@ export interface Geometry {
 export function geometryOf(
   pageSize: number,
   maxPages: number,
-  groupPagesMax: number,
+  maxGroupPages: number,
   maxObjects?: number,
 ): Geometry {
-  const classes = sizeClassesOf(pageSize, groupPagesMax);
+  const classes = sizeClassesOf(pageSize, maxGroupPages);
   const placeBits = bitsFor(Math.max(...classes.map(({ objects }) => objects)));
   integerOption("maxPages", maxPages, 1, Math.min(PAGES_MAX, 2 ** (PLACE_WORD_BITS - placeBits)));
-  const placesMax = Math.min(SLOTS_MAX, Math.floor((maxPages * pageSize) / SIZE_MIN));
-  const rows = maxObjects === undefined ? placesMax : integerOption("maxObjects", maxObjects, 1, SLOTS_MAX);
+  const maxPlaces = Math.min(SLOTS_MAX, Math.floor((maxPages * pageSize) / SIZE_MIN));
+  const rows = maxObjects === undefined ? maxPlaces : integerOption("maxObjects", maxObjects, 1, SLOTS_MAX);
 
   const { layouts, layoutCount, listsEnd } = layoutsOf(classes, pageSize);
   const layoutOf = new Uint16Array(Math.floor(pageSize / SIZE_STEP) + 1);
@@ -89,12 +89,12 @@ export function geometryOf(
   }
   const firstGroup = (listsEnd + 7) & ~7;
   const firstRow = firstGroup + (maxPages << GROUP_SHIFT);
-  const objectRows = Math.min(rows, placesMax);
+  const objectRows = Math.min(rows, maxPlaces);
   const firstPage = firstRow + (objectRows << ROW_SHIFT);
   return {
     pageSize,
     maxPages,
-    groupPagesMax,
+    maxGroupPages,
     maxObjects: objectRows,
     classes,
     layoutCount,

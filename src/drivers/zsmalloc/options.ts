@@ -12,7 +12,7 @@ export interface ZsmallocPoolOptions extends PoolOptions {
    * The most pages a group, 1 to 16; default 4, in small pools 3 or 2 (with pages of 4 KiB, below 2076 and 1380).
    * More pack tighter where objects are many against the number of classes, and take longer to become empty.
    */
-  groupPagesMax?: number;
+  maxGroupPages?: number;
   /**
    * The most objects at once; default as many as the pages can hold. Each has 16 bytes of bookkeeping, so this
    * bounds what the pool costs beside its pages.
@@ -29,15 +29,15 @@ export interface CheckedOptions extends CommonOptions {
 
 /** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
 export function checkOptions(options: ZsmallocPoolOptions): CheckedOptions {
-  const common = checkCommonOptions(options, ["groupPagesMax", "maxObjects"]);
-  const { pageSize = PAGE_SIZE_DEFAULT, groupPagesMax, maxObjects } = options;
+  const common = checkCommonOptions(options, ["maxGroupPages", "maxObjects"]);
+  const { pageSize = PAGE_SIZE_DEFAULT, maxGroupPages, maxObjects } = options;
   // Checks these; the most pages follow from maxBytes only when the size of one is known to be good.
-  geometryOf(pageSize, 1, groupPagesMax ?? GROUP_PAGES_DEFAULT, maxObjects);
+  geometryOf(pageSize, 1, maxGroupPages ?? GROUP_PAGES_DEFAULT, maxObjects);
   const maxPages = maxPagesOf(options, pageSize, PAGES_MAX);
   const geometry = geometryOf(
     pageSize,
     maxPages,
-    groupPagesMax ?? groupPagesFor(maxPages, pageSize),
+    maxGroupPages ?? groupPagesFor(maxPages, pageSize),
     maxObjects,
   );
   return { ...common, geometry, isBounded: maxObjects !== undefined };

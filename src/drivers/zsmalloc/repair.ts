@@ -58,13 +58,13 @@ const NOWHERE = -1;
  * the note's object, for which twice is as once.
  *
  * @param generationMask - of the pool's handles.
- * @param isGone - whether the thread of a seat is gone.
+ * @param isGone - whether the thread of a member is gone.
  */
 export function repairTable(
   table: ZsmallocTable,
   geometry: Geometry,
   generationMask: number,
-  isGone: (seat: number) => boolean,
+  isGone: (member: number) => boolean,
 ): void {
   finishIntent(table, geometry, generationMask);
   const { firstGroup, layouts } = geometry;
@@ -74,8 +74,8 @@ export function repairTable(
 
   const isDead = askedOnce(isGone);
   const isUnderReclaim = (group: number): boolean => {
-    const seat = -table[group | PREV];
-    return seat > 0 && !isDead(seat);
+    const member = -table[group | PREV];
+    return member > 0 && !isDead(member);
   };
   const reclaimed = Array.from({ length: groupCount }, (_, i) => isUnderReclaim(groupAt(i)));
   const isInUse = (i: number): boolean => objects.used[i] > 0 || reclaimed[i];

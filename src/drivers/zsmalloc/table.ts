@@ -28,7 +28,7 @@ import { type Geometry, L_FULL, L_LISTS, LAYOUT_SHIFT } from "./geometry.ts";
  *          │ next row │ group, place │ size   │ generation │
  *          └──────────┴──────────────┴────────┴────────────┘
  *
- *   list prev    also says what the group is: FREE (0), under reclaim (negative, `-seat`), else in use.
+ *   list prev    also says what the group is: FREE (0), under reclaim (negative, `-member`), else in use.
  *   used         live objects of the group.
  *   attached     places [0, attached) of the group have a row, live or free; the others never were used.
  *   list         which list of its layout the group is on: SPARED, 1 … by how full it is, FULL last.
@@ -106,7 +106,7 @@ assert(W_INTENT < W_INTENT_GENERATION && W_INTENT_GENERATION < W_PAGE_COUNT, "no
 /** Makes an empty table. */
 export function createZsmallocTable(geometry: Geometry, locking: number): ZsmallocTable {
   const table = createTable(geometry.words, DRIVER_ZSMALLOC, geometry.pageSize, geometry.maxPages, locking);
-  table[W_GROUP_PAGES_MAX] = geometry.groupPagesMax;
+  table[W_GROUP_PAGES_MAX] = geometry.maxGroupPages;
   table[W_MAX_OBJECTS] = geometry.maxObjects;
   clearLists(table, geometry);
   return table;

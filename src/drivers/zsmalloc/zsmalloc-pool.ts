@@ -44,7 +44,7 @@ export class ZsmallocPool extends Pool {
    */
   constructor(options: ZsmallocPoolOptions, parts: PoolParts = {}) {
     const { geometry, shared, lock, onEvict } = checkOptions(options);
-    const { pageSize, maxPages, groupPagesMax, maxObjects } = geometry;
+    const { pageSize, maxPages, maxGroupPages, maxObjects } = geometry;
     const table = parts.table ?? createZsmallocTable(geometry, lockingOf({ shared, lock }));
     const memory = parts.memory ?? createPageMemory(pageSize, maxPages, shared);
     if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
@@ -55,9 +55,9 @@ export class ZsmallocPool extends Pool {
       table,
       memory,
       layout,
-      shape: { pageSize, maxPages, groupPagesMax, maxObjects },
-      allocatorOf: (seat) => {
-        inner = new ZsmallocAllocator(table, geometry, layout, memory, seat);
+      shape: { pageSize, maxPages, maxGroupPages, maxObjects },
+      allocatorOf: (member) => {
+        inner = new ZsmallocAllocator(table, geometry, layout, memory, member);
         return inner;
       },
       onEvict,
@@ -76,12 +76,12 @@ export class ZsmallocPool extends Pool {
    */
   static attach(shared: SharedPool, options: Pick<ZsmallocPoolOptions, "onEvict"> = {}): ZsmallocPool {
     const { table, geometry } = openTable(shared);
-    const { pageSize, maxPages, groupPagesMax, maxObjects } = geometry;
+    const { pageSize, maxPages, maxGroupPages, maxObjects } = geometry;
     const memory = attachPageMemory(pageSize, shared.pages);
     checkNames("attach", options, ["onEvict"]);
     const { onEvict } = options;
     return new ZsmallocPool(
-      { pageSize, maxPages, groupPagesMax, maxObjects, shared: true, onEvict },
+      { pageSize, maxPages, maxGroupPages, maxObjects, shared: true, onEvict },
       { memory, table },
     );
   }
@@ -92,14 +92,14 @@ export class ZsmallocPool extends Pool {
   }
 
   /** Moves only what a release comes of. In a shared pool others get the lock every 64 moves. */
-  protected override compactObjects(movesMax: number): CompactResult {
+  protected override compactObjects(maxMoves: number): CompactResult {
     const result = { moved: 0, pagesReleased: 0 };
     for (let isDone = false; !isDone; ) {
-      const step = Math.min(MOVES_A_STEP, movesMax - result.moved);
+      const step = Math.min(MOVES_A_STEP, maxMoves - result.moved);
       const { moved, pages } = this.underLock(() => this.#inner.compact(step));
       result.moved += moved;
       result.pagesReleased += pages;
-      isDone = moved < step || result.moved === movesMax;
+      isDone = moved < step || result.moved === maxMoves;
     }
     return result;
   }

@@ -7,7 +7,7 @@ import { Prng } from "../../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../../src/cache/index.ts";
 
 const ENTRIES = 1500;
-const FILE = { maxFileBytes: 2 ** 24 };
+const FILE = { maxBytes: 2 ** 24 };
 
 let files = 0;
 

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { SEATS_WORDS, Seats, sharedBuffer, ThreadLock } from "../../../src/base/index.ts";
+import { REGISTRY_WORDS, sharedBuffer, ThreadLock, ThreadRegistry } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/index.ts";
 import { isCode } from "../../contracts/pool/facts.ts";
 
-const SEATS_AT = 1;
+const REGISTRY_AT = 1;
 
 /** What a worker is told, and what it tells when it is there. */
 type Order = { hold: SharedArrayBuffer } | { use: unknown; rounds: number };
@@ -32,8 +32,8 @@ export function work(order: Order): void {
 }
 
 function lockOf(words: Int32Array): ThreadLock {
-  const seats = new Seats(words, SEATS_AT);
-  return new ThreadLock(words, 0, seats.enter(), seats, () => assert.fail("nobody died"));
+  const registry = new ThreadRegistry(words, REGISTRY_AT);
+  return new ThreadLock(words, 0, registry.enter(), registry, () => assert.fail("nobody died"));
 }
 
 /** One object: written, read again, freed. False if there was no room. */
@@ -72,7 +72,7 @@ describe("a page's main thread beside workers", () => {
   });
 
   it("gets EAGAIN from a lock that is held for long, and the lock once it is free", async () => {
-    const words = new Int32Array(sharedBuffer(4 * (SEATS_AT + SEATS_WORDS + 1)));
+    const words = new Int32Array(sharedBuffer(4 * (REGISTRY_AT + REGISTRY_WORDS + 1)));
     const lock = lockOf(words);
     const worker = startWorker({ hold: words.buffer as SharedArrayBuffer });
     assert.equal(await worker.next(), "held");

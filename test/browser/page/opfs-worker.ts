@@ -15,7 +15,7 @@ export interface Told {
 
 /** Opens, counts the pages that an earlier worker left, and writes them all. */
 export async function work(): Promise<Told> {
-  const options = { maxFileBytes: 2 ** 23, unclean: "flushed" } as const;
+  const options = { maxBytes: 2 ** 23, unclean: "flushed" } as const;
   const backing = await OpfsBacking.open("pages.zbud", options);
   const store = new PageStore({ pageSize: PAGE, maxBytes: "1MiB", backing });
   const into = new Uint8Array(PAGE);

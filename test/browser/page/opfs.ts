@@ -14,7 +14,7 @@ import { backingContract } from "../../contracts/backing.ts";
 import { isCode } from "../../contracts/pool/facts.ts";
 import { makePage } from "../../store/pages.ts";
 
-const OPTIONS: OpfsBackingOptions = { maxFileBytes: 2 ** 20, averageBytes: 512 };
+const OPTIONS: OpfsBackingOptions = { maxBytes: 2 ** 20, averageBytes: 512 };
 const PAGE = 4096;
 
 /** Of a browser's folder, what these tests use beside what the library does. */
@@ -78,11 +78,11 @@ function inWorker(): void {
   backingContract({
     name: "opfs",
     open: async (options = {}) =>
-      await OpfsBacking.open(await freshName(), { maxFileBytes: 2 ** 25, ...options }),
+      await OpfsBacking.open(await freshName(), { maxBytes: 2 ** 25, ...options }),
     openSmall: async (maxBytes) =>
-      await OpfsBacking.open(await freshName(), { maxFileBytes: maxBytes, unitBytes: 64 }),
+      await OpfsBacking.open(await freshName(), { maxBytes: maxBytes, unitBytes: 64 }),
     isExact: true,
-    lengthMax: 300_000,
+    maxLength: 300_000,
   });
   reopening();
   refusals();
@@ -163,7 +163,7 @@ function refusals(): void {
       }
       const name = await freshName();
       await (await OpfsBacking.open(name, OPTIONS)).close();
-      const other = { ...OPTIONS, maxFileBytes: 2 ** 19 };
+      const other = { ...OPTIONS, maxBytes: 2 ** 19 };
       await assert.rejects(OpfsBacking.open(name, other), isCode("EINVAL", name, "other sizes"));
       await (await OpfsBacking.open(name, OPTIONS)).close();
     });
@@ -247,7 +247,7 @@ function pages(): void {
   describe("a page store over OPFS", () => {
     it("writes cold pages back, loads them, and has them after a close", async () => {
       const name = await freshName();
-      const options = { maxFileBytes: 2 ** 24 };
+      const options = { maxBytes: 2 ** 24 };
       const wanted = (index: number): Uint8Array => makePage(index, 1, PAGE);
       const backing = await OpfsBacking.open(name, options);
       const store = new PageStore({ pageSize: PAGE, maxBytes: "1MiB", backing });

@@ -121,7 +121,7 @@ export function faultlessCases(kind: BackingKind): void {
 
   it("refuses what is too long, and has nothing of the key then", async () => {
     await using(kind.openSmall?.(100_000) ?? kind.open(), async (backing) => {
-      const tooLong = new Uint8Array(Math.min(backing.recordBytesMax + 1, 2 ** 27));
+      const tooLong = new Uint8Array(Math.min(backing.maxRecordBytes + 1, 2 ** 27));
       assert.deepEqual(await backing.write([recordOf(1, 1, 100)]), ["ok"]);
       assert.deepEqual(await backing.write([{ ...recordOf(1, 2, 0), bytes: tooLong }]), ["EFBIG"]);
       assert.equal(await backing.read(keyOf(1)), null);

@@ -81,7 +81,7 @@ export function orderCases(kind: BackingKind): void {
         const model = new BackingModel(backing, {
           seed: SEED * 1000 + keys,
           keys,
-          lengthMax: kind.lengthMax,
+          maxLength: kind.maxLength,
         });
         for (let step = 0; step < STEPS; step++) {
           model.step();

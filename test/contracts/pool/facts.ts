@@ -11,7 +11,7 @@ export interface PoolFacts {
   /** Whether its pools can reclaim. */
   readonly canReclaim: boolean;
   /** The largest object of a pool with pages of `pageSize` bytes and otherwise default options. */
-  objectBytesMax(pageSize: number): number;
+  maxObjectBytes(pageSize: number): number;
   /** The most objects that can share a page of 4096 bytes. */
   readonly objectsPerPageMax: number;
   /** The most evictions that one reclaim tries, whatever the objects' sizes, before it has released a page. */

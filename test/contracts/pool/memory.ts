@@ -6,7 +6,7 @@ import { assertObject, fillUp, finish, type PoolFacts, type PoolMaker, put } fro
 
 /** What a pool says of its memory, and what it gives back. */
 export function memoryContract(facts: PoolFacts, make: PoolMaker): void {
-  const { objectBytesMax, objectsPerPageMax } = facts;
+  const { maxObjectBytes, objectsPerPageMax } = facts;
 
   describe("memory", () => {
     it("counts pages and bytes in use, never above maxPages", () => {
@@ -39,7 +39,7 @@ export function memoryContract(facts: PoolFacts, make: PoolMaker): void {
 
     it("gives stats that agree with what is stored", () => {
       const pool = make({ maxPages: 64 });
-      const most = objectBytesMax(4096);
+      const most = maxObjectBytes(4096);
       const sizes = [1, 63, 64, 65, 128, 129, 1000, 1024, 1025, 2048, most - 1, most];
       const empty = pool.stats();
       assert.equal(empty.density, 0);
@@ -66,7 +66,7 @@ export function memoryContract(facts: PoolFacts, make: PoolMaker): void {
         const pool = make({ maxPages: 64, pageSize });
         const step = pageSize / 64;
         const handles: Handle[] = [];
-        for (let i = 1; i * step <= objectBytesMax(pageSize); i++) {
+        for (let i = 1; i * step <= maxObjectBytes(pageSize); i++) {
           for (const size of [i * step, (i - 1) * step + 1]) handles.push(put(pool, size, 1));
           const { sizeHistogram } = pool.stats();
           assert.equal(sizeHistogram.length, 64);

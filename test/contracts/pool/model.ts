@@ -48,7 +48,7 @@ class Run {
     this.#prng = new Prng(Math.imul(seed, 0x9e3779b1));
     this.#pagesMax = 1 + this.#prng.below(12);
     const pageSize = [1024, 2048, 4096][this.#prng.below(3)];
-    this.#most = facts.objectBytesMax(pageSize);
+    this.#most = facts.maxObjectBytes(pageSize);
     const onEvict = (handle: Handle): boolean => this.#evict(handle);
     this.#pool = make({ maxPages: this.#pagesMax, pageSize, shared: CAN_SHARE && seed % 4 === 0, onEvict });
   }

@@ -5,11 +5,11 @@ import { assertObject, fillUp, finish, isCode, type PoolFacts, type PoolMaker, p
 
 /** Allocating, freeing and reaching the bytes of objects. */
 export function objectContract(facts: PoolFacts, make: PoolMaker): void {
-  const { objectBytesMax, objectsPerPageMax, mapsInPlace } = facts;
+  const { maxObjectBytes, objectsPerPageMax, mapsInPlace } = facts;
 
   describe("objects", () => {
     it("keeps one object of every size, byte for byte", () => {
-      const most = objectBytesMax(4096);
+      const most = maxObjectBytes(4096);
       const pool = make({ maxPages: 64 });
       for (let size = 1; size <= most; size += size < 130 || size > most - 130 ? 1 : 37) {
         const handle = put(pool, size, size % 255);
@@ -23,7 +23,7 @@ export function objectContract(facts: PoolFacts, make: PoolMaker): void {
     it("takes the largest object, and refuses one byte more with ENOSPC", () => {
       for (const pageSize of [4096, 8192, 1024, 65536]) {
         const pool = make({ maxPages: 8, pageSize });
-        const most = objectBytesMax(pageSize);
+        const most = maxObjectBytes(pageSize);
         const handle = put(pool, most, 1);
         for (const size of [most + 1, pageSize + 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53]) {
           assert.equal(pool.alloc(size), "ENOSPC", `malloc(${size}), pages of ${pageSize}`);
@@ -35,7 +35,7 @@ export function objectContract(facts: PoolFacts, make: PoolMaker): void {
 
     it("tells an object that never fits from a pool that is full", () => {
       const pool = make({ maxPages: 8 });
-      const most = objectBytesMax(4096);
+      const most = maxObjectBytes(4096);
       const handles = fillUp(pool, most, 8 * objectsPerPageMax);
       assert.ok(handles.length > 0);
       assert.equal(pool.alloc(most), "ENOMEM");
@@ -83,7 +83,7 @@ export function objectContract(facts: PoolFacts, make: PoolMaker): void {
 
     it("maps exactly the object's bytes", () => {
       const pool = make({ maxPages: 64 });
-      const sizes = [1, 63, 64, 65, 500, 1000, objectBytesMax(4096)];
+      const sizes = [1, 63, 64, 65, 500, 1000, maxObjectBytes(4096)];
       const handles = sizes.map((size, i) => put(pool, size, i + 1));
       for (const [i, handle] of handles.entries()) {
         const view = pool.map(handle, "ro");

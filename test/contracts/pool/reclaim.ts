@@ -187,7 +187,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
         },
       });
       for (let i = 0; i < 500; i++) {
-        const size = 1 + ((i * 769) % facts.objectBytesMax(4096));
+        const size = 1 + ((i * 769) % facts.maxObjectBytes(4096));
         let handle = pool.alloc(size);
         for (let tries = 0; handle === "ENOMEM" && tries < 4; tries++) {
           assert.equal(pool.shrink(1).result, "ok");

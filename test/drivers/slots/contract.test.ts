@@ -4,7 +4,7 @@ import { poolContract } from "../../contracts/pool.ts";
 poolContract({
   type: "slots",
   canReclaim: true,
-  objectBytesMax: (pageSize) => pageSize,
+  maxObjectBytes: (pageSize) => pageSize,
   objectsPerPageMax: 64,
   evictionsPerPageMax: 64,
   mapsInPlace: true,

@@ -33,7 +33,7 @@ interface Gap {
 export class SlotsModel implements Model {
   readonly pageSize: number;
   readonly chunkSize: number;
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   readonly maxPages: number;
   readonly evicts: boolean;
   readonly counters: ModelCounters = {
@@ -51,18 +51,18 @@ export class SlotsModel implements Model {
   constructor(options: { pageSize: number; maxPages: number; evicts: boolean }) {
     this.pageSize = options.pageSize;
     this.chunkSize = options.pageSize / SLOTS;
-    this.objectBytesMax = options.pageSize;
+    this.maxObjectBytes = options.pageSize;
     this.maxPages = options.maxPages;
     this.evicts = options.evicts;
   }
 
   needsPage(size: number): boolean {
-    return size <= this.objectBytesMax && this.#bestFit(this.#slotsOf(size)) === null;
+    return size <= this.maxObjectBytes && this.#bestFit(this.#slotsOf(size)) === null;
   }
 
   alloc(size: number): SlotsObject | AllocRefusal | "EINVAL" {
     if (typeof size !== "number" || !Number.isInteger(size) || size <= 0) return "EINVAL";
-    if (size > this.objectBytesMax) return this.refuse("ENOSPC");
+    if (size > this.maxObjectBytes) return this.refuse("ENOSPC");
     const slots = this.#slotsOf(size);
     const shared = this.#bestFit(slots);
     if (shared === null && this.pageCount >= this.maxPages) return this.refuse("ENOMEM");

@@ -4,7 +4,7 @@ import { poolContract } from "../../contracts/pool.ts";
 poolContract({
   type: "zbud",
   canReclaim: true,
-  objectBytesMax: (pageSize) => pageSize - (2 * pageSize) / 64,
+  maxObjectBytes: (pageSize) => pageSize - (2 * pageSize) / 64,
   objectsPerPageMax: 2,
   evictionsPerPageMax: 2,
   mapsInPlace: true,

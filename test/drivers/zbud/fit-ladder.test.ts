@@ -33,8 +33,8 @@ const NOT_SIZES: readonly unknown[] = [
   { step: 16, counts: { length: 2 ** 40 } },
   { step: 0, counts: [1] },
   { step: Number.NaN, counts: [1] },
-  { step: 16, counts: [1], sizeMax: Number.NaN },
-  { step: 16, counts: [1], sizeMax: 0 },
+  { step: 16, counts: [1], maxSize: Number.NaN },
+  { step: 16, counts: [1], maxSize: 0 },
 ];
 
 describe("fitPageSizes", () => {
@@ -42,9 +42,9 @@ describe("fitPageSizes", () => {
     for (const wrong of NOT_SIZES) assert.throws(() => fitPageSizes(wrong as never), isCode("EINVAL"));
     for (const options of [
       { count: 5 },
-      { pageSizeMin: 65, pageSizeMax: 127 },
-      { pageSizeMax: 63 },
-      { pageSizeMin: 128, pageSizeMax: 64 },
+      { pageSizeMin: 65, maxPageSize: 127 },
+      { maxPageSize: 63 },
+      { pageSizeMin: 128, maxPageSize: 64 },
       { pageSizes: 4 },
     ]) {
       assert.throws(() => fitPageSizes([5], options as never), isCode("EINVAL"), JSON.stringify(options));
@@ -55,19 +55,19 @@ describe("fitPageSizes", () => {
     for (const sizes of [[1], [2 ** 20 - 2 ** 15], new Uint16Array(10_000).fill(777)]) {
       const { pageSizes, objects, pages } = fitPageSizes(sizes);
       assert.equal(pageSizes.length, 1);
-      assert.equal(pageSizes[0].sizeMax, sizes[0]);
+      assert.equal(pageSizes[0].maxSize, sizes[0]);
       assert.deepEqual([objects, pages], [sizes.length, Math.ceil(sizes.length / 2)]);
     }
   });
 
   it("has a page for the largest size, however seldom it comes", () => {
     const histogram = { step: 16, counts: [0, 5, 1e15, 3] };
-    assert.equal(fitPageSizes(histogram).pageSizes.at(-1)?.sizeMax, 64);
+    assert.equal(fitPageSizes(histogram).pageSizes.at(-1)?.maxSize, 64);
     const sizes = new Uint16Array(100_000).fill(100);
     sizes[77_777] = 3000;
-    assert.equal(fitPageSizes(sizes).pageSizes.at(-1)?.sizeMax, 3000);
+    assert.equal(fitPageSizes(sizes).pageSizes.at(-1)?.maxSize, 3000);
     for (const count of [2 ** 53 - 1, 1e300]) {
-      assert.equal(fitPageSizes({ step: 16, counts: [count, count, 0] }).pageSizes.at(-1)?.sizeMax, 32);
+      assert.equal(fitPageSizes({ step: 16, counts: [count, count, 0] }).pageSizes.at(-1)?.maxSize, 32);
     }
   });
 
@@ -96,8 +96,8 @@ describe("fitPageSizes", () => {
     words[at] = 2 ** 31 - 1;
     ladder.alloc(1000);
     assert.equal(words[at], -(2 ** 31));
-    const [smallest] = ladder.refit() as { sizeMax: number }[];
-    assert.ok(smallest.sizeMax >= 1000 && smallest.sizeMax < 1040, `up to ${smallest.sizeMax}`);
+    const [smallest] = ladder.refit() as { maxSize: number }[];
+    assert.ok(smallest.maxSize >= 1000 && smallest.maxSize < 1040, `up to ${smallest.maxSize}`);
     ladder.close();
   });
 });

@@ -28,7 +28,7 @@ describe("geometry", () => {
   it("defaults to pages of 4096 bytes in 64 chunks", () => {
     const pool = new ZbudPool({ maxPages: 1 });
     assert.equal(pool.pageSize, 4096);
-    assert.equal(pool.objectBytesMax, 3968);
+    assert.equal(pool.maxObjectBytes, 3968);
     finish(pool);
   });
 
@@ -37,7 +37,7 @@ describe("geometry", () => {
       const pool = new ZbudPool({ maxPages: 4, pageSize, chunkOrder });
       const chunk = pageSize / 2 ** chunkOrder;
       const most = pageSize - 2 * chunk;
-      assert.equal(pool.objectBytesMax, most);
+      assert.equal(pool.maxObjectBytes, most);
       assert.equal(pool.alloc(most + 1), "ENOSPC");
       assert.equal(pool.pageCount, 0);
       const large = takeFilled(pool, most, 1);

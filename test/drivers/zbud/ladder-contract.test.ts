@@ -14,7 +14,7 @@ import "../../../src/drivers/index.ts";
 const FACTS: PoolFacts = {
   type: "zbud",
   canReclaim: true,
-  objectBytesMax: (pageSize) => pageSize - (2 * pageSize) / 64,
+  maxObjectBytes: (pageSize) => pageSize - (2 * pageSize) / 64,
   objectsPerPageMax: 2,
   evictionsPerPageMax: 2,
   mapsInPlace: true,

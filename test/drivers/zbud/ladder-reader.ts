@@ -18,7 +18,7 @@ export interface LadderReaderData {
 if (parentPort !== null) {
   const { shared, handles, control } = workerData as LadderReaderData;
   const pool = ZbudLadder.attach(shared);
-  const into = new Uint8Array(pool.objectBytesMax);
+  const into = new Uint8Array(pool.maxObjectBytes);
   for (let i = 0; Atomics.load(control, 0) === 0; i = (i + 7) % handles.length) {
     const handle = handles[i] as Handle;
     if (handle === 0) continue;

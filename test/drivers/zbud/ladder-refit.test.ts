@@ -58,7 +58,7 @@ class Drift {
       const at = this.#prng.below(OBJECTS);
       const size = this.#prng.chance(0.8)
         ? this.#prng.between(small >> 1, small - 48)
-        : this.#prng.between(1, ladder.objectBytesMax);
+        : this.#prng.between(1, ladder.maxObjectBytes);
       this.replace(at, size);
       assert.ok(ladder.totalBytes <= MAX_BYTES, "the limit holds while pages of both kinds are there");
     }
@@ -85,7 +85,7 @@ class Drift {
 
   check(): void {
     const { ladder } = this;
-    const into = new Uint8Array(ladder.objectBytesMax);
+    const into = new Uint8Array(ladder.maxObjectBytes);
     for (const [handle, at] of this.#places) {
       const size = ladder.read(handle, into);
       assert.equal(size, this.sizes[at]);

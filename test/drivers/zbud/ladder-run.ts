@@ -94,7 +94,7 @@ export class LadderRun {
 
   #alloc(): void {
     const { ladder, live } = this;
-    const size = Math.min(this.#prng.between(this.#low, this.#high), ladder.objectBytesMax);
+    const size = Math.min(this.#prng.between(this.#low, this.#high), ladder.maxObjectBytes);
     const handle = ladder.alloc(size);
     assert.notEqual(handle, "ENOSPC");
     if (typeof handle !== "number") return;
@@ -131,7 +131,7 @@ export class LadderRun {
       if (this.ladder.refit() !== "EAGAIN") this.refits++;
       return;
     }
-    const most = this.ladder.objectBytesMax;
+    const most = this.ladder.maxObjectBytes;
     const sizes = Array.from(
       { length: prng.between(1, 4) },
       () => 64 * prng.between(4, Math.ceil(most / 64)),
@@ -148,7 +148,7 @@ export class LadderRun {
   }
 
   #drift(): void {
-    const most = this.ladder.objectBytesMax;
+    const most = this.ladder.maxObjectBytes;
     this.#low = this.#prng.between(1, most);
     this.#high = this.#prng.between(this.#low, most);
   }

@@ -69,7 +69,7 @@ describe("a ladder", () => {
     assert.equal(pages(31 * 64), 4096);
     assert.equal(pages(31 * 64 + 1), 2 * 4096);
     assert.equal(ladder.alloc(3969), "ENOSPC");
-    assert.equal(ladder.objectBytesMax, 3968);
+    assert.equal(ladder.maxObjectBytes, 3968);
     ladder.close();
   });
 
@@ -218,7 +218,7 @@ describe("a ladder", () => {
       [{ pageSizes: "fitted" as "fit" }, "fitted"],
       [{ pageSizes: [4096, 1024] }, "ascending", "1024"],
       [{ pageSizes: [1000] }, "1000"],
-      [{ pageSizes: [{ pageSize: 4096, sizeMax: 4000 }] }, "sizeMax", "4000"],
+      [{ pageSizes: [{ pageSize: 4096, maxSize: 4000 }] }, "maxSize", "4000"],
       [{ maxBytes: 1000 }, "maxBytes"],
       [{ maxBytes: 2 ** 50 }, "maxBytes"],
       [{ maxPages: 4 }, "maxBytes"],

@@ -33,7 +33,7 @@ export interface Model {
   readonly pageSize: number;
   /** Bytes of a chunk or slot. */
   readonly chunkSize: number;
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   readonly pageCount: number;
   readonly counters: ModelCounters;
   needsPage(size: number): boolean;
@@ -214,8 +214,8 @@ export class Lockstep {
 
   #allocBad(x: number): void {
     this.operations++;
-    const { objectBytesMax } = this.model;
-    const tooBig = [1, 64, 2 ** 31, 2 ** 32, 2 ** 32 + 64, 2 ** 52].map((more) => objectBytesMax + more);
+    const { maxObjectBytes } = this.model;
+    const tooBig = [1, 64, 2 ** 31, 2 ** 32, 2 ** 32 + 64, 2 ** 52].map((more) => maxObjectBytes + more);
     const at = x % (BAD_SIZES.length + tooBig.length);
     if (at >= BAD_SIZES.length) this.#alloc(tooBig[at - BAD_SIZES.length]);
     else assert.throws(() => this.pool.alloc(BAD_SIZES[at] as number), isCode("EINVAL"));
@@ -303,7 +303,7 @@ export class Lockstep {
     this.check();
     const ending = this.#choose(this.#plan.endings);
     this.#sideAct(this.#choose(this.#plan.sideActs), expected);
-    if (ending !== "refuse" && ending !== "lie" && ending !== "throw") {
+    if (ending !== "reject" && ending !== "lie" && ending !== "throw") {
       if (this.#byHandle.has(handle)) this.#free(live);
       else assert.throws(() => pool.free(handle), isCode("EBADF"));
     }
@@ -348,7 +348,7 @@ export class Lockstep {
 
   /** A size from 1 to one above the largest object, by the plan's profile. */
   #sizeOf(x: number): number {
-    const { chunkSize, objectBytesMax: most } = this.model;
+    const { chunkSize, maxObjectBytes: most } = this.model;
     const random = (x >>> 4) % most;
     const wobble = (x % 3) - 1;
     switch (this.#plan.sizes) {

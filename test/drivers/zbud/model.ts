@@ -40,7 +40,7 @@ export class ZbudModel {
   readonly pageSize: number;
   readonly chunkSize: number;
   readonly chunksUsable: number;
-  readonly objectBytesMax: number;
+  readonly maxObjectBytes: number;
   readonly maxPages: number;
   readonly evicts: boolean;
   /** `unbuddied[i]`: pages with one object and `i` free chunks. */
@@ -61,7 +61,7 @@ export class ZbudModel {
     this.pageSize = options.pageSize;
     this.chunkSize = options.pageSize / chunks;
     this.chunksUsable = chunks - 1;
-    this.objectBytesMax = options.pageSize - 2 * this.chunkSize;
+    this.maxObjectBytes = options.pageSize - 2 * this.chunkSize;
     this.maxPages = options.maxPages;
     this.evicts = options.evicts;
     this.unbuddied = Array.from({ length: chunks }, () => []);
@@ -77,12 +77,12 @@ export class ZbudModel {
 
   /** Whether the next alloc of `size` bytes takes a page from memory. */
   needsPage(size: number): boolean {
-    return size <= this.objectBytesMax && this.bestFit(Math.ceil(size / this.chunkSize)) === null;
+    return size <= this.maxObjectBytes && this.bestFit(Math.ceil(size / this.chunkSize)) === null;
   }
 
   alloc(size: number): ModelObject | AllocRefusal | "EINVAL" {
     if (typeof size !== "number" || !Number.isInteger(size) || size <= 0) return "EINVAL";
-    if (size > this.objectBytesMax) return this.refuse("ENOSPC");
+    if (size > this.maxObjectBytes) return this.refuse("ENOSPC");
     const chunks = Math.ceil(size / this.chunkSize);
     const shared = this.bestFit(chunks);
     if (shared === null && this.pageCount >= this.maxPages) return this.refuse("ENOMEM");

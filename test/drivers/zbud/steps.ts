@@ -21,7 +21,7 @@ export const SIDE_ACTS = ["nothing", "freeOther", "freeBuddy", "alloc", "reclaim
 export type SideAct = (typeof SIDE_ACTS)[number];
 
 /** How a handler ends. */
-export const ENDINGS = ["succeed", "refuse", "lie", "throw", "freeThenRefuse", "freeThenThrow"] as const;
+export const ENDINGS = ["succeed", "reject", "lie", "throw", "freeThenRefuse", "freeThenThrow"] as const;
 export type Ending = (typeof ENDINGS)[number];
 
 /** How object sizes are drawn. */

@@ -12,7 +12,7 @@ import {
 
 const PAGE_SIZES = [64, 256, 1024, 3328, 4096, 16384, 65536];
 
-function tables(visit: (classes: SizeClass[], pageSize: number, groupPagesMax: number) => void): void {
+function tables(visit: (classes: SizeClass[], pageSize: number, maxGroupPages: number) => void): void {
   for (const pageSize of PAGE_SIZES) {
     for (let pages = 1; pages <= GROUP_PAGES_LIMIT; pages++)
       visit(sizeClassesOf(pageSize, pages), pageSize, pages);
@@ -38,9 +38,9 @@ describe("size classes", () => {
   });
 
   it("fill their groups: places and tail are the pages, and one more place would not fit", () => {
-    tables((classes, pageSize, groupPagesMax) => {
+    tables((classes, pageSize, maxGroupPages) => {
       for (const { size, pages, objects, tailBytes } of classes) {
-        assert.ok(pages >= 1 && pages <= groupPagesMax);
+        assert.ok(pages >= 1 && pages <= maxGroupPages);
         assert.equal(objects * size + tailBytes, pages * pageSize);
         assert.ok(tailBytes >= 0 && tailBytes < size);
       }
@@ -61,10 +61,10 @@ describe("size classes", () => {
   });
 
   it("waste no tail that another number of pages would spare, by a whole percent", () => {
-    tables((classes, pageSize, groupPagesMax) => {
+    tables((classes, pageSize, maxGroupPages) => {
       for (const { size, pages, tailBytes } of classes) {
         const percent = Math.floor(((pages * pageSize - tailBytes) * 100) / (pages * pageSize));
-        for (let other = 1; other <= groupPagesMax; other++) {
+        for (let other = 1; other <= maxGroupPages; other++) {
           const bytes = other * pageSize;
           const otherPercent = Math.floor(((bytes - (bytes % size)) * 100) / bytes);
           assert.ok(otherPercent <= percent && (otherPercent < percent || other >= pages));
@@ -74,7 +74,7 @@ describe("size classes", () => {
   });
 
   it("are those that a pool uses: an object's class is the smallest that takes it", () => {
-    const pool = new ZsmallocPool({ maxPages: 64, groupPagesMax: 6 });
+    const pool = new ZsmallocPool({ maxPages: 64, maxGroupPages: 6 });
     assert.deepEqual(pool.classes, sizeClassesOf(4096, 6));
     for (let size = 1; size <= 4096; size += 7) {
       const handle = pool.alloc(size);

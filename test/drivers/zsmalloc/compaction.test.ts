@@ -49,7 +49,7 @@ function pagesNeeded(pool: ZsmallocPool, live: ReadonlyMap<Handle, { size: numbe
 describe("compaction", () => {
   it("leaves the fewest groups that the objects fit in, every byte where its handle says", () => {
     for (let seed = 1; seed <= 20; seed++) {
-      const pool = new ZsmallocPool({ maxPages: 1024, groupPagesMax: 1 + (seed % 8) });
+      const pool = new ZsmallocPool({ maxPages: 1024, maxGroupPages: 1 + (seed % 8) });
       const live = sparse(pool, seed, 2 + (seed % 4));
       const before = pool.pageCount;
       const { moved, pagesReleased } = pool.compact();
@@ -105,10 +105,10 @@ describe("compaction", () => {
   });
 
   it("moves the objects of short groups into whole ones, when there are pages again", () => {
-    const { size, objects, pages } = new ZsmallocPool({ maxPages: 1, groupPagesMax: 4 }).classes.find(
+    const { size, objects, pages } = new ZsmallocPool({ maxPages: 1, maxGroupPages: 4 }).classes.find(
       (each) => each.pages === 4 && each.objects > 8,
     ) ?? { size: 0, objects: 0, pages: 0 };
-    const pool = new ZsmallocPool({ maxPages: 2 * pages, groupPagesMax: 4 });
+    const pool = new ZsmallocPool({ maxPages: 2 * pages, maxGroupPages: 4 });
     const first = takeMany(pool, size, objects);
     const blockers = takeMany(pool, 4096, pages - 1);
     const short = take(pool, size, 7);
@@ -194,7 +194,7 @@ describe("compaction with faults", () => {
     const asked = 40;
     for (let point = 0; point <= asked; point++) {
       const memory = refusingAt(point, 64);
-      const pool = new ZsmallocPool({ maxPages: 64, groupPagesMax: 4 }, { memory });
+      const pool = new ZsmallocPool({ maxPages: 64, maxGroupPages: 4 }, { memory });
       const live = new Map<Handle, number>();
       for (let i = 0; i < 120; i++) {
         const size = [300, 1400, 2200, 3300][i % 4];

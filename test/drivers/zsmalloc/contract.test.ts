@@ -4,7 +4,7 @@ import { poolContract } from "../../contracts/pool.ts";
 poolContract({
   type: "zsmalloc",
   canReclaim: true,
-  objectBytesMax: (pageSize) => pageSize,
+  maxObjectBytes: (pageSize) => pageSize,
   objectsPerPageMax: 128,
   evictionsPerPageMax: 256,
   mapsInPlace: false,

@@ -19,8 +19,8 @@ import {
 } from "../../../src/pool/index.ts";
 
 const PAGE_SIZE = 256;
-const SEAT = 129;
-const OTHER_SEAT = 130;
+const MEMBER = 129;
+const OTHER_MEMBER = 130;
 const MEMORY = { pages: 40, groupPages: 4 };
 
 class CutOff extends Error {}
@@ -39,12 +39,12 @@ class Stage {
     this.table = createZsmallocTable(this.geometry, LOCK_OWN);
     this.memory = createPageMemory(PAGE_SIZE, MEMORY.pages, true);
     this.layout = handleLayoutOf(this.geometry.maxObjects, 1);
-    this.whole = this.allocator(this.table, OTHER_SEAT);
+    this.whole = this.allocator(this.table, OTHER_MEMBER);
   }
 
-  /** The algorithm, as a thread with this seat has it. */
-  allocator(table: Table, seat = SEAT): ZsmallocAllocator {
-    return new ZsmallocAllocator(table, this.geometry, this.layout, this.memory, seat);
+  /** The algorithm, as a thread with this member has it. */
+  allocator(table: Table, member = MEMBER): ZsmallocAllocator {
+    return new ZsmallocAllocator(table, this.geometry, this.layout, this.memory, member);
   }
 
   /** The algorithm, on a table that can be written so many times. */
@@ -253,8 +253,8 @@ const SCENES: Scene[] = [
   },
 ];
 
-function isGone(seat: number): boolean {
-  return seat !== OTHER_SEAT;
+function isGone(member: number): boolean {
+  return member !== OTHER_MEMBER;
 }
 
 /** Runs work that may be cut off. True: it came to its end. */

@@ -73,9 +73,9 @@ class Run {
     const inner = createPageMemory(pageSize, maxPages, shared);
     const memory = new FaultyMemory(inner, () => this.#faults && this.#prng.chance(0.4));
     const onEvict = (handle: Handle): boolean => this.#evict(handle);
-    const groupPagesMax = 1 + this.#prng.below(8);
+    const maxGroupPages = 1 + this.#prng.below(8);
     this.#pool = new ZsmallocPool(
-      { maxPages, pageSize, groupPagesMax, maxObjects, shared, lock, onEvict },
+      { maxPages, pageSize, maxGroupPages, maxObjects, shared, lock, onEvict },
       { memory },
     );
     // Few classes, so that groups fill and compaction has something to do.

@@ -18,7 +18,7 @@ export interface ReaderData {
 if (parentPort !== null) {
   const { shared, handles, control } = workerData as ReaderData;
   const pool = ZsmallocPool.attach(shared);
-  const into = new Uint8Array(pool.objectBytesMax);
+  const into = new Uint8Array(pool.maxObjectBytes);
   for (let i = 0; Atomics.load(control, 0) === 0; i = (i + 7) % handles.length) {
     const handle = handles[i] as Handle;
     if (handle === 0) continue;

@@ -10,7 +10,7 @@ import { assertObject, finish, freeIt, take, takeMany } from "./helpers.ts";
 const SIZE = 1024;
 
 function poolOf(onEvict: ZsmallocPoolOptions["onEvict"], maxPages = 64): ZsmallocPool {
-  return new ZsmallocPool({ maxPages, groupPagesMax: 4, onEvict });
+  return new ZsmallocPool({ maxPages, maxGroupPages: 4, onEvict });
 }
 
 /** Groups of four objects of 1024 bytes, so many left in each. */

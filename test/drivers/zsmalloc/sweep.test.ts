@@ -51,7 +51,7 @@ describe("every size", () => {
   });
 
   it("all sizes together, in pages and groups of several kinds", () => {
-    for (const [pageSize, groupPagesMax] of [
+    for (const [pageSize, maxGroupPages] of [
       [4096, 1],
       [4096, 16],
       [1024, 4],
@@ -59,7 +59,7 @@ describe("every size", () => {
       [64, 4],
       [16384, 3],
     ]) {
-      const pool = new ZsmallocPool({ maxPages: 4096, pageSize, groupPagesMax });
+      const pool = new ZsmallocPool({ maxPages: 4096, pageSize, maxGroupPages });
       const step = Math.max(1, pageSize >> 8);
       const objects = new Map<Handle, [number, number]>();
       for (let size = 1; size <= pageSize; size += step) {
@@ -79,7 +79,7 @@ describe("every size", () => {
   });
 
   it("several pieces: objects cross page borders, and bytes land where they belong", () => {
-    const pool = new ZsmallocPool({ maxPages: 64, groupPagesMax: 4 });
+    const pool = new ZsmallocPool({ maxPages: 64, maxGroupPages: 4 });
     const handles = Array.from({ length: 40 }, () => pool.alloc(1500) as Handle);
     for (const [i, handle] of handles.entries()) pool.write(handle, patternOf(1500, i));
     const crossing = handles.filter((handle) => pool.inspect(handle).offset + 1500 > 4096);

@@ -18,7 +18,7 @@ const HEADER_WORDS = 80;
 function damagedPool(): { pool: ZsmallocPool; table: Int32Array; live: Handle[] } {
   const pool = new ZsmallocPool({
     maxPages: 24,
-    groupPagesMax: 4,
+    maxGroupPages: 4,
     pageSize: 256,
     shared: true,
     onEvict: () => false,

@@ -1,11 +1,11 @@
 import { builtin, isSharedBuffer } from "../base/index.ts";
 import { LZ4_MODULE } from "../codecs/index.ts";
-import type { Control } from "./control.ts";
 import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary.ts";
 import { DICTIONARY_WORKER } from "./dictionary-worker.generated.ts";
 import { type DictionaryJob, type Learning, learn } from "./learn.ts";
+import type { SharedState } from "./shared-state.ts";
 
-/** Words of the control memory. */
+/** Words of the shared state memory. */
 const SAMPLES_TAKEN = 3;
 const BYTES_TAKEN = 4;
 /** When whoever learns gave its last sign of life, in milliseconds. */
@@ -34,8 +34,8 @@ const WATCH_EVERY = 64;
  * is passed over. If the one is killed that learns, others notice that it gives no sign of life, and one of them
  * learns in its stead.
  */
-export class Learner {
-  readonly #control: Control;
+export class DictionaryTrainer {
+  readonly #sharedState: SharedState;
   /** The last state seen; from `ready` on they are final. */
   #state = 0;
   #worker: object | null = null;
@@ -46,13 +46,13 @@ export class Learner {
   #sliceMs = 0;
   #watched = 0;
 
-  constructor(control: Control) {
-    this.#control = control;
+  constructor(sharedState: SharedState) {
+    this.#sharedState = sharedState;
   }
 
   /** For caches with a dictionary from the start, or none at all. Nobody else has the memory yet. */
   settle(dictionary: Uint8Array | null): boolean {
-    const { words, dictionary: room } = this.#control;
+    const { words, dictionary: room } = this.#sharedState;
     const { collecting, training, off } = DictionaryState;
     if (dictionary === null) {
       Atomics.compareExchange(words, STATE, collecting, off);
@@ -60,13 +60,13 @@ export class Learner {
     }
     if (dictionary.length > room.length) return false;
     if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return false;
-    publish(this.#control, dictionary);
+    publish(this.#sharedState, dictionary);
     return true;
   }
 
   /** The shared bytes of the dictionary; null if there is none (yet). */
   dictionary(): Uint8Array | null {
-    return dictionaryOf(this.#control);
+    return dictionaryOf(this.#sharedState);
   }
 
   /** Whether the state is final in this thread's eyes: then neither `offer` nor `became` need be called. */
@@ -77,14 +77,14 @@ export class Learner {
   /** True once: when this thread finds that there is a dictionary now. */
   becameReady(): boolean {
     if (this.settled) return false;
-    this.#state = Atomics.load(this.#control.words, STATE);
+    this.#state = Atomics.load(this.#sharedState.words, STATE);
     if (this.settled) this.#steps = null;
     return this.#state === DictionaryState.ready;
   }
 
   /** It could not be taken into use yet, for this reason: it {@link becameReady} anew. */
   postpone(reason: unknown): void {
-    note(this.#control, reason);
+    note(this.#sharedState, reason);
     this.#state = DictionaryState.publishing;
   }
 
@@ -96,10 +96,10 @@ export class Learner {
       return;
     }
     if (length < SAMPLE_BYTES_MIN || length > SAMPLE_BYTES_MAX) return;
-    const { words, samples, places, shape } = this.#control;
+    const { words, samples, places, shape } = this.#sharedState;
     const at = Atomics.add(words, BYTES_TAKEN, length);
     const index = Atomics.add(words, SAMPLES_TAKEN, 1);
-    if (at + length > shape.sampleBytesMax || index >= shape.sampleCountMax) {
+    if (at + length > shape.maxSampleBytes || index >= shape.maxSampleCount) {
       this.#train();
       return;
     }
@@ -112,14 +112,14 @@ export class Learner {
   close(): void {
     const { collecting, training } = DictionaryState;
     if (this.#worker !== null || this.#steps !== null) {
-      Atomics.compareExchange(this.#control.words, STATE, training, collecting);
+      Atomics.compareExchange(this.#sharedState.words, STATE, training, collecting);
     }
     this.#worker = null;
     this.#steps = null;
   }
 
   #train(): void {
-    const { words, buffer, shape } = this.#control;
+    const { words, buffer, shape } = this.#sharedState;
     const { collecting, training } = DictionaryState;
     this.#state = training;
     if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return;
@@ -140,7 +140,7 @@ export class Learner {
       this.#worker = worker;
     } catch (error) {
       // No permission for workers, or no memory for one.
-      note(this.#control, error);
+      note(this.#sharedState, error);
       this.#learn();
     }
   }
@@ -149,18 +149,18 @@ export class Learner {
   #lost(worker: object, reason: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = null;
-    if (Atomics.load(this.#control.words, STATE) !== DictionaryState.training) return;
-    note(this.#control, reason);
+    if (Atomics.load(this.#sharedState.words, STATE) !== DictionaryState.training) return;
+    note(this.#sharedState, reason);
     this.#learn();
   }
 
   #learn(): void {
-    const control = this.#control;
-    this.#steps = learn(samplesOf(control), control.shape.dictionaryBytesMax);
+    const sharedState = this.#sharedState;
+    this.#steps = learn(samplesOf(sharedState), sharedState.shape.maxDictionaryBytes);
   }
 
   #slice(steps: Learning): void {
-    const control = this.#control;
+    const sharedState = this.#sharedState;
     const start = performance.now();
     if (start - this.#sliceEnd < this.#sliceMs) return;
     try {
@@ -168,25 +168,25 @@ export class Learner {
       while (!step.done && performance.now() - start < SLICE_MS) step = steps.next();
       if (step.done) {
         this.#steps = null;
-        publish(control, step.value);
+        publish(sharedState, step.value);
       }
     } catch (error) {
       this.#steps = null;
-      fail(control, error);
+      fail(sharedState, error);
     }
     this.#sliceEnd = performance.now();
     this.#sliceMs = this.#sliceEnd - start;
-    Atomics.store(control.words, ALIVE, now());
+    Atomics.store(sharedState.words, ALIVE, now());
   }
 
   /** Takes over from a thread that is gone. */
   #watch(): void {
-    const { words } = this.#control;
+    const { words } = this.#sharedState;
     if (Atomics.load(words, STATE) !== DictionaryState.training) return;
     const [alive, time] = [Atomics.load(words, ALIVE), now()];
     if (((time - alive) | 0) < PATIENCE_MS) return;
     if (Atomics.compareExchange(words, ALIVE, alive, time) !== alive) return;
-    note(this.#control, `the thread that learned it gave no sign of life for ${PATIENCE_MS} ms`);
+    note(this.#sharedState, `the thread that learned it gave no sign of life for ${PATIENCE_MS} ms`);
     this.#worker = null;
     this.#learn();
   }

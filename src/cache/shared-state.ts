@@ -5,7 +5,7 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-words.ts";
  * The memory beside the engine that all threads of a cache share.
  *
  *   word 0       magic and version
- *   word 1       state of the dictionary, see `learner.ts`
+ *   word 1       state of the dictionary, see `dictionary-trainer.ts`
  *   word 2       bytes of the dictionary
  *   word 3, 4    samples and bytes of samples taken
  *   word 5       the last stamp of an invalidation
@@ -13,7 +13,7 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-words.ts";
  *   word 7       the number of this run: stamps of another run mean nothing here
  *   word 8       the stamp of the last time that the second tier could not be told of a change
  *   word 9       bytes of the note, see `dictionary.ts`
- *   word 10      when whoever learns a dictionary gave its last sign of life, see `learner.ts`
+ *   word 10      when whoever learns a dictionary gave its last sign of life, see `dictionary-trainer.ts`
  *   word 12, 13  bytes that the dictionary saved, a number of 64 bits
  *   word 14…     counters, two words each
  *   STAMPS…      by hash: the stamp of the last time that a key of this hash was changed, then the same of tags
@@ -48,13 +48,13 @@ export const Counter = {
   loadsShared: 9,
 } as const;
 
-/** How a control memory is divided; plain data that other threads get with it. */
-export interface ControlShape extends LeaseShape {
-  readonly sampleCountMax: number;
-  readonly sampleBytesMax: number;
-  readonly dictionaryBytesMax: number;
+/** How a shared state memory is divided; plain data that other threads get with it. */
+export interface SharedStateShape extends LeaseShape {
+  readonly maxSampleCount: number;
+  readonly maxSampleBytes: number;
+  readonly maxDictionaryBytes: number;
   /** Room for what went wrong while a dictionary was learned, as text. */
-  readonly noteBytesMax: number;
+  readonly maxNoteBytes: number;
 }
 
 /**
@@ -62,19 +62,23 @@ export interface ControlShape extends LeaseShape {
  * values smaller by some hundredths, but learning from them takes so much longer that more values are stored without a
  * dictionary.
  */
-export function controlShape(maxBytes: number, learns: boolean, dictionaryBytes: number): ControlShape {
+export function sharedStateShape(
+  maxBytes: number,
+  learns: boolean,
+  dictionaryBytes: number,
+): SharedStateShape {
   const leases = leaseShape(maxBytes);
   if (!learns) {
-    const dictionaryBytesMax = align(dictionaryBytes);
-    return { ...leases, sampleCountMax: 0, sampleBytesMax: 0, dictionaryBytesMax, noteBytesMax: 0 };
+    const maxDictionaryBytes = align(dictionaryBytes);
+    return { ...leases, maxSampleCount: 0, maxSampleBytes: 0, maxDictionaryBytes, maxNoteBytes: 0 };
   }
-  const sampleBytesMax = Math.min(2 ** 18, Math.max(2 ** 16, align(Math.floor(maxBytes / 96))));
+  const maxSampleBytes = Math.min(2 ** 18, Math.max(2 ** 16, align(Math.floor(maxBytes / 96))));
   return {
     ...leases,
-    sampleCountMax: 2048,
-    sampleBytesMax,
-    dictionaryBytesMax: Math.min(2 ** 15, Math.max(2 ** 12, align(Math.floor(sampleBytesMax / 8)))),
-    noteBytesMax: 256,
+    maxSampleCount: 2048,
+    maxSampleBytes,
+    maxDictionaryBytes: Math.min(2 ** 15, Math.max(2 ** 12, align(Math.floor(maxSampleBytes / 8)))),
+    maxNoteBytes: 256,
   };
 }
 
@@ -82,21 +86,21 @@ function align(bytes: number): number {
   return Math.ceil(bytes / 8) * 8;
 }
 
-export function controlBytes(shape: ControlShape): number {
-  const words = LEASES + leaseWords(shape) + 2 * shape.sampleCountMax;
-  return words * 4 + shape.sampleBytesMax + shape.dictionaryBytesMax + shape.noteBytesMax;
+export function sharedStateBytes(shape: SharedStateShape): number {
+  const words = LEASES + leaseWords(shape) + 2 * shape.maxSampleCount;
+  return words * 4 + shape.maxSampleBytes + shape.maxDictionaryBytes + shape.maxNoteBytes;
 }
 
-/** Whether a control memory of so many bytes can be divided so. */
-export function isControlShape(shape: unknown, bytes: number): boolean {
+/** Whether a shared state memory of so many bytes can be divided so. */
+export function isSharedStateShape(shape: unknown, bytes: number): boolean {
   if (typeof shape !== "object" || shape === null) return false;
-  const parts = Object.values(shape as ControlShape);
+  const parts = Object.values(shape as SharedStateShape);
   if (!parts.every((part) => Number.isInteger(part) && part >= 0)) return false;
-  return controlBytes(shape as ControlShape) === bytes;
+  return sharedStateBytes(shape as SharedStateShape) === bytes;
 }
 
 /** @throws {ZbudError} `ENOMEM` if the system has none; `ENOTSUP` where there is nothing to share. */
-export function controlMemory(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer {
+export function sharedStateMemory(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer {
   try {
     return shared ? sharedBuffer(bytes) : new ArrayBuffer(bytes);
   } catch (cause) {
@@ -106,9 +110,9 @@ export function controlMemory(bytes: number, shared: boolean): ArrayBuffer | Sha
 }
 
 /** One thread's view of the memory that the threads of a cache share beside the engine. */
-export class Control {
+export class SharedState {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
-  readonly shape: ControlShape;
+  readonly shape: SharedStateShape;
   readonly words: Int32Array;
   /** Where the words of `leases.ts` begin in `words`. */
   readonly leases: number;
@@ -120,18 +124,18 @@ export class Control {
   readonly notes: Uint8Array;
   readonly #saved: BigInt64Array;
 
-  constructor(buffer: ArrayBuffer | SharedArrayBuffer, shape: ControlShape) {
+  constructor(buffer: ArrayBuffer | SharedArrayBuffer, shape: SharedStateShape) {
     this.buffer = buffer;
     this.shape = shape;
     this.words = new Int32Array(buffer);
     this.leases = LEASES;
     this.places = LEASES + leaseWords(shape);
     this.#counters = new BigInt64Array(buffer, COUNTERS * 4, (STAMPS - COUNTERS) >> 1);
-    const samplesAt = (this.places + 2 * shape.sampleCountMax) * 4;
-    this.samples = new Uint8Array(buffer, samplesAt, shape.sampleBytesMax);
-    const dictionaryAt = samplesAt + shape.sampleBytesMax;
-    this.dictionary = new Uint8Array(buffer, dictionaryAt, shape.dictionaryBytesMax);
-    this.notes = new Uint8Array(buffer, dictionaryAt + shape.dictionaryBytesMax, shape.noteBytesMax);
+    const samplesAt = (this.places + 2 * shape.maxSampleCount) * 4;
+    this.samples = new Uint8Array(buffer, samplesAt, shape.maxSampleBytes);
+    const dictionaryAt = samplesAt + shape.maxSampleBytes;
+    this.dictionary = new Uint8Array(buffer, dictionaryAt, shape.maxDictionaryBytes);
+    this.notes = new Uint8Array(buffer, dictionaryAt + shape.maxDictionaryBytes, shape.maxNoteBytes);
     this.#saved = new BigInt64Array(buffer, 4 * SAVED, 1);
     const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     Atomics.compareExchange(this.words, RUN, 0, (microseconds % RUN_MAX) + 1);

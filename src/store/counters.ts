@@ -16,7 +16,7 @@ const BUCKETS = 40;
 const EVENTS_AT = 2;
 const HISTOGRAMS_AT: number = EVENTS_AT + 2 * EVENTS;
 const WORDS: number = HISTOGRAMS_AT + 2 * 2 * BUCKETS;
-export const TALLIES_BYTES: number = 4 * WORDS;
+export const COUNTERS_BYTES: number = 4 * WORDS;
 
 /** Events, as places. */
 export const WRITTEN_BACK = 0;
@@ -35,8 +35,8 @@ export const DROPPED = 11;
 export const STORE_NS = 0;
 export const LOAD_NS = 1;
 
-/** One thread's view of the tallies of a store. */
-export class Tallies {
+/** One thread's view of the counters of a store. */
+export class Counters {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
   readonly #words: Int32Array;
 
@@ -45,7 +45,7 @@ export class Tallies {
 
   /** @param from - the buffer of another thread. */
   constructor(shared: boolean, from?: SharedArrayBuffer) {
-    this.buffer = from ?? (shared ? sharedBuffer(TALLIES_BYTES) : new ArrayBuffer(TALLIES_BYTES));
+    this.buffer = from ?? (shared ? sharedBuffer(COUNTERS_BYTES) : new ArrayBuffer(COUNTERS_BYTES));
     this.#words = new Int32Array(this.buffer, 0, WORDS);
     this.budget = new BigInt64Array(this.buffer, 0, 1);
   }

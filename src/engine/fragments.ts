@@ -1,14 +1,14 @@
 import type { Handle } from "../base/index.ts";
 import type { ShardPool } from "./object-pool.ts";
 import type { Rows } from "./rows.ts";
-import { HANDLE, NEXT_PIECE, PIECE_BYTES, POOL_MASK, POOL_SHIFT, STATE } from "./table.ts";
+import { FRAGMENT_BYTES, HANDLE, NEXT_FRAGMENT, POOL_MASK, POOL_SHIFT, STATE } from "./table.ts";
 
 /**
  * The bytes of entries: prefix, head and stored value, one after the other, in one object or in several where
  * they are longer than a pool takes. With `headerBytes` each object begins with the number of the entry's row,
  * so that a pool's own reclaim can tell whose it is.
  */
-export class Pieces {
+export class Fragments {
   readonly pools: readonly (ShardPool | null)[];
   readonly headerBytes: number;
   readonly #rows: Rows;
@@ -33,30 +33,30 @@ export class Pieces {
     return this.pools[(state >> POOL_SHIFT) & POOL_MASK] as ShardPool;
   }
 
-  /** Copies `source[start, end)` to `at` and on of the bytes of an entry whose pieces are there. */
+  /** Copies `source[start, end)` to `at` and on of the bytes of an entry whose fragments are there. */
   write(pool: ShardPool, row: number, at: number, source: Uint8Array, start: number, end: number): void {
     if (start === end) return;
     const words = this.#rows.words;
-    if (words[this.#rows.at(row) + NEXT_PIECE] === 0) {
+    if (words[this.#rows.at(row) + NEXT_FRAGMENT] === 0) {
       pool.open(this.handleOf(row));
       pool.write(this.headerBytes + at, source, start, end);
       return;
     }
-    let piece = row;
+    let fragment = row;
     let skip = at;
     let from = start;
     while (from < end) {
-      const pieceBytes = words[this.#rows.at(piece) + PIECE_BYTES];
-      if (skip < pieceBytes) {
-        const count = Math.min(pieceBytes - skip, end - from);
-        pool.open(this.handleOf(piece));
+      const fragmentBytes = words[this.#rows.at(fragment) + FRAGMENT_BYTES];
+      if (skip < fragmentBytes) {
+        const count = Math.min(fragmentBytes - skip, end - from);
+        pool.open(this.handleOf(fragment));
         pool.write(this.headerBytes + skip, source, from, from + count);
         from += count;
         skip = 0;
       } else {
-        skip -= pieceBytes;
+        skip -= fragmentBytes;
       }
-      piece = words[this.#rows.at(piece) + NEXT_PIECE];
+      fragment = words[this.#rows.at(fragment) + NEXT_FRAGMENT];
     }
   }
 
@@ -65,26 +65,26 @@ export class Pieces {
     if (count === 0) return; // of one that has no object too: a same-filled value without a prefix
     const words = this.#rows.words;
     const pool = this.poolOf(row);
-    if (words[this.#rows.at(row) + NEXT_PIECE] === 0) {
+    if (words[this.#rows.at(row) + NEXT_FRAGMENT] === 0) {
       pool.open(this.handleOf(row));
       pool.read(this.headerBytes + at, count, target, targetAt);
       return;
     }
-    let piece = row;
+    let fragment = row;
     let skip = at;
     let done = 0;
     while (done < count) {
-      const pieceBytes = words[this.#rows.at(piece) + PIECE_BYTES];
-      if (skip < pieceBytes) {
-        const part = Math.min(pieceBytes - skip, count - done);
-        pool.open(this.handleOf(piece));
+      const fragmentBytes = words[this.#rows.at(fragment) + FRAGMENT_BYTES];
+      if (skip < fragmentBytes) {
+        const part = Math.min(fragmentBytes - skip, count - done);
+        pool.open(this.handleOf(fragment));
         pool.read(this.headerBytes + skip, part, target, targetAt + done);
         done += part;
         skip = 0;
       } else {
-        skip -= pieceBytes;
+        skip -= fragmentBytes;
       }
-      piece = words[this.#rows.at(piece) + NEXT_PIECE];
+      fragment = words[this.#rows.at(fragment) + NEXT_FRAGMENT];
     }
   }
 
@@ -92,30 +92,30 @@ export class Pieces {
   startsWith(row: number, prefix: Uint8Array, count: number): boolean {
     const words = this.#rows.words;
     const pool = this.poolOf(row);
-    let piece = row;
+    let fragment = row;
     let done = 0;
     while (done < count) {
-      const part = Math.min(words[this.#rows.at(piece) + PIECE_BYTES], count - done);
-      pool.open(this.handleOf(piece));
+      const part = Math.min(words[this.#rows.at(fragment) + FRAGMENT_BYTES], count - done);
+      pool.open(this.handleOf(fragment));
       if (!pool.equals(this.headerBytes, prefix, done, part)) return false;
       done += part;
-      piece = words[this.#rows.at(piece) + NEXT_PIECE];
+      fragment = words[this.#rows.at(fragment) + NEXT_FRAGMENT];
     }
     return true;
   }
 
-  /** Frees the objects of a row and of the pieces behind it, and gives back the rows. Expects it unlinked. */
+  /** Frees the objects of a row and of the fragments behind it, and gives back the rows. Expects it unlinked. */
   free(pool: ShardPool, row: number): number {
     const words = this.#rows.words;
     let count = 0;
-    let piece = row;
-    while (piece !== 0) {
-      const next = words[this.#rows.at(piece) + NEXT_PIECE];
-      const handle = this.handleOf(piece);
+    let fragment = row;
+    while (fragment !== 0) {
+      const next = words[this.#rows.at(fragment) + NEXT_FRAGMENT];
+      const handle = this.handleOf(fragment);
       if (handle !== 0) pool.pool.free(handle as Handle);
-      this.#rows.release(piece);
+      this.#rows.release(fragment);
       count++;
-      piece = next;
+      fragment = next;
     }
     return count;
   }

@@ -11,7 +11,7 @@ import type { Table } from "./table-header.ts";
  * @remarks Takes a byte for each row from `firstRow` to `endRow`, of which only those of `rows` are touched, and
  *   12 bytes for each of `rows`.
  */
-export function salvageLru(
+export function rebuiltLru(
   table: Table,
   rows: ArrayLike<number>,
   firstRow: number,
@@ -51,12 +51,12 @@ export function salvageLru(
   return order;
 }
 
-/** Whether the thread of a seat is gone, asked of the system once for each seat. */
-export function askedOnce(isGone: (seat: number) => boolean): (seat: number) => boolean {
+/** Whether the thread of a member is gone, asked of the system once for each member. */
+export function askedOnce(isGone: (member: number) => boolean): (member: number) => boolean {
   const known = new Map<number, boolean>();
-  return (seat) => {
-    const answer = known.get(seat) ?? isGone(seat);
-    known.set(seat, answer);
+  return (member) => {
+    const answer = known.get(member) ?? isGone(member);
+    known.set(member, answer);
     return answer;
   };
 }

@@ -2,10 +2,10 @@ import { builtin } from "./builtin.ts";
 import { show, ZbudError } from "./errors.ts";
 
 /**
- * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *seat*, a
- * number that it leaves in locks and marks; others find out by the seat whether it still lives.
+ * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *member*, a
+ * number that it leaves in locks and marks; others find out by the member whether it still lives.
  *
- * A seat is `turn * PLACES + place`, and a place's turn grows whenever its thread goes. So a seat never comes
+ * A member is `turn * PLACES + place`, and a place's turn grows whenever its thread goes. So a member never comes
  * back (before 2^23 threads had the place): once gone, always gone, whatever happens between two looks.
  *
  * One place, 8 words:
@@ -14,15 +14,15 @@ import { show, ZbudError } from "./errors.ts";
  *   word 1   the system's number of the thread (Linux), or NO_NUMBER where there is none
  *   word 2   when that thread started, in clock ticks, modulo 2^32: numbers are used again, pairs are not
  *   word 3   the engine's number of the thread (`threadId` of node:worker_threads) + 1, or 0
- *   word 4   the seat that somebody told is gone
+ *   word 4   the member that somebody told is gone
  *
- * Words 1 to 3 are those of the seat in word 0 while that says TAKEN.
+ * Words 1 to 3 are those of the member in word 0 while that says TAKEN.
  */
 const PLACE_WORDS = 8;
 /** Places in a table, and so threads at one buffer at a time. Place 0 is nobody's. */
 export const PLACES = 128;
 /** Words of the table. */
-export const SEATS_WORDS: number = PLACES * PLACE_WORDS;
+export const REGISTRY_WORDS: number = PLACES * PLACE_WORDS;
 
 const STATE = 0;
 const NUMBER = 1;
@@ -33,7 +33,7 @@ const TOLD = 4;
 const VACANT = 0;
 const ENTERING = 1;
 const TAKEN = 2;
-/** A seat is below 2^30, so that a lock's word can hold it beside a bit. */
+/** A member is below 2^30, so that a lock's word can hold it beside a bit. */
 const TURN_MASK = 2 ** 23 - 1;
 /** A thread whose system does not tell: it counts as alive until somebody says that it is gone. */
 const NO_NUMBER = -1;
@@ -102,12 +102,12 @@ export function checkThreadId(threadId: number): void {
 }
 
 /** The table of threads at `words[at]…`, as one of them sees it. */
-export class Seats {
+export class ThreadRegistry {
   readonly #words: Int32Array;
   readonly #at: number;
   /**
    * Whether {@link enter} took the place of a thread that is gone, until that is repaired which it left half done: by
-   * the caller, with what the other dead left, whose seats are still taken.
+   * the caller, with what the other dead left, whose places are still taken.
    */
   inherits = false;
 
@@ -121,22 +121,22 @@ export class Seats {
    *
    * A thread that dies in here costs the table one place.
    *
-   * @returns its seat, a positive number; or 0 if all places are those of threads that are not known to be gone.
+   * @returns its member, a positive number; or 0 if all places are those of threads that are not known to be gone.
    */
   enter(): number {
     const me = identify();
     for (let place = 1; place < PLACES; place++) {
       const state = this.#stateAt(place);
-      if ((state & 3) === VACANT && this.#take(place, state, state, me)) return seatOf(state, place);
+      if ((state & 3) === VACANT && this.#take(place, state, state, me)) return memberOf(state, place);
     }
     for (let place = 1; place < PLACES; place++) {
       const state = this.#stateAt(place);
-      if ((state & 3) !== TAKEN || !this.isGone(seatOf(state, place))) continue;
-      // The next turn, so that the seat before counts as gone wherever it is named.
+      if ((state & 3) !== TAKEN || !this.isGone(memberOf(state, place))) continue;
+      // The next turn, so that the member before counts as gone wherever it is named.
       const next = nextTurnOf(state >> 2);
       if (!this.#take(place, state, next, me)) continue;
       this.inherits = true;
-      return seatOf(next, place);
+      return memberOf(next, place);
     }
     return 0;
   }
@@ -157,37 +157,37 @@ export class Seats {
     return true;
   }
 
-  /** Gives a place back. Nothing in the buffer may name the seat any more. */
-  leave(seat: number): void {
-    const at = this.#wordOf(seat);
-    const taken = stateOf(seat, TAKEN);
-    Atomics.compareExchange(this.#words, at + STATE, taken, nextTurnOf(turnOf(seat)));
+  /** Gives a place back. Nothing in the buffer may name the member any more. */
+  leave(member: number): void {
+    const at = this.#wordOf(member);
+    const taken = stateOf(member, TAKEN);
+    Atomics.compareExchange(this.#words, at + STATE, taken, nextTurnOf(turnOf(member)));
   }
 
-  /** The seats that are taken, by threads alive or not. */
+  /** The members that are taken, by threads alive or not. */
   taken(): number[] {
-    const seats: number[] = [];
+    const members: number[] = [];
     for (let place = 1; place < PLACES; place++) {
       const state = this.#stateAt(place);
-      if ((state & 3) === TAKEN) seats.push(seatOf(state, place));
+      if ((state & 3) === TAKEN) members.push(memberOf(state, place));
     }
-    return seats;
+    return members;
   }
 
   /**
-   * Whether the thread of this seat is certainly gone. Asks the system, some 40 µs.
+   * Whether the thread of this member is certainly gone. Asks the system, some 40 µs.
    *
    * A thread that is slow, stopped by a debugger or swapped out is not gone.
    */
-  isGone(seat: number): boolean {
-    const at = this.#wordOf(seat);
+  isGone(member: number): boolean {
+    const at = this.#wordOf(member);
     const state = Atomics.load(this.#words, at + STATE);
-    if (state === stateOf(seat, ENTERING)) return false;
-    if (state !== stateOf(seat, TAKEN) || Atomics.load(this.#words, at + TOLD) === seat) return true;
+    if (state === stateOf(member, ENTERING)) return false;
+    if (state !== stateOf(member, TAKEN) || Atomics.load(this.#words, at + TOLD) === member) return true;
     const number = Atomics.load(this.#words, at + NUMBER);
     const noted = Atomics.load(this.#words, at + STARTED);
     const started = number === NO_NUMBER ? "unknown" : startOf(number);
-    // What was read is of this seat if the place still has it; if not, the seat is gone.
+    // What was read is of this member if the place still has it; if not, the member is gone.
     if (Atomics.load(this.#words, at + STATE) !== state) return true;
     return started === "gone" || (started !== "unknown" && started !== noted);
   }
@@ -199,20 +199,20 @@ export class Seats {
    */
   tellGone(engineId: number): void {
     checkThreadId(engineId);
-    for (const seat of this.taken()) {
-      const at = this.#wordOf(seat);
+    for (const member of this.taken()) {
+      const at = this.#wordOf(member);
       const found = Atomics.load(this.#words, at + ENGINE_ID);
-      const isSame = Atomics.load(this.#words, at + STATE) === stateOf(seat, TAKEN);
-      if (isSame && found === engineId + 1) Atomics.store(this.#words, at + TOLD, seat);
+      const isSame = Atomics.load(this.#words, at + STATE) === stateOf(member, TAKEN);
+      if (isSame && found === engineId + 1) Atomics.store(this.#words, at + TOLD, member);
     }
   }
 
-  #wordOf(seat: number): number {
-    return this.#at + (seat % PLACES) * PLACE_WORDS;
+  #wordOf(member: number): number {
+    return this.#at + (member % PLACES) * PLACE_WORDS;
   }
 }
 
-function seatOf(state: number, place: number): number {
+function memberOf(state: number, place: number): number {
   return (state >> 2) * PLACES + place;
 }
 
@@ -221,10 +221,10 @@ function nextTurnOf(turn: number): number {
   return (((turn + 1) & TURN_MASK) << 2) | VACANT;
 }
 
-function turnOf(seat: number): number {
-  return Math.floor(seat / PLACES);
+function turnOf(member: number): number {
+  return Math.floor(member / PLACES);
 }
 
-function stateOf(seat: number, state: number): number {
-  return (turnOf(seat) << 2) | state;
+function stateOf(member: number, state: number): number {
+  return (turnOf(member) << 2) | state;
 }

@@ -1,6 +1,6 @@
 import { ZbudError } from "../../base/index.ts";
 import type { WriteOutcome } from "../types.ts";
-import type { StoreDoor } from "./door.ts";
+import type { KeyvClient } from "./client.ts";
 import type { Health } from "./health.ts";
 
 /** Calls under way at a time. */
@@ -20,13 +20,13 @@ export interface Setting {
 }
 
 /**
- * What is still to be told about one key. A key has a lane from the first call that changes it until the
+ * What is still to be told about one key. A key has a queue from the first call that changes it until the
  * store is known to have what the last one said; reads of it are misses until then.
  *
  * One call at a time is under way for a key, so the store sees them in order; whatever came in between and
  * was not sent yet is left out.
  */
-interface Lane {
+interface KeyQueue {
   readonly key: string;
   /** What is under way: a value, a delete, or nothing. */
   active: Setting | "delete" | null;
@@ -39,23 +39,23 @@ interface Lane {
   isQueued: boolean;
 }
 
-export interface LanesOptions {
+export interface KeyQueuesOptions {
   readonly timeoutMs: number;
-  readonly lanesMax: number;
+  readonly maxQueues: number;
   readonly now: () => number;
   /** More keys wait for their delete than may: from now on nothing that was written before counts. */
   readonly overflow: () => void;
 }
 
-/** The lanes of all keys that have one. */
-export class Lanes {
-  readonly #door: StoreDoor;
+/** The queues of all keys that have one. */
+export class KeyQueues {
+  readonly #client: KeyvClient;
   readonly #health: Health;
-  readonly #options: LanesOptions;
-  readonly #lanes: Map<string, Lane> = new Map();
-  readonly #queue: Lane[] = [];
-  /** Lanes whose delete failed, until it is time to try again. */
-  readonly #waiting: Lane[] = [];
+  readonly #options: KeyQueuesOptions;
+  readonly #queues: Map<string, KeyQueue> = new Map();
+  readonly #queue: KeyQueue[] = [];
+  /** Queues whose delete failed, until it is time to try again. */
+  readonly #waiting: KeyQueue[] = [];
   readonly #idle: Set<() => void> = new Set();
   #calls = 0;
   #stuck = 0;
@@ -69,18 +69,18 @@ export class Lanes {
   /** How long values wait for a store that is down. It keeps the process alive. */
   #patience: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(door: StoreDoor, health: Health, options: LanesOptions) {
-    this.#door = door;
+  constructor(client: KeyvClient, health: Health, options: KeyQueuesOptions) {
+    this.#client = client;
     this.#health = health;
     this.#options = options;
   }
 
   has(key: string): boolean {
-    return this.#lanes.has(key);
+    return this.#queues.has(key);
   }
 
   get count(): number {
-    return this.#lanes.size;
+    return this.#queues.size;
   }
 
   /** Bytes of values that were accepted and have no outcome, or may yet take effect. */
@@ -90,9 +90,9 @@ export class Lanes {
 
   /** Whether a value for this key can be accepted now. */
   admits(key: string): boolean {
-    const lane = this.#lanes.get(key);
-    if (lane?.isStuck === true || this.#stuck >= STUCK_MAX || this.#late > 0) return false;
-    return lane !== undefined || this.#lanes.size < this.#options.lanesMax;
+    const queue = this.#queues.get(key);
+    if (queue?.isStuck === true || this.#stuck >= STUCK_MAX || this.#late > 0) return false;
+    return queue !== undefined || this.#queues.size < this.#options.maxQueues;
   }
 
   set(key: string, setting: Setting): void {
@@ -101,16 +101,16 @@ export class Lanes {
   }
 
   delete(key: string): void {
-    if (!this.#lanes.has(key) && this.#lanes.size >= this.#options.lanesMax) this.#options.overflow();
+    if (!this.#queues.has(key) && this.#queues.size >= this.#options.maxQueues) this.#options.overflow();
     this.#want(key, "delete");
   }
 
   /** Nothing that was wanted counts any more: values are cancelled, and deletes are not needed. */
   cancelAll(verdict: WriteOutcome): void {
-    for (const lane of this.#lanes.values()) {
-      this.#supersede(lane, verdict);
-      lane.next = null;
-      if (lane.active === null) this.#lanes.delete(lane.key);
+    for (const queue of this.#queues.values()) {
+      this.#supersede(queue, verdict);
+      queue.next = null;
+      if (queue.active === null) this.#queues.delete(queue.key);
     }
     this.#queue.length = 0;
     this.#endPatience();
@@ -138,7 +138,7 @@ export class Lanes {
 
   /** When nothing is left to be told. */
   idle(): Promise<void> {
-    if (this.#lanes.size === 0) return Promise.resolve();
+    if (this.#queues.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.add(resolve));
   }
 
@@ -155,33 +155,33 @@ export class Lanes {
   }
 
   #want(key: string, next: Setting | "delete"): void {
-    let lane = this.#lanes.get(key);
-    if (lane === undefined) {
-      lane = { key, active: null, verdict: null, isStuck: false, next: null, isQueued: false };
-      this.#lanes.set(key, lane);
+    let queue = this.#queues.get(key);
+    if (queue === undefined) {
+      queue = { key, active: null, verdict: null, isStuck: false, next: null, isQueued: false };
+      this.#queues.set(key, queue);
     } else {
-      this.#supersede(lane, "ECANCELED");
+      this.#supersede(queue, "ECANCELED");
     }
-    lane.next = next;
+    queue.next = next;
     if (next !== "delete") this.#unsent++;
-    if (lane.active === null) this.#enqueue(lane);
+    if (queue.active === null) this.#enqueue(queue);
   }
 
   /** Something newer is wanted of this key. */
-  #supersede(lane: Lane, verdict: WriteOutcome): void {
-    lane.verdict = verdict;
-    if (lane.next === null || lane.next === "delete") return;
-    this.#bytes -= lane.next.bytes;
+  #supersede(queue: KeyQueue, verdict: WriteOutcome): void {
+    queue.verdict = verdict;
+    if (queue.next === null || queue.next === "delete") return;
+    this.#bytes -= queue.next.bytes;
     this.#unsent--;
-    lane.next.settle(verdict);
-    lane.next = null;
+    queue.next.settle(verdict);
+    queue.next = null;
   }
 
-  #enqueue(lane: Lane): void {
-    if (lane.next === null || this.#lanes.get(lane.key) !== lane) return;
-    if (!lane.isQueued) {
-      lane.isQueued = true;
-      this.#queue.push(lane);
+  #enqueue(queue: KeyQueue): void {
+    if (queue.next === null || this.#queues.get(queue.key) !== queue) return;
+    if (!queue.isQueued) {
+      queue.isQueued = true;
+      this.#queue.push(queue);
     }
     this.#pump();
   }
@@ -196,9 +196,9 @@ export class Lanes {
         this.#later(this.#health.waitMs);
         return;
       }
-      const lane = this.#queue.shift() as Lane;
-      lane.isQueued = false;
-      void this.#send(lane);
+      const queue = this.#queue.shift() as KeyQueue;
+      queue.isQueued = false;
+      void this.#send(queue);
     }
     if (this.#queue.length === 0) this.#endPatience();
   }
@@ -214,10 +214,10 @@ export class Lanes {
    */
   #refuseQueued(): void {
     this.#endPatience();
-    for (const lane of this.#queue) {
-      if (lane.next === "delete") continue;
-      this.#supersede(lane, "EAGAIN");
-      lane.next = "delete";
+    for (const queue of this.#queue) {
+      if (queue.next === "delete") continue;
+      this.#supersede(queue, "EAGAIN");
+      queue.next = "delete";
     }
   }
 
@@ -226,7 +226,7 @@ export class Lanes {
       () => {
         this.#retry = null;
         // Those that found something else to do meanwhile are in the queue, or under way.
-        for (const lane of this.#waiting.splice(0)) if (lane.active === null) this.#enqueue(lane);
+        for (const queue of this.#waiting.splice(0)) if (queue.active === null) this.#enqueue(queue);
         this.#pump();
       },
       Math.max(ms, RETRY_MS),
@@ -235,66 +235,66 @@ export class Lanes {
     (this.#retry as { unref?: () => void }).unref?.();
   }
 
-  async #send(lane: Lane): Promise<void> {
-    const sent = lane.next as Setting | "delete";
+  async #send(queue: KeyQueue): Promise<void> {
+    const sent = queue.next as Setting | "delete";
     if (sent !== "delete") this.#unsent--;
-    lane.active = sent;
-    lane.next = null;
-    lane.verdict = null;
+    queue.active = sent;
+    queue.next = null;
+    queue.verdict = null;
     this.#calls++;
-    const timer = setTimeout(() => this.#stick(lane, sent), this.#options.timeoutMs);
+    const timer = setTimeout(() => this.#stick(queue, sent), this.#options.timeoutMs);
     let error: ZbudError | null = null;
     try {
-      if (sent === "delete") await this.#door.delete(lane.key);
-      else await this.#sendValue(lane.key, sent);
+      if (sent === "delete") await this.#client.delete(queue.key);
+      else await this.#sendValue(queue.key, sent);
     } catch (cause) {
       error = cause as ZbudError;
     }
     clearTimeout(timer);
-    this.#ended(lane, sent, error);
+    this.#ended(queue, sent, error);
   }
 
   async #sendValue(key: string, { value, expiresAt }: Setting): Promise<void> {
     const now = this.#options.now();
-    if (expiresAt === 0) await this.#door.set(key, value, 0, now);
-    else if (expiresAt > now) await this.#door.set(key, value, expiresAt - now, now);
-    else await this.#door.delete(key);
+    if (expiresAt === 0) await this.#client.set(key, value, 0, now);
+    else if (expiresAt > now) await this.#client.set(key, value, expiresAt - now, now);
+    else await this.#client.delete(key);
   }
 
   /** A call's time is over. */
-  #stick(lane: Lane, sent: Setting | "delete"): void {
-    lane.isStuck = true;
+  #stick(queue: KeyQueue, sent: Setting | "delete"): void {
+    queue.isStuck = true;
     this.#stuck++;
     this.#calls--;
     this.#health.failed();
     const late = lateError(this.#options.timeoutMs);
-    if (sent !== "delete") sent.settle(lane.verdict ?? late);
+    if (sent !== "delete") sent.settle(queue.verdict ?? late);
     // A value that waits behind it cannot be sent in time either.
-    this.#supersede(lane, late);
-    lane.next = "delete";
+    this.#supersede(queue, late);
+    queue.next = "delete";
     this.#pump();
   }
 
-  #ended(lane: Lane, sent: Setting | "delete", error: ZbudError | null): void {
-    const wasStuck = lane.isStuck;
-    lane.isStuck = false;
-    lane.active = null;
+  #ended(queue: KeyQueue, sent: Setting | "delete", error: ZbudError | null): void {
+    const wasStuck = queue.isStuck;
+    queue.isStuck = false;
+    queue.active = null;
     if (wasStuck) this.#stuck--;
     else this.#calls--;
     if (error === null) this.#health.succeeded();
     else if (!wasStuck) this.#health.failed();
     // What failed may have taken effect all the same, or may have left what was there before.
-    if (lane.next === null && lane.verdict === null && error !== null) lane.next = "delete";
-    const next = lane.next;
-    if (next === null) this.#lanes.delete(lane.key);
+    if (queue.next === null && queue.verdict === null && error !== null) queue.next = "delete";
+    const next = queue.next;
+    if (next === null) this.#queues.delete(queue.key);
     if (sent !== "delete") {
       this.#bytes -= sent.bytes;
-      if (!wasStuck) sent.settle(lane.verdict ?? error ?? "ok");
+      if (!wasStuck) sent.settle(queue.verdict ?? error ?? "ok");
     }
     if (next !== null) {
-      if (error === null || next !== "delete") this.#enqueue(lane);
+      if (error === null || next !== "delete") this.#enqueue(queue);
       else {
-        this.#waiting.push(lane);
+        this.#waiting.push(queue);
         this.#later(this.#health.waitMs);
       }
     }
@@ -303,7 +303,7 @@ export class Lanes {
   }
 
   #tellIdle(): void {
-    if (this.#lanes.size > 0) return;
+    if (this.#queues.size > 0) return;
     for (const resolve of this.#idle) resolve();
     this.#idle.clear();
   }

@@ -25,10 +25,10 @@ export interface Flight<V> extends Waitable {
  * Loads under way in this thread. A load that began before its key was set or deleted is not joined any more:
  * who deletes a key and asks for it then must not get what was read before.
  */
-export class Flights<V> {
+export class SingleFlight<V> {
   readonly #core: CacheCore<V>;
   /** Those that can be joined. */
-  readonly #flights: Map<string | number, Flight<V>> = new Map();
+  readonly #singleFlight: Map<string | number, Flight<V>> = new Map();
   /** What `close()` ends: loads, those that cannot be joined included, and other waits. */
   readonly #open: Set<Pick<Flight<V>, "reject"> & Partial<Pick<Flight<V>, "controller">>> = new Set();
 
@@ -38,8 +38,8 @@ export class Flights<V> {
 
   /** The load of a key that can be joined, or undefined. */
   find(key: CacheKey): Flight<V> | undefined {
-    if (this.#flights.size === 0) return undefined;
-    const flight = this.#flights.get(idOf(key));
+    if (this.#singleFlight.size === 0) return undefined;
+    const flight = this.#singleFlight.get(idOf(key));
     if (flight === undefined || this.#core.isOutdated(flight.lease, flight.options.tags)) return undefined;
     return flight;
   }
@@ -65,14 +65,14 @@ export class Flights<V> {
     context.load = flight;
     // Those who wait are told. If nobody does, a load that fails is no fault of the program.
     promise.catch(() => undefined);
-    this.#flights.set(flight.id, flight);
+    this.#singleFlight.set(flight.id, flight);
     this.#open.add(flight);
     return flight;
   }
 
   /** It is not joined from here on, nor stored. */
   end(flight: Flight<V>): void {
-    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
+    if (this.#singleFlight.get(flight.id) === flight) this.#singleFlight.delete(flight.id);
     this.#open.delete(flight);
     flight.context.load = null;
     this.#core.leases.end(flight.lease);
@@ -80,7 +80,7 @@ export class Flights<V> {
 
   /** A key was set: its load has nothing to add. */
   drop(key: CacheKey): void {
-    if (this.#flights.size > 0) this.#flights.delete(idOf(key));
+    if (this.#singleFlight.size > 0) this.#singleFlight.delete(idOf(key));
   }
 
   /**
@@ -118,7 +118,7 @@ export class Flights<V> {
   /** Ends all loads, and the wait for them. */
   abort(reason: unknown): void {
     const open = [...this.#open];
-    this.#flights.clear();
+    this.#singleFlight.clear();
     this.#open.clear();
     for (const { reject } of open) reject(reason);
     for (const { controller } of open) controller?.abort(reason);

@@ -26,7 +26,7 @@ interface Call {
  * resolve as if nothing was there. Which call an error belongs to is known by the asynchronous context in
  * which it is emitted; where the platform has none, it counts against all that are under way.
  */
-export class StoreDoor {
+export class KeyvClient {
   readonly #store: KeyvLike;
   readonly #takesTime: boolean;
   readonly #contexts: InstanceType<typeof import("node:async_hooks").AsyncLocalStorage<Call>> | null;

@@ -19,9 +19,9 @@ const LADDER_SIZES_MAX = 2048;
 const STEPS = 64;
 
 /** Adds up the figures of one unit size over the parts. */
-export class UnitTally {
+export class UnitTotals {
   readonly unit: number;
-  readonly codecs: CodecTally[];
+  readonly codecs: CodecTotals[];
   readonly seen: SeenUnits = new SeenUnits();
   #units = 0;
   #paddingBytes = 0;
@@ -30,7 +30,7 @@ export class UnitTally {
 
   constructor(unit: number, codecs: readonly string[]) {
     this.unit = unit;
-    this.codecs = codecs.map((codec) => new CodecTally(codec, unit));
+    this.codecs = codecs.map((codec) => new CodecTotals(codec, unit));
   }
 
   add(scan: UnitScan): void {
@@ -54,10 +54,10 @@ export class UnitTally {
 }
 
 /** Adds up the figures of one codec at one unit size. */
-export class CodecTally {
+export class CodecTotals {
   readonly codec: string;
   readonly unit: number;
-  readonly pools: PoolTally[] = [];
+  readonly pools: PoolTotals[] = [];
   /** Chosen from the first part; null: not yet, or there was nothing to choose from. */
   fit: FitSummary | null = null;
   /** Several page sizes side by side, chosen likewise; null also where one is as good. */
@@ -95,17 +95,17 @@ export class CodecTally {
     );
     const { pageSizes } = fitPageSizes(some);
     this.ladder =
-      pageSizes.length < 2 ? null : pageSizes.map(({ pageSize, sizeMax }) => ({ pageSize, sizeMax }));
+      pageSizes.length < 2 ? null : pageSizes.map(({ pageSize, maxSize }) => ({ pageSize, maxSize }));
   }
 
-  /** The tally of a pool; made when first asked for. */
-  pool(kind: PoolKind): PoolTally {
+  /** The totals of a pool; made when first asked for. */
+  pool(kind: PoolKind): PoolTotals {
     const known = this.pools.find(
       ({ kind: { driver, pageSize, pageSizes } }) =>
         driver === kind.driver && pageSize === kind.pageSize && pageSizes === kind.pageSizes,
     );
     if (known) return known;
-    const pool = new PoolTally(kind);
+    const pool = new PoolTotals(kind);
     this.pools.push(pool);
     return pool;
   }
@@ -162,7 +162,7 @@ function medianOf(values: number[]): number | null {
 }
 
 /** Adds up the figures of one kind of pool. */
-export class PoolTally {
+export class PoolTotals {
   readonly kind: PoolKind;
   readonly #sum: Omit<Packed, "storeNs"> = {
     objects: 0,

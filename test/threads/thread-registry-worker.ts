@@ -1,4 +1,4 @@
-/** A thread that takes seats, and ends without leaving them. */
+/** A thread that takes places in a table of threads, and ends without leaving them. */
 
 import { workerData } from "node:worker_threads";
 import { FileBacking, type SharedFileBacking } from "../../src/backing/index.ts";
@@ -7,18 +7,18 @@ import { attachPool, ZbudPool } from "../../src/index.ts";
 import type { SharedPool } from "../../src/pool/index.ts";
 import { PageStore, type SharedPageStore } from "../../src/store/index.ts";
 
-export interface Seated {
+export interface Registered {
   kind: "pool" | "zpool" | "store" | "cache" | "file";
   shared: unknown;
-  seats: number;
+  places: number;
 }
 
-const { kind, shared, seats } = workerData as Seated;
-const attach: Record<Seated["kind"], () => unknown> = {
+const { kind, shared, places } = workerData as Registered;
+const attach: Record<Registered["kind"], () => unknown> = {
   pool: () => ZbudPool.attach(shared as SharedPool),
   zpool: () => attachPool(shared as SharedPool),
   store: () => PageStore.attach(shared as SharedPageStore),
   cache: () => CompressedCache.attach(shared as ReturnType<CompressedCache["share"]>),
   file: () => FileBacking.attach(shared as SharedFileBacking),
 };
-for (let seat = 0; seat < seats; seat++) attach[kind]();
+for (let member = 0; member < places; member++) attach[kind]();

@@ -9,10 +9,10 @@ import { CompressedCache } from "../../src/cache/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { freshPath } from "../backing/folder.ts";
-import type { Seated } from "./seats-worker.ts";
+import type { Registered } from "./thread-registry-worker.ts";
 
 /** Threads at one buffer at a time. */
-const SEATS = 127;
+const REGISTRY = 127;
 
 interface Shareable {
   share(): unknown;
@@ -21,7 +21,7 @@ interface Shareable {
   threadGone(threadId: number): unknown;
 }
 
-const MADE: Record<Seated["kind"], () => Promise<[Shareable, (shared: never) => Shareable]>> = {
+const MADE: Record<Registered["kind"], () => Promise<[Shareable, (shared: never) => Shareable]>> = {
   pool: async () => [new ZbudPool({ maxPages: 10, shared: true }), (shared) => ZbudPool.attach(shared)],
   zpool: async () => [
     createPool("slots", { maxPages: 10, shared: true }),
@@ -33,29 +33,29 @@ const MADE: Record<Seated["kind"], () => Promise<[Shareable, (shared: never) => 
   ],
   cache: async () => [new CompressedCache({ maxBytes: "2MiB" }), (shared) => CompressedCache.attach(shared)],
   file: async () => [
-    await FileBacking.open(freshPath(), { maxFileBytes: 2 ** 20 }),
+    await FileBacking.open(freshPath(), { maxBytes: 2 ** 20 }),
     (shared) => FileBacking.attach(shared),
   ],
 };
 
-suite("seats of threads that are gone", () => {
-  for (const kind of Object.keys(MADE) as Seated["kind"][]) {
-    test(`a ${kind} is attached to after ${SEATS - 1} of them`, async () => {
+suite("places of threads that are gone", () => {
+  for (const kind of Object.keys(MADE) as Registered["kind"][]) {
+    test(`a ${kind} is attached to after ${REGISTRY - 1} of them`, async () => {
       const [made, attach] = await MADE[kind]();
       const shared = made.share() as never;
-      const workerData: Seated = { kind, shared, seats: SEATS - 1 };
-      const worker = new Worker(new URL("./seats-worker.ts", import.meta.url), { workerData });
+      const workerData: Registered = { kind, shared, places: REGISTRY - 1 };
+      const worker = new Worker(new URL("./thread-registry-worker.ts", import.meta.url), { workerData });
       const { threadId } = worker;
       const [code] = (await once(worker, "exit")) as [number];
       assert.equal(code, 0);
       // Elsewhere a thread's end cannot be seen.
       if (process.platform !== "linux") made.threadGone(threadId);
-      const seated: Shareable[] = [];
+      const registered: Shareable[] = [];
       // The first finds no place and takes one; the others find those that it gave back.
-      for (let i = 0; i < SEATS - 1; i++) seated.push(attach(shared));
+      for (let i = 0; i < REGISTRY - 1; i++) registered.push(attach(shared));
       made.verify();
       assert.throws(() => attach(shared), { code: "EBUSY", message: /127 threads.*threadGone/ });
-      for (const each of seated) await each.close();
+      for (const each of registered) await each.close();
       await made.close();
     });
   }
