@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import * as bentocache from "../../src/adapters/bentocache.ts";
 import * as keyv from "../../src/adapters/keyv.ts";
@@ -19,8 +19,8 @@ import { SUBJECTS } from "./subjects.ts";
 const run = promisify(execFile);
 const QUIET = "--disable-warning=ExperimentalWarning";
 
-suite("the last thing that a process does", () => {
-  test("everything that can be awaited, alone and overlapping with each other", async () => {
+describe("the last thing that a process does", () => {
+  it("everything that can be awaited, alone and overlapping with each other", async () => {
     const child = join(import.meta.dirname, "child.ts");
     const { stdout } = await run(process.execPath, [QUIET, child], { maxBuffer: 2 ** 24 });
     const { cases, failures } = JSON.parse(stdout) as { cases: number; failures: string[] };
@@ -28,7 +28,7 @@ suite("the last thing that a process does", () => {
     assert.ok(cases > 900, `${cases} cases`);
   });
 
-  test("a program that flushes a store and closes it at once", async () => {
+  it("a program that flushes a store and closes it at once", async () => {
     const module = (name: string): string => new URL(`../../src/${name}/index.ts`, import.meta.url).href;
     for (const overlapping of [
       "store.flush(), store.close()",
@@ -52,7 +52,7 @@ suite("the last thing that a process does", () => {
     }
   });
 
-  test("no class has an async method that is not among them", () => {
+  it("no class has an async method that is not among them", () => {
     const classes = Object.values({
       ...root,
       ...backing,

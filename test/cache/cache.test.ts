@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Prng } from "../../src/base/index.ts";
 import { cacheWithParts } from "../../src/cache/cache.ts";
 import {
@@ -11,14 +11,14 @@ import {
 } from "../../src/cache/index.ts";
 import { checkBooks, FakeClock } from "./helpers.ts";
 
-suite("keys whose hashes meet never give one another's value", () => {
+describe("keys whose hashes meet never give one another's value", () => {
   const HASHES: [string, (length: number) => [number, number]][] = [
     ["all the same", () => [7, 7]],
     ["the key's length", (length) => [length, 0]],
     ["two values", (length) => [length & 1, -1]],
   ];
   for (const [name, hash] of HASHES) {
-    test(`a hash that gives ${name}`, () => {
+    it(`a hash that gives ${name}`, () => {
       const options = { maxBytes: "4MiB", max: 1000 };
       const cache = cacheWithParts<string>(options, {
         hash: (_words, length, key) => {
@@ -41,7 +41,7 @@ suite("keys whose hashes meet never give one another's value", () => {
   }
 });
 
-suite("removals are told, with the reason", () => {
+describe("removals are told, with the reason", () => {
   function open(options = {}) {
     const events: [CacheKey, RemovalReason][] = [];
     const clock = new FakeClock();
@@ -56,7 +56,7 @@ suite("removals are told, with the reason", () => {
     return { cache, clock, events };
   }
 
-  test("each reason", () => {
+  it("each reason", () => {
     const { cache, clock, events } = open();
     for (const key of ["a", "b", "c"]) cache.set(key, "x", { tags: ["t"] });
     cache.set("d", "x");
@@ -79,7 +79,7 @@ suite("removals are told, with the reason", () => {
     assert.deepEqual([evicted, replaced, deleted, expired, cleared], [1, 1, 2, 1, 1]);
   });
 
-  test("keys of every kind come as they are", () => {
+  it("keys of every kind come as they are", () => {
     const { cache, events } = open();
     const keys = ["ü\ud800", 1.5, Uint8Array.of(0, 255)];
     for (const key of keys) cache.set(key, "x");
@@ -87,7 +87,7 @@ suite("removals are told, with the reason", () => {
     assert.deepEqual(new Set(events.map(([key]) => key)), new Set(keys));
   });
 
-  test("a listener may use the cache", () => {
+  it("a listener may use the cache", () => {
     const seen: string[] = [];
     const cache: CompressedCache<string> = new CompressedCache<string>({
       maxBytes: "4MiB",
@@ -101,7 +101,7 @@ suite("removals are told, with the reason", () => {
     assert.deepEqual(seen, ["a evicted 2", "b evicted 2"]);
   });
 
-  test("what a listener throws reaches the caller, after the call did its work; the rest is told later", () => {
+  it("what a listener throws reaches the caller, after the call did its work; the rest is told later", () => {
     const told: CacheKey[] = [];
     const cache = new CompressedCache<string>({
       maxBytes: "4MiB",
@@ -118,10 +118,10 @@ suite("removals are told, with the reason", () => {
   });
 });
 
-suite("tags", () => {
+describe("tags", () => {
   const open = () => new CompressedCache<string>({ maxBytes: "8MiB", tags: true });
 
-  test("a tag deletes its entries and no others, however often they were set", () => {
+  it("a tag deletes its entries and no others, however often they were set", () => {
     const cache = open();
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 2000; i++)
@@ -137,7 +137,7 @@ suite("tags", () => {
     cache.verify();
   });
 
-  test("more tags than there is room for in lists: the search still finds all", () => {
+  it("more tags than there is room for in lists: the search still finds all", () => {
     const cache = new CompressedCache<string>({ maxBytes: "1MiB", max: 300, tags: true });
     const tags = (i: number) => Array.from({ length: 8 }, (_, j) => `tag ${(i + j) % 16}`);
     for (let i = 0; i < 300; i++) cache.set(i, "x", { tags: tags(i) });
@@ -149,7 +149,7 @@ suite("tags", () => {
     assert.equal(cache.deleteByTag("one"), 100);
   });
 
-  test("deleting a tag of 10 entries does not look at the 20,000 others", () => {
+  it("deleting a tag of 10 entries does not look at the 20,000 others", () => {
     const cache = new CompressedCache<string>({ maxBytes: "64MiB", tags: true });
     const time = (others: number): number => {
       for (let i = 0; i < others; i++) cache.set(i, "x", { tags: [`t${i % 1000}`] });
@@ -167,7 +167,7 @@ suite("tags", () => {
     assert.ok(many < 5 * few + 0.2, `${many} ms among 20,000, ${few} ms among 100`);
   });
 
-  test("misuse", () => {
+  it("misuse", () => {
     const cache = open();
     assert.throws(() => cache.set("a", "x", { tags: Array(9).fill("t") }), { code: "EINVAL" });
     assert.throws(() => cache.set("a", "x", { tags: [1] as never }), { code: "EINVAL" });
@@ -179,7 +179,7 @@ suite("tags", () => {
   });
 });
 
-suite("metrics", () => {
+describe("metrics", () => {
   function collect(
     run: (cache: CompressedCache<string>, clock: FakeClock) => void,
   ): Omit<CacheMetric, "cache">[] {
@@ -199,7 +199,7 @@ suite("metrics", () => {
     return seen;
   }
 
-  test("each operation, with lru-cache's words", () => {
+  it("each operation, with lru-cache's words", () => {
     const seen = collect((cache, clock) => {
       cache.get("a");
       cache.set("a", "1", { ttl: 10, staleWhileRevalidate: 10 });
@@ -227,7 +227,7 @@ suite("metrics", () => {
     ]);
   });
 
-  test("loads are traced", async () => {
+  it("loads are traced", async () => {
     const seen: unknown[] = [];
     const channel = tracingChannel("zbud:cache");
     const start = (context: unknown): void => void seen.push((context as { key: unknown }).key);
@@ -242,7 +242,7 @@ suite("metrics", () => {
     assert.deepEqual(seen, ["a"]);
   });
 
-  test("counts: hits, misses, stale hits", () => {
+  it("counts: hits, misses, stale hits", () => {
     const clock = new FakeClock();
     const cache = new CompressedCache<string>({ maxBytes: "4MiB", clock: clock.read });
     cache.set("a", "1", { ttl: 10, staleWhileRevalidate: 10 });
@@ -258,7 +258,7 @@ suite("metrics", () => {
   });
 });
 
-suite("misuse throws, and says what to do", () => {
+describe("misuse throws, and says what to do", () => {
   const CONSTRUCTIONS: [unknown, RegExp][] = [
     [undefined, /options of a cache must be an object such as \{ maxBytes/],
     [{}, /maxBytes must be a number of bytes/],
@@ -284,7 +284,7 @@ suite("misuse throws, and says what to do", () => {
     [{ maxBytes: "4MiB", policy: null }, /policy must be .* not null/],
   ];
   for (const [options, message] of CONSTRUCTIONS) {
-    test(`new CompressedCache(${JSON.stringify(options)?.slice(0, 60)})`, () => {
+    it(`new CompressedCache(${JSON.stringify(options)?.slice(0, 60)})`, () => {
       assert.throws(() => new CompressedCache(options as never), {
         name: "ZbudError",
         code: "EINVAL",
@@ -297,12 +297,12 @@ suite("misuse throws, and says what to do", () => {
     [{ codec: "lz5" }, /no codec is named "lz5"/],
     [{ driver: "zbad" }, /zbad/],
   ] as const) {
-    test(`unknown ${Object.keys(options)[0]}`, () => {
+    it(`unknown ${Object.keys(options)[0]}`, () => {
       assert.throws(() => new CompressedCache({ maxBytes: "4MiB", ...options }), { code: "ENOENT", message });
     });
   }
 
-  test("keys, times and arguments of methods", async () => {
+  it("keys, times and arguments of methods", async () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB" });
     for (const key of [undefined, null, {}, true]) {
       assert.throws(() => cache.get(key as never), { code: "EINVAL", message: /a key must be/ });
@@ -318,7 +318,7 @@ suite("misuse throws, and says what to do", () => {
     assert.equal(cache.size, 0);
   });
 
-  test("a key that is too long is never there", () => {
+  it("a key that is too long is never there", () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB" });
     const key = "x".repeat(16_385);
     assert.equal(cache.set(key, "x"), "E2BIG");
@@ -328,7 +328,7 @@ suite("misuse throws, and says what to do", () => {
     assert.equal(cache.get(key.slice(1)), "x");
   });
 
-  test("after close", async () => {
+  it("after close", async () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB" });
     cache.set("a", "x");
     cache.close();
@@ -349,7 +349,7 @@ suite("misuse throws, and says what to do", () => {
     await assert.rejects(cache.save("nowhere"), { code: "ECLOSED" });
   });
 
-  test("a cache for one thread cannot be shared", () => {
+  it("a cache for one thread cannot be shared", () => {
     const cache = new CompressedCache({ maxBytes: "4MiB", shared: false });
     assert.throws(() => cache.share(), { code: "ENOTSUP", message: /shared: false/ });
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { canShare } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
@@ -32,8 +32,8 @@ async function settle(cache: CompressedCache<unknown>, valueFor: (i: number) => 
   return 1;
 }
 
-suite("a dictionary that is learned from the first sets", () => {
-  test("makes small similar records much smaller; those from before stay readable, in all threads", async () => {
+describe("a dictionary that is learned from the first sets", () => {
+  it("makes small similar records much smaller; those from before stay readable, in all threads", async () => {
     const cache = new CompressedCache<unknown>({ maxBytes: "8MiB" });
     for (let i = 1000; i < 1100; i++) cache.set(i, record(i));
     const gain = await settle(cache, record);
@@ -49,7 +49,7 @@ suite("a dictionary that is learned from the first sets", () => {
     cache.close();
   });
 
-  test("is not used where it would not help, and not at all with dictionary: none", async () => {
+  it("is not used where it would not help, and not at all with dictionary: none", async () => {
     assert.equal(runLearning(Array.from({ length: 200 }, (_, i) => noise(i))), null);
     assert.equal(runLearning([]), null);
     const cache = new CompressedCache<unknown>({ maxBytes: "8MiB", dictionary: "none" });
@@ -63,7 +63,7 @@ suite("a dictionary that is learned from the first sets", () => {
     assert.ok(learned.stats().storedBytes < plain / 1.5);
   });
 
-  test("closing while it is being learned", () => {
+  it("closing while it is being learned", () => {
     const cache = new CompressedCache<unknown>({ maxBytes: "8MiB" });
     for (let i = 0; i < 2500; i++) cache.set(i, record(i));
     cache.close();

@@ -1,7 +1,7 @@
 /** The system gives no memory, at each point in turn: nothing is half done, and the cache goes on. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
@@ -97,9 +97,9 @@ const KINDS: [string, () => Setting][] = [
   ["with zstd", () => ({ shared: false, dictionary: "none", codec: "zstd" })],
 ];
 
-suite("out of memory", () => {
+describe("out of memory", () => {
   for (const [name, options] of KINDS) {
-    test(`a cache ${name}: once at each point in turn, and from each point on`, () => {
+    it(`a cache ${name}: once at each point in turn, and from each point on`, () => {
       const { asked } = run(options(), () => false);
       assert.ok(asked > 5, `the workload asks for memory often enough to be of use: ${asked} times`);
       for (let point = 0; point < asked; point++) {
@@ -109,7 +109,7 @@ suite("out of memory", () => {
     });
   }
 
-  test("construction: once at each point in turn; the error says what to do, and nothing stays behind", () => {
+  it("construction: once at each point in turn; the error says what to do, and nothing stays behind", () => {
     const type = "slots of a cache that was not made";
     registerDriver({ ...slotsDriver, type });
     for (const shared of [true, false]) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { registerCodec } from "../../src/codecs/index.ts";
@@ -82,7 +82,7 @@ async function assertJudged(parts: Parts, options: Options = {}): Promise<"loade
   }
 }
 
-suite("a snapshot with right checksums and wrong content", () => {
+describe("a snapshot with right checksums and wrong content", () => {
   const refused: [string, RegExp, (parts: Parts) => void][] = [];
   const entry = (name: string, why: RegExp, at: number, change: (entry: Buffer) => void): void => {
     refused.push([
@@ -162,7 +162,7 @@ suite("a snapshot with right checksums and wrong content", () => {
     },
   ]);
   for (const [name, why, change] of refused) {
-    test(name, async () => {
+    it(name, async () => {
       const parts = partsOf(await saved());
       assert.equal(await assertJudged(parts), "loaded");
       change(parts);
@@ -176,13 +176,13 @@ suite("a snapshot with right checksums and wrong content", () => {
     });
   }
 
-  test("what follows the end is damage too", async () => {
+  it("what follows the end is damage too", async () => {
     writeFileSync(path, Buffer.concat([await saved(), Buffer.alloc(1)]));
     await assert.rejects(open().load(path), { code: "EBADMSG", message: /its end is damaged/ });
   });
 
   for (const bytes of [2 ** 20, 2 ** 29, 2 ** 30, 2 ** 32 - 1]) {
-    test(`a dictionary of ${bytes} bytes is declared: no memory is taken for it`, async () => {
+    it(`a dictionary of ${bytes} bytes is declared: no memory is taken for it`, async () => {
       const { header } = partsOf(await saved());
       header.writeUInt32LE(bytes, 16);
       header.writeUInt32LE(crc32(header.subarray(0, 28)), 28);
@@ -201,7 +201,7 @@ suite("a snapshot with right checksums and wrong content", () => {
     });
   }
 
-  test(`each field of each entry, any value (fast-check, seed ${SEED})`, async () => {
+  it(`each field of each entry, any value (fast-check, seed ${SEED})`, async () => {
     const files = [partsOf(await saved()), partsOf(await saved({ codec: "none", dictionary: "none" }))];
     const field = fc.constantFrom(...FIELDS).chain(([name, at, type, values]) => {
       const bits = fc.integer({ min: -(2 ** 31), max: 2 ** 32 - 1 });
@@ -234,7 +234,7 @@ suite("a snapshot with right checksums and wrong content", () => {
     assert.ok(seen.loaded > 10 && seen.refused > 50, JSON.stringify(seen));
   });
 
-  test(`any byte of any part, any bytes as key, tags and value (fast-check, seed ${SEED})`, async () => {
+  it(`any byte of any part, any bytes as key, tags and value (fast-check, seed ${SEED})`, async () => {
     const good = partsOf(await saved());
     const bytes = fc.uint8Array({ maxLength: 24 });
     await fc.assert(
@@ -273,7 +273,7 @@ suite("a snapshot with right checksums and wrong content", () => {
     );
   });
 
-  test("cut off at the end of every part, and within", async () => {
+  it("cut off at the end of every part, and within", async () => {
     const file = await saved();
     const { dictionary, entries } = partsOf(file);
     const ends = [0, 8, HEADER_BYTES, HEADER_BYTES + dictionary.length];
@@ -291,8 +291,8 @@ suite("a snapshot with right checksums and wrong content", () => {
   });
 });
 
-suite("a snapshot of a cache with other options", () => {
-  test("without tags; another codec, driver and dictionary; with a serializer", async () => {
+describe("a snapshot of a cache with other options", () => {
+  it("without tags; another codec, driver and dictionary; with a serializer", async () => {
     for (const options of [
       { tags: false },
       { codec: "deflate" },
@@ -314,7 +314,7 @@ suite("a snapshot of a cache with other options", () => {
     }
   });
 
-  test("values that their serializer cannot read are found before anything is added", async () => {
+  it("values that their serializer cannot read are found before anything is added", async () => {
     const own = {
       serialize: (value: unknown): Uint8Array => Buffer.from(`!${value}`),
       deserialize: (bytes: Uint8Array): unknown => {
@@ -340,7 +340,7 @@ suite("a snapshot of a cache with other options", () => {
     }
   });
 
-  test("values of a serializer need one", async () => {
+  it("values of a serializer need one", async () => {
     const cache = open({ serializer: "v8" });
     cache.set("a", new Map([[1, 2]]));
     await cache.save(path);
@@ -353,7 +353,7 @@ suite("a snapshot of a cache with other options", () => {
     for (const one of [cache, other, same]) one.close();
   });
 
-  test("a codec of its own that is not registered reads what it wrote", async () => {
+  it("a codec of its own that is not registered reads what it wrote", async () => {
     const codec = (): ReturnType<typeof codecOfTest> => codecOfTest(201);
     const cache = open({ codec });
     cache.set("a", "text ".repeat(100));
@@ -371,7 +371,7 @@ suite("a snapshot of a cache with other options", () => {
     assert.equal(registered.get("a"), "text ".repeat(100));
   });
 
-  test("one smaller than its entries: what is too large is left out", async () => {
+  it("one smaller than its entries: what is too large is left out", async () => {
     const cache = open({ maxBytes: "16MiB" });
     cache.set("small", "x");
     cache.set(

@@ -1,7 +1,7 @@
 // A Keyv store needs a module of Node.
 import "node:worker_threads";
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import fc from "fast-check";
 import {
   type Backing,
@@ -22,7 +22,7 @@ class HostileTier extends MemoryBacking {
   }
 }
 
-suite("a record of the second tier with right checksums and wrong content is a miss, and is counted", () => {
+describe("a record of the second tier with right checksums and wrong content is a miss, and is counted", () => {
   const keys = ["text", "ü", 1.5, Uint8Array.of(0, 255), "units \ud800", "short", "json", "", "b"];
 
   async function assertMisses(tier: HostileTier, forge: NonNullable<HostileTier["forge"]>): Promise<number> {
@@ -47,7 +47,7 @@ suite("a record of the second tier with right checksums and wrong content is a m
     return values;
   }
 
-  test(`each field, any value (fast-check, seed ${SEED})`, async () => {
+  it(`each field, any value (fast-check, seed ${SEED})`, async () => {
     const tier = new HostileTier({ now: clock.read });
     const whole = await assertMisses(tier, (record) => record);
     assert.equal(whole, keys.length);
@@ -74,14 +74,14 @@ suite("a record of the second tier with right checksums and wrong content is a m
     );
   });
 
-  test("records that are too short, too long, of another value, of an object", async () => {
+  it("records that are too short, too long, of another value, of an object", async () => {
     const tier = new HostileTier({ now: clock.read });
     for (const bytes of [new Uint8Array(0), new Uint8Array(39), new Uint8Array(2 ** 22), "x", null, {}]) {
       assert.equal(await assertMisses(tier, (record) => ({ ...record, bytes: bytes as Uint8Array })), 0);
     }
   });
 
-  test("a block that its codec did not make is not put into memory", async () => {
+  it("a block that its codec did not make is not put into memory", async () => {
     const tier = new HostileTier({ now: clock.read });
     const cache = open({ tier, max: 1, dictionary: "none" });
     cache.set("a", "lorem ipsum ".repeat(20));
@@ -98,7 +98,7 @@ suite("a record of the second tier with right checksums and wrong content is a m
     cache.close();
   });
 
-  test("dictionaries of others: too long, of no codec that takes one, and very many", async () => {
+  it("dictionaries of others: too long, of no codec that takes one, and very many", async () => {
     const tier = new HostileTier({ now: clock.read });
     const writers = Array.from({ length: 20 }, (_, i) => {
       const cache = open({ tier, max: 1, dictionary: Buffer.from(`dictionary ${i} lorem ipsum ${i}`) });
@@ -118,7 +118,7 @@ suite("a record of the second tier with right checksums and wrong content is a m
     for (const cache of [...writers, reader]) cache.close();
   });
 
-  test("whatever a Keyv store gives", async () => {
+  it("whatever a Keyv store gives", async () => {
     const given: { value: unknown } = { value: undefined };
     const store = {
       get: async () => given.value,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { LRUCache } from "lru-cache";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
@@ -35,8 +35,8 @@ function* keyTrace(count: number, seed: number): Generator<string> {
   }
 }
 
-suite("lru-cache's behaviour, checked against lru-cache", () => {
-  test("hits on a recorded key trace are those of a plain LRU, to the last one", () => {
+describe("lru-cache's behaviour, checked against lru-cache", () => {
+  it("hits on a recorded key trace are those of a plain LRU, to the last one", () => {
     const { ours, theirs } = pair(500);
     let hits = 0;
     let step = 0;
@@ -57,7 +57,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.deepEqual([...ours.keys()], [...theirs.keys()]);
   });
 
-  test("order: get and set make recent; peek, has and iteration do not", () => {
+  it("order: get and set make recent; peek, has and iteration do not", () => {
     const { ours, theirs } = pair(4);
     for (const cache of [ours, theirs] as Pick<Peer, "set" | "get" | "peek" | "has" | "keys">[]) {
       for (const key of ["a", "b", "c", "d"]) cache.set(key, key);
@@ -75,7 +75,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.deepEqual([...ours], [...theirs]);
   });
 
-  test("forEach gives value, key and cache", () => {
+  it("forEach gives value, key and cache", () => {
     const { ours, theirs } = pair(4);
     for (const cache of [ours, theirs]) for (const key of ["a", "b"]) cache.set(key, key.toUpperCase());
     const seen: unknown[][] = [[], []];
@@ -88,7 +88,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.deepEqual(seen[0], seen[1]);
   });
 
-  test("delete, has, size, clear", () => {
+  it("delete, has, size, clear", () => {
     const { ours, theirs } = pair(4);
     for (const cache of [ours, theirs]) for (const key of ["a", "b", "c"]) cache.set(key, key);
     for (const key of ["a", "a", "x"]) assert.equal(ours.delete(key), theirs.delete(key), key);
@@ -100,7 +100,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.get("b"), theirs.get("b"));
   });
 
-  test("setting undefined deletes", () => {
+  it("setting undefined deletes", () => {
     const { ours, theirs } = pair(4);
     for (const cache of [ours, theirs]) cache.set("a", "1");
     assert.equal(ours.set("a", undefined), "deleted");
@@ -108,7 +108,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.has("a"), theirs.has("a"));
   });
 
-  test("time to live: given to set, of the cache, none; the last moment counts", () => {
+  it("time to live: given to set, of the cache, none; the last moment counts", () => {
     const { ours, theirs, clock } = pair(10, { ttl: 50 });
     for (const cache of [ours, theirs]) {
       cache.set("own", "x", { ttl: 10 });
@@ -127,7 +127,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.getRemainingTTL("nobody"), theirs.getRemainingTTL("nobody"));
   });
 
-  test("setting again begins the time to live anew", () => {
+  it("setting again begins the time to live anew", () => {
     const { ours, theirs, clock } = pair(10, { ttl: 50 });
     for (const cache of [ours, theirs]) cache.set("a", "1");
     clock.now += 40;
@@ -137,7 +137,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.get("a"), "2");
   });
 
-  test("purgeStale says whether there was anything", () => {
+  it("purgeStale says whether there was anything", () => {
     const { ours, theirs, clock } = pair(10);
     for (const cache of [ours, theirs]) {
       cache.set("a", "1", { ttl: 5 });
@@ -151,7 +151,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.size, theirs.size);
   });
 
-  test("a value that is too large is not kept, and the old one goes", () => {
+  it("a value that is too large is not kept, and the old one goes", () => {
     const ours = new CompressedCache<string>({ maxBytes: "4MiB" });
     const theirs: Peer = new LRUCache({
       maxSize: 2 ** 22,
@@ -166,7 +166,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.get("a"), undefined);
   });
 
-  test("iteration while the cache changes passes over what went", () => {
+  it("iteration while the cache changes passes over what went", () => {
     const { ours, theirs } = pair(10);
     const seen: string[][] = [[], []];
     [ours, theirs].forEach((cache, i) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { POLICIES } from "../../bench/policies.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
@@ -32,11 +32,11 @@ function play(cache: CompressedCache<string>, keys: readonly number[]): number {
   return hits;
 }
 
-suite("policy: sieve", () => {
+describe("policy: sieve", () => {
   const keys = keyTrace(60_000, 11);
   const sizes = new Uint32Array(Math.max(...keys) + 1).fill(1);
 
-  test("hits on a key trace are those of the policy in its paper's form, to the last one", () => {
+  it("hits on a key trace are those of the policy in its paper's form, to the last one", () => {
     const counts = new Map(
       POLICIES.map(([name, makePolicy]) => {
         const policy = makePolicy(sizes, 500);
@@ -49,7 +49,7 @@ suite("policy: sieve", () => {
     assert.ok(sieve > 1.1 * lru, `${sieve} hits, ${lru} by LRU`);
   });
 
-  test("what was read is spared once; order is that of the sets", () => {
+  it("what was read is spared once; order is that of the sets", () => {
     const cache = make({ max: 4 });
     for (const key of ["a", "b", "c", "d"]) cache.set(key, key);
     cache.get("a");
@@ -67,7 +67,7 @@ suite("policy: sieve", () => {
     cache.close();
   });
 
-  test("whoever is attached sees the same order, and moves the same hand", () => {
+  it("whoever is attached sees the same order, and moves the same hand", () => {
     const cache = make({ max: 500 });
     // Where nothing can be shared there is nobody else.
     const other = CAN_SHARE ? CompressedCache.attach<string>(cache.share()) : cache;
@@ -84,7 +84,7 @@ suite("policy: sieve", () => {
     for (const one of [cache, other, alone]) one.close();
   });
 
-  test("bounded by bytes, with entries that expire, change and go: the books balance", () => {
+  it("bounded by bytes, with entries that expire, change and go: the books balance", () => {
     const clock = new FakeClock();
     const cache = new CompressedCache<string>({ maxBytes: "1MiB", policy: "sieve", clock: clock.read });
     const prng = new Prng(3);
@@ -106,7 +106,7 @@ suite("policy: sieve", () => {
     cache.close();
   });
 
-  test("what goes is found in the second tier, and comes back", async () => {
+  it("what goes is found in the second tier, and comes back", async () => {
     const cache = make({ max: 20, tier: new MemoryBacking() });
     for (let i = 0; i < 100; i++) {
       cache.set(i, `value ${i}`);
@@ -121,7 +121,7 @@ suite("policy: sieve", () => {
     cache.close();
   });
 
-  test("another name is refused, with those that there are", () => {
+  it("another name is refused, with those that there are", () => {
     assert.throws(() => make({ policy: "arc" as "lru" }), {
       code: "EINVAL",
       message: /policy must be "lru" or "sieve", not "arc"/,

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
@@ -56,8 +56,8 @@ async function markOf(path: string): Promise<unknown> {
   return mark;
 }
 
-suite("saves to one path", () => {
-  test("that overlap: all succeed, and the file is one of them, whole", async () => {
+describe("saves to one path", () => {
+  it("that overlap: all succeed, and the file is one of them, whole", async () => {
     const path = join(newFolder(), "file");
     const caches = Array.from({ length: 6 }, (_, i) => filled(`cache ${i}`));
     for (let round = 0; round < 3; round++) {
@@ -73,7 +73,7 @@ suite("saves to one path", () => {
     assert.equal(await markOf(path), "cache 3", "the last one wins");
   });
 
-  test("one that is aborted on its way takes nothing from the other, and leaves no file", async () => {
+  it("one that is aborted on its way takes nothing from the other, and leaves no file", async () => {
     const path = join(newFolder(), "file");
     const [one, two] = [filled("one"), filled("two")];
     await one.save(path);
@@ -88,7 +88,7 @@ suite("saves to one path", () => {
     assert.deepEqual(leftovers(join(path, "..")), []);
   });
 
-  test("one whose cache is closed meanwhile rejects with ECLOSED; the old file stays", async () => {
+  it("one whose cache is closed meanwhile rejects with ECLOSED; the old file stays", async () => {
     const path = join(newFolder(), "file");
     await filled("old").save(path);
     const cache = filled("new");
@@ -99,7 +99,7 @@ suite("saves to one path", () => {
     assert.deepEqual(leftovers(join(path, "..")), []);
   });
 
-  test("from two processes at once", async () => {
+  it("from two processes at once", async () => {
     const path = join(newFolder(), "file");
     const children = ["a", "b"].map((mark) => start(path, mark, "12"));
     const codes = await Promise.all(children.map(async (child) => (await once(child, "exit"))[0] as number));
@@ -117,8 +117,8 @@ function start(path: string, mark: string, times: string): ChildProcess {
   });
 }
 
-suite("what the dead left", { skip: onLinux }, () => {
-  test("is kept while its process lives, and removed when that was killed", async () => {
+describe("what the dead left", { skip: onLinux }, () => {
+  it("is kept while its process lives, and removed when that was killed", async () => {
     const folder = newFolder();
     const path = join(folder, "file");
     const child = start(path, "child", "stop");
@@ -137,7 +137,7 @@ suite("what the dead left", { skip: onLinux }, () => {
     assert.equal(await markOf(path), "parent");
   });
 
-  test("is kept while its thread lives, and removed when that was terminated", async () => {
+  it("is kept while its thread lives, and removed when that was terminated", async () => {
     const folder = newFolder();
     const path = join(folder, "file");
     const env = { PATH_TO_SAVE: path, MARK: "worker", TIMES: "stop" };
@@ -151,7 +151,7 @@ suite("what the dead left", { skip: onLinux }, () => {
     assert.deepEqual(leftovers(folder), []);
   });
 
-  test("of a process whose number another has by now is removed; what only looks like it stays", async () => {
+  it("of a process whose number another has by now is removed; what only looks like it stays", async () => {
     const folder = newFolder();
     const path = join(folder, "file");
     const child = start(path, "child", "stop");
@@ -178,8 +178,8 @@ suite("what the dead left", { skip: onLinux }, () => {
   });
 });
 
-suite("the file that is replaced", () => {
-  test("keeps its mode; a new one is its owner's", { skip: asWindows }, async () => {
+describe("the file that is replaced", () => {
+  it("keeps its mode; a new one is its owner's", { skip: asWindows }, async () => {
     const path = join(newFolder(), "file");
     const cache = filled("x");
     await cache.save(path);
@@ -191,7 +191,7 @@ suite("the file that is replaced", () => {
     }
   });
 
-  test("is the one that a link points to, also if it is not there yet", { skip: asWindows }, async () => {
+  it("is the one that a link points to, also if it is not there yet", { skip: asWindows }, async () => {
     const folder = newFolder();
     const there = mkdtempSync(join(folder, "there-"));
     const [path, middle, target] = [join(folder, "link"), join(folder, "middle"), join(there, "file")];
@@ -214,7 +214,7 @@ suite("the file that is replaced", () => {
     assert.ok(lstatSync(loop).isSymbolicLink());
   });
 
-  test("is a file, and nothing else of its name is replaced", async () => {
+  it("is a file, and nothing else of its name is replaced", async () => {
     const folder = newFolder();
     const cache = filled("x");
     await assert.rejects(cache.save(folder), { code: "EINVAL", message: /is not a file/ });
@@ -228,13 +228,13 @@ suite("the file that is replaced", () => {
     }
   });
 
-  test("may have the longest name that there is", async () => {
+  it("may have the longest name that there is", async () => {
     const path = join(newFolder(), "ü".repeat(127));
     await filled("long").save(path);
     assert.equal(await markOf(path), "long");
   });
 
-  test("stays when the disk is full: ENOSPC", { skip: asWindows }, async () => {
+  it("stays when the disk is full: ENOSPC", { skip: asWindows }, async () => {
     const folder = newFolder();
     const path = join(folder, "file");
     await filled("old").save(path);
@@ -251,9 +251,9 @@ suite("the file that is replaced", () => {
   });
 });
 
-suite("misuse", () => {
+describe("misuse", () => {
   for (const path of [undefined, null, "", 7, "a\0b", new URL("file:///tmp/x"), Buffer.from("x")]) {
-    test(`save and load of ${JSON.stringify(path) ?? "undefined"}`, async () => {
+    it(`save and load of ${JSON.stringify(path) ?? "undefined"}`, async () => {
       const cache = new CompressedCache({ maxBytes: "1MiB" });
       for (const call of ["save", "load"] as const) {
         await assert.rejects(cache[call](path as string), {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { checkBooks, FakeClock } from "./helpers.ts";
@@ -35,7 +35,7 @@ function filled(
   return cache;
 }
 
-suite("a cache in a file", () => {
+describe("a cache in a file", () => {
   for (const [from, to] of [
     [{}, {}],
     [{}, { codec: "zstd", driver: "zbud" }],
@@ -47,7 +47,7 @@ suite("a cache in a file", () => {
     ],
     [{ codec: "none" }, { shards: 2, shared: false }],
   ]) {
-    test(`from ${JSON.stringify(from).slice(0, 40)} to ${JSON.stringify(to)}`, async () => {
+    it(`from ${JSON.stringify(from).slice(0, 40)} to ${JSON.stringify(to)}`, async () => {
       const path = newPath();
       const cache = filled(from);
       const count = await cache.save(path);
@@ -71,7 +71,7 @@ suite("a cache in a file", () => {
     });
   }
 
-  test("what expired since is left out, and the order of use is kept", async () => {
+  it("what expired since is left out, and the order of use is kept", async () => {
     const path = newPath();
     const cache = open();
     cache.set("short", "x", { ttl: 10 });
@@ -84,7 +84,7 @@ suite("a cache in a file", () => {
     assert.deepEqual([...loaded.keys()], ["a", "c"]);
   });
 
-  test("any byte that is damaged is found out, and so is a file that was cut off", async () => {
+  it("any byte that is damaged is found out, and so is a file that was cut off", async () => {
     const path = newPath();
     const cache = filled({}, 20);
     await cache.save(path);
@@ -108,7 +108,7 @@ suite("a cache in a file", () => {
     }
   });
 
-  test("no file, no folder, a folder", async () => {
+  it("no file, no folder, a folder", async () => {
     const cache = filled({}, 5);
     await assert.rejects(cache.load(join(folder, "nothing")), { code: "ENOENT" });
     await assert.rejects(cache.save(join(folder, "nowhere", "x")), { code: "ENOENT" });
@@ -116,7 +116,7 @@ suite("a cache in a file", () => {
     assert.equal(cache.size, 7);
   });
 
-  test("an aborted save leaves the old file, and no other", async () => {
+  it("an aborted save leaves the old file, and no other", async () => {
     const path = newPath();
     writeFileSync(path, "old");
     const reason = new Error("enough");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
@@ -16,11 +16,11 @@ function start(cache: CompressedCache<string>, job: Omit<ThreadJob, "shared">): 
   return new Worker(WORKER, { workerData: { ...job, shared: cache.share() } satisfies ThreadJob });
 }
 
-suite("the linearizability checker", () => {
+describe("the linearizability checker", () => {
   const call = (called: number, returned: number, op: Call["op"], value: number): Call => {
     return { thread: 0, key: 0, called, returned, op, value };
   };
-  test("accepts overlapping calls that have an order, and refuses those that have none", () => {
+  it("accepts overlapping calls that have an order, and refuses those that have none", () => {
     assert.ok(isLinearizable([call(0, 5, "set", 1), call(1, 2, "get", 0), call(3, 4, "get", 1)]));
     assert.ok(!isLinearizable([call(0, 5, "set", 1), call(1, 2, "get", 1), call(3, 4, "get", 0)]));
     assert.ok(!isLinearizable([call(0, 1, "set", 1), call(2, 3, "get", 2)]));
@@ -29,13 +29,13 @@ suite("the linearizability checker", () => {
   });
 });
 
-suite("threads that share a cache", () => {
+describe("threads that share a cache", () => {
   for (const [threads, shards, seed] of [
     [2, 1, 1],
     [3, 4, 2],
     [8, 2, 3],
   ]) {
-    test(`histories of ${threads} threads at ${shards} shards are linearizable, seed ${seed}`, async () => {
+    it(`histories of ${threads} threads at ${shards} shards are linearizable, seed ${seed}`, async () => {
       const cache = new CompressedCache<string>({ maxBytes: "16MiB", shards });
       const sharedState = new Int32Array(new SharedArrayBuffer(16));
       const operations = Math.ceil(1200 / threads);
@@ -64,7 +64,7 @@ suite("threads that share a cache", () => {
   }
 
   for (const [policy, rounds] of [["lru", 12] as const, ["sieve", 6] as const])
-    test(`threads that are killed at any moment harm nobody, ${policy}`, async () => {
+    it(`threads that are killed at any moment harm nobody, ${policy}`, async () => {
       const cache = new CompressedCache<string>({
         maxBytes: "4MiB",
         max: 300,
@@ -109,7 +109,7 @@ suite("threads that share a cache", () => {
       cache.close();
     });
 
-  test("counts and deletions are everybody's", async () => {
+  it("counts and deletions are everybody's", async () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB", tags: true });
     const other = CompressedCache.attach<string>(cache.share());
     cache.set("a", "1", { tags: ["t"] });
@@ -131,7 +131,7 @@ suite("threads that share a cache", () => {
     cache.close();
   });
 
-  test("every thread needs the tier, or none", () => {
+  it("every thread needs the tier, or none", () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB" });
     assert.throws(() => CompressedCache.attach(cache.share(), { tier: {} as never }), { code: "EINVAL" });
   });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import {
   type Backing,
   type BackingKey,
@@ -88,9 +88,9 @@ async function useIt(cache: CompressedCache<string>): Promise<void> {
   cache.verify();
 }
 
-suite("whatever way the tier fails, the cache works", () => {
+describe("whatever way the tier fails, the cache works", () => {
   for (const [name, fail] of WAYS) {
-    test(`each method, and all at once, ${name}`, async () => {
+    it(`each method, and all at once, ${name}`, async () => {
       for (const methods of [...METHODS.map((method) => [method]), METHODS]) {
         const { tier, fails } = faulty(methods, fail);
         const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tags: true, tier });
@@ -112,7 +112,7 @@ suite("whatever way the tier fails, the cache works", () => {
     });
   }
 
-  test("a key that the tier could not be told of never has its old value again", async () => {
+  it("a key that the tier could not be told of never has its old value again", async () => {
     for (const [, fail] of WAYS.slice(0, 2)) {
       const { tier, fails } = faulty(["delete"], fail);
       const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tier });
@@ -131,13 +131,13 @@ suite("whatever way the tier fails, the cache works", () => {
   });
 });
 
-suite("a tier that is closed before the cache", () => {
+describe("a tier that is closed before the cache", () => {
   const OPEN: [string, () => Promise<Backing>][] = [
     ["memory", async () => new MemoryBacking()],
     ["file", async () => await FileBacking.open(join(folder, "closed"), { maxBytes: 2 ** 22 })],
   ];
   for (const [name, openTier] of OPEN) {
-    test(`${name}: reads miss, loads load, flush says what is the matter`, async () => {
+    it(`${name}: reads miss, loads load, flush says what is the matter`, async () => {
       const tier = await openTier();
       const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tags: true, tier });
       for (const key of ["a", "p1", "p2", "p3"]) cache.set(key, "old");
@@ -162,13 +162,13 @@ class SlowTier extends MemoryBacking {
   }
 }
 
-suite("a tier that answers late", () => {
+describe("a tier that answers late", () => {
   const ENDS: [string, (cache: CompressedCache<string>, controller: AbortController) => void][] = [
     ["its only caller gave up", (_cache, controller) => controller.abort(new Error("enough"))],
     ["the cache was closed", (cache) => cache.close()],
   ];
   for (const [name, end] of ENDS) {
-    test(`nothing is loaded once ${name}`, async () => {
+    it(`nothing is loaded once ${name}`, async () => {
       const tier = new SlowTier();
       const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier });
       const other = CompressedCache.attach<string>(cache.share(), { tier });
@@ -186,7 +186,7 @@ suite("a tier that answers late", () => {
     });
   }
 
-  test("what is too large for this cache, and was changed meanwhile, is not given", async () => {
+  it("what is too large for this cache, and was changed meanwhile, is not given", async () => {
     const tier = new SlowTier();
     const value = Array.from({ length: 3e5 }, (_, i) =>
       String.fromCharCode(33 + (((i * i * 7919) >>> 7) % 90)),
@@ -213,8 +213,8 @@ suite("a tier that answers late", () => {
   });
 });
 
-suite("the tier and changes by others", () => {
-  test("changes of other keys during a read do not make it a miss", async () => {
+describe("the tier and changes by others", () => {
+  it("changes of other keys during a read do not make it a miss", async () => {
     const cache = new CompressedCache<string>({
       maxBytes: "4MiB",
       max: 3,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import KeyvRedis, { createCluster } from "@keyv/redis";
 import Keyv from "keyv";
 import { KeyvBacking } from "../../src/backing/index.ts";
@@ -31,8 +31,8 @@ async function setMany(cache: CompressedCache<string>, count: number): Promise<v
   await cache.flush().catch(() => undefined);
 }
 
-suite("a real Redis as second tier", () => {
-  test("two caches, as on two machines, share what was evicted", async (t) => {
+describe("a real Redis as second tier", () => {
+  it("two caches, as on two machines, share what was evicted", async (t) => {
     const server = await RedisServer.start();
     const [one, two] = [open(server), open(server)];
     t.after(async () => {
@@ -51,7 +51,7 @@ suite("a real Redis as second tier", () => {
     assert.equal(await one.cache.getAsync("k2"), undefined);
   });
 
-  test("the server is killed and comes back: misses meanwhile, and no old values after", async (t) => {
+  it("the server is killed and comes back: misses meanwhile, and no old values after", async (t) => {
     const server = await RedisServer.start();
     const { cache, close } = open(server);
     t.after(async () => {
@@ -77,7 +77,7 @@ suite("a real Redis as second tier", () => {
     cache.verify();
   });
 
-  test("a server that is full: what it refuses is a miss", async (t) => {
+  it("a server that is full: what it refuses is a miss", async (t) => {
     const server = await RedisServer.start(["--maxmemory", "3mb", "--maxmemory-policy", "noeviction"]);
     const { cache, close } = open(server);
     t.after(async () => {
@@ -95,7 +95,7 @@ suite("a real Redis as second tier", () => {
     cache.verify();
   });
 
-  test("a server that does not answer for a while: misses in time, and then it goes on", async (t) => {
+  it("a server that does not answer for a while: misses in time, and then it goes on", async (t) => {
     const server = await RedisServer.start();
     const { cache, close } = open(server);
     t.after(async () => {
@@ -120,7 +120,7 @@ suite("a real Redis as second tier", () => {
     assert.ok(cache.has("k2"), "it never came back");
   });
 
-  test("a cluster of three", async (t) => {
+  it("a cluster of three", async (t) => {
     const cluster = await RedisCluster.start();
     const client = createCluster({ rootNodes: cluster.urls.map((url) => ({ url })) });
     // Before it is connected it does not know which server has what.

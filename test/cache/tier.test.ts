@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import {
   type Backing,
   type BackingKey,
@@ -34,8 +34,8 @@ function push(cache: CompressedCache<string>): void {
   for (const key of ["p1", "p2", "p3"]) cache.set(key, key);
 }
 
-suite("what is evicted goes to the second tier, and comes back", () => {
-  test("getAsync and getOrSet find it, and it is in memory again", async () => {
+describe("what is evicted goes to the second tier, and comes back", () => {
+  it("getAsync and getOrSet find it, and it is in memory again", async () => {
     const { cache } = open(new MemoryBacking());
     for (let i = 0; i < 10; i++) cache.set(`k${i}`, `value ${i}`);
     assert.equal(cache.get("k1"), undefined);
@@ -49,7 +49,7 @@ suite("what is evicted goes to the second tier, and comes back", () => {
     assert.ok(tierWrites >= 7, `${tierWrites} written`);
   });
 
-  test("an entry that came back and is evicted again is not written twice", async () => {
+  it("an entry that came back and is evicted again is not written twice", async () => {
     const tier = new MemoryBacking();
     const { cache } = open(tier);
     cache.set("a", "value");
@@ -66,7 +66,7 @@ suite("what is evicted goes to the second tier, and comes back", () => {
     assert.equal(tier.stats().recordsWritten - recordsWritten <= 6, true);
   });
 
-  test("every kind of value, key and length", async () => {
+  it("every kind of value, key and length", async () => {
     const tier = new MemoryBacking();
     const cache = new CompressedCache<unknown>({ maxBytes: "4MiB", max: 1, tier });
     const values: unknown[] = [
@@ -91,7 +91,7 @@ suite("what is evicted goes to the second tier, and comes back", () => {
     }
   });
 
-  test("through a real file, with more than fits in memory", async () => {
+  it("through a real file, with more than fits in memory", async () => {
     const folder = mkdtempSync(join(tmpdir(), "zbud-cache-tier-"));
     const tier = await FileBacking.open(join(folder, "tier"), { maxBytes: 2 ** 26 });
     try {
@@ -124,7 +124,7 @@ suite("what is evicted goes to the second tier, and comes back", () => {
     }
   });
 
-  test("another cache on the same tier reads what this one's dictionary compressed", async () => {
+  it("another cache on the same tier reads what this one's dictionary compressed", async () => {
     const tier = new MemoryBacking();
     const dictionary = Buffer.from("the quick brown fox jumps over the lazy dog ".repeat(10));
     const { cache: writer } = open(tier, { dictionary });
@@ -139,7 +139,7 @@ suite("what is evicted goes to the second tier, and comes back", () => {
   });
 });
 
-suite("no old value is ever read from the tier", () => {
+describe("no old value is ever read from the tier", () => {
   const CHANGES: [string, (cache: CompressedCache<string>, clock: FakeClock) => void][] = [
     ["deleted", (cache) => void cache.delete("a")],
     ["deleted by its tag", (cache) => void cache.deleteByTag("t")],
@@ -156,7 +156,7 @@ suite("no old value is ever read from the tier", () => {
   ];
   for (const [name, change] of CHANGES) {
     for (const when of ["after its write", "during its write"]) {
-      test(`a key that was ${name}, ${when}`, async () => {
+      it(`a key that was ${name}, ${when}`, async () => {
         const { cache, clock } = open(new MemoryBacking({ delayMs: 5 }));
         cache.set("a", "v1", { tags: ["t"] });
         push(cache);
@@ -168,7 +168,7 @@ suite("no old value is ever read from the tier", () => {
       });
     }
 
-    test(`a key that was ${name} while it was being read`, async () => {
+    it(`a key that was ${name} while it was being read`, async () => {
       const { cache, clock } = open(new MemoryBacking({ delayMs: 5 }));
       cache.set("a", "v1", { tags: ["t"] });
       push(cache);
@@ -181,7 +181,7 @@ suite("no old value is ever read from the tier", () => {
     });
   }
 
-  test("an entry with tags that another cache evicted: which tags were deleted there, nobody knows here", async () => {
+  it("an entry with tags that another cache evicted: which tags were deleted there, nobody knows here", async () => {
     const tier = new MemoryBacking();
     const before = open(tier).cache;
     for (let i = 0; i < 50; i++) before.delete(`stamp ${i}`);
@@ -198,7 +198,7 @@ suite("no old value is ever read from the tier", () => {
     assert.equal(await cache.getAsync("a"), undefined);
   });
 
-  test("a write that comes to a server after another thread's delete of its key is undone", async () => {
+  it("a write that comes to a server after another thread's delete of its key is undone", async () => {
     const server = new Map<string, string>();
     const connection = (delayMs: number): KeyvBacking => {
       const late = async (): Promise<void> => await new Promise((resolve) => setTimeout(resolve, delayMs));
@@ -231,7 +231,7 @@ suite("no old value is ever read from the tier", () => {
     cache.close();
   });
 
-  test("a key that is set anew while it is being read gives the new value", async () => {
+  it("a key that is set anew while it is being read gives the new value", async () => {
     const { cache } = open(new MemoryBacking({ delayMs: 5 }));
     cache.set("a", "v1");
     push(cache);
@@ -243,7 +243,7 @@ suite("no old value is ever read from the tier", () => {
   });
 
   for (let seed = 1; seed <= 12; seed++) {
-    test(`random operations around slow writes and reads, seed ${seed}`, async () => {
+    it(`random operations around slow writes and reads, seed ${seed}`, async () => {
       const prng = new Prng(seed);
       const { cache } = open(new MemoryBacking({ delayMs: seed % 3 }), { max: 4 });
       const model = new Map<string, string>();
@@ -311,9 +311,9 @@ class FaultyTier extends MemoryBacking {
   }
 }
 
-suite("a tier that fails is a miss, and the cache goes on", () => {
+describe("a tier that fails is a miss, and the cache goes on", () => {
   for (let seed = 1; seed <= 5; seed++) {
-    test(`writes and reads that fail, bytes that are damaged, seed ${seed}`, async () => {
+    it(`writes and reads that fail, bytes that are damaged, seed ${seed}`, async () => {
       const tier = new FaultyTier(seed);
       const { cache } = open(tier);
       for (let i = 0; i < 200; i++) {

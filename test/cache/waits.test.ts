@@ -1,7 +1,7 @@
 /** Loads that are asked for by loaders: who merely joins gets the value, what waits for itself is told so. */
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { CompressedCache } from "../../src/cache/index.ts";
 
@@ -10,8 +10,8 @@ function open() {
   return { cache, other: CompressedCache.attach<string>(cache.share()) };
 }
 
-suite("a load that is joined from inside its loader", { timeout: 20_000 }, () => {
-  test("in its synchronous part, by an event listener: the joiner gets the value", async () => {
+describe("a load that is joined from inside its loader", { timeout: 20_000 }, () => {
+  it("in its synchronous part, by an event listener: the joiner gets the value", async () => {
     const { cache } = open();
     const events = new EventEmitter();
     const joined: Promise<string>[] = [];
@@ -27,7 +27,7 @@ suite("a load that is joined from inside its loader", { timeout: 20_000 }, () =>
     assert.deepEqual(await Promise.all(joined), ["loaded"]);
   });
 
-  test("later, by a listener, however long the load takes: the joiner gets the value", async () => {
+  it("later, by a listener, however long the load takes: the joiner gets the value", async () => {
     const { cache } = open();
     const events = new EventEmitter();
     const joined: string[] = [];
@@ -89,7 +89,7 @@ suite("a load that is joined from inside its loader", { timeout: 20_000 }, () =>
   ];
   for (const [name, way, later] of WAYS) {
     const skip = later === true && !hasContexts;
-    test(`that waits for itself, ${name}, says so and names the key`, { skip }, async () => {
+    it(`that waits for itself, ${name}, says so and names the key`, { skip }, async () => {
       const { cache } = open();
       const inner: Inner = () => cache.getOrSet("my key", () => assert.fail("not called"));
       const loading = cache.getOrSet("my key", () => way(inner) as Promise<string>);
@@ -97,7 +97,7 @@ suite("a load that is joined from inside its loader", { timeout: 20_000 }, () =>
       assert.equal(await cache.getOrSet("my key", () => "next"), "next");
     });
 
-    test(`loads of two keys that wait for each other, ${name}`, { skip }, async () => {
+    it(`loads of two keys that wait for each other, ${name}`, { skip }, async () => {
       const { cache, other } = open();
       for (const second of [cache, other]) {
         const loading = cache.getOrSet("A", () => {
@@ -112,7 +112,7 @@ suite("a load that is joined from inside its loader", { timeout: 20_000 }, () =>
     });
   }
 
-  test("loads that begin apart and then wait for each other", { skip: !hasContexts }, async () => {
+  it("loads that begin apart and then wait for each other", { skip: !hasContexts }, async () => {
     const { cache } = open();
     const ask = (key: string, next: string) =>
       cache.getOrSet(key, async () => {
@@ -123,7 +123,7 @@ suite("a load that is joined from inside its loader", { timeout: 20_000 }, () =>
     assert.ok(results.every(({ status, ...rest }) => status === "rejected" && "reason" in rest));
   });
 
-  test("a loader that gets the error may do without", async () => {
+  it("a loader that gets the error may do without", async () => {
     const { cache } = open();
     const loaded = await cache.getOrSet("a", async () => {
       try {
@@ -136,7 +136,7 @@ suite("a load that is joined from inside its loader", { timeout: 20_000 }, () =>
     assert.equal(cache.get("a"), "EDEADLK");
   });
 
-  test("loads that need others' loads, many at a time, are no deadlock", async () => {
+  it("loads that need others' loads, many at a time, are no deadlock", async () => {
     const { cache } = open();
     const load = (n: number): Promise<string> =>
       cache.getOrSet(n, async () => {
@@ -153,7 +153,7 @@ suite("a load that is joined from inside its loader", { timeout: 20_000 }, () =>
     ]);
   });
 
-  test("what a loader starts and leaves behind may wait for its key", async () => {
+  it("what a loader starts and leaves behind may wait for its key", async () => {
     const { cache } = open();
     let left: Promise<string> | undefined;
     await cache.getOrSet("a", () => {

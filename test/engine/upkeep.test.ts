@@ -1,7 +1,7 @@
 /** What an engine does with entries by their rows: order, writeback, compressing anew. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import "../../src/drivers/index.ts";
 import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
 
@@ -49,8 +49,8 @@ function taken(engine: Engine, max: number): Taken[] {
   return list;
 }
 
-suite("an engine's upkeep", () => {
-  test("writeback begins with what was not used for longest", () => {
+describe("an engine's upkeep", () => {
+  it("writeback begins with what was not used for longest", () => {
     const engine = filled(8);
     engine.lookup(2, 0, NONE, 0, 0, true);
     engine.lookup(3, 0, NONE, 0, 0, false);
@@ -69,7 +69,7 @@ suite("an engine's upkeep", () => {
   });
 
   for (const outcome of ["clean", "evict", "failed"] as const) {
-    test(`the end of a write, ${outcome}, is nothing to a value that came since`, () => {
+    it(`the end of a write, ${outcome}, is nothing to a value that came since`, () => {
       const engine = filled(1);
       const [{ row, version }] = taken(engine, 1);
       put(engine, 1);
@@ -85,7 +85,7 @@ suite("an engine's upkeep", () => {
     });
   }
 
-  test("a write's end: what failed is dirty and can be taken again, what is clean cannot, what goes is gone", () => {
+  it("a write's end: what failed is dirty and can be taken again, what is clean cannot, what goes is gone", () => {
     const engine = filled(3);
     const list = taken(engine, 3);
     const rows = Int32Array.from(list.flatMap(({ row, version }) => [row, version]));
@@ -110,7 +110,7 @@ suite("an engine's upkeep", () => {
     engine.close();
   });
 
-  test("a value that is compressed anew keeps its place in the order, and is clean if it was", () => {
+  it("a value that is compressed anew keeps its place in the order, and is clean if it was", () => {
     const engine = filled(6);
     for (const { row, version } of taken(engine, 2)) engine.endWriteback(0, row, version, "clean");
     const before = order(engine);
@@ -124,7 +124,7 @@ suite("an engine's upkeep", () => {
     engine.close();
   });
 
-  test("every shard gets its part of the entries", () => {
+  it("every shard gets its part of the entries", () => {
     for (const shards of [1, 2, 4, 16]) {
       const engine = filled(400, { maxBytes: 2 ** 22, shards });
       for (let shard = 0; shard < shards; shard++) {
@@ -135,7 +135,7 @@ suite("an engine's upkeep", () => {
     }
   });
 
-  test("many entries without pages, then few with large ones, stay within the limit", () => {
+  it("many entries without pages, then few with large ones, stay within the limit", () => {
     const engine = new Engine({
       maxBytes: 2 ** 20,
       averageBytes: 2 * PAGE,
@@ -154,7 +154,7 @@ suite("an engine's upkeep", () => {
     engine.verify();
   });
 
-  test("what was read elsewhere is not put once the name was put, removed or cleared", () => {
+  it("what was read elsewhere is not put once the name was put, removed or cleared", () => {
     const engine = filled(1);
     const stored = {
       bytes: value(9),
@@ -180,7 +180,7 @@ suite("an engine's upkeep", () => {
     engine.close();
   });
 
-  test("an entry whose time is over is not found at that millisecond", () => {
+  it("an entry whose time is over is not found at that millisecond", () => {
     const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE, expiry: true });
     engine.put(1, 0, value(1), PAGE, { ...attributes, expiresAt: 100 }, 0);
     assert.equal(engine.lookup(1, 0, NONE, 0, 99, true), true);
@@ -189,7 +189,7 @@ suite("an engine's upkeep", () => {
     engine.close();
   });
 
-  test("a value of which less comes back than was put is damaged", () => {
+  it("a value of which less comes back than was put is damaged", () => {
     const engine = filled(0);
     const stored = {
       bytes: new Uint8Array(20),

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { after, describe, it } from "node:test";
 import { estimate } from "../../src/estimate/index.ts";
 
 const PAGE = 4096;
@@ -64,11 +64,11 @@ function fakeSelf(name: string, ranges: Range[], withPagemap: boolean): string {
   return root;
 }
 
-suite("pages that go away after they were listed", { skip: pages === null }, () => {
+describe("pages that go away after they were listed", { skip: pages === null }, () => {
   const { hole, live } = pages ?? { hole: { start: 0, end: 0 }, live: { start: 0, end: 0 } };
   const liveBytes = live.end - live.start;
 
-  test("only they are missing: what follows is read, and it is said what was lost", async () => {
+  it("only they are missing: what follows is read, and it is said what was lost", async () => {
     const ranges = [live, { start: hole.start, end: live.end }];
     const root = fakeSelf("pagemap", ranges, true);
     const { input, sample } = await estimate(
@@ -82,7 +82,7 @@ suite("pages that go away after they were listed", { skip: pages === null }, () 
     assert.equal(input.incomplete, true);
   });
 
-  test("nor does one end the search for pages where nobody says which are in memory", async () => {
+  it("nor does one end the search for pages where nobody says which are in memory", async () => {
     const root = fakeSelf("scan", [{ start: hole.start - 4 * PAGE, end: live.end }], false);
     const { input } = await estimate(
       { pid: process.pid, processHost: { root, platform: "linux" } },

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { type EstimateInput, estimate } from "../../src/estimate/index.ts";
 import { noise } from "./data.ts";
 
 const FAST = { codecs: ["lz4"], units: [4096] };
 
-suite("input that is none", () => {
+describe("input that is none", () => {
   const ROWS: [string, unknown, RegExp][] = [
     ["null", null, /an input is an object .*not null/],
     ["a string", "data.json", /an input is an object .*not "data.json"/],
@@ -25,7 +25,7 @@ suite("input that is none", () => {
     ["a label that is a number", { bytes: noise(10, 1), label: 5 }, /label must be a string, not 5/],
   ];
   for (const [name, input, message] of ROWS) {
-    test(`${name} is refused`, async () => {
+    it(`${name} is refused`, async () => {
       await assert.rejects(estimate(input as EstimateInput, FAST), {
         name: "ZbudError",
         code: "EINVAL",
@@ -34,12 +34,12 @@ suite("input that is none", () => {
     });
   }
 
-  test("a stream that was given an encoding", async () => {
+  it("a stream that was given an encoding", async () => {
     const stream = Readable.from([noise(5000, 1)], { objectMode: false }).setEncoding("latin1");
     await assert.rejects(estimate({ stream: stream as AsyncIterable<Uint8Array> }, FAST), { code: "EINVAL" });
   });
 
-  test("options that are null", async () => {
+  it("options that are null", async () => {
     await assert.rejects(estimate({ bytes: noise(10, 1) }, null as unknown as object), {
       code: "EINVAL",
       message: /options of an estimate must be an object/,
@@ -47,8 +47,8 @@ suite("input that is none", () => {
   });
 });
 
-suite("a signal", () => {
-  test("that was aborted before stops even the smallest estimate", async () => {
+describe("a signal", () => {
+  it("that was aborted before stops even the smallest estimate", async () => {
     const reason = new Error("never mind");
     await assert.rejects(
       estimate({ bytes: noise(4096, 1) }, { ...FAST, signal: AbortSignal.abort(reason) }),
@@ -56,7 +56,7 @@ suite("a signal", () => {
     );
   });
 
-  test("ends the wait for a stream that gives nothing", { timeout: 20_000 }, async () => {
+  it("ends the wait for a stream that gives nothing", { timeout: 20_000 }, async () => {
     const controller = new AbortController();
     const stream = new Readable({ read() {} });
     stream.push(noise(100, 1));
@@ -66,7 +66,7 @@ suite("a signal", () => {
     assert.equal(stream.destroyed, true);
   });
 
-  test("of an iterator that never returns, too", { timeout: 20_000 }, async () => {
+  it("of an iterator that never returns, too", { timeout: 20_000 }, async () => {
     const never: AsyncIterable<Uint8Array> = {
       [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
     };

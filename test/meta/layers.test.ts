@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { layerViolations } from "./layers.ts";
 import { readTree } from "./sources.ts";
 
-suite("layers", () => {
-  test("imports of src/ go downwards only, through front doors", () => {
+describe("layers", () => {
+  it("imports of src/ go downwards only, through front doors", () => {
     const tree = readTree(["src"], [".ts"]);
     assert.ok(tree.has("src/base/index.ts"), "the sources were found");
     assert.deepEqual(layerViolations(tree), []);
@@ -23,7 +23,7 @@ suite("layers", () => {
     ["src/estimate/process.ts", 'import { openSync } from "node:fs";'],
   ];
   for (const [path, text] of ALLOWED) {
-    test(`allowed: ${path}: ${text}`, () => {
+    it(`allowed: ${path}: ${text}`, () => {
       assert.deepEqual(layerViolations(new Map([[path, text]])), []);
     });
   }
@@ -52,7 +52,7 @@ suite("layers", () => {
     ["src/helpers/a.ts", 'import "../base/index.ts";', /not a layer/],
   ];
   for (const [path, text, why] of PLANTED) {
-    test(`caught: ${path}: ${text}`, () => {
+    it(`caught: ${path}: ${text}`, () => {
       const violations = layerViolations(new Map([[path, `// a comment\n${text}`]]));
       assert.equal(violations.length, 1);
       assert.match(violations[0], why);

@@ -1,7 +1,7 @@
 /** Messages name what the caller wrote, with its value, and say what to do about it. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { collectMetrics } from "../../src/adapters/prom-client.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
@@ -186,9 +186,9 @@ const CASES: Record<string, Case[]> = {
 };
 
 for (const [name, cases] of Object.entries(CASES)) {
-  suite(`messages: ${name}`, () => {
+  describe(`messages: ${name}`, () => {
     for (const [what, call, message] of cases) {
-      test(what, async () => {
+      it(what, async () => {
         await assert.rejects(
           async () => await call(),
           (error: Error & { code?: string }) => {
@@ -203,12 +203,12 @@ for (const [name, cases] of Object.entries(CASES)) {
   });
 }
 
-test("attach takes the codec that the cache has, by its name", () => {
+it("attach takes the codec that the cache has, by its name", () => {
   CompressedCache.attach(cache.share(), { codec: "lz4" }).close();
   CompressedCache.attach(ofOwnCodec.share(), { codec: () => ownCodec("mine", 200) }).close();
 });
 
-suite("messages: what a first program gets wrong", () => {
+describe("messages: what a first program gets wrong", () => {
   const file = FileBacking.open as (path: unknown, options?: object) => Promise<unknown>;
   const collect = collectMetrics as (client?: unknown, source?: unknown, options?: object) => unknown;
   const client = { Gauge: class {}, Counter: class {}, register: {} };
@@ -240,6 +240,6 @@ suite("messages: what a first program gets wrong", () => {
     ["one registry", () => collect(client, cache, { registers: {} }), /registers must be an array/],
   ];
   for (const [what, call, message] of cases) {
-    test(what, async () => await assert.rejects(async () => await call(), { name: "ZbudError", message }));
+    it(what, async () => await assert.rejects(async () => await call(), { name: "ZbudError", message }));
   }
 });

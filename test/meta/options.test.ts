@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { bentoDriver } from "../../src/adapters/bentocache.ts";
 import { nextCacheHandler } from "../../src/adapters/next.ts";
 import { collectMetrics } from "../../src/adapters/prom-client.ts";
@@ -254,9 +254,9 @@ function membersOf(file: string, name: string): string[] {
   return [...new Set([...own, ...inherited])];
 }
 
-suite("an option that there is not", () => {
+describe("an option that there is not", () => {
   for (const [what, entry] of Object.entries(CALLS)) {
-    test(`${what}: misspelt is refused with the right name`, async () => {
+    it(`${what}: misspelt is refused with the right name`, async () => {
       const { name } = entry;
       const wrong = name[1].toUpperCase();
       for (const misspelt of [`${name}s`, name.slice(0, 1) + wrong + name.slice(2), name.slice(0, -1)]) {
@@ -267,7 +267,7 @@ suite("an option that there is not", () => {
       }
     });
 
-    test(`${what}: all that there are are known, and what is undefined is not there`, async () => {
+    it(`${what}: all that there are are known, and what is undefined is not there`, async () => {
       const { message } = await refusal(entry, { zzzzzzzzzz: 1 });
       const known =
         /unknown option "zzzzzzzzzz" of .*; known: (.*) \(EINVAL\)$/.exec(message)?.[1].split(", ") ?? [];
@@ -278,7 +278,7 @@ suite("an option that there is not", () => {
       assert.doesNotMatch((await refusal(entry, { zzzzzzzzzz: undefined })).message, /zzzzzzzzzz/);
     });
 
-    test(`${what}: inherited ones count, and what is no object is refused`, async () => {
+    it(`${what}: inherited ones count, and what is no object is refused`, async () => {
       const { call, needs } = entry;
       const inherited = Object.create({ ...needs, zzzzzzzzzz: 1 }) as never;
       assert.match((await refusal({ ...entry, call: () => call(inherited) }, {})).message, /zzzzzzzzzz/);
@@ -290,7 +290,7 @@ suite("an option that there is not", () => {
     });
   }
 
-  test("every type of options in src is in this table", () => {
+  it("every type of options in src is in this table", () => {
     const covered = new Set(Object.values(CALLS).map(({ type }) => type?.[1]));
     // Taken in other ways: what these are is a part of others, inner, or what a peer passes.
     for (const name of [
@@ -317,7 +317,7 @@ suite("an option that there is not", () => {
     );
   });
 
-  test("names of other caches' options get a sentence with what to use instead", async () => {
+  it("names of other caches' options get a sentence with what to use instead", async () => {
     const made = CALLS["new CompressedCache"];
     for (const [name, instead] of [
       ["maxSize", /use maxBytes/],
@@ -363,7 +363,7 @@ suite("an option that there is not", () => {
     }
   });
 
-  test("attach names what is the whole cache's", async () => {
+  it("attach names what is the whole cache's", async () => {
     const { message } = await refusal(CALLS["CompressedCache.attach"], { maxBytes: "1MiB" });
     assert.match(message, /attach\(\) takes no maxBytes: it is the whole cache's/);
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { ROOT, readTree } from "./sources.ts";
 
 interface Manifest {
@@ -21,12 +21,12 @@ function sourceOf(built: string): string {
   return built.replace("./dist/", "src/").replace(/(\.d\.ts|\.js)$/, ".ts");
 }
 
-suite("package.json", () => {
-  test("no dependencies: a user installs one package", () => {
+describe("package.json", () => {
+  it("no dependencies: a user installs one package", () => {
     assert.deepEqual(Object.keys(MANIFEST.dependencies ?? {}), []);
   });
 
-  test("development dependencies are exact versions", () => {
+  it("development dependencies are exact versions", () => {
     const all = FOLDERS.flatMap((folder) => {
       const text = readFileSync(join(ROOT, folder, "package.json"), "utf8");
       return Object.entries((JSON.parse(text) as Manifest).devDependencies);
@@ -37,7 +37,7 @@ suite("package.json", () => {
     }
   });
 
-  test("every export and every file with side effects has its source", () => {
+  it("every export and every file with side effects has its source", () => {
     for (const target of Object.values(MANIFEST.exports)) {
       if (typeof target === "string") continue;
       assert.equal(sourceOf(target.types), sourceOf(target.default));
@@ -49,7 +49,7 @@ suite("package.json", () => {
   });
 
   for (const folder of FOLDERS)
-    test(`the lock file of ${folder} has the optional packages of every platform`, () => {
+    it(`the lock file of ${folder} has the optional packages of every platform`, () => {
       const { packages } = JSON.parse(readFileSync(join(ROOT, folder, "package-lock.json"), "utf8")) as {
         packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
       };
@@ -70,14 +70,14 @@ suite("package.json", () => {
       }
     });
 
-  test("every script's file exists", () => {
+  it("every script's file exists", () => {
     for (const [name, command] of Object.entries(MANIFEST.scripts)) {
       const file = /\S+\.ts$/.exec(command)?.[0];
       if (file !== undefined) assert.ok(existsSync(join(ROOT, file)), `${name}: ${file}`);
     }
   });
 
-  test("every command that the documentation names exists", () => {
+  it("every command that the documentation names exists", () => {
     for (const [path, text] of readTree(["README.md", "CONTRIBUTING.md", "docs", "site"], [".md"])) {
       for (const [, name] of text.matchAll(/\bnpm run ([\w:-]+)/g)) {
         assert.ok(name in MANIFEST.scripts, `${path}: npm run ${name}`);
@@ -85,7 +85,7 @@ suite("package.json", () => {
     }
   });
 
-  test("continuous integration runs the README's test command", () => {
+  it("continuous integration runs the README's test command", () => {
     assert.match(readFileSync(join(ROOT, ".ci/run"), "utf8"), /^npm test$/m);
     assert.match(readFileSync(join(ROOT, "README.md"), "utf8"), /\bnpm test\b/);
     assert.ok((statSync(join(ROOT, ".ci/run")).mode & 0o111) !== 0, ".ci/run is executable");

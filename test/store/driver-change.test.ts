@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { memoryUsage } from "node:process";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
@@ -37,8 +37,8 @@ function touched(store: PageStore): number {
 
 const ZBUD_FIRST: Partial<PageStoreOptions> = { driver: "zbud", drivers: ["slots", "zsmalloc"] };
 
-suite("another allocator for a store that is full", () => {
-  test("resident memory does not grow by a second pool", async () => {
+describe("another allocator for a store that is full", () => {
+  it("resident memory does not grow by a second pool", async () => {
     const store = new PageStore({
       maxBytes: "48MiB",
       whenFull: "drop",
@@ -57,7 +57,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("what is there moves to the new pool: nothing but what lacks room is evicted", async () => {
+  it("what is there moves to the new pool: nothing but what lacks room is evicted", async () => {
     const store = new PageStore({
       maxBytes: "4MiB",
       whenFull: "drop",
@@ -80,7 +80,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("with a backing store no page is lost, back and forth", async () => {
+  it("with a backing store no page is lost, back and forth", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "2MiB", backing, ...ZBUD_FIRST });
     for (let round = 0; round < 6; round++) {
@@ -99,7 +99,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("a full store that may drop nothing refuses, and takes pages again once there is room", async () => {
+  it("a full store that may drop nothing refuses, and takes pages again once there is room", async () => {
     const store = new PageStore({ maxBytes: "1MiB", ...ZBUD_FIRST });
     let count = 0;
     while (store.store(count, page(count)) === "stored") count++;
@@ -113,7 +113,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("a shared store uses the old pool's memory on, which it cannot give back", async () => {
+  it("a shared store uses the old pool's memory on, which it cannot give back", async () => {
     const store = new PageStore({
       maxBytes: "4MiB",
       shared: true,
@@ -130,7 +130,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("an allocator that was not named at construction has no part of the limit", async () => {
+  it("an allocator that was not named at construction has no part of the limit", async () => {
     const store = new PageStore({ maxBytes: "1MiB", driver: "zbud" });
     assert.throws(() => store.useDriver("slots"), {
       code: "EINVAL",

@@ -1,7 +1,7 @@
 /** What happens at the edges of calls: aborts, closes, slow and failing backing stores, other threads in between. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import {
   type BackingRecord,
   FileBacking,
@@ -47,8 +47,8 @@ class Scripted extends MemoryBacking {
   }
 }
 
-suite("aborts and ends", () => {
-  test("a flush that is aborted before it begins rejects once, and no other promise does", async () => {
+describe("aborts and ends", () => {
+  it("a flush that is aborted before it begins rejects once, and no other promise does", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
     store.store(1, page(1));
     const reason = new Error("no longer wanted");
@@ -57,7 +57,7 @@ suite("aborts and ends", () => {
     await store.close();
   });
 
-  test("nothing is taken once close was called, and a second close waits for the first", async () => {
+  it("nothing is taken once close was called, and a second close waits for the first", async () => {
     const backing = new MemoryBacking({ delayMs: 10 });
     const store = new PageStore({ maxBytes: "1MiB", backing });
     store.store(1, page(1));
@@ -68,7 +68,7 @@ suite("aborts and ends", () => {
     await first;
   });
 
-  test("a flush waits for single pages on their way, and writes those whose write failed", async () => {
+  it("a flush waits for single pages on their way, and writes those whose write failed", async () => {
     const backing = new Scripted({ delayMs: 5 });
     const store = new PageStore({ maxBytes: "1MiB", backing, incompressible: "writeback" });
     const raw = Array.from({ length: 40 }, (_, i) => i).filter((i) => {
@@ -85,9 +85,9 @@ suite("aborts and ends", () => {
   });
 });
 
-suite("buffers", () => {
+describe("buffers", () => {
   for (const codec of codecNames()) {
-    test(`${codec}: bytes behind the page stay as they are`, async () => {
+    it(`${codec}: bytes behind the page stay as they are`, async () => {
       const backing = new MemoryBacking();
       const store = new PageStore({ maxBytes: "1MiB", codec, backing });
       for (let i = 0; i < 20; i++) store.store(i, page(i));
@@ -105,7 +105,7 @@ suite("buffers", () => {
     });
   }
 
-  test("a file of compressed pages, opened by a store without memory", async () => {
+  it("a file of compressed pages, opened by a store without memory", async () => {
     const path = freshPath();
     const codecs = codecNames();
     const store = new PageStore({
@@ -129,8 +129,8 @@ suite("buffers", () => {
   });
 });
 
-suite("slow and failing backing stores", () => {
-  test("a page is loaded though thousands of others are stored while it is read", async () => {
+describe("slow and failing backing stores", () => {
+  it("a page is loaded though thousands of others are stored while it is read", async () => {
     const backing = new MemoryBacking({ delayMs: 5 });
     const store = new PageStore({ maxBytes: "4MiB", backing });
     store.store(1_000_000, page(3));
@@ -152,7 +152,7 @@ suite("slow and failing backing stores", () => {
     await store.close();
   });
 
-  test("a page that is overwritten while it is read is not given in its older version afterwards", async () => {
+  it("a page that is overwritten while it is read is not given in its older version afterwards", async () => {
     const backing = new MemoryBacking({ delayMs: 5 });
     const store = new PageStore({ maxBytes: "1MiB", backing });
     store.store(1, page(1, 1));
@@ -167,7 +167,7 @@ suite("slow and failing backing stores", () => {
     await store.close();
   });
 
-  test("storeAsync says full, and waits no longer, when the backing store takes nothing", async () => {
+  it("storeAsync says full, and waits no longer, when the backing store takes nothing", async () => {
     const backing = new Scripted();
     backing.fails = true;
     const store = new PageStore({ maxBytes: 140_000, backing });
@@ -180,7 +180,7 @@ suite("slow and failing backing stores", () => {
     store[Symbol.dispose]();
   });
 
-  test("writeback that is switched off holds for pages that do not compress as well", async () => {
+  it("writeback that is switched off holds for pages that do not compress as well", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({
       maxBytes: "1MiB",
@@ -194,7 +194,7 @@ suite("slow and failing backing stores", () => {
     await store.close();
   });
 
-  test("a clock that is set back does not hold up the write budget", () => {
+  it("a clock that is set back does not hold up the write budget", () => {
     let time = 1e6;
     const backing = new MemoryBacking();
     const writebackBytesPerSecond = 100_000;
@@ -210,7 +210,7 @@ suite("slow and failing backing stores", () => {
     store[Symbol.dispose]();
   });
 
-  test("a full file whose deleted records are part of the last flush takes pages again", async () => {
+  it("a full file whose deleted records are part of the last flush takes pages again", async () => {
     const path = freshPath();
     const backing = await FileBacking.open(path, { maxBytes: 2 ** 19, unclean: "flushed" });
     const store = new PageStore({ maxBytes: 140_000, backing });
@@ -231,8 +231,8 @@ suite("slow and failing backing stores", () => {
   });
 });
 
-suite("several threads", () => {
-  test("a page that others overwrite while it is looked for is never missing", async () => {
+describe("several threads", () => {
+  it("a page that others overwrite while it is looked for is never missing", async () => {
     const backing = new Scripted();
     const store = new PageStore({ maxBytes: "4MiB", shared: true, backing });
     const other = PageStore.attach(store.share(), { backing });
@@ -249,7 +249,7 @@ suite("several threads", () => {
     store[Symbol.dispose]();
   });
 
-  test("all threads have the backing store, or none, and it is one for several threads", () => {
+  it("all threads have the backing store, or none, and it is one for several threads", () => {
     const one = new PageStore({ maxBytes: "4MiB", shared: true, backing: new MemoryBacking() });
     assert.throws(() => one.share(), { code: "ENOTSUP" });
     const two = new PageStore({ maxBytes: "4MiB", shared: true, backing: new Scripted() });
@@ -259,7 +259,7 @@ suite("several threads", () => {
     for (const store of [one, two, three]) store[Symbol.dispose]();
   });
 
-  test("large pages make fewer shards", () => {
+  it("large pages make fewer shards", () => {
     for (const pageSize of [2 ** 16, 2 ** 19, 2 ** 20]) {
       const store = new PageStore({ maxBytes: "32MiB", pageSize, shared: true });
       assert.equal(store.store(1, new Uint8Array(pageSize)), "stored");
@@ -268,8 +268,8 @@ suite("several threads", () => {
   });
 });
 
-suite("what can go, goes", () => {
-  test("pages that the backing store has go though it takes no others", async () => {
+describe("what can go, goes", () => {
+  it("pages that the backing store has go though it takes no others", async () => {
     const backing = new Scripted();
     const store = new PageStore({ maxBytes: "1MiB", backing });
     for (let i = 0; i < 50; i++) store.store(i, page(i));
@@ -285,7 +285,7 @@ suite("what can go, goes", () => {
     store[Symbol.dispose]();
   });
 
-  test("recompression gets behind the many that it has looked at already", () => {
+  it("recompression gets behind the many that it has looked at already", () => {
     const store = new PageStore({ maxBytes: "64MiB", pageSize: 512, incompressible: "raw" });
     const text = new TextEncoder();
     for (let i = 0; i < 25_000; i++) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { after, describe, it } from "node:test";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { FAULTS, FaultPlan } from "../backing/faults.ts";
@@ -14,12 +14,12 @@ import { killProcesses } from "./process-kills.ts";
 
 const small = { maxBytes: 140_000, pageSize: 4096 };
 
-suite("faults of the backing store", () => {
+describe("faults of the backing store", () => {
   const folder = mkdtempSync(join(tmpdir(), "zbud-store-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   for (const fault of FAULTS) {
-    test(`${fault}: the old page, the new one or a miss; and it goes on when the fault ends`, async () => {
+    it(`${fault}: the old page, the new one or a miss; and it goes on when the fault ends`, async () => {
       const plan = new FaultPlan(1, [fault], 0.3);
       const backing = new FaultyBacking(new MemoryBacking(), plan);
       const options = { ...small, backing, acceptThresholdPercent: 60 };
@@ -40,7 +40,7 @@ suite("faults of the backing store", () => {
     });
   }
 
-  test("a write that does not end: stores are refused, loads from memory go on, a wait can be given up", async () => {
+  it("a write that does not end: stores are refused, loads from memory go on, a wait can be given up", async () => {
     const backing = new MemoryBacking({ delayMs: 5000 });
     Object.defineProperty(backing, "isSync", { value: false });
     const store = new PageStore({ ...small, backing });
@@ -57,7 +57,7 @@ suite("faults of the backing store", () => {
     store[Symbol.dispose]();
   });
 
-  test("a budget of bytes a second holds, and what is over it waits", () => {
+  it("a budget of bytes a second holds, and what is over it waits", () => {
     let now = 0;
     const backing = new MemoryBacking();
     const writebackBytesPerSecond = 20_000;
@@ -72,7 +72,7 @@ suite("faults of the backing store", () => {
     store[Symbol.dispose]();
   });
 
-  test("a store over a file is closed and opened again, with all its pages", async () => {
+  it("a store over a file is closed and opened again, with all its pages", async () => {
     const path = join(folder, "again");
     const open = async (): Promise<PageStore> =>
       new PageStore({ ...small, backing: await FileBacking.open(path, { maxBytes: 2 ** 22 }) });
@@ -88,12 +88,12 @@ suite("faults of the backing store", () => {
     await again.close();
   });
 
-  test("some seconds of churn at the limit", { timeout: 120_000 }, async () => {
+  it("some seconds of churn at the limit", { timeout: 120_000 }, async () => {
     const { calls, drift } = await churn({ seconds: 8, seed: 5, path: join(folder, "churned") });
     assert.ok(calls > 1000 && drift < 0.1, `${calls} calls, resident memory grew by ${drift}`);
   });
 
-  test("processes are killed at random moments", { timeout: 120_000 }, async () => {
+  it("processes are killed at random moments", { timeout: 120_000 }, async () => {
     assert.ok((await killProcesses(6, 3, join(folder, "killed"))) > 0);
   });
 });

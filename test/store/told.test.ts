@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { type Codec, getCodec } from "../../src/codecs/index.ts";
@@ -48,8 +48,8 @@ class Failing extends MemoryBacking {
   }
 }
 
-suite("what is told", () => {
-  test("a page that the backing store has lost is written again before it leaves memory", async () => {
+describe("what is told", () => {
+  it("a page that the backing store has lost is written again before it leaves memory", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 100 });
     for (let i = 0; i < 100; i++) store.store(i, page(i));
@@ -65,7 +65,7 @@ suite("what is told", () => {
     await store.close();
   });
 
-  test("without a place for what was lost it stays in memory", async () => {
+  it("without a place for what was lost it stays in memory", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "1MiB", backing });
     for (let i = 0; i < 100; i++) store.store(i, page(i));
@@ -79,7 +79,7 @@ suite("what is told", () => {
     await store.close();
   });
 
-  test("a clear that fails rejects, and the next flush says so, once", async () => {
+  it("a clear that fails rejects, and the next flush says so, once", async () => {
     const backing = new Failing();
     const store = new PageStore({ maxBytes: "1MiB", backing });
     await assert.rejects(store.clear(), { code: "EIO" });
@@ -95,7 +95,7 @@ suite("what is told", () => {
     await store.close();
   });
 
-  test("the write budget is one for all threads", () => {
+  it("the write budget is one for all threads", () => {
     const first = new Counters(true);
     const second = new Counters(true, first.buffer as SharedArrayBuffer);
     let time = 5000;
@@ -113,7 +113,7 @@ suite("what is told", () => {
     for (const each of budgets) assert.equal(each.waitMs(), 0, "a clock that is set back");
   });
 
-  test("writeback and what is dropped are published, faults with their code", async () => {
+  it("writeback and what is dropped are published, faults with their code", async () => {
     const events = heard();
     const backing = new MemoryBacking({ maxBytes: 4096 });
     const store = new PageStore({ maxBytes: "1MiB", backing });
@@ -134,7 +134,7 @@ suite("what is told", () => {
     store[Symbol.dispose]();
   });
 
-  test("pages that go are told of, clean ones too, after they were written", async () => {
+  it("pages that go are told of, clean ones too, after they were written", async () => {
     const events = heard();
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 100 });
@@ -157,7 +157,7 @@ suite("what is told", () => {
     await store.close();
   });
 
-  test("reads of the backing store and what cannot be read are told of, with the code", async () => {
+  it("reads of the backing store and what cannot be read are told of, with the code", async () => {
     const backing = new Failing();
     const store = new PageStore({ maxBytes: 0, backing });
     for (let i = 0; i < 4; i++) store.store(i, page(1));
@@ -177,7 +177,7 @@ suite("what is told", () => {
     await store.close();
   });
 
-  test("a codec that throws is told of, at a store and at a load", async () => {
+  it("a codec that throws is told of, at a store and at a load", async () => {
     const broken: Codec = {
       ...getCodec("none"),
       name: "broken",
@@ -202,7 +202,7 @@ suite("what is told", () => {
     await store.close();
   });
 
-  test("pages that are read back are no stored pages, and one that waited for room was not refused", async () => {
+  it("pages that are read back are no stored pages, and one that waited for room was not refused", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "1MiB", backing, writebackBytesPerSecond: 1_000_000 });
     for (let i = 0; i < 1500; i++) assert.equal(await store.storeAsync(i, page(i)), "stored");

@@ -1,7 +1,7 @@
 /** When pages go to the backing store, and what is believed of a write. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking, type WriteOutcome } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
@@ -32,9 +32,9 @@ async function fillTo(store: PageStore, share: number): Promise<number> {
   return count;
 }
 
-suite("writeback", () => {
+describe("writeback", () => {
   for (const percent of [60, 90]) {
-    test(`nothing is written below the accept threshold of ${percent} %, and the coldest pages above it`, {
+    it(`nothing is written below the accept threshold of ${percent} %, and the coldest pages above it`, {
       timeout: 60_000,
     }, async () => {
       const backing = new MemoryBacking();
@@ -61,7 +61,7 @@ suite("writeback", () => {
 
   for (const other of ["load", "invalidate"] as const) {
     for (const first of [true, false]) {
-      test(`begins above the threshold in a program with ${first ? "a" : "no"} ${other} before, and one after each store`, async () => {
+      it(`begins above the threshold in a program with ${first ? "a" : "no"} ${other} before, and one after each store`, async () => {
         const backing = new MemoryBacking();
         const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 60 });
         if (first) store.invalidate(0);
@@ -83,7 +83,7 @@ suite("writeback", () => {
     }
   }
 
-  test("a page whose write failed stays in memory, in the background, at the limit, and in a flush", async () => {
+  it("a page whose write failed stays in memory, in the background, at the limit, and in a flush", async () => {
     class Failing extends MemoryBacking {
       override write(...[records]: Parameters<MemoryBacking["write"]>): Promise<WriteOutcome[]> {
         return Promise.resolve(records.map(() => new ZbudError("EIO", "the disk is gone")));
@@ -110,7 +110,7 @@ suite("writeback", () => {
     store[Symbol.dispose]();
   });
 
-  test("a store without memory that is refused a page has its older version no more", async () => {
+  it("a store without memory that is refused a page has its older version no more", async () => {
     class Failing extends MemoryBacking {
       fails = false;
       override writeSync(...args: Parameters<MemoryBacking["writeSync"]>): WriteOutcome {
@@ -127,7 +127,7 @@ suite("writeback", () => {
     await store.close();
   });
 
-  test("a record of another page size is a typed error", async () => {
+  it("a record of another page size is a typed error", async () => {
     const backing = new MemoryBacking();
     const first = new PageStore({ maxBytes: "1MiB", backing });
     first.store(1, page(1));
@@ -138,7 +138,7 @@ suite("writeback", () => {
     first[Symbol.dispose]();
   });
 
-  test("pages whose indices differ by 2^32 are told apart, in memory and behind it", async () => {
+  it("pages whose indices differ by 2^32 are told apart, in memory and behind it", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
     const indices = [5, 2 ** 32 + 5, 2 ** 39 + 5, 2 ** 40];
     for (const [i, index] of indices.entries()) store.store(index, page(i));
@@ -156,7 +156,7 @@ suite("writeback", () => {
     await store.close();
   });
 
-  test("a signal that was aborted before ends each wait at once", async () => {
+  it("a signal that was aborted before ends each wait at once", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking({ delayMs: 50 }) });
     store.store(1, page(1));
     await store.flush();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Prng } from "../../src/base/index.ts";
 import { createPool, driverTypes, type Handle } from "../../src/index.ts";
 import { ColumnsBuilder, snapshotOf } from "../../src/pool/index.ts";
@@ -13,9 +13,9 @@ function bytesOf(frame: Frame): Uint8Array {
   return new Uint8Array(Buffer.concat(frameChunks(frame)));
 }
 
-suite("a packed snapshot", () => {
+describe("a packed snapshot", () => {
   for (const type of driverTypes()) {
-    test(`${type}: comes out as it went in`, () => {
+    it(`${type}: comes out as it went in`, () => {
       const pool = createPool(type, { maxPages: 200 });
       const prng = new Prng(1);
       const live: Handle[] = [];
@@ -31,13 +31,13 @@ suite("a packed snapshot", () => {
     });
   }
 
-  test("an empty pool is one too", () => {
+  it("an empty pool is one too", () => {
     const { free, ...empty } = new ColumnsBuilder(0, 0).done({ type: "none", pageSize: 4096, maxPages: 1 });
     assert.equal(free.length, 0);
     assert.deepEqual(sent(empty), empty);
   });
 
-  test("objects of a page are told in the order in which they lie", () => {
+  it("objects of a page are told in the order in which they lie", () => {
     const into = new ColumnsBuilder(1, 0);
     into.page(0, 4096, false);
     for (const offset of [512, 0, 2048]) into.object(1 + offset, offset, 100);
@@ -45,7 +45,7 @@ suite("a packed snapshot", () => {
     assert.deepEqual(frameObjects(frame, 0), [1, 0, 2]);
   });
 
-  test("damaged ones are typed errors", () => {
+  it("damaged ones are typed errors", () => {
     const into = new ColumnsBuilder(9, 9);
     into.page(3, 4096, false);
     into.object(1, 0, 9);
@@ -73,8 +73,8 @@ suite("a packed snapshot", () => {
   });
 });
 
-suite("figures", () => {
-  test("numbers, lists of numbers, and objects of these; nothing else", () => {
+describe("figures", () => {
+  it("numbers, lists of numbers, and objects of these; nothing else", () => {
     const stats = {
       pages: 3,
       name: "x",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ZbudPool } from "../../src/index.ts";
 import { ColumnsBuilder } from "../../src/pool/index.ts";
@@ -32,8 +32,8 @@ function slowThing(lookMs: number): {
   return { target, clock, spent: () => spent };
 }
 
-suite("watching", () => {
-  test("looks take less than 1 % of the time, however slow they are and however often they are asked for", async (t) => {
+describe("watching", () => {
+  it("looks take less than 1 % of the time, however slow they are and however often they are asked for", async (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     for (const lookMs of [0.01, 1, 20, 300]) {
       const { target, clock, spent } = slowThing(lookMs);
@@ -70,7 +70,7 @@ suite("watching", () => {
     }
   });
 
-  test("nobody is looked at for nobody", async () => {
+  it("nobody is looked at for nobody", async () => {
     let looks = 0;
     const observers: unknown[] = [];
     const target: Viewable = {
@@ -98,7 +98,7 @@ suite("watching", () => {
     assert.equal(looks, seen);
   });
 
-  test("pages that reclaim evicts from are told, whoever else listens", () => {
+  it("pages that reclaim evicts from are told, whoever else listens", () => {
     const pool = new ZbudPool({
       maxPages: 4,
       onEvict: (handle, owner) => {
@@ -126,7 +126,7 @@ suite("watching", () => {
     pool.close();
   });
 
-  test("a pool that is closed while it is watched harms nobody", async () => {
+  it("a pool that is closed while it is watched harms nobody", async () => {
     const pool = new ZbudPool({ maxPages: 1 });
     const watch = new Watch(pool, "pool", () => performance.now());
     const stop = watch.subscribe(() => {});
