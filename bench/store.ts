@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryFolder } from "../scripts/tools.ts";
 import { getCodec } from "../src/codecs/index.ts";
 import { driverTypes } from "../src/pool/index.ts";
 import { PageStore } from "../src/store/index.ts";
@@ -28,8 +28,7 @@ const PASSES = 3;
  * same-filled pages; memory; two threads against one; the event loop under writeback.
  */
 export async function run({ quick, seed, log }: BenchOptions): Promise<Row[]> {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-bench-store-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder("bench-store");
   const program = compileC(join(import.meta.dirname, "native/store.c"), ["-llz4"], log);
   const rows: Row[] = [];
   const rounds = quick ? 1 : 9;

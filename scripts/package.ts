@@ -2,18 +2,25 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { build } from "rolldown";
-import { bin, filesUnder, npm, ROOT, type RunResult, readArguments, runNode, runSteps } from "./tools.ts";
+import {
+  bin,
+  filesUnder,
+  npm,
+  ROOT,
+  type RunResult,
+  readArguments,
+  runNode,
+  runSteps,
+  temporaryFolder,
+} from "./tools.ts";
 
 readArguments(`Usage: npm run test:package
 
@@ -47,8 +54,7 @@ const PACKED_AT_TOP = [
   "package.json",
 ];
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-package-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("package");
 const tarball = join(folder, `${MANIFEST.name}-${MANIFEST.version}.tgz`);
 const user = join(folder, "user");
 const installed = join(user, "node_modules", MANIFEST.name);

@@ -1,8 +1,7 @@
 /** Everything that a user may await, ready to be called. */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { BentoDriver } from "../../src/adapters/bentocache.ts";
 import { keyv5Store, keyvStore } from "../../src/adapters/keyv.ts";
 import { nextCacheHandler } from "../../src/adapters/next.ts";
@@ -45,8 +44,7 @@ export interface Target {
   end(methods: readonly string[], closed: boolean): Promise<void>;
 }
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-awaits-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("awaits");
 let files = 0;
 const freshPath = (): string => join(folder, `${files++}.zbud`);
 const FILE = { maxBytes: 2 ** 21, averageBytes: 4096 };

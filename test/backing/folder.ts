@@ -1,9 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { temporaryFolder } from "../../scripts/tools.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-backing-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("backing");
 let count = 0;
 
 /** A path that nobody else has; what is there goes when the process ends. */

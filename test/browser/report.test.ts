@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { Browser } from "playwright-core";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { estimateHtml } from "../../src/cli/estimate-html.ts";
 import {
   cacheCallText,
@@ -22,7 +22,7 @@ import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./
 const HOSTILE = `</script><img src=x onerror="document.title='owned'"><b>&amp;`;
 
 describe("the page of an estimate", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-report-"));
+  const folder = temporaryFolder("report");
   const file = join(folder, "report.html");
   const url = pathToFileURL(file).href;
   let browser: Browser;
@@ -35,10 +35,7 @@ describe("the page of an estimate", () => {
     writeFileSync(file, estimateHtml([shown]));
     browser = await launchChromium();
   });
-  after(async () => {
-    await browser?.close();
-    rmSync(folder, { recursive: true });
-  });
+  after(() => browser?.close());
 
   for (const [name, options] of [
     ["light", { ...DESK, colorScheme: "light" }],

@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { registerCodec } from "../../src/codecs/index.ts";
 import { assertUsable, DICTIONARY, FIELDS, fill, type Options, open, put, SEED } from "./hostile.ts";
 
 const HEADER_BYTES = 32;
 const ENTRY_HEADER_BYTES = 40;
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-hostile-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("hostile");
 const path = join(folder, "file");
 
 /** A file taken apart: what is put together of it again has right checksums, whatever was changed. */

@@ -1,16 +1,14 @@
 /** A file that is read while others write: what was changed since `load()` was called wins. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { FakeClock } from "./helpers.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-load-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("load");
 const clock = new FakeClock();
 
 function open(options: Partial<CompressedCacheOptions<string>> = {}): CompressedCache<string> {

@@ -7,17 +7,16 @@ import {
   lstatSync,
   mkdtempSync,
   readdirSync,
-  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 
@@ -27,8 +26,7 @@ const QUIET = "--disable-warning=ExperimentalWarning";
 const onLinux = process.platform === "linux" ? false : "it reads /proc";
 const asWindows = process.platform === "win32" ? "modes and links of POSIX" : false;
 
-const all = mkdtempSync(join(tmpdir(), "zbud-save-"));
-process.once("exit", () => rmSync(all, { recursive: true, force: true }));
+const all = temporaryFolder("save");
 const newFolder = (): string => mkdtempSync(join(all, "folder-"));
 
 const leftovers = (folder: string): string[] => readdirSync(folder).filter((name) => name.endsWith(".tmp"));

@@ -1,9 +1,8 @@
 /** A second tier that fails, in every way in which something can fail, is a miss. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import {
   type Backing,
   type BackingKey,
@@ -14,8 +13,7 @@ import {
 import { ZbudError } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-tier-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("tier");
 
 const GARBAGE: unknown[] = [
   undefined,

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import {
   type Backing,
   type BackingKey,
@@ -92,7 +91,7 @@ describe("what is evicted goes to the second tier, and comes back", () => {
   });
 
   it("through a real file, with more than fits in memory", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "zbud-cache-tier-"));
+    const folder = temporaryFolder("cache-tier");
     const tier = await FileBacking.open(join(folder, "tier"), { maxBytes: 2 ** 26 });
     try {
       const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier });
@@ -120,7 +119,6 @@ describe("what is evicted goes to the second tier, and comes back", () => {
       cache.close();
     } finally {
       await tier.close();
-      rmSync(folder, { recursive: true, force: true });
     }
   });
 

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { type CommandOptions, MAIN, run } from "./command.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-cli-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("cli");
 chmodSync(folder, 0o755);
 const file = join(folder, "data");
 writeFileSync(file, "something to estimate\n".repeat(1000));

@@ -3,24 +3,21 @@ import {
   chmodSync,
   closeSync,
   existsSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { writePage } from "../../src/cli/estimate-html.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/data.ts";
 import { run } from "./command.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-html-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("html");
 const data = join(folder, "data.bin");
 writeFileSync(data, partlyNoisy(200, 4096, 900, 1));
 

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/data.ts";
 import { ended, run, START, start } from "./command.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-cli-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("cli");
 const file = join(folder, "data.bin");
 const bytes = partlyNoisy(500, 4096, 900, 1);
 writeFileSync(file, bytes);

@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/data.ts";
 import { ended, hasOpen, run, START, start, until, untilItWaits } from "./command.ts";
 
 const TRACE = join(import.meta.dirname, "../fixtures/traces/zpool-edge.jsonl");
 const LINUX = process.platform === "linux";
-const folder = mkdtempSync(join(tmpdir(), "zbud-hostile-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("hostile");
 const bytes = partlyNoisy(100, 4096, 900, 1);
 const FAST = ["--codec", "lz4", "--unit", "4k"];
 

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { run } from "./command.ts";
 
 const TRACES = join(import.meta.dirname, "../fixtures/traces");
-const folder = mkdtempSync(join(tmpdir(), "zbud-replay-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("replay");
 
 describe("zbud replay", () => {
   it("every recorded trace: operations, and no mismatch", async () => {

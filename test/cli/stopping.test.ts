@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { partlyNoisy } from "../estimate/data.ts";
 import { ended, hasOpen, MAIN, QUIET, start, until } from "./command.ts";
 
 const LINUX = process.platform === "linux";
-const folder = mkdtempSync(join(tmpdir(), "zbud-stop-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("stop");
 
 /** Feeds more than a pipe holds, and waits until it was taken: then the command is at work. */
 async function feed(child: ChildProcess, bytes: Uint8Array): Promise<void> {

@@ -7,11 +7,10 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { Prng } from "../../src/base/index.ts";
 import type { EngineOptions, EntryAttributes } from "../../src/engine/index.ts";
 import { buildWithPoints, type Point, type Where } from "../threads/instrument.ts";
@@ -48,7 +47,7 @@ function makeValue(id: number, version: number): Uint8Array {
 }
 
 describe("an engine's operation that is cut off anywhere", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-engine-points-"));
+  const folder = temporaryFolder("engine-points");
   const visited = new Set<number>();
   let entry: typeof Entry;
   let points: Point[];
@@ -58,7 +57,6 @@ describe("an engine's operation that is cut off anywhere", () => {
     points = await buildWithPoints(join(import.meta.dirname, "points-entry.ts"), WHERE, file);
     entry = (await import(pathToFileURL(file).href)) as typeof Entry;
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
 
   /** An engine with entries in it, and what is done to it. */
   function stage(options: Partial<EngineOptions>) {

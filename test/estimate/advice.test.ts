@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { type Codec, getCodec, registerCodec } from "../../src/codecs/index.ts";
 import { advise } from "../../src/estimate/advice.ts";
 import { estimateInParts } from "../../src/estimate/estimate.ts";
@@ -15,8 +15,7 @@ import {
 import { readOptions } from "../../src/estimate/options.ts";
 import { noise, partlyNoisy } from "./data.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-advice-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("advice");
 
 const INPUT: InputSummary = {
   label: "x",

@@ -1,25 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  chownSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chownSync, mkdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { type Estimate, type EstimateOptions, estimate } from "../../src/estimate/index.ts";
 import { noise, partlyNoisy } from "./data.ts";
 
 const FAST: EstimateOptions = { codecs: ["lz4"], units: [4096] };
-const folder = mkdtempSync(join(tmpdir(), "zbud-input-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("input");
 
 describe("files and folders", () => {
   it("a folder is read with all in it; links, special and empty files are left out and counted", async () => {

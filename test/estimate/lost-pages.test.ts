@@ -1,22 +1,12 @@
 import assert from "node:assert/strict";
-import {
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { estimate } from "../../src/estimate/index.ts";
 
 const PAGE = 4096;
-const folder = mkdtempSync(join(tmpdir(), "zbud-lost-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("lost");
 
 interface Range {
   start: number;

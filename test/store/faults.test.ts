@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { FAULTS, FaultPlan } from "../backing/faults.ts";
@@ -15,8 +14,7 @@ import { killProcesses } from "./process-kills.ts";
 const small = { maxBytes: 140_000, pageSize: 4096 };
 
 describe("faults of the backing store", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-store-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder("store");
 
   for (const fault of FAULTS) {
     it(`${fault}: the old page, the new one or a miss; and it goes on when the fault ends`, async () => {

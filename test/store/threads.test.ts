@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { FileBacking } from "../../src/backing/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { killWorkers } from "./kills.ts";
 
 describe("a store that threads share", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-store-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder("store");
   const base = { kills: 8, seed: 1, threads: 3, indices: 300 };
 
   for (const driver of driverTypes()) {

@@ -1,10 +1,8 @@
 /** Histories of calls that overlapped: each can be explained by the sequential model. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
 import { Crew, meet, messageOf, runToEnd, startWorker } from "./crew.ts";
 import { type HistoryPlan, Log, OBJECTS } from "./history.ts";
@@ -84,12 +82,11 @@ function doctored(at: number, change: Partial<Call>): Call[] {
 }
 
 describe("histories", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-histories-"));
+  const folder = temporaryFolder("histories");
   let module = "";
   before(async () => {
     ({ module } = await instrument(folder));
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
 
   it("the checker explains a sound one, in an order that need not be that of the calls", () => {
     assert.deepEqual(linearize(SHAPE, SOUND), [0, 1, 2, 3, 4]);

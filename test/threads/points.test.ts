@@ -4,10 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { type Instrumented, instrument } from "./instrument.ts";
 import { LADDER_SCENES } from "./ladder-scenes.ts";
 import { Playhouse } from "./playhouse.ts";
@@ -30,7 +28,7 @@ stopsAnywhere("zsmalloc", ZSMALLOC_SCENES);
 
 function stopsAnywhere(driver: DriverName, scenes: readonly Scene[]): void {
   describe(`a thread that stops for ever at any point of a ${driver} pool`, () => {
-    const folder = mkdtempSync(join(tmpdir(), "zbud-points-"));
+    const folder = temporaryFolder("points");
     const stops = new Map<number, number>();
     let copy: Instrumented;
     let house: Playhouse;
@@ -39,10 +37,7 @@ function stopsAnywhere(driver: DriverName, scenes: readonly Scene[]): void {
       copy = await instrument(folder, driver);
       house = await Playhouse.open(copy);
     });
-    after(async () => {
-      await house.close();
-      rmSync(folder, { recursive: true, force: true });
-    });
+    after(() => house.close());
 
     for (const scene of scenes) {
       it(scene.name, { timeout: 300_000 }, async () => {
