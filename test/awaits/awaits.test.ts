@@ -13,7 +13,7 @@ import * as cache from "../../src/cache/index.ts";
 import * as root from "../../src/index.ts";
 import * as store from "../../src/store/index.ts";
 import * as viewer from "../../src/viewer/index.ts";
-import { freshPath } from "../backing/folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import { SUBJECTS } from "./subjects.ts";
 
 const run = promisify(execFile);

@@ -1,7 +1,5 @@
 /** Everything that a user may await, ready to be called. */
 
-import { join } from "node:path";
-import { temporaryFolder } from "../../scripts/tools.ts";
 import { BentoDriver } from "../../src/adapters/bentocache.ts";
 import { keyv5Store, keyvStore } from "../../src/adapters/keyv.ts";
 import { nextCacheHandler } from "../../src/adapters/next.ts";
@@ -23,6 +21,7 @@ import { PageStore } from "../../src/store/index.ts";
 import { type Viewer, viewer } from "../../src/viewer/index.ts";
 import { keyOf, recordOf } from "../backing/data.ts";
 import { makePage } from "../store/pages.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import type { MethodOf, Owner } from "./surface.ts";
 
 const PAGES = 200;
@@ -44,9 +43,6 @@ export interface Target {
   end(methods: readonly string[], closed: boolean): Promise<void>;
 }
 
-const folder = temporaryFolder("awaits");
-let files = 0;
-const freshPath = (): string => join(folder, `${files++}.zbud`);
 const FILE = { maxBytes: 2 ** 21, averageBytes: 4096 };
 
 function subject<Of extends Owner, Made>(

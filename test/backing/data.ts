@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import type { BackingKey, BackingRecord } from "../../src/backing/index.ts";
+import type { Backing, BackingKey, BackingRecord } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { until } from "../support/until.ts";
 
 export const NO_PREFIX: Uint8Array = new Uint8Array(0);
 
@@ -44,6 +45,20 @@ export function checkRecordOf(number: number, record: BackingRecord): number {
   assert.equal(record.codec, wanted.codec);
   assert.equal(record.length, wanted.length);
   return record.version;
+}
+
+/** Waits for a write that succeeds: what was wrong with the store has ended, and it finds that out in its time. */
+export async function writesAgain(
+  backing: Backing,
+  number: number,
+  version = 1,
+  length = 500,
+): Promise<void> {
+  const write = async (): Promise<boolean> => {
+    const [outcome] = await backing.write([recordOf(number, version, length)]);
+    return outcome === "ok";
+  };
+  await until("a write that succeeds", write, { patienceMs: 60_000, everyMs: 20 });
 }
 
 /** A length that leans to the edges of units, pages and chunks. */

@@ -3,11 +3,12 @@ import { statSync, truncateSync, unlinkSync } from "node:fs";
 import { describe, it } from "node:test";
 import { FileBacking, type FileBackingOptions, MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
+import { freshPath } from "../support/fresh-path.ts";
+import { until } from "../support/until.ts";
+import { checkRecordOf, keyOf, recordOf, writesAgain } from "./data.ts";
 import { FAULTS, type Fault, FaultPlan } from "./faults.ts";
 import { FaultyBacking } from "./faulty.ts";
 import { faultyIo } from "./faulty-io.ts";
-import { freshPath } from "./folder.ts";
 import { BackingModel } from "./model.ts";
 
 /** Another run: ZBUD_BACKING_SEED=N. */
@@ -129,21 +130,7 @@ describe("faults of the file", () => {
 
 /** What did not answer has ended. */
 async function recovered(backing: FileBacking): Promise<void> {
-  const start = performance.now();
-  while (backing.stats().isDown || backing.stats().bytesInFlight > 0) {
-    assert.ok(performance.now() - start < 20_000, "the store recovers when the fault ends");
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
-
-/** A write succeeds; a busy machine may be late once, where the time is short. */
-async function writesAgain(backing: FileBacking, key: number): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    const [outcome] = await backing.write([recordOf(key, 1, 500)]);
-    if (outcome === "ok") return;
-    assert.ok(tries < 20, `after the fault: ${String(outcome)}`);
-    await recovered(backing);
-  }
+  await until("the fault's end", () => !backing.stats().isDown && backing.stats().bytesInFlight === 0);
 }
 
 /** Some calls of each kind; whatever goes wrong is typed, and nothing is wrong with what is read. */

@@ -4,8 +4,8 @@ import { createSlotWords, slotGeometry } from "../../src/backing/file/layout.ts"
 import { UnitMap } from "../../src/backing/file/units.ts";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import { checkRecordOf, keyOf, recordOf, someLength } from "./data.ts";
-import { freshPath } from "./folder.ts";
 import { BackingModel } from "./model.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { KeyvBacking, type KeyvLike } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, NO_PREFIX, recordOf } from "./data.ts";
+import { until } from "../support/until.ts";
+import { checkRecordOf, keyOf, NO_PREFIX, recordOf, writesAgain } from "./data.ts";
 import { FAULTS, FaultPlan, systemError } from "./faults.ts";
 import { BackingModel } from "./model.ts";
 
@@ -27,23 +28,6 @@ function faultyStore(plan: FaultPlan, map: Map<string, unknown> = new Map()): Ke
     delete: (key) => call(() => map.delete(key)),
     clear: () => call(() => map.clear()),
   };
-}
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  for (const start = performance.now(); !isSo(); ) {
-    assert.ok(performance.now() - start < 20_000, what);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** A write that succeeds, once the store is tried again. */
-async function writesAgain(backing: KeyvBacking, key: number): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    const [outcome] = await backing.write([recordOf(key, 1, 500)]);
-    if (outcome === "ok") return;
-    assert.ok(tries < 400, `after the fault: ${String(outcome)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 describe("faults of a keyv store", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { freshPath } from "./folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import { killProcesses } from "./kills.ts";
 
 /** More of them: npm run soak:kills. */

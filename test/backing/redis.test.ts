@@ -6,7 +6,7 @@ import { Keyv as Keyv6 } from "keyv6";
 import { KeyvBacking, type KeyvLike, type WriteOutcome } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { RedisCluster, RedisServer } from "../redis/server.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
+import { checkRecordOf, keyOf, recordOf, writesAgain } from "./data.ts";
 import { BackingModel } from "./model.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
@@ -14,16 +14,6 @@ const CODES = ["EIO", "ETIMEDOUT", "ENOSPC"];
 
 function codeOf(outcome: WriteOutcome): string {
   return typeof outcome === "string" ? outcome : outcome.code;
-}
-
-/** A write that succeeds once the server is back. */
-async function writesAgain(backing: KeyvBacking, key: number, version: number): Promise<void> {
-  for (const start = performance.now(); ; ) {
-    const [outcome] = await backing.write([recordOf(key, version, 1000)]);
-    if (outcome === "ok") return;
-    assert.ok(performance.now() - start < 60_000, `the store recovers: ${codeOf(outcome)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 const KEYVS: readonly [string, (store: KeyvRedis<string>) => KeyvLike][] = [

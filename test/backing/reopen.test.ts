@@ -16,8 +16,8 @@ import { describe, it } from "node:test";
 import { systemIo } from "../../src/backing/file/io.ts";
 import { FileBacking, type FileBackingOptions, type FileIo } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import { checkRecordOf, keyOf, recordOf } from "./data.ts";
-import { freshPath } from "./folder.ts";
 
 const OPTIONS: FileBackingOptions = { maxBytes: 2 ** 18, averageBytes: 512 };
 const KEYS = 40;

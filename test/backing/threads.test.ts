@@ -4,8 +4,8 @@ import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import { checkRecordOf, keyOf, recordOf } from "./data.ts";
-import { freshPath } from "./folder.ts";
 import type { WorkerPlan } from "./threads-worker.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assert as assertThat, integerOption, Prng, show, ZbudError } from "../../src/base/index.ts";
-import { isCode } from "../contracts/pool/facts.ts";
+import { isCode } from "../support/is-code.ts";
 
 describe("ZbudError", () => {
   it("is an Error with a code, a message that ends with it, and the cause", () => {

@@ -1,9 +1,8 @@
-import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../support/until.ts";
 
 export const MAIN: string = join(import.meta.dirname, "../../src/cli/main.ts");
 export const START: string = join(import.meta.dirname, "../../src/cli/start.ts");
@@ -65,14 +64,6 @@ export async function run(args: readonly string[], options: CommandOptions = {})
   return await ended(child);
 }
 
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
-    if (holds()) return;
-    await sleep(10);
-  }
-  assert.fail(`not within 20 s: ${what}`);
-}
-
 /** Whether a process has a file open (Linux). */
 export function hasOpen(pid: number, path: string): boolean {
   try {
@@ -86,11 +77,15 @@ export function hasOpen(pid: number, path: string): boolean {
 export async function untilItWaits(pid: number): Promise<void> {
   let ticks = "";
   let quiet = 0;
-  await until("it waits", () => {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const now = stat.slice(stat.lastIndexOf(")")).split(" ").slice(12, 14).join(" ");
-    quiet = now === ticks && now !== "0 0" ? quiet + 1 : 0;
-    ticks = now;
-    return quiet >= 100;
-  });
+  await until(
+    "the process to wait",
+    () => {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      const now = stat.slice(stat.lastIndexOf(")")).split(" ").slice(12, 14).join(" ");
+      quiet = now === ticks && now !== "0 0" ? quiet + 1 : 0;
+      ticks = now;
+      return quiet >= 100;
+    },
+    { everyMs: 10 },
+  );
 }

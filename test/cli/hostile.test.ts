@@ -7,7 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/data.ts";
-import { ended, hasOpen, run, START, start, until, untilItWaits } from "./command.ts";
+import { until } from "../support/until.ts";
+import { ended, hasOpen, run, START, start, untilItWaits } from "./command.ts";
 
 const TRACE = join(import.meta.dirname, "../fixtures/traces/zpool-edge.jsonl");
 const LINUX = process.platform === "linux";

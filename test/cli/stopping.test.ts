@@ -7,7 +7,8 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { partlyNoisy } from "../estimate/data.ts";
-import { ended, hasOpen, MAIN, QUIET, start, until } from "./command.ts";
+import { until } from "../support/until.ts";
+import { ended, hasOpen, MAIN, QUIET, start } from "./command.ts";
 
 const LINUX = process.platform === "linux";
 const folder = temporaryFolder("stop");

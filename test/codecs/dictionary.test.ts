@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { jsonRecords } from "../../bench/records.ts";
 import { Prng } from "../../src/base/index.ts";
 import { type Codec, createLz4, createZstd, getCodec, trainDictionary } from "../../src/codecs/index.ts";
-import { compressed, isCode } from "../contracts/codec.ts";
+import { compressed } from "../contracts/codec.ts";
+import { isCode } from "../support/is-code.ts";
 import { sample } from "./data.ts";
 
 describe("trainDictionary", () => {

@@ -3,7 +3,8 @@ import { createHook } from "node:async_hooks";
 import { describe, it } from "node:test";
 import { Prng } from "../../src/base/index.ts";
 import { type Codec, createDeflate, createZstd, type ZstdOptions } from "../../src/codecs/index.ts";
-import { codecContract, compressed, isCode } from "../contracts/codec.ts";
+import { codecContract, compressed } from "../contracts/codec.ts";
+import { isCode } from "../support/is-code.ts";
 import { sample } from "./data.ts";
 
 const source = sample(3, 4096, new Prng(1));

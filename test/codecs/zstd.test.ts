@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { Prng } from "../../src/base/index.ts";
 import { createDeflate, createZstd, type ZstdBackend } from "../../src/codecs/index.ts";
-import { compressed, isCode } from "../contracts/codec.ts";
+import { compressed } from "../contracts/codec.ts";
+import { isCode } from "../support/is-code.ts";
 import { sample } from "./data.ts";
 
 const BACKENDS: ZstdBackend[] = ["zstd-napi", "node:zlib"];

@@ -4,24 +4,16 @@ import assert from "node:assert/strict";
 import { memoryUsage } from "node:process";
 import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
-import { Prng } from "../../src/base/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
-import { isPageOf, makePage } from "./pages.ts";
+import { isPageOf, makePage, quarterPage } from "./pages.ts";
 
 const PAGE = 4096;
 const MIB = 2 ** 20;
 const into = new Uint8Array(PAGE);
 
 const bytes = new Uint8Array(PAGE);
-const words = new Uint32Array(bytes.buffer);
-
-/** Compresses to some 1.1 KiB. Always in the same bytes: garbage would show in resident memory. */
-function page(index: number): Uint8Array {
-  const prng = new Prng(index);
-  for (let at = 0; at < 256; at++) words[at] = prng.uint32();
-  words[0] = index;
-  return bytes;
-}
+/** Always in the same bytes: garbage would show in resident memory. */
+const page = (index: number): Uint8Array => quarterPage(index, 1, bytes);
 
 function fill(store: PageStore, from: number, count: number): void {
   for (let i = from; i < from + count; i++) store.store(i, page(i));

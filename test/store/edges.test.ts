@@ -11,16 +11,11 @@ import {
 import { ZbudError } from "../../src/base/index.ts";
 import { codecNames, getCodec } from "../../src/codecs/index.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { freshPath } from "../backing/folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import { makePage } from "./pages.ts";
 
 const PAGE = 4096;
 const into = new Uint8Array(PAGE);
-
-/** A page of every kind: 1 is of one word, 2 does not compress. */
-function page(index: number, version = 1): Uint8Array {
-  return makePage(index, version, PAGE);
-}
 
 /** A backing store that several views of a store can have, and that can be told what to do. */
 class Scripted extends MemoryBacking {
@@ -50,7 +45,7 @@ class Scripted extends MemoryBacking {
 describe("aborts and ends", () => {
   it("a flush that is aborted before it begins rejects once, and no other promise does", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
-    store.store(1, page(1));
+    store.store(1, makePage(1));
     const reason = new Error("no longer wanted");
     await assert.rejects(store.flush({ signal: AbortSignal.abort(reason) }), reason);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -60,9 +55,9 @@ describe("aborts and ends", () => {
   it("nothing is taken once close was called, and a second close waits for the first", async () => {
     const backing = new MemoryBacking({ delayMs: 10 });
     const store = new PageStore({ maxBytes: "1MiB", backing });
-    store.store(1, page(1));
+    store.store(1, makePage(1));
     const first = store.close();
-    assert.throws(() => store.store(2, page(2)), { code: "ECLOSED" });
+    assert.throws(() => store.store(2, makePage(2)), { code: "ECLOSED" });
     await store.close();
     assert.equal(backing.stats().records, 1);
     await first;
@@ -72,12 +67,12 @@ describe("aborts and ends", () => {
     const backing = new Scripted({ delayMs: 5 });
     const store = new PageStore({ maxBytes: "1MiB", backing, incompressible: "writeback" });
     const raw = Array.from({ length: 40 }, (_, i) => i).filter((i) => {
-      store.store(i, page(i));
+      store.store(i, makePage(i));
       return store.stats().storedIncompressiblePages > 0 && backing.stats().bytesInFlight > 0;
     });
     assert.ok(raw.length > 0, "some pages do not compress");
     backing.fails = true;
-    for (let i = 40; i < 80; i++) store.store(i, page(i));
+    for (let i = 40; i < 80; i++) store.store(i, makePage(i));
     backing.fails = false;
     await store.flush();
     assert.equal(backing.stats().records, 80);
@@ -90,14 +85,14 @@ describe("buffers", () => {
     it(`${codec}: bytes behind the page stay as they are`, async () => {
       const backing = new MemoryBacking();
       const store = new PageStore({ maxBytes: "1MiB", codec, backing });
-      for (let i = 0; i < 20; i++) store.store(i, page(i));
+      for (let i = 0; i < 20; i++) store.store(i, makePage(i));
       await store.flush();
       for (const isAway of [false, true]) {
         if (isAway) store.shrink(2 ** 20);
         for (let i = 0; i < 20; i++) {
           const long = new Uint8Array(2 * PAGE).fill(0xee);
           assert.equal(await store.loadAsync(i, long), "loaded");
-          assert.deepEqual(long.subarray(0, PAGE), page(i));
+          assert.deepEqual(long.subarray(0, PAGE), makePage(i));
           assert.ok(long.subarray(PAGE).every((byte) => byte === 0xee));
         }
       }
@@ -114,7 +109,7 @@ describe("buffers", () => {
     });
     for (let i = 0; i < 40; i++) {
       store.useCodec(codecs[i % codecs.length]);
-      store.store(i, page(i));
+      store.store(i, makePage(i));
     }
     await store.close();
     const other = new PageStore({
@@ -123,7 +118,7 @@ describe("buffers", () => {
     });
     for (let i = 0; i < 40; i++) {
       assert.equal(await other.loadAsync(i, into), "loaded");
-      assert.deepEqual(into, page(i));
+      assert.deepEqual(into, makePage(i));
     }
     await other.close();
   });
@@ -133,7 +128,7 @@ describe("slow and failing backing stores", () => {
   it("a page is loaded though thousands of others are stored while it is read", async () => {
     const backing = new MemoryBacking({ delayMs: 5 });
     const store = new PageStore({ maxBytes: "4MiB", backing });
-    store.store(1_000_000, page(3));
+    store.store(1_000_000, makePage(3));
     await store.flush();
     store.shrink(2 ** 20);
     let isDone = false;
@@ -147,7 +142,7 @@ describe("slow and failing backing stores", () => {
       if (i % 3000 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     }
     assert.equal(await loading, "loaded");
-    assert.deepEqual(into, page(3));
+    assert.deepEqual(into, makePage(3));
     assert.ok(backing.stats().recordsRead - before <= 2);
     await store.close();
   });
@@ -155,15 +150,15 @@ describe("slow and failing backing stores", () => {
   it("a page that is overwritten while it is read is not given in its older version afterwards", async () => {
     const backing = new MemoryBacking({ delayMs: 5 });
     const store = new PageStore({ maxBytes: "1MiB", backing });
-    store.store(1, page(1, 1));
+    store.store(1, makePage(1, 1));
     await store.flush();
     store.shrink(2 ** 20);
     const loading = store.loadAsync(1, into);
-    store.store(1, page(1, 2));
+    store.store(1, makePage(1, 2));
     assert.equal(await loading, "loaded");
-    assert.deepEqual(into, page(1, 2));
+    assert.deepEqual(into, makePage(1, 2));
     assert.equal(store.load(1, into), "loaded");
-    assert.deepEqual(into, page(1, 2));
+    assert.deepEqual(into, makePage(1, 2));
     await store.close();
   });
 
@@ -172,11 +167,11 @@ describe("slow and failing backing stores", () => {
     backing.fails = true;
     const store = new PageStore({ maxBytes: 140_000, backing });
     let result = "stored";
-    for (let i = 0; i < 1000 && result === "stored"; i++) result = await store.storeAsync(i, page(i));
+    for (let i = 0; i < 1000 && result === "stored"; i++) result = await store.storeAsync(i, makePage(i));
     assert.equal(result, "full");
     backing.fails = false;
     store.shrink(10_000);
-    assert.equal(await store.storeAsync(2000, page(2000)), "stored");
+    assert.equal(await store.storeAsync(2000, makePage(2000)), "stored");
     store[Symbol.dispose]();
   });
 
@@ -188,7 +183,7 @@ describe("slow and failing backing stores", () => {
       incompressible: "writeback",
       writeback: false,
     });
-    for (let i = 0; i < 40; i++) store.store(i, page(i));
+    for (let i = 0; i < 40; i++) store.store(i, makePage(i));
     await new Promise((resolve) => setTimeout(resolve, 5));
     assert.equal(backing.stats().recordsWritten, 0);
     await store.close();
@@ -200,12 +195,12 @@ describe("slow and failing backing stores", () => {
     const writebackBytesPerSecond = 100_000;
     const store = new PageStore({ maxBytes: 140_000, backing, writebackBytesPerSecond, now: () => time });
     let index = 0;
-    while (store.store(index, page(index)) === "stored") index++;
+    while (store.store(index, makePage(index)) === "stored") index++;
     time = 0;
-    while (store.store(index, page(index)) === "stored") index++; // one asks for room, and sees that clock
+    while (store.store(index, makePage(index)) === "stored") index++; // one asks for room, and sees that clock
     time += 1000;
     const { records } = backing.stats();
-    for (let i = 0; i < 10; i++) store.store(index + i, page(index + i));
+    for (let i = 0; i < 10; i++) store.store(index + i, makePage(index + i));
     assert.ok(backing.stats().records > records);
     store[Symbol.dispose]();
   });
@@ -214,15 +209,15 @@ describe("slow and failing backing stores", () => {
     const path = freshPath();
     const backing = await FileBacking.open(path, { maxBytes: 2 ** 19, unclean: "flushed" });
     const store = new PageStore({ maxBytes: 140_000, backing });
-    for (let i = 0; i < 1000 && (await store.storeAsync(i, page(i))) === "stored"; i++);
+    for (let i = 0; i < 1000 && (await store.storeAsync(i, makePage(i))) === "stored"; i++);
     await store.flush().catch((error: unknown) => assert.ok(error instanceof ZbudError));
     for (let i = 0; i < 1000; i++) store.invalidate(i);
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 120; i++) {
-        let result = await store.storeAsync(i, page(i, round));
+        let result = await store.storeAsync(i, makePage(i, round));
         for (let wait = 0; result === "full" && wait < 100; wait++) {
           await new Promise((resolve) => setTimeout(resolve, 20));
-          result = await store.storeAsync(i, page(i, round));
+          result = await store.storeAsync(i, makePage(i, round));
         }
         assert.equal(result, "stored", `page ${i} of round ${round}`);
       }
@@ -236,12 +231,12 @@ describe("several threads", () => {
     const backing = new Scripted();
     const store = new PageStore({ maxBytes: "4MiB", shared: true, backing });
     const other = PageStore.attach(store.share(), { backing });
-    store.store(1, page(1, 1));
+    store.store(1, makePage(1, 1));
     await store.flush();
     store.shrink(2 ** 22);
-    backing.onHas = () => other.store(1, page(1, 5));
+    backing.onHas = () => other.store(1, makePage(1, 5));
     assert.equal(store.load(1, into), "loaded");
-    assert.deepEqual(into, page(1, 5));
+    assert.deepEqual(into, makePage(1, 5));
     backing.onHas = () => other.invalidate(1);
     store.shrink(2 ** 22);
     assert.equal(store.load(1, into), "missing");
@@ -272,9 +267,9 @@ describe("what can go, goes", () => {
   it("pages that the backing store has go though it takes no others", async () => {
     const backing = new Scripted();
     const store = new PageStore({ maxBytes: "1MiB", backing });
-    for (let i = 0; i < 50; i++) store.store(i, page(i));
+    for (let i = 0; i < 50; i++) store.store(i, makePage(i));
     await store.flush();
-    for (let i = 50; i < 90; i++) store.store(i, page(i));
+    for (let i = 50; i < 90; i++) store.store(i, makePage(i));
     const clean = Array.from({ length: 50 }, (_, i) => store.load(i, into)).length;
     assert.equal(store.stats().cleanPages, clean);
     backing.fails = true;

@@ -6,7 +6,7 @@ import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
-import { freshPath } from "../backing/folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
 
 const page = new Uint8Array(4096).map((_, i) => (i * i) >> 3);
 const into = new Uint8Array(4096);

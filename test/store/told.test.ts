@@ -14,10 +14,6 @@ import { makePage } from "./pages.ts";
 const PAGE = 4096;
 const into = new Uint8Array(PAGE);
 
-function page(index: number): Uint8Array {
-  return makePage(index, 1, PAGE);
-}
-
 /** What is published from here on. */
 function heard(): { all: StoreEvent[]; of(op: StoreEvent["op"]): StoreEvent[]; end(): void } {
   const all: StoreEvent[] = [];
@@ -52,15 +48,15 @@ describe("what is told", () => {
   it("a page that the backing store has lost is written again before it leaves memory", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 100 });
-    for (let i = 0; i < 100; i++) store.store(i, page(i));
+    for (let i = 0; i < 100; i++) store.store(i, makePage(i));
     await store.flush();
     assert.equal(store.stats().cleanPages, 100);
     for (let i = 0; i < 100; i += 2) backing.delete({ k0: i, k1: 0, prefix: new Uint8Array(0) });
-    for (let i = 1000; i < 3000; i++) assert.equal(await store.storeAsync(i, page(i)), "stored");
+    for (let i = 1000; i < 3000; i++) assert.equal(await store.storeAsync(i, makePage(i)), "stored");
     store.verify();
     for (let i = 0; i < 100; i++) {
       assert.equal(await store.loadAsync(i, into), "loaded", `page ${i}`);
-      assert.deepEqual(into, page(i));
+      assert.deepEqual(into, makePage(i));
     }
     await store.close();
   });
@@ -68,11 +64,11 @@ describe("what is told", () => {
   it("without a place for what was lost it stays in memory", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "1MiB", backing });
-    for (let i = 0; i < 100; i++) store.store(i, page(i));
+    for (let i = 0; i < 100; i++) store.store(i, makePage(i));
     await store.flush();
     await backing.clear();
     store.writeback = false;
-    for (let i = 1000; i < 3000; i++) store.store(i, page(i));
+    for (let i = 1000; i < 3000; i++) store.store(i, makePage(i));
     for (let i = 0; i < 100; i++) assert.equal(store.load(i, into), "loaded");
     assert.equal(store.stats().cleanPages, 0);
     store.verify();
@@ -86,7 +82,7 @@ describe("what is told", () => {
     await assert.rejects(store.flush(), { code: "EIO" });
     await store.flush();
     void store.clear(); // who does not wait has no unhandled rejection
-    store.store(1, page(1));
+    store.store(1, makePage(1));
     await assert.rejects(store.flush(), { code: "EIO" });
     assert.equal(backing.stats().records, 1, "flush wrote all the same");
     backing.clearFails = false;
@@ -118,12 +114,12 @@ describe("what is told", () => {
     const backing = new MemoryBacking({ maxBytes: 4096 });
     const store = new PageStore({ maxBytes: "1MiB", backing });
     const index = 2 ** 32 + 7;
-    store.store(index, page(7));
+    store.store(index, makePage(7));
     await store.flush();
-    for (let i = 0; i < 10; i++) store.store(i, page(i));
+    for (let i = 0; i < 10; i++) store.store(i, makePage(i));
     await assert.rejects(store.flush(), { code: "ENOSPC" });
     const dropping = new PageStore({ maxBytes: "1MiB", whenFull: "drop" });
-    for (let i = 0; i < 1500; i++) dropping.store(i, page(i));
+    for (let i = 0; i < 1500; i++) dropping.store(i, makePage(i));
     await Promise.resolve();
     events.end();
     const written = events.of("writeback");
@@ -138,11 +134,11 @@ describe("what is told", () => {
     const events = heard();
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 100 });
-    for (let i = 0; i < 50; i++) store.store(2 ** 33 + i, page(i));
+    for (let i = 0; i < 50; i++) store.store(2 ** 33 + i, makePage(i));
     await store.flush();
     assert.equal(events.of("evict").length, 0, "a flush keeps all in memory");
     store.shrink(2 ** 20);
-    for (let i = 0; i < 2000; i++) assert.equal(await store.storeAsync(i, page(i)), "stored");
+    for (let i = 0; i < 2000; i++) assert.equal(await store.storeAsync(i, makePage(i)), "stored");
     await Promise.resolve();
     const evicted = events.of("evict");
     assert.equal(evicted.length, store.stats().pagesEvicted);
@@ -160,7 +156,7 @@ describe("what is told", () => {
   it("reads of the backing store and what cannot be read are told of, with the code", async () => {
     const backing = new Failing();
     const store = new PageStore({ maxBytes: 0, backing });
-    for (let i = 0; i < 4; i++) store.store(i, page(1));
+    for (let i = 0; i < 4; i++) store.store(i, makePage(1));
     const events = heard();
     assert.equal(await store.loadAsync(0, into), "loaded");
     assert.equal(store.loadSync(1, into), "loaded");
@@ -191,9 +187,9 @@ describe("what is told", () => {
     };
     const store = new PageStore({ maxBytes: "1MiB", codec: broken, sameFilled: false });
     const events = heard();
-    store.store(2 ** 35 + 1, page(3).fill(1));
+    store.store(2 ** 35 + 1, makePage(3).fill(1));
     assert.throws(() => store.load(2 ** 35 + 1, into), { code: "EBADMSG" });
-    assert.throws(() => store.store(5, page(3).fill(9)), { code: "EBADMSG" });
+    assert.throws(() => store.store(5, makePage(3).fill(9)), { code: "EBADMSG" });
     assert.deepEqual(
       events.all.map(({ op, index, result }) => `${op} ${index - 2 ** 35} ${result}`),
       ["store 1 stored", "load 1 EBADMSG", `store ${5 - 2 ** 35} EBADMSG`],
@@ -205,7 +201,7 @@ describe("what is told", () => {
   it("pages that are read back are no stored pages, and one that waited for room was not refused", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "1MiB", backing, writebackBytesPerSecond: 1_000_000 });
-    for (let i = 0; i < 1500; i++) assert.equal(await store.storeAsync(i, page(i)), "stored");
+    for (let i = 0; i < 1500; i++) assert.equal(await store.storeAsync(i, makePage(i)), "stored");
     for (let i = 0; i < 300; i++) assert.equal(await store.loadAsync(i, into), "loaded");
     const { pagesStored, rejectReclaimFail, pagesReadBack } = store.stats();
     assert.ok(pagesReadBack > 100);
@@ -214,7 +210,7 @@ describe("what is told", () => {
     await store.close();
     const full = new PageStore({ maxBytes: "1MiB" });
     let refused = 0;
-    for (let i = 0; i < 1500; i++) if (full.store(i, page(i)) === "full") refused++;
+    for (let i = 0; i < 1500; i++) if (full.store(i, makePage(i)) === "full") refused++;
     assert.ok(refused > 0);
     assert.equal(full.stats().rejectReclaimFail, refused);
     assert.equal(full.stats().pagesStored, 1500 - refused);

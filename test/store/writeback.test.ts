@@ -4,30 +4,23 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking, type WriteOutcome } from "../../src/backing/index.ts";
-import { Prng, ZbudError } from "../../src/base/index.ts";
+import { ZbudError } from "../../src/base/index.ts";
 import { PageStore } from "../../src/store/index.ts";
+import { quarterPage } from "./pages.ts";
 
 const PAGE = 4096;
 const into = new Uint8Array(PAGE);
-
-/** A page that compresses to a quarter. */
-function page(index: number, version = 1): Uint8Array {
-  const prng = new Prng(index * 1000 + version);
-  const words = new Uint32Array(PAGE / 4);
-  for (let at = 0; at < 256; at++) words[at] = prng.uint32();
-  return new Uint8Array(words.buffer);
-}
 
 /** Stores pages, each in a turn of its own, until the store holds a share of its limit. */
 async function fillTo(store: PageStore, share: number): Promise<number> {
   let count = 0;
   while (store.stats().memUsedTotal < share * store.bytesReserved) {
-    store.store(count, page(count));
+    store.store(count, quarterPage(count));
     count++;
     if (count % 32 === 0) await turn();
   }
   // Writeback is thought of at one of so many calls.
-  for (let i = 0; i < 64; i++) store.store(count, page(count));
+  for (let i = 0; i < 64; i++) store.store(count, quarterPage(count));
   for (let i = 0; i < 20; i++) await turn();
   return count;
 }
@@ -43,7 +36,7 @@ describe("writeback", () => {
       assert.equal(backing.stats().recordsWritten, 0);
       assert.equal(store.stats().pagesEvicted, 0);
       while (backing.stats().recordsWritten === 0 && index < 2000) {
-        store.store(++index, page(index));
+        store.store(++index, quarterPage(index));
         await turn();
       }
       const enough = (percent / 100 + 0.03) * store.bytesReserved;
@@ -70,7 +63,7 @@ describe("writeback", () => {
           store.stats().memUsedTotal < 0.85 * store.bytesReserved && index < 2000;
           index++
         ) {
-          store.store(index, page(index));
+          store.store(index, quarterPage(index));
           if (other === "load") store.load(index, into);
           else store.invalidate(2 ** 30);
           await turn();
@@ -95,14 +88,14 @@ describe("writeback", () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new Failing(), acceptThresholdPercent: 20 });
     const stored = new Set<number>();
     for (let i = 0; i < 1500; i++) {
-      if (store.store(i, page(i)) === "stored") stored.add(i);
+      if (store.store(i, quarterPage(i)) === "stored") stored.add(i);
       if (i % 100 === 0) await turn();
     }
     await assert.rejects(store.flush(), { code: "EIO" });
     assert.ok(stored.size > 500 && stored.size < 1500);
     for (const i of stored) {
       assert.equal(store.load(i, into), "loaded");
-      assert.deepEqual(into, page(i));
+      assert.deepEqual(into, quarterPage(i));
     }
     assert.equal(store.stats().writtenBackPages, 0);
     assert.ok(store.stats().writebackFailed > 0);
@@ -119,9 +112,9 @@ describe("writeback", () => {
     }
     const backing = new Failing();
     const store = new PageStore({ maxBytes: 0, backing });
-    assert.equal(store.store(1, page(1)), "stored");
+    assert.equal(store.store(1, quarterPage(1)), "stored");
     backing.fails = true;
-    assert.equal(store.store(1, page(1, 2)), "full");
+    assert.equal(store.store(1, quarterPage(1, 2)), "full");
     assert.equal(await store.loadAsync(1, into), "missing");
     assert.equal(store.stats().rejectAllocFail, 1);
     await store.close();
@@ -130,7 +123,7 @@ describe("writeback", () => {
   it("a record of another page size is a typed error", async () => {
     const backing = new MemoryBacking();
     const first = new PageStore({ maxBytes: "1MiB", backing });
-    first.store(1, page(1));
+    first.store(1, quarterPage(1));
     await first.flush();
     const second = new PageStore({ maxBytes: "1MiB", pageSize: 8192, backing });
     await assert.rejects(second.loadAsync(1, new Uint8Array(8192)), { code: "EBADMSG" });
@@ -141,11 +134,11 @@ describe("writeback", () => {
   it("pages whose indices differ by 2^32 are told apart, in memory and behind it", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
     const indices = [5, 2 ** 32 + 5, 2 ** 39 + 5, 2 ** 40];
-    for (const [i, index] of indices.entries()) store.store(index, page(i));
+    for (const [i, index] of indices.entries()) store.store(index, quarterPage(i));
     for (const from of ["memory", "behind"]) {
       for (const [i, index] of indices.entries()) {
         assert.equal(await store.loadAsync(index, into), "loaded", from);
-        assert.deepEqual(into, page(i));
+        assert.deepEqual(into, quarterPage(i));
       }
       await store.flush();
       store.shrink(2 ** 20);
@@ -158,12 +151,12 @@ describe("writeback", () => {
 
   it("a signal that was aborted before ends each wait at once", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking({ delayMs: 50 }) });
-    store.store(1, page(1));
+    store.store(1, quarterPage(1));
     await store.flush();
     store.shrink(2 ** 20);
     const signal = AbortSignal.abort(new Error("no more"));
     await assert.rejects(store.loadAsync(1, into, { signal }), /no more/);
-    await assert.rejects(store.storeAsync(2, page(2), { signal }), /no more/);
+    await assert.rejects(store.storeAsync(2, quarterPage(2), { signal }), /no more/);
     let isOver = false;
     const flushed = store.flush({ signal }).catch(() => {
       isOver = true;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Worker, type WorkerOptions } from "node:worker_threads";
+import { until } from "../support/until.ts";
 
 /** The most workers of one crew. */
 export const CREW_MAX = 64;
@@ -71,19 +72,6 @@ export function meet(words: Int32Array, parties: number): void {
   while (Atomics.load(words, W_BARRIER_ROUND) === round) {
     Atomics.wait(words, W_BARRIER_ROUND, round, 1000);
     if (performance.now() - start > PATIENCE_MS) assert.fail("a thread did not come to the meeting point");
-  }
-}
-
-/** Waits until something is so, while the event loop runs: workers' errors come through it. */
-export async function until(
-  what: string,
-  isSo: () => boolean,
-  patienceMs: number = PATIENCE_MS,
-): Promise<void> {
-  const start = performance.now();
-  while (!isSo()) {
-    if (performance.now() - start > patienceMs) assert.fail(`waited ${patienceMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import type { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
-import { Crew, startWorker, until } from "./crew.ts";
+import { until } from "../support/until.ts";
+import { Crew, startWorker } from "./crew.ts";
 import type { End } from "./kill-worker.ts";
 import { finishPool, Ledger, recoverAll } from "./ledger.ts";
 import { EVICT_ACTS, type LoadPlan } from "./load.ts";
@@ -199,7 +200,7 @@ class KillRun {
         others.some(
           (mate) => mate.gone || this.#crew.doneBy(mate.owner) - (before.get(mate) as number) > PROGRESS,
         ),
-      PROGRESS_MS_MAX,
+      { patienceMs: PROGRESS_MS_MAX },
     );
   }
 

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import type { Worker } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
-import { messageOf, startWorker, until } from "./crew.ts";
+import { until } from "../support/until.ts";
+import { messageOf, startWorker } from "./crew.ts";
 import type { Instrumented } from "./instrument.ts";
 import { finishPool, recoverAll } from "./ledger.ts";
 import { type Act, CHANGES, GO_ON, type Job, STOPPED } from "./points-worker.ts";

@@ -8,7 +8,7 @@ import { FileBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { freshPath } from "../backing/folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import type { Registered } from "./thread-registry-worker.ts";
 
 /** Threads at one buffer at a time. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { parseTrace, replay } from "../../src/trace/index.ts";
-import { isCode } from "../contracts/pool/facts.ts";
+import { isCode } from "../support/is-code.ts";
 import { fixtureText } from "./helpers.ts";
 
 const HEADER = '{"trace":"zbud/1","interface":"zbud","pageSize":4096,"maxPages":8,"evict":true}';

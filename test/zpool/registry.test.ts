@@ -12,7 +12,7 @@ import {
   unregisterZpoolDriver,
   zpoolTypes,
 } from "../../src/zpool/index.ts";
-import { isCode } from "../contracts/pool/facts.ts";
+import { isCode } from "../support/is-code.ts";
 
 /** A driver under another name, over zbud pools; `canReclaim` as told. */
 function driverNamed(type: string, canReclaim = true): PoolDriver {

@@ -11,8 +11,8 @@ import {
 import { PageStore } from "../../../src/store/index.ts";
 import { checkRecordOf, keyOf, recordOf } from "../../backing/data.ts";
 import { backingContract } from "../../contracts/backing.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
 import { makePage } from "../../store/pages.ts";
+import { isCode } from "../../support/is-code.ts";
 
 const OPTIONS: OpfsBackingOptions = { maxBytes: 2 ** 20, averageBytes: 512 };
 const PAGE = 4096;

@@ -7,7 +7,8 @@ import {
   unregisterZpoolDriver,
   zpoolTypes,
 } from "../../../src/zpool/index.ts";
-import { isCode, type PoolFacts, type PoolMaker, type TestPoolOptions } from "./facts.ts";
+import { isCode } from "../../support/is-code.ts";
+import type { PoolFacts, PoolMaker, TestPoolOptions } from "./facts.ts";
 
 /** The driver is there by importing the package, and its options are checked. */
 export function registryContract({ type }: PoolFacts, make: PoolMaker): void {

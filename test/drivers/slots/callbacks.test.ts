@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
-import { assertFill, finish, freeIt, take, takeFilled } from "./helpers.ts";
+import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
 
 /** Page 0 with objects 0 to 3, page 1 with 4 and 5; `act` is what the handler does. */
 function scene(act: (handle: Handle, pool: SlotsPool, all: Handle[]) => boolean): {
@@ -27,7 +27,7 @@ function scene(act: (handle: Handle, pool: SlotsPool, all: Handle[]) => boolean)
       }
     },
   });
-  for (const [i, slots] of [10, 20, 4, 30, 50, 14].entries()) all.push(takeFilled(pool, slots * 64, i));
+  for (const [i, slots] of [10, 20, 4, 30, 50, 14].entries()) all.push(put(pool, slots * 64, i));
   return { pool, all, calls };
 }
 
@@ -87,9 +87,9 @@ describe("an evict handler", () => {
     const more: Handle[] = [];
     const { pool, all } = scene((handle, given) => {
       const { page } = given.inspect(handle);
-      more.push(takeFilled(given, 64, 70));
+      more.push(put(given, 64, 70));
       given.free(handle);
-      more.push(takeFilled(given, 64, 71));
+      more.push(put(given, 64, 71));
       for (const each of more) assert.notEqual(given.inspect(each).page, page);
       return true;
     });

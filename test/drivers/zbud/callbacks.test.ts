@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
-import { assertFill, finish, freeIt, take, takeFilled } from "./helpers.ts";
+import { isCode } from "../../support/is-code.ts";
+import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
 
 describe("family: a callback changed the page under reclaim", () => {
   /** A pool with two full pages, and a third with one object; `act` is what its handler does. */
@@ -29,8 +29,7 @@ describe("family: a callback changed the page under reclaim", () => {
         }
       },
     });
-    for (const [i, chunks] of [40, 23, 30, 33, 50].entries())
-      handles.push(takeFilled(pool, chunks * 64, i + 1));
+    for (const [i, chunks] of [40, 23, 30, 33, 50].entries()) handles.push(put(pool, chunks * 64, i + 1));
     return { pool, handles, calls };
   }
 
@@ -73,13 +72,13 @@ describe("family: a callback changed the page under reclaim", () => {
     const more: Handle[] = [];
     const { pool, handles } = scene((handle, given) => {
       const page = given.inspect(handle).page;
-      more.push(takeFilled(given, 64, 77));
+      more.push(put(given, 64, 77));
       given.free(handle);
-      more.push(takeFilled(given, 40 * 64, 78));
+      more.push(put(given, 40 * 64, 78));
       for (const each of more) assert.notEqual(given.inspect(each).page, page);
       return true;
     });
-    const kept = takeFilled(pool, 13 * 64, 9);
+    const kept = put(pool, 13 * 64, 9);
     for (const handle of handles.splice(2, 2)) pool.free(handle);
     assert.equal(pool.reclaimPage(1), "ok");
     for (const [i, each] of more.entries()) assertFill(pool, each, 77 + (i % 2));

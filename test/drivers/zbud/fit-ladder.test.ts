@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Prng } from "../../../src/base/index.ts";
 import { fitPageSizes, ZbudLadder } from "../../../src/drivers/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
+import { isCode } from "../../support/is-code.ts";
 
 const NOT_SIZES: readonly unknown[] = [
   undefined,

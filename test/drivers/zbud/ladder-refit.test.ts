@@ -8,7 +8,7 @@ import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZbudLadder } from "../../../src/drivers/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
-import { FaultyMemory } from "./helpers.ts";
+import { FaultyMemory } from "../../support/faulty-memory.ts";
 import type { LadderReaderData } from "./ladder-reader.ts";
 
 /** Of a ladder of so many bytes. */

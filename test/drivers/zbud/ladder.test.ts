@@ -7,8 +7,8 @@ import { attachPool, createPool, ZbudLadder, type ZbudLadderOptions } from "../.
 import { createPageMemory } from "../../../src/memory/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
 import { parseTrace, record, replay } from "../../../src/trace/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
-import { FaultyMemory } from "./helpers.ts";
+import { FaultyMemory } from "../../support/faulty-memory.ts";
+import { isCode } from "../../support/is-code.ts";
 import { type LadderPlan, LadderRun } from "./ladder-run.ts";
 
 const MIB = 2 ** 20;

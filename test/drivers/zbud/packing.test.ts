@@ -4,19 +4,19 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { assertFill, finish, freeIt, take, takeFilled } from "./helpers.ts";
+import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
 
 describe("packing", () => {
   it("holes that are refilled in another order need no more pages", () => {
     const pool = new ZbudPool({ maxPages: 128 });
     const fills = new Map<Handle, number>();
-    const put = (size: number): void => {
+    const add = (size: number): void => {
       const fill = fills.size % 256;
-      fills.set(takeFilled(pool, size, fill), fill);
+      fills.set(put(pool, size, fill), fill);
     };
     for (let size = 128; size <= 4096 - 192; size += 64) {
-      put(size);
-      put(63 * 64 - size);
+      add(size);
+      add(63 * 64 - size);
     }
     const pages = pool.pageCount;
     assert.equal(2 * pages, fills.size, "each pair fills one page");
@@ -32,7 +32,7 @@ describe("packing", () => {
       }
       assert.equal(pool.pageCount, pages);
       for (const size of sizes) {
-        put(size);
+        add(size);
         assert.equal(pool.pageCount, pages, "every hole is filled by what fits it exactly");
       }
       pool.verify();

@@ -26,7 +26,7 @@ import {
 import { verifyTable } from "../../../src/drivers/zbud/verify.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import { handleLayoutOf, LOCK_NONE, W_MAGIC, W_PAGE_COUNT, W_VERSION } from "../../../src/pool/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
+import { isCode } from "../../support/is-code.ts";
 
 const PAGES = 9;
 

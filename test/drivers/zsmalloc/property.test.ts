@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZsmallocPool } from "../../../src/drivers/index.ts";
 import { createPageMemory, type PageMemory } from "../../../src/memory/index.ts";
-import { assertObject, finish } from "./helpers.ts";
+import { assertObject, finish } from "../../support/objects.ts";
 
 const RUNS = Number(process.env.ZBUD_PROPERTY_RUNS ?? 60);
 const STEPS = 500;

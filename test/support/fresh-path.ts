@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { temporaryFolder } from "../../scripts/tools.ts";
 
-const folder = temporaryFolder("backing");
+const folder = temporaryFolder("files");
 let count = 0;
 
 /** A path that nobody else has; what is there goes when the process ends. */
