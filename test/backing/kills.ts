@@ -1,12 +1,11 @@
 /** Processes that work with a file store and are killed at random moments; after each, the file is opened again. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { FileBacking, type FileBackingOptions } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { linesUntilKilled } from "../support/killed-process.ts";
 import { checkRecordOf, keyOf } from "./data.ts";
 
 /** The store that the killed process has, too. */
@@ -79,23 +78,9 @@ export async function killProcesses({ kills, seed, path, secondsMax }: KillOptio
   return report;
 }
 
-/** Runs a process for some time from its first words on, then kills it. @returns what it told. */
+/** @returns what the process told before it was killed. */
 async function killOne(path: string, seed: number, ms: number): Promise<Told[]> {
-  const args = ["--disable-warning=ExperimentalWarning", CHILD, path, String(seed)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const closed = once(child, "close");
-  let text = "";
-  child.stdout.setEncoding("utf8");
-  child.stdout.on("data", (more: string) => {
-    text += more;
-  });
-  await Promise.race([once(child.stdout, "data"), closed]);
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  assert.equal(child.exitCode, null, "the process ended by itself");
-  child.kill("SIGKILL");
-  await closed;
-  // The last line may be cut off.
-  const lines = text.split("\n").slice(0, -1);
+  const lines = await linesUntilKilled([CHILD, path, String(seed)], ms);
   return lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Told);
 }
 

@@ -11,6 +11,7 @@ import { Prng, ZbudError } from "../../src/base/index.ts";
 import { type Codec, codecNames, getCodec, registerCodec } from "../../src/codecs/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
+import { until } from "../support/until.ts";
 import { makePage } from "./pages.ts";
 
 const PAGE = 4096;
@@ -30,6 +31,16 @@ function text(seed: number): Uint8Array {
 /** Stores a page so often that writeback is thought of once. */
 function wake(store: PageStore): void {
   for (let i = 0; i < 64; i++) store.store(100, text(100));
+}
+
+/** A store with a page on its way to the backing store. */
+function onItsWay(): { store: PageStore; backing: MemoryBacking } {
+  const backing = new MemoryBacking({ delayMs: 10 });
+  const store = new PageStore({ maxBytes: 140_000, backing, acceptThresholdPercent: 1 });
+  for (let i = 0; i < 20; i++) store.store(i, text(i));
+  wake(store);
+  assert.ok(backing.stats().bytesInFlight > 0, "a page is on its way");
+  return { store, backing };
 }
 
 /** A codec that fails when it is told to. */
@@ -113,7 +124,7 @@ describe("bugs of the family", () => {
       if (second === "store") store.store(1, text(2));
       else if (second === "invalidate") store.invalidate(1);
       else store.clear();
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      await until("the write has ended", () => backing.stats().bytesInFlight === 0);
       const result = await store.loadAsync(1, into);
       assert.equal(result, second === "store" ? "loaded" : "missing");
       if (second === "store") assert.deepEqual(into, text(2));
@@ -127,16 +138,12 @@ describe("bugs of the family", () => {
   }
 
   it("invalidate during its own writeback leaked the object: memory returns to 0", async () => {
-    const backing = new MemoryBacking({ delayMs: 10 });
-    const store = new PageStore({ maxBytes: 140_000, backing, acceptThresholdPercent: 1 });
-    for (let i = 0; i < 20; i++) store.store(i, text(i));
-    wake(store);
-    assert.ok(backing.stats().bytesInFlight > 0, "a page is on its way");
+    const { store, backing } = onItsWay();
     await turn();
     for (let i = 0; i < 20; i++) store.invalidate(i);
     store.invalidate(100);
     assert.equal(store.stats().poolTotalSize, 0);
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    await until("the write has ended", () => backing.stats().bytesInFlight === 0);
     store.verify();
     const { storedPages, poolTotalSize } = store.stats();
     assert.deepEqual({ storedPages, poolTotalSize }, { storedPages: 0, poolTotalSize: 0 });
@@ -145,23 +152,13 @@ describe("bugs of the family", () => {
   });
 
   it("close while a page is on its way", async () => {
-    const backing = new MemoryBacking({ delayMs: 10 });
-    const store = new PageStore({ maxBytes: 140_000, backing, acceptThresholdPercent: 1 });
-    for (let i = 0; i < 20; i++) store.store(i, text(i));
-    wake(store);
-    assert.ok(backing.stats().bytesInFlight > 0, "a page is on its way");
+    const { store } = onItsWay();
     await turn();
     await store.close();
     assert.throws(() => store.load(1, into), { code: "ECLOSED" });
-    const other = new PageStore({
-      maxBytes: 140_000,
-      backing: new MemoryBacking({ delayMs: 10 }),
-      acceptThresholdPercent: 1,
-    });
-    for (let i = 0; i < 20; i++) other.store(i, text(i));
-    wake(other);
-    other[Symbol.dispose]();
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    const other = onItsWay();
+    other.store[Symbol.dispose]();
+    await until("its writes have ended", () => other.backing.stats().bytesInFlight === 0);
   });
 
   it("shrink spun with nothing that may go: it frees nothing, at once", async () => {

@@ -1,12 +1,11 @@
 /** Processes with a store over a file, killed at random moments; after each the store is opened again. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { FileBacking, type FileBackingOptions } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { PageStore } from "../../src/store/index.ts";
+import { linesUntilKilled } from "../support/killed-process.ts";
 import { isPageOf } from "./pages.ts";
 
 export const FILE_OPTIONS: FileBackingOptions = {
@@ -67,23 +66,6 @@ async function look(path: string): Promise<number[]> {
 }
 
 async function killOne(path: string, seed: number, ms: number): Promise<Told[]> {
-  const args = ["--disable-warning=ExperimentalWarning", CHILD, path, String(seed)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const closed = once(child, "close");
-  let text = "";
-  child.stdout.setEncoding("utf8");
-  await new Promise<void>((resolve) => {
-    child.stdout.on("data", (more: string) => {
-      text += more;
-      if (text.includes("ready\n")) resolve();
-    });
-    child.once("close", () => resolve());
-  });
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  child.kill("SIGKILL");
-  await closed;
-  return text
-    .split("\n")
-    .slice(1, -1)
-    .map((line) => JSON.parse(line) as Told);
+  const lines = await linesUntilKilled([CHILD, path, String(seed)], ms);
+  return lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Told);
 }

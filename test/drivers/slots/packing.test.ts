@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
+import { refillHoles } from "../../support/exact-holes.ts";
 import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
 import { fullSnapshot } from "./full-snapshot.ts";
 
@@ -12,37 +13,9 @@ const SLOT = 64;
 
 describe("packing", () => {
   it("holes that are refilled in another order need no more pages", () => {
-    const pool = new SlotsPool({ maxPages: 128 });
-    const fills = new Map<Handle, number>();
-    const add = (size: number): void => {
-      const fill = (fills.size * 7) % 256;
-      fills.set(put(pool, size, fill), fill);
-    };
-    for (let size = 128; size <= PAGE - 128; size += SLOT) {
-      add(size);
-      add(PAGE - size);
-    }
-    const pages = pool.pageCount;
-    assert.equal(2 * pages, fills.size, "each pair fills one page");
-    const prng = new Prng(11);
-    for (let round = 0; round < 20; round++) {
-      const sizes: number[] = [];
-      for (const { objects } of pool.snapshot().pages) {
-        assert.equal(objects.length, 2, "every page is full");
-        const { handle, size } = objects[prng.below(2)];
-        sizes.splice(prng.below(sizes.length + 1), 0, size);
-        pool.free(handle);
-        fills.delete(handle);
-      }
-      assert.equal(pool.pageCount, pages);
-      for (const size of sizes) {
-        add(size);
-        assert.equal(pool.pageCount, pages, "every hole is filled by what fits it exactly");
-      }
-      pool.verify();
-      for (const [handle, fill] of fills) assertFill(pool, handle, fill);
-    }
-    finish(pool, fills.keys());
+    const pairs: [number, number][] = [];
+    for (let size = 128; size <= PAGE - 128; size += SLOT) pairs.push([size, PAGE - size]);
+    refillHoles(new SlotsPool({ maxPages: 128 }), pairs);
   });
 
   it("182 objects of every size from 32 bytes up, every byte checked, and every slot used again", () => {

@@ -6,7 +6,8 @@ import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { createPool, ZsmallocPool } from "../../../src/index.ts";
-import { createPageMemory, type PageMemory } from "../../../src/memory/index.ts";
+import { createPageMemory } from "../../../src/memory/index.ts";
+import { FaultyMemory } from "../../support/faulty-memory.ts";
 import { assertObject, finish, put, putMany } from "../../support/objects.ts";
 import type { ReaderData } from "./reader.ts";
 
@@ -170,30 +171,10 @@ describe("compaction", () => {
 });
 
 describe("compaction with faults", () => {
-  /** Memory that gives each page only when it is asked for, and refuses at one point. */
-  function refusingAt(point: number, maxPages: number): PageMemory & { asked: number } {
-    const inner = createPageMemory(4096, maxPages, false);
-    return {
-      asked: 0,
-      get buffer() {
-        return inner.buffer;
-      },
-      commit(pageCount) {
-        if (this.asked++ >= point) return 0;
-        return inner.commit(pageCount) === 0 ? 0 : pageCount;
-      },
-      trim: (pageCount) => {
-        inner.trim(pageCount);
-        return pageCount;
-      },
-      close: () => inner.close(),
-    };
-  }
-
   it("memory that refuses at any point: no group is half made, and compaction goes on without", () => {
     const asked = 40;
     for (let point = 0; point <= asked; point++) {
-      const memory = refusingAt(point, 64);
+      const memory = new FaultyMemory(createPageMemory(4096, 64, false), (at) => at >= point);
       const pool = new ZsmallocPool({ maxPages: 64, maxGroupPages: 4 }, { memory });
       const live = new Map<Handle, number>();
       for (let i = 0; i < 120; i++) {
