@@ -144,14 +144,15 @@ describe("a file store", () => {
     const backing = await FileBacking.open(path, { maxBytes: 2 ** 20 });
     await backing.write([recordOf(1, 1, 100)]);
     const waiting = new AbortController();
-    setTimeout(() => waiting.abort(new Error("enough")), 20);
     const { systemIo } = await import("../../src/backing/file/io.ts");
     const io = { ...systemIo(), read: (): Promise<number> => new Promise(() => undefined) };
     const slow = FileBacking.attach(
       { ...backing.share(), settings: { ...backing.share().settings, timeoutMs: 60 } },
       { io },
     );
-    await assert.rejects(slow.read(keyOf(1), { signal: waiting.signal }), { message: "enough" });
+    const reading = slow.read(keyOf(1), { signal: waiting.signal });
+    setImmediate(() => waiting.abort(new Error("enough")));
+    await assert.rejects(reading, { message: "enough" });
     await assert.rejects(
       slow.read(keyOf(1)),
       (error) => error instanceof ZbudError && error.code === "ETIMEDOUT",

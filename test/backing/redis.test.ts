@@ -95,14 +95,12 @@ for (const [name, make] of KEYVS) {
       assert.ok(server !== null && backing !== null);
       await writesAgain(backing, 5, 1);
       server.pause();
-      const start = performance.now();
       const [outcome] = await backing.write([recordOf(5, 2, 100)]);
       assert.equal(codeOf(outcome), "ETIMEDOUT");
       await assert.rejects(
         backing.read(keyOf(7)),
         (error) => error instanceof ZbudError && CODES.includes(error.code),
       );
-      assert.ok(performance.now() - start < 20_000, "nobody waits for long");
       // Its value may be in the server by now, and may come late: nobody reads it.
       assert.equal(await backing.read(keyOf(5)), null);
       server.resume();

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { canShare } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { learn } from "../../src/cache/learn.ts";
+import { until } from "../support/until.ts";
 import { noise, record } from "./dictionary-helpers.ts";
 import { checkBooks } from "./helpers.ts";
 
@@ -13,7 +14,7 @@ function runLearning(samples: readonly Uint8Array[]): Uint8Array | null {
 }
 
 /**
- * Sets until the dictionary is used, or two hundred rounds; how many times smaller it made them, all set again. It
+ * Sets until the dictionary is used; how many times smaller it made them, all set again. It
  * may come between any two sets, so what they take without one is measured in a cache that learns none.
  */
 async function settle(cache: CompressedCache<unknown>, valueFor: (i: number) => unknown): Promise<number> {
@@ -25,11 +26,8 @@ async function settle(cache: CompressedCache<unknown>, valueFor: (i: number) => 
   const before = setAll(plain);
   plain.close();
   const others = cache.stats().storedBytes;
-  for (let round = 0; round < 200; round++) {
-    if (setAll(cache) - others < before * 0.8) return before / (setAll(cache) - others);
-    await sleep(20);
-  }
-  return 1;
+  await until("the values are smaller", () => setAll(cache) - others < before * 0.8);
+  return before / (setAll(cache) - others);
 }
 
 describe("a dictionary that is learned from the first sets", () => {
@@ -55,7 +53,7 @@ describe("a dictionary that is learned from the first sets", () => {
     const cache = new CompressedCache<unknown>({ maxBytes: "8MiB", dictionary: "none" });
     for (let round = 0; round < 20; round++) {
       for (let i = 0; i < 200; i++) cache.set(i, record(i));
-      await sleep(5);
+      await turn();
     }
     const plain = cache.stats().storedBytes;
     const learned = new CompressedCache<unknown>({ maxBytes: "8MiB" });

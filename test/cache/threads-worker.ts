@@ -34,9 +34,10 @@ function run({ shared, thread, seed, operations, keys, sharedState, threads }: T
   const cache = CompressedCache.attach<string>(shared);
   const prng = new Prng(seed);
   const calls: Call[] = [];
-  Atomics.add(sharedState, 0, 1);
-  while (Atomics.load(sharedState, 0) < threads)
-    Atomics.wait(sharedState, 0, Atomics.load(sharedState, 0), 1);
+  // They begin at the same moment.
+  let there = Atomics.add(sharedState, 0, 1) + 1;
+  Atomics.notify(sharedState, 0);
+  for (; there < threads; there = Atomics.load(sharedState, 0)) Atomics.wait(sharedState, 0, there);
   for (let i = 1; operations === 0 || i <= operations; i++) {
     const key = prng.below(keys);
     const what = prng.below(10);

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { until } from "../support/until.ts";
 import { checkBooks } from "./helpers.ts";
 import { type Call, isLinearizable } from "./linearize.ts";
 import { numberIn, selfSaying, type ThreadJob } from "./threads-worker.ts";
@@ -87,7 +88,7 @@ describe("threads that share a cache", () => {
           });
         });
         const wanted = Atomics.load(sharedState, 2) + prng.below(2000);
-        while (Atomics.load(sharedState, 2) <= wanted) await sleep(1);
+        await until("they are at work", () => Atomics.load(sharedState, 2) > wanted);
         await Promise.all(
           workers.map(async (worker) => {
             const { threadId } = worker;
@@ -117,7 +118,7 @@ describe("threads that share a cache", () => {
     assert.equal(other.deleteByTag("t"), 1);
     assert.equal(cache.get("a"), undefined);
     const loading = cache.getOrSet("b", async () => {
-      await sleep(5);
+      await turn();
       return "read before";
     });
     other.delete("b");

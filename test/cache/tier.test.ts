@@ -198,13 +198,15 @@ describe("no old value is ever read from the tier", () => {
 
   it("a write that comes to a server after another thread's delete of its key is undone", async () => {
     const server = new Map<string, string>();
-    const connection = (delayMs: number): KeyvBacking => {
-      const late = async (): Promise<void> => await new Promise((resolve) => setTimeout(resolve, delayMs));
+    const begun = Promise.withResolvers<void>();
+    const comes = Promise.withResolvers<void>();
+    const connection = (isLate: boolean): KeyvBacking => {
       return new KeyvBacking({
         store: {
           get: async (key: string) => server.get(key),
           set: async (key: string, value: unknown) => {
-            await late();
+            begun.resolve();
+            if (isLate) await comes.promise;
             server.set(key, String(value));
             return true;
           },
@@ -213,14 +215,15 @@ describe("no old value is ever read from the tier", () => {
         },
       });
     };
-    const { cache } = open(connection(50), { shared: true });
-    const other = CompressedCache.attach<string>(cache.share(), { tier: connection(0) });
+    const { cache } = open(connection(true), { shared: true });
+    const other = CompressedCache.attach<string>(cache.share(), { tier: connection(false) });
     cache.set("a", "v1");
     push(cache);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await begun.promise;
     assert.equal(other.get("a"), undefined);
     other.delete("a");
     await other.flush();
+    comes.resolve();
     await cache.flush();
     await cache.flush(); // of the delete that the write called for
     assert.equal(await other.getAsync("a"), undefined);

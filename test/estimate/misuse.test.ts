@@ -61,8 +61,9 @@ describe("a signal", () => {
     const stream = new Readable({ read() {} });
     stream.push(noise(100, 1));
     const reason = new Error("enough");
-    setTimeout(() => controller.abort(reason), 50);
-    await assert.rejects(estimate({ stream }, { ...FAST, signal: controller.signal }), reason);
+    const estimating = estimate({ stream }, { ...FAST, signal: controller.signal });
+    setImmediate(() => controller.abort(reason));
+    await assert.rejects(estimating, reason);
     assert.equal(stream.destroyed, true);
   });
 
@@ -72,7 +73,8 @@ describe("a signal", () => {
     };
     const reason = new Error("enough");
     const controller = new AbortController();
-    setTimeout(() => controller.abort(reason), 20);
-    await assert.rejects(estimate({ stream: never }, { ...FAST, signal: controller.signal }), reason);
+    const estimating = estimate({ stream: never }, { ...FAST, signal: controller.signal });
+    setImmediate(() => controller.abort(reason));
+    await assert.rejects(estimating, reason);
   });
 });

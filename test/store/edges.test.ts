@@ -12,10 +12,16 @@ import { ZbudError } from "../../src/base/index.ts";
 import { codecNames, getCodec } from "../../src/codecs/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
+import { until } from "../support/until.ts";
 import { makePage } from "./pages.ts";
 
 const PAGE = 4096;
 const into = new Uint8Array(PAGE);
+
+/** Lets the event loop turn. */
+async function turns(count: number): Promise<void> {
+  for (; count > 0; count--) await new Promise((resolve) => setImmediate(resolve));
+}
 
 /** A backing store that several views of a store can have, and that can be told what to do. */
 class Scripted extends MemoryBacking {
@@ -48,7 +54,8 @@ describe("aborts and ends", () => {
     store.store(1, makePage(1));
     const reason = new Error("no longer wanted");
     await assert.rejects(store.flush({ signal: AbortSignal.abort(reason) }), reason);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    // A rejection that nobody handles would be told by now, and fail the test.
+    await turns(5);
     await store.close();
   });
 
@@ -139,7 +146,7 @@ describe("slow and failing backing stores", () => {
     const before = backing.stats().recordsRead;
     for (let i = 0; !isDone; i++) {
       store.store(i % 3000, same);
-      if (i % 3000 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      if (i % 3000 === 0) await turns(1);
     }
     assert.equal(await loading, "loaded");
     assert.deepEqual(into, makePage(3));
@@ -184,7 +191,7 @@ describe("slow and failing backing stores", () => {
       writeback: false,
     });
     for (let i = 0; i < 40; i++) store.store(i, makePage(i));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turns(50);
     assert.equal(backing.stats().recordsWritten, 0);
     await store.close();
   });
@@ -214,12 +221,9 @@ describe("slow and failing backing stores", () => {
     for (let i = 0; i < 1000; i++) store.invalidate(i);
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 120; i++) {
-        let result = await store.storeAsync(i, makePage(i, round));
-        for (let wait = 0; result === "full" && wait < 100; wait++) {
-          await new Promise((resolve) => setTimeout(resolve, 20));
-          result = await store.storeAsync(i, makePage(i, round));
-        }
-        assert.equal(result, "stored", `page ${i} of round ${round}`);
+        const isStored = async (): Promise<boolean> =>
+          (await store.storeAsync(i, makePage(i, round))) === "stored";
+        await until(`page ${i} of round ${round} is stored`, isStored);
       }
     }
     store[Symbol.dispose]();

@@ -282,9 +282,7 @@ describe("zram's cases", () => {
     const store = new PageStore({ maxBytes: "4MiB", recompress: "zstd", driver: "slots" });
     for (let i = 0; i < 100; i++) store.store(i, makePage(i, 2, PAGE));
     const before = store.stats();
-    for (let waited = 0; waited < 200 && store.stats().recompressedPages < 20; waited++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await until("pages are compressed again", () => store.stats().recompressedPages >= 20);
     const after = store.stats();
     assert.ok(after.recompressedPages > 0 && after.comprDataSize < before.comprDataSize);
     assert.ok(after.poolTotalSize <= before.poolTotalSize);

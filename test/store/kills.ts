@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 import type { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
+import { until } from "../support/until.ts";
 import { isPageOf } from "./pages.ts";
 import type { WorkerJob } from "./worker.ts";
 
@@ -36,6 +37,7 @@ export async function killWorkers({
   const store = new PageStore({ ...options, shared: true, backing });
   const control = new Int32Array(new SharedArrayBuffer(4 * (1 + WORKERS_MAX)));
   control[0] = 1;
+  const calls = (): number => control.slice(1).reduce((sum, count) => sum + count, 0);
   let started = 0;
   const errors: unknown[] = [];
   const start = async (): Promise<Worker> => {
@@ -54,13 +56,10 @@ export async function killWorkers({
     const { threadId } = victim;
     await victim.terminate();
     store.threadGone(threadId);
-    const before = control.slice(1).reduce((sum, count) => sum + count, 0);
+    const before = calls();
     crew.push(await start());
     assert.deepEqual(errors, [], `seed ${seed}, kill ${kill}`);
-    for (let waited = 0; control.slice(1).reduce((sum, count) => sum + count, 0) < before + 20; waited++) {
-      assert.ok(waited < 2000, "the others go on");
-      await sleep(5);
-    }
+    await until("the others go on", () => calls() >= before + 20);
     store.verify();
   }
   control[0] = 0;
@@ -75,5 +74,5 @@ export async function killWorkers({
   store.clear();
   assert.equal(store.stats().poolTotalSize, 0, "nothing is left");
   await store.close();
-  return control.slice(1).reduce((sum, count) => sum + count, 0);
+  return calls();
 }

@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking, type WriteOutcome } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { PageStore } from "../../src/store/index.ts";
+import { until } from "../support/until.ts";
 import { quarterPage } from "./pages.ts";
 
 const PAGE = 4096;
@@ -40,7 +41,7 @@ describe("writeback", () => {
         await turn();
       }
       const enough = (percent / 100 + 0.03) * store.bytesReserved;
-      while (store.stats().memUsedTotal >= enough) await delay(1);
+      await until("there is room again", () => store.stats().memUsedTotal < enough);
       const { poolLimitHit, pagesEvicted, writtenBackPages, memUsedTotal } = store.stats();
       assert.ok(writtenBackPages > 0);
       assert.equal(pagesEvicted, writtenBackPages);

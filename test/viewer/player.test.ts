@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { snapshotOf } from "../../src/pool/index.ts";
 import { parseTrace, replay } from "../../src/trace/index.ts";
 import { type PlayerCommand, TracePlayer } from "../../src/viewer/index.ts";
@@ -35,19 +34,29 @@ describe("a trace's player", () => {
     sought.close();
   });
 
-  it("plays at the speed it was told, stops at a pause and at the end, and starts anew", async () => {
-    const player = new TracePlayer(trace);
+  it("plays at the speed it was told, stops at a pause and at the end, and starts anew", (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    let now = 0;
+    const player = new TracePlayer(trace, () => now);
+    /** Time goes on, turn by turn. */
+    const pass = (ms: number): void => {
+      for (const end = now + ms; now < end; ) {
+        now += 1;
+        t.mock.timers.tick(1);
+      }
+    };
     player.control({ do: "speed", value: 1000 });
     player.control({ do: "play" });
-    await sleep(300);
+    pass(300);
     player.control({ do: "pause" });
     const { position, playing } = player.state();
-    assert.ok(!playing && position > 50 && position < 1500, `${position}`);
-    await sleep(100);
+    assert.ok(!playing && position > 250 && position <= 300, `${position}`);
+    pass(100);
     assert.equal(player.state().position, position);
     player.control({ do: "speed", value: 10_000_000 });
     player.control({ do: "play" });
-    while (player.state().playing) await sleep(10);
+    pass(1000);
+    assert.equal(player.state().playing, false);
     assert.equal(player.state().position, trace.operations.length);
     player.control({ do: "play" });
     assert.ok(player.state().position < trace.operations.length);
