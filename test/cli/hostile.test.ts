@@ -3,7 +3,6 @@ import { execFileSync } from "node:child_process";
 import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/data.ts";
@@ -66,7 +65,7 @@ describe("zbud replay", { skip: !LINUX }, () => {
     const pipe = join(folder, "pipe");
     execFileSync("mkfifo", [pipe]);
     const child = start(["replay", pipe]);
-    await sleep(300);
+    await untilItWaits(child.pid as number);
     execFileSync("sh", ["-c", 'cat "$0" >"$1"', TRACE, pipe]);
     const { code, stdout } = await ended(child);
     assert.equal(code, 0);
