@@ -67,9 +67,10 @@ describe("faults of the file", () => {
     });
   }
 
-  it("at each call of a scene, one after the other", async () => {
+  it("at each call of a short run, one after the other", async () => {
     for (const fault of FAULTS) {
-      for (let at = 0; at < 14; at++) await scene(FaultPlan.at(at, fault), fault, `${fault} at call ${at}`);
+      for (let at = 0; at < 14; at++)
+        await shortRun(FaultPlan.at(at, fault), fault, `${fault} at call ${at}`);
     }
   });
 
@@ -134,7 +135,7 @@ async function recovered(backing: FileBacking): Promise<void> {
 }
 
 /** Some calls of each kind; whatever goes wrong is typed, and nothing is wrong with what is read. */
-async function scene(plan: FaultPlan, fault: Fault, what: string): Promise<void> {
+async function shortRun(plan: FaultPlan, fault: Fault, what: string): Promise<void> {
   const backing = await openFaulty(plan, timeoutFor(fault));
   const typed = (error: unknown): null => {
     assert.ok(error instanceof ZbudError && CODES.includes(error.code), `${what}: ${String(error)}`);

@@ -34,7 +34,7 @@ const hooked = globalThis as Hooked;
 
 class Death extends Error {}
 
-/** Names of a scene: some plain, some with a prefix, one same-filled, one of several objects, some that expire. */
+/** Names of a scenario: some plain, some with a prefix, one same-filled, one of several objects, some that expire. */
 const NAMES = 24;
 const NONE = new Uint8Array(0);
 
@@ -59,7 +59,7 @@ describe("an engine's operation that is cut off anywhere", () => {
   });
 
   /** An engine with entries in it, and what is done to it. */
-  function stage(options: Partial<EngineOptions>) {
+  function setup(options: Partial<EngineOptions>) {
     const settings = {
       maxBytes: 130_000,
       averageBytes: 900,
@@ -85,10 +85,10 @@ describe("an engine's operation that is cut off anywhere", () => {
     for (let id = 1; id <= NAMES; id++) put(id, 0);
     return { engine, opened, put, nameOf };
   }
-  type Stage = ReturnType<typeof stage>;
+  type Setup = ReturnType<typeof setup>;
 
   /** Every entry that is there has its value, the old one or the new; those that nobody touched are there. */
-  function check({ engine, nameOf }: Stage, kept: ReadonlySet<number>): void {
+  function check({ engine, nameOf }: Setup, kept: ReadonlySet<number>): void {
     engine.verify();
     const into = new Uint8Array(10_000);
     for (let id = 1; id <= NAMES + 1; id++) {
@@ -104,7 +104,7 @@ describe("an engine's operation that is cut off anywhere", () => {
   }
 
   /** As whoever takes the lock over does it. */
-  function takeOver({ opened }: Stage): void {
+  function takeOver({ opened }: Setup): void {
     for (const shard of opened.shards) shard.repair();
     opened.header.fill(0, 16, 16 + 16 * opened.shards.length);
   }
@@ -135,7 +135,7 @@ describe("an engine's operation that is cut off anywhere", () => {
   }
 
   const full = { maxBytes: 85_000, averageBytes: 900 };
-  const scenes: [string, Partial<EngineOptions>, (stage: Stage) => void][] = [
+  const scenarios: [string, Partial<EngineOptions>, (setup: Setup) => void][] = [
     ["a new value", {}, ({ put }) => put(NAMES + 1, 0)],
     ["values of many objects, which evict others", full, ({ put }) => [7, 28, 35].map((id) => put(id, 1))],
     ["a value in place of another", {}, ({ put }) => put(5, 1)],
@@ -270,24 +270,24 @@ describe("an engine's operation that is cut off anywhere", () => {
   }
   const kept = new Map<string, Uint8Array>();
 
-  for (const [name, options, work] of scenes) {
+  for (const [name, options, work] of scenarios) {
     it(name, () => {
-      const rehearsal = stage(options);
+      const dryRun = setup(options);
       const before = new Set<number>();
-      const idsOf = (of: Stage): number[] =>
+      const idsOf = (of: Setup): number[] =>
         Array.from({ length: NAMES }, (_, i) => i + 1).filter((id) =>
           of.engine.contains(...of.nameOf(id), 0),
         );
-      for (const id of idsOf(rehearsal)) before.add(id);
-      const trail = run(() => work(rehearsal), 0);
+      for (const id of idsOf(dryRun)) before.add(id);
+      const trail = run(() => work(dryRun), 0);
       // What the whole operation keeps, a part of it keeps; but for values that it was to replace.
       const versions = name.includes("lookup") || name.includes("recompression");
-      const keptIds = new Set(idsOf(rehearsal).filter((id) => before.has(id) && (versions || !touched(id))));
+      const keptIds = new Set(idsOf(dryRun).filter((id) => before.has(id) && (versions || !touched(id))));
       assert.ok(trail.length > 0);
       for (const time of timesOf(trail, 200)) {
         const point = trail[time - 1];
         visited.add(point);
-        const one = stage(options);
+        const one = setup(options);
         try {
           run(() => work(one), time);
           takeOver(one);
@@ -301,25 +301,25 @@ describe("an engine's operation that is cut off anywhere", () => {
     });
   }
 
-  /** Names that some scene stores anew: between the old value and the new there is none. */
+  /** Names that some scenario stores anew: between the old value and the new there is none. */
   function touched(id: number): boolean {
     return [5, 7, 8, 9, 14, 21].includes(id);
   }
 
   it("a repair that is cut off is repaired", () => {
-    const make = (): Stage => {
-      const one = stage(full);
+    const make = (): Setup => {
+      const one = setup(full);
       // Cut off in the middle of a removal, which leaves links broken.
       const trail = run(() => one.engine.remove(...one.nameOf(16)), 0);
-      const two = stage(full);
+      const two = setup(full);
       run(() => two.engine.remove(...two.nameOf(16)), Math.ceil(trail.length / 2));
       return two;
     };
-    const rehearsal = make();
-    const trail = run(() => takeOver(rehearsal), 0);
+    const dryRun = make();
+    const trail = run(() => takeOver(dryRun), 0);
     const kept = new Set(
       Array.from({ length: NAMES }, (_, i) => i + 1).filter((id) =>
-        rehearsal.engine.contains(...rehearsal.nameOf(id), 0),
+        dryRun.engine.contains(...dryRun.nameOf(id), 0),
       ),
     );
     for (const time of timesOf(trail, 200)) {

@@ -45,17 +45,17 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/store/kills.ts": "threads die at random moments",
   "test/support/killed-process.ts": "a process dies at a random moment",
   "test/support/until.ts": "the wait for a condition, with its deadline",
-  "test/threads/crew.ts": "deadlines for threads that block on one another",
+  "test/threads/worker-group.ts": "deadlines for threads that block on one another",
   "test/threads/exceptions-child.ts":
     "a thread is slow with the lock, and the subject is that another waits for it",
   "test/threads/exceptions.test.ts":
     "the lock is free: no wait for the time after which a holder is looked for",
   "test/threads/history-worker.ts": "a thread naps with the lock held, so that calls overlap",
   "test/threads/kills.ts": "threads die at random moments",
-  "test/threads/ledger.ts": "the system shows a thread for a moment after its end",
+  "test/threads/expected-objects.ts": "the system shows a thread for a moment after its end",
   "test/threads/native-kills-child.ts": "threads die at random moments",
   "test/threads/native-kills.ts": "reports how long it took",
-  "test/threads/playhouse.ts": "a thread is to block on the lock before its holder dies",
+  "test/threads/crash-runner.ts": "a thread is to block on the lock before its holder dies",
   "test/threads/stress.test.ts": "threads work undisturbed between two audits; reports how long it took",
 };
 

@@ -49,21 +49,21 @@ export async function killWorkers({
     await once(worker, "message");
     return worker;
   };
-  const crew = await Promise.all(Array.from({ length: threads }, start));
+  const workers = await Promise.all(Array.from({ length: threads }, start));
   for (let kill = 0; kill < kills; kill++) {
     await sleep(prng.below(LIFE_MS_MAX));
-    const victim = crew.splice(prng.below(crew.length), 1)[0];
+    const victim = workers.splice(prng.below(workers.length), 1)[0];
     const { threadId } = victim;
     await victim.terminate();
     store.threadGone(threadId);
     const before = calls();
-    crew.push(await start());
+    workers.push(await start());
     assert.deepEqual(errors, [], `seed ${seed}, kill ${kill}`);
     await until("the others go on", () => calls() >= before + 20);
     store.verify();
   }
   control[0] = 0;
-  await Promise.all(crew.map((worker) => once(worker, "exit")));
+  await Promise.all(workers.map((worker) => once(worker, "exit")));
   assert.deepEqual(errors, []);
   const into = new Uint8Array(store.pageSize);
   for (let index = 0; index < indices; index++) {

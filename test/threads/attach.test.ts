@@ -9,9 +9,9 @@ import { isCode } from "../support/is-code.ts";
 import { assertFill, put, take } from "../support/objects.ts";
 import { until } from "../support/until.ts";
 import type { Order } from "./attach-worker.ts";
-import { messageOf, startWorker } from "./crew.ts";
-import { finishPool } from "./ledger.ts";
+import { finishPool } from "./expected-objects.ts";
 import { attachPool as attachDriver, DRIVERS, type DriverName, makeShared } from "./pools.ts";
+import { messageOf, startWorker } from "./worker-group.ts";
 
 type Shared = ReturnType<ZbudPool["share"]>;
 

@@ -7,8 +7,8 @@ import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Handle } from "../../src/base/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
+import { finishPool } from "./expected-objects.ts";
 import { instrument } from "./instrument.ts";
-import { finishPool } from "./ledger.ts";
 import { DRIVERS, type DriverName, makeShared } from "./pools.ts";
 
 const FRAMES = 6;

@@ -5,11 +5,11 @@ import type { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
 import { until } from "../support/until.ts";
-import { Crew, startWorker } from "./crew.ts";
+import { ExpectedObjects, finishPool, recoverAll } from "./expected-objects.ts";
 import type { End } from "./kill-worker.ts";
-import { finishPool, Ledger, recoverAll } from "./ledger.ts";
 import { EVICT_ACTS, type LoadPlan } from "./load.ts";
 import { type DriverName, makeShared } from "./pools.ts";
+import { startWorker, WorkerGroup } from "./worker-group.ts";
 
 export interface KillOptions {
   /** Whose pool; default zbud. */
@@ -42,7 +42,7 @@ const HEAP_MB = 24;
 /** Every so many-th worker ends by itself. */
 const OWN_EVERY = 8;
 
-interface Mate {
+interface Peer {
   worker: Worker;
   owner: number;
   end: End;
@@ -71,9 +71,9 @@ class KillRun {
   readonly #prng: Prng;
   readonly #driver: DriverName;
   readonly #pool: Pool;
-  readonly #ledger: Ledger;
-  readonly #crew = new Crew();
-  readonly #mates: Mate[] = [];
+  readonly #expected: ExpectedObjects;
+  readonly #group = new WorkerGroup();
+  readonly #peers: Peer[] = [];
   #started = 0;
   readonly #report: KillReport = {
     kills: { killed: 0, outOfMemory: 0, uncaught: 0, exit: 0 },
@@ -89,7 +89,7 @@ class KillRun {
     const maxPages = 16 + this.#prng.below(100);
     this.#driver = options.driver ?? "zbud";
     this.#pool = makeShared(this.#driver, { maxPages, pageSize: 1024 });
-    this.#ledger = Ledger.make(this.#pool);
+    this.#expected = ExpectedObjects.make(this.#pool);
   }
 
   async run(): Promise<KillReport> {
@@ -102,9 +102,9 @@ class KillRun {
     }
     await this.end();
     this.#recover();
-    const last = this.#ledger.audit(this.#pool);
+    const last = this.#expected.audit(this.#pool);
     assert.ok(last.length <= threads, `${last.length} objects in the hands of ${threads} killed threads`);
-    this.#ledger.freeAll(this.#pool);
+    this.#expected.freeAll(this.#pool);
     finishPool(this.#pool);
     this.#pool.close();
     this.#report.seconds = (performance.now() - start) / 1000;
@@ -112,9 +112,9 @@ class KillRun {
   }
 
   async end(): Promise<void> {
-    await Promise.all(this.#mates.map(({ worker }) => worker.terminate()));
-    for (const { threadId } of this.#mates) this.#tell(threadId);
-    this.#mates.length = 0;
+    await Promise.all(this.#peers.map(({ worker }) => worker.terminate()));
+    for (const { threadId } of this.#peers) this.#tell(threadId);
+    this.#peers.length = 0;
   }
 
   #start(owner: number): void {
@@ -124,61 +124,61 @@ class KillRun {
     const plan: LoadPlan = {
       driver: this.#driver,
       shared: this.#pool.share(),
-      ledger: this.#ledger.buffer,
+      expected: this.#expected.buffer,
       owner,
       seed: this.#options.seed + 1000 * this.#started,
       // Who ends by itself does so in the evict handler, so it needs one.
       act: end === "killed" ? EVICT_ACTS[this.#prng.below(EVICT_ACTS.length)] : "mixed",
       liveMax: 40,
     };
-    this.#crew.forget(owner);
+    this.#group.forget(owner);
     const worker = startWorker(
       "./kill-worker.ts",
-      { plan, control: this.#crew.words, end },
+      { plan, control: this.#group.words, end },
       { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB }, stderr: true },
     );
-    const mate: Mate = { worker, owner, end, threadId: worker.threadId, gone: false, error: null };
+    const peer: Peer = { worker, owner, end, threadId: worker.threadId, gone: false, error: null };
     worker.on("error", (error) => {
-      mate.error = error;
+      peer.error = error;
     });
     worker.on("exit", () => {
-      mate.gone = true;
+      peer.gone = true;
     });
-    this.#mates.push(mate);
+    this.#peers.push(peer);
   }
 
   async #oneDeath(): Promise<void> {
-    const mates = this.#mates;
+    const peers = this.#peers;
     // Mostly one that is at work; now and then one that is just starting and attaching.
-    const hasWorked = (mate: Mate): boolean => this.#crew.doneBy(mate.owner) > 0 || mate.gone;
+    const hasWorked = (peer: Peer): boolean => this.#group.doneBy(peer.owner) > 0 || peer.gone;
     const isAnyone = this.#prng.chance(0.05);
-    await until("a worker at work", () => isAnyone || mates.some(hasWorked));
-    const candidates = isAnyone ? mates : mates.filter(hasWorked);
+    await until("a worker at work", () => isAnyone || peers.some(hasWorked));
+    const candidates = isAnyone ? peers : peers.filter(hasWorked);
     const victim = candidates.find(({ gone }) => gone) ?? candidates[this.#prng.below(candidates.length)];
     if (victim.end === "killed") {
       await new Promise((resolve) => setTimeout(resolve, this.#prng.below(LIFE_MS_MAX)));
       // Not between two turns of the event loop only: some moments in between.
-      for (let spin = this.#prng.below(20_000); spin > 0; spin--) this.#crew.doneBy(spin & 31);
+      for (let spin = this.#prng.below(20_000); spin > 0; spin--) this.#group.doneBy(spin & 31);
       await victim.worker.terminate();
     } else {
       await until("a worker ends by itself", () => victim.gone);
     }
     this.#checkEnd(victim);
     this.#report.kills[victim.end]++;
-    this.#report.operations += this.#crew.doneBy(victim.owner);
-    mates.splice(mates.indexOf(victim), 1);
+    this.#report.operations += this.#group.doneBy(victim.owner);
+    peers.splice(peers.indexOf(victim), 1);
     this.#tell(victim.threadId);
     await this.#seeProgress();
-    await this.#crew.quietly(
+    await this.#group.quietly(
       () =>
-        mates.filter(({ gone, owner }) => !gone && this.#crew.doneBy(owner) > 0).map(({ owner }) => owner),
+        peers.filter(({ gone, owner }) => !gone && this.#group.doneBy(owner) > 0).map(({ owner }) => owner),
       () => this.#audit(1),
     );
     this.#start(victim.owner);
   }
 
   /** A worker must end as it was meant to; an assertion that failed in it is the test's failure. */
-  #checkEnd({ end, error }: Mate): void {
+  #checkEnd({ end, error }: Peer): void {
     const text = String(error);
     const expected =
       error === null
@@ -191,14 +191,14 @@ class KillRun {
 
   /** The others go on by themselves: nobody repairs for them. */
   async #seeProgress(): Promise<void> {
-    const others = this.#mates.filter(({ gone, owner }) => !gone && this.#crew.doneBy(owner) > 0);
+    const others = this.#peers.filter(({ gone, owner }) => !gone && this.#group.doneBy(owner) > 0);
     if (others.length === 0) return;
-    const before = new Map(others.map((mate) => [mate, this.#crew.doneBy(mate.owner)]));
+    const before = new Map(others.map((peer) => [peer, this.#group.doneBy(peer.owner)]));
     await until(
       "the others go on",
       () =>
         others.some(
-          (mate) => mate.gone || this.#crew.doneBy(mate.owner) - (before.get(mate) as number) > PROGRESS,
+          (peer) => peer.gone || this.#group.doneBy(peer.owner) - (before.get(peer) as number) > PROGRESS,
         ),
       { patienceMs: PROGRESS_MS_MAX },
     );
@@ -207,9 +207,9 @@ class KillRun {
   /** @param deaths - since the last audit: each had at most one object in its hands. */
   #audit(deaths: number): void {
     this.#recover();
-    const orphans = this.#ledger.audit(this.#pool);
+    const orphans = this.#expected.audit(this.#pool);
     // A worker that ended by itself since then is counted too.
-    const alsoGone = this.#mates.filter(({ gone }) => gone).length;
+    const alsoGone = this.#peers.filter(({ gone }) => gone).length;
     assert.ok(
       orphans.length <= deaths + alsoGone,
       `${orphans.length} objects without an owner after a death`,

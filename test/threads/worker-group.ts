@@ -5,10 +5,10 @@ import { once } from "node:events";
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import { until } from "../support/until.ts";
 
-/** The most workers of one crew. */
-export const CREW_MAX = 64;
+/** The most workers of one group. */
+export const GROUP_MAX = 64;
 
-// Words of a crew's control buffer.
+// Words of a group's control buffer.
 const W_GATE = 0;
 const W_STOP = 1;
 const W_BARRIER = 2;
@@ -16,9 +16,9 @@ const W_BARRIER_ROUND = 3;
 /** Free for a test's own use, up to W_PARKED. */
 export const W_OWN = 8;
 const W_PARKED = 64;
-const W_DONE: number = W_PARKED + CREW_MAX;
-const W_ENDED: number = W_DONE + CREW_MAX;
-const WORDS: number = W_ENDED + CREW_MAX;
+const W_DONE: number = W_PARKED + GROUP_MAX;
+const W_ENDED: number = W_DONE + GROUP_MAX;
+const WORDS: number = W_ENDED + GROUP_MAX;
 
 /** How long a test waits for threads before it fails. */
 const PATIENCE_MS = 20_000;
@@ -113,7 +113,7 @@ export async function runToEnd(workers: readonly Worker[]): Promise<void> {
 }
 
 /** The starter's side of the control buffer: a gate for quiet points, and what has been done. */
-export class Crew {
+export class WorkerGroup {
   readonly words: Int32Array = controlBuffer();
 
   /** Stops everybody between two operations, and runs `work` meanwhile. `indices`: the workers that live. */

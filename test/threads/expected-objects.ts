@@ -14,7 +14,7 @@ const PLACES_PER_PAGE = 64;
  * wants to free or look at an object takes its record away first, in one atomic step: nobody else has the
  * object then. So at any moment each thread has at most one object without a record: the one in its hands.
  */
-export class Ledger {
+export class ExpectedObjects {
   readonly buffer: SharedArrayBuffer;
   readonly places: number;
   readonly #records: Int32Array;
@@ -30,8 +30,8 @@ export class Ledger {
     this.#records = new Int32Array(buffer, this.places * 8, this.places);
   }
 
-  static make(pool: Pool): Ledger {
-    return new Ledger(new SharedArrayBuffer(PLACES_PER_PAGE * pool.shape.maxPages * 12));
+  static make(pool: Pool): ExpectedObjects {
+    return new ExpectedObjects(new SharedArrayBuffer(PLACES_PER_PAGE * pool.shape.maxPages * 12));
   }
 
   /** Fills a new object, and enters it. Gives its place. */

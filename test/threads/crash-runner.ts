@@ -1,34 +1,34 @@
-/** Plays scenes: a thread stops at a point and dies, another goes on, and then all is compared. */
+/** Plays scenarios: a thread stops at a point and dies, another goes on, and then all is compared. */
 
 import assert from "node:assert/strict";
 import type { Worker } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
 import { until } from "../support/until.ts";
-import { messageOf, startWorker } from "./crew.ts";
+import { finishPool, recoverAll } from "./expected-objects.ts";
 import type { Instrumented } from "./instrument.ts";
-import { finishPool, recoverAll } from "./ledger.ts";
-import { type Act, CHANGES, GO_ON, type Job, STOPPED } from "./points-worker.ts";
+import { CHANGES, GO_ON, type Job, STOPPED, type Step } from "./points-worker.ts";
 import { DRIVERS } from "./pools.ts";
-import type { Scene, Stage } from "./stage.ts";
+import type { Scenario, Setup } from "./scenario.ts";
+import { messageOf, startWorker } from "./worker-group.ts";
 
-/** Threads that are started ahead: starting one takes longer than a scene. */
+/** Threads that are started ahead: starting one takes longer than a scenario. */
 const SPARES = 3;
 /** The most changes of one thread. */
 const CHANGES_MAX = 64;
 /** For a thread that is to block on the lock before its holder dies. */
 const BLOCK_MS = 2;
 
-/** One thread of a scene, and what it had done when it died. */
+/** One thread of a scenario, and what it had done when it died. */
 interface Dead {
-  acts: readonly Act[];
+  steps: readonly Step[];
   changes: number;
   handles: Float64Array;
 }
 
-/** One change that acts make, in their order. */
+/** One change that steps make, in their order. */
 type Change = { free: Handle } | { alloc: number };
 
-export class Playhouse {
+export class CrashRunner {
   readonly #copy: Instrumented;
   readonly #spares: Promise<Worker>[] = [];
   readonly #helper: Worker;
@@ -40,8 +40,8 @@ export class Playhouse {
     this.#holder = holder;
   }
 
-  static async open(copy: Instrumented): Promise<Playhouse> {
-    return new Playhouse(copy, await started(copy), await started(copy));
+  static async open(copy: Instrumented): Promise<CrashRunner> {
+    return new CrashRunner(copy, await started(copy), await started(copy));
   }
 
   async close(): Promise<void> {
@@ -49,31 +49,31 @@ export class Playhouse {
     await Promise.all([this.#helper, this.#holder, ...spares].map((worker) => worker.terminate()));
   }
 
-  /** Lets the acts go through. Gives the numbers of the points that are met on the way. */
-  rehearse(scene: Scene): Promise<number[]> {
-    return this.#perform(scene, 0, -1);
+  /** Lets the steps go through. Gives the numbers of the points that are met on the way. */
+  dryRun(scenario: Scenario): Promise<number[]> {
+    return this.#run(scenario, 0, -1);
   }
 
   /** Stops the thread at the given time of its way, where `point` is. */
-  async play(scene: Scene, time: number, point: number): Promise<void> {
-    await this.#perform(scene, time, point);
+  async crashAt(scenario: Scenario, time: number, point: number): Promise<void> {
+    await this.#run(scenario, time, point);
   }
 
-  async #perform(scene: Scene, stopAt: number, point: number): Promise<number[]> {
-    const stage = scene.stage();
-    const { pool, before, acts, holds, bystander } = stage;
+  async #run(scenario: Scenario, stopAt: number, point: number): Promise<number[]> {
+    const setup = scenario.setup();
+    const { pool, before, steps, holds, bystander } = setup;
     const dead: Dead[] = [];
-    const hold = holds ? jobOf(stage, [{ do: "reclaim", frees: [] }], 0) : null;
+    const hold = holds ? jobOf(setup, [{ do: "reclaim", frees: [] }], 0) : null;
     if (hold !== null) {
       this.#holder.postMessage({ ...hold, waits: "handler" } satisfies Job);
       await stopOf(hold);
     }
-    const goesOn = jobOf(stage, [{ do: "free", handle: bystander }], 0);
-    if (before !== undefined) dead.push(await this.#dieBefore(scene, stage));
+    const goesOn = jobOf(setup, [{ do: "free", handle: bystander }], 0);
+    if (before !== undefined) dead.push(await this.#dieBefore(scenario, setup));
 
     this.#helper.postMessage({ ...goesOn, waits: "attached" } satisfies Job);
     await stopOf(goesOn);
-    const job = jobOf(stage, acts, stopAt);
+    const job = jobOf(setup, steps, stopAt);
     const victim = await this.#worker();
     victim.postMessage(job);
     let trail: number[] = [];
@@ -85,33 +85,33 @@ export class Playhouse {
       goOn(goesOn);
       await new Promise((resolve) => setTimeout(resolve, BLOCK_MS));
     }
-    await this.#end(stage, victim);
+    await this.#end(setup, victim);
     trailOf(await messageOf(this.#helper));
-    dead.push({ acts, changes: job.control[CHANGES], handles: job.handles });
+    dead.push({ steps, changes: job.control[CHANGES], handles: job.handles });
     pool.verify();
     if (hold !== null) {
       goOn(hold);
       trailOf(await messageOf(this.#holder));
     }
     recoverAll(pool);
-    compare(stage, dead);
-    for (const other of stage.others ?? []) other.close();
+    compare(setup, dead);
+    for (const other of setup.others ?? []) other.close();
     const known = dead.flatMap(({ changes, handles }) => [...handles.subarray(0, changes)]) as Handle[];
-    finishPool(pool, [...stage.fills.keys(), ...known]);
+    finishPool(pool, [...setup.fills.keys(), ...known]);
     pool.close();
     return trail;
   }
 
   /** Runs the thread that dies first: to the last point of a function, or into its handler. */
-  async #dieBefore(scene: Scene, stage: Stage): Promise<Dead> {
-    const { acts, lastIn } = stage.before as NonNullable<Stage["before"]>;
+  async #dieBefore(scenario: Scenario, setup: Setup): Promise<Dead> {
+    const { steps, lastIn } = setup.before as NonNullable<Setup["before"]>;
     let stopAt = 0;
     if (lastIn !== null) {
-      // On a stage of its own, to count the points up to there.
-      const own = scene.stage();
-      const { acts: same } = own.before as NonNullable<Stage["before"]>;
-      const rehearsal = jobOf(own, same, 0);
-      this.#helper.postMessage(rehearsal);
+      // On a setup of its own, to count the points up to there.
+      const own = scenario.setup();
+      const { steps: same } = own.before as NonNullable<Setup["before"]>;
+      const dryRun = jobOf(own, same, 0);
+      this.#helper.postMessage(dryRun);
       const trail = trailOf(await messageOf(this.#helper));
       stopAt =
         1 +
@@ -122,15 +122,15 @@ export class Playhouse {
         });
       assert.ok(stopAt > 0, `${lastIn} is on the way`);
     }
-    const job = jobOf(stage, acts, stopAt);
+    const job = jobOf(setup, steps, stopAt);
     const worker = await this.#worker();
     worker.postMessage(job);
     await stopOf(job);
-    await this.#end(stage, worker);
-    return { acts, changes: job.control[CHANGES], handles: job.handles };
+    await this.#end(setup, worker);
+    return { steps, changes: job.control[CHANGES], handles: job.handles };
   }
 
-  async #end({ pool }: Stage, worker: Worker): Promise<void> {
+  async #end({ pool }: Setup, worker: Worker): Promise<void> {
     const { threadId } = worker;
     await worker.terminate();
     // Only Linux lets threads find out. Then it must do without being told.
@@ -149,10 +149,10 @@ async function started({ driver, module }: Instrumented): Promise<Worker> {
   return worker;
 }
 
-function jobOf({ pool }: Stage, acts: Act[], stopAt: number): Job {
+function jobOf({ pool }: Setup, steps: Step[], stopAt: number): Job {
   return {
     shared: pool.share(),
-    acts,
+    steps,
     stopAt,
     control: new Int32Array(new SharedArrayBuffer(16)),
     handles: new Float64Array(new SharedArrayBuffer(8 * CHANGES_MAX)),
@@ -176,16 +176,16 @@ function trailOf(message: unknown): number[] {
   return trail;
 }
 
-function changesOf(acts: readonly Act[]): Change[] {
-  return acts.flatMap((act): Change[] => {
-    if (act.do === "alloc") return [{ alloc: act.size }];
-    if (act.do === "free") return [{ free: act.handle }];
-    return act.do === "reclaim" ? act.frees.map((handle) => ({ free: handle })) : [];
+function changesOf(steps: readonly Step[]): Change[] {
+  return steps.flatMap((step): Change[] => {
+    if (step.do === "alloc") return [{ alloc: step.size }];
+    if (step.do === "free") return [{ free: step.handle }];
+    return step.do === "reclaim" ? step.frees.map((handle) => ({ free: handle })) : [];
   });
 }
 
 /** What was done is done, what was not begun is not, what was in flight is either; all else is as it was. */
-function compare({ pool, fills, bystander }: Stage, dead: readonly Dead[]): void {
+function compare({ pool, fills, bystander }: Setup, dead: readonly Dead[]): void {
   const { pages } = pool.snapshot();
   assert.ok(!pages.some(({ underReclaim }) => underReclaim), "a page stayed under reclaim");
   const found = new Map(
@@ -195,8 +195,8 @@ function compare({ pool, fills, bystander }: Stage, dead: readonly Dead[]): void
   const freed = new Set([bystander]);
   const inFlight = new Set<Handle>();
   const sizesInFlight: number[] = [];
-  for (const { acts, changes, handles } of dead) {
-    for (const [i, change] of changesOf(acts).entries()) {
+  for (const { steps, changes, handles } of dead) {
+    for (const [i, change] of changesOf(steps).entries()) {
       if ("free" in change) {
         if (i < changes) freed.add(change.free);
         if (i === changes) inFlight.add(change.free);
