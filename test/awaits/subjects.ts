@@ -19,7 +19,7 @@ import { estimate } from "../../src/estimate/index.ts";
 import { ZbudPool } from "../../src/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { type Viewer, viewer } from "../../src/viewer/index.ts";
-import { keyOf, recordOf } from "../backing/data.ts";
+import { keyOf, recordOf } from "../backing/records.ts";
 import { makePage } from "../store/pages.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import type { MethodOf, Owner } from "./surface.ts";

@@ -5,11 +5,11 @@ import { FileBacking, type FileBackingOptions, MemoryBacking } from "../../src/b
 import { ZbudError } from "../../src/base/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { until } from "../support/until.ts";
-import { checkRecordOf, keyOf, recordOf, writesAgain } from "./data.ts";
+import { BackingModel } from "./backing-model.ts";
 import { FAULTS, type Fault, FaultPlan } from "./faults.ts";
 import { FaultyBacking } from "./faulty.ts";
 import { faultyIo } from "./faulty-io.ts";
-import { BackingModel } from "./model.ts";
+import { checkRecordOf, keyOf, recordOf, writesAgain } from "./records.ts";
 
 /** Another run: ZBUD_BACKING_SEED=N. */
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);

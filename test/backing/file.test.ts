@@ -5,8 +5,8 @@ import { UnitMap } from "../../src/backing/file/units.ts";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
-import { checkRecordOf, keyOf, recordOf, someLength } from "./data.ts";
-import { BackingModel } from "./model.ts";
+import { BackingModel } from "./backing-model.ts";
+import { checkRecordOf, keyOf, recordOf, someLength } from "./records.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
 

@@ -7,7 +7,7 @@ import { FileBacking, type FileBackingOptions, KeyvBacking } from "../../src/bac
 import { seal, unseal } from "../../src/backing/keyv/envelope.ts";
 import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../src/backing/record.ts";
 import { freshPath } from "../support/fresh-path.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
+import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
 /** Another run: ZBUD_FAST_CHECK_SEED=N. */
 const SEED = Number(process.env.ZBUD_FAST_CHECK_SEED ?? 20_260);

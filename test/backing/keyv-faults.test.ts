@@ -3,9 +3,9 @@ import { describe, it } from "node:test";
 import { KeyvBacking, type KeyvLike } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { until } from "../support/until.ts";
-import { checkRecordOf, keyOf, NO_PREFIX, recordOf, writesAgain } from "./data.ts";
+import { BackingModel } from "./backing-model.ts";
 import { FAULTS, FaultPlan, systemError } from "./faults.ts";
-import { BackingModel } from "./model.ts";
+import { checkRecordOf, keyOf, NO_PREFIX, recordOf, writesAgain } from "./records.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
 const CODES = ["EIO", "ENOSPC", "ETIMEDOUT", "EBADMSG"];

@@ -6,8 +6,8 @@ import { Keyv as Keyv6 } from "keyv6";
 import { KeyvBacking, type KeyvLike, type WriteOutcome } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { RedisCluster, RedisServer } from "../redis/server.ts";
-import { checkRecordOf, keyOf, recordOf, writesAgain } from "./data.ts";
-import { BackingModel } from "./model.ts";
+import { BackingModel } from "./backing-model.ts";
+import { checkRecordOf, keyOf, recordOf, writesAgain } from "./records.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
 const CODES = ["EIO", "ETIMEDOUT", "ENOSPC"];

@@ -17,7 +17,7 @@ import { systemIo } from "../../src/backing/file/io.ts";
 import { FileBacking, type FileBackingOptions, type FileIo } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
+import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
 const OPTIONS: FileBackingOptions = { maxBytes: 2 ** 18, averageBytes: 512 };
 const KEYS = 40;

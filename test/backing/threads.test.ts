@@ -5,13 +5,13 @@ import { Worker } from "node:worker_threads";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
-import type { WorkerPlan } from "./threads-worker.ts";
+import type { WorkerPlan } from "./file-worker.ts";
+import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
 
 function start(plan: WorkerPlan): Worker {
-  return new Worker(new URL("./threads-worker.ts", import.meta.url), { workerData: plan });
+  return new Worker(new URL("./file-worker.ts", import.meta.url), { workerData: plan });
 }
 
 describe("one file, several threads", () => {

@@ -15,7 +15,7 @@ import {
   storeCallText,
   storeCodeText,
 } from "../../src/estimate/index.ts";
-import { partlyNoisy } from "../estimate/data.ts";
+import { partlyNoisy } from "../estimate/noisy-data.ts";
 import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./chromium.ts";
 
 /** A name that would run if it were ever read as HTML. */

@@ -9,7 +9,7 @@ import {
   CompressedCache,
   type RemovalReason,
 } from "../../src/cache/index.ts";
-import { checkBooks, FakeClock } from "./helpers.ts";
+import { checkBooks, FakeClock } from "./cache-checks.ts";
 
 describe("keys whose hashes meet never give one another's value", () => {
   const HASHES: [string, (length: number) => [number, number]][] = [

@@ -9,10 +9,10 @@ import {
   type SetOptions,
   type SetResult,
 } from "../../src/cache/index.ts";
-import { KEYS, SIZE_REFUSED, type Step, TAGS, type World } from "./history.ts";
+import { KEYS, SIZE_REFUSED, type Step, TAGS, type World } from "./cache-history.ts";
+import { type Allowed, CacheModel, type ModelEntry } from "./cache-model.ts";
+import { FailingBacking } from "./failing-backing.ts";
 import { type Value, Values } from "./history-values.ts";
-import { type Allowed, CacheModel, type ModelEntry } from "./model.ts";
-import { ShakyBacking } from "./shaky-backing.ts";
 
 /** Keys of all kinds, by number. */
 export const KEY_OF: readonly CacheKey[] = Array.from({ length: KEYS }, (_, i): CacheKey => {
@@ -44,7 +44,7 @@ export class CheckedCache {
   readonly handles: Handle[] = [];
   /** By its number: what each value was stored with. */
   readonly stored: ModelEntry[] = [];
-  readonly tier: ShakyBacking | null;
+  readonly tier: FailingBacking | null;
   /** What `stats()` must say. */
   readonly counts = {
     sets: 0,
@@ -69,7 +69,7 @@ export class CheckedCache {
     this.world = world;
     const { max = Number.POSITIVE_INFINITY, policy = "lru", shards = 1 } = world.options;
     this.model = new CacheModel({ max, policy, isOrdered: shards === 1, hasTier: world.tier === true });
-    this.tier = world.tier === true ? new ShakyBacking(new MemoryBacking({ now: this.clock })) : null;
+    this.tier = world.tier === true ? new FailingBacking(new MemoryBacking({ now: this.clock })) : null;
     for (let i = 0; i < world.handles; i++) this.handles.push({ number: i, cache: this.open(i) });
   }
 
@@ -182,8 +182,8 @@ export class CheckedCache {
   }
 
   /** The second tier fails, was closed, or works again. */
-  breakTier(mode: ShakyBacking["mode"]): void {
-    (this.tier as ShakyBacking).mode = mode;
+  breakTier(mode: FailingBacking["mode"]): void {
+    (this.tier as FailingBacking).mode = mode;
     this.model.tierWorks = mode === "ok";
   }
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { builtin } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import type { Step } from "./cache-history.ts";
 import { type CheckedCache, type Handle, KEY_OF, numberOf } from "./checked-cache.ts";
-import { Gates } from "./gates.ts";
-import type { Step } from "./history.ts";
+import { Gates } from "./file-gates.ts";
 import type { Value } from "./history-values.ts";
 
 /** What a file holds, the least recently used first. */

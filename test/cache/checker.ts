@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import { type History, type Step, TAGS } from "./cache-history.ts";
+import type { ModelEntry } from "./cache-model.ts";
 import { CheckedCache, type Handle, KEY_OF, numberOf } from "./checked-cache.ts";
 import { CheckedFiles } from "./checked-files.ts";
 import { CheckedLoads } from "./checked-loads.ts";
-import { type History, type Step, TAGS } from "./history.ts";
-import type { ModelEntry } from "./model.ts";
-import { type RemoteCache, RemoteThread, remoteCache } from "./remote.ts";
+import { type RemoteCache, RemoteThread, remoteCache } from "./remote-cache.ts";
 
 /** How often everything is checked that takes long. */
 const BOOKS_EVERY = 24;
@@ -43,7 +43,7 @@ class Checker {
     this.#loads = new CheckedLoads(checked);
     this.#files = world.files === true ? new CheckedFiles(checked) : null;
     if (world.thread !== true) return;
-    thread ??= new RemoteThread(new URL("history-worker.ts", import.meta.url));
+    thread ??= new RemoteThread(new URL("remote-cache-worker.ts", import.meta.url));
     this.#remote = remoteCache(thread, checked.handles[0].cache.share(), checked.clock, checked.onRemoved);
   }
 

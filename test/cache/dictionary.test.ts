@@ -5,8 +5,8 @@ import { canShare } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { learn } from "../../src/cache/learn.ts";
 import { until } from "../support/until.ts";
+import { checkBooks } from "./cache-checks.ts";
 import { noise, record } from "./dictionary-helpers.ts";
-import { checkBooks } from "./helpers.ts";
 
 function runLearning(samples: readonly Uint8Array[]): Uint8Array | null {
   const steps = learn(samples, 8192);

@@ -7,8 +7,8 @@ import { Prng, ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { slotsDriver } from "../../src/drivers/slots/index.ts";
 import { registerDriver, unregisterDriver } from "../../src/pool/index.ts";
-import { checkBooks } from "./helpers.ts";
-import { makeValue, type Scarcity, whileScarce } from "./scarce.ts";
+import { checkBooks } from "./cache-checks.ts";
+import { makeValue, type Scarcity, whileScarce } from "./out-of-memory.ts";
 
 type Options = Omit<CompressedCacheOptions<unknown>, "maxBytes">;
 type Setting = Options & { attaches?: boolean };

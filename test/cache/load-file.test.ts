@@ -6,7 +6,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { FakeClock } from "./helpers.ts";
+import { FakeClock } from "./cache-checks.ts";
 
 const folder = temporaryFolder("load");
 const clock = new FakeClock();

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { LRUCache } from "lru-cache";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { FakeClock } from "./helpers.ts";
+import { FakeClock } from "./cache-checks.ts";
 
 type Peer = LRUCache<string, string>;
 

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { heapDelta } from "../../bench/harness.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { checkBooks } from "./helpers.ts";
+import { checkBooks } from "./cache-checks.ts";
 
 const CHILD = join(import.meta.dirname, "memory-child.ts");
 

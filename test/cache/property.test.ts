@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
+import { historyOf, WORLDS } from "./cache-history.ts";
 import { closeThread, failureOf } from "./checker.ts";
-import { historyOf, WORLDS } from "./history.ts";
 import { canRun, reportOf } from "./shorten.ts";
 
 const { ZBUD_HISTORY_OPERATIONS, ZBUD_PROPERTY_OPERATIONS } = process.env;

@@ -5,7 +5,7 @@ import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
-import { checkBooks, FakeClock } from "./helpers.ts";
+import { checkBooks, FakeClock } from "./cache-checks.ts";
 
 function make(options: Partial<CompressedCacheOptions<string>> = {}): CompressedCache<string> {
   return new CompressedCache<string>({ maxBytes: "4MiB", policy: "sieve", ...options });

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { checkBooks, FakeClock } from "./helpers.ts";
+import { checkBooks, FakeClock } from "./cache-checks.ts";
 
 const folder = temporaryFolder("cache-file");
 let files = 0;

@@ -7,11 +7,11 @@ import { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { until } from "../support/until.ts";
-import { checkBooks } from "./helpers.ts";
-import { type Call, isLinearizable } from "./linearize.ts";
-import { numberIn, selfSaying, type ThreadJob } from "./threads-worker.ts";
+import { checkBooks } from "./cache-checks.ts";
+import { numberIn, selfSaying, type ThreadJob } from "./cache-worker.ts";
+import { type Call, isLinearizable } from "./register-linearizer.ts";
 
-const WORKER = join(import.meta.dirname, "threads-worker.ts");
+const WORKER = join(import.meta.dirname, "cache-worker.ts");
 
 function start(cache: CompressedCache<string>, job: Omit<ThreadJob, "shared">): Worker {
   return new Worker(WORKER, { workerData: { ...job, shared: cache.share() } satisfies ThreadJob });

@@ -13,7 +13,7 @@ import {
 } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { FakeClock } from "./helpers.ts";
+import { FakeClock } from "./cache-checks.ts";
 
 function open(tier: Backing, options: Partial<CompressedCacheOptions<string>> = {}) {
   const clock = new FakeClock();

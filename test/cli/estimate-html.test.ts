@@ -14,7 +14,7 @@ import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { writePage } from "../../src/cli/estimate-html.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
-import { partlyNoisy } from "../estimate/data.ts";
+import { partlyNoisy } from "../estimate/noisy-data.ts";
 import { run } from "./command.ts";
 
 const folder = temporaryFolder("html");

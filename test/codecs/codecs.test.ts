@@ -8,7 +8,7 @@ import {
   type ZstdBackend,
 } from "../../src/codecs/index.ts";
 import { codecContract } from "../contracts/codec.ts";
-import { sample } from "./data.ts";
+import { sample } from "./samples.ts";
 
 const words = sample(3, 20_000, new Prng(77));
 const noise = sample(0, 65_536, new Prng(78));

@@ -5,7 +5,7 @@ import { Prng } from "../../src/base/index.ts";
 import { type Codec, createLz4, createZstd, getCodec, trainDictionary } from "../../src/codecs/index.ts";
 import { compressed } from "../contracts/codec.ts";
 import { isCode } from "../support/is-code.ts";
-import { sample } from "./data.ts";
+import { sample } from "./samples.ts";
 
 describe("trainDictionary", () => {
   const records = jsonRecords(200, 1500);

@@ -8,7 +8,7 @@ import { Prng } from "../../src/base/index.ts";
 import { type Codec, createLz4, getCodec } from "../../src/codecs/index.ts";
 import { compressed } from "../contracts/codec.ts";
 import { isCode } from "../support/is-code.ts";
-import { guarded, sample, untouched } from "./data.ts";
+import { guarded, sample, untouched } from "./samples.ts";
 
 const MODULE = new URL("../../src/codecs/lz4/module.generated.ts", import.meta.url);
 

@@ -5,7 +5,7 @@ import { Prng } from "../../src/base/index.ts";
 import { type Codec, createDeflate, createZstd, type ZstdOptions } from "../../src/codecs/index.ts";
 import { codecContract, compressed } from "../contracts/codec.ts";
 import { isCode } from "../support/is-code.ts";
-import { sample } from "./data.ts";
+import { sample } from "./samples.ts";
 
 const source = sample(3, 4096, new Prng(1));
 const noise = sample(0, 4096, new Prng(2));

@@ -5,7 +5,7 @@ import { Prng } from "../../src/base/index.ts";
 import { createDeflate, createZstd, type ZstdBackend } from "../../src/codecs/index.ts";
 import { compressed } from "../contracts/codec.ts";
 import { isCode } from "../support/is-code.ts";
-import { sample } from "./data.ts";
+import { sample } from "./samples.ts";
 
 const BACKENDS: ZstdBackend[] = ["zstd-napi", "node:zlib"];
 const source = sample(3, 5000, new Prng(1));

@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { Prng } from "../../src/base/index.ts";
 import type { Codec } from "../../src/codecs/index.ts";
-import { GUARD, guarded, sample, untouched } from "../codecs/data.ts";
+import { GUARD, guarded, sample, untouched } from "../codecs/samples.ts";
 import { isCode } from "../support/is-code.ts";
 import { CAN_SHARE } from "./sharing.ts";
 

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import "../../src/drivers/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
-import { runModel } from "./model.ts";
+import { runModel } from "./engine-model.ts";
 
 describe("the engine against a Map", () => {
   const base = { seed: 1, steps: 4000, names: 80, maxBytes: 6000 };

@@ -13,7 +13,7 @@ import {
   type UnitEstimate,
 } from "../../src/estimate/index.ts";
 import { readOptions } from "../../src/estimate/options.ts";
-import { noise, partlyNoisy } from "./data.ts";
+import { noise, partlyNoisy } from "./noisy-data.ts";
 
 const folder = temporaryFolder("advice");
 

@@ -10,7 +10,7 @@ import {
   estimate,
 } from "../../src/estimate/index.ts";
 import { readOptions } from "../../src/estimate/options.ts";
-import { inPieces, noise, partlyNoisy } from "./data.ts";
+import { inPieces, noise, partlyNoisy } from "./noisy-data.ts";
 
 const LZ4: EstimateOptions = { codecs: ["lz4"], drivers: ["zbud"], units: [4096] };
 

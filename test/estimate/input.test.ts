@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { type Estimate, type EstimateOptions, estimate } from "../../src/estimate/index.ts";
-import { noise, partlyNoisy } from "./data.ts";
+import { noise, partlyNoisy } from "./noisy-data.ts";
 
 const FAST: EstimateOptions = { codecs: ["lz4"], units: [4096] };
 const folder = temporaryFolder("input");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import { type EstimateInput, estimate } from "../../src/estimate/index.ts";
-import { noise } from "./data.ts";
+import { noise } from "./noisy-data.ts";
 
 const FAST = { codecs: ["lz4"], units: [4096] };
 

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { Part } from "../../src/estimate/part.ts";
 import { isSameFilled, UnitScan } from "../../src/estimate/scan.ts";
 import { SeenUnits } from "../../src/estimate/seen-units.ts";
-import { noise } from "./data.ts";
+import { noise } from "./noisy-data.ts";
 
 /** A scan that is through. */
 function scanned(part: Part, unit: number, seen = new SeenUnits()): UnitScan {

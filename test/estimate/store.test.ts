@@ -5,7 +5,7 @@ import { estimateInParts } from "../../src/estimate/estimate.ts";
 import { cacheCallText, type Estimate, estimate, storeCallText } from "../../src/estimate/index.ts";
 import { readOptions } from "../../src/estimate/options.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { inPieces, noise, partlyNoisy } from "./data.ts";
+import { inPieces, noise, partlyNoisy } from "./noisy-data.ts";
 
 const UNIT = 4096;
 const OPTIONS = { units: [UNIT], codecs: ["lz4"] };

@@ -17,7 +17,7 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/adapters/next.test.ts": "the handler must agree with Next.js's own clock, which is this one",
   "test/backing/faults.ts": "a fault of the kind that answers late",
   "test/backing/faulty.ts": "a fault of the kind that never answers",
-  "test/backing/kills.ts": "kills processes until a time is over, when it soaks",
+  "test/backing/file-kills.ts": "kills processes until a time is over, when it soaks",
   "test/backing/loop.test.ts":
     "the subject is how long a turn of the event loop takes; half of many must be short",
   "test/backing/redis.test.ts": "a real server takes a moment for each step, in which it is killed",
@@ -29,8 +29,8 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
     "the subject is how many frames a second are drawn; half of many must be in time",
   "test/cache/cache.test.ts": "compares two times of the same work, the best of twenty each",
   "test/cache/dictionary-failures.test.ts": "the subject is a clock that is replaced",
-  "test/cache/gates.ts": "a deadline, in turns that are far shorter than those of `until`",
-  "test/cache/remote.ts": "a deadline for the answer of another thread, on which this one blocks",
+  "test/cache/file-gates.ts": "a deadline, in turns that are far shorter than those of `until`",
+  "test/cache/remote-cache.ts": "a deadline for the answer of another thread, on which this one blocks",
   "test/cache/save-child.ts": "stays alive until it is killed",
   "test/cache/waits.test.ts": "the subject is what a context is behind a timer",
   "test/cli/estimate.test.ts":
@@ -42,7 +42,7 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/drivers/zsmalloc/compaction.test.ts": "real threads read until they read enough, within a deadline",
   "test/redis/server.ts": "the time-out of a socket",
   "test/store/churn.ts": "a soak: it goes on for as long as it is told to",
-  "test/store/kills.ts": "threads die at random moments",
+  "test/store/worker-kills.ts": "threads die at random moments",
   "test/support/killed-process.ts": "a process dies at a random moment",
   "test/support/until.ts": "the wait for a condition, with its deadline",
   "test/threads/worker-group.ts": "deadlines for threads that block on one another",
@@ -51,7 +51,7 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/threads/exceptions.test.ts":
     "the lock is free: no wait for the time after which a holder is looked for",
   "test/threads/history-worker.ts": "a thread naps with the lock held, so that calls overlap",
-  "test/threads/kills.ts": "threads die at random moments",
+  "test/threads/pool-kills.ts": "threads die at random moments",
   "test/threads/expected-objects.ts": "the system shows a thread for a moment after its end",
   "test/threads/native-kills-child.ts": "threads die at random moments",
   "test/threads/native-kills.ts": "reports how long it took",

@@ -7,9 +7,9 @@ import { PageStore } from "../../src/store/index.ts";
 import { FAULTS, FaultPlan } from "../backing/faults.ts";
 import { FaultyBacking } from "../backing/faulty.ts";
 import { churn } from "./churn.ts";
-import { runModel } from "./model.ts";
 import { makePage } from "./pages.ts";
 import { killProcesses } from "./process-kills.ts";
+import { runModel } from "./store-model.ts";
 
 const small = { maxBytes: 140_000, pageSize: 4096 };
 

@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import "../../src/drivers/index.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
-import { checkEmptied, runModel } from "./model.ts";
+import { checkEmptied, runModel } from "./store-model.ts";
 
 const base = { steps: 1500, indices: 60 };
 const small = { maxBytes: 140_000, pageSize: 4096 };

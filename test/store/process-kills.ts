@@ -22,7 +22,7 @@ export interface Told {
   readonly versions: readonly number[];
 }
 
-const CHILD = fileURLToPath(new URL("./kill-child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./process-kill-child.ts", import.meta.url));
 
 /**
  * What is found after each death is what the last flush had, or the one that had begun; every byte is compared.

@@ -5,7 +5,7 @@ import { temporaryFolder } from "../../scripts/tools.ts";
 import { FileBacking } from "../../src/backing/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { killWorkers } from "./kills.ts";
+import { killWorkers } from "./worker-kills.ts";
 
 describe("a store that threads share", () => {
   const folder = temporaryFolder("store");

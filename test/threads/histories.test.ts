@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
-import { type HistoryPlan, Log, OBJECTS } from "./history.ts";
+import { type HistoryPlan, Log, OBJECTS } from "./call-log.ts";
 import { instrument } from "./instrument.ts";
-import { type Call, type HistoryShape, linearize } from "./linearize.ts";
+import { type Call, type HistoryShape, linearize } from "./pool-linearizer.ts";
 import { meet, messageOf, runToEnd, startWorker, WorkerGroup } from "./worker-group.ts";
 
 const SEED = Number(process.env.ZBUD_HISTORIES_SEED ?? 1);

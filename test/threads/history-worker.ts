@@ -3,8 +3,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type Handle, Prng } from "../../src/base/index.ts";
 import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { type HistoryPlan, Log, OBJECTS } from "./call-log.ts";
 import { succeeds } from "./expected-objects.ts";
-import { type HistoryPlan, Log, OBJECTS } from "./history.ts";
 import { meet, W_OWN } from "./worker-group.ts";
 
 /** How often a thread sleeps at a point, and for how long. */

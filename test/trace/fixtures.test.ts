@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseTrace, type ReplayOptions, replay } from "../../src/trace/index.ts";
 import { createZpool } from "../../src/zpool/index.ts";
-import { fixtureNames, fixtureText, recordInto } from "./helpers.ts";
+import { fixtureNames, fixtureText, recordInto } from "./trace-workload.ts";
 
 describe("recorded traces", () => {
   it("are all there", () => {

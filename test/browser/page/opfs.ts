@@ -9,7 +9,7 @@ import {
   type OpfsDirectory,
 } from "../../../src/backing/index.ts";
 import { PageStore } from "../../../src/store/index.ts";
-import { checkRecordOf, keyOf, recordOf } from "../../backing/data.ts";
+import { checkRecordOf, keyOf, recordOf } from "../../backing/records.ts";
 import { backingContract } from "../../contracts/backing.ts";
 import { makePage } from "../../store/pages.ts";
 import { isCode } from "../../support/is-code.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { BackingKey, BackingRecord } from "../../../src/backing/index.ts";
 import { ZbudError } from "../../../src/base/index.ts";
-import { keyOf, NO_PREFIX, recordOf } from "../../backing/data.ts";
+import { keyOf, NO_PREFIX, recordOf } from "../../backing/records.ts";
 import type { BackingKind } from "../backing.ts";
 import { using } from "./calls.ts";
 

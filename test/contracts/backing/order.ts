@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { checkRecordOf, keyOf, recordOf } from "../../backing/data.ts";
-import { BackingModel } from "../../backing/model.ts";
+import { BackingModel } from "../../backing/backing-model.ts";
+import { checkRecordOf, keyOf, recordOf } from "../../backing/records.ts";
 import type { BackingKind } from "../backing.ts";
 import { using } from "./calls.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Backing, BackingRecord, WriteOutcome } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, recordOf, someLength } from "./data.ts";
+import { checkRecordOf, keyOf, recordOf, someLength } from "./records.ts";
 
 interface Known {
   /** Version of the last call that changed the key: a write or a delete. Nothing older may be read. */

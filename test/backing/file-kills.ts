@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { FileBacking, type FileBackingOptions } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { linesUntilKilled } from "../support/killed-process.ts";
-import { checkRecordOf, keyOf } from "./data.ts";
+import { checkRecordOf, keyOf } from "./records.ts";
 
 /** The store that the killed process has, too. */
 export const KILL_OPTIONS: FileBackingOptions = {
@@ -16,7 +16,7 @@ export const KILL_OPTIONS: FileBackingOptions = {
 };
 export const KILL_KEYS = 150;
 
-const CHILD = fileURLToPath(new URL("./kill-child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./file-kill-child.ts", import.meta.url));
 
 export interface KillOptions {
   readonly kills: number;

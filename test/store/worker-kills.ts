@@ -9,7 +9,7 @@ import { Prng } from "../../src/base/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
 import { until } from "../support/until.ts";
 import { isPageOf } from "./pages.ts";
-import type { WorkerJob } from "./worker.ts";
+import type { WorkerJob } from "./worker-kill-worker.ts";
 
 export interface KillOptions {
   kills: number;
@@ -44,7 +44,7 @@ export async function killWorkers({
     const number = started++ % WORKERS_MAX;
     const job: WorkerJob = { shared: store.share(), seed: seed + started, indices, control, number };
     if (backing !== undefined) job.backing = backing.share();
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: job });
+    const worker = new Worker(new URL("./worker-kill-worker.ts", import.meta.url), { workerData: job });
     worker.on("error", (error) => errors.push(error));
     await once(worker, "message");
     return worker;

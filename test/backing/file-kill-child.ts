@@ -1,10 +1,10 @@
-/** `node kill-child.ts PATH SEED`: works with a file store until it is killed, and tells of its flushes. */
+/** `node file-kill-child.ts PATH SEED`: works with a file store until it is killed, and tells of its flushes. */
 
 import { writeSync } from "node:fs";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
-import { keyOf, recordOf, someLength } from "./data.ts";
-import { KILL_KEYS, KILL_OPTIONS, type Told } from "./kills.ts";
+import { KILL_KEYS, KILL_OPTIONS, type Told } from "./file-kills.ts";
+import { keyOf, recordOf, someLength } from "./records.ts";
 
 const [path, seed] = process.argv.slice(2);
 const prng = new Prng(Number(seed));

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import type { AllocRefusal, PoolSnapshot, ReclaimResult } from "../../../src/pool/index.ts";
 import type { Model } from "../zbud/lockstep.ts";
-import type { ModelCounters } from "../zbud/model.ts";
+import type { ModelCounters } from "../zbud/zbud-model.ts";
 
 const SLOTS = 64;
 

@@ -1,4 +1,4 @@
-/** `node kill-child.ts PATH SEED`: works with a store over a file until it is killed, and tells of its flushes. */
+/** `node process-kill-child.ts PATH SEED`: works with a store over a file until it is killed, and tells of its flushes. */
 
 import { writeSync } from "node:fs";
 import { FileBacking } from "../../src/backing/index.ts";

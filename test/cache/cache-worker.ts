@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type SharedCompressedCache } from "../../src/cache/index.ts";
-import type { Call } from "./linearize.ts";
+import type { Call } from "./register-linearizer.ts";
 
 export interface ThreadJob {
   shared: SharedCompressedCache;

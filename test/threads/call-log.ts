@@ -1,7 +1,7 @@
 /** What threads write down of their calls, in shared memory. */
 
 import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
-import type { Call } from "./linearize.ts";
+import type { Call } from "./pool-linearizer.ts";
 
 /** The most objects of one history. */
 export const OBJECTS = 32;

@@ -7,7 +7,7 @@ import {
   type SharedCompressedCache,
 } from "../../src/cache/index.ts";
 import type { Value } from "./history-values.ts";
-import type { Answer, Question } from "./remote.ts";
+import type { Answer, Question } from "./remote-cache.ts";
 
 const { port, words } = workerData as { port: MessagePort; words: Int32Array };
 let cache: CompressedCache<Value> | null = null;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
 import { FileBacking, type SharedFileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, recordOf, someLength } from "./data.ts";
+import { checkRecordOf, keyOf, recordOf, someLength } from "./records.ts";
 
 /** What a thread of threads.test.ts is to do. */
 export interface WorkerPlan {

@@ -9,11 +9,11 @@ import type {
 import { ZbudError } from "../../src/base/index.ts";
 
 /** A backing store that works, fails, or was closed, as a test says. */
-export class ShakyBacking implements Backing {
+export class FailingBacking implements Backing {
   mode: "ok" | "fails" | "closed" = "ok";
   /** Whether it ever did not work: it may have lost anything since. */
-  wasShaky = false;
-  readonly name = "shaky";
+  everFailed = false;
+  readonly name = "failing";
   readonly isSync = false;
   readonly maxRecordBytes: number;
   readonly #inner: Backing;
@@ -71,7 +71,7 @@ export class ShakyBacking implements Backing {
 
   #fault(): ZbudError | null {
     if (this.mode === "ok") return null;
-    this.wasShaky = true;
+    this.everFailed = true;
     return this.mode === "closed"
       ? new ZbudError("ECLOSED", "the backing store was closed")
       : new ZbudError("EIO", "the backing store fails");

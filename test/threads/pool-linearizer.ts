@@ -1,7 +1,7 @@
 /** Finds an order in which calls that overlapped could have been made one after the other. */
 
 import type { AllocRefusal } from "../../src/pool/index.ts";
-import { type ModelObject, type ModelPage, ZbudModel } from "../drivers/zbud/model.ts";
+import { type ModelObject, type ModelPage, ZbudModel } from "../drivers/zbud/zbud-model.ts";
 
 /** One call, as its thread saw it. Stamps come from one counter: it happened between `called` and `returned`. */
 export interface Call {
