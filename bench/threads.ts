@@ -88,6 +88,22 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   return rows;
 }
 
+/** What is compared; each has pools of its own. */
+function settingsOf(live: number, makePool: () => SharedZbudPool): Record<string, Setting> {
+  const one = makePool();
+  const ownA = makePool();
+  const ownB = makePool();
+  const common = makePool();
+  const split = Array.from({ length: 8 }, () => makePool());
+  return {
+    private: { name: "not shared", pools: [[]], live },
+    one: { name: "one thread", pools: [[one]], live },
+    own: { name: "two threads, each with its own pool", pools: [[ownA], [ownB]], live },
+    common: { name: "two threads, one pool", pools: [[common], [common]], live: live / 2 },
+    split: { name: "two threads, one pool split into 8", pools: [split, split], live: live / 2 },
+  };
+}
+
 async function compareThreads(live: number, { seed, quick, log }: BenchOptions): Promise<Row[]> {
   const operations = quick ? 5_000 : 500_000;
   log(`  ${live.toLocaleString("en-US")} live, one thread and two …`);
@@ -97,18 +113,7 @@ async function compareThreads(live: number, { seed, quick, log }: BenchOptions):
     open.push(pool);
     return pool.share();
   };
-  const one = makePool(live);
-  const ownA = makePool(live);
-  const ownB = makePool(live);
-  const common = makePool(live);
-  const split = Array.from({ length: 8 }, () => makePool(live));
-  const settings: Record<string, Setting> = {
-    private: { name: "not shared", pools: [[]], live },
-    one: { name: "one thread", pools: [[one]], live },
-    own: { name: "two threads, each with its own pool", pools: [[ownA], [ownB]], live },
-    common: { name: "two threads, one pool", pools: [[common], [common]], live: live / 2 },
-    split: { name: "two threads, one pool split into 8", pools: [split, split], live: live / 2 },
-  };
+  const settings = settingsOf(live, () => makePool(live));
   const groups = new Map<string, WorkerGroup>();
   const ns = new Map<string, number[]>();
   for (const [key, setting] of Object.entries(settings)) {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { killProcesses } from "../test/backing/kills.ts";
+import { killProcesses } from "../test/backing/file-kills.ts";
 import { numberOption, readOptions, temporaryFolder } from "./tools.ts";
 
 const USAGE = `Usage: npm run soak:kills -- [--kills N] [--seed N] [--seconds N]

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { churn } from "../test/store/churn.ts";
-import { killWorkers } from "../test/store/kills.ts";
 import { killProcesses } from "../test/store/process-kills.ts";
+import { killWorkers } from "../test/store/worker-kills.ts";
 import { numberOption, readOptions, temporaryFolder } from "./tools.ts";
 
 const USAGE = `Usage: npm run soak:store -- [--minutes N] [--kills N] [--seed N]

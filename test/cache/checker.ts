@@ -125,6 +125,16 @@ class Checker {
       case "tier":
         checked.breakTier(how % 8 === 0 ? "closed" : how % 8 < 4 ? "fails" : "ok");
         break;
+      default:
+        await this.#stepLater(handle, step);
+    }
+    // An evicted entry is in the second tier once it was written.
+    if (checked.tier !== null) await checked.settle();
+  }
+
+  /** What takes turns of the event loop. */
+  async #stepLater(handle: Handle, step: Step): Promise<void> {
+    switch (step.do) {
       case "getAsync":
         await this.#loads.getAsync(handle, step);
         break;
@@ -143,8 +153,6 @@ class Checker {
       default:
         await this.#files?.step(handle, step);
     }
-    // An evicted entry is in the second tier once it was written.
-    if (checked.tier !== null) await checked.settle();
   }
 
   /** An entry that is there and fresh. */

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { Prng } from "../../src/base/index.ts";
-import {
-  Engine,
-  type EngineOptions,
-  type EntryAttributes,
-  entryAttributes,
-  type FoundEntry,
-} from "../../src/engine/index.ts";
+import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
 import { HAS_NODE_CODECS } from "../contracts/sharing.ts";
 
 /** Codecs to compress idle entries with: zstd and deflate in Node, lz4 in browsers, which have neither. */
@@ -42,31 +36,34 @@ export function drawValue(prng: Prng, maxBytes: number): Uint8Array {
   return value;
 }
 
+interface ModelEntry {
+  value: Uint8Array;
+  expiresAt: number;
+}
+
+function idOfWords(k0: number, k1: number): number {
+  return k0 + k1 * 1000;
+}
+
 /**
  * Runs an engine and a Map side by side: whatever was evicted is a miss, and nothing else differs. The books are
  * walked every few steps.
  */
-export function runModel({ seed, steps, engine: options, names, maxBytes, prefixBytes = 0 }: RunOptions): {
-  hits: number;
-  evicted: number;
-} {
+export function runModel(run: RunOptions): { hits: number; evicted: number } {
+  const { seed, steps, engine: options, names, maxBytes, prefixBytes = 0 } = run;
   const prng = new Prng(seed);
-  const model = new Map<number, { value: Uint8Array; expiresAt: number }>();
+  const model = new Map<number, ModelEntry>();
   let now = 1;
   let evicted = 0;
-  const attributes: EntryAttributes = entryAttributes();
-  const idOf = (k0: number, k1: number): number => k0 + k1 * 1000;
+  const attributes = entryAttributes();
   const nameOf = (entry: FoundEntry): number =>
-    prefixBytes > 0 ? entry.bytes[0] - 1 : idOf(entry.k0, entry.k1);
+    prefixBytes > 0 ? entry.bytes[0] - 1 : idOfWords(entry.k0, entry.k1);
   const engine = new Engine({
     ...options,
     onRemoved: (reason, entry) => {
       const id = nameOf(entry);
-      const known = model.get(id);
-      assert.ok(known, `${reason}: entry ${id} that the model does not have`);
-      assert.equal(entry.length, known.value.length);
+      checkRemoved(reason, entry, model.get(id), now);
       if (reason === "evicted") evicted++;
-      if (reason === "expired") assert.ok(known.expiresAt !== 0 && known.expiresAt <= now);
       model.delete(id);
     },
   });
@@ -75,7 +72,7 @@ export function runModel({ seed, steps, engine: options, names, maxBytes, prefix
   for (let step = 0; step < steps; step++) {
     const k0 = prng.below(names);
     const k1 = prefixBytes > 0 ? 0 : prng.below(2);
-    const id = idOf(k0, k1);
+    const id = idOfWords(k0, k1);
     const prefix = new Uint8Array(prefixBytes).fill(k0 + 1);
     // With prefixes, names share two words, so that only the prefix tells them apart.
     const word = prefixBytes > 0 ? id & 1 : k0;
@@ -89,12 +86,13 @@ export function runModel({ seed, steps, engine: options, names, maxBytes, prefix
       attributes.aux = step;
       const had = model.has(id);
       const result = engine.put(word, k1, value, value.length, attributes, now);
+      assert.ok(
+        !model.has(id),
+        "neither the value before nor, where a put is refused, anything else is left",
+      );
       if (result === "stored" || result === "replaced") {
         if (!had) assert.equal(result, "stored");
-        assert.ok(!model.has(id));
         model.set(id, { value, expiresAt: attributes.expiresAt });
-      } else {
-        assert.ok(!model.has(id), "a refused put leaves nothing behind");
       }
     } else if (action < 16) {
       const known = model.get(id);
@@ -110,27 +108,45 @@ export function runModel({ seed, steps, engine: options, names, maxBytes, prefix
       const had = model.has(id);
       assert.equal(engine.remove(word, k1, prefix, prefixBytes), had);
       assert.ok(!model.has(id));
-    } else if (action === 17) {
-      engine.expire(now, 1 + prng.below(5));
-    } else if (action === 18 && prng.chance(0.05)) {
-      if (prng.chance(0.1)) engine.clear();
-      else engine.shrink(prng.below(20_000), now);
-    } else if (action === 19 && prng.chance(0.3)) {
-      engine.recompress(prng.chance(0.5) ? STRONG_IDS[0] : STRONG_IDS[1], 8);
+    } else {
+      changeMany(engine, prng, action, now);
     }
     assert.equal(engine.size, model.size);
-    if (step % 16 === 0) {
-      engine.verify();
-      const { bytesUsed, bytesReserved } = engine.stats();
-      assert.ok(bytesUsed <= bytesReserved, `${bytesUsed} of ${bytesReserved} bytes`);
-    }
+    if (step % 16 === 0) checkMemory(engine);
   }
+  closeEmptied(engine);
+  assert.equal(model.size, 0);
+  return { hits, evicted };
+}
+
+/** What concerns more than one entry. */
+function changeMany(engine: Engine, prng: Prng, action: number, now: number): void {
+  if (action === 17) {
+    engine.expire(now, 1 + prng.below(5));
+  } else if (action === 18 && prng.chance(0.05)) {
+    if (prng.chance(0.1)) engine.clear();
+    else engine.shrink(prng.below(20_000), now);
+  } else if (action === 19 && prng.chance(0.3)) {
+    engine.recompress(prng.chance(0.5) ? STRONG_IDS[0] : STRONG_IDS[1], 8);
+  }
+}
+
+function checkRemoved(reason: string, entry: FoundEntry, known: ModelEntry | undefined, now: number): void {
+  assert.ok(known, `${reason}: an entry that the model does not have`);
+  assert.equal(entry.length, known.value.length);
+  if (reason === "expired") assert.ok(known.expiresAt !== 0 && known.expiresAt <= now);
+}
+
+function checkMemory(engine: Engine): void {
+  engine.verify();
+  const { bytesUsed, bytesReserved } = engine.stats();
+  assert.ok(bytesUsed <= bytesReserved, `${bytesUsed} of ${bytesReserved} bytes`);
+}
+
+function closeEmptied(engine: Engine): void {
   engine.verify();
   engine.clear();
-  assert.equal(model.size, 0);
-  const stats = engine.stats();
-  assert.equal(stats.poolBytes, 0, "nothing is left");
-  assert.equal(stats.storedBytes, 0);
+  const { poolBytes, storedBytes } = engine.stats();
+  assert.deepEqual({ poolBytes, storedBytes }, { poolBytes: 0, storedBytes: 0 }, "nothing is left");
   engine.close();
-  return { hits, evicted };
 }

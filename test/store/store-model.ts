@@ -18,8 +18,37 @@ export interface RunOptions {
   lossy?: boolean;
 }
 
-/** What a page was, from the moment on when it became that; null: not there. */
-type History = { page: Uint8Array | null; from: number }[];
+/** What each page was, from the moment on when it became that; null: not there. */
+class PageHistories {
+  readonly #histories = new Map<number, { page: Uint8Array | null; from: number }[]>();
+
+  is(index: number, found: Uint8Array | null): boolean {
+    return this.was(index, found, Number.POSITIVE_INFINITY);
+  }
+
+  became(index: number, page: Uint8Array | null, from: number): void {
+    this.#of(index).push({ page, from });
+  }
+
+  indices(): number[] {
+    return [...this.#histories.keys()];
+  }
+
+  /** Whether a page was this from some step on. */
+  was(index: number, found: Uint8Array | null, start: number): boolean {
+    const history = this.#of(index);
+    const possible = history.filter((_, i) => i === history.length - 1 || history[i + 1].from >= start);
+    return possible.some(({ page }) =>
+      found === null || page === null ? page === found : Buffer.compare(page, found) === 0,
+    );
+  }
+
+  #of(index: number): { page: Uint8Array | null; from: number }[] {
+    const history = this.#histories.get(index) ?? [{ page: null, from: 0 }];
+    this.#histories.set(index, history);
+    return history;
+  }
+}
 
 /**
  * Random calls on a store and on a Map, with writeback and loads under way between any two of them, and the
@@ -28,49 +57,30 @@ type History = { page: Uint8Array | null; from: number }[];
  * A synchronous load sees what the Map has, or says that the page is away. A load that waits sees one of the
  * versions that the page had while it waited. With `lossy`, a miss is always right, and other versions never.
  */
-export async function runModel({
-  seed,
-  steps,
-  indices,
-  options,
-  lossy = false,
-}: RunOptions): Promise<PageStore> {
+export async function runModel(run: RunOptions): Promise<PageStore> {
+  const { seed, steps, indices, options, lossy = false } = run;
   const prng = new Prng(seed);
   const store = new PageStore(options);
-  const { pageSize } = store;
-  const histories = new Map<number, History>();
+  const histories = new PageHistories();
   const pending = new Set<Promise<void>>();
   let step = 0;
   let version = 0;
-  const historyOf = (index: number): History => {
-    const history = histories.get(index) ?? [{ page: null, from: 0 }];
-    histories.set(index, history);
-    return history;
-  };
-  const now = (index: number): Uint8Array | null => historyOf(index).at(-1)?.page ?? null;
-  const became = (index: number, page: Uint8Array | null): void => {
-    historyOf(index).push({ page, from: step });
-  };
-  const into = new Uint8Array(pageSize);
-  const checkAwaited = (index: number, start: number, found: Uint8Array | null): void => {
-    const history = historyOf(index);
-    const possible = history.filter((_, i) => i === history.length - 1 || history[i + 1].from >= start);
-    const isRight = possible.some(({ page }) =>
-      found === null ? page === null || lossy : page !== null && Buffer.compare(page, found) === 0,
-    );
-    assert.ok(
-      isRight,
-      `seed ${seed}: loadAsync of ${index}, from step ${start} to ${step}, gave another page`,
-    );
-  };
+  const became = (index: number, page: Uint8Array | null): void => histories.became(index, page, step);
+  const into = new Uint8Array(store.pageSize);
+  const mayFail = (error: unknown): void => assert.ok(lossy && error instanceof ZbudError, String(error));
   const loadLater = async (index: number): Promise<void> => {
     const start = step;
-    const buffer = new Uint8Array(pageSize);
+    const buffer = new Uint8Array(store.pageSize);
     try {
       const result = await store.loadAsync(index, buffer);
-      checkAwaited(index, start, result === "loaded" ? buffer : null);
+      const isRight =
+        (result !== "loaded" && lossy) || histories.was(index, result === "loaded" ? buffer : null, start);
+      assert.ok(
+        isRight,
+        `seed ${seed}: loadAsync of ${index}, from step ${start} to ${step}, gave another page`,
+      );
     } catch (error) {
-      if (!(lossy && error instanceof ZbudError)) throw error;
+      mayFail(error);
     }
   };
   const later = (work: Promise<void>): void => {
@@ -81,16 +91,16 @@ export async function runModel({
     const index = prng.below(indices);
     const action = prng.below(32);
     if (action < 12) {
-      const page = makePage(index, ++version, pageSize);
+      const page = makePage(index, ++version, store.pageSize);
       const result = store.store(index, page);
       became(index, result === "stored" ? page : null);
     } else if (action < 18) {
       const result = store.load(index, into);
-      const known = now(index);
-      if (result === "loaded") assert.ok(known !== null && Buffer.compare(known, into) === 0, `seed ${seed}`);
-      if (result === "missing")
-        assert.ok(known === null || lossy, `seed ${seed}, step ${step}: lost ${index}`);
-      if (result === "away") assert.ok(options.backing !== undefined);
+      const isRight =
+        result === "away"
+          ? options.backing !== undefined
+          : (result === "missing" && lossy) || histories.is(index, result === "loaded" ? into : null);
+      assert.ok(isRight, `seed ${seed}, step ${step}: load of ${index} gave ${result}`);
     } else if (action < 24) {
       later(loadLater(index));
     } else if (action < 27) {
@@ -98,30 +108,30 @@ export async function runModel({
       became(index, null);
     } else if (action === 27 && prng.chance(0.1)) {
       store.clear();
-      for (const each of histories.keys()) became(each, null);
+      for (const each of histories.indices()) became(each, null);
     } else if (action === 28 && prng.chance(0.2)) {
       store.shrink(prng.below(30_000));
     } else if (action === 29 && prng.chance(0.1)) {
-      later(
-        store
-          .flush()
-          .catch((error: unknown) => assert.ok(lossy && error instanceof ZbudError, String(error))),
-      );
+      later(store.flush().catch(mayFail));
     } else if (action === 30 && prng.chance(0.3)) {
       store.recompress(prng.chance(0.5) ? STRONG[0] : STRONG[1], 4);
     } else {
       await turn();
     }
     if (prng.chance(0.3)) await Promise.resolve();
-    store.verify();
-    const { memUsedMax, memLimit } = store.stats();
-    assert.ok(memUsedMax <= memLimit);
+    checkMemory(store);
     if (pending.size > 20) await Promise.all(pending);
   }
   await Promise.all(pending);
-  for (const index of histories.keys()) await loadLater(index);
+  for (const index of histories.indices()) await loadLater(index);
   store.verify();
   return store;
+}
+
+function checkMemory(store: PageStore): void {
+  store.verify();
+  const { memUsedMax, memLimit } = store.stats();
+  assert.ok(memUsedMax <= memLimit);
 }
 
 /** Drops all pages and looks whether anything is left. */

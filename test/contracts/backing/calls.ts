@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { Backing } from "../../../src/backing/index.ts";
 import { checkRecordOf, keyOf, NO_PREFIX, recordOf } from "../../backing/records.ts";
-import type { BackingKind } from "../backing.ts";
+import type { BackingKind } from "./kind.ts";
 
 /** Runs with a store that is closed afterwards. */
 export async function using(
