@@ -92,12 +92,21 @@ function layerOf(path: string): string | null {
   return parts.length > 2 ? parts[1] : null;
 }
 
+/** A module that a file names. */
+export interface Import {
+  specifier: string;
+  offset: number;
+  /** Whether only its URL is taken, to start a thread or a process with it. */
+  isUrl: boolean;
+}
+
 /** Everything a file names as a module: import, export from, import(), type imports, require, worker URLs. */
-function importsOf(path: string, text: string): { specifier: string; offset: number }[] {
-  const imports: { specifier: string; offset: number }[] = [];
+export function importsOf(path: string, text: string): Import[] {
+  const imports: Import[] = [];
   walkSyntax(path, text, (node) => {
     const specifier = specifierOf(node);
-    if (specifier !== undefined) imports.push({ specifier, offset: node.start });
+    if (specifier === undefined) return;
+    imports.push({ specifier, offset: node.start, isUrl: node.type === "NewExpression" });
   });
   return imports;
 }
