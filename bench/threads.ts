@@ -128,6 +128,15 @@ async function compareThreads(live: number, { seed, quick, log }: BenchOptions):
     pool.verify();
     pool.close();
   }
+  return threadRows(live, settings, ns);
+}
+
+/** Of the times of each setting, in nanoseconds an operation, rows that compare them. */
+function threadRows(
+  live: number,
+  settings: Record<string, Setting>,
+  ns: ReadonlyMap<string, number[]>,
+): Row[] {
   const rate = (key: string, pick: (sorted: number[]) => number): number =>
     1e3 / pick((ns.get(key) ?? []).toSorted((a, b) => a - b));
   const best = (sorted: number[]): number => sorted[0];

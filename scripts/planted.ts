@@ -11,7 +11,8 @@ import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PLANTED_BUGS, type PlantedBug } from "../test/planted/bugs.ts";
+import { PLANTED_BUGS } from "../test/planted/bugs.ts";
+import type { PlantedBug } from "../test/planted/planted-bug.ts";
 import { filesUnder, QUIET_FLAG, ROOT, readArguments } from "./tools.ts";
 
 /** What a copy of the project needs for these tests. */

@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import type { SizeClass } from "../drivers/index.ts";
 import { parseBytes, parseInteger } from "./sizes.ts";
 import { styleFor } from "./style.ts";
-import { type Column, tableLines } from "./table.ts";
+import { type Column, tableLines } from "./text-table.ts";
 
 const EXAMPLES = `
 Examples:

@@ -5,7 +5,7 @@ import type { Estimate, EstimateInput, EstimateOptions } from "../estimate/index
 import { UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
 import { printable } from "./printable.ts";
-import { createProgress } from "./progress.ts";
+import { createProgress } from "./progress-bar.ts";
 import { parseBytes, parseInteger, parseList } from "./sizes.ts";
 import { styleFor } from "./style.ts";
 

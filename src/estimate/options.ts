@@ -10,15 +10,15 @@ export const UNIT_BYTES_MIN: number = KiB;
 export const UNIT_BYTES_MAX: number = MiB;
 
 /**
- * How much input lies in memory at once; a larger sample is stored and checked part by part. A part must have
- * enough units for a pool to pack them as it would pack all, and short parts are quicker: their memory is used
+ * How much input lies in memory at once; a larger sample is stored and checked batch by batch. A batch must have
+ * enough units for a pool to pack them as it would pack all, and short batches are quicker: their memory is used
  * again while it is still in the caches.
  */
-const PART_UNITS = 4096;
-const PART_BYTES_MIN = 32 * MiB;
-const PART_BYTES_MAX = 256 * MiB;
+const BATCH_UNITS = 4096;
+const BATCH_BYTES_MIN = 32 * MiB;
+const BATCH_BYTES_MAX = 256 * MiB;
 /** The most that is kept of a stream, unless all of it is read: it must lie in memory until the stream ends. */
-export const STREAM_SAMPLE_MAX: number = PART_BYTES_MAX;
+export const STREAM_SAMPLE_MAX: number = BATCH_BYTES_MAX;
 
 /** What stops an estimate. An `AbortSignal` is one; named by what is used of it, it needs no types of a platform. */
 export interface StopSignal {
@@ -59,7 +59,7 @@ export interface Settings {
   /** Infinity: all. */
   sampleBytes: number;
   /** The most bytes of input in memory at once; a multiple of `maxUnit`. */
-  partBytes: number;
+  batchBytes: number;
   seed: number;
   signal: StopSignal | null;
   onProgress: (share: number, doing: string) => void;
@@ -84,7 +84,7 @@ export function readOptions(options: EstimateOptions): Settings {
     units,
     maxUnit,
     sampleBytes,
-    partBytes: Math.min(Math.max(PART_UNITS * maxUnit, PART_BYTES_MIN), PART_BYTES_MAX),
+    batchBytes: Math.min(Math.max(BATCH_UNITS * maxUnit, BATCH_BYTES_MIN), BATCH_BYTES_MAX),
     seed: integerOption("seed", options.seed ?? 1, 0, 0xffff_ffff),
     signal: options.signal ?? null,
     onProgress: options.onProgress ?? (() => {}),

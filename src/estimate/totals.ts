@@ -1,8 +1,8 @@
 import { fitPageSize, fitPageSizes } from "../drivers/index.ts";
 import type { CompressedUnits } from "./compress.ts";
+import { DedupIndex } from "./dedup-index.ts";
 import type { Packed, PoolKind } from "./pack.ts";
 import type { UnitScan } from "./scan.ts";
-import { SeenUnits } from "./seen-units.ts";
 import type {
   CodecEstimate,
   FitSummary,
@@ -18,11 +18,11 @@ const LADDER_SIZES_MAX = 2048;
 /** Steps of a histogram; as many as a pool's page has chunks. */
 const STEPS = 64;
 
-/** Adds up the figures of one unit size over the parts. */
+/** Adds up the figures of one unit size over the batches. */
 export class UnitTotals {
   readonly unit: number;
   readonly codecs: CodecTotals[];
-  readonly seen: SeenUnits = new SeenUnits();
+  readonly seen: DedupIndex = new DedupIndex();
   #units = 0;
   #paddingBytes = 0;
   #sameFilled = 0;
@@ -58,7 +58,7 @@ export class CodecTotals {
   readonly codec: string;
   readonly unit: number;
   readonly pools: PoolTotals[] = [];
-  /** Chosen from the first part; null: not yet, or there was nothing to choose from. */
+  /** Chosen from the first batch; null: not yet, or there was nothing to choose from. */
   fit: FitSummary | null = null;
   /** Several page sizes side by side, chosen likewise; null also where one is as good. */
   ladder: LadderStep[] | null = null;
@@ -81,7 +81,7 @@ export class CodecTotals {
     this.#decompressNs.push(...units.decompressNs);
   }
 
-  /** Chooses the page size for zbud from the sizes of one part, if there are any. */
+  /** Chooses the page size for zbud from the sizes of one batch, if there are any. */
   chooseFit(units: CompressedUnits): void {
     const sizes = units.units.filter((unit) => unit !== null).map((unit) => unit.length);
     if (sizes.length === 0) return;
@@ -189,7 +189,7 @@ export class PoolTotals {
     sum.objects += packed.objects;
     sum.pages += packed.pages;
     sum.pageBytes += packed.pageBytes;
-    // One pool would hold all parts: what an empty pool has is counted once.
+    // One pool would hold all batches: what an empty pool has is counted once.
     sum.fixedBytes = packed.fixedBytes;
     sum.metadataBytes += packed.metadataBytes - packed.fixedBytes;
     sum.refused += packed.refused;

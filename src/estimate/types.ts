@@ -77,8 +77,8 @@ export interface SampleSummary {
   /** How much was to be read, about (small files count by their bytes); null: all of it. */
   limitBytes: number | null;
   seed: number;
-  /** Read and stored in so many parts, each in pools of its own; more than 1 only for very large samples. */
-  parts: number;
+  /** Read and stored in so many batches, each in pools of its own; more than 1 only for very large samples. */
+  batches: number;
 }
 
 /** Figures for one unit size: the bytes that are compressed at a time. All counts are of the sample. */
@@ -91,8 +91,8 @@ export interface UnitEstimate {
   /** Units that are one 8-byte word, repeated. */
   sameFilled: number;
   /**
-   * Units, not same-filled, that equal an earlier one: byte by byte within a part, by 64 bits of hash across
-   * parts. Of an input with more than 4 million different units, a lower bound.
+   * Units, not same-filled, that equal an earlier one: byte by byte within a batch, by 64 bits of hash across
+   * batches. Of an input with more than 4 million different units, a lower bound.
    */
   duplicates: number;
   codecs: CodecEstimate[];
@@ -142,7 +142,7 @@ export interface LadderStep {
 
 /**
  * A pool after a random half of its objects was freed, which is how pools look that have lived. Of a sample in
- * several parts, the pool of the first that had something to store.
+ * several batches, the pool of the first that had something to store.
  */
 export interface HalfFreed {
   /** Objects before, and what is left of them. */

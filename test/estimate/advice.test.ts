@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { type Codec, getCodec, registerCodec } from "../../src/codecs/index.ts";
 import { advise } from "../../src/estimate/advice.ts";
-import { estimateInParts } from "../../src/estimate/estimate.ts";
+import { estimateInBatches } from "../../src/estimate/estimate.ts";
 import {
   type CodecEstimate,
   estimate,
@@ -162,13 +162,13 @@ suite("figures that the advice stands on", () => {
     assert.equal(units[0].codecs[0].decompressNsPerUnit, 1000);
   });
 
-  test("in several parts, what an empty pool has is counted once", async () => {
+  test("in several batches, what an empty pool has is counted once", async () => {
     const bytes = partlyNoisy(2000, 4096, 700, 1);
     const settings = readOptions({ codecs: ["lz4"], drivers: ["zbud"], units: [4096], sampleBytes: "all" });
-    const whole = (await estimateInParts({ bytes }, settings)).units[0].codecs[0].pools[0];
-    const parts = await estimateInParts({ bytes }, { ...settings, partBytes: 1 << 20 });
-    assert.ok(parts.sample.parts >= 8);
-    const pool = parts.units[0].codecs[0].pools[0];
+    const whole = (await estimateInBatches({ bytes }, settings)).units[0].codecs[0].pools[0];
+    const batches = await estimateInBatches({ bytes }, { ...settings, batchBytes: 1 << 20 });
+    assert.ok(batches.sample.batches >= 8);
+    const pool = batches.units[0].codecs[0].pools[0];
     assert.ok(pool.fixedBytes > 0);
     assert.deepEqual([pool.fixedBytes, pool.metadataBytes], [whole.fixedBytes, whole.metadataBytes]);
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { suite, test } from "node:test";
 import { registerCodec } from "../../src/codecs/index.ts";
-import { estimateInParts } from "../../src/estimate/estimate.ts";
+import { estimateInBatches } from "../../src/estimate/estimate.ts";
 import {
   type CodecEstimate,
   type Estimate,
@@ -200,16 +200,16 @@ suite("sample", () => {
     assert.notEqual(await figures(() => inPieces(bytes, 1), 6), first);
   });
 
-  test("many parts count as one does", async () => {
+  test("many batches count as one does", async () => {
     const options: EstimateOptions = { ...LZ4, units: [4096, 16384], sampleBytes: "all" };
     const whole = await estimate({ bytes }, options);
-    const settings = { ...readOptions(options), partBytes: 3 << 20 };
+    const settings = { ...readOptions(options), batchBytes: 3 << 20 };
     for (const input of [{ bytes }, { stream: inPieces(bytes, 1) }]) {
-      const parts = await estimateInParts(input, settings);
-      checkBooks(parts);
-      assert.ok(parts.sample.parts >= 5);
-      assert.equal(parts.sample.bytes, bytes.length);
-      for (const [i, unit] of parts.units.entries()) {
+      const batches = await estimateInBatches(input, settings);
+      checkBooks(batches);
+      assert.ok(batches.sample.batches >= 5);
+      assert.equal(batches.sample.bytes, bytes.length);
+      for (const [i, unit] of batches.units.entries()) {
         const { units, sameFilled, duplicates } = whole.units[i];
         assert.deepEqual([unit.units, unit.sameFilled, unit.duplicates], [units, sameFilled, duplicates]);
         assert.deepEqual(unit.codecs[0].histogram, whole.units[i].codecs[0].histogram);

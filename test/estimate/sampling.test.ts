@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { chooseSpans, Reservoir, type SpanChoice, spansPerPart } from "../../src/estimate/sampling.ts";
+import { chooseSpans, Reservoir, type SpanChoice, spansPerBatch } from "../../src/estimate/sampling.ts";
 
-const CHOICE: SpanChoice = { total: 1000, wanted: 100, seed: 1, spanBytes: 4096, part: 0, parts: 1 };
+const CHOICE: SpanChoice = { total: 1000, wanted: 100, seed: 1, spanBytes: 4096, batch: 0, batches: 1 };
 
 function spansOf(choice: Partial<SpanChoice>): number[] {
   return [...chooseSpans({ ...CHOICE, ...choice })].flatMap(({ first, count }) =>
@@ -47,16 +47,18 @@ suite("sampling of known length", () => {
     for (const count of hits) assert.ok(count > 300 && count < 500, `${count} hits`);
   });
 
-  test("the parts together hold every chosen span once, none more than it has room for", () => {
+  test("the batches together hold every chosen span once, none more than it has room for", () => {
     for (const [total, wanted] of [
       [10_000, 10_000],
       [10_000, 3000],
       [3, 3],
       [513, 513],
     ]) {
-      for (const parts of [1, 2, 7]) {
-        const each = Array.from({ length: parts }, (_, part) => spansOf({ total, wanted, part, parts }));
-        const room = spansPerPart(total, wanted, 4096, parts);
+      for (const batches of [1, 2, 7]) {
+        const each = Array.from({ length: batches }, (_, batch) =>
+          spansOf({ total, wanted, batch, batches }),
+        );
+        const room = spansPerBatch(total, wanted, 4096, batches);
         for (const spans of each) assert.ok(spans.length <= room, `${spans.length} > ${room}`);
         const all = each.flat().sort((a, b) => a - b);
         assert.deepEqual(all, spansOf({ total, wanted }));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { estimateInParts } from "../../src/estimate/estimate.ts";
+import { estimateInBatches } from "../../src/estimate/estimate.ts";
 import { cacheCallText, type Estimate, estimate, storeCallText } from "../../src/estimate/index.ts";
 import { readOptions } from "../../src/estimate/options.ts";
 import { PageStore } from "../../src/store/index.ts";
@@ -55,15 +55,18 @@ suite("the page store of the advice", () => {
     cache.close();
   });
 
-  test("of a stream, and of a sample in parts, what was read last is tried", async () => {
+  test("of a stream, and of a sample in batches, what was read last is tried", async () => {
     const bytes = partlyNoisy(1500, UNIT, 1000, 1);
     const whole = storeOf(await estimate({ bytes }, OPTIONS));
     const piped = storeOf(await estimate({ stream: inPieces(bytes, 1) }, OPTIONS));
     assert.deepEqual(piped, whole);
-    const settings = { ...readOptions({ ...OPTIONS, sampleBytes: "all" }), partBytes: 2 ** 21 };
-    const parted = storeOf(await estimateInParts({ bytes }, settings));
-    assert.ok(parted.triedBytes < bytes.length);
-    assert.ok(Math.abs(parted.maxBytes / whole.maxBytes - 1) < 0.15, `${parted.maxBytes} ${whole.maxBytes}`);
+    const settings = { ...readOptions({ ...OPTIONS, sampleBytes: "all" }), batchBytes: 2 ** 21 };
+    const batched = storeOf(await estimateInBatches({ bytes }, settings));
+    assert.ok(batched.triedBytes < bytes.length);
+    assert.ok(
+      Math.abs(batched.maxBytes / whole.maxBytes - 1) < 0.15,
+      `${batched.maxBytes} ${whole.maxBytes}`,
+    );
   });
 
   test("of a sample the limit is for all of it", async () => {

@@ -1,6 +1,6 @@
 /** Bugs to plant in the cache: each is what a user of it, or of one like it, has met. */
 
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const CACHE = "src/cache/cache.ts";
 const CORE = "src/cache/core.ts";

@@ -1,6 +1,6 @@
 /** Bugs to plant in the engine. */
 
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const ENGINE = "src/engine/engine.ts";
 const UPKEEP = "src/engine/upkeep.ts";

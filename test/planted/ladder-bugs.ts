@@ -1,6 +1,6 @@
 /** Bugs of pools with pages of several sizes. */
 
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const SEGMENTS = "src/drivers/zbud/segments.ts";
 const LADDER = "src/drivers/zbud/ladder-allocator.ts";

@@ -1,4 +1,4 @@
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const CORE = "src/cache/core.ts";
 const FLIGHTS = "src/cache/singleFlight.ts";

@@ -1,6 +1,6 @@
 /** Bugs to plant in the page store, and in the file behind it. */
 
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const STORE = "src/store/page-store.ts";
 const WRITEBACK = "src/store/writeback.ts";

@@ -2,7 +2,7 @@ import { bytesText, countText } from "../base/index.ts";
 import { isBytes, nameText, type Tick, valueText } from "../viewer/index.ts";
 import { printable } from "./printable.ts";
 import type { Style } from "./style.ts";
-import { type Column, chartLines, tableLines } from "./table.ts";
+import { type Column, chartLines, tableLines } from "./text-table.ts";
 
 const COLUMNS: Column[] = [
   { title: "counter", align: "left" },
@@ -15,7 +15,7 @@ const COLUMNS: Column[] = [
  *
  * @param before - an earlier look, for what changes a second; null: there was none.
  */
-export function figureLines(
+export function counterLines(
   title: string,
   where: string,
   tick: Tick,

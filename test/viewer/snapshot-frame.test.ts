@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { Prng } from "../../src/base/index.ts";
 import { createPool, driverTypes, type Handle } from "../../src/index.ts";
 import { ColumnsBuilder, snapshotOf } from "../../src/pool/index.ts";
-import { decodeFrame, type Frame, figuresOf, frameChunks, frameObjects } from "../../src/viewer/index.ts";
+import { decodeFrame, type Frame, flattenStats, frameChunks, frameObjects } from "../../src/viewer/index.ts";
 
 function sent(frame: Frame): Frame {
   return decodeFrame(bytesOf(frame).buffer as ArrayBuffer);
@@ -86,7 +86,7 @@ suite("figures", () => {
       none: null,
       words: ["a"],
     };
-    assert.deepEqual(figuresOf(stats), {
+    assert.deepEqual(flattenStats(stats), {
       counters: { pages: 3, "refused.ENOMEM": 2, "refused.deep.er": 1 },
       histograms: { sizes: [1, 2], typed: [1.5] },
     });

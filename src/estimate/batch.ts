@@ -10,7 +10,7 @@
  *
  * Only units that hold at least one byte of input count.
  */
-export class Part {
+export class SampleBatch {
   readonly bytes: Uint8Array;
   /** The same bytes. */
   readonly words: Int32Array;
@@ -37,7 +37,7 @@ export class Part {
   }
 
   /** Says that a slot now holds `length` bytes from place `position` of the input, and pads it with zeros. */
-  settle(slot: number, length: number, position: number): void {
+  setSlot(slot: number, length: number, position: number): void {
     this.lengths[slot] = length;
     this.positions[slot] = position;
     if (length < this.spanBytes) {

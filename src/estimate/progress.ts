@@ -7,7 +7,7 @@ const TURN_MS = 40;
  * Lets a long computation share its thread: it works in turns, and between them timers, signals and the
  * progress bar are served.
  */
-export class Pace {
+export class Progress {
   readonly #signal: StopSignal | null;
   readonly #onProgress: (share: number, doing: string) => void;
   #turnEnds: number = performance.now() + TURN_MS;
@@ -40,8 +40,8 @@ export class Pace {
     this.#doing = doing;
   }
 
-  /** Whether this turn is over: then `await rest()`. */
-  get due(): boolean {
+  /** Whether this turn is over: then `await yieldThread()`. */
+  get shouldYield(): boolean {
     return performance.now() >= this.#turnEnds;
   }
 
@@ -51,7 +51,7 @@ export class Pace {
    * @param share - how much of the step is done, from 0 to 1.
    * @throws the signal's reason, when the work is to stop.
    */
-  async rest(share: number): Promise<void> {
+  async yieldThread(share: number): Promise<void> {
     this.#onProgress(Math.min(1, (this.#done + this.#weight * share) / this.#total), this.#doing);
     await new Promise((resolve) => setImmediate(resolve));
     this.#signal?.throwIfAborted();

@@ -1,4 +1,4 @@
-import type { Part } from "./part.ts";
+import type { SampleBatch } from "./batch.ts";
 
 /** Beyond so many different units no more are remembered: the table stays below 128 MiB. */
 const UNITS_MAX = 1 << 22;
@@ -6,46 +6,46 @@ const PLACES_MIN = 1 << 12;
 
 /**
  * The different units seen so far, to tell which ones come again. A unit is found by 64 bits of hash. If the
- * earlier one still lies in memory, in the same part, the bytes decide; for one of an earlier part the hash
+ * earlier one still lies in memory, in the same batch, the bytes decide; for one of an earlier batch the hash
  * has to do.
  *
- * Open addressing, at most half full; a place is empty while its `parts` is 0.
+ * Open addressing, at most half full; a place is empty while its `batches` is 0.
  */
-export class SeenUnits {
+export class DedupIndex {
   #places: number;
   #count = 0;
   #hashes: Int32Array;
-  /** Number of the part it was met in, from 1, and where in that part, in units. */
-  #parts: Int32Array;
+  /** Number of the batch it was met in, from 1, and where in that batch, in units. */
+  #batches: Int32Array;
   #indexes: Int32Array;
-  #part: Part | null = null;
+  #batch: SampleBatch | null = null;
   #bytes: Buffer = Buffer.alloc(0);
-  #partNumber = 0;
+  #batchNumber = 0;
   #unit = 0;
 
   constructor() {
     this.#places = PLACES_MIN;
     this.#hashes = new Int32Array(2 * PLACES_MIN);
-    this.#parts = new Int32Array(PLACES_MIN);
+    this.#batches = new Int32Array(PLACES_MIN);
     this.#indexes = new Int32Array(PLACES_MIN);
   }
 
-  /** What `part` held before is no longer there; from now on offsets are in what it holds now. */
-  beginPart(part: Part, unit: number): void {
-    this.#part = part;
-    this.#bytes = Buffer.from(part.bytes.buffer);
-    this.#partNumber += 1;
+  /** What `batch` held before is no longer there; from now on offsets are in what it holds now. */
+  beginBatch(batch: SampleBatch, unit: number): void {
+    this.#batch = batch;
+    this.#bytes = Buffer.from(batch.bytes.buffer);
+    this.#batchNumber += 1;
     this.#unit = unit;
   }
 
   /** Whether an equal unit was seen before; if not, this one is from now on. */
   addOrFind(offset: number): boolean {
-    const part = this.#part as Part;
-    hashWords(part.words, offset >> 2, this.#unit >> 2);
+    const batch = this.#batch as SampleBatch;
+    hashWords(batch.words, offset >> 2, this.#unit >> 2);
     const place = this.#find(hashHigh, hashLow, offset);
-    if (this.#parts[place] !== 0) return true;
+    if (this.#batches[place] !== 0) return true;
     if (this.#count === UNITS_MAX) return false;
-    this.#put(place, hashHigh, hashLow, this.#partNumber, offset / this.#unit);
+    this.#put(place, hashHigh, hashLow, this.#batchNumber, offset / this.#unit);
     this.#count += 1;
     if (this.#count * 2 > this.#places) this.#grow();
     return false;
@@ -55,9 +55,9 @@ export class SeenUnits {
   #find(high: number, low: number, offset: number): number {
     const mask = this.#places - 1;
     let place = low & mask;
-    while (this.#parts[place] !== 0) {
+    while (this.#batches[place] !== 0) {
       if (this.#hashes[2 * place] === high && this.#hashes[2 * place + 1] === low) {
-        if (this.#parts[place] !== this.#partNumber || this.#sameBytes(offset, place)) return place;
+        if (this.#batches[place] !== this.#batchNumber || this.#sameBytes(offset, place)) return place;
       }
       place = (place + 1) & mask;
     }
@@ -71,25 +71,29 @@ export class SeenUnits {
     return bytes.compare(bytes, offset, offset + unit, other, other + unit) === 0;
   }
 
-  #put(place: number, high: number, low: number, part: number, index: number): void {
+  #put(place: number, high: number, low: number, batch: number, index: number): void {
     this.#hashes[2 * place] = high;
     this.#hashes[2 * place + 1] = low;
-    this.#parts[place] = part;
+    this.#batches[place] = batch;
     this.#indexes[place] = index;
   }
 
   #grow(): void {
-    const { hashes, parts, indexes } = { hashes: this.#hashes, parts: this.#parts, indexes: this.#indexes };
+    const { hashes, batches, indexes } = {
+      hashes: this.#hashes,
+      batches: this.#batches,
+      indexes: this.#indexes,
+    };
     this.#places *= 2;
     this.#hashes = new Int32Array(2 * this.#places);
-    this.#parts = new Int32Array(this.#places);
+    this.#batches = new Int32Array(this.#places);
     this.#indexes = new Int32Array(this.#places);
     const mask = this.#places - 1;
-    for (let from = 0; from < parts.length; from++) {
-      if (parts[from] === 0) continue;
+    for (let from = 0; from < batches.length; from++) {
+      if (batches[from] === 0) continue;
       let place = hashes[2 * from + 1] & mask;
-      while (this.#parts[place] !== 0) place = (place + 1) & mask;
-      this.#put(place, hashes[2 * from], hashes[2 * from + 1], parts[from], indexes[from]);
+      while (this.#batches[place] !== 0) place = (place + 1) & mask;
+      this.#put(place, hashes[2 * from], hashes[2 * from + 1], batches[from], indexes[from]);
     }
   }
 }

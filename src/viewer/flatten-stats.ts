@@ -1,5 +1,5 @@
 /** What `stats()` of anything gives, sorted into numbers and lists of numbers, with names of one level. */
-export interface Figures {
+export interface FlatStats {
   counters: Record<string, number>;
   histograms: Record<string, readonly number[]>;
 }
@@ -8,21 +8,21 @@ export interface Figures {
 const DEPTH_MAX = 3;
 
 /** Sorts figures; everything that is neither a number nor a list of numbers is left out. */
-export function figuresOf(stats: object): Figures {
-  const figures: Figures = { counters: {}, histograms: {} };
-  collect(stats, "", figures, 0);
-  return figures;
+export function flattenStats(stats: object): FlatStats {
+  const flat: FlatStats = { counters: {}, histograms: {} };
+  collect(stats, "", flat, 0);
+  return flat;
 }
 
-function collect(value: object, prefix: string, figures: Figures, depth: number): void {
+function collect(value: object, prefix: string, flat: FlatStats, depth: number): void {
   for (const [key, member] of Object.entries(value)) {
     const name = prefix + key;
     if (typeof member === "number") {
-      if (Number.isFinite(member)) figures.counters[name] = member;
+      if (Number.isFinite(member)) flat.counters[name] = member;
     } else if (isNumbers(member)) {
-      figures.histograms[name] = Array.from(member, finite);
+      flat.histograms[name] = Array.from(member, finite);
     } else if (typeof member === "object" && member !== null && !Array.isArray(member) && depth < DEPTH_MAX) {
-      collect(member, `${name}.`, figures, depth + 1);
+      collect(member, `${name}.`, flat, depth + 1);
     }
   }
 }

@@ -1,0 +1,10 @@
+/** One bug. */
+export interface PlantedBug {
+  /** What goes wrong, for the table. */
+  name: string;
+  /** Path from the project's folder. */
+  file: string;
+  /** Text that occurs once in the file. */
+  find: string;
+  replace: string;
+}
