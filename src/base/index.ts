@@ -10,7 +10,7 @@ export { checkNames, checkSignal, integerOption, signalOption } from "./options.
 export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";
 export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
-export { memoryBytes, type Size, sizeOption } from "./size.ts";
+export { memoryBytes, parseBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export type { Branded, Handle } from "./units.ts";

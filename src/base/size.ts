@@ -42,8 +42,13 @@ function parseSize(text: string, memory: () => number): number | undefined {
     const percent = Number(share[1]);
     return percent > 0 && percent <= 100 ? Math.floor((memory() * percent) / 100) : undefined;
   }
-  const size = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*$/i.exec(text);
-  return size === null ? undefined : Math.floor(Number(size[1]) * FACTORS[size[2].toLowerCase()]);
+  return parseBytes(text);
+}
+
+/** Bytes from `"4096"`, `"4k"`, `"1.5GiB"`, rounded down; undefined if the text is no size. A percentage is none here. */
+export function parseBytes(text: string): number | undefined {
+  const [, digits, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*$/i.exec(text) ?? [];
+  return digits === undefined ? undefined : Math.floor(Number(digits) * FACTORS[unit.toLowerCase()]);
 }
 
 /**

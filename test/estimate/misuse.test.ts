@@ -39,6 +39,30 @@ suite("input that is none", () => {
     await assert.rejects(estimate({ stream: stream as AsyncIterable<Uint8Array> }, FAST), { code: "EINVAL" });
   });
 
+  test("sizes are text as well", async () => {
+    const input = { bytes: noise(40_000, 1) };
+    const text = await estimate(input, {
+      codecs: ["lz4"],
+      units: ["4KiB", 4096, "16k"],
+      sampleBytes: "20000",
+    });
+    const numbers = await estimate(input, { codecs: ["lz4"], units: [4096, 16_384], sampleBytes: 20_000 });
+    assert.deepEqual(
+      text.units.map(({ unit }) => unit),
+      [4096, 16_384],
+    );
+    assert.deepEqual(text.sample, numbers.sample);
+  });
+
+  for (const size of ["20%", "4 chunks", "3k", ""]) {
+    test(`${JSON.stringify(size)} is no unit, nor a sample`, async () => {
+      const input = { bytes: noise(40_000, 1) };
+      await assert.rejects(estimate(input, { units: [size] }), { code: "EINVAL", message: /a unit must be/ });
+      const sampled = estimate(input, { ...FAST, sampleBytes: size });
+      await assert.rejects(sampled, { code: "EINVAL", message: /the sample .* must be/ });
+    });
+  }
+
   test("options that are null", async () => {
     await assert.rejects(estimate({ bytes: noise(10, 1) }, null as unknown as object), {
       code: "EINVAL",
