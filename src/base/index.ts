@@ -3,6 +3,7 @@ export { builtin } from "./builtin.ts";
 export { checkBytes } from "./bytes.ts";
 export { copyBytes } from "./copy.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
+export { type Fallback, fallbacks, noteFallback } from "./fallbacks.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";

@@ -1,5 +1,6 @@
 import { builtin } from "./builtin.ts";
 import { show, ZbudError } from "./errors.ts";
+import { noteFallback } from "./fallbacks.ts";
 
 /**
  * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *member*, a
@@ -50,9 +51,9 @@ function identify(): Identity {
   const number = ownNumber();
   const started = number === NO_NUMBER ? 0 : startOf(number);
   // Without its start it could not be told from a later thread of its number.
-  return typeof started === "number"
-    ? { number, started, engineId }
-    : { number: NO_NUMBER, started: 0, engineId };
+  const isKnown = number !== NO_NUMBER && typeof started === "number";
+  if (!isKnown) noteFallback("thread-death");
+  return isKnown ? { number, started, engineId } : { number: NO_NUMBER, started: 0, engineId };
 }
 
 /** The system's number of the thread that calls: `/proc/thread-self` is a link to `PID/task/NUMBER`. */

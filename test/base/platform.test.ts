@@ -2,19 +2,27 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { builtin, isSharedBuffer, sharedBuffer } from "../../src/base/index.ts";
 
+const BASE = new URL("../../src/base/index.ts", import.meta.url).href;
 const DRIVERS = new URL("../../src/drivers/index.ts", import.meta.url).href;
 const FACTS = new URL("../contracts/pool/facts.ts", import.meta.url).href;
 
 /** Runs a program where the name `SharedArrayBuffer` does not exist, as in a page that is not isolated. */
 function withoutSharedMemory(program: string): void {
+  runWithout("globalThis.SharedArrayBuffer", program);
+}
+
+/** Runs a program where something global does not exist. */
+function runWithout(missing: string, program: string): void {
   const text = `
     import assert from "node:assert/strict";
-    delete globalThis.SharedArrayBuffer;
+    delete ${missing};
     const { ZbudPool } = await import(${JSON.stringify(DRIVERS)});
+    const { fallbacks } = await import(${JSON.stringify(BASE)});
     const { isCode } = await import(${JSON.stringify(FACTS)});
     ${program}`;
   const { status, stderr } = spawnSync(
@@ -53,5 +61,32 @@ describe("the platform", () => {
       pool.free(handle);
       pool.verify();
       pool.close();`);
+  });
+
+  const SYSTEM = existsSync("/proc/thread-self") ? "[]" : '["thread-death"]';
+
+  it("where nothing is missing, there are no fallbacks", () => {
+    runWithout(
+      "globalThis.nothing",
+      `new ZbudPool({ maxPages: 4, shared: true }).close();
+      assert.deepEqual(fallbacks(), ${SYSTEM});`,
+    );
+  });
+
+  it("without shared memory, that is a fallback once somebody asks for it", () => {
+    withoutSharedMemory(`
+      assert.throws(() => new ZbudPool({ maxPages: 4, shared: true }));
+      assert.deepEqual(fallbacks(), ["shared-memory"]);`);
+  });
+
+  it("without WebAssembly, a shared pool works, with a slower lock", () => {
+    runWithout(
+      "WebAssembly.Memory",
+      `const pool = new ZbudPool({ maxPages: 4, shared: true });
+      pool.free(pool.alloc(100));
+      pool.verify();
+      pool.close();
+      assert.deepEqual(fallbacks(), [...${SYSTEM}, "wasm-lock"]);`,
+    );
   });
 });

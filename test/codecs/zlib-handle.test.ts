@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHook } from "node:async_hooks";
 import { describe, it } from "node:test";
-import { Prng } from "../../src/base/index.ts";
+import { fallbacks, Prng } from "../../src/base/index.ts";
 import { type Codec, createDeflate, createZstd, type ZstdOptions } from "../../src/codecs/index.ts";
 import { codecContract, compressed, isCode } from "../contracts/codec.ts";
 import { sample } from "./data.ts";
@@ -118,6 +118,7 @@ describe("codecs of node:zlib", () => {
       () => zstd({ level: 9 }),
     ]) {
       assert.deepEqual(compressed(make(), source), compressed(withoutBinding(make), source));
+      assert.ok(fallbacks().includes("zlib-handle"), "it is said that there is none");
     }
   });
 });
