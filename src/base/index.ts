@@ -7,6 +7,7 @@ export { type Fallback, fallbacks, noteFallback } from "./fallbacks.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
+export { checkNode } from "./node-version.ts";
 export { checkNames, checkSignal, integerOption, signalOption } from "./options.ts";
 export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";

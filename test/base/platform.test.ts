@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { builtin, isSharedBuffer, sharedBuffer } from "../../src/base/index.ts";
+import { builtin, checkNode, isSharedBuffer, sharedBuffer } from "../../src/base/index.ts";
 
 const BASE = new URL("../../src/base/index.ts", import.meta.url).href;
 const DRIVERS = new URL("../../src/drivers/index.ts", import.meta.url).href;
@@ -37,6 +37,23 @@ describe("the platform", () => {
   it("has Node's modules in Node, and no others", () => {
     assert.equal(typeof builtin<typeof import("node:zlib")>("node:zlib")?.deflateRawSync, "function");
     assert.equal(builtin("node:none"), undefined);
+  });
+
+  it("is not a Node that is too old", () => {
+    const packageJson = new URL("../../package.json", import.meta.url);
+    const { engines } = JSON.parse(readFileSync(packageJson, "utf8")) as { engines: { node: string } };
+    assert.equal(engines.node, ">=22.19");
+    checkNode();
+    for (const node of ["22.19.0", "22.20.1", "23.0.0", "26.10.0"]) checkNode({ node });
+    checkNode({});
+    checkNode({ node: "20.0.0", bun: "1.0.0" });
+    checkNode({ node: "20.0.0", deno: "2.0.0" });
+    for (const node of ["22.18.0", "20.20.2", "8.0.0"]) {
+      assert.throws(() => checkNode({ node }), {
+        code: "ENOTSUP",
+        message: `zbud needs Node 22.19 or newer, and this is ${node} (ENOTSUP)`,
+      });
+    }
   });
 
   it("has shared memory in Node", () => {
