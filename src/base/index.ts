@@ -8,6 +8,7 @@ export { fillWith, isFilled, wordAt } from "./filled.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
 export { checkNode } from "./node-version.ts";
+export { powerOfTwoAtLeast } from "./numbers.ts";
 export { checkNames, checkSignal, integerOption, signalOption } from "./options.ts";
 export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";

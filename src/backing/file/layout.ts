@@ -1,4 +1,12 @@
-import { assert, canShare, REGISTRY_WORDS, sharedBuffer, show, ZbudError } from "../../base/index.ts";
+import {
+  assert,
+  canShare,
+  powerOfTwoAtLeast,
+  REGISTRY_WORDS,
+  sharedBuffer,
+  show,
+  ZbudError,
+} from "../../base/index.ts";
 
 /**
  * Where things lie, in the file and in the index that all threads share.
@@ -212,7 +220,7 @@ function wordsOf({
   maxRows,
   unitCount,
 }: SlotGeometry): Record<"buckets" | "rows" | "bits" | "total", number> {
-  const buckets = 2 ** Math.ceil(Math.log2(maxRows));
+  const buckets = powerOfTwoAtLeast(maxRows);
   const rows = (maxRows + 1) * ROW_WORDS;
   const bits = Math.ceil(unitCount / 32);
   const total = HEADER_WORDS + REGISTRY_WORDS + buckets + rows + 3 * bits;
