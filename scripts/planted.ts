@@ -45,9 +45,9 @@ const PARTS: readonly Part[] = [
   { name: "cache", code: /^src\/cache\//, tests: /^test\/cache\/(?!dictionary|faults|threads)/ },
   { name: "trace", code: /^src\/trace\//, tests: /^test\/trace\// },
   {
-    name: "ladder",
-    code: /^src\/drivers\/zbud\/(ladder|segments|rungs|zbud-ladder)/,
-    tests: /^test\/drivers\/zbud\/ladder/,
+    name: "size classes",
+    code: /^src\/drivers\/size-classes\//,
+    tests: /^test\/drivers\/size-classes\//,
   },
   { name: "engine", code: /^src\/engine\//, tests: /^test\/(engine\/(?!points)|store\/(?!threads))/ },
   { name: "store", code: /^src\/store\//, tests: /^test\/(engine\/(?!points)|store\/(?!threads))/ },
@@ -57,7 +57,7 @@ const PARTS: readonly Part[] = [
   {
     name: "zbud",
     code: /^src\/drivers\/zbud\//,
-    tests: /^test\/(drivers\/zbud\/(?!ladder)|zpool\/|memory\/)/,
+    tests: /^test\/(drivers\/zbud\/|zpool\/|memory\/)/,
   },
   {
     name: "all drivers",

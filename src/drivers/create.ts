@@ -8,21 +8,27 @@ import {
   registerDriver,
   type SharedPool,
 } from "../pool/index.ts";
+import { type SizeClassPoolOptions, sizeClassesDriver } from "./size-classes/index.ts";
 import { type SlotsPoolOptions, slotsDriver } from "./slots/index.ts";
-import { type ZbudLadderOptions, type ZbudPoolOptions, zbudDriver } from "./zbud/index.ts";
+import { type ZbudPoolOptions, zbudDriver } from "./zbud/index.ts";
 import { type ZsmallocPoolOptions, zsmallocDriver } from "./zsmalloc/index.ts";
 
 registerDriver(zbudDriver);
 registerDriver(slotsDriver);
 registerDriver(zsmallocDriver);
+registerDriver(sizeClassesDriver);
 
 /** Options of {@link createPool}: those of the driver. */
-export type CreatePoolOptions = ZbudPoolOptions | ZbudLadderOptions | SlotsPoolOptions | ZsmallocPoolOptions;
+export type CreatePoolOptions =
+  | ZbudPoolOptions
+  | SlotsPoolOptions
+  | ZsmallocPoolOptions
+  | SizeClassPoolOptions;
 
 /**
  * Makes a pool; the same as `new ZbudPool(options)` and its like do.
  *
- * @param driver - `"zbud"`, `"slots"`, `"zsmalloc"`, the name of a registered driver, or a driver.
+ * @param driver - `"zbud"`, `"slots"`, `"zsmalloc"`, `"size-classes"`, the name of a registered driver, or a driver.
  * @throws {ZbudError} `ENOENT` for an unknown name, naming those that exist; `EINVAL` naming a bad option;
  *   `ENOMEM` if its address space cannot be reserved.
  */

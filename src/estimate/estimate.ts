@@ -103,7 +103,8 @@ function nothingRead(reader: Reader): string {
 }
 
 function weightOfPart({ units, codecs, drivers }: Settings): number {
-  const pools = drivers.length + 2 * Number(drivers.includes("zbud"));
+  const fitted = drivers.filter((driver) => FITTED.includes(driver)).length;
+  const pools = drivers.length + fitted;
   const codec = WEIGHT.compress + WEIGHT.fit + WEIGHT.pack * pools;
   return WEIGHT.read + units.length * codecs.length * codec;
 }
@@ -166,21 +167,29 @@ function plainKind(driver: string, pageSize: number): PoolKind {
   return { driver, pageSize, pageSizes: null };
 }
 
+/** Drivers that get a pool whose page size, or sizes, fit the data. */
+const FITTED: readonly string[] = ["zbud", "size-classes"];
+
 /**
- * All pools but the first: one for each other driver, and zbud with the page size that fits the data, and with
- * several.
+ * All pools but the first: one for each other driver, zbud with the page size that fits the data too, and size
+ * classes with those that fit.
  */
 function* otherPools(run: Run, totals: CodecTotals): Generator<PoolKind> {
   const { compressed, settings, pace } = run;
   for (const driver of settings.drivers) {
-    if (driver !== settings.drivers[0]) yield plainKind(driver, totals.unit);
-    if (driver !== "zbud") continue;
+    if (driver !== settings.drivers[0] && driver !== "size-classes") yield plainKind(driver, totals.unit);
+    if (!FITTED.includes(driver)) continue;
     pace.step(WEIGHT.fit, `${bytesText(totals.unit)} units: ${totals.codec}, looking for the best page size`);
     if (totals.fit === null) totals.chooseFit(compressed);
-    const { fit, ladder } = totals;
-    if (fit !== null && fit.pageSize !== totals.unit) yield plainKind(driver, fit.pageSize);
-    if (ladder !== null) {
-      yield { driver, pageSize: Math.max(...ladder.map(({ pageSize }) => pageSize)), pageSizes: ladder };
+    const { fit, pageSizes } = totals;
+    if (driver === "zbud") {
+      if (fit !== null && fit.pageSize !== totals.unit) yield plainKind(driver, fit.pageSize);
+    } else if (pageSizes !== null) {
+      yield {
+        driver,
+        pageSize: Math.max(...pageSizes.map(({ pageSize }) => pageSize)),
+        pageSizes: pageSizes,
+      };
     }
   }
 }

@@ -1,15 +1,14 @@
 import { type Handle, Prng, ZbudError } from "../base/index.ts";
 import { createPool } from "../drivers/index.ts";
-import type { Pool } from "../pool/index.ts";
+import type { PageSizeRange, Pool } from "../pool/index.ts";
 import type { CompressedUnits } from "./compress.ts";
 import type { Pace } from "./pace.ts";
-import type { LadderStep } from "./types.ts";
 
 /** Which pool: of a driver, with pages of one size or of several. */
 export interface PoolKind {
   driver: string;
   pageSize: number;
-  pageSizes: LadderStep[] | null;
+  pageSizes: PageSizeRange[] | null;
 }
 
 /** What one pool took of one part. */
@@ -41,7 +40,7 @@ interface Half {
 const KEPT_BYTES_MAX = 256 * 1024 * 1024;
 const SLICE_UNITS = 4096;
 /** A pool with several page sizes may leave some segments of up to 1 MiB half used; untouched, they cost nothing. */
-const LADDER_SPARE = 8 * 1024 * 1024;
+const CLASSES_SPARE = 8 * 1024 * 1024;
 /**
  * A pool that takes several pages for the first object of a size may need so many more than there are objects;
  * untouched, they cost nothing.
@@ -102,9 +101,9 @@ function openPool({ driver, pageSize, pageSizes }: PoolKind, maxPages: number): 
     return true;
   };
   const spare = Math.min(GROUPS_SPARE_EACH * maxPages, GROUPS_SPARE_MAX);
-  return pageSizes === null
-    ? createPool(driver, { maxPages: maxPages + spare, pageSize, onEvict })
-    : createPool(driver, { maxBytes: maxPages * pageSize + LADDER_SPARE, pageSizes, onEvict });
+  if (driver !== "size-classes") return createPool(driver, { maxPages: maxPages + spare, pageSize, onEvict });
+  const sizes = pageSizes === null ? { pageSize } : { pageSizes };
+  return createPool(driver, { ...sizes, maxBytes: maxPages * pageSize + CLASSES_SPARE, onEvict });
 }
 
 /** One filling of a pool with compressed units. */

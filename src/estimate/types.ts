@@ -1,3 +1,5 @@
+import type { PageSizeRange } from "../pool/index.ts";
+
 /**
  * What an estimate says, as one plain object: `JSON.stringify` keeps all of it, and every face (terminal,
  * `--json`, a page) draws from it and from nothing else.
@@ -134,12 +136,6 @@ export interface FitSummary {
   curve: { pageSize: number; bytes: number }[];
 }
 
-/** Page sizes side by side for zbud, each with the largest object that goes to its pages. */
-export interface LadderStep {
-  pageSize: number;
-  maxSize: number;
-}
-
 /**
  * A pool after a random half of its objects was freed, which is how pools look that have lived. Of a sample in
  * several parts, the pool of the first that had something to store.
@@ -164,7 +160,7 @@ export interface PoolEstimate {
   /** Whether the page size was fitted to this data, instead of being the unit's size. */
   fitted: boolean;
   /** The page sizes of a pool that has several; null: it has one. */
-  pageSizes: LadderStep[] | null;
+  pageSizes: PageSizeRange[] | null;
   objects: number;
   pages: number;
   /** `objects / pages`; 0 when nothing was stored. */
@@ -192,7 +188,7 @@ export interface PoolEstimate {
 export interface Setting {
   driver: string;
   pageSize: number;
-  pageSizes: LadderStep[] | null;
+  pageSizes: PageSizeRange[] | null;
   codec: string;
   unit: number;
   /** What to give as `maxPages`: the pages that the whole input needs, 5 % more, rounded up to two digits. */

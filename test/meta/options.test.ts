@@ -21,8 +21,8 @@ import {
   createPool,
   fitPageSize,
   fitPageSizes,
+  SizeClassPool,
   SlotsPool,
-  ZbudLadder,
   ZbudPool,
   ZsmallocPool,
 } from "../../src/index.ts";
@@ -129,11 +129,11 @@ const CALLS: Record<string, Call> = {
     needs: { maxPages: 4 },
     call: (options) => new ZbudPool(options),
   },
-  ZbudLadder: {
+  SizeClassPool: {
     name: "warmUp",
-    type: ["drivers/zbud/ladder-options.ts", "ZbudLadderOptions"],
+    type: ["drivers/size-classes/options.ts", "SizeClassPoolOptions"],
     needs: { maxBytes: 2 ** 20 },
-    call: (options) => new ZbudLadder(options),
+    call: (options) => new SizeClassPool(options),
   },
   SlotsPool: {
     name: "maxObjects",
@@ -148,16 +148,16 @@ const CALLS: Record<string, Call> = {
     call: (options) => new ZsmallocPool(options),
   },
   "ZbudPool.attach": attached(new ZbudPool({ maxPages: 4, shared: true }), ZbudPool.attach),
-  "ZbudLadder.attach": attached(
-    new ZbudLadder({ maxBytes: 2 ** 20, pageSizes: [4096], shared: true }),
-    ZbudLadder.attach,
+  "SizeClassPool.attach": attached(
+    new SizeClassPool({ maxBytes: 2 ** 20, pageSizes: [4096], shared: true }),
+    SizeClassPool.attach,
   ),
   "SlotsPool.attach": attached(new SlotsPool({ maxPages: 4, shared: true }), SlotsPool.attach),
   "ZsmallocPool.attach": attached(new ZsmallocPool({ maxPages: 8, shared: true }), ZsmallocPool.attach),
   attachPool: attached(zpool, attachPool),
   attachZpool: attached(zpool, attachZpool),
-  createPool: { name: "pageSize", needs: { maxPages: 4 }, call: (options) => createPool("slots", options) },
-  createZpool: { name: "pageSize", needs: { maxPages: 4 }, call: (options) => createZpool("slots", options) },
+  createPool: { name: "maxBytes", needs: { maxPages: 4 }, call: (options) => createPool("slots", options) },
+  createZpool: { name: "maxBytes", needs: { maxPages: 4 }, call: (options) => createZpool("slots", options) },
   fitPageSize: {
     name: "unfitBytes",
     type: ["drivers/zbud/fit.ts", "FitOptions"],
@@ -165,7 +165,7 @@ const CALLS: Record<string, Call> = {
   },
   fitPageSizes: {
     name: "maxPageSize",
-    type: ["drivers/zbud/fit-ladder.ts", "FitPageSizesOptions"],
+    type: ["drivers/size-classes/fit.ts", "FitPageSizesOptions"],
     call: (options) => fitPageSizes([100], options),
   },
   createLz4: { name: "acceleration", type: ["codecs/lz4/lz4.ts", "Lz4Options"], call: createLz4 },
@@ -272,8 +272,6 @@ suite("an option that there is not", () => {
       const known =
         /unknown option "zzzzzzzzzz" of .*; known: (.*) \(EINVAL\)$/.exec(message)?.[1].split(", ") ?? [];
       assert.ok(known.includes(entry.name), message);
-      // A ladder has a sentence of its own for it.
-      if (what === "ZbudLadder") known.splice(known.indexOf("maxPages"), 1);
       if (entry.type !== undefined) assert.deepEqual(known.sort(), membersOf(...entry.type).sort());
       assert.doesNotMatch((await refusal(entry, { zzzzzzzzzz: undefined })).message, /zzzzzzzzzz/);
     });

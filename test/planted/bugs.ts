@@ -5,8 +5,8 @@
 
 import { CACHE_BUGS } from "./cache-bugs.ts";
 import { ENGINE_BUGS } from "./engine-bugs.ts";
-import { LADDER_BUGS } from "./ladder-bugs.ts";
 import { LOAD_BUGS } from "./load-bugs.ts";
+import { SIZE_CLASSES_BUGS } from "./size-classes-bugs.ts";
 import { SLOTS_BUGS } from "./slots-bugs.ts";
 import { STORE_BUGS } from "./store-bugs.ts";
 import { ZSMALLOC_BUGS } from "./zsmalloc-bugs.ts";
@@ -28,7 +28,7 @@ const RECLAIMS = "src/pool/reclaims.ts";
 const PLACES = "src/drivers/zbud/places.ts";
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
-  ...LADDER_BUGS,
+  ...SIZE_CLASSES_BUGS,
   {
     name: "a page is put at the tail of its list, not at the head",
     file: ALLOCATOR,

@@ -1,7 +1,7 @@
 /** The load that stress and kills put on a shared pool: random operations, every object checked. */
 
 import { type Handle, Prng } from "../../src/base/index.ts";
-import type { ZbudLadder } from "../../src/drivers/zbud/index.ts";
+import type { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
 import type { Pool, SharedPool } from "../../src/pool/index.ts";
 import { Ledger, ownerOf, placeOf, succeeds } from "./ledger.ts";
 import { attachPool, type DriverName } from "./pools.ts";
@@ -10,7 +10,7 @@ import { attachPool, type DriverName } from "./pools.ts";
 export const EVICT_ACTS = ["free", "reject", "allocate", "mixed", "never"] as const;
 export type EvictAct = (typeof EVICT_ACTS)[number];
 
-/** Page sizes that a ladder is given in turn. */
+/** Page sizes that a pool of size classes is given in turn. */
 const REFITS: readonly (readonly number[])[] = [[512, 1024], [640, 1024], [768], [1024]];
 
 /** How deep handlers may start further reclaims. */
@@ -139,7 +139,7 @@ export class Load {
 
   /** What a pool can do for its density: moves objects, or takes pages of other sizes from here on. */
   #rearrange(): void {
-    const refitted = this.pool as unknown as Partial<Pick<ZbudLadder, "refit">>;
+    const refitted = this.pool as unknown as Partial<Pick<SizeClassPool, "refit">>;
     if (this.pool.shape.pageSizes === undefined) this.pool.compact(8);
     else refitted.refit?.(REFITS[this.#prng.below(REFITS.length)]);
   }

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
-import type { ZbudLadder } from "../../src/drivers/zbud/index.ts";
+import type { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
 import type { Pool, SharedPool } from "../../src/pool/index.ts";
 import type { PoolClass } from "./pools.ts";
 
@@ -14,7 +14,7 @@ export type Act =
   | { do: "reclaim"; frees: Handle[]; stops?: boolean }
   /** `moves`: at most so many. */
   | { do: "compact"; moves?: number }
-  /** Of a ladder. */
+  /** Of a pool of size classes. */
   | { do: "refit"; pageSizes: number[] }
   | { do: "attach" | "recover" | "verify" | "close" };
 
@@ -103,7 +103,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
       else if (act.do === "recover") pool.recover();
       else if (act.do === "verify") pool.verify();
       else if (act.do === "compact") pool.compact(act.moves);
-      else if (act.do === "refit") (pool as unknown as ZbudLadder).refit(act.pageSizes);
+      else if (act.do === "refit") (pool as unknown as SizeClassPool).refit(act.pageSizes);
       else if (act.do === "close") pool.close();
     }
   } finally {

@@ -9,10 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type Instrumented, instrument } from "./instrument.ts";
-import { LADDER_SCENES } from "./ladder-scenes.ts";
 import { Playhouse } from "./playhouse.ts";
 import type { DriverName } from "./pools.ts";
 import { SCENES } from "./scenes.ts";
+import { SIZE_CLASSES_SCENES } from "./size-classes-scenes.ts";
 import { SLOTS_SCENES } from "./slots-scenes.ts";
 import type { Scene } from "./stage.ts";
 import { ZSMALLOC_SCENES } from "./zsmalloc-scenes.ts";
@@ -24,7 +24,7 @@ const EVERY = process.env.ZBUD_POINTS === "every";
 const SAMPLE = 24;
 
 stopsAnywhere("zbud", SCENES);
-stopsAnywhere("ladder", LADDER_SCENES);
+stopsAnywhere("size-classes", SIZE_CLASSES_SCENES);
 stopsAnywhere("slots", SLOTS_SCENES);
 stopsAnywhere("zsmalloc", ZSMALLOC_SCENES);
 

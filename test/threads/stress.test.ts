@@ -18,7 +18,7 @@ describe("threads at one pool", () => {
   for (const { driver, threads, maxPages, liveMax } of [
     { driver: "zbud", threads: 4, maxPages: 24, liveMax: 100 },
     { driver: "zbud", threads: 8, maxPages: 1024, liveMax: 80 },
-    { driver: "ladder", threads: 4, maxPages: 24, liveMax: 100 },
+    { driver: "size-classes", threads: 4, maxPages: 24, liveMax: 100 },
     { driver: "slots", threads: 4, maxPages: 12, liveMax: 100 },
     { driver: "zsmalloc", threads: 4, maxPages: 16, liveMax: 100 },
   ] as const) {

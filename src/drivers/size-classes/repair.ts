@@ -8,18 +8,22 @@ import {
   W_INTENT,
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
+import { FREE, LIST_NEXT, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZES } from "../zbud/page-table.ts";
+import { finishIntent } from "../zbud/repair.ts";
+import type { Geometry } from "./geometry.ts";
+import { clearClass } from "./open-classes.ts";
+import { headOf, putOn, stepOf } from "./segments.ts";
 import {
+  C_BITMAP,
+  C_HEADS,
+  C_PAGE_COUNT,
+  C_SEGMENT_PAGES,
+  C_SEGMENTS,
+  CLASSES_MAX,
+  classOf,
   FULLNESS_STEPS,
+  firstRowOf,
   firstSegmentOf,
-  type LadderGeometry,
-  ladderFirstRowOf,
-  R_BITMAP,
-  R_HEADS,
-  R_PAGE_COUNT,
-  R_SEGMENT_PAGES,
-  R_SEGMENTS,
-  RUNGS_MAX,
-  rungOf,
   S_FREE,
   S_HIGH,
   S_NEXT,
@@ -30,11 +34,7 @@ import {
   W_SEGMENT_HIGH,
   W_STARVED,
   W_VICTIM,
-} from "./ladder-table.ts";
-import { FREE, LIST_NEXT, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZES } from "./page-table.ts";
-import { finishIntent } from "./repair.ts";
-import { clearRung } from "./rungs.ts";
-import { headOf, putOn, stepOf } from "./segments.ts";
+} from "./table.ts";
 
 /** What a row is, by its sizes and its mark. */
 const IDLE = 0;
@@ -43,17 +43,17 @@ const RECLAIMED = 2;
 
 /**
  * As `repairTable` of a pool with one size. What is never half written here is, besides sizes, generations, marks
- * and the note: the owner and S_HIGH of each segment, the segments' high-water mark, the records of the rungs that
- * are open or own a segment, and which list of open rungs holds. A segment without a page in use is nobody's
+ * and the note: the owner and S_HIGH of each segment, the segments' high-water mark, the records of the size classes that
+ * are open or own a segment, and which list of open size classes holds. A segment without a page in use is nobody's
  * afterwards. Lists, counts, bitmaps and free pages are built anew; the LRU keeps what order its links still tell.
  */
-export function repairLadder(
+export function repairTable(
   table: Table,
-  geometry: LadderGeometry,
+  geometry: Geometry,
   generationMask: number,
   isGone: (member: number) => boolean,
 ): void {
-  finishIntent(table, ladderFirstRowOf(geometry), generationMask);
+  finishIntent(table, firstRowOf(geometry), generationMask);
   const isDead = askedOnce(isGone);
   const kindOf = (row: number): number => {
     const member = -table[row | LRU_PREV];
@@ -70,12 +70,12 @@ export function repairLadder(
       ownerOf.set(row, table[segment + S_OWNER]);
     }
   });
-  const rowsFirst = ladderFirstRowOf(geometry);
+  const rowsFirst = firstRowOf(geometry);
   const rowsEnd = rowsFirst + (table[W_SEGMENT_HIGH] << (geometry.rowsShift + ROW_SHIFT));
   const order = rebuiltLru(table, listed, rowsFirst, rowsEnd, ROW_SHIFT);
 
-  for (let i = 0; i < RUNGS_MAX; i++) {
-    clearRung(table, geometry, rungOf(geometry, i));
+  for (let i = 0; i < CLASSES_MAX; i++) {
+    clearClass(table, geometry, classOf(geometry, i));
   }
   emptyLru(table);
   table[W_SEGMENT_FREE] = 0;
@@ -91,9 +91,9 @@ export function repairLadder(
     const first = table[row | SIZES];
     const last = table[row | SIZES | 1];
     if (first !== 0 && last !== 0) continue;
-    const rung = ownerOf.get(row) as number;
+    const sizeClass = ownerOf.get(row) as number;
     const list = geometry.chunkCount - 1 - ((first | last) >> SIZE_BITS);
-    putOnList(table, rung + R_HEADS, rung + R_BITMAP, row, list);
+    putOnList(table, sizeClass + C_HEADS, sizeClass + C_BITMAP, row, list);
   }
   table[W_PAGE_COUNT] = pages;
   table[W_INTENT] = 0;
@@ -102,12 +102,12 @@ export function repairLadder(
 /** From the last to the first: `visit` gets the rows that its owner has used; none if it has no owner. */
 function eachSegment(
   table: Table,
-  geometry: LadderGeometry,
+  geometry: Geometry,
   visit: (segment: number, firstRow: number, endRow: number) => void,
 ): void {
   for (let i = table[W_SEGMENT_HIGH] - 1; i >= 0; i--) {
     const segment = firstSegmentOf(geometry) + (i << SEGMENT_SHIFT);
-    const firstRow = ladderFirstRowOf(geometry) + (i << (geometry.rowsShift + ROW_SHIFT));
+    const firstRow = firstRowOf(geometry) + (i << (geometry.rowsShift + ROW_SHIFT));
     const rows =
       table[segment + S_OWNER] === 0 ? 0 : Math.min(table[segment + S_HIGH], 1 << geometry.rowsShift);
     visit(segment, firstRow, firstRow + (rows << ROW_SHIFT));
@@ -140,10 +140,10 @@ function settleSegment(
     table[W_SEGMENT_FREE] = segment;
     return 0;
   }
-  const rung = table[segment + S_OWNER];
-  table[rung + R_SEGMENTS]++;
-  table[rung + R_PAGE_COUNT] += used;
-  const step = stepOf(used, table[rung + R_SEGMENT_PAGES]);
-  if (step < FULLNESS_STEPS) putOn(table, segment, headOf(rung, step));
+  const sizeClass = table[segment + S_OWNER];
+  table[sizeClass + C_SEGMENTS]++;
+  table[sizeClass + C_PAGE_COUNT] += used;
+  const step = stepOf(used, table[sizeClass + C_SEGMENT_PAGES]);
+  if (step < FULLNESS_STEPS) putOn(table, segment, headOf(sizeClass, step));
   return used;
 }

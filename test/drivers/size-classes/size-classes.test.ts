@@ -1,15 +1,20 @@
-/** A ladder: pages of several sizes in one pool. */
+/** A pool of size classes: pages of several sizes in one pool. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
-import { attachPool, createPool, ZbudLadder, type ZbudLadderOptions } from "../../../src/drivers/index.ts";
+import {
+  attachPool,
+  createPool,
+  SizeClassPool,
+  type SizeClassPoolOptions,
+} from "../../../src/drivers/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
 import { parseTrace, record, replay } from "../../../src/trace/index.ts";
 import { isCode } from "../../contracts/pool/facts.ts";
-import { FaultyMemory } from "./helpers.ts";
-import { type LadderPlan, LadderRun } from "./ladder-run.ts";
+import { FaultyMemory } from "../zbud/helpers.ts";
+import { type SizeClassPlan, SizeClassRun } from "./run.ts";
 
 const MIB = 2 ** 20;
 
@@ -18,8 +23,8 @@ function must(result: Handle | string): Handle {
   return result;
 }
 
-describe("a ladder under random operations", () => {
-  const plans: Record<string, Omit<LadderPlan, "seed">> = {
+describe("a pool of size classes under random operations", () => {
+  const plans: Record<string, Omit<SizeClassPlan, "seed">> = {
     "of one size": { maxBytes: 64 * 4096, pageSizes: [4096] },
     "of two sizes, with little memory": { maxBytes: 8 * 4096, pageSizes: [1024, 4096] },
     "of four sizes": { maxBytes: MIB, pageSizes: [512, 1216, 3328, 8192] },
@@ -31,7 +36,7 @@ describe("a ladder under random operations", () => {
     it(`${name} keeps what is stored, and its books balance after each`, () => {
       let refits = 0;
       for (let seed = 1; seed <= 3; seed++) {
-        const run = new LadderRun({ ...plan, seed });
+        const run = new SizeClassRun({ ...plan, seed });
         for (let i = 0; i < 700; i++) run.step();
         refits += run.refits;
         run.finish();
@@ -44,7 +49,7 @@ describe("a ladder under random operations", () => {
     for (let seed = 1; seed <= 4; seed++) {
       const prng = new Prng(seed);
       const memory = new FaultyMemory(createPageMemory(2 ** 15, 16, false), () => prng.chance(0.4));
-      const run = new LadderRun({ seed, maxBytes: 16 * 2 ** 15, pageSizes: [1024, 4096], memory });
+      const run = new SizeClassRun({ seed, maxBytes: 16 * 2 ** 15, pageSizes: [1024, 4096], memory });
       for (let i = 0; i < 500; i++) run.step();
       assert.ok(memory.refused > 0 && run.refits > 0);
       run.finish();
@@ -52,14 +57,14 @@ describe("a ladder under random operations", () => {
   });
 });
 
-describe("a ladder", () => {
+describe("a pool of size classes", () => {
   it("puts each object into pages of its range, two to a page", () => {
-    const ladder = new ZbudLadder({ maxBytes: MIB, pageSizes: [1024, 2048, 4096] });
+    const pool = new SizeClassPool({ maxBytes: MIB, pageSizes: [1024, 2048, 4096] });
     const pages = (size: number): number => {
-      const before = ladder.totalBytes;
-      const handles = [ladder.alloc(size), ladder.alloc(size)].map(must);
-      const bytes = ladder.totalBytes - before;
-      for (const handle of handles) ladder.free(handle);
+      const before = pool.totalBytes;
+      const handles = [pool.alloc(size), pool.alloc(size)].map(must);
+      const bytes = pool.totalBytes - before;
+      for (const handle of handles) pool.free(handle);
       return bytes;
     };
     // 31 of 64 chunks are the largest object of which two fit, one chunk being reserved.
@@ -68,14 +73,14 @@ describe("a ladder", () => {
     assert.equal(pages(31 * 32), 2048);
     assert.equal(pages(31 * 64), 4096);
     assert.equal(pages(31 * 64 + 1), 2 * 4096);
-    assert.equal(ladder.alloc(3969), "ENOSPC");
-    assert.equal(ladder.maxObjectBytes, 3968);
-    ladder.close();
+    assert.equal(pool.alloc(3969), "ENOSPC");
+    assert.equal(pool.maxObjectBytes, 3968);
+    pool.close();
   });
 
   it("reclaims in one order over all page sizes", () => {
     const evicted: Handle[] = [];
-    const ladder = new ZbudLadder({
+    const pool = new SizeClassPool({
       maxBytes: MIB,
       pageSizes: [512, 4096],
       onEvict: (handle, pool) => {
@@ -84,22 +89,22 @@ describe("a ladder", () => {
         return true;
       },
     });
-    const handles = Array.from({ length: 60 }, (_, i) => must(ladder.alloc(i % 3 === 0 ? 250 : 3000)));
-    const pageOf = (handle: Handle): number => ladder.inspect(handle).page;
+    const handles = Array.from({ length: 60 }, (_, i) => must(pool.alloc(i % 3 === 0 ? 250 : 3000)));
+    const pageOf = (handle: Handle): number => pool.inspect(handle).page;
     // Objects of 250 bytes come in pairs: a page was allocated into when its last object came.
     const order = handles.map(pageOf).reverse();
     const expected = [...new Set(order)].reverse();
     const byPage = new Map(handles.map((handle) => [handle, pageOf(handle)]));
-    while (ladder.reclaimPage() === "ok");
+    while (pool.reclaimPage() === "ok");
     assert.deepEqual([...new Set(evicted.map((handle) => byPage.get(handle)))], expected);
-    assert.equal(ladder.totalBytes, 0);
-    ladder.close();
+    assert.equal(pool.totalBytes, 0);
+    pool.close();
   });
 
   it("a workload whose sizes shift gets the memory of the sizes that went, for as few evictions as they hold", () => {
     const maxBytes = 4 * MIB;
     let evictions = 0;
-    const pool = createPool("zbud", {
+    const pool = createPool("size-classes", {
       maxBytes,
       pageSizes: [512, 2048, 8192],
       onEvict: (handle, given) => {
@@ -136,14 +141,14 @@ describe("a ladder", () => {
       pool.free(handle);
       return true;
     };
-    const ladder = new ZbudLadder({ maxBytes: MIB, pageSizes: [512, 4096], onEvict });
-    const old = Array.from({ length: 20 }, () => must(ladder.alloc(200)));
+    const pool = new SizeClassPool({ maxBytes: MIB, pageSizes: [512, 4096], onEvict });
+    const old = Array.from({ length: 20 }, () => must(pool.alloc(200)));
     for (let i = 0; i < 2000; i++) {
-      while (typeof ladder.alloc(3000) !== "number") assert.equal(ladder.reclaimPage(), "ok");
+      while (typeof pool.alloc(3000) !== "number") assert.equal(pool.reclaimPage(), "ok");
     }
-    for (const handle of old) assert.throws(() => ladder.free(handle), isCode("EBADF"));
-    ladder.verify();
-    ladder.close();
+    for (const handle of old) assert.throws(() => pool.free(handle), isCode("EBADF"));
+    pool.verify();
+    pool.close();
   });
 
   it("refits: old handles stay valid, new objects lie denser, the limit holds", () => {
@@ -152,45 +157,45 @@ describe("a ladder", () => {
       pool.free(handle);
       return true;
     };
-    const ladder = new ZbudLadder({ maxBytes, pageSizes: [4096], onEvict });
+    const pool = new SizeClassPool({ maxBytes, pageSizes: [4096], onEvict });
     const prng = new Prng(9);
-    const old = Array.from({ length: 500 }, () => must(ladder.alloc(prng.between(700, 900))));
-    const before = ladder.stats().utilisation;
-    for (const [i, handle] of old.entries()) ladder.write(handle, new Uint8Array(700).fill(i));
-    const sizes = ladder.refit();
+    const old = Array.from({ length: 500 }, () => must(pool.alloc(prng.between(700, 900))));
+    const before = pool.stats().utilisation;
+    for (const [i, handle] of old.entries()) pool.write(handle, new Uint8Array(700).fill(i));
+    const sizes = pool.refit();
     assert.ok(Array.isArray(sizes) && sizes.length > 1 && sizes[0].pageSize < 2000, JSON.stringify(sizes));
-    assert.deepEqual(ladder.pageSizes, sizes);
+    assert.deepEqual(pool.pageSizes, sizes);
     for (const [i, handle] of old.entries()) {
-      assert.equal(ladder.read(handle, new Uint8Array(900)), ladder.sizeOf(handle));
-      assert.equal(ladder.map(handle)[699], i % 256);
+      assert.equal(pool.read(handle, new Uint8Array(900)), pool.sizeOf(handle));
+      assert.equal(pool.map(handle)[699], i % 256);
     }
     for (let i = 0; i < 40_000; i++) {
-      while (typeof ladder.alloc(prng.between(700, 900)) !== "number") {
-        assert.equal(ladder.reclaimPage(), "ok");
-        assert.ok(ladder.totalBytes <= maxBytes);
+      while (typeof pool.alloc(prng.between(700, 900)) !== "number") {
+        assert.equal(pool.reclaimPage(), "ok");
+        assert.ok(pool.totalBytes <= maxBytes);
       }
     }
-    const { utilisation } = ladder.stats();
+    const { utilisation } = pool.stats();
     assert.ok(utilisation > 2 * before && utilisation > 0.85, `${before} before, ${utilisation} now`);
-    for (const handle of old) assert.throws(() => ladder.free(handle), isCode("EBADF"));
-    ladder.verify();
-    ladder.close();
+    for (const handle of old) assert.throws(() => pool.free(handle), isCode("EBADF"));
+    pool.verify();
+    pool.close();
   });
 
   it("refuses to refit while 16 page sizes hold objects, and takes page sizes up again when they are free", () => {
-    const ladder = new ZbudLadder({ maxBytes: 4 * MIB, pageSizes: [8192] });
+    const pool = new SizeClassPool({ maxBytes: 4 * MIB, pageSizes: [8192] });
     const handles: Handle[] = [];
     let refused = 0;
     for (let i = 0; i < 20; i++) {
-      handles.push(must(ladder.alloc(100)));
-      if (ladder.refit([1024 + 64 * i, 8192]) === "EAGAIN") refused++;
-      ladder.verify();
+      handles.push(must(pool.alloc(100)));
+      if (pool.refit([1024 + 64 * i, 8192]) === "EAGAIN") refused++;
+      pool.verify();
     }
     assert.equal(refused, 5);
-    for (const handle of handles) ladder.free(handle);
-    assert.notEqual(ladder.refit([640, 8192]), "EAGAIN");
-    ladder.verify();
-    ladder.close();
+    for (const handle of handles) pool.free(handle);
+    assert.notEqual(pool.refit([640, 8192]), "EAGAIN");
+    pool.verify();
+    pool.close();
   });
 
   it("fits itself after the warm-up, or to a sample", () => {
@@ -198,12 +203,12 @@ describe("a ladder", () => {
     const sizes = Array.from({ length: 3000 }, () =>
       prng.chance(0.5) ? prng.between(300, 400) : prng.between(1500, 1700),
     );
-    const density = (options: Partial<ZbudLadderOptions>): number => {
-      const ladder = new ZbudLadder({ maxBytes: 32 * MIB, pageSizes: "fit", ...options });
-      for (let round = 0; round < 3; round++) for (const size of sizes) must(ladder.alloc(size));
-      ladder.verify();
-      const { utilisation } = ladder.stats();
-      ladder.close();
+    const density = (options: Partial<SizeClassPoolOptions>): number => {
+      const pool = new SizeClassPool({ maxBytes: 32 * MIB, pageSizes: "fit", ...options });
+      for (let round = 0; round < 3; round++) for (const size of sizes) must(pool.alloc(size));
+      pool.verify();
+      const { utilisation } = pool.stats();
+      pool.close();
       return utilisation;
     };
     assert.ok(density({ warmUp: 0 }) < 0.6);
@@ -212,7 +217,7 @@ describe("a ladder", () => {
   });
 
   it("names bad options", () => {
-    const bad: [Partial<ZbudLadderOptions> & { maxPages?: number }, ...string[]][] = [
+    const bad: [Partial<SizeClassPoolOptions> & { maxPages?: number }, ...string[]][] = [
       [{ pageSizes: [] }, "pageSizes"],
       [{ pageSizes: [1, 2, 3, 4, 5].map((i) => 1024 * i) }, "pageSizes"],
       [{ pageSizes: "fitted" as "fit" }, "fitted"],
@@ -232,17 +237,36 @@ describe("a ladder", () => {
     ];
     for (const [options, ...names] of bad) {
       const all = { maxBytes: MIB, pageSizes: [1024, 4096], ...options };
-      assert.throws(() => new ZbudLadder(all), isCode("EINVAL", ...names), JSON.stringify(options));
+      assert.throws(() => new SizeClassPool(all), isCode("EINVAL", ...names), JSON.stringify(options));
     }
-    const ladder = new ZbudLadder({ maxBytes: MIB, pageSizes: [1024] });
-    assert.throws(() => ladder.refit(), isCode("EINVAL", "nothing was stored"));
-    assert.throws(() => ladder.refit([128]), isCode("EINVAL", "128"));
-    assert.throws(() => ladder.refit([2 ** 20]), isCode("EINVAL"));
-    ladder.close();
-    assert.throws(() => ladder.refit([1024]), isCode("ECLOSED"));
-    const plain = createPool("zbud", { maxPages: 4 });
-    assert.throws(() => plain.refit(), isCode("ENOTSUP", "pageSizes"));
-    plain.close();
+    const pool = new SizeClassPool({ maxBytes: MIB, pageSizes: [1024] });
+    assert.throws(() => pool.refit(), isCode("EINVAL", "nothing was stored"));
+    assert.throws(() => pool.refit([128]), isCode("EINVAL", "128"));
+    assert.throws(() => pool.refit([2 ** 20]), isCode("EINVAL"));
+    pool.close();
+    assert.throws(() => pool.refit([1024]), isCode("ECLOSED"));
+  });
+
+  it("is what pools of the other drivers name when they are asked for several page sizes", () => {
+    for (const driver of ["zbud", "slots", "zsmalloc"]) {
+      const options = { maxBytes: MIB, pageSizes: [1024, 4096] };
+      assert.throws(
+        () => createPool(driver, options),
+        isCode("EINVAL", "pageSizes", "SizeClassPool"),
+        driver,
+      );
+      const plain = createPool(driver, { maxPages: 4 });
+      assert.throws(() => plain.refit(), isCode("ENOTSUP", "size-classes"), driver);
+      plain.close();
+    }
+  });
+
+  it("takes a limit in pages, where it chooses their sizes itself", () => {
+    const pool = createPool("size-classes", { maxPages: 256, pageSize: "8KiB" });
+    assert.ok(pool instanceof SizeClassPool);
+    assert.equal(pool.shape.maxBytes, 2 * MIB);
+    assert.deepEqual(pool.pageSizes, [{ pageSize: 8192, maxSize: 7936 }]);
+    pool.close();
   });
 
   it("is recorded and replayed", () => {
@@ -254,7 +278,7 @@ describe("a ladder", () => {
       return true;
     };
     const live = new Set<Handle>();
-    const pool = createPool("zbud", { maxBytes: MIB / 4, pageSizes: [1024, 4096], onEvict });
+    const pool = createPool("size-classes", { maxBytes: MIB / 4, pageSizes: [1024, 4096], onEvict });
     const recording = record(pool, (line) => lines.push(line));
     for (let i = 0; i < 2000; i++) {
       const handle = pool.alloc(prng.between(1, i < 1000 ? 500 : 3000));
@@ -274,7 +298,7 @@ describe("a ladder", () => {
   });
 
   it("is reached from elsewhere by its buffers; both see a refit", () => {
-    const pool = createPool("zbud", { maxBytes: MIB, pageSizes: [1024, 4096], shared: true });
+    const pool = createPool("size-classes", { maxBytes: MIB, pageSizes: [1024, 4096], shared: true });
     const other = attachPool(structuredClone({ ...pool.share() }));
     const handle = must(pool.alloc(900));
     pool.write(handle, new Uint8Array(900).fill(7));

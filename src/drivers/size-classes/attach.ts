@@ -1,6 +1,6 @@
 import {
   badBuffers,
-  DRIVER_LADDER,
+  DRIVER_SIZE_CLASSES,
   openSharedTable,
   registryWordsOf,
   type SharedPool,
@@ -9,14 +9,15 @@ import {
   W_INTENT,
   W_LOCKING,
 } from "../../pool/index.ts";
-import { CHUNK_ORDER_MAX, CHUNK_ORDER_MIN } from "./geometry.ts";
+import { CHUNK_ORDER_MAX, CHUNK_ORDER_MIN } from "../zbud/geometry.ts";
+import type { Geometry } from "./geometry.ts";
+import { isRecordWhole } from "./open-classes.ts";
 import {
-  type LadderGeometry,
-  ladderWordsOf,
+  classesOf,
   OPEN_MAX,
   OPEN_WORDS,
-  openRungsOf,
-  rungsOf,
+  openClassesOf,
+  tableWordsOf,
   W_CHUNK_ORDER,
   W_OBJECT_BYTES_MAX,
   W_OPEN,
@@ -25,17 +26,16 @@ import {
   W_SEGMENT_HIGH,
   W_SEGMENTS,
   W_WHICH,
-} from "./ladder-table.ts";
-import { isRecordWhole } from "./rungs.ts";
+} from "./table.ts";
 
 /**
- * Opens the table of a shared ladder.
+ * Opens the table of a shared pool.
  *
  * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
- *   a ladder of this layout.
+ *   a pool of size classes of this layout.
  */
-export function openLadder(shared: SharedPool): { table: Table; geometry: LadderGeometry } {
-  const table = openSharedTable(shared, DRIVER_LADDER);
+export function openTable(shared: SharedPool): { table: Table; geometry: Geometry } {
+  const table = openSharedTable(shared, DRIVER_SIZE_CLASSES);
   const chunkOrder = table[W_CHUNK_ORDER];
   const segmentBytes = table[W_SEGMENT_BYTES];
   const segments = table[W_SEGMENTS];
@@ -53,7 +53,7 @@ export function openLadder(shared: SharedPool): { table: Table; geometry: Ladder
   if (!isPossible) throw badBuffers("their geometry is impossible");
   const chunkCount = 2 ** chunkOrder;
   const geometry = { chunkOrder, chunkCount, segmentBytes, segments, rowsShift, maxObjectBytes };
-  if (table.length !== ladderWordsOf(geometry) + registryWordsOf(table[W_LOCKING])) {
+  if (table.length !== tableWordsOf(geometry) + registryWordsOf(table[W_LOCKING])) {
     throw badBuffers("the table's length is not its geometry's");
   }
   if (shared.pages.byteLength !== segmentBytes * segments) {
@@ -67,10 +67,10 @@ export function openLadder(shared: SharedPool): { table: Table; geometry: Ladder
   const which = table[W_WHICH];
   const open = (which & ~1) === 0 ? table[W_OPEN + which * OPEN_WORDS] : 0;
   if (open < 1 || open > OPEN_MAX) throw badBuffers(`it has ${open} page sizes`);
-  const rungs = rungsOf(geometry);
-  for (const { rung } of openRungsOf(table)) {
-    if (!rungs.includes(rung) || !isRecordWhole(table, geometry, rung)) {
-      throw badBuffers(`it has no pages at word ${rung}`);
+  const classes = classesOf(geometry);
+  for (const { sizeClass } of openClassesOf(table)) {
+    if (!classes.includes(sizeClass) || !isRecordWhole(table, geometry, sizeClass)) {
+      throw badBuffers(`it has no pages at word ${sizeClass}`);
     }
   }
   return { table, geometry };

@@ -1,16 +1,17 @@
 import type { PageMemory } from "../../memory/index.ts";
 import type { Table } from "../../pool/index.ts";
 import * as pools from "../../pool/index.ts";
-import * as ladders from "./ladder-table.ts";
-import * as tables from "./page-table.ts";
+import * as pageTables from "../zbud/page-table.ts";
+import type { Geometry } from "./geometry.ts";
+import * as tables from "./table.ts";
 
 // See allocator.ts for why these are bound here.
 const {
   FULLNESS_STEPS,
-  R_FULLNESS,
-  R_PAGE_COUNT,
-  R_SEGMENT_PAGES,
-  R_SEGMENTS,
+  C_FULLNESS,
+  C_PAGE_COUNT,
+  C_SEGMENT_PAGES,
+  C_SEGMENTS,
   S_FREE,
   S_HIGH,
   S_NEXT,
@@ -22,14 +23,14 @@ const {
   W_SEGMENT_HIGH,
   W_STARVED,
   W_VICTIM,
-} = ladders;
-const { FREE, GENERATIONS, LIST_NEXT, LRU_PREV, ROW_SHIFT } = tables;
+} = tables;
+const { FREE, GENERATIONS, LIST_NEXT, LRU_PREV, ROW_SHIFT } = pageTables;
 const { W_PAGE_COUNT } = pools;
 
 /**
- * Where the rungs of a ladder get their pages from: segments, each of which belongs to one rung as long as a page of
- * it is in use. A rung takes pages from its fullest segments, so that the others come to be empty, and go back to
- * the source, from which any rung takes them.
+ * Where the size classes of a pool of size classes get their pages from: segments, each of which belongs to one size class as long as a page of
+ * it is in use. A size class takes pages from its fullest segments, so that the others come to be empty, and go back to
+ * the source, from which any size class takes them.
  */
 export class Segments {
   readonly #table: Table;
@@ -41,11 +42,11 @@ export class Segments {
   readonly #firstGeneration: number = 0;
   #committed = 0;
 
-  constructor(table: Table, geometry: ladders.LadderGeometry, memory: PageMemory, firstGeneration: number) {
+  constructor(table: Table, geometry: Geometry, memory: PageMemory, firstGeneration: number) {
     this.#table = table;
     this.#memory = memory;
-    this.#firstSegment = ladders.firstSegmentOf(geometry) | 0;
-    this.#firstRow = ladders.ladderFirstRowOf(geometry) | 0;
+    this.#firstSegment = tables.firstSegmentOf(geometry) | 0;
+    this.#firstRow = tables.firstRowOf(geometry) | 0;
     this.#segments = geometry.segments | 0;
     this.#rowsShift = geometry.rowsShift | 0;
     this.#firstGeneration = firstGeneration | 0;
@@ -67,22 +68,22 @@ export class Segments {
     return this.#firstRow + (this.indexOf(segment) << (this.#rowsShift + ROW_SHIFT));
   }
 
-  /** A page of the rung that was free, counted as in use; or FREE if there is none, and then the rung starves. */
-  take(rung: number): number {
+  /** A page of the size class that was free, counted as in use; or FREE if there is none, and then the size class starves. */
+  take(sizeClass: number): number {
     const table = this.#table;
     let segment = 0;
     for (let step = FULLNESS_STEPS - 1; step >= 0 && segment === 0; step--) {
-      const head = headOf(rung, step);
+      const head = headOf(sizeClass, step);
       if (table[head + S_NEXT] !== head) segment = table[head + S_NEXT];
     }
     if (segment === 0) {
-      segment = this.#acquire(rung);
+      segment = this.#acquire(sizeClass);
       if (segment === 0) {
-        if (table[W_STARVED] === 0) table[W_STARVED] = rung;
+        if (table[W_STARVED] === 0) table[W_STARVED] = sizeClass;
         return FREE;
       }
     }
-    if (table[W_STARVED] === rung) table[W_STARVED] = 0;
+    if (table[W_STARVED] === sizeClass) table[W_STARVED] = 0;
     let row = table[segment + S_FREE];
     if (row !== FREE) {
       table[segment + S_FREE] = table[row | LIST_NEXT];
@@ -91,11 +92,11 @@ export class Segments {
       row = this.firstRowOf(segment) + (page << ROW_SHIFT);
       table[segment + S_HIGH] = page + 1;
       for (let word = row | GENERATIONS; word < row + 8; word++) {
-        // Not that of a row that was another rung's, or was trimmed.
+        // Not that of a row that was another size class's, or was trimmed.
         table[word] = table[word] === 0 ? this.#firstGeneration : table[word];
       }
     }
-    this.#use(segment, rung, 1);
+    this.#use(segment, sizeClass, 1);
     return row;
   }
 
@@ -103,15 +104,15 @@ export class Segments {
   release(row: number): void {
     const table = this.#table;
     const segment = this.of(row);
-    const rung = table[segment + S_OWNER];
+    const sizeClass = table[segment + S_OWNER];
     table[row | LRU_PREV] = FREE;
     table[row | LIST_NEXT] = table[segment + S_FREE];
     table[segment + S_FREE] = row;
-    this.#use(segment, rung, -1);
+    this.#use(segment, sizeClass, -1);
     if (table[segment + S_USED] > 0) return;
     takeOff(table, segment);
     table[segment + S_OWNER] = 0;
-    table[rung + R_SEGMENTS]--;
+    table[sizeClass + C_SEGMENTS]--;
     table[segment + S_NEXT] = table[W_SEGMENT_FREE];
     table[W_SEGMENT_FREE] = segment;
     if (table[W_VICTIM] === segment) table[W_VICTIM] = 0;
@@ -134,8 +135,8 @@ export class Segments {
     this.#committed = this.#memory.trim(high);
   }
 
-  /** A segment for a rung that has no free page, or 0. */
-  #acquire(rung: number): number {
+  /** A segment for a size class that has no free page, or 0. */
+  #acquire(sizeClass: number): number {
     const table = this.#table;
     let segment = table[W_SEGMENT_FREE];
     if (segment !== 0) {
@@ -154,25 +155,25 @@ export class Segments {
     table[segment + S_FREE] = FREE;
     table[segment + S_USED] = 0;
     table[segment + S_HIGH] = 0;
-    table[segment + S_OWNER] = rung;
-    table[rung + R_SEGMENTS]++;
-    putOn(table, segment, headOf(rung, 0));
+    table[segment + S_OWNER] = sizeClass;
+    table[sizeClass + C_SEGMENTS]++;
+    putOn(table, segment, headOf(sizeClass, 0));
     return segment;
   }
 
   /** Counts a page as taken (1) or released (-1), and lists the segment by its fullness. */
-  #use(segment: number, rung: number, change: 1 | -1): void {
+  #use(segment: number, sizeClass: number, change: 1 | -1): void {
     const table = this.#table;
-    const pages = table[rung + R_SEGMENT_PAGES];
+    const pages = table[sizeClass + C_SEGMENT_PAGES];
     const used = table[segment + S_USED];
     const before = stepOf(used, pages);
     const after = stepOf(used + change, pages);
     table[segment + S_USED] = used + change;
-    table[rung + R_PAGE_COUNT] += change;
+    table[sizeClass + C_PAGE_COUNT] += change;
     table[W_PAGE_COUNT] += change;
     if (before === after) return;
     if (before < FULLNESS_STEPS) takeOff(table, segment);
-    if (after < FULLNESS_STEPS) putOn(table, segment, headOf(rung, after));
+    if (after < FULLNESS_STEPS) putOn(table, segment, headOf(sizeClass, after));
   }
 }
 
@@ -182,8 +183,8 @@ export function stepOf(used: number, pages: number): number {
 }
 
 /** The head of a list of segments, as if it were a segment. */
-export function headOf(rung: number, step: number): number {
-  return rung + R_FULLNESS + 2 * step - S_NEXT;
+export function headOf(sizeClass: number, step: number): number {
+  return sizeClass + C_FULLNESS + 2 * step - S_NEXT;
 }
 
 /** Puts a segment at the head of a list. */

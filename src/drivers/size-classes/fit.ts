@@ -1,9 +1,9 @@
-import { checkNames, integerOption, Prng, show, ZbudError } from "../../base/index.ts";
+import { checkNames, integerOption, Prng, type Size, show, sizeOption, ZbudError } from "../../base/index.ts";
 import type { PageSizeRange } from "../../pool/index.ts";
-import { largestOf, thin } from "./fit.ts";
-import { CHUNK_ORDER_DEFAULT, CHUNK_ORDER_MAX, CHUNK_ORDER_MIN, PAGE_SIZE_MAX } from "./geometry.ts";
-import { pagesFor } from "./packing.ts";
-import { ROW_BYTES } from "./page-table.ts";
+import { largestOf, thin } from "../zbud/fit.ts";
+import { CHUNK_ORDER_DEFAULT, CHUNK_ORDER_MAX, CHUNK_ORDER_MIN, PAGE_SIZE_MAX } from "../zbud/geometry.ts";
+import { pagesFor } from "../zbud/packing.ts";
+import { ROW_BYTES } from "../zbud/page-table.ts";
 
 /** The most page sizes that are fitted. */
 export const FIT_COUNT_MAX = 4;
@@ -32,22 +32,22 @@ export interface FitPageSizesOptions {
   /** Chunks a page = `2^chunkOrder`; default 6. */
   chunkOrder?: number;
   /** The largest page size to consider, in bytes; default 1 MiB. */
-  maxPageSize?: number;
+  maxPageSize?: Size;
   /** The smallest, in bytes; default 1. */
-  pageSizeMin?: number;
+  minPageSize?: Size;
 }
 
 /** One of the fitted page sizes, with what its pages hold of the given objects. */
-export interface FittedRange extends PageSizeRange {
+export interface FittedSizeClass extends PageSizeRange {
   objects: number;
   objectBytes: number;
   pages: number;
 }
 
 /** Page sizes, and the density that they give. */
-export interface FittedLadder {
-  /** By ascending `maxSize`: what the option `pageSizes` of a zbud pool takes. */
-  pageSizes: FittedRange[];
+export interface FittedSizeClasses {
+  /** By ascending `maxSize`: what the option `pageSizes` of a `SizeClassPool` takes. */
+  pageSizes: FittedSizeClass[];
   objects: number;
   /** Bytes of the objects. */
   objectBytes: number;
@@ -59,7 +59,7 @@ export interface FittedLadder {
 }
 
 /**
- * Finds the page sizes with which zbud needs least memory for objects of the given sizes, each size range with
+ * Finds the page sizes with which a `SizeClassPool` needs least memory for objects of the given sizes, each size range with
  * pages of its own: by dynamic programming over where to cut, and for each range by storing its objects, in their
  * order, in pages of each candidate size. Nothing is written.
  *
@@ -70,8 +70,8 @@ export interface FittedLadder {
 export function fitPageSizes(
   sizes: ArrayLike<number> | SizeHistogram,
   options: FitPageSizesOptions = {},
-): FittedLadder {
-  const { count, chunkOrder, maxPageSize, pageSizeMin } = checkOptions(options);
+): FittedSizeClasses {
+  const { count, chunkOrder, maxPageSize, minPageSize } = checkOptions(options);
   const all = isHistogram(sizes) ? sizesOf(sizes) : sizes;
   const maxSize = largestOf(all);
   const chunkCount = 2 ** chunkOrder;
@@ -81,7 +81,7 @@ export function fitPageSizes(
       `no page of up to ${maxPageSize} bytes takes an object of ${maxSize} bytes; drop such sizes, or raise maxPageSize`,
     );
   }
-  const shape = { chunkOrder, chunkCount, pageSizeMin, maxPageSize };
+  const shape = { chunkOrder, chunkCount, minPageSize, maxPageSize };
   const exact = thin(all, EXACT_SIZES_MAX);
   const ranges = findCuts(thin(all, SEARCH_SIZES_MAX), maxSize, count, shape).map((cut, i, cuts) => {
     const inRange = between(exact, i === 0 ? 0 : cuts[i - 1], cut);
@@ -102,26 +102,38 @@ export function smallestPageFor(size: number, chunkCount: number): number {
 interface Shape {
   chunkOrder: number;
   chunkCount: number;
-  pageSizeMin: number;
+  minPageSize: number;
   maxPageSize: number;
 }
 
-function checkOptions(options: FitPageSizesOptions): Required<FitPageSizesOptions> {
-  checkNames("fitPageSizes", options, ["count", "chunkOrder", "maxPageSize", "pageSizeMin"]);
-  const { count = FIT_COUNT_MAX, chunkOrder = CHUNK_ORDER_DEFAULT, maxPageSize = PAGE_SIZE_MAX } = options;
+/** The options with their defaults. */
+interface CheckedFit {
+  count: number;
+  chunkOrder: number;
+  maxPageSize: number;
+  minPageSize: number;
+}
+
+function checkOptions(options: FitPageSizesOptions): CheckedFit {
+  checkNames("fitPageSizes", options, ["count", "chunkOrder", "maxPageSize", "minPageSize"]);
+  const {
+    count = FIT_COUNT_MAX,
+    chunkOrder = CHUNK_ORDER_DEFAULT,
+    maxPageSize: most = PAGE_SIZE_MAX,
+    minPageSize: least = 1,
+  } = options;
   integerOption("count", count, 1, FIT_COUNT_MAX);
   integerOption("chunkOrder", chunkOrder, CHUNK_ORDER_MIN, CHUNK_ORDER_MAX);
-  integerOption("maxPageSize", maxPageSize, 2 ** chunkOrder, PAGE_SIZE_MAX);
-  const { pageSizeMin = 1 } = options;
-  integerOption("pageSizeMin", pageSizeMin, 1, maxPageSize);
   const chunkCount = 2 ** chunkOrder;
-  if (maxPageSize - (maxPageSize % chunkCount) < pageSizeMin) {
+  const maxPageSize = sizeOption("maxPageSize", most, chunkCount, PAGE_SIZE_MAX, null);
+  const minPageSize = sizeOption("minPageSize", least, 1, maxPageSize, null);
+  if (maxPageSize - (maxPageSize % chunkCount) < minPageSize) {
     throw new ZbudError(
       "EINVAL",
-      `no multiple of ${chunkCount} lies from pageSizeMin ${pageSizeMin} to maxPageSize ${maxPageSize}`,
+      `no multiple of ${chunkCount} lies from minPageSize ${minPageSize} to maxPageSize ${maxPageSize}`,
     );
   }
-  return { count, chunkOrder, maxPageSize, pageSizeMin };
+  return { count, chunkOrder, maxPageSize, minPageSize };
 }
 
 function isHistogram(sizes: ArrayLike<number> | SizeHistogram): sizes is SizeHistogram {
@@ -223,9 +235,9 @@ function bestPage(
   sizes: ArrayLike<number>,
   maxSize: number,
   candidates: number,
-  { chunkOrder, chunkCount, pageSizeMin, maxPageSize }: Shape,
+  { chunkOrder, chunkCount, minPageSize, maxPageSize }: Shape,
 ): { pageSize: number; pages: number; bytes: number } {
-  const least = Math.ceil(pageSizeMin / chunkCount) * chunkCount;
+  const least = Math.ceil(minPageSize / chunkCount) * chunkCount;
   const low = Math.max(smallestPageFor(maxSize, chunkCount), least);
   // A page that takes two of the largest is as large as is ever of use.
   const two = Math.ceil((2 * maxSize) / (chunkCount - 1) + 1) * chunkCount;
@@ -241,8 +253,8 @@ function bestPage(
 }
 
 /** Neighbours whose pages came out equal are one range. */
-function merged(ranges: readonly FittedRange[]): FittedRange[] {
-  const result: FittedRange[] = [];
+function merged(ranges: readonly FittedSizeClass[]): FittedSizeClass[] {
+  const result: FittedSizeClass[] = [];
   for (const range of ranges) {
     const before = result.at(-1);
     if (before === undefined || before.pageSize !== range.pageSize) {
@@ -259,8 +271,8 @@ function merged(ranges: readonly FittedRange[]): FittedRange[] {
   return result;
 }
 
-function summed(pageSizes: FittedRange[]): FittedLadder {
-  const sum = (of: (range: FittedRange) => number): number =>
+function summed(pageSizes: FittedSizeClass[]): FittedSizeClasses {
+  const sum = (of: (range: FittedSizeClass) => number): number =>
     pageSizes.reduce((total, each) => total + of(each), 0);
   const objectBytes = sum((range) => range.objectBytes);
   const bytes = sum(({ pages, pageSize }) => pages * (pageSize + ROW_BYTES));

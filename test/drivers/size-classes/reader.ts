@@ -2,11 +2,11 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../../src/base/index.ts";
-import { ZbudLadder } from "../../../src/drivers/index.ts";
+import { SizeClassPool } from "../../../src/drivers/index.ts";
 import type { SharedPool } from "../../../src/pool/index.ts";
 
 /** What a reader is given. */
-export interface LadderReaderData {
+export interface SizeClassReaderData {
   shared: SharedPool;
   /** Handles; 0: none now. The byte that fills an object is `1 + index % 255`. */
   handles: Float64Array;
@@ -16,8 +16,8 @@ export interface LadderReaderData {
 
 // Only in a worker: the test imports the type.
 if (parentPort !== null) {
-  const { shared, handles, control } = workerData as LadderReaderData;
-  const pool = ZbudLadder.attach(shared);
+  const { shared, handles, control } = workerData as SizeClassReaderData;
+  const pool = SizeClassPool.attach(shared);
   const into = new Uint8Array(pool.maxObjectBytes);
   for (let i = 0; Atomics.load(control, 0) === 0; i = (i + 7) % handles.length) {
     const handle = handles[i] as Handle;

@@ -1,8 +1,8 @@
-/** What threads are at when they die in a ladder. */
+/** What threads are at when they die in a pool of size classes. */
 
 import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
-import { ZbudLadder } from "../../src/drivers/zbud/index.ts";
+import { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
 import type { Act } from "./points-worker.ts";
 import { alloc, free, propsOf, type Scene, type Stage, scenesWith, visits } from "./stage.ts";
 
@@ -13,7 +13,7 @@ const LARGE = 384;
 /** Objects by name. */
 interface Cast {
   stage: Stage;
-  ladder: ZbudLadder;
+  pool: SizeClassPool;
   take(size: number): Handle;
   drop(handle: Handle): void;
   /** The two pages of segment 0, both full; the first is the LRU's tail. */
@@ -25,7 +25,7 @@ interface Cast {
 
 /** Eight segments of 512 bytes: one large page each, or two small ones. Segment 2 was used before, and is free. */
 function cast(options: { chunkOrder?: number } = {}): Cast {
-  const ladder = new ZbudLadder({
+  const pool = new SizeClassPool({
     maxBytes: 8 * 512,
     pageSizes: [
       { pageSize: 256, maxSize: SMALL },
@@ -35,15 +35,15 @@ function cast(options: { chunkOrder?: number } = {}): Cast {
     ...options,
     shared: true,
   });
-  const { fills, take, drop } = propsOf(ladder);
+  const { fills, take, drop } = propsOf(pool);
   const two = (): [Handle, Handle] => [take(SMALL), take(30)];
   const pair = two();
   const couple = two();
   const lone = take(SMALL);
   const bystander = take(SMALL);
   drop(take(LARGE));
-  const stage: Stage = { pool: ladder, fills, bystander, acts: [] };
-  return { stage, ladder, take, drop, pair, couple, lone };
+  const stage: Stage = { pool, fills, bystander, acts: [] };
+  return { stage, pool, take, drop, pair, couple, lone };
 }
 
 const scene = scenesWith(cast);
@@ -55,8 +55,8 @@ function fillUp({ take }: Cast, size: number): void {
 }
 
 /** There is no memory for an object of this size: its pages starve from here on. */
-function starve({ ladder }: Cast, size: number): void {
-  assert.equal(ladder.alloc(size), "ENOMEM");
+function starve({ pool }: Cast, size: number): void {
+  assert.equal(pool.alloc(size), "ENOMEM");
 }
 
 const OPERATIONS: Scene[] = [
@@ -128,18 +128,18 @@ const OPERATIONS: Scene[] = [
     return { acts: [reclaim(all.lone, onLone, onBystander)] };
   }),
   scene("reclaim: for pages that starve, of a size that was given up", (all) => {
-    all.ladder.refit([512]);
+    all.pool.refit([512]);
     fillUp(all, LARGE);
     starve(all, LARGE);
     return { acts: [reclaim(...all.pair), reclaim(...all.couple), alloc(LARGE)] };
   }),
   scene("refit: a new size and an old one", () => ({ acts: [{ do: "refit", pageSizes: [320, 512] }] })),
-  scene("refit: a size that comes back", ({ ladder }) => {
-    ladder.refit([512]);
+  scene("refit: a size that comes back", ({ pool }) => {
+    pool.refit([512]);
     return { acts: [{ do: "refit", pageSizes: [256, 512] }, alloc(SMALL)] };
   }),
   scene("verify", () => ({ acts: [{ do: "verify" }] })),
-  ...visits(scene, ZbudLadder.attach).map((each) => ({ ...each, sampled: true })),
+  ...visits(scene, SizeClassPool.attach).map((each) => ({ ...each, sampled: true })),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */
@@ -174,7 +174,7 @@ const REPAIRS: Scene[] = [
   }),
 ].map((each, i) => ({ ...each, sampled: i > 0 }));
 
-export const LADDER_SCENES: readonly Scene[] = [...OPERATIONS, ...REPAIRS].map((each) => ({
+export const SIZE_CLASSES_SCENES: readonly Scene[] = [...OPERATIONS, ...REPAIRS].map((each) => ({
   ...each,
   // The lock and the table of threads are those of every pool.
   sampled: true,

@@ -5,13 +5,13 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type Handle, Prng } from "../../../src/base/index.ts";
-import { ZbudLadder } from "../../../src/drivers/index.ts";
+import { SizeClassPool } from "../../../src/drivers/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
-import { FaultyMemory } from "./helpers.ts";
-import type { LadderReaderData } from "./ladder-reader.ts";
+import { FaultyMemory } from "../zbud/helpers.ts";
+import type { SizeClassReaderData } from "./reader.ts";
 
-/** Of a ladder of so many bytes. */
+/** Of a pool of size classes of so many bytes. */
 const SEGMENT_BYTES = 2 ** 15;
 const SEGMENTS = 16;
 const MAX_BYTES = SEGMENT_BYTES * SEGMENTS;
@@ -20,9 +20,9 @@ const REFITS: readonly (readonly number[])[] = [[1024, 4096], [640, 1728, 4096],
 
 class Deliberate extends Error {}
 
-/** One ladder under a drifting load. */
+/** One pool under a drifting load. */
 class Drift {
-  readonly ladder: ZbudLadder;
+  readonly pool: SizeClassPool;
   readonly handles: Float64Array = new Float64Array(new SharedArrayBuffer(8 * OBJECTS));
   readonly sizes: Int32Array = new Int32Array(OBJECTS);
   readonly #prng: Prng;
@@ -40,97 +40,97 @@ class Drift {
       if (throws()) throw new Deliberate();
       if ((at & 7) === 1) return false;
       this.evicted++;
-      this.#free(at, handle, pool as ZbudLadder);
+      this.#free(at, handle, pool as SizeClassPool);
       return true;
     };
     const parts = memory === undefined ? {} : { memory };
-    this.ladder = new ZbudLadder({ maxBytes: MAX_BYTES, pageSizes: REFITS[0], shared, onEvict }, parts);
+    this.pool = new SizeClassPool({ maxBytes: MAX_BYTES, pageSizes: REFITS[0], shared, onEvict }, parts);
   }
 
   /** Sizes that come now fit the page sizes of now; what lies in pages of earlier sizes is drained. */
   round(): void {
-    const { ladder } = this;
+    const { pool } = this;
     const pageSizes = REFITS[++this.#round % REFITS.length];
-    assert.notEqual(ladder.refit(pageSizes), "EAGAIN");
+    assert.notEqual(pool.refit(pageSizes), "EAGAIN");
     const before = this.#closedPages(pageSizes);
     const small = pageSizes[0] >> 1;
     for (let i = 0; i < 300; i++) {
       const at = this.#prng.below(OBJECTS);
       const size = this.#prng.chance(0.8)
         ? this.#prng.between(small >> 1, small - 48)
-        : this.#prng.between(1, ladder.maxObjectBytes);
+        : this.#prng.between(1, pool.maxObjectBytes);
       this.replace(at, size);
-      assert.ok(ladder.totalBytes <= MAX_BYTES, "the limit holds while pages of both kinds are there");
+      assert.ok(pool.totalBytes <= MAX_BYTES, "the limit holds while pages of both kinds are there");
     }
     this.drained += Math.max(before - this.#closedPages(pageSizes), 0);
-    ladder.verify();
+    pool.verify();
   }
 
   replace(at: number, size: number): void {
-    const { ladder, handles } = this;
+    const { pool, handles } = this;
     const old = handles[at] as Handle;
-    if (old !== 0) this.#free(at, old, ladder);
-    let handle = ladder.alloc(size);
+    if (old !== 0) this.#free(at, old, pool);
+    let handle = pool.alloc(size);
     for (let tries = 0; tries < 20 && handle === "ENOMEM"; tries++) {
       this.#reclaim();
-      handle = ladder.alloc(size);
+      handle = pool.alloc(size);
     }
     if (typeof handle !== "number") return;
     // Its bytes are written before anybody knows its handle.
-    ladder.write(handle, new Uint8Array(size).fill(1 + (at % 255)));
+    pool.write(handle, new Uint8Array(size).fill(1 + (at % 255)));
     this.#places.set(handle, at);
     this.sizes[at] = size;
     handles[at] = handle;
   }
 
   check(): void {
-    const { ladder } = this;
-    const into = new Uint8Array(ladder.maxObjectBytes);
+    const { pool } = this;
+    const into = new Uint8Array(pool.maxObjectBytes);
     for (const [handle, at] of this.#places) {
-      const size = ladder.read(handle, into);
+      const size = pool.read(handle, into);
       assert.equal(size, this.sizes[at]);
       const wrong = into.subarray(0, size).findIndex((byte) => byte !== 1 + (at % 255));
       assert.equal(wrong, -1, `object ${at} was overwritten`);
     }
-    assert.equal(ladder.stats().objects, this.#places.size);
-    ladder.verify();
+    assert.equal(pool.stats().objects, this.#places.size);
+    pool.verify();
   }
 
   finish(): void {
     this.check();
-    for (const [handle, at] of this.#places) this.#free(at, handle, this.ladder);
-    this.ladder.verify();
-    assert.equal(this.ladder.totalBytes, 0);
-    this.ladder.close();
+    for (const [handle, at] of this.#places) this.#free(at, handle, this.pool);
+    this.pool.verify();
+    assert.equal(this.pool.totalBytes, 0);
+    this.pool.close();
   }
 
   #reclaim(): void {
     try {
-      this.ladder.reclaimPage(8);
+      this.pool.reclaimPage(8);
     } catch (error) {
       if (!(error instanceof Deliberate)) throw error;
       this.thrown++;
     }
   }
 
-  #free(at: number, handle: Handle, pool: ZbudLadder): void {
+  #free(at: number, handle: Handle, pool: SizeClassPool): void {
     this.handles[at] = 0;
     this.#places.delete(handle);
     pool.free(handle);
   }
 
   #closedPages(pageSizes: readonly number[]): number {
-    return this.ladder.snapshot().pages.filter(({ bytes }) => !pageSizes.includes(bytes)).length;
+    return this.pool.snapshot().pages.filter(({ bytes }) => !pageSizes.includes(bytes)).length;
   }
 }
 
-describe("a ladder's page sizes change", () => {
+describe("a pool of size classes's page sizes change", () => {
   it("while others read and map: what is there is whole", { timeout: 120_000 }, async (t) => {
     const drift = new Drift(1, true);
     const control = new Int32Array(new SharedArrayBuffer(16));
-    const data: LadderReaderData = { shared: drift.ladder.share(), handles: drift.handles, control };
+    const data: SizeClassReaderData = { shared: drift.pool.share(), handles: drift.handles, control };
     const workers = [0, 1].map(
-      () => new Worker(new URL("./ladder-reader.ts", import.meta.url), { workerData: data }),
+      () => new Worker(new URL("./reader.ts", import.meta.url), { workerData: data }),
     );
     const ends = Promise.all(workers.map((worker) => once(worker, "message")));
     ends.catch(() => undefined);
@@ -159,7 +159,7 @@ describe("a ladder's page sizes change", () => {
       const drift = new Drift(2, false, memory);
       for (let i = 0; i < 5; i++) {
         drift.round();
-        drift.ladder.trim();
+        drift.pool.trim();
       }
       drift.finish();
       return memory.asked;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Prng } from "../../../src/base/index.ts";
-import { fitPageSizes, ZbudLadder } from "../../../src/drivers/index.ts";
+import { fitPageSizes, SizeClassPool } from "../../../src/drivers/index.ts";
 import { isCode } from "../../contracts/pool/facts.ts";
 
 const NOT_SIZES: readonly unknown[] = [
@@ -42,9 +42,9 @@ describe("fitPageSizes", () => {
     for (const wrong of NOT_SIZES) assert.throws(() => fitPageSizes(wrong as never), isCode("EINVAL"));
     for (const options of [
       { count: 5 },
-      { pageSizeMin: 65, maxPageSize: 127 },
+      { minPageSize: 65, maxPageSize: 127 },
       { maxPageSize: 63 },
-      { pageSizeMin: 128, maxPageSize: 64 },
+      { minPageSize: 128, maxPageSize: 64 },
       { pageSizes: 4 },
     ]) {
       assert.throws(() => fitPageSizes([5], options as never), isCode("EINVAL"), JSON.stringify(options));
@@ -71,33 +71,33 @@ describe("fitPageSizes", () => {
     }
   });
 
-  it("tells the pages that a ladder takes for the same objects", () => {
+  it("tells the pages that a pool of size classes takes for the same objects", () => {
     const prng = new Prng(5);
     const sizes = Array.from({ length: 3000 }, () => 100 + prng.below(200) + (prng.chance(0.2) ? 1500 : 0));
     const { pageSizes, pages, bytes, utilisation } = fitPageSizes(sizes);
-    const ladder = new ZbudLadder({ maxBytes: 2 ** 24, pageSizes });
-    for (const size of sizes) assert.equal(typeof ladder.alloc(size), "number");
-    const stats = ladder.stats();
+    const pool = new SizeClassPool({ maxBytes: 2 ** 24, pageSizes });
+    for (const size of sizes) assert.equal(typeof pool.alloc(size), "number");
+    const stats = pool.stats();
     assert.equal(stats.pages, pages);
     assert.equal(
       stats.pageBytes,
       pageSizes.reduce((sum, each) => sum + each.pages * each.pageSize, 0),
     );
     assert.ok(Math.abs(utilisation - stats.objectBytes / bytes) < 1e-12);
-    ladder.verify();
-    ladder.close();
+    pool.verify();
+    pool.close();
   });
 
   it("a refit does not forget a size that came more often than a word can count", () => {
-    const ladder = new ZbudLadder({ maxBytes: 2 ** 20, pageSizes: [4096], shared: true });
-    for (let i = 0; i < 3; i++) ladder.alloc(1000);
-    const words = new Int32Array(ladder.share().table);
+    const pool = new SizeClassPool({ maxBytes: 2 ** 20, pageSizes: [4096], shared: true });
+    for (let i = 0; i < 3; i++) pool.alloc(1000);
+    const words = new Int32Array(pool.share().table);
     const at = words.indexOf(3, 80); // the only step of the histogram that is not 0
     words[at] = 2 ** 31 - 1;
-    ladder.alloc(1000);
+    pool.alloc(1000);
     assert.equal(words[at], -(2 ** 31));
-    const [smallest] = ladder.refit() as { maxSize: number }[];
+    const [smallest] = pool.refit() as { maxSize: number }[];
     assert.ok(smallest.maxSize >= 1000 && smallest.maxSize < 1040, `up to ${smallest.maxSize}`);
-    ladder.close();
+    pool.close();
   });
 });

@@ -1,4 +1,4 @@
-/** The zpool contract, on ladders: with one page size, and with several of which the largest is the one asked for. */
+/** The contract of pools, on size classes: made by their name as every driver; with one page size, and with several of which the largest is the one asked for. */
 
 import { describe } from "node:test";
 import { createPool } from "../../../src/drivers/index.ts";
@@ -9,10 +9,10 @@ import { misuseContract } from "../../contracts/pool/misuse.ts";
 import { modelContract } from "../../contracts/pool/model.ts";
 import { objectContract } from "../../contracts/pool/objects.ts";
 import { reclaimContract } from "../../contracts/pool/reclaim.ts";
-import "../../../src/drivers/index.ts";
+import { poolContract } from "../../contracts/pool.ts";
 
 const FACTS: PoolFacts = {
-  type: "zbud",
+  type: "size-classes",
   canReclaim: true,
   maxObjectBytes: (pageSize) => pageSize - (2 * pageSize) / 64,
   objectsPerPageMax: 2,
@@ -20,10 +20,10 @@ const FACTS: PoolFacts = {
   mapsInPlace: true,
 };
 
-/** A ladder instead of a pool with pages of one size. */
+/** A pool of size classes instead of a pool with pages of one size. */
 function makerOf(lock: "own" | "caller", isShared: boolean) {
   return ({ maxPages, pageSize = 4096, shared = isShared, onEvict }: TestPoolOptions): Pool =>
-    createPool("zbud", {
+    createPool("size-classes", {
       maxBytes: maxPages * pageSize,
       pageSizes: [pageSize],
       shared,
@@ -32,10 +32,12 @@ function makerOf(lock: "own" | "caller", isShared: boolean) {
     });
 }
 
+poolContract(FACTS);
+
 for (const [name, maker] of Object.entries({
-  "a ladder with one page size": makerOf("own", false),
-  "a shared ladder": makerOf("own", true),
-  "a shared ladder under its caller's lock": makerOf("caller", true),
+  "a pool of size classes with one page size": makerOf("own", false),
+  "shared size classes": makerOf("own", true),
+  "shared size classes under its caller's lock": makerOf("caller", true),
 })) {
   describe(name, () => {
     for (const contract of [objectContract, memoryContract, reclaimContract, misuseContract, modelContract]) {

@@ -1,4 +1,4 @@
-import { checkNames, type Handle, integerOption, ZbudError } from "../../base/index.ts";
+import { checkNames, type Handle, integerOption, type Size, ZbudError } from "../../base/index.ts";
 import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
   type AllocRefusal,
@@ -15,21 +15,21 @@ import {
   W_PAGE_SIZE,
   W_POOL_NUMBER,
 } from "../../pool/index.ts";
-import { fitPageSizes } from "./fit-ladder.ts";
-import { LadderAllocator } from "./ladder-allocator.ts";
-import { openLadder } from "./ladder-attach.ts";
-import { checkLadderOptions, rangesOf, withTop, type ZbudLadderOptions } from "./ladder-options.ts";
+import { SizeClassAllocator } from "./allocator.ts";
+import { openTable } from "./attach.ts";
+import { fitPageSizes } from "./fit.ts";
+import type { Geometry } from "./geometry.ts";
+import { openClasses } from "./open-classes.ts";
+import { checkOptions, rangesOf, type SizeClassPoolOptions, withTop } from "./options.ts";
 import {
-  createLadderTable,
+  C_PAGE_SIZE,
+  createPageTable,
   HISTOGRAM_STEPS,
   histogramStepOf,
-  type LadderGeometry,
-  openRungsOf,
-  R_PAGE_SIZE,
+  openClassesOf,
   W_HISTOGRAM,
   W_WARM_UP,
-} from "./ladder-table.ts";
-import { openRungs } from "./rungs.ts";
+} from "./table.ts";
 
 /**
  * zbud with pages of one to four sizes, each for a range of object sizes, in one pool: one limit in bytes, one kind
@@ -37,32 +37,32 @@ import { openRungs } from "./rungs.ts";
  * goes from one page size to another in segments.
  *
  * @example
- * const ladder = new ZbudLadder({ maxBytes: 64 * 2 ** 20, pageSizes: fitPageSizes(sizes).pageSizes });
+ * const pool = new SizeClassPool({ maxBytes: 64 * 2 ** 20, pageSizes: fitPageSizes(sizes).pageSizes });
  */
-export class ZbudLadder extends Pool {
+export class SizeClassPool extends Pool {
   readonly #table: Table;
-  readonly #geometry: LadderGeometry;
-  readonly #allocator: LadderAllocator;
+  readonly #geometry: Geometry;
+  readonly #allocator: SizeClassAllocator;
 
   /**
-   * @param options - see {@link ZbudLadderOptions}.
+   * @param options - see {@link SizeClassPoolOptions}.
    * @param parts - for the library itself and its tests.
    * @throws {ZbudError} `EINVAL` naming a bad option; `ENOMEM` if the address space for `maxBytes` cannot be
    *   reserved.
    */
-  constructor(options: ZbudLadderOptions, parts: LadderParts = {}) {
-    const checked = parts.attached ?? makeLadder(options, parts.memory);
+  constructor(options: SizeClassPoolOptions, parts: Parts = {}) {
+    const checked = parts.attached ?? openNew(options, parts.memory);
     const { table, geometry, memory, onEvict } = checked;
     const layout = handleLayoutOf(2 * (geometry.segments << geometry.rowsShift), table[W_POOL_NUMBER]);
-    const made: LadderAllocator[] = [];
+    const made: SizeClassAllocator[] = [];
     super({
-      type: "zbud",
+      type: "size-classes",
       table,
       memory,
       layout,
       shape: shapeOf(table, geometry),
       allocatorOf: (member) => {
-        made.push(new LadderAllocator(table, geometry, layout, memory, member));
+        made.push(new SizeClassAllocator(table, geometry, layout, memory, member));
         return made[0];
       },
       onEvict,
@@ -77,13 +77,16 @@ export class ZbudLadder extends Pool {
    *
    * @throws {ZbudError} `EINVAL`, `EBADMSG`, `EBUSY` as there.
    */
-  static attach(shared: SharedPool, options: Pick<ZbudLadderOptions, "onEvict"> = {}): ZbudLadder {
-    const { table, geometry } = openLadder(shared);
+  static attach(shared: SharedPool, options: Pick<SizeClassPoolOptions, "onEvict"> = {}): SizeClassPool {
+    const { table, geometry } = openTable(shared);
     const memory = attachPageMemory(geometry.segmentBytes, shared.pages);
     checkNames("attach", options, ["onEvict"]);
     const onEvict = checkEvictHandler(options.onEvict);
     // What the options would say is in the table.
-    return new ZbudLadder({ maxBytes: 0, pageSizes: [] }, { attached: { table, geometry, memory, onEvict } });
+    return new SizeClassPool(
+      { maxBytes: 0, pageSizes: [] },
+      { attached: { table, geometry, memory, onEvict } },
+    );
   }
 
   /** The page sizes of new objects, and which objects go to each. Throws `ECLOSED` after `close()`. */
@@ -110,11 +113,11 @@ export class ZbudLadder extends Pool {
    * @throws {ZbudError} `EINVAL` for impossible sizes, or if none are given and nothing was stored yet; `ECLOSED`.
    * @remarks Without sizes given, some tenths of a second, in which other threads go on.
    */
-  override refit(pageSizes?: readonly (number | PageSizeRange)[]): PageSizeRange[] | "EAGAIN" {
+  override refit(pageSizes?: readonly (Size | PageSizeRange)[]): PageSizeRange[] | "EAGAIN" {
     const { chunkOrder, chunkCount, segmentBytes, rowsShift, maxObjectBytes } = this.#geometry;
-    const pageSizeMin = segmentBytes >> rowsShift;
-    const chosen = pageSizes === undefined ? this.#fitted(pageSizeMin) : rangesOf(pageSizes, chunkOrder);
-    for (const { pageSize } of chosen) integerOption("pageSize", pageSize, pageSizeMin, segmentBytes);
+    const minPageSize = segmentBytes >> rowsShift;
+    const chosen = pageSizes === undefined ? this.#fitted(minPageSize) : rangesOf(pageSizes, chunkOrder);
+    for (const { pageSize } of chosen) integerOption("pageSize", pageSize, minPageSize, segmentBytes);
     const ranges = withTop(chosen, maxObjectBytes, chunkCount);
     return this.underLock(() => {
       if (!this.#allocator.open(ranges)) return "EAGAIN";
@@ -124,7 +127,7 @@ export class ZbudLadder extends Pool {
     });
   }
 
-  #fitted(pageSizeMin: number): PageSizeRange[] {
+  #fitted(minPageSize: number): PageSizeRange[] {
     const { chunkOrder, segmentBytes, maxObjectBytes: maxSize } = this.#geometry;
     const counts = this.underLock(() => Array.from(this.#histogram(), (count) => count >>> 0));
     if (counts.every((count) => count === 0)) {
@@ -134,7 +137,7 @@ export class ZbudLadder extends Pool {
       );
     }
     const histogram = { step: histogramStepOf(maxSize), counts, maxSize };
-    return fitPageSizes(histogram, { chunkOrder, pageSizeMin, maxPageSize: segmentBytes }).pageSizes;
+    return fitPageSizes(histogram, { chunkOrder, minPageSize, maxPageSize: segmentBytes }).pageSizes;
   }
 
   #histogram(): Int32Array {
@@ -152,25 +155,25 @@ export class ZbudLadder extends Pool {
   }
 }
 
-/** What a ladder can be given instead of its own. */
-interface LadderParts {
+/** What a pool of size classes can be given instead of its own. */
+interface Parts {
   memory?: PageMemory;
-  attached?: OpenLadder;
+  attached?: Opened;
 }
 
-interface OpenLadder {
+interface Opened {
   table: Table;
-  geometry: LadderGeometry;
+  geometry: Geometry;
   memory: PageMemory;
   onEvict: EvictHandler | null;
 }
 
-function makeLadder(options: ZbudLadderOptions, memory: PageMemory | undefined): OpenLadder {
-  const { geometry, ranges, warmUp, shared, lock, onEvict } = checkLadderOptions(options);
+function openNew(options: SizeClassPoolOptions, memory: PageMemory | undefined): Opened {
+  const { geometry, ranges, warmUp, shared, lock, onEvict } = checkOptions(options);
   const { segmentBytes, segments } = geometry;
   const largest = Math.max(...ranges.map(({ pageSize }) => pageSize));
-  const table = createLadderTable(geometry, largest, lockingOf({ shared, lock }));
-  openRungs(table, geometry, ranges);
+  const table = createPageTable(geometry, largest, lockingOf({ shared, lock }));
+  openClasses(table, geometry, ranges);
   table[W_WARM_UP] = warmUp === 0 ? 0 : warmUp + 1;
   const pages = memory ?? createPageMemory(segmentBytes, segments, shared);
   table[W_POOL_NUMBER] = nextPoolNumber();
@@ -178,10 +181,13 @@ function makeLadder(options: ZbudLadderOptions, memory: PageMemory | undefined):
 }
 
 function openRanges(table: Table): PageSizeRange[] {
-  return openRungsOf(table).map(({ rung, maxSize }) => ({ pageSize: table[rung + R_PAGE_SIZE], maxSize }));
+  return openClassesOf(table).map(({ sizeClass, maxSize }) => ({
+    pageSize: table[sizeClass + C_PAGE_SIZE],
+    maxSize,
+  }));
 }
 
-function shapeOf(table: Table, { chunkOrder, segmentBytes, segments, rowsShift }: LadderGeometry): PoolShape {
+function shapeOf(table: Table, { chunkOrder, segmentBytes, segments, rowsShift }: Geometry): PoolShape {
   return {
     pageSize: table[W_PAGE_SIZE],
     maxPages: segments << rowsShift,

@@ -11,24 +11,26 @@ import type {
   Table,
 } from "../../pool/index.ts";
 import * as pools from "../../pool/index.ts";
-import { repairLadder } from "./ladder-repair.ts";
-import * as ladders from "./ladder-table.ts";
-import { verifyLadder } from "./ladder-verify.ts";
-import { eachRow, ladderColumnsOf, ladderStatsOf } from "./ladder-views.ts";
-import * as tables from "./page-table.ts";
-import { openRungs, rungsAlive } from "./rungs.ts";
+import * as pageTables from "../zbud/page-table.ts";
+import type { Geometry } from "./geometry.ts";
+import { liveClasses, openClasses } from "./open-classes.ts";
+import { repairTable } from "./repair.ts";
 import { Segments } from "./segments.ts";
+import { columnsOf } from "./snapshot.ts";
+import { statsOf } from "./stats.ts";
+import * as tables from "./table.ts";
+import { verifyTable } from "./verify.ts";
 
 // See allocator.ts for why these are bound here.
 const { FREE, GENERATIONS, LIST_NEXT, LIST_PREV, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZE_MASK, SIZES, W_LRU } =
-  tables;
+  pageTables;
 const {
   OPEN_WORDS,
-  R_BITMAP,
-  R_CHUNK_SIZE,
-  R_HEADS,
-  R_PAGE_COUNT,
-  R_PAGE_SIZE,
+  C_BITMAP,
+  C_CHUNK_SIZE,
+  C_HEADS,
+  C_PAGE_COUNT,
+  C_PAGE_SIZE,
   S_HIGH,
   S_OWNER,
   S_USED,
@@ -40,26 +42,26 @@ const {
   W_VICTIM,
   W_WARM_UP,
   W_WHICH,
-} = ladders;
+} = tables;
 const { findList, putOnList, putOnLru, TAG_BITS: TAG_SHIFT, takeOffList, takeOffLru, W_INTENT } = pools;
 
 /** The highest bit of a word: the bit of list 0 in the first word of a bitmap. */
 const TOP_BIT = 0x8000_0000;
 const ALL_BITS = 0xffff_ffff;
 
-/** Pages from the LRU's tail among which one of a starving rung is looked for. */
+/** Pages from the LRU's tail among which one of a starving size class is looked for. */
 const TAIL_PAGES = 32;
 /** How often in turn the page at the tail may be passed over for one. */
 const SKIPS_MAX = 32;
 
 /**
- * zbud over pages of several sizes: each object goes to the rung of its size range, and
- * there to the tightest gap. One LRU holds the pages of all rungs. What is where is told in ladder-table.ts.
+ * zbud over pages of several sizes: each object goes to the size class of its size range, and
+ * there to the tightest gap. One LRU holds the pages of all size classes. What is where is told in table.ts.
  */
-export class LadderAllocator implements Allocator {
+export class SizeClassAllocator implements Allocator {
   readonly maxObjectBytes: number;
   readonly moves = false;
-  readonly #geometry: ladders.LadderGeometry;
+  readonly #geometry: Geometry;
   #table: Table;
   readonly #counters: Float64Array;
   readonly #segments: Segments;
@@ -79,24 +81,18 @@ export class LadderAllocator implements Allocator {
   readonly #member: number = 0;
 
   /** @param member - of this thread in a shared pool, whose lock the caller holds at each call; else 0. */
-  constructor(
-    table: Table,
-    geometry: ladders.LadderGeometry,
-    layout: HandleLayout,
-    memory: PageMemory,
-    member: number,
-  ) {
+  constructor(table: Table, geometry: Geometry, layout: HandleLayout, memory: PageMemory, member: number) {
     this.#table = table;
     this.#geometry = geometry;
     this.#counters = new Float64Array(table.buffer, 0, pools.COUNTERS_END);
     this.#segments = new Segments(table, geometry, memory, layout.firstGeneration);
     this.maxObjectBytes = geometry.maxObjectBytes;
     this.#pageBound = (geometry.segments << geometry.rowsShift) | 0;
-    this.#firstRow = ladders.ladderFirstRowOf(geometry) | 0;
+    this.#firstRow = tables.firstRowOf(geometry) | 0;
     this.#rowsMask = ((1 << geometry.rowsShift) - 1) | 0;
     this.#chunkCount = geometry.chunkCount | 0;
     this.#bitmapWords = ((geometry.chunkCount + 31) >> 5) | 0;
-    this.#histogramInverse = 1 / ladders.histogramStepOf(geometry.maxObjectBytes);
+    this.#histogramInverse = 1 / tables.histogramStepOf(geometry.maxObjectBytes);
     this.#tag = layout.tag | 0;
     this.#slotMask = layout.slotMask | 0;
     this.#generationUnit = layout.generationUnit;
@@ -136,14 +132,14 @@ export class LadderAllocator implements Allocator {
     table[row | SIZES | buddy] = 0;
     table[row | GENERATIONS | buddy] = (table[row | GENERATIONS | buddy] + 1) & this.#generationMask;
     if (table[row | LRU_PREV] > FREE) {
-      const rung = table[this.#segments.of(row) + S_OWNER];
+      const sizeClass = table[this.#segments.of(row) + S_OWNER];
       const other = table[row | SIZES | (buddy ^ 1)];
       if (other === 0) {
-        takeOffList(table, rung + R_HEADS, rung + R_BITMAP, row);
+        takeOffList(table, sizeClass + C_HEADS, sizeClass + C_BITMAP, row);
         takeOffLru(table, row);
         this.#segments.release(row);
       } else {
-        this.#list(rung, row, other);
+        this.#list(sizeClass, row, other);
       }
     } // else the reclaim settles the page
     if (this.#member !== 0) table[W_INTENT] = 0;
@@ -164,9 +160,9 @@ export class LadderAllocator implements Allocator {
     const table = this.#table;
     const rowIndex = (word - this.#firstRow) >> ROW_SHIFT;
     const segment = this.#segments.of(word);
-    const rung = table[segment + S_OWNER];
-    const pageSize = table[rung + R_PAGE_SIZE];
-    const chunkSize = table[rung + R_CHUNK_SIZE];
+    const sizeClass = table[segment + S_OWNER];
+    const pageSize = table[sizeClass + C_PAGE_SIZE];
+    const chunkSize = table[sizeClass + C_CHUNK_SIZE];
     const buddy = table[word]; // last: another thread may free the object meanwhile
     const isLast = (word & (SIZES | 1)) === (SIZES | 1);
     into.page = rowIndex;
@@ -178,7 +174,7 @@ export class LadderAllocator implements Allocator {
   }
 
   /**
-   * The page at the tail of the LRU; but while a rung starves, what helps that.
+   * The page at the tail of the LRU; but while a size class starves, what helps that.
    */
   startReclaim(): number {
     const table = this.#table;
@@ -186,8 +182,8 @@ export class LadderAllocator implements Allocator {
     if (row === W_LRU) return 0;
     if (table[W_STARVED] !== 0) row = this.#rowFor(table[W_STARVED], row);
     if (table[row | SIZES] === 0 || table[row | SIZES | 1] === 0) {
-      const rung = table[this.#segments.of(row) + S_OWNER];
-      takeOffList(table, rung + R_HEADS, rung + R_BITMAP, row);
+      const sizeClass = table[this.#segments.of(row) + S_OWNER];
+      takeOffList(table, sizeClass + C_HEADS, sizeClass + C_BITMAP, row);
     }
     takeOffLru(table, row);
     table[row | LRU_PREV] = -Math.max(this.#member, 1);
@@ -203,7 +199,7 @@ export class LadderAllocator implements Allocator {
   }
 
   pageBytesOf(row: number): number {
-    return this.#table[this.#table[this.#segments.of(row) + S_OWNER] + R_PAGE_SIZE];
+    return this.#table[this.#table[this.#segments.of(row) + S_OWNER] + C_PAGE_SIZE];
   }
 
   endReclaim(row: number): number {
@@ -222,7 +218,7 @@ export class LadderAllocator implements Allocator {
   endReclaims(): void {
     const table = this.#table;
     const mark = -Math.max(this.#member, 1);
-    eachRow(table, this.#geometry, (row) => {
+    tables.eachRow(table, this.#geometry, (row) => {
       if (table[row | LRU_PREV] === mark) this.endReclaim(row);
     });
   }
@@ -241,21 +237,21 @@ export class LadderAllocator implements Allocator {
   }
 
   repair(isGone: (member: number) => boolean): void {
-    repairLadder(this.#table, this.#geometry, this.#generationMask, isGone);
+    repairTable(this.#table, this.#geometry, this.#generationMask, isGone);
   }
 
   pageBytes(): number {
     const table = this.#table;
     let bytes = 0;
-    for (const rung of rungsAlive(table, this.#geometry)) {
-      bytes += table[rung + R_PAGE_COUNT] * table[rung + R_PAGE_SIZE];
+    for (const sizeClass of liveClasses(table, this.#geometry)) {
+      bytes += table[sizeClass + C_PAGE_COUNT] * table[sizeClass + C_PAGE_SIZE];
     }
     return bytes;
   }
 
   objects(visit: ObjectVisitor): void {
     const table = this.#table;
-    eachRow(table, this.#geometry, (row) => {
+    tables.eachRow(table, this.#geometry, (row) => {
       for (let buddy = 0; buddy < 2; buddy++) {
         const word = table[row | SIZES | buddy];
         if (word !== 0) visit(this.#handleAt(row, buddy), word & SIZE_MASK);
@@ -264,29 +260,29 @@ export class LadderAllocator implements Allocator {
   }
 
   stats(): PoolStats {
-    return ladderStatsOf(this.#table, this.#counters, this.#geometry);
+    return statsOf(this.#table, this.#counters, this.#geometry);
   }
 
   columns(): SnapshotColumns {
-    return ladderColumnsOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
+    return columnsOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
   }
 
   verify(reclaims: number | null): void {
-    verifyLadder(this.#table, this.#geometry, reclaims);
+    verifyTable(this.#table, this.#geometry, reclaims);
   }
 
-  /** As {@link openRungs}. */
+  /** As {@link openClasses}. */
   open(ranges: readonly PageSizeRange[]): boolean {
-    return openRungs(this.#table, this.#geometry, ranges);
+    return openClasses(this.#table, this.#geometry, ranges);
   }
 
-  /** Puts an object into the tightest gap of a rung, else into a new page if it may. `row | buddy`, or 0. */
-  #placeIn(rung: number, size: number, mayTake: boolean): number {
+  /** Puts an object into the tightest gap of a size class, else into a new page if it may. `row | buddy`, or 0. */
+  #placeIn(sizeClass: number, size: number, mayTake: boolean): number {
     const table = this.#table;
-    const heads = rung + R_HEADS;
-    const bitmap = rung + R_BITMAP;
+    const heads = sizeClass + C_HEADS;
+    const bitmap = sizeClass + C_BITMAP;
     // (size - 0.5) / chunkSize is never within 2^-20 of an integer, so its floor is exact in doubles.
-    const chunks = (((size - 0.5) / table[rung + R_CHUNK_SIZE]) | 0) + 1;
+    const chunks = (((size - 0.5) / table[sizeClass + C_CHUNK_SIZE]) | 0) + 1;
     let list: number;
     if (this.#bitmapWords <= 2) {
       const beyond = (31 - chunks) >> 31;
@@ -309,7 +305,7 @@ export class LadderAllocator implements Allocator {
       takeOffLru(table, row);
       buddy = (0 - table[row | SIZES]) >>> 31;
     } else {
-      row = mayTake ? this.#segments.take(rung) : FREE;
+      row = mayTake ? this.#segments.take(sizeClass) : FREE;
       if (row === FREE) return 0;
       putOnList(table, heads, bitmap, row, this.#chunkCount - 1 - chunks);
     }
@@ -321,7 +317,7 @@ export class LadderAllocator implements Allocator {
   }
 
   /**
-   * Where the rung of a size finds no memory, those of larger ones may have a gap; not a page: that would take from
+   * Where the size class of a size finds no memory, those of larger ones may have a gap; not a page: that would take from
    * them what is to become a segment of the first.
    */
   #gapBeyond(range: number, size: number): number {
@@ -335,14 +331,20 @@ export class LadderAllocator implements Allocator {
   }
 
   /** Lists a page whose one object has this word. */
-  #list(rung: number, row: number, word: number): void {
-    putOnList(this.#table, rung + R_HEADS, rung + R_BITMAP, row, this.#chunkCount - 1 - (word >> SIZE_BITS));
+  #list(sizeClass: number, row: number, word: number): void {
+    putOnList(
+      this.#table,
+      sizeClass + C_HEADS,
+      sizeClass + C_BITMAP,
+      row,
+      this.#chunkCount - 1 - (word >> SIZE_BITS),
+    );
   }
 
   /**
-   * Which page to reclaim while a rung starves: one of its own near the LRU's tail; but now and then, and where
-   * there is none, those of one segment of another rung, until that is empty. What is at the tail can so not stay
-   * there for ever. Pages of a rung that was closed go first.
+   * Which page to reclaim while a size class starves: one of its own near the LRU's tail; but now and then, and where
+   * there is none, those of one segment of another size class, until that is empty. What is at the tail can so not stay
+   * there for ever. Pages of a size class that was closed go first.
    */
   #rowFor(starved: number, tail: number): number {
     const table = this.#table;
@@ -372,13 +374,13 @@ export class LadderAllocator implements Allocator {
     return row < end ? row : tail;
   }
 
-  /** Whether new objects go to this rung. */
-  #isOpen(rung: number): boolean {
+  /** Whether new objects go to this size class. */
+  #isOpen(sizeClass: number): boolean {
     const table = this.#table;
     const open = W_OPEN + table[W_WHICH] * OPEN_WORDS;
     const end = open + 2 * table[open];
     let at = open + 2;
-    while (at <= end && table[at] !== rung) at += 2;
+    while (at <= end && table[at] !== sizeClass) at += 2;
     return at <= end;
   }
 
