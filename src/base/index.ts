@@ -23,4 +23,5 @@ export { memoryBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export type { Branded, Handle } from "./units.ts";
+export { pause, waitAtMost, withSignal } from "./wait.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./words.ts";

@@ -147,6 +147,8 @@ export interface ThreadSettings {
   readonly writeback: boolean;
   readonly recompress: string | Codec | null;
   readonly now: () => number;
+  /** The same clock in all threads. */
+  readonly sharedClock: () => number;
 }
 
 /** @throws {ZbudError} `EINVAL` naming a bad option. */
@@ -174,6 +176,7 @@ export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSetting
     writeback,
     recompress: options.recompress ?? null,
     now,
+    sharedClock: options.now ?? (() => performance.timeOrigin + performance.now()),
   };
 }
 

@@ -4,7 +4,7 @@ import type { PlantedBug } from "./bugs.ts";
 
 const STORE = "src/store/page-store.ts";
 const WRITEBACK = "src/store/writeback.ts";
-const OPEN = "src/store/open.ts";
+const OPEN = "src/store/open-engine.ts";
 const RECORDS = "src/store/records.ts";
 
 export const STORE_BUGS: readonly PlantedBug[] = [
@@ -100,7 +100,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "store: the budget of bytes a second is for a millisecond",
-    file: "src/store/budget.ts",
+    file: "src/store/write-budget.ts",
     find: "(bytes * 1e6)",
     replace: "(bytes * 1e3)",
   },
@@ -148,9 +148,9 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "store: a signal that was aborted before is not seen",
-    file: "src/store/pause.ts",
-    find: "    if (signal.aborted) abort();\n",
-    replace: "",
+    file: "src/base/wait.ts",
+    find: "if (signal?.aborted === true) onAbort();\n    else signal",
+    replace: "signal",
   },
   {
     name: "file: the checksum of a record is not compared",

@@ -1,4 +1,4 @@
-import { pause, waitAtMost } from "../wait.ts";
+import { pause, waitAtMost } from "../../base/index.ts";
 import type { FileState } from "./file-state.ts";
 import { encodeHeader, headerOffset } from "./header.ts";
 import { clearPins, writeIndex } from "./index-file.ts";

@@ -1,7 +1,6 @@
-import { ZbudError } from "../../base/index.ts";
+import { waitAtMost, ZbudError } from "../../base/index.ts";
 import { decodeRecord, sameKey } from "../record.ts";
 import type { BackingKey, BackingRecord } from "../types.ts";
-import { waitAtMost } from "../wait.ts";
 import type { FileState } from "./file-state.ts";
 import { readAll, readAllSync } from "./io.ts";
 import { F_BYTES_READ, F_DAMAGED, F_READS_FAILED, F_RECORDS_READ } from "./layout.ts";

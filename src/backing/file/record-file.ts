@@ -1,4 +1,4 @@
-import { nextTurn, signalOption } from "../../base/index.ts";
+import { nextTurn, pause, signalOption } from "../../base/index.ts";
 import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record.ts";
 import type {
   Backing,
@@ -8,7 +8,6 @@ import type {
   ReadOptions,
   WriteOutcome,
 } from "../types.ts";
-import { pause } from "../wait.ts";
 import { flushFile } from "./file-flush.ts";
 import { FileReader } from "./file-reader.ts";
 import type { FileState } from "./file-state.ts";

@@ -1,4 +1,4 @@
-import { checkNames, integerOption, show, signalOption, ZbudError } from "../../base/index.ts";
+import { checkNames, integerOption, show, signalOption, waitAtMost, ZbudError } from "../../base/index.ts";
 import { checkKey, checkRecord, recordBytes, sameKey } from "../record.ts";
 import { required } from "../system.ts";
 import type {
@@ -9,7 +9,6 @@ import type {
   ReadOptions,
   WriteOutcome,
 } from "../types.ts";
-import { waitAtMost } from "../wait.ts";
 import { KeyvClient, type KeyvLike } from "./client.ts";
 import { nameOf, seal, unseal, valueBytes } from "./envelope.ts";
 import { Health } from "./health.ts";

@@ -1,10 +1,9 @@
-import { show, ZbudError } from "../../base/index.ts";
+import { pause, show, ZbudError } from "../../base/index.ts";
 import { FileState } from "../file/file-state.ts";
 import { type OpenedFile, openSlots } from "../file/open.ts";
 import { type FileBackingOptions, readFileOptions } from "../file/options.ts";
 import { type Ownership, RecordFile } from "../file/record-file.ts";
 import { faultOf } from "../system.ts";
-import { pause } from "../wait.ts";
 import { type OpfsAccess, type OpfsDirectory, opfsIo } from "./opfs-io.ts";
 
 /** What {@link OpfsBacking.open} takes besides the name. */

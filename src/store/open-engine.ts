@@ -1,9 +1,17 @@
 import { ZbudError } from "../base/index.ts";
 import { Engine, type EngineHooks, type OnEvict, type SharedEngine } from "../engine/index.ts";
+import type { Counters } from "./counters.ts";
 import { publishLater } from "./metrics.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
 import { workingBytes } from "./own-bytes.ts";
 import { keyOf } from "./records.ts";
+
+/** What a store that another thread made is opened with. */
+export interface StoreParts {
+  readonly shape?: StoreShape;
+  readonly shared?: SharedEngine | null;
+  readonly counters?: Counters;
+}
 
 /** The engine of a store, or of one that another thread made; null for a store without memory of its own. */
 export function openEngine(

@@ -8,7 +8,7 @@ const STEP = 4;
 const TURN_MS = 2;
 
 /** Compresses cold pages anew with a stronger codec, whenever no call was made for a while. */
-export class IdleWork {
+export class Recompressor {
   readonly #timer: unknown;
 
   /** @param calls - a number that grows with each call of the store. */

@@ -2,6 +2,7 @@
  * Waits for something, but not longer than a time, and not beyond an abort. What is waited for goes on; its
  * failure is nobody's news then.
  *
+ * @param timeoutMs - Infinity: as long as it takes.
  * @param late - makes the error that is thrown when the time is over.
  * @throws what `promise` rejects with, what `late` made, or the signal's reason.
  */
@@ -12,25 +13,25 @@ export function waitAtMost<Result>(
   signal?: AbortSignal,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const end = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
     };
-    const timer = setTimeout(() => {
-      end();
-      reject(late());
-    }, timeoutMs);
     const onAbort = (): void => {
       end();
       // Whatever the caller of abort() gave, as fetch does it.
       reject(signal?.reason as Error);
     };
-    if (signal?.aborted === true) {
-      onAbort();
-      promise.catch(() => undefined);
-      return;
+    // First: of two that have come already, the signal counts.
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener("abort", onAbort);
+    if (timeoutMs !== Number.POSITIVE_INFINITY && signal?.aborted !== true) {
+      timer = setTimeout(() => {
+        end();
+        reject(late());
+      }, timeoutMs);
     }
-    signal?.addEventListener("abort", onAbort);
     promise.then(
       (result) => {
         end();
@@ -42,6 +43,18 @@ export function waitAtMost<Result>(
       },
     );
   });
+}
+
+/** The promise's result, or a rejection with the signal's reason as soon as it is aborted. */
+export function withSignal<Result>(
+  promise: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  return signal === undefined ? promise : waitAtMost(promise, Number.POSITIVE_INFINITY, neverLate, signal);
+}
+
+function neverLate(): Error {
+  return new Error("a wait without an end is over");
 }
 
 /** Lets a time pass. */

@@ -1,4 +1,4 @@
-/** What the backing store loses or cannot do is told, and figures count what they say. */
+/** What the backing store loses or cannot do is published or thrown, and figures count what they say. */
 
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
@@ -6,9 +6,9 @@ import { suite, test } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { type Codec, getCodec } from "../../src/codecs/index.ts";
-import { WriteBudget } from "../../src/store/budget.ts";
 import { Counters } from "../../src/store/counters.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
+import { WriteBudget } from "../../src/store/write-budget.ts";
 import { makePage } from "./pages.ts";
 
 const PAGE = 4096;
@@ -48,7 +48,7 @@ class Failing extends MemoryBacking {
   }
 }
 
-suite("what is told", () => {
+suite("events and figures", () => {
   test("a page that the backing store has lost is written again before it leaves memory", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 100 });
