@@ -1,5 +1,6 @@
-import { ZbudError } from "../base/index.ts";
+import { flagOption, show, ZbudError } from "../base/index.ts";
 import { Engine, type EngineHooks, type OnEvict, type SharedEngine } from "../engine/index.ts";
+import type { PoolDriver } from "../pool/index.ts";
 import type { Counters } from "./counters.ts";
 import { publishLater } from "./metrics.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
@@ -38,19 +39,30 @@ export function openEngine(
       `a store with pages of ${pageSize} bytes works with ${own} bytes beside what it keeps, and maxBytes is ${maxBytes}; give more`,
     );
   }
-  const { driver = "slots", drivers = [], order = "access", sameFilled = true, shards } = options;
+  const { driver = "slots", drivers = [], evict = "lru", shards } = options;
   return new Engine({
     ...hooks,
     maxBytes: maxBytes - own,
-    driver,
-    drivers,
-    order,
-    sameFilled,
-    shared: options.shared ?? false,
+    driver: driverName(driver),
+    drivers: drivers.map(driverName),
+    order: evict === "page" ? "page" : "access",
+    policy: evict === "sieve" ? "sieve" : "lru",
+    sameFilled: flagOption("sameFilled", options.sameFilled ?? true),
+    shared: flagOption("shared", options.shared ?? false),
     poolPageSize,
     maxValueBytes: pageSize,
     averageBytes: Math.max(256, pageSize >> 2),
     incompressible: incompressible === "reject" ? "reject" : "raw",
     ...(shards === undefined ? {} : { shards }),
   });
+}
+
+/** The name by which a driver is registered. */
+export function driverName(driver: string | PoolDriver): string {
+  const name = typeof driver === "string" ? driver : driver?.type;
+  if (typeof name === "string") return name;
+  throw new ZbudError(
+    "EINVAL",
+    `a driver is one such as zbudDriver, or a name such as "zbud", not ${show(driver)}`,
+  );
 }

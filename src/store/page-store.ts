@@ -11,7 +11,7 @@ import {
   type OnEvict,
   onePool,
 } from "../engine/index.ts";
-import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
+import { type PoolDriver, type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import {
   COUNTERS_BYTES,
   Counters,
@@ -28,7 +28,7 @@ import {
 } from "./counters.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { publish, publishFault } from "./metrics.ts";
-import { openEngine, type StoreParts } from "./open-engine.ts";
+import { driverName, openEngine, type StoreParts } from "./open-engine.ts";
 import {
   checkShape,
   checkThreadNames,
@@ -85,7 +85,7 @@ export class PageStore {
   readonly #engine: Engine | null;
   readonly #backing: Backing | null;
   readonly #counters: Counters;
-  readonly #now: () => number;
+  readonly #clock: () => number;
   /** Null: the limit is 0. */
   readonly #writeback: Writeback | null;
   readonly #recompressor: Recompressor | null;
@@ -110,7 +110,7 @@ export class PageStore {
   constructor(options: PageStoreOptions, parts: StoreParts = {}) {
     const shape = parts.shape ?? storeShapeOf(options);
     const settings = threadSettingsOf(options);
-    const { backing, recompress, now } = settings;
+    const { backing, recompress, clock } = settings;
     const counters = parts.counters ?? new Counters(options.shared === true);
     const onEvict: OnEvict = (entry) => this.#writeback?.evict(entry) ?? false;
     const engine = openEngine(options, shape, parts.shared, onEvict);
@@ -118,7 +118,7 @@ export class PageStore {
     this.#engine = engine;
     this.#backing = backing;
     this.#counters = counters;
-    this.#now = now;
+    this.#clock = clock;
     this.#ownCodec = typeof options.codec === "object" ? options.codec : null;
     this.#isContended = backing !== null && isSharedBuffer(counters.buffer);
     this.#writeback = engine === null ? null : writebackOf(engine, counters, shape, settings);
@@ -126,7 +126,7 @@ export class PageStore {
     this.#recompressor =
       engine === null || recompress === null
         ? null
-        : new Recompressor(engine, engine.addCodec(codecOf(recompress)), () => this.#calls, now);
+        : new Recompressor(engine, engine.addCodec(codecOf(recompress)), () => this.#calls, clock);
   }
 
   /**
@@ -211,10 +211,10 @@ export class PageStore {
     this.#checkCall(index, page);
     if (page.length !== this.#shape.pageSize) throw this.#badLength(page);
     const isTimed = (++this.#stores & SAMPLE_MASK) === 0;
-    const start = isTimed ? this.#now() : 0;
+    const start = isTimed ? this.#clock() : 0;
     const engine = this.#engine;
     const result = engine === null ? this.#storeAway(index, page) : this.#storeIn(engine, index, page);
-    if (isTimed) this.#counters.time(STORE_NS, (this.#now() - start) * 1e6);
+    if (isTimed) this.#counters.time(STORE_NS, (this.#clock() - start) * 1e6);
     if ((this.#stores & WAKE_MASK) === 0 || result === "full") this.#writeback?.wake();
     return result;
   }
@@ -262,9 +262,9 @@ export class PageStore {
     const { pageSize } = this.#shape;
     if (into.length < pageSize) throw this.#badLength(into);
     const isTimed = (++this.#loads & SAMPLE_MASK) === 0;
-    const start = isTimed ? this.#now() : 0;
+    const start = isTimed ? this.#clock() : 0;
     const result = this.#loadIn(index, into.length === pageSize ? into : into.subarray(0, pageSize));
-    if (isTimed) this.#counters.time(LOAD_NS, (this.#now() - start) * 1e6);
+    if (isTimed) this.#counters.time(LOAD_NS, (this.#clock() - start) * 1e6);
     publish("load", index, result);
     return result;
   }
@@ -408,7 +408,7 @@ export class PageStore {
    *
    * @returns what was freed: less than asked for if the rest must stay.
    */
-  shrink(bytes: number): ShrunkStore {
+  shrinkBytes(bytes: number): ShrunkStore {
     this.#check();
     if (!(bytes >= 0)) throw new ZbudError("EINVAL", `bytes must be a number from 0 on, not ${show(bytes)}`);
     const before = this.#engine?.size ?? 0;
@@ -432,9 +432,9 @@ export class PageStore {
    *   `drivers`.
    * @remarks Walks all pages once.
    */
-  useDriver(driver: string): void {
+  useDriver(driver: string | PoolDriver): void {
     this.#check();
-    this.#engine?.useDriver(driver);
+    this.#engine?.useDriver(driverName(driver));
   }
 
   /**
@@ -456,7 +456,7 @@ export class PageStore {
   }
 
   /**
-   * The pages of the pools beneath as of one pool, for a viewer: no stored bytes. `lru` is empty unless `order` is
+   * The pages of the pools beneath as of one pool, for a viewer: no stored bytes. `lru` is empty unless `evict` is
    * `"page"`. Walks everything.
    */
   snapshot(): PoolSnapshot {
@@ -475,12 +475,16 @@ export class PageStore {
     this.#engine?.verify();
   }
 
-  /** Looks for threads that are gone and repairs what they left half done. How many were found. */
+  /**
+   * Looks for threads that are gone and repairs what they left half done, here and in the backing store.
+   *
+   * @returns how many were found dead.
+   */
   recover(): number {
     this.#check();
     const count = this.#engine?.recover() ?? 0;
-    this.#backingOfThreads?.recover();
-    return count;
+    // The same threads use both.
+    return Math.max(count, this.#backingOfThreads?.recover() ?? 0);
   }
 
   /** Tells that a worker with this `threadId` has exited, and recovers: for its `exit` event. */
@@ -687,7 +691,7 @@ function writebackOf(
   shape: StoreShape,
   settings: ThreadSettings,
 ): Writeback {
-  const { backing, acceptThreshold, writebackBytesPerSecond, sharedClock, writeback } = settings;
+  const { backing, acceptThreshold, maxWriteBytesPerSecond, sharedClock, writeback } = settings;
   const parts = {
     engine,
     backing,
@@ -696,7 +700,7 @@ function writebackOf(
     batchPages: batchPages(shape),
     pageSize: shape.pageSize,
     threshold: acceptThreshold,
-    budget: new WriteBudget(counters.budget, writebackBytesPerSecond, sharedClock),
+    budget: new WriteBudget(counters.budget, maxWriteBytesPerSecond, sharedClock),
   };
   return new Writeback(parts, writeback);
 }

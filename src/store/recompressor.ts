@@ -12,14 +12,14 @@ export class Recompressor {
   readonly #timer: unknown;
 
   /** @param calls - a number that grows with each call of the store. */
-  constructor(engine: Engine, slot: number, calls: () => number, now: () => number) {
+  constructor(engine: Engine, slot: number, calls: () => number, clock: () => number) {
     let seen = calls();
     this.#timer = setInterval(() => {
       const isIdle = seen === calls();
       seen = calls();
       if (!isIdle) return;
-      const start = now();
-      for (let looked = STEP; looked > 0 && now() - start < TURN_MS; )
+      const start = clock();
+      for (let looked = STEP; looked > 0 && clock() - start < TURN_MS; )
         looked = engine.recompress(slot, STEP).looked;
     }, LOOK_MS);
     (this.#timer as { unref?: () => void }).unref?.();

@@ -8,18 +8,18 @@ const BURST_MS = 1000;
 export class WriteBudget {
   readonly #word: BigInt64Array;
   readonly #bytesPerSecond: number;
-  readonly #now: () => number;
+  readonly #clock: () => number;
   #last = Number.NEGATIVE_INFINITY;
   #setBack = 0;
 
   /**
    * @param word - in memory that the threads share: microseconds, 0 at first.
-   * @param now - milliseconds, on a clock that is the same in all threads.
+   * @param clock - milliseconds, on a clock that is the same in all threads.
    */
-  constructor(word: BigInt64Array, bytesPerSecond: number, now: () => number) {
+  constructor(word: BigInt64Array, bytesPerSecond: number, clock: () => number) {
     this.#word = word;
     this.#bytesPerSecond = bytesPerSecond;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** How long until something may be written; 0: now. */
@@ -42,7 +42,7 @@ export class WriteBudget {
 
   /** A clock that is set back stands still meanwhile: it gives nothing, and takes nothing. */
   #time(): number {
-    const time = this.#now();
+    const time = this.#clock();
     if (time < this.#last) this.#setBack += this.#last - time;
     this.#last = time;
     return time + this.#setBack;

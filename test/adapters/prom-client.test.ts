@@ -64,7 +64,7 @@ describe("the metrics for prom-client", () => {
     const stats = {
       hits: 1,
       isDown: true,
-      tier: { recordsRead: 2, bytesUsed: 3 },
+      tier: { reads: 2, bytesUsed: 3 },
       histogram: [1, 2],
       name: "x",
     };
@@ -74,7 +74,7 @@ describe("the metrics for prom-client", () => {
     assert.deepEqual(values, {
       app_hits_total: 1,
       app_is_down: 1,
-      app_tier_records_read_total: 2,
+      app_tier_reads_total: 2,
       app_tier_bytes_used: 3,
     });
   });

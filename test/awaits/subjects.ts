@@ -267,7 +267,7 @@ export const SUBJECTS: Record<Owner, readonly Subject[]> = {
     storeOn("on a server", onKeyv, {}),
     storeOn("alone", async () => [undefined, ""], {}),
     // The background rests for seconds.
-    storeOn("on a file, resting", onFile, { acceptThresholdPercent: 1, writebackBytesPerSecond: 2 ** 17 }),
+    storeOn("on a file, resting", onFile, { acceptThresholdPercent: 1, maxWriteBytesPerSecond: 2 ** 17 }),
   ],
   CompressedCache: [
     cacheOn("alone", async () => undefined),

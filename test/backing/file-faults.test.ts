@@ -119,7 +119,7 @@ describe("faults of the file", () => {
     truncateSync(path, 40_000);
     await assert.rejects(backing.read(keyOf(2)), { code: "EBADMSG" });
     assert.equal(await backing.read(keyOf(2)), null);
-    assert.equal(backing.stats().recordsDamaged, 1);
+    assert.equal(backing.stats().readsDamaged, 1);
     assert.deepEqual(await backing.write([recordOf(2, 2, 1000)]), ["ok"]);
     assert.equal((await backing.read(keyOf(2)))?.version, 2);
     assert.ok(size >= 40_000);

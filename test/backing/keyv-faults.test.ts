@@ -189,7 +189,7 @@ describe("faults of a keyv store", () => {
     // As bytes, where a store gives these.
     map.set(key, Buffer.from(map.get(key) as string));
     assert.equal((await backing.read(keyOf(1)))?.version, 1);
-    assert.equal(backing.stats().recordsDamaged, others.length);
+    assert.equal(backing.stats().readsDamaged, others.length);
     await backing.close();
   });
 
@@ -230,7 +230,7 @@ describe("the end of a record, as a store is told", () => {
         set: (...args) => calls.push(args.slice(2)),
         ...(takesTime ? { capabilities: { expires: true } } : {}),
       };
-      const backing = new KeyvBacking({ store, now: () => now });
+      const backing = new KeyvBacking({ store, clock: () => now });
       await backing.write([
         recordOf(1, 1, 10, now + 1500.5),
         recordOf(2, 1, 10),

@@ -244,7 +244,7 @@ suite("the viewer in a browser", () => {
   });
 
   test("a page store and a cache: the pages beneath, counters and latencies", async () => {
-    const store = new PageStore({ maxBytes: 8 << 20, order: "page" });
+    const store = new PageStore({ maxBytes: 8 << 20, evict: "page" });
     const cache = new CompressedCache<string>({ maxBytes: "8MiB", shards: 4 });
     const page = new Uint8Array(4096);
     const prng = new Prng(5);

@@ -69,7 +69,7 @@ export class CheckedCache {
     this.world = world;
     const { max = Number.POSITIVE_INFINITY, policy = "lru", shards = 1 } = world.options;
     this.model = new CacheModel({ max, policy, isOrdered: shards === 1, hasTier: world.tier === true });
-    this.tier = world.tier === true ? new ShakyBacking(new MemoryBacking({ now: this.clock })) : null;
+    this.tier = world.tier === true ? new ShakyBacking(new MemoryBacking({ clock: this.clock })) : null;
     for (let i = 0; i < world.handles; i++) this.handles.push({ number: i, cache: this.open(i) });
   }
 

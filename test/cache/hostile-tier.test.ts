@@ -48,7 +48,7 @@ suite("a record of the second tier with right checksums and wrong content is a m
   }
 
   test(`each field, any value (fast-check, seed ${SEED})`, async () => {
-    const tier = new HostileTier({ now: clock.read });
+    const tier = new HostileTier({ clock: clock.read });
     const whole = await assertMisses(tier, (record) => record);
     assert.equal(whole, keys.length);
     const field = fc.constantFrom(...FIELDS).chain(([, at, type, values]) => {
@@ -75,14 +75,14 @@ suite("a record of the second tier with right checksums and wrong content is a m
   });
 
   test("records that are too short, too long, of another value, of an object", async () => {
-    const tier = new HostileTier({ now: clock.read });
+    const tier = new HostileTier({ clock: clock.read });
     for (const bytes of [new Uint8Array(0), new Uint8Array(39), new Uint8Array(2 ** 22), "x", null, {}]) {
       assert.equal(await assertMisses(tier, (record) => ({ ...record, bytes: bytes as Uint8Array })), 0);
     }
   });
 
   test("a block that its codec did not make is not put into memory", async () => {
-    const tier = new HostileTier({ now: clock.read });
+    const tier = new HostileTier({ clock: clock.read });
     const cache = open({ tier, max: 1, dictionary: "none" });
     cache.set("a", "lorem ipsum ".repeat(20));
     cache.set("b", "x");
@@ -99,7 +99,7 @@ suite("a record of the second tier with right checksums and wrong content is a m
   });
 
   test("dictionaries of others: too long, of no codec that takes one, and very many", async () => {
-    const tier = new HostileTier({ now: clock.read });
+    const tier = new HostileTier({ clock: clock.read });
     const writers = Array.from({ length: 20 }, (_, i) => {
       const cache = open({ tier, max: 1, dictionary: Buffer.from(`dictionary ${i} lorem ipsum ${i}`) });
       cache.set(`k${i}`, `lorem ipsum ${i} `.repeat(10));

@@ -7,8 +7,8 @@ import { orderCases } from "./backing/order.ts";
 /** How the suite gets stores of one kind. */
 export interface BackingKind {
   readonly name: string;
-  /** A store that is empty, and is closed by the suite. It takes the time from `now`. */
-  readonly open: (options?: { now?: () => number }) => Promise<Backing>;
+  /** A store that is empty, and is closed by the suite. It takes the time from `clock`. */
+  readonly open: (options?: { clock?: () => number }) => Promise<Backing>;
   /** A store of about this many bytes at most; null where the kind has no bound of its own. */
   readonly openSmall: ((maxBytes: number) => Promise<Backing>) | null;
   /** Whether the index is in this process, so that `has` and the counts are exact. */

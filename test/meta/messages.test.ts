@@ -108,9 +108,9 @@ const CASES: Record<string, Case[]> = {
     ["writeback as text", stored({ writeback: "no" }), /writeback must be true or false, not "no"/],
     ["sameFilled as text", stored({ sameFilled: "no" }), /sameFilled must be true or false/],
     [
-      "now: 5, of a backing store",
-      () => new MemoryBacking({ now: 5 as never }),
-      /now must be a function, not 5/,
+      "clock: 5, of a backing store",
+      () => new MemoryBacking({ clock: 5 as never }),
+      /clock must be a function that gives milliseconds, not 5/,
     ],
     [
       "an empty dictionary",
@@ -118,7 +118,7 @@ const CASES: Record<string, Case[]> = {
       /1 byte or more, not Uint8Array\(0\)/,
     ],
     ["no codec", () => registerCodec("lz5" as never), /a codec is an object with .*, not "lz5"/],
-    ["now: 5", stored({ now: 5 }), /now must be a function, not 5/],
+    ["clock: 5", stored({ clock: 5 }), /clock must be a function that gives milliseconds, not 5/],
     ["shards: 3.5", stored({ shards: 3.5 }), /shards must be a power of two/],
   ],
   "attach of something else": [
@@ -219,7 +219,11 @@ suite("messages: what a first program gets wrong", () => {
       /from "\/nowhere\/a": there is no such file; save\(\)/,
     ],
     ["no folder to save in", () => cache.save("/nowhere/a"), /to "\/nowhere\/a": its folder is not there/],
-    ["a size as text", () => file("/nowhere/a", { maxBytes: "1GiB" }), /a number of bytes, .* not "1GiB"/],
+    [
+      "a share of memory as size of a file",
+      () => file("/nowhere/a", { maxBytes: "20%" }),
+      /a number of bytes, or a size such as "256MiB", not "20%"/,
+    ],
     ["a folder as file", () => file(".", { maxBytes: 2 ** 20 }), /"\." cannot be opened: it is a folder/],
     [
       "a tier without await",

@@ -106,7 +106,7 @@ const CALLS: Record<string, Call> = {
   },
   "read of a backing store": { name: "signal", call: (options) => memory.read(key, options) },
   FileBacking: {
-    name: "writeBytesPerSecond",
+    name: "maxWriteBytesPerSecond",
     type: ["backing/file/options.ts", "FileBackingOptions"],
     needs: { maxBytes: 65_536 },
     call: (options) => FileBacking.open("/nowhere/x", options),

@@ -65,13 +65,13 @@ suite("another allocator for a store that is full", () => {
       drivers: ["zsmalloc"],
     });
     fill(store, 0, 5000);
-    const { storedPages, pagesEvicted } = store.stats();
+    const { storedPages, evictions } = store.stats();
     store.useDriver("zsmalloc");
     for (let i = 0; i < 2000; i++) {
       store.store(10_000, page(10_000));
       if (i % 100 === 0) touched(store);
     }
-    const evicted = store.stats().pagesEvicted - pagesEvicted;
+    const evicted = store.stats().evictions - evictions;
     assert.ok(evicted < storedPages / 5, `${evicted} of ${storedPages} pages went`);
     // Of two pools, the first has the pages of even numbers.
     const left = store.snapshot().pages.filter(({ page: number }) => number % 2 === 0);

@@ -93,7 +93,7 @@ suite("buffers", () => {
       for (let i = 0; i < 20; i++) store.store(i, page(i));
       await store.flush();
       for (const isAway of [false, true]) {
-        if (isAway) store.shrink(2 ** 20);
+        if (isAway) store.shrinkBytes(2 ** 20);
         for (let i = 0; i < 20; i++) {
           const long = new Uint8Array(2 * PAGE).fill(0xee);
           assert.equal(await store.loadAsync(i, long), "loaded");
@@ -135,20 +135,20 @@ suite("slow and failing backing stores", () => {
     const store = new PageStore({ maxBytes: "4MiB", backing });
     store.store(1_000_000, page(3));
     await store.flush();
-    store.shrink(2 ** 20);
+    store.shrinkBytes(2 ** 20);
     let isDone = false;
     const loading = store.loadAsync(1_000_000, into).finally(() => {
       isDone = true;
     });
     const same = new Uint8Array(PAGE);
-    const before = backing.stats().recordsRead;
+    const before = backing.stats().reads;
     for (let i = 0; !isDone; i++) {
       store.store(i % 3000, same);
       if (i % 3000 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     }
     assert.equal(await loading, "loaded");
     assert.deepEqual(into, page(3));
-    assert.ok(backing.stats().recordsRead - before <= 2);
+    assert.ok(backing.stats().reads - before <= 2);
     await store.close();
   });
 
@@ -157,7 +157,7 @@ suite("slow and failing backing stores", () => {
     const store = new PageStore({ maxBytes: "1MiB", backing });
     store.store(1, page(1, 1));
     await store.flush();
-    store.shrink(2 ** 20);
+    store.shrinkBytes(2 ** 20);
     const loading = store.loadAsync(1, into);
     store.store(1, page(1, 2));
     assert.equal(await loading, "loaded");
@@ -175,7 +175,7 @@ suite("slow and failing backing stores", () => {
     for (let i = 0; i < 1000 && result === "stored"; i++) result = await store.storeAsync(i, page(i));
     assert.equal(result, "full");
     backing.fails = false;
-    store.shrink(10_000);
+    store.shrinkBytes(10_000);
     assert.equal(await store.storeAsync(2000, page(2000)), "stored");
     store[Symbol.dispose]();
   });
@@ -190,15 +190,15 @@ suite("slow and failing backing stores", () => {
     });
     for (let i = 0; i < 40; i++) store.store(i, page(i));
     await new Promise((resolve) => setTimeout(resolve, 5));
-    assert.equal(backing.stats().recordsWritten, 0);
+    assert.equal(backing.stats().writes, 0);
     await store.close();
   });
 
   test("a clock that is set back does not hold up the write budget", () => {
     let time = 1e6;
     const backing = new MemoryBacking();
-    const writebackBytesPerSecond = 100_000;
-    const store = new PageStore({ maxBytes: 140_000, backing, writebackBytesPerSecond, now: () => time });
+    const maxWriteBytesPerSecond = 100_000;
+    const store = new PageStore({ maxBytes: 140_000, backing, maxWriteBytesPerSecond, clock: () => time });
     let index = 0;
     while (store.store(index, page(index)) === "stored") index++;
     time = 0;
@@ -238,12 +238,12 @@ suite("several threads", () => {
     const other = PageStore.attach(store.share(), { backing });
     store.store(1, page(1, 1));
     await store.flush();
-    store.shrink(2 ** 22);
+    store.shrinkBytes(2 ** 22);
     backing.onHas = () => other.store(1, page(1, 5));
     assert.equal(store.load(1, into), "loaded");
     assert.deepEqual(into, page(1, 5));
     backing.onHas = () => other.invalidate(1);
-    store.shrink(2 ** 22);
+    store.shrinkBytes(2 ** 22);
     assert.equal(store.load(1, into), "missing");
     other[Symbol.dispose]();
     store[Symbol.dispose]();
@@ -278,7 +278,7 @@ suite("what can go, goes", () => {
     const clean = Array.from({ length: 50 }, (_, i) => store.load(i, into)).length;
     assert.equal(store.stats().cleanPages, clean);
     backing.fails = true;
-    const { bytesFreed } = store.shrink(2 ** 20);
+    const { bytesFreed } = store.shrinkBytes(2 ** 20);
     assert.ok(bytesFreed > 0);
     assert.equal(store.stats().cleanPages, 0);
     assert.equal(store.size, 40);

@@ -129,7 +129,7 @@ suite("events and figures", () => {
     const written = events.of("writeback");
     assert.deepEqual(written[0], { op: "writeback", index, result: "ok" });
     assert.ok(written.some(({ result }) => result === "ENOSPC"));
-    assert.equal(events.of("drop").length, dropping.stats().pagesDropped);
+    assert.equal(events.of("drop").length, dropping.stats().drops);
     await dropping.close();
     store[Symbol.dispose]();
   });
@@ -141,11 +141,11 @@ suite("events and figures", () => {
     for (let i = 0; i < 50; i++) store.store(2 ** 33 + i, page(i));
     await store.flush();
     assert.equal(events.of("evict").length, 0, "a flush keeps all in memory");
-    store.shrink(2 ** 20);
+    store.shrinkBytes(2 ** 20);
     for (let i = 0; i < 2000; i++) assert.equal(await store.storeAsync(i, page(i)), "stored");
     await Promise.resolve();
     const evicted = events.of("evict");
-    assert.equal(evicted.length, store.stats().pagesEvicted);
+    assert.equal(evicted.length, store.stats().evictions);
     assert.equal(evicted.filter(({ index }) => index >= 2 ** 33).length, 50);
     for (const event of evicted) {
       const { index, result } = event;
@@ -204,12 +204,12 @@ suite("events and figures", () => {
 
   test("pages that are read back are no stored pages, and one that waited for room was not refused", async () => {
     const backing = new MemoryBacking();
-    const store = new PageStore({ maxBytes: "1MiB", backing, writebackBytesPerSecond: 1_000_000 });
+    const store = new PageStore({ maxBytes: "1MiB", backing, maxWriteBytesPerSecond: 1_000_000 });
     for (let i = 0; i < 1500; i++) assert.equal(await store.storeAsync(i, page(i)), "stored");
     for (let i = 0; i < 300; i++) assert.equal(await store.loadAsync(i, into), "loaded");
-    const { pagesStored, rejectReclaimFail, pagesReadBack } = store.stats();
-    assert.ok(pagesReadBack > 100);
-    assert.equal(pagesStored, 1500);
+    const { stores, rejectReclaimFail, readBacks } = store.stats();
+    assert.ok(readBacks > 100);
+    assert.equal(stores, 1500);
     assert.equal(rejectReclaimFail, 0);
     await store.close();
     const full = new PageStore({ maxBytes: "1MiB" });
@@ -217,7 +217,7 @@ suite("events and figures", () => {
     for (let i = 0; i < 1500; i++) if (full.store(i, page(i)) === "full") refused++;
     assert.ok(refused > 0);
     assert.equal(full.stats().rejectReclaimFail, refused);
-    assert.equal(full.stats().pagesStored, 1500 - refused);
+    assert.equal(full.stats().stores, 1500 - refused);
     await full.close();
   });
 });

@@ -118,7 +118,7 @@ suite("bugs of the family", () => {
       assert.equal(result, second === "store" ? "loaded" : "missing");
       if (second === "store") assert.deepEqual(into, text(2));
       // And out of the backing store alone.
-      store.shrink(1e9);
+      store.shrinkBytes(1e9);
       assert.equal(await store.loadAsync(1, into), result);
       if (second === "store") assert.deepEqual(into, text(2));
       store.verify();
@@ -166,7 +166,7 @@ suite("bugs of the family", () => {
 
   test("shrink spun with nothing that may go: it frees nothing, at once", async () => {
     const { store, count } = fill();
-    assert.deepEqual(store.shrink(1e9), { bytesFreed: 0, pagesEvicted: 0 });
+    assert.deepEqual(store.shrinkBytes(1e9), { bytesFreed: 0, pagesEvicted: 0 });
     assert.equal(store.size, count);
     await store.close();
   });
@@ -246,7 +246,7 @@ suite("kselftest's cases of zswap", () => {
     quiet.store(1, text(1));
     const { store } = fill({ backing: new MemoryBacking() });
     assert.equal(quiet.load(1, into), "loaded");
-    assert.equal(quiet.stats().pagesEvicted, 0);
+    assert.equal(quiet.stats().evictions, 0);
     await quiet.close();
     await store.close();
   });

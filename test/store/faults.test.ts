@@ -60,8 +60,8 @@ suite("faults of the backing store", () => {
   test("a budget of bytes a second holds, and what is over it waits", () => {
     let now = 0;
     const backing = new MemoryBacking();
-    const writebackBytesPerSecond = 20_000;
-    const store = new PageStore({ ...small, backing, writebackBytesPerSecond, now: () => now });
+    const maxWriteBytesPerSecond = 20_000;
+    const store = new PageStore({ ...small, backing, maxWriteBytesPerSecond, clock: () => now });
     for (let i = 0; i < 300; i++) store.store(i, makePage(i, 1, 4096));
     const { bytesWrittenBack } = store.stats();
     assert.ok(bytesWrittenBack >= 19_000 && bytesWrittenBack < 30_000, `${bytesWrittenBack} bytes at once`);

@@ -46,6 +46,26 @@ suite("the limit of a store", () => {
     });
   }
 
+  test("which page goes first: what is used often stays through a scan by sieve, and not by lru", () => {
+    const missing = (["lru", "sieve"] as const).map((evict) => {
+      const store = new PageStore({ maxBytes: "1MiB", evict, whenFull: "drop" });
+      const into = new Uint8Array(PAGE);
+      const page = (index: number): Uint8Array => {
+        const prng = new Prng(index + 1);
+        return Uint8Array.from({ length: PAGE }, () => prng.below(256));
+      };
+      for (let index = 0; index < 50; index++) store.store(index, page(index));
+      for (let index = 0; index < 50; index++) store.load(index, into);
+      for (let index = 1000; index < 1230; index++) store.store(index, page(index));
+      let count = 0;
+      for (let index = 0; index < 50; index++) if (store.load(index, into) === "missing") count++;
+      store.verify();
+      store[Symbol.dispose]();
+      return count;
+    });
+    assert.deepEqual(missing, [50, 0]);
+  });
+
   test("drivers that are named for later take less than an eighth of the limit", () => {
     const kept = [[], ["zbud", "zsmalloc"]].map((drivers) => {
       const store = new PageStore({ maxBytes: "1MiB", driver: "slots", drivers });

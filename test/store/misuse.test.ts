@@ -18,7 +18,7 @@ suite("calls that cannot be", () => {
     [{ maxBytes: 1000 }, /maxBytes/],
     [{ maxBytes: "1MiB", pageSize: 100 }, /pageSize/],
     [{ maxBytes: "1MiB", pageSize: 2 ** 21 }, /pageSize/],
-    [{ maxBytes: "1MiB", order: "fifo" }, /order/],
+    [{ maxBytes: "1MiB", evict: "fifo" }, /evict must be "lru", "sieve" or "page"/],
     [{ maxBytes: "1MiB", incompressible: "keep" }, /incompressible/],
     [{ maxBytes: "1MiB", incompressible: "writeback" }, /backing/],
     [{ maxBytes: "1MiB", whenFull: "grow" }, /whenFull/],
@@ -28,7 +28,7 @@ suite("calls that cannot be", () => {
     [{ maxBytes: "1MiB", pages: 4 }, /unknown option "pages"/],
     [{ maxBytes: "1MiB", drivers: null }, /drivers must not be null/],
     [{ maxBytes: "1MiB", drivers: "zbud" }, /drivers must be an array/],
-    [{ maxBytes: "1MiB", drivers: [null] }, /drivers must be an array/],
+    [{ maxBytes: "1MiB", drivers: [null] }, /a driver is one such as zbudDriver, .* not null/],
     [{ maxBytes: "1MiB", codec: null }, /codec must not be null/],
     [{ maxBytes: "1MiB", recompress: null }, /recompress must not be null/],
     [{ maxBytes: "200KiB", pageSize: 2 ** 20 }, /maxBytes/],
@@ -50,7 +50,7 @@ suite("calls that cannot be", () => {
       assert.throws(() => store.store(1, page.subarray(1)), { code: "EINVAL" });
       assert.throws(() => store.load(1, into.subarray(1)), { code: "EINVAL" });
       assert.throws(() => store.store(1, [...page] as never), { code: "EINVAL" });
-      assert.throws(() => store.shrink(-1), { code: "EINVAL" });
+      assert.throws(() => store.shrinkBytes(-1), { code: "EINVAL" });
       assert.throws(() => store.useCodec("lzma"), { code: "ENOENT" });
       assert.throws(() => store.useDriver("slab"), { code: "ENOENT" });
       for (const index of [0, 1, 2 ** 32, 2 ** 32 + 1, 2 ** 40])
@@ -139,7 +139,7 @@ suite("calls that cannot be", () => {
       () => store.load(1, into),
       () => store.invalidate(1),
       () => store.clear(),
-      () => store.shrink(1),
+      () => store.shrinkBytes(1),
       () => store.stats(),
       () => store.verify(),
       () => store.size,

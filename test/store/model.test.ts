@@ -12,10 +12,10 @@ suite("the page store against a Map", () => {
     test(`${driver}: a full store without backing store loses nothing it took`, async () => {
       await checkEmptied(await runModel({ ...base, seed: 1, options: { ...small, driver } }));
     });
-    for (const order of ["access", "page"] as const) {
-      test(`${driver}, by ${order}: writeback at the limit, and loads from there`, async () => {
+    for (const evict of ["lru", "sieve", "page"] as const) {
+      test(`${driver}, by ${evict}: writeback at the limit, and loads from there`, async () => {
         const backing = new MemoryBacking();
-        const options = { ...small, driver, order, backing };
+        const options = { ...small, driver, evict, backing };
         await checkEmptied(await runModel({ ...base, seed: 2, options }), backing);
       });
     }

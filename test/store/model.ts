@@ -100,7 +100,7 @@ export async function runModel({
       store.clear();
       for (const each of histories.keys()) became(each, null);
     } else if (action === 28 && prng.chance(0.2)) {
-      store.shrink(prng.below(30_000));
+      store.shrinkBytes(prng.below(30_000));
     } else if (action === 29 && prng.chance(0.1)) {
       later(
         store

@@ -31,7 +31,7 @@ for (let version = seed * 1000; Atomics.load(control, 0) === 1; version++) {
   } else if (action === 14) {
     store.invalidate(index);
   } else if (prng.chance(0.05)) {
-    store.shrink(8192);
+    store.shrinkBytes(8192);
   } else if (version % 20 === 0) {
     store.recompress("deflate", 2);
   }

@@ -40,17 +40,17 @@ suite("writeback", () => {
       const backing = new MemoryBacking();
       const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: percent });
       let index = await fillTo(store, percent / 100 - 0.05);
-      assert.equal(backing.stats().recordsWritten, 0);
-      assert.equal(store.stats().pagesEvicted, 0);
-      while (backing.stats().recordsWritten === 0 && index < 2000) {
+      assert.equal(backing.stats().writes, 0);
+      assert.equal(store.stats().evictions, 0);
+      while (backing.stats().writes === 0 && index < 2000) {
         store.store(++index, page(index));
         await turn();
       }
       const enough = (percent / 100 + 0.03) * store.bytesReserved;
       while (store.stats().memUsedTotal >= enough) await delay(1);
-      const { poolLimitHit, pagesEvicted, writtenBackPages, memUsedTotal } = store.stats();
+      const { poolLimitHit, evictions, writtenBackPages, memUsedTotal } = store.stats();
       assert.ok(writtenBackPages > 0);
-      assert.equal(pagesEvicted, writtenBackPages);
+      assert.equal(evictions, writtenBackPages);
       assert.equal(poolLimitHit, 0, "before a store had to make room");
       assert.ok(memUsedTotal > (percent / 100 - 0.05) * store.bytesReserved);
       assert.equal(store.load(0, into), "away");
@@ -74,9 +74,9 @@ suite("writeback", () => {
           if (other === "load") store.load(index, into);
           else store.invalidate(2 ** 30);
           await turn();
-          if (backing.stats().recordsWritten > 0) break;
+          if (backing.stats().writes > 0) break;
         }
-        assert.ok(backing.stats().recordsWritten > 0);
+        assert.ok(backing.stats().writes > 0);
         assert.equal(store.stats().poolLimitHit, 0);
         await store.close();
       });
@@ -105,7 +105,7 @@ suite("writeback", () => {
       assert.deepEqual(into, page(i));
     }
     assert.equal(store.stats().writtenBackPages, 0);
-    assert.ok(store.stats().writebackFailed > 0);
+    assert.ok(store.stats().writebacksFailed > 0);
     store.verify();
     store[Symbol.dispose]();
   });
@@ -148,7 +148,7 @@ suite("writeback", () => {
         assert.deepEqual(into, page(i));
       }
       await store.flush();
-      store.shrink(2 ** 20);
+      store.shrinkBytes(2 ** 20);
     }
     store.invalidate(2 ** 32 + 5);
     assert.equal(await store.loadAsync(2 ** 32 + 5, into), "missing");
@@ -160,7 +160,7 @@ suite("writeback", () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking({ delayMs: 50 }) });
     store.store(1, page(1));
     await store.flush();
-    store.shrink(2 ** 20);
+    store.shrinkBytes(2 ** 20);
     const signal = AbortSignal.abort(new Error("no more"));
     await assert.rejects(store.loadAsync(1, into, { signal }), /no more/);
     await assert.rejects(store.storeAsync(2, page(2), { signal }), /no more/);

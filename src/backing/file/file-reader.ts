@@ -87,7 +87,7 @@ export class FileReader {
     // Another name of the same checksum.
     if (!sameKey(decoded.record.key, key)) return null;
     const { expiresAt } = decoded.record;
-    if (expiresAt !== 0 && expiresAt <= state.now()) {
+    if (expiresAt !== 0 && expiresAt <= state.clock()) {
       this.#drop(slot);
       return null;
     }

@@ -20,7 +20,7 @@ import {
   W_RECORDS,
   W_STORE_NUMBER,
 } from "./layout.ts";
-import type { FileOptions } from "./options.ts";
+import type { OpenSettings } from "./options.ts";
 import { SlotTable } from "./slot-table.ts";
 
 /** What was found when a file was opened. */
@@ -45,7 +45,7 @@ export async function openSlots(
   file: number,
   io: RecordIo,
   size: number,
-  options: FileOptions,
+  options: OpenSettings,
 ): Promise<{ words: SlotWords; opened: OpenedFile }> {
   const geometry = slotGeometry(options.maxBytes, options.unitBytes, options.averageBytes);
   const last = size === 0 ? null : await lastHeader(path, file, io);
@@ -134,13 +134,13 @@ async function prepare(
   words: SlotWords,
   kept: FileHeader | null,
   lastNumber: number,
-  options: FileOptions,
+  options: OpenSettings,
 ): Promise<void> {
   const { header, numbers, geometry } = words;
   header[W_DROPS] = options.whenFull === "drop" ? 1 : 0;
   header[W_PINS] = options.unclean === "flushed" ? 1 : 0;
-  numbers[F_BUDGET] = options.writeBytesPerSecond;
-  numbers[F_BUDGET_AT] = options.now();
+  numbers[F_BUDGET] = options.maxWriteBytesPerSecond;
+  numbers[F_BUDGET_AT] = options.clock();
   const [drawn] = globalThis.crypto.getRandomValues(new Uint32Array(1));
   const base: Omit<FileHeader, "number"> = {
     storeNumber: kept?.storeNumber ?? drawn,

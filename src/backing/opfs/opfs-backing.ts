@@ -60,9 +60,9 @@ export class OpfsBacking extends RecordFile {
       access = await accessTo(name, options.directory);
       const io = opfsIo(access);
       const { words, opened } = await openSlots(name, FILE, io, await access.getSize(), read);
-      const { timeoutMs, maxInFlightBytes, writeBytesPerSecond } = read;
-      const settings = { path: name, timeoutMs, maxInFlightBytes, writeBytesPerSecond };
-      return new OpfsBacking(new FileState(settings, io, FILE, words, read.now), opened);
+      const { timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond } = read;
+      const settings = { path: name, timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond };
+      return new OpfsBacking(new FileState(settings, io, FILE, words, read.clock), opened);
     } catch (error) {
       await access?.close();
       throw faultOf(`the file ${show(name)} of OPFS cannot be opened`, error);
