@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import {
   checkNames,
   clockOption,
@@ -125,6 +126,16 @@ export class MemoryBacking implements Backing {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#writing);
+  }
+
+  /** Begins the {@link close} and does not wait for it: a fault is lost. `await using` waits. */
+  [Symbol.dispose](): void {
+    void this.close().catch(() => undefined);
+  }
+
+  /** As {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   stats(): BackingStats {

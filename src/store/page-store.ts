@@ -496,9 +496,11 @@ export class PageStore {
 
   /**
    * Flushes, if there is a backing store, and ends this thread's use. Other calls throw `ECLOSED` from here on; a
-   * second close waits for the first, and flushes that were asked for before come to their end.
+   * second close waits for the first, and flushes that were asked for before come to their end. The backing store
+   * stays open: whoever opened it closes it, after this.
    *
-   * @throws {ZbudError} what `flush` gives; the store is closed all the same.
+   * @throws {ZbudError} what `flush` gives, `ECLOSED` if the backing store was closed before; the store is closed all
+   *   the same.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -509,24 +511,28 @@ export class PageStore {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#recompressor?.close();
-    const backing = this.#backing;
     try {
-      if (backing !== null) await this.#flushes.flush();
+      if (this.#backing !== null) await this.#flushes.flush();
+    } catch (cause) {
+      if ((cause as ZbudError).code !== "ECLOSED") throw cause;
+      throw new ZbudError(
+        "ECLOSED",
+        "the backing store was closed before the page store that uses it, so pages that only memory held are lost; close the page store first",
+        { cause },
+      );
     } finally {
       await this.#writeback?.close();
       this.#engine?.close();
-      await backing?.close();
     }
   }
 
-  /** Ends at once, without a flush: what only memory holds is gone. */
+  /** Ends at once, without a flush: what only memory holds is gone. The backing store stays open. */
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#recompressor?.close();
     this.#engine?.close();
     void this.#writeback?.close();
-    void this.#backing?.close().catch(() => {});
   }
 
   /** As {@link close}. */

@@ -44,6 +44,7 @@ suite("the last thing that a process does", () => {
         for (let i = 0; i < 200; i++) store.store(i, crypto.getRandomValues(new Uint8Array(4096)));
         await Promise.all([${overlapping}]);
         await store.close();
+        await backing.close();
         const again = await FileBacking.open(path, { maxBytes: 2 ** 22 });
         console.log(JSON.stringify(again.opened));
         await again.close();`;

@@ -84,6 +84,7 @@ function storeOn(
 ): Subject {
   interface Made {
     store: PageStore;
+    backing: Backing | undefined;
     path: string;
   }
   const make = async (): Promise<Made> => {
@@ -91,7 +92,7 @@ function storeOn(
     const options = { maxBytes: "1MiB", codec: "none", ...(backing === undefined ? {} : { backing }) };
     const store = new PageStore({ ...options, ...more });
     for (const [i, page] of pages.entries()) store.store(i, page);
-    return { store, path };
+    return { store, backing, path };
   };
   const methods: Record<MethodOf<"PageStore">, (made: Made) => unknown> = {
     storeAsync: ({ store }) => store.storeAsync(7, makePage(7, 2, PAGE)),
@@ -101,15 +102,16 @@ function storeOn(
     close: ({ store }) => store.close(),
     asyncDispose: ({ store }) => store[Symbol.asyncDispose](),
   };
-  return subject("PageStore", state, make, methods, async ({ store, path }, called, closed) => {
+  return subject("PageStore", state, make, methods, async ({ store, backing, path }, called, closed) => {
     if (!closed) await store.close();
+    await backing?.close();
     if (path === "") return;
-    const backing = await FileBacking.open(path, FILE);
-    if (backing.opened?.found !== "clean") throw new Error(`the file was left ${backing.opened?.found}`);
-    const records = backing.opened.records;
+    const again = await FileBacking.open(path, FILE);
+    if (again.opened?.found !== "clean") throw new Error(`the file was left ${again.opened?.found}`);
+    const records = again.opened.records;
     if (!called.includes("clear") && records !== PAGES)
       throw new Error(`${records} pages of ${PAGES} were found`);
-    await backing.close();
+    await again.close();
   });
 }
 
@@ -138,17 +140,12 @@ function backingIn<Made extends Backing>(
     clear: (made: Made) => made.clear(),
     flush: (made: Made) => made.flush(),
     close: (made: Made) => made.close(),
-  };
-  const disposable = {
-    ...methods,
     asyncDispose: (made: Made) => (made as unknown as AsyncDisposable)[Symbol.asyncDispose](),
   };
   const end = async (made: Made): Promise<void> => {
     await made.close().catch(() => undefined);
   };
-  return of === "KeyvBacking" || of === "MemoryBacking"
-    ? subject(of, state, make, methods, end)
-    : subject(of, state, make, disposable, end);
+  return subject(of, state, make, methods, end);
 }
 
 /** A server that fails, or that never answers. */

@@ -108,24 +108,22 @@ suite("buffers", () => {
   test("a file of compressed pages, opened by a store without memory", async () => {
     const path = freshPath();
     const codecs = codecNames();
-    const store = new PageStore({
-      maxBytes: "1MiB",
-      backing: await FileBacking.open(path, { maxBytes: 2 ** 22 }),
-    });
+    const backing = await FileBacking.open(path, { maxBytes: 2 ** 22 });
+    const store = new PageStore({ maxBytes: "1MiB", backing });
     for (let i = 0; i < 40; i++) {
       store.useCodec(codecs[i % codecs.length]);
       store.store(i, page(i));
     }
     await store.close();
-    const other = new PageStore({
-      maxBytes: 0,
-      backing: await FileBacking.open(path, { maxBytes: 2 ** 22 }),
-    });
+    await backing.close();
+    const again = await FileBacking.open(path, { maxBytes: 2 ** 22 });
+    const other = new PageStore({ maxBytes: 0, backing: again });
     for (let i = 0; i < 40; i++) {
       assert.equal(await other.loadAsync(i, into), "loaded");
       assert.deepEqual(into, page(i));
     }
     await other.close();
+    await again.close();
   });
 });
 
@@ -228,6 +226,7 @@ suite("slow and failing backing stores", () => {
       }
     }
     store[Symbol.dispose]();
+    await backing.close();
   });
 });
 

@@ -74,18 +74,20 @@ suite("faults of the backing store", () => {
 
   test("a store over a file is closed and opened again, with all its pages", async () => {
     const path = join(folder, "again");
-    const open = async (): Promise<PageStore> =>
-      new PageStore({ ...small, backing: await FileBacking.open(path, { maxBytes: 2 ** 22 }) });
-    const store = await open();
+    const backing = await FileBacking.open(path, { maxBytes: 2 ** 22 });
+    const store = new PageStore({ ...small, backing });
     for (let i = 0; i < 300; i++) store.store(2 ** 39 + i * 2 ** 20, makePage(i, 1, 4096));
     await store.close();
-    const again = await open();
+    await backing.close();
+    const file = await FileBacking.open(path, { maxBytes: 2 ** 22 });
+    const again = new PageStore({ ...small, backing: file });
     const into = new Uint8Array(4096);
     for (let i = 0; i < 300; i++) {
       assert.equal(again.loadSync(2 ** 39 + i * 2 ** 20, into), "loaded");
       assert.deepEqual(into, makePage(i, 1, 4096));
     }
     await again.close();
+    await file.close();
   });
 
   test("some seconds of churn at the limit", { timeout: 120_000 }, async () => {

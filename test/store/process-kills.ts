@@ -63,6 +63,7 @@ async function look(path: string): Promise<number[]> {
   }
   store.verify();
   await store.close();
+  await backing.close();
   return versions;
 }
 

@@ -23,6 +23,7 @@ suite("a store that threads share", () => {
     const backing = await FileBacking.open(join(folder, "pages"), { maxBytes: 2 ** 26 });
     const options = { maxBytes: 500_000, shards: 1 } as const;
     assert.ok((await killWorkers({ ...base, seed: 2, options, backing })) > 100);
+    await backing.close();
   });
 
   test("a store of one thread cannot be shared, and what is no store cannot be attached", async () => {

@@ -16,7 +16,8 @@ export interface WorkerJob {
 }
 
 const { shared, backing, seed, indices, control, number } = workerData as WorkerJob;
-const store = PageStore.attach(shared, backing === undefined ? {} : { backing: FileBacking.attach(backing) });
+const file = backing === undefined ? undefined : FileBacking.attach(backing);
+const store = PageStore.attach(shared, { backing: file });
 const prng = new Prng(seed);
 const into = new Uint8Array(store.pageSize);
 parentPort?.postMessage("at work");
@@ -38,4 +39,5 @@ for (let version = seed * 1000; Atomics.load(control, 0) === 1; version++) {
   Atomics.add(control, 1 + number, 1);
 }
 store[Symbol.dispose]();
+await file?.close();
 parentPort?.postMessage("done");

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { nextTurn, pause, signalOption } from "../../base/index.ts";
 import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record.ts";
 import type {
@@ -154,6 +155,12 @@ export abstract class RecordFile implements Backing {
     return this.#closing;
   }
 
+  /** Begins the {@link close} and does not wait for it: a fault is lost. `await using` waits. */
+  [Symbol.dispose](): void {
+    void this.close().catch(() => undefined);
+  }
+
+  /** As {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

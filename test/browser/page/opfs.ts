@@ -261,18 +261,17 @@ function pages(): void {
       assert.ok(writtenBackPages > 200, `${writtenBackPages} pages were written back`);
       store.verify();
       await store.close();
+      await backing.close();
 
-      const other = new PageStore({
-        pageSize: PAGE,
-        maxBytes: "1MiB",
-        backing: await OpfsBacking.open(name, options),
-      });
+      const again = await OpfsBacking.open(name, options);
+      const other = new PageStore({ pageSize: PAGE, maxBytes: "1MiB", backing: again });
       for (let i = 0; i < 1000; i++) {
         const result = i % 2 === 0 ? await other.loadAsync(i, into) : other.loadSync(i, into);
         assert.equal(result, "loaded", `page ${i}`);
         assert.equal(Buffer.compare(into, wanted(i)), 0);
       }
       await other.close();
+      await again.close();
     });
   });
 }
