@@ -2,6 +2,7 @@
 import {
   checkNames,
   clockOption,
+  inspectAsText,
   integerOption,
   nextTurn,
   type Size,
@@ -9,6 +10,7 @@ import {
   sizeOption,
   ZbudError,
 } from "../base/index.ts";
+import { describeBacking } from "./describe.ts";
 import { checkKey, checkRecord, recordBytes } from "./record.ts";
 import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
 
@@ -38,6 +40,10 @@ interface Held {
  * there is nothing to gain by it in production. It works in one thread only.
  */
 export class MemoryBacking implements Backing {
+  static {
+    inspectAsText(MemoryBacking.prototype);
+  }
+
   readonly name = "memory";
   readonly isSync = true;
   readonly maxRecordBytes: number;
@@ -158,6 +164,11 @@ export class MemoryBacking implements Backing {
       readsDamaged: 0,
       isDown: false,
     };
+  }
+
+  /** What it holds, in a line. */
+  toString(): string {
+    return describeBacking("MemoryBacking", this.#isClosed, this.stats());
   }
 
   #nameOf(key: BackingKey): string {

@@ -4,6 +4,7 @@ export { checkBytes } from "./bytes.ts";
 export { copyBytes } from "./copy.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
+export { inspectAsText } from "./inspect.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
 export {

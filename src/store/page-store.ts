@@ -2,7 +2,17 @@
 // Here and not in the front door: bundlers leave out what a front door imports for its effect.
 import "../drivers/index.ts";
 import type { Backing, BackingKey, BackingRecord, SharedBacking } from "../backing/index.ts";
-import { isSharedBuffer, notShared, show, signalOption, withSignal, ZbudError } from "../base/index.ts";
+import {
+  bytesText,
+  countText,
+  inspectAsText,
+  isSharedBuffer,
+  notShared,
+  show,
+  signalOption,
+  withSignal,
+  ZbudError,
+} from "../base/index.ts";
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
 import {
   type Engine,
@@ -80,6 +90,10 @@ const NOTHING: EntryAttributes = entryAttributes();
  * if (store.load(7, buffer) === "loaded") use(buffer);
  */
 export class PageStore {
+  static {
+    inspectAsText(PageStore.prototype);
+  }
+
   readonly #shape: StoreShape;
   /** Null: the limit is 0. */
   readonly #engine: Engine | null;
@@ -538,6 +552,16 @@ export class PageStore {
   /** As {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** What the store holds, in a line. */
+  toString(): string {
+    if (this.#isClosed) return "PageStore (closed)";
+    const { storedPages, memUsedTotal, memLimit } = this.stats();
+    const backing = this.#backing === null ? "" : `; backing store: ${this.#backing.name}`;
+    if (memLimit === 0) return `PageStore without memory${backing}`;
+    const pages = `${countText(storedPages)} pages of ${bytesText(this.pageSize)}`;
+    return `PageStore: ${pages} in ${bytesText(memUsedTotal)} of at most ${bytesText(memLimit)}${backing}`;
   }
 
   #storeIn(engine: Engine, index: number, page: Uint8Array): StoreResult {

@@ -139,4 +139,8 @@ export class FileBacking extends RecordFile implements SharedBacking {
   threadGone(threadId: number): void {
     this.live().threadGone(threadId);
   }
+
+  toString(): string {
+    return this.describe("FileBacking");
+  }
 }

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { nextTurn, pause, signalOption } from "../../base/index.ts";
+import { inspectAsText, nextTurn, pause, show, signalOption } from "../../base/index.ts";
+import { describeBacking } from "../describe.ts";
 import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record.ts";
 import type {
   Backing,
@@ -46,6 +47,10 @@ export interface Ownership {
 
 /** Records in an open file, whatever kind of file it is. */
 export abstract class RecordFile implements Backing {
+  static {
+    inspectAsText(RecordFile.prototype);
+  }
+
   abstract readonly name: string;
   readonly isSync = true;
   readonly maxRecordBytes: number;
@@ -187,6 +192,15 @@ export abstract class RecordFile implements Backing {
       isDown: this.#writer.isDown,
     };
   }
+
+  /** @param name - of the class. */
+  protected describe(name: string): string {
+    const { settings, ended } = this.#state;
+    return describeBacking(`${name} ${show(settings.path)}`, ended, this.stats());
+  }
+
+  /** What the file holds, in a line. */
+  abstract toString(): string;
 
   /**
    * Walks the whole index and checks it, with the lock held: for tests.

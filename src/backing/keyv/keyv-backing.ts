@@ -2,6 +2,7 @@
 import {
   checkNames,
   clockOption,
+  inspectAsText,
   integerOption,
   type Size,
   show,
@@ -10,6 +11,7 @@ import {
   waitAtMost,
   ZbudError,
 } from "../../base/index.ts";
+import { describeBacking } from "../describe.ts";
 import { checkKey, checkRecord, recordBytes, sameKey } from "../record.ts";
 import { required } from "../system.ts";
 import type {
@@ -70,6 +72,10 @@ export interface KeyvBackingOptions {
  * to it is told when it is back, and until then reads of these keys are misses.
  */
 export class KeyvBacking implements Backing {
+  static {
+    inspectAsText(KeyvBacking.prototype);
+  }
+
   readonly name = "keyv";
   readonly isSync = false;
   readonly maxRecordBytes: number;
@@ -267,6 +273,11 @@ export class KeyvBacking implements Backing {
       readsDamaged: rest.damaged,
       isDown: this.#health.isDown,
     };
+  }
+
+  /** What is under way, in a line. */
+  toString(): string {
+    return describeBacking(`KeyvBacking ${show(this.#namespace)}`, this.#isClosed, this.stats());
   }
 
   #write(record: BackingRecord): WriteOutcome | Promise<WriteOutcome> {

@@ -68,6 +68,10 @@ export class OpfsBacking extends RecordFile {
       throw faultOf(`the file ${show(name)} of OPFS cannot be opened`, error);
     }
   }
+
+  toString(): string {
+    return this.describe("OpfsBacking");
+  }
 }
 
 /** The way to a file of this name, which is made if there is none. */
