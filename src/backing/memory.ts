@@ -11,7 +11,7 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { describeBacking } from "./describe.ts";
-import { checkKey, checkRecord, recordBytes } from "./record.ts";
+import { checkKey, checkRecord, recordBytes } from "./record-format.ts";
 import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
 
 /** What {@link MemoryBacking} takes. */

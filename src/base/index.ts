@@ -19,6 +19,7 @@ export {
 export { ownBytes, ownWords } from "./own-memory.ts";
 export { powerOfTwoFrom } from "./power.ts";
 export { Prng } from "./prng.ts";
+export { startOf, threadNumber } from "./proc.ts";
 export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
 export { memoryBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";

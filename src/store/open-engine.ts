@@ -2,10 +2,10 @@ import { flagOption, show, ZbudError } from "../base/index.ts";
 import { Engine, type EngineHooks, type OnEvict, type SharedEngine } from "../engine/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
 import type { Counters } from "./counters.ts";
-import { publishLater } from "./metrics.ts";
+import { publishLater } from "./events.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
 import { workingBytes } from "./own-bytes.ts";
-import { keyOf } from "./records.ts";
+import { keyOf } from "./page-records.ts";
 
 /** What a store that another thread made is opened with. */
 export interface StoreParts {

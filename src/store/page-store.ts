@@ -36,8 +36,8 @@ import {
   STORE_NS,
   STORES,
 } from "./counters.ts";
+import { publish, publishFault } from "./events.ts";
 import { FlushQueue } from "./flush-queue.ts";
-import { publish, publishFault } from "./metrics.ts";
 import { driverName, openEngine, type StoreParts } from "./open-engine.ts";
 import {
   checkShape,
@@ -50,8 +50,8 @@ import {
   threadSettingsOf,
 } from "./options.ts";
 import { batchPages } from "./own-bytes.ts";
+import { decodeAlone, keyOf, pageIn, rawRecord } from "./page-records.ts";
 import { Recompressor } from "./recompressor.ts";
-import { decodeAlone, keyOf, pageIn, rawRecord } from "./records.ts";
 import { statsOf } from "./stats.ts";
 import type {
   LoadResult,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createSlotWords, slotGeometry } from "../../src/backing/file/layout.ts";
-import { UnitMap } from "../../src/backing/file/units.ts";
+import { createSlotWords, slotGeometry } from "../../src/backing/file/slot-words.ts";
+import { UnitMap } from "../../src/backing/file/unit-bitmap.ts";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { checkRecordOf, keyOf, recordOf, someLength } from "./data.ts";

@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { FileBacking, type FileBackingOptions, KeyvBacking } from "../../src/backing/index.ts";
 import { seal, unseal } from "../../src/backing/keyv/envelope.ts";
-import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../src/backing/record.ts";
+import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../src/backing/record-format.ts";
 import { checkRecordOf, keyOf, recordOf } from "./data.ts";
 import { freshPath } from "./folder.ts";
 

@@ -224,6 +224,11 @@ suite("messages: what a first program gets wrong", () => {
       () => file("/nowhere/a", { maxBytes: "20%" }),
       /a number of bytes, or a size such as "256MiB", not "20%"/,
     ],
+    [
+      "a file store by new",
+      () => new (FileBacking as never as new (path: string) => unknown)("pages.zbud"),
+      /open it with await FileBacking\.open\(path, options\).* instead of new/,
+    ],
     ["a folder as file", () => file(".", { maxBytes: 2 ** 20 }), /"\." cannot be opened: it is a folder/],
     [
       "a tier without await",

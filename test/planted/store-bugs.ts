@@ -5,7 +5,7 @@ import type { PlantedBug } from "./bugs.ts";
 const STORE = "src/store/page-store.ts";
 const WRITEBACK = "src/store/writeback.ts";
 const OPEN = "src/store/open-engine.ts";
-const RECORDS = "src/store/records.ts";
+const RECORDS = "src/store/page-records.ts";
 
 export const STORE_BUGS: readonly PlantedBug[] = [
   {
@@ -154,7 +154,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "file: the checksum of a record is not compared",
-    file: "src/backing/record.ts",
+    file: "src/backing/record-format.ts",
     find: "  if (view.getUint32(AT_CRC, true) !== crc32(from.subarray(AT_SEQUENCE), storeNumber)) return null;\n",
     replace: "",
   },

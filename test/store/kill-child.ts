@@ -1,11 +1,11 @@
-/** `node kill-child.ts PATH SEED`: works with a store over a file until it is killed, and tells of its flushes. */
+/** `node kill-child.ts PATH SEED`: works with a store over a file until it is killed, and reports its flushes. */
 
 import { writeSync } from "node:fs";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { makePage } from "./pages.ts";
-import { FILE_OPTIONS, PAGES, STORE_OPTIONS, type Told } from "./process-kills.ts";
+import { FILE_OPTIONS, type FlushReport, PAGES, STORE_OPTIONS } from "./process-kills.ts";
 
 const [path, seed] = process.argv.slice(2);
 const prng = new Prng(Number(seed));
@@ -20,9 +20,9 @@ for (let index = 0; index < PAGES; index++) {
 }
 let version = Math.max(...versions);
 
-function tell(told: Told): void {
-  // One write, and not through a stream: what was told must be out before the process is killed.
-  writeSync(1, `${JSON.stringify(told)}\n`);
+function report(flush: FlushReport): void {
+  // One write, and not through a stream: what was reported must be out before the process is killed.
+  writeSync(1, `${JSON.stringify(flush)}\n`);
 }
 
 writeSync(1, "ready\n");
@@ -38,7 +38,7 @@ for (;;) {
     }
     if (prng.chance(0.1)) await store.loadAsync(prng.below(PAGES), into);
   }
-  tell({ flush: "begun", versions });
+  report({ flush: "begun", versions });
   await store.flush();
-  tell({ flush: "ended", versions });
+  report({ flush: "ended", versions });
 }

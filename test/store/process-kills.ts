@@ -17,8 +17,8 @@ export const FILE_OPTIONS: FileBackingOptions = {
 export const STORE_OPTIONS = { maxBytes: 300_000, pageSize: 4096 } as const;
 export const PAGES = 200;
 
-/** What a process tells before a flush, and again after it: the version of each page, 0: none. */
-export interface Told {
+/** What a process reports before a flush, and again after it: the version of each page, 0: none. */
+export interface FlushReport {
   readonly flush: "begun" | "ended";
   readonly versions: readonly number[];
 }
@@ -36,10 +36,10 @@ export async function killProcesses(kills: number, seed: number, path: string): 
   let versions: readonly number[] = new Array<number>(PAGES).fill(0);
   let pages = 0;
   for (let kill = 1; kill <= kills; kill++) {
-    const told = await killOne(path, prng.uint32(), prng.below(400));
-    const ended = told.findLast(({ flush }) => flush === "ended");
+    const reports = await killOne(path, prng.uint32(), prng.below(400));
+    const ended = reports.findLast(({ flush }) => flush === "ended");
     const possible = [ended?.versions ?? versions];
-    if (told.at(-1)?.flush === "begun") possible.push((told.at(-1) as Told).versions);
+    if (reports.at(-1)?.flush === "begun") possible.push((reports.at(-1) as FlushReport).versions);
     versions = await look(path);
     pages += versions.filter((version) => version > 0).length;
     const text = JSON.stringify(versions);
@@ -67,7 +67,7 @@ async function look(path: string): Promise<number[]> {
   return versions;
 }
 
-async function killOne(path: string, seed: number, ms: number): Promise<Told[]> {
+async function killOne(path: string, seed: number, ms: number): Promise<FlushReport[]> {
   const args = ["--disable-warning=ExperimentalWarning", CHILD, path, String(seed)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const closed = once(child, "close");
@@ -86,5 +86,5 @@ async function killOne(path: string, seed: number, ms: number): Promise<Told[]> 
   return text
     .split("\n")
     .slice(1, -1)
-    .map((line) => JSON.parse(line) as Told);
+    .map((line) => JSON.parse(line) as FlushReport);
 }

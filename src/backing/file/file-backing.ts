@@ -1,12 +1,12 @@
 import { isSharedBuffer, notShared, show, ZbudError } from "../../base/index.ts";
 import type { SharedBacking } from "../types.ts";
-import { type FileSettings, FileState } from "./file-state.ts";
+import { type FileSettings, FileState, stateOf } from "./file-state.ts";
 import { type FileIo, systemIo } from "./io.ts";
-import { attachSlotWords, type SlotGeometry } from "./layout.ts";
-import { notOpened, type OpenedFile, openFailed, openSlots } from "./open.ts";
+import { notOpened, type OpenedFile, openFailed, openSlots } from "./open-slots.ts";
 import { type FileBackingOptions, readFileOptions } from "./options.ts";
 import { takeOwnership } from "./owner.ts";
 import { type Ownership, RecordFile } from "./record-file.ts";
+import { attachSlotWords, type SlotGeometry } from "./slot-words.ts";
 
 /** A file store as plain data, to be sent to another thread. */
 export interface SharedFileBacking {
@@ -37,7 +37,11 @@ export class FileBacking extends RecordFile implements SharedBacking {
   readonly #io: FileIo;
 
   private constructor(state: FileState, io: FileIo, owner: Ownership | null, opened: OpenedFile | null) {
-    super(state, owner, opened);
+    super(
+      stateOf(state, "await FileBacking.open(path, options), or FileBacking.attach(shared)"),
+      owner,
+      opened,
+    );
     this.#io = io;
   }
 

@@ -12,7 +12,7 @@ import {
   W_AREA,
   W_CLOSED,
   W_FLUSHER,
-} from "./layout.ts";
+} from "./slot-words.ts";
 
 /** A flush may take as many times longer than a single write or read. */
 const PATIENCE = 10;

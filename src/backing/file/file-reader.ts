@@ -1,10 +1,10 @@
 import { waitAtMost, ZbudError } from "../../base/index.ts";
-import { decodeRecord, sameKey } from "../record.ts";
+import { decodeRecord, sameKey } from "../record-format.ts";
 import type { BackingKey, BackingRecord } from "../types.ts";
 import type { FileState } from "./file-state.ts";
 import { readAll, readAllSync } from "./io.ts";
-import { F_BYTES_READ, F_DAMAGED, F_READS_FAILED, F_RECORDS_READ } from "./layout.ts";
 import type { IndexKey, Slot } from "./slot-table.ts";
+import { F_BYTES_READ, F_DAMAGED, F_READS_FAILED, F_RECORDS_READ } from "./slot-words.ts";
 
 /** How often a read looks again when its record was replaced while it was being read. */
 const TRIES_MAX = 16;

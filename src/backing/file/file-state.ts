@@ -3,8 +3,16 @@ import { crc32 } from "../crc32.ts";
 import { faultOf } from "../system.ts";
 import type { BackingKey } from "../types.ts";
 import type { RecordIo } from "./io.ts";
-import { F_BUDGET, F_BUDGET_AT, OPEN, type SlotWords, W_CLOSED, W_LOCK, W_STORE_NUMBER } from "./layout.ts";
 import { type IndexKey, SlotTable } from "./slot-table.ts";
+import {
+  F_BUDGET,
+  F_BUDGET_AT,
+  OPEN,
+  type SlotWords,
+  W_CLOSED,
+  W_LOCK,
+  W_STORE_NUMBER,
+} from "./slot-words.ts";
 
 /** What a thread needs to know to take part. */
 export interface FileSettings {
@@ -148,4 +156,14 @@ export class FileState {
     const { path, timeoutMs } = this.settings;
     return new ZbudError("ETIMEDOUT", `${path}: ${what} did not end within ${timeoutMs} ms`);
   }
+}
+
+/**
+ * For the constructors of backing stores that are opened by a function.
+ *
+ * @throws {ZbudError} `EINVAL` if a user called one.
+ */
+export function stateOf(state: unknown, how: string): FileState {
+  if (state instanceof FileState) return state;
+  throw new ZbudError("EINVAL", `there is no file to work with yet: open it with ${how}, instead of new`);
 }

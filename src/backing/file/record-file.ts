@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { inspectAsText, nextTurn, pause, show, signalOption } from "../../base/index.ts";
 import { describeBacking } from "../describe.ts";
-import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record.ts";
+import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record-format.ts";
 import type {
   Backing,
   BackingKey,
@@ -14,6 +14,7 @@ import { flushFile } from "./file-flush.ts";
 import { FileReader } from "./file-reader.ts";
 import type { FileState } from "./file-state.ts";
 import { FileWriter } from "./file-writer.ts";
+import type { OpenedFile } from "./open-slots.ts";
 import {
   CLOSING,
   F_BYTES_READ,
@@ -33,8 +34,7 @@ import {
   W_RECORDS,
   W_UNDER_WAY,
   W_UNITS_USED,
-} from "./layout.ts";
-import type { OpenedFile } from "./open.ts";
+} from "./slot-words.ts";
 import { verifySlots } from "./verify.ts";
 
 /** Rows that clear() drops under one hold of the lock. */

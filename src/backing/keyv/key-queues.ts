@@ -137,7 +137,7 @@ export class KeyQueues {
     };
   }
 
-  /** When nothing is left to be told. */
+  /** When nothing is left to be sent. */
   idle(): Promise<void> {
     if (this.#queues.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.add(resolve));

@@ -12,7 +12,7 @@ import {
   ZbudError,
 } from "../../base/index.ts";
 import { describeBacking } from "../describe.ts";
-import { checkKey, checkRecord, recordBytes, sameKey } from "../record.ts";
+import { checkKey, checkRecord, recordBytes, sameKey } from "../record-format.ts";
 import { required } from "../system.ts";
 import type {
   Backing,
@@ -229,7 +229,7 @@ export class KeyvBacking implements Backing {
 
   async flush(): Promise<void> {
     this.#live();
-    await this.#untilTold("a flush");
+    await this.#untilSent("a flush");
   }
 
   /**
@@ -335,7 +335,7 @@ export class KeyvBacking implements Backing {
     this.#queues.cancelAll(verdict);
   }
 
-  async #untilTold(what: string): Promise<void> {
+  async #untilSent(what: string): Promise<void> {
     this.#queues.wake();
     const { count } = this.#queues;
     const late = (): ZbudError =>
@@ -349,7 +349,7 @@ export class KeyvBacking implements Backing {
   async #close(): Promise<void> {
     this.#isClosed = true;
     try {
-      await this.#untilTold("the close");
+      await this.#untilSent("the close");
     } finally {
       this.#queues.stop();
     }

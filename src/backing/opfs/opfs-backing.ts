@@ -1,6 +1,6 @@
 import { pause, show, ZbudError } from "../../base/index.ts";
-import { FileState } from "../file/file-state.ts";
-import { type OpenedFile, openSlots } from "../file/open.ts";
+import { FileState, stateOf } from "../file/file-state.ts";
+import { type OpenedFile, openSlots } from "../file/open-slots.ts";
 import { type FileBackingOptions, readFileOptions } from "../file/options.ts";
 import { type Ownership, RecordFile } from "../file/record-file.ts";
 import { faultOf } from "../system.ts";
@@ -32,7 +32,7 @@ export class OpfsBacking extends RecordFile {
   readonly name = "opfs";
 
   private constructor(state: FileState, opened: OpenedFile) {
-    super(state, EXCLUSIVE, opened);
+    super(stateOf(state, "await OpfsBacking.open(name, options)"), EXCLUSIVE, opened);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { type SlotWords, W_CURSOR, W_NO_RUN_OF } from "./layout.ts";
+import { type SlotWords, W_CURSOR, W_NO_RUN_OF } from "./slot-words.ts";
 
 /**
  * The most words of a bitmap that one search looks at: a millisecond's worth. A search that ends there found

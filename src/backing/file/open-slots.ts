@@ -3,6 +3,8 @@ import { faultOf } from "../system.ts";
 import { decodeHeader, encodeHeader, type FileHeader, headerOffset } from "./header.ts";
 import { readIndex } from "./index-file.ts";
 import { type RecordIo, readAll, writeAll } from "./io.ts";
+import type { OpenSettings } from "./options.ts";
+import { SlotTable } from "./slot-table.ts";
 import {
   createSlotWords,
   F_BUDGET,
@@ -19,9 +21,7 @@ import {
   W_PINS,
   W_RECORDS,
   W_STORE_NUMBER,
-} from "./layout.ts";
-import type { OpenSettings } from "./options.ts";
-import { SlotTable } from "./slot-table.ts";
+} from "./slot-words.ts";
 
 /** What was found when a file was opened. */
 export interface OpenedFile {
