@@ -156,7 +156,7 @@ export class MemoryBacking implements Backing {
       bytesWritten,
       reads: read,
       bytesRead,
-      deletes: deleted,
+      deletions: deleted,
       drops: 0,
       writesRefused: refused,
       writesFailed: 0,

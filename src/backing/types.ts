@@ -72,7 +72,7 @@ export interface BackingStats {
   readonly reads: number;
   readonly bytesRead: number;
   /** Records that were deleted, one by one or by a clear. */
-  readonly deletes: number;
+  readonly deletions: number;
   /** Records that were given up to make room (`whenFull: "drop"`). */
   readonly drops: number;
   /** Writes with the outcome `"ENOSPC"`, `"EFBIG"` or `"EAGAIN"`. */

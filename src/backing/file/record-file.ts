@@ -183,7 +183,7 @@ export abstract class RecordFile implements Backing {
       bytesWritten: numbers[F_BYTES_WRITTEN],
       reads: numbers[F_RECORDS_READ],
       bytesRead: numbers[F_BYTES_READ],
-      deletes: numbers[F_DELETED],
+      deletions: numbers[F_DELETED],
       drops: numbers[F_DROPPED],
       writesRefused: numbers[F_REFUSED],
       writesFailed: numbers[F_WRITES_FAILED],

@@ -265,7 +265,7 @@ export class KeyvBacking implements Backing {
       bytesWritten,
       reads: read,
       bytesRead,
-      deletes: deleted,
+      deletions: deleted,
       drops: 0,
       writesRefused: refused,
       writesFailed: rest.writesFailed,

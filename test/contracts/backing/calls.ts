@@ -167,7 +167,7 @@ export function faultlessCases(kind: BackingKind): void {
       assert.equal(stats.reads, 1);
       assert.ok(stats.bytesRead >= 1000);
       assert.equal(stats.bytesInFlight, 0);
-      assert.equal(stats.deletes, 1);
+      assert.equal(stats.deletions, 1);
       assert.equal(stats.isDown, false);
       assert.equal(stats.writesFailed + stats.readsFailed + stats.readsDamaged + stats.writesRefused, 0);
       if (kind.isExact) {
