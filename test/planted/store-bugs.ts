@@ -147,7 +147,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
     replace: "() => {}",
   },
   {
-    name: "store: a signal that was aborted before is not seen",
+    name: "waits: a signal that was aborted before is not seen",
     file: "src/base/wait.ts",
     find: "if (signal?.aborted === true) onAbort();\n    else signal",
     replace: "signal",
