@@ -6,8 +6,17 @@ export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
-export { checkNames, checkSignal, integerOption, signalOption } from "./options.ts";
+export {
+  checkNames,
+  checkSignal,
+  choiceOption,
+  clockOption,
+  flagOption,
+  integerOption,
+  signalOption,
+} from "./options.ts";
 export { ownBytes, ownWords } from "./own-memory.ts";
+export { powerOfTwoFrom } from "./power.ts";
 export { Prng } from "./prng.ts";
 export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
 export { memoryBytes, type Size, sizeOption } from "./size.ts";
