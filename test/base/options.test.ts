@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { choiceOption, clockOption, flagOption, powerOfTwoFrom, sizeOption, ZbudError } from "../../src/base/index.ts";
+import {
+  choiceOption,
+  clockOption,
+  flagOption,
+  powerOfTwoFrom,
+  sizeOption,
+  ZbudError,
+} from "../../src/base/index.ts";
 
 function message(action: () => unknown): string {
   try {
