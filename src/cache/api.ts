@@ -121,7 +121,7 @@ export interface Cache<V> {
   getRemainingTTL(key: CacheKey): number;
 
   /**
-   * Keys from the most recently used to the least (with `policy: "sieve"` from the one that was set last to the
+   * Keys from the most recently used to the least (with `evict: "sieve"` from the one that was set last to the
    * first), without those expired; in a cache of several shards, shard by shard. An entry that is added or used
    * during the iteration may be left out or come twice.
    */
@@ -162,7 +162,7 @@ export interface Cache<V> {
   load(path: string, options?: { signal?: AbortSignal }): Promise<number>;
   /**
    * Waits until the second tier has what was evicted so far. At once without one. Entries that the tier did not take
-   * are counted (`tierWritesFailed`) and gone, as if there were no tier.
+   * are counted (`backingWritesFailed`) and gone, as if there were no tier.
    *
    * @throws {ZbudError} what the tier's own `flush` threw; `EIO` if that was no ZbudError, or the tier was closed.
    */
@@ -177,8 +177,12 @@ export interface Cache<V> {
   snapshotColumns(): SnapshotColumns;
   /** @throws {ZbudError} `ECORRUPT` if the cache's books contradict each other: a bug in it. Walks everything. */
   verify(): void;
-  /** Puts right what threads left half done that are gone. It is also done by whoever finds it. */
-  recover(): void;
+  /**
+   * Puts right what threads left half done that are gone. It is also done by whoever finds it.
+   *
+   * @returns how many threads were found dead.
+   */
+  recover(): number;
   /**
    * Says that a worker has ended, where the system does not tell: call it from the worker's `exit` event.
    *

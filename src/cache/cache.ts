@@ -31,7 +31,7 @@ const NO_TAGS: readonly string[] = [];
  * A bounded cache off the heap: its keys and values lie compressed in memory that is reserved at the start and
  * shared by all worker threads. Synchronous and Map-like; what `maxBytes` says is all that it takes.
  *
- * It evicts what is expired, then in the order of use, or as its `policy` says. Misuse throws a `ZbudError`; a
+ * It evicts what is expired, then in the order of use, or as `evict` says. Misuse throws a `ZbudError`; a
  * value that is too large is refused with a result that says so.
  *
  * Each thread has a few buffers for itself besides, of 2 MiB together at most, for the values that it is
@@ -278,16 +278,16 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       sets: engine.puts,
       rejectTooBig: sharedState.counted(Counter.rejectTooBig) + engine.rejectLarge + engine.rejectPoor,
       rejectNoMemory: engine.rejectFull,
-      evicted: engine.evicted,
-      expired: engine.expired,
-      replaced: engine.replaced,
-      deleted: engine.deleted,
-      cleared: engine.cleared,
-      tierHits: sharedState.counted(Counter.tierHits),
-      tierMisses: sharedState.counted(Counter.tierMisses),
-      tierReadsFailed: sharedState.counted(Counter.tierReadsFailed),
-      tierWrites: sharedState.counted(Counter.tierWrites),
-      tierWritesFailed: sharedState.counted(Counter.tierWritesFailed),
+      evictions: engine.evicted,
+      expirations: engine.expired,
+      replacements: engine.replaced,
+      deletions: engine.deleted,
+      clearDeletions: engine.cleared,
+      backingHits: sharedState.counted(Counter.backingHits),
+      backingMisses: sharedState.counted(Counter.backingMisses),
+      backingReadsFailed: sharedState.counted(Counter.backingReadsFailed),
+      backingWrites: sharedState.counted(Counter.backingWrites),
+      backingWritesFailed: sharedState.counted(Counter.backingWritesFailed),
       loads: sharedState.counted(Counter.loads),
       loadsFailed: sharedState.counted(Counter.loadsFailed),
       loadsShared: sharedState.counted(Counter.loadsShared),
@@ -307,8 +307,8 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     this.#open().engine.verify();
   }
 
-  recover(): void {
-    this.#open().recover();
+  recover(): number {
+    return this.#open().recover();
   }
 
   threadGone(threadId: number): void {

@@ -1,5 +1,5 @@
 import "../drivers/index.ts";
-import { canShare, isSharedBuffer, ownBytes, ZbudError } from "../base/index.ts";
+import { canShare, clockOption, isSharedBuffer, ownBytes, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import {
   Engine,
@@ -16,7 +16,6 @@ import { type Lease, Leases } from "./leases.ts";
 import {
   type CacheSettings,
   checkSameCodec,
-  clockOf,
   codecOf,
   DICTIONARY_SLOT,
   engineOptions,
@@ -107,8 +106,8 @@ export class CacheCore<V> {
     this.tags = settings.tags ? new TagLists() : null;
     this.dictionary = new DictionaryUse(sharedState, settings.codec);
     this.removals = removalsOf(options.onRemoved);
-    this.tier = tierOf(this, settings, options.tier);
-    this.clock = clockOf(options.clock);
+    this.tier = tierOf(this, settings, options.backing);
+    this.clock = clockOption(options.clock);
     this.attributes = {
       prefix: this.key.bytes,
       prefixLength: 0,
@@ -404,9 +403,10 @@ export class CacheCore<V> {
     return { kind: "zbud-cache", engine: engine.share(), sharedState: buffer, shape, settings, codecId };
   }
 
-  recover(): void {
-    this.engine.recover();
+  recover(): number {
+    const gone = this.engine.recover();
     this.leases.sweep();
+    return gone;
   }
 
   threadGone(threadId: number): void {

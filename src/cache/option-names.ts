@@ -1,18 +1,18 @@
-import { checkNames, checkSignal, show, ZbudError } from "../base/index.ts";
+import { checkNames, checkSignal, flagOption, show, ZbudError } from "../base/index.ts";
 import type { GetOptions, GetOrSetOptions } from "./types.ts";
 
-const THREAD_NAMES: readonly string[] = ["serializer", "onRemoved", "clock", "codec", "tier"];
+const THREAD_NAMES: readonly string[] = ["serializer", "onRemoved", "clock", "codec", "backing"];
 const CACHE_NAMES: readonly string[] = [
   "maxBytes",
-  "max",
+  "maxEntries",
   "ttl",
   "averageBytes",
-  "policy",
+  "evict",
   "staleWhileRevalidate",
   "allowStale",
   "tags",
   "driver",
-  "pageSize",
+  "poolPageSize",
   "dictionary",
   "shards",
   "shared",
@@ -33,6 +33,7 @@ const MILLISECONDS = "use ttl, in milliseconds";
 
 /** What to do instead of the options that other caches have: lru-cache, quick-lru, node-cache. */
 const FOREIGN: Readonly<Record<string, string>> = {
+  max: "use maxEntries",
   maxSize: `use maxBytes; ${BYTES}`,
   maxEntrySize: "there is no such bound; maxEntrySize of the cache tells the most that it takes",
   sizeCalculation: BYTES,
@@ -64,7 +65,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   allowStaleOnFetchAbort: ABORT,
   ignoreFetchAbort: ABORT,
   checkperiod: "expired entries leave as others are set; call purgeStale() for those that are left",
-  maxKeys: "use max",
+  maxKeys: "use maxEntries",
   useClones: "what is read is always a copy",
   deleteOnExpire: "expired entries always go; use staleWhileRevalidate to serve them for a while",
 };
@@ -124,6 +125,5 @@ export function checkLoadOptions(options: GetOrSetOptions): void {
 }
 
 function checkFlag(name: string, value: unknown): void {
-  if (value === undefined || typeof value === "boolean") return;
-  throw new ZbudError("EINVAL", `${name} must be true or false, not ${show(value)}`);
+  if (value !== undefined) flagOption(name, value);
 }

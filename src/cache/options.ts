@@ -1,5 +1,7 @@
 import {
   canShare,
+  choiceOption,
+  flagOption,
   integerOption,
   isSharedBuffer,
   notShared,
@@ -9,6 +11,7 @@ import {
 } from "../base/index.ts";
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
 import type { EngineOptions } from "../engine/index.ts";
+import type { PoolDriver } from "../pool/index.ts";
 import { checkCacheNames } from "./option-names.ts";
 import { isSharedStateShape } from "./shared-state.ts";
 import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
@@ -40,8 +43,8 @@ export interface CacheSettings {
   readonly staleWhileRevalidate: number;
   readonly allowStale: boolean;
   readonly tags: boolean;
-  /** Whether each thread has a second tier. */
-  readonly tier: boolean;
+  /** Whether each thread has a backing store. */
+  readonly backing: boolean;
   /** Name of the codec, or null for one of the user's own. */
   readonly codec: string | null;
   readonly maxBytes: number;
@@ -77,9 +80,9 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
     maxBytes: sizeOption("maxBytes", options.maxBytes, BYTES_MIN, BYTES_MAX),
     ttl: milliseconds("ttl", ttl),
     staleWhileRevalidate: staleMs(staleWhileRevalidate),
-    allowStale: flag("allowStale", allowStale),
-    tags: flag("tags", tags),
-    tier: options.tier !== undefined,
+    allowStale: flagOption("allowStale", allowStale),
+    tags: flagOption("tags", tags),
+    backing: options.backing !== undefined,
     codec: typeof codec === "string" ? codec : null,
   };
 }
@@ -90,46 +93,59 @@ export function engineOptions<V>(
   maxBytes: number,
 ): Partial<EngineOptions> {
   const {
-    max,
+    maxEntries,
     averageBytes = AVERAGE_BYTES,
     driver = DRIVER,
-    policy = "lru",
+    evict = "lru",
     shards = 1,
-    pageSize = driver === DRIVER ? pageSizeFor(maxBytes / shards) : undefined,
+    poolPageSize = driver === DRIVER ? poolPageSizeFor(maxBytes / shards) : undefined,
     shared = canShare(),
   } = options;
-  flag("shared", shared);
-  if (typeof driver !== "string") {
-    throw new ZbudError("EINVAL", `driver must be a name such as "slots", not ${show(driver)}`);
-  }
+  flagOption("shared", shared);
   const chosen: Partial<EngineOptions> = {
     averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
     maxValueBytes: VALUE_BYTES_MAX,
-    driver,
-    policy,
+    driver: driverType(driver),
+    ...orderOf(evict),
     expiry: true,
     shards,
     shared,
   };
-  if (max !== undefined) chosen.maxEntries = maxEntries(max);
-  if (pageSize !== undefined) {
-    chosen.poolPageSize = integerOption("pageSize", pageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+  if (maxEntries !== undefined) chosen.maxEntries = entriesOption(maxEntries);
+  if (poolPageSize !== undefined) {
+    chosen.poolPageSize = integerOption("poolPageSize", poolPageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
   }
   return chosen;
 }
 
-function maxEntries(max: unknown): number {
-  if (max === 0 || max === Number.POSITIVE_INFINITY) {
+function entriesOption(value: unknown): number {
+  if (value === 0 || value === Number.POSITIVE_INFINITY) {
     throw new ZbudError(
       "EINVAL",
-      `max must be an integer from 1, not ${max}; leave it out for as many entries as maxBytes has room for`,
+      `maxEntries must be an integer from 1, not ${value}; leave it out for as many entries as maxBytes has room for`,
     );
   }
-  return integerOption("max", max, 1, 2 ** 31 - 1);
+  return integerOption("maxEntries", value, 1, 2 ** 31 - 1);
+}
+
+/** In the engine's words. */
+function orderOf(evict: unknown): Pick<EngineOptions, "order" | "policy"> {
+  const chosen = choiceOption("evict", evict, ["lru", "sieve", "page"]);
+  return chosen === "page" ? { order: "page" } : { policy: chosen };
+}
+
+/** The name of a driver that was given as it is, or by its name. */
+function driverType(driver: unknown): string {
+  const type: unknown = (driver as Partial<PoolDriver> | null)?.type ?? driver;
+  if (typeof type === "string") return type;
+  throw new ZbudError(
+    "EINVAL",
+    `driver must be a name such as "slots", or a driver such as slotsDriver, not ${show(driver)}`,
+  );
 }
 
 /** The preset, or as much larger as a shard of so many bytes must have it. */
-function pageSizeFor(bytes: number): number {
+function poolPageSizeFor(bytes: number): number {
   let pageSize = PAGE_SIZE;
   while (bytes > pageSize * PAGES_MAX && pageSize < PAGE_SIZE_MAX) pageSize *= 2;
   return pageSize;
@@ -197,14 +213,6 @@ export function mayBeDictionary(bytes: number, maxBytes: number): boolean {
   return bytes <= maxBytes / 8;
 }
 
-/** @throws {ZbudError} `EINVAL` if it is no function. */
-export function clockOf(clock: unknown): () => number {
-  // Read at each use: whoever fakes the time replaces it, and puts it back.
-  if (clock === undefined) return () => Date.now();
-  if (typeof clock === "function") return clock as () => number;
-  throw new ZbudError("EINVAL", `clock must be a function that gives milliseconds, not ${show(clock)}`);
-}
-
 /** What `share()` gave, checked. */
 export function sharedParts(shared: SharedCompressedCache): SharedParts {
   const parts = shared as Partial<SharedParts> | null | undefined;
@@ -246,11 +254,6 @@ export function staleMs(value: unknown): number {
     "EINVAL",
     `staleWhileRevalidate must be a number of milliseconds from 0 to ${STALE_MS_MAX}, not ${show(value)}`,
   );
-}
-
-function flag(name: string, value: unknown): boolean {
-  if (typeof value === "boolean") return value;
-  throw new ZbudError("EINVAL", `${name} must be true or false, not ${show(value)}`);
 }
 
 /** Whether the codec of this id is one of those that take a dictionary. */

@@ -72,7 +72,7 @@ export class Tier<V> {
     if (entry.clean) return true;
     const { sharedState } = this.#core;
     if (this.#isClosed) {
-      sharedState.count(Counter.tierWritesFailed);
+      sharedState.count(Counter.backingWritesFailed);
       return true;
     }
     try {
@@ -83,7 +83,7 @@ export class Tier<V> {
         records.unshift(this.#dictionaryRecord());
       this.#track(this.#backing.write(records), records.length, () => this.#dropLate(key, version));
     } catch {
-      sharedState.count(Counter.tierWritesFailed);
+      sharedState.count(Counter.backingWritesFailed);
     }
     return true;
   }
@@ -178,7 +178,7 @@ export class Tier<V> {
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       this.#noteClosed(error);
-      core.sharedState.count(Counter.tierReadsFailed);
+      core.sharedState.count(Counter.backingReadsFailed);
       return null;
     }
   }
@@ -203,7 +203,7 @@ export class Tier<V> {
       // What is too large for this cache is given, and stays where it is.
       if (result === "stale" || (result === "large" && !holds())) return "changed";
     } else if (!holds()) return "changed";
-    core.sharedState.count(Counter.tierHits);
+    core.sharedState.count(Counter.backingHits);
     return { value, freshUntil: freshUntil(entry.expiresAt, entry.aux2) };
   }
 
@@ -217,14 +217,14 @@ export class Tier<V> {
       return true;
     } catch (error) {
       this.#noteClosed(error);
-      this.#core.sharedState.count(Counter.tierWritesFailed);
+      this.#core.sharedState.count(Counter.backingWritesFailed);
       return false;
     }
   }
 
   #failedToDelete(): void {
     const { sharedState } = this.#core;
-    sharedState.count(Counter.tierWritesFailed);
+    sharedState.count(Counter.backingWritesFailed);
     sharedState.invalidateTier();
   }
 
@@ -233,7 +233,7 @@ export class Tier<V> {
   }
 
   #miss(): null {
-    this.#core.sharedState.count(Counter.tierMisses);
+    this.#core.sharedState.count(Counter.backingMisses);
     return null;
   }
 
@@ -266,12 +266,12 @@ export class Tier<V> {
         for (let i = 0; i < count; i++) {
           const outcome = all[i];
           const isWritten = outcome === "ok" || outcome === "ECANCELED";
-          sharedState.count(isWritten ? Counter.tierWrites : Counter.tierWritesFailed);
+          sharedState.count(isWritten ? Counter.backingWrites : Counter.backingWritesFailed);
         }
       },
       () => {
         this.#writing.delete(done);
-        for (let i = 0; i < count; i++) sharedState.count(Counter.tierWritesFailed);
+        for (let i = 0; i < count; i++) sharedState.count(Counter.backingWritesFailed);
       },
     );
     this.#writing.add(done);
@@ -406,12 +406,12 @@ function dictionaryHash(dictionary: Uint8Array): number {
 
 /** @throws {ZbudError} `EINVAL` if this thread must give a tier and does not, or the other way round. */
 export function tierOf<V>(core: CacheCore<V>, settings: CacheSettings, backing: unknown): Tier<V> | null {
-  if (settings.tier !== (backing !== undefined)) {
+  if (settings.backing !== (backing !== undefined)) {
     throw new ZbudError(
       "EINVAL",
-      settings.tier
-        ? "this cache has a second tier: give attach() this thread's tier, or old values would stay in it"
-        : "this cache was made without a second tier: leave tier out of attach()",
+      settings.backing
+        ? "this cache has a backing store: give attach() this thread's backing, or old values would stay in it"
+        : "this cache was made without a backing store: leave backing out of attach()",
     );
   }
   if (backing === undefined) return null;
@@ -419,6 +419,6 @@ export function tierOf<V>(core: CacheCore<V>, settings: CacheSettings, backing: 
     return new Tier(core, backing as Backing);
   throw new ZbudError(
     "EINVAL",
-    `tier must be a backing store that is open, such as await FileBacking.open(path, options) or, in a worker, FileBacking.attach(shared), not ${show(backing)}`,
+    `backing must be a backing store that is open, such as await FileBacking.open(path, options) or, in a worker, FileBacking.attach(shared), not ${show(backing)}`,
   );
 }

@@ -40,7 +40,7 @@ export function storeCallText({ maxBytes, pageSize, codec, driver, poolPageSize 
 /** The call that makes a cache with these settings; its entries take about what the pages of the store did. */
 export function cacheCallText({ maxBytes, codec, driver, poolPageSize, averageBytes }: StoreSetting): string {
   const limit = Math.max(CACHE_BYTES_MIN, maxBytes);
-  return `new CompressedCache({ maxBytes: ${limit}, codec: "${codec}", driver: "${driver}", pageSize: ${poolPageSize}, averageBytes: ${averageBytes} })`;
+  return `new CompressedCache({ maxBytes: ${limit}, codec: "${codec}", driver: "${driver}", poolPageSize: ${poolPageSize}, averageBytes: ${averageBytes} })`;
 }
 
 /** A program that keeps data in a page store, or in a cache, as a setting says. */

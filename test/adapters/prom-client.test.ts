@@ -142,7 +142,7 @@ describe("the metrics for prom-client", () => {
 
   it("are gauges where they go down, and counters never do", async () => {
     const registry = new promClient.Registry();
-    const cache = testCache({ maxBytes: "1MiB", max: 50 });
+    const cache = testCache({ maxBytes: "1MiB", maxEntries: 50 });
     const store = new PageStore({ maxBytes: "1MiB", codec: "none" });
     const pool = createZpool("zbud", { maxPages: 10 });
     const sources = { cache, store, pool };

@@ -181,19 +181,22 @@ function opfsFolder(): OpfsDirectory {
   return { getFileHandle: async () => ({ createSyncAccessHandle: async () => access }) };
 }
 
-function cacheOn(state: string, tierOf: () => Promise<Backing | undefined>): Subject {
+function cacheOn(state: string, backingOf: () => Promise<Backing | undefined>): Subject {
   interface Made {
     cache: CompressedCache<unknown>;
-    tier: Backing | undefined;
+    backing: Backing | undefined;
     path: string;
   }
   const make = async (): Promise<Made> => {
-    const tier = await tierOf();
-    const cache = new CompressedCache<unknown>({ maxBytes: "1MiB", ...(tier === undefined ? {} : { tier }) });
+    const backing = await backingOf();
+    const cache = new CompressedCache<unknown>({
+      maxBytes: "1MiB",
+      ...(backing === undefined ? {} : { backing }),
+    });
     for (const [i, value] of values.entries()) cache.set(`key ${i}`, value);
     const path = freshPath();
     await cache.save(path);
-    return { cache, tier, path };
+    return { cache, backing, path };
   };
   const methods: Record<MethodOf<"CompressedCache">, (made: Made) => unknown> = {
     getAsync: ({ cache }) => cache.getAsync("key 1"),
@@ -203,9 +206,9 @@ function cacheOn(state: string, tierOf: () => Promise<Backing | undefined>): Sub
     flush: ({ cache }) => cache.flush(),
     asyncDispose: ({ cache }) => cache[Symbol.asyncDispose](),
   };
-  return subject("CompressedCache", state, make, methods, async ({ cache, tier }) => {
+  return subject("CompressedCache", state, make, methods, async ({ cache, backing }) => {
     cache.close();
-    await tier?.close();
+    await backing?.close();
   });
 }
 

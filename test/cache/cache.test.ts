@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel";
 import { suite, test } from "node:test";
+import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { cacheWithParts } from "../../src/cache/cache.ts";
 import {
@@ -9,7 +10,16 @@ import {
   CompressedCache,
   type RemovalReason,
 } from "../../src/cache/index.ts";
+import { slotsDriver } from "../../src/drivers/slots/index.ts";
+import { zbudDriver } from "../../src/drivers/zbud/index.ts";
+import { CAN_SHARE } from "../contracts/sharing.ts";
 import { checkBooks, FakeClock } from "./helpers.ts";
+
+/** Of 200 to 1000 letters that compress little. */
+function randomText(seed: number): string {
+  const prng = new Prng(seed);
+  return String.fromCharCode(...Array.from({ length: 200 + prng.below(800) }, () => 33 + prng.below(90)));
+}
 
 suite("keys whose hashes meet never give one another's value", () => {
   const HASHES: [string, (length: number) => [number, number]][] = [
@@ -19,7 +29,7 @@ suite("keys whose hashes meet never give one another's value", () => {
   ];
   for (const [name, hash] of HASHES) {
     test(`a hash that gives ${name}`, () => {
-      const options = { maxBytes: "4MiB", max: 1000 };
+      const options = { maxBytes: "4MiB", maxEntries: 1000 };
       const cache = cacheWithParts<string>(options, {
         hash: (_words, length, key) => {
           [key.k0, key.k1] = hash(length);
@@ -47,7 +57,7 @@ suite("removals are told, with the reason", () => {
     const clock = new FakeClock();
     const cache = new CompressedCache<string>({
       maxBytes: "4MiB",
-      max: 3,
+      maxEntries: 3,
       tags: true,
       clock: clock.read,
       onRemoved: (...event) => events.push(event),
@@ -75,8 +85,8 @@ suite("removals are told, with the reason", () => {
       ["e", "expired"],
       ["d", "cleared"],
     ]);
-    const { evicted, replaced, deleted, expired, cleared } = cache.stats();
-    assert.deepEqual([evicted, replaced, deleted, expired, cleared], [1, 1, 2, 1, 1]);
+    const { evictions, replacements, deletions, expirations, clearDeletions } = cache.stats();
+    assert.deepEqual([evictions, replacements, deletions, expirations, clearDeletions], [1, 1, 2, 1, 1]);
   });
 
   test("keys of every kind come as they are", () => {
@@ -91,7 +101,7 @@ suite("removals are told, with the reason", () => {
     const seen: string[] = [];
     const cache: CompressedCache<string> = new CompressedCache<string>({
       maxBytes: "4MiB",
-      max: 2,
+      maxEntries: 2,
       onRemoved: (key, reason) => {
         seen.push(`${String(key)} ${reason} ${cache.size}`);
         if (key === "a") cache.set("from the listener", "x");
@@ -138,7 +148,7 @@ suite("tags", () => {
   });
 
   test("more tags than there is room for in lists: the search still finds all", () => {
-    const cache = new CompressedCache<string>({ maxBytes: "1MiB", max: 300, tags: true });
+    const cache = new CompressedCache<string>({ maxBytes: "1MiB", maxEntries: 300, tags: true });
     const tags = (i: number) => Array.from({ length: 8 }, (_, j) => `tag ${(i + j) % 16}`);
     for (let i = 0; i < 300; i++) cache.set(i, "x", { tags: tags(i) });
     const expected = Array.from({ length: 300 }, (_, i) => i).filter((i) => tags(i).includes("tag 5"));
@@ -258,13 +268,41 @@ suite("metrics", () => {
   });
 });
 
+suite("drivers and orders of eviction", () => {
+  for (const driver of [slotsDriver, zbudDriver, "zsmalloc"]) {
+    const name = typeof driver === "string" ? driver : driver.type;
+    test(`evict: "page" frees pages of ${name}, and keeps what it keeps whole`, async () => {
+      const backing = new MemoryBacking();
+      const cache = new CompressedCache<string>({
+        maxBytes: "1MiB",
+        driver,
+        evict: "page",
+        tags: true,
+        backing,
+      });
+      const other = CAN_SHARE ? CompressedCache.attach<string>(cache.share(), { backing }) : cache;
+      for (let i = 0; i < 3000; i++) {
+        cache.set(`key ${i}`, randomText(i), { tags: [`tag ${i % 3}`] });
+      }
+      const { evictions, entries } = cache.stats();
+      assert.ok(evictions > 500 && entries > 200, `${evictions} evicted, ${entries} left`);
+      for (const [key, value] of other) assert.equal(value, randomText(Number(String(key).slice(4))));
+      await cache.flush();
+      assert.equal(await cache.getAsync("key 1"), randomText(1));
+      assert.ok(cache.stats().backingHits > 0);
+      cache.verify();
+      cache.close();
+    });
+  }
+});
+
 suite("misuse throws, and says what to do", () => {
   const CONSTRUCTIONS: [unknown, RegExp][] = [
     [undefined, /options of a cache must be an object such as \{ maxBytes/],
     [{}, /maxBytes must be a number of bytes/],
     [{ maxBytes: "lots" }, /maxBytes must be .* not "lots"/],
     [{ maxBytes: 1000 }, /maxBytes must be from 1048576/],
-    [{ maxBytes: "4MiB", max: 0 }, /max must be/],
+    [{ maxBytes: "4MiB", maxEntries: 0 }, /maxEntries must be/],
     [{ maxBytes: "4MiB", averageBytes: -1 }, /averageBytes must be/],
     [{ maxBytes: "4MiB", ttl: -1 }, /ttl must be/],
     [{ maxBytes: "4MiB", ttl: "1s" }, /ttl must be .* not "1s"/],
@@ -275,13 +313,13 @@ suite("misuse throws, and says what to do", () => {
     [{ maxBytes: "4MiB", onRemoved: 5 }, /onRemoved must be a function/],
     [{ maxBytes: "4MiB", dictionary: "big" }, /dictionary must be/],
     [{ maxBytes: "4MiB", dictionary: Buffer.from("x".repeat(100)), codec: "none" }, /takes no dictionary/],
-    [{ maxBytes: "4MiB", tier: {} }, /tier must be a backing store/],
+    [{ maxBytes: "4MiB", backing: {} }, /backing must be a backing store/],
     [{ maxBytes: "4MiB", shards: 3 }, /shards/],
     [{ maxBytes: "4MiB", ttl: null }, /ttl must be .* not null/],
     [{ maxBytes: "4MiB", staleWhileRevalidate: null }, /staleWhileRevalidate must be .* not null/],
     [{ maxBytes: "4MiB", allowStale: null }, /allowStale must be .* not null/],
     [{ maxBytes: "4MiB", tags: null }, /tags must be .* not null/],
-    [{ maxBytes: "4MiB", policy: null }, /policy must be .* not null/],
+    [{ maxBytes: "4MiB", evict: null }, /evict must be .* not null/],
   ];
   for (const [options, message] of CONSTRUCTIONS) {
     test(`new CompressedCache(${JSON.stringify(options)?.slice(0, 60)})`, () => {

@@ -67,8 +67,8 @@ export class CheckedCache {
 
   constructor(world: World) {
     this.world = world;
-    const { max = Number.POSITIVE_INFINITY, policy = "lru", shards = 1 } = world.options;
-    this.model = new CacheModel({ max, policy, isOrdered: shards === 1, hasTier: world.tier === true });
+    const { maxEntries = Number.POSITIVE_INFINITY, evict = "lru", shards = 1 } = world.options;
+    this.model = new CacheModel({ maxEntries, evict, isOrdered: shards === 1, hasTier: world.tier === true });
     this.tier = world.tier === true ? new ShakyBacking(new MemoryBacking({ now: this.clock })) : null;
     for (let i = 0; i < world.handles; i++) this.handles.push({ number: i, cache: this.open(i) });
   }
@@ -81,10 +81,11 @@ export class CheckedCache {
   /** Makes the cache, or one more handle of it. */
   open(number: number): CompressedCache<Value> {
     const own = { clock: this.clock, onRemoved: this.onRemoved };
-    const tier = this.tier === null ? {} : { tier: this.tier };
+    const backing = this.tier === null ? {} : { backing: this.tier };
     const other = this.handles.find((handle) => handle.number !== number);
-    if (other !== undefined) return CompressedCache.attach<Value>(other.cache.share(), { ...own, ...tier });
-    return new CompressedCache<Value>({ ...this.options, ...this.world.options, ...own, ...tier });
+    if (other !== undefined)
+      return CompressedCache.attach<Value>(other.cache.share(), { ...own, ...backing });
+    return new CompressedCache<Value>({ ...this.options, ...this.world.options, ...own, ...backing });
   }
 
   /** Waits until all is done that the last call began. */

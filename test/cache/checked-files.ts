@@ -163,7 +163,7 @@ export class CheckedFiles {
       loading.pending.shift();
       if (model.entries.has(key)) checked.take({ room: true, replaces: key }, gone + 1);
       const size = model.entries.size;
-      const max = checked.world.options.max ?? Number.POSITIVE_INFINITY;
+      const max = checked.world.options.maxEntries ?? Number.POSITIVE_INFINITY;
       if (size >= max) checked.take({ room: true }, 1);
       model.insert(key, entry);
       model.change(key);

@@ -91,7 +91,13 @@ const KINDS: [string, () => Setting][] = [
   ["shared", () => ({ dictionary: "none" })],
   [
     "with tags, a listener and a tier",
-    () => ({ shared: false, dictionary: "none", tags: true, tier: new MemoryBacking(), onRemoved: () => {} }),
+    () => ({
+      shared: false,
+      dictionary: "none",
+      tags: true,
+      backing: new MemoryBacking(),
+      onRemoved: () => {},
+    }),
   ],
   ["with a dictionary, as another thread has it", () => ({ dictionary, attaches: true })],
   ["with zstd", () => ({ shared: false, dictionary: "none", codec: "zstd" })],

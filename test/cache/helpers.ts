@@ -13,6 +13,7 @@ export function checkBooks(cache: CompressedCache<unknown>): void {
   const stats = cache.stats();
   assert.equal(stats.entries, cache.size);
   assert.ok(stats.bytesUsed <= stats.bytesReserved, `${stats.bytesUsed} of ${stats.bytesReserved} bytes`);
-  const gone = stats.evicted + stats.expired + stats.replaced + stats.deleted + stats.cleared;
+  const gone =
+    stats.evictions + stats.expirations + stats.replacements + stats.deletions + stats.clearDeletions;
   assert.ok(stats.sets >= stats.entries + gone - stats.rejectTooBig - stats.rejectNoMemory);
 }

@@ -50,8 +50,8 @@ export type Action =
 export interface World {
   readonly name: string;
   readonly options: {
-    readonly max?: number;
-    readonly policy?: "lru" | "sieve";
+    readonly maxEntries?: number;
+    readonly evict?: "lru" | "sieve";
     readonly codec?: string;
     readonly shared?: boolean;
     readonly shards?: number;
@@ -69,16 +69,23 @@ export interface World {
 }
 
 export const WORLDS: readonly World[] = [
-  { name: "one handle", options: { max: 12, shared: false }, handles: 1, steps: 300 },
-  { name: "three handles", options: { max: 12 }, handles: 3, steps: 400 },
-  { name: "SIEVE", options: { max: 12, policy: "sieve" }, handles: 2, steps: 400 },
-  { name: "two shards", options: { max: 24, shards: 2 }, handles: 2, steps: 300 },
-  { name: "files", options: { max: 12 }, handles: 2, files: true, steps: 300 },
+  { name: "one handle", options: { maxEntries: 12, shared: false }, handles: 1, steps: 300 },
+  { name: "three handles", options: { maxEntries: 12 }, handles: 3, steps: 400 },
+  { name: "SIEVE", options: { maxEntries: 12, evict: "sieve" }, handles: 2, steps: 400 },
+  { name: "two shards", options: { maxEntries: 24, shards: 2 }, handles: 2, steps: 300 },
+  { name: "files", options: { maxEntries: 12 }, handles: 2, files: true, steps: 300 },
   { name: "large values", options: { codec: "none" }, handles: 2, large: true, steps: 300 },
   { name: "large values, zsmalloc", options: { driver: "zsmalloc" }, handles: 1, large: true, steps: 200 },
-  { name: "a second tier", options: { max: 3 }, handles: 2, tier: true, steps: 300 },
-  { name: "a second tier, files", options: { max: 3 }, handles: 1, tier: true, files: true, steps: 300 },
-  { name: "a thread", options: { max: 12 }, handles: 2, thread: true, steps: 500 },
+  { name: "a second tier", options: { maxEntries: 3 }, handles: 2, tier: true, steps: 300 },
+  {
+    name: "a second tier, files",
+    options: { maxEntries: 3 },
+    handles: 1,
+    tier: true,
+    files: true,
+    steps: 300,
+  },
+  { name: "a thread", options: { maxEntries: 12 }, handles: 2, thread: true, steps: 500 },
 ];
 
 export const KEYS = 20;

@@ -299,7 +299,7 @@ suite("a snapshot of a cache with other options", () => {
       { codec: "none", driver: "zbud" },
       { dictionary: Buffer.from("another dictionary, of no use") },
       { serializer: "v8" as const },
-      { max: 3 },
+      { maxEntries: 3 },
     ] satisfies Options[]) {
       await saved();
       const cache = open(options);

@@ -124,8 +124,8 @@ suite("a key that is changed while a file is read", () => {
   });
 
   test("an older value of the second tier does not come back for an entry of the file", async () => {
-    const tier = new MemoryBacking();
-    const cache = open({ tier, max: COUNT + 1 });
+    const backing = new MemoryBacking();
+    const cache = open({ backing, maxEntries: COUNT + 1 });
     cache.set("a", "older");
     for (let i = 0; i <= COUNT; i++) cache.set(`push ${i}`, "x");
     await cache.flush();

@@ -66,7 +66,7 @@ suite("a result that is older than a change of its key is given, and not stored"
   for (const [name, change] of GONE) {
     for (const who of ["this thread", "another thread"]) {
       test(`${name}, by ${who}`, async () => {
-        const { cache, other, clock } = open({ max: 3 });
+        const { cache, other, clock } = open({ maxEntries: 3 });
         const { load, resolve } = slow();
         const loading = cache.getOrSet("a", (_, { options }) => {
           options.tags = ["late"];
@@ -146,7 +146,10 @@ suite("a result that is older than a change of its key is given, and not stored"
 
   test("what is read after a change is stored, though the second tier was asked before it", async () => {
     const { MemoryBacking } = await import("../../src/backing/index.ts");
-    const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier: new MemoryBacking({ delayMs: 1 }) });
+    const cache = new CompressedCache<string>({
+      maxBytes: "4MiB",
+      backing: new MemoryBacking({ delayMs: 1 }),
+    });
     const loading = cache.getOrSet("a", () => "read after");
     cache.delete("a");
     assert.equal(await loading, "read after");
@@ -212,14 +215,14 @@ suite("a caller who gives up ends nobody else's load", () => {
 
   test("a load that waited for the second tier is told of the end as well", async () => {
     const never = { name: "never", isSync: false, maxRecordBytes: 1e6 };
-    const tier = {
+    const backing = {
       ...never,
       read: () => new Promise(() => undefined),
       write: () => Promise.resolve([]),
       has: () => "unknown",
       delete: () => undefined,
     } as never;
-    const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier });
+    const cache = new CompressedCache<string>({ maxBytes: "4MiB", backing });
     const waiting = [cache.getAsync("a"), cache.getOrSet("a", () => "x")];
     cache.close();
     for (const one of waiting) await assert.rejects(one, { code: "ECLOSED" });
@@ -391,7 +394,11 @@ suite("options of a load", () => {
 
   test("time that is faked after the cache was made counts, in the cache and in the tiers", async (t) => {
     const { MemoryBacking } = await import("../../src/backing/index.ts");
-    const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 1, tier: new MemoryBacking() });
+    const cache = new CompressedCache<string>({
+      maxBytes: "4MiB",
+      maxEntries: 1,
+      backing: new MemoryBacking(),
+    });
     t.mock.timers.enable({ apis: ["Date"], now: 5_000_000 });
     cache.set("a", "value", { ttl: 10 });
     cache.set("b", "value", { ttl: 10 });

@@ -10,7 +10,12 @@ type Peer = LRUCache<string, string>;
 /** Ours and lru-cache with the same bound and the same clock. */
 function pair(max: number, options: Partial<CompressedCacheOptions<string>> = {}) {
   const clock = new FakeClock();
-  const ours = new CompressedCache<string>({ maxBytes: "4MiB", max, clock: clock.read, ...options });
+  const ours = new CompressedCache<string>({
+    maxBytes: "4MiB",
+    maxEntries: max,
+    clock: clock.read,
+    ...options,
+  });
   const { ttl } = options;
   const theirs: Peer = new LRUCache({
     max,

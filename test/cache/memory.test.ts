@@ -59,9 +59,9 @@ suite("memory", () => {
         assert.ok(result === "add" || result === "replace" || result === "E2BIG", result);
         assert.equal(cache.bytesReserved, bytesReserved);
       }
-      const { bytesUsed, evicted } = cache.stats();
+      const { bytesUsed, evictions } = cache.stats();
       assert.ok(bytesUsed <= bytesReserved);
-      assert.ok(maxBytes > 2 ** 24 || evicted > 0);
+      assert.ok(maxBytes > 2 ** 24 || evictions > 0);
       checkBooks(cache as CompressedCache<unknown>);
       cache.close();
     }
@@ -83,7 +83,7 @@ suite("memory", () => {
   });
 
   test("the bytes in use after any sequence are those of what is there", () => {
-    const cache = new CompressedCache<string>({ maxBytes: "8MiB", max: 200, tags: true });
+    const cache = new CompressedCache<string>({ maxBytes: "8MiB", maxEntries: 200, tags: true });
     const prng = new Prng(8);
     const lengths = new Map<number, number>();
     for (let i = 0; i < 5000; i++) {

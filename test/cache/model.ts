@@ -25,8 +25,8 @@ export interface Allowed {
 
 export interface ModelOptions {
   /** Entries at most; Infinity: only bytes are bounded. */
-  readonly max: number;
-  readonly policy: "lru" | "sieve";
+  readonly maxEntries: number;
+  readonly evict: "lru" | "sieve";
   /** Whether entries go in one order, so that the next to go is known. */
   readonly isOrdered: boolean;
   /** Whether there is a second tier. */
@@ -34,7 +34,7 @@ export interface ModelOptions {
 }
 
 /**
- * The cache as a Map in order of use, or with the policy SIEVE in that of arrival. It does nothing by itself: it is
+ * The cache as a Map in order of use, or with SIEVE in that of arrival. It does nothing by itself: it is
  * told of each removal, and says whether that may be. So what is in it is what must be in the cache, at any time.
  */
 export class CacheModel {
@@ -99,7 +99,7 @@ export class CacheModel {
   touch(key: number): void {
     const entry = this.entries.get(key);
     if (entry === undefined) return;
-    if (this.#options.policy === "sieve") this.#visited.add(key);
+    if (this.#options.evict === "sieve") this.#visited.add(key);
     else {
       this.entries.delete(key);
       this.entries.set(key, entry);
@@ -110,7 +110,7 @@ export class CacheModel {
   insert(key: number, entry: ModelEntry): void {
     assert.ok(!this.entries.has(key), `nobody was told that the older value of key ${key} went`);
     this.entries.set(key, entry);
-    assert.ok(this.entries.size <= this.#options.max, `${this.entries.size} entries`);
+    assert.ok(this.entries.size <= this.#options.maxEntries, `${this.entries.size} entries`);
     this.onChange(key);
   }
 
@@ -176,14 +176,14 @@ export class CacheModel {
   #checkEviction(key: number, what: string): void {
     assert.equal(this.due, 0, `${what} while there are expired entries`);
     if (!this.#options.isOrdered) return;
-    if (this.#options.max < Number.POSITIVE_INFINITY) {
-      assert.equal(this.entries.size, this.#options.max, `${what} while there was room`);
+    if (this.#options.maxEntries < Number.POSITIVE_INFINITY) {
+      assert.equal(this.entries.size, this.#options.maxEntries, `${what} while there was room`);
     }
     assert.equal(key, this.#nextToGo(), `${what} out of turn`);
   }
 
   #nextToGo(): number {
-    if (this.#options.policy === "lru") return this.entries.keys().next().value as number;
+    if (this.#options.evict === "lru") return this.entries.keys().next().value as number;
     const keys = [...this.entries.keys()];
     let at = Math.max(0, keys.indexOf(this.#hand ?? keys[0]));
     while (this.#visited.delete(keys[at])) at = (at + 1) % keys.length;

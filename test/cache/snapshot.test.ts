@@ -79,7 +79,7 @@ suite("a cache in a file", () => {
     cache.get("a");
     await cache.save(path);
     clock.now += 11;
-    const loaded = open({ max: 2 });
+    const loaded = open({ maxEntries: 2 });
     await loaded.load(path);
     assert.deepEqual([...loaded.keys()], ["a", "c"]);
   });

@@ -63,14 +63,14 @@ suite("threads that share a cache", () => {
     });
   }
 
-  for (const [policy, rounds] of [["lru", 12] as const, ["sieve", 6] as const])
-    test(`threads that are killed at any moment harm nobody, ${policy}`, async () => {
+  for (const [evict, rounds] of [["lru", 12] as const, ["sieve", 6] as const])
+    test(`threads that are killed at any moment harm nobody, ${evict}`, async () => {
       const cache = new CompressedCache<string>({
         maxBytes: "4MiB",
-        max: 300,
+        maxEntries: 300,
         tags: true,
         shards: 2,
-        policy,
+        evict,
       });
       const prng = new Prng(9);
       const sharedState = new Int32Array(new SharedArrayBuffer(16));
@@ -95,6 +95,7 @@ suite("threads that share a cache", () => {
             cache.threadGone(threadId);
           }),
         );
+        assert.equal(cache.recover(), 0);
         checkBooks(cache as CompressedCache<unknown>);
         for (const key of cache.keys()) {
           const value = cache.peek(key);
@@ -123,8 +124,8 @@ suite("threads that share a cache", () => {
     other.delete("b");
     assert.equal(await loading, "read before");
     assert.equal(cache.get("b"), undefined);
-    const { hits, deleted } = other.stats();
-    assert.deepEqual([hits, deleted], [1, 1]);
+    const { hits, deletions } = other.stats();
+    assert.deepEqual([hits, deletions], [1, 1]);
     other.close();
     cache.set("c", "2");
     assert.equal(cache.get("c"), "2");
@@ -133,6 +134,6 @@ suite("threads that share a cache", () => {
 
   test("every thread needs the tier, or none", () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB" });
-    assert.throws(() => CompressedCache.attach(cache.share(), { tier: {} as never }), { code: "EINVAL" });
+    assert.throws(() => CompressedCache.attach(cache.share(), { backing: {} as never }), { code: "EINVAL" });
   });
 });

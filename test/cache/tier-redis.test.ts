@@ -14,13 +14,13 @@ function open(server: RedisServer) {
 function openStore(store: KeyvRedis<unknown>) {
   const keyv = new Keyv({ store });
   keyv.on("error", () => undefined);
-  const tier = new KeyvBacking({ store: keyv, timeoutMs: 1000 });
-  const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tier });
+  const backing = new KeyvBacking({ store: keyv, timeoutMs: 1000 });
+  const cache = new CompressedCache<string>({ maxBytes: "4MiB", maxEntries: 3, backing });
   return {
     cache,
     close: async (): Promise<void> => {
       cache.close();
-      await tier.close().catch(() => undefined);
+      await backing.close().catch(() => undefined);
       await keyv.disconnect().catch(() => undefined);
     },
   };
@@ -90,7 +90,7 @@ suite("a real Redis as second tier", () => {
       if (i % 50 === 0) await cache.flush().catch(() => undefined);
     }
     await cache.flush().catch(() => undefined);
-    assert.ok(cache.stats().tierWritesFailed > 0);
+    assert.ok(cache.stats().backingWritesFailed > 0);
     assert.equal(await cache.getAsync("nobody"), undefined);
     cache.verify();
   });

@@ -342,7 +342,8 @@ suite("an option that there is not", () => {
       ["perf", /clock/],
       ["stdTTL", /use ttl, in milliseconds/],
       ["checkperiod", /purgeStale/],
-      ["maxKeys", /use max/],
+      ["max", /use maxEntries/],
+      ["maxKeys", /use maxEntries/],
       ["maxAge", /use ttl/],
     ] as const) {
       const { code, message } = await refusal(made, { [name]: 1 });

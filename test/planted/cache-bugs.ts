@@ -156,13 +156,13 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: set() throws when its second tier was closed",
     file: TIER,
-    find: "      this.#noteClosed(error);\n      this.#core.sharedState.count(Counter.tierWritesFailed);\n      return false;",
+    find: "      this.#noteClosed(error);\n      this.#core.sharedState.count(Counter.backingWritesFailed);\n      return false;",
     replace: "      throw error;",
   },
   {
     name: "cache: getOrSet() does not load when its second tier fails",
     file: TIER,
-    find: "      this.#noteClosed(error);\n      core.sharedState.count(Counter.tierReadsFailed);\n      return null;",
+    find: "      this.#noteClosed(error);\n      core.sharedState.count(Counter.backingReadsFailed);\n      return null;",
     replace: "      throw error;",
   },
   {

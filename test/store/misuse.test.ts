@@ -122,9 +122,9 @@ suite("calls that cannot be", () => {
   });
 
   test("a cache's pages too large complain of the option that was given", () => {
-    assert.throws(() => new CompressedCache({ maxBytes: "4MiB", pageSize: 2 ** 21 }), {
+    assert.throws(() => new CompressedCache({ maxBytes: "4MiB", poolPageSize: 2 ** 21 }), {
       code: "EINVAL",
-      message: /^pageSize must be/,
+      message: /^poolPageSize must be/,
     });
   });
 
