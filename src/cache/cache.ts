@@ -7,11 +7,12 @@ import { dictionaryStats } from "./dictionary.ts";
 import type { Lease } from "./leases.ts";
 import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
-import { checkGetOptions, checkSetOptions, checkThreadNames } from "./option-names.ts";
+import { checkGetOptions, checkPeekOptions, checkSetOptions, checkThreadNames } from "./option-names.ts";
 import { milliseconds, sharedParts, staleMs, VALUE_BYTES_MAX } from "./options.ts";
 import { Counter } from "./shared-state.ts";
 import { loadFile, saveFile } from "./snapshot.ts";
 import type {
+  CacheEntryInfo,
   CacheKey,
   CacheStats,
   CacheThreadOptions,
@@ -94,20 +95,37 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   get(key: CacheKey, options?: GetOptions): V | undefined {
-    const found = this.#find(key, true, options);
+    const found = this.#find(key, options);
     const value = found ? this.#core.value() : undefined;
     this.#tell();
     return value;
   }
 
-  peek(key: CacheKey, options?: GetOptions): V | undefined {
-    const found = this.#find(key, false, options);
-    const value = found ? this.#core.value() : undefined;
+  getMany(keys: Iterable<CacheKey>, options?: GetOptions): (V | undefined)[] {
+    checkGetOptions(options);
+    const core = this.#open();
+    const now = core.clock();
+    const values: (V | undefined)[] = [];
+    for (const key of several("getMany", keys)) {
+      // A serializer may have closed it.
+      this.#open();
+      values.push(this.#findAt(core, key, now, true, options) ? core.value() : undefined);
+    }
+    this.#tell();
+    return values;
+  }
+
+  peek(key: CacheKey, options?: Pick<GetOptions, "allowStale">): V | undefined {
+    checkPeekOptions("peek", options);
+    const core = this.#open();
+    const found = this.#findAt(core, key, core.clock(), false, options);
+    const value = found ? core.value() : undefined;
     this.#tell();
     return value;
   }
 
-  has(key: CacheKey): boolean {
+  has(key: CacheKey, options?: Pick<GetOptions, "allowStale">): boolean {
+    checkPeekOptions("has", options);
     const core = this.#open();
     const now = core.clock();
     const there = core.contains(key, now);
@@ -116,12 +134,30 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       publish({ op: "has", key, has: fresh ? "hit" : there ? "stale" : "miss", cache: this });
     }
     this.#tell();
+    return fresh || (there && options?.allowStale === true);
+  }
+
+  touch(key: CacheKey, ttl?: number): boolean {
+    const given = ttl === undefined ? undefined : milliseconds("ttl", ttl);
+    const core = this.#open();
+    const now = core.clock();
+    const fresh = core.lookup(key, now, true, Look.uncounted) && now <= core.freshUntil();
+    if (fresh) core.restart(now, given);
+    this.#tell();
     return fresh;
+  }
+
+  info(key: CacheKey): CacheEntryInfo | undefined {
+    const core = this.#open();
+    const start = core.clock();
+    const info = core.contains(key, start) ? core.info(start) : undefined;
+    this.#tell();
+    return info;
   }
 
   getInto(key: CacheKey, target: Uint8Array, options?: GetOptions): number | undefined {
     checkBytes(target);
-    const found = this.#find(key, true, options);
+    const found = this.#find(key, options);
     let length: number | undefined;
     if (found) {
       const { engine } = this.#core;
@@ -134,7 +170,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   withValue<R>(key: CacheKey, use: (view: Uint8Array) => R, options?: GetOptions): R | undefined {
     if (typeof use !== "function") throw new ZbudError("EINVAL", `use must be a function, not ${show(use)}`);
-    if (!this.#find(key, true, options)) {
+    if (!this.#find(key, options)) {
       this.#tell();
       return undefined;
     }
@@ -156,7 +192,9 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const value = this.get(key, options);
     const core = this.#core;
     if (value !== undefined || core.tier === null) return value;
-    const fetched = await this.#loads.untilClosed(core.fetch(key, options?.signal, options?.allowStale));
+    const fetched = await this.#loads.untilClosed(
+      core.fetch(key, options?.signal, options?.allowStale, options?.updateAgeOnGet),
+    );
     if (!this.#closed) this.#tell();
     return fetched;
   }
@@ -172,6 +210,17 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     return result;
   }
 
+  setMany(entries: Iterable<readonly [CacheKey, V | undefined]>, options?: SetOptions): SetResult[] {
+    const results: SetResult[] = [];
+    for (const entry of several("setMany", entries)) {
+      if (!Array.isArray(entry)) {
+        throw new ZbudError("EINVAL", `setMany takes pairs such as [key, value], not ${show(entry)}`);
+      }
+      results.push(this.set(entry[0], entry[1], options));
+    }
+    return results;
+  }
+
   getOrSet(
     key: CacheKey,
     loader: (key: CacheKey, context: LoadContext<V>) => V | Promise<V>,
@@ -180,14 +229,21 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     return this.#loads.getOrSet(key, loader, options);
   }
 
+  pop(): V | undefined {
+    const core = this.#open();
+    core.engine.expire(core.clock(), Number.MAX_SAFE_INTEGER);
+    const key = core.pop();
+    try {
+      return key === undefined ? undefined : core.value();
+    } finally {
+      if (key !== undefined) this.#deleted(key, true);
+      this.#tell();
+    }
+  }
+
   delete(key: CacheKey): boolean {
     const deleted = this.#open().remove(key);
-    this.#loads.drop(key);
-    if (metrics.hasSubscribers) {
-      publish(
-        deleted ? { op: "delete", key, delete: "deleted", cache: this } : { op: "delete", key, cache: this },
-      );
-    }
+    this.#deleted(key, deleted);
     this.#tell();
     return deleted;
   }
@@ -350,17 +406,38 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     return result;
   }
 
-  /** Finds a key, in `engine.found`. False as well if it is stale, and nobody wants that. */
-  #find(key: CacheKey, counts: boolean, options: GetOptions | undefined): boolean {
+  #deleted(key: CacheKey, deleted: boolean): void {
+    this.#loads.drop(key);
+    if (!metrics.hasSubscribers) return;
+    publish(
+      deleted ? { op: "delete", key, delete: "deleted", cache: this } : { op: "delete", key, cache: this },
+    );
+  }
+
+  /** Finds a key for a use of its value, as {@link #findAt}. */
+  #find(key: CacheKey, options: GetOptions | undefined): boolean {
     checkGetOptions(options);
     const core = this.#open();
-    const now = core.clock();
+    return this.#findAt(core, key, core.clock(), true, options);
+  }
+
+  /** Finds a key, in `engine.found`. False as well if it is stale, and nobody wants that. */
+  #findAt(
+    core: CacheCore<V>,
+    key: CacheKey,
+    now: number,
+    counts: boolean,
+    options: GetOptions | undefined,
+  ): boolean {
     const takesStale = options?.allowStale ?? core.settings.allowStale;
     const look = counts ? (takesStale ? Look.counted : Look.fresh) : Look.uncounted;
     const there = core.lookup(key, now, counts, look);
     const stale = there && now > core.freshUntil();
     const given = there && (!stale || takesStale);
-    if (counts && stale && given) core.sharedState.count(Counter.staleHits);
+    if (counts && given) {
+      if (stale) core.sharedState.count(Counter.staleHits);
+      else if (options?.updateAgeOnGet ?? core.settings.updateAgeOnGet) core.restart(now);
+    }
     if (metrics.hasSubscribers) this.#publishGet(key, counts, there, stale, given);
     return given;
   }
@@ -389,6 +466,15 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     if (this.#closed) throw new ZbudError("ECLOSED", "this cache was closed; make or attach another");
     return this.#core;
   }
+}
+
+/** @throws {ZbudError} `EINVAL` for what is not several, such as one key, though a string can be walked over. */
+function several<T>(call: string, items: Iterable<T>): Iterable<T> {
+  const isOne = typeof items === "string" || items instanceof Uint8Array;
+  if (!isOne && typeof (items as Partial<Iterable<T>> | null | undefined)?.[Symbol.iterator] === "function")
+    return items;
+  const what = call === "getMany" ? 'keys such as ["a", "b"]' : 'pairs such as [["a", 1], ["b", 2]]';
+  throw new ZbudError("EINVAL", `${call} takes ${what}, not ${show(items)}`);
 }
 
 /** A cache with parts replaced, for tests. */

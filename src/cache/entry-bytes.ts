@@ -1,5 +1,6 @@
 import { ZbudError } from "../base/index.ts";
 import type { FoundEntry } from "../engine/index.ts";
+import { auxOf, kindOf, ttlOf } from "./expiry.ts";
 import { isKey, KEY_BYTES_MAX } from "./key.ts";
 import { VALUE_BYTES_MAX } from "./options.ts";
 import type { StoredEntry } from "./stored.ts";
@@ -10,7 +11,7 @@ import { VALUE_KIND_MAX, ValueKind } from "./values.ts";
  * An entry as bytes, for files and for the second tier; little-endian:
  *
  *   0 prefixLength u16 · 2 headLength u16 · 4 length u32 · 8 storedLength u32 · 12 codec u8 · 13 flags u8 · 14 –
- *   16 expiresAt f64 · 24 aux i32 · 28 aux2 i32 · 32 fill0 i32 · 36 fill1 i32 · 40 prefix, head, stored bytes
+ *   16 expiresAt f64 · 24 aux i32 (`expiry.ts`) · 28 window of staleness i32 · 32 fill0 i32 · 36 fill1 i32 · 40 prefix, head, stored bytes
  */
 export const ENTRY_HEADER_BYTES = 40;
 /** The longest entry: a value that does not compress is kept as it is, so nothing is longer than that. */
@@ -32,8 +33,10 @@ export function writeEntry(entry: FoundEntry, target: DataView<ArrayBuffer>, at:
   target.setUint8(at + 13, entry.sameFilled ? SAME_FILLED : 0);
   target.setUint16(at + 14, 0, true);
   target.setFloat64(at + 16, entry.expiresAt, true);
-  target.setInt32(at + 24, entry.aux, true);
-  target.setInt32(at + 28, entry.aux2, true);
+  // A thread that died while it changed an entry's time may have left these as of another time.
+  const isEndless = entry.expiresAt === 0;
+  target.setInt32(at + 24, isEndless ? kindOf(entry.aux) : entry.aux, true);
+  target.setInt32(at + 28, isEndless ? 0 : entry.aux2, true);
   target.setInt32(at + 32, entry.fill0, true);
   target.setInt32(at + 36, entry.fill1, true);
   const length = entry.prefixLength + entry.headLength + entry.storedLength;
@@ -76,7 +79,8 @@ export function readEntry(bytes: Uint8Array): StoredEntry {
 }
 
 function checkLengths(entry: StoredEntry): void {
-  const { prefixLength, headLength, storedLength, length, codec, sameFilled, aux } = entry;
+  const { prefixLength, headLength, storedLength, length, codec, sameFilled } = entry;
+  const kind = kindOf(entry.aux);
   const total = prefixLength + headLength + storedLength;
   if (total !== entry.bytes.length) throw damaged("lengths that do not add up");
   if (length > VALUE_BYTES_MAX) throw damaged(`a value of ${length} bytes`);
@@ -87,14 +91,17 @@ function checkLengths(entry: StoredEntry): void {
   } else if (total === 0) throw damaged("no bytes at all");
   else if (codec === 0 ? storedLength !== length : storedLength === 0 || storedLength >= length)
     throw damaged(`${storedLength} bytes of codec ${codec} for a value of ${length}`);
-  if (aux < 0 || aux > VALUE_KIND_MAX) throw damaged(`a value of the unknown kind ${aux}`);
-  if (aux === ValueKind.units && length % 2 !== 0) throw damaged("half of a character");
+  if (kind > VALUE_KIND_MAX) throw damaged(`a value of the unknown kind ${kind}`);
+  if (kind === ValueKind.units && length % 2 !== 0) throw damaged("half of a character");
 }
 
-function checkTimes({ expiresAt, aux2 }: StoredEntry): void {
+function checkTimes({ expiresAt, aux, aux2 }: StoredEntry): void {
   // Not a number is neither more nor less than anything.
   if (!(expiresAt >= 0 && expiresAt < Number.POSITIVE_INFINITY))
     throw damaged(`${expiresAt} as the time of its end`);
+  const ttl = ttlOf(aux);
+  if ((ttl === 0) !== (expiresAt === 0) || auxOf(kindOf(aux), ttl) !== aux)
+    throw damaged(`a ttl of ${ttl} ms, and ${expiresAt} as the time of its end`);
   if (aux2 < 0 || (aux2 > 0 && expiresAt === 0)) throw damaged(`a window of staleness of ${aux2} ms`);
 }
 

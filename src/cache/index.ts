@@ -6,6 +6,7 @@
 export type { Cache } from "./api.ts";
 export { CompressedCache } from "./cache.ts";
 export type {
+  CacheEntryInfo,
   CacheKey,
   CacheMetric,
   CacheStats,

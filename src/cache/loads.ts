@@ -61,6 +61,9 @@ export class Loads<V> {
     const isOver = isFound && core.isOver(now);
     const there = isFound && !isOver;
     const stale = there && now > core.freshUntil();
+    const updatesAge = options.updateAgeOnGet ?? core.settings.updateAgeOnGet;
+    // Before the value is read, since a serializer may call the cache.
+    if (updatesAge && there && !stale && forceRefresh !== true) core.restart(now);
     const value = isFound ? (isOver ? core.valueIfAny() : core.value()) : undefined;
     if (there && !stale && forceRefresh !== true) {
       this.#publish(key, "hit");
@@ -78,7 +81,7 @@ export class Loads<V> {
     const flight =
       joined ??
       this.#start(key, options, (flight) => {
-        return this.#load(core, flight, key, loader, value, looks);
+        return this.#load(core, flight, key, loader, value, looks, updatesAge);
       });
     if (stale && forceRefresh !== true) {
       core.sharedState.count(Counter.staleHits);
@@ -111,12 +114,13 @@ export class Loads<V> {
     loader: Loader<V>,
     staleValue: V | undefined,
     looks: boolean,
+    updatesAge: boolean,
   ): Promise<V> {
     const { signal } = flight.controller;
     let isBegun = false;
     try {
       if (looks) {
-        const found = await core.fetch(key, signal);
+        const found = await core.fetch(key, signal, undefined, updatesAge);
         if (found !== undefined) return found;
         // A tier need not heed the signal. Nobody waits any more, or the cache was closed and has no lease to renew.
         signal.throwIfAborted();

@@ -5,11 +5,13 @@ const THREAD_NAMES: readonly string[] = ["serializer", "onRemoved", "clock", "co
 const CACHE_NAMES: readonly string[] = [
   "maxBytes",
   "maxEntries",
+  "maxEntrySize",
   "ttl",
   "averageBytes",
   "evict",
   "staleWhileRevalidate",
   "allowStale",
+  "updateAgeOnGet",
   "tags",
   "driver",
   "poolPageSize",
@@ -19,13 +21,13 @@ const CACHE_NAMES: readonly string[] = [
   ...THREAD_NAMES,
 ];
 const SET_NAMES: readonly string[] = ["ttl", "staleWhileRevalidate", "tags"];
-const LOAD_NAMES: readonly string[] = [...SET_NAMES, "signal", "forceRefresh"];
-const GET_NAMES: readonly string[] = ["allowStale"];
+const LOAD_NAMES: readonly string[] = [...SET_NAMES, "signal", "forceRefresh", "updateAgeOnGet"];
+const PEEK_NAMES: readonly string[] = ["allowStale"];
+const GET_NAMES: readonly string[] = [...PEEK_NAMES, "updateAgeOnGet"];
 
 const BYTES = "the bytes of an entry are counted as they are kept; maxBytes bounds them all";
 const REMOVED = "use onRemoved(key, reason) of the cache";
 const LOADER = "call getOrSet(key, loader, options)";
-const TTL_STAYS = "a get does not prolong an entry; set it again, with its ttl";
 const STALE_STAYS =
   "an entry in its staleWhileRevalidate stays when it is read, and when its load fails; choose that time";
 const ABORT = "a load that is aborted is not stored";
@@ -35,7 +37,6 @@ const MILLISECONDS = "use ttl, in milliseconds";
 const FOREIGN: Readonly<Record<string, string>> = {
   max: "use maxEntries",
   maxSize: `use maxBytes; ${BYTES}`,
-  maxEntrySize: "there is no such bound; maxEntrySize of the cache tells the most that it takes",
   sizeCalculation: BYTES,
   size: BYTES,
   length: BYTES,
@@ -47,8 +48,8 @@ const FOREIGN: Readonly<Record<string, string>> = {
   noUpdateTTL: "a set always gives the entry a new ttl; pass getRemainingTTL(key) as ttl to keep the old one",
   ttlResolution: "times are exact; give clock for a coarser one",
   ttlAutopurge: "expired entries leave as others are set; call purgeStale() for those that are left",
-  updateAgeOnGet: TTL_STAYS,
-  updateAgeOnHas: TTL_STAYS,
+  updateAgeOnHas: "has() prolongs nothing; call touch(key)",
+  updateAgeOnGet: "only reads that count as use prolong an entry; call touch(key)",
   start: "an entry's time begins with its set; give a shorter ttl",
   status: 'subscribe to the diagnostics channel "zbud:cache:metrics", or read stats()',
   perf: "use clock, which gives milliseconds since 1970",
@@ -104,23 +105,37 @@ export function checkSetOptions(options: object | undefined): void {
 /** Makes sure of the names of a read's options. */
 export function checkGetOptions(options: GetOptions | undefined): void {
   if (options === undefined) return;
-  if (typeof options !== "object" || options === null) {
-    throw new ZbudError(
-      "EINVAL",
-      `options of get are an object such as { allowStale: true }, not ${show(options)}`,
-    );
-  }
+  checkObject("get", options);
   for (const name in options) {
     // `signal` is one of getAsync, and means nothing to a read that does not wait.
-    if (name !== "allowStale" && name !== "signal") checkNames("get", options, GET_NAMES, FOREIGN);
+    if (name === "allowStale" || name === "updateAgeOnGet" || name === "signal") continue;
+    checkNames("get", options, GET_NAMES, FOREIGN);
   }
   checkFlag("allowStale", options.allowStale);
+  checkFlag("updateAgeOnGet", options.updateAgeOnGet);
+}
+
+/** Makes sure of the names of the options of `peek` and `has`, which are no use. */
+export function checkPeekOptions(owner: string, options: Pick<GetOptions, "allowStale"> | undefined): void {
+  if (options === undefined) return;
+  checkObject(owner, options);
+  for (const name in options) if (name !== "allowStale") checkNames(owner, options, PEEK_NAMES, FOREIGN);
+  checkFlag("allowStale", options.allowStale);
+}
+
+function checkObject(owner: string, options: unknown): void {
+  if (typeof options === "object" && options !== null) return;
+  throw new ZbudError(
+    "EINVAL",
+    `options of ${owner} are an object such as { allowStale: true }, not ${show(options)}`,
+  );
 }
 
 /** Makes sure of the names of `getOrSet`'s options. */
 export function checkLoadOptions(options: GetOrSetOptions): void {
   checkNames("getOrSet", options, LOAD_NAMES, FOREIGN);
   checkFlag("forceRefresh", options.forceRefresh);
+  checkFlag("updateAgeOnGet", options.updateAgeOnGet);
   checkSignal(options.signal);
 }
 

@@ -42,6 +42,7 @@ export interface CacheSettings {
   readonly ttl: number;
   readonly staleWhileRevalidate: number;
   readonly allowStale: boolean;
+  readonly updateAgeOnGet: boolean;
   readonly tags: boolean;
   /** Whether each thread has a backing store. */
   readonly backing: boolean;
@@ -68,7 +69,8 @@ export interface SharedParts extends SharedCompressedCache {
 export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettings {
   checkCacheNames(options);
   // A null is not the default: it is refused below, as any other value of a wrong kind.
-  const { codec = "lz4", ttl = 0, staleWhileRevalidate = 0, allowStale = false, tags = false } = options;
+  const { codec = "lz4", ttl = 0, staleWhileRevalidate = 0, tags = false } = options;
+  const { allowStale = false, updateAgeOnGet = false } = options;
   if (typeof codec === "string") getCodec(codec);
   else if (typeof codec !== "function") {
     throw new ZbudError(
@@ -81,6 +83,7 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
     ttl: milliseconds("ttl", ttl),
     staleWhileRevalidate: staleMs(staleWhileRevalidate),
     allowStale: flagOption("allowStale", allowStale),
+    updateAgeOnGet: flagOption("updateAgeOnGet", updateAgeOnGet),
     tags: flagOption("tags", tags),
     backing: options.backing !== undefined,
     codec: typeof codec === "string" ? codec : null,
@@ -94,6 +97,7 @@ export function engineOptions<V>(
 ): Partial<EngineOptions> {
   const {
     maxEntries,
+    maxEntrySize,
     averageBytes = AVERAGE_BYTES,
     driver = DRIVER,
     evict = "lru",
@@ -112,6 +116,9 @@ export function engineOptions<V>(
     shared,
   };
   if (maxEntries !== undefined) chosen.maxEntries = entriesOption(maxEntries);
+  if (maxEntrySize !== undefined) {
+    chosen.maxEntrySize = sizeOption("maxEntrySize", maxEntrySize, 1, BYTES_MAX);
+  }
   if (poolPageSize !== undefined) {
     chosen.poolPageSize = integerOption("poolPageSize", poolPageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
   }

@@ -3,6 +3,7 @@ import { nextTurn, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { CacheCore } from "./core.ts";
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry } from "./entry-bytes.ts";
+import { kindOf } from "./expiry.ts";
 import { codecWith } from "./learn.ts";
 import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
 import { decodeStored, type StoredEntry } from "./stored.ts";
@@ -251,21 +252,22 @@ class EntryLoader<V> {
    * @throws {ZbudError} `EBADMSG` if it cannot.
    */
   check(entry: StoredEntry): void {
-    const { codec, length, sameFilled, aux } = entry;
-    if (aux === ValueKind.own && !this.#core.values.hasOwn) {
+    const { codec, length, sameFilled } = entry;
+    const kind = kindOf(entry.aux);
+    if (kind === ValueKind.own && !this.#core.values.hasOwn) {
       throw new ZbudError(
         "EBADMSG",
         "its value was written with a serializer; make this cache with the same one to load it",
       );
     }
-    const isParsed = aux === ValueKind.json || aux === ValueKind.own;
+    const isParsed = kind === ValueKind.json || kind === ValueKind.own;
     if (!isParsed && (sameFilled || codec === 0)) return;
     const by = sameFilled || codec === 0 ? null : this.#codecOf(codec);
     const room = this.#core.borrow(length);
     try {
       const value = decodeStored(entry, by, room.subarray(0, length));
       // A serializer's bytes are its own to keep, and this room is not.
-      if (isParsed) this.#core.values.decode(keepsBytes(aux) ? value.slice() : value, aux);
+      if (isParsed) this.#core.values.decode(keepsBytes(kind) ? value.slice() : value, kind);
     } catch (cause) {
       throw new ZbudError("EBADMSG", `its value of ${length} bytes cannot be had from it`, { cause });
     } finally {

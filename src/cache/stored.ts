@@ -14,20 +14,11 @@ export interface StoredEntry {
   fill0: number;
   fill1: number;
   expiresAt: number;
+  /** See `expiry.ts`. */
   aux: number;
+  /** The window of staleness, in ms. */
   aux2: number;
   clean: boolean;
-}
-
-/**
- * An entry is there as long as `now <= its time`, and the engine takes away what has `time <= now`. This is a
- * step that every clock of milliseconds since 1970 can still tell.
- */
-export const INSTANT_MS: number = 2 ** -10;
-
-/** Until when an entry is fresh, by the engine's time and its window of staleness. */
-export function freshUntil(expiresAt: number, stale: number): number {
-  return expiresAt === 0 ? Number.POSITIVE_INFINITY : expiresAt - INSTANT_MS - stale;
 }
 
 /**

@@ -4,12 +4,13 @@ import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry } from "../engine/index.ts";
 import type { CacheCore } from "./core.ts";
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-bytes.ts";
+import { freshUntil, kindOf } from "./expiry.ts";
 import type { EncodedKey } from "./key.ts";
 import { codecWith } from "./learn.ts";
 import type { Lease } from "./leases.ts";
 import { type CacheSettings, DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
 import { Counter } from "./shared-state.ts";
-import { decodeStored, freshUntil, type StoredEntry } from "./stored.ts";
+import { decodeStored, type StoredEntry } from "./stored.ts";
 import { hashAt, TAG_BYTES } from "./tags.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */
@@ -174,7 +175,7 @@ export class Tier<V> {
       const entry = entryOf(record, name);
       const codec = entry.sameFilled || entry.codec === 0 ? null : await this.#codecOf(record, entry, signal);
       if (codec === null && !entry.sameFilled && entry.codec !== 0) return null;
-      return { record, entry, value: core.values.decode(decodeStored(entry, codec), entry.aux) };
+      return { record, entry, value: core.values.decode(decodeStored(entry, codec), kindOf(entry.aux)) };
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       this.#noteClosed(error);

@@ -61,6 +61,24 @@ export interface SetOptions {
 export interface GetOptions {
   /** True: an entry within its `staleWhileRevalidate` counts as there. The cache's if absent. */
   allowStale?: boolean;
+  /**
+   * True: the entry's `ttl` begins anew, as if it were set now, if it is fresh. The cache's if absent. The read takes
+   * the lock twice then. A ttl is kept in 24 bits: what is longer than 4.6 hours and no round number of minutes may
+   * come out longer by a 16-millionth.
+   */
+  updateAgeOnGet?: boolean;
+}
+
+/** What `info()` tells of an entry. */
+export interface CacheEntryInfo {
+  /** Bytes that the entry takes as it is kept: its key, 8 for each tag, and the value compressed. */
+  size: number;
+  /** Bytes of the value before compression. */
+  originalBytes: number;
+  /** Milliseconds until it expires, less than 0 within its `staleWhileRevalidate`; absent if it never does. */
+  ttl?: number;
+  /** The time of this call, at which `ttl` is what is left, as in lru-cache; absent with it. */
+  start?: number;
 }
 
 /** Options of `getOrSet`. */
@@ -72,6 +90,8 @@ export interface GetOrSetOptions extends SetOptions {
   signal?: AbortSignal;
   /** True: load even if there is a value, and store the result. */
   forceRefresh?: boolean;
+  /** See {@link GetOptions.updateAgeOnGet}. */
+  updateAgeOnGet?: boolean;
 }
 
 /** What a loader of `getOrSet` is told. */
@@ -122,6 +142,12 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /** The most entries, as in lru-cache. If absent, as many as `averageBytes` leaves room for. */
   maxEntries?: number;
   /**
+   * The most bytes that one entry may take as it is kept: compressed, with its key and tags. A larger `set` is
+   * `"E2BIG"`. If the cache cannot take so much (a quarter of a shard's pages), what it can counts: `maxEntrySize` of
+   * the cache says which. Bytes, or a size such as `"64KiB"`.
+   */
+  maxEntrySize?: Size;
+  /**
    * What an entry takes on average, compressed and with its key: it divides `maxBytes` between the index and
    * the values. If entries are smaller than this, the index is full first; if they are larger, a part of it
    * stays untouched and so not resident. Default 384.
@@ -145,6 +171,8 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   staleWhileRevalidate?: number;
   /** See {@link GetOptions.allowStale}; default false. */
   allowStale?: boolean;
+  /** See {@link GetOptions.updateAgeOnGet}; default false. `touch(key)` does it for one entry. */
+  updateAgeOnGet?: boolean;
   /** True: entries may have tags. It takes 33 bytes more of the index for each entry. Default false. */
   tags?: boolean;
   /**

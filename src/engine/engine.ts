@@ -97,7 +97,7 @@ export class Engine extends EngineUpkeep {
     return this.#shape.shared;
   }
 
-  /** The most that one entry may take, compressed, with prefix and head: a quarter of a shard's pages. */
+  /** The most that one entry may take, compressed, with prefix and head: a quarter of a shard's pages, or less. */
   get maxEntrySize(): number {
     return this.#shape.maxEntrySize;
   }
@@ -291,15 +291,29 @@ export class Engine extends EngineUpkeep {
     }
   }
 
-  /** Changes when an entry expires; 0: never. False if there is none. */
-  setExpiry(k0: number, k1: number, prefix: Uint8Array, prefixLength: number, expiresAt: number): boolean {
+  /**
+   * Changes when an entry expires; 0: never. What the backing store has of it is out of date from then on.
+   *
+   * @param found - if given, only the value that this record is of is changed, and also gets its `aux` and `aux2`.
+   * @returns false if it is not there.
+   */
+  setExpiry(
+    k0: number,
+    k1: number,
+    prefix: Uint8Array,
+    prefixLength: number,
+    expiresAt: number,
+    found: Pick<FoundEntry, "version" | "aux" | "aux2"> | null = null,
+  ): boolean {
     this.check();
     const hash = hashOf(k0, k1);
     const shard = this.#shardOf(hash);
     return this.locked(shard, () => {
       const row = shard.find(k0, k1, hash, prefix, prefixLength);
-      if (row !== 0) shard.setExpiry(row, expiresAt);
-      return row !== 0;
+      if (row === 0 || (found !== null && !shard.isCurrent(row, found.version))) return false;
+      shard.setExpiry(row, expiresAt);
+      if (found !== null) shard.setAux(row, found.aux, found.aux2);
+      return true;
     });
   }
 

@@ -102,7 +102,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
     budget,
     maxPages,
     maxObjects,
-    maxEntrySize: Math.floor((maxPages * poolPageSize) / 4),
+    maxEntrySize: Math.min(options.maxEntrySize ?? 2 ** 30, Math.floor((maxPages * poolPageSize) / 4)),
   };
 }
 

@@ -188,13 +188,25 @@ export class Shard extends ShardBooks {
 
   setExpiry(row: number, expiresAt: number): void {
     const expiries = this.expiries as Expiries;
+    const { words } = this;
+    const state = this.rows.at(row) + STATE;
+    if ((words[state] & STATE_EXPIRES) !== 0) expiries.remove(row);
+    if (expiresAt === 0) words[state] &= ~STATE_EXPIRES;
+    else {
+      // An entry that expires does so all the while: a thread that dies here leaves it with the one or the other time.
+      expiries.setDeadline(row, expiresAt);
+      words[state] |= STATE_EXPIRES;
+      expiries.add(row);
+    }
+    if ((words[state] & STATE_CLEAN) === 0) return;
+    words[state] &= ~STATE_CLEAN;
+    words[W_CLEAN]--;
+  }
+
+  setAux(row: number, aux: number, aux2: number): void {
     const at = this.rows.at(row);
-    if ((this.words[at + STATE] & STATE_EXPIRES) !== 0) expiries.remove(row);
-    this.words[at + STATE] &= ~STATE_EXPIRES;
-    if (expiresAt === 0) return;
-    expiries.setDeadline(row, expiresAt);
-    this.words[at + STATE] |= STATE_EXPIRES;
-    expiries.add(row);
+    this.words[at + AUX] = aux;
+    this.words[at + AUX2] = aux2;
   }
 
   /**

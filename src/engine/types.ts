@@ -162,6 +162,8 @@ export interface EngineOptions {
   maxEntries?: number;
   /** The longest value. Default 1 MiB, which is also the most. */
   maxValueBytes?: number;
+  /** The most that one entry may take; see {@link Engine.maxEntrySize}. Default, and the most: what that allows. */
+  maxEntrySize?: number;
   /** A power of two, 1 to 256. Default 1, or when shared up to 16, of at least 4 MiB each. */
   shards?: number;
   /** Usable from several threads. Default false. */

@@ -129,6 +129,18 @@ export class EngineUpkeep {
     });
   }
 
+  /** As {@link readRow} for the least recently used entry of a shard (by SIEVE: the one put first), if it has any. */
+  readLast(shard: number): boolean {
+    const from = this.#numbered(shard);
+    return this.locked(from, () => {
+      const row = from.rows.last();
+      if (row === 0) return false;
+      from.describeWhole(row, this.found);
+      this.stage(from, row);
+      return true;
+    });
+  }
+
   /** Removes the value that `(shard, row, version)` names, if it is still there. */
   removeRow(
     shard: number,

@@ -11,7 +11,7 @@ import {
 } from "../../src/cache/index.ts";
 import { KEYS, SIZE_REFUSED, type Step, TAGS, type World } from "./history.ts";
 import { type Value, Values } from "./history-values.ts";
-import { type Allowed, CacheModel, type ModelEntry } from "./model.ts";
+import { type Allowed, CacheModel, entryOf, type ModelEntry } from "./model.ts";
 import { ShakyBacking } from "./shaky-backing.ts";
 
 /** Keys of all kinds, by number. */
@@ -165,6 +165,28 @@ export class CheckedCache {
     else if (this.tier === null || had) assert.equal(result, had, "delete()");
   }
 
+  pop({ cache }: Pick<Handle, "cache">): void {
+    const { model } = this;
+    const value = cache.pop();
+    const key = this.events().find(([, reason]) => reason === "deleted")?.[0];
+    const { last } = model;
+    if ((this.world.options.shards ?? 1) === 1) assert.equal(key, last, "the key that pop() took");
+    if (key === undefined) {
+      assert.deepEqual([value, last], [undefined, undefined], "pop()");
+      return;
+    }
+    this.values.check(`pop() of key ${key}`, value, model.entries.get(key)?.id ?? 0);
+    this.take({ deletes: key });
+    assert.ok(!model.entries.has(key), `key ${key} is there after pop()`);
+    model.change(key);
+    model.tier.delete(key);
+  }
+
+  /** Whether times may begin anew: of files, and of a tier that lost a newer record, the model knows only one time. */
+  get mayRestart(): boolean {
+    return this.world.files !== true && this.tier?.wasShaky !== true;
+  }
+
   deleteByTag({ cache }: Pick<Handle, "cache">, tag: number): void {
     const { model } = this;
     const had = [...model.entries].filter(([, { tags }]) => (tags & (1 << tag)) !== 0);
@@ -189,9 +211,7 @@ export class CheckedCache {
   }
 
   #entryOf(id: number, { ttl, stale, tags }: Step): ModelEntry {
-    const { now } = this.model;
-    const thereUntil = ttl === 0 ? Number.POSITIVE_INFINITY : now + ttl + stale;
-    const entry = { id, freshUntil: ttl === 0 ? thereUntil : now + ttl, thereUntil, tags };
+    const entry = entryOf({ id, tags }, this.model.now, ttl, stale);
     this.stored[id] = entry;
     return entry;
   }

@@ -311,7 +311,8 @@ export class CheckedLoads {
     if (model.entries.has(key)) checked.take({ room: true });
     const found = checked.peek(key);
     if (found === undefined && checked.tier?.wasShaky === true) {
-      model.tier.delete(key);
+      // While it fails, nothing can be read that may be there.
+      if (checked.tier.mode === "ok") model.tier.delete(key);
       return false;
     }
     checked.take({ room: true });

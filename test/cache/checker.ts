@@ -100,8 +100,20 @@ class Checker {
       case "withValue":
         this.#readBytes(handle, step);
         break;
-      case "has":
-        this.#expect("has()", sync.cache.has(KEY_OF[key]), this.#fresh(key) !== undefined);
+      case "has": {
+        const allowStale = how % 2 === 0;
+        const entry = allowStale ? model.find(key) : this.#fresh(key);
+        this.#expect("has()", sync.cache.has(KEY_OF[key], { allowStale }), entry !== undefined);
+        break;
+      }
+      case "info":
+        this.#info(sync, key);
+        break;
+      case "touch":
+        this.#touch(sync, step);
+        break;
+      case "pop":
+        checked.pop(sync);
         break;
       case "remainingTtl": {
         const left = (this.#fresh(key)?.freshUntil ?? model.now) - model.now;
@@ -173,13 +185,37 @@ class Checker {
     const { model } = this.#checked;
     const { key } = step;
     const allowStale = step.how % 2 === 0;
-    const found = cache[step.do as "get" | "peek"](KEY_OF[key], { allowStale });
+    const updates = step.do === "get" && step.how % 3 === 0 && this.#checked.mayRestart;
+    const options = { allowStale, ...(updates ? { updateAgeOnGet: true } : {}) };
+    const found = cache[step.do as "get" | "peek"](KEY_OF[key], options);
     const entry = allowStale ? model.find(key) : this.#fresh(key);
     const isStale = entry !== undefined && !model.isFresh(entry);
     if (step.do === "get") this.#checked.lookedUp(entry !== undefined, isStale);
     this.#wasRead(key, step.do === "get");
+    if (updates) model.restart(key);
     if (entry === undefined) assert.equal(found, undefined, `${step.do}() of key ${key}`);
     else this.#checked.values.check(`${step.do}() of key ${key}`, found, entry.id);
+  }
+
+  #info({ cache }: Handle, key: number): void {
+    const { model } = this.#checked;
+    const entry = model.find(key);
+    const info = cache.info(KEY_OF[key]);
+    this.#expect("info()", info !== undefined, entry !== undefined);
+    if (entry === undefined) return;
+    const times = entry.ttl === 0 ? [] : [entry.freshUntil - model.now, model.now];
+    assert.deepEqual([info?.ttl, info?.start].slice(0, times.length), times, `times of key ${key}`);
+    assert.equal("start" in (info ?? {}), times.length > 0);
+  }
+
+  #touch({ cache }: Handle, { key, ttl, how }: Step): void {
+    const { model, mayRestart } = this.#checked;
+    if (!mayRestart) return;
+    const given = how % 2 === 0 ? [] : [ttl];
+    const entry = this.#fresh(key);
+    this.#expect("touch()", cache.touch(KEY_OF[key], ...given), entry !== undefined);
+    this.#wasRead(key, true);
+    model.restart(key, ...given);
   }
 
   #readBytes({ cache }: Handle, step: Step): void {

@@ -29,6 +29,9 @@ export type Action =
   | "getInto"
   | "withValue"
   | "remainingTtl"
+  | "info"
+  | "touch"
+  | "pop"
   | "delete"
   | "setUndefined"
   | "deleteByTag"
@@ -146,6 +149,9 @@ function choicesOf({ tier, files, handles }: World): [Action, number][] {
     ["getInto", 2],
     ["withValue", 2],
     ["remainingTtl", 2],
+    ["info", 2],
+    ["touch", 4],
+    ["pop", 2],
     ["delete", 6],
     ["setUndefined", 1],
     ["deleteByTag", 2],

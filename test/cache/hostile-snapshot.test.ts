@@ -110,11 +110,17 @@ suite("a snapshot with right checksums and wrong content", () => {
   entry("a value that is longer than any", /value of 1048577 bytes/, 0, (one) =>
     one.writeUInt32LE(2 ** 20 + 1, 4),
   );
-  entry("an unknown kind of value", /unknown kind 6/, 0, (one) => one.writeInt32LE(6, 24));
-  entry("a kind below 0", /unknown kind -1/, 0, (one) => one.writeInt32LE(-1, 24));
-  entry("half of a 16-bit unit", /half of a character/, 2, (one) => one.writeInt32LE(3, 24));
-  entry("what is said to be JSON, and is none", /cannot be had from it/, 2, (one) => one.writeInt32LE(4, 24));
-  entry("a value of a serializer that the cache has not", /serializer/, 2, (one) => one.writeInt32LE(5, 24));
+  const kind = (one: Buffer, kind: number): number => one.writeUInt8((one[24] & ~7) | kind, 24);
+  entry("an unknown kind of value", /unknown kind 6/, 0, (one) => kind(one, 6));
+  entry("all bits of its kind and ttl", /unknown kind 7/, 0, (one) => one.writeInt32LE(-1, 24));
+  entry("half of a 16-bit unit", /half of a character/, 2, (one) => kind(one, 3));
+  entry("what is said to be JSON, and is none", /cannot be had from it/, 2, (one) => kind(one, 4));
+  entry("a value of a serializer that the cache has not", /serializer/, 2, (one) => kind(one, 5));
+  entry("a ttl of what never ends", /a ttl of 1 ms, and 0/, 3, (one) => one.writeUInt8(1, 25));
+  entry("no ttl of what ends", /a ttl of 0 ms, and \d/, 2, (one) => one.fill(0, 25, 28));
+  entry("a ttl in a form that is not the shortest", /a ttl of \d+ ms/, 2, (one) =>
+    one.writeUInt8(one[24] | (1 << 3), 24),
+  );
   entry("an unknown codec", /codec 77 is not known here/, 0, (one) => one.writeUInt8(77, 12));
   entry("a block that its codec did not make", /cannot be had from it/, 0, (one) =>
     one.fill(0xff, one.length - 9),

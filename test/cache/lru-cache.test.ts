@@ -171,6 +171,83 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.get("a"), undefined);
   });
 
+  for (const [name, options, own] of [
+    ["of the cache", { ttl: 50, updateAgeOnGet: true }, undefined],
+    ["of a get", { ttl: 50 }, { updateAgeOnGet: true }],
+    ["not of a get", { ttl: 50, updateAgeOnGet: true }, { updateAgeOnGet: false }],
+  ] as const) {
+    test(`updateAgeOnGet ${name}: a get begins the time anew, peek and has do not`, () => {
+      const { ours, theirs, clock } = pair(10, options);
+      const peer = new LRUCache<string, string>({
+        max: 10,
+        perf: { now: clock.read },
+        ttlResolution: 0,
+        ...options,
+      });
+      for (const cache of [ours, peer, theirs]) {
+        cache.set("a", "1");
+        cache.set("own", "1", { ttl: 30 });
+        cache.set("never", "1", { ttl: 0 });
+      }
+      for (const after of [20, 29, 30, 31, 49, 51, 60]) {
+        clock.now += after;
+        for (const key of ["a", "own", "never", "nobody"]) {
+          assert.equal(ours.has(key), peer.has(key), `has ${key}, ${after} ms later`);
+          assert.equal(ours.peek(key), peer.peek(key), `peek ${key}, ${after} ms later`);
+          assert.equal(ours.get(key, own), peer.get(key, own), `get ${key}, ${after} ms later`);
+          const left = Math.max(peer.getRemainingTTL(key), 0);
+          assert.equal(ours.getRemainingTTL(key), left, `${key}, ${after} ms later`);
+        }
+      }
+    });
+  }
+
+  test("pop gives the least recently used value and removes it", () => {
+    const { ours, theirs } = pair(4);
+    for (const cache of [ours, theirs]) {
+      for (const key of ["a", "b", "c"]) cache.set(key, key.toUpperCase());
+      cache.get("a");
+    }
+    for (let i = 0; i < 5; i++) {
+      assert.equal(ours.pop(), theirs.pop(), `pop ${i}`);
+      assert.deepEqual([...ours], [...theirs]);
+    }
+  });
+
+  test("info has the same ttl and start, for what is there", () => {
+    const { ours, theirs, clock } = pair(4, { ttl: 50 });
+    for (const cache of [ours, theirs]) {
+      cache.set("a", "1");
+      cache.set("never", "1", { ttl: 0 });
+    }
+    for (const after of [0, 20, 30]) {
+      clock.now += after;
+      for (const key of ["a", "never", "nobody"]) {
+        const [own, their] = [ours.info(key), theirs.info(key)];
+        assert.deepEqual([own?.ttl, own === undefined], [their?.ttl, their === undefined], key);
+        // lru-cache's is that of the wall, whatever clock it was given.
+        assert.equal(own?.start, their?.start === undefined ? undefined : clock.now);
+      }
+    }
+  });
+
+  test("maxEntrySize: a larger value is not kept, and the old one goes", () => {
+    const ours = new CompressedCache<string>({ maxBytes: "4MiB", maxEntrySize: "1KiB", codec: "none" });
+    const theirs: Peer = new LRUCache({
+      maxSize: 2 ** 22,
+      maxEntrySize: 1024,
+      sizeCalculation: (value, key) => value.length + key.length,
+    });
+    assert.equal(ours.maxEntrySize, theirs.maxEntrySize);
+    for (const length of [100, 1023, 1024, 5000, 1023]) {
+      const value = "xy".repeat(length).slice(0, length);
+      assert.equal(ours.set("a", value) === "E2BIG", length > 1023);
+      theirs.set("a", value);
+      assert.equal(ours.get("a"), theirs.get("a"), `${length} bytes`);
+    }
+    assert.equal(ours.stats().rejectTooBig, 2);
+  });
+
   test("iteration while the cache changes passes over what went", () => {
     const { ours, theirs } = pair(10);
     const seen: string[][] = [[], []];

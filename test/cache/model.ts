@@ -7,6 +7,8 @@ export interface ModelEntry {
   /** The last moment at which it is fresh, and at which it is there at all. */
   readonly freshUntil: number;
   readonly thereUntil: number;
+  /** With which its time can begin anew; 0: it never ends. */
+  readonly ttl: number;
   /** A bit each. */
   readonly tags: number;
 }
@@ -21,6 +23,21 @@ export interface Allowed {
   readonly deletes?: number;
   readonly deletesTag?: number;
   readonly clears?: boolean;
+}
+
+/** What a value is from `now` on. */
+export function entryOf(
+  { id, tags }: Pick<ModelEntry, "id" | "tags">,
+  now: number,
+  ttl: number,
+  stale: number,
+): ModelEntry {
+  const thereUntil = ttl === 0 ? Number.POSITIVE_INFINITY : now + ttl + stale;
+  return { id, freshUntil: ttl === 0 ? thereUntil : now + ttl, thereUntil, ttl, tags };
+}
+
+function staleOf({ ttl, freshUntil, thereUntil }: ModelEntry): number {
+  return ttl === 0 ? 0 : thereUntil - freshUntil;
 }
 
 export interface ModelOptions {
@@ -106,6 +123,13 @@ export class CacheModel {
     }
   }
 
+  /** An entry's time begins anew, with another ttl if it is given one. */
+  restart(key: number, ttl?: number): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined || !this.isFresh(entry)) return;
+    this.entries.set(key, entryOf(entry, this.now, ttl ?? entry.ttl, staleOf(entry)));
+  }
+
   /** An entry came in; an older one of the key must have gone before. */
   insert(key: number, entry: ModelEntry): void {
     assert.ok(!this.entries.has(key), `nobody was told that the older value of key ${key} went`);
@@ -157,6 +181,12 @@ export class CacheModel {
     this.#cleared = ++this.#moment;
     assert.equal(this.entries.size, 0, "entries are there after clear()");
     this.tier.clear();
+  }
+
+  /** The entry that is to be popped. */
+  get last(): number | undefined {
+    for (const [key, { thereUntil }] of this.entries) if (this.now <= thereUntil) return key;
+    return undefined;
   }
 
   /** How many are over. */

@@ -183,7 +183,12 @@ describe("an engine's operation that is cut off anywhere", () => {
           ({ row, version }) => taken.push([row, version]),
           () => {},
         );
-        for (const [row, version] of taken) engine.endWriteback(0, row, version, "clean");
+        for (const [row, version] of taken) {
+          engine.endWriteback(0, row, version, "clean");
+          if (!engine.readRow(0, row, version)) continue;
+          const { k0, k1, bytes, prefixLength } = engine.found;
+          engine.setExpiry(k0, k1, bytes, prefixLength, 150);
+        }
         for (const id of [28, 35, 42]) put(id, 1);
       },
     ],
@@ -218,6 +223,8 @@ describe("an engine's operation that is cut off anywhere", () => {
       ({ engine, nameOf }) => {
         engine.setExpiry(...nameOf(2), 50);
         engine.setExpiry(...nameOf(5), 0);
+        engine.lookup(...nameOf(3), 0, true);
+        engine.setExpiry(...nameOf(3), 300, engine.found);
         engine.expire(110, 10);
       },
     ],
@@ -231,7 +238,12 @@ describe("an engine's operation that is cut off anywhere", () => {
           taken.push([found.row, found.version]);
         };
         engine.startWriteback(0, 3, take, () => {});
-        for (const [row, version] of taken) engine.endWriteback(0, row, version, "clean");
+        for (const [row, version] of taken) {
+          engine.endWriteback(0, row, version, "clean");
+          if (!engine.readRow(0, row, version)) continue;
+          const { k0, k1, bytes, prefixLength } = engine.found;
+          engine.setExpiry(k0, k1, bytes, prefixLength, 150);
+        }
         engine.startWriteback(
           0,
           6,

@@ -189,6 +189,37 @@ suite("an engine's upkeep", () => {
     engine.close();
   });
 
+  test("the time of the value that was found changes, and of no other", () => {
+    const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE, expiry: true });
+    const now = (id: number): number => {
+      engine.contains(id, 0, NONE, 0, 0);
+      return engine.found.expiresAt;
+    };
+    const ends = { ...attributes, expiresAt: 100, aux: 1, aux2: 2 };
+    engine.put(1, 0, value(1), PAGE, ends, 0);
+    engine.contains(1, 0, NONE, 0, 0);
+    const found = { ...engine.found, aux: 8, aux2: 9 };
+    assert.equal(engine.setExpiry(1, 0, NONE, 0, 200, found), true);
+    assert.deepEqual([now(1), engine.found.aux, engine.found.aux2], [200, 8, 9]);
+    engine.put(1, 0, value(2), PAGE, ends, 0);
+    assert.equal(engine.setExpiry(1, 0, NONE, 0, 300, found), false);
+    assert.deepEqual([now(1), engine.found.aux, engine.found.aux2], [100, 1, 2]);
+    assert.equal(engine.setExpiry(2, 0, NONE, 0, 300, found), false);
+    const [row, version] = engine.rowsOf(0);
+    engine.startWriteback(
+      0,
+      1,
+      () => {},
+      () => {},
+    );
+    engine.endWriteback(0, row, version, "clean");
+    assert.equal(engine.stats().clean, 1);
+    assert.equal(engine.setExpiry(1, 0, NONE, 0, 0), true);
+    assert.deepEqual([now(1), engine.stats().clean], [0, 0]);
+    engine.verify();
+    engine.close();
+  });
+
   test("a value of which less comes back than was put is damaged", () => {
     const engine = filled(0);
     const stored = {

@@ -73,7 +73,18 @@ const CALLS: Record<string, Call> = {
     type: ["cache/types.ts", "SetOptions"],
     call: (options) => cache.set("key", 1, options),
   },
-  get: { name: "allowStale", call: (options) => cache.get("key", options) },
+  setMany: {
+    name: "ttl",
+    type: ["cache/types.ts", "SetOptions"],
+    call: (options) => cache.setMany([["key", 1]], options),
+  },
+  get: {
+    name: "allowStale",
+    type: ["cache/types.ts", "GetOptions"],
+    call: (options) => cache.get("key", options),
+  },
+  getMany: { name: "updateAgeOnGet", call: (options) => cache.getMany(["key"], options) },
+  has: { name: "allowStale", call: (options) => cache.has("key", options) },
   peek: { name: "allowStale", call: (options) => cache.peek("key", options) },
   getInto: { name: "allowStale", call: (options) => cache.getInto("key", page, options) },
   withValue: { name: "allowStale", call: (options) => cache.withValue("key", () => 1, options) },
@@ -294,7 +305,6 @@ suite("an option that there is not", () => {
     const covered = new Set(Object.values(CALLS).map(({ type }) => type?.[1]));
     // Taken in other ways: what these are is a part of others, inner, or what a peer passes.
     for (const name of [
-      "GetOptions",
       "WaitOptions",
       "ReadOptions",
       "BentoDriverConfig",
@@ -322,15 +332,13 @@ suite("an option that there is not", () => {
     for (const [name, instead] of [
       ["maxSize", /use maxBytes/],
       ["sizeCalculation", /counted as they are kept/],
-      ["maxEntrySize", /maxEntrySize/],
       ["dispose", /onRemoved/],
       ["disposeAfter", /onRemoved/],
       ["noDisposeOnSet", /onRemoved/],
       ["onInsert", /zbud:cache:metrics/],
       ["fetchMethod", /getOrSet/],
       ["memoMethod", /getOrSet/],
-      ["updateAgeOnGet", /set it again/],
-      ["updateAgeOnHas", /set it again/],
+      ["updateAgeOnHas", /touch\(key\)/],
       ["ttlAutopurge", /purgeStale/],
       ["ttlResolution", /clock/],
       ["noDeleteOnStaleGet", /staleWhileRevalidate/],
@@ -356,7 +364,8 @@ suite("an option that there is not", () => {
       ["set", "noUpdateTTL", /getRemainingTTL/],
       ["set", "tag", /did you mean tags/],
       ["set", "TTL", /did you mean ttl/],
-      ["get", "updateAgeOnGet", /set it again/],
+      ["peek", "updateAgeOnGet", /touch\(key\)/],
+      ["has", "updateAgeOnHas", /touch\(key\)/],
       ["getOrSet", "context", /loader/],
       ["CompressedCache.attach", "dispose", /onRemoved/],
     ] as const) {
