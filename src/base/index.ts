@@ -4,6 +4,7 @@ export { checkBytes } from "./bytes.ts";
 export { copyBytes } from "./copy.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
+export { inspectAsText } from "./inspect.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
 export {
@@ -23,4 +24,5 @@ export { memoryBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export type { Branded, Handle } from "./units.ts";
+export { pause, waitAtMost, withSignal } from "./wait.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./words.ts";

@@ -209,6 +209,12 @@ export interface Cache<V> {
    */
   flush(): Promise<void>;
 
+  /**
+   * What the cache holds, in a line, as `console.log` shows it: entries, bytes before and after compression, how many
+   * reads hit, and in which order it evicts; or that it was closed. As cheap as {@link stats}.
+   */
+  toString(): string;
+
   /** Counts of all threads, in one cheap call. */
   stats(): CacheStats;
 

@@ -1,4 +1,14 @@
-import { checkBytes, checkSignal, show, signalOption, ZbudError } from "../base/index.ts";
+import {
+  bytesText,
+  checkBytes,
+  checkSignal,
+  countText,
+  inspectAsText,
+  percentText,
+  show,
+  signalOption,
+  ZbudError,
+} from "../base/index.ts";
 import { Look } from "../engine/index.ts";
 import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import type { Cache } from "./api.ts";
@@ -46,6 +56,10 @@ const NO_TAGS: readonly string[] = [];
  * ```
  */
 export class CompressedCache<V = unknown> implements Cache<V> {
+  static {
+    inspectAsText(CompressedCache.prototype);
+  }
+
   readonly #core: CacheCore<V>;
   readonly #loads: Loads<V>;
   #closed = false;
@@ -389,6 +403,20 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     } finally {
       this.close();
     }
+  }
+
+  /** What the cache holds, in a line. */
+  toString(): string {
+    if (this.#closed) return "CompressedCache (closed)";
+    const { entries, originalBytes, storedBytes, bytesReserved, hits, misses } = this.stats();
+    const { evict, backing } = this.#core.settings;
+    const parts = [
+      `${countText(entries)} entries, ${bytesText(originalBytes)} kept in ${bytesText(storedBytes)} of ${bytesText(bytesReserved)}`,
+      hits + misses === 0 ? "not read yet" : `${percentText(hits / (hits + misses))} hits`,
+      `evict: "${evict}"`,
+    ];
+    if (backing) parts.push("with a backing store");
+    return `CompressedCache: ${parts.join(", ")}`;
   }
 
   /** @returns null if the lease did not hold any more, and so nothing was stored. */

@@ -37,6 +37,8 @@ const STALE_MS_MAX: number = 2 ** 31 - 1;
 /** The slot, in an engine, of the codec with the cache's dictionary. Other slots are the ids of their codecs. */
 export const DICTIONARY_SLOT = 127;
 
+type Evict = NonNullable<CompressedCacheOptions<unknown>["evict"]>;
+
 /** What all threads of a cache agree about. */
 export interface CacheSettings {
   readonly ttl: number;
@@ -44,6 +46,7 @@ export interface CacheSettings {
   readonly allowStale: boolean;
   readonly updateAgeOnGet: boolean;
   readonly tags: boolean;
+  readonly evict: Evict;
   /** Whether each thread has a backing store. */
   readonly backing: boolean;
   /** Name of the codec, or null for one of the user's own. */
@@ -70,7 +73,7 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
   checkCacheNames(options);
   // A null is not the default: it is refused below, as any other value of a wrong kind.
   const { codec = "lz4", ttl = 0, staleWhileRevalidate = 0, tags = false } = options;
-  const { allowStale = false, updateAgeOnGet = false } = options;
+  const { allowStale = false, updateAgeOnGet = false, evict = "lru" } = options;
   if (typeof codec === "string") getCodec(codec);
   else if (typeof codec !== "function") {
     throw new ZbudError(
@@ -85,6 +88,7 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
     allowStale: flagOption("allowStale", allowStale),
     updateAgeOnGet: flagOption("updateAgeOnGet", updateAgeOnGet),
     tags: flagOption("tags", tags),
+    evict: choiceOption("evict", evict, ["lru", "sieve", "page"]),
     backing: options.backing !== undefined,
     codec: typeof codec === "string" ? codec : null,
   };
@@ -136,9 +140,8 @@ function entriesOption(value: unknown): number {
 }
 
 /** In the engine's words. */
-function orderOf(evict: unknown): Pick<EngineOptions, "order" | "policy"> {
-  const chosen = choiceOption("evict", evict, ["lru", "sieve", "page"]);
-  return chosen === "page" ? { order: "page" } : { policy: chosen };
+function orderOf(evict: Evict): Pick<EngineOptions, "order" | "policy"> {
+  return evict === "page" ? { order: "page" } : { policy: evict };
 }
 
 /** The name of a driver that was given as it is, or by its name. */

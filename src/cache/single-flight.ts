@@ -1,3 +1,4 @@
+import { withSignal } from "../base/index.ts";
 import type { CacheCore } from "./core.ts";
 import type { Lease } from "./leases.ts";
 import type { CacheKey, SetOptions } from "./types.ts";
@@ -93,7 +94,6 @@ export class SingleFlight<V> {
     flight.waiting++;
     try {
       const promise = by === null ? flight.promise : waitIn(by, flight, flight.promise, signal);
-      if (signal === undefined) return await promise;
       return await withSignal(promise, signal);
     } finally {
       if (--flight.waiting === 0 && signal?.aborted === true) {
@@ -122,20 +122,6 @@ export class SingleFlight<V> {
     this.#open.clear();
     for (const { reject } of open) reject(reason);
     for (const { controller } of open) controller?.abort(reason);
-  }
-}
-
-/** The promise's result, or a rejection with the signal's reason as soon as it is aborted. */
-async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    // The promise is listened to in any case: what it rejects with later is no unhandled rejection.
-    return await Promise.race([aborted, promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

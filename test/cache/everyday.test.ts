@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { inspect } from "node:util";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { auxOf, kindOf, ttlOf } from "../../src/cache/expiry.ts";
 import { type CacheKey, CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
@@ -257,6 +258,32 @@ suite("pop and info", () => {
     assert.equal(cache.info("key"), undefined, "info is no use");
     const { hits, misses } = cache.stats();
     assert.deepEqual([hits, misses], [0, 0]);
+  });
+});
+
+suite("console.log", () => {
+  test("says what a cache holds, in a line, also of one that is attached or closed", () => {
+    const { cache } = open({ dictionary: "none", evict: "sieve" });
+    assert.match(
+      inspect(cache),
+      /^CompressedCache: 0 entries, 0 B kept in 0 B of 4 MiB, not read yet, evict: "sieve"$/,
+    );
+    for (let i = 0; i < 1234; i++) cache.set(i, "compresses well ".repeat(10));
+    assert.equal(cache.getMany([1, 2, 3, "nobody"]).length, 4);
+    const expected =
+      /^CompressedCache: 1,234 entries, 193 KiB kept in [\d.]+ KiB of 4 MiB, 75 % hits, evict: "sieve"$/;
+    assert.match(inspect(cache), expected);
+    assert.equal(`${cache}`, inspect(cache));
+    if (CAN_SHARE) {
+      const other = CompressedCache.attach(cache.share());
+      assert.equal(String(other), String(cache));
+      other.close();
+      assert.equal(inspect(other), "CompressedCache (closed)");
+    }
+    cache.close();
+    assert.equal(String(cache), "CompressedCache (closed)");
+    const backed = open({ backing: new MemoryBacking() }).cache;
+    assert.match(String(backed), /, evict: "lru", with a backing store$/);
   });
 });
 
