@@ -12,15 +12,16 @@ import {
 import { Look } from "../engine/index.ts";
 import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import type { Cache } from "./api.ts";
+import { loadFile, saveFile } from "./cache-file.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
-import { dictionaryStats } from "./dictionary.ts";
+import { dictionaryStats } from "./dictionary-state.ts";
+import { foundKey, iterate } from "./iterate.ts";
+import { checkGetOptions, checkPeekOptions, checkSetOptions, checkThreadNames } from "./known-options.ts";
 import type { Lease } from "./leases.ts";
 import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
-import { checkGetOptions, checkPeekOptions, checkSetOptions, checkThreadNames } from "./option-names.ts";
 import { milliseconds, sharedParts, staleMs, VALUE_BYTES_MAX } from "./options.ts";
 import { Counter } from "./shared-state.ts";
-import { loadFile, saveFile } from "./snapshot.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
@@ -34,7 +35,6 @@ import type {
   SetResult,
   SharedCompressedCache,
 } from "./types.ts";
-import { foundKey, walk } from "./walk.ts";
 
 const NO_TAGS: readonly string[] = [];
 
@@ -111,7 +111,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   get(key: CacheKey, options?: GetOptions): V | undefined {
     const found = this.#find(key, options);
     const value = found ? this.#core.value() : undefined;
-    this.#tell();
+    this.#notify();
     return value;
   }
 
@@ -125,7 +125,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       this.#open();
       values.push(this.#findAt(core, key, now, true, options) ? core.value() : undefined);
     }
-    this.#tell();
+    this.#notify();
     return values;
   }
 
@@ -134,7 +134,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const core = this.#open();
     const found = this.#findAt(core, key, core.clock(), false, options);
     const value = found ? core.value() : undefined;
-    this.#tell();
+    this.#notify();
     return value;
   }
 
@@ -147,7 +147,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     if (metrics.hasSubscribers) {
       publish({ op: "has", key, has: fresh ? "hit" : there ? "stale" : "miss", cache: this });
     }
-    this.#tell();
+    this.#notify();
     return fresh || (there && options?.allowStale === true);
   }
 
@@ -157,7 +157,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const now = core.clock();
     const fresh = core.lookup(key, now, true, Look.uncounted) && now <= core.freshUntil();
     if (fresh) core.restart(now, given);
-    this.#tell();
+    this.#notify();
     return fresh;
   }
 
@@ -165,7 +165,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const core = this.#open();
     const start = core.clock();
     const info = core.contains(key, start) ? core.info(start) : undefined;
-    this.#tell();
+    this.#notify();
     return info;
   }
 
@@ -178,14 +178,14 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       length = engine.found.length;
       if (length > 0 && length <= target.length) engine.decode(target);
     }
-    this.#tell();
+    this.#notify();
     return length;
   }
 
   withValue<R>(key: CacheKey, use: (view: Uint8Array) => R, options?: GetOptions): R | undefined {
     if (typeof use !== "function") throw new ZbudError("EINVAL", `use must be a function, not ${show(use)}`);
     if (!this.#find(key, options)) {
-      this.#tell();
+      this.#notify();
       return undefined;
     }
     const core = this.#core;
@@ -193,7 +193,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const scratch = core.borrow(length);
     try {
       if (length > 0) core.engine.decode(scratch);
-      this.#tell();
+      this.#notify();
       return use(scratch.subarray(0, length));
     } finally {
       core.giveBack();
@@ -209,7 +209,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const fetched = await this.#loads.untilClosed(
       core.fetch(key, options?.signal, options?.allowStale, options?.updateAgeOnGet),
     );
-    if (!this.#closed) this.#tell();
+    if (!this.#closed) this.#notify();
     return fetched;
   }
 
@@ -251,32 +251,32 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       return key === undefined ? undefined : core.value();
     } finally {
       if (key !== undefined) this.#deleted(key, true);
-      this.#tell();
+      this.#notify();
     }
   }
 
   delete(key: CacheKey): boolean {
     const deleted = this.#open().remove(key);
     this.#deleted(key, deleted);
-    this.#tell();
+    this.#notify();
     return deleted;
   }
 
   deleteByTag(tag: string): number {
     const count = this.#open().removeTag(tag);
-    this.#tell();
+    this.#notify();
     return count;
   }
 
   clear(): void {
     this.#open().clear();
-    this.#tell();
+    this.#notify();
   }
 
   purgeStale(): boolean {
     const core = this.#open();
     const removed = core.engine.expire(core.clock(), Number.MAX_SAFE_INTEGER);
-    this.#tell();
+    this.#notify();
     return removed > 0;
   }
 
@@ -284,13 +284,15 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const core = this.#open();
     const now = core.clock();
     const left = core.contains(key, now) ? core.freshUntil() - now : 0;
-    this.#tell();
+    this.#notify();
     return Math.max(left, 0);
   }
 
   *keys(): IterableIterator<CacheKey> {
     const core = this.#open();
-    yield* walk(core.engine, () => (core.clock() <= core.freshUntil() ? foundKey(core.engine) : undefined));
+    yield* iterate(core.engine, () =>
+      core.clock() <= core.freshUntil() ? foundKey(core.engine) : undefined,
+    );
   }
 
   *values(): IterableIterator<V> {
@@ -299,7 +301,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   *entries(): IterableIterator<[CacheKey, V]> {
     const core = this.#open();
-    yield* walk(core.engine, (): [CacheKey, V] | undefined => {
+    yield* iterate(core.engine, (): [CacheKey, V] | undefined => {
       return core.clock() <= core.freshUntil() ? [foundKey(core.engine), core.value()] : undefined;
     });
   }
@@ -324,7 +326,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     try {
       return await loadFile(this.#open(), path, signalOption("load", options));
     } finally {
-      this.#tell();
+      this.#notify();
     }
   }
 
@@ -430,7 +432,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const tags = options?.tags === undefined ? NO_TAGS : options.tags;
     const result = core.put(key, value, now, ttl, stale, tags, lease);
     if (result !== null && metrics.hasSubscribers) this.#publishSet(key, result, ttl);
-    this.#tell();
+    this.#notify();
     return result;
   }
 
@@ -486,8 +488,8 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   /** Tells the listener what this call removed. */
-  #tell(): void {
-    this.#core.removals?.tell();
+  #notify(): void {
+    this.#core.removalListener?.notify();
   }
 
   #open(): CacheCore<V> {

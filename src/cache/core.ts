@@ -12,6 +12,7 @@ import {
 } from "../engine/index.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
+import { foundKey } from "./iterate.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { type Lease, Leases } from "./leases.ts";
 import {
@@ -25,7 +26,7 @@ import {
   type SharedParts,
   VALUE_BYTES_MAX,
 } from "./options.ts";
-import { type Removals, removalsOf } from "./removals.ts";
+import { type RemovalListener, removalListenerOf } from "./removal-listener.ts";
 import {
   Counter,
   SharedState,
@@ -34,9 +35,8 @@ import {
   sharedStateMemory,
   sharedStateShape,
 } from "./shared-state.ts";
-import type { StoredEntry } from "./stored.ts";
-import { removeTagged } from "./tagged.ts";
-import { hashAt, TAG_BYTES, TAGS_MAX, TagLists } from "./tags.ts";
+import type { StoredEntry } from "./stored-entry.ts";
+import { hashAt, removeTagged, TAG_BYTES, TAGS_MAX, TagLists } from "./tags.ts";
 import { type Tier, tierOf } from "./tier.ts";
 import type {
   CacheEntryInfo,
@@ -46,7 +46,6 @@ import type {
   SetResult,
 } from "./types.ts";
 import { keepsBytes, ValueCodec } from "./values.ts";
-import { foundKey } from "./walk.ts";
 
 /** Parts that tests replace. */
 export interface CacheParts {
@@ -80,7 +79,7 @@ export class CacheCore<V> {
   readonly values: ValueCodec<V>;
   readonly tags: TagLists | null;
   readonly dictionary: DictionaryUse;
-  readonly removals: Removals | null;
+  readonly removalListener: RemovalListener | null;
   readonly tier: Tier<V> | null;
   readonly leases: Leases;
   readonly clock: () => number;
@@ -113,7 +112,7 @@ export class CacheCore<V> {
     this.values = new ValueCodec(options.serializer, VALUE_BYTES_MAX);
     this.tags = settings.tags ? new TagLists() : null;
     this.dictionary = new DictionaryUse(sharedState, settings.codec);
-    this.removals = removalsOf(options.onRemoved);
+    this.removalListener = removalListenerOf(options.onRemoved);
     this.tier = tierOf(this, settings, options.backing);
     this.clock = clockOption(options.clock);
     this.attributes = {
@@ -125,7 +124,7 @@ export class CacheCore<V> {
       aux: 0,
       aux2: 0,
     };
-    const { removals, tags, tier } = this;
+    const { removalListener, tags, tier } = this;
     const codec = codecOf(settings, options);
     this.codecId = codec.id;
     this.#codec = codec;
@@ -135,7 +134,9 @@ export class CacheCore<V> {
       onChange: (k0, k1) => this.leases.changed(k0, k1),
       ...(tags === null ? {} : { secondaryIndex: tags }),
       ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry) }),
-      ...(removals === null ? {} : { onRemoved: (reason, entry) => removals.note(reason, entry) }),
+      ...(removalListener === null
+        ? {}
+        : { onRemoved: (reason, entry) => removalListener.note(reason, entry) }),
     });
     this.leases = new Leases(sharedState, this.engine);
   }

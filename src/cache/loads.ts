@@ -1,13 +1,13 @@
 import { show, ZbudError } from "../base/index.ts";
 import type { CacheCore } from "./core.ts";
+import { checkLoadOptions } from "./known-options.ts";
 import type { Lease } from "./leases.ts";
 import { metrics, publish, tracing } from "./metrics.ts";
-import { checkLoadOptions } from "./option-names.ts";
 import { milliseconds, staleMs } from "./options.ts";
 import { Counter } from "./shared-state.ts";
 import { type Flight, SingleFlight } from "./single-flight.ts";
 import type { CacheKey, CacheMetric, GetOrSetOptions, LoadContext, SetOptions } from "./types.ts";
-import { given, returned, runAs, runIn } from "./waits.ts";
+import { noteCall, noteResult, runAs, runIn } from "./wait-for-graph.ts";
 
 type Loader<V> = (key: CacheKey, context: LoadContext<V>) => V | Promise<V>;
 
@@ -47,7 +47,7 @@ export class Loads<V> {
 
   getOrSet(key: CacheKey, loader: Loader<V>, options: GetOrSetOptions): Promise<V> {
     const promise = this.#getOrSet(key, loader, options);
-    given(promise);
+    noteCall(promise);
     return promise;
   }
 
@@ -132,7 +132,7 @@ export class Loads<V> {
       const result = runIn(flight.context, () =>
         loader(key, { signal, staleValue, options: flight.options }),
       );
-      returned(flight, result);
+      noteResult(flight, result);
       const value = await result;
       // An aborted load was given up, and another one may be under way.
       if (value !== undefined && !signal.aborted) {

@@ -12,7 +12,7 @@ import {
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
 import type { EngineOptions } from "../engine/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
-import { checkCacheNames } from "./option-names.ts";
+import { checkCacheNames } from "./known-options.ts";
 import { isSharedStateShape } from "./shared-state.ts";
 import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
 

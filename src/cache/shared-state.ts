@@ -1,5 +1,5 @@
 import { sharedBuffer, ZbudError } from "../base/index.ts";
-import { type LeaseShape, leaseShape, leaseWords } from "./lease-words.ts";
+import { type LeaseShape, leaseShape, leaseWords } from "./lease-layout.ts";
 
 /**
  * The memory beside the engine that all threads of a cache share.
@@ -12,7 +12,7 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-words.ts";
  *   word 6       the stamp of the last `clear`
  *   word 7       the number of this run: stamps of another run mean nothing here
  *   word 8       the stamp of the last time that the second tier could not be told of a change
- *   word 9       bytes of the note, see `dictionary.ts`
+ *   word 9       bytes of the note, see `dictionary-state.ts`
  *   word 10      when whoever learns a dictionary gave its last sign of life, see `dictionary-trainer.ts`
  *   word 12, 13  bytes that the dictionary saved, a number of 64 bits
  *   word 14…     counters, two words each

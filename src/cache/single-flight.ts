@@ -2,10 +2,10 @@ import { withSignal } from "../base/index.ts";
 import type { CacheCore } from "./core.ts";
 import type { Lease } from "./leases.ts";
 import type { CacheKey, SetOptions } from "./types.ts";
-import { type Context, callingLoad, newFrame, type Waitable, waitIn } from "./waits.ts";
+import { type Context, callingLoad, newFrame, type WaitNode, waitIn } from "./wait-for-graph.ts";
 
 /** One load, and those of this thread who wait for it. */
-export interface Flight<V> extends Waitable {
+export interface Flight<V> extends WaitNode {
   /** Its name in the table. */
   readonly id: string | number;
   /** By which its result may be stored. */

@@ -1,17 +1,18 @@
 import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
 import { ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
-import type { FoundEntry } from "../engine/index.ts";
-import type { CacheCore } from "./core.ts";
-import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-bytes.ts";
+import type { FoundEntry, Guard, PutResult } from "../engine/index.ts";
+import type { DictionaryUse } from "./dictionary-use.ts";
+import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-format.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
 import type { EncodedKey } from "./key.ts";
-import { codecWith } from "./learn.ts";
-import type { Lease } from "./leases.ts";
+import type { Lease, Leases } from "./leases.ts";
 import { type CacheSettings, DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
-import { Counter } from "./shared-state.ts";
-import { decodeStored, type StoredEntry } from "./stored.ts";
-import { hashAt, TAG_BYTES } from "./tags.ts";
+import { Counter, type SharedState } from "./shared-state.ts";
+import { decodeStored, type StoredEntry } from "./stored-entry.ts";
+import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
+import { codecWith } from "./train-dictionary.ts";
+import type { ValueCodec } from "./values.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */
 const DICTIONARY_NAME = 0xfd;
@@ -26,6 +27,21 @@ const STAMPS = 2 ** 31;
 
 /** A value that came back from the second tier; `"changed"`: somebody changed the key meanwhile. */
 export type Fetched<V> = { value: V; freshUntil: number } | "changed" | null;
+
+/** The part of a cache that its second tier needs. */
+export interface TieredCache<V> {
+  readonly sharedState: SharedState;
+  readonly leases: Leases;
+  readonly settings: CacheSettings;
+  readonly values: ValueCodec<V>;
+  readonly tags: TagLists | null;
+  readonly dictionary: DictionaryUse;
+  readonly clock: () => number;
+  /** Of the codec that new values get. */
+  readonly codecId: number;
+  codecOfSlot(slot: number): Codec | null;
+  putStored(entry: StoredEntry, now: number, epoch: number, guard: Guard): PutResult;
+}
 
 /** A record that was read, and what is in it. */
 interface Read<V> {
@@ -50,7 +66,7 @@ interface Read<V> {
  * an entry less, and counted.
  */
 export class Tier<V> {
-  readonly #core: CacheCore<V>;
+  readonly #core: TieredCache<V>;
   readonly #backing: Backing;
   readonly #foreign: Map<number, Codec | null> = new Map();
   /** Name of this cache's dictionary, once it is in the tier. */
@@ -59,7 +75,7 @@ export class Tier<V> {
   /** This thread's use of it has ended: nothing is asked of it any more. */
   #isClosed = false;
 
-  constructor(core: CacheCore<V>, backing: Backing) {
+  constructor(core: TieredCache<V>, backing: Backing) {
     this.#core = core;
     this.#backing = backing;
   }
@@ -406,7 +422,7 @@ function dictionaryHash(dictionary: Uint8Array): number {
 }
 
 /** @throws {ZbudError} `EINVAL` if this thread must give a tier and does not, or the other way round. */
-export function tierOf<V>(core: CacheCore<V>, settings: CacheSettings, backing: unknown): Tier<V> | null {
+export function tierOf<V>(core: TieredCache<V>, settings: CacheSettings, backing: unknown): Tier<V> | null {
   if (settings.backing !== (backing !== undefined)) {
     throw new ZbudError(
       "EINVAL",

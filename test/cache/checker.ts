@@ -82,12 +82,44 @@ class Checker {
 
   async #step(step: Step): Promise<void> {
     const checked = this.#checked;
-    const { model, handles } = checked;
-    const { key, how } = step;
+    const { handles } = checked;
     const handle = handles[step.at] ?? handles[0];
     // Another thread does what is done at once.
     const sync =
       step.at >= handles.length && this.#remote !== null ? (this.#remote as unknown as Handle) : handle;
+    switch (step.do) {
+      case "getAsync":
+        await this.#loads.getAsync(handle, step);
+        break;
+      case "getOrSet":
+        await this.#loads.getOrSet(handle, step);
+        break;
+      case "endLoad":
+        await this.#loads.end(step);
+        break;
+      case "abortWait":
+        await this.#loads.abort(step);
+        break;
+      case "reopen":
+        await this.#reopen(handle);
+        break;
+      case "save":
+      case "load":
+      case "io":
+        await this.#files?.step(handle, step);
+        break;
+      default:
+        this.#stepAtOnce(sync, handle, step);
+    }
+    // An evicted entry is in the second tier once it was written.
+    if (checked.tier !== null) await checked.settle();
+  }
+
+  /** @param sync - does what another thread can do as well. */
+  #stepAtOnce(sync: Handle, handle: Handle, step: Step): void {
+    const checked = this.#checked;
+    const { model } = checked;
+    const { key, how } = step;
     switch (step.do) {
       case "set":
         checked.set(sync, step);
@@ -147,26 +179,7 @@ class Checker {
       case "tier":
         checked.breakTier(how % 8 === 0 ? "closed" : how % 8 < 4 ? "fails" : "ok");
         break;
-      case "getAsync":
-        await this.#loads.getAsync(handle, step);
-        break;
-      case "getOrSet":
-        await this.#loads.getOrSet(handle, step);
-        break;
-      case "endLoad":
-        await this.#loads.end(step);
-        break;
-      case "abortWait":
-        await this.#loads.abort(step);
-        break;
-      case "reopen":
-        await this.#reopen(handle);
-        break;
-      default:
-        await this.#files?.step(handle, step);
     }
-    // An evicted entry is in the second tier once it was written.
-    if (checked.tier !== null) await checked.settle();
   }
 
   /** An entry that is there and fresh. */

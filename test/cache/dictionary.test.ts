@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { canShare } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { learn } from "../../src/cache/learn.ts";
+import { learn } from "../../src/cache/train-dictionary.ts";
 import { noise, record } from "./dictionary-helpers.ts";
 import { checkBooks } from "./helpers.ts";
 

@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { ZbudError } from "../../src/base/index.ts";
 import { CacheCore } from "../../src/cache/core.ts";
-import { leaseLayout, WAYS } from "../../src/cache/lease-words.ts";
+import { leaseLayout, WAYS } from "../../src/cache/lease-layout.ts";
 import { Leases } from "../../src/cache/leases.ts";
 import {
   SharedState,

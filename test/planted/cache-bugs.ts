@@ -7,10 +7,10 @@ const CORE = "src/cache/core.ts";
 const FLIGHTS = "src/cache/singleFlight.ts";
 const LEASES = "src/cache/leases.ts";
 const LOADS = "src/cache/loads.ts";
-const SNAPSHOT = "src/cache/snapshot.ts";
+const SNAPSHOT = "src/cache/cache-file.ts";
 const TAGS = "src/cache/tags.ts";
 const TIER = "src/cache/tier.ts";
-const WAITS = "src/cache/waits.ts";
+const WAITS = "src/cache/wait-for-graph.ts";
 
 export const CACHE_BUGS: readonly PlantedBug[] = [
   {
@@ -96,7 +96,7 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: a load that waits for itself waits for ever",
     file: WAITS,
-    find: "      if (circle !== null) throw deadlock(circle);\n",
+    find: "      if (cycle !== null) throw deadlock(cycle);\n",
     replace: "",
   },
   {

@@ -38,7 +38,7 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "files: what was changed while a file is read gets the file's value",
-    file: "src/cache/snapshot.ts",
+    file: "src/cache/cache-file.ts",
     find: "leases.fileHolds(since, key.k0, key.k1) && ",
     replace: "",
   },
@@ -62,8 +62,8 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "loads: one that awaits itself is not seen",
-    file: "src/cache/waits.ts",
-    find: "if (circle !== null) throw deadlock(circle);",
+    file: "src/cache/wait-for-graph.ts",
+    find: "if (cycle !== null) throw deadlock(cycle);",
     replace: "",
   },
   {

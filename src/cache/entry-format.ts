@@ -3,7 +3,7 @@ import type { FoundEntry } from "../engine/index.ts";
 import { auxOf, kindOf, ttlOf } from "./expiry.ts";
 import { isKey, KEY_BYTES_MAX } from "./key.ts";
 import { VALUE_BYTES_MAX } from "./options.ts";
-import type { StoredEntry } from "./stored.ts";
+import type { StoredEntry } from "./stored-entry.ts";
 import { TAG_BYTES, TAGS_MAX } from "./tags.ts";
 import { VALUE_KIND_MAX, ValueKind } from "./values.ts";
 

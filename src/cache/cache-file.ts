@@ -2,11 +2,11 @@ import { faultOf, replaceFile, required } from "../backing/index.ts";
 import { nextTurn, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { CacheCore } from "./core.ts";
-import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry } from "./entry-bytes.ts";
+import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry } from "./entry-format.ts";
 import { kindOf } from "./expiry.ts";
-import { codecWith } from "./learn.ts";
 import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
-import { decodeStored, type StoredEntry } from "./stored.ts";
+import { decodeStored, type StoredEntry } from "./stored-entry.ts";
+import { codecWith } from "./train-dictionary.ts";
 import { keepsBytes, ValueKind } from "./values.ts";
 
 /*
@@ -15,7 +15,7 @@ import { keepsBytes, ValueKind } from "./values.ts";
  *   header   "zbudcach", version u32, codec id u32, dictionary bytes u32, crc of the dictionary u32, 0 u32,
  *            crc of this header u32
  *   the dictionary
- *   entries  length u32, crc u32, an entry as in `entry-bytes.ts`
+ *   entries  length u32, crc u32, an entry as in `entry-format.ts`
  *   end      0xffffffff u32, entries u32, crc of all before in this line u32
  *
  * All checksums are CRC-32. A file without its end was cut off.

@@ -7,7 +7,7 @@ import type { CacheKey } from "./types.ts";
  * What left the cache in a call of this thread. Entries leave while their shard is locked; the listener is
  * called when the call has done its work.
  */
-export class Removals {
+export class RemovalListener {
   readonly #listener: (key: CacheKey, reason: RemovalReason) => void;
   #waiting: { key: Uint8Array; reason: RemovalReason }[] = [];
 
@@ -20,8 +20,8 @@ export class Removals {
     this.#waiting.push({ key: entry.bytes.slice(0, entry.prefixLength), reason });
   }
 
-  /** Tells the listener. If it throws, the rest is told by the next call. */
-  tell(): void {
+  /** Tells the listener. If it throws, the rest is told of by the next call. */
+  notify(): void {
     while (this.#waiting.length > 0) {
       const told = this.#waiting;
       this.#waiting = [];
@@ -38,9 +38,9 @@ export class Removals {
 }
 
 /** @throws {ZbudError} `EINVAL` if the listener is no function. */
-export function removalsOf(listener: unknown): Removals | null {
+export function removalListenerOf(listener: unknown): RemovalListener | null {
   if (listener === undefined) return null;
   if (typeof listener === "function")
-    return new Removals(listener as ConstructorParameters<typeof Removals>[0]);
+    return new RemovalListener(listener as ConstructorParameters<typeof RemovalListener>[0]);
   throw new ZbudError("EINVAL", `onRemoved must be a function, not ${show(listener)}`);
 }

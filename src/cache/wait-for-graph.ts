@@ -4,7 +4,7 @@ import type { CacheKey } from "./types.ts";
 /*
  * Who waits for whom: a load whose loader awaits the same load, or one that awaits it in turn, never ends. Which
  * load a call of `getOrSet` comes from is known by the context that the loader runs in. That alone does not tell a
- * loader that awaits the call from a listener that it merely told, so where the waits of contexts close a circle, each
+ * loader that awaits the call from a listener that it merely told, so where the waits of contexts close a cycle, each
  * looks at its own asynchronous stack: whether what awaits it is the loader.
  *
  * In engines without such stacks (all but V8) only a call is seen that the loader returns as it is. What is seen
@@ -12,7 +12,7 @@ import type { CacheKey } from "./types.ts";
  */
 
 /** A load, as others wait for it. */
-export interface Waitable {
+export interface WaitNode {
   readonly key: CacheKey;
   /** The name that its function has in stacks; no other has it. */
   readonly frame: string;
@@ -22,18 +22,18 @@ export interface Waitable {
 
 /** A call from the context of one load that waits for another, or for the same. */
 interface Wait {
-  readonly by: Waitable;
-  readonly on: Waitable;
+  readonly by: WaitNode;
+  readonly on: WaitNode;
   /** Whether the loader is known to await it. */
   isAwaited: boolean;
-  /** Lets it look, since a circle was closed. */
+  /** Lets it look, since a cycle was closed. */
   wake: () => void;
   isOver: boolean;
 }
 
 /** What a loader runs in. Its load goes when it ends: contexts may be kept for ever. */
 export interface Context {
-  load: Waitable | null;
+  load: WaitNode | null;
 }
 
 interface Storage {
@@ -90,20 +90,20 @@ export function runIn<R>(context: Context, loader: () => R): R {
 }
 
 /** The load whose loader called, if any. */
-export function callingLoad(): Waitable | null {
+export function callingLoad(): WaitNode | null {
   const context = storage === undefined ? current : storage.getStore();
   return context?.load ?? null;
 }
 
 /** To be told of each promise that a call gave: what a loader returns can be known by it. */
-export function given(promise: object): void {
+export function noteCall(promise: object): void {
   if (begun === null) return;
   waitOf.set(promise, begun);
   begun = null;
 }
 
 /** A loader returned this. */
-export function returned(load: Waitable, result: unknown): void {
+export function noteResult(load: WaitNode, result: unknown): void {
   const wait = typeof result === "object" && result !== null ? waitOf.get(result) : undefined;
   if (wait === undefined || wait.by !== load) return;
   wait.isAwaited = true;
@@ -117,8 +117,8 @@ export function returned(load: Waitable, result: unknown): void {
  * @throws {ZbudError} `EDEADLK` if the one cannot end before the other does.
  */
 export async function waitIn<V>(
-  by: Waitable,
-  on: Waitable,
+  by: WaitNode,
+  on: WaitNode,
   promise: Promise<V>,
   signal: AbortSignal | undefined,
 ): Promise<V> {
@@ -132,9 +132,9 @@ export async function waitIn<V>(
   begun = wait;
   by.waits.add(wait);
   try {
-    wakeCircle(wait);
+    wakeCycle(wait);
     for (let look = 0; !wait.isOver; look++) {
-      if (circleOf(wait, false) === null) {
+      if (cycleOf(wait, false) === null) {
         const { promise: woken, resolve } = Promise.withResolvers<void>();
         wait.wake = resolve;
         await woken;
@@ -143,8 +143,8 @@ export async function waitIn<V>(
       }
       await (look < STEPS ? null : Promise.race([ended, pause(look - STEPS)]));
       if (!wait.isAwaited && isAwaitedBy(by.frame)) wait.isAwaited = true;
-      const circle = circleOf(wait, true);
-      if (circle !== null) throw deadlock(circle);
+      const cycle = cycleOf(wait, true);
+      if (cycle !== null) throw deadlock(cycle);
     }
   } finally {
     by.waits.delete(wait);
@@ -153,21 +153,21 @@ export async function waitIn<V>(
   return await promise;
 }
 
-/** Tells the waits of a circle that this one closed. */
-function wakeCircle(wait: Wait): void {
-  for (const other of circleOf(wait, false) ?? []) if (other !== wait) other.wake();
+/** Tells the waits of a cycle that this one closed. */
+function wakeCycle(wait: Wait): void {
+  for (const other of cycleOf(wait, false) ?? []) if (other !== wait) other.wake();
 }
 
 /**
- * The waits of a circle that this one is part of, itself first; null if there is none.
+ * The waits of a cycle that this one is part of, itself first; null if there is none.
  *
  * @param onlyAwaited - counts those only that the loaders are known to await.
  */
-function circleOf(wait: Wait, onlyAwaited: boolean): Wait[] | null {
+function cycleOf(wait: Wait, onlyAwaited: boolean): Wait[] | null {
   if (onlyAwaited && !wait.isAwaited) return null;
-  const seen = new Set<Waitable>();
+  const seen = new Set<WaitNode>();
   const path = [wait];
-  const leadsBack = (load: Waitable): boolean => {
+  const leadsBack = (load: WaitNode): boolean => {
     if (load === wait.by) return true;
     if (seen.has(load)) return false;
     seen.add(load);
@@ -182,8 +182,8 @@ function circleOf(wait: Wait, onlyAwaited: boolean): Wait[] | null {
   return leadsBack(wait.on) ? path : null;
 }
 
-function deadlock(circle: readonly Wait[]): ZbudError {
-  const keys = circle.map(({ by }) => show(by.key));
+function deadlock(cycle: readonly Wait[]): ZbudError {
+  const keys = cycle.map(({ by }) => show(by.key));
   const what =
     keys.length === 1
       ? `the load of ${keys[0]} waits for itself: its loader awaits getOrSet of the same key`
