@@ -46,6 +46,7 @@ export async function saveFile<V>(
     return count;
   } catch (error) {
     if (signal?.aborted === true && error === signal.reason) throw error;
+    if (core.engine.isClosed) throw closed(`saving the cache to ${show(path)}`, error);
     throw noPath(error)
       ? new ZbudError("ENOENT", `saving the cache to ${show(path)}: its folder is not there; make it first`, {
           cause: error,
@@ -135,6 +136,7 @@ export async function loadFile<V>(
     }
   } catch (error) {
     if (signal?.aborted === true && error === signal.reason) throw error;
+    if (core.engine.isClosed) throw closed(`loading the cache from ${show(path)}`, error);
     if (error instanceof ZbudError)
       throw new ZbudError(error.code, `loading the cache from ${show(path)}: ${plain(error)}`, {
         cause: error,
@@ -147,6 +149,13 @@ export async function loadFile<V>(
   } finally {
     core.leases.endFile();
   }
+}
+
+/** Whatever failed then: nobody can use this cache any more. */
+function closed(doing: string, cause: unknown): ZbudError {
+  return new ZbudError("ECLOSED", `${doing}: this cache was closed meanwhile; make or attach another`, {
+    cause,
+  });
 }
 
 function noPath(error: unknown): boolean {

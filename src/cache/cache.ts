@@ -290,8 +290,10 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   *keys(): IterableIterator<CacheKey> {
     const core = this.#open();
-    yield* iterate(core.engine, () =>
-      core.clock() <= core.freshUntil() ? foundKey(core.engine) : undefined,
+    yield* iterate(
+      core.engine,
+      () => this.#open(),
+      () => (core.clock() <= core.freshUntil() ? foundKey(core.engine) : undefined),
     );
   }
 
@@ -301,9 +303,13 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   *entries(): IterableIterator<[CacheKey, V]> {
     const core = this.#open();
-    yield* iterate(core.engine, (): [CacheKey, V] | undefined => {
-      return core.clock() <= core.freshUntil() ? [foundKey(core.engine), core.value()] : undefined;
-    });
+    yield* iterate(
+      core.engine,
+      () => this.#open(),
+      (): [CacheKey, V] | undefined => {
+        return core.clock() <= core.freshUntil() ? [foundKey(core.engine), core.value()] : undefined;
+      },
+    );
   }
 
   [Symbol.iterator](): IterableIterator<[CacheKey, V]> {

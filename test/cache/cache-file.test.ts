@@ -94,7 +94,7 @@ suite("saves to one path", () => {
     const cache = filled("new");
     const saving = cache.save(path);
     cache.close();
-    await assert.rejects(saving, { code: "ECLOSED" });
+    await assert.rejects(saving, { code: "ECLOSED", message: /: this cache was closed meanwhile; / });
     assert.equal(await markOf(path), "old");
     assert.deepEqual(leftovers(join(path, "..")), []);
   });

@@ -384,6 +384,14 @@ suite("misuse throws, and says what to do", () => {
     ];
     for (const call of calls) assert.throws(call, { code: "ECLOSED" }, String(call));
     await assert.rejects(cache.getAsync("a"), { code: "ECLOSED" });
+    for (const method of ["keys", "values", "entries"] as const) {
+      const open = new CompressedCache({ maxBytes: "1MiB" });
+      for (const key of ["a", "b", "c"]) open.set(key, 1);
+      const iterator = open[method]();
+      iterator.next();
+      open.close();
+      assert.throws(() => iterator.next(), { code: "ECLOSED", message: /this cache was closed/ });
+    }
     await assert.rejects(cache.save("nowhere"), { code: "ECLOSED" });
   });
 

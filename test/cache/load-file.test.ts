@@ -141,6 +141,6 @@ suite("a key that is changed while a file is read", () => {
     await assert.rejects(cache.load(join(folder, "none")), { code: "ENOENT" });
     const loading = cache.load(FILE);
     cache.close();
-    await assert.rejects(loading, { code: "ECLOSED" });
+    await assert.rejects(loading, { code: "ECLOSED", message: /: this cache was closed meanwhile; / });
   });
 });
