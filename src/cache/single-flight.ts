@@ -29,7 +29,7 @@ export interface Flight<V> extends WaitNode {
 export class SingleFlight<V> {
   readonly #core: CacheCore<V>;
   /** Those that can be joined. */
-  readonly #singleFlight: Map<string | number, Flight<V>> = new Map();
+  readonly #flights: Map<string | number, Flight<V>> = new Map();
   /** What `close()` ends: loads, those that cannot be joined included, and other waits. */
   readonly #open: Set<Pick<Flight<V>, "reject"> & Partial<Pick<Flight<V>, "controller">>> = new Set();
 
@@ -39,8 +39,8 @@ export class SingleFlight<V> {
 
   /** The load of a key that can be joined, or undefined. */
   find(key: CacheKey): Flight<V> | undefined {
-    if (this.#singleFlight.size === 0) return undefined;
-    const flight = this.#singleFlight.get(idOf(key));
+    if (this.#flights.size === 0) return undefined;
+    const flight = this.#flights.get(idOf(key));
     if (flight === undefined || this.#core.isOutdated(flight.lease, flight.options.tags)) return undefined;
     return flight;
   }
@@ -66,14 +66,14 @@ export class SingleFlight<V> {
     context.load = flight;
     // Those who wait are told. If nobody does, a load that fails is no fault of the program.
     promise.catch(() => undefined);
-    this.#singleFlight.set(flight.id, flight);
+    this.#flights.set(flight.id, flight);
     this.#open.add(flight);
     return flight;
   }
 
   /** It is not joined from here on, nor stored. */
   end(flight: Flight<V>): void {
-    if (this.#singleFlight.get(flight.id) === flight) this.#singleFlight.delete(flight.id);
+    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
     this.#open.delete(flight);
     flight.context.load = null;
     this.#core.leases.end(flight.lease);
@@ -81,7 +81,7 @@ export class SingleFlight<V> {
 
   /** A key was set: its load has nothing to add. */
   drop(key: CacheKey): void {
-    if (this.#singleFlight.size > 0) this.#singleFlight.delete(idOf(key));
+    if (this.#flights.size > 0) this.#flights.delete(idOf(key));
   }
 
   /**
@@ -118,7 +118,7 @@ export class SingleFlight<V> {
   /** Ends all loads, and the wait for them. */
   abort(reason: unknown): void {
     const open = [...this.#open];
-    this.#singleFlight.clear();
+    this.#flights.clear();
     this.#open.clear();
     for (const { reject } of open) reject(reason);
     for (const { controller } of open) controller?.abort(reason);

@@ -1,7 +1,7 @@
 import type { PlantedBug } from "./bugs.ts";
 
 const CORE = "src/cache/core.ts";
-const FLIGHTS = "src/cache/singleFlight.ts";
+const FLIGHTS = "src/cache/single-flight.ts";
 const LEASES = "src/cache/leases.ts";
 
 /** In what the cache stores of loads and files, and in who waits for whom. */
@@ -33,7 +33,7 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   {
     name: "leases: slots of threads that are gone stay taken",
     file: LEASES,
-    find: "for (let i = this.#at + registry; i < this.#at + k0; i++) if (gone.has(words[i])) words[i] = 0;",
+    find: "for (let i = this.#at + members; i < this.#at + k0; i++) if (gone.has(words[i])) words[i] = 0;",
     replace: "",
   },
   {
