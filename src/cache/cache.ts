@@ -25,6 +25,7 @@ import { Counter } from "./shared-state.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
+  CacheMetric,
   CacheStats,
   CacheThreadOptions,
   CompressedCacheOptions,
@@ -62,6 +63,8 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   readonly #core: CacheCore<V>;
   readonly #loads: Loads<V>;
+  /** Of reads whose values were not taken yet: a subscriber may call the cache, which finds something else then. */
+  #unpublished: CacheMetric[] = [];
   #closed = false;
 
   /**
@@ -474,15 +477,15 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       if (stale) core.sharedState.count(Counter.staleHits);
       else if (options?.updateAgeOnGet ?? core.settings.updateAgeOnGet) core.restart(now);
     }
-    if (metrics.hasSubscribers) this.#publishGet(key, counts, there, stale, given);
+    if (metrics.hasSubscribers) this.#unpublished.push(this.#metricOf(key, counts, there, stale, given));
     return given;
   }
 
-  #publishGet(key: CacheKey, counts: boolean, there: boolean, stale: boolean, given: boolean): void {
+  #metricOf(key: CacheKey, counts: boolean, there: boolean, stale: boolean, given: boolean): CacheMetric {
     const result = stale ? "stale" : there ? "hit" : "miss";
-    if (!counts) publish({ op: "peek", key, peek: result, cache: this });
-    else if (stale && given) publish({ op: "get", key, get: result, returnedStale: true, cache: this });
-    else publish({ op: "get", key, get: result, cache: this });
+    if (!counts) return { op: "peek", key, peek: result, cache: this };
+    if (stale && given) return { op: "get", key, get: result, returnedStale: true, cache: this };
+    return { op: "get", key, get: result, cache: this };
   }
 
   #publishSet(key: CacheKey, result: SetResult, ttl: number): void {
@@ -493,8 +496,13 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     }
   }
 
-  /** Tells the listener what this call removed. */
+  /** Tells subscribers what this call read, and the listener what it removed. */
   #notify(): void {
+    if (this.#unpublished.length > 0) {
+      const unpublished = this.#unpublished;
+      this.#unpublished = [];
+      for (const metric of unpublished) publish(metric);
+    }
     this.#core.removalListener?.notify();
   }
 

@@ -268,6 +268,40 @@ suite("metrics", () => {
   });
 });
 
+test("a subscriber to the metrics, and the listener, may call the cache: each read gives its own value", () => {
+  const cache = new CompressedCache<string>({ maxBytes: "1MiB", onRemoved: () => cache.peek("b") });
+  let isCalled = false;
+  const listener = (): void => {
+    if (isCalled) return;
+    isCalled = true;
+    cache.peek("b");
+    cache.set("c", "third");
+    isCalled = false;
+  };
+  cache.setMany([
+    ["a", "first"],
+    ["b", "the second"],
+  ]);
+  subscribe("zbud:cache:metrics", listener);
+  try {
+    assert.equal(cache.get("a"), "first");
+    assert.equal(cache.peek("a"), "first");
+    assert.deepEqual(cache.getMany(["a", "b"]), ["first", "the second"]);
+    assert.equal(
+      cache.withValue("a", (view) => Buffer.from(view).toString()),
+      "first",
+    );
+    const into = Buffer.alloc(5);
+    assert.equal(cache.getInto("a", into), 5);
+    assert.equal(into.toString(), "first");
+    assert.equal(cache.info("a")?.originalBytes, 5);
+    assert.equal(cache.touch("a"), true);
+    assert.deepEqual([cache.pop(), cache.pop()], ["the second", "first"]);
+  } finally {
+    unsubscribe("zbud:cache:metrics", listener);
+  }
+});
+
 suite("drivers and orders of eviction", () => {
   for (const driver of [slotsDriver, zbudDriver, "zsmalloc"]) {
     const name = typeof driver === "string" ? driver : driver.type;
