@@ -23,8 +23,8 @@ export interface Cache<V> {
   /** Bytes of the memory taken at the start. Never changes; see docs/which-cache.md for what it is made of. */
   readonly bytesReserved: number;
   /**
-   * The most bytes that one entry may take as it is kept: compressed, with its key and tags. What takes more is
-   * `"E2BIG"`, and so is a value of more than 1 MiB before compression.
+   * The most bytes that one entry may take as it is kept, compressed, with its key and tags: what the option of this
+   * name says, or a quarter of a shard's pages if that is less. What takes more is `"E2BIG"`, and so is a value of more than 1 MiB before compression.
    */
   readonly maxEntrySize: number;
 
@@ -238,8 +238,8 @@ export interface Cache<V> {
   threadGone(threadId: number): void;
   /**
    * Ends this thread's use of the cache, and the wait of all who wait for it: they reject with `ECLOSED`. The memory
-   * goes when the last thread has let go of it. A second tier stays open, and what was evicted last may not be in
-   * it: call `flush()` before, and close the tier after.
+   * goes when the last thread has let go of it. The backing store stays open, for whoever opened it to close it
+   * afterwards; what was evicted last may not be in it unless `flush()` was called before.
    */
   close(): void;
   [Symbol.dispose](): void;
