@@ -56,7 +56,7 @@ describe("a Next.js app with the handler", () => {
     assert.doesNotMatch(builder.said, COMPLAINT);
     assert.match(builder.output, /◐ \/\n/, "the page is rendered in part for each request");
     const files = app.filesOfPackage();
-    for (const file of ["adapters/next.js", "cache/index.js", "cache/learn.js"]) {
+    for (const file of ["adapters/next.js", "cache/index.js", "cache/train-dictionary.js"]) {
       assert.ok(files.has(`dist/${file}`), `a container would be without dist/${file}`);
     }
   });
