@@ -106,7 +106,7 @@ export function engineOptions<V>(
     averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
     maxValueBytes: VALUE_BYTES_MAX,
     driver,
-    policy,
+    evict: policy,
     expiry: true,
     shards,
     shared,

@@ -12,10 +12,10 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { driverNamed, hasDriver } from "../pool/index.ts";
-import type { Hooks } from "./books.ts";
-import { ShardPool } from "./object-pool.ts";
 import { type EngineShape, poolOptions, shapeOf } from "./options.ts";
+import type { Hooks } from "./parts.ts";
 import { Shard } from "./shard.ts";
+import { ShardPool } from "./shard-pool.ts";
 import {
   headerWords,
   LAYOUT_VERSION,
@@ -29,6 +29,7 @@ import {
   W_ROWS_MAX,
 } from "./table.ts";
 import type { EngineHooks, EngineOptions, FoundEntry, SharedEngine } from "./types.ts";
+import { forgetWriting } from "./writeback.ts";
 
 /** The buffers and shards of an engine, as one thread has them. */
 export interface OpenEngine {
@@ -81,15 +82,12 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
       const words = new Int32Array(from?.tables[number] ?? buffer(4 * shape.layout.words, shape.shared));
       if (from === undefined) format(words, shape);
       else checkTable(words, shape);
-      const pools: (ShardPool | null)[] = [];
       const shard = new Shard({
         number,
         words,
         layout: shape.layout,
         budget: shape.budget,
-        pools,
-        byPage: shape.order === "page",
-        bySieve: shape.policy === "sieve",
+        evict: shape.evict,
         hooks,
         victim,
         registry,
@@ -99,7 +97,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
       if (from === undefined) shard.rows.format();
       opened.shards.push(shard);
       for (const [i, type] of opened.drivers.entries()) {
-        pools.push(openPool(shard, shape, type, i, from?.pools[number][i]));
+        shard.pools.list.push(openPool(shard, shape, type, i, from?.pools[number][i]));
       }
     }
     if (registry?.inherits === true) opened.recover();
@@ -149,7 +147,7 @@ export function sharedOf(open: OpenEngine): SharedEngine {
     header,
     ...(memory === undefined ? {} : { memory }),
     tables: open.shards.map(({ words }) => words.buffer as SharedArrayBuffer),
-    pools: open.shards.map(({ pools }) => pools.map((pool) => pool?.pool.share())),
+    pools: open.shards.map(({ pools }) => pools.list.map(({ pool }) => pool.share())),
     shape: open.shape,
   };
 }
@@ -201,7 +199,7 @@ class Opened implements OpenEngine {
     const gone = registry.taken().filter((member) => member !== this.member && registry.isGone(member));
     if (gone.length === 0 && !registry.inherits) return 0;
     registry.inherits = false;
-    for (const shard of this.shards) shard.forgetWriting();
+    for (const shard of this.shards) forgetWriting(shard);
     for (const member of gone) registry.leave(member);
     return gone.length;
   }
@@ -213,7 +211,7 @@ class Opened implements OpenEngine {
   }
 
   close(): void {
-    for (const shard of this.shards) for (const pool of shard.pools) pool?.close();
+    for (const { pools } of this.shards) for (const pool of pools.list) pool.close();
     this.#registry?.leave(this.member);
   }
 }

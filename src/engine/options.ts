@@ -1,15 +1,15 @@
 import { integerOption, show, ZbudError } from "../base/index.ts";
 import { type DriverOptions, driverNamed, type PoolFootprint } from "../pool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
-import { headerWords, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
-import type { EngineOptions, EvictionOrder, EvictionPolicy, SecondaryIndex } from "./types.ts";
+import { EVICTIONS, type Eviction } from "./eviction/index.ts";
+import { headerWords, layoutOf, POOLS_MAX, ROWS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
+import type { EngineOptions, SecondaryIndex } from "./types.ts";
 
 /** The longest value: what the lz4 codec takes. */
 const VALUE_BYTES_MAX = 2 ** 20;
 /** Shards that a shared engine has, if each is at least so large. */
 const SHARED_SHARDS = 16;
 const SHARD_BYTES_MIN = 2 ** 22;
-export const ROWS_MAX: number = 2 ** 26;
 /** A shard has at least this many pages. */
 const PAGES_MIN = 8;
 /**
@@ -30,8 +30,7 @@ export interface EngineShape {
   readonly maxValueBytes: number;
   readonly shards: number;
   readonly shared: boolean;
-  readonly order: EvictionOrder;
-  readonly policy: EvictionPolicy;
+  readonly evict: Eviction;
   readonly incompressible: "raw" | "reject";
   readonly sameFilled: boolean;
   readonly expiry: boolean;
@@ -93,8 +92,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
     ),
     shards,
     shared,
-    order: choice("order", options.order ?? "access", ["access", "page"]),
-    policy: choice("policy", options.policy === undefined ? "lru" : options.policy, ["lru", "sieve"]),
+    evict: choice("evict", options.evict === undefined ? "lru" : options.evict, EVICTIONS),
     incompressible: choice("incompressible", options.incompressible ?? "raw", ["raw", "reject"]),
     sameFilled: flag("sameFilled", options.sameFilled, true),
     expiry,

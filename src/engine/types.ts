@@ -1,14 +1,6 @@
 import type { LockMemory } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
-
-/** In which order entries go when memory is wanted. */
-export type EvictionOrder = "access" | "page";
-
-/**
- * What counts as use where entries go in the order of access: `"lru"`, every hit makes an entry the last to go;
- * `"sieve"`, a hit spares it once when its turn comes.
- */
-export type EvictionPolicy = "lru" | "sieve";
+import type { Eviction } from "./eviction/index.ts";
 
 /** Why an entry left the engine. */
 export type RemovalReason = "evicted" | "expired" | "replaced" | "deleted" | "cleared";
@@ -166,10 +158,8 @@ export interface EngineOptions {
   shards?: number;
   /** Usable from several threads. Default false. */
   shared?: boolean;
-  /** Default `"access"`: the least recently used entry goes first, or what `policy` says. */
-  order?: EvictionOrder;
-  /** Default `"lru"`. */
-  policy?: EvictionPolicy;
+  /** Which entries go when memory is wanted. Default `"lru"`. */
+  evict?: Eviction;
   /** What is done with values that do not compress. Default `"raw"`: they are kept as they are. */
   incompressible?: "raw" | "reject";
   /** Whether values filled with one word of 8 bytes take no object. Default true. */

@@ -36,7 +36,7 @@ export function openEngine(
     maxBytes: maxBytes - own,
     driver,
     drivers,
-    order,
+    evict: order === "access" ? "lru" : order,
     sameFilled,
     shared: options.shared ?? false,
     poolPageSize,

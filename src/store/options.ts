@@ -1,7 +1,6 @@
 import type { Backing } from "../backing/index.ts";
 import { checkNames, integerOption, type Size, show, sizeOption, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
-import type { EvictionOrder } from "../engine/index.ts";
 
 /** The smallest and the largest page. */
 const PAGE_BYTES_MIN = 512;
@@ -58,7 +57,7 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
   /** Bytes of the allocator's own pages. Default: fits the page size. */
   poolPageSize?: number | undefined;
   /** Which page goes first: the least recently used one (`"access"`, the default), or the allocator's (`"page"`). */
-  order?: EvictionOrder | undefined;
+  order?: "access" | "page" | undefined;
   /**
    * Pages that do not compress: kept as they are (`"raw"`, the default), given to the backing store at once
    * (`"writeback"`), or refused (`"reject"`).

@@ -15,7 +15,7 @@ suite("the engine against a Map", () => {
     });
     test(`${driver}: by page`, () => {
       // Whole pages make room at once, so fewer evictions are needed than in order of access: less memory.
-      const engine = { ...small, maxBytes: 170_000, driver, order: "page" } as const;
+      const engine = { ...small, maxBytes: 170_000, driver, evict: "page" } as const;
       const { evicted } = runModel({ ...base, seed: 2, engine });
       assert.ok(evicted > 50, `${evicted} evicted`);
     });
@@ -34,13 +34,13 @@ suite("the engine against a Map", () => {
       runModel({ ...base, seed: 4, names: 200, prefixBytes: 20, engine });
     });
   }
-  for (const [seed, policy] of [
+  for (const [seed, more] of [
     [7, {}],
     [8, { shards: 4, shared: CAN_SHARE, maxBytes: 1_200_000 }],
     [9, { shared: false, maxEntries: 40 }],
   ] as const) {
-    test(`by SIEVE, ${JSON.stringify(policy)}`, () => {
-      const engine = { ...small, expiry: true, policy: "sieve" as const, ...policy };
+    test(`by SIEVE, ${JSON.stringify(more)}`, () => {
+      const engine = { ...small, expiry: true, evict: "sieve" as const, ...more };
       const { hits, evicted } = runModel({ ...base, seed, names: 100, engine });
       assert.ok(hits > 200 && evicted > 50, `${hits} hits, ${evicted} evicted`);
     });

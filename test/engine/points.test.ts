@@ -20,10 +20,16 @@ import type * as Entry from "./points-entry.ts";
 const all = (...names: string[]): Where[string] => ({ all: true, names: ["constructor", ...names] });
 /** Functions left out change nothing, or make the buffers before anybody else has them. */
 const WHERE: Where = {
-  "src/engine/shard.ts": all("verify", "trim", "usePool", "isIdle", "forgetWriting", "mayEvict", "unsettled"),
-  "src/engine/books.ts": all("enter", "leave", "abandon", "repair", "isCurrent", "describe", "describeWhole"),
-  "src/engine/rows.ts": all("format", "at", "find", "last", "before", "stateOf"),
-  "src/engine/sieve.ts": all(),
+  "src/engine/shard.ts": all(
+    ...["enter", "leave", "abandon", "locked", "repair", "isCurrent", "describe", "describeWhole"],
+    ...["verify", "trim", "usePool", "mayEvict"],
+  ),
+  "src/engine/shard-pools.ts": all("trim", "bytesTouched", "bytesUsed", "isTouched"),
+  "src/engine/writeback.ts": all("forgetWriting"),
+  "src/engine/rows.ts": all("format", "at", "find", "stateOf"),
+  "src/engine/eviction/queue.ts": all("first", "last", "before", "after"),
+  "src/engine/eviction/lru.ts": all("fault", "first", "next"),
+  "src/engine/eviction/sieve.ts": all("fault"),
   "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "startsWith"),
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
@@ -145,11 +151,11 @@ describe("an engine's operation that is cut off anywhere", () => {
     ["same-filled", {}, ({ put }) => put(8, 1)],
     ["kept as it is", { codec: "none" }, ({ put }) => put(5, 1)],
     ["due entries go first", full, ({ put }) => [28, 35, 42].map((id) => put(id, 1, 110))],
-    ["by page", { ...full, order: "page" }, ({ put }) => [28, 35, 42].map((id) => put(id, 1))],
+    ["by page", { ...full, evict: "page" }, ({ put }) => [28, 35, 42].map((id) => put(id, 1))],
     ["few entries", { maxEntries: 10 }, ({ put }) => put(5, 1)],
     [
       "by SIEVE, a lookup before",
-      { ...full, policy: "sieve" },
+      { ...full, evict: "sieve" },
       ({ engine, put, nameOf }) => {
         for (const id of [10, 11, 16, 22]) engine.lookup(...nameOf(id), 0, true);
         for (const id of [28, 35, 42]) put(id, 1);
@@ -158,7 +164,7 @@ describe("an engine's operation that is cut off anywhere", () => {
     ],
     [
       "by SIEVE, what may not go, stays",
-      { ...full, policy: "sieve" },
+      { ...full, evict: "sieve" },
       ({ engine, put }) => {
         engine.setHooks({ onEvict: ({ k0 }) => k0 % 2 === 0 });
         for (const id of [28, 35, 42]) put(id, 1);
@@ -166,7 +172,7 @@ describe("an engine's operation that is cut off anywhere", () => {
     ],
     [
       "by SIEVE, recompression with the hand somewhere",
-      { ...full, policy: "sieve" },
+      { ...full, evict: "sieve" },
       ({ engine, put }) => {
         put(28, 1);
         engine.recompress(engine.addCodec(strong()), 30);

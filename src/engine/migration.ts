@@ -1,11 +1,10 @@
-import { ROWS_MAX } from "./options.ts";
-import type { Shard } from "./shard.ts";
+import type { ShardParts } from "./parts.ts";
 import {
   KIND_ENTRY,
   KIND_MASK,
-  LRU_NEXT,
   POOL_MASK,
   POOL_SHIFT,
+  ROWS_MAX,
   STATE,
   STATE_SAME_FILLED,
   W_POOL,
@@ -16,20 +15,28 @@ const EVICTED_AT_ONCE = 32;
 /** A part of what is to be moved, after which the old pool's memory is given back. */
 const PARTS = 32;
 
+/** What a migration needs of a shard. */
+export interface MigratedShard extends Pick<ShardParts, "words" | "rows" | "queue" | "fragments" | "pools"> {
+  /** Moves an entry to the pool that is used. False: there is no room, and nothing changed. */
+  moveEntry(row: number): boolean;
+  /** Evicts an entry, if it may go. */
+  evictRow(row: number): boolean;
+}
+
 /**
  * Moves the entries of the pools that get no new objects to the one that does, the last pages first, so that the
  * memory behind them can be given back while it goes on. A pool's memory counts until then: of the limit the new
  * pool has what the old ones have given back. Only for memory that shrinks: an engine of one thread.
  */
-export class Drain {
-  readonly #shard: Shard;
+export class Migration {
+  readonly #shard: MigratedShard;
   /** `page * 2^27 + row`, ascending; what is behind `#left` has been dealt with. */
   #list: Float64Array = new Float64Array(0);
   #left = 0;
   /** As many are left when memory is given back the next time. */
   #trimAt = 0;
 
-  constructor(shard: Shard) {
+  constructor(shard: MigratedShard) {
     this.#shard = shard;
   }
 
@@ -39,9 +46,9 @@ export class Drain {
 
   /** Looks for entries of other pools. Walks all. */
   start(): void {
-    const { rows, words, fragments } = this.#shard;
+    const { queue, fragments } = this.#shard;
     const list: number[] = [];
-    for (let row = words[rows.at(0) + LRU_NEXT]; row !== 0; row = words[rows.at(row) + LRU_NEXT]) {
+    for (let row = queue.first(); row !== 0; row = queue.after(row)) {
       if (!this.#isElsewhere(row)) continue;
       const page = Math.floor(fragments.poolOf(row).offsetOf(fragments.handleOf(row)) / 4096);
       list.push(page * 2 * ROWS_MAX + row);
@@ -49,7 +56,7 @@ export class Drain {
     this.#list = Float64Array.from(list).sort();
     this.#left = list.length;
     this.#trimAt = this.#left - this.#part();
-    if (this.#left === 0) this.#shard.trim();
+    if (this.#left === 0) this.#shard.pools.trim();
   }
 
   /**
@@ -64,18 +71,18 @@ export class Drain {
       const row = this.#list[this.#left - 1] % (2 * ROWS_MAX);
       if (this.#isElsewhere(row) && !this.#move(row)) {
         // What was moved so far may have emptied the last pages.
-        this.#shard.trim();
+        this.#shard.pools.trim();
         if (!this.#move(row)) return mayEvict && this.#evict();
       }
       this.#left--;
       done++;
       if (this.#left > this.#trimAt) continue;
-      this.#shard.trim();
+      this.#shard.pools.trim();
       this.#trimAt = this.#left - this.#part();
     }
     if (this.#left === 0 && this.#list.length > 0) {
       this.#list = new Float64Array(0);
-      this.#shard.trim();
+      this.#shard.pools.trim();
     }
     return done > 0;
   }
@@ -107,7 +114,7 @@ export class Drain {
       }
       this.#left--;
     }
-    this.#shard.trim();
+    this.#shard.pools.trim();
     if (evicted === 0) this.#left = 0;
     return evicted > 0;
   }
