@@ -1,15 +1,16 @@
-import "../drivers/index.ts";
 import { canShare, isSharedBuffer, ownBytes, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
+import { slotsDriver } from "../drivers/slots/index.ts";
 import {
   Engine,
-  type EngineOptions,
+  type EngineHooks,
   type EntryAttributes,
   type Guard,
   Look,
   type PutResult,
   type SharedEngine,
 } from "../engine/index.ts";
+import { driverOf } from "../pool/index.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { type Lease, Leases } from "./leases.ts";
@@ -98,7 +99,7 @@ export class CacheCore<V> {
     sharedState: SharedState,
     options: CacheThreadOptions<V>,
     parts: CacheParts,
-    makeEngine: (hooks: Partial<EngineOptions>) => Engine,
+    makeEngine: (hooks: EngineHooks) => Engine,
   ) {
     this.settings = settings;
     this.sharedState = sharedState;
@@ -144,7 +145,7 @@ export class CacheCore<V> {
     // Shared even if the cache is not, since a worker thread learns the dictionary.
     const sharedState = new SharedState(sharedStateMemory(bytes, shared || canShare()), shape);
     const core = new CacheCore(settings, sharedState, options, parts, (hooks) => {
-      return new Engine({ ...chosen, ...hooks, maxBytes: settings.maxBytes - bytes });
+      return new Engine({ ...hooks, ...chosen, maxBytes: settings.maxBytes - bytes });
     });
     if (!learns) core.dictionary.trainer.settle(given);
     return core;
@@ -154,7 +155,8 @@ export class CacheCore<V> {
     const sharedState = new SharedState(shared.sharedState, shared.shape as SharedStateShape);
     const core = new CacheCore(shared.settings, sharedState, options, parts, (hooks) => {
       checkSameCodec(hooks.codec as Codec, shared.codecId);
-      return Engine.attach(shared.engine as SharedEngine, hooks);
+      const drivers = options.driver === undefined ? [slotsDriver] : [driverOf(options.driver), slotsDriver];
+      return Engine.attach(shared.engine as SharedEngine, { ...hooks, drivers });
     });
     core.leases.sweep();
     return core;

@@ -1,7 +1,7 @@
 import { checkNames, checkSignal, show, ZbudError } from "../base/index.ts";
 import type { GetOptions, GetOrSetOptions } from "./types.ts";
 
-const THREAD_NAMES: readonly string[] = ["serializer", "onRemoved", "clock", "codec", "tier"];
+const THREAD_NAMES: readonly string[] = ["serializer", "onRemoved", "clock", "codec", "driver", "tier"];
 const CACHE_NAMES: readonly string[] = [
   "maxBytes",
   "max",
@@ -11,7 +11,6 @@ const CACHE_NAMES: readonly string[] = [
   "staleWhileRevalidate",
   "allowStale",
   "tags",
-  "driver",
   "pageSize",
   "dictionary",
   "shards",

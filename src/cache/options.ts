@@ -8,7 +8,9 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
+import { slotsDriver } from "../drivers/slots/index.ts";
 import type { EngineOptions } from "../engine/index.ts";
+import { driverOf } from "../pool/index.ts";
 import { checkCacheNames } from "./option-names.ts";
 import { isSharedStateShape } from "./shared-state.ts";
 import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
@@ -19,8 +21,6 @@ const BYTES_MIN = 2 ** 20;
 const BYTES_MAX = 2 ** 40;
 /** What an entry takes on average, if nobody says. */
 const AVERAGE_BYTES = 384;
-/** Holds the most under eviction, of records of any length; docs/which-cache.md has the figures. */
-const DRIVER = "slots";
 /** Slots of 32 bytes: with those of 64, what rounding costs an entry of 0.5 KB is a quarter of what it takes. */
 const PAGE_SIZE = 2048;
 /** A pool of that driver has no more pages, and no larger ones. */
@@ -88,21 +88,19 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
 export function engineOptions<V>(
   options: CompressedCacheOptions<V>,
   maxBytes: number,
-): Partial<EngineOptions> {
+): Omit<EngineOptions, "maxBytes"> {
+  // Its default holds the most under eviction, of records of any length; docs/which-cache.md has the figures.
+  const driver = driverOf(options.driver === undefined ? slotsDriver : options.driver);
   const {
     max,
     averageBytes = AVERAGE_BYTES,
-    driver = DRIVER,
     policy = "lru",
     shards = 1,
-    pageSize = driver === DRIVER ? pageSizeFor(maxBytes / shards) : undefined,
+    pageSize = driver === slotsDriver ? pageSizeFor(maxBytes / shards) : undefined,
     shared = canShare(),
   } = options;
   flag("shared", shared);
-  if (typeof driver !== "string") {
-    throw new ZbudError("EINVAL", `driver must be a name such as "slots", not ${show(driver)}`);
-  }
-  const chosen: Partial<EngineOptions> = {
+  const chosen: Omit<EngineOptions, "maxBytes"> = {
     averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
     maxValueBytes: VALUE_BYTES_MAX,
     driver,

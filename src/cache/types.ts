@@ -1,6 +1,7 @@
 import type { Backing } from "../backing/index.ts";
 import type { Size } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
+import type { PoolDriver } from "../pool/index.ts";
 
 /**
  * What an entry is found by. Keys of different kinds are different: `"1"` is not `1`. Keys are compared
@@ -103,6 +104,11 @@ export interface CacheThreadOptions<V> {
    */
   codec?: string | (() => Codec);
   /**
+   * The allocator: `slotsDriver` (the default), `zbudDriver`, `zsmallocDriver`, or the name of one that is registered.
+   * docs/which-cache.md has what each holds. For `attach`: the cache's, if it is not registered in this thread.
+   */
+  driver?: PoolDriver | string;
+  /**
    * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again; `get` looks in memory
    * only. The caller opens it before, and closes it after the cache is flushed and closed. If one thread has it, all give theirs: one shared file, which keeps the order of what all threads
    * do, or a connection each to a server, which keeps that of each thread: docs/backing.md says what that means.
@@ -143,10 +149,6 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   allowStale?: boolean;
   /** True: entries may have tags. It takes 33 bytes more of the index for each entry. Default false. */
   tags?: boolean;
-  /**
-   * The allocator: `"slots"` (the default), `"zbud"` or `"zsmalloc"`. docs/which-cache.md has what each holds.
-   */
-  driver?: string;
   /**
    * Bytes of a page of the allocator; longer values are split. Default for `"slots"` 2048, and
    * larger from 2 GiB a shard on, of which each has a million at most; for others 4096.

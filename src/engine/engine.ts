@@ -82,9 +82,11 @@ export class Engine {
 
   /**
    * @param opened - for the library itself: the buffers of an engine that is there.
-   * @throws {ZbudError} `EINVAL` naming a bad option, `ENOENT` for an unknown codec or driver, `ENOMEM`.
+   * @throws {ZbudError} `EINVAL` naming a bad option, `ENOENT` for an unknown codec, `ENOMEM`.
    */
-  constructor(options: EngineOptions, opened: OpenEngine = openEngine(options)) {
+  constructor(options: EngineOptions);
+  constructor(hooks: EngineHooks, opened: OpenEngine);
+  constructor(options: EngineHooks, opened: OpenEngine = openEngine(options)) {
     const { shape, shards } = opened;
     this.#opened = opened;
     this.#shape = shape;
@@ -105,11 +107,11 @@ export class Engine {
    * Opens an engine that another thread made. Hooks, secondary index and codecs are each thread's own; the secondary index
    * must be of the same kind in all.
    *
-   * @throws {ZbudError} `EINVAL` if `shared` is no such thing, `EBADMSG` if its buffers hold no engine of this
-   *   layout, `EBUSY` if 127 threads use it already.
+   * @throws {ZbudError} `EINVAL` if `shared` is no such thing, `ENOENT` naming a driver that is neither among
+   *   `hooks.drivers` nor registered, `EBADMSG` if its buffers hold no engine of this layout, `EBUSY` if 127 threads use it already.
    */
   static attach(shared: SharedEngine, hooks: EngineHooks = {}): Engine {
-    return new Engine({ ...hooks, maxBytes: 1 }, openEngine(hooks, shared));
+    return new Engine(hooks, openEngine(hooks, shared));
   }
 
   /** What {@link attach} takes in another thread. `EINVAL` unless it was made with `shared: true`. */

@@ -1,5 +1,5 @@
 import { integerOption, show, ZbudError } from "../base/index.ts";
-import { type DriverOptions, driverNamed, type PoolFootprint } from "../pool/index.ts";
+import { checkDriver, type DriverOptions, type PoolDriver, type PoolFootprint } from "../pool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { EVICTIONS, type Eviction } from "./eviction/index.ts";
 import { headerWords, layoutOf, POOLS_MAX, ROWS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
@@ -24,6 +24,7 @@ const OBJECTS_MAX = 2 ** 25;
 /** What follows from the options, and what other threads must know: plain data. */
 export interface EngineShape {
   readonly maxBytes: number;
+  /** Types of the drivers, in the order of the pools' numbers. */
   readonly drivers: readonly string[];
   /** The pools' page sizes, the same for all. */
   readonly poolPageSize: number;
@@ -43,11 +44,32 @@ export interface EngineShape {
   readonly maxObjects: number;
 }
 
-/** @throws {ZbudError} `EINVAL` naming a bad option; `ENOENT` for an unknown driver. */
-export function shapeOf(options: EngineOptions): EngineShape {
+/**
+ * The drivers of a new engine, its own first.
+ *
+ * @throws {ZbudError} `EINVAL` for what is no driver, or too many.
+ */
+export function driversOf(options: EngineOptions): PoolDriver[] {
   if (typeof options !== "object" || options === null) {
     throw new ZbudError("EINVAL", `options must be an object such as { maxBytes }, not ${show(options)}`);
   }
+  const { driver, drivers = [] } = options;
+  if (!Array.isArray(drivers)) {
+    throw new ZbudError("EINVAL", `drivers must be an array of drivers, not ${show(drivers)}`);
+  }
+  const byType = new Map<string, PoolDriver>();
+  for (const each of [driver, ...drivers]) {
+    const { type } = checkDriver(each);
+    if (!byType.has(type)) byType.set(type, each);
+  }
+  if (byType.size > POOLS_MAX) {
+    throw new ZbudError("EINVAL", `an engine takes at most ${POOLS_MAX} drivers, not ${byType.size}`);
+  }
+  return [...byType.values()];
+}
+
+/** @throws {ZbudError} `EINVAL` naming a bad option. */
+export function shapeOf(options: EngineOptions, drivers: readonly PoolDriver[]): EngineShape {
   const maxBytes = integerOption("maxBytes", options.maxBytes, 1, 2 ** 40);
   const shared = flag("shared", options.shared, false);
   const expiry = flag("expiry", options.expiry, false);
@@ -59,14 +81,6 @@ export function shapeOf(options: EngineOptions): EngineShape {
       "EINVAL",
       `shards must be a power of two from 1 to ${SHARDS_MAX}, not ${show(shards)}`,
     );
-  }
-  const driver = options.driver ?? "zbud";
-  if (options.drivers !== undefined && !Array.isArray(options.drivers)) {
-    throw new ZbudError("EINVAL", `drivers must be an array of names, not ${show(options.drivers)}`);
-  }
-  const drivers = [...new Set([driver, ...(options.drivers ?? [])])];
-  if (drivers.length > POOLS_MAX) {
-    throw new ZbudError("EINVAL", `an engine takes at most ${POOLS_MAX} drivers, not ${drivers.length}`);
   }
   const maxEntries = integerOption("maxEntries", options.maxEntries ?? ROWS_MAX, 1, ROWS_MAX);
   const { secondaryIndex = null } = options;
@@ -82,7 +96,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
   });
   return {
     maxBytes,
-    drivers,
+    drivers: drivers.map(({ type }) => type),
     poolPageSize,
     maxValueBytes: integerOption(
       "maxValueBytes",
@@ -114,7 +128,7 @@ function shardsFor(maxBytes: number, poolPageSize: number): number {
 
 interface Division {
   bytes: number;
-  drivers: readonly string[];
+  drivers: readonly PoolDriver[];
   poolPageSize: number;
   averageBytes: number;
   maxEntries: number;
@@ -157,7 +171,7 @@ function divide({
   let maxPages = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
   // Fewer pages may have more metadata beside them (slots), so it is counted anew until it is that of the pages.
   for (;;) {
-    const footprints = drivers.map((type) => footprintOf(type, poolPageSize, maxPages, maxObjects));
+    const footprints = drivers.map((driver) => footprintOf(driver, poolPageSize, maxPages, maxObjects));
     const fixed = footprints.reduce((sum, each) => sum + each.fixedBytes, tableBytes);
     if (fixed <= fixedBytes) break;
     fixedBytes = fixed;
@@ -180,16 +194,20 @@ function divide({
   };
 }
 
-function footprintOf(type: string, pageSize: number, maxPages: number, maxObjects: number): PoolFootprint {
-  const driver = driverNamed(type);
-  const options = poolOptions(type, pageSize, maxPages, maxObjects, false);
+function footprintOf(
+  driver: PoolDriver,
+  pageSize: number,
+  maxPages: number,
+  maxObjects: number,
+): PoolFootprint {
+  const options = poolOptions(driver, pageSize, maxPages, maxObjects, false);
   try {
     return driver.footprint(options);
   } catch (cause) {
     if (!(cause instanceof ZbudError) || cause.code !== "EINVAL") throw cause;
     throw new ZbudError(
       "EINVAL",
-      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(type)}: ${cause.message.replace(/ \(EINVAL\)$/, "")}; take other pages, a lower maxBytes, or more shards`,
+      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(driver.type)}: ${cause.message.replace(/ \(EINVAL\)$/, "")}; take other pages, a lower maxBytes, or more shards`,
       { cause },
     );
   }
@@ -197,7 +215,7 @@ function footprintOf(type: string, pageSize: number, maxPages: number, maxObject
 
 /** Options of one shard's pool. The engine's lock is the pool's. */
 export function poolOptions(
-  type: string,
+  driver: PoolDriver,
   pageSize: number,
   maxPages: number,
   maxObjects: number,
@@ -207,9 +225,9 @@ export function poolOptions(
     ? { pageSize, maxPages, shared, lock: "caller" }
     : { pageSize, maxPages };
   // No object takes less than a 64th of a page.
-  if (driverNamed(type).takesMaxObjects) options.maxObjects = Math.min(maxObjects, 64 * maxPages);
+  if (driver.takesMaxObjects) options.maxObjects = Math.min(maxObjects, 64 * maxPages);
   // At least as many as a shard has rows, and each object has one of these.
-  if (driverNamed(type).boundsObjects) options.maxObjects = Math.min(2 * maxObjects, OBJECTS_MAX);
+  if (driver.boundsObjects) options.maxObjects = Math.min(2 * maxObjects, OBJECTS_MAX);
   return options;
 }
 

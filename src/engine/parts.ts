@@ -46,7 +46,7 @@ export interface Draft {
 }
 
 /** What a shard is made of. */
-export interface ShardOptions {
+export interface ShardSetup {
   readonly number: number;
   readonly words: Int32Array;
   readonly layout: ShardLayout;

@@ -1,10 +1,11 @@
 import { copyBytes, type Handle } from "../base/index.ts";
 import {
+  checkMade,
   countOpenPools,
   type DriverOptions,
-  driverNamed,
   type ObjectSpan,
   type Pool,
+  type PoolDriver,
   type SharedPool,
 } from "../pool/index.ts";
 
@@ -25,12 +26,12 @@ export class ShardPool {
     countOpenPools(type, 1);
   }
 
-  static create(type: string, options: DriverOptions, onEvict: (handle: Handle) => boolean): ShardPool {
-    return new ShardPool(type, driverNamed(type).create({ ...options, onEvict }));
+  static create(driver: PoolDriver, options: DriverOptions, onEvict: (handle: Handle) => boolean): ShardPool {
+    return new ShardPool(driver.type, checkMade(driver, driver.create({ ...options, onEvict })));
   }
 
-  static attach(type: string, shared: unknown, onEvict: (handle: Handle) => boolean): ShardPool {
-    return new ShardPool(type, driverNamed(type).attach(shared as SharedPool, { onEvict }));
+  static attach(driver: PoolDriver, shared: unknown, onEvict: (handle: Handle) => boolean): ShardPool {
+    return new ShardPool(driver.type, checkMade(driver, driver.attach(shared as SharedPool, { onEvict })));
   }
 
   /** Bytes of pages in use. */

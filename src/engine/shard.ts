@@ -11,8 +11,8 @@ import {
   emptyDraft,
   type Hooks,
   REASONS,
-  type ShardOptions,
   type ShardParts,
+  type ShardSetup,
 } from "./parts.ts";
 import { repairShard } from "./repair.ts";
 import { Rows } from "./rows.ts";
@@ -109,7 +109,7 @@ export class Shard implements ShardParts {
   /** The draft of an entry that is moved as it is. */
   readonly #moved: Draft = emptyDraft();
 
-  constructor(options: ShardOptions) {
+  constructor(options: ShardSetup) {
     const { words, layout, budget, registry } = options;
     this.number = options.number;
     this.words = words;

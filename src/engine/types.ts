@@ -1,5 +1,6 @@
 import type { LockMemory } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
+import type { PoolDriver } from "../pool/index.ts";
 import type { Eviction } from "./eviction/index.ts";
 
 /** Why an entry left the engine. */
@@ -139,10 +140,10 @@ export interface EngineOptions {
   maxBytes: number;
   /** Codec of new values: a name, or one of your own. Default `"lz4"`. */
   codec?: string | Codec;
-  /** Driver of new values. Default `"zbud"`. */
-  driver?: string;
-  /** Drivers that the engine may change to later; its own is one of them. */
-  drivers?: readonly string[];
+  /** The allocator of new values. */
+  driver: PoolDriver;
+  /** Others that the engine may change to later. {@link Engine.attach}: those that it has, unless they are registered. */
+  drivers?: readonly PoolDriver[];
   /** Bytes of a pool's page. Default 4096. */
   poolPageSize?: number;
   /**
@@ -215,7 +216,15 @@ export interface SharedEngine {
 /** What each thread has for itself. */
 export type EngineHooks = Pick<
   EngineOptions,
-  "codec" | "secondaryIndex" | "onEvict" | "hasCopy" | "onEvicted" | "onRemoved" | "onChange" | "resolveCodec"
+  | "codec"
+  | "drivers"
+  | "secondaryIndex"
+  | "onEvict"
+  | "hasCopy"
+  | "onEvicted"
+  | "onRemoved"
+  | "onChange"
+  | "resolveCodec"
 >;
 
 /** Figures of all shards and threads together. Sums of counters that each shard keeps under its lock. */

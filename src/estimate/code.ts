@@ -46,6 +46,7 @@ export function cacheCallText({ maxBytes, codec, driver, poolPageSize, averageBy
 /** A program that keeps data in a page store, or in a cache, as a setting says. */
 export function storeCodeText(setting: StoreSetting): string {
   return `// Found by number: pages of ${setting.pageSize} bytes.
+import "zbud"; // so that allocators can be named
 import { PageStore } from "zbud/store";
 
 const store = ${storeCallText(setting)};

@@ -1,5 +1,7 @@
 import { ZbudError } from "../base/index.ts";
+import { slotsDriver } from "../drivers/slots/index.ts";
 import { Engine, type EngineHooks, type OnEvict, type SharedEngine } from "../engine/index.ts";
+import { driverOf } from "../pool/index.ts";
 import { publishLater } from "./metrics.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
 import { workingBytes } from "./own-bytes.ts";
@@ -22,7 +24,8 @@ export function openEngine(
     onEvicted: backing === undefined ? undefined : (k0, k1) => publishLater("evict", k0, k1, "ok"),
     onChange: backing === undefined ? undefined : (k0, k1) => backing.delete(keyOf(k0, k1)),
   };
-  if (shared) return Engine.attach(shared, hooks);
+  const others = (options.drivers ?? []).map(driverOf);
+  if (shared) return Engine.attach(shared, { ...hooks, drivers: [...others, slotsDriver] });
   const own = workingBytes(options, shape);
   if (maxBytes <= own) {
     throw new ZbudError(
@@ -30,12 +33,12 @@ export function openEngine(
       `a store with pages of ${pageSize} bytes works with ${own} bytes beside what it keeps, and maxBytes is ${maxBytes}; give more`,
     );
   }
-  const { driver = "slots", drivers = [], order = "access", sameFilled = true, shards } = options;
+  const { driver = slotsDriver, order = "access", sameFilled = true, shards } = options;
   return new Engine({
     ...hooks,
     maxBytes: maxBytes - own,
-    driver,
-    drivers,
+    driver: driverOf(driver),
+    drivers: others,
     evict: order === "access" ? "lru" : order,
     sameFilled,
     shared: options.shared ?? false,

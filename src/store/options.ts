@@ -1,6 +1,7 @@
 import type { Backing } from "../backing/index.ts";
 import { checkNames, integerOption, type Size, show, sizeOption, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
+import type { PoolDriver } from "../pool/index.ts";
 
 /** The smallest and the largest page. */
 const PAGE_BYTES_MIN = 512;
@@ -28,6 +29,12 @@ export interface PageStoreThreadOptions {
   writeback?: boolean | undefined;
   /** A stronger codec for pages that lie idle, such as `"zstd"`: applied when the thread has nothing else to do. */
   recompress?: string | Codec | undefined;
+  /**
+   * Other allocators that the store may change to later. The metadata of each has its part of the limit from the
+   * start: about 1 % for zbud, 3 % for slots, 7 % for zsmalloc, with pages of 4096 bytes. For `attach`: those of the
+   * store that are not registered in this thread.
+   */
+  drivers?: readonly (PoolDriver | string)[] | undefined;
   /** Milliseconds, for tests. Default `performance.now`. */
   now?: (() => number) | undefined;
 }
@@ -47,13 +54,8 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
   maxBytes: Size;
   /** Bytes of a page: 512 to 1 MiB. Default 4096. */
   pageSize?: number | undefined;
-  /** The allocator: `"zbud"`, `"slots"`, `"zsmalloc"`. Default `"slots"`. */
-  driver?: string | undefined;
-  /**
-   * Other allocators that the store may change to later. The metadata of each has its part of the limit from the
-   * start: about 1 % for `"zbud"`, 3 % for `"slots"`, 7 % for `"zsmalloc"`, with pages of 4096 bytes.
-   */
-  drivers?: readonly string[] | undefined;
+  /** The allocator: `zbudDriver`, `slotsDriver`, `zsmallocDriver`, or the name of one that is registered. Default `slotsDriver`. */
+  driver?: PoolDriver | string | undefined;
   /** Bytes of the allocator's own pages. Default: fits the page size. */
   poolPageSize?: number | undefined;
   /** Which page goes first: the least recently used one (`"access"`, the default), or the allocator's (`"page"`). */
@@ -89,7 +91,6 @@ const KNOWN = [
   "maxBytes",
   "pageSize",
   "driver",
-  "drivers",
   "poolPageSize",
   "order",
   "incompressible",
@@ -105,6 +106,7 @@ const KNOWN_THREAD = [
   "writebackBytesPerSecond",
   "writeback",
   "recompress",
+  "drivers",
   "now",
 ];
 
@@ -124,8 +126,11 @@ export function storeShapeOf(options: PageStoreOptions): StoreShape {
     );
   }
   const { drivers = [] } = options;
-  if (!Array.isArray(drivers) || drivers.some((driver) => typeof driver !== "string")) {
-    throw new ZbudError("EINVAL", `drivers must be an array of names such as ["zbud"], not ${show(drivers)}`);
+  if (!Array.isArray(drivers) || drivers.includes(null)) {
+    throw new ZbudError(
+      "EINVAL",
+      `drivers must be an array of drivers such as [zbudDriver], or of their names, not ${show(drivers)}`,
+    );
   }
   if (incompressible === "writeback" && options.backing === undefined) {
     throw new ZbudError("EINVAL", 'incompressible: "writeback" needs a backing store');

@@ -1,5 +1,4 @@
 // Here and not in the front door: bundlers leave out what a front door imports for its effect.
-import "../drivers/index.ts";
 import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
 import { isSharedBuffer, notShared, show, signalOption, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";

@@ -1,3 +1,4 @@
+import "../../src/drivers/index.ts";
 import assert from "node:assert/strict";
 import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel";
 import { suite, test } from "node:test";
@@ -281,7 +282,7 @@ suite("misuse throws, and says what to do", () => {
     [{ maxBytes: "4MiB", staleWhileRevalidate: null }, /staleWhileRevalidate must be .* not null/],
     [{ maxBytes: "4MiB", allowStale: null }, /allowStale must be .* not null/],
     [{ maxBytes: "4MiB", tags: null }, /tags must be .* not null/],
-    [{ maxBytes: "4MiB", policy: null }, /policy must be .* not null/],
+    [{ maxBytes: "4MiB", policy: null }, /evict must be .* not null/],
   ];
   for (const [options, message] of CONSTRUCTIONS) {
     test(`new CompressedCache(${JSON.stringify(options)?.slice(0, 60)})`, () => {

@@ -1,3 +1,4 @@
+import "../../src/drivers/index.ts";
 import { Prng } from "../../src/base/index.ts";
 
 /*

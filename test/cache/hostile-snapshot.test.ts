@@ -1,3 +1,4 @@
+import "../../src/drivers/index.ts";
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -70,6 +70,7 @@ describe("an engine's operation that is cut off anywhere", () => {
   function stage(options: Partial<EngineOptions>) {
     const settings = {
       maxBytes: 130_000,
+      driver: entry.zbudDriver,
       averageBytes: 900,
       shared: true,
       shards: 1,

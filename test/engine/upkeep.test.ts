@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import "../../src/drivers/index.ts";
+import { zbudDriver } from "../../src/drivers/zbud/index.ts";
 import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
 
 const PAGE = 1024;
@@ -20,7 +20,7 @@ function put(engine: Engine, id: number): void {
 
 /** An engine with the entries 1 to `count`, the last one most recently used. */
 function filled(count: number, options: Partial<EngineOptions> = {}): Engine {
-  const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE, ...options });
+  const engine = new Engine({ maxBytes: 2 ** 20, driver: zbudDriver, maxValueBytes: PAGE, ...options });
   for (let id = 1; id <= count; id++) put(engine, id);
   return engine;
 }
@@ -138,6 +138,7 @@ suite("an engine's upkeep", () => {
   test("many entries without pages, then few with large ones, stay within the limit", () => {
     const engine = new Engine({
       maxBytes: 2 ** 20,
+      driver: zbudDriver,
       averageBytes: 2 * PAGE,
       codec: "none",
       maxValueBytes: PAGE,
@@ -181,7 +182,7 @@ suite("an engine's upkeep", () => {
   });
 
   test("an entry whose time is over is not found at that millisecond", () => {
-    const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE, expiry: true });
+    const engine = new Engine({ maxBytes: 2 ** 20, driver: zbudDriver, maxValueBytes: PAGE, expiry: true });
     engine.put(1, 0, value(1), PAGE, { ...attributes, expiresAt: 100 }, 0);
     assert.equal(engine.lookup(1, 0, NONE, 0, 99, true), true);
     assert.equal(engine.lookup(1, 0, NONE, 0, 100, true), false);

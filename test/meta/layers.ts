@@ -71,7 +71,12 @@ function whyNot(path: string, specifier: string): string | null {
   } else if (!isBelow(to, from)) {
     return `${to} is not below ${from}`;
   }
-  return target === `src/${to}/index.ts` ? null : `the front door of ${to} is src/${to}/index.ts`;
+  return isFrontDoor(target, to) ? null : `the front door of ${to} is src/${to}/index.ts`;
+}
+
+/** A layer's `index.ts`; and of a driver its own, so that one can be had without the others. */
+function isFrontDoor(target: string, layer: string): boolean {
+  return target === `src/${layer}/index.ts` || /^src\/drivers\/[\w-]+\/index\.ts$/.test(target);
 }
 
 function isBelow(low: string, high: string): boolean {

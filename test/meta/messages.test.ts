@@ -61,7 +61,7 @@ const CASES: Record<string, Case[]> = {
     ["shards: 3.5", made({ shards: 3.5 }), /shards must be a power of two from 1 to 256, not 3\.5/],
     ["shards: 3", made({ shards: 3 }), /shards must be a power of two from 1 to 256, not 3/],
     ["shards as text", made({ shards: "2" }), /shards must be a power of two .*, not "2"/],
-    ["driver: null", made({ driver: null }), /driver must be a name such as "slots", not null/],
+    ["driver: null", made({ driver: null }), /driver must be a driver such as slotsDriver, or .*, not null/],
     [
       "a number",
       () => new CompressedCache(1e6 as never),

@@ -1,5 +1,6 @@
 /** A change of the allocator at the limit: what the old pool has touched and what the new one takes stay within it. */
 
+import "../../src/drivers/index.ts";
 import assert from "node:assert/strict";
 import { memoryUsage } from "node:process";
 import { suite, test } from "node:test";

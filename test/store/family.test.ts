@@ -3,6 +3,7 @@
  * terms of a page store.
  */
 
+import "../../src/drivers/index.ts";
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";

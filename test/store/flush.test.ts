@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking } from "../../src/backing/index.ts";
+import { slotsDriver } from "../../src/drivers/slots/index.ts";
 import { Engine, entryAttributes } from "../../src/engine/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { makePage } from "./pages.ts";
@@ -88,7 +89,7 @@ suite("a flush in steps", () => {
   });
 
   test("a step looks at no more rows than it may, and all steps together meet each dirty entry once", () => {
-    const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE });
+    const engine = new Engine({ maxBytes: 2 ** 20, driver: slotsDriver, maxValueBytes: PAGE });
     const attributes = entryAttributes();
     for (let i = 0; i < 500; i++) engine.put(i, 0, filled, PAGE, attributes, 0);
     for (let i = 0; i < 500; i += 5) engine.remove(i, 0, new Uint8Array(0), 0);

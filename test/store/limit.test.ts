@@ -1,5 +1,6 @@
 /** What a store takes beside its engine is part of its limit, and little. */
 
+import "../../src/drivers/index.ts";
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Worker } from "node:worker_threads";

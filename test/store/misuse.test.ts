@@ -18,7 +18,7 @@ suite("calls that cannot be", () => {
     [{ maxBytes: 1000 }, /maxBytes/],
     [{ maxBytes: "1MiB", pageSize: 100 }, /pageSize/],
     [{ maxBytes: "1MiB", pageSize: 2 ** 21 }, /pageSize/],
-    [{ maxBytes: "1MiB", order: "fifo" }, /order/],
+    [{ maxBytes: "1MiB", order: "fifo" }, /evict must be/],
     [{ maxBytes: "1MiB", incompressible: "keep" }, /incompressible/],
     [{ maxBytes: "1MiB", incompressible: "writeback" }, /backing/],
     [{ maxBytes: "1MiB", whenFull: "grow" }, /whenFull/],
