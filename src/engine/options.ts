@@ -167,7 +167,7 @@ function divide({
   const objects = Math.max(OBJECTS_PER_ROW * rowsReserved, Math.floor(bytes / BYTES_PER_OBJECT));
   const maxObjects = Math.min(maxRows, objects);
   let fixedBytes = 0;
-  let pageBytes = 0;
+  let pageCost = 0;
   let maxPages = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
   // Fewer pages may have more metadata beside them (slots), so it is counted anew until it is that of the pages.
   for (;;) {
@@ -175,9 +175,9 @@ function divide({
     const fixed = footprints.reduce((sum, each) => sum + each.fixedBytes, tableBytes);
     if (fixed <= fixedBytes) break;
     fixedBytes = fixed;
-    pageBytes = footprints.reduce((sum, each) => sum + each.pageBytes, 0);
+    pageCost = footprints.reduce((sum, each) => sum + each.pageBytes / (each.minPageSize ?? poolPageSize), 0);
     const left = bytes - fixedBytes - rowsReserved * rowBytes;
-    maxPages = Math.floor(left / (poolPageSize + pageBytes));
+    maxPages = Math.floor(left / (poolPageSize * (1 + pageCost)));
     if (maxPages < PAGES_MIN) {
       throw new ZbudError(
         "EINVAL",
@@ -185,7 +185,6 @@ function divide({
       );
     }
   }
-  const pageCost = pageBytes / poolPageSize;
   return {
     layout,
     budget: { bytes, fixedBytes, rowBytes, pageCost, rowsReserved, maxEntries },
@@ -222,8 +221,8 @@ export function poolOptions(
   shared: boolean,
 ): DriverOptions {
   const options: DriverOptions = shared
-    ? { pageSize, maxPages, shared, lock: "caller" }
-    : { pageSize, maxPages };
+    ? { pageSize, maxBytes: maxPages * pageSize, shared, lock: "caller" }
+    : { pageSize, maxBytes: maxPages * pageSize };
   // No object takes less than a 64th of a page.
   if (driver.takesMaxObjects) options.maxObjects = Math.min(maxObjects, 64 * maxPages);
   // At least as many as a shard has rows, and each object has one of these.

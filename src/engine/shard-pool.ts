@@ -39,6 +39,11 @@ export class ShardPool {
     return this.pool.totalBytes;
   }
 
+  /** As {@link Pool.heldBytes}. */
+  get bytesHeld(): number {
+    return this.pool.heldBytes;
+  }
+
   /** Gives back memory behind the last page in use, where it can be given back. Bytes that may still be touched. */
   trim(): number {
     this.pool.trim();

@@ -33,7 +33,7 @@ export class ShardPools {
     const handle = pool.alloc(bytes);
     if (typeof handle !== "number") return 0;
     const at = F_POOL_TOUCHED + number;
-    const more = pool.totalBytes - this.#floats[at];
+    const more = pool.heldBytes - this.#floats[at];
     if (more <= 0) return handle;
     if (this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#words[W_HIGH_WATER])) {
       this.#floats[at] += more;
@@ -84,7 +84,7 @@ export class ShardPools {
     for (const [number, pool] of this.list.entries()) {
       pool.pool.recover();
       const at = F_POOL_TOUCHED + number;
-      this.#floats[at] = Math.max(this.#floats[at], pool.bytesUsed);
+      this.#floats[at] = Math.max(this.#floats[at], pool.bytesHeld);
     }
   }
 
@@ -92,6 +92,13 @@ export class ShardPools {
   get bytesTouched(): number {
     let bytes = 0;
     for (let number = 0; number < this.list.length; number++) bytes += this.#floats[F_POOL_TOUCHED + number];
+    return bytes;
+  }
+
+  /** Bytes of memory that the pages in use keep from others. */
+  get bytesHeld(): number {
+    let bytes = 0;
+    for (const pool of this.list) bytes += pool.bytesHeld;
     return bytes;
   }
 

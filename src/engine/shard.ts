@@ -348,7 +348,7 @@ export class Shard implements ShardParts {
 
   /** What the entries take now, of the budget's bytes. */
   get bytesLive(): number {
-    return bytesLive(this.budget, this.words, this.pools.bytesUsed);
+    return bytesLive(this.budget, this.words, this.pools.bytesHeld);
   }
 
   lookedUp(found: boolean): void {

@@ -91,7 +91,7 @@ export function verifyShard(shard: ShardParts): void {
       assert(named[number].has(handle), `an object of pool ${pool.type} belongs to no entry`);
       objects++;
     });
-    const isCounted = pool.bytesUsed <= floats[F_POOL_TOUCHED + number];
+    const isCounted = pool.bytesHeld <= floats[F_POOL_TOUCHED + number];
     assert(isCounted, `more pages of pool ${pool.type} are in use than ever were`);
     assert(objects === named[number].size, `an entry names an object that pool ${pool.type} has not`);
   }

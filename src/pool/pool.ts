@@ -182,6 +182,14 @@ export class Pool {
     return this.#allocator.pageBytes();
   }
 
+  /**
+   * Bytes of memory that nobody else can have as long as its pages are in use: those of the pages, and where they get
+   * their memory in larger parts, of these. The most that it ever was is what the pool has touched since it was trimmed.
+   */
+  get heldBytes(): number {
+    return this.totalBytes;
+  }
+
   /** Pages that the last reclaim by this thread released. */
   get releasedPages(): number {
     return this.#reclaims.pages;

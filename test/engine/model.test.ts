@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { slotsDriver, zbudDriver, zsmallocDriver } from "../../src/drivers/index.ts";
+import { ladderDriver, slotsDriver, zbudDriver, zsmallocDriver } from "../../src/drivers/index.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
 import { runModel } from "./model.ts";
 
 suite("the engine against a Map", () => {
   const base = { seed: 1, steps: 4000, names: 80, maxBytes: 6000 };
   const small = { maxBytes: 260_000, averageBytes: 1000, driver: zbudDriver };
-  for (const driver of [zbudDriver, slotsDriver, zsmallocDriver]) {
+  for (const driver of [zbudDriver, slotsDriver, zsmallocDriver, ladderDriver]) {
     const { type } = driver;
     test(`${type}: at its limit`, () => {
       const { hits, evicted } = runModel({ ...base, engine: { ...small, driver } });

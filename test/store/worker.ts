@@ -1,3 +1,4 @@
+import "../../src/drivers/index.ts";
 import { parentPort, workerData } from "node:worker_threads";
 import { FileBacking, type SharedFileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";

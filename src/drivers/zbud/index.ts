@@ -8,6 +8,7 @@ export {
   fitPageSizes,
   type SizeHistogram,
 } from "./fit-ladder.ts";
+export { ladderDriver } from "./ladder-driver.ts";
 export type { ZbudLadderOptions } from "./ladder-options.ts";
 export type { ZbudPoolOptions } from "./options.ts";
 export type { ZbudObjectPlace } from "./places.ts";

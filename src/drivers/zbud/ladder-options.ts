@@ -26,6 +26,8 @@ export interface ZbudLadderOptions extends Omit<PoolOptions, "maxPages"> {
   warmUp?: number;
   /** For `"fit"`: the pages of objects that no fitted page takes, and of the warm-up; default 4096. */
   pageSize?: number;
+  /** For `"fit"`: the smallest page that fitting may choose. Each page has 32 bytes of metadata. Default 256. */
+  minPageSize?: number;
   /** Chunks a page = `2^chunkOrder`, 2 to 10; default 6. */
   chunkOrder?: number;
 }
@@ -47,14 +49,14 @@ export interface CheckedLadder extends CommonOptions {
 
 /** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
 export function checkLadderOptions(options: ZbudLadderOptions): CheckedLadder {
-  const common = checkCommonOptions(options, ["chunkOrder", "pageSizes", "sample", "warmUp"]);
-  const { pageSizes, sample, warmUp, pageSize, chunkOrder = CHUNK_ORDER_DEFAULT } = options;
+  const common = checkCommonOptions(options, ["chunkOrder", "pageSizes", "sample", "warmUp", "minPageSize"]);
+  const { pageSizes, sample, warmUp, pageSize, minPageSize, chunkOrder = CHUNK_ORDER_DEFAULT } = options;
   geometryOf(PAGE_SIZE_MAX, chunkOrder, 1);
   if ((options as { readonly maxPages?: unknown }).maxPages !== undefined) {
     throw new ZbudError("EINVAL", "maxPages says nothing where pages have several sizes; give maxBytes");
   }
   const isFit = pageSizes === "fit";
-  for (const [name, value] of Object.entries({ sample, warmUp, pageSize })) {
+  for (const [name, value] of Object.entries({ sample, warmUp, pageSize, minPageSize })) {
     if (value !== undefined && !isFit) {
       throw new ZbudError("EINVAL", `${name} goes with pageSizes: "fit" only, not with ${show(pageSizes)}`);
     }
@@ -79,7 +81,12 @@ export function checkLadderOptions(options: ZbudLadderOptions): CheckedLadder {
   const warm = integerOption("warmUp", warmUp ?? WARM_UP_DEFAULT, 0, 2 ** 30);
   return {
     ...common,
-    geometry: ladderGeometryOf(maxBytes, chunkOrder, ranges),
+    geometry: ladderGeometryOf(
+      maxBytes,
+      chunkOrder,
+      ranges,
+      integerOption("minPageSize", minPageSize ?? PAGE_SIZE_MIN, 2 ** chunkOrder, PAGE_SIZE_MAX),
+    ),
     ranges,
     warmUp: isFit && sample === undefined ? warm : 0,
   };
@@ -148,6 +155,7 @@ export function ladderGeometryOf(
   maxBytes: number,
   chunkOrder: number,
   ranges: readonly PageSizeRange[],
+  minPageSize: number = PAGE_SIZE_MIN,
 ): LadderGeometry {
   const sizes = ranges.map(({ pageSize }) => pageSize);
   const largest = Math.max(...sizes);
@@ -169,7 +177,7 @@ export function ladderGeometryOf(
       `maxBytes must be at least ${sizes.length * segmentBytes} for ${sizes.length} page sizes of up to ${largest} bytes, not ${maxBytes}`,
     );
   }
-  const pageSizeMin = Math.min(PAGE_SIZE_MIN, floorPower(Math.min(...sizes)));
+  const pageSizeMin = Math.min(floorPower(minPageSize), floorPower(Math.min(...sizes)));
   const rowsMost = Math.floor(SLOTS_MAX / 2 / segments);
   const rowsShift = Math.min(Math.log2(segmentBytes / pageSizeMin), Math.floor(Math.log2(rowsMost)));
   if (rowsShift < 0 || Math.min(...sizes) < segmentBytes / 2 ** rowsShift) {

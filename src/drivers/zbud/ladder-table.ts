@@ -177,6 +177,14 @@ export function openRungsOf(table: Table): { rung: number; maxSize: number }[] {
   }));
 }
 
+/** Bytes of the segments that have an owner. */
+export function heldBytesOf(table: Table, geometry: LadderGeometry): number {
+  const step = rungWordsOf(geometry);
+  let segments = 0;
+  for (let i = 0, rung = W_RUNGS; i < RUNGS_MAX; i++, rung += step) segments += table[rung + R_SEGMENTS];
+  return segments * geometry.segmentBytes;
+}
+
 /** Bytes of one step of the histogram. */
 export function histogramStepOf(maxObjectBytes: number): number {
   return Math.ceil(maxObjectBytes / HISTOGRAM_STEPS);

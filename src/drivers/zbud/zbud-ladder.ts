@@ -22,6 +22,7 @@ import { checkLadderOptions, rangesOf, withTop, type ZbudLadderOptions } from ".
 import {
   createLadderTable,
   HISTOGRAM_STEPS,
+  heldBytesOf,
   histogramStepOf,
   type LadderGeometry,
   openRungsOf,
@@ -89,6 +90,11 @@ export class ZbudLadder extends Pool {
   /** The page sizes of new objects, and which objects go to each. Throws `ECLOSED` after `close()`. */
   get pageSizes(): PageSizeRange[] {
     return this.underLock(() => openRanges(this.#table));
+  }
+
+  /** Bytes of the segments that have pages in use. */
+  override get heldBytes(): number {
+    return heldBytesOf(this.#table, this.#geometry);
   }
 
   /** As of a {@link ZbudPool}; the object that ends the warm-up takes some tenths of a second longer. */
