@@ -1,6 +1,6 @@
 import { ownBytes, ownWords } from "../../base/index.ts";
 import type { Rows } from "../rows.ts";
-import { LRU_NEXT, LRU_PREV } from "../table.ts";
+import { LRU_NEXT, LRU_PREV, ROW_SHIFT } from "../table.ts";
 
 /**
  * The entries of one shard in a row: a circular list through their rows, whose head is row 0. In which order they
@@ -30,33 +30,33 @@ export class EntryQueue {
 
   /** The next one towards the front, or 0. */
   before(row: number): number {
-    return this.words[this.rows.at(row) + LRU_PREV];
+    return this.words[this.#at(row) + LRU_PREV];
   }
 
   /** The next one towards the end, or 0. */
   after(row: number): number {
-    return this.words[this.rows.at(row) + LRU_NEXT];
+    return this.words[this.#at(row) + LRU_NEXT];
   }
 
   /** Puts an entry at the front. */
   add(row: number): void {
     const words = this.words;
     const head = this.#head;
-    const at = this.rows.at(row);
+    const at = this.#at(row);
     const next = words[head + LRU_NEXT];
     words[at + LRU_NEXT] = next;
     words[at + LRU_PREV] = 0;
-    words[this.rows.at(next) + LRU_PREV] = row;
+    words[this.#at(next) + LRU_PREV] = row;
     words[head + LRU_NEXT] = row;
   }
 
   remove(row: number): void {
     const words = this.words;
-    const at = this.rows.at(row);
+    const at = this.#at(row);
     const next = words[at + LRU_NEXT];
     const prev = words[at + LRU_PREV];
-    words[this.rows.at(prev) + LRU_NEXT] = next;
-    words[this.rows.at(next) + LRU_PREV] = prev;
+    words[this.#at(prev) + LRU_NEXT] = next;
+    words[this.#at(next) + LRU_PREV] = prev;
   }
 
   /** Moves an entry to the front. */
@@ -69,12 +69,12 @@ export class EntryQueue {
   /** Puts an entry right behind another one, that is nearer to the end. */
   addBehind(row: number, other: number): void {
     const words = this.words;
-    const at = this.rows.at(row);
-    const next = words[this.rows.at(other) + LRU_NEXT];
+    const at = this.#at(row);
+    const next = words[this.#at(other) + LRU_NEXT];
     words[at + LRU_PREV] = other;
     words[at + LRU_NEXT] = next;
-    words[this.rows.at(next) + LRU_PREV] = row;
-    words[this.rows.at(other) + LRU_NEXT] = row;
+    words[this.#at(next) + LRU_PREV] = row;
+    words[this.#at(other) + LRU_NEXT] = row;
   }
 
   clear(): void {
@@ -103,10 +103,15 @@ export class EntryQueue {
     return order.subarray(0, count + endCount);
   }
 
+  /** As {@link Rows.at}, at hand: every hit asks for several. */
+  #at(row: number): number {
+    return (this.#head + (row << ROW_SHIFT)) | 0;
+  }
+
   /** Follows the links of one direction until one leads nowhere. How many entries were met. */
   #follow(link: number, isEntry: Uint8Array, taken: Uint8Array, into: Int32Array): number {
     let count = 0;
-    for (let row = this.words[this.#head + link]; ; row = this.words[this.rows.at(row) + link]) {
+    for (let row = this.words[this.#head + link]; ; row = this.words[this.#at(row) + link]) {
       const isThere = row > 0 && row < isEntry.length && isEntry[row] === 1 && taken[row] === 0;
       if (!isThere) return count;
       taken[row] = 1;

@@ -1,3 +1,4 @@
+import type { Rows } from "../rows.ts";
 import {
   KIND_ENTRY,
   KIND_MASK,
@@ -29,12 +30,14 @@ const SPARED_MAX = 4096;
 export class Sieve implements EvictionPolicy {
   readonly byPage: boolean = false;
   readonly #queue: EntryQueue;
+  readonly #rows: Rows;
   readonly #words: Int32Array;
   /** Entries that this search may still look at: each once to take its bit away, and once after that. */
   #left = 0;
 
   constructor(queue: EntryQueue) {
     this.#queue = queue;
+    this.#rows = queue.rows;
     this.#words = queue.words;
   }
 
@@ -43,7 +46,7 @@ export class Sieve implements EvictionPolicy {
   }
 
   touched(row: number): void {
-    const state = this.#queue.rows.at(row) + STATE;
+    const state = this.#rows.at(row) + STATE;
     if ((this.#words[state] & VISITED) === 0) this.#words[state] |= VISITED;
   }
 
@@ -79,7 +82,7 @@ export class Sieve implements EvictionPolicy {
   #isHand(hand: number): boolean {
     if (hand === 0) return true;
     const isRow = hand > 0 && hand < this.#words[W_HIGH_WATER];
-    return isRow && (this.#queue.rows.stateOf(hand) & KIND_MASK) === KIND_ENTRY;
+    return isRow && (this.#rows.stateOf(hand) & KIND_MASK) === KIND_ENTRY;
   }
 
   #pass(from: number): number {
@@ -87,7 +90,7 @@ export class Sieve implements EvictionPolicy {
     let spared = 0;
     for (let row = from; this.#left-- > 0; row = this.#after(row)) {
       words[W_HAND] = row;
-      const state = this.#queue.rows.at(row) + STATE;
+      const state = this.#rows.at(row) + STATE;
       if ((words[state] & VISITED) === 0 || spared === SPARED_MAX) return row;
       words[state] &= ~VISITED;
       spared++;
