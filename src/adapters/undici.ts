@@ -1,8 +1,3 @@
-/**
- * A CompressedCache as the store of undici's cache interceptor.
- *
- * @module
- */
 import { createHash, randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import { checkNames, show, ZbudError } from "../base/index.ts";

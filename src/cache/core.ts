@@ -1,6 +1,6 @@
-import "../drivers/index.ts";
 import { canShare, isSharedBuffer, ownBytes, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
+import { registerBuiltIns } from "../drivers/index.ts";
 import {
   Engine,
   type EngineOptions,
@@ -40,6 +40,8 @@ import { hashAt, TAG_BYTES, TAGS_MAX, TagLists } from "./tags.ts";
 import { type Tier, tierOf } from "./tier.ts";
 import type { CacheKey, CacheThreadOptions, CompressedCacheOptions, SetResult } from "./types.ts";
 import { keepsBytes, ValueCodec } from "./values.ts";
+
+registerBuiltIns();
 
 /** Parts that tests replace. */
 export interface CacheParts {

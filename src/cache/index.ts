@@ -1,8 +1,3 @@
-/**
- * A bounded cache that is off the heap, compressed, and shared by all worker threads.
- *
- * @module
- */
 export type { Cache } from "./api.ts";
 export { CompressedCache } from "./cache.ts";
 export type {

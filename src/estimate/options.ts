@@ -1,5 +1,6 @@
 import { checkNames, integerOption, show, ZbudError } from "../base/index.ts";
 import { codecNames } from "../codecs/index.ts";
+import { registerBuiltIns } from "../drivers/index.ts";
 import { driverTypes } from "../pool/index.ts";
 
 const KiB = 1024;
@@ -74,6 +75,7 @@ export interface Settings {
  */
 export function readOptions(options: EstimateOptions): Settings {
   checkNames("an estimate", options, NAMES);
+  registerBuiltIns();
   const units = distinct("units", options.units ?? [4 * KiB, 16 * KiB]);
   for (const unit of units) checkUnit(unit);
   const maxUnit = Math.max(...units);

@@ -1,8 +1,7 @@
-// Here and not in the front door: bundlers leave out what a front door imports for its effect.
-import "../drivers/index.ts";
 import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
 import { isSharedBuffer, notShared, show, signalOption, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
+import { registerBuiltIns } from "../drivers/index.ts";
 import { type Engine, type EntryAttributes, entryAttributes } from "../engine/index.ts";
 import {
   COUNTERS_BYTES,
@@ -30,6 +29,8 @@ import { decodeAlone, keyOf, pageIn, rawRecord } from "./records.ts";
 import type { LoadResult, SharedPageStore, StoreResult, WaitOptions } from "./types.ts";
 import { type StoreParts, StoreUpkeep } from "./upkeep.ts";
 import type { Writeback } from "./writeback.ts";
+
+registerBuiltIns();
 
 const LAYOUT_VERSION = 3;
 /** The largest index: 2^40. */

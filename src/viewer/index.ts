@@ -1,8 +1,3 @@
-/**
- * A page that shows a pool, a store or a cache live.
- *
- * @module
- */
 export { checkHello, checkTick } from "./check.ts";
 export { figuresOf } from "./figures.ts";
 export { decodeFrame, type Frame, frameChunks, frameObjects } from "./frame.ts";

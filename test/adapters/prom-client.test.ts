@@ -6,8 +6,8 @@ import promClient from "prom-client";
 import { collectMetrics, type PromClient } from "../../src/adapters/prom-client.ts";
 import type { Handle } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { createZpool } from "../../src/entry/zpool.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { createZpool } from "../../src/zpool/index.ts";
 import { testCache, tooLarge } from "./caches.ts";
 
 const client: PromClient = promClient;

@@ -10,7 +10,7 @@ import * as keyv from "../../src/adapters/keyv.ts";
 import * as undici from "../../src/adapters/undici.ts";
 import * as backing from "../../src/backing/index.ts";
 import * as cache from "../../src/cache/index.ts";
-import * as root from "../../src/index.ts";
+import * as root from "../../src/entry/index.ts";
 import * as store from "../../src/store/index.ts";
 import * as viewer from "../../src/viewer/index.ts";
 import { freshPath } from "../backing/folder.ts";

@@ -18,8 +18,8 @@ import {
   replaceFile,
 } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { ZbudPool } from "../../src/entry/index.ts";
 import { estimate } from "../../src/estimate/index.ts";
-import { ZbudPool } from "../../src/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { type Viewer, viewer } from "../../src/viewer/index.ts";
 import { keyOf, recordOf } from "../backing/data.ts";

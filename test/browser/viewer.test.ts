@@ -5,7 +5,7 @@ import { after, before, suite, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { createPool, driverTypes, type Handle, type Pool, ZbudPool } from "../../src/index.ts";
+import { createPool, driverTypes, type Handle, type Pool, ZbudPool } from "../../src/entry/index.ts";
 import { snapshotOf } from "../../src/pool/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { parseTrace } from "../../src/trace/index.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { ZbudPool } from "../../src/index.ts";
+import { ZbudPool } from "../../src/entry/index.ts";
 import { parseTrace, replay } from "../../src/trace/index.ts";
 import { type Viewer, viewer } from "../../src/viewer/index.ts";
 import { ended, run, start } from "./command.ts";

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import "../../src/drivers/index.ts";
+import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
 import { runModel } from "./model.ts";
+
+registerBuiltIns();
 
 suite("the engine against a Map", () => {
   const base = { seed: 1, steps: 4000, names: 80, maxBytes: 6000 };

@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import "../../src/drivers/index.ts";
+import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
+
+registerBuiltIns();
 
 const PAGE = 1024;
 const NONE = new Uint8Array(0);

@@ -28,8 +28,11 @@ const BELOW: Record<string, readonly string[]> = {
   cli: ["trace", "estimate", "viewer", "adapters"],
 };
 
-/** The public entry: above every layer but the command line, and imported by none. */
-const ENTRY = "src/index.ts";
+/** The public entries: above every layer but the command line, and imported by none. */
+const ENTRY = "entry";
+
+/** Front doors besides a layer's `index.ts`: a driver or an adapter by itself, for an entry of its own. */
+const OWN_DOORS = /^src\/(?:drivers\/[\w-]+\/index|adapters\/[\w-]+)\.ts$/;
 
 /** Packages that a layer may import. They are bundled into the command line, or optional for the user. */
 const PACKAGES: Record<string, readonly string[]> = {
@@ -51,23 +54,24 @@ export function layerViolations(tree: Tree): string[] {
 
 function whyNot(path: string, specifier: string): string | null {
   const from = layerOf(path);
-  if (from !== null && !(from in BELOW)) {
+  if (from === null) return "nothing lies beside the layers";
+  if (from !== ENTRY && !(from in BELOW)) {
     return `src/${from} is not a layer; if it should be one, give it its place in test/meta/layers.ts`;
   }
   if (specifier.startsWith("node:")) return null;
   if (!specifier.startsWith(".")) {
-    const allowed = from === null ? [] : (PACKAGES[from] ?? []);
-    return allowed.includes(packageOf(specifier)) ? null : "the library has no dependencies";
+    return (PACKAGES[from] ?? []).includes(packageOf(specifier)) ? null : "the library has no dependencies";
   }
   const target = posix.join(posix.dirname(path), specifier);
   if (target === "package.json") return null;
   if (!target.startsWith("src/")) return "it lies outside src/";
-  if (target === ENTRY) return "nothing in src/ stands on the public entry; import the layer itself";
   const to = layerOf(target);
-  if (to === null) return "only index.ts lies beside the layers";
+  if (to === null) return "nothing lies beside the layers";
   if (to === from) return null;
-  if (from === null) {
-    if (to === "cli") return "the command line is above the public entry";
+  if (to === ENTRY) return "nothing in src/ stands on the public entries; import the layer itself";
+  if (from === ENTRY) {
+    if (to === "cli") return "the command line is above the public entries";
+    if (OWN_DOORS.test(target)) return null;
   } else if (!isBelow(to, from)) {
     return `${to} is not below ${from}`;
   }

@@ -6,7 +6,7 @@ import { collectMetrics } from "../../src/adapters/prom-client.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { type Codec, createZstd, registerCodec } from "../../src/codecs/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
+import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 
 type Case = [what: string, call: () => unknown, message: RegExp];

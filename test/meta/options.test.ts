@@ -15,7 +15,6 @@ import { unstorageDriver } from "../../src/adapters/unstorage.ts";
 import { FileBacking, KeyvBacking, MemoryBacking, OpfsBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { createDeflate, createLz4, createZstd } from "../../src/codecs/index.ts";
-import { estimate } from "../../src/estimate/index.ts";
 import {
   attachPool,
   createPool,
@@ -25,11 +24,12 @@ import {
   ZbudLadder,
   ZbudPool,
   ZsmallocPool,
-} from "../../src/index.ts";
+} from "../../src/entry/index.ts";
+import { attachZpool, createZpool } from "../../src/entry/zpool.ts";
+import { estimate } from "../../src/estimate/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { replay, replaySteps } from "../../src/trace/index.ts";
 import { viewer } from "../../src/viewer/index.ts";
-import { attachZpool, createZpool } from "../../src/zpool/index.ts";
 import { ROOT, readTree } from "./sources.ts";
 
 type Options = Record<string, unknown>;

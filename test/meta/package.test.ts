@@ -9,17 +9,13 @@ interface Manifest {
   devDependencies: Record<string, string>;
   exports: Record<string, string | { types: string; default: string }>;
   scripts: Record<string, string>;
-  sideEffects: string[];
+  sideEffects: boolean;
 }
 
 const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;
 
 /** Folders with a lock file of their own. */
 const FOLDERS = [".", "extras", "site"];
-
-function sourceOf(built: string): string {
-  return built.replace("./dist/", "src/").replace(/(\.d\.ts|\.js)$/, ".ts");
-}
 
 suite("package.json", () => {
   test("no dependencies: a user installs one package", () => {
@@ -37,14 +33,22 @@ suite("package.json", () => {
     }
   });
 
-  test("every export and every file with side effects has its source", () => {
-    for (const target of Object.values(MANIFEST.exports)) {
-      if (typeof target === "string") continue;
-      assert.equal(sourceOf(target.types), sourceOf(target.default));
-      assert.ok(existsSync(join(ROOT, sourceOf(target.default))), target.default);
-    }
-    for (const file of MANIFEST.sideEffects.filter((name) => name !== "./dist/cli.js")) {
-      assert.ok(existsSync(join(ROOT, sourceOf(file))), file);
+  test("the exports are the files of src/entry, each under its name", () => {
+    const entries = [...readTree(["src/entry"], [".ts"]).keys()].map((file) => {
+      const name = file.replace(/^src\/entry\/(.*)\.ts$/, "$1");
+      const built = `./dist/entry/${name}`;
+      return [name === "index" ? "." : `./${name}`, { types: `${built}.d.ts`, default: `${built}.js` }];
+    });
+    const { "./package.json": _, ...exports } = MANIFEST.exports;
+    assert.deepEqual(exports, Object.fromEntries(entries));
+  });
+
+  test("no module has side effects, so that bundlers leave out what is not used", () => {
+    assert.equal(MANIFEST.sideEffects, false);
+    for (const [path, text] of readTree(["src"], [".ts"])) {
+      // The command line is a bundle of our own.
+      if (path.startsWith("src/cli/")) continue;
+      assert.doesNotMatch(text, /^import "/m, `${path} imports a module for its effect`);
     }
   });
 

@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import { heapDelta } from "../../bench/harness.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
+import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
 import { freshPath } from "../backing/folder.ts";
 

@@ -1,8 +1,10 @@
 import { suite, test } from "node:test";
-import "../../src/drivers/index.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
+import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
 import { checkEmptied, runModel } from "./model.ts";
+
+registerBuiltIns();
 
 const base = { steps: 1500, indices: 60 };
 const small = { maxBytes: 140_000, pageSize: 4096 };

@@ -6,7 +6,7 @@ import { suite, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FileBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
+import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { freshPath } from "../backing/folder.ts";
 import type { Registered } from "./thread-registry-worker.ts";

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { createZpool } from "../../src/entry/zpool.ts";
 import { parseTrace, type ReplayOptions, replay } from "../../src/trace/index.ts";
-import { createZpool } from "../../src/zpool/index.ts";
 import { fixtureNames, fixtureText, recordInto } from "./helpers.ts";
 
 describe("recorded traces", () => {

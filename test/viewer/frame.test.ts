@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Prng } from "../../src/base/index.ts";
-import { createPool, driverTypes, type Handle } from "../../src/index.ts";
+import { createPool, driverTypes, type Handle } from "../../src/entry/index.ts";
 import { ColumnsBuilder, snapshotOf } from "../../src/pool/index.ts";
 import { decodeFrame, type Frame, figuresOf, frameChunks, frameObjects } from "../../src/viewer/index.ts";
 

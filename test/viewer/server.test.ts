@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { after, before, suite, test } from "node:test";
-import { ZbudPool } from "../../src/index.ts";
+import { ZbudPool } from "../../src/entry/index.ts";
 import { decodeFrame, type Viewer, type ViewerAddress, viewer } from "../../src/viewer/index.ts";
 
 /** A secret that must never be seen. */

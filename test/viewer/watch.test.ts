@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ZbudPool } from "../../src/index.ts";
+import { ZbudPool } from "../../src/entry/index.ts";
 import { ColumnsBuilder } from "../../src/pool/index.ts";
 import type { Tick, Viewable } from "../../src/viewer/types.ts";
 import { Watch } from "../../src/viewer/watch.ts";

@@ -6,7 +6,7 @@ import {
   registerZpoolDriver,
   unregisterZpoolDriver,
   zpoolTypes,
-} from "../../../src/zpool/index.ts";
+} from "../../../src/entry/zpool.ts";
 import { isCode, type PoolFacts, type PoolMaker, type TestPoolOptions } from "./facts.ts";
 
 /** The driver is there by importing the package, and its options are checked. */

@@ -1,7 +1,7 @@
 /** The zpool contract, on ladders: with one page size, and with several of which the largest is the one asked for. */
 
 import { describe } from "node:test";
-import { createPool } from "../../../src/drivers/index.ts";
+import { createPool, registerBuiltIns } from "../../../src/drivers/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
 import type { PoolFacts, TestPoolOptions } from "../../contracts/pool/facts.ts";
 import { memoryContract } from "../../contracts/pool/memory.ts";
@@ -9,7 +9,8 @@ import { misuseContract } from "../../contracts/pool/misuse.ts";
 import { modelContract } from "../../contracts/pool/model.ts";
 import { objectContract } from "../../contracts/pool/objects.ts";
 import { reclaimContract } from "../../contracts/pool/reclaim.ts";
-import "../../../src/drivers/index.ts";
+
+registerBuiltIns();
 
 const FACTS: PoolFacts = {
   type: "zbud",

@@ -7,7 +7,7 @@ import {
   hasZpoolDriver,
   registerZpoolDriver,
   unregisterZpoolDriver,
-} from "../../../src/zpool/index.ts";
+} from "../../../src/entry/zpool.ts";
 import { isCode } from "../../contracts/pool/facts.ts";
 
 describe("handles of other pools", () => {

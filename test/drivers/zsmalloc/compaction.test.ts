@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type Handle, Prng } from "../../../src/base/index.ts";
-import { createPool, ZsmallocPool } from "../../../src/index.ts";
+import { createPool, ZsmallocPool } from "../../../src/entry/index.ts";
 import { createPageMemory, type PageMemory } from "../../../src/memory/index.ts";
 import { assertObject, finish, take, takeMany } from "./helpers.ts";
 import type { ReaderData } from "./reader.ts";

@@ -1,0 +1,14 @@
+/**
+ * zbud: at most two objects in a page, so that a page is free again after at most two evictions.
+ *
+ * @module
+ */
+export {
+  fitPageSize,
+  fitPageSizes,
+  ZbudLadder,
+  type ZbudLadderOptions,
+  ZbudPool,
+  type ZbudPoolOptions,
+  zbudDriver,
+} from "../../drivers/zbud/index.ts";
