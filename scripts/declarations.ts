@@ -6,14 +6,10 @@ import { dirname, join } from "node:path";
 import { parseAst } from "rolldown/parseAst";
 import { bin, ROOT, runNode } from "./tools.ts";
 
-/** A node of the syntax tree; its children are any of the values. */
-interface Node {
-  type: string;
-  start: number;
-  end: number;
-  // biome-ignore lint/suspicious/noExplicitAny: the parser's types are of every node at once.
-  [key: string]: any;
-}
+/** A statement of a file, one of all kinds that there are. */
+type Statement = ReturnType<typeof parseAst>["body"][number];
+/** What a statement declares. */
+type Declaration = Extract<Statement, { id?: unknown }> | Extract<Statement, { declarations: unknown }>;
 
 /** A public name: the declarations that it stands for, and where they are. */
 export interface PublicName {
@@ -28,7 +24,7 @@ export interface PublicName {
 /** A file of declarations: what it declares, imports and exports. */
 interface DeclarationFile {
   text: string;
-  declared: Map<string, Node[]>;
+  declared: Map<string, Declaration[]>;
   imported: Map<string, { name: string; from: string }>;
   exported: Map<string, { name: string; from: string | null }>;
   /** Files whose exports are all exported again. */
@@ -129,54 +125,56 @@ function readDeclarations(path: string): DeclarationFile {
     exported: new Map(),
     whole: [],
   };
-  const program = parseAst(text, { lang: "dts" }, path) as unknown as { body: Node[] };
-  for (const node of program.body) readStatement(file, node, path);
+  for (const node of parseAst(text, { lang: "dts" }, path).body) readStatement(file, node, path);
   return file;
 }
 
-function readStatement(file: DeclarationFile, node: Node, path: string): void {
-  const from = node.source ? join(dirname(path), node.source.value.replace(/\.[tj]s$/, ".d.ts")) : null;
+function readStatement(file: DeclarationFile, node: Statement, path: string): void {
+  const fileOf = (specifier: string): string => join(dirname(path), specifier.replace(/\.[tj]s$/, ".d.ts"));
   switch (node.type) {
     case "ImportDeclaration":
-      for (const { imported, local } of node.specifiers) {
-        if (imported && from) file.imported.set(local.name, { name: imported.name, from });
+      for (const each of node.specifiers) {
+        if (each.type !== "ImportSpecifier" || !node.source.value.startsWith(".")) continue;
+        file.imported.set(each.local.name, { name: nameOf(each.imported), from: fileOf(node.source.value) });
       }
       break;
     case "ExportAllDeclaration":
-      if (from) file.whole.push(from);
+      file.whole.push(fileOf(node.source.value));
       break;
     case "ExportNamedDeclaration":
       for (const { local, exported } of node.specifiers) {
-        file.exported.set(exported.name, { name: local.name, from });
+        const from = node.source === null ? null : fileOf(node.source.value);
+        file.exported.set(nameOf(exported), { name: nameOf(local), from });
       }
-      if (node.declaration) {
-        for (const name of declare(file, node.declaration, node))
-          file.exported.set(name, { name, from: null });
+      if (node.declaration !== null) {
+        for (const name of declare(file, node.declaration)) file.exported.set(name, { name, from: null });
       }
       break;
     default:
-      declare(file, node, node);
+      if ("id" in node || "declarations" in node) declare(file, node);
   }
 }
 
-function declare(file: DeclarationFile, declaration: Node, whole: Node): string[] {
-  const names: string[] =
-    declaration.type === "VariableDeclaration"
-      ? declaration.declarations.map(({ id }: Node) => id.name)
-      : [declaration.id?.name].filter((name) => name !== undefined);
-  for (const name of names) file.declared.set(name, [...(file.declared.get(name) ?? []), whole]);
+function nameOf(node: { type: string; name?: string; value?: string }): string {
+  return node.name ?? String(node.value);
+}
+
+function declare(file: DeclarationFile, node: Declaration): string[] {
+  const ids = "declarations" in node ? node.declarations.map(({ id }) => id) : [node.id];
+  const names = ids.flatMap((id) => (id?.type === "Identifier" ? [id.name] : []));
+  for (const name of names) file.declared.set(name, [...(file.declared.get(name) ?? []), node]);
   return names;
 }
 
 /** The text of a declaration; a class without what only it can reach. */
-function withoutPrivate(text: string, node: Node): string {
-  const declaration: Node = node.declaration ?? node;
-  let result = text.slice(declaration.start, declaration.end);
-  if (declaration.type === "ClassDeclaration") {
-    for (const member of [...declaration.body.body].reverse() as Node[]) {
-      if (member.accessibility !== "private" && member.key?.type !== "PrivateIdentifier") continue;
-      const start = member.start - declaration.start;
-      result = result.slice(0, start).trimEnd() + result.slice(member.end - declaration.start);
+function withoutPrivate(text: string, node: Declaration): string {
+  let result = text.slice(node.start, node.end);
+  if (node.type === "ClassDeclaration") {
+    for (const member of [...node.body.body].reverse()) {
+      const isPrivate = "accessibility" in member && member.accessibility === "private";
+      if (!isPrivate && !("key" in member && member.key.type === "PrivateIdentifier")) continue;
+      const start = member.start - node.start;
+      result = result.slice(0, start).trimEnd() + result.slice(member.end - node.start);
     }
   }
   return result.replace(/^declare /, "");
