@@ -19,6 +19,9 @@ export interface PublicName {
   file: string;
   /** Without private members. */
   text: string;
+  isValue: boolean;
+  /** If it is a type: its parameters as they are declared, such as `<V = unknown>`, and their names. */
+  parameters: { text: string; names: string[] } | null;
 }
 
 /** A file of declarations: what it declares, imports and exports. */
@@ -44,8 +47,9 @@ export function entrySources(): Map<string, string> {
   return sources;
 }
 
-/** The public names of each entry, sorted by name. */
-export function publicNames(): Map<string, PublicName[]> {
+/** The public names of each entry, sorted by name; from declarations in `dist`, or made for this. */
+export function publicNames(dist?: string): Map<string, PublicName[]> {
+  if (dist !== undefined) return readNames(dist);
   const folder = mkdtempSync(join(tmpdir(), "zbud-declarations-"));
   try {
     const flags = ["--emitDeclarationOnly", "--removeComments", "--outDir", folder];
@@ -53,19 +57,21 @@ export function publicNames(): Map<string, PublicName[]> {
       capture: true,
     });
     if (!ok) throw new Error(output);
-    const reader = new Reader();
-    const names = new Map<string, PublicName[]>();
-    for (const [entry, source] of entrySources()) {
-      const file = join(folder, source.replace(/^src\//, "").replace(/\.ts$/, ".d.ts"));
-      names.set(
-        entry,
-        reader.namesOf(file).map((name) => reader.find(file, name)),
-      );
-    }
-    return names;
+    return readNames(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function readNames(folder: string): Map<string, PublicName[]> {
+  const reader = new Reader();
+  const names = new Map<string, PublicName[]>();
+  for (const [entry, source] of entrySources()) {
+    const file = join(folder, source.replace(/^src\//, "").replace(/\.ts$/, ".d.ts"));
+    const found = reader.namesOf(file).map((name) => reader.find(file, name));
+    names.set(entry, found);
+  }
+  return names;
 }
 
 class Reader {
@@ -88,7 +94,15 @@ class Reader {
     const nodes = all.get(declared);
     if (nodes === undefined) throw new Error(`${where} declares no ${declared}`);
     const parts = nodes.map((node) => withoutPrivate(text, node));
-    return { name: exportedAs, declared, file: where, text: parts.join("\n") };
+    const type = nodes.find((node) => /^(?:Class|TSInterface|TSTypeAlias)/.test(node.type));
+    return {
+      name: exportedAs,
+      declared,
+      file: where,
+      text: parts.join("\n"),
+      isValue: nodes.some((node) => !/^TS(?:Interface|TypeAlias)/.test(node.type)),
+      parameters: type === undefined ? null : parametersOf(text, type),
+    };
   }
 
   #follow(path: string, name: string): [file: string, name: string] | null {
@@ -164,6 +178,13 @@ function declare(file: DeclarationFile, node: Declaration): string[] {
   const names = ids.flatMap((id) => (id?.type === "Identifier" ? [id.name] : []));
   for (const name of names) file.declared.set(name, [...(file.declared.get(name) ?? []), node]);
   return names;
+}
+
+function parametersOf(text: string, node: Declaration): { text: string; names: string[] } {
+  const found = "typeParameters" in node ? node.typeParameters : null;
+  if (!found) return { text: "", names: [] };
+  const names = found.params.map(({ name }) => name.name);
+  return { text: text.slice(found.start, found.end), names };
 }
 
 /** The text of a declaration; a class without what only it can reach. */

@@ -37,7 +37,12 @@ suite("package.json", () => {
     const entries = [...readTree(["src/entry"], [".ts"]).keys()].map((file) => {
       const name = file.replace(/^src\/entry\/(.*)\.ts$/, "$1");
       const built = `./dist/entry/${name}`;
-      return [name === "index" ? "." : `./${name}`, { types: `${built}.d.ts`, default: `${built}.js` }];
+      const target = {
+        require: { types: `${built}.d.cts`, default: `${built}.cjs` },
+        types: `${built}.d.ts`,
+        default: `${built}.js`,
+      };
+      return [name === "index" ? "." : `./${name}`, target];
     });
     const { "./package.json": _, ...exports } = MANIFEST.exports;
     assert.deepEqual(exports, Object.fromEntries(entries));
