@@ -1,7 +1,7 @@
 /** Bundles sources and tests for a browser. */
 
 import { readFileSync } from "node:fs";
-import { join, posix, sep } from "node:path";
+import { dirname, join, posix, sep } from "node:path";
 import { build, type OutputChunk, type Plugin } from "rolldown";
 import { ROOT } from "../../scripts/tools.ts";
 import { stringLiteral, walkSyntax } from "../meta/sources.ts";
@@ -42,7 +42,7 @@ export async function bundle(program: string, options: BundleOptions = {}): Prom
     write: false,
     logLevel: "silent",
     treeshake: { moduleSideEffects: hasSideEffects },
-    plugins: [entryPlugin(program, options.folder ?? ROOT), shimPlugin],
+    plugins: [entryPlugin(program, options.folder ?? ROOT), browserPlugin, shimPlugin],
     output: { format: "esm", codeSplitting: false, minify: options.minify ?? false },
   });
   return (output[0] as OutputChunk).code;
@@ -52,6 +52,28 @@ export async function bundle(program: string, options: BundleOptions = {}): Prom
 function hasSideEffects(id: string): boolean {
   return !id.startsWith(SOURCES);
 }
+
+const { browser } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  browser: Record<string, string>;
+};
+
+/** What package.json has for browsers in the stead of built modules, as their sources. */
+const REPLACED: ReadonlyMap<string, string> = new Map(
+  Object.entries(browser).map((pair) => {
+    const [from, to] = pair.map((built) =>
+      join(ROOT, built.replace("./dist/", "src/").replace(/\.js$/, ".ts")),
+    );
+    return [from, to];
+  }),
+);
+
+const browserPlugin: Plugin = {
+  name: "modules for browsers",
+  resolveId: (id, importer) => {
+    if (importer === undefined || !id.startsWith(".")) return null;
+    return REPLACED.get(join(dirname(importer), id)) ?? null;
+  },
+};
 
 function entryPlugin(program: string, folder: string): Plugin {
   return {

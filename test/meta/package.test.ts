@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { ROOT, readTree } from "./sources.ts";
 
 interface Manifest {
   dependencies?: Record<string, string>;
   devDependencies: Record<string, string>;
   exports: Record<string, string | { types: string; default: string }>;
+  browser: Record<string, string>;
   scripts: Record<string, string>;
   sideEffects: boolean;
 }
@@ -46,6 +48,16 @@ suite("package.json", () => {
     });
     const { "./package.json": _, ...exports } = MANIFEST.exports;
     assert.deepEqual(exports, Object.fromEntries(entries));
+  });
+
+  test("every module that browsers get another for, and that one, has its source, with the same names", async () => {
+    for (const pair of Object.entries(MANIFEST.browser)) {
+      const [node, other] = pair.map((built) => built.replace("./dist/", "src/").replace(/\.js$/, ".ts"));
+      const names = async (file: string): Promise<string[]> =>
+        Object.keys((await import(pathToFileURL(join(ROOT, file)).href)) as object);
+      const there = await names(other);
+      for (const name of await names(node)) assert.ok(there.includes(name), `${other} has no ${name}`);
+    }
   });
 
   test("no module has side effects, so that bundlers leave out what is not used", () => {
