@@ -9,8 +9,8 @@ const DRIVERS = [
   { name: "slots", type: "slots", goal: 2, options: {} },
   { name: "zsmalloc", type: "zsmalloc", goal: 2.5, options: {} },
   {
-    name: "zbud, four page sizes",
-    type: "zbud",
+    name: "size-classes, four page sizes",
+    type: "size-classes",
     goal: null,
     options: { pageSizes: [1024, 2048, 3072, 4096] },
   },

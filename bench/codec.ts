@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryFolder } from "../scripts/tools.ts";
 import { type Codec, createLz4, createZstd, getCodec, trainDictionary } from "../src/codecs/index.ts";
 import { realData } from "./codec-data.ts";
 import { lz4Peers, ours, type Peer, zstdPeers } from "./codec-peers.ts";
@@ -34,8 +34,7 @@ interface Native {
  * and out of the codec are part of the time.
  */
 export async function run({ quick, seed, log }: BenchOptions): Promise<Row[]> {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-bench-codec-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder("bench-codec");
   const program = compileC(join(import.meta.dirname, "native/codec.c"), ["-llz4", "-lzstd"], log);
   const rows: Row[] = [];
   for (const [kind, data] of await realData(quick ? 65_536 : 2 ** 21, log)) {

@@ -92,7 +92,7 @@ function waysFor({ sizes, unit }: Sizes): Way[] {
     ...plain.map((driver) => ({ name: driver, driver, options: { pageSize: unit } })),
     ...[1, 2, 3, 4].map((count) => {
       const { pageSizes } = fitPageSizes(sample, { count });
-      return { name: `zbud fitted ${count}`, driver: "zbud", options: { pageSizes } };
+      return { name: `size-classes fitted ${count}`, driver: "size-classes", options: { pageSizes } };
     }),
   ];
 }
@@ -153,8 +153,8 @@ function rowsOf(data: Sizes, objects: number, seed: number): Row[] {
 function goalOf(name: string, { kind, codec }: Sizes): string {
   if (name === "zsmalloc") return " (goal ≥ 0.92)";
   const isEven = kind === "source text" || kind === "binary";
-  if (name === "zbud fitted 1" && isEven) return " (goal ≥ 0.80)";
-  if (name !== "zbud fitted 4") return "";
+  if (name === "size-classes fitted 1" && isEven) return " (goal ≥ 0.80)";
+  if (name !== "size-classes fitted 4") return "";
   if (codec === "lz4" || isEven) return " (goal ≥ 0.88)";
   return kind === "process memory" ? " (goal ≥ 0.80)" : "";
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, cpus, tmpdir } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import { basename, join } from "node:path";
+import { temporaryFolder } from "../scripts/tools.ts";
 import { Prng } from "../src/base/index.ts";
 
 /** One comparison of ours with one peer. All suites print this form; `--json` prints exactly these fields. */
@@ -197,8 +197,7 @@ export function compileC(
   flags: readonly string[],
   log: (line: string) => void,
 ): string | null {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-bench-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder("bench");
   const program = join(folder, basename(source, ".c"));
   const compiler = process.env.CC ?? "cc";
   const result = spawnSync(compiler, ["-O2", "-o", program, source, ...flags], { encoding: "utf8" });

@@ -20,6 +20,7 @@ export async function loopRows(pages: readonly Buffer[], folder: string, quick: 
     await turn();
   });
   store[Symbol.dispose]();
+  await backing.close();
   return [
     {
       suite: "store",

@@ -15,7 +15,7 @@ export async function threadRows(
   pages.forEach((page, i) => {
     new Uint8Array(data).set(page, i * page.length);
   });
-  const crew = [0, 1].map(
+  const workers = [0, 1].map(
     (number) =>
       new Worker(new URL("./store-worker.ts", import.meta.url), {
         workerData: { shared: store.share(), data, count: pages.length, number },
@@ -31,12 +31,12 @@ export async function threadRows(
   const rows: Row[] = [];
   const ms = quick ? 20 : 400;
   for (const way of ["load", "store"]) {
-    await ask(crew, way, ms); // untimed
+    await ask(workers, way, ms); // untimed
     const one: number[] = [];
     const two: number[] = [];
     for (let round = 0; round < (quick ? 1 : 5); round++) {
-      one.push(await ask(crew.slice(0, 1), way, ms));
-      two.push(await ask(crew, way, ms));
+      one.push(await ask(workers.slice(0, 1), way, ms));
+      two.push(await ask(workers, way, ms));
     }
     const [ours, theirs] = [two, one].map((rates) => median(rates.toSorted((a, b) => a - b)));
     rows.push({
@@ -49,6 +49,6 @@ export async function threadRows(
       ratio: ours / theirs,
     });
   }
-  await Promise.all(crew.map((worker) => worker.terminate()));
+  await Promise.all(workers.map((worker) => worker.terminate()));
   return rows;
 }

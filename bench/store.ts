@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryFolder } from "../scripts/tools.ts";
 import { getCodec } from "../src/codecs/index.ts";
+import { registerBuiltIns } from "../src/drivers/index.ts";
 import { driverTypes } from "../src/pool/index.ts";
 import { PageStore } from "../src/store/index.ts";
 import { realData } from "./codec-data.ts";
@@ -18,6 +19,8 @@ import {
 import { loopRows } from "./store-loop.ts";
 import { threadRows } from "./store-threads.ts";
 
+registerBuiltIns();
+
 const SUITE = "store";
 const PAGE = 4096;
 /** Passes over the data in one round of a contender, after one untimed; the fastest counts. */
@@ -28,8 +31,7 @@ const PASSES = 3;
  * same-filled pages; memory; two threads against one; the event loop under writeback.
  */
 export async function run({ quick, seed, log }: BenchOptions): Promise<Row[]> {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-bench-store-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder("bench-store");
   const program = compileC(join(import.meta.dirname, "native/store.c"), ["-llz4"], log);
   const rows: Row[] = [];
   const rounds = quick ? 1 : 9;

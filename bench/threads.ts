@@ -18,7 +18,7 @@ const SUITE = "threads";
 const LOCK_NS_MAX = 25;
 
 /** Worker threads that do rounds of the same work at the same time. */
-class Crew {
+class WorkerGroup {
   readonly #workers: Worker[];
   readonly #control: Int32Array;
   #rounds = 0;
@@ -32,19 +32,19 @@ class Crew {
   static async start(
     pools: SharedZbudPool[][],
     job: Pick<Job, "live" | "operations" | "seed">,
-  ): Promise<Crew> {
+  ): Promise<WorkerGroup> {
     const control = new Int32Array(new SharedArrayBuffer(8));
     const workers = pools.map((shared, i) => {
       const data: Job = { ...job, seed: job.seed + i, shared, control };
       return new Worker(join(import.meta.dirname, "threads-worker.ts"), { workerData: data });
     });
-    const crew = new Crew(workers, control);
+    const group = new WorkerGroup(workers, control);
     const failed = Promise.race(workers.map((worker) => once(worker, "exit")));
     while (Atomics.load(control, 1) < workers.length) {
       const sleep = new Promise((resolve) => setTimeout(resolve, 5));
       await Promise.race([sleep, failed]);
     }
-    return crew;
+    return group;
   }
 
   /** One round in all threads, from the first that starts to the last that ends. Nanoseconds. */
@@ -88,6 +88,22 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   return rows;
 }
 
+/** What is compared; each has pools of its own. */
+function settingsOf(live: number, makePool: () => SharedZbudPool): Record<string, Setting> {
+  const one = makePool();
+  const ownA = makePool();
+  const ownB = makePool();
+  const common = makePool();
+  const split = Array.from({ length: 8 }, () => makePool());
+  return {
+    private: { name: "not shared", pools: [[]], live },
+    one: { name: "one thread", pools: [[one]], live },
+    own: { name: "two threads, each with its own pool", pools: [[ownA], [ownB]], live },
+    common: { name: "two threads, one pool", pools: [[common], [common]], live: live / 2 },
+    split: { name: "two threads, one pool split into 8", pools: [split, split], live: live / 2 },
+  };
+}
+
 async function compareThreads(live: number, { seed, quick, log }: BenchOptions): Promise<Row[]> {
   const operations = quick ? 5_000 : 500_000;
   log(`  ${live.toLocaleString("en-US")} live, one thread and two …`);
@@ -97,37 +113,35 @@ async function compareThreads(live: number, { seed, quick, log }: BenchOptions):
     open.push(pool);
     return pool.share();
   };
-  const one = makePool(live);
-  const ownA = makePool(live);
-  const ownB = makePool(live);
-  const common = makePool(live);
-  const split = Array.from({ length: 8 }, () => makePool(live));
-  const settings: Record<string, Setting> = {
-    private: { name: "not shared", pools: [[]], live },
-    one: { name: "one thread", pools: [[one]], live },
-    own: { name: "two threads, each with its own pool", pools: [[ownA], [ownB]], live },
-    common: { name: "two threads, one pool", pools: [[common], [common]], live: live / 2 },
-    split: { name: "two threads, one pool split into 8", pools: [split, split], live: live / 2 },
-  };
-  const crews = new Map<string, Crew>();
+  const settings = settingsOf(live, () => makePool(live));
+  const groups = new Map<string, WorkerGroup>();
   const ns = new Map<string, number[]>();
   for (const [key, setting] of Object.entries(settings)) {
-    crews.set(key, await Crew.start(setting.pools, { live: setting.live, operations, seed }));
+    groups.set(key, await WorkerGroup.start(setting.pools, { live: setting.live, operations, seed }));
     ns.set(key, []);
   }
   // In turns, so that a slow second of the machine hits all.
   for (let round = quick ? -1 : -3; round < (quick ? 1 : 11); round++) {
-    for (const [key, crew] of crews) {
+    for (const [key, group] of groups) {
       const threads = settings[key].pools.length;
-      const elapsed = crew.round() / (operations * threads);
+      const elapsed = group.round() / (operations * threads);
       if (round >= 0) ns.get(key)?.push(elapsed);
     }
   }
-  for (const crew of crews.values()) await crew.stop();
+  for (const group of groups.values()) await group.stop();
   for (const pool of open) {
     pool.verify();
     pool.close();
   }
+  return threadRows(live, settings, ns);
+}
+
+/** Of the times of each setting, in nanoseconds an operation, rows that compare them. */
+function threadRows(
+  live: number,
+  settings: Record<string, Setting>,
+  ns: ReadonlyMap<string, number[]>,
+): Row[] {
   const rate = (key: string, pick: (sorted: number[]) => number): number =>
     1e3 / pick((ns.get(key) ?? []).toSorted((a, b) => a - b));
   const best = (sorted: number[]): number => sorted[0];
@@ -203,10 +217,10 @@ async function compareWithC(counts: number[], { seed, quick, log }: BenchOptions
   for (const live of counts) {
     log(`  ${live.toLocaleString("en-US")} live, one thread, against C with a spin lock …`);
     const pool = new ZbudPool({ maxPages: live, shared: true });
-    const crew = await Crew.start([[pool.share()]], { live, operations, seed });
+    const group = await WorkerGroup.start([[pool.share()]], { live, operations, seed });
     // The two do the same work, but ours goes on where it was: only the amount is comparable.
     const contenders: Contender[] = [
-      { name: "zbud", round: () => ({ checksum: operations, ns: crew.round() }) },
+      { name: "zbud", round: () => ({ checksum: operations, ns: group.round() }) },
       {
         name: "C, spin lock",
         round: () => ({ checksum: operations, ns: runC(program, ["churn", live, operations, seed]).ns }),
@@ -218,7 +232,7 @@ async function compareWithC(counts: number[], { seed, quick, log }: BenchOptions
       warmups: quick ? 0 : 2,
       seed,
     });
-    await crew.stop();
+    await group.stop();
     pool.close();
     rows.push({
       suite: SUITE,

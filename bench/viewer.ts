@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Prng } from "../src/base/index.ts";
 import { getCodec } from "../src/codecs/index.ts";
-import { type Handle, ZbudPool } from "../src/index.ts";
+import { type Handle, ZbudPool } from "../src/entry/index.ts";
 import { viewer } from "../src/viewer/index.ts";
 import { type BenchOptions, median, type TimedRow } from "./harness.ts";
 

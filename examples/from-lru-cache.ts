@@ -19,7 +19,7 @@ const ORDERS = 10_000;
 const withLruCache = () => new LRUCache<string, Order>({ max: ORDERS, ttl: 60_000 });
 
 // Besides the number of entries, all memory is limited: keys, index and values together.
-const withZbud = () => new CompressedCache<Order>({ maxBytes: "16MiB", max: ORDERS, ttl: 60_000 });
+const withZbud = () => new CompressedCache<Order>({ maxBytes: "16MiB", maxEntries: ORDERS, ttl: 60_000 });
 
 /** The program. It does not know which of the two it has. */
 function program(cache: LRUCache<string, Order> | CompressedCache<Order>): string[] {

@@ -64,4 +64,5 @@ console.log(
 );
 console.log(`${(memUsedTotal / 2 ** 20).toFixed(2)} of at most ${memLimit / 2 ** 20} MiB in use`);
 await store.close();
+await backing.close();
 rmSync(folder, { recursive: true });

@@ -62,8 +62,7 @@ export async function buildPage(page: Omit<Page, "target" | "name">): Promise<Bu
     platform: "browser",
     write: false,
     logLevel: "warn",
-    // Drivers register themselves when they are imported.
-    treeshake: { moduleSideEffects: (id) => id.includes("/src/drivers/") },
+    treeshake: { moduleSideEffects: (id) => id.includes("/web/") },
     output: { format: "esm", minify: true, comments: false, codeSplitting: false },
   });
   const script = output[0].code.trim().replaceAll("</script", "<\\/script");

@@ -2,18 +2,25 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { build } from "rolldown";
-import { bin, filesUnder, npm, ROOT, type RunResult, readArguments, runNode, runSteps } from "./tools.ts";
+import {
+  bin,
+  filesUnder,
+  npm,
+  ROOT,
+  type RunResult,
+  readArguments,
+  runNode,
+  runSteps,
+  temporaryFolder,
+} from "./tools.ts";
 
 readArguments(`Usage: npm run test:package
 
@@ -47,8 +54,7 @@ const PACKED_AT_TOP = [
   "package.json",
 ];
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-package-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("package");
 const tarball = join(folder, `${MANIFEST.name}-${MANIFEST.version}.tgz`);
 const user = join(folder, "user");
 const installed = join(user, "node_modules", MANIFEST.name);
@@ -63,8 +69,10 @@ await runSteps([
   { name: "are the types wrong", run: checkTypes },
   { name: "install the tarball", run: install },
   { name: "only what users need", run: checkContent },
-  { name: `import ${ENTRIES.join(", ")}`, run: importEntries },
+  { name: `import and require ${ENTRIES.join(", ")}`, run: loadEntries },
   { name: "types, with @types/node", run: () => compileUser("with-node", ["node"], ENTRIES) },
+  { name: "types, for require() as Node 16 had it", run: () => compileCommonJs("node16") },
+  { name: "types, for require() as it is now", run: () => compileCommonJs("nodenext") },
   {
     name: "types, without",
     run: () =>
@@ -74,7 +82,7 @@ await runSteps([
         ENTRIES.filter((entry) => !OF_NODE.includes(entry)),
       ),
   },
-  { name: "drivers survive a bundler", run: bundleUser },
+  { name: "a bundler keeps the drivers that are found by name, and leaves out others", run: bundleUser },
   {
     name: "command",
     run: () => runNode([join(installed, "dist/cli.js"), "--help"], { cwd: user, capture: true }),
@@ -88,7 +96,7 @@ await runSteps([
 
 function checkTypes(): RunResult {
   const attw = bin("@arethetypeswrong/cli", "attw");
-  const flags = ["--profile", "esm-only", "--no-definitely-typed", "--format", "ascii", "--no-emoji"];
+  const flags = ["--profile", "node16", "--no-definitely-typed", "--format", "ascii", "--no-emoji"];
   return runNode([attw, tarball, ...flags], { capture: true });
 }
 
@@ -113,27 +121,48 @@ function checkContent(): RunResult {
   return { ok: wrong.length === 0, output: wrong.map((line) => `${line}\n`).join("") };
 }
 
-/**
- * A bundler that believes `sideEffects` must keep the registration of the built-in drivers, though nothing of
- * their modules is named here.
- */
+/** A bundler believes `sideEffects`: that nothing of a module is wanted but what is used of it. */
 async function bundleUser(): Promise<RunResult> {
   const input = join(user, "bundle.ts");
   const file = join(user, "bundled.mjs");
-  writeFileSync(input, `import { driverTypes } from "${MANIFEST.name}";\nconsole.log(driverTypes().join());`);
-  await build({ input, cwd: user, platform: "node", logLevel: "silent", output: { file } });
-  const { ok, output } = runNode([file], { cwd: user, capture: true });
-  return ok && output.includes("zbud")
-    ? { ok, output }
-    : { ok: false, output: `no driver in the bundle: ${output}\n` };
+  const bundled = async (program: string): Promise<RunResult> => {
+    writeFileSync(input, program);
+    await build({ input, cwd: user, platform: "node", logLevel: "silent", output: { file } });
+    return runNode([file], { cwd: user, capture: true });
+  };
+  const named = await bundled(
+    `import { CompressedCache, driverTypes } from "${MANIFEST.name}";
+     console.log(driverTypes().join(), new CompressedCache({ maxBytes: "2MiB", driver: "zsmalloc" }).size);`,
+  );
+  if (!named.ok || named.output.trim() !== "zbud,slots,zsmalloc 0") {
+    return { ok: false, output: `not all drivers are in the bundle: ${named.output}\n` };
+  }
+  const one = await bundled(
+    `import { ZbudPool } from "${MANIFEST.name}"; console.log(new ZbudPool({ maxPages: 1 }).type);`,
+  );
+  if (!one.ok || /ZsmallocPool|CompressedCache/.test(readFileSync(file, "utf8"))) {
+    return { ok: false, output: `more than one driver is in the bundle: ${one.output}\n` };
+  }
+  return one;
 }
 
-function importEntries(): RunResult {
+/** What is imported and what is required is one, and not empty. */
+function loadEntries(): RunResult {
   const program = ENTRIES.map(
-    (entry) =>
-      `if (Object.keys(await import("${entry}")).length === 0) throw new Error("${entry} is empty");`,
+    (entry) => `{
+      const imported = await import("${entry}");
+      if (Object.keys(imported).length === 0) throw new Error("${entry} is empty");
+      for (const [name, value] of Object.entries(require("${entry}"))) {
+        if (value !== imported[name]) throw new Error("${entry} has two of " + name);
+      }
+    }`,
   );
-  return runNode(["--input-type=module", "--eval", program.join("\n")], { cwd: user, capture: true });
+  program.unshift(
+    'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+  );
+  const file = join(user, "load.mjs");
+  writeFileSync(file, program.join("\n"));
+  return runNode([file], { cwd: user, capture: true });
 }
 
 /**
@@ -157,6 +186,41 @@ function compileUser(name: string, types: readonly string[], entries: readonly s
   const config = join(user, `${name}.json`);
   writeFileSync(config, JSON.stringify({ compilerOptions, files: [`${name}.ts`] }));
   return runNode([bin("typescript", "tsc"), "--project", config], { capture: true });
+}
+
+/** Compiles a CommonJS module that requires all entries, and runs it. */
+function compileCommonJs(module: "node16" | "nodenext"): RunResult {
+  const { name } = MANIFEST;
+  const lines = ENTRIES.flatMap((entry, index) => [
+    `import entry${index} = require("${entry}");`,
+    `if (Object.keys(entry${index}).length === 0) throw new Error("${entry}");`,
+  ]);
+  const program = `
+import { CompressedCache, type CompressedCacheOptions, type Handle, ZbudError, ZbudPool } from "${name}";
+import { type Backing, MemoryBacking } from "${name}/backing";
+class Texts extends CompressedCache<string> {}
+const options: CompressedCacheOptions<string> = { maxBytes: "1MiB" };
+const cache: CompressedCache<string> = new Texts(options);
+const text: string | undefined = cache.get("key");
+const backing: Backing = new MemoryBacking();
+const pool = new ZbudPool({ maxPages: 1 });
+const handle = pool.alloc(100) as Handle;
+if (text !== undefined || pool.sizeOf(handle) !== 100 || backing instanceof ZbudError) throw new Error();
+`;
+  writeFileSync(join(user, `${module}.cts`), lines.join("\n") + program);
+  const compilerOptions = {
+    module,
+    target: "es2024",
+    lib: ["es2024"],
+    types: ["node"],
+    typeRoots: [join(ROOT, "node_modules/@types")],
+    strict: true,
+    skipLibCheck: false,
+  };
+  const config = join(user, `${module}.json`);
+  writeFileSync(config, JSON.stringify({ compilerOptions, files: [`${module}.cts`] }));
+  const compiled = runNode([bin("typescript", "tsc"), "--project", config], { capture: true });
+  return compiled.ok ? runNode([join(user, `${module}.cjs`)], { cwd: user, capture: true }) : compiled;
 }
 
 function runExamples(): RunResult {

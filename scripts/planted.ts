@@ -11,7 +11,8 @@ import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PLANTED_BUGS, type PlantedBug } from "../test/planted/bugs.ts";
+import { PLANTED_BUGS } from "../test/planted/bugs.ts";
+import type { PlantedBug } from "../test/planted/planted-bug.ts";
 import { filesUnder, QUIET_FLAG, ROOT, readArguments } from "./tools.ts";
 
 /** What a copy of the project needs for these tests. */
@@ -28,6 +29,7 @@ const FOLDERS = [
   "test/store",
   "test/cache",
   "test/backing",
+  "test/base",
 ];
 /** Left out: what measures memory, and what takes long without asking more of what it is about. */
 const LEFT_OUT = /\/(memory|large|redis|tier-redis)\.test\.ts$|^test\/drivers\/zbud\/fit/;
@@ -45,19 +47,20 @@ const PARTS: readonly Part[] = [
   { name: "cache", code: /^src\/cache\//, tests: /^test\/cache\/(?!dictionary|faults|threads)/ },
   { name: "trace", code: /^src\/trace\//, tests: /^test\/trace\// },
   {
-    name: "ladder",
-    code: /^src\/drivers\/zbud\/(ladder|segments|rungs|zbud-ladder)/,
-    tests: /^test\/drivers\/zbud\/ladder/,
+    name: "size classes",
+    code: /^src\/drivers\/size-classes\//,
+    tests: /^test\/drivers\/size-classes\//,
   },
   { name: "engine", code: /^src\/engine\//, tests: /^test\/(engine\/(?!points)|store\/(?!threads))/ },
   { name: "store", code: /^src\/store\//, tests: /^test\/(engine\/(?!points)|store\/(?!threads))/ },
+  { name: "waits", code: /^src\/base\/wait/, tests: /^test\/base\/wait/ },
   { name: "file", code: /^src\/backing\//, tests: /^test\/backing\/(contract|reopen|file|hostile)/ },
   { name: "slots", code: /^src\/drivers\/slots\//, tests: /^test\/drivers\/slots\// },
   { name: "zsmalloc", code: /^src\/drivers\/zsmalloc\//, tests: /^test\/drivers\/zsmalloc\// },
   {
     name: "zbud",
     code: /^src\/drivers\/zbud\//,
-    tests: /^test\/(drivers\/zbud\/(?!ladder)|zpool\/|memory\/)/,
+    tests: /^test\/(drivers\/zbud\/|zpool\/|memory\/)/,
   },
   {
     name: "all drivers",

@@ -1,5 +1,5 @@
+import { historyOf } from "../test/cache/cache-history.ts";
 import { closeThread, failureOf } from "../test/cache/checker.ts";
-import { historyOf } from "../test/cache/history.ts";
 import { reportOf } from "../test/cache/shorten.ts";
 import { numberOption, readOptions } from "./tools.ts";
 

@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { killProcesses } from "../test/backing/kills.ts";
-import { numberOption, readOptions } from "./tools.ts";
+import { killProcesses } from "../test/backing/file-kills.ts";
+import { numberOption, readOptions, temporaryFolder } from "./tools.ts";
 
 const USAGE = `Usage: npm run soak:kills -- [--kills N] [--seed N] [--seconds N]
 
@@ -20,8 +18,7 @@ async function main(): Promise<void> {
   const kills = numberOption(USAGE, "kills", values.kills, 100);
   const seedFirst = numberOption(USAGE, "seed", values.seed, (Date.now() % 2 ** 20) + 1);
   const seconds = numberOption(USAGE, "seconds", values.seconds, 24 * 3600);
-  const folder = mkdtempSync(join(tmpdir(), "zbud-kills-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder("kills");
   const start = performance.now();
   const secondsLeft = (): number => seconds - (performance.now() - start) / 1000;
   let done = 0;

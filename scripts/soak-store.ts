@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { churn } from "../test/store/churn.ts";
-import { killWorkers } from "../test/store/kills.ts";
 import { killProcesses } from "../test/store/process-kills.ts";
-import { numberOption, readOptions } from "./tools.ts";
+import { killWorkers } from "../test/store/worker-kills.ts";
+import { numberOption, readOptions, temporaryFolder } from "./tools.ts";
 
 const USAGE = `Usage: npm run soak:store -- [--minutes N] [--kills N] [--seed N]
 
@@ -21,22 +19,18 @@ async function main(): Promise<void> {
   const kills = numberOption(USAGE, "kills", values.kills, 100, 0, false);
   const minutes = numberOption(USAGE, "minutes", values.minutes, 30, 0, false);
   console.log(`npm run soak:store -- --minutes ${minutes} --kills ${kills} --seed ${seed}`);
-  const folder = mkdtempSync(join(tmpdir(), "zbud-soak-"));
-  try {
-    if (kills > 0) {
-      const options = { maxBytes: 1_500_000, shards: 2, whenFull: "drop" } as const;
-      const calls = await killWorkers({ kills, seed, threads: 3, indices: 300, options });
-      console.log(`${kills} workers killed in ${calls} calls`);
-      const pages = await killProcesses(kills, seed, join(folder, "killed"));
-      console.log(`${kills} processes killed, ${pages} pages found again`);
-    }
-    const report = await churn({ seconds: 60 * minutes, seed, path: join(folder, "churned") });
-    console.log(
-      `${report.calls} calls in ${minutes} min: resident memory drifted by ${(100 * report.drift).toFixed(2)} %, every page was there`,
-    );
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  const folder = temporaryFolder("soak");
+  if (kills > 0) {
+    const options = { maxBytes: 1_500_000, shards: 2, whenFull: "drop" } as const;
+    const calls = await killWorkers({ kills, seed, threads: 3, indices: 300, options });
+    console.log(`${kills} workers killed in ${calls} calls`);
+    const pages = await killProcesses(kills, seed, join(folder, "killed"));
+    console.log(`${kills} processes killed, ${pages} pages found again`);
   }
+  const report = await churn({ seconds: 60 * minutes, seed, path: join(folder, "churned") });
+  console.log(
+    `${report.calls} calls in ${minutes} min: resident memory drifted by ${(100 * report.drift).toFixed(2)} %, every page was there`,
+  );
 }
 
 await main();

@@ -1,4 +1,4 @@
-import { killWorkers } from "../test/threads/kills.ts";
+import { killWorkers } from "../test/threads/pool-kills.ts";
 import { DRIVERS, type DriverName } from "../test/threads/pools.ts";
 import { failUsage, numberOption, readOptions } from "./tools.ts";
 

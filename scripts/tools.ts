@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, dirname, join, relative, sep } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -164,6 +165,20 @@ export function filesUnder(folder: string, suffix: string): string[] {
     .filter((entry) => entry.isFile() && entry.name.endsWith(suffix))
     .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)).split(sep).join("/"))
     .sort();
+}
+
+const temporaryFolders: string[] = [];
+
+/** A new folder of the machine's temporary ones; with all that is in it, it goes when the process ends. */
+export function temporaryFolder(name: string): string {
+  if (temporaryFolders.length === 0) {
+    process.once("exit", () => {
+      for (const folder of temporaryFolders) rmSync(folder, { recursive: true, force: true });
+    });
+  }
+  const folder = mkdtempSync(join(tmpdir(), `zbud-${name}-`));
+  temporaryFolders.push(folder);
+  return folder;
 }
 
 /** Seconds since `start`, a value of `performance.now()`, for people. */

@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { failUsage, filesUnder, QUIET_FLAG, ROOT, readArguments, run } from "./tools.ts";
+import { failUsage, filesUnder, QUIET_FLAG, ROOT, readArguments, run, temporaryFolder } from "./tools.ts";
 
 const USAGE = `Usage: npm run test:unit -- [PART…]
 
@@ -16,8 +16,7 @@ const files = parts.length === 0 ? all : all.filter((file) => parts.some((part) 
 
 // Two at a time even on one core: much of the time goes into starting processes.
 const concurrency = Math.max(2, availableParallelism());
-const folder = mkdtempSync(join(tmpdir(), "zbud-test-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("test");
 const totals = join(folder, "totals");
 const { ok } = run(
   process.execPath,

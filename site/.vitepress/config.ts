@@ -36,6 +36,7 @@ const GUIDE = [
       { text: "Choosing settings", link: "/guide/settings" },
       { text: "Reading the counters", link: "/guide/counters" },
       { text: "The pool", link: "/guide/pool" },
+      { text: "All options", link: "/options" },
     ]),
   },
   {

@@ -1,8 +1,3 @@
-/**
- * A CompressedCache as the memory (L1) of bentocache.
- *
- * @module
- */
 import { checkNames } from "../base/index.ts";
 import { type AnyCache, cacheOf, clearWith, setFor } from "./keys.ts";
 

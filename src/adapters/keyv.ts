@@ -1,9 +1,3 @@
-/**
- * A CompressedCache as a store of Keyv 5 and 6, and so of what builds on Keyv, such as cache-manager and
- * cacheable.
- *
- * @module
- */
 import { ZbudError } from "../base/index.ts";
 import { type AnyCache, cacheOf, clearWith, keysWith, setFor } from "./keys.ts";
 

@@ -1,8 +1,3 @@
-/**
- * A CompressedCache as a handler of Next.js's `cacheHandlers`, which keep what `"use cache"` gives.
- *
- * @module
- */
 import { checkNames } from "../base/index.ts";
 import { frame, notFramed, unframe } from "./frame.ts";
 import { type AnyCache, cacheOf, isKept } from "./keys.ts";

@@ -1,8 +1,3 @@
-/**
- * The counters of a cache or a page store as metrics of prom-client.
- *
- * @module
- */
 import { checkNames, show, ZbudError } from "../base/index.ts";
 import { unlessClosed } from "./keys.ts";
 

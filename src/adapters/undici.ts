@@ -1,8 +1,3 @@
-/**
- * A CompressedCache as the store of undici's cache interceptor.
- *
- * @module
- */
 import { createHash, randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import { checkNames, show, ZbudError } from "../base/index.ts";
@@ -51,6 +46,8 @@ interface Place {
   names: Names;
 }
 
+/** A longer body is never kept, however well it compresses. */
+const BODY_BYTES_MAX = 2 ** 20;
 /** Lists of names beside the first that a URL may have; the oldest are dropped. */
 const OTHERS_MAX = 8;
 
@@ -89,7 +86,7 @@ export class UndiciStore {
   createWriteStream(key: UndiciCacheKey, value: UndiciCacheValue): Writable | undefined {
     check(key);
     if (unlessClosed(() => this.#cache.size, -1) < 0) return undefined;
-    const maxBytes = this.#cache.maxEntrySize;
+    const maxBytes = BODY_BYTES_MAX;
     const chunks: Buffer[] = [];
     let bytes = 0;
     const put = (): void => unlessClosed(() => this.#put(key, value, chunks), undefined);

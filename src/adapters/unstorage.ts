@@ -1,8 +1,3 @@
-/**
- * A CompressedCache as a driver of unstorage, and so of Nitro and Nuxt.
- *
- * @module
- */
 import { checkNames } from "../base/index.ts";
 import { type AnyCache, cacheOf, clearWith, keysWith, setFor } from "./keys.ts";
 

@@ -1,4 +1,4 @@
-import { builtin } from "../base/index.ts";
+import { builtin, noteFallback } from "../base/index.ts";
 
 /** The polynomial of zlib, PNG and gzip, its bits reversed. */
 const POLYNOMIAL = 0xedb8_8320;
@@ -6,8 +6,14 @@ const POLYNOMIAL = 0xedb8_8320;
 /** CRC-32 (of zlib, PNG, gzip) of bytes, going on from an earlier one. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   // Looked up once: asking for the module costs more than the checksum of a small record.
-  fastest ??= builtin<typeof import("node:zlib")>("node:zlib")?.crc32 ?? crc32ByTables;
+  fastest ??= fastestOf();
   return fastest(bytes, before);
+}
+
+function fastestOf(): (bytes: Uint8Array, before: number) => number {
+  const native = builtin<typeof import("node:zlib")>("node:zlib")?.crc32;
+  if (native === undefined) noteFallback("crc32");
+  return native ?? crc32ByTables;
 }
 
 let fastest: ((bytes: Uint8Array, before: number) => number) | undefined;

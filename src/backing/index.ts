@@ -4,7 +4,7 @@ export {
   type SharedFileBacking,
 } from "./file/file-backing.ts";
 export type { FileIo, RecordIo } from "./file/io.ts";
-export type { OpenedFile } from "./file/open.ts";
+export type { OpenedFile } from "./file/open-slots.ts";
 export type { FileBackingOptions } from "./file/options.ts";
 export type { RecordFile } from "./file/record-file.ts";
 export type { KeyvLike } from "./keyv/client.ts";

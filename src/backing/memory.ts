@@ -1,15 +1,30 @@
-import { checkNames, integerOption, nextTurn, show, signalOption, ZbudError } from "../base/index.ts";
-import { checkKey, checkRecord, recordBytes } from "./record.ts";
+/// <reference lib="esnext.disposable" preserve="true" />
+import {
+  checkNames,
+  clockOption,
+  inspectAsText,
+  integerOption,
+  nextTurn,
+  type Size,
+  signalOption,
+  sizeOption,
+  ZbudError,
+} from "../base/index.ts";
+import { describeBacking } from "./describe.ts";
+import { checkKey, checkRecord, recordBytes } from "./record-format.ts";
 import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
 
 /** What {@link MemoryBacking} takes. */
 export interface MemoryBackingOptions {
-  /** Bytes of records at most, with 56 bytes each for a header as in a file. Default: no bound. */
-  readonly maxBytes?: number;
+  /**
+   * The most bytes of records, with 56 bytes each for a header as in a file: a number, `"64MiB"`, or `"20%"` of what
+   * this process may use. Default: no bound.
+   */
+  readonly maxBytes?: Size;
   /** How long reads and writes take, in ms. Default 0: until the next turn of the event loop. */
   readonly delayMs?: number;
-  /** The time in ms since 1970. Default `Date.now`. */
-  readonly now?: () => number;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly clock?: () => number;
 }
 
 /** A character for each byte, and no two bytes the same one. */
@@ -25,12 +40,16 @@ interface Held {
  * there is nothing to gain by it in production. It works in one thread only.
  */
 export class MemoryBacking implements Backing {
+  static {
+    inspectAsText(MemoryBacking.prototype);
+  }
+
   readonly name = "memory";
   readonly isSync = true;
   readonly maxRecordBytes: number;
   readonly #maxBytes: number;
   readonly #delayMs: number;
-  readonly #now: () => number;
+  readonly #clock: () => number;
   readonly #held: Map<string, Held> = new Map();
   readonly #writing: Set<Promise<unknown>> = new Set();
   readonly #count = { written: 0, bytesWritten: 0, read: 0, bytesRead: 0, deleted: 0, refused: 0 };
@@ -41,13 +60,12 @@ export class MemoryBacking implements Backing {
 
   /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
   constructor(options: MemoryBackingOptions = {}) {
-    checkNames("a store in memory", options, ["maxBytes", "delayMs", "now"]);
-    const { maxBytes, delayMs = 0, now = () => Date.now() } = options;
+    checkNames("a store in memory", options, ["maxBytes", "delayMs", "clock"]);
+    const { maxBytes, delayMs = 0, clock } = options;
     this.#maxBytes =
-      maxBytes === undefined ? Number.POSITIVE_INFINITY : integerOption("maxBytes", maxBytes, 1, 2 ** 40);
+      maxBytes === undefined ? Number.POSITIVE_INFINITY : sizeOption("maxBytes", maxBytes, 1, 2 ** 40);
     this.#delayMs = integerOption("delayMs", delayMs, 0, 2 ** 27);
-    if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
-    this.#now = now;
+    this.#clock = clockOption(clock);
     this.maxRecordBytes = Math.min(2 ** 26, this.#maxBytes);
   }
 
@@ -80,7 +98,7 @@ export class MemoryBacking implements Backing {
     const name = this.#nameOf(key);
     const record = this.#held.get(name)?.record;
     if (record === undefined) return null;
-    if (record.expiresAt !== 0 && record.expiresAt <= this.#now()) {
+    if (record.expiresAt !== 0 && record.expiresAt <= this.#clock()) {
       this.#drop(name);
       return null;
     }
@@ -116,6 +134,16 @@ export class MemoryBacking implements Backing {
     await Promise.all(this.#writing);
   }
 
+  /** Begins the {@link close} and does not wait for it: a fault is lost. `await using` waits. */
+  [Symbol.dispose](): void {
+    void this.close().catch(() => undefined);
+  }
+
+  /** As {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   stats(): BackingStats {
     const { written, bytesWritten, read, bytesRead, deleted, refused } = this.#count;
     return {
@@ -124,18 +152,23 @@ export class MemoryBacking implements Backing {
       maxBytes: this.#maxBytes,
       memoryBytes: this.#bytes + this.#bytesInFlight,
       bytesInFlight: this.#bytesInFlight,
-      recordsWritten: written,
+      writes: written,
       bytesWritten,
-      recordsRead: read,
+      reads: read,
       bytesRead,
-      recordsDeleted: deleted,
-      recordsDropped: 0,
+      deletions: deleted,
+      drops: 0,
       writesRefused: refused,
       writesFailed: 0,
       readsFailed: 0,
-      recordsDamaged: 0,
+      readsDamaged: 0,
       isDown: false,
     };
+  }
+
+  /** What it holds, in a line. */
+  toString(): string {
+    return describeBacking("MemoryBacking", this.#isClosed, this.stats());
   }
 
   #nameOf(key: BackingKey): string {
@@ -184,9 +217,9 @@ export class MemoryBacking implements Backing {
 
   #later<Result>(act: () => Result): Promise<Result> {
     return new Promise((resolve) => {
-      const now = (): void => resolve(act());
-      if (this.#delayMs === 0) nextTurn(now);
-      else setTimeout(now, this.#delayMs);
+      const end = (): void => resolve(act());
+      if (this.#delayMs === 0) nextTurn(end);
+      else setTimeout(end, this.#delayMs);
     });
   }
 }

@@ -1,4 +1,4 @@
-import { show, ZbudError } from "../base/index.ts";
+import { show, startOf, threadNumber, ZbudError } from "../base/index.ts";
 import { placeOf } from "./file/owner.ts";
 import { required } from "./system.ts";
 
@@ -97,19 +97,9 @@ let count = 0;
 
 function nameOfWriter(): string {
   const thread = threadNumber();
-  const started = thread === 0 ? "0" : startOf(process.pid, thread);
+  const started = thread === 0 ? "0" : startOf(`${process.pid}/task/${thread}`);
   const [random] = globalThis.crypto.getRandomValues(new Uint32Array(1));
   return `${process.pid}-${thread}-${started}-${place()}-${random.toString(36)}${(count++).toString(36)}`;
-}
-
-/** The system's number of this thread, or 0 where it does not say. */
-function threadNumber(): number {
-  try {
-    const target = required<typeof import("node:fs")>("node:fs", "a file").readlinkSync("/proc/thread-self");
-    return Number(/\/task\/(\d+)$/.exec(target)?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
 }
 
 /** Where numbers of processes mean what they mean here, as 32 bits. */
@@ -142,11 +132,11 @@ async function removeLeftovers(
 function isLeft([, pid, thread, started, where]: RegExpExecArray, silentMs: number): boolean {
   if (where !== place()) return silentMs > SILENT_ELSEWHERE_MS;
   if (/^[1-9]\d*$/.test(started)) {
-    const now = startOf(Number(pid), Number(thread));
+    const now = startOf(`${pid}/task/${thread}`);
     // A number that was given to another thread since has another start.
     if (now !== "gone") return now !== "unknown" && now !== started;
     // Not there, or not shown: of other users' processes some systems show nothing.
-    if (startOf(Number(pid), Number(pid)) !== "gone") return true;
+    if (startOf(`${pid}/task/${pid}`) !== "gone") return true;
   }
   try {
     process.kill(Number(pid), 0);
@@ -154,22 +144,6 @@ function isLeft([, pid, thread, started, where]: RegExpExecArray, silentMs: numb
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return true;
   }
   return silentMs > SILENT_HERE_MS;
-}
-
-/** When a thread of a process started, in clock ticks since the system did, if the system says. */
-function startOf(pid: number, thread: number): string {
-  let stat: string;
-  try {
-    const fs = required<typeof import("node:fs")>("node:fs", "a file");
-    stat = fs.readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code === "ENOENT" || code === "ESRCH" ? "gone" : "unknown";
-  }
-  // The name, in brackets, may hold anything; field 3 follows the last bracket, and the start is field 22.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  if (fields[0] === "Z" || fields[0] === "X") return "gone";
-  return fields[19] ?? "unknown";
 }
 
 /** The new name survives the system's end too, where a folder can be flushed. */

@@ -50,7 +50,10 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Figures of a backing store; one cheap call. Counters count since the store was opened, over all threads. */
+/**
+ * Figures of a backing store; one cheap call. What is named after an event (`writes`, `readsFailed`, `bytesWritten`)
+ * counts since the store was opened, over all threads; the rest is what is there now.
+ */
 export interface BackingStats {
   /** Records that a read would find, or -1 where the store cannot tell. */
   readonly records: number;
@@ -62,18 +65,22 @@ export interface BackingStats {
   readonly memoryBytes: number;
   /** Bytes under way: accepted by `write`, without an outcome yet. */
   readonly bytesInFlight: number;
-  readonly recordsWritten: number;
+  /** Records that were written, and their bytes. */
+  readonly writes: number;
   readonly bytesWritten: number;
-  readonly recordsRead: number;
+  /** Records that were read, and their bytes. */
+  readonly reads: number;
   readonly bytesRead: number;
-  readonly recordsDeleted: number;
+  /** Records that were deleted, one by one or by a clear. */
+  readonly deletions: number;
   /** Records that were given up to make room (`whenFull: "drop"`). */
-  readonly recordsDropped: number;
+  readonly drops: number;
+  /** Writes with the outcome `"ENOSPC"`, `"EFBIG"` or `"EAGAIN"`. */
   readonly writesRefused: number;
   readonly writesFailed: number;
   readonly readsFailed: number;
-  /** Records whose bytes were not those that were written. They are gone. */
-  readonly recordsDamaged: number;
+  /** Reads that found other bytes than those that were written. The records are gone. */
+  readonly readsDamaged: number;
   /** Whether the store is taken to be out of reach. It is tried again by itself. */
   readonly isDown: boolean;
 }
@@ -167,8 +174,8 @@ export interface SharedBacking extends Backing {
   /** Plain data for `postMessage`; the class of the store has a static `attach` that takes it. */
   share(): unknown;
 
-  /** Looks for threads that are gone, and frees what they had under way. */
-  recover(): void;
+  /** Looks for threads that are gone, and frees what they had under way. How many were found dead. */
+  recover(): number;
 
   /** Tells that a worker with this `threadId` has exited, and recovers. */
   threadGone(threadId: number): void;

@@ -3,15 +3,29 @@ export { builtin } from "./builtin.ts";
 export { checkBytes } from "./bytes.ts";
 export { copyBytes } from "./copy.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
+export { type Fallback, fallbacks, noteFallback } from "./fallbacks.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
+export { inspectAsText } from "./inspect.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
-export { checkNames, checkSignal, integerOption, signalOption } from "./options.ts";
+export { checkNode } from "./node-version.ts";
+export { powerOfTwoAtLeast } from "./numbers.ts";
+export {
+  checkNames,
+  checkSignal,
+  choiceOption,
+  clockOption,
+  flagOption,
+  integerOption,
+  signalOption,
+} from "./options.ts";
 export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";
+export { startOf, threadNumber } from "./proc.ts";
 export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
-export { memoryBytes, type Size, sizeOption } from "./size.ts";
+export { memoryBytes, parseBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export type { Branded, Handle } from "./units.ts";
+export { pause, waitAtMost, withSignal } from "./wait.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./words.ts";

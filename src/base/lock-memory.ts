@@ -1,3 +1,4 @@
+import { noteFallback } from "./fallbacks.ts";
 import { sharedBuffer } from "./shared-buffer.ts";
 
 /** The part of the WebAssembly API in use; the language's own library does not declare it. */
@@ -54,14 +55,20 @@ let compiled: object | undefined;
  */
 export function lockableBuffer(bytes: number): SharedArrayBuffer {
   const { Memory } = wasm() ?? {};
-  if (Memory === undefined || bytes > BYTES_MAX) return sharedBuffer(bytes);
+  if (Memory === undefined || bytes > BYTES_MAX) return plainBuffer(bytes);
   const pages = Math.max(1, Math.ceil(bytes / PAGE_BYTES));
   try {
     return adopt(new Memory({ initial: pages, maximum: pages, shared: true }));
   } catch {
     // No shared memory at all, or no more addresses for one that WebAssembly reaches: it takes 10 GiB of them.
-    return sharedBuffer(bytes);
+    return plainBuffer(bytes);
   }
+}
+
+function plainBuffer(bytes: number): SharedArrayBuffer {
+  const buffer = sharedBuffer(bytes);
+  noteFallback("wasm-lock");
+  return buffer;
 }
 
 /** The memory that a buffer of {@link lockableBuffer} is part of, to be sent along with it; undefined for a plain one. */
@@ -89,6 +96,7 @@ export function lockStepsOf(words: Int32Array): LockSteps {
       return { take, give };
     } catch {
       // A page's policy may forbid it.
+      noteFallback("wasm-lock");
     }
   }
   return {

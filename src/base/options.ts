@@ -16,6 +16,47 @@ export function integerOption(name: string, value: unknown, low: number, high: n
 }
 
 /**
+ * Reads an option that is true or false.
+ *
+ * @throws {ZbudError} `EINVAL` naming the option and its value, if it is neither.
+ */
+export function flagOption(name: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw new ZbudError("EINVAL", `${name} must be true or false, not ${show(value)}`);
+}
+
+/**
+ * Reads an option that is one of a few names.
+ *
+ * @throws {ZbudError} `EINVAL` naming the option, its value and the names that there are, if it is none of them.
+ */
+export function choiceOption<Choice extends string>(
+  name: string,
+  value: unknown,
+  choices: readonly Choice[],
+): Choice {
+  const chosen = choices.find((choice) => choice === value);
+  if (chosen !== undefined) return chosen;
+  const known = choices.map(show);
+  const last = known.pop();
+  const list = known.length === 0 ? last : `${known.join(", ")} or ${last}`;
+  throw new ZbudError("EINVAL", `${name} must be ${list}, not ${show(value)}`);
+}
+
+/**
+ * Reads the option `clock`.
+ *
+ * @param preset - taken if it is undefined; by default the computer's clock, looked up at each use, since whoever
+ *   fakes the time replaces it and puts it back.
+ * @throws {ZbudError} `EINVAL` if it is no function.
+ */
+export function clockOption(clock: unknown, preset: () => number = () => Date.now()): () => number {
+  if (clock === undefined) return preset;
+  if (typeof clock === "function") return clock as () => number;
+  throw new ZbudError("EINVAL", `clock must be a function that gives milliseconds, not ${show(clock)}`);
+}
+
+/**
  * Makes sure that options are an object with known names only. What is undefined counts as absent, whatever its name.
  *
  * @param owner - what the options are of, for the message: `"a cache"`.

@@ -1,8 +1,11 @@
 import { show, ZbudError } from "./errors.ts";
+import { noteFallback } from "./fallbacks.ts";
 
 /** Whether there is memory that other threads can reach. */
 export function canShare(): boolean {
-  return typeof SharedArrayBuffer !== "undefined";
+  if (typeof SharedArrayBuffer !== "undefined") return true;
+  noteFallback("shared-memory");
+  return false;
 }
 
 /**

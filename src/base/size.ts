@@ -10,7 +10,8 @@ export type Size = number | string;
 /**
  * Reads an option that is a size.
  *
- * @param memory - what a percentage is of; asked only if there is one.
+ * @param memory - what a percentage is of; asked only if there is one. Null: of nothing, so that none is taken (a
+ *   file's size, a page's).
  * @returns bytes, an integer: fractions are rounded down.
  * @throws {ZbudError} `EINVAL` naming the option and its value, if it is no size, or not in [low, high].
  */
@@ -19,14 +20,15 @@ export function sizeOption(
   value: unknown,
   low: number,
   high: number,
-  memory: () => number = memoryBytes,
+  memory: (() => number) | null = memoryBytes,
 ): number {
   const bytes = typeof value === "string" ? parseSize(value, memory) : value;
   if (typeof bytes !== "number" || !Number.isInteger(bytes)) {
-    throw new ZbudError(
-      "EINVAL",
-      `${name} must be a number of bytes, a size such as "256MiB", or a share of this process's memory up to "100%", such as "20%", not ${show(value)}`,
-    );
+    const forms =
+      memory === null
+        ? 'a number of bytes, or a size such as "256MiB"'
+        : 'a number of bytes, a size such as "256MiB", or a share of this process\'s memory up to "100%", such as "20%"';
+    throw new ZbudError("EINVAL", `${name} must be ${forms}, not ${show(value)}`);
   }
   if (bytes < low || bytes > high) {
     const what = typeof value === "string" ? `${show(value)}, which is ${bytes}` : show(value);
@@ -36,14 +38,20 @@ export function sizeOption(
 }
 
 /** Bytes, or undefined if the text is no size. */
-function parseSize(text: string, memory: () => number): number | undefined {
+function parseSize(text: string, memory: (() => number) | null): number | undefined {
   const share = /^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(text);
   if (share !== null) {
+    if (memory === null) return undefined;
     const percent = Number(share[1]);
     return percent > 0 && percent <= 100 ? Math.floor((memory() * percent) / 100) : undefined;
   }
-  const size = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*$/i.exec(text);
-  return size === null ? undefined : Math.floor(Number(size[1]) * FACTORS[size[2].toLowerCase()]);
+  return parseBytes(text);
+}
+
+/** Bytes from `"4096"`, `"4k"`, `"1.5GiB"`, rounded down; undefined if the text is no size. A percentage is none here. */
+export function parseBytes(text: string): number | undefined {
+  const [, digits, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*$/i.exec(text) ?? [];
+  return digits === undefined ? undefined : Math.floor(Number(digits) * FACTORS[unit.toLowerCase()]);
 }
 
 /**

@@ -1,5 +1,7 @@
 import { builtin } from "./builtin.ts";
 import { show, ZbudError } from "./errors.ts";
+import { noteFallback } from "./fallbacks.ts";
+import { startOf, threadNumber } from "./proc.ts";
 
 /**
  * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *member*, a
@@ -14,7 +16,7 @@ import { show, ZbudError } from "./errors.ts";
  *   word 1   the system's number of the thread (Linux), or NO_NUMBER where there is none
  *   word 2   when that thread started, in clock ticks, modulo 2^32: numbers are used again, pairs are not
  *   word 3   the engine's number of the thread (`threadId` of node:worker_threads) + 1, or 0
- *   word 4   the member that somebody told is gone
+ *   word 4   the member that somebody said is gone
  *
  * Words 1 to 3 are those of the member in word 0 while that says TAKEN.
  */
@@ -28,7 +30,7 @@ const STATE = 0;
 const NUMBER = 1;
 const STARTED = 2;
 const ENGINE_ID = 3;
-const TOLD = 4;
+const SAID_GONE = 4;
 
 const VACANT = 0;
 const ENTERING = 1;
@@ -47,44 +49,18 @@ interface Identity {
 
 function identify(): Identity {
   const engineId = (builtin<typeof import("node:worker_threads")>("node:worker_threads")?.threadId ?? -1) + 1;
-  const number = ownNumber();
-  const started = number === NO_NUMBER ? 0 : startOf(number);
+  const number = threadNumber() || NO_NUMBER;
+  const started = number === NO_NUMBER ? 0 : startOfThread(number);
   // Without its start it could not be told from a later thread of its number.
-  return typeof started === "number"
-    ? { number, started, engineId }
-    : { number: NO_NUMBER, started: 0, engineId };
+  const isKnown = number !== NO_NUMBER && typeof started === "number";
+  if (!isKnown) noteFallback("thread-death");
+  return isKnown ? { number, started, engineId } : { number: NO_NUMBER, started: 0, engineId };
 }
 
-/** The system's number of the thread that calls: `/proc/thread-self` is a link to `PID/task/NUMBER`. */
-function ownNumber(): number {
-  try {
-    const target = builtin<typeof import("node:fs")>("node:fs")?.readlinkSync("/proc/thread-self") ?? "";
-    const number = Number(/\/task\/(\d+)$/.exec(target)?.[1]);
-    return Number.isInteger(number) && number > 0 ? number : NO_NUMBER;
-  } catch {
-    return NO_NUMBER;
-  }
-}
-
-/** When a thread of this process started, if there is one of this number and the system says. */
-function startOf(number: number): number | "gone" | "unknown" {
-  let stat: string;
-  try {
-    stat =
-      builtin<typeof import("node:fs")>("node:fs")?.readFileSync(
-        `/proc/self/task/${number}/stat`,
-        "latin1",
-      ) ?? "";
-  } catch (error) {
-    // Anything else, no file descriptor left for one, says nothing about the thread.
-    const { code } = error as NodeJS.ErrnoException;
-    return code === "ENOENT" || code === "ESRCH" ? "gone" : "unknown";
-  }
-  // The name, in brackets, may hold anything; field 3 follows the last bracket, and the start is field 22.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  // A thread that ended and was not collected yet is a zombie (Z) or dead (X).
-  if (fields[0] === "Z" || fields[0] === "X") return "gone";
-  return /^\d+$/.test(fields[19] ?? "") ? Number(fields[19]) | 0 : "unknown";
+/** As 32 bits, which a word holds. */
+function startOfThread(number: number): number | "gone" | "unknown" {
+  const start = startOf(`self/task/${number}`);
+  return start === "gone" || start === "unknown" ? start : Number(start) | 0;
 }
 
 /**
@@ -183,10 +159,10 @@ export class ThreadRegistry {
     const at = this.#wordOf(member);
     const state = Atomics.load(this.#words, at + STATE);
     if (state === stateOf(member, ENTERING)) return false;
-    if (state !== stateOf(member, TAKEN) || Atomics.load(this.#words, at + TOLD) === member) return true;
+    if (state !== stateOf(member, TAKEN) || Atomics.load(this.#words, at + SAID_GONE) === member) return true;
     const number = Atomics.load(this.#words, at + NUMBER);
     const noted = Atomics.load(this.#words, at + STARTED);
-    const started = number === NO_NUMBER ? "unknown" : startOf(number);
+    const started = number === NO_NUMBER ? "unknown" : startOfThread(number);
     // What was read is of this member if the place still has it; if not, the member is gone.
     if (Atomics.load(this.#words, at + STATE) !== state) return true;
     return started === "gone" || (started !== "unknown" && started !== noted);
@@ -203,7 +179,7 @@ export class ThreadRegistry {
       const at = this.#wordOf(member);
       const found = Atomics.load(this.#words, at + ENGINE_ID);
       const isSame = Atomics.load(this.#words, at + STATE) === stateOf(member, TAKEN);
-      if (isSame && found === engineId + 1) Atomics.store(this.#words, at + TOLD, member);
+      if (isSame && found === engineId + 1) Atomics.store(this.#words, at + SAID_GONE, member);
     }
   }
 

@@ -1,18 +1,31 @@
-import { checkBytes, checkSignal, show, signalOption, ZbudError } from "../base/index.ts";
+import {
+  bytesText,
+  checkBytes,
+  checkSignal,
+  countText,
+  inspectAsText,
+  percentText,
+  show,
+  signalOption,
+  ZbudError,
+} from "../base/index.ts";
 import { Look } from "../engine/index.ts";
 import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import type { Cache } from "./api.ts";
+import { loadFile, saveFile } from "./cache-file.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
-import { dictionaryStats } from "./dictionary.ts";
+import { dictionaryStats } from "./dictionary-state.ts";
+import { foundKey, iterate } from "./iterate.ts";
+import { checkGetOptions, checkPeekOptions, checkSetOptions, checkThreadNames } from "./known-options.ts";
 import type { Lease } from "./leases.ts";
 import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
-import { checkGetOptions, checkSetOptions, checkThreadNames } from "./option-names.ts";
 import { milliseconds, sharedParts, staleMs, VALUE_BYTES_MAX } from "./options.ts";
 import { Counter } from "./shared-state.ts";
-import { loadFile, saveFile } from "./snapshot.ts";
 import type {
+  CacheEntryInfo,
   CacheKey,
+  CacheMetric,
   CacheStats,
   CacheThreadOptions,
   CompressedCacheOptions,
@@ -23,7 +36,6 @@ import type {
   SetResult,
   SharedCompressedCache,
 } from "./types.ts";
-import { foundKey, walk } from "./walk.ts";
 
 const NO_TAGS: readonly string[] = [];
 
@@ -31,7 +43,7 @@ const NO_TAGS: readonly string[] = [];
  * A bounded cache off the heap: its keys and values lie compressed in memory that is reserved at the start and
  * shared by all worker threads. Synchronous and Map-like; what `maxBytes` says is all that it takes.
  *
- * It evicts what is expired, then in the order of use, or as its `policy` says. Misuse throws a `ZbudError`; a
+ * It evicts what is expired, then in the order of use, or as `evict` says. Misuse throws a `ZbudError`; a
  * value that is too large is refused with a result that says so.
  *
  * Each thread has a few buffers for itself besides, of 2 MiB together at most, for the values that it is
@@ -45,8 +57,14 @@ const NO_TAGS: readonly string[] = [];
  * ```
  */
 export class CompressedCache<V = unknown> implements Cache<V> {
+  static {
+    inspectAsText(CompressedCache.prototype);
+  }
+
   readonly #core: CacheCore<V>;
   readonly #loads: Loads<V>;
+  /** Of reads whose values were not taken yet: a subscriber may call the cache, which finds something else then. */
+  #unpublished: CacheMetric[] = [];
   #closed = false;
 
   /**
@@ -94,20 +112,37 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   get(key: CacheKey, options?: GetOptions): V | undefined {
-    const found = this.#find(key, true, options);
+    const found = this.#find(key, options);
     const value = found ? this.#core.value() : undefined;
-    this.#tell();
+    this.#notify();
     return value;
   }
 
-  peek(key: CacheKey, options?: GetOptions): V | undefined {
-    const found = this.#find(key, false, options);
-    const value = found ? this.#core.value() : undefined;
-    this.#tell();
+  getMany(keys: Iterable<CacheKey>, options?: GetOptions): (V | undefined)[] {
+    checkGetOptions(options);
+    const core = this.#open();
+    const now = core.clock();
+    const values: (V | undefined)[] = [];
+    for (const key of several("getMany", keys)) {
+      // A serializer may have closed it.
+      this.#open();
+      values.push(this.#findAt(core, key, now, true, options) ? core.value() : undefined);
+    }
+    this.#notify();
+    return values;
+  }
+
+  peek(key: CacheKey, options?: Pick<GetOptions, "allowStale">): V | undefined {
+    checkPeekOptions("peek", options);
+    const core = this.#open();
+    const found = this.#findAt(core, key, core.clock(), false, options);
+    const value = found ? core.value() : undefined;
+    this.#notify();
     return value;
   }
 
-  has(key: CacheKey): boolean {
+  has(key: CacheKey, options?: Pick<GetOptions, "allowStale">): boolean {
+    checkPeekOptions("has", options);
     const core = this.#open();
     const now = core.clock();
     const there = core.contains(key, now);
@@ -115,27 +150,45 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     if (metrics.hasSubscribers) {
       publish({ op: "has", key, has: fresh ? "hit" : there ? "stale" : "miss", cache: this });
     }
-    this.#tell();
+    this.#notify();
+    return fresh || (there && options?.allowStale === true);
+  }
+
+  touch(key: CacheKey, ttl?: number): boolean {
+    const given = ttl === undefined ? undefined : milliseconds("ttl", ttl);
+    const core = this.#open();
+    const now = core.clock();
+    const fresh = core.lookup(key, now, true, Look.uncounted) && now <= core.freshUntil();
+    if (fresh) core.restart(now, given);
+    this.#notify();
     return fresh;
+  }
+
+  info(key: CacheKey): CacheEntryInfo | undefined {
+    const core = this.#open();
+    const start = core.clock();
+    const info = core.contains(key, start) ? core.info(start) : undefined;
+    this.#notify();
+    return info;
   }
 
   getInto(key: CacheKey, target: Uint8Array, options?: GetOptions): number | undefined {
     checkBytes(target);
-    const found = this.#find(key, true, options);
+    const found = this.#find(key, options);
     let length: number | undefined;
     if (found) {
       const { engine } = this.#core;
       length = engine.found.length;
       if (length > 0 && length <= target.length) engine.decode(target);
     }
-    this.#tell();
+    this.#notify();
     return length;
   }
 
   withValue<R>(key: CacheKey, use: (view: Uint8Array) => R, options?: GetOptions): R | undefined {
     if (typeof use !== "function") throw new ZbudError("EINVAL", `use must be a function, not ${show(use)}`);
-    if (!this.#find(key, true, options)) {
-      this.#tell();
+    if (!this.#find(key, options)) {
+      this.#notify();
       return undefined;
     }
     const core = this.#core;
@@ -143,7 +196,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const scratch = core.borrow(length);
     try {
       if (length > 0) core.engine.decode(scratch);
-      this.#tell();
+      this.#notify();
       return use(scratch.subarray(0, length));
     } finally {
       core.giveBack();
@@ -156,8 +209,10 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const value = this.get(key, options);
     const core = this.#core;
     if (value !== undefined || core.tier === null) return value;
-    const fetched = await this.#loads.untilClosed(core.fetch(key, options?.signal, options?.allowStale));
-    if (!this.#closed) this.#tell();
+    const fetched = await this.#loads.untilClosed(
+      core.fetch(key, options?.signal, options?.allowStale, options?.updateAgeOnGet),
+    );
+    if (!this.#closed) this.#notify();
     return fetched;
   }
 
@@ -172,6 +227,17 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     return result;
   }
 
+  setMany(entries: Iterable<readonly [CacheKey, V | undefined]>, options?: SetOptions): SetResult[] {
+    const results: SetResult[] = [];
+    for (const entry of several("setMany", entries)) {
+      if (!Array.isArray(entry)) {
+        throw new ZbudError("EINVAL", `setMany takes pairs such as [key, value], not ${show(entry)}`);
+      }
+      results.push(this.set(entry[0], entry[1], options));
+    }
+    return results;
+  }
+
   getOrSet(
     key: CacheKey,
     loader: (key: CacheKey, context: LoadContext<V>) => V | Promise<V>,
@@ -180,33 +246,40 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     return this.#loads.getOrSet(key, loader, options);
   }
 
+  pop(): V | undefined {
+    const core = this.#open();
+    core.engine.expire(core.clock(), Number.MAX_SAFE_INTEGER);
+    const key = core.pop();
+    try {
+      return key === undefined ? undefined : core.value();
+    } finally {
+      if (key !== undefined) this.#deleted(key, true);
+      this.#notify();
+    }
+  }
+
   delete(key: CacheKey): boolean {
     const deleted = this.#open().remove(key);
-    this.#loads.drop(key);
-    if (metrics.hasSubscribers) {
-      publish(
-        deleted ? { op: "delete", key, delete: "deleted", cache: this } : { op: "delete", key, cache: this },
-      );
-    }
-    this.#tell();
+    this.#deleted(key, deleted);
+    this.#notify();
     return deleted;
   }
 
   deleteByTag(tag: string): number {
     const count = this.#open().removeTag(tag);
-    this.#tell();
+    this.#notify();
     return count;
   }
 
   clear(): void {
     this.#open().clear();
-    this.#tell();
+    this.#notify();
   }
 
   purgeStale(): boolean {
     const core = this.#open();
     const removed = core.engine.expire(core.clock(), Number.MAX_SAFE_INTEGER);
-    this.#tell();
+    this.#notify();
     return removed > 0;
   }
 
@@ -214,13 +287,17 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const core = this.#open();
     const now = core.clock();
     const left = core.contains(key, now) ? core.freshUntil() - now : 0;
-    this.#tell();
+    this.#notify();
     return Math.max(left, 0);
   }
 
   *keys(): IterableIterator<CacheKey> {
     const core = this.#open();
-    yield* walk(core.engine, () => (core.clock() <= core.freshUntil() ? foundKey(core.engine) : undefined));
+    yield* iterate(
+      core.engine,
+      () => this.#open(),
+      () => (core.clock() <= core.freshUntil() ? foundKey(core.engine) : undefined),
+    );
   }
 
   *values(): IterableIterator<V> {
@@ -229,9 +306,13 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   *entries(): IterableIterator<[CacheKey, V]> {
     const core = this.#open();
-    yield* walk(core.engine, (): [CacheKey, V] | undefined => {
-      return core.clock() <= core.freshUntil() ? [foundKey(core.engine), core.value()] : undefined;
-    });
+    yield* iterate(
+      core.engine,
+      () => this.#open(),
+      (): [CacheKey, V] | undefined => {
+        return core.clock() <= core.freshUntil() ? [foundKey(core.engine), core.value()] : undefined;
+      },
+    );
   }
 
   [Symbol.iterator](): IterableIterator<[CacheKey, V]> {
@@ -254,7 +335,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     try {
       return await loadFile(this.#open(), path, signalOption("load", options));
     } finally {
-      this.#tell();
+      this.#notify();
     }
   }
 
@@ -278,16 +359,16 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       sets: engine.puts,
       rejectTooBig: sharedState.counted(Counter.rejectTooBig) + engine.rejectLarge + engine.rejectPoor,
       rejectNoMemory: engine.rejectFull,
-      evicted: engine.evicted,
-      expired: engine.expired,
-      replaced: engine.replaced,
-      deleted: engine.deleted,
-      cleared: engine.cleared,
-      tierHits: sharedState.counted(Counter.tierHits),
-      tierMisses: sharedState.counted(Counter.tierMisses),
-      tierReadsFailed: sharedState.counted(Counter.tierReadsFailed),
-      tierWrites: sharedState.counted(Counter.tierWrites),
-      tierWritesFailed: sharedState.counted(Counter.tierWritesFailed),
+      evictions: engine.evicted,
+      expirations: engine.expired,
+      replacements: engine.replaced,
+      deletions: engine.deleted,
+      clearDeletions: engine.cleared,
+      backingHits: sharedState.counted(Counter.backingHits),
+      backingMisses: sharedState.counted(Counter.backingMisses),
+      backingReadsFailed: sharedState.counted(Counter.backingReadsFailed),
+      backingWrites: sharedState.counted(Counter.backingWrites),
+      backingWritesFailed: sharedState.counted(Counter.backingWritesFailed),
       loads: sharedState.counted(Counter.loads),
       loadsFailed: sharedState.counted(Counter.loadsFailed),
       loadsShared: sharedState.counted(Counter.loadsShared),
@@ -307,8 +388,8 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     this.#open().engine.verify();
   }
 
-  recover(): void {
-    this.#open().recover();
+  recover(): number {
+    return this.#open().recover();
   }
 
   threadGone(threadId: number): void {
@@ -335,6 +416,20 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     }
   }
 
+  /** What the cache holds, in a line. */
+  toString(): string {
+    if (this.#closed) return "CompressedCache (closed)";
+    const { entries, originalBytes, storedBytes, bytesReserved, hits, misses } = this.stats();
+    const { evict, backing } = this.#core.settings;
+    const parts = [
+      `${countText(entries)} entries, ${bytesText(originalBytes)} kept in ${bytesText(storedBytes)} of ${bytesText(bytesReserved)}`,
+      hits + misses === 0 ? "not read yet" : `${percentText(hits / (hits + misses))} hits`,
+      `evict: "${evict}"`,
+    ];
+    if (backing) parts.push("with a backing store");
+    return `CompressedCache: ${parts.join(", ")}`;
+  }
+
   /** @returns null if the lease did not hold any more, and so nothing was stored. */
   #put(key: CacheKey, value: V, options: SetOptions | undefined, lease: Lease | null): SetResult | null {
     const core = this.#open();
@@ -346,30 +441,51 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const tags = options?.tags === undefined ? NO_TAGS : options.tags;
     const result = core.put(key, value, now, ttl, stale, tags, lease);
     if (result !== null && metrics.hasSubscribers) this.#publishSet(key, result, ttl);
-    this.#tell();
+    this.#notify();
     return result;
   }
 
-  /** Finds a key, in `engine.found`. False as well if it is stale, and nobody wants that. */
-  #find(key: CacheKey, counts: boolean, options: GetOptions | undefined): boolean {
+  #deleted(key: CacheKey, deleted: boolean): void {
+    this.#loads.drop(key);
+    if (!metrics.hasSubscribers) return;
+    publish(
+      deleted ? { op: "delete", key, delete: "deleted", cache: this } : { op: "delete", key, cache: this },
+    );
+  }
+
+  /** Finds a key for a use of its value, as {@link #findAt}. */
+  #find(key: CacheKey, options: GetOptions | undefined): boolean {
     checkGetOptions(options);
     const core = this.#open();
-    const now = core.clock();
+    return this.#findAt(core, key, core.clock(), true, options);
+  }
+
+  /** Finds a key, in `engine.found`. False as well if it is stale, and nobody wants that. */
+  #findAt(
+    core: CacheCore<V>,
+    key: CacheKey,
+    now: number,
+    counts: boolean,
+    options: GetOptions | undefined,
+  ): boolean {
     const takesStale = options?.allowStale ?? core.settings.allowStale;
     const look = counts ? (takesStale ? Look.counted : Look.fresh) : Look.uncounted;
     const there = core.lookup(key, now, counts, look);
     const stale = there && now > core.freshUntil();
     const given = there && (!stale || takesStale);
-    if (counts && stale && given) core.sharedState.count(Counter.staleHits);
-    if (metrics.hasSubscribers) this.#publishGet(key, counts, there, stale, given);
+    if (counts && given) {
+      if (stale) core.sharedState.count(Counter.staleHits);
+      else if (options?.updateAgeOnGet ?? core.settings.updateAgeOnGet) core.restart(now);
+    }
+    if (metrics.hasSubscribers) this.#unpublished.push(this.#metricOf(key, counts, there, stale, given));
     return given;
   }
 
-  #publishGet(key: CacheKey, counts: boolean, there: boolean, stale: boolean, given: boolean): void {
+  #metricOf(key: CacheKey, counts: boolean, there: boolean, stale: boolean, given: boolean): CacheMetric {
     const result = stale ? "stale" : there ? "hit" : "miss";
-    if (!counts) publish({ op: "peek", key, peek: result, cache: this });
-    else if (stale && given) publish({ op: "get", key, get: result, returnedStale: true, cache: this });
-    else publish({ op: "get", key, get: result, cache: this });
+    if (!counts) return { op: "peek", key, peek: result, cache: this };
+    if (stale && given) return { op: "get", key, get: result, returnedStale: true, cache: this };
+    return { op: "get", key, get: result, cache: this };
   }
 
   #publishSet(key: CacheKey, result: SetResult, ttl: number): void {
@@ -380,15 +496,29 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     }
   }
 
-  /** Tells the listener what this call removed. */
-  #tell(): void {
-    this.#core.removals?.tell();
+  /** Tells subscribers what this call read, and the listener what it removed. */
+  #notify(): void {
+    if (this.#unpublished.length > 0) {
+      const unpublished = this.#unpublished;
+      this.#unpublished = [];
+      for (const metric of unpublished) publish(metric);
+    }
+    this.#core.removalListener?.notify();
   }
 
   #open(): CacheCore<V> {
     if (this.#closed) throw new ZbudError("ECLOSED", "this cache was closed; make or attach another");
     return this.#core;
   }
+}
+
+/** @throws {ZbudError} `EINVAL` for what is not several, such as one key, though a string can be walked over. */
+function several<T>(call: string, items: Iterable<T>): Iterable<T> {
+  const isOne = typeof items === "string" || items instanceof Uint8Array;
+  if (!isOne && typeof (items as Partial<Iterable<T>> | null | undefined)?.[Symbol.iterator] === "function")
+    return items;
+  const what = call === "getMany" ? 'keys such as ["a", "b"]' : 'pairs such as [["a", 1], ["b", 2]]';
+  throw new ZbudError("EINVAL", `${call} takes ${what}, not ${show(items)}`);
 }
 
 /** A cache with parts replaced, for tests. */

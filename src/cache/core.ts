@@ -1,22 +1,24 @@
-import "../drivers/index.ts";
-import { canShare, isSharedBuffer, ownBytes, ZbudError } from "../base/index.ts";
+import { canShare, clockOption, isSharedBuffer, ownBytes, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
+import { slotsDriver } from "../drivers/slots/index.ts";
 import {
   Engine,
-  type EngineOptions,
+  type EngineHooks,
   type EntryAttributes,
   type Guard,
   Look,
   type PutResult,
   type SharedEngine,
 } from "../engine/index.ts";
+import { driverOf } from "../pool/index.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
+import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
+import { foundKey } from "./iterate.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { type Lease, Leases } from "./leases.ts";
 import {
   type CacheSettings,
   checkSameCodec,
-  clockOf,
   codecOf,
   DICTIONARY_SLOT,
   engineOptions,
@@ -25,7 +27,7 @@ import {
   type SharedParts,
   VALUE_BYTES_MAX,
 } from "./options.ts";
-import { type Removals, removalsOf } from "./removals.ts";
+import { type RemovalListener, removalListenerOf } from "./removal-listener.ts";
 import {
   Counter,
   SharedState,
@@ -34,11 +36,16 @@ import {
   sharedStateMemory,
   sharedStateShape,
 } from "./shared-state.ts";
-import { freshUntil, INSTANT_MS, type StoredEntry } from "./stored.ts";
-import { removeTagged } from "./tagged.ts";
-import { hashAt, TAG_BYTES, TAGS_MAX, TagLists } from "./tags.ts";
+import type { StoredEntry } from "./stored-entry.ts";
+import { hashAt, removeTagged, TAG_BYTES, TAGS_MAX, TagLists } from "./tags.ts";
 import { type Tier, tierOf } from "./tier.ts";
-import type { CacheKey, CacheThreadOptions, CompressedCacheOptions, SetResult } from "./types.ts";
+import type {
+  CacheEntryInfo,
+  CacheKey,
+  CacheThreadOptions,
+  CompressedCacheOptions,
+  SetResult,
+} from "./types.ts";
 import { keepsBytes, ValueCodec } from "./values.ts";
 
 /** Parts that tests replace. */
@@ -73,7 +80,7 @@ export class CacheCore<V> {
   readonly values: ValueCodec<V>;
   readonly tags: TagLists | null;
   readonly dictionary: DictionaryUse;
-  readonly removals: Removals | null;
+  readonly removalListener: RemovalListener | null;
   readonly tier: Tier<V> | null;
   readonly leases: Leases;
   readonly clock: () => number;
@@ -98,7 +105,7 @@ export class CacheCore<V> {
     sharedState: SharedState,
     options: CacheThreadOptions<V>,
     parts: CacheParts,
-    makeEngine: (hooks: Partial<EngineOptions>) => Engine,
+    makeEngine: (hooks: EngineHooks) => Engine,
   ) {
     this.settings = settings;
     this.sharedState = sharedState;
@@ -106,9 +113,9 @@ export class CacheCore<V> {
     this.values = new ValueCodec(options.serializer, VALUE_BYTES_MAX);
     this.tags = settings.tags ? new TagLists() : null;
     this.dictionary = new DictionaryUse(sharedState, settings.codec);
-    this.removals = removalsOf(options.onRemoved);
-    this.tier = tierOf(this, settings, options.tier);
-    this.clock = clockOf(options.clock);
+    this.removalListener = removalListenerOf(options.onRemoved);
+    this.tier = tierOf(this, settings, options.backing);
+    this.clock = clockOption(options.clock);
     this.attributes = {
       prefix: this.key.bytes,
       prefixLength: 0,
@@ -118,7 +125,7 @@ export class CacheCore<V> {
       aux: 0,
       aux2: 0,
     };
-    const { removals, tags, tier } = this;
+    const { removalListener, tags, tier } = this;
     const codec = codecOf(settings, options);
     this.codecId = codec.id;
     this.#codec = codec;
@@ -128,7 +135,9 @@ export class CacheCore<V> {
       onChange: (k0, k1) => this.leases.changed(k0, k1),
       ...(tags === null ? {} : { secondaryIndex: tags }),
       ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry) }),
-      ...(removals === null ? {} : { onRemoved: (reason, entry) => removals.note(reason, entry) }),
+      ...(removalListener === null
+        ? {}
+        : { onRemoved: (reason, entry) => removalListener.note(reason, entry) }),
     });
     this.leases = new Leases(sharedState, this.engine);
   }
@@ -144,7 +153,7 @@ export class CacheCore<V> {
     // Shared even if the cache is not, since a worker thread learns the dictionary.
     const sharedState = new SharedState(sharedStateMemory(bytes, shared || canShare()), shape);
     const core = new CacheCore(settings, sharedState, options, parts, (hooks) => {
-      return new Engine({ ...chosen, ...hooks, maxBytes: settings.maxBytes - bytes });
+      return new Engine({ ...hooks, ...chosen, maxBytes: settings.maxBytes - bytes });
     });
     if (!learns) core.dictionary.trainer.settle(given);
     return core;
@@ -154,7 +163,8 @@ export class CacheCore<V> {
     const sharedState = new SharedState(shared.sharedState, shared.shape as SharedStateShape);
     const core = new CacheCore(shared.settings, sharedState, options, parts, (hooks) => {
       checkSameCodec(hooks.codec as Codec, shared.codecId);
-      return Engine.attach(shared.engine as SharedEngine, hooks);
+      const drivers = options.driver === undefined ? [slotsDriver] : [driverOf(options.driver), slotsDriver];
+      return Engine.attach(shared.engine as SharedEngine, { ...hooks, drivers });
     });
     core.leases.sweep();
     return core;
@@ -200,9 +210,34 @@ export class CacheCore<V> {
     return freshUntil(expiresAt, aux2);
   }
 
+  /** What `engine.found` is at `start`. */
+  info(start: number): CacheEntryInfo {
+    const { prefixLength, headLength, storedLength, length, expiresAt } = this.engine.found;
+    const sizes = { size: prefixLength + headLength + storedLength, originalBytes: length };
+    return expiresAt === 0 ? sizes : { ...sizes, ttl: this.freshUntil() - start, start };
+  }
+
+  /**
+   * Lets the time of `engine.found`, which {@link key} names, begin anew.
+   *
+   * @param ttl - of the entry if absent; its window of staleness stays as well, or is the cache's if it had none.
+   */
+  restart(now: number, ttl?: number): void {
+    const { key, engine, settings } = this;
+    const { found } = engine;
+    const given = ttl ?? ttlOf(found.aux);
+    const stale = found.expiresAt === 0 ? settings.staleWhileRevalidate : found.aux2;
+    if (found.expiresAt === 0 && given === 0) return;
+    found.expiresAt = expiresAt(now, given, stale);
+    found.aux = auxOf(kindOf(found.aux), given);
+    found.aux2 = given === 0 ? 0 : stale;
+    engine.setExpiry(key.k0, key.k1, key.bytes, key.length, found.expiresAt, found);
+  }
+
   /** The value of `engine.found`. */
   value(): V {
-    const { length, aux: kind } = this.engine.found;
+    const { length } = this.engine.found;
+    const kind = kindOf(this.engine.found.aux);
     if (keepsBytes(kind)) {
       const own = ownBytes(length);
       if (length > 0) this.engine.decode(own);
@@ -231,12 +266,17 @@ export class CacheCore<V> {
     key: CacheKey,
     signal: AbortSignal | undefined,
     allowStale: boolean = this.settings.allowStale,
+    updatesAge: boolean = this.settings.updateAgeOnGet,
   ): Promise<V | undefined> {
     if (this.tier === null || !this.key.encode(key)) return undefined;
     const fetched = await this.tier.fetch(this.key, signal);
     if (fetched === null) return undefined;
     const now = this.clock();
-    if (fetched !== "changed") return allowStale || now <= fetched.freshUntil ? fetched.value : undefined;
+    if (fetched !== "changed") {
+      const isFresh = now <= fetched.freshUntil;
+      if (updatesAge && isFresh && this.contains(key, now)) this.restart(now);
+      return allowStale || isFresh ? fetched.value : undefined;
+    }
     const there = this.lookup(key, now, true, Look.uncounted);
     return there && (allowStale || now <= this.freshUntil()) ? this.value() : undefined;
   }
@@ -290,8 +330,8 @@ export class CacheCore<V> {
     }
     if (!dictionary.trainer.settled) dictionary.offer(engine, values);
     attributes.prefixLength = encoded.length;
-    attributes.expiresAt = ttl === 0 ? 0 : now + ttl + stale + INSTANT_MS;
-    attributes.aux = values.kind;
+    attributes.expiresAt = expiresAt(now, ttl, stale);
+    attributes.aux = auxOf(values.kind, ttl);
     attributes.aux2 = ttl === 0 ? 0 : stale;
     if (++this.#sets % EXPIRE_EVERY === 0) {
       engine.expire(now, EXPIRE_MAX);
@@ -364,10 +404,38 @@ export class CacheCore<V> {
     const encoded = this.key;
     if (!encoded.encode(key)) return false;
     const removed = this.engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length);
-    // After that: what was evicted to the second tier until then is out of date as well.
-    if (this.tier?.isOrdered === false) this.sharedState.invalidateKey(encoded.k0);
-    const dropped = this.tier?.drop(encoded) ?? false;
+    const dropped = this.#dropBelow();
     return removed || dropped;
+  }
+
+  /** {@link key} was removed: what was evicted to the second tier until then is out of date as well. Whether it had any. */
+  #dropBelow(): boolean {
+    if (this.tier?.isOrdered === false) this.sharedState.invalidateKey(this.key.k0);
+    return this.tier?.drop(this.key) ?? false;
+  }
+
+  /**
+   * Removes the entry that was used least recently in the shard that has most, and is `engine.found` from then on, its
+   * value still ready for {@link value}.
+   *
+   * @returns its key, or undefined if there is none.
+   */
+  pop(): CacheKey | undefined {
+    const { engine, key: encoded } = this;
+    const fullest = engine.fullestShard();
+    for (let i = 0; i < engine.shardCount; ) {
+      if (!engine.readLast((fullest + i) % engine.shardCount)) {
+        i++;
+        continue;
+      }
+      const { shard, row, version, bytes, prefixLength } = engine.found;
+      // Somebody changed it meanwhile: another one is the last now.
+      if (!engine.removeRow(shard, row, version)) continue;
+      encoded.take(bytes, prefixLength);
+      this.#dropBelow();
+      return foundKey(engine);
+    }
+    return undefined;
   }
 
   /** Removes all entries with a tag. How many there were. */
@@ -404,9 +472,10 @@ export class CacheCore<V> {
     return { kind: "zbud-cache", engine: engine.share(), sharedState: buffer, shape, settings, codecId };
   }
 
-  recover(): void {
-    this.engine.recover();
+  recover(): number {
+    const gone = this.engine.recover();
     this.leases.sweep();
+    return gone;
   }
 
   threadGone(threadId: number): void {

@@ -1,9 +1,9 @@
 import { builtin, isSharedBuffer } from "../base/index.ts";
 import { LZ4_MODULE } from "../codecs/index.ts";
-import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary.ts";
+import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary-state.ts";
 import { DICTIONARY_WORKER } from "./dictionary-worker.generated.ts";
-import { type DictionaryJob, type Learning, learn } from "./learn.ts";
 import type { SharedState } from "./shared-state.ts";
+import { type DictionaryJob, type Learning, learn } from "./train-dictionary.ts";
 
 /** Words of the shared state memory. */
 const SAMPLES_TAKEN = 3;

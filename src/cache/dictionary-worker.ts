@@ -3,9 +3,9 @@
  * text in `dictionary-worker.generated.ts`, so that it goes with its module wherever a bundler puts that.
  */
 import { builtin } from "../base/index.ts";
-import { DictionaryState, publish, STATE, samplesOf } from "./dictionary.ts";
-import { type DictionaryJob, learn } from "./learn.ts";
+import { DictionaryState, publish, STATE, samplesOf } from "./dictionary-state.ts";
 import { SharedState } from "./shared-state.ts";
+import { type DictionaryJob, learn } from "./train-dictionary.ts";
 
 const threads = builtin("node:worker_threads") as typeof import("node:worker_threads");
 const { buffer, shape } = threads.workerData as DictionaryJob;

@@ -1,5 +1,5 @@
 import { PLACES } from "../base/index.ts";
-import { type LeaseLayout, leaseLayout, WAYS } from "./lease-words.ts";
+import { type LeaseLayout, leaseLayout, WAYS } from "./lease-layout.ts";
 import type { SharedState } from "./shared-state.ts";
 
 /** The part of the engine that leases need. */

@@ -1,13 +1,13 @@
 import { show, ZbudError } from "../base/index.ts";
 import type { CacheCore } from "./core.ts";
+import { checkLoadOptions } from "./known-options.ts";
 import type { Lease } from "./leases.ts";
 import { metrics, publish, tracing } from "./metrics.ts";
-import { checkLoadOptions } from "./option-names.ts";
 import { milliseconds, staleMs } from "./options.ts";
 import { Counter } from "./shared-state.ts";
 import { type Flight, SingleFlight } from "./single-flight.ts";
 import type { CacheKey, CacheMetric, GetOrSetOptions, LoadContext, SetOptions } from "./types.ts";
-import { given, returned, runAs, runIn } from "./waits.ts";
+import { noteCall, noteResult, runAs, runIn } from "./wait-for-graph.ts";
 
 type Loader<V> = (key: CacheKey, context: LoadContext<V>) => V | Promise<V>;
 
@@ -47,7 +47,7 @@ export class Loads<V> {
 
   getOrSet(key: CacheKey, loader: Loader<V>, options: GetOrSetOptions): Promise<V> {
     const promise = this.#getOrSet(key, loader, options);
-    given(promise);
+    noteCall(promise);
     return promise;
   }
 
@@ -61,6 +61,9 @@ export class Loads<V> {
     const isOver = isFound && core.isOver(now);
     const there = isFound && !isOver;
     const stale = there && now > core.freshUntil();
+    const updatesAge = options.updateAgeOnGet ?? core.settings.updateAgeOnGet;
+    // Before the value is read, since a serializer may call the cache.
+    if (updatesAge && there && !stale && forceRefresh !== true) core.restart(now);
     const value = isFound ? (isOver ? core.valueIfAny() : core.value()) : undefined;
     if (there && !stale && forceRefresh !== true) {
       this.#publish(key, "hit");
@@ -78,7 +81,7 @@ export class Loads<V> {
     const flight =
       joined ??
       this.#start(key, options, (flight) => {
-        return this.#load(core, flight, key, loader, value, looks);
+        return this.#load(core, flight, key, loader, value, looks, updatesAge);
       });
     if (stale && forceRefresh !== true) {
       core.sharedState.count(Counter.staleHits);
@@ -111,12 +114,13 @@ export class Loads<V> {
     loader: Loader<V>,
     staleValue: V | undefined,
     looks: boolean,
+    updatesAge: boolean,
   ): Promise<V> {
     const { signal } = flight.controller;
     let isBegun = false;
     try {
       if (looks) {
-        const found = await core.fetch(key, signal);
+        const found = await core.fetch(key, signal, undefined, updatesAge);
         if (found !== undefined) return found;
         // A tier need not heed the signal. Nobody waits any more, or the cache was closed and has no lease to renew.
         signal.throwIfAborted();
@@ -128,7 +132,7 @@ export class Loads<V> {
       const result = runIn(flight.context, () =>
         loader(key, { signal, staleValue, options: flight.options }),
       );
-      returned(flight, result);
+      noteResult(flight, result);
       const value = await result;
       // An aborted load was given up, and another one may be under way.
       if (value !== undefined && !signal.aborted) {

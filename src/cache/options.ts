@@ -1,5 +1,7 @@
 import {
   canShare,
+  choiceOption,
+  flagOption,
   integerOption,
   isSharedBuffer,
   notShared,
@@ -8,8 +10,10 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
+import { slotsDriver } from "../drivers/slots/index.ts";
 import type { EngineOptions } from "../engine/index.ts";
-import { checkCacheNames } from "./option-names.ts";
+import { driverOf } from "../pool/index.ts";
+import { checkCacheNames } from "./known-options.ts";
 import { isSharedStateShape } from "./shared-state.ts";
 import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
 
@@ -19,8 +23,6 @@ const BYTES_MIN = 2 ** 20;
 const BYTES_MAX = 2 ** 40;
 /** What an entry takes on average, if nobody says. */
 const AVERAGE_BYTES = 384;
-/** Holds the most under eviction, of records of any length; docs/which-cache.md has the figures. */
-const DRIVER = "slots";
 /** Slots of 32 bytes: with those of 64, what rounding costs an entry of 0.5 KB is a quarter of what it takes. */
 const PAGE_SIZE = 2048;
 /** A pool of that driver has no more pages, and no larger ones. */
@@ -34,14 +36,18 @@ const STALE_MS_MAX: number = 2 ** 31 - 1;
 /** The slot, in an engine, of the codec with the cache's dictionary. Other slots are the ids of their codecs. */
 export const DICTIONARY_SLOT = 127;
 
+type Evict = NonNullable<CompressedCacheOptions<unknown>["evict"]>;
+
 /** What all threads of a cache agree about. */
 export interface CacheSettings {
   readonly ttl: number;
   readonly staleWhileRevalidate: number;
   readonly allowStale: boolean;
+  readonly updateAgeOnGet: boolean;
   readonly tags: boolean;
-  /** Whether each thread has a second tier. */
-  readonly tier: boolean;
+  readonly evict: Evict;
+  /** Whether each thread has a backing store. */
+  readonly backing: boolean;
   /** Name of the codec, or null for one of the user's own. */
   readonly codec: string | null;
   readonly maxBytes: number;
@@ -65,7 +71,8 @@ export interface SharedParts extends SharedCompressedCache {
 export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettings {
   checkCacheNames(options);
   // A null is not the default: it is refused below, as any other value of a wrong kind.
-  const { codec = "lz4", ttl = 0, staleWhileRevalidate = 0, allowStale = false, tags = false } = options;
+  const { codec = "lz4", ttl = 0, staleWhileRevalidate = 0, tags = false } = options;
+  const { allowStale = false, updateAgeOnGet = false, evict = "lru" } = options;
   if (typeof codec === "string") getCodec(codec);
   else if (typeof codec !== "function") {
     throw new ZbudError(
@@ -77,9 +84,11 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
     maxBytes: sizeOption("maxBytes", options.maxBytes, BYTES_MIN, BYTES_MAX),
     ttl: milliseconds("ttl", ttl),
     staleWhileRevalidate: staleMs(staleWhileRevalidate),
-    allowStale: flag("allowStale", allowStale),
-    tags: flag("tags", tags),
-    tier: options.tier !== undefined,
+    allowStale: flagOption("allowStale", allowStale),
+    updateAgeOnGet: flagOption("updateAgeOnGet", updateAgeOnGet),
+    tags: flagOption("tags", tags),
+    evict: choiceOption("evict", evict, ["lru", "sieve", "page"]),
+    backing: options.backing !== undefined,
     codec: typeof codec === "string" ? codec : null,
   };
 }
@@ -88,48 +97,50 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
 export function engineOptions<V>(
   options: CompressedCacheOptions<V>,
   maxBytes: number,
-): Partial<EngineOptions> {
+): Omit<EngineOptions, "maxBytes"> {
+  // Its default holds the most under eviction, of records of any length; docs/which-cache.md has the figures.
+  const driver = driverOf(options.driver === undefined ? slotsDriver : options.driver);
   const {
-    max,
+    maxEntries,
+    maxEntrySize,
     averageBytes = AVERAGE_BYTES,
-    driver = DRIVER,
-    policy = "lru",
+    evict = "lru",
     shards = 1,
-    pageSize = driver === DRIVER ? pageSizeFor(maxBytes / shards) : undefined,
+    poolPageSize = driver === slotsDriver ? poolPageSizeFor(maxBytes / shards) : undefined,
     shared = canShare(),
   } = options;
-  flag("shared", shared);
-  if (typeof driver !== "string") {
-    throw new ZbudError("EINVAL", `driver must be a name such as "slots", not ${show(driver)}`);
-  }
-  const chosen: Partial<EngineOptions> = {
+  flagOption("shared", shared);
+  const chosen: Omit<EngineOptions, "maxBytes"> = {
     averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
     maxValueBytes: VALUE_BYTES_MAX,
     driver,
-    policy,
+    evict,
     expiry: true,
     shards,
     shared,
   };
-  if (max !== undefined) chosen.maxEntries = maxEntries(max);
-  if (pageSize !== undefined) {
-    chosen.poolPageSize = integerOption("pageSize", pageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+  if (maxEntries !== undefined) chosen.maxEntries = entriesOption(maxEntries);
+  if (maxEntrySize !== undefined) {
+    chosen.maxEntrySize = sizeOption("maxEntrySize", maxEntrySize, 1, BYTES_MAX);
+  }
+  if (poolPageSize !== undefined) {
+    chosen.poolPageSize = integerOption("poolPageSize", poolPageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
   }
   return chosen;
 }
 
-function maxEntries(max: unknown): number {
-  if (max === 0 || max === Number.POSITIVE_INFINITY) {
+function entriesOption(value: unknown): number {
+  if (value === 0 || value === Number.POSITIVE_INFINITY) {
     throw new ZbudError(
       "EINVAL",
-      `max must be an integer from 1, not ${max}; leave it out for as many entries as maxBytes has room for`,
+      `maxEntries must be an integer from 1, not ${value}; leave it out for as many entries as maxBytes has room for`,
     );
   }
-  return integerOption("max", max, 1, 2 ** 31 - 1);
+  return integerOption("maxEntries", value, 1, 2 ** 31 - 1);
 }
 
 /** The preset, or as much larger as a shard of so many bytes must have it. */
-function pageSizeFor(bytes: number): number {
+function poolPageSizeFor(bytes: number): number {
   let pageSize = PAGE_SIZE;
   while (bytes > pageSize * PAGES_MAX && pageSize < PAGE_SIZE_MAX) pageSize *= 2;
   return pageSize;
@@ -197,14 +208,6 @@ export function mayBeDictionary(bytes: number, maxBytes: number): boolean {
   return bytes <= maxBytes / 8;
 }
 
-/** @throws {ZbudError} `EINVAL` if it is no function. */
-export function clockOf(clock: unknown): () => number {
-  // Read at each use: whoever fakes the time replaces it, and puts it back.
-  if (clock === undefined) return () => Date.now();
-  if (typeof clock === "function") return clock as () => number;
-  throw new ZbudError("EINVAL", `clock must be a function that gives milliseconds, not ${show(clock)}`);
-}
-
 /** What `share()` gave, checked. */
 export function sharedParts(shared: SharedCompressedCache): SharedParts {
   const parts = shared as Partial<SharedParts> | null | undefined;
@@ -246,11 +249,6 @@ export function staleMs(value: unknown): number {
     "EINVAL",
     `staleWhileRevalidate must be a number of milliseconds from 0 to ${STALE_MS_MAX}, not ${show(value)}`,
   );
-}
-
-function flag(name: string, value: unknown): boolean {
-  if (typeof value === "boolean") return value;
-  throw new ZbudError("EINVAL", `${name} must be true or false, not ${show(value)}`);
 }
 
 /** Whether the codec of this id is one of those that take a dictionary. */

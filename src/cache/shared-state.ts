@@ -1,5 +1,5 @@
 import { sharedBuffer, ZbudError } from "../base/index.ts";
-import { type LeaseShape, leaseShape, leaseWords } from "./lease-words.ts";
+import { type LeaseShape, leaseShape, leaseWords } from "./lease-layout.ts";
 
 /**
  * The memory beside the engine that all threads of a cache share.
@@ -12,7 +12,7 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-words.ts";
  *   word 6       the stamp of the last `clear`
  *   word 7       the number of this run: stamps of another run mean nothing here
  *   word 8       the stamp of the last time that the second tier could not be told of a change
- *   word 9       bytes of the note, see `dictionary.ts`
+ *   word 9       bytes of the note, see `dictionary-state.ts`
  *   word 10      when whoever learns a dictionary gave its last sign of life, see `dictionary-trainer.ts`
  *   word 12, 13  bytes that the dictionary saved, a number of 64 bits
  *   word 14…     counters, two words each
@@ -38,11 +38,11 @@ const RUN_MAX = 2 ** 21 - 1;
 export const Counter = {
   staleHits: 0,
   rejectTooBig: 1,
-  tierHits: 2,
-  tierMisses: 3,
-  tierWrites: 4,
-  tierWritesFailed: 5,
-  tierReadsFailed: 6,
+  backingHits: 2,
+  backingMisses: 3,
+  backingWrites: 4,
+  backingWritesFailed: 5,
+  backingReadsFailed: 6,
   loads: 7,
   loadsFailed: 8,
   loadsShared: 9,

@@ -1,10 +1,11 @@
+import { withSignal } from "../base/index.ts";
 import type { CacheCore } from "./core.ts";
 import type { Lease } from "./leases.ts";
 import type { CacheKey, SetOptions } from "./types.ts";
-import { type Context, callingLoad, newFrame, type Waitable, waitIn } from "./waits.ts";
+import { type Context, callingLoad, newFrame, type WaitNode, waitIn } from "./wait-for-graph.ts";
 
 /** One load, and those of this thread who wait for it. */
-export interface Flight<V> extends Waitable {
+export interface Flight<V> extends WaitNode {
   /** Its name in the table. */
   readonly id: string | number;
   /** By which its result may be stored. */
@@ -28,7 +29,7 @@ export interface Flight<V> extends Waitable {
 export class SingleFlight<V> {
   readonly #core: CacheCore<V>;
   /** Those that can be joined. */
-  readonly #singleFlight: Map<string | number, Flight<V>> = new Map();
+  readonly #flights: Map<string | number, Flight<V>> = new Map();
   /** What `close()` ends: loads, those that cannot be joined included, and other waits. */
   readonly #open: Set<Pick<Flight<V>, "reject"> & Partial<Pick<Flight<V>, "controller">>> = new Set();
 
@@ -38,8 +39,8 @@ export class SingleFlight<V> {
 
   /** The load of a key that can be joined, or undefined. */
   find(key: CacheKey): Flight<V> | undefined {
-    if (this.#singleFlight.size === 0) return undefined;
-    const flight = this.#singleFlight.get(idOf(key));
+    if (this.#flights.size === 0) return undefined;
+    const flight = this.#flights.get(idOf(key));
     if (flight === undefined || this.#core.isOutdated(flight.lease, flight.options.tags)) return undefined;
     return flight;
   }
@@ -65,14 +66,14 @@ export class SingleFlight<V> {
     context.load = flight;
     // Those who wait are told. If nobody does, a load that fails is no fault of the program.
     promise.catch(() => undefined);
-    this.#singleFlight.set(flight.id, flight);
+    this.#flights.set(flight.id, flight);
     this.#open.add(flight);
     return flight;
   }
 
   /** It is not joined from here on, nor stored. */
   end(flight: Flight<V>): void {
-    if (this.#singleFlight.get(flight.id) === flight) this.#singleFlight.delete(flight.id);
+    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
     this.#open.delete(flight);
     flight.context.load = null;
     this.#core.leases.end(flight.lease);
@@ -80,7 +81,7 @@ export class SingleFlight<V> {
 
   /** A key was set: its load has nothing to add. */
   drop(key: CacheKey): void {
-    if (this.#singleFlight.size > 0) this.#singleFlight.delete(idOf(key));
+    if (this.#flights.size > 0) this.#flights.delete(idOf(key));
   }
 
   /**
@@ -93,7 +94,6 @@ export class SingleFlight<V> {
     flight.waiting++;
     try {
       const promise = by === null ? flight.promise : waitIn(by, flight, flight.promise, signal);
-      if (signal === undefined) return await promise;
       return await withSignal(promise, signal);
     } finally {
       if (--flight.waiting === 0 && signal?.aborted === true) {
@@ -118,24 +118,10 @@ export class SingleFlight<V> {
   /** Ends all loads, and the wait for them. */
   abort(reason: unknown): void {
     const open = [...this.#open];
-    this.#singleFlight.clear();
+    this.#flights.clear();
     this.#open.clear();
     for (const { reject } of open) reject(reason);
     for (const { controller } of open) controller?.abort(reason);
-  }
-}
-
-/** The promise's result, or a rejection with the signal's reason as soon as it is aborted. */
-async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    // The promise is listened to in any case: what it rejects with later is no unhandled rejection.
-    return await Promise.race([aborted, promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,5 +1,5 @@
 import { ownWords, show, ZbudError } from "../base/index.ts";
-import type { FoundEntry, SecondaryIndex } from "../engine/index.ts";
+import type { Engine, FoundEntry, SecondaryIndex } from "../engine/index.ts";
 import { EncodedKey } from "./key.ts";
 
 /** Tags of one entry at most. */
@@ -37,7 +37,7 @@ const ROW = 4;
 const NEXT_OF_ROW = 5;
 
 /** Rows and versions of entries, in a list that grows and is used again. */
-export interface RowList {
+interface RowList {
   words: Int32Array;
   /** Pairs of row and version. */
   count: number;
@@ -239,4 +239,33 @@ function add(list: RowList, row: number, version: number): void {
   list.words[list.count * 2] = row;
   list.words[list.count * 2 + 1] = version;
   list.count++;
+}
+
+/** Removes all entries with a tag, shard by shard. How many there were. */
+export function removeTagged(engine: Engine, tags: TagLists, tag: string): number {
+  const found: RowList = { words: new Int32Array(0), count: 0 };
+  let removed = 0;
+  for (let shard = 0; shard < engine.shardCount; shard++) {
+    found.count = 0;
+    let complete = true;
+    engine.visitSecondaryIndex(shard, (table, at, count) => {
+      complete = tags.find(table, at, count, tag, found);
+    });
+    for (let i = 0; i < found.count; i++) {
+      if (engine.removeRow(shard, found.words[2 * i], found.words[2 * i + 1])) removed++;
+    }
+    if (!complete) removed += removeBySearch(engine, tags, tag, shard);
+  }
+  return removed;
+}
+
+/** The same in one shard, looking at each of its entries. */
+function removeBySearch(engine: Engine, tags: TagLists, tag: string, shard: number): number {
+  const rows = engine.rowsOf(shard);
+  let removed = 0;
+  for (let i = 0; i < rows.length; i += 2) {
+    if (!engine.readRow(shard, rows[i], rows[i + 1]) || !tags.hasTag(engine.found, tag)) continue;
+    if (engine.removeRow(shard, rows[i], rows[i + 1])) removed++;
+  }
+  return removed;
 }

@@ -1,16 +1,18 @@
 import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
 import { ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
-import type { FoundEntry } from "../engine/index.ts";
-import type { CacheCore } from "./core.ts";
-import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-bytes.ts";
+import type { FoundEntry, Guard, PutResult } from "../engine/index.ts";
+import type { DictionaryUse } from "./dictionary-use.ts";
+import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-format.ts";
+import { freshUntil, kindOf } from "./expiry.ts";
 import type { EncodedKey } from "./key.ts";
-import { codecWith } from "./learn.ts";
-import type { Lease } from "./leases.ts";
+import type { Lease, Leases } from "./leases.ts";
 import { type CacheSettings, DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
-import { Counter } from "./shared-state.ts";
-import { decodeStored, freshUntil, type StoredEntry } from "./stored.ts";
-import { hashAt, TAG_BYTES } from "./tags.ts";
+import { Counter, type SharedState } from "./shared-state.ts";
+import { decodeStored, type StoredEntry } from "./stored-entry.ts";
+import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
+import { codecWith } from "./train-dictionary.ts";
+import type { ValueCodec } from "./values.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */
 const DICTIONARY_NAME = 0xfd;
@@ -25,6 +27,21 @@ const STAMPS = 2 ** 31;
 
 /** A value that came back from the second tier; `"changed"`: somebody changed the key meanwhile. */
 export type Fetched<V> = { value: V; freshUntil: number } | "changed" | null;
+
+/** The part of a cache that its second tier needs. */
+export interface TieredCache<V> {
+  readonly sharedState: SharedState;
+  readonly leases: Leases;
+  readonly settings: CacheSettings;
+  readonly values: ValueCodec<V>;
+  readonly tags: TagLists | null;
+  readonly dictionary: DictionaryUse;
+  readonly clock: () => number;
+  /** Of the codec that new values get. */
+  readonly codecId: number;
+  codecOfSlot(slot: number): Codec | null;
+  putStored(entry: StoredEntry, now: number, epoch: number, guard: Guard): PutResult;
+}
 
 /** A record that was read, and what is in it. */
 interface Read<V> {
@@ -49,7 +66,7 @@ interface Read<V> {
  * an entry less, and counted.
  */
 export class Tier<V> {
-  readonly #core: CacheCore<V>;
+  readonly #core: TieredCache<V>;
   readonly #backing: Backing;
   readonly #foreign: Map<number, Codec | null> = new Map();
   /** Name of this cache's dictionary, once it is in the tier. */
@@ -58,7 +75,7 @@ export class Tier<V> {
   /** This thread's use of it has ended: nothing is asked of it any more. */
   #isClosed = false;
 
-  constructor(core: CacheCore<V>, backing: Backing) {
+  constructor(core: TieredCache<V>, backing: Backing) {
     this.#core = core;
     this.#backing = backing;
   }
@@ -72,7 +89,7 @@ export class Tier<V> {
     if (entry.clean) return true;
     const { sharedState } = this.#core;
     if (this.#isClosed) {
-      sharedState.count(Counter.tierWritesFailed);
+      sharedState.count(Counter.backingWritesFailed);
       return true;
     }
     try {
@@ -83,7 +100,7 @@ export class Tier<V> {
         records.unshift(this.#dictionaryRecord());
       this.#track(this.#backing.write(records), records.length, () => this.#dropLate(key, version));
     } catch {
-      sharedState.count(Counter.tierWritesFailed);
+      sharedState.count(Counter.backingWritesFailed);
     }
     return true;
   }
@@ -174,11 +191,11 @@ export class Tier<V> {
       const entry = entryOf(record, name);
       const codec = entry.sameFilled || entry.codec === 0 ? null : await this.#codecOf(record, entry, signal);
       if (codec === null && !entry.sameFilled && entry.codec !== 0) return null;
-      return { record, entry, value: core.values.decode(decodeStored(entry, codec), entry.aux) };
+      return { record, entry, value: core.values.decode(decodeStored(entry, codec), kindOf(entry.aux)) };
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       this.#noteClosed(error);
-      core.sharedState.count(Counter.tierReadsFailed);
+      core.sharedState.count(Counter.backingReadsFailed);
       return null;
     }
   }
@@ -203,7 +220,7 @@ export class Tier<V> {
       // What is too large for this cache is given, and stays where it is.
       if (result === "stale" || (result === "large" && !holds())) return "changed";
     } else if (!holds()) return "changed";
-    core.sharedState.count(Counter.tierHits);
+    core.sharedState.count(Counter.backingHits);
     return { value, freshUntil: freshUntil(entry.expiresAt, entry.aux2) };
   }
 
@@ -217,14 +234,14 @@ export class Tier<V> {
       return true;
     } catch (error) {
       this.#noteClosed(error);
-      this.#core.sharedState.count(Counter.tierWritesFailed);
+      this.#core.sharedState.count(Counter.backingWritesFailed);
       return false;
     }
   }
 
   #failedToDelete(): void {
     const { sharedState } = this.#core;
-    sharedState.count(Counter.tierWritesFailed);
+    sharedState.count(Counter.backingWritesFailed);
     sharedState.invalidateTier();
   }
 
@@ -233,7 +250,7 @@ export class Tier<V> {
   }
 
   #miss(): null {
-    this.#core.sharedState.count(Counter.tierMisses);
+    this.#core.sharedState.count(Counter.backingMisses);
     return null;
   }
 
@@ -266,12 +283,12 @@ export class Tier<V> {
         for (let i = 0; i < count; i++) {
           const outcome = all[i];
           const isWritten = outcome === "ok" || outcome === "ECANCELED";
-          sharedState.count(isWritten ? Counter.tierWrites : Counter.tierWritesFailed);
+          sharedState.count(isWritten ? Counter.backingWrites : Counter.backingWritesFailed);
         }
       },
       () => {
         this.#writing.delete(done);
-        for (let i = 0; i < count; i++) sharedState.count(Counter.tierWritesFailed);
+        for (let i = 0; i < count; i++) sharedState.count(Counter.backingWritesFailed);
       },
     );
     this.#writing.add(done);
@@ -405,13 +422,13 @@ function dictionaryHash(dictionary: Uint8Array): number {
 }
 
 /** @throws {ZbudError} `EINVAL` if this thread must give a tier and does not, or the other way round. */
-export function tierOf<V>(core: CacheCore<V>, settings: CacheSettings, backing: unknown): Tier<V> | null {
-  if (settings.tier !== (backing !== undefined)) {
+export function tierOf<V>(core: TieredCache<V>, settings: CacheSettings, backing: unknown): Tier<V> | null {
+  if (settings.backing !== (backing !== undefined)) {
     throw new ZbudError(
       "EINVAL",
-      settings.tier
-        ? "this cache has a second tier: give attach() this thread's tier, or old values would stay in it"
-        : "this cache was made without a second tier: leave tier out of attach()",
+      settings.backing
+        ? "this cache has a backing store: give attach() this thread's backing, or old values would stay in it"
+        : "this cache was made without a backing store: leave backing out of attach()",
     );
   }
   if (backing === undefined) return null;
@@ -419,6 +436,6 @@ export function tierOf<V>(core: CacheCore<V>, settings: CacheSettings, backing: 
     return new Tier(core, backing as Backing);
   throw new ZbudError(
     "EINVAL",
-    `tier must be a backing store that is open, such as await FileBacking.open(path, options) or, in a worker, FileBacking.attach(shared), not ${show(backing)}`,
+    `backing must be a backing store that is open, such as await FileBacking.open(path, options) or, in a worker, FileBacking.attach(shared), not ${show(backing)}`,
   );
 }

@@ -1,6 +1,7 @@
 import type { Backing } from "../backing/index.ts";
 import type { Size } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
+import type { PoolDriver } from "../pool/index.ts";
 
 /**
  * What an entry is found by. Keys of different kinds are different: `"1"` is not `1`. Keys are compared
@@ -60,6 +61,24 @@ export interface SetOptions {
 export interface GetOptions {
   /** True: an entry within its `staleWhileRevalidate` counts as there. The cache's if absent. */
   allowStale?: boolean;
+  /**
+   * True: the entry's `ttl` begins anew, as if it were set now, if it is fresh. The cache's if absent. The read takes
+   * the lock twice then. A ttl is kept in 24 bits: what is longer than 4.6 hours and no round number of minutes may
+   * come out longer by a 16-millionth.
+   */
+  updateAgeOnGet?: boolean;
+}
+
+/** What `info()` tells of an entry. */
+export interface CacheEntryInfo {
+  /** Bytes that the entry takes as it is kept: its key, 8 for each tag, and the value compressed. */
+  size: number;
+  /** Bytes of the value before compression. */
+  originalBytes: number;
+  /** Milliseconds until it expires, less than 0 within its `staleWhileRevalidate`; absent if it never does. */
+  ttl?: number;
+  /** The time of this call, at which `ttl` is what is left, as in lru-cache; absent with it. */
+  start?: number;
 }
 
 /** Options of `getOrSet`. */
@@ -71,6 +90,8 @@ export interface GetOrSetOptions extends SetOptions {
   signal?: AbortSignal;
   /** True: load even if there is a value, and store the result. */
   forceRefresh?: boolean;
+  /** See {@link GetOptions.updateAgeOnGet}. */
+  updateAgeOnGet?: boolean;
 }
 
 /** What a loader of `getOrSet` is told. */
@@ -103,11 +124,17 @@ export interface CacheThreadOptions<V> {
    */
   codec?: string | (() => Codec);
   /**
-   * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again; `get` looks in memory
-   * only. The caller opens it before, and closes it after the cache is flushed and closed. If one thread has it, all give theirs: one shared file, which keeps the order of what all threads
-   * do, or a connection each to a server, which keeps that of each thread: docs/backing.md says what that means.
+   * The allocator: `slotsDriver` (the default), `zbudDriver`, `zsmallocDriver`, or the name of one that is registered.
+   * docs/which-cache.md has what each holds. For `attach`: the cache's, if it is not registered in this thread.
    */
-  tier?: Backing;
+  driver?: PoolDriver | string;
+  /**
+   * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again; `get` looks in memory
+   * only. Whoever opened it closes it, after the cache: the cache never does. If one thread has it, all give theirs:
+   * one shared file, which keeps the order of what all threads do, or a connection each to a server, which keeps that
+   * of each thread: docs/backing.md says what that means.
+   */
+  backing?: Backing;
 }
 
 /** Options of {@link CompressedCache}. */
@@ -118,7 +145,13 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    */
   maxBytes: Size;
   /** The most entries, as in lru-cache. If absent, as many as `averageBytes` leaves room for. */
-  max?: number;
+  maxEntries?: number;
+  /**
+   * The most bytes that one entry may take as it is kept: compressed, with its key and tags. A larger `set` is
+   * `"E2BIG"`. If the cache cannot take so much (a quarter of a shard's pages), what it can counts: `maxEntrySize` of
+   * the cache says which. Bytes, or a size such as `"64KiB"`.
+   */
+  maxEntrySize?: Size;
   /**
    * What an entry takes on average, compressed and with its key: it divides `maxBytes` between the index and
    * the values. If entries are smaller than this, the index is full first; if they are larger, a part of it
@@ -133,25 +166,25 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    *   for far more often than others, it misses less with the same memory, as docs/which-cache.md shows, and a hit
    *   writes next to nothing that threads share; where what was used last comes next, it misses more. Entries
    *   then are in the order of their `set` for `keys()`, iteration and `save`: reads do not move them.
+   * - `"page"`: what lies on the page of the allocator that it would free next, all of it, so that few evictions give
+   *   back whole pages. Nothing is said of how long ago an entry was used.
    */
-  policy?: "lru" | "sieve";
+  evict?: "lru" | "sieve" | "page";
   /** As {@link SetOptions.ttl}, for all entries whose `set` does not say otherwise. Default 0: never. */
   ttl?: number;
   /** See {@link SetOptions.staleWhileRevalidate}; default 0. */
   staleWhileRevalidate?: number;
   /** See {@link GetOptions.allowStale}; default false. */
   allowStale?: boolean;
+  /** See {@link GetOptions.updateAgeOnGet}; default false. `touch(key)` does it for one entry. */
+  updateAgeOnGet?: boolean;
   /** True: entries may have tags. It takes 33 bytes more of the index for each entry. Default false. */
   tags?: boolean;
-  /**
-   * The allocator: `"slots"` (the default), `"zbud"` or `"zsmalloc"`. docs/which-cache.md has what each holds.
-   */
-  driver?: string;
   /**
    * Bytes of a page of the allocator; longer values are split. Default for `"slots"` 2048, and
    * larger from 2 GiB a shard on, of which each has a million at most; for others 4096.
    */
-  pageSize?: number;
+  poolPageSize?: number;
   /**
    * What small similar values have in common. `"auto"`, the default, learns it from the first sets and uses it
    * if it is worth it; or bytes, from `trainDictionary`; or `"none"`.
@@ -182,7 +215,10 @@ export interface CacheStats {
    */
   bytesUsed: number;
   bytesReserved: number;
-  /** Reads that found the entry in memory, and reads that did not: these count here though the tier may have it. */
+  /**
+   * Reads that found the entry in memory, and reads that did not: these count here though the backing store may
+   * have it.
+   */
   hits: number;
   misses: number;
   /** Of the hits, those that were given an entry within its `staleWhileRevalidate`. */
@@ -191,19 +227,19 @@ export interface CacheStats {
   /** Values refused, by reason. */
   rejectTooBig: number;
   rejectNoMemory: number;
-  /** Entries removed, by reason. */
-  evicted: number;
-  expired: number;
-  replaced: number;
-  deleted: number;
-  cleared: number;
-  /** Entries that came back from the second tier, reads of it that found nothing, and reads that failed. */
-  tierHits: number;
-  tierMisses: number;
-  tierReadsFailed: number;
-  /** Evicted entries that the tier took, and that it did not: those are gone. */
-  tierWrites: number;
-  tierWritesFailed: number;
+  /** Entries removed, by reason; `clearDeletions` are those that `clear()` removed. */
+  evictions: number;
+  expirations: number;
+  replacements: number;
+  deletions: number;
+  clearDeletions: number;
+  /** Entries that came back from the backing store, reads of it that found nothing, and reads that failed. */
+  backingHits: number;
+  backingMisses: number;
+  backingReadsFailed: number;
+  /** Evicted entries that it took, and that it did not: those are gone. */
+  backingWrites: number;
+  backingWritesFailed: number;
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;

@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
 import type { SizeClass } from "../drivers/index.ts";
-import { parseBytes, parseInteger } from "./sizes.ts";
+import { parseInteger, parseSize } from "./sizes.ts";
 import { styleFor } from "./style.ts";
-import { type Column, tableLines } from "./table.ts";
+import { type Column, tableLines } from "./text-table.ts";
 
 const EXAMPLES = `
 Examples:
@@ -37,7 +37,7 @@ export function classesCommand(): Command {
     .addOption(
       new Option("--page-size <size>", "bytes a page, such as 4096 or 16k")
         .default(PUBLISHED_PAGE_SIZE)
-        .argParser((text) => parseBytes(text, "--page-size")),
+        .argParser((text) => parseSize(text, "--page-size")),
     )
     .option("--json", "print them as JSON")
     .addHelpText("after", EXAMPLES)

@@ -12,7 +12,7 @@ import {
 import { findData, findText } from "./demo-data.ts";
 import { withDataProcess } from "./demo-process.ts";
 import { styleFor } from "./style.ts";
-import { type Column, tableLines } from "./table.ts";
+import { type Column, tableLines } from "./text-table.ts";
 
 /** Less of each than an estimate alone reads, so that all three end within seconds. */
 const SAMPLE_BYTES = 24 * 1024 * 1024;

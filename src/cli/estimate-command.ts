@@ -5,8 +5,8 @@ import type { Estimate, EstimateInput, EstimateOptions } from "../estimate/index
 import { UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
 import { printable } from "./printable.ts";
-import { createProgress } from "./progress.ts";
-import { parseBytes, parseInteger, parseList } from "./sizes.ts";
+import { createProgress } from "./progress-bar.ts";
+import { parseInteger, parseList, parseSize } from "./sizes.ts";
 import { styleFor } from "./style.ts";
 
 const PID_MAX = 2 ** 22;
@@ -130,14 +130,14 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
 function readFlags(flags: EstimateFlags): EstimateOptions {
   const options: EstimateOptions = { seed: flags.seed };
   if (flags.sample !== undefined) {
-    options.sampleBytes = flags.sample === "all" ? "all" : parseBytes(flags.sample, "--sample");
+    options.sampleBytes = flags.sample === "all" ? "all" : parseSize(flags.sample, "--sample");
   }
   for (const name of ["codec", "driver", "unit"] as const) {
     if (flags[name]?.length === 0) throw new UsageError(`--${name} needs a value before or after the comma`);
   }
   if (flags.codec) options.codecs = flags.codec;
   if (flags.driver) options.drivers = flags.driver;
-  if (flags.unit) options.units = flags.unit.map((text) => parseBytes(text, "--unit"));
+  if (flags.unit) options.units = flags.unit.map((text) => parseSize(text, "--unit"));
   return options;
 }
 

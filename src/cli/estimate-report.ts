@@ -17,7 +17,7 @@ import {
 } from "../estimate/index.ts";
 import { printable } from "./printable.ts";
 import { PLAIN, type Style } from "./style.ts";
-import { type Column, chartLines, tableLines } from "./table.ts";
+import { type Column, chartLines, tableLines } from "./text-table.ts";
 
 const CODEC_COLUMNS: Column[] = [
   { title: "codec", align: "left" },

@@ -53,7 +53,7 @@ async function runMap(what: string, { at, pages }: MapFlags, signal: AbortSignal
 async function frameOfTrace(file: string, at: number | undefined, signal: AbortSignal): Promise<Frame> {
   const [{ inTurns, readTraceFile, shortName }, { createProgress }, viewing] = await Promise.all([
     import("./read-trace.ts"),
-    import("./progress.ts"),
+    import("./progress-bar.ts"),
     import("../viewer/index.ts"),
   ]);
   const trace = await readTraceFile(file, signal);

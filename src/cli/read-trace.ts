@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { ZbudError } from "../base/index.ts";
 import type { Trace } from "../trace/index.ts";
 import { printable } from "./printable.ts";
-import { createProgress, type Progress } from "./progress.ts";
+import { createProgress, type Progress } from "./progress-bar.ts";
 
 /** Between two looks at whether to stop. */
 const TURN_MS = 40;

@@ -3,7 +3,7 @@ import type { Mismatch } from "../trace/index.ts";
 import { DifferenceError, UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
 import { printable } from "./printable.ts";
-import { createProgress } from "./progress.ts";
+import { createProgress } from "./progress-bar.ts";
 import { inTurns, naming, parsedTrace, shortName } from "./read-trace.ts";
 import { type Style, styleFor } from "./style.ts";
 

@@ -1,12 +1,10 @@
+import { parseBytes } from "../base/index.ts";
 import { UsageError } from "./failure.ts";
 
-const FACTORS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
-
 /** Bytes from `4096`, `4k`, `64M`, `1.5GiB`; the units are binary. */
-export function parseBytes(text: string, option: string): number {
-  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text.trim()) ?? [];
-  const bytes = Number(digits) * FACTORS[unit.toLowerCase()];
-  if (!Number.isSafeInteger(bytes) || bytes === 0) {
+export function parseSize(text: string, option: string): number {
+  const bytes = parseBytes(text);
+  if (bytes === undefined || !Number.isSafeInteger(bytes) || bytes === 0) {
     throw new UsageError(`${option} takes a size such as 4096, 4k or 64m, not ${JSON.stringify(text)}`);
   }
   return bytes;

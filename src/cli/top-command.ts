@@ -42,9 +42,9 @@ export function topCommand(interruption: Interruption): Command {
 }
 
 async function runTop(address: string, { every, count }: TopFlags, signal: AbortSignal): Promise<void> {
-  const [{ fetchStats, viewerAddress }, { figureLines }] = await Promise.all([
+  const [{ fetchStats, viewerAddress }, { counterLines }] = await Promise.all([
     import("./viewer-client.ts"),
-    import("./figures.ts"),
+    import("./counter-lines.ts"),
   ]);
   const url = viewerAddress(address);
   if (url === null)
@@ -54,7 +54,7 @@ async function runTop(address: string, { every, count }: TopFlags, signal: Abort
   let before: Awaited<ReturnType<typeof fetchStats>>["tick"] | null = null;
   for (let look = 1; ; look++) {
     const { hello, tick } = await fetchStats(url, signal);
-    const lines = figureLines(hello.title, url.origin, tick, before, style);
+    const lines = counterLines(hello.title, url.origin, tick, before, style);
     if (stdout.isTTY && count !== 1) {
       // Written over, not cleared first: nothing flickers.
       const text = lines.map((line) => `${line}${CLEAR_LINE}\n`).join("");

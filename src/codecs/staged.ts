@@ -1,4 +1,4 @@
-import { ownBytes } from "../base/index.ts";
+import { ownBytes, powerOfTwoAtLeast } from "../base/index.ts";
 import { Lz4 } from "./lz4/lz4.ts";
 import type { Codec, StagedCodec } from "./types.ts";
 
@@ -22,7 +22,7 @@ class Staged implements StagedCodec {
 
   reserve(bytes: number): boolean {
     if (bytes > this.stage.length) {
-      this.stage = ownBytes(2 ** Math.ceil(Math.log2(bytes)));
+      this.stage = ownBytes(powerOfTwoAtLeast(bytes));
       this.#views = [];
     }
     return true;

@@ -1,4 +1,4 @@
-import { builtin, ownBytes, ZbudError } from "../base/index.ts";
+import { builtin, noteFallback, ownBytes, ZbudError } from "../base/index.ts";
 import { type HandleKind, learnHandle, type ZlibFunction, type ZlibHandle } from "./zlib-handle.ts";
 
 type Zlib = typeof import("node:zlib");
@@ -50,6 +50,7 @@ function noticesCutFrames(open: () => ZlibHandle): boolean {
     const handle = open();
     noticesCut = !handle.write(CUT_FRAME, CUT_FRAME.length, new Uint8Array(8), 8);
     handle.close();
+    if (!noticesCut) noteFallback("zstd-frames");
   }
   return noticesCut;
 }
@@ -87,7 +88,7 @@ export class ZlibBlocks {
    * @throws node:zlib's error.
    */
   convert(source: Uint8Array, target: Uint8Array, room: number): number {
-    if (this.#open === undefined) this.#open = learnHandle(this.#kind, this.#run, this.#options);
+    if (this.#open === undefined) this.#open = this.#learn();
     if (this.#open === null) return this.#byFunction(source, target, room);
     let handle = this.#kept;
     if (handle === null) handle = this.#open();
@@ -108,6 +109,12 @@ export class ZlibBlocks {
     if (written > room) return 0;
     target.set(output.subarray(0, written));
     return written;
+  }
+
+  #learn(): (() => ZlibHandle) | null {
+    const open = learnHandle(this.#kind, this.#run, this.#options);
+    if (open === null) noteFallback("zlib-handle");
+    return open;
   }
 
   /** Whether nothing of the last block is left in the handle, or its rest could be removed. */

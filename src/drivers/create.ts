@@ -8,25 +8,48 @@ import {
   registerDriver,
   type SharedPool,
 } from "../pool/index.ts";
+import { type SizeClassPoolOptions, sizeClassesDriver } from "./size-classes/index.ts";
 import { type SlotsPoolOptions, slotsDriver } from "./slots/index.ts";
-import { type ZbudLadderOptions, type ZbudPoolOptions, zbudDriver } from "./zbud/index.ts";
+import { type ZbudPoolOptions, zbudDriver } from "./zbud/index.ts";
 import { type ZsmallocPoolOptions, zsmallocDriver } from "./zsmalloc/index.ts";
 
-registerDriver(zbudDriver);
-registerDriver(slotsDriver);
-registerDriver(zsmallocDriver);
+/** The drivers that come with the library. */
+const BUILT_IN: readonly PoolDriver[] = [zbudDriver, slotsDriver, zsmallocDriver, sizeClassesDriver];
+
+let registered = false;
+
+/** Registers the built-in drivers, once; one that was taken out again stays out. */
+export function registerBuiltIns(): void {
+  if (registered) return;
+  registered = true;
+  for (const driver of BUILT_IN) registerDriver(driver);
+}
+
+/**
+ * `value`, once the built-in drivers are registered. A bundler keeps the drivers wherever the value is used, and
+ * leaves them out elsewhere.
+ */
+export function withBuiltIns<T>(value: T): T {
+  registerBuiltIns();
+  return value;
+}
 
 /** Options of {@link createPool}: those of the driver. */
-export type CreatePoolOptions = ZbudPoolOptions | ZbudLadderOptions | SlotsPoolOptions | ZsmallocPoolOptions;
+export type CreatePoolOptions =
+  | ZbudPoolOptions
+  | SlotsPoolOptions
+  | ZsmallocPoolOptions
+  | SizeClassPoolOptions;
 
 /**
  * Makes a pool; the same as `new ZbudPool(options)` and its like do.
  *
- * @param driver - `"zbud"`, `"slots"`, `"zsmalloc"`, the name of a registered driver, or a driver.
+ * @param driver - `"zbud"`, `"slots"`, `"zsmalloc"`, `"size-classes"`, the name of a registered driver, or a driver.
  * @throws {ZbudError} `ENOENT` for an unknown name, naming those that exist; `EINVAL` naming a bad option;
  *   `ENOMEM` if its address space cannot be reserved.
  */
 export function createPool(driver: string | PoolDriver, options: CreatePoolOptions): Pool {
+  registerBuiltIns();
   const found = typeof driver === "string" ? driverNamed(driver) : driver;
   if (typeof found?.create !== "function") {
     throw new ZbudError(
@@ -50,5 +73,6 @@ export function attachPool(shared: SharedPool, options: { onEvict?: EvictHandler
     throw new ZbudError("EINVAL", `attachPool takes what share() of a pool gave, not ${show(shared)}`);
   }
   checkNames("attachPool", options, ["onEvict"]);
+  registerBuiltIns();
   return driverNamed(shared.type).attach(shared, options);
 }

@@ -1,4 +1,5 @@
-export { attachPool, type CreatePoolOptions, createPool } from "./create.ts";
+export { attachPool, type CreatePoolOptions, createPool, registerBuiltIns, withBuiltIns } from "./create.ts";
+export * from "./size-classes/index.ts";
 export * from "./slots/index.ts";
 export * from "./zbud/index.ts";
 export * from "./zsmalloc/index.ts";

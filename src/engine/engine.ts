@@ -1,10 +1,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { isFilled, show, wordAt, ZbudError } from "../base/index.ts";
+import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
-import { CLEARED, DELETED, REPLACED } from "./books.ts";
+import type { SnapshotColumns } from "../pool/index.ts";
+import { CodecTable } from "./codec-table.ts";
 import { type OpenEngine, openEngine, sharedOf } from "./open.ts";
 import type { EngineShape } from "./options.ts";
+import { onePool } from "./pages.ts";
+import { CLEARED, DELETED, type Draft, EMPTY, EVICTED, EXPIRED, emptyDraft, REPLACED } from "./parts.ts";
+import { ValueReader } from "./reader.ts";
+import { Recompressor } from "./recompressor.ts";
 import type { Shard } from "./shard.ts";
+import { statsOf } from "./stats.ts";
 import {
   CODEC_SHIFT,
   F_PUTS,
@@ -12,14 +18,21 @@ import {
   F_REJECT_LARGE,
   F_REJECT_POOR,
   hashOf,
+  KIND_ENTRY,
+  KIND_MASK,
+  STATE,
   STATE_CLEAN,
   STATE_RAW,
   STATE_SAME_FILLED,
+  VERSION,
+  W_CLEAN,
   W_ENTRIES,
+  W_HIGH_WATER,
 } from "./table.ts";
 import {
   type EngineHooks,
   type EngineOptions,
+  type EngineStats,
   type EntryAttributes,
   type FoundEntry,
   type Guard,
@@ -28,7 +41,7 @@ import {
   type SharedEngine,
   type StoredValue,
 } from "./types.ts";
-import { EMPTY, EngineUpkeep } from "./upkeep.ts";
+import { endWriteback, startWriteback, startWritebackOf } from "./writeback.ts";
 
 /** For an epoch: put in any case. */
 const ALWAYS = -1;
@@ -54,37 +67,57 @@ export function entryAttributes(): EntryAttributes {
  *
  * Every method throws {@link ZbudError} `ECLOSED` after `close()`.
  */
-export class Engine extends EngineUpkeep {
+export class Engine {
+  /** The record that lookups fill. */
+  readonly found: FoundEntry;
+  readonly #opened: OpenEngine;
   readonly #shape: EngineShape;
   readonly #shards: readonly Shard[];
   readonly #shardShift: number = 0;
+  readonly #codecs: CodecTable;
+  readonly #reader: ValueReader;
+  readonly #recompressor: Recompressor;
+  readonly #draft: Draft = emptyDraft();
+  #closed = false;
 
   /**
    * @param opened - for the library itself: the buffers of an engine that is there.
-   * @throws {ZbudError} `EINVAL` naming a bad option, `ENOENT` for an unknown codec or driver, `ENOMEM`.
+   * @throws {ZbudError} `EINVAL` naming a bad option, `ENOENT` for an unknown codec, `ENOMEM`.
    */
-  constructor(options: EngineOptions, opened: OpenEngine = openEngine(options)) {
-    super(opened, options);
-    this.#shape = opened.shape;
-    this.#shards = opened.shards;
-    this.#shardShift = (32 - Math.log2(opened.shards.length)) | 0;
+  constructor(options: EngineOptions);
+  constructor(hooks: EngineHooks, opened: OpenEngine);
+  constructor(options: EngineHooks, opened: OpenEngine = openEngine(options)) {
+    const { shape, shards } = opened;
+    this.#opened = opened;
+    this.#shape = shape;
+    this.#shards = shards;
+    this.#shardShift = (32 - Math.log2(shards.length)) | 0;
+    try {
+      this.#codecs = new CodecTable(options.codec ?? "lz4", options.resolveCodec ?? null);
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+    this.found = opened.found;
+    this.#reader = new ValueReader(this.#codecs, opened.found);
+    this.#recompressor = new Recompressor(shards, this.#codecs, this.#reader, shape.poolPageSize);
   }
 
   /**
    * Opens an engine that another thread made. Hooks, secondary index and codecs are each thread's own; the secondary index
    * must be of the same kind in all.
    *
-   * @throws {ZbudError} `EINVAL` if `shared` is no such thing, `EBADMSG` if its buffers hold no engine of this
-   *   layout, `EBUSY` if 127 threads use it already.
+   * @throws {ZbudError} `EINVAL` if `shared` is no such thing, `ENOENT` naming a driver that is neither among
+   *   `hooks.drivers` nor registered, `EBADMSG` if its buffers hold no engine of this layout, `EBUSY` if 127 threads use it already.
    */
   static attach(shared: SharedEngine, hooks: EngineHooks = {}): Engine {
-    return new Engine({ ...hooks, maxBytes: 1 }, openEngine(hooks, shared));
+    return new Engine(hooks, openEngine(hooks, shared));
   }
 
   /** What {@link attach} takes in another thread. `EINVAL` unless it was made with `shared: true`. */
   share(): SharedEngine {
-    this.check();
-    return sharedOf(this.opened);
+    this.#check();
+    return sharedOf(this.#opened);
   }
 
   /** What the engine takes at most; it never changes. */
@@ -97,7 +130,7 @@ export class Engine extends EngineUpkeep {
     return this.#shape.shared;
   }
 
-  /** The most that one entry may take, compressed, with prefix and head: a quarter of a shard's pages. */
+  /** The most that one entry may take, compressed, with prefix and head: a quarter of a shard's pages, or less. */
   get maxEntrySize(): number {
     return this.#shape.maxEntrySize;
   }
@@ -137,7 +170,7 @@ export class Engine extends EngineUpkeep {
     guard: Guard | null = null,
   ): PutResult {
     this.#checkPut(value, length, attributes);
-    const { draft } = this;
+    const draft = this.#draft;
     draft.length = length;
     const isNamed = attributes.prefixLength + attributes.headLength !== 0;
     if (!isNamed && (length === 0 || (length >= 8 && this.#shape.sameFilled && isFilled(value, length)))) {
@@ -148,14 +181,14 @@ export class Engine extends EngineUpkeep {
       draft.state = STATE_SAME_FILLED;
       return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
     }
-    const codec = this.codecs.current;
+    const codec = this.#codecs.current;
     const room = length - (length >> 4) - 1;
     const stored = room > 0 ? codec.encode(value, length, room) : 0;
     if (stored !== 0) {
       draft.bytes = codec.stage;
       draft.start = codec.stageAt;
       draft.stored = stored;
-      draft.state = this.codecs.currentSlot << CODEC_SHIFT;
+      draft.state = this.#codecs.currentSlot << CODEC_SHIFT;
       return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
     }
     if (this.#shape.incompressible === "reject")
@@ -184,7 +217,7 @@ export class Engine extends EngineUpkeep {
     guard: Guard | null = null,
   ): PutResult {
     this.#checkPut(value.bytes, value.bytesLength, attributes);
-    const { draft } = this;
+    const draft = this.#draft;
     draft.bytes = value.bytes;
     draft.start = 0;
     draft.stored = value.sameFilled ? 0 : value.bytesLength;
@@ -198,7 +231,7 @@ export class Engine extends EngineUpkeep {
 
   /** A number that changes whenever an entry of this name is put or removed (and sometimes without). */
   epoch(k0: number, k1: number): number {
-    this.check();
+    this.#check();
     const hash = hashOf(k0, k1);
     return this.#shardOf(hash).epochOf(hash);
   }
@@ -220,7 +253,7 @@ export class Engine extends EngineUpkeep {
     touch: boolean,
     look: number = Look.counted,
   ): boolean {
-    this.check();
+    this.#check();
     const hash = hashOf(k0, k1);
     const shard = this.#shardOf(hash);
     let row = 0;
@@ -234,8 +267,8 @@ export class Engine extends EngineUpkeep {
       if (row !== 0) {
         shard.describe(row, this.found);
         if (look > Look.counted) isHit = isHitOf(this.found, now, look);
-        if (touch && (isHit || look !== Look.withExpired)) shard.touch(row);
-        this.stage(shard, row);
+        if (touch && (isHit || look !== Look.withExpired)) shard.eviction.touched(row);
+        this.#reader.stage(shard, row);
       }
       if (look !== Look.uncounted) shard.lookedUp(isHit);
       shard.leave();
@@ -246,9 +279,30 @@ export class Engine extends EngineUpkeep {
     return row !== 0;
   }
 
+  /**
+   * Decompresses what the last call of `lookup` or `readRow` found, outside of locks.
+   *
+   * @param target - at least `found.length` bytes; what lies behind is undefined afterwards.
+   * @returns bytes written.
+   * @throws {ZbudError} `EINVAL` if it is too short, `EBADMSG` if the codec refuses the bytes, `ENOENT` if
+   *   this thread does not know the codec.
+   */
+  decode(target: Uint8Array): number {
+    return this.#reader.decode(target);
+  }
+
+  /**
+   * Decompresses what is stored somewhere else: a record of the backing store.
+   *
+   * @throws {ZbudError} as {@link decode}.
+   */
+  decodeStored(value: StoredValue, target: Uint8Array): number {
+    return this.#reader.decodeStored(value, target);
+  }
+
   /** The same as `lookup` without setting bytes ready, touching or counting. */
   contains(k0: number, k1: number, prefix: Uint8Array, prefixLength: number, now: number): boolean {
-    this.check();
+    this.#check();
     const hash = hashOf(k0, k1);
     const shard = this.#shardOf(hash);
     let row = 0;
@@ -276,30 +330,44 @@ export class Engine extends EngineUpkeep {
     prefixLength: number,
     guard: Guard | null = null,
   ): boolean {
-    this.check();
+    this.#check();
     return this.#remove(k0, k1, prefix, prefixLength, DELETED, 0, guard) > 0;
   }
 
   /** Removes all. */
   clear(): void {
-    this.check();
+    this.#check();
     for (const shard of this.#shards) {
-      this.locked(shard, () => {
+      shard.locked(() => {
         shard.changeAll();
-        for (let row = shard.rows.last(); row !== 0; row = shard.rows.last()) shard.removeRow(row, CLEARED);
+        for (let row = shard.queue.last(); row !== 0; row = shard.queue.last()) shard.removeRow(row, CLEARED);
       });
     }
   }
 
-  /** Changes when an entry expires; 0: never. False if there is none. */
-  setExpiry(k0: number, k1: number, prefix: Uint8Array, prefixLength: number, expiresAt: number): boolean {
-    this.check();
+  /**
+   * Changes when an entry expires; 0: never. What the backing store has of it is out of date from then on.
+   *
+   * @param found - if given, only the value that this record is of is changed, and also gets its `aux` and `aux2`.
+   * @returns false if it is not there.
+   */
+  setExpiry(
+    k0: number,
+    k1: number,
+    prefix: Uint8Array,
+    prefixLength: number,
+    expiresAt: number,
+    found: Pick<FoundEntry, "version" | "aux" | "aux2"> | null = null,
+  ): boolean {
+    this.#check();
     const hash = hashOf(k0, k1);
     const shard = this.#shardOf(hash);
-    return this.locked(shard, () => {
+    return shard.locked(() => {
       const row = shard.find(k0, k1, hash, prefix, prefixLength);
-      if (row !== 0) shard.setExpiry(row, expiresAt);
-      return row !== 0;
+      if (row === 0 || (found !== null && !shard.isCurrent(row, found.version))) return false;
+      shard.setExpiry(row, expiresAt);
+      if (found !== null) shard.setAux(row, found.aux, found.aux2);
+      return true;
     });
   }
 
@@ -309,22 +377,22 @@ export class Engine extends EngineUpkeep {
    * @returns how many went, at most `max`.
    */
   expire(now: number, max: number): number {
-    this.check();
+    this.#check();
     let count = 0;
     for (const shard of this.#shards) {
-      if (count < max && shard.hasDue(now)) count += this.locked(shard, () => shard.expire(now, max - count));
+      if (count < max && shard.hasDue(now)) count += shard.locked(() => shard.expire(now, max - count));
     }
     return count;
   }
 
   /** Makes a codec known, under a slot of 1 to 255 that entries keep. Default: the codec's id. */
   addCodec(codec: Codec, slot: number = codec.id): number {
-    return this.codecs.add(codec, slot);
+    return this.#codecs.add(codec, slot);
   }
 
   /** New values are compressed with the codec of this slot, in this thread. */
   useCodec(slot: number): void {
-    this.codecs.use(slot);
+    this.#codecs.use(slot);
   }
 
   /**
@@ -334,13 +402,277 @@ export class Engine extends EngineUpkeep {
    * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if the engine was made without it.
    */
   useDriver(driver: string): void {
-    this.check();
-    this.opened.useDriver(driver);
+    this.#check();
+    this.#opened.useDriver(driver);
   }
 
   /** Replaces the hooks of this thread that are named. */
   setHooks(hooks: Pick<EngineHooks, "onEvict" | "onRemoved" | "onChange">): void {
-    Object.assign(this.opened.hooks, hooks);
+    Object.assign(this.#opened.hooks, hooks);
+  }
+
+  /**
+   * Where the entries of a shard lie at this moment: row and version of each, most recently used first (by
+   * SIEVE: put). Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
+   */
+  rowsOf(shard: number): Int32Array {
+    const from = this.#numbered(shard);
+    return from.locked(() => {
+      const { rows, words, queue } = from;
+      const list = ownWords(2 * words[W_ENTRIES]);
+      let count = 0;
+      for (let row = queue.first(); row !== 0; row = queue.after(row)) {
+        list[count++] = row;
+        list[count++] = words[rows.at(row) + VERSION];
+      }
+      return list;
+    });
+  }
+
+  /** How many entries of a shard the backing store has not. */
+  dirtyCount(shard: number): number {
+    const of = this.#numbered(shard);
+    // Under the lock, since both counts change with one entry, and a thread that died in it left them anyhow.
+    return of.locked(() => of.words[W_ENTRIES] - of.words[W_CLEAN]);
+  }
+
+  /**
+   * Looks for entries that the backing store has not, in the order of their rows: one step of a walk that meets each
+   * entry that is there all the while, and keeps others from the shard no longer than a step.
+   *
+   * @param from - the row to begin with: 1, then what the last step gave.
+   * @param looks - rows to look at, at most.
+   * @param max - entries to find, at most.
+   * @returns row and version of each, as {@link rowsOf}, and the row to go on with: 0 at the end.
+   */
+  dirtyRows(shard: number, from: number, looks: number, max: number): { rows: Int32Array; next: number } {
+    const of = this.#numbered(shard);
+    return of.locked(() => {
+      const { rows, words } = of;
+      const list = ownWords(2 * max);
+      const end = Math.min(words[W_HIGH_WATER], from + looks);
+      let count = 0;
+      let row = from;
+      for (; row < end && count < list.length; row++) {
+        const at = rows.at(row);
+        if ((words[at + STATE] & (KIND_MASK | STATE_CLEAN)) !== KIND_ENTRY) continue;
+        list[count++] = row;
+        list[count++] = words[at + VERSION];
+      }
+      return { rows: list.subarray(0, count), next: row < words[W_HIGH_WATER] ? row : 0 };
+    });
+  }
+
+  /**
+   * Finds the value that `(shard, row, version)` names, if it is still there; fills `found` with its
+   * `bytes`, and sets it ready for {@link decode}. Neither touches nor counts.
+   */
+  readRow(shard: number, row: number, version: number): boolean {
+    const from = this.#numbered(shard);
+    return from.locked(() => {
+      if (!from.isCurrent(row, version)) return false;
+      from.describeWhole(row, this.found);
+      this.#reader.stage(from, row);
+      return true;
+    });
+  }
+
+  /** As {@link readRow} for the least recently used entry of a shard (by SIEVE: the one put first), if it has any. */
+  readLast(shard: number): boolean {
+    const from = this.#numbered(shard);
+    return from.locked(() => {
+      const row = from.queue.last();
+      if (row === 0) return false;
+      from.describeWhole(row, this.found);
+      this.#reader.stage(from, row);
+      return true;
+    });
+  }
+
+  /** Removes the value that `(shard, row, version)` names, if it is still there. */
+  removeRow(
+    shard: number,
+    row: number,
+    version: number,
+    reason: "deleted" | "expired" | "evicted" = "deleted",
+  ): boolean {
+    const from = this.#numbered(shard);
+    return from.locked(() => {
+      if (!from.isCurrent(row, version)) return false;
+      if (reason === "deleted") from.changeRow(row);
+      from.removeRow(row, reason === "deleted" ? DELETED : reason === "expired" ? EXPIRED : EVICTED);
+      return true;
+    });
+  }
+
+  /** The number of this thread among those that use the engine; it never comes back. See `base/thread-registry.ts`. */
+  get member(): number {
+    return this.#opened.member;
+  }
+
+  /** Whether the thread of a member is certainly gone. Asks the system, some 40 µs. */
+  isGone(member: number): boolean {
+    return this.#opened.isGone(member);
+  }
+
+  /**
+   * Does work of the layer above while no other thread does. It is the first shard's lock, so a thread that dies
+   * in here keeps nobody out; `work` must not call the engine.
+   */
+  exclusively(work: () => void): void {
+    this.#check();
+    this.#shards[0].locked(work);
+  }
+
+  /** Lets the layer above read the words of its secondary index under the lock; `visit` must not call the engine. */
+  visitSecondaryIndex(shard: number, visit: (table: Int32Array, at: number, rows: number) => void): void {
+    const from = this.#numbered(shard);
+    from.locked(() => {
+      visit(from.words, from.layout.secondaryIndexAt, from.layout.maxRows + 1);
+    });
+  }
+
+  /**
+   * Takes up to `max` of the least recently used entries of a shard that are not on their way already. Those
+   * that are clean are evicted; the others are marked as being written and given to `take` with their bytes,
+   * and at the end `done` is called, if there was any. All under the lock.
+   *
+   * @returns how many were evicted or taken.
+   */
+  startWriteback(shard: number, max: number, take: (entry: FoundEntry) => void, done: () => void): number {
+    const from = this.#numbered(shard);
+    return from.locked(() => startWriteback(from, max, take, done));
+  }
+
+  /**
+   * As {@link startWriteback} for the values that a list names, as `rowsOf` and `dirtyRows` give it: those that are still
+   * there, not clean and not on their way are marked and given to `take`. Nothing is evicted.
+   *
+   * @returns how many were taken.
+   */
+  startWritebackOf(
+    shard: number,
+    rows: Int32Array,
+    take: (entry: FoundEntry) => void,
+    done: () => void,
+  ): number {
+    const from = this.#numbered(shard);
+    return from.locked(() => startWritebackOf(from, rows, take, done));
+  }
+
+  /** Share of its limit that the fullest shard has in use, 0 to 1. A few instructions for each shard. */
+  fullness(): number {
+    let most = 0;
+    for (const { bytesLive, budget } of this.#shards) most = Math.max(most, bytesLive / budget.bytes);
+    return most;
+  }
+
+  /** The shard with the largest share of its limit in use. */
+  fullestShard(): number {
+    let fullest = 0;
+    for (const [i, { bytesLive }] of this.#shards.entries()) {
+      if (bytesLive > this.#shards[fullest].bytesLive) fullest = i;
+    }
+    return fullest;
+  }
+
+  /**
+   * Tells how the writing of a value ended, which may have been replaced or removed meanwhile.
+   *
+   * @param outcome - `"clean"`: a copy is there; the entry stays. `"evict"`: a copy is there; the entry
+   *   goes. `"failed"`: nothing is there.
+   * @returns whether `(shard, row, version)` was still the value that was written.
+   */
+  endWriteback(shard: number, row: number, version: number, outcome: "clean" | "evict" | "failed"): boolean {
+    const from = this.#numbered(shard);
+    return from.locked(() => endWriteback(from, row, version, outcome));
+  }
+
+  /**
+   * Evicts entries in the engine's order, from all shards in turn, until the pools hold `bytes` less.
+   *
+   * @returns bytes of pool pages that were freed; fewer than asked for if the rest must stay.
+   */
+  shrink(bytes: number, now: number): number {
+    this.#check();
+    let freed = 0;
+    for (let isMoving = true; isMoving && freed < bytes; ) {
+      isMoving = false;
+      for (const shard of this.#shards) {
+        if (freed >= bytes) break;
+        freed += shard.locked(() => {
+          const before = shard.pools.bytesUsed;
+          if (before > 0 && shard.makeRoom(now)) isMoving = true;
+          return before - shard.pools.bytesUsed;
+        });
+      }
+    }
+    if (freed > 0 && !this.#shape.shared) for (const shard of this.#shards) shard.locked(() => shard.trim());
+    return freed;
+  }
+
+  /**
+   * Compresses cold values again with another codec, and keeps the result where it takes less of a page: idle
+   * work. Each value is looked at once.
+   *
+   * @param codec - slot of the codec.
+   * @param max - entries to look at.
+   * @returns how many were looked at, and how many of them became smaller.
+   */
+  recompress(codec: number, max: number): { looked: number; smaller: number } {
+    this.#check();
+    return this.#recompressor.recompress(codec, max);
+  }
+
+  /** One cheap call. Makes one object. */
+  stats(): EngineStats {
+    this.#check();
+    return statsOf(this.#shards, this.#shape.maxBytes, this.#opened.header.byteLength);
+  }
+
+  /**
+   * The pages of all pools as of one, for a viewer: no stored bytes. `lru` is empty where entries go in an order of
+   * their own. Walks everything, and holds up the other threads shard by shard meanwhile.
+   */
+  snapshotColumns(): SnapshotColumns {
+    this.#check();
+    const pools = this.#shards.flatMap((shard) =>
+      shard.locked(() => shard.pools.list.map(({ pool }) => pool.snapshotColumns())),
+    );
+    return onePool(pools, this.#shape.evict === "page");
+  }
+
+  /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */
+  verify(): void {
+    this.#check();
+    for (const shard of this.#shards) shard.locked(() => shard.verify());
+  }
+
+  /** Looks for threads that are gone and repairs what they left half done. How many were found. */
+  recover(): number {
+    this.#check();
+    return this.#opened.recover();
+  }
+
+  /** Tells that a worker with this `threadId` has exited, and recovers. */
+  threadGone(threadId: number): void {
+    this.#check();
+    this.#opened.threadGone(threadId);
+  }
+
+  /** Ends this thread's use. A second close does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#opened.close();
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Puts the draft into its shard. */
@@ -352,7 +684,7 @@ export class Engine extends EngineUpkeep {
     epoch: number,
     guard: Guard | null,
   ): PutResult {
-    const total = attributes.prefixLength + attributes.headLength + this.draft.stored;
+    const total = attributes.prefixLength + attributes.headLength + this.#draft.stored;
     if (total > this.#shape.maxEntrySize) {
       // What is read back does not replace anything, so it takes nothing away either.
       if (epoch !== ALWAYS) return "large";
@@ -376,7 +708,7 @@ export class Engine extends EngineUpkeep {
         // What was read back was put before.
         const count = epoch === ALWAYS ? 1 : 0;
         shard.floats[F_PUTS] += count;
-        if (shard.insert(k0, k1, hash, attributes, this.draft, now) === 0) {
+        if (shard.insert(k0, k1, hash, attributes, this.#draft, now) === 0) {
           shard.floats[F_PUTS] -= count;
           shard.floats[F_REJECT_FULL] += count;
           result = "full";
@@ -440,7 +772,7 @@ export class Engine extends EngineUpkeep {
   }
 
   #checkPut(value: Uint8Array, length: number, attributes: EntryAttributes): void {
-    this.check();
+    this.#check();
     if (!(value instanceof Uint8Array)) {
       throw new ZbudError("EINVAL", `a value is a Uint8Array, not ${show(value)}`);
     }
@@ -469,5 +801,16 @@ export class Engine extends EngineUpkeep {
     if (expiresAt !== 0 && !this.#shape.expiry) {
       throw new ZbudError("EINVAL", "entries of this engine do not expire; make it with expiry: true");
     }
+  }
+
+  #numbered(shard: number): Shard {
+    this.#check();
+    const found = this.#shards[shard];
+    if (found === undefined) throw new ZbudError("EINVAL", `there is no shard ${show(shard)}`);
+    return found;
+  }
+
+  #check(): void {
+    if (this.#closed) throw new ZbudError("ECLOSED", "this engine was closed; make a new one");
   }
 }

@@ -1,22 +1,23 @@
 import type { Handle } from "../base/index.ts";
-import type { ShardPool } from "./object-pool.ts";
 import type { Rows } from "./rows.ts";
+import type { ShardPool } from "./shard-pool.ts";
+import type { ShardPools } from "./shard-pools.ts";
 import { FRAGMENT_BYTES, HANDLE, NEXT_FRAGMENT, POOL_MASK, POOL_SHIFT, STATE } from "./table.ts";
 
 /**
  * The bytes of entries: prefix, head and stored value, one after the other, in one object or in several where
- * they are longer than a pool takes. With `headerBytes` each object begins with the number of the entry's row,
- * so that a pool's own reclaim can tell whose it is.
+ * they are longer than a pool takes. Where pools have `headerBytes`, each object begins with the number of the entry's
+ * row, so that a pool's own reclaim can tell whose it is.
  */
 export class Fragments {
-  readonly pools: readonly (ShardPool | null)[];
-  readonly headerBytes: number;
   readonly #rows: Rows;
+  readonly #pools: readonly ShardPool[];
+  readonly #headerBytes: number = 0;
 
-  constructor(rows: Rows, pools: readonly (ShardPool | null)[], headerBytes: number) {
+  constructor(rows: Rows, pools: ShardPools) {
     this.#rows = rows;
-    this.pools = pools;
-    this.headerBytes = headerBytes;
+    this.#pools = pools.list;
+    this.#headerBytes = pools.headerBytes | 0;
   }
 
   handleOf(row: number): number {
@@ -30,7 +31,7 @@ export class Fragments {
   /** The pool that the entry of this row is in. */
   poolOf(row: number): ShardPool {
     const state = this.#rows.words[this.#rows.at(row) + STATE];
-    return this.pools[(state >> POOL_SHIFT) & POOL_MASK] as ShardPool;
+    return this.#pools[(state >> POOL_SHIFT) & POOL_MASK];
   }
 
   /** Copies `source[start, end)` to `at` and on of the bytes of an entry whose fragments are there. */
@@ -39,7 +40,7 @@ export class Fragments {
     const words = this.#rows.words;
     if (words[this.#rows.at(row) + NEXT_FRAGMENT] === 0) {
       pool.open(this.handleOf(row));
-      pool.write(this.headerBytes + at, source, start, end);
+      pool.write(this.#headerBytes + at, source, start, end);
       return;
     }
     let fragment = row;
@@ -50,7 +51,7 @@ export class Fragments {
       if (skip < fragmentBytes) {
         const count = Math.min(fragmentBytes - skip, end - from);
         pool.open(this.handleOf(fragment));
-        pool.write(this.headerBytes + skip, source, from, from + count);
+        pool.write(this.#headerBytes + skip, source, from, from + count);
         from += count;
         skip = 0;
       } else {
@@ -67,7 +68,7 @@ export class Fragments {
     const pool = this.poolOf(row);
     if (words[this.#rows.at(row) + NEXT_FRAGMENT] === 0) {
       pool.open(this.handleOf(row));
-      pool.read(this.headerBytes + at, count, target, targetAt);
+      pool.read(this.#headerBytes + at, count, target, targetAt);
       return;
     }
     let fragment = row;
@@ -78,7 +79,7 @@ export class Fragments {
       if (skip < fragmentBytes) {
         const part = Math.min(fragmentBytes - skip, count - done);
         pool.open(this.handleOf(fragment));
-        pool.read(this.headerBytes + skip, part, target, targetAt + done);
+        pool.read(this.#headerBytes + skip, part, target, targetAt + done);
         done += part;
         skip = 0;
       } else {
@@ -97,7 +98,7 @@ export class Fragments {
     while (done < count) {
       const part = Math.min(words[this.#rows.at(fragment) + FRAGMENT_BYTES], count - done);
       pool.open(this.handleOf(fragment));
-      if (!pool.equals(this.headerBytes, prefix, done, part)) return false;
+      if (!pool.equals(this.#headerBytes, prefix, done, part)) return false;
       done += part;
       fragment = words[this.#rows.at(fragment) + NEXT_FRAGMENT];
     }

@@ -1,12 +1,11 @@
 export { Engine, entryAttributes } from "./engine.ts";
+export type { Eviction } from "./eviction/index.ts";
 export { onePool } from "./pages.ts";
 export type {
   EngineHooks,
   EngineOptions,
   EngineStats,
   EntryAttributes,
-  EvictionOrder,
-  EvictionPolicy,
   FoundEntry,
   OnChange,
   OnEvict,

@@ -11,11 +11,11 @@ import {
   ThreadRegistry,
   ZbudError,
 } from "../base/index.ts";
-import { driverNamed, hasDriver } from "../pool/index.ts";
-import type { Hooks } from "./books.ts";
-import { ShardPool } from "./object-pool.ts";
-import { type EngineShape, poolOptions, shapeOf } from "./options.ts";
+import { checkDriver, driverNamed, hasDriver, type PoolDriver } from "../pool/index.ts";
+import { driversOf, type EngineShape, poolOptions, shapeOf } from "./options.ts";
+import type { Hooks } from "./parts.ts";
 import { Shard } from "./shard.ts";
+import { ShardPool } from "./shard-pool.ts";
 import {
   headerWords,
   LAYOUT_VERSION,
@@ -29,6 +29,7 @@ import {
   W_ROWS_MAX,
 } from "./table.ts";
 import type { EngineHooks, EngineOptions, FoundEntry, SharedEngine } from "./types.ts";
+import { forgetWriting } from "./writeback.ts";
 
 /** The buffers and shards of an engine, as one thread has them. */
 export interface OpenEngine {
@@ -36,8 +37,8 @@ export interface OpenEngine {
   readonly shards: readonly Shard[];
   readonly hooks: Hooks;
   readonly found: FoundEntry;
-  /** Types of the pools, by their numbers. */
-  readonly drivers: string[];
+  /** Of the pools, by their numbers. */
+  readonly drivers: readonly PoolDriver[];
   readonly header: Int32Array;
   /** Of this thread; see {@link ThreadRegistry}. */
   readonly member: number;
@@ -56,7 +57,11 @@ export interface OpenEngine {
  */
 export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?: SharedEngine): OpenEngine {
   if (from !== undefined) checkShared(from);
-  const shape = from === undefined ? shapeOf(options as EngineOptions) : (from.shape as EngineShape);
+  const drivers =
+    from === undefined
+      ? driversOf(options as EngineOptions)
+      : driversFor(from.shape as EngineShape, options.drivers ?? []);
+  const shape = from === undefined ? shapeOf(options as EngineOptions, drivers) : (from.shape as EngineShape);
   const header = headerOf(shape, from);
   const registry = shape.shared ? new ThreadRegistry(header, registryAt(shape.shards)) : null;
   const member = registry?.enter() ?? 1;
@@ -75,21 +80,18 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
     secondaryIndex: options.secondaryIndex ?? null,
   };
   const victim = emptyEntry();
-  const opened = new Opened(shape, hooks, header, registry, member);
+  const opened = new Opened(shape, drivers, hooks, header, registry, member);
   try {
     for (let number = 0; number < shape.shards; number++) {
       const words = new Int32Array(from?.tables[number] ?? buffer(4 * shape.layout.words, shape.shared));
       if (from === undefined) format(words, shape);
       else checkTable(words, shape);
-      const pools: (ShardPool | null)[] = [];
       const shard = new Shard({
         number,
         words,
         layout: shape.layout,
         budget: shape.budget,
-        pools,
-        byPage: shape.order === "page",
-        bySieve: shape.policy === "sieve",
+        evict: shape.evict,
         hooks,
         victim,
         registry,
@@ -98,8 +100,8 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
       });
       if (from === undefined) shard.rows.format();
       opened.shards.push(shard);
-      for (const [i, type] of opened.drivers.entries()) {
-        pools.push(openPool(shard, shape, type, i, from?.pools[number][i]));
+      for (const [i, driver] of drivers.entries()) {
+        shard.pools.list.push(openPool(shard, shape, driver, i, from?.pools[number][i]));
       }
     }
     if (registry?.inherits === true) opened.recover();
@@ -149,7 +151,7 @@ export function sharedOf(open: OpenEngine): SharedEngine {
     header,
     ...(memory === undefined ? {} : { memory }),
     tables: open.shards.map(({ words }) => words.buffer as SharedArrayBuffer),
-    pools: open.shards.map(({ pools }) => pools.map((pool) => pool?.pool.share())),
+    pools: open.shards.map(({ pools }) => pools.list.map(({ pool }) => pool.share())),
     shape: open.shape,
   };
 }
@@ -159,13 +161,14 @@ class Opened implements OpenEngine {
   readonly shards: Shard[] = [];
   readonly hooks: Hooks;
   readonly found: FoundEntry = emptyEntry();
-  readonly drivers: string[];
+  readonly drivers: readonly PoolDriver[];
   readonly header: Int32Array;
   readonly member: number;
   readonly #registry: ThreadRegistry | null;
 
   constructor(
     shape: EngineShape,
+    drivers: readonly PoolDriver[],
     hooks: Hooks,
     header: Int32Array,
     registry: ThreadRegistry | null,
@@ -173,7 +176,7 @@ class Opened implements OpenEngine {
   ) {
     this.shape = shape;
     this.hooks = hooks;
-    this.drivers = [...shape.drivers];
+    this.drivers = drivers;
     this.header = header;
     this.#registry = registry;
     this.member = member;
@@ -184,7 +187,7 @@ class Opened implements OpenEngine {
   }
 
   useDriver(type: string): void {
-    const number = this.drivers.indexOf(type);
+    const number = this.drivers.findIndex((driver) => driver.type === type);
     if (number === -1) {
       driverNamed(type); // ENOENT
       throw new ZbudError(
@@ -201,7 +204,7 @@ class Opened implements OpenEngine {
     const gone = registry.taken().filter((member) => member !== this.member && registry.isGone(member));
     if (gone.length === 0 && !registry.inherits) return 0;
     registry.inherits = false;
-    for (const shard of this.shards) shard.forgetWriting();
+    for (const shard of this.shards) forgetWriting(shard);
     for (const member of gone) registry.leave(member);
     return gone.length;
   }
@@ -213,7 +216,7 @@ class Opened implements OpenEngine {
   }
 
   close(): void {
-    for (const shard of this.shards) for (const pool of shard.pools) pool?.close();
+    for (const { pools } of this.shards) for (const pool of pools.list) pool.close();
     this.#registry?.leave(this.member);
   }
 }
@@ -221,15 +224,15 @@ class Opened implements OpenEngine {
 function openPool(
   shard: Shard,
   shape: EngineShape,
-  type: string,
+  driver: PoolDriver,
   number: number,
   shared: unknown,
 ): ShardPool {
   const onEvict = (handle: Handle): boolean => shard.evictObject(number, handle);
-  if (shared !== undefined) return ShardPool.attach(type, shared, onEvict);
+  if (shared !== undefined) return ShardPool.attach(driver, shared, onEvict);
   const { poolPageSize, maxPages, maxObjects } = shape;
-  const options = poolOptions(type, poolPageSize, maxPages, maxObjects, shape.shared);
-  return ShardPool.create(type, options, onEvict);
+  const options = poolOptions(driver, poolPageSize, maxPages, maxObjects, shape.shared);
+  return ShardPool.create(driver, options, onEvict);
 }
 
 /** What has the locks and the threads; in memory where locks are fast, if the platform has it. */
@@ -282,10 +285,28 @@ function checkShared(shared: SharedEngine): void {
   if (!poolsEach || !tables.every(({ byteLength }) => byteLength % 4 === 0)) {
     throw new ZbudError("EBADMSG", "these buffers hold no engine; pass on what share() gave, unchanged");
   }
-  const missing = drivers.find((type) => !hasDriver(type));
-  if (missing !== undefined) {
-    throw new ZbudError("ENOENT", `the driver ${show(missing)} is not registered in this thread`);
+}
+
+/**
+ * The drivers of an engine that another thread made, which names them: of those that were given here, else of those
+ * that are registered.
+ *
+ * @throws {ZbudError} `ENOENT` naming one that this thread has not.
+ */
+function driversFor({ drivers: types }: EngineShape, given: readonly PoolDriver[]): PoolDriver[] {
+  if (!Array.isArray(given)) {
+    throw new ZbudError("EINVAL", `drivers must be an array of drivers, not ${show(given)}`);
   }
+  for (const driver of given) checkDriver(driver);
+  return types.map((type) => {
+    const driver = given.find((each) => each.type === type);
+    if (driver !== undefined) return driver;
+    if (hasDriver(type)) return driverNamed(type);
+    throw new ZbudError(
+      "ENOENT",
+      `the driver ${show(type)} is not registered in this thread; give it to attach: drivers: [...], or import "zbud", which registers the built-in ones`,
+    );
+  });
 }
 
 function checkTable(words: Int32Array, { layout }: EngineShape): void {

@@ -1,15 +1,15 @@
 import { integerOption, show, ZbudError } from "../base/index.ts";
-import { type DriverOptions, driverNamed, type PoolFootprint } from "../pool/index.ts";
+import { checkDriver, type DriverOptions, type PoolDriver, type PoolFootprint } from "../pool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
-import { headerWords, layoutOf, POOLS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
-import type { EngineOptions, EvictionOrder, EvictionPolicy, SecondaryIndex } from "./types.ts";
+import { EVICTIONS, type Eviction } from "./eviction/index.ts";
+import { headerWords, layoutOf, POOLS_MAX, ROWS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
+import type { EngineOptions, SecondaryIndex } from "./types.ts";
 
 /** The longest value: what the lz4 codec takes. */
 const VALUE_BYTES_MAX = 2 ** 20;
 /** Shards that a shared engine has, if each is at least so large. */
 const SHARED_SHARDS = 16;
 const SHARD_BYTES_MIN = 2 ** 22;
-export const ROWS_MAX: number = 2 ** 26;
 /** A shard has at least this many pages. */
 const PAGES_MIN = 8;
 /**
@@ -24,14 +24,14 @@ const OBJECTS_MAX = 2 ** 25;
 /** What follows from the options, and what other threads must know: plain data. */
 export interface EngineShape {
   readonly maxBytes: number;
+  /** Types of the drivers, in the order of the pools' numbers. */
   readonly drivers: readonly string[];
   /** The pools' page sizes, the same for all. */
   readonly poolPageSize: number;
   readonly maxValueBytes: number;
   readonly shards: number;
   readonly shared: boolean;
-  readonly order: EvictionOrder;
-  readonly policy: EvictionPolicy;
+  readonly evict: Eviction;
   readonly incompressible: "raw" | "reject";
   readonly sameFilled: boolean;
   readonly expiry: boolean;
@@ -44,11 +44,32 @@ export interface EngineShape {
   readonly maxObjects: number;
 }
 
-/** @throws {ZbudError} `EINVAL` naming a bad option; `ENOENT` for an unknown driver. */
-export function shapeOf(options: EngineOptions): EngineShape {
+/**
+ * The drivers of a new engine, its own first.
+ *
+ * @throws {ZbudError} `EINVAL` for what is no driver, or too many.
+ */
+export function driversOf(options: EngineOptions): PoolDriver[] {
   if (typeof options !== "object" || options === null) {
     throw new ZbudError("EINVAL", `options must be an object such as { maxBytes }, not ${show(options)}`);
   }
+  const { driver, drivers = [] } = options;
+  if (!Array.isArray(drivers)) {
+    throw new ZbudError("EINVAL", `drivers must be an array of drivers, not ${show(drivers)}`);
+  }
+  const byType = new Map<string, PoolDriver>();
+  for (const each of [driver, ...drivers]) {
+    const { type } = checkDriver(each);
+    if (!byType.has(type)) byType.set(type, each);
+  }
+  if (byType.size > POOLS_MAX) {
+    throw new ZbudError("EINVAL", `an engine takes at most ${POOLS_MAX} drivers, not ${byType.size}`);
+  }
+  return [...byType.values()];
+}
+
+/** @throws {ZbudError} `EINVAL` naming a bad option. */
+export function shapeOf(options: EngineOptions, drivers: readonly PoolDriver[]): EngineShape {
   const maxBytes = integerOption("maxBytes", options.maxBytes, 1, 2 ** 40);
   const shared = flag("shared", options.shared, false);
   const expiry = flag("expiry", options.expiry, false);
@@ -60,14 +81,6 @@ export function shapeOf(options: EngineOptions): EngineShape {
       "EINVAL",
       `shards must be a power of two from 1 to ${SHARDS_MAX}, not ${show(shards)}`,
     );
-  }
-  const driver = options.driver ?? "zbud";
-  if (options.drivers !== undefined && !Array.isArray(options.drivers)) {
-    throw new ZbudError("EINVAL", `drivers must be an array of names, not ${show(options.drivers)}`);
-  }
-  const drivers = [...new Set([driver, ...(options.drivers ?? [])])];
-  if (drivers.length > POOLS_MAX) {
-    throw new ZbudError("EINVAL", `an engine takes at most ${POOLS_MAX} drivers, not ${drivers.length}`);
   }
   const maxEntries = integerOption("maxEntries", options.maxEntries ?? ROWS_MAX, 1, ROWS_MAX);
   const { secondaryIndex = null } = options;
@@ -83,7 +96,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
   });
   return {
     maxBytes,
-    drivers,
+    drivers: drivers.map(({ type }) => type),
     poolPageSize,
     maxValueBytes: integerOption(
       "maxValueBytes",
@@ -93,8 +106,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
     ),
     shards,
     shared,
-    order: choice("order", options.order ?? "access", ["access", "page"]),
-    policy: choice("policy", options.policy === undefined ? "lru" : options.policy, ["lru", "sieve"]),
+    evict: choice("evict", options.evict === undefined ? "lru" : options.evict, EVICTIONS),
     incompressible: choice("incompressible", options.incompressible ?? "raw", ["raw", "reject"]),
     sameFilled: flag("sameFilled", options.sameFilled, true),
     expiry,
@@ -102,7 +114,7 @@ export function shapeOf(options: EngineOptions): EngineShape {
     budget,
     maxPages,
     maxObjects,
-    maxEntrySize: Math.floor((maxPages * poolPageSize) / 4),
+    maxEntrySize: Math.min(options.maxEntrySize ?? 2 ** 30, Math.floor((maxPages * poolPageSize) / 4)),
   };
 }
 
@@ -116,7 +128,7 @@ function shardsFor(maxBytes: number, poolPageSize: number): number {
 
 interface Division {
   bytes: number;
-  drivers: readonly string[];
+  drivers: readonly PoolDriver[];
   poolPageSize: number;
   averageBytes: number;
   maxEntries: number;
@@ -155,17 +167,17 @@ function divide({
   const objects = Math.max(OBJECTS_PER_ROW * rowsReserved, Math.floor(bytes / BYTES_PER_OBJECT));
   const maxObjects = Math.min(maxRows, objects);
   let fixedBytes = 0;
-  let pageBytes = 0;
+  let pageCost = 0;
   let maxPages = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
   // Fewer pages may have more metadata beside them (slots), so it is counted anew until it is that of the pages.
   for (;;) {
-    const footprints = drivers.map((type) => footprintOf(type, poolPageSize, maxPages, maxObjects));
+    const footprints = drivers.map((driver) => footprintOf(driver, poolPageSize, maxPages, maxObjects));
     const fixed = footprints.reduce((sum, each) => sum + each.fixedBytes, tableBytes);
     if (fixed <= fixedBytes) break;
     fixedBytes = fixed;
-    pageBytes = footprints.reduce((sum, each) => sum + each.pageBytes, 0);
+    pageCost = footprints.reduce((sum, each) => sum + each.pageBytes / (each.minPageSize ?? poolPageSize), 0);
     const left = bytes - fixedBytes - rowsReserved * rowBytes;
-    maxPages = Math.floor(left / (poolPageSize + pageBytes));
+    maxPages = Math.floor(left / (poolPageSize * (1 + pageCost)));
     if (maxPages < PAGES_MIN) {
       throw new ZbudError(
         "EINVAL",
@@ -173,7 +185,6 @@ function divide({
       );
     }
   }
-  const pageCost = pageBytes / poolPageSize;
   return {
     layout,
     budget: { bytes, fixedBytes, rowBytes, pageCost, rowsReserved, maxEntries },
@@ -182,16 +193,20 @@ function divide({
   };
 }
 
-function footprintOf(type: string, pageSize: number, maxPages: number, maxObjects: number): PoolFootprint {
-  const driver = driverNamed(type);
-  const options = poolOptions(type, pageSize, maxPages, maxObjects, false);
+function footprintOf(
+  driver: PoolDriver,
+  pageSize: number,
+  maxPages: number,
+  maxObjects: number,
+): PoolFootprint {
+  const options = poolOptions(driver, pageSize, maxPages, maxObjects, false);
   try {
     return driver.footprint(options);
   } catch (cause) {
     if (!(cause instanceof ZbudError) || cause.code !== "EINVAL") throw cause;
     throw new ZbudError(
       "EINVAL",
-      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(type)}: ${cause.message.replace(/ \(EINVAL\)$/, "")}; take other pages, a lower maxBytes, or more shards`,
+      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(driver.type)}: ${cause.message.replace(/ \(EINVAL\)$/, "")}; take other pages, a lower maxBytes, or more shards`,
       { cause },
     );
   }
@@ -199,19 +214,19 @@ function footprintOf(type: string, pageSize: number, maxPages: number, maxObject
 
 /** Options of one shard's pool. The engine's lock is the pool's. */
 export function poolOptions(
-  type: string,
+  driver: PoolDriver,
   pageSize: number,
   maxPages: number,
   maxObjects: number,
   shared: boolean,
 ): DriverOptions {
   const options: DriverOptions = shared
-    ? { pageSize, maxPages, shared, lock: "caller" }
-    : { pageSize, maxPages };
+    ? { ...driver.engineDefaults, pageSize, maxBytes: maxPages * pageSize, shared, lock: "caller" }
+    : { ...driver.engineDefaults, pageSize, maxBytes: maxPages * pageSize };
   // No object takes less than a 64th of a page.
-  if (driverNamed(type).takesMaxObjects) options.maxObjects = Math.min(maxObjects, 64 * maxPages);
+  if (driver.takesMaxObjects) options.maxObjects = Math.min(maxObjects, 64 * maxPages);
   // At least as many as a shard has rows, and each object has one of these.
-  if (driverNamed(type).boundsObjects) options.maxObjects = Math.min(2 * maxObjects, OBJECTS_MAX);
+  if (driver.boundsObjects) options.maxObjects = Math.min(2 * maxObjects, OBJECTS_MAX);
   return options;
 }
 

@@ -1,83 +1,364 @@
-import { ownWords } from "../base/index.ts";
-import { type Draft, EVICTED, EXPIRED, ShardBooks, type ShardParts } from "./books.ts";
-import { rowsAllowed } from "./budget.ts";
-import { Drain } from "./drain.ts";
-import type { Expiries } from "./expiries.ts";
-import type { ShardPool } from "./object-pool.ts";
+import { ownBytes, ThreadLock, ZbudError } from "../base/index.ts";
+import { bytesLive, rowsAllowed, type ShardBudget } from "./budget.ts";
+import { EntryQueue, type EvictionPolicy, evictionPolicy } from "./eviction/index.ts";
+import { Expiries } from "./expiries.ts";
+import { Fragments } from "./fragments.ts";
+import { Migration } from "./migration.ts";
+import {
+  type Draft,
+  EVICTED,
+  EXPIRED,
+  emptyDraft,
+  type Hooks,
+  REASONS,
+  type ShardParts,
+  type ShardSetup,
+} from "./parts.ts";
+import { repairShard } from "./repair.ts";
+import { Rows } from "./rows.ts";
+import { ShardPools } from "./shard-pools.ts";
 import {
   AUX,
   AUX2,
   CODEC_SHIFT,
+  EPOCHS,
+  EPOCHS_AT,
   F_EVICTIONS_REFUSED,
+  F_HITS,
   F_LIMIT_HIT,
-  F_POOL_TOUCHED,
+  F_MISSES,
+  F_ORIGINAL_BYTES,
+  F_REMOVED,
+  F_STORED_BYTES,
   FRAGMENT_BYTES,
   HANDLE,
+  hashOf,
   K0,
   K1,
   KIND_ENTRY,
   KIND_FRAGMENT,
+  KIND_FREE,
   KIND_MASK,
   LENGTH,
+  LOCK_WORDS,
+  LOCKS_AT,
   NAME,
   NEXT_FRAGMENT,
   POOL_SHIFT,
+  type ShardLayout,
   STATE,
   STATE_CLEAN,
+  STATE_EVICTION,
   STATE_EXPIRES,
   STATE_RAW,
   STATE_SAME_FILLED,
   STATE_SETTLED,
-  STATE_VISITED,
   STATE_WRITING,
   STORED,
   VERSION,
   W_CLEAN,
   W_ENTRIES,
   W_FRAGMENTS,
+  W_HIGH_WATER,
   W_POOL,
+  W_RAW,
+  W_SAME_FILLED,
   W_VERSION,
 } from "./table.ts";
 import type { EntryAttributes, FoundEntry } from "./types.ts";
 import { verifyShard } from "./verify.ts";
 
+/** A shard's lock is held for some 0.3 µs: several looks in that time. See {@link ThreadLock}. */
+const FIRST_PAUSES = 4;
 /** Answers that an entry must stay, after which making room is given up. */
 const REFUSALS_MAX = 8;
 /** Entries on their way to the backing store that are passed over when room is wanted. */
 const WRITING_PASSED_MAX = 512;
-/** Entries that one search for work of recompression looks at. */
-const UNSETTLED_LOOKS_MAX = 10_000;
 /** Entries that a put moves out of a pool that was used before. */
-const DRAINED_BY_PUT = 8;
+const MIGRATED_BY_PUT = 8;
+/** Bytes of the number of a row. */
+const ROW_NUMBER_BYTES = 4;
 
 /**
- * One shard: how room is made in it and taken, on the books of {@link ShardBooks}. All methods expect the lock,
- * but where they say otherwise.
+ * One shard: its rows, its pools, its lock; how room is made in it and taken, and what comes of an entry when it is
+ * found, counted or dropped. All methods expect the lock, but where they say otherwise.
  */
-export class Shard extends ShardBooks {
-  /** How far recompression looked, as row and version. */
-  #settledRow = 0;
-  #settledVersion = 0;
+export class Shard implements ShardParts {
+  readonly number: number;
+  readonly words: Int32Array;
+  readonly floats: Float64Array;
+  readonly layout: ShardLayout;
+  readonly budget: ShardBudget;
+  readonly rows: Rows;
+  readonly queue: EntryQueue;
+  readonly eviction: EvictionPolicy;
+  readonly pools: ShardPools;
+  readonly fragments: Fragments;
+  readonly expiries: Expiries | null;
+  readonly hooks: Hooks;
+  /** Filled for hooks. */
+  readonly #victim: FoundEntry;
+  readonly #lock: ThreadLock | null;
+  #broken = false;
   /** False while room may only be taken where there is some. */
   #mayMakeRoom = true;
   /** The pool that the row of the last reservation has its objects in. */
   #reservedIn = 0;
   /** Null: the pools' memory does not shrink. */
-  readonly #drain: Drain | null;
+  readonly #migration: Migration | null;
   /** The draft of an entry that is moved as it is. */
-  readonly #moved: Draft = {
-    bytes: new Uint8Array(0),
-    start: 0,
-    stored: 0,
-    length: 0,
-    state: 0,
-    fill0: 0,
-    fill1: 0,
-  };
+  readonly #moved: Draft = emptyDraft();
 
-  constructor(parts: ShardParts) {
-    super(parts);
-    this.#drain = parts.registry === null ? new Drain(this) : null;
+  constructor(options: ShardSetup) {
+    const { words, layout, budget, registry } = options;
+    this.number = options.number;
+    this.words = words;
+    this.layout = layout;
+    this.budget = budget;
+    this.rows = new Rows(words, layout);
+    this.floats = this.rows.floats;
+    this.queue = new EntryQueue(this.rows);
+    this.eviction = evictionPolicy(options.evict, this.queue);
+    this.pools = new ShardPools(words, this.floats, budget, this.eviction.byPage ? ROW_NUMBER_BYTES : 0);
+    this.fragments = new Fragments(this.rows, this.pools);
+    this.expiries = layout.deadlinesAt === 0 ? null : new Expiries(this.rows);
+    this.hooks = options.hooks;
+    this.#victim = options.victim;
+    this.#lock =
+      registry === null
+        ? null
+        : new ThreadLock(
+            options.header,
+            LOCKS_AT + LOCK_WORDS * options.number,
+            options.member,
+            registry,
+            () => this.repair(),
+            FIRST_PAUSES,
+          );
+    this.#migration = registry === null ? new Migration(this) : null;
+  }
+
+  /** Takes the lock. Every call is followed by `leave`, or by `abandon` after an exception. */
+  enter(): void {
+    if (this.#lock !== null) this.#lock.acquire();
+    else if (this.#broken) this.repair();
+  }
+
+  leave(): void {
+    if (this.#lock !== null) this.#lock.release();
+  }
+
+  /** After an exception: whoever comes next repairs first. */
+  abandon(): void {
+    if (this.#lock !== null) this.#lock.abandon();
+    else this.#broken = true;
+  }
+
+  /** Does work under the lock, and gives what it gives. For calls that are not hot: it makes a closure. */
+  locked<T>(work: () => T): T {
+    try {
+      this.enter();
+      const result = work();
+      this.leave();
+      return result;
+    } catch (error) {
+      if (error instanceof ZbudError && error.code === "ECORRUPT") this.leave();
+      else this.abandon();
+      throw error;
+    }
+  }
+
+  /** Makes everything whole from what the rows' states say. */
+  repair(): void {
+    repairShard(this);
+    this.#broken = false;
+  }
+
+  /** The row of an entry, or 0. */
+  find(k0: number, k1: number, hash: number, prefix: Uint8Array, prefixLength: number): number {
+    let row = this.rows.find(k0, k1, hash, prefixLength, 0);
+    while (row !== 0 && prefixLength !== 0 && !this.fragments.startsWith(row, prefix, prefixLength)) {
+      row = this.rows.find(k0, k1, hash, prefixLength, row);
+    }
+    return row;
+  }
+
+  /** As {@link find}; an entry whose time is over goes, and is not found. */
+  findFresh(
+    k0: number,
+    k1: number,
+    hash: number,
+    prefix: Uint8Array,
+    prefixLength: number,
+    now: number,
+  ): number {
+    const row = this.find(k0, k1, hash, prefix, prefixLength);
+    if (row === 0 || (this.rows.stateOf(row) & STATE_EXPIRES) === 0) return row;
+    if ((this.expiries as Expiries).deadlineOf(row) > now) return row;
+    this.removeRow(row, EXPIRED);
+    return 0;
+  }
+
+  /** Whether `(row, version)` is an entry now. */
+  isCurrent(row: number, version: number): boolean {
+    if (row <= 0 || row >= this.words[W_HIGH_WATER]) return false;
+    const at = this.rows.at(row);
+    return (this.words[at + STATE] & KIND_MASK) === KIND_ENTRY && this.words[at + VERSION] === version;
+  }
+
+  /** Fills a record with what the row says, but for the bytes. */
+  describe(row: number, into: FoundEntry): void {
+    const words = this.words;
+    const at = this.rows.at(row);
+    const state = words[at + STATE];
+    const name = words[at + NAME];
+    into.length = words[at + LENGTH];
+    into.storedLength = words[at + STORED];
+    into.prefixLength = name & 0xffff;
+    into.headLength = name >>> 16;
+    into.codec = (state >> CODEC_SHIFT) & 0xff;
+    into.sameFilled = (state & STATE_SAME_FILLED) !== 0;
+    into.fill0 = words[at + HANDLE];
+    into.fill1 = words[at + HANDLE + 1];
+    into.expiresAt = (state & STATE_EXPIRES) !== 0 ? (this.expiries as Expiries).deadlineOf(row) : 0;
+    into.aux = words[at + AUX];
+    into.aux2 = words[at + AUX2];
+    into.k0 = words[at + K0];
+    into.k1 = words[at + K1];
+    into.shard = this.number;
+    into.row = row;
+    into.version = words[at + VERSION];
+    into.clean = (state & STATE_CLEAN) !== 0;
+  }
+
+  /** {@link describe}, and the entry's bytes: prefix, head, stored. */
+  describeWhole(row: number, into: FoundEntry): void {
+    this.describe(row, into);
+    const count = into.sameFilled ? 0 : into.prefixLength + into.headLength + into.storedLength;
+    if (into.bytes.length < count) into.bytes = ownBytes(2 ** Math.ceil(Math.log2(count)));
+    if (count !== 0) this.fragments.read(row, 0, count, into.bytes, 0);
+  }
+
+  /** Copies the stored bytes of an entry to the stage of a codec. */
+  stageStored(row: number, stage: Uint8Array, stageAt: number): void {
+    const at = this.rows.at(row);
+    const stored = this.words[at + STORED];
+    const name = this.words[at + NAME];
+    this.fragments.read(row, (name & 0xffff) + (name >>> 16), stored, stage, stageAt);
+  }
+
+  /** Somebody orders a change of this name: what others have of it is out of date. */
+  change(k0: number, k1: number, hash: number, prefix: Uint8Array, prefixLength: number): void {
+    const { onChange } = this.hooks;
+    if (onChange !== null) onChange(k0, k1, prefix, prefixLength);
+    const at = epochAt(hash);
+    this.words[at] = (this.words[at] + 1) & 0x7fffffff;
+  }
+
+  /** {@link change}, of an entry that is there. */
+  changeRow(row: number): void {
+    const at = this.rows.at(row);
+    this.describeWhole(row, this.#victim);
+    const { bytes, prefixLength } = this.#victim;
+    this.change(this.words[at + K0], this.words[at + K1], this.hashOfRow(row), bytes, prefixLength);
+  }
+
+  /** All names change. */
+  changeAll(): void {
+    for (let i = 0; i < EPOCHS; i++) {
+      this.words[EPOCHS_AT + i] = (this.words[EPOCHS_AT + i] + 1) & 0x7fffffff;
+    }
+  }
+
+  epochOf(hash: number): number {
+    return Atomics.load(this.words, epochAt(hash));
+  }
+
+  /** Adds an entry to the sums, the expiries and the secondary index's lists, or takes it out (`sign` -1). */
+  account(row: number, sign: 1 | -1): void {
+    const words = this.words;
+    const at = this.rows.at(row);
+    const state = words[at + STATE];
+    const name = words[at + NAME];
+    const isSame = (state & STATE_SAME_FILLED) !== 0;
+    words[W_ENTRIES] += sign;
+    if (isSame) words[W_SAME_FILLED] += sign;
+    if ((state & STATE_RAW) !== 0) words[W_RAW] += sign;
+    if ((state & STATE_CLEAN) !== 0) words[W_CLEAN] += sign;
+    this.floats[F_ORIGINAL_BYTES] += sign * words[at + LENGTH];
+    this.floats[F_STORED_BYTES] += sign * (words[at + STORED] + (name & 0xffff) + (name >>> 16));
+    if ((state & STATE_EXPIRES) !== 0) {
+      if (sign === 1) (this.expiries as Expiries).add(row);
+      else (this.expiries as Expiries).remove(row);
+    }
+    const { secondaryIndex } = this.hooks;
+    if (secondaryIndex === null) return;
+    const { secondaryIndexAt, maxRows } = this.layout;
+    if (sign === 1) {
+      this.describeWhole(row, this.#victim);
+      secondaryIndex.inserted(words, secondaryIndexAt, maxRows + 1, row, this.#victim);
+    } else {
+      secondaryIndex.removed(words, secondaryIndexAt, maxRows + 1, row);
+    }
+  }
+
+  /** Whether the backing store has an entry. One that says so and has lost its copy is dirty from here on. */
+  isClean(row: number): boolean {
+    const state = this.rows.at(row) + STATE;
+    if ((this.words[state] & STATE_CLEAN) === 0) return false;
+    const { hasCopy } = this.hooks;
+    if (hasCopy === null) return true;
+    this.describe(row, this.#victim);
+    if (hasCopy(this.#victim)) return true;
+    this.words[state] &= ~STATE_CLEAN;
+    this.words[W_CLEAN]--;
+    return false;
+  }
+
+  /** Removes an entry, after its hook has seen it. */
+  removeRow(row: number, reason: number): void {
+    const { onEvicted, onRemoved } = this.hooks;
+    if (onEvicted !== null && reason === EVICTED) {
+      const at = this.rows.at(row);
+      onEvicted(this.words[at + K0], this.words[at + K1]);
+    }
+    if (onRemoved !== null) {
+      this.describeWhole(row, this.#victim);
+      onRemoved(REASONS[reason], this.#victim);
+    }
+    this.dropRow(row);
+    // After it went, as puts are counted before they come: puts >= entries + removed, wherever a thread dies.
+    this.floats[F_REMOVED + reason]++;
+  }
+
+  /** Removes an entry that nobody is told of. */
+  dropRow(row: number): void {
+    const words = this.words;
+    const at = this.rows.at(row);
+    const pool = this.fragments.poolOf(row);
+    const state = words[at + STATE];
+    // What `account` needs of the state is passed on; what a repair goes by is free from here on.
+    words[at + STATE] = (state & ~KIND_MASK) | KIND_FREE;
+    this.rows.unlink(row);
+    this.eviction.removed(row);
+    this.account(row, -1);
+    if ((state & STATE_SAME_FILLED) !== 0) this.rows.release(row);
+    else words[W_FRAGMENTS] -= this.fragments.free(pool, row) - 1;
+  }
+
+  /** What the entries take now, of the budget's bytes. */
+  get bytesLive(): number {
+    return bytesLive(this.budget, this.words, this.pools.bytesHeld);
+  }
+
+  lookedUp(found: boolean): void {
+    this.floats[found ? F_HITS : F_MISSES]++;
+  }
+
+  /** The hash of the name in a row. */
+  hashOfRow(row: number): number {
+    const at = this.rows.at(row);
+    return hashOf(this.words[at + K0], this.words[at + K1]);
   }
 
   /**
@@ -97,13 +378,13 @@ export class Shard extends ShardBooks {
     const { prefixLength, headLength } = attributes;
     const { stored, start } = draft;
     const total = prefixLength + headLength + stored;
-    if (this.#drain?.isIdle === false) this.#drain.step(DRAINED_BY_PUT, true);
+    if (this.#migration?.isIdle === false) this.#migration.step(MIGRATED_BY_PUT, true);
     const row = this.#reserve(total, now);
     if (row === 0) return 0;
     const at = this.rows.at(row);
     const poolNumber = this.#reservedIn;
     if (total !== 0) {
-      const pool = this.pools[poolNumber] as ShardPool;
+      const pool = this.pools.list[poolNumber];
       if (prefixLength !== 0) this.fragments.write(pool, row, 0, attributes.prefix, 0, prefixLength);
       if (headLength !== 0) this.fragments.write(pool, row, prefixLength, attributes.head, 0, headLength);
       this.fragments.write(pool, row, prefixLength + headLength, draft.bytes, start, start + stored);
@@ -125,6 +406,7 @@ export class Shard extends ShardBooks {
     if (expires !== 0) (this.expiries as Expiries).setDeadline(row, attributes.expiresAt);
     words[at + STATE] = draft.state | expires | (poolNumber << POOL_SHIFT) | KIND_ENTRY;
     this.rows.link(row, hash);
+    this.eviction.inserted(row);
     this.account(row, 1);
     return row;
   }
@@ -134,15 +416,15 @@ export class Shard extends ShardBooks {
    * nothing. False: there is no room, and nothing changed.
    */
   replaceStored(old: number, draft: Draft): boolean {
-    return this.#replace(old, draft, this.pools.indexOf(this.fragments.poolOf(old)));
+    return this.#replace(old, draft, this.pools.list.indexOf(this.fragments.poolOf(old)));
   }
 
   /** Moves an entry that has objects to the pool that is used. As {@link replaceStored}. */
   moveEntry(row: number): boolean {
     const draft = this.#moved;
-    this.describeWhole(row, this.victim);
-    const { prefixLength, headLength, storedLength, length } = this.victim;
-    draft.bytes = this.victim.bytes;
+    this.describeWhole(row, this.#victim);
+    const { prefixLength, headLength, storedLength, length } = this.#victim;
+    draft.bytes = this.#victim.bytes;
     draft.start = prefixLength + headLength;
     draft.stored = storedLength;
     draft.length = length;
@@ -160,15 +442,15 @@ export class Shard extends ShardBooks {
 
   #replace(old: number, draft: Draft, poolNumber: number): boolean {
     const words = this.words;
-    const pool = this.pools[poolNumber] as ShardPool;
+    const pool = this.pools.list[poolNumber];
     const from = this.rows.at(old);
     const name = words[from + NAME];
     const named = (name & 0xffff) + (name >>> 16);
     const row = this.#reserveFree(named + draft.stored, poolNumber);
     if (row === 0) return false;
     const at = this.rows.at(row);
-    this.describeWhole(old, this.victim);
-    this.fragments.write(pool, row, 0, this.victim.bytes, 0, named);
+    this.describeWhole(old, this.#victim);
+    this.fragments.write(pool, row, 0, this.#victim.bytes, 0, named);
     this.fragments.write(pool, row, named, draft.bytes, draft.start, draft.start + draft.stored);
     const version = (words[W_VERSION] + 1) | 0;
     words[W_VERSION] = version;
@@ -176,11 +458,11 @@ export class Shard extends ShardBooks {
     words[at + STORED] = draft.stored;
     words[at + VERSION] = version;
     // It is the same value: what the backing store has of it counts on.
-    const kept = words[from + STATE] & (STATE_EXPIRES | STATE_CLEAN | STATE_VISITED);
-    if ((kept & STATE_EXPIRES) !== 0) (this.expiries as Expiries).setDeadline(row, this.victim.expiresAt);
+    const kept = words[from + STATE] & (STATE_EXPIRES | STATE_CLEAN | STATE_EVICTION);
+    if ((kept & STATE_EXPIRES) !== 0) (this.expiries as Expiries).setDeadline(row, this.#victim.expiresAt);
     words[at + STATE] = draft.state | kept | (poolNumber << POOL_SHIFT) | KIND_ENTRY;
     this.rows.link(row, this.hashOfRow(row));
-    this.rows.moveBehind(row, old);
+    this.eviction.replaced(old, row);
     this.account(row, 1);
     this.dropRow(old);
     return true;
@@ -188,17 +470,29 @@ export class Shard extends ShardBooks {
 
   setExpiry(row: number, expiresAt: number): void {
     const expiries = this.expiries as Expiries;
+    const { words } = this;
+    const state = this.rows.at(row) + STATE;
+    if ((words[state] & STATE_EXPIRES) !== 0) expiries.remove(row);
+    if (expiresAt === 0) words[state] &= ~STATE_EXPIRES;
+    else {
+      // An entry that expires does so all the while: a thread that dies here leaves it with the one or the other time.
+      expiries.setDeadline(row, expiresAt);
+      words[state] |= STATE_EXPIRES;
+      expiries.add(row);
+    }
+    if ((words[state] & STATE_CLEAN) === 0) return;
+    words[state] &= ~STATE_CLEAN;
+    words[W_CLEAN]--;
+  }
+
+  setAux(row: number, aux: number, aux2: number): void {
     const at = this.rows.at(row);
-    if ((this.words[at + STATE] & STATE_EXPIRES) !== 0) expiries.remove(row);
-    this.words[at + STATE] &= ~STATE_EXPIRES;
-    if (expiresAt === 0) return;
-    expiries.setDeadline(row, expiresAt);
-    this.words[at + STATE] |= STATE_EXPIRES;
-    expiries.add(row);
+    this.words[at + AUX] = aux;
+    this.words[at + AUX2] = aux2;
   }
 
   /**
-   * Evicts one entry, or a page of them: what is due first, then from the end of the LRU (or the pool's own).
+   * Evicts one entry, or a page of them: what is due first, then what the policy says.
    *
    * @returns false: nothing may go.
    */
@@ -208,9 +502,7 @@ export class Shard extends ShardBooks {
       this.removeRow(due, EXPIRED);
       return true;
     }
-    if (this.byPage) {
-      for (const pool of this.pools) if (pool !== null && pool.pool.reclaimPage() === "ok") return true;
-    }
+    if (this.eviction.byPage && this.pools.reclaimPage()) return true;
     return this.evictOne();
   }
 
@@ -222,7 +514,8 @@ export class Shard extends ShardBooks {
   evictOne(): boolean {
     let refusals = 0;
     let passed = 0;
-    for (let row = this.#firstToGo(); row !== 0; row = this.#nextToGo(row)) {
+    const { eviction } = this;
+    for (let row = eviction.first(); row !== 0; row = eviction.next(row)) {
       const state = this.rows.stateOf(row);
       if ((state & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) {
         passed++;
@@ -239,18 +532,10 @@ export class Shard extends ShardBooks {
     return refusals === 0 && passed > 0 && this.#evictWriting();
   }
 
-  #firstToGo(): number {
-    return this.sieve === null ? this.rows.last() : this.sieve.first();
-  }
-
-  #nextToGo(row: number): number {
-    return this.sieve === null ? this.rows.before(row) : this.sieve.next(row);
-  }
-
   /** Asks about the least recently used entry that is on its way to the backing store. */
   #evictWriting(): boolean {
-    let row = this.rows.last();
-    while (row !== 0 && (this.rows.stateOf(row) & STATE_WRITING) === 0) row = this.rows.before(row);
+    let row = this.queue.last();
+    while (row !== 0 && (this.rows.stateOf(row) & STATE_WRITING) === 0) row = this.queue.before(row);
     if (row === 0 || !this.mayEvict(row)) return false;
     this.removeRow(row, EVICTED);
     return true;
@@ -260,15 +545,15 @@ export class Shard extends ShardBooks {
   mayEvict(row: number): boolean {
     const { onEvict } = this.hooks;
     if (onEvict === null || this.isClean(row)) return true;
-    this.describeWhole(row, this.victim);
-    if (onEvict(this.victim)) return true;
+    this.describeWhole(row, this.#victim);
+    if (onEvict(this.#victim)) return true;
     this.floats[F_EVICTIONS_REFUSED]++;
     return false;
   }
 
   /** For the pool's own reclaim: evicts the entry that an object belongs to. */
   evictObject(number: number, handle: number): boolean {
-    const pool = this.pools[number] as ShardPool;
+    const pool = this.pools.list[number];
     pool.open(handle);
     const row = pool.readWord(0);
     if ((this.rows.stateOf(row) & KIND_MASK) !== KIND_ENTRY) return false; // being made at this moment
@@ -297,99 +582,27 @@ export class Shard extends ShardBooks {
     return first !== 0 && (this.expiries as Expiries).deadlineOf(first) <= now;
   }
 
-  /**
-   * The least recently used entries that recompression has not looked at: row and version of each. Goes on where
-   * the last call ended, and begins anew once it was through.
-   */
-  unsettled(codec: number, max: number): Int32Array {
-    const list = ownWords(2 * max);
-    let count = 0;
-    let looked = 0;
-    let row = this.isCurrent(this.#settledRow, this.#settledVersion) ? this.#settledRow : this.rows.last();
-    this.#settledRow = 0;
-    for (; row !== 0 && count < 2 * max; row = this.rows.before(row)) {
-      const at = this.rows.at(row);
-      if (++looked > UNSETTLED_LOOKS_MAX) {
-        this.#settledRow = row;
-        this.#settledVersion = this.words[at + VERSION];
-        break;
-      }
-      const state = this.words[at + STATE];
-      if ((state & (STATE_SETTLED | STATE_SAME_FILLED | STATE_WRITING)) !== 0) continue;
-      if (((state >> CODEC_SHIFT) & 0xff) === codec) continue;
-      list[count++] = row;
-      list[count++] = this.words[at + VERSION];
-    }
-    return list.subarray(0, count);
-  }
-
-  /** See {@link Engine.startWriteback}. */
-  startWriteback(max: number, take: (entry: FoundEntry) => void, done: () => void): number {
-    let taken = 0;
-    let evicted = 0;
-    let passed = 0;
-    for (let row = this.rows.last(); row !== 0 && taken + evicted < max; ) {
-      const before = this.rows.before(row);
-      const state = this.rows.stateOf(row);
-      if (this.isClean(row)) {
-        this.removeRow(row, EVICTED);
-        evicted++;
-      } else if ((state & STATE_WRITING) === 0) {
-        this.#startWriting(row, take);
-        taken++;
-      } else if (++passed > WRITING_PASSED_MAX) {
-        break;
-      }
-      row = before;
-    }
-    if (taken > 0) done();
-    return taken + evicted;
-  }
-
-  /** See {@link Engine.startWritebackOf}. */
-  startWritebackOf(list: Int32Array, take: (entry: FoundEntry) => void, done: () => void): number {
-    let taken = 0;
-    for (let at = 0; at < list.length; at += 2) {
-      if (!this.isCurrent(list[at], list[at + 1])) continue;
-      if ((this.rows.stateOf(list[at]) & (STATE_CLEAN | STATE_WRITING)) !== 0) continue;
-      this.#startWriting(list[at], take);
-      taken++;
-    }
-    if (taken > 0) done();
-    return taken;
-  }
-
-  #startWriting(row: number, take: (entry: FoundEntry) => void): void {
+  /** Marks an entry as on its way to the backing store, and gives it away with its bytes. */
+  startWriting(row: number, take: (entry: FoundEntry) => void): void {
     this.words[this.rows.at(row) + STATE] |= STATE_WRITING;
-    this.describeWhole(row, this.victim);
-    take(this.victim);
+    this.describeWhole(row, this.#victim);
+    take(this.#victim);
   }
 
   /** New objects go to this pool. */
   usePool(number: number): void {
     this.enter();
     this.words[W_POOL] = number;
-    this.#drain?.start();
+    this.#migration?.start();
     this.leave();
   }
 
-  /** Goes on moving entries to the pool that is used, as far as there is room. */
-  resumeDrain(): void {
-    if (this.pools.length === 1) return;
-    this.#drain?.start();
-    this.#drain?.step(DRAINED_BY_PUT, false);
-  }
-
-  /**
-   * Without the lock: for a thread that is gone and may have had entries on their way to the backing store. Those
-   * of living threads are forgotten as well, and may be written twice. Repairs first if it was in the lock.
-   */
-  forgetWriting(): void {
-    this.enter();
-    const { rows, words } = this;
-    for (let row = rows.last(); row !== 0; row = rows.before(row))
-      words[rows.at(row) + STATE] &= ~STATE_WRITING;
-    this.leave();
+  /** Gives back what memory it can, and goes on moving entries to the pool that is used, as far as there is room. */
+  trim(): void {
+    this.pools.trim();
+    if (this.pools.list.length === 1) return;
+    this.#migration?.start();
+    this.#migration?.step(MIGRATED_BY_PUT, false);
   }
 
   /** Throws `ECORRUPT` naming the first invariant that does not hold. */
@@ -403,7 +616,7 @@ export class Shard extends ShardBooks {
       this.floats[F_LIMIT_HIT]++;
       if (!this.evictDueOrOne(now)) return 0;
     }
-    return this.#reserveChain(total, this.poolFor(total), now);
+    return this.#reserveChain(total, this.pools.numberFor(total), now);
   }
 
   /** As {@link #reserve}, but evicts nothing. */
@@ -420,8 +633,9 @@ export class Shard extends ShardBooks {
     const words = this.words;
     const head = this.#takeRow(now);
     if (head === 0) return 0;
-    let pool = this.pools[poolNumber] as ShardPool;
-    const maxFragment = pool.maxObjectBytes - this.fragments.headerBytes;
+    const { headerBytes } = this.pools;
+    let pool = this.pools.list[poolNumber];
+    const maxFragment = pool.maxObjectBytes - headerBytes;
     this.#reservedIn = poolNumber;
     let row = head;
     let left = total;
@@ -429,13 +643,13 @@ export class Shard extends ShardBooks {
     while (left > 0) {
       const bytes = Math.min(left, maxFragment);
       const anywhere = bytes === total && this.#mayMakeRoom;
-      const handle = this.#allocate(poolNumber, bytes + this.fragments.headerBytes, now, anywhere);
+      const handle = this.#allocate(poolNumber, bytes + headerBytes, now, anywhere);
       if (handle === 0) break;
-      pool = this.pools[this.#reservedIn] as ShardPool;
+      pool = this.pools.list[this.#reservedIn];
       const at = this.rows.at(row);
       this.fragments.setHandle(row, handle);
       words[at + FRAGMENT_BYTES] = bytes;
-      if (this.fragments.headerBytes !== 0) {
+      if (headerBytes !== 0) {
         pool.open(handle);
         pool.writeWord(0, head);
       }
@@ -458,7 +672,7 @@ export class Shard extends ShardBooks {
 
   #takeRow(now: number): number {
     for (;;) {
-      const allowed = rowsAllowed(this.budget, this.layout, this.poolBytesTouched);
+      const allowed = rowsAllowed(this.budget, this.layout, this.pools.bytesTouched);
       const row = this.rows.take(allowed);
       if (row !== 0) {
         this.fragments.setHandle(row, 0);
@@ -473,13 +687,14 @@ export class Shard extends ShardBooks {
 
   /** An object, or 0. Makes room where there is none; sets {@link #reservedIn} to where it is. */
   #allocate(number: number, bytes: number, now: number, anywhere: boolean): number {
+    const { pools } = this;
     let isCounted = false;
     for (;;) {
       this.#reservedIn = number;
-      let handle = this.allocateIn(number, bytes);
-      for (let other = 0; handle === 0 && anywhere && other < this.pools.length; other++) {
-        if (other === number || this.floats[F_POOL_TOUCHED + other] === 0) continue;
-        handle = this.allocateIn(other, bytes);
+      let handle = pools.allocate(number, bytes);
+      for (let other = 0; handle === 0 && anywhere && other < pools.list.length; other++) {
+        if (other === number || !pools.isTouched(other)) continue;
+        handle = pools.allocate(other, bytes);
         this.#reservedIn = other;
       }
       if (handle !== 0) return handle;
@@ -494,4 +709,8 @@ export class Shard extends ShardBooks {
   evictDueOrOne(now: number): boolean {
     return this.expire(now, 1) > 0 || this.evictOne();
   }
+}
+
+function epochAt(hash: number): number {
+  return EPOCHS_AT + ((hash >>> 8) & (EPOCHS - 1));
 }

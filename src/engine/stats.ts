@@ -1,5 +1,5 @@
-import { CLEARED, DELETED, EVICTED, EXPIRED, REPLACED } from "./books.ts";
 import { bytesTouched } from "./budget.ts";
+import { CLEARED, DELETED, EVICTED, EXPIRED, REPLACED } from "./parts.ts";
 import type { Shard } from "./shard.ts";
 import {
   F_EVICTIONS_REFUSED,
@@ -34,10 +34,10 @@ export function statsOf(shards: readonly Shard[], bytesReserved: number, headerB
     clean: word(W_CLEAN),
     originalBytes: float(F_ORIGINAL_BYTES),
     storedBytes: float(F_STORED_BYTES),
-    poolBytes: shards.reduce((sum, shard) => sum + shard.poolBytes, 0),
-    maxPoolBytes: shards.reduce((sum, shard) => sum + shard.poolBytesTouched, 0),
+    poolBytes: shards.reduce((sum, { pools }) => sum + pools.bytesUsed, 0),
+    maxPoolBytes: shards.reduce((sum, { pools }) => sum + pools.bytesTouched, 0),
     bytesUsed: shards.reduce(
-      (sum, { budget, words, poolBytesTouched }) => sum + bytesTouched(budget, words, poolBytesTouched),
+      (sum, { budget, words, pools }) => sum + bytesTouched(budget, words, pools.bytesTouched),
       headerBytes,
     ),
     bytesLive: shards.reduce((sum, shard) => sum + shard.bytesLive, headerBytes),

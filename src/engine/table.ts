@@ -5,12 +5,12 @@ import { PLACES, REGISTRY_WORDS } from "../base/index.ts";
  *
  *   word   0        16         32          96       352       352 + buckets
  *          ┌────────┬──────────┬───────────┬────────┬─────────┬───────┬───────┬───┬──────────┬───────────┐
- *          │ shape  │ heads,   │ counters  │ epochs │ buckets │ row 0 │ row 1 │ … │ expiries │ secondary index │
- *          │        │ counts   │ (doubles) │        │         │ (LRU) │       │   │          │           │
+ *          │ shape  │ heads,   │ counters  │ epochs │ buckets │ row 0 │ row 1 │ … │ expiries │ secondary │
+ *          │        │ counts   │ (doubles) │        │         │ (LRU) │       │   │          │ index     │
  *          └────────┴──────────┴───────────┴────────┴─────────┴───────┴───────┴───┴──────────┴───────────┘
  *
- * Rows are named by their number; 0 is none, and row 0 is the head of the LRU, which is in the order of use, or
- * with the policy SIEVE in that of arrival. A row is an entry, a further
+ * Rows are named by their number; 0 is none, and row 0 is the head of the LRU: the queue of entries, which is in the
+ * order of use, or with the policy SIEVE in that of arrival. A row is an entry, a further
  * fragment of an entry that takes several objects, or free:
  *
  *   word  0     1     2     3      4   5   6  7     8       9       10      11       12     13    14    15
@@ -28,7 +28,7 @@ import { PLACES, REGISTRY_WORDS } from "../base/index.ts";
  *   E3  every live object of the pools is named by exactly one row, in use; a same-filled or empty entry has none
  *   E4  the counts of the header are those of the rows
  *   E5  the expiries hold the entries with a deadline, as a binary heap by deadline
- *   E6  the hand is 0 or an entry
+ *   E6  what the eviction policy keeps names entries only (of SIEVE: the hand is 0 or an entry)
  */
 export const MAGIC = 0x65676e65;
 export const LAYOUT_VERSION = 2;
@@ -52,8 +52,8 @@ export const W_CLEAN = 24;
 export const W_VERSION = 25;
 /** Entries in the heap of expiries. */
 export const W_EXPIRIES = 26;
-/** Of the policy SIEVE: the entry to look at next, or 0: the oldest. */
-export const W_HAND = 27;
+/** The eviction policy's own: of SIEVE the entry to look at next. */
+export const W_EVICTION = 27;
 
 /** Counters: indices of doubles. The first are sums over the rows, the others only grow. */
 export const F_ORIGINAL_BYTES = 16;
@@ -72,6 +72,8 @@ export const F_RECOMPRESSED = 32;
 export const F_RECOMPRESSED_SAVED = 33;
 /** For each pool, by its number: the most bytes of its pages that were in use, and so are touched. */
 export const F_POOL_TOUCHED = 34;
+/** Rows of one shard. */
+export const ROWS_MAX: number = 2 ** 26;
 /** Drivers of one engine. */
 export const POOLS_MAX = 8;
 
@@ -113,8 +115,8 @@ export const STATE_CLEAN = 16;
 export const STATE_WRITING = 32;
 export const STATE_EXPIRES = 64;
 export const CODEC_SHIFT = 8;
-/** Used since the hand of the policy SIEVE passed by. */
-export const STATE_VISITED: number = 1 << 16;
+/** Bits of the eviction policy: of SIEVE the first, whether an entry was used since its turn last came. */
+export const STATE_EVICTION: number = 3 << 16;
 export const POOL_SHIFT = 18;
 export const POOL_MASK = 7;
 /** Looked at by recompression since it was put. */

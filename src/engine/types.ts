@@ -1,14 +1,7 @@
 import type { LockMemory } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
-
-/** In which order entries go when memory is wanted. */
-export type EvictionOrder = "access" | "page";
-
-/**
- * What counts as use where entries go in the order of access: `"lru"`, every hit makes an entry the last to go;
- * `"sieve"`, a hit spares it once when its turn comes.
- */
-export type EvictionPolicy = "lru" | "sieve";
+import type { PoolDriver } from "../pool/index.ts";
+import type { Eviction } from "./eviction/index.ts";
 
 /** Why an entry left the engine. */
 export type RemovalReason = "evicted" | "expired" | "replaced" | "deleted" | "cleared";
@@ -147,10 +140,10 @@ export interface EngineOptions {
   maxBytes: number;
   /** Codec of new values: a name, or one of your own. Default `"lz4"`. */
   codec?: string | Codec;
-  /** Driver of new values. Default `"zbud"`. */
-  driver?: string;
-  /** Drivers that the engine may change to later; its own is one of them. */
-  drivers?: readonly string[];
+  /** The allocator of new values. */
+  driver: PoolDriver;
+  /** Others that the engine may change to later. {@link Engine.attach}: those that it has, unless they are registered. */
+  drivers?: readonly PoolDriver[];
   /** Bytes of a pool's page. Default 4096. */
   poolPageSize?: number;
   /**
@@ -162,14 +155,14 @@ export interface EngineOptions {
   maxEntries?: number;
   /** The longest value. Default 1 MiB, which is also the most. */
   maxValueBytes?: number;
+  /** The most that one entry may take; see {@link Engine.maxEntrySize}. Default, and the most: what that allows. */
+  maxEntrySize?: number;
   /** A power of two, 1 to 256. Default 1, or when shared up to 16, of at least 4 MiB each. */
   shards?: number;
   /** Usable from several threads. Default false. */
   shared?: boolean;
-  /** Default `"access"`: the least recently used entry goes first, or what `policy` says. */
-  order?: EvictionOrder;
-  /** Default `"lru"`. */
-  policy?: EvictionPolicy;
+  /** Which entries go when memory is wanted. Default `"lru"`. */
+  evict?: Eviction;
   /** What is done with values that do not compress. Default `"raw"`: they are kept as they are. */
   incompressible?: "raw" | "reject";
   /** Whether values filled with one word of 8 bytes take no object. Default true. */
@@ -225,7 +218,15 @@ export interface SharedEngine {
 /** What each thread has for itself. */
 export type EngineHooks = Pick<
   EngineOptions,
-  "codec" | "secondaryIndex" | "onEvict" | "hasCopy" | "onEvicted" | "onRemoved" | "onChange" | "resolveCodec"
+  | "codec"
+  | "drivers"
+  | "secondaryIndex"
+  | "onEvict"
+  | "hasCopy"
+  | "onEvicted"
+  | "onRemoved"
+  | "onChange"
+  | "resolveCodec"
 >;
 
 /** Figures of all shards and threads together. Sums of counters that each shard keeps under its lock. */

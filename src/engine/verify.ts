@@ -1,6 +1,6 @@
 import { assert, ownBytes } from "../base/index.ts";
-import type { ShardBooks } from "./books.ts";
 import { bytesTouched, poolBytesAllowed } from "./budget.ts";
+import type { ShardParts } from "./parts.ts";
 import {
   BUCKETS_AT,
   F_ORIGINAL_BYTES,
@@ -12,8 +12,6 @@ import {
   KIND_FREE,
   KIND_MASK,
   LENGTH,
-  LRU_NEXT,
-  LRU_PREV,
   NAME,
   NEXT_FRAGMENT,
   STATE,
@@ -28,26 +26,26 @@ import {
   W_EXPIRIES,
   W_FRAGMENTS,
   W_FREE,
-  W_HAND,
   W_HIGH_WATER,
   W_RAW,
   W_SAME_FILLED,
 } from "./table.ts";
 
 /** Checks E1 to E6 of table.ts, the pools beneath, and the limit. Throws `ECORRUPT`. Expects the lock. */
-export function verifyShard(shard: ShardBooks): void {
-  const { rows, words, floats } = shard;
+export function verifyShard(shard: ShardParts): void {
+  const { rows, words, floats, queue } = shard;
+  const pools = shard.pools.list;
   const high = words[W_HIGH_WATER];
   const used = ownBytes(high);
   used[0] = 1;
   const sums = { entries: 0, fragments: 0, same: 0, raw: 0, clean: 0, expiring: 0, original: 0, stored: 0 };
-  const named = shard.pools.map(() => new Set<number>());
+  const named = pools.map(() => new Set<number>());
   let previous = 0;
-  for (let row = words[rows.at(0) + LRU_NEXT]; row !== 0; row = words[rows.at(row) + LRU_NEXT]) {
+  for (let row = queue.first(); row !== 0; row = queue.after(row)) {
     assert(row > 0 && row < high && used[row] === 0, `row ${row} is on the LRU twice, or none`);
     used[row] = 1;
     const at = rows.at(row);
-    assert(words[at + LRU_PREV] === previous, `row ${row} of the LRU does not know the one before`);
+    assert(queue.before(row) === previous, `row ${row} of the LRU does not know the one before`);
     previous = row;
     const state = words[at + STATE];
     assert((state & KIND_MASK) === KIND_ENTRY, `row ${row} is on the LRU and no entry`);
@@ -61,10 +59,9 @@ export function verifyShard(shard: ShardBooks): void {
     if ((state & STATE_SAME_FILLED) !== 0) sums.same++;
     else sums.fragments += verifyFragments(shard, row, bytes, used, named);
   }
-  assert(words[rows.at(0) + LRU_PREV] === previous, "the LRU's tail is not its last entry");
-  const hand = words[W_HAND];
-  const isEntry = hand > 0 && hand < high && (rows.stateOf(hand) & KIND_MASK) === KIND_ENTRY;
-  assert(hand === 0 || isEntry, `the hand is at row ${hand}, which is no entry`);
+  assert(queue.last() === previous, "the LRU's tail is not its last entry");
+  const disorder = shard.eviction.fault();
+  assert(disorder === null, `eviction: ${disorder}`);
   verifyChains(shard, used);
   for (let row = words[W_FREE]; row !== 0; row = words[rows.at(row) + HASH_NEXT]) {
     assert(row > 0 && row < high && used[row] === 0, `free row ${row} is in use, or free twice`);
@@ -87,19 +84,18 @@ export function verifyShard(shard: ShardBooks): void {
     const fault = shard.expiries.fault();
     assert(fault === null, `expiries: ${fault}`);
   }
-  for (const [number, pool] of shard.pools.entries()) {
-    if (pool === null) continue;
+  for (const [number, pool] of pools.entries()) {
     pool.pool.verify();
     let objects = 0;
     pool.pool.objects((handle) => {
       assert(named[number].has(handle), `an object of pool ${pool.type} belongs to no entry`);
       objects++;
     });
-    const isCounted = pool.bytesUsed <= floats[F_POOL_TOUCHED + number];
+    const isCounted = pool.bytesHeld <= floats[F_POOL_TOUCHED + number];
     assert(isCounted, `more pages of pool ${pool.type} are in use than ever were`);
     assert(objects === named[number].size, `an entry names an object that pool ${pool.type} has not`);
   }
-  const { poolBytesTouched } = shard;
+  const poolBytesTouched = shard.pools.bytesTouched;
   const touched = bytesTouched(shard.budget, words, poolBytesTouched);
   assert(touched <= shard.budget.bytes, `${touched} bytes are in use, the limit is ${shard.budget.bytes}`);
   assert(poolBytesTouched <= poolBytesAllowed(shard.budget, high), "pool pages exceed their share");
@@ -107,14 +103,14 @@ export function verifyShard(shard: ShardBooks): void {
 
 /** How many fragments there are beside the first. */
 function verifyFragments(
-  shard: ShardBooks,
+  shard: ShardParts,
   row: number,
   bytes: number,
   used: Uint8Array,
   named: readonly Set<number>[],
 ): number {
   const { rows, words, fragments } = shard;
-  const names = named[shard.pools.indexOf(fragments.poolOf(row))];
+  const names = named[shard.pools.list.indexOf(fragments.poolOf(row))];
   let sum = 0;
   let count = 0;
   for (let fragment = row; fragment !== 0; fragment = words[rows.at(fragment) + NEXT_FRAGMENT]) {
@@ -131,7 +127,7 @@ function verifyFragments(
   return count;
 }
 
-function verifyChains(shard: ShardBooks, used: Uint8Array): void {
+function verifyChains(shard: ShardParts, used: Uint8Array): void {
   const { rows, words } = shard;
   let chained = 0;
   for (let bucket = 0; bucket < words[W_BUCKETS]; bucket++) {

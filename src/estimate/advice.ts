@@ -1,4 +1,4 @@
-import { bytesText, percentText, ratioText } from "../base/index.ts";
+import { bytesText, percentText, powerOfTwoAtLeast, ratioText } from "../base/index.ts";
 import type {
   Advice,
   CodecEstimate,
@@ -129,7 +129,7 @@ const SEGMENT_SHARE = 1 / 64;
 
 function maxBytesOf({ pageBytes, pageSize, pageSizes }: PoolEstimate, scale: number): number {
   const bytes = pageBytes * scale * SPARE;
-  const pagePower = 2 ** Math.ceil(Math.log2(pageSize));
+  const pagePower = powerOfTwoAtLeast(pageSize);
   const segment = Math.max(SEGMENT_BYTES, pagePower, bytes * SEGMENT_SHARE);
   return roundedUp(bytes + (pageSizes?.length ?? 0) * segment);
 }

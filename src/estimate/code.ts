@@ -40,12 +40,13 @@ export function storeCallText({ maxBytes, pageSize, codec, driver, poolPageSize 
 /** The call that makes a cache with these settings; its entries take about what the pages of the store did. */
 export function cacheCallText({ maxBytes, codec, driver, poolPageSize, averageBytes }: StoreSetting): string {
   const limit = Math.max(CACHE_BYTES_MIN, maxBytes);
-  return `new CompressedCache({ maxBytes: ${limit}, codec: "${codec}", driver: "${driver}", pageSize: ${poolPageSize}, averageBytes: ${averageBytes} })`;
+  return `new CompressedCache({ maxBytes: ${limit}, codec: "${codec}", driver: "${driver}", poolPageSize: ${poolPageSize}, averageBytes: ${averageBytes} })`;
 }
 
 /** A program that keeps data in a page store, or in a cache, as a setting says. */
 export function storeCodeText(setting: StoreSetting): string {
   return `// Found by number: pages of ${setting.pageSize} bytes.
+import "zbud"; // so that allocators can be named
 import { PageStore } from "zbud/store";
 
 const store = ${storeCallText(setting)};

@@ -1,7 +1,7 @@
 import { ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
-import type { Pace } from "./pace.ts";
-import type { Part } from "./part.ts";
+import type { SampleBatch } from "./batch.ts";
+import type { Progress } from "./progress.ts";
 import type { UnitScan } from "./scan.ts";
 
 const SLICE_BYTES = 1 << 18;
@@ -11,14 +11,14 @@ const WARM_CALLS = 1000;
 const WARM_MS = 15;
 
 /**
- * The units of a part, compressed with one codec, end to end; used again for each codec and part.
+ * The units of a batch, compressed with one codec, end to end; used again for each codec and batch.
  *
  * Each is decompressed again at once and compared with the input: whoever stores it then only has to show
  * that the same compressed bytes come back.
  */
 export class CompressedUnits {
-  readonly #part: Part;
-  /** As long as the part, and one unit more for the codec to write into; untouched, it costs nothing. */
+  readonly #batch: SampleBatch;
+  /** As long as the batch, and one unit more for the codec to write into; untouched, it costs nothing. */
   readonly #memory: ArrayBuffer;
   /** Unit `i` of the scan, compressed; null: it does not get smaller. */
   readonly units: (Uint8Array | null)[] = [];
@@ -28,9 +28,9 @@ export class CompressedUnits {
   compressNs: number[] = [];
   decompressNs: number[] = [];
 
-  constructor(part: Part) {
-    this.#part = part;
-    this.#memory = new ArrayBuffer(part.bytes.length + part.spanBytes);
+  constructor(batch: SampleBatch) {
+    this.#batch = batch;
+    this.#memory = new ArrayBuffer(batch.bytes.length + batch.spanBytes);
   }
 
   /** Gets ready for the units of a scan, over what was here. */
@@ -56,7 +56,7 @@ export class CompressedUnits {
   async fill(
     codec: Codec,
     clock: () => number,
-    pace: Pace,
+    progress: Progress,
     onSlice: (first: number, last: number) => void,
   ): Promise<void> {
     const scan = this.#scan;
@@ -74,7 +74,7 @@ export class CompressedUnits {
       this.compressNs.push(((between - begun) * 1e6) / (last - first));
       onSlice(first, last);
       first = last;
-      if (pace.due) await pace.rest(last / scan.units);
+      if (progress.shouldYield) await progress.yieldThread(last / scan.units);
     }
   }
 
@@ -86,7 +86,7 @@ export class CompressedUnits {
     const scan = this.#scan;
     if (scan.count === 0) while (scan.count === 0 && scan.next());
     if (scan.count === 0) return;
-    const source = this.#part.unitViews(scan.unit)[scan.offsets[0] / scan.unit];
+    const source = this.#batch.unitViews(scan.unit)[scan.offsets[0] / scan.unit];
     const compressed = new Uint8Array(scan.unit - 1);
     const target = new Uint8Array(scan.unit);
     const ends = performance.now() + WARM_MS;
@@ -99,7 +99,7 @@ export class CompressedUnits {
   /** @returns where the next unit goes. */
   #compress(offsets: Uint32Array, codec: Codec, first: number, last: number, start: number): number {
     const unit = this.unit;
-    const inputs = this.#part.unitViews(unit);
+    const inputs = this.#batch.unitViews(unit);
     let end = start;
     for (let i = first; i < last; i++) {
       // A byte short of the unit: the codec then says itself that the unit does not get smaller.
@@ -113,7 +113,7 @@ export class CompressedUnits {
   /** @returns how many of them had got smaller. */
   #check(offsets: Uint32Array, codec: Codec, first: number, last: number, target: Uint8Array): number {
     const unit = this.unit;
-    const inputs = this.#part.unitViews(unit);
+    const inputs = this.#batch.unitViews(unit);
     let count = 0;
     for (let i = first; i < last; i++) {
       const source = this.units[i];

@@ -1,13 +1,14 @@
 import { bytesText, ZbudError } from "../base/index.ts";
 import { getCodec } from "../codecs/index.ts";
 import { advise, bestForStore } from "./advice.ts";
+import type { SampleBatch } from "./batch.ts";
 import { CompressedUnits } from "./compress.ts";
 import type { EstimateInput } from "./input.ts";
+import { openReader } from "./open-reader.ts";
 import { type EstimateOptions, readOptions, type Settings } from "./options.ts";
-import { Pace } from "./pace.ts";
 import { type PoolFill, type PoolKind, Pools } from "./pack.ts";
-import type { Part } from "./part.ts";
-import { counted, openReader, type Reader } from "./reader.ts";
+import { Progress } from "./progress.ts";
+import { counted, type Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
 import { tryStore } from "./store.ts";
 import { type CodecTotals, UnitTotals } from "./totals.ts";
@@ -26,60 +27,78 @@ const WEIGHT = { read: 1, compress: 9, fit: 1, pack: 1, store: 6 };
  * @returns one plain object with all figures.
  * @throws {ZbudError} `EINVAL`, `ENOENT`, `EACCES` or `ENOTSUP` for options or input that cannot be used (the
  *   promise is rejected); `ECORRUPT` if bytes came back different. The signal's reason, when it was aborted.
- * @remarks Holds a part of the sample, its compressed form and some pools: for samples above 64 MiB some
- *   hundred MiB whatever their size (see PART_BYTES_MAX). Gives the thread away every 40 ms.
+ * @remarks Holds a batch of the sample, its compressed form and some pools: for samples above 64 MiB some
+ *   hundred MiB whatever their size (see BATCH_BYTES_MAX). Gives the thread away every 40 ms.
  */
 export async function estimate(input: EstimateInput, options: EstimateOptions = {}): Promise<Estimate> {
-  return await estimateInParts(input, readOptions(options));
+  return await estimateInBatches(input, readOptions(options));
 }
 
-/** The same with settings that were already read; a test gives small parts. */
-export async function estimateInParts(input: EstimateInput, settings: Settings): Promise<Estimate> {
-  const pace = new Pace(settings.signal, settings.onProgress);
-  pace.step(0, "looking for what to read");
-  const reader = await openReader(input, settings, pace);
-  const pools = new Pools(reader.parts === 1 ? 0 : reader.part.bytes.length, settings.clock, settings.seed);
+/** The same with settings that were already read; a test gives small batches. */
+export async function estimateInBatches(input: EstimateInput, settings: Settings): Promise<Estimate> {
+  const progress = new Progress(settings.signal, settings.onProgress);
+  progress.step(0, "looking for what to read");
+  const reader = await openReader(input, settings, progress);
+  const pools = new Pools(
+    reader.batches === 1 ? 0 : reader.batch.bytes.length,
+    settings.clock,
+    settings.seed,
+  );
   try {
-    return await estimateFrom(reader, pools, settings, pace);
+    return await estimateFrom(reader, pools, settings, progress);
   } finally {
     pools.close();
     reader.close();
   }
 }
 
-async function estimateFrom(reader: Reader, pools: Pools, settings: Settings, pace: Pace): Promise<Estimate> {
-  const tallies = settings.units.map((unit) => new UnitTotals(unit, settings.codecs));
-  const run: Run = { part: reader.part, compressed: new CompressedUnits(reader.part), pools, settings, pace };
+async function estimateFrom(
+  reader: Reader,
+  pools: Pools,
+  settings: Settings,
+  progress: Progress,
+): Promise<Estimate> {
+  const unitTotals = settings.units.map((unit) => new UnitTotals(unit, settings.codecs));
+  const run: Run = {
+    batch: reader.batch,
+    compressed: new CompressedUnits(reader.batch),
+    pools,
+    settings,
+    progress,
+  };
   let sampleBytes = 0;
-  let parts = 0;
+  let batches = 0;
   let slots = 0;
   for (;;) {
-    const partName =
-      reader.parts === 1 ? "" : `part ${parts + 1}${reader.parts > 0 ? ` of ${reader.parts}` : ""}: `;
-    if (reader.parts === 0 || parts === 0)
-      pace.plan(weightOfPart(settings) * Math.max(1, reader.parts) + WEIGHT.store);
-    pace.step(WEIGHT.read, `${partName}reading`);
-    if (!(await reader.fill(pace))) break;
-    parts += 1;
-    slots = reader.part.slots;
-    sampleBytes += reader.part.inputBytes;
-    for (const totals of tallies) await measureUnit(run, totals, partName);
+    const batchName =
+      reader.batches === 1
+        ? ""
+        : `batch ${batches + 1}${reader.batches > 0 ? ` of ${reader.batches}` : ""}: `;
+    if (reader.batches === 0 || batches === 0)
+      progress.plan(weightOfBatch(settings) * Math.max(1, reader.batches) + WEIGHT.store);
+    progress.step(WEIGHT.read, `${batchName}reading`);
+    if (!(await reader.fill(progress))) break;
+    batches += 1;
+    slots = reader.batch.slots;
+    sampleBytes += reader.batch.inputBytes;
+    for (const totals of unitTotals) await measureUnit(run, totals, batchName);
   }
   settings.signal?.throwIfAborted();
   if (sampleBytes === 0) throw new ZbudError("ENOENT", nothingRead(reader));
-  const units = tallies.map((totals) => totals.estimate());
+  const units = unitTotals.map((totals) => totals.estimate());
   const summary = reader.summary();
-  // A reader that found nothing more left the bytes of the last part where they are.
-  reader.part.slots = slots;
+  // A reader that found nothing more left the bytes of the last batch where they are.
+  reader.batch.slots = slots;
   const candidate = bestForStore(units, summary, sampleBytes);
-  pace.step(WEIGHT.store, "trying a page store");
-  const store = candidate === null ? null : await tryStore(reader.part, { ...candidate, sampleBytes }, pace);
+  progress.step(WEIGHT.store, "trying a page store");
+  const store =
+    candidate === null ? null : await tryStore(reader.batch, { ...candidate, sampleBytes }, progress);
   const { sampleBytes: limit, seed } = settings;
   const share = sampleBytes / summary.bytes;
   return {
     schema: "zbud-estimate/1",
     input: { ...summary, notes: [...summary.notes, ...(limit < summary.bytes ? sampleNotes(units) : [])] },
-    sample: { bytes: sampleBytes, share, limitBytes: Number.isFinite(limit) ? limit : null, seed, parts },
+    sample: { bytes: sampleBytes, share, limitBytes: Number.isFinite(limit) ? limit : null, seed, batches },
     units,
     advice: { ...advise(units, summary, sampleBytes), store },
   };
@@ -102,45 +121,46 @@ function nothingRead(reader: Reader): string {
     : `process ${process.pid} ended before any of its memory was read: start it again, and estimate while it runs`;
 }
 
-function weightOfPart({ units, codecs, drivers }: Settings): number {
-  const pools = drivers.length + 2 * Number(drivers.includes("zbud"));
+function weightOfBatch({ units, codecs, drivers }: Settings): number {
+  const fitted = drivers.filter((driver) => FITTED.includes(driver)).length;
+  const pools = drivers.length + fitted;
   const codec = WEIGHT.compress + WEIGHT.fit + WEIGHT.pack * pools;
   return WEIGHT.read + units.length * codecs.length * codec;
 }
 
 /** What all steps of one estimate share. */
 interface Run {
-  part: Part;
+  batch: SampleBatch;
   compressed: CompressedUnits;
   pools: Pools;
   settings: Settings;
-  pace: Pace;
+  progress: Progress;
 }
 
-async function measureUnit(run: Run, totals: UnitTotals, partName: string): Promise<void> {
-  const unitText = `${partName}${bytesText(totals.unit)} units`;
-  const scan = new UnitScan(run.part, totals.unit, totals.seen);
+async function measureUnit(run: Run, totals: UnitTotals, batchName: string): Promise<void> {
+  const unitText = `${batchName}${bytesText(totals.unit)} units`;
+  const scan = new UnitScan(run.batch, totals.unit, totals.seen);
   for (const codecTotals of totals.codecs) await measureCodec(run, codecTotals, scan, unitText);
   totals.add(scan);
 }
 
 async function measureCodec(run: Run, totals: CodecTotals, scan: UnitScan, unitText: string): Promise<void> {
-  const { compressed, settings, pace } = run;
+  const { compressed, settings, progress } = run;
   const codec = getCodec(totals.codec);
   const doing = `${unitText}: ${codec.name}`;
   compressed.begin(scan);
   await withPool(run, totals, plainKind(settings.drivers[0], totals.unit), async (fill) => {
-    pace.step(WEIGHT.compress, `${doing}, compressing`);
+    progress.step(WEIGHT.compress, `${doing}, compressing`);
     if (!totals.warm) compressed.warmUp(codec);
     totals.warm = true;
     // The first pool is filled on the way: the bytes are still in the caches.
-    await compressed.fill(codec, settings.clock, pace, (first, last) => fill.store(first, last));
-    pace.step(WEIGHT.pack, `${doing}, checking`);
+    await compressed.fill(codec, settings.clock, progress, (first, last) => fill.store(first, last));
+    progress.step(WEIGHT.pack, `${doing}, checking`);
   });
   totals.add(compressed);
   for (const kind of otherPools(run, totals)) {
-    pace.step(WEIGHT.pack, `${doing}, storing in ${kind.driver}`);
-    await withPool(run, totals, kind, (fill) => fill.storeAll(pace));
+    progress.step(WEIGHT.pack, `${doing}, storing in ${kind.driver}`);
+    await withPool(run, totals, kind, (fill) => fill.storeAll(progress));
   }
 }
 
@@ -151,12 +171,12 @@ async function withPool(
   kind: PoolKind,
   store: (fill: PoolFill) => Promise<void>,
 ): Promise<void> {
-  const maxUnits = run.part.bytes.length / totals.unit;
+  const maxUnits = run.batch.bytes.length / totals.unit;
   const fill = run.pools.take(kind, maxUnits, run.compressed, totals.codec);
   try {
     await store(fill);
     const pool = totals.pool(kind);
-    pool.add(await fill.finish(run.pace, pool.wantsHalf));
+    pool.add(await fill.finish(run.progress, pool.wantsHalf));
   } finally {
     fill.close();
   }
@@ -166,21 +186,32 @@ function plainKind(driver: string, pageSize: number): PoolKind {
   return { driver, pageSize, pageSizes: null };
 }
 
+/** Drivers that get a pool whose page size, or sizes, fit the data. */
+const FITTED: readonly string[] = ["zbud", "size-classes"];
+
 /**
- * All pools but the first: one for each other driver, and zbud with the page size that fits the data, and with
- * several.
+ * All pools but the first: one for each other driver, zbud with the page size that fits the data too, and size
+ * classes with those that fit.
  */
 function* otherPools(run: Run, totals: CodecTotals): Generator<PoolKind> {
-  const { compressed, settings, pace } = run;
+  const { compressed, settings, progress } = run;
   for (const driver of settings.drivers) {
-    if (driver !== settings.drivers[0]) yield plainKind(driver, totals.unit);
-    if (driver !== "zbud") continue;
-    pace.step(WEIGHT.fit, `${bytesText(totals.unit)} units: ${totals.codec}, looking for the best page size`);
+    if (driver !== settings.drivers[0] && driver !== "size-classes") yield plainKind(driver, totals.unit);
+    if (!FITTED.includes(driver)) continue;
+    progress.step(
+      WEIGHT.fit,
+      `${bytesText(totals.unit)} units: ${totals.codec}, looking for the best page size`,
+    );
     if (totals.fit === null) totals.chooseFit(compressed);
-    const { fit, ladder } = totals;
-    if (fit !== null && fit.pageSize !== totals.unit) yield plainKind(driver, fit.pageSize);
-    if (ladder !== null) {
-      yield { driver, pageSize: Math.max(...ladder.map(({ pageSize }) => pageSize)), pageSizes: ladder };
+    const { fit, pageSizes } = totals;
+    if (driver === "zbud") {
+      if (fit !== null && fit.pageSize !== totals.unit) yield plainKind(driver, fit.pageSize);
+    } else if (pageSizes !== null) {
+      yield {
+        driver,
+        pageSize: Math.max(...pageSizes.map(({ pageSize }) => pageSize)),
+        pageSizes: pageSizes,
+      };
     }
   }
 }

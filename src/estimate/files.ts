@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join, sep } from "node:path";
 import { show, ZbudError } from "../base/index.ts";
-import type { Pace } from "./pace.ts";
+import type { Progress } from "./progress.ts";
 
 /** Bytes that can be read at any place. Reading is synchronous, in pieces of at most a few MiB. */
 export interface ByteSource {
@@ -45,7 +45,7 @@ type FilePath = string | Uint8Array;
  * @throws {ZbudError} `ENOENT`, `EACCES` or `EINVAL` if a named path is not there, cannot be read, or is
  *   neither a file nor a folder. What is met inside folders is counted in `skipped` instead.
  */
-export async function listFiles(paths: readonly string[], pace: Pace): Promise<FileListing> {
+export async function listFiles(paths: readonly string[], progress: Progress): Promise<FileListing> {
   const listing: FileListing = {
     files: [],
     bytes: 0,
@@ -62,7 +62,7 @@ export async function listFiles(paths: readonly string[], pace: Pace): Promise<F
     const found = statNamed(path);
     if (found.isDirectory()) {
       checkReadable(path, "folder");
-      await walk(path, listing, pace);
+      await walk(path, listing, progress);
     } else if (found.isFile()) {
       checkReadable(path, "file");
       if (found.size === 0) checkEmpty(path);
@@ -139,7 +139,7 @@ function unreadable(path: string, kind: string, cause: unknown): ZbudError {
   return new ZbudError("EINVAL", `cannot read the ${kind} ${show(path)} (${code}): name another`, { cause });
 }
 
-async function walk(root: string, listing: FileListing, pace: Pace): Promise<void> {
+async function walk(root: string, listing: FileListing, progress: Progress): Promise<void> {
   const folders: FilePath[] = [root];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     let entries: (Dirent<string> | Dirent<Buffer>)[];
@@ -157,7 +157,7 @@ async function walk(root: string, listing: FileListing, pace: Pace): Promise<voi
       else if (entry.isSymbolicLink()) listing.skipped.symlinks += 1;
       else if (entry.isFile()) addFound(path, listing);
       else listing.skipped.special += 1;
-      if (pace.due) await pace.rest(0);
+      if (progress.shouldYield) await progress.yieldThread(0);
     }
     // The stack gives the last one first; names come back in their order.
     for (let i = inner.length - 1; i >= 0; i--) folders.push(inner[i]);

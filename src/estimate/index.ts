@@ -1,4 +1,5 @@
 export { bytesText, countText, percentText, ratioText, timeText } from "../base/index.ts";
+export type { PageSizeRange } from "../pool/index.ts";
 export { callText, pageSizeText } from "./advice.ts";
 export { cacheCallText, codeText, storeCallText, storeCodeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
@@ -12,7 +13,6 @@ export type {
   FitSummary,
   HalfFreed,
   InputSummary,
-  LadderStep,
   PoolEstimate,
   ProcessSummary,
   SampleSummary,

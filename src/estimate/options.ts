@@ -1,5 +1,6 @@
-import { checkNames, integerOption, show, ZbudError } from "../base/index.ts";
+import { checkNames, integerOption, parseBytes, type Size, show, ZbudError } from "../base/index.ts";
 import { codecNames } from "../codecs/index.ts";
+import { registerBuiltIns } from "../drivers/index.ts";
 import { driverTypes } from "../pool/index.ts";
 
 const KiB = 1024;
@@ -10,15 +11,15 @@ export const UNIT_BYTES_MIN: number = KiB;
 export const UNIT_BYTES_MAX: number = MiB;
 
 /**
- * How much input lies in memory at once; a larger sample is stored and checked part by part. A part must have
- * enough units for a pool to pack them as it would pack all, and short parts are quicker: their memory is used
+ * How much input lies in memory at once; a larger sample is stored and checked batch by batch. A batch must have
+ * enough units for a pool to pack them as it would pack all, and short batches are quicker: their memory is used
  * again while it is still in the caches.
  */
-const PART_UNITS = 4096;
-const PART_BYTES_MIN = 32 * MiB;
-const PART_BYTES_MAX = 256 * MiB;
+const BATCH_UNITS = 4096;
+const BATCH_BYTES_MIN = 32 * MiB;
+const BATCH_BYTES_MAX = 256 * MiB;
 /** The most that is kept of a stream, unless all of it is read: it must lie in memory until the stream ends. */
-export const STREAM_SAMPLE_MAX: number = PART_BYTES_MAX;
+export const STREAM_SAMPLE_MAX: number = BATCH_BYTES_MAX;
 
 /** What stops an estimate. An `AbortSignal` is one; named by what is used of it, it needs no types of a platform. */
 export interface StopSignal {
@@ -34,10 +35,10 @@ export interface EstimateOptions {
   codecs?: readonly string[];
   /** Names of registered pool drivers; default all of them. */
   drivers?: readonly string[];
-  /** Bytes compressed at a time: powers of two from 1 KiB to 1 MiB; default `[4096, 16384]`. */
-  units?: readonly number[];
-  /** How many bytes to read, about, or `"all"`; default 64 MiB. Of a stream at most 256 MiB are kept. */
-  sampleBytes?: number | "all";
+  /** Bytes compressed at a time: powers of two from 1 KiB to 1 MiB; default `["4KiB", "16KiB"]`. */
+  units?: readonly Size[];
+  /** How many bytes to read, about, or `"all"`; default `"64MiB"`. Of a stream at most 256 MiB are kept. */
+  sampleBytes?: Size | "all";
   /** Chooses which units are read; default 1. The same seed and input give the same figures. */
   seed?: number;
   /** Stops the work: the promise is then rejected with the signal's reason. */
@@ -59,7 +60,7 @@ export interface Settings {
   /** Infinity: all. */
   sampleBytes: number;
   /** The most bytes of input in memory at once; a multiple of `maxUnit`. */
-  partBytes: number;
+  batchBytes: number;
   seed: number;
   signal: StopSignal | null;
   onProgress: (share: number, doing: string) => void;
@@ -74,8 +75,8 @@ export interface Settings {
  */
 export function readOptions(options: EstimateOptions): Settings {
   checkNames("an estimate", options, NAMES);
-  const units = distinct("units", options.units ?? [4 * KiB, 16 * KiB]);
-  for (const unit of units) checkUnit(unit);
+  registerBuiltIns();
+  const units = [...new Set(distinct("units", options.units ?? [4 * KiB, 16 * KiB]).map(readUnit))];
   const maxUnit = Math.max(...units);
   const sampleBytes = readSampleBytes(options.sampleBytes ?? 64 * MiB, maxUnit);
   return {
@@ -84,7 +85,7 @@ export function readOptions(options: EstimateOptions): Settings {
     units,
     maxUnit,
     sampleBytes,
-    partBytes: Math.min(Math.max(PART_UNITS * maxUnit, PART_BYTES_MIN), PART_BYTES_MAX),
+    batchBytes: Math.min(Math.max(BATCH_UNITS * maxUnit, BATCH_BYTES_MIN), BATCH_BYTES_MAX),
     seed: integerOption("seed", options.seed ?? 1, 0, 0xffff_ffff),
     signal: options.signal ?? null,
     onProgress: options.onProgress ?? (() => {}),
@@ -113,23 +114,30 @@ function listed(names: readonly string[]): string {
   return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
-function checkUnit(unit: unknown): void {
+function readUnit(value: Size): number {
+  const unit = bytesOf(value);
   const whole = typeof unit === "number" && Number.isInteger(unit);
   if (!whole || unit < UNIT_BYTES_MIN || unit > UNIT_BYTES_MAX || (unit & (unit - 1)) !== 0) {
     throw new ZbudError(
       "EINVAL",
-      `a unit must be a power of two from 1k (1024 bytes) to 1m (1048576), not ${show(unit)}`,
+      `a unit must be a power of two from 1k (1024 bytes) to 1m (1048576), not ${show(value)}`,
     );
   }
+  return unit;
 }
 
-function readSampleBytes(value: number | "all", maxUnit: number): number {
+function readSampleBytes(value: Size | "all", maxUnit: number): number {
   if (value === "all") return Number.POSITIVE_INFINITY;
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < maxUnit) {
+  const bytes = bytesOf(value);
+  if (typeof bytes !== "number" || !Number.isSafeInteger(bytes) || bytes < maxUnit) {
     throw new ZbudError(
       "EINVAL",
       `the sample (--sample) must be "all" or at least one unit (--unit: ${maxUnit} bytes), not ${show(value)}`,
     );
   }
-  return value - (value % maxUnit);
+  return bytes - (bytes % maxUnit);
+}
+
+function bytesOf(value: unknown): unknown {
+  return typeof value === "string" ? parseBytes(value) : value;
 }

@@ -1,18 +1,17 @@
 import { type Handle, Prng, ZbudError } from "../base/index.ts";
 import { createPool } from "../drivers/index.ts";
-import type { Pool } from "../pool/index.ts";
+import type { PageSizeRange, Pool } from "../pool/index.ts";
 import type { CompressedUnits } from "./compress.ts";
-import type { Pace } from "./pace.ts";
-import type { LadderStep } from "./types.ts";
+import type { Progress } from "./progress.ts";
 
 /** Which pool: of a driver, with pages of one size or of several. */
 export interface PoolKind {
   driver: string;
   pageSize: number;
-  pageSizes: LadderStep[] | null;
+  pageSizes: PageSizeRange[] | null;
 }
 
-/** What one pool took of one part. */
+/** What one pool took of one batch. */
 export interface Packed {
   objects: number;
   pages: number;
@@ -37,11 +36,11 @@ interface Half {
   reclaimed: number;
 }
 
-/** Pools that are kept from part to part may hold so much in all. */
+/** Pools that are kept from batch to batch may hold so much in all. */
 const KEPT_BYTES_MAX = 256 * 1024 * 1024;
 const SLICE_UNITS = 4096;
 /** A pool with several page sizes may leave some segments of up to 1 MiB half used; untouched, they cost nothing. */
-const LADDER_SPARE = 8 * 1024 * 1024;
+const CLASSES_SPARE = 8 * 1024 * 1024;
 /**
  * A pool that takes several pages for the first object of a size may need so many more than there are objects;
  * untouched, they cost nothing.
@@ -52,22 +51,22 @@ const GROUPS_SPARE_MAX = 1024;
 const RECLAIM_PAGES = 256;
 
 /**
- * The pools of one estimate. With several parts a pool is emptied and used again, since memory that is there
- * already need not be fetched from the system; only if too much would lie around, each part gets a new one.
+ * The pools of one estimate. With several batches a pool is emptied and used again, since memory that is there
+ * already need not be fetched from the system; only if too much would lie around, each batch gets a new one.
  */
 export class Pools {
-  readonly #partBytes: number;
+  readonly #batchBytes: number;
   readonly #clock: () => number;
   readonly #seed: number;
   readonly #kept = new Map<string, Pool>();
   #keptBytes = 0;
 
   /**
-   * @param partBytes - input in one part; 0 if there is only one part.
+   * @param batchBytes - input in one batch; 0 if there is only one batch.
    * @param seed - chooses the half that is freed.
    */
-  constructor(partBytes: number, clock: () => number, seed: number) {
-    this.#partBytes = partBytes;
+  constructor(batchBytes: number, clock: () => number, seed: number) {
+    this.#batchBytes = batchBytes;
     this.#clock = clock;
     this.#seed = seed;
   }
@@ -78,10 +77,10 @@ export class Pools {
     const kept = this.#kept.get(key);
     if (kept !== undefined) return this.#fill(kept, units, true);
     const pool = openPool(kind, Math.max(1, maxUnits));
-    const keep = this.#partBytes > 0 && this.#keptBytes + this.#partBytes <= KEPT_BYTES_MAX;
+    const keep = this.#batchBytes > 0 && this.#keptBytes + this.#batchBytes <= KEPT_BYTES_MAX;
     if (keep) {
       this.#kept.set(key, pool);
-      this.#keptBytes += this.#partBytes;
+      this.#keptBytes += this.#batchBytes;
     }
     return this.#fill(pool, units, keep);
   }
@@ -102,9 +101,9 @@ function openPool({ driver, pageSize, pageSizes }: PoolKind, maxPages: number): 
     return true;
   };
   const spare = Math.min(GROUPS_SPARE_EACH * maxPages, GROUPS_SPARE_MAX);
-  return pageSizes === null
-    ? createPool(driver, { maxPages: maxPages + spare, pageSize, onEvict })
-    : createPool(driver, { maxBytes: maxPages * pageSize + LADDER_SPARE, pageSizes, onEvict });
+  if (driver !== "size-classes") return createPool(driver, { maxPages: maxPages + spare, pageSize, onEvict });
+  const sizes = pageSizes === null ? { pageSize } : { pageSizes };
+  return createPool(driver, { ...sizes, maxBytes: maxPages * pageSize + CLASSES_SPARE, onEvict });
 }
 
 /** One filling of a pool with compressed units. */
@@ -153,11 +152,11 @@ export class PoolFill {
   }
 
   /** Stores all units. */
-  async storeAll(pace: Pace): Promise<void> {
+  async storeAll(progress: Progress): Promise<void> {
     const count = this.#units.units.length;
     for (let first = 0; first < count; first += SLICE_UNITS) {
       this.store(first, Math.min(first + SLICE_UNITS, count));
-      if (pace.due) await pace.rest(first / count / 2);
+      if (progress.shouldYield) await progress.yieldThread(first / count / 2);
     }
   }
 
@@ -167,11 +166,11 @@ export class PoolFill {
    * @param wantsHalf - whether to look at the pool half freed as well.
    * @throws {ZbudError} `ECORRUPT` for the first object that differs.
    */
-  async finish(pace: Pace, wantsHalf: boolean): Promise<Packed> {
+  async finish(progress: Progress, wantsHalf: boolean): Promise<Packed> {
     const count = this.#units.units.length;
     for (let first = 0; first < count; first += SLICE_UNITS) {
       this.#readBack(first, Math.min(first + SLICE_UNITS, count));
-      if (pace.due) await pace.rest(0.5 + first / count / 2);
+      if (progress.shouldYield) await progress.yieldThread(0.5 + first / count / 2);
     }
     const { objects, pages, pageBytes, metadataBytes } = this.#pool.stats();
     const half = wantsHalf && objects > 0 ? this.#freeHalf(objects) : null;
@@ -216,7 +215,7 @@ export class PoolFill {
     }
   }
 
-  /** A pool that is not kept for the next part gives its memory back. */
+  /** A pool that is not kept for the next batch gives its memory back. */
   close(): void {
     if (!this.#keep) this.#pool.close();
   }

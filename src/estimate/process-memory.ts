@@ -2,8 +2,8 @@ import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { endianness } from "node:os";
 import { ZbudError } from "../base/index.ts";
 import type { ByteSource } from "./files.ts";
-import type { Pace } from "./pace.ts";
 import { processError } from "./process-errors.ts";
+import type { Progress } from "./progress.ts";
 import type { ProcessSummary } from "./types.ts";
 
 /** Where the process is looked up; tests give their own. */
@@ -26,7 +26,11 @@ const SCAN_BYTES = 1 << 20;
  * @throws {ZbudError} `ENOTSUP` on other systems, `ENOENT` if there is no such process or it has no memory,
  *   `EACCES` if the system does not let this user read it; the message says what would.
  */
-export async function openProcess(pid: number, pace: Pace, host: ProcessHost = {}): Promise<ProcessMemory> {
+export async function openProcess(
+  pid: number,
+  progress: Progress,
+  host: ProcessHost = {},
+): Promise<ProcessMemory> {
   const platform = host.platform ?? process.platform;
   if (platform !== "linux") {
     throw new ZbudError(
@@ -45,7 +49,7 @@ export async function openProcess(pid: number, pace: Pace, host: ProcessHost = {
   }
   const memory = new ProcessMemory(pid, root, fd, mappings);
   try {
-    await memory.locate(pace);
+    await memory.locate(progress);
   } catch (error) {
     memory.close();
     throw error;
@@ -130,17 +134,17 @@ export class ProcessMemory implements ByteSource {
   }
 
   /** Finds the resident pages. */
-  async locate(pace: Pace): Promise<void> {
+  async locate(progress: Progress): Promise<void> {
     let pagemap = -1;
     try {
       pagemap = openSync(`${this.#root}/${this.#pid}/pagemap`, "r");
-      for (const mapping of this.#mappings) await this.#askKernel(pagemap, mapping, pace);
+      for (const mapping of this.#mappings) await this.#askKernel(pagemap, mapping, progress);
     } catch (error) {
       if (!isErrno(error)) throw error;
       // Some kernels and sandboxes have no pagemap, or keep it from us.
       this.#forget();
       this.#residency = "scan";
-      for (const mapping of this.#mappings) await this.#lookForZeros(mapping, pace);
+      for (const mapping of this.#mappings) await this.#lookForZeros(mapping, progress);
     } finally {
       if (pagemap >= 0) closeSync(pagemap);
     }
@@ -233,7 +237,7 @@ export class ProcessMemory implements ByteSource {
   }
 
   /** One 64-bit entry a page: bit 63 says that it is in memory, bit 62 that it is in swap. */
-  async #askKernel(pagemap: number, { start, end }: Mapping, pace: Pace): Promise<void> {
+  async #askKernel(pagemap: number, { start, end }: Mapping, progress: Progress): Promise<void> {
     const entries = new Uint32Array(2 * PAGEMAP_ENTRIES);
     const high = endianness() === "LE" ? 1 : 0;
     const page = this.#pageBytes;
@@ -246,12 +250,12 @@ export class ProcessMemory implements ByteSource {
         if (bits >>> 31 === 1) this.#add(address, page);
         else if ((bits & 0x4000_0000) !== 0) this.#swappedBytes += page;
       }
-      if (pace.due) await pace.rest(0);
+      if (progress.shouldYield) await progress.yieldThread(0);
     }
   }
 
   /** Without the kernel's word: a page that holds only zeros counts as never touched. */
-  async #lookForZeros({ start, end }: Mapping, pace: Pace): Promise<void> {
+  async #lookForZeros({ start, end }: Mapping, progress: Progress): Promise<void> {
     const page = this.#pageBytes;
     const buffer = Buffer.alloc(SCAN_BYTES);
     const zeros = Buffer.alloc(page);
@@ -265,7 +269,7 @@ export class ProcessMemory implements ByteSource {
       if (this.#ended) return;
       // A page that cannot be read is passed over.
       address += got < wanted ? whole + page : wanted;
-      if (pace.due) await pace.rest(0);
+      if (progress.shouldYield) await progress.yieldThread(0);
     }
   }
 }

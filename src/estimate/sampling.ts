@@ -6,17 +6,17 @@ export interface SpanRange {
   count: number;
 }
 
-/** Which spans of an input to read: `wanted` of `total`, and of those the share of one part. */
+/** Which spans of an input to read: `wanted` of `total`, and of those the share of one batch. */
 export interface SpanChoice {
   total: number;
   wanted: number;
   seed: number;
   spanBytes: number;
-  part: number;
-  parts: number;
+  batch: number;
+  batches: number;
 }
 
-/** When everything is read, it is dealt out to the parts in blocks of this many bytes. */
+/** When everything is read, it is dealt out to the batches in blocks of this many bytes. */
 const BLOCK_BYTES = 1 << 20;
 
 /**
@@ -24,13 +24,13 @@ const BLOCK_BYTES = 1 << 20;
  * length (to within one span), and one span is taken from each, at a random place. So every region of the
  * input is represented by its size, and no period in the data can meet a period of the choice.
  *
- * With several parts, each takes every `parts`-th of them, so that it is an even sample itself: what is
- * learned from the first part (the best page size) holds for the others.
+ * With several batches, each takes every `batches`-th of them, so that it is an even sample itself: what is
+ * learned from the first batch (the best page size) holds for the others.
  *
  * Consecutive spans come as one range.
  */
 export function* chooseSpans(choice: SpanChoice): Generator<SpanRange> {
-  const { total, wanted, part, parts } = choice;
+  const { total, wanted, batch, batches } = choice;
   if (wanted >= total) {
     yield* dealBlocks(choice);
     return;
@@ -41,7 +41,7 @@ export function* chooseSpans(choice: SpanChoice): Generator<SpanRange> {
     const low = Math.floor((i * total) / wanted);
     const high = Math.floor(((i + 1) * total) / wanted);
     const span = low + Math.floor((prng.uint32() / 0x1_0000_0000) * (high - low));
-    if (i % parts !== part) continue;
+    if (i % batches !== batch) continue;
     if (range !== null && range.first + range.count === span) {
       range.count += 1;
     } else {
@@ -52,21 +52,21 @@ export function* chooseSpans(choice: SpanChoice): Generator<SpanRange> {
   if (range !== null) yield range;
 }
 
-/** The most spans that a part of such a choice can get. */
-export function spansPerPart(total: number, wanted: number, spanBytes: number, parts: number): number {
-  if (parts === 1) return Math.min(total, wanted);
-  if (wanted < total) return Math.ceil(wanted / parts);
+/** The most spans that a batch of such a choice can get. */
+export function spansPerBatch(total: number, wanted: number, spanBytes: number, batches: number): number {
+  if (batches === 1) return Math.min(total, wanted);
+  if (wanted < total) return Math.ceil(wanted / batches);
   const block = blockSpans(spanBytes);
-  return Math.ceil(Math.ceil(total / block) / parts) * block;
+  return Math.ceil(Math.ceil(total / block) / batches) * block;
 }
 
-function* dealBlocks({ total, spanBytes, part, parts }: SpanChoice): Generator<SpanRange> {
-  if (parts === 1) {
+function* dealBlocks({ total, spanBytes, batch, batches }: SpanChoice): Generator<SpanRange> {
+  if (batches === 1) {
     if (total > 0) yield { first: 0, count: total };
     return;
   }
   const block = blockSpans(spanBytes);
-  for (let first = part * block; first < total; first += parts * block) {
+  for (let first = batch * block; first < total; first += batches * block) {
     yield { first, count: Math.min(block, total - first) };
   }
 }

@@ -1,47 +1,47 @@
-import type { Part } from "./part.ts";
-import type { SeenUnits } from "./seen-units.ts";
+import type { SampleBatch } from "./batch.ts";
+import type { DedupIndex } from "./dedup-index.ts";
 
 /** Input looked at in one go. */
 const SLICE_BYTES = 1 << 18;
 
 /**
- * Looks at every unit of a part: one word repeated? the same as an earlier one? It goes forward slice by slice,
+ * Looks at every unit of a batch: one word repeated? the same as an earlier one? It goes forward slice by slice,
  * so that a codec can work on a slice while it is still in the caches.
  */
 export class UnitScan {
   readonly unit: number;
-  /** Units of the part. */
+  /** Units of the batch. */
   readonly units: number;
   readonly paddingBytes: number;
-  /** Offsets in the part of the units that are not same-filled, in the order of the input; see {@link count}. */
+  /** Offsets in the batch of the units that are not same-filled, in the order of the input; see {@link count}. */
   readonly offsets: Uint32Array;
   /** How many of {@link offsets} are known so far. */
   count = 0;
   /** Units that are one word repeated, and units that equal an earlier one; complete when `next` said false. */
   sameFilled = 0;
   duplicates = 0;
-  readonly #part: Part;
-  readonly #seen: SeenUnits;
+  readonly #batch: SampleBatch;
+  readonly #seen: DedupIndex;
   readonly #all: Uint32Array;
   #next = 0;
 
-  /** @param seen - the units of all parts so far; this part's are added. */
-  constructor(part: Part, unit: number, seen: SeenUnits) {
-    this.#part = part;
+  /** @param seen - the units of all batches so far; this batch's are added. */
+  constructor(batch: SampleBatch, unit: number, seen: DedupIndex) {
+    this.#batch = batch;
     this.#seen = seen;
-    this.#all = part.unitOffsets(unit);
+    this.#all = batch.unitOffsets(unit);
     this.unit = unit;
     this.units = this.#all.length;
-    this.paddingBytes = this.units * unit - part.inputBytes;
+    this.paddingBytes = this.units * unit - batch.inputBytes;
     this.offsets = new Uint32Array(this.units);
-    seen.beginPart(part, unit);
+    seen.beginBatch(batch, unit);
   }
 
   /** Looks at one slice more; false if there was none. */
   next(): boolean {
     const all = this.#all;
     const unit = this.unit;
-    const words = this.#part.words;
+    const words = this.#batch.words;
     if (this.#next === all.length) return false;
     const end = Math.min(this.#next + Math.max(1, SLICE_BYTES / unit), all.length);
     for (let i = this.#next; i < end; i++) {

@@ -1,13 +1,13 @@
 import { ZbudError } from "../base/index.ts";
 import { PageStore } from "../store/index.ts";
 import { roundedUp, SPARE } from "./advice.ts";
-import type { Pace } from "./pace.ts";
-import type { Part } from "./part.ts";
+import type { SampleBatch } from "./batch.ts";
+import type { Progress } from "./progress.ts";
 import type { PoolEstimate, Setting, StoreSetting } from "./types.ts";
 
 /** Of less, a store's fixed part would be most of what is measured. */
 const BYTES_MIN = 2 ** 20;
-/** More than this does not say more: of a larger part every so manieth unit is taken. */
+/** More than this does not say more: of a larger batch every so manieth unit is taken. */
 const BYTES_MAX = 2 ** 25;
 const SLICE_UNITS = 256;
 /** How much more a store is given when what was reckoned does not do. */
@@ -31,11 +31,11 @@ export interface StoreCandidate {
  * @throws {ZbudError} `ECORRUPT` if a page comes back different.
  */
 export async function tryStore(
-  part: Part,
+  batch: SampleBatch,
   { setting, pool, sampleBytes }: StoreCandidate,
-  pace: Pace,
+  progress: Progress,
 ): Promise<StoreSetting | null> {
-  const chosen = choose(part, setting.unit);
+  const chosen = choose(batch, setting.unit);
   if (chosen.bytes < BYTES_MIN) return null;
   const share = chosen.bytes / sampleBytes;
   const poolBytes = (pool.pageBytes + pool.metadataBytes + pool.rawBytes) * share;
@@ -43,8 +43,8 @@ export async function tryStore(
   for (;;) {
     const store = new PageStore(optionsOf(setting, maxBytes));
     try {
-      if (await fill(store, part, chosen.offsets, setting.unit, pace)) {
-        await check(store, part, chosen.offsets, setting, pace);
+      if (await fill(store, batch, chosen.offsets, setting.unit, progress)) {
+        await check(store, batch, chosen.offsets, setting, progress);
         const { memUsedTotal, comprDataSize, storedPages } = store.stats();
         return {
           driver: setting.driver,
@@ -69,15 +69,15 @@ function optionsOf({ unit, codec, driver, pageSize }: Setting, maxBytes: number)
   return { maxBytes, pageSize: unit, codec, driver, poolPageSize: pageSize };
 }
 
-/** Units of the part, all or evenly some, and how many bytes of input they have. */
-function choose(part: Part, unit: number): { offsets: Uint32Array; bytes: number } {
-  const all = part.unitOffsets(unit);
+/** Units of the batch, all or evenly some, and how many bytes of input they have. */
+function choose(batch: SampleBatch, unit: number): { offsets: Uint32Array; bytes: number } {
+  const all = batch.unitOffsets(unit);
   const step = Math.max(1, Math.ceil((all.length * unit) / BYTES_MAX));
   const offsets = all.filter((_offset, i) => i % step === 0);
   let bytes = 0;
   for (const offset of offsets) {
-    const slot = Math.floor(offset / part.spanBytes);
-    bytes += Math.min(unit, part.lengths[slot] - (offset - slot * part.spanBytes));
+    const slot = Math.floor(offset / batch.spanBytes);
+    bytes += Math.min(unit, batch.lengths[slot] - (offset - slot * batch.spanBytes));
   }
   return { offsets, bytes };
 }
@@ -99,27 +99,27 @@ function limitFor(poolBytes: number, units: number, setting: Setting): number {
 /** @returns false as soon as the store is full. */
 async function fill(
   store: PageStore,
-  part: Part,
+  batch: SampleBatch,
   offsets: Uint32Array,
   unit: number,
-  pace: Pace,
+  progress: Progress,
 ): Promise<boolean> {
-  const views = part.unitViews(unit);
+  const views = batch.unitViews(unit);
   for (let i = 0; i < offsets.length; i++) {
     if (store.store(i, views[offsets[i] / unit]) !== "stored") return false;
-    if (i % SLICE_UNITS === 0 && pace.due) await pace.rest(i / offsets.length / 2);
+    if (i % SLICE_UNITS === 0 && progress.shouldYield) await progress.yieldThread(i / offsets.length / 2);
   }
   return true;
 }
 
 async function check(
   store: PageStore,
-  part: Part,
+  batch: SampleBatch,
   offsets: Uint32Array,
   { unit, codec, driver }: Setting,
-  pace: Pace,
+  progress: Progress,
 ): Promise<void> {
-  const views = part.unitViews(unit);
+  const views = batch.unitViews(unit);
   const page = new Uint8Array(unit);
   for (let i = 0; i < offsets.length; i++) {
     if (store.load(i, page) !== "loaded" || Buffer.compare(page, views[offsets[i] / unit]) !== 0) {
@@ -128,6 +128,7 @@ async function check(
         `page ${i} came back different from a page store with ${codec} and ${driver}: please report this`,
       );
     }
-    if (i % SLICE_UNITS === 0 && pace.due) await pace.rest(0.5 + i / offsets.length / 2);
+    if (i % SLICE_UNITS === 0 && progress.shouldYield)
+      await progress.yieldThread(0.5 + i / offsets.length / 2);
   }
 }

@@ -1,7 +1,7 @@
 import { bytesText, show, ZbudError } from "../base/index.ts";
+import { SampleBatch } from "./batch.ts";
 import { type Settings, STREAM_SAMPLE_MAX, type StopSignal } from "./options.ts";
-import type { Pace } from "./pace.ts";
-import { Part } from "./part.ts";
+import type { Progress } from "./progress.ts";
 import type { Reader } from "./reader.ts";
 import { Reservoir } from "./sampling.ts";
 import type { InputSummary } from "./types.ts";
@@ -11,11 +11,11 @@ const PASS = -1;
 
 /**
  * Reads bytes that come in some order and end at some time. Of a sample, all is seen and an even choice kept;
- * with all of it wanted, part after part in the order in which they come.
+ * with all of it wanted, batch after batch in the order in which they come.
  */
 export class StreamReader implements Reader {
-  readonly part: Part;
-  readonly parts: number;
+  readonly batch: SampleBatch;
+  readonly batches: number;
   readonly #stream: AsyncIterable<Uint8Array>;
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #label: string;
@@ -28,39 +28,39 @@ export class StreamReader implements Reader {
   #ended = false;
 
   constructor(stream: AsyncIterable<Uint8Array>, label: string, settings: Settings) {
-    const { sampleBytes, partBytes, maxUnit, seed } = settings;
+    const { sampleBytes, batchBytes, maxUnit, seed } = settings;
     this.#stream = stream;
     this.#chunks = stream[Symbol.asyncIterator]();
     this.#label = label;
     this.#signal = settings.signal;
     const sampled = Number.isFinite(sampleBytes);
     this.#limited = sampled && sampleBytes > STREAM_SAMPLE_MAX;
-    // There is no choosing part by part: whatever is kept must lie somewhere until the end.
-    const slots = (sampled ? Math.min(sampleBytes, STREAM_SAMPLE_MAX) : partBytes) / maxUnit;
+    // There is no choosing batch by batch: whatever is kept must lie somewhere until the end.
+    const slots = (sampled ? Math.min(sampleBytes, STREAM_SAMPLE_MAX) : batchBytes) / maxUnit;
     this.#reservoir = sampled ? new Reservoir(slots, seed) : null;
-    this.parts = this.#reservoir ? 1 : 0;
-    this.part = new Part(slots, maxUnit);
+    this.batches = this.#reservoir ? 1 : 0;
+    this.batch = new SampleBatch(slots, maxUnit);
   }
 
-  async fill(pace: Pace): Promise<boolean> {
-    const part = this.part;
-    part.slots = 0;
-    while (!this.#ended && (this.#reservoir !== null || part.slots < part.maxSlots)) {
-      const slot = this.#reservoir?.next() ?? part.slots;
+  async fill(progress: Progress): Promise<boolean> {
+    const batch = this.batch;
+    batch.slots = 0;
+    while (!this.#ended && (this.#reservoir !== null || batch.slots < batch.maxSlots)) {
+      const slot = this.#reservoir?.next() ?? batch.slots;
       const position = this.#bytes;
-      const length = await this.#takeSpan(slot, pace);
-      if (length > 0 && slot !== PASS) part.settle(slot, length, position);
+      const length = await this.#takeSpan(slot, progress);
+      if (length > 0 && slot !== PASS) batch.setSlot(slot, length, position);
     }
     if (this.#bytes === 0) throw new ZbudError("EINVAL", `${this.#label} gave no bytes: pipe something in`);
-    return part.slots > 0;
+    return batch.slots > 0;
   }
 
   /** Takes the next span's bytes off the stream, into a slot or to nowhere. */
-  async #takeSpan(slot: number, pace: Pace): Promise<number> {
-    const { bytes, spanBytes } = this.part;
+  async #takeSpan(slot: number, progress: Progress): Promise<number> {
+    const { bytes, spanBytes } = this.batch;
     let length = 0;
     while (length < spanBytes) {
-      if (this.#chunk.length === 0 && !(await this.#nextChunk(pace))) break;
+      if (this.#chunk.length === 0 && !(await this.#nextChunk(progress))) break;
       const taken = Math.min(spanBytes - length, this.#chunk.length);
       if (slot !== PASS) bytes.set(this.#chunk.subarray(0, taken), slot * spanBytes + length);
       this.#chunk = this.#chunk.subarray(taken);
@@ -70,7 +70,7 @@ export class StreamReader implements Reader {
     return length;
   }
 
-  async #nextChunk(pace: Pace): Promise<boolean> {
+  async #nextChunk(progress: Progress): Promise<boolean> {
     let next: IteratorResult<Uint8Array>;
     try {
       next = await this.#nextOrAbort();
@@ -90,7 +90,7 @@ export class StreamReader implements Reader {
       );
     }
     this.#chunk = next.value;
-    if (pace.due) await pace.rest(0);
+    if (progress.shouldYield) await progress.yieldThread(0);
     return true;
   }
 

@@ -1,28 +1,22 @@
 import { fitPageSize, fitPageSizes } from "../drivers/index.ts";
+import type { PageSizeRange } from "../pool/index.ts";
 import type { CompressedUnits } from "./compress.ts";
+import { DedupIndex } from "./dedup-index.ts";
 import type { Packed, PoolKind } from "./pack.ts";
 import type { UnitScan } from "./scan.ts";
-import { SeenUnits } from "./seen-units.ts";
-import type {
-  CodecEstimate,
-  FitSummary,
-  HalfFreed,
-  LadderStep,
-  PoolEstimate,
-  UnitEstimate,
-} from "./types.ts";
+import type { CodecEstimate, FitSummary, HalfFreed, PoolEstimate, UnitEstimate } from "./types.ts";
 
 /** Sizes from which several page sizes are chosen; more take longer and choose the same. */
-const LADDER_SIZES_MAX = 2048;
+const CLASSES_SIZES_MAX = 2048;
 
 /** Steps of a histogram; as many as a pool's page has chunks. */
 const STEPS = 64;
 
-/** Adds up the figures of one unit size over the parts. */
+/** Adds up the figures of one unit size over the batches. */
 export class UnitTotals {
   readonly unit: number;
   readonly codecs: CodecTotals[];
-  readonly seen: SeenUnits = new SeenUnits();
+  readonly seen: DedupIndex = new DedupIndex();
   #units = 0;
   #paddingBytes = 0;
   #sameFilled = 0;
@@ -58,10 +52,10 @@ export class CodecTotals {
   readonly codec: string;
   readonly unit: number;
   readonly pools: PoolTotals[] = [];
-  /** Chosen from the first part; null: not yet, or there was nothing to choose from. */
+  /** Chosen from the first batch; null: not yet, or there was nothing to choose from. */
   fit: FitSummary | null = null;
   /** Several page sizes side by side, chosen likewise; null also where one is as good. */
-  ladder: LadderStep[] | null = null;
+  pageSizes: PageSizeRange[] | null = null;
   /** Whether the codec has run before, so that its times are worth taking. */
   warm = false;
   /** Units by compressed size; `[0]`: those that do not get smaller. */
@@ -81,20 +75,20 @@ export class CodecTotals {
     this.#decompressNs.push(...units.decompressNs);
   }
 
-  /** Chooses the page size for zbud from the sizes of one part, if there are any. */
+  /** Chooses the page size for zbud, and those for size classes, from the sizes of one batch, if there are any. */
   chooseFit(units: CompressedUnits): void {
     const sizes = units.units.filter((unit) => unit !== null).map((unit) => unit.length);
     if (sizes.length === 0) return;
     const { pageSize, curve } = fitPageSize(sizes, { unfitBytes: this.unit });
     const objects = curve[0].objects + curve[0].unfit;
     this.fit = { pageSize, objects, curve: curve.map(({ pageSize, bytes }) => ({ pageSize, bytes })) };
-    const step = Math.max(1, sizes.length / LADDER_SIZES_MAX);
+    const step = Math.max(1, sizes.length / CLASSES_SIZES_MAX);
     const some = Array.from(
       { length: Math.ceil(sizes.length / step) },
       (_, i) => sizes[Math.floor(i * step)],
     );
     const { pageSizes } = fitPageSizes(some);
-    this.ladder =
+    this.pageSizes =
       pageSizes.length < 2 ? null : pageSizes.map(({ pageSize, maxSize }) => ({ pageSize, maxSize }));
   }
 
@@ -189,7 +183,7 @@ export class PoolTotals {
     sum.objects += packed.objects;
     sum.pages += packed.pages;
     sum.pageBytes += packed.pageBytes;
-    // One pool would hold all parts: what an empty pool has is counted once.
+    // One pool would hold all batches: what an empty pool has is counted once.
     sum.fixedBytes = packed.fixedBytes;
     sum.metadataBytes += packed.metadataBytes - packed.fixedBytes;
     sum.refused += packed.refused;

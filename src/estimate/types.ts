@@ -1,3 +1,5 @@
+import type { PageSizeRange } from "../pool/index.ts";
+
 /**
  * What an estimate says, as one plain object: `JSON.stringify` keeps all of it, and every face (terminal,
  * `--json`, a page) draws from it and from nothing else.
@@ -77,8 +79,8 @@ export interface SampleSummary {
   /** How much was to be read, about (small files count by their bytes); null: all of it. */
   limitBytes: number | null;
   seed: number;
-  /** Read and stored in so many parts, each in pools of its own; more than 1 only for very large samples. */
-  parts: number;
+  /** Read and stored in so many batches, each in pools of its own; more than 1 only for very large samples. */
+  batches: number;
 }
 
 /** Figures for one unit size: the bytes that are compressed at a time. All counts are of the sample. */
@@ -91,8 +93,8 @@ export interface UnitEstimate {
   /** Units that are one 8-byte word, repeated. */
   sameFilled: number;
   /**
-   * Units, not same-filled, that equal an earlier one: byte by byte within a part, by 64 bits of hash across
-   * parts. Of an input with more than 4 million different units, a lower bound.
+   * Units, not same-filled, that equal an earlier one: byte by byte within a batch, by 64 bits of hash across
+   * batches. Of an input with more than 4 million different units, a lower bound.
    */
   duplicates: number;
   codecs: CodecEstimate[];
@@ -134,15 +136,9 @@ export interface FitSummary {
   curve: { pageSize: number; bytes: number }[];
 }
 
-/** Page sizes side by side for zbud, each with the largest object that goes to its pages. */
-export interface LadderStep {
-  pageSize: number;
-  maxSize: number;
-}
-
 /**
  * A pool after a random half of its objects was freed, which is how pools look that have lived. Of a sample in
- * several parts, the pool of the first that had something to store.
+ * several batches, the pool of the first that had something to store.
  */
 export interface HalfFreed {
   /** Objects before, and what is left of them. */
@@ -164,7 +160,7 @@ export interface PoolEstimate {
   /** Whether the page size was fitted to this data, instead of being the unit's size. */
   fitted: boolean;
   /** The page sizes of a pool that has several; null: it has one. */
-  pageSizes: LadderStep[] | null;
+  pageSizes: PageSizeRange[] | null;
   objects: number;
   pages: number;
   /** `objects / pages`; 0 when nothing was stored. */
@@ -192,7 +188,7 @@ export interface PoolEstimate {
 export interface Setting {
   driver: string;
   pageSize: number;
-  pageSizes: LadderStep[] | null;
+  pageSizes: PageSizeRange[] | null;
   codec: string;
   unit: number;
   /** What to give as `maxPages`: the pages that the whole input needs, 5 % more, rounded up to two digits. */

@@ -10,7 +10,11 @@ export interface PoolParts {
   memory?: PageMemory;
 }
 
-/** What a driver is given: options of every pool, and those of its own. */
+/**
+ * What a driver is given: options of every pool, and those of its own. An engine gives `maxBytes` and `pageSize` only,
+ * and what the driver asks for below: what else it has must have a default. For a driver whose pages have several
+ * sizes, `pageSize` is that of the pages for the largest objects.
+ */
 export interface DriverOptions extends PoolOptions {
   /** About how many objects there will be, for drivers that say `takesMaxObjects` or `boundsObjects`. */
   maxObjects?: number | undefined;
@@ -22,6 +26,8 @@ export interface PoolDriver {
   readonly type: string;
   /** Whether pools of this driver can reclaim. A pool without an evict handler cannot in any case. */
   readonly canReclaim: boolean;
+  /** Options of its own that an engine gives, where the defaults are those of a pool that stands alone. */
+  readonly engineDefaults?: object;
   /** Whether `maxObjects` makes its metadata smaller, without refusing objects beyond that which pages take. */
   readonly takesMaxObjects?: boolean;
   /** Whether `maxObjects` makes its metadata smaller, and is the most objects that it takes. */

@@ -18,9 +18,11 @@ export * from "./page-lists.ts";
 export { type EvictHandler, type OpenPool, Pool } from "./pool.ts";
 export { askedOnce, rebuiltLru } from "./rebuild-lru.ts";
 export {
+  checkDriver,
   checkMade,
   countOpenPools,
   driverNamed,
+  driverOf,
   driverTypes,
   hasDriver,
   registerDriver,

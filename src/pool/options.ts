@@ -1,4 +1,13 @@
-import { checkNames, integerOption, show, ZbudError } from "../base/index.ts";
+import {
+  checkNames,
+  choiceOption,
+  flagOption,
+  integerOption,
+  type Size,
+  show,
+  sizeOption,
+  ZbudError,
+} from "../base/index.ts";
 import type { EvictHandler } from "./pool.ts";
 import { LOCK_CALLER, LOCK_NONE, LOCK_OWN } from "./table-header.ts";
 
@@ -6,10 +15,10 @@ import { LOCK_CALLER, LOCK_NONE, LOCK_OWN } from "./table-header.ts";
 export interface PoolOptions {
   /** The most pages in use at once. This or `maxBytes` must be given. */
   maxPages?: number;
-  /** The most bytes of pages in use at once, instead of `maxPages`. */
-  maxBytes?: number;
-  /** Bytes; default 4096. */
-  pageSize?: number;
+  /** The most bytes of pages in use at once, instead of `maxPages`: a number, `"64MiB"` or `"20%"`. */
+  maxBytes?: Size;
+  /** Bytes, or `"4KiB"`; default 4096. */
+  pageSize?: Size;
   /** Usable from several threads; default false. */
   shared?: boolean;
   /**
@@ -35,6 +44,11 @@ export interface CommonOptions {
 
 /** Names of the options that every pool takes. */
 const COMMON = ["maxPages", "maxBytes", "pageSize", "shared", "lock", "onEvict"];
+const LOCKS = ["own", "caller"] as const;
+const FOREIGN = {
+  pageSizes:
+    'pages of several sizes are the driver "size-classes": new SizeClassPool({ maxBytes, pageSizes })',
+};
 
 /**
  * Checks what every pool takes alike; sizes are the driver's to check.
@@ -43,15 +57,13 @@ const COMMON = ["maxPages", "maxBytes", "pageSize", "shared", "lock", "onEvict"]
  * @throws {ZbudError} `EINVAL` naming a bad or unknown option.
  */
 export function checkCommonOptions(options: unknown, own: readonly string[]): CommonOptions {
-  checkNames("a pool", options, [...COMMON, ...own]);
+  checkNames("a pool", options, [...COMMON, ...own], FOREIGN);
   const { shared = false, lock = "own", onEvict } = options as Record<string, unknown>;
-  if (typeof shared !== "boolean") {
-    throw new ZbudError("EINVAL", `shared must be true or false, not ${show(shared)}`);
-  }
-  if (lock !== "own" && lock !== "caller") {
-    throw new ZbudError("EINVAL", `lock must be "own" or "caller", not ${show(lock)}`);
-  }
-  return { shared, lock, onEvict: checkEvictHandler(onEvict) };
+  return {
+    shared: flagOption("shared", shared),
+    lock: choiceOption("lock", lock, LOCKS),
+    onEvict: checkEvictHandler(onEvict),
+  };
 }
 
 /** @throws {ZbudError} `EINVAL` if it is neither a function nor missing. */
@@ -80,7 +92,7 @@ export function maxPagesOf(options: PoolOptions, pageSize: number, pagesMax: num
       `maxPages (${show(maxPages)}) and maxBytes (${show(maxBytes)}) are both given`,
     );
   }
-  return Math.floor(integerOption("maxBytes", maxBytes, pageSize, pagesMax * pageSize) / pageSize);
+  return Math.floor(sizeOption("maxBytes", maxBytes, pageSize, pagesMax * pageSize) / pageSize);
 }
 
 /** The value of {@link W_LOCKING} for a pool of these options. */

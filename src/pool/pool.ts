@@ -1,5 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { checkBytes, type Handle, integerOption, memoryBehind, show, ZbudError } from "../base/index.ts";
+import {
+  checkBytes,
+  type Handle,
+  integerOption,
+  memoryBehind,
+  type Size,
+  show,
+  ZbudError,
+} from "../base/index.ts";
 import type { PageMemory } from "../memory/index.ts";
 import type { Allocator, Place } from "./allocator.ts";
 import type { SharedPool } from "./attach.ts";
@@ -180,6 +188,14 @@ export class Pool {
   get totalBytes(): number {
     if (this.#closed) throw closedError();
     return this.#allocator.pageBytes();
+  }
+
+  /**
+   * Bytes of memory that nobody else can have as long as its pages are in use: those of the pages, and where they get
+   * their memory in larger parts, of these. The most that it ever was is what the pool has touched since it was trimmed.
+   */
+  get heldBytes(): number {
+    return this.totalBytes;
   }
 
   /** Pages that the last reclaim by this thread released. */
@@ -412,11 +428,11 @@ export class Pool {
    * @throws {ZbudError} `ENOTSUP` if this pool's pages are all of one size; `EINVAL` for impossible sizes, or
    *   if none are given and nothing was stored yet; `ECLOSED`.
    */
-  refit(_pageSizes?: readonly (number | PageSizeRange)[]): PageSizeRange[] | "EAGAIN" {
+  refit(_pageSizes?: readonly (Size | PageSizeRange)[]): PageSizeRange[] | "EAGAIN" {
     if (this.#closed) throw closedError();
     throw new ZbudError(
       "ENOTSUP",
-      `this pool of type ${show(this.type)} has pages of one size; make one of type "zbud" with pageSizes`,
+      `this pool of type ${show(this.type)} has pages of one size; make one of type "size-classes"`,
     );
   }
 

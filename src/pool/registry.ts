@@ -2,6 +2,9 @@ import { show, ZbudError } from "../base/index.ts";
 import type { PoolDriver } from "./driver.ts";
 import { Pool } from "./pool.ts";
 
+/** What the package brings along, and the root entry registers. */
+const BUILT_IN = ["zbud", "slots", "zsmalloc", "size-classes"];
+
 const drivers = new Map<string, PoolDriver>();
 const openPools = new Map<string, number>();
 
@@ -11,19 +14,7 @@ const openPools = new Map<string, number>();
  * @throws {ZbudError} `EEXIST` if the type is taken; `EINVAL` if `driver` is not a driver.
  */
 export function registerDriver(driver: PoolDriver): void {
-  const { type, canReclaim, create } = driver ?? {};
-  if (typeof type !== "string" || type === "" || typeof create !== "function") {
-    throw new ZbudError(
-      "EINVAL",
-      `a driver has a type (a name) and a create function; ${show(driver)} has not`,
-    );
-  }
-  if (typeof canReclaim !== "boolean") {
-    throw new ZbudError(
-      "EINVAL",
-      `canReclaim of driver ${show(type)} must be true or false, not ${show(canReclaim)}`,
-    );
-  }
+  const { type } = checkDriver(driver);
   if (drivers.has(type)) {
     throw new ZbudError("EEXIST", `a driver of type ${show(type)} is registered; unregister it first`);
   }
@@ -60,12 +51,54 @@ export function hasDriver(type: string): boolean {
   return drivers.has(type);
 }
 
-/** @throws {ZbudError} `ENOENT` naming the types that exist. */
+/** @throws {ZbudError} `ENOENT` naming the types that exist, or what to import. */
 export function driverNamed(type: string): PoolDriver {
   const driver = drivers.get(type);
-  if (driver === undefined) {
-    const known = driverTypes().join(", ") || "none; import the package, not only its registry";
-    throw new ZbudError("ENOENT", `no driver of type ${show(type)}; registered: ${known}`);
+  if (driver !== undefined) return driver;
+  if (BUILT_IN.includes(type)) {
+    const value = `${type.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}Driver`;
+    throw new ZbudError(
+      "ENOENT",
+      `no driver ${show(type)} is registered; pass it as a value (import { ${value} } from "zbud/drivers/${type}"), or import "zbud", which registers the built-in ones`,
+    );
+  }
+  const known = driverTypes().join(", ") || `none; import "zbud", which registers the built-in ones`;
+  throw new ZbudError("ENOENT", `no driver ${show(type)} is registered; registered: ${known}`);
+}
+
+/**
+ * The driver that an option means.
+ *
+ * @param value - a driver, or the type of a registered one.
+ * @throws {ZbudError} `ENOENT` for a type that is not registered, saying what to import; `EINVAL` for what is no driver.
+ */
+export function driverOf(value: unknown): PoolDriver {
+  if (typeof value === "string") return driverNamed(value);
+  if (typeof value === "object" && value !== null) return checkDriver(value as PoolDriver);
+  throw new ZbudError(
+    "EINVAL",
+    `driver must be a driver such as slotsDriver, or the name of a registered one such as "slots", not ${show(value)}`,
+  );
+}
+
+/** @throws {ZbudError} `EINVAL` for what is no driver, naming what it has not. */
+export function checkDriver(driver: PoolDriver): PoolDriver {
+  const { type, canReclaim, create, attach, footprint } = driver ?? {};
+  if (typeof type !== "string" || type === "" || typeof create !== "function") {
+    throw new ZbudError(
+      "EINVAL",
+      `a driver has a type (a name) and a create function; ${show(driver)} has not`,
+    );
+  }
+  for (const [name, member] of Object.entries({ attach, footprint })) {
+    if (typeof member === "function") continue;
+    throw new ZbudError("EINVAL", `driver ${show(type)} has no function ${name}, but ${show(member)}`);
+  }
+  if (typeof canReclaim !== "boolean") {
+    throw new ZbudError(
+      "EINVAL",
+      `canReclaim of driver ${show(type)} must be true or false, not ${show(canReclaim)}`,
+    );
   }
   return driver;
 }

@@ -141,6 +141,8 @@ export interface PoolFootprint {
   fixedBytes: number;
   /** For each page, at most. */
   pageBytes: number;
+  /** Of a pool with pages of several sizes: bytes of the smallest that there may be. Default: all are of one size. */
+  minPageSize?: number;
 }
 
 /** Options that shape a pool's pages; `pageSize` and `maxPages`, and what the driver has of its own. */

@@ -1,4 +1,4 @@
-export { STORE_CHANNEL, type StoreEvent } from "./metrics.ts";
+export { STORE_CHANNEL, type StoreEvent } from "./events.ts";
 export type { PageStoreOptions, PageStoreThreadOptions } from "./options.ts";
 export { PageStore } from "./page-store.ts";
 export type {

@@ -1,7 +1,17 @@
 import type { Backing } from "../backing/index.ts";
-import { checkNames, integerOption, type Size, show, sizeOption, ZbudError } from "../base/index.ts";
+import {
+  checkNames,
+  choiceOption,
+  clockOption,
+  flagOption,
+  integerOption,
+  type Size,
+  show,
+  sizeOption,
+  ZbudError,
+} from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
-import type { EvictionOrder } from "../engine/index.ts";
+import type { PoolDriver } from "../pool/index.ts";
 
 /** The smallest and the largest page. */
 const PAGE_BYTES_MIN = 512;
@@ -16,21 +26,33 @@ export interface PageStoreThreadOptions {
    * thread then has to register.
    */
   codec?: string | Codec | undefined;
-  /** Where cold pages go. The store uses it alone, and closes it. */
+  /**
+   * Where cold pages go. The store uses it alone. Whoever opened it closes it, after the store: `close` of the store
+   * writes what is not there yet, and leaves it open.
+   */
   backing?: Backing | undefined;
   /** Share of the limit, in percent, over which cold pages go to the backing store. Default 90; 100: at the limit only. */
   acceptThresholdPercent?: number | undefined;
   /**
-   * Bytes that writeback may write a second, all threads together: give the same in each. A thread without it
-   * neither keeps to it nor counts. Default: no limit.
+   * The most bytes that writeback writes a second, all threads together, as a number or `"4MiB"`: give the same in
+   * each. A thread without it neither keeps to it nor counts. Default: no bound.
    */
-  writebackBytesPerSecond?: number | undefined;
+  maxWriteBytesPerSecond?: Size | undefined;
   /** False: nothing is written back but by `flush`. It can be switched later. Default true. */
   writeback?: boolean | undefined;
   /** A stronger codec for pages that lie idle, such as `"zstd"`: applied when the thread has nothing else to do. */
   recompress?: string | Codec | undefined;
-  /** Milliseconds, for tests. Default `performance.now`. */
-  now?: (() => number) | undefined;
+  /**
+   * Milliseconds of a monotonic clock, the same in all threads of a store; for tests. It measures latencies and
+   * `maxWriteBytesPerSecond`. Default: `performance.now()`.
+   */
+  clock?: (() => number) | undefined;
+  /**
+   * Other allocators that the store may change to later. The metadata of each has its part of the limit from the
+   * start: about 1 % for zbud, 3 % for slots, 7 % for zsmalloc, with pages of 4096 bytes. For `attach`: those of the
+   * store that are not registered in this thread.
+   */
+  drivers?: readonly (string | PoolDriver)[] | undefined;
 }
 
 /** Options of {@link PageStore}. */
@@ -48,17 +70,19 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
   maxBytes: Size;
   /** Bytes of a page: 512 to 1 MiB. Default 4096. */
   pageSize?: number | undefined;
-  /** The allocator: `"zbud"`, `"slots"`, `"zsmalloc"`. Default `"slots"`. */
-  driver?: string | undefined;
   /**
-   * Other allocators that the store may change to later. The metadata of each has its part of the limit from the
-   * start: about 1 % for `"zbud"`, 3 % for `"slots"`, 7 % for `"zsmalloc"`, with pages of 4096 bytes.
+   * The allocator: a driver such as `zbudDriver`, or the name of one that is registered (`"zbud"`, `"slots"`, …).
+   * Default `slotsDriver`.
    */
-  drivers?: readonly string[] | undefined;
+  driver?: string | PoolDriver | undefined;
   /** Bytes of the allocator's own pages. Default: fits the page size. */
   poolPageSize?: number | undefined;
-  /** Which page goes first: the least recently used one (`"access"`, the default), or the allocator's (`"page"`). */
-  order?: EvictionOrder | undefined;
+  /**
+   * Which page goes first: the least recently used one (`"lru"`, the default), the oldest that was not used since
+   * it was last looked at (`"sieve"`, which keeps often used pages through a scan), or those of the allocator's
+   * oldest page (`"page"`, which frees a whole page of memory for few evictions).
+   */
+  evict?: "lru" | "sieve" | "page" | undefined;
   /**
    * Pages that do not compress: kept as they are (`"raw"`, the default), given to the backing store at once
    * (`"writeback"`), or refused (`"reject"`).
@@ -90,9 +114,8 @@ const KNOWN = [
   "maxBytes",
   "pageSize",
   "driver",
-  "drivers",
   "poolPageSize",
-  "order",
+  "evict",
   "incompressible",
   "sameFilled",
   "whenFull",
@@ -103,10 +126,11 @@ const KNOWN_THREAD = [
   "codec",
   "backing",
   "acceptThresholdPercent",
-  "writebackBytesPerSecond",
+  "maxWriteBytesPerSecond",
   "writeback",
   "recompress",
-  "now",
+  "drivers",
+  "clock",
 ];
 
 /** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
@@ -117,24 +141,23 @@ export function storeShapeOf(options: PageStoreOptions): StoreShape {
     options.maxBytes === 0 ? 0 : sizeOption("maxBytes", options.maxBytes, STORE_BYTES_MIN, 2 ** 40);
   const pageSize = integerOption("pageSize", options.pageSize ?? 4096, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
   const poolPageSize = options.poolPageSize ?? poolPageSizeFor(pageSize);
-  const incompressible = options.incompressible ?? "raw";
-  if (!["raw", "writeback", "reject"].includes(incompressible)) {
+  const incompressible = choiceOption("incompressible", options.incompressible ?? "raw", [
+    "raw",
+    "writeback",
+    "reject",
+  ]);
+  choiceOption("evict", options.evict ?? "lru", ["lru", "sieve", "page"]);
+  const { drivers = [] } = options;
+  if (!Array.isArray(drivers) || drivers.includes(null)) {
     throw new ZbudError(
       "EINVAL",
-      `incompressible must be "raw", "writeback" or "reject", not ${show(incompressible)}`,
+      `drivers must be an array of drivers such as [zbudDriver], or of their names, not ${show(drivers)}`,
     );
-  }
-  const { drivers = [] } = options;
-  if (!Array.isArray(drivers) || drivers.some((driver) => typeof driver !== "string")) {
-    throw new ZbudError("EINVAL", `drivers must be an array of names such as ["zbud"], not ${show(drivers)}`);
   }
   if (incompressible === "writeback" && options.backing === undefined) {
     throw new ZbudError("EINVAL", 'incompressible: "writeback" needs a backing store');
   }
-  const whenFull = options.whenFull ?? "reject";
-  if (whenFull !== "reject" && whenFull !== "drop") {
-    throw new ZbudError("EINVAL", `whenFull must be "reject" or "drop", not ${show(whenFull)}`);
-  }
+  const whenFull = choiceOption("whenFull", options.whenFull ?? "reject", ["reject", "drop"]);
   return { maxBytes, pageSize, poolPageSize, incompressible, whenFull };
 }
 
@@ -143,37 +166,36 @@ export interface ThreadSettings {
   readonly backing: Backing | null;
   /** 0 to 1. */
   readonly acceptThreshold: number;
-  readonly writebackBytesPerSecond: number;
+  /** Infinity: no bound. */
+  readonly maxWriteBytesPerSecond: number;
   readonly writeback: boolean;
   readonly recompress: string | Codec | null;
-  readonly now: () => number;
+  readonly clock: () => number;
+  /** The same clock in all threads. */
+  readonly sharedClock: () => number;
 }
 
 /** @throws {ZbudError} `EINVAL` naming a bad option. */
 export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSettings {
-  const { backing, writebackBytesPerSecond } = options;
+  const { backing, clock, maxWriteBytesPerSecond } = options;
   if (backing !== undefined && typeof backing?.write !== "function") {
     throw new ZbudError(
       "EINVAL",
       `backing must be a backing store that is open, such as await FileBacking.open(path, options), not ${show(backing)}`,
     );
   }
-  const { writeback = true, now = () => performance.now() } = options;
-  if (typeof writeback !== "boolean") {
-    throw new ZbudError("EINVAL", `writeback must be true or false, not ${show(writeback)}`);
-  }
-  if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
   const percent = integerOption("acceptThresholdPercent", options.acceptThresholdPercent ?? 90, 1, 100);
   return {
     backing: backing ?? null,
     acceptThreshold: percent / 100,
-    writebackBytesPerSecond:
-      writebackBytesPerSecond === undefined
+    maxWriteBytesPerSecond:
+      maxWriteBytesPerSecond === undefined
         ? Number.POSITIVE_INFINITY
-        : integerOption("writebackBytesPerSecond", writebackBytesPerSecond, 1, 2 ** 50),
-    writeback,
+        : sizeOption("maxWriteBytesPerSecond", maxWriteBytesPerSecond, 1, 2 ** 50, null),
+    writeback: flagOption("writeback", options.writeback ?? true),
     recompress: options.recompress ?? null,
-    now,
+    clock: clockOption(clock, () => performance.now()),
+    sharedClock: clockOption(clock, () => performance.timeOrigin + performance.now()),
   };
 }
 

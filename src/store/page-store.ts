@@ -1,9 +1,25 @@
-// Here and not in the front door: bundlers leave out what a front door imports for its effect.
-import "../drivers/index.ts";
-import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
-import { isSharedBuffer, notShared, show, signalOption, ZbudError } from "../base/index.ts";
-import type { Codec } from "../codecs/index.ts";
-import { type Engine, type EntryAttributes, entryAttributes } from "../engine/index.ts";
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { Backing, BackingKey, BackingRecord, SharedBacking } from "../backing/index.ts";
+import {
+  bytesText,
+  countText,
+  inspectAsText,
+  isSharedBuffer,
+  notShared,
+  show,
+  signalOption,
+  withSignal,
+  ZbudError,
+} from "../base/index.ts";
+import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
+import {
+  type Engine,
+  type EntryAttributes,
+  entryAttributes,
+  type OnEvict,
+  onePool,
+} from "../engine/index.ts";
+import { type PoolDriver, type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import {
   COUNTERS_BYTES,
   Counters,
@@ -18,18 +34,33 @@ import {
   STORE_NS,
   STORES,
 } from "./counters.ts";
-import { publish, publishFault } from "./metrics.ts";
+import { publish, publishFault } from "./events.ts";
+import { FlushQueue } from "./flush-queue.ts";
+import { driverName, openEngine, type StoreParts } from "./open-engine.ts";
 import {
   checkShape,
   checkThreadNames,
   type PageStoreOptions,
   type PageStoreThreadOptions,
+  type StoreShape,
+  storeShapeOf,
+  type ThreadSettings,
+  threadSettingsOf,
 } from "./options.ts";
-import { abortable } from "./pause.ts";
-import { decodeAlone, keyOf, pageIn, rawRecord } from "./records.ts";
-import type { LoadResult, SharedPageStore, StoreResult, WaitOptions } from "./types.ts";
-import { type StoreParts, StoreUpkeep } from "./upkeep.ts";
-import type { Writeback } from "./writeback.ts";
+import { batchPages } from "./own-bytes.ts";
+import { decodeAlone, keyOf, pageIn, rawRecord } from "./page-records.ts";
+import { Recompressor } from "./recompressor.ts";
+import { statsOf } from "./stats.ts";
+import type {
+  LoadResult,
+  PageStoreStats,
+  SharedPageStore,
+  ShrunkStore,
+  StoreResult,
+  WaitOptions,
+} from "./types.ts";
+import { WriteBudget } from "./write-budget.ts";
+import { Writeback } from "./writeback.ts";
 
 const LAYOUT_VERSION = 3;
 /** The largest index: 2^40. */
@@ -56,15 +87,31 @@ const NOTHING: EntryAttributes = entryAttributes();
  * store.store(7, page);
  * if (store.load(7, buffer) === "loaded") use(buffer);
  */
-export class PageStore extends StoreUpkeep {
-  // Own fields for what every call needs: those of a base class cost a look more.
+export class PageStore {
+  static {
+    inspectAsText(PageStore.prototype);
+  }
+
+  readonly #shape: StoreShape;
+  /** Null: the limit is 0. */
   readonly #engine: Engine | null;
   readonly #backing: Backing | null;
   readonly #counters: Counters;
+  readonly #clock: () => number;
+  /** Null: the limit is 0. */
+  readonly #writeback: Writeback | null;
+  readonly #recompressor: Recompressor | null;
+  readonly #flushes: FlushQueue;
   /** Whether other threads may move a page between memory and backing store while this one looks for it. */
   readonly #isContended: boolean;
   /** A codec that the caller gave itself. */
   readonly #ownCodec: Codec | null;
+  // Calls of this thread, each kind by itself: a program that stores and loads in turn has both at some multiple.
+  #stores = 0;
+  #loads = 0;
+  #invalidations = 0;
+  #isClosed = false;
+  #closing: Promise<void> | null = null;
 
   /**
    * @param options - see {@link PageStoreOptions}. Only `maxBytes` must be given.
@@ -73,12 +120,25 @@ export class PageStore extends StoreUpkeep {
    * @remarks Reserves addresses: memory is taken as pages come.
    */
   constructor(options: PageStoreOptions, parts: StoreParts = {}) {
-    super(options, parts);
-    this.#engine = this.engine;
-    this.#backing = this.settings.backing;
-    this.#counters = this.counters;
+    const shape = parts.shape ?? storeShapeOf(options);
+    const settings = threadSettingsOf(options);
+    const { backing, recompress, clock } = settings;
+    const counters = parts.counters ?? new Counters(options.shared === true);
+    const onEvict: OnEvict = (entry) => this.#writeback?.evict(entry) ?? false;
+    const engine = openEngine(options, shape, parts.shared, onEvict);
+    this.#shape = shape;
+    this.#engine = engine;
+    this.#backing = backing;
+    this.#counters = counters;
+    this.#clock = clock;
     this.#ownCodec = typeof options.codec === "object" ? options.codec : null;
-    this.#isContended = this.#backing !== null && isSharedBuffer(this.#counters.buffer);
+    this.#isContended = backing !== null && isSharedBuffer(counters.buffer);
+    this.#writeback = engine === null ? null : writebackOf(engine, counters, shape, settings);
+    this.#flushes = new FlushQueue(this.#writeback, backing);
+    this.#recompressor =
+      engine === null || recompress === null
+        ? null
+        : new Recompressor(engine, engine.addCodec(codecOf(recompress)), () => this.#calls, clock);
   }
 
   /**
@@ -126,7 +186,7 @@ export class PageStore extends StoreUpkeep {
    *   is not one for several threads.
    */
   share(): SharedPageStore {
-    this.check();
+    this.#check();
     const { buffer } = this.#counters;
     if (!isSharedBuffer(buffer)) {
       throw new ZbudError("EINVAL", "this store is for one thread; make it with shared: true to share it");
@@ -139,7 +199,7 @@ export class PageStore extends StoreUpkeep {
     }
     return {
       store: LAYOUT_VERSION,
-      shape: this.shape,
+      shape: this.#shape,
       hasBacking: this.#backing !== null,
       engine: this.#engine === null ? null : this.#engine.share(),
       counters: buffer,
@@ -156,23 +216,23 @@ export class PageStore extends StoreUpkeep {
    *   store first, if that can be done at once (a file).
    */
   store(index: number, page: Uint8Array): StoreResult {
-    return this.#told(index, this.#store(index, page));
+    return this.#report(index, this.#store(index, page));
   }
 
   #store(index: number, page: Uint8Array): StoreResult {
     this.#checkCall(index, page);
-    if (page.length !== this.shape.pageSize) throw this.#badLength(page);
-    const isTimed = (++this.stores & SAMPLE_MASK) === 0;
-    const start = isTimed ? this.settings.now() : 0;
+    if (page.length !== this.#shape.pageSize) throw this.#badLength(page);
+    const isTimed = (++this.#stores & SAMPLE_MASK) === 0;
+    const start = isTimed ? this.#clock() : 0;
     const engine = this.#engine;
     const result = engine === null ? this.#storeAway(index, page) : this.#storeIn(engine, index, page);
-    if (isTimed) this.#counters.time(STORE_NS, (this.settings.now() - start) * 1e6);
-    if ((this.stores & WAKE_MASK) === 0 || result === "full") this.background?.wake();
+    if (isTimed) this.#counters.time(STORE_NS, (this.#clock() - start) * 1e6);
+    if ((this.#stores & WAKE_MASK) === 0 || result === "full") this.#writeback?.wake();
     return result;
   }
 
   /** Counts what was refused, and tells what became of a page. */
-  #told(index: number, result: StoreResult): StoreResult {
+  #report(index: number, result: StoreResult): StoreResult {
     if (result === "full")
       this.#counters.count(this.#engine === null ? REJECT_ALLOC_FAIL : REJECT_RECLAIM_FAIL, 1);
     publish("store", index, result);
@@ -193,9 +253,9 @@ export class PageStore extends StoreUpkeep {
       for (;;) {
         signal?.throwIfAborted();
         const result = this.#store(index, page);
-        const waits = result === "full" && this.background?.isMakingRoom === true;
-        if (!waits) return this.#told(index, result);
-        await abortable((this.background as Writeback).progress(), signal);
+        const waits = result === "full" && this.#writeback?.isMakingRoom === true;
+        if (!waits) return this.#report(index, result);
+        await withSignal((this.#writeback as Writeback).progress(), signal);
       }
     } finally {
       clearInterval(alive);
@@ -211,12 +271,12 @@ export class PageStore extends StoreUpkeep {
    */
   load(index: number, into: Uint8Array): LoadResult {
     this.#checkCall(index, into);
-    const { pageSize } = this.shape;
+    const { pageSize } = this.#shape;
     if (into.length < pageSize) throw this.#badLength(into);
-    const isTimed = (++this.loads & SAMPLE_MASK) === 0;
-    const start = isTimed ? this.settings.now() : 0;
+    const isTimed = (++this.#loads & SAMPLE_MASK) === 0;
+    const start = isTimed ? this.#clock() : 0;
     const result = this.#loadIn(index, into.length === pageSize ? into : into.subarray(0, pageSize));
-    if (isTimed) this.#counters.time(LOAD_NS, (this.settings.now() - start) * 1e6);
+    if (isTimed) this.#counters.time(LOAD_NS, (this.#clock() - start) * 1e6);
     publish("load", index, result);
     return result;
   }
@@ -242,13 +302,13 @@ export class PageStore extends StoreUpkeep {
       let found: "loaded" | "missing" | "again";
       try {
         const record = await (this.#backing as Backing).read(key, { signal });
-        this.check();
+        this.#check();
         found = this.#takeIn(key, record, into, epoch);
       } catch (error) {
         publishFault("read", index, error);
         throw error;
       }
-      if (found !== "again") return this.#toldRead(index, found);
+      if (found !== "again") return this.#reportRead(index, found);
     }
     throw keepsChanging(index);
   }
@@ -270,12 +330,12 @@ export class PageStore extends StoreUpkeep {
         publishFault("read", index, error);
         throw error;
       }
-      if (found !== "again") return this.#toldRead(index, found);
+      if (found !== "again") return this.#reportRead(index, found);
     }
     throw keepsChanging(index);
   }
 
-  #toldRead(index: number, result: "loaded" | "missing"): "loaded" | "missing" {
+  #reportRead(index: number, result: "loaded" | "missing"): "loaded" | "missing" {
     publish("read", index, result);
     return result;
   }
@@ -287,7 +347,7 @@ export class PageStore extends StoreUpkeep {
    */
   invalidate(index: number): boolean {
     this.#checkCall(index, NO_PREFIX);
-    this.invalidations++;
+    this.#invalidations++;
     const high = Math.floor(index / HIGH);
     if (this.#engine === null) this.#backing?.delete(keyOf(index | 0, high));
     const was = this.#engine?.remove(index | 0, high, NO_PREFIX, 0) ?? false;
@@ -302,14 +362,204 @@ export class PageStore extends StoreUpkeep {
    *   the pages still. Who does not wait hears of it from the next `flush` or `close`.
    */
   clear(): Promise<void> {
-    this.check();
+    this.#check();
     this.#engine?.clear();
     if (this.#backing === null) return Promise.resolve();
     const cleared = this.#backing.clear();
     // What came from the backing store while it was being cleared goes too.
     this.#engine?.clear();
-    this.noteClear(cleared);
+    this.#flushes.noteClear(cleared);
     return cleared;
+  }
+
+  /**
+   * Writes every page to the backing store, and waits until it is where it would be found after the process
+   * ended. All stay in memory. Several are done one after the other, and a `close` waits for all of them.
+   *
+   * @throws {ZbudError} of the first page that could not be written, or of the backing store; of a `clear` that failed before,
+   *   though all was written; the signal's reason.
+   */
+  async flush(options: WaitOptions = {}): Promise<void> {
+    this.#check();
+    const signal = signalOption("flush", options);
+    if (this.#backing === null) return;
+    await this.#flushes.flush(signal);
+  }
+
+  /** Bytes of a page. */
+  get pageSize(): number {
+    return this.#shape.pageSize;
+  }
+
+  /**
+   * The limit: all that the store may take, with index, metadata and what this thread works with. It never changes.
+   * Each thread that attaches works with some pages of its own beside: see {@link PageStoreOptions.maxBytes}.
+   */
+  get bytesReserved(): number {
+    return this.#shape.maxBytes;
+  }
+
+  /** Pages in memory. */
+  get size(): number {
+    this.#check();
+    return this.#engine?.size ?? 0;
+  }
+
+  /** Whether cold pages are written back. May be switched at any time; `flush` writes in any case. */
+  get writeback(): boolean {
+    return this.#writeback?.enabled ?? true;
+  }
+
+  set writeback(enabled: boolean) {
+    if (this.#writeback !== null) this.#writeback.enabled = enabled;
+  }
+
+  /**
+   * Evicts cold pages in the store's order until the pools hold `bytes` less: those that the backing store has or
+   * can take at once, and with `whenFull: "drop"` all.
+   *
+   * @returns what was freed: less than asked for if the rest must stay.
+   */
+  shrinkBytes(bytes: number): ShrunkStore {
+    this.#check();
+    if (!(bytes >= 0)) throw new ZbudError("EINVAL", `bytes must be a number from 0 on, not ${show(bytes)}`);
+    const before = this.#engine?.size ?? 0;
+    const bytesFreed = this.#engine?.shrink(bytes, 0) ?? 0;
+    return { bytesFreed, pagesEvicted: Math.max(0, before - (this.#engine?.size ?? 0)) };
+  }
+
+  /** New pages of this thread are compressed with this codec; those that are there stay as they are. */
+  useCodec(codec: string | Codec): void {
+    this.#check();
+    this.#engine?.useCodec(this.#engine.addCodec(codecOf(codec)));
+  }
+
+  /**
+   * New pages go to an allocator of this type. Both allocators' memory counts against the limit. In a store of one
+   * thread what is there moves, some pages with each store, as the old allocator's memory is given back; where the
+   * limit leaves no room for that a few pages are evicted. Memory of a shared store cannot be given back: there the
+   * new allocator takes what the limit leaves untouched, and new pages beyond that go into room of the old one.
+   *
+   * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if the store was made without naming it in
+   *   `drivers`.
+   * @remarks Walks all pages once.
+   */
+  useDriver(driver: string | PoolDriver): void {
+    this.#check();
+    this.#engine?.useDriver(driverName(driver));
+  }
+
+  /**
+   * Compresses cold pages anew with a stronger codec, where that frees memory. The option `recompress` does it by
+   * itself when the thread is idle.
+   *
+   * @param pages - how many to look at; each page is looked at once.
+   * @returns how many became smaller.
+   */
+  recompress(codec: string | Codec, pages: number): number {
+    this.#check();
+    return this.#engine?.recompress(this.#engine.addCodec(codecOf(codec)), pages).smaller ?? 0;
+  }
+
+  /** Figures of this moment. One cheap call, whatever the store holds. */
+  stats(): PageStoreStats {
+    this.#check();
+    return statsOf(this.#engine?.stats() ?? null, this.#counters, this.#shape);
+  }
+
+  /**
+   * The pages of the pools beneath as of one pool, for a viewer: no stored bytes. `lru` is empty unless `evict` is
+   * `"page"`. Walks everything.
+   */
+  snapshot(): PoolSnapshot {
+    return snapshotOf(this.snapshotColumns());
+  }
+
+  /** The same as columns of numbers, which is much cheaper for a large store. */
+  snapshotColumns(): SnapshotColumns {
+    this.#check();
+    return this.#engine?.snapshotColumns() ?? onePool([], false);
+  }
+
+  /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */
+  verify(): void {
+    this.#check();
+    this.#engine?.verify();
+  }
+
+  /**
+   * Looks for threads that are gone and repairs what they left half done, here and in the backing store.
+   *
+   * @returns how many were found dead.
+   */
+  recover(): number {
+    this.#check();
+    const count = this.#engine?.recover() ?? 0;
+    // The same threads use both.
+    return Math.max(count, this.#backingOfThreads?.recover() ?? 0);
+  }
+
+  /** Tells that a worker with this `threadId` has exited, and recovers: for its `exit` event. */
+  threadGone(threadId: number): void {
+    this.#check();
+    this.#engine?.threadGone(threadId);
+    this.#backingOfThreads?.threadGone(threadId);
+  }
+
+  /**
+   * Flushes, if there is a backing store, and ends this thread's use. Other calls throw `ECLOSED` from here on; a
+   * second close waits for the first, and flushes that were asked for before come to their end. The backing store
+   * stays open: whoever opened it closes it, after this.
+   *
+   * @throws {ZbudError} what `flush` gives, `ECLOSED` if the backing store was closed before; the store is closed all
+   *   the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#recompressor?.close();
+    try {
+      if (this.#backing !== null) await this.#flushes.flush();
+    } catch (cause) {
+      if ((cause as ZbudError).code !== "ECLOSED") throw cause;
+      throw new ZbudError(
+        "ECLOSED",
+        "the backing store was closed before the page store that uses it, so pages that only memory held are lost; close the page store first",
+        { cause },
+      );
+    } finally {
+      await this.#writeback?.close();
+      this.#engine?.close();
+    }
+  }
+
+  /** Ends at once, without a flush: what only memory holds is gone. The backing store stays open. */
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#recompressor?.close();
+    this.#engine?.close();
+    void this.#writeback?.close();
+  }
+
+  /** As {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** What the store holds, in a line. */
+  toString(): string {
+    if (this.#isClosed) return "PageStore (closed)";
+    const { storedPages, memUsedTotal, memLimit } = this.stats();
+    const backing = this.#backing === null ? "" : `; backing store: ${this.#backing.name}`;
+    if (memLimit === 0) return `PageStore without memory${backing}`;
+    const pages = `${countText(storedPages)} pages of ${bytesText(this.pageSize)}`;
+    return `PageStore: ${pages} in ${bytesText(memUsedTotal)} of at most ${bytesText(memLimit)}${backing}`;
   }
 
   #storeIn(engine: Engine, index: number, page: Uint8Array): StoreResult {
@@ -326,7 +576,7 @@ export class PageStore extends StoreUpkeep {
       throw error;
     }
     if (result === "stored" || result === "replaced") {
-      if (this.shape.incompressible === "writeback") this.#sendAway(engine, low, high);
+      if (this.#shape.incompressible === "writeback") this.#sendAway(engine, low, high);
       return "stored";
     }
     return result === "poor" ? "poor" : "full";
@@ -336,7 +586,7 @@ export class PageStore extends StoreUpkeep {
   #sendAway(engine: Engine, low: number, high: number): void {
     if (!engine.contains(low, high, NO_PREFIX, 0, 0)) return;
     const { codec, sameFilled, shard, row, version } = engine.found;
-    if (codec === 0 && !sameFilled) this.background?.writeAway(shard, row, version);
+    if (codec === 0 && !sameFilled) this.#writeback?.writeAway(shard, row, version);
   }
 
   /** For a store without memory of its own. */
@@ -413,7 +663,7 @@ export class PageStore extends StoreUpkeep {
       if (isThere || (this.#backing as Backing).has(key) === false) return "again";
     }
     try {
-      const { pageSize } = this.shape;
+      const { pageSize } = this.#shape;
       const value = pageIn(record, pageSize);
       const target = into.length === pageSize ? into : into.subarray(0, pageSize);
       if (engine === null) decodeAlone(value, target, this.#ownCodec);
@@ -424,12 +674,12 @@ export class PageStore extends StoreUpkeep {
       throw error;
     }
     this.#counters.count(LOADED_BACK, 1);
-    this.background?.wake();
+    this.#writeback?.wake();
     return "loaded";
   }
 
   #checkCall(index: number, bytes: Uint8Array): void {
-    this.check();
+    this.#check();
     if (!Number.isInteger(index) || index < 0 || index > INDEX_MAX) {
       throw new ZbudError("EINVAL", `index must be a whole number from 0 to 2^40, not ${show(index)}`);
     }
@@ -441,11 +691,50 @@ export class PageStore extends StoreUpkeep {
   #badLength(bytes: Uint8Array): ZbudError {
     return new ZbudError(
       "EINVAL",
-      `a page of this store has ${this.shape.pageSize} bytes, not ${bytes.length}`,
+      `a page of this store has ${this.#shape.pageSize} bytes, not ${bytes.length}`,
     );
+  }
+
+  get #backingOfThreads(): SharedBacking | null {
+    const backing = this.#backing;
+    return backing !== null && "share" in backing ? (backing as SharedBacking) : null;
+  }
+
+  get #calls(): number {
+    return this.#stores + this.#loads + this.#invalidations;
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw new ZbudError("ECLOSED", "this store was closed; make a new one");
   }
 }
 
 function keepsChanging(index: number): ZbudError {
   return new ZbudError("EAGAIN", `page ${index} kept changing while it was loaded; try again`);
+}
+
+function writebackOf(
+  engine: Engine,
+  counters: Counters,
+  shape: StoreShape,
+  settings: ThreadSettings,
+): Writeback {
+  const { backing, acceptThreshold, maxWriteBytesPerSecond, sharedClock, writeback } = settings;
+  const parts = {
+    engine,
+    backing,
+    counters,
+    drops: shape.whenFull === "drop",
+    batchPages: batchPages(shape),
+    pageSize: shape.pageSize,
+    threshold: acceptThreshold,
+    budget: new WriteBudget(counters.budget, maxWriteBytesPerSecond, sharedClock),
+  };
+  return new Writeback(parts, writeback);
+}
+
+function codecOf(codec: string | Codec): Codec {
+  if (typeof codec === "string") return getCodec(codec);
+  checkCodec(codec);
+  return codec;
 }

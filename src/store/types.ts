@@ -31,7 +31,7 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What {@link PageStore.shrink} freed. */
+/** What {@link PageStore.shrinkBytes} freed. */
 export interface ShrunkStore {
   /** Bytes of pool pages. */
   bytesFreed: number;
@@ -53,7 +53,8 @@ export interface SharedPageStore {
 
 /**
  * Figures of a store, all threads together. Those with a name of zswap or zram mean what they mean there; sizes
- * are bytes.
+ * are bytes. Of the others, what is named after an event (`stores`, `evictions`, `bytesWrittenBack`) counts since the
+ * store was made; the rest is what is there now.
  */
 export interface PageStoreStats {
   /** zswap: bytes of pool pages in use. */
@@ -97,19 +98,25 @@ export interface PageStoreStats {
 
   /** Of the pages in memory, those that the backing store has too. */
   cleanPages: number;
-  pagesStored: number;
-  pagesLoaded: number;
-  /** Loads that found the page in the backing store or nowhere. */
+  /** Pages that were stored. */
+  stores: number;
+  /** Loads that found the page in memory. */
+  loads: number;
+  /** Loads that found it in the backing store, or nowhere. */
   loadsAway: number;
   loadsMissing: number;
   /** Pages read from the backing store. */
-  pagesReadBack: number;
-  pagesEvicted: number;
-  pagesInvalidated: number;
+  readBacks: number;
+  /** Pages that left memory for lack of room: dropped ones, and those that the backing store has. */
+  evictions: number;
+  /** Pages in memory that were dropped by their index. */
+  invalidations: number;
   /** Pages dropped for lack of room (`whenFull: "drop"`). */
-  pagesDropped: number;
+  drops: number;
+  /** Bytes of records that were written to the backing store. */
   bytesWrittenBack: number;
-  writebackFailed: number;
+  /** Pages whose write to the backing store failed: they stay in memory. */
+  writebacksFailed: number;
   /** Of every 64th store and every 64th load of a thread: how many took `[2^i, 2^(i + 1))` nanoseconds, for each `i`. */
   storeLatencyNs: number[];
   loadLatencyNs: number[];

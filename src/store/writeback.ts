@@ -1,11 +1,11 @@
 import type { Backing, BackingKey, BackingRecord, WriteOutcome } from "../backing/index.ts";
 import { nextTurn, ownBytes, ZbudError } from "../base/index.ts";
 import type { Engine, FoundEntry } from "../engine/index.ts";
-import type { WriteBudget } from "./budget.ts";
 import { type Counters, DROPPED, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./counters.ts";
-import { publishLater } from "./metrics.ts";
+import { publishLater } from "./events.ts";
+import { recordOf } from "./page-records.ts";
 import { Pause } from "./pause.ts";
-import { recordOf } from "./records.ts";
+import type { WriteBudget } from "./write-budget.ts";
 
 /** After a fault: how long writeback rests, twice as long each time. */
 const REST_MS_MIN = 20;

@@ -12,5 +12,5 @@ export {
   type TraceHeader,
   type TraceLine,
 } from "./format.ts";
-export { type Recording, record } from "./record.ts";
+export { type Recording, record } from "./recorder.ts";
 export { type Mismatch, type ReplayOptions, type ReplayResult, replay, replaySteps } from "./replay.ts";

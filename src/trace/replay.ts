@@ -116,7 +116,9 @@ function reshaped(header: TraceHeader, shape: Partial<TraceHeader>): TraceHeader
 
 /** Makes the pool that a header describes. What is wrong with it is wrong with line 1. */
 function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | undefined): Pool {
-  const { pageSize, maxPages, chunkOrder, driver = "zbud", pageSizes, maxBytes } = header;
+  const { pageSize, maxPages, chunkOrder, pageSizes, maxBytes } = header;
+  // Pools with pages of several sizes once called themselves zbud.
+  const driver = pageSizes === undefined ? (header.driver ?? "zbud") : "size-classes";
   const { maxGroupPages, maxObjects } = header;
   const sizes =
     pageSizes === undefined || maxBytes === undefined ? { pageSize, maxPages } : { pageSizes, maxBytes };

@@ -1,12 +1,8 @@
-/**
- * A page that shows a pool, a store or a cache live.
- *
- * @module
- */
 export { checkHello, checkTick } from "./check.ts";
-export { figuresOf } from "./figures.ts";
-export { decodeFrame, type Frame, frameChunks, frameObjects } from "./frame.ts";
+export { flattenStats } from "./flatten-stats.ts";
 export { TracePlayer } from "./player.ts";
+export { decodeFrame, type Frame, frameChunks, frameObjects } from "./snapshot-frame.ts";
+export { isBytes, nameText, valueText } from "./stat-text.ts";
 export type {
   Hello,
   ListenOptions,
@@ -17,4 +13,3 @@ export type {
   Viewable,
 } from "./types.ts";
 export { type Viewer, type ViewerAddress, type ViewerOptions, viewer } from "./viewer.ts";
-export { isBytes, nameText, valueText } from "./words.ts";

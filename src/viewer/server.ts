@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from "node:net";
 import { gzipSync } from "node:zlib";
 import { ZbudError } from "../base/index.ts";
-import { frameChunks } from "./frame.ts";
 import { VIEWER_PAGE, VIEWER_POLICY } from "./page.generated.ts";
+import { frameChunks } from "./snapshot-frame.ts";
 import type { PlayerCommand, Tick, Viewable } from "./types.ts";
 import type { Watch } from "./watch.ts";
 

@@ -1,7 +1,7 @@
 import { ZbudError } from "../base/index.ts";
 import type { PoolObserver } from "../pool/index.ts";
-import { figuresOf } from "./figures.ts";
-import type { Frame } from "./frame.ts";
+import { flattenStats } from "./flatten-stats.ts";
+import type { Frame } from "./snapshot-frame.ts";
 import type { Hello, Tick, Viewable } from "./types.ts";
 
 /** Between two looks at the counters, or at the pages; to serve a look costs something too. */
@@ -83,7 +83,7 @@ export class Watch {
   /** The counters now. */
   tick(): Tick {
     const begun = this.#clock();
-    const { counters, histograms } = figuresOf(this.#target.stats());
+    const { counters, histograms } = flattenStats(this.#target.stats());
     this.#tickDue = this.#dueAfter(begun, COUNTERS_SHARE);
     const evictedFrom = this.#evictedFrom;
     this.#evictedFrom = [];

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import type { CacheStats } from "../../src/cache/index.ts";
+import { until } from "../support/until.ts";
 import { NextApp, type Program } from "./next-app.ts";
 
 const PATIENCE_MS = 60_000;
@@ -56,7 +56,7 @@ describe("a Next.js app with the handler", () => {
     assert.doesNotMatch(builder.said, COMPLAINT);
     assert.match(builder.output, /◐ \/\n/, "the page is rendered in part for each request");
     const files = app.filesOfPackage();
-    for (const file of ["adapters/next.js", "cache/index.js", "cache/learn.js"]) {
+    for (const file of ["adapters/next.js", "cache/index.js", "cache/train-dictionary.js"]) {
       assert.ok(files.has(`dist/${file}`), `a container would be without dist/${file}`);
     }
   });
@@ -82,12 +82,12 @@ describe("a Next.js app with the handler", () => {
 
       await revalidate(address, "tag=products");
       assert.equal(await renderOf(address, "coffee"), second, "stale, while it is made anew");
-      const signal = AbortSignal.timeout(PATIENCE_MS);
       let third = second;
-      while (third === second) {
-        await pause(20, undefined, { signal });
+      const isAnew = async (): Promise<boolean> => {
         third = await renderOf(address, "coffee");
-      }
+        return third !== second;
+      };
+      await until("it is made anew", isAnew, { patienceMs: PATIENCE_MS, everyMs: 20 });
       assert.equal(await renderOf(address, "coffee"), third);
 
       await revalidate(address, "path=/");

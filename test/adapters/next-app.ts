@@ -14,8 +14,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
-import { setTimeout as pause } from "node:timers/promises";
 import { bin, ROOT } from "../../scripts/tools.ts";
+import { until } from "../support/until.ts";
 
 const NEXT = bin("next", "next");
 const PATIENCE_MS = 240_000;
@@ -77,13 +77,15 @@ export class Program {
 
   /** The addresses at which it serves, once it has said as many as there are to be. */
   async addresses(count: number): Promise<string[]> {
-    const signal = AbortSignal.timeout(PATIENCE_MS);
-    for (;;) {
-      const found = [...new Set(this.output.match(URL_LINE))];
-      if (found.length >= count) return found;
+    let found: string[] = [];
+    const serves = (): boolean => {
+      found = [...new Set(this.output.match(URL_LINE))];
+      if (found.length >= count) return true;
       if (!this.#isRunning()) throw new Error(`it ended before it served:\n${this.said}`);
-      await pause(20, undefined, { signal });
-    }
+      return false;
+    };
+    await until("it serves", serves, { patienceMs: PATIENCE_MS });
+    return found;
   }
 
   #isRunning(): boolean {

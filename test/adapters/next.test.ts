@@ -11,7 +11,7 @@ import { testCache, tooLarge } from "./caches.ts";
 const START = 1_700_000_000_000;
 
 /** A handler over a cache, both with one clock that the test moves. */
-class Stage {
+class Fixture {
   now: number = START;
   readonly cache: CompressedCache = testCache({ clock: () => this.now });
   readonly handler: NextCacheHandler = this.another();
@@ -46,118 +46,118 @@ async function textOf(entry: NextCacheEntry | undefined): Promise<string | undef
 
 describe("the handler of Next.js", () => {
   it("gives what was set, with all that Next.js noted of it", async () => {
-    const stage = new Stage();
-    assert.equal(await stage.handler.get("none", []), undefined);
+    const fixture = new Fixture();
+    assert.equal(await fixture.handler.get("none", []), undefined);
     const text = "<p>ünïcode</p>".repeat(5000);
-    const made = { tags: ["a", "b"], stale: 5, expire: 100, revalidate: 10, timestamp: stage.now };
-    await stage.set("page", text, made);
+    const made = { tags: ["a", "b"], stale: 5, expire: 100, revalidate: 10, timestamp: fixture.now };
+    await fixture.set("page", text, made);
     for (let round = 0; round < 2; round++) {
-      const found = await stage.handler.get("page", []);
+      const found = await fixture.handler.get("page", []);
       assert.equal(await textOf(found), text);
       assert.deepEqual({ ...found, value: 0 }, { ...made, value: 0 });
     }
-    assert.ok(stage.cache.stats().storedBytes < text.length / 10, "it is compressed");
+    assert.ok(fixture.cache.stats().storedBytes < text.length / 10, "it is compressed");
   });
 
   it("keeps an entry past its revalidate, for Next.js to make it anew, and not past its expire", async () => {
-    const stage = new Stage();
-    await stage.set("page", "text", { revalidate: 60, expire: 3600 });
-    stage.now += 3_599_000;
-    assert.equal(await textOf(await stage.handler.get("page", [])), "text");
-    stage.now += 1000;
-    assert.equal(await stage.handler.get("page", []), undefined);
-    await stage.set("endless", "text", { expire: 4_294_967_294, timestamp: stage.now });
-    stage.now += 10 * 365 * 86_400_000;
-    assert.equal(await textOf(await stage.handler.get("endless", [])), "text");
+    const fixture = new Fixture();
+    await fixture.set("page", "text", { revalidate: 60, expire: 3600 });
+    fixture.now += 3_599_000;
+    assert.equal(await textOf(await fixture.handler.get("page", [])), "text");
+    fixture.now += 1000;
+    assert.equal(await fixture.handler.get("page", []), undefined);
+    await fixture.set("endless", "text", { expire: 4_294_967_294, timestamp: fixture.now });
+    fixture.now += 10 * 365 * 86_400_000;
+    assert.equal(await textOf(await fixture.handler.get("endless", [])), "text");
     const forever = Number.POSITIVE_INFINITY;
-    await stage.set("forever", "text", { stale: forever, revalidate: forever, expire: forever });
-    stage.now += 10 * 365 * 86_400_000;
-    const found = await stage.handler.get("forever", []);
+    await fixture.set("forever", "text", { stale: forever, revalidate: forever, expire: forever });
+    fixture.now += 10 * 365 * 86_400_000;
+    const found = await fixture.handler.get("forever", []);
     assert.equal(await textOf(found), "text");
-    assert.ok(found!.timestamp + found!.revalidate * 1000 > stage.now, "it is not to be made anew");
+    assert.ok(found!.timestamp + found!.revalidate * 1000 > fixture.now, "it is not to be made anew");
   });
 
   it("lets whoever asks for an entry that is being made wait for it", async () => {
-    const stage = new Stage();
+    const fixture = new Fixture();
     const { promise, resolve } = Promise.withResolvers<NextCacheEntry>();
-    const set = stage.handler.set("page", promise);
-    const got = stage.handler.get("page", []).then(textOf);
-    resolve(stage.entry("made"));
+    const set = fixture.handler.set("page", promise);
+    const got = fixture.handler.get("page", []).then(textOf);
+    resolve(fixture.entry("made"));
     assert.equal(await got, "made");
     await set;
   });
 
   it("keeps nothing of an entry that could not be made, and those who waited find nothing", async () => {
-    const stage = new Stage();
+    const fixture = new Fixture();
     const { promise, reject } = Promise.withResolvers<NextCacheEntry>();
-    const set = stage.handler.set("page", promise);
-    const got = stage.handler.get("page", []);
+    const set = fixture.handler.set("page", promise);
+    const got = fixture.handler.get("page", []);
     reject(new Error("the render failed"));
     await set;
     assert.equal(await got, undefined);
     const broken = new ReadableStream<Uint8Array>({ pull: () => Promise.reject(new Error("cut off")) });
-    await stage.set("page", "", { value: broken });
-    assert.equal(await stage.handler.get("page", []), undefined);
+    await fixture.set("page", "", { value: broken });
+    assert.equal(await fixture.handler.get("page", []), undefined);
   });
 
   it("tells Next.js of a cache that fails", async () => {
     const cache = new CompressedCache({ maxBytes: "8MiB" });
     const handler = nextCacheHandler(cache);
     cache.close();
-    const entry = Promise.resolve(new Stage().entry("text", { timestamp: Date.now() }));
+    const entry = Promise.resolve(new Fixture().entry("text", { timestamp: Date.now() }));
     await assert.rejects(handler.set("page", entry), { code: "ECLOSED" });
   });
 
   it("a revalidated tag takes its entries, in every thread, and those made later stay", async () => {
-    const stage = new Stage();
-    const other = stage.another();
-    await stage.set("a", "1", { tags: ["x", "y"] });
-    await stage.set("b", "2", { tags: ["z"] });
-    stage.now += 10;
+    const fixture = new Fixture();
+    const other = fixture.another();
+    await fixture.set("a", "1", { tags: ["x", "y"] });
+    await fixture.set("b", "2", { tags: ["z"] });
+    fixture.now += 10;
     await other.updateTags(["y"]);
-    await stage.handler.refreshTags();
-    assert.equal(await stage.handler.get("a", []), undefined);
+    await fixture.handler.refreshTags();
+    assert.equal(await fixture.handler.get("a", []), undefined);
     assert.equal(await other.get("a", []), undefined);
-    assert.equal(await textOf(await stage.handler.get("b", [])), "2");
-    assert.equal(await stage.handler.getExpiration(["y", "z"]), stage.now);
-    assert.ok((await stage.handler.getExpiration(["z"])) < stage.now);
-    await stage.set("a", "anew", { tags: ["x", "y"] });
+    assert.equal(await textOf(await fixture.handler.get("b", [])), "2");
+    assert.equal(await fixture.handler.getExpiration(["y", "z"]), fixture.now);
+    assert.ok((await fixture.handler.getExpiration(["z"])) < fixture.now);
+    await fixture.set("a", "anew", { tags: ["x", "y"] });
     assert.equal(await textOf(await other.get("a", [])), "anew");
   });
 
   it("soft tags, those of the path, count as well", async () => {
-    const stage = new Stage();
-    await stage.set("a", "1");
-    stage.now += 10;
-    await stage.handler.updateTags(["_N_T_/path"]);
-    assert.equal(await stage.handler.get("a", ["_N_T_/path"]), undefined);
-    assert.equal(await textOf(await stage.handler.get("a", ["_N_T_/else"])), "1");
+    const fixture = new Fixture();
+    await fixture.set("a", "1");
+    fixture.now += 10;
+    await fixture.handler.updateTags(["_N_T_/path"]);
+    assert.equal(await fixture.handler.get("a", ["_N_T_/path"]), undefined);
+    assert.equal(await textOf(await fixture.handler.get("a", ["_N_T_/else"])), "1");
   });
 
   it("with a duration, entries are stale at once and gone when it is over", async () => {
-    const stage = new Stage();
-    await stage.set("a", "1", { tags: ["x"] });
-    stage.now += 10;
-    await stage.handler.updateTags(["x"], { expire: 60 });
-    const stale = await stage.handler.get("a", []);
+    const fixture = new Fixture();
+    await fixture.set("a", "1", { tags: ["x"] });
+    fixture.now += 10;
+    await fixture.handler.updateTags(["x"], { expire: 60 });
+    const stale = await fixture.handler.get("a", []);
     assert.equal(stale?.revalidate, -1);
     assert.equal(await textOf(stale), "1");
-    stage.now += 10;
-    await stage.set("b", "made since", { tags: ["x"] });
-    assert.equal((await stage.handler.get("b", []))?.revalidate, 60);
-    stage.now += 60_000;
-    assert.equal(await stage.handler.get("a", []), undefined);
-    assert.equal(await textOf(await stage.handler.get("b", [])), "made since");
+    fixture.now += 10;
+    await fixture.set("b", "made since", { tags: ["x"] });
+    assert.equal((await fixture.handler.get("b", []))?.revalidate, 60);
+    fixture.now += 60_000;
+    assert.equal(await fixture.handler.get("a", []), undefined);
+    assert.equal(await textOf(await fixture.handler.get("b", [])), "made since");
   });
 
   it("with durations that have no end, entries are stale for as long as they may be used", async () => {
     for (const durations of [{}, { expire: Number.POSITIVE_INFINITY }]) {
-      const stage = new Stage();
-      await stage.set("a", "1", { tags: ["x"], expire: 4_294_967_294 });
-      stage.now += 10;
-      await stage.handler.updateTags(["x"], durations);
-      stage.now += 365 * 86_400_000;
-      for (const thread of [stage.handler, stage.another()]) {
+      const fixture = new Fixture();
+      await fixture.set("a", "1", { tags: ["x"], expire: 4_294_967_294 });
+      fixture.now += 10;
+      await fixture.handler.updateTags(["x"], durations);
+      fixture.now += 365 * 86_400_000;
+      for (const thread of [fixture.handler, fixture.another()]) {
         const stale = await thread.get("a", []);
         assert.equal(stale?.revalidate, -1, JSON.stringify(durations));
         assert.equal(await textOf(stale), "1");
@@ -166,11 +166,11 @@ describe("the handler of Next.js", () => {
   });
 
   it("by Next.js's own clock, an entry made just before a revalidation is gone, and one made just after is not", async () => {
-    const stage = new Stage();
+    const fixture = new Fixture();
     const handler = nextCacheHandler(testCache());
     const nextTime = () => performance.timeOrigin + performance.now();
     const entry = (text: string) =>
-      Promise.resolve(stage.entry(text, { tags: ["x"], timestamp: nextTime() }));
+      Promise.resolve(fixture.entry(text, { tags: ["x"], timestamp: nextTime() }));
     for (let i = 0; i < 100; i++) {
       await handler.set("a", entry("before"));
       await handler.updateTags(["x"]);
@@ -187,14 +187,14 @@ describe("the handler of Next.js", () => {
       [600, 60],
       [60, 600],
     ]) {
-      const stage = new Stage();
-      await stage.set("a", "1", { tags: ["x"] });
-      const threads = [stage.handler, stage.another()];
+      const fixture = new Fixture();
+      await fixture.set("a", "1", { tags: ["x"] });
+      const threads = [fixture.handler, fixture.another()];
       for (const [thread, expire] of order.entries()) {
-        stage.now += 10;
+        fixture.now += 10;
         await threads[thread].updateTags(["x"], { expire });
       }
-      stage.now += Math.min(...order) * 1000;
+      fixture.now += Math.min(...order) * 1000;
       for (const thread of threads) {
         await thread.refreshTags();
         assert.equal(await thread.get("a", []), undefined, String(order));
@@ -208,18 +208,18 @@ describe("the handler of Next.js", () => {
       [4000, 256],
       [30_000, 20],
     ]) {
-      const stage = new Stage();
-      const other = stage.another();
+      const fixture = new Fixture();
+      const other = fixture.another();
       const tags = Array.from({ length: count }, (_, i) => `tag ${i} `.padEnd(length, "x"));
       const looked = tags.filter((_, i) => i % 97 === 0);
-      for (const tag of looked) await stage.set(tag, "1", { tags: [tag] });
-      await stage.set("kept", "1", { tags: ["kept"] });
-      stage.now += 10;
+      for (const tag of looked) await fixture.set(tag, "1", { tags: [tag] });
+      await fixture.set("kept", "1", { tags: ["kept"] });
+      fixture.now += 10;
       for (let at = 0; at < count; at += 1000) {
-        await stage.handler.updateTags(tags.slice(at, at + 1000));
-        stage.now += 1;
+        await fixture.handler.updateTags(tags.slice(at, at + 1000));
+        fixture.now += 1;
       }
-      for (const thread of [other, stage.another()]) {
+      for (const thread of [other, fixture.another()]) {
         for (const tag of looked) assert.equal(await thread.get(tag, []), undefined, tag);
         if (count <= 10_000) assert.equal(await textOf(await thread.get("kept", [])), "1");
       }
@@ -227,35 +227,35 @@ describe("the handler of Next.js", () => {
   });
 
   it("answers what Next.js 15 calls", async () => {
-    const stage = new Stage();
-    await stage.set("a", "1", { tags: ["x"] });
-    stage.now += 10;
-    await stage.handler.expireTags("x", "y");
-    assert.equal(await stage.handler.get("a", []), undefined);
-    assert.equal(await stage.handler.getExpiration("x", "z"), stage.now);
+    const fixture = new Fixture();
+    await fixture.set("a", "1", { tags: ["x"] });
+    fixture.now += 10;
+    await fixture.handler.expireTags("x", "y");
+    assert.equal(await fixture.handler.get("a", []), undefined);
+    assert.equal(await fixture.handler.getExpiration("x", "z"), fixture.now);
   });
 
   it("an entry that is over when it comes is not kept, and the one before it is gone", async () => {
-    const stage = new Stage();
+    const fixture = new Fixture();
     for (const late of [
       { expire: 0 },
       { expire: -1 },
       { expire: Number.NaN },
       { expire: 5, timestamp: START },
     ]) {
-      await stage.set("a", "old");
-      stage.now += 10_000;
-      await stage.set("a", "new", late);
-      assert.equal(await stage.handler.get("a", []), undefined, JSON.stringify(late));
-      assert.ok(!stage.cache.has("next entry a"));
+      await fixture.set("a", "old");
+      fixture.now += 10_000;
+      await fixture.set("a", "new", late);
+      assert.equal(await fixture.handler.get("a", []), undefined, JSON.stringify(late));
+      assert.ok(!fixture.cache.has("next entry a"));
     }
   });
 
   it("an entry too large for the cache is not kept, and the one before it is gone", async () => {
-    const stage = new Stage();
-    await stage.set("a", "old");
-    await stage.set("a", tooLarge(stage.cache));
-    assert.equal(await stage.handler.get("a", []), undefined);
+    const fixture = new Fixture();
+    await fixture.set("a", "old");
+    await fixture.set("a", tooLarge(fixture.cache));
+    assert.equal(await fixture.handler.get("a", []), undefined);
   });
 });
 
@@ -293,7 +293,7 @@ function tagsBeside(tag: string, count: number): string[] {
 }
 
 /** A thread that revalidates, and stops before its call of the cache number `at` until `meanwhile` has run. */
-class Stalling extends Stage {
+class Stalling extends Fixture {
   calls = 0;
   at: number = Number.POSITIVE_INFINITY;
   meanwhile: (call: string, key: unknown) => void = () => {};
@@ -337,96 +337,97 @@ const CALLS = 7;
 
 describe("tags of Next.js, between threads", () => {
   it("a revalidation has as many calls as the tests below stop it at", async () => {
-    const stage = new Stalling();
-    await stage.fill();
-    await stage.stalling.updateTags(["x"]);
-    assert.equal(stage.calls, CALLS);
-    for (const tag of TAGS) assert.equal(await textOf(await stage.handler.get(tag, [])), "1", tag);
+    const fixture = new Stalling();
+    await fixture.fill();
+    await fixture.stalling.updateTags(["x"]);
+    assert.equal(fixture.calls, CALLS);
+    for (const tag of TAGS) assert.equal(await textOf(await fixture.handler.get(tag, [])), "1", tag);
   });
 
   it("a thread that stops anywhere in a revalidation undoes none of another thread's", async () => {
     for (let at = 0; at < CALLS; at++) {
-      const stage = new Stalling();
-      await stage.fill();
-      await stage.revalidate(at, () => void stage.handler.updateTags([...TAGS]));
-      await stage.check(`stopped at ${at}`, TAGS);
+      const fixture = new Stalling();
+      await fixture.fill();
+      await fixture.revalidate(at, () => void fixture.handler.updateTags([...TAGS]));
+      await fixture.check(`stopped at ${at}`, TAGS);
     }
   });
 
   it("nor do two, one within the other", async () => {
     for (let at = 0; at < CALLS; at++) {
       for (let inner = 0; inner < CALLS; inner++) {
-        const stage = new Stalling();
-        await stage.fill();
+        const fixture = new Stalling();
+        await fixture.fill();
         let calls = 0;
         const [mine, its] = [TAGS.slice(0, 2), TAGS.slice(2)];
-        const between = hooked(stage.cache, () => {
-          if (calls++ === inner) void stage.handler.updateTags(its);
+        const between = hooked(fixture.cache, () => {
+          if (calls++ === inner) void fixture.handler.updateTags(its);
         });
-        const other = nextCacheHandler(between, { clock: () => stage.now });
+        const other = nextCacheHandler(between, { clock: () => fixture.now });
         calls = 0;
-        await stage.revalidate(at, () => void other.updateTags(mine));
-        await stage.check(`stopped at ${at} and ${inner}`, TAGS);
+        await fixture.revalidate(at, () => void other.updateTags(mine));
+        await fixture.check(`stopped at ${at} and ${inner}`, TAGS);
       }
     }
   });
 
   it("a thread that looks while another is in the middle of it waits for nobody, and gives nothing afterwards", async () => {
     for (let at = 0; at < CALLS; at++) {
-      const stage = new Stalling();
-      await stage.fill();
-      await stage.revalidate(at, () => void stage.handler.getExpiration(["x", ...TAGS]));
-      await stage.check(`stopped at ${at}`, []);
+      const fixture = new Stalling();
+      await fixture.fill();
+      await fixture.revalidate(at, () => void fixture.handler.getExpiration(["x", ...TAGS]));
+      await fixture.check(`stopped at ${at}`, []);
     }
   });
 
   it("a thread that makes a lost record anew does not undo what is revalidated meanwhile", async () => {
     for (let at = 0; at <= CALLS; at++) {
-      const stage = new Stalling();
-      await stage.fill();
-      await stage.set("late", "1", { tags: ["x"], timestamp: stage.now + 5 });
-      for (const key of [...stage.cache.keys()])
-        if (String(key).startsWith("next tags")) stage.cache.delete(key);
-      stage.at = at;
-      stage.meanwhile = () => {
-        stage.now += 10;
-        void stage.handler.updateTags(["x"]);
+      const fixture = new Stalling();
+      await fixture.fill();
+      await fixture.set("late", "1", { tags: ["x"], timestamp: fixture.now + 5 });
+      for (const key of [...fixture.cache.keys()])
+        if (String(key).startsWith("next tags")) fixture.cache.delete(key);
+      fixture.at = at;
+      fixture.meanwhile = () => {
+        fixture.now += 10;
+        void fixture.handler.updateTags(["x"]);
       };
-      stage.calls = 0;
-      await stage.stalling.getExpiration(["x"]);
-      if (at < CALLS) await stage.check(`stopped at ${at}`, ["late"]);
-      else assert.equal(stage.calls, CALLS, "the loop has every call");
+      fixture.calls = 0;
+      await fixture.stalling.getExpiration(["x"]);
+      if (at < CALLS) await fixture.check(`stopped at ${at}`, ["late"]);
+      else assert.equal(fixture.calls, CALLS, "the loop has every call");
     }
   });
 
   it("a record that is evicted at any time counts as revalidated", async () => {
     for (let at = 0; at < CALLS; at++) {
       for (const lost of ["next tags", "next tags turn", "next tags seal"]) {
-        const stage = new Stalling();
-        await stage.fill();
-        await stage.revalidate(at, () => {
-          for (const key of [...stage.cache.keys()])
-            if (String(key).startsWith(lost)) stage.cache.delete(key);
+        const fixture = new Stalling();
+        await fixture.fill();
+        await fixture.revalidate(at, () => {
+          for (const key of [...fixture.cache.keys()])
+            if (String(key).startsWith(lost)) fixture.cache.delete(key);
         });
-        await stage.check(`${lost} lost at ${at}`, []);
+        await fixture.check(`${lost} lost at ${at}`, []);
       }
     }
-    const stage = new Stage();
-    await stage.set("a", "1", { tags: ["x"] });
-    stage.now += 10;
-    await stage.another().updateTags(["x"]);
-    for (const key of [...stage.cache.keys()])
-      if (String(key).startsWith("next tags")) stage.cache.delete(key);
-    stage.now += 10;
-    for (const thread of [stage.handler, stage.another()]) assert.equal(await thread.get("a", []), undefined);
+    const fixture = new Fixture();
+    await fixture.set("a", "1", { tags: ["x"] });
+    fixture.now += 10;
+    await fixture.another().updateTags(["x"]);
+    for (const key of [...fixture.cache.keys()])
+      if (String(key).startsWith("next tags")) fixture.cache.delete(key);
+    fixture.now += 10;
+    for (const thread of [fixture.handler, fixture.another()])
+      assert.equal(await thread.get("a", []), undefined);
   });
 
   it("a record that the cache refuses counts as revalidated, for as long as it does", async () => {
     for (const result of ["ENOMEM", "E2BIG"] as const) {
       for (const refused of ["next tags turn", "next tags seal", /next tags \d/]) {
         let refuses = false;
-        const stage = new Stage();
-        const { cache } = stage;
+        const fixture = new Fixture();
+        const { cache } = fixture;
         const set = cache.set.bind(cache);
         cache.set = (key, value, options) => {
           const isIt =
@@ -435,19 +436,19 @@ describe("tags of Next.js, between threads", () => {
           cache.delete(key);
           return result;
         };
-        await stage.set("a", "1", { tags: ["x"] });
-        stage.now += 10;
+        await fixture.set("a", "1", { tags: ["x"] });
+        fixture.now += 10;
         refuses = true;
-        await stage.handler.updateTags(["x"]);
-        for (const thread of [stage.handler, stage.another()]) {
+        await fixture.handler.updateTags(["x"]);
+        for (const thread of [fixture.handler, fixture.another()]) {
           assert.equal(await thread.get("a", []), undefined);
           assert.equal(await thread.getExpiration(["x"]), Number.POSITIVE_INFINITY);
         }
         refuses = false;
-        stage.now += 10;
-        assert.equal(await stage.handler.get("a", []), undefined);
-        await stage.set("a", "anew", { tags: ["x"] });
-        assert.equal(await textOf(await stage.another().get("a", [])), "anew");
+        fixture.now += 10;
+        assert.equal(await fixture.handler.get("a", []), undefined);
+        await fixture.set("a", "anew", { tags: ["x"] });
+        assert.equal(await textOf(await fixture.another().get("a", [])), "anew");
       }
     }
   });
@@ -472,19 +473,19 @@ describe("tags of Next.js, between threads", () => {
       [doubles(1, 0), "1"],
       [doubles(1, 0), undefined],
     ]) {
-      const stage = new Stage();
-      await stage.set("a", "1", { tags: ["x"] });
-      stage.now += 10;
+      const fixture = new Fixture();
+      await fixture.set("a", "1", { tags: ["x"] });
+      fixture.now += 10;
       for (let i = 0; i < 64; i++) {
-        stage.cache.set(`next tags ${i}`, damaged);
-        stage.cache.set(`next tags seal ${i}`, seal);
+        fixture.cache.set(`next tags ${i}`, damaged);
+        fixture.cache.set(`next tags seal ${i}`, seal);
       }
-      assert.equal(await stage.handler.get("a", []), undefined);
-      await stage.set("a", "anew", { tags: ["x"], timestamp: stage.now + 1 });
-      assert.equal(await textOf(await stage.another().get("a", [])), "anew");
+      assert.equal(await fixture.handler.get("a", []), undefined);
+      await fixture.set("a", "anew", { tags: ["x"], timestamp: fixture.now + 1 });
+      assert.equal(await textOf(await fixture.another().get("a", [])), "anew");
     }
-    const stage = new Stage();
-    const whole = { tags: [], stale: 1, timestamp: stage.now, expire: 1, revalidate: 1 };
+    const fixture = new Fixture();
+    const whole = { tags: [], stale: 1, timestamp: fixture.now, expire: 1, revalidate: 1 };
     for (const header of [
       null,
       [],
@@ -493,8 +494,8 @@ describe("tags of Next.js, between threads", () => {
       { ...whole, tags: [1] },
       { ...whole, expire: null },
     ]) {
-      stage.cache.set("next entry a", frame(header, []));
-      await assert.rejects(stage.handler.get("a", []), { code: "EBADMSG" });
+      fixture.cache.set("next entry a", frame(header, []));
+      await assert.rejects(fixture.handler.get("a", []), { code: "EBADMSG" });
     }
   });
 });

@@ -6,8 +6,8 @@ import promClient from "prom-client";
 import { collectMetrics, type PromClient } from "../../src/adapters/prom-client.ts";
 import type { Handle } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { createZpool } from "../../src/entry/zpool.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { createZpool } from "../../src/zpool/index.ts";
 import { testCache, tooLarge } from "./caches.ts";
 
 const client: PromClient = promClient;
@@ -64,7 +64,7 @@ describe("the metrics for prom-client", () => {
     const stats = {
       hits: 1,
       isDown: true,
-      tier: { recordsRead: 2, bytesUsed: 3 },
+      tier: { reads: 2, bytesUsed: 3 },
       histogram: [1, 2],
       name: "x",
     };
@@ -74,7 +74,7 @@ describe("the metrics for prom-client", () => {
     assert.deepEqual(values, {
       app_hits_total: 1,
       app_is_down: 1,
-      app_tier_records_read_total: 2,
+      app_tier_reads_total: 2,
       app_tier_bytes_used: 3,
     });
   });
@@ -142,7 +142,7 @@ describe("the metrics for prom-client", () => {
 
   it("are gauges where they go down, and counters never do", async () => {
     const registry = new promClient.Registry();
-    const cache = testCache({ maxBytes: "1MiB", max: 50 });
+    const cache = testCache({ maxBytes: "1MiB", maxEntries: 50 });
     const store = new PageStore({ maxBytes: "1MiB", codec: "none" });
     const pool = createZpool("zbud", { maxPages: 10 });
     const sources = { cache, store, pool };

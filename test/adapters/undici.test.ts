@@ -304,15 +304,15 @@ describe("the store of undici by itself", () => {
       costs.push(calls);
     }
     assert.ok(Math.max(...costs) < 10, `${Math.max(...costs)} calls for a response`);
-    assert.equal(cache.stats().evicted, 0);
+    assert.equal(cache.stats().evictions, 0);
     for (let i = 0; i < 3000; i++) assert.equal(bodyOf(cache, keyOf(i)), `${i} ${body}`);
     const none = { vary: keyOf(-1).headers };
-    const { evicted } = cache.stats();
-    for (let i = 3000; cache.stats().evicted - evicted < 500; i++) {
+    const { evictions } = cache.stats();
+    for (let i = 3000; cache.stats().evictions - evictions < 500; i++) {
       await write(cache, `${i} ${body}`, { vary: keyOf(i).headers }, keyOf(i));
-      const before = cache.stats().evicted;
+      const before = cache.stats().evictions;
       if (i % 100 === 0) assert.equal(bodyOf(cache, keyOf(i - 50)), `${i - 50} ${body}`);
-      assert.equal(cache.stats().evicted, before);
+      assert.equal(cache.stats().evictions, before);
     }
     const there = Array.from({ length: 3000 }, (_, i) => bodyOf(cache, keyOf(i)) !== undefined);
     const gone = there.filter((is) => !is).length;

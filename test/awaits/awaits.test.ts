@@ -3,24 +3,24 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import * as bentocache from "../../src/adapters/bentocache.ts";
 import * as keyv from "../../src/adapters/keyv.ts";
 import * as undici from "../../src/adapters/undici.ts";
 import * as backing from "../../src/backing/index.ts";
 import * as cache from "../../src/cache/index.ts";
-import * as root from "../../src/index.ts";
+import * as root from "../../src/entry/index.ts";
 import * as store from "../../src/store/index.ts";
 import * as viewer from "../../src/viewer/index.ts";
-import { freshPath } from "../backing/folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import { SUBJECTS } from "./subjects.ts";
 
 const run = promisify(execFile);
 const QUIET = "--disable-warning=ExperimentalWarning";
 
-suite("the last thing that a process does", () => {
-  test("everything that can be awaited, alone and overlapping with each other", async () => {
+describe("the last thing that a process does", () => {
+  it("everything that can be awaited, alone and overlapping with each other", async () => {
     const child = join(import.meta.dirname, "child.ts");
     const { stdout } = await run(process.execPath, [QUIET, child], { maxBuffer: 2 ** 24 });
     const { cases, failures } = JSON.parse(stdout) as { cases: number; failures: string[] };
@@ -28,7 +28,7 @@ suite("the last thing that a process does", () => {
     assert.ok(cases > 900, `${cases} cases`);
   });
 
-  test("a program that flushes a store and closes it at once", async () => {
+  it("a program that flushes a store and closes it at once", async () => {
     const module = (name: string): string => new URL(`../../src/${name}/index.ts`, import.meta.url).href;
     for (const overlapping of [
       "store.flush(), store.close()",
@@ -44,6 +44,7 @@ suite("the last thing that a process does", () => {
         for (let i = 0; i < 200; i++) store.store(i, crypto.getRandomValues(new Uint8Array(4096)));
         await Promise.all([${overlapping}]);
         await store.close();
+        await backing.close();
         const again = await FileBacking.open(path, { maxBytes: 2 ** 22 });
         console.log(JSON.stringify(again.opened));
         await again.close();`;
@@ -52,7 +53,7 @@ suite("the last thing that a process does", () => {
     }
   });
 
-  test("no class has an async method that is not among them", () => {
+  it("no class has an async method that is not among them", () => {
     const classes = Object.values({
       ...root,
       ...backing,

@@ -1,8 +1,5 @@
 /** Everything that a user may await, ready to be called. */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { BentoDriver } from "../../src/adapters/bentocache.ts";
 import { keyv5Store, keyvStore } from "../../src/adapters/keyv.ts";
 import { nextCacheHandler } from "../../src/adapters/next.ts";
@@ -18,12 +15,13 @@ import {
   replaceFile,
 } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { ZbudPool } from "../../src/entry/index.ts";
 import { estimate } from "../../src/estimate/index.ts";
-import { ZbudPool } from "../../src/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { type Viewer, viewer } from "../../src/viewer/index.ts";
-import { keyOf, recordOf } from "../backing/data.ts";
+import { keyOf, recordOf } from "../backing/records.ts";
 import { makePage } from "../store/pages.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import type { MethodOf, Owner } from "./surface.ts";
 
 const PAGES = 200;
@@ -45,10 +43,6 @@ export interface Target {
   end(methods: readonly string[], closed: boolean): Promise<void>;
 }
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-awaits-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-let files = 0;
-const freshPath = (): string => join(folder, `${files++}.zbud`);
 const FILE = { maxBytes: 2 ** 21, averageBytes: 4096 };
 
 function subject<Of extends Owner, Made>(
@@ -84,6 +78,7 @@ function storeOn(
 ): Subject {
   interface Made {
     store: PageStore;
+    backing: Backing | undefined;
     path: string;
   }
   const make = async (): Promise<Made> => {
@@ -91,7 +86,7 @@ function storeOn(
     const options = { maxBytes: "1MiB", codec: "none", ...(backing === undefined ? {} : { backing }) };
     const store = new PageStore({ ...options, ...more });
     for (const [i, page] of pages.entries()) store.store(i, page);
-    return { store, path };
+    return { store, backing, path };
   };
   const methods: Record<MethodOf<"PageStore">, (made: Made) => unknown> = {
     storeAsync: ({ store }) => store.storeAsync(7, makePage(7, 2, PAGE)),
@@ -101,15 +96,16 @@ function storeOn(
     close: ({ store }) => store.close(),
     asyncDispose: ({ store }) => store[Symbol.asyncDispose](),
   };
-  return subject("PageStore", state, make, methods, async ({ store, path }, called, closed) => {
+  return subject("PageStore", state, make, methods, async ({ store, backing, path }, called, closed) => {
     if (!closed) await store.close();
+    await backing?.close();
     if (path === "") return;
-    const backing = await FileBacking.open(path, FILE);
-    if (backing.opened?.found !== "clean") throw new Error(`the file was left ${backing.opened?.found}`);
-    const records = backing.opened.records;
+    const again = await FileBacking.open(path, FILE);
+    if (again.opened?.found !== "clean") throw new Error(`the file was left ${again.opened?.found}`);
+    const records = again.opened.records;
     if (!called.includes("clear") && records !== PAGES)
       throw new Error(`${records} pages of ${PAGES} were found`);
-    await backing.close();
+    await again.close();
   });
 }
 
@@ -138,17 +134,12 @@ function backingIn<Made extends Backing>(
     clear: (made: Made) => made.clear(),
     flush: (made: Made) => made.flush(),
     close: (made: Made) => made.close(),
-  };
-  const disposable = {
-    ...methods,
     asyncDispose: (made: Made) => (made as unknown as AsyncDisposable)[Symbol.asyncDispose](),
   };
   const end = async (made: Made): Promise<void> => {
     await made.close().catch(() => undefined);
   };
-  return of === "KeyvBacking" || of === "MemoryBacking"
-    ? subject(of, state, make, methods, end)
-    : subject(of, state, make, disposable, end);
+  return subject(of, state, make, methods, end);
 }
 
 /** A server that fails, or that never answers. */
@@ -181,19 +172,22 @@ function opfsFolder(): OpfsDirectory {
   return { getFileHandle: async () => ({ createSyncAccessHandle: async () => access }) };
 }
 
-function cacheOn(state: string, tierOf: () => Promise<Backing | undefined>): Subject {
+function cacheOn(state: string, backingOf: () => Promise<Backing | undefined>): Subject {
   interface Made {
     cache: CompressedCache<unknown>;
-    tier: Backing | undefined;
+    backing: Backing | undefined;
     path: string;
   }
   const make = async (): Promise<Made> => {
-    const tier = await tierOf();
-    const cache = new CompressedCache<unknown>({ maxBytes: "1MiB", ...(tier === undefined ? {} : { tier }) });
+    const backing = await backingOf();
+    const cache = new CompressedCache<unknown>({
+      maxBytes: "1MiB",
+      ...(backing === undefined ? {} : { backing }),
+    });
     for (const [i, value] of values.entries()) cache.set(`key ${i}`, value);
     const path = freshPath();
     await cache.save(path);
-    return { cache, tier, path };
+    return { cache, backing, path };
   };
   const methods: Record<MethodOf<"CompressedCache">, (made: Made) => unknown> = {
     getAsync: ({ cache }) => cache.getAsync("key 1"),
@@ -203,9 +197,9 @@ function cacheOn(state: string, tierOf: () => Promise<Backing | undefined>): Sub
     flush: ({ cache }) => cache.flush(),
     asyncDispose: ({ cache }) => cache[Symbol.asyncDispose](),
   };
-  return subject("CompressedCache", state, make, methods, async ({ cache, tier }) => {
+  return subject("CompressedCache", state, make, methods, async ({ cache, backing }) => {
     cache.close();
-    await tier?.close();
+    await backing?.close();
   });
 }
 
@@ -267,7 +261,7 @@ export const SUBJECTS: Record<Owner, readonly Subject[]> = {
     storeOn("on a server", onKeyv, {}),
     storeOn("alone", async () => [undefined, ""], {}),
     // The background rests for seconds.
-    storeOn("on a file, resting", onFile, { acceptThresholdPercent: 1, writebackBytesPerSecond: 2 ** 17 }),
+    storeOn("on a file, resting", onFile, { acceptThresholdPercent: 1, maxWriteBytesPerSecond: 2 ** 17 }),
   ],
   CompressedCache: [
     cacheOn("alone", async () => undefined),

@@ -12,12 +12,12 @@ import type * as codecs from "../../src/codecs/index.ts";
 import type * as slots from "../../src/drivers/slots/index.ts";
 import type * as zbud from "../../src/drivers/zbud/index.ts";
 import type * as zsmalloc from "../../src/drivers/zsmalloc/index.ts";
+import type * as root from "../../src/entry/index.ts";
+import type * as zpool from "../../src/entry/zpool.ts";
 import type * as estimate from "../../src/estimate/index.ts";
-import type * as root from "../../src/index.ts";
 import type * as store from "../../src/store/index.ts";
 import type * as trace from "../../src/trace/index.ts";
 import type * as viewer from "../../src/viewer/index.ts";
-import type * as zpool from "../../src/zpool/index.ts";
 
 type Call = (...args: never[]) => unknown;
 type Awaited<Result> =

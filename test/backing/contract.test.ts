@@ -1,6 +1,6 @@
 import { FileBacking } from "../../src/backing/index.ts";
 import { backingContract } from "../contracts/backing.ts";
-import { freshPath } from "./folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
 
 for (const unitBytes of [64, 128, 4096]) {
   backingContract({

@@ -3,12 +3,13 @@ import { statSync, truncateSync, unlinkSync } from "node:fs";
 import { describe, it } from "node:test";
 import { FileBacking, type FileBackingOptions, MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
+import { freshPath } from "../support/fresh-path.ts";
+import { until } from "../support/until.ts";
+import { BackingModel } from "./backing-model.ts";
 import { FAULTS, type Fault, FaultPlan } from "./faults.ts";
 import { FaultyBacking } from "./faulty.ts";
 import { faultyIo } from "./faulty-io.ts";
-import { freshPath } from "./folder.ts";
-import { BackingModel } from "./model.ts";
+import { checkRecordOf, keyOf, recordOf, writesAgain } from "./records.ts";
 
 /** Another run: ZBUD_BACKING_SEED=N. */
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
@@ -66,9 +67,10 @@ describe("faults of the file", () => {
     });
   }
 
-  it("at each call of a scene, one after the other", async () => {
+  it("at each call of a short run, one after the other", async () => {
     for (const fault of FAULTS) {
-      for (let at = 0; at < 14; at++) await scene(FaultPlan.at(at, fault), fault, `${fault} at call ${at}`);
+      for (let at = 0; at < 14; at++)
+        await shortRun(FaultPlan.at(at, fault), fault, `${fault} at call ${at}`);
     }
   });
 
@@ -119,7 +121,7 @@ describe("faults of the file", () => {
     truncateSync(path, 40_000);
     await assert.rejects(backing.read(keyOf(2)), { code: "EBADMSG" });
     assert.equal(await backing.read(keyOf(2)), null);
-    assert.equal(backing.stats().recordsDamaged, 1);
+    assert.equal(backing.stats().readsDamaged, 1);
     assert.deepEqual(await backing.write([recordOf(2, 2, 1000)]), ["ok"]);
     assert.equal((await backing.read(keyOf(2)))?.version, 2);
     assert.ok(size >= 40_000);
@@ -129,25 +131,11 @@ describe("faults of the file", () => {
 
 /** What did not answer has ended. */
 async function recovered(backing: FileBacking): Promise<void> {
-  const start = performance.now();
-  while (backing.stats().isDown || backing.stats().bytesInFlight > 0) {
-    assert.ok(performance.now() - start < 20_000, "the store recovers when the fault ends");
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
-
-/** A write succeeds; a busy machine may be late once, where the time is short. */
-async function writesAgain(backing: FileBacking, key: number): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    const [outcome] = await backing.write([recordOf(key, 1, 500)]);
-    if (outcome === "ok") return;
-    assert.ok(tries < 20, `after the fault: ${String(outcome)}`);
-    await recovered(backing);
-  }
+  await until("the fault's end", () => !backing.stats().isDown && backing.stats().bytesInFlight === 0);
 }
 
 /** Some calls of each kind; whatever goes wrong is typed, and nothing is wrong with what is read. */
-async function scene(plan: FaultPlan, fault: Fault, what: string): Promise<void> {
+async function shortRun(plan: FaultPlan, fault: Fault, what: string): Promise<void> {
   const backing = await openFaulty(plan, timeoutFor(fault));
   const typed = (error: unknown): null => {
     assert.ok(error instanceof ZbudError && CODES.includes(error.code), `${what}: ${String(error)}`);

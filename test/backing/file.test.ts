@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createSlotWords, slotGeometry } from "../../src/backing/file/layout.ts";
-import { UnitMap } from "../../src/backing/file/units.ts";
+import { createSlotWords, slotGeometry } from "../../src/backing/file/slot-words.ts";
+import { UnitMap } from "../../src/backing/file/unit-bitmap.ts";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, recordOf, someLength } from "./data.ts";
-import { freshPath } from "./folder.ts";
-import { BackingModel } from "./model.ts";
+import { freshPath } from "../support/fresh-path.ts";
+import { BackingModel } from "./backing-model.ts";
+import { checkRecordOf, keyOf, recordOf, someLength } from "./records.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
 
@@ -69,8 +69,8 @@ describe("a file store", () => {
     const there = Array.from({ length: 3000 }, (_, number) => backing.has(keyOf(number)));
     const oldest = there.indexOf(true);
     assert.ok(there.lastIndexOf(false) < oldest, "what is there is what came last");
-    const { recordsDropped, bytesUsed, maxBytes, records } = backing.stats();
-    assert.equal(recordsDropped, 3000 - records);
+    const { drops, bytesUsed, maxBytes, records } = backing.stats();
+    assert.equal(drops, 3000 - records);
     assert.ok(bytesUsed > 0.8 * maxBytes, `${bytesUsed} of ${maxBytes} bytes are in use`);
     for (let number = oldest; number < 3000; number++) {
       checkRecordOf(number, backing.readSync(keyOf(number)) ?? assert.fail(`key ${number}`));
@@ -87,10 +87,27 @@ describe("a file store", () => {
     await backing.close();
   });
 
+  it("takes sizes as text", async () => {
+    const options = {
+      maxBytes: "1MiB",
+      averageBytes: "512",
+      unitBytes: "0.25k",
+      maxInFlightBytes: "64KiB",
+      maxWriteBytesPerSecond: "4kb",
+    };
+    const backing = await FileBacking.open(freshPath(), { ...options, clock: () => 1 });
+    const { maxBytes, memoryBytes } = backing.stats();
+    assert.ok(maxBytes <= 2 ** 20 && maxBytes > 0.8 * 2 ** 20 && maxBytes % 256 === 0, `${maxBytes} bytes`);
+    assert.ok(memoryBytes < 2 ** 18 + 2 ** 16, `${memoryBytes} bytes of index and records under way`);
+    assert.deepEqual(await backing.write([recordOf(1, 1, 3000)]), ["ok"]);
+    assert.deepEqual(await backing.write([recordOf(2, 1, 3000)]), ["EAGAIN"]);
+    await backing.close();
+  });
+
   it("keeps to its budget of bytes a second, over a long time", async () => {
     let now = 1_800_000_000_000;
     const rate = 10_000;
-    const options = { maxBytes: 2 ** 22, writeBytesPerSecond: rate, now: () => now };
+    const options = { maxBytes: 2 ** 22, maxWriteBytesPerSecond: rate, clock: () => now };
     const backing = await FileBacking.open(freshPath(), options);
     let refused = 0;
     for (let step = 0; step < 400; step++) {
@@ -144,14 +161,15 @@ describe("a file store", () => {
     const backing = await FileBacking.open(path, { maxBytes: 2 ** 20 });
     await backing.write([recordOf(1, 1, 100)]);
     const waiting = new AbortController();
-    setTimeout(() => waiting.abort(new Error("enough")), 20);
     const { systemIo } = await import("../../src/backing/file/io.ts");
     const io = { ...systemIo(), read: (): Promise<number> => new Promise(() => undefined) };
     const slow = FileBacking.attach(
       { ...backing.share(), settings: { ...backing.share().settings, timeoutMs: 60 } },
       { io },
     );
-    await assert.rejects(slow.read(keyOf(1), { signal: waiting.signal }), { message: "enough" });
+    const reading = slow.read(keyOf(1), { signal: waiting.signal });
+    setImmediate(() => waiting.abort(new Error("enough")));
+    await assert.rejects(reading, { message: "enough" });
     await assert.rejects(
       slow.read(keyOf(1)),
       (error) => error instanceof ZbudError && error.code === "ETIMEDOUT",

@@ -5,8 +5,8 @@ import { spawnSync } from "node:child_process";
 import { systemIo } from "../../src/backing/file/io.ts";
 import { FileBacking, type FileIo } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
-import { BackingModel } from "./model.ts";
+import { BackingModel } from "./backing-model.ts";
+import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
 const { STORE = "", GROW = "" } = process.env;
 // A limit on the length of files does not let a file get its full length at once; the writes are what is tested.

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "../../scripts/tools.ts";
 
 const CHILD = fileURLToPath(new URL("./full-disk-child.ts", import.meta.url));
 /** What the file system, or the file, can hold; the store may grow to four times as much. */
@@ -22,7 +21,7 @@ function runChild(command: string, args: readonly string[], env: Record<string, 
 
 describe("a file system that is really full", () => {
   it("a store on it: typed outcomes, no wrong bytes, and it goes on when there is room", (t) => {
-    const folder = mkdtempSync(join(tmpdir(), "zbud-full-"));
+    const folder = temporaryFolder("full");
     const node = [process.execPath, "--disable-warning=ExperimentalWarning", CHILD];
     const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${KIB}k`, "tmpfs", folder]);
     try {
@@ -39,7 +38,6 @@ describe("a file system that is really full", () => {
       }
     } finally {
       if (mounted.status === 0) spawnSync("umount", [folder]);
-      rmSync(folder, { recursive: true, force: true });
     }
   });
 });

@@ -5,9 +5,9 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { FileBacking, type FileBackingOptions, KeyvBacking } from "../../src/backing/index.ts";
 import { seal, unseal } from "../../src/backing/keyv/envelope.ts";
-import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../src/backing/record.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
-import { freshPath } from "./folder.ts";
+import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../src/backing/record-format.ts";
+import { freshPath } from "../support/fresh-path.ts";
+import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
 /** Another run: ZBUD_FAST_CHECK_SEED=N. */
 const SEED = Number(process.env.ZBUD_FAST_CHECK_SEED ?? 20_260);

@@ -3,7 +3,8 @@ import KeyvRedis from "@keyv/redis";
 import { Keyv } from "keyv";
 import { Keyv as Keyv6 } from "keyv6";
 import { KeyvBacking, type KeyvLike } from "../../src/backing/index.ts";
-import { type BackingKind, backingContract } from "../contracts/backing.ts";
+import type { BackingKind } from "../contracts/backing/kind.ts";
+import { backingContract } from "../contracts/backing.ts";
 import { RedisServer } from "../redis/server.ts";
 
 /** A contract's kind for stores that `make` makes, each empty. */

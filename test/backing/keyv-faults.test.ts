@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { KeyvBacking, type KeyvLike } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, NO_PREFIX, recordOf } from "./data.ts";
+import { until } from "../support/until.ts";
+import { BackingModel } from "./backing-model.ts";
 import { FAULTS, FaultPlan, systemError } from "./faults.ts";
-import { BackingModel } from "./model.ts";
+import { checkRecordOf, keyOf, NO_PREFIX, recordOf, writesAgain } from "./records.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
 const CODES = ["EIO", "ENOSPC", "ETIMEDOUT", "EBADMSG"];
@@ -27,23 +28,6 @@ function faultyStore(plan: FaultPlan, map: Map<string, unknown> = new Map()): Ke
     delete: (key) => call(() => map.delete(key)),
     clear: () => call(() => map.clear()),
   };
-}
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  for (const start = performance.now(); !isSo(); ) {
-    assert.ok(performance.now() - start < 20_000, what);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** A write that succeeds, once the store is tried again. */
-async function writesAgain(backing: KeyvBacking, key: number): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    const [outcome] = await backing.write([recordOf(key, 1, 500)]);
-    if (outcome === "ok") return;
-    assert.ok(tries < 400, `after the fault: ${String(outcome)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 describe("faults of a keyv store", () => {
@@ -93,11 +77,11 @@ describe("faults of a keyv store", () => {
     assert.deepEqual(await backing.write([recordOf(1, 1, 100), recordOf(2, 1, 100)]), ["ok", "ok"]);
     plan.start();
     backing.delete(keyOf(1));
-    for (let tries = 0; tries < 5; tries++) {
+    await until("the delete was tried again", async () => {
       assert.equal(await backing.read(keyOf(1)), null);
       assert.equal(backing.has(keyOf(1)), false);
-      await new Promise((resolve) => setTimeout(resolve, 30));
-    }
+      return plan.made.EIO > 1;
+    });
     assert.equal(map.size, 2);
     await until("the store is down", () => backing.stats().isDown);
     await assert.rejects(backing.read(keyOf(2)), { code: "EIO" });
@@ -189,7 +173,7 @@ describe("faults of a keyv store", () => {
     // As bytes, where a store gives these.
     map.set(key, Buffer.from(map.get(key) as string));
     assert.equal((await backing.read(keyOf(1)))?.version, 1);
-    assert.equal(backing.stats().recordsDamaged, others.length);
+    assert.equal(backing.stats().readsDamaged, others.length);
     await backing.close();
   });
 
@@ -230,7 +214,7 @@ describe("the end of a record, as a store is told", () => {
         set: (...args) => calls.push(args.slice(2)),
         ...(takesTime ? { capabilities: { expires: true } } : {}),
       };
-      const backing = new KeyvBacking({ store, now: () => now });
+      const backing = new KeyvBacking({ store, clock: () => now });
       await backing.write([
         recordOf(1, 1, 10, now + 1500.5),
         recordOf(2, 1, 10),

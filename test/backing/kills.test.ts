@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { freshPath } from "./folder.ts";
-import { killProcesses } from "./kills.ts";
+import { freshPath } from "../support/fresh-path.ts";
+import { killProcesses } from "./file-kills.ts";
 
 /** More of them: npm run soak:kills. */
 const KILLS = 20;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FileBacking } from "../../src/backing/index.ts";
-import { recordOf } from "./data.ts";
-import { freshPath } from "./folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
+import { recordOf } from "./records.ts";
 
 /** What the loop of a program may be held up by one turn of it. */
 const TURN_MS_MAX = 1;

@@ -16,8 +16,8 @@ import { describe, it } from "node:test";
 import { systemIo } from "../../src/backing/file/io.ts";
 import { FileBacking, type FileBackingOptions, type FileIo } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
-import { freshPath } from "./folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
+import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
 const OPTIONS: FileBackingOptions = { maxBytes: 2 ** 18, averageBytes: 512 };
 const KEYS = 40;
@@ -309,13 +309,13 @@ describe("a file that something else is, or has", () => {
 
   const BAD: readonly [string, Record<string, unknown>][] = [
     ["no size", { maxBytes: undefined }],
-    ["a size that is no number", { maxBytes: "1MB" }],
+    ["a share of memory as size", { maxBytes: "20%" }],
     ["a size that is too small", { maxBytes: 1000 }],
     ["units that are no power of two", { unitBytes: 100 }],
     ["a word that is none", { whenFull: "wait" }],
     ["a word that is none", { unclean: "repair" }],
     ["words that do not go together", { whenFull: "drop", unclean: "flushed" }],
-    ["a clock that is none", { now: 5 }],
+    ["a clock that is none", { clock: 5 }],
     ["no time", { timeoutMs: 0 }],
   ];
   for (const [what, wrong] of BAD) {

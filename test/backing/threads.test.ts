@@ -4,14 +4,14 @@ import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
-import { checkRecordOf, keyOf, recordOf } from "./data.ts";
-import { freshPath } from "./folder.ts";
-import type { WorkerPlan } from "./threads-worker.ts";
+import { freshPath } from "../support/fresh-path.ts";
+import type { WorkerPlan } from "./file-worker.ts";
+import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
 
 function start(plan: WorkerPlan): Worker {
-  return new Worker(new URL("./threads-worker.ts", import.meta.url), { workerData: plan });
+  return new Worker(new URL("./file-worker.ts", import.meta.url), { workerData: plan });
 }
 
 describe("one file, several threads", () => {
@@ -73,10 +73,13 @@ describe("one file, several threads", () => {
     for (let kill = 0; kill < 12; kill++) {
       const plan = { shared: backing.share(), seed: kill + 1, first: 0, keys: 50, rounds: 100_000 };
       const worker = start({ ...plan, task: "churn" });
+      const { threadId } = worker;
       await once(worker, "message");
       await new Promise((resolve) => setTimeout(resolve, prng.below(60)));
       await worker.terminate();
-      backing.recover();
+      if (process.platform === "linux") assert.equal(backing.recover(), 1, "dead threads");
+      else backing.threadGone(threadId);
+      assert.equal(backing.recover(), 0, "none is left");
       backing.verify();
       assert.deepEqual(await backing.write([recordOf(7, kill + 1, 3000)]), ["ok"]);
       for (let number = 0; number < 50; number++) {

@@ -2,8 +2,15 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { assert as assertThat, integerOption, Prng, show, ZbudError } from "../../src/base/index.ts";
-import { isCode } from "../contracts/pool/facts.ts";
+import {
+  assert as assertThat,
+  integerOption,
+  Prng,
+  powerOfTwoAtLeast,
+  show,
+  ZbudError,
+} from "../../src/base/index.ts";
+import { isCode } from "../support/is-code.ts";
 
 describe("ZbudError", () => {
   it("is an Error with a code, a message that ends with it, and the cause", () => {
@@ -20,6 +27,27 @@ describe("ZbudError", () => {
   it("assert throws ECORRUPT and says what was to hold", () => {
     assertThat(true, "never said");
     assert.throws(() => assertThat(false, "the list has an end"), isCode("ECORRUPT", "the list has an end"));
+  });
+});
+
+describe("powerOfTwoAtLeast", () => {
+  it("is the least power of two that is the value or more", () => {
+    for (const [value, power] of [
+      [0, 1],
+      [0.5, 1],
+      [1, 1],
+      [2, 2],
+      [3, 4],
+      [3000, 4096],
+      [4096, 4096],
+    ]) {
+      assert.equal(powerOfTwoAtLeast(value), power);
+    }
+    for (let exponent = 1; exponent < 52; exponent++) {
+      const power = 2 ** exponent;
+      assert.equal(powerOfTwoAtLeast(power), power);
+      assert.equal(powerOfTwoAtLeast(power + 1), 2 * power);
+    }
   });
 });
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { totalmem } from "node:os";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { memoryBytes, sizeOption, ZbudError } from "../../src/base/index.ts";
 
 const read = (value: unknown): number => sizeOption("maxBytes", value, 1, 2 ** 40, () => 1000);
 
-suite("size options", () => {
+describe("size options", () => {
   const GOOD: [unknown, number][] = [
     [4096, 4096],
     ["4096", 4096],
@@ -20,17 +20,17 @@ suite("size options", () => {
     ["100%", 1000],
   ];
   for (const [value, bytes] of GOOD) {
-    test(`${JSON.stringify(value)} is ${bytes}`, () => assert.equal(read(value), bytes));
+    it(`${JSON.stringify(value)} is ${bytes}`, () => assert.equal(read(value), bytes));
   }
 
   const BAD = ["", "x", "4kk", "-1", "1e3", "0%", "101%", "%", "1/2", 1.5, Number.NaN, null, undefined, {}];
   for (const value of BAD) {
-    test(`${JSON.stringify(value) ?? "undefined"} is refused`, () => {
+    it(`${JSON.stringify(value) ?? "undefined"} is refused`, () => {
       assert.throws(() => read(value), { code: "EINVAL", message: /^maxBytes must be .* not / });
     });
   }
 
-  test("out of range: the message names the range, the text and its bytes", () => {
+  it("out of range: the message names the range, the text and its bytes", () => {
     assert.throws(
       () => sizeOption("maxBytes", "1k", 2048, 4096),
       (error: unknown) =>
@@ -40,7 +40,7 @@ suite("size options", () => {
     assert.throws(() => sizeOption("maxBytes", 5000, 2048, 4096), /not 5000 /);
   });
 
-  test("this process's memory is known, and at most the machine's", () => {
+  it("this process's memory is known, and at most the machine's", () => {
     const bytes = memoryBytes();
     assert.ok(Number.isInteger(bytes) && bytes > 2 ** 24 && bytes <= totalmem(), String(bytes));
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { formatTable, median, type Row, race, rateRows, rowJson, timeRows } from "../../bench/harness.ts";
 
 const MAIN = join(import.meta.dirname, "../../bench/main.ts");
@@ -12,7 +12,7 @@ function bench(...args: string[]): { status: number | null; stdout: string; stde
   return spawnSync(process.execPath, [...flags, MAIN, ...args], { encoding: "utf8", timeout: 300_000 });
 }
 
-suite("bench command", () => {
+describe("bench command", () => {
   for (const name of [
     "allocator",
     "cache",
@@ -24,7 +24,7 @@ suite("bench command", () => {
     "threads",
     "viewer",
   ]) {
-    test(`${name}, small: every row has the common form, every checksum agrees`, () => {
+    it(`${name}, small: every row has the common form, every checksum agrees`, () => {
       const { status, stdout, stderr } = bench(name, "--quick", "--json", "--seed", "7");
       assert.equal(status, 0, stderr);
       assert.match(stderr, /seed 7/);
@@ -54,7 +54,7 @@ suite("bench command", () => {
     [["--fast"], /'--fast'/],
   ];
   for (const [args, why] of WRONG) {
-    test(`${args.join(" ")} is refused with the usage`, () => {
+    it(`${args.join(" ")} is refused with the usage`, () => {
       const { status, stdout, stderr } = bench(...args);
       assert.equal(status, 2);
       assert.equal(stdout, "");
@@ -64,8 +64,8 @@ suite("bench command", () => {
   }
 });
 
-suite("bench harness", () => {
-  test("contenders take turns, each once a round, in an order that the seed decides", () => {
+describe("bench harness", () => {
+  it("contenders take turns, each once a round, in an order that the seed decides", () => {
     const order = (seed: number): string => {
       let turns = "";
       const contenders = ["a", "b", "c"].map((name) => ({
@@ -86,7 +86,7 @@ suite("bench harness", () => {
     assert.notEqual(order(2), turns);
   });
 
-  test("preparation is not timed, and comes before each round", () => {
+  it("preparation is not timed, and comes before each round", () => {
     const log: string[] = [];
     const [timing] = race([{ name: "a", prepare: () => log.push("p"), round: () => log.push("r") % 2 }], {
       operations: 10,
@@ -99,14 +99,14 @@ suite("bench harness", () => {
     assert.equal(timing.checksum, "0");
   });
 
-  test("a contender's own time counts, without its warm-up", () => {
+  it("a contender's own time counts, without its warm-up", () => {
     const times = [999, 30, 10, 20];
     const contender = { name: "a", round: () => ({ checksum: "same", ns: times.shift() ?? 0 }) };
     const [timing] = race([contender], { operations: 10, rounds: 3, warmups: 1, seed: 1 });
     assert.deepEqual([timing.nsMin, timing.nsMedian, timing.rounds], [1, 2, [3, 1, 2]]);
   });
 
-  test("different work is no comparison", () => {
+  it("different work is no comparison", () => {
     const contenders = [1, 2].map((checksum) => ({ name: `c${checksum}`, round: () => checksum }));
     assert.throws(
       () => race(contenders, { operations: 1, seed: 5 }),
@@ -114,7 +114,7 @@ suite("bench harness", () => {
     );
   });
 
-  test("median of an even and of an odd number", () => {
+  it("median of an even and of an odd number", () => {
     assert.deepEqual([median([1, 2, 9]), median([1, 2, 4, 9])], [2, 3]);
   });
 
@@ -126,7 +126,7 @@ suite("bench harness", () => {
     checksum: "",
   });
 
-  test("rows: times are better below 1, rates above 1", () => {
+  it("rows: times are better below 1, rates above 1", () => {
     const timings = [timing("ours", 50), timing("C", 100)];
     const [time] = timeRows("s", "c", timings);
     assert.deepEqual([time.ours, time.theirs, time.ratio, time.unit], [50, 100, 0.5, "ns/op"]);
@@ -134,7 +134,7 @@ suite("bench harness", () => {
     assert.deepEqual([rate.ours, rate.theirs, rate.ratio, rate.unit], [20_000, 10_000, 2, "MB/s"]);
   });
 
-  test("the table shows medians, the JSON does not", () => {
+  it("the table shows medians, the JSON does not", () => {
     const rows = timeRows("allocator", "fill", [timing("ours", 12.345), timing("C", 100)]);
     assert.equal(
       formatTable(rows),

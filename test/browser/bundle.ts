@@ -1,7 +1,7 @@
 /** Bundles sources and tests for a browser. */
 
 import { readFileSync } from "node:fs";
-import { join, posix, relative, sep } from "node:path";
+import { dirname, join, posix, sep } from "node:path";
 import { build, type OutputChunk, type Plugin } from "rolldown";
 import { ROOT } from "../../scripts/tools.ts";
 import { stringLiteral, walkSyntax } from "../meta/sources.ts";
@@ -15,8 +15,9 @@ const SHIM_OF: Record<string, string> = {
   "node:timers/promises": join(SHIMS, "timers.ts"),
 };
 
-/** The tests' own code. */
+/** The tests' own code, and what they test. */
 const TESTS = join(ROOT, "test") + sep;
+const SOURCES = join(ROOT, "src") + sep;
 
 const ENTRY = "\0entry";
 
@@ -30,7 +31,7 @@ export interface BundleOptions {
 /**
  * Bundles one program into one file.
  *
- * @param program - its text; it imports from the project's folder, `./src/index.ts`.
+ * @param program - its text; it imports from the project's folder, `./src/entry/index.ts`.
  * @throws {Error} if a source imports a module of Node, or anything is missing.
  */
 export async function bundle(program: string, options: BundleOptions = {}): Promise<string> {
@@ -41,22 +42,38 @@ export async function bundle(program: string, options: BundleOptions = {}): Prom
     write: false,
     logLevel: "silent",
     treeshake: { moduleSideEffects: hasSideEffects },
-    plugins: [entryPlugin(program, options.folder ?? ROOT), shimPlugin],
+    plugins: [entryPlugin(program, options.folder ?? ROOT), browserPlugin, shimPlugin],
     output: { format: "esm", codeSplitting: false, minify: options.minify ?? false },
   });
   return (output[0] as OutputChunk).code;
 }
 
-const { sideEffects } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
-  sideEffects: string[];
+/** What package.json says of the built modules, `sideEffects: false`, holds for their sources. */
+function hasSideEffects(id: string): boolean {
+  return !id.startsWith(SOURCES);
+}
+
+const { browser } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  browser: Record<string, string>;
 };
 
-/** What package.json says of the built modules holds for their sources. */
-function hasSideEffects(id: string): boolean {
-  const source = relative(ROOT, id).split(sep).join("/");
-  if (!source.startsWith("src/")) return true;
-  return sideEffects.includes(source.replace(/^src/, "./dist").replace(/\.ts$/, ".js"));
-}
+/** What package.json has for browsers in the stead of built modules, as their sources. */
+const REPLACED: ReadonlyMap<string, string> = new Map(
+  Object.entries(browser).map((pair) => {
+    const [from, to] = pair.map((built) =>
+      join(ROOT, built.replace("./dist/", "src/").replace(/\.js$/, ".ts")),
+    );
+    return [from, to];
+  }),
+);
+
+const browserPlugin: Plugin = {
+  name: "modules for browsers",
+  resolveId: (id, importer) => {
+    if (importer === undefined || !id.startsWith(".")) return null;
+    return REPLACED.get(join(dirname(importer), id)) ?? null;
+  },
+};
 
 function entryPlugin(program: string, folder: string): Plugin {
   return {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, suite, test } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { Browser } from "playwright-core";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { estimateHtml } from "../../src/cli/estimate-html.ts";
 import {
   cacheCallText,
@@ -15,14 +15,14 @@ import {
   storeCallText,
   storeCodeText,
 } from "../../src/estimate/index.ts";
-import { partlyNoisy } from "../estimate/data.ts";
+import { partlyNoisy } from "../estimate/noisy-data.ts";
 import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./chromium.ts";
 
 /** A name that would run if it were ever read as HTML. */
 const HOSTILE = `</script><img src=x onerror="document.title='owned'"><b>&amp;`;
 
-suite("the page of an estimate", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-report-"));
+describe("the page of an estimate", () => {
+  const folder = temporaryFolder("report");
   const file = join(folder, "report.html");
   const url = pathToFileURL(file).href;
   let browser: Browser;
@@ -35,10 +35,7 @@ suite("the page of an estimate", () => {
     writeFileSync(file, estimateHtml([shown]));
     browser = await launchChromium();
   });
-  after(async () => {
-    await browser?.close();
-    rmSync(folder, { recursive: true });
-  });
+  after(() => browser?.close());
 
   for (const [name, options] of [
     ["light", { ...DESK, colorScheme: "light" }],
@@ -46,7 +43,7 @@ suite("the page of an estimate", () => {
     ["phone", { ...PHONE, colorScheme: "light" }],
     ["phone-dark", { ...PHONE, colorScheme: "dark" }],
   ] as const) {
-    test(`${name}: charts are drawn, nothing is wider than the screen, no complaints`, async () => {
+    it(`${name}: charts are drawn, nothing is wider than the screen, no complaints`, async () => {
       const { page, complaints, close } = await openPage(browser, url, options);
       const codecs = shown.units.flatMap((unit) => unit.codecs);
       const curves = codecs.filter(({ fit }) => fit !== null).length;
@@ -74,7 +71,7 @@ suite("the page of an estimate", () => {
     });
   }
 
-  test("what it says is what the estimate says; names are text", async () => {
+  it("what it says is what the estimate says; names are text", async () => {
     const { page, complaints, close } = await openPage(browser, url);
     assert.equal(await page.locator("h1").textContent(), HOSTILE);
     assert.doesNotMatch(await page.title(), /^owned/);
@@ -96,7 +93,7 @@ suite("the page of an estimate", () => {
     await close();
   });
 
-  test("all is reached and used by keyboard, and the focus is seen", async () => {
+  it("all is reached and used by keyboard, and the focus is seen", async () => {
     const { page, complaints, close } = await openPage(browser, url);
     await page.waitForSelector("canvas");
     const stops = await tabStops(page, 60);
@@ -138,7 +135,7 @@ suite("the page of an estimate", () => {
     await close();
   });
 
-  test("a change from light to dark redraws the charts", async () => {
+  it("a change from light to dark redraws the charts", async () => {
     const { page, complaints, close } = await openPage(browser, url, { ...DESK, colorScheme: "light" });
     await page.waitForSelector("canvas");
     const picture = () => page.evaluate(() => document.querySelector("canvas")?.toDataURL());
@@ -150,7 +147,7 @@ suite("the page of an estimate", () => {
     await close();
   });
 
-  test("several estimates are one page with a list of them", async () => {
+  it("several estimates are one page with a list of them", async () => {
     const several = join(folder, "several.html");
     writeFileSync(
       several,
@@ -164,7 +161,7 @@ suite("the page of an estimate", () => {
     await close();
   });
 
-  test("the code to paste runs", () => {
+  it("the code to paste runs", () => {
     for (const setting of [shown.advice.best, shown.advice.quicker ?? shown.advice.best]) {
       runPasted(pastedProgram(setting), folder);
     }

@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
-import { after, before, suite, test } from "node:test";
+import { after, before, describe, it } from "node:test";
 import type { Browser } from "playwright-core";
 import { buildPage, DEMO } from "../../scripts/build-pages.ts";
 import { keepPicture, launchChromium, openPage, PHONE } from "./chromium.ts";
 
 const TRACE = join(import.meta.dirname, "../fixtures/traces/uniform-evict-all.jsonl");
 
-suite("the viewer of the documentation", () => {
+describe("the viewer of the documentation", () => {
   let browser: Browser;
   let server: Server;
   let url = "";
@@ -32,7 +32,7 @@ suite("the viewer of the documentation", () => {
     server?.closeAllConnections();
   });
 
-  test("plays a trace on a real pool in the page, with no server behind it", async () => {
+  it("plays a trace on a real pool in the page, with no server behind it", async () => {
     const { page, complaints, close } = await openPage(browser, url, { ...PHONE, colorScheme: "light" });
     const output = page.locator(".player output");
     await output.filter({ hasText: /^1,200 of 6,000/ }).waitFor();

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, suite, test } from "node:test";
+import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { createPool, driverTypes, type Handle, type Pool, ZbudPool } from "../../src/index.ts";
+import { createPool, driverTypes, type Handle, type Pool, ZbudPool } from "../../src/entry/index.ts";
 import { snapshotOf } from "../../src/pool/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { parseTrace } from "../../src/trace/index.ts";
@@ -41,7 +41,7 @@ function fill(pool: Pool | ZbudPool, objects: number, seed: number): Handle[] {
   return live;
 }
 
-suite("the viewer in a browser", () => {
+describe("the viewer in a browser", () => {
   let browser: Browser;
   const open: Viewer[] = [];
   const serve = async (...args: Parameters<typeof viewer>): Promise<string> => {
@@ -63,7 +63,7 @@ suite("the viewer in a browser", () => {
     ["dark", { ...DESK, colorScheme: "dark" }],
     ["phone", { ...PHONE, colorScheme: "dark" }],
   ] as const) {
-    test(`${name}: a trace is played, stepped, and paused; reclaim is seen; no complaints`, async () => {
+    it(`${name}: a trace is played, stepped, and paused; reclaim is seen; no complaints`, async () => {
       const trace = parseTrace(readFileSync(join(TRACES, "uniform-evict-all.jsonl"), "utf8"));
       const player = new TracePlayer(trace);
       const { page, complaints, close } = await openPage(
@@ -100,7 +100,7 @@ suite("the viewer in a browser", () => {
   }
 
   for (const type of driverTypes()) {
-    test(`${type}: a live pool: pages, lists, LRU, counters; a page shows its objects`, async () => {
+    it(`${type}: a live pool: pages, lists, LRU, counters; a page shows its objects`, async () => {
       const pool = createPool(type, {
         maxPages: 300,
         onEvict: (handle, owner) => {
@@ -149,7 +149,7 @@ suite("the viewer in a browser", () => {
     });
   }
 
-  test("all is reached and used by keyboard, and the focus is seen", async () => {
+  it("all is reached and used by keyboard, and the focus is seen", async () => {
     const pool = new ZbudPool({ maxPages: 100 });
     fill(pool, 60, 2);
     const trace = parseTrace(readFileSync(join(TRACES, "zpool-shrink.jsonl"), "utf8"));
@@ -201,7 +201,7 @@ suite("the viewer in a browser", () => {
     pool.close();
   });
 
-  test("100,000 pages are scrolled fluidly", async (t) => {
+  it("100,000 pages are scrolled fluidly", async (t) => {
     const pool = new ZbudPool({ maxPages: 100_000 });
     const prng = new Prng(3);
     while (pool.pageCount < 100_000) pool.alloc(300 + prng.below(3000));
@@ -243,8 +243,8 @@ suite("the viewer in a browser", () => {
     pool.close();
   });
 
-  test("a page store and a cache: the pages beneath, counters and latencies", async () => {
-    const store = new PageStore({ maxBytes: 8 << 20, order: "page" });
+  it("a page store and a cache: the pages beneath, counters and latencies", async () => {
+    const store = new PageStore({ maxBytes: 8 << 20, evict: "page" });
     const cache = new CompressedCache<string>({ maxBytes: "8MiB", shards: 4 });
     const page = new Uint8Array(4096);
     const prng = new Prng(5);
@@ -274,7 +274,7 @@ suite("the viewer in a browser", () => {
     cache.close();
   });
 
-  test("something with counters alone shows counters alone", async () => {
+  it("something with counters alone shows counters alone", async () => {
     let hits = 0;
     const cache = {
       stats: () => {
@@ -294,7 +294,7 @@ suite("the viewer in a browser", () => {
     await close();
   });
 
-  test("when the program ends, the page says so", async () => {
+  it("when the program ends, the page says so", async () => {
     const made = viewer({ stats: () => ({ pages: 1 }) });
     const { url } = await made.listen();
     const { page, close } = await openPage(browser, url);

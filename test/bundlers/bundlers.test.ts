@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -104,6 +105,14 @@ describe("a program that is bundled", () => {
   for (const isolated of [true, false]) {
     it(`Vite, in a browser: holds as much (${isolated ? "with" : "without"} shared memory)`, async () => {
       const page = join(moved, "page");
+      for (const name of readdirSync(page, { recursive: true, encoding: "utf8" })) {
+        if (!name.endsWith(".js")) continue;
+        assert.doesNotMatch(
+          readFileSync(join(page, name), "utf8"),
+          /zstd-napi|workerData\.lz4/,
+          "it is Node's",
+        );
+      }
       const files = (path: string): string | undefined => {
         const file = join(page, path === "/" ? "index.html" : path);
         return existsSync(file) ? readFileSync(file, "utf8") : undefined;

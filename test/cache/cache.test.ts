@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { cacheWithParts } from "../../src/cache/cache.ts";
 import {
@@ -9,17 +10,29 @@ import {
   CompressedCache,
   type RemovalReason,
 } from "../../src/cache/index.ts";
-import { checkBooks, FakeClock } from "./helpers.ts";
+import { registerBuiltIns } from "../../src/drivers/index.ts";
+import { slotsDriver } from "../../src/drivers/slots/index.ts";
+import { zbudDriver } from "../../src/drivers/zbud/index.ts";
+import { CAN_SHARE } from "../contracts/sharing.ts";
+import { checkBooks, FakeClock } from "./cache-checks.ts";
 
-suite("keys whose hashes meet never give one another's value", () => {
+registerBuiltIns();
+
+/** Of 200 to 1000 letters that compress little. */
+function randomText(seed: number): string {
+  const prng = new Prng(seed);
+  return String.fromCharCode(...Array.from({ length: 200 + prng.below(800) }, () => 33 + prng.below(90)));
+}
+
+describe("keys whose hashes meet never give one another's value", () => {
   const HASHES: [string, (length: number) => [number, number]][] = [
     ["all the same", () => [7, 7]],
     ["the key's length", (length) => [length, 0]],
     ["two values", (length) => [length & 1, -1]],
   ];
   for (const [name, hash] of HASHES) {
-    test(`a hash that gives ${name}`, () => {
-      const options = { maxBytes: "4MiB", max: 1000 };
+    it(`a hash that gives ${name}`, () => {
+      const options = { maxBytes: "4MiB", maxEntries: 1000 };
       const cache = cacheWithParts<string>(options, {
         hash: (_words, length, key) => {
           [key.k0, key.k1] = hash(length);
@@ -41,13 +54,13 @@ suite("keys whose hashes meet never give one another's value", () => {
   }
 });
 
-suite("removals are told, with the reason", () => {
+describe("removals are told, with the reason", () => {
   function open(options = {}) {
     const events: [CacheKey, RemovalReason][] = [];
     const clock = new FakeClock();
     const cache = new CompressedCache<string>({
       maxBytes: "4MiB",
-      max: 3,
+      maxEntries: 3,
       tags: true,
       clock: clock.read,
       onRemoved: (...event) => events.push(event),
@@ -56,7 +69,7 @@ suite("removals are told, with the reason", () => {
     return { cache, clock, events };
   }
 
-  test("each reason", () => {
+  it("each reason", () => {
     const { cache, clock, events } = open();
     for (const key of ["a", "b", "c"]) cache.set(key, "x", { tags: ["t"] });
     cache.set("d", "x");
@@ -75,11 +88,11 @@ suite("removals are told, with the reason", () => {
       ["e", "expired"],
       ["d", "cleared"],
     ]);
-    const { evicted, replaced, deleted, expired, cleared } = cache.stats();
-    assert.deepEqual([evicted, replaced, deleted, expired, cleared], [1, 1, 2, 1, 1]);
+    const { evictions, replacements, deletions, expirations, clearDeletions } = cache.stats();
+    assert.deepEqual([evictions, replacements, deletions, expirations, clearDeletions], [1, 1, 2, 1, 1]);
   });
 
-  test("keys of every kind come as they are", () => {
+  it("keys of every kind come as they are", () => {
     const { cache, events } = open();
     const keys = ["ü\ud800", 1.5, Uint8Array.of(0, 255)];
     for (const key of keys) cache.set(key, "x");
@@ -87,11 +100,11 @@ suite("removals are told, with the reason", () => {
     assert.deepEqual(new Set(events.map(([key]) => key)), new Set(keys));
   });
 
-  test("a listener may use the cache", () => {
+  it("a listener may use the cache", () => {
     const seen: string[] = [];
     const cache: CompressedCache<string> = new CompressedCache<string>({
       maxBytes: "4MiB",
-      max: 2,
+      maxEntries: 2,
       onRemoved: (key, reason) => {
         seen.push(`${String(key)} ${reason} ${cache.size}`);
         if (key === "a") cache.set("from the listener", "x");
@@ -101,7 +114,7 @@ suite("removals are told, with the reason", () => {
     assert.deepEqual(seen, ["a evicted 2", "b evicted 2"]);
   });
 
-  test("what a listener throws reaches the caller, after the call did its work; the rest is told later", () => {
+  it("what a listener throws reaches the caller, after the call did its work; the rest is told later", () => {
     const told: CacheKey[] = [];
     const cache = new CompressedCache<string>({
       maxBytes: "4MiB",
@@ -118,10 +131,10 @@ suite("removals are told, with the reason", () => {
   });
 });
 
-suite("tags", () => {
+describe("tags", () => {
   const open = () => new CompressedCache<string>({ maxBytes: "8MiB", tags: true });
 
-  test("a tag deletes its entries and no others, however often they were set", () => {
+  it("a tag deletes its entries and no others, however often they were set", () => {
     const cache = open();
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 2000; i++)
@@ -137,8 +150,8 @@ suite("tags", () => {
     cache.verify();
   });
 
-  test("more tags than there is room for in lists: the search still finds all", () => {
-    const cache = new CompressedCache<string>({ maxBytes: "1MiB", max: 300, tags: true });
+  it("more tags than there is room for in lists: the search still finds all", () => {
+    const cache = new CompressedCache<string>({ maxBytes: "1MiB", maxEntries: 300, tags: true });
     const tags = (i: number) => Array.from({ length: 8 }, (_, j) => `tag ${(i + j) % 16}`);
     for (let i = 0; i < 300; i++) cache.set(i, "x", { tags: tags(i) });
     const expected = Array.from({ length: 300 }, (_, i) => i).filter((i) => tags(i).includes("tag 5"));
@@ -149,7 +162,7 @@ suite("tags", () => {
     assert.equal(cache.deleteByTag("one"), 100);
   });
 
-  test("deleting a tag of 10 entries does not look at the 20,000 others", () => {
+  it("deleting a tag of 10 entries does not look at the 20,000 others", () => {
     const cache = new CompressedCache<string>({ maxBytes: "64MiB", tags: true });
     const time = (others: number): number => {
       for (let i = 0; i < others; i++) cache.set(i, "x", { tags: [`t${i % 1000}`] });
@@ -167,7 +180,7 @@ suite("tags", () => {
     assert.ok(many < 5 * few + 0.2, `${many} ms among 20,000, ${few} ms among 100`);
   });
 
-  test("misuse", () => {
+  it("misuse", () => {
     const cache = open();
     assert.throws(() => cache.set("a", "x", { tags: Array(9).fill("t") }), { code: "EINVAL" });
     assert.throws(() => cache.set("a", "x", { tags: [1] as never }), { code: "EINVAL" });
@@ -179,7 +192,7 @@ suite("tags", () => {
   });
 });
 
-suite("metrics", () => {
+describe("metrics", () => {
   function collect(
     run: (cache: CompressedCache<string>, clock: FakeClock) => void,
   ): Omit<CacheMetric, "cache">[] {
@@ -199,7 +212,7 @@ suite("metrics", () => {
     return seen;
   }
 
-  test("each operation, with lru-cache's words", () => {
+  it("each operation, with lru-cache's words", () => {
     const seen = collect((cache, clock) => {
       cache.get("a");
       cache.set("a", "1", { ttl: 10, staleWhileRevalidate: 10 });
@@ -227,7 +240,7 @@ suite("metrics", () => {
     ]);
   });
 
-  test("loads are traced", async () => {
+  it("loads are traced", async () => {
     const seen: unknown[] = [];
     const channel = tracingChannel("zbud:cache");
     const start = (context: unknown): void => void seen.push((context as { key: unknown }).key);
@@ -242,7 +255,7 @@ suite("metrics", () => {
     assert.deepEqual(seen, ["a"]);
   });
 
-  test("counts: hits, misses, stale hits", () => {
+  it("counts: hits, misses, stale hits", () => {
     const clock = new FakeClock();
     const cache = new CompressedCache<string>({ maxBytes: "4MiB", clock: clock.read });
     cache.set("a", "1", { ttl: 10, staleWhileRevalidate: 10 });
@@ -258,13 +271,75 @@ suite("metrics", () => {
   });
 });
 
-suite("misuse throws, and says what to do", () => {
+it("a subscriber to the metrics, and the listener, may call the cache: each read gives its own value", () => {
+  const cache = new CompressedCache<string>({ maxBytes: "1MiB", onRemoved: () => cache.peek("b") });
+  let isCalled = false;
+  const listener = (): void => {
+    if (isCalled) return;
+    isCalled = true;
+    cache.peek("b");
+    cache.set("c", "third");
+    isCalled = false;
+  };
+  cache.setMany([
+    ["a", "first"],
+    ["b", "the second"],
+  ]);
+  subscribe("zbud:cache:metrics", listener);
+  try {
+    assert.equal(cache.get("a"), "first");
+    assert.equal(cache.peek("a"), "first");
+    assert.deepEqual(cache.getMany(["a", "b"]), ["first", "the second"]);
+    assert.equal(
+      cache.withValue("a", (view) => Buffer.from(view).toString()),
+      "first",
+    );
+    const into = Buffer.alloc(5);
+    assert.equal(cache.getInto("a", into), 5);
+    assert.equal(into.toString(), "first");
+    assert.equal(cache.info("a")?.originalBytes, 5);
+    assert.equal(cache.touch("a"), true);
+    assert.deepEqual([cache.pop(), cache.pop()], ["the second", "first"]);
+  } finally {
+    unsubscribe("zbud:cache:metrics", listener);
+  }
+});
+
+describe("drivers and orders of eviction", () => {
+  for (const driver of [slotsDriver, zbudDriver, "zsmalloc"]) {
+    const name = typeof driver === "string" ? driver : driver.type;
+    it(`evict: "page" frees pages of ${name}, and keeps what it keeps whole`, async () => {
+      const backing = new MemoryBacking();
+      const cache = new CompressedCache<string>({
+        maxBytes: "1MiB",
+        driver,
+        evict: "page",
+        tags: true,
+        backing,
+      });
+      const other = CAN_SHARE ? CompressedCache.attach<string>(cache.share(), { backing }) : cache;
+      for (let i = 0; i < 3000; i++) {
+        cache.set(`key ${i}`, randomText(i), { tags: [`tag ${i % 3}`] });
+      }
+      const { evictions, entries } = cache.stats();
+      assert.ok(evictions > 500 && entries > 200, `${evictions} evicted, ${entries} left`);
+      for (const [key, value] of other) assert.equal(value, randomText(Number(String(key).slice(4))));
+      await cache.flush();
+      assert.equal(await cache.getAsync("key 1"), randomText(1));
+      assert.ok(cache.stats().backingHits > 0);
+      cache.verify();
+      cache.close();
+    });
+  }
+});
+
+describe("misuse throws, and says what to do", () => {
   const CONSTRUCTIONS: [unknown, RegExp][] = [
     [undefined, /options of a cache must be an object such as \{ maxBytes/],
     [{}, /maxBytes must be a number of bytes/],
     [{ maxBytes: "lots" }, /maxBytes must be .* not "lots"/],
     [{ maxBytes: 1000 }, /maxBytes must be from 1048576/],
-    [{ maxBytes: "4MiB", max: 0 }, /max must be/],
+    [{ maxBytes: "4MiB", maxEntries: 0 }, /maxEntries must be/],
     [{ maxBytes: "4MiB", averageBytes: -1 }, /averageBytes must be/],
     [{ maxBytes: "4MiB", ttl: -1 }, /ttl must be/],
     [{ maxBytes: "4MiB", ttl: "1s" }, /ttl must be .* not "1s"/],
@@ -275,16 +350,16 @@ suite("misuse throws, and says what to do", () => {
     [{ maxBytes: "4MiB", onRemoved: 5 }, /onRemoved must be a function/],
     [{ maxBytes: "4MiB", dictionary: "big" }, /dictionary must be/],
     [{ maxBytes: "4MiB", dictionary: Buffer.from("x".repeat(100)), codec: "none" }, /takes no dictionary/],
-    [{ maxBytes: "4MiB", tier: {} }, /tier must be a backing store/],
+    [{ maxBytes: "4MiB", backing: {} }, /backing must be a backing store/],
     [{ maxBytes: "4MiB", shards: 3 }, /shards/],
     [{ maxBytes: "4MiB", ttl: null }, /ttl must be .* not null/],
     [{ maxBytes: "4MiB", staleWhileRevalidate: null }, /staleWhileRevalidate must be .* not null/],
     [{ maxBytes: "4MiB", allowStale: null }, /allowStale must be .* not null/],
     [{ maxBytes: "4MiB", tags: null }, /tags must be .* not null/],
-    [{ maxBytes: "4MiB", policy: null }, /policy must be .* not null/],
+    [{ maxBytes: "4MiB", evict: null }, /evict must be .* not null/],
   ];
   for (const [options, message] of CONSTRUCTIONS) {
-    test(`new CompressedCache(${JSON.stringify(options)?.slice(0, 60)})`, () => {
+    it(`new CompressedCache(${JSON.stringify(options)?.slice(0, 60)})`, () => {
       assert.throws(() => new CompressedCache(options as never), {
         name: "ZbudError",
         code: "EINVAL",
@@ -297,12 +372,12 @@ suite("misuse throws, and says what to do", () => {
     [{ codec: "lz5" }, /no codec is named "lz5"/],
     [{ driver: "zbad" }, /zbad/],
   ] as const) {
-    test(`unknown ${Object.keys(options)[0]}`, () => {
+    it(`unknown ${Object.keys(options)[0]}`, () => {
       assert.throws(() => new CompressedCache({ maxBytes: "4MiB", ...options }), { code: "ENOENT", message });
     });
   }
 
-  test("keys, times and arguments of methods", async () => {
+  it("keys, times and arguments of methods", async () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB" });
     for (const key of [undefined, null, {}, true]) {
       assert.throws(() => cache.get(key as never), { code: "EINVAL", message: /a key must be/ });
@@ -318,7 +393,7 @@ suite("misuse throws, and says what to do", () => {
     assert.equal(cache.size, 0);
   });
 
-  test("a key that is too long is never there", () => {
+  it("a key that is too long is never there", () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB" });
     const key = "x".repeat(16_385);
     assert.equal(cache.set(key, "x"), "E2BIG");
@@ -328,7 +403,7 @@ suite("misuse throws, and says what to do", () => {
     assert.equal(cache.get(key.slice(1)), "x");
   });
 
-  test("after close", async () => {
+  it("after close", async () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB" });
     cache.set("a", "x");
     cache.close();
@@ -346,10 +421,18 @@ suite("misuse throws, and says what to do", () => {
     ];
     for (const call of calls) assert.throws(call, { code: "ECLOSED" }, String(call));
     await assert.rejects(cache.getAsync("a"), { code: "ECLOSED" });
+    for (const method of ["keys", "values", "entries"] as const) {
+      const open = new CompressedCache({ maxBytes: "1MiB" });
+      for (const key of ["a", "b", "c"]) open.set(key, 1);
+      const iterator = open[method]();
+      iterator.next();
+      open.close();
+      assert.throws(() => iterator.next(), { code: "ECLOSED", message: /this cache was closed/ });
+    }
     await assert.rejects(cache.save("nowhere"), { code: "ECLOSED" });
   });
 
-  test("a cache for one thread cannot be shared", () => {
+  it("a cache for one thread cannot be shared", () => {
     const cache = new CompressedCache({ maxBytes: "4MiB", shared: false });
     assert.throws(() => cache.share(), { code: "ENOTSUP", message: /shared: false/ });
   });

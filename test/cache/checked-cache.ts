@@ -9,10 +9,10 @@ import {
   type SetOptions,
   type SetResult,
 } from "../../src/cache/index.ts";
-import { KEYS, SIZE_REFUSED, type Step, TAGS, type World } from "./history.ts";
+import { KEYS, SIZE_REFUSED, type Step, TAGS, type World } from "./cache-history.ts";
+import { type Allowed, CacheModel, entryOf, type ModelEntry } from "./cache-model.ts";
+import { FailingBacking } from "./failing-backing.ts";
 import { type Value, Values } from "./history-values.ts";
-import { type Allowed, CacheModel, type ModelEntry } from "./model.ts";
-import { ShakyBacking } from "./shaky-backing.ts";
 
 /** Keys of all kinds, by number. */
 export const KEY_OF: readonly CacheKey[] = Array.from({ length: KEYS }, (_, i): CacheKey => {
@@ -44,7 +44,7 @@ export class CheckedCache {
   readonly handles: Handle[] = [];
   /** By its number: what each value was stored with. */
   readonly stored: ModelEntry[] = [];
-  readonly tier: ShakyBacking | null;
+  readonly tier: FailingBacking | null;
   /** What `stats()` must say. */
   readonly counts = {
     sets: 0,
@@ -67,9 +67,9 @@ export class CheckedCache {
 
   constructor(world: World) {
     this.world = world;
-    const { max = Number.POSITIVE_INFINITY, policy = "lru", shards = 1 } = world.options;
-    this.model = new CacheModel({ max, policy, isOrdered: shards === 1, hasTier: world.tier === true });
-    this.tier = world.tier === true ? new ShakyBacking(new MemoryBacking({ now: this.clock })) : null;
+    const { maxEntries = Number.POSITIVE_INFINITY, evict = "lru", shards = 1 } = world.options;
+    this.model = new CacheModel({ maxEntries, evict, isOrdered: shards === 1, hasTier: world.tier === true });
+    this.tier = world.tier === true ? new FailingBacking(new MemoryBacking({ clock: this.clock })) : null;
     for (let i = 0; i < world.handles; i++) this.handles.push({ number: i, cache: this.open(i) });
   }
 
@@ -81,10 +81,11 @@ export class CheckedCache {
   /** Makes the cache, or one more handle of it. */
   open(number: number): CompressedCache<Value> {
     const own = { clock: this.clock, onRemoved: this.onRemoved };
-    const tier = this.tier === null ? {} : { tier: this.tier };
+    const backing = this.tier === null ? {} : { backing: this.tier };
     const other = this.handles.find((handle) => handle.number !== number);
-    if (other !== undefined) return CompressedCache.attach<Value>(other.cache.share(), { ...own, ...tier });
-    return new CompressedCache<Value>({ ...this.options, ...this.world.options, ...own, ...tier });
+    if (other !== undefined)
+      return CompressedCache.attach<Value>(other.cache.share(), { ...own, ...backing });
+    return new CompressedCache<Value>({ ...this.options, ...this.world.options, ...own, ...backing });
   }
 
   /** Waits until all is done that the last call began. */
@@ -164,6 +165,28 @@ export class CheckedCache {
     else if (this.tier === null || had) assert.equal(result, had, "delete()");
   }
 
+  pop({ cache }: Pick<Handle, "cache">): void {
+    const { model } = this;
+    const value = cache.pop();
+    const key = this.events().find(([, reason]) => reason === "deleted")?.[0];
+    const { last } = model;
+    if ((this.world.options.shards ?? 1) === 1) assert.equal(key, last, "the key that pop() took");
+    if (key === undefined) {
+      assert.deepEqual([value, last], [undefined, undefined], "pop()");
+      return;
+    }
+    this.values.check(`pop() of key ${key}`, value, model.entries.get(key)?.id ?? 0);
+    this.take({ deletes: key });
+    assert.ok(!model.entries.has(key), `key ${key} is there after pop()`);
+    model.change(key);
+    model.tier.delete(key);
+  }
+
+  /** Whether times may begin anew: of files, and of a tier that lost a newer record, the model knows only one time. */
+  get mayRestart(): boolean {
+    return this.world.files !== true && this.tier?.everFailed !== true;
+  }
+
   deleteByTag({ cache }: Pick<Handle, "cache">, tag: number): void {
     const { model } = this;
     const had = [...model.entries].filter(([, { tags }]) => (tags & (1 << tag)) !== 0);
@@ -182,15 +205,13 @@ export class CheckedCache {
   }
 
   /** The second tier fails, was closed, or works again. */
-  breakTier(mode: ShakyBacking["mode"]): void {
-    (this.tier as ShakyBacking).mode = mode;
+  breakTier(mode: FailingBacking["mode"]): void {
+    (this.tier as FailingBacking).mode = mode;
     this.model.tierWorks = mode === "ok";
   }
 
   #entryOf(id: number, { ttl, stale, tags }: Step): ModelEntry {
-    const { now } = this.model;
-    const thereUntil = ttl === 0 ? Number.POSITIVE_INFINITY : now + ttl + stale;
-    const entry = { id, freshUntil: ttl === 0 ? thereUntil : now + ttl, thereUntil, tags };
+    const entry = entryOf({ id, tags }, this.model.now, ttl, stale);
     this.stored[id] = entry;
     return entry;
   }

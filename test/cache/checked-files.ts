@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { builtin } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import type { Step } from "./cache-history.ts";
 import { type CheckedCache, type Handle, KEY_OF, numberOf } from "./checked-cache.ts";
-import { Gates } from "./gates.ts";
-import type { Step } from "./history.ts";
+import { Gates } from "./file-gates.ts";
 import type { Value } from "./history-values.ts";
 
 /** What a file holds, the least recently used first. */
@@ -163,7 +163,7 @@ export class CheckedFiles {
       loading.pending.shift();
       if (model.entries.has(key)) checked.take({ room: true, replaces: key }, gone + 1);
       const size = model.entries.size;
-      const max = checked.world.options.max ?? Number.POSITIVE_INFINITY;
+      const max = checked.world.options.maxEntries ?? Number.POSITIVE_INFINITY;
       if (size >= max) checked.take({ room: true }, 1);
       model.insert(key, entry);
       model.change(key);

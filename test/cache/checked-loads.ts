@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { CacheKey, LoadContext } from "../../src/cache/index.ts";
+import type { Step } from "./cache-history.ts";
+import type { ModelEntry } from "./cache-model.ts";
 import { type CheckedCache, type Handle, KEY_OF, optionsOf } from "./checked-cache.ts";
-import type { Step } from "./history.ts";
 import type { Value } from "./history-values.ts";
-import type { ModelEntry } from "./model.ts";
 
 /** What a wait must come to. */
 type Outcome =
@@ -310,8 +310,9 @@ export class CheckedLoads {
     }
     if (model.entries.has(key)) checked.take({ room: true });
     const found = checked.peek(key);
-    if (found === undefined && checked.tier?.wasShaky === true) {
-      model.tier.delete(key);
+    if (found === undefined && checked.tier?.everFailed === true) {
+      // While it fails, nothing can be read that may be there.
+      if (checked.tier.mode === "ok") model.tier.delete(key);
       return false;
     }
     checked.take({ room: true });

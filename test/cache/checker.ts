@@ -1,13 +1,23 @@
 import assert from "node:assert/strict";
+import type { RemovalReason } from "../../src/cache/index.ts";
+import { type History, type Step, TAGS } from "./cache-history.ts";
+import type { ModelEntry } from "./cache-model.ts";
 import { CheckedCache, type Handle, KEY_OF, numberOf } from "./checked-cache.ts";
 import { CheckedFiles } from "./checked-files.ts";
 import { CheckedLoads } from "./checked-loads.ts";
-import { type History, type Step, TAGS } from "./history.ts";
-import type { ModelEntry } from "./model.ts";
-import { type RemoteCache, RemoteThread, remoteCache } from "./remote.ts";
+import { type RemoteCache, RemoteThread, remoteCache } from "./remote-cache.ts";
 
 /** How often everything is checked that takes long. */
 const BOOKS_EVERY = 24;
+
+/** Counters of `stats()`, by the reasons that they count. */
+const COUNTER_OF: Record<RemovalReason, string> = {
+  evicted: "evictions",
+  expired: "expirations",
+  replaced: "replacements",
+  deleted: "deletions",
+  cleared: "clearDeletions",
+};
 
 /** What a history did not do as the model says. */
 export class HistoryFailure extends Error {
@@ -43,7 +53,7 @@ class Checker {
     this.#loads = new CheckedLoads(checked);
     this.#files = world.files === true ? new CheckedFiles(checked) : null;
     if (world.thread !== true) return;
-    thread ??= new RemoteThread(new URL("history-worker.ts", import.meta.url));
+    thread ??= new RemoteThread(new URL("remote-cache-worker.ts", import.meta.url));
     this.#remote = remoteCache(thread, checked.handles[0].cache.share(), checked.clock, checked.onRemoved);
   }
 
@@ -72,12 +82,44 @@ class Checker {
 
   async #step(step: Step): Promise<void> {
     const checked = this.#checked;
-    const { model, handles } = checked;
-    const { key, how } = step;
+    const { handles } = checked;
     const handle = handles[step.at] ?? handles[0];
     // Another thread does what is done at once.
     const sync =
       step.at >= handles.length && this.#remote !== null ? (this.#remote as unknown as Handle) : handle;
+    switch (step.do) {
+      case "getAsync":
+        await this.#loads.getAsync(handle, step);
+        break;
+      case "getOrSet":
+        await this.#loads.getOrSet(handle, step);
+        break;
+      case "endLoad":
+        await this.#loads.end(step);
+        break;
+      case "abortWait":
+        await this.#loads.abort(step);
+        break;
+      case "reopen":
+        await this.#reopen(handle);
+        break;
+      case "save":
+      case "load":
+      case "io":
+        await this.#files?.step(handle, step);
+        break;
+      default:
+        this.#stepAtOnce(sync, handle, step);
+    }
+    // An evicted entry is in the second tier once it was written.
+    if (checked.tier !== null) await checked.settle();
+  }
+
+  /** @param sync - does what another thread can do as well. */
+  #stepAtOnce(sync: Handle, handle: Handle, step: Step): void {
+    const checked = this.#checked;
+    const { model } = checked;
+    const { key, how } = step;
     switch (step.do) {
       case "set":
         checked.set(sync, step);
@@ -90,8 +132,20 @@ class Checker {
       case "withValue":
         this.#readBytes(handle, step);
         break;
-      case "has":
-        this.#expect("has()", sync.cache.has(KEY_OF[key]), this.#fresh(key) !== undefined);
+      case "has": {
+        const allowStale = how % 2 === 0;
+        const entry = allowStale ? model.find(key) : this.#fresh(key);
+        this.#expect("has()", sync.cache.has(KEY_OF[key], { allowStale }), entry !== undefined);
+        break;
+      }
+      case "info":
+        this.#info(sync, key);
+        break;
+      case "touch":
+        this.#touch(sync, step);
+        break;
+      case "pop":
+        checked.pop(sync);
         break;
       case "remainingTtl": {
         const left = (this.#fresh(key)?.freshUntil ?? model.now) - model.now;
@@ -125,26 +179,7 @@ class Checker {
       case "tier":
         checked.breakTier(how % 8 === 0 ? "closed" : how % 8 < 4 ? "fails" : "ok");
         break;
-      case "getAsync":
-        await this.#loads.getAsync(handle, step);
-        break;
-      case "getOrSet":
-        await this.#loads.getOrSet(handle, step);
-        break;
-      case "endLoad":
-        await this.#loads.end(step);
-        break;
-      case "abortWait":
-        await this.#loads.abort(step);
-        break;
-      case "reopen":
-        await this.#reopen(handle);
-        break;
-      default:
-        await this.#files?.step(handle, step);
     }
-    // An evicted entry is in the second tier once it was written.
-    if (checked.tier !== null) await checked.settle();
   }
 
   /** An entry that is there and fresh. */
@@ -163,13 +198,37 @@ class Checker {
     const { model } = this.#checked;
     const { key } = step;
     const allowStale = step.how % 2 === 0;
-    const found = cache[step.do as "get" | "peek"](KEY_OF[key], { allowStale });
+    const updates = step.do === "get" && step.how % 3 === 0 && this.#checked.mayRestart;
+    const options = { allowStale, ...(updates ? { updateAgeOnGet: true } : {}) };
+    const found = cache[step.do as "get" | "peek"](KEY_OF[key], options);
     const entry = allowStale ? model.find(key) : this.#fresh(key);
     const isStale = entry !== undefined && !model.isFresh(entry);
     if (step.do === "get") this.#checked.lookedUp(entry !== undefined, isStale);
     this.#wasRead(key, step.do === "get");
+    if (updates) model.restart(key);
     if (entry === undefined) assert.equal(found, undefined, `${step.do}() of key ${key}`);
     else this.#checked.values.check(`${step.do}() of key ${key}`, found, entry.id);
+  }
+
+  #info({ cache }: Handle, key: number): void {
+    const { model } = this.#checked;
+    const entry = model.find(key);
+    const info = cache.info(KEY_OF[key]);
+    this.#expect("info()", info !== undefined, entry !== undefined);
+    if (entry === undefined) return;
+    const times = entry.ttl === 0 ? [] : [entry.freshUntil - model.now, model.now];
+    assert.deepEqual([info?.ttl, info?.start].slice(0, times.length), times, `times of key ${key}`);
+    assert.equal("start" in (info ?? {}), times.length > 0);
+  }
+
+  #touch({ cache }: Handle, { key, ttl, how }: Step): void {
+    const { model, mayRestart } = this.#checked;
+    if (!mayRestart) return;
+    const given = how % 2 === 0 ? [] : [ttl];
+    const entry = this.#fresh(key);
+    this.#expect("touch()", cache.touch(KEY_OF[key], ...given), entry !== undefined);
+    this.#wasRead(key, true);
+    model.restart(key, ...given);
   }
 
   #readBytes({ cache }: Handle, step: Step): void {
@@ -241,7 +300,9 @@ class Checker {
     if (!all) return;
     cache.verify();
     const stats = cache.stats() as unknown as Record<string, number>;
-    for (const [reason, count] of Object.entries(model.removed)) assert.equal(stats[reason], count, reason);
+    for (const [reason, counter] of Object.entries(COUNTER_OF)) {
+      assert.equal(stats[counter], model.removed[reason as RemovalReason], counter);
+    }
     assert.equal(stats.rejectTooBig, counts.tooBig, "rejectTooBig");
     assert.equal(stats.rejectNoMemory, counts.noMemory, "rejectNoMemory");
     if (this.#files === null) assert.equal(stats.sets, counts.sets, "sets");

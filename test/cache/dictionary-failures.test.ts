@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { join } from "node:path";
-import { before, suite, type TestContext, test } from "node:test";
+import { before, describe, it, type TestContext } from "node:test";
 import { Worker } from "node:worker_threads";
 import { QUIET_FLAG, ROOT, run } from "../../scripts/tools.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
@@ -53,7 +53,7 @@ class RefusedWorker {
   }
 }
 
-suite("a dictionary without its worker thread", () => {
+describe("a dictionary without its worker thread", () => {
   let usual = 0;
   before(async () => {
     const cache = makeCache();
@@ -75,7 +75,7 @@ suite("a dictionary without its worker thread", () => {
   ];
   for (const [name, worker, error] of KINDS) {
     for (const shared of [true, false]) {
-      test(`one ${name}: the same is held, and it is told (shared: ${shared})`, async (t) => {
+      it(`one ${name}: the same is held, and it is told (shared: ${shared})`, async (t) => {
         replaceWorker(t, worker);
         const cache = makeCache({ shared });
         const { dictionary, density } = await fill(cache);
@@ -88,7 +88,7 @@ suite("a dictionary without its worker thread", () => {
     }
   }
 
-  test("one that never answers: after ten seconds the thread learns itself", async (t) => {
+  it("one that never answers: after ten seconds the thread learns itself", async (t) => {
     replaceWorker(t, IdleWorker);
     const cache = makeCache();
     for (let i = 0; i < 1500; i++) cache.set(i, record(i));
@@ -102,7 +102,7 @@ suite("a dictionary without its worker thread", () => {
     cache.close();
   });
 
-  test("a process that may start no threads", () => {
+  it("a process that may start no threads", () => {
     const flags = [QUIET_FLAG, "--permission", "--allow-fs-read=*"];
     const child = join(ROOT, "test/cache/dictionary-child.ts");
     const { ok, output } = run(process.execPath, [...flags, child], { capture: true });
@@ -115,7 +115,7 @@ suite("a dictionary without its worker thread", () => {
     assertUsual(density);
   });
 
-  test("no set learns for longer than a millisecond, or for longer than others took before", (t) => {
+  it("no set learns for longer than a millisecond, or for longer than others took before", (t) => {
     replaceWorker(t, RefusedWorker);
     const { performance } = globalThis;
     let time = performance.now();
@@ -139,7 +139,7 @@ suite("a dictionary without its worker thread", () => {
     cache.close();
   });
 
-  test("one thread begins, and is killed or closes the cache: another has it learned", async (t) => {
+  it("one thread begins, and is killed or closes the cache: another has it learned", async (t) => {
     const { performance } = globalThis;
     const { now } = performance;
     for (const end of ["killed", "closed"]) {
@@ -162,7 +162,7 @@ suite("a dictionary without its worker thread", () => {
     }
   });
 
-  test("an error while it is learned: failed, and why; values are kept without", async (t) => {
+  it("an error while it is learned: failed, and why; values are kept without", async (t) => {
     const { WebAssembly } = globalThis as unknown as { WebAssembly: Record<string, unknown> };
     const cache = makeCache();
     cache.set("first", record(0));
@@ -186,8 +186,8 @@ suite("a dictionary without its worker thread", () => {
   });
 });
 
-suite("stats() of the dictionary", () => {
-  test("off, learning, in use: the same in all threads", async () => {
+describe("stats() of the dictionary", () => {
+  it("off, learning, in use: the same in all threads", async () => {
     for (const options of [{ dictionary: "none" }, { codec: "none" }, { codec: "deflate" }] as const) {
       const cache = makeCache(options);
       cache.set(1, record(1));
@@ -206,7 +206,7 @@ suite("stats() of the dictionary", () => {
     assert.deepEqual(given.stats().dictionary, { state: "in-use", bytes: 500, savedBytes: 0 });
   });
 
-  test("of no use: noise", async () => {
+  it("of no use: noise", async () => {
     const cache = makeCache();
     const { dictionary } = await fill(cache, noise);
     assert.deepEqual(dictionary, { state: "no-use", bytes: 0, savedBytes: 0 });
@@ -214,7 +214,7 @@ suite("stats() of the dictionary", () => {
   });
 
   for (const codec of ["lz4", "zstd"]) {
-    test(`what it saved is what the same values take more without it (${codec})`, async () => {
+    it(`what it saved is what the same values take more without it (${codec})`, async () => {
       const cache = makeCache({ codec, maxBytes: "32MiB" });
       const plain = makeCache({ codec, maxBytes: "32MiB", dictionary: "none" });
       await fill(cache);

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { canShare } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { learn } from "../../src/cache/learn.ts";
+import { learn } from "../../src/cache/train-dictionary.ts";
+import { until } from "../support/until.ts";
+import { checkBooks } from "./cache-checks.ts";
 import { noise, record } from "./dictionary-helpers.ts";
-import { checkBooks } from "./helpers.ts";
 
 function runLearning(samples: readonly Uint8Array[]): Uint8Array | null {
   const steps = learn(samples, 8192);
@@ -13,7 +14,7 @@ function runLearning(samples: readonly Uint8Array[]): Uint8Array | null {
 }
 
 /**
- * Sets until the dictionary is used, or two hundred rounds; how many times smaller it made them, all set again. It
+ * Sets until the dictionary is used; how many times smaller it made them, all set again. It
  * may come between any two sets, so what they take without one is measured in a cache that learns none.
  */
 async function settle(cache: CompressedCache<unknown>, valueFor: (i: number) => unknown): Promise<number> {
@@ -25,15 +26,12 @@ async function settle(cache: CompressedCache<unknown>, valueFor: (i: number) => 
   const before = setAll(plain);
   plain.close();
   const others = cache.stats().storedBytes;
-  for (let round = 0; round < 200; round++) {
-    if (setAll(cache) - others < before * 0.8) return before / (setAll(cache) - others);
-    await sleep(20);
-  }
-  return 1;
+  await until("the values are smaller", () => setAll(cache) - others < before * 0.8);
+  return before / (setAll(cache) - others);
 }
 
-suite("a dictionary that is learned from the first sets", () => {
-  test("makes small similar records much smaller; those from before stay readable, in all threads", async () => {
+describe("a dictionary that is learned from the first sets", () => {
+  it("makes small similar records much smaller; those from before stay readable, in all threads", async () => {
     const cache = new CompressedCache<unknown>({ maxBytes: "8MiB" });
     for (let i = 1000; i < 1100; i++) cache.set(i, record(i));
     const gain = await settle(cache, record);
@@ -49,13 +47,13 @@ suite("a dictionary that is learned from the first sets", () => {
     cache.close();
   });
 
-  test("is not used where it would not help, and not at all with dictionary: none", async () => {
+  it("is not used where it would not help, and not at all with dictionary: none", async () => {
     assert.equal(runLearning(Array.from({ length: 200 }, (_, i) => noise(i))), null);
     assert.equal(runLearning([]), null);
     const cache = new CompressedCache<unknown>({ maxBytes: "8MiB", dictionary: "none" });
     for (let round = 0; round < 20; round++) {
       for (let i = 0; i < 200; i++) cache.set(i, record(i));
-      await sleep(5);
+      await turn();
     }
     const plain = cache.stats().storedBytes;
     const learned = new CompressedCache<unknown>({ maxBytes: "8MiB" });
@@ -63,7 +61,7 @@ suite("a dictionary that is learned from the first sets", () => {
     assert.ok(learned.stats().storedBytes < plain / 1.5);
   });
 
-  test("closing while it is being learned", () => {
+  it("closing while it is being learned", () => {
     const cache = new CompressedCache<unknown>({ maxBytes: "8MiB" });
     for (let i = 0; i < 2500; i++) cache.set(i, record(i));
     cache.close();

@@ -1,14 +1,14 @@
 /** The system gives no memory, at each point in turn: nothing is half done, and the cache goes on. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { slotsDriver } from "../../src/drivers/slots/index.ts";
 import { registerDriver, unregisterDriver } from "../../src/pool/index.ts";
-import { checkBooks } from "./helpers.ts";
-import { makeValue, type Scarcity, whileScarce } from "./scarce.ts";
+import { checkBooks } from "./cache-checks.ts";
+import { makeValue, type Scarcity, whileScarce } from "./out-of-memory.ts";
 
 type Options = Omit<CompressedCacheOptions<unknown>, "maxBytes">;
 type Setting = Options & { attaches?: boolean };
@@ -91,15 +91,21 @@ const KINDS: [string, () => Setting][] = [
   ["shared", () => ({ dictionary: "none" })],
   [
     "with tags, a listener and a tier",
-    () => ({ shared: false, dictionary: "none", tags: true, tier: new MemoryBacking(), onRemoved: () => {} }),
+    () => ({
+      shared: false,
+      dictionary: "none",
+      tags: true,
+      backing: new MemoryBacking(),
+      onRemoved: () => {},
+    }),
   ],
   ["with a dictionary, as another thread has it", () => ({ dictionary, attaches: true })],
   ["with zstd", () => ({ shared: false, dictionary: "none", codec: "zstd" })],
 ];
 
-suite("out of memory", () => {
+describe("out of memory", () => {
   for (const [name, options] of KINDS) {
-    test(`a cache ${name}: once at each point in turn, and from each point on`, () => {
+    it(`a cache ${name}: once at each point in turn, and from each point on`, () => {
       const { asked } = run(options(), () => false);
       assert.ok(asked > 5, `the workload asks for memory often enough to be of use: ${asked} times`);
       for (let point = 0; point < asked; point++) {
@@ -109,7 +115,7 @@ suite("out of memory", () => {
     });
   }
 
-  test("construction: once at each point in turn; the error says what to do, and nothing stays behind", () => {
+  it("construction: once at each point in turn; the error says what to do, and nothing stays behind", () => {
     const type = "slots of a cache that was not made";
     registerDriver({ ...slotsDriver, type });
     for (const shared of [true, false]) {

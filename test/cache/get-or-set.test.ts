@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { FakeClock } from "./helpers.ts";
+import { FakeClock } from "./cache-checks.ts";
 
 function open(options = {}) {
   const clock = new FakeClock();
@@ -22,14 +22,14 @@ function slow() {
   return { calls, load };
 }
 
-suite("getOrSet", () => {
-  test("a value that is there needs no loader", async () => {
+describe("getOrSet", () => {
+  it("a value that is there needs no loader", async () => {
     const { cache } = open();
     cache.set("a", "there");
     assert.equal(await cache.getOrSet("a", () => assert.fail("not called")), "there");
   });
 
-  test("one load for a hundred callers, and one value stored", async () => {
+  it("one load for a hundred callers, and one value stored", async () => {
     const { cache } = open();
     const { calls, load } = slow();
     const all = Array.from({ length: 100 }, () => cache.getOrSet("a", load, { ttl: 50 }));
@@ -43,14 +43,14 @@ suite("getOrSet", () => {
     assert.deepEqual([loads, loadsShared, sets], [1, 99, 1]);
   });
 
-  test("keys of different kinds are different loads", async () => {
+  it("keys of different kinds are different loads", async () => {
     const { cache } = open();
     const keys = ["1", 1, Uint8Array.of(49), Uint8Array.of(1)];
     const values = await Promise.all(keys.map((key, i) => cache.getOrSet(key, () => `${i}`)));
     assert.deepEqual(values, ["0", "1", "2", "3"]);
   });
 
-  test("a failure reaches everybody, stores nothing, and the next call loads again", async () => {
+  it("a failure reaches everybody, stores nothing, and the next call loads again", async () => {
     const { cache } = open();
     const { calls, load } = slow();
     const both = [cache.getOrSet("a", load), cache.getOrSet("a", load)];
@@ -62,7 +62,7 @@ suite("getOrSet", () => {
     assert.equal(cache.stats().loadsFailed, 1);
   });
 
-  test("a loader that throws before it waits", async () => {
+  it("a loader that throws before it waits", async () => {
     const { cache } = open();
     await assert.rejects(
       cache.getOrSet("a", () => {
@@ -72,13 +72,13 @@ suite("getOrSet", () => {
     );
   });
 
-  test("undefined is given, and not stored", async () => {
+  it("undefined is given, and not stored", async () => {
     const { cache } = open();
     assert.equal(await cache.getOrSet("a", () => undefined as never), undefined);
     assert.equal(cache.size, 0);
   });
 
-  test("a stale value at once, and one load behind it", async () => {
+  it("a stale value at once, and one load behind it", async () => {
     const { cache, clock } = open();
     const { calls, load } = slow();
     cache.set("a", "old", { ttl: 10, staleWhileRevalidate: 100 });
@@ -93,7 +93,7 @@ suite("getOrSet", () => {
     assert.equal(calls.length, 1);
   });
 
-  test("a load behind a stale value that fails leaves it, until its time is over", async () => {
+  it("a load behind a stale value that fails leaves it, until its time is over", async () => {
     const { cache, clock } = open();
     cache.set("a", "old", { ttl: 10, staleWhileRevalidate: 100 });
     clock.now += 50;
@@ -107,7 +107,7 @@ suite("getOrSet", () => {
     );
   });
 
-  test("the loader sees the stale value, and may say how long its own is good", async () => {
+  it("the loader sees the stale value, and may say how long its own is good", async () => {
     const { cache, clock } = open();
     cache.set("a", "old", { ttl: 10, staleWhileRevalidate: 100 });
     clock.now += 50;
@@ -123,7 +123,7 @@ suite("getOrSet", () => {
     assert.equal(cache.getRemainingTTL("a"), 77);
   });
 
-  test("an aborted wait ends with the reason; the others go on", async () => {
+  it("an aborted wait ends with the reason; the others go on", async () => {
     const { cache } = open();
     const { calls, load } = slow();
     const controller = new AbortController();
@@ -137,7 +137,7 @@ suite("getOrSet", () => {
     assert.equal(await second, "loaded");
   });
 
-  test("when nobody waits, the loader is told, and the next caller loads anew", async () => {
+  it("when nobody waits, the loader is told, and the next caller loads anew", async () => {
     const { cache } = open();
     const { calls, load } = slow();
     const controller = new AbortController();
@@ -155,7 +155,7 @@ suite("getOrSet", () => {
     assert.equal(await next, "second");
   });
 
-  test("a signal that was aborted before", async () => {
+  it("a signal that was aborted before", async () => {
     const { cache } = open();
     const signal = AbortSignal.abort(new Error("before"));
     await assert.rejects(
@@ -172,7 +172,7 @@ suite("getOrSet", () => {
     ["deleted by its tag", (cache) => void cache.deleteByTag("t"), undefined],
   ];
   for (const [name, change, left] of CHANGES) {
-    test(`a key that is ${name} during its load does not get the old result`, async () => {
+    it(`a key that is ${name} during its load does not get the old result`, async () => {
       const { cache } = open();
       const { calls, load } = slow();
       const before = cache.getOrSet("a", load, { tags: ["t"] });
@@ -193,7 +193,7 @@ suite("getOrSet", () => {
     });
   }
 
-  test("closing tells the loads, and those who wait are told at once, whatever the loader does", async () => {
+  it("closing tells the loads, and those who wait are told at once, whatever the loader does", async () => {
     const { cache } = open();
     const { calls, load } = slow();
     const waiting = [cache.getOrSet("a", load), cache.getOrSet("a", load), cache.getOrSet("b", load)];

@@ -1,7 +1,7 @@
 // A Keyv store needs a module of Node.
 import "node:worker_threads";
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import fc from "fast-check";
 import {
   type Backing,
@@ -22,22 +22,25 @@ class HostileTier extends MemoryBacking {
   }
 }
 
-suite("a record of the second tier with right checksums and wrong content is a miss, and is counted", () => {
+describe("a record of the second tier with right checksums and wrong content is a miss, and is counted", () => {
   const keys = ["text", "ü", 1.5, Uint8Array.of(0, 255), "units \ud800", "short", "json", "", "b"];
 
-  async function assertMisses(tier: HostileTier, forge: NonNullable<HostileTier["forge"]>): Promise<number> {
-    tier.forge = null;
-    const cache = open({ tier: tier as Backing, max: 1 });
+  async function assertMisses(
+    backing: HostileTier,
+    forge: NonNullable<HostileTier["forge"]>,
+  ): Promise<number> {
+    backing.forge = null;
+    const cache = open({ backing: backing as Backing, maxEntries: 1 });
     fill(cache);
     cache.set("last", "x");
     await cache.flush();
-    tier.forge = forge;
+    backing.forge = forge;
     let values = 0;
     for (const key of keys) {
       const before = cache.stats();
       const value = await cache.getAsync(key);
       const after = cache.stats();
-      if (value === undefined) assert.equal(after.tierMisses, before.tierMisses + 1);
+      if (value === undefined) assert.equal(after.backingMisses, before.backingMisses + 1);
       else values++;
       assert.equal(await cache.getOrSet(key, () => "loaded", { forceRefresh: true }), "loaded");
     }
@@ -47,9 +50,9 @@ suite("a record of the second tier with right checksums and wrong content is a m
     return values;
   }
 
-  test(`each field, any value (fast-check, seed ${SEED})`, async () => {
-    const tier = new HostileTier({ now: clock.read });
-    const whole = await assertMisses(tier, (record) => record);
+  it(`each field, any value (fast-check, seed ${SEED})`, async () => {
+    const backing = new HostileTier({ clock: clock.read });
+    const whole = await assertMisses(backing, (record) => record);
     assert.equal(whole, keys.length);
     const field = fc.constantFrom(...FIELDS).chain(([, at, type, values]) => {
       return fc.constantFrom(...values).map((value) => ({ at, type, value }));
@@ -63,7 +66,7 @@ suite("a record of the second tier with right checksums and wrong content is a m
           { requiredKeys: [] },
         ),
         async (fields, others) => {
-          await assertMisses(tier, (record) => {
+          await assertMisses(backing, (record) => {
             const bytes = Buffer.from(record.bytes);
             for (const one of fields) put(bytes, one.at, one.type, one.value);
             return { ...record, bytes: new Uint8Array(bytes), ...others };
@@ -74,51 +77,56 @@ suite("a record of the second tier with right checksums and wrong content is a m
     );
   });
 
-  test("records that are too short, too long, of another value, of an object", async () => {
-    const tier = new HostileTier({ now: clock.read });
+  it("records that are too short, too long, of another value, of an object", async () => {
+    const backing = new HostileTier({ clock: clock.read });
     for (const bytes of [new Uint8Array(0), new Uint8Array(39), new Uint8Array(2 ** 22), "x", null, {}]) {
-      assert.equal(await assertMisses(tier, (record) => ({ ...record, bytes: bytes as Uint8Array })), 0);
+      assert.equal(await assertMisses(backing, (record) => ({ ...record, bytes: bytes as Uint8Array })), 0);
     }
   });
 
-  test("a block that its codec did not make is not put into memory", async () => {
-    const tier = new HostileTier({ now: clock.read });
-    const cache = open({ tier, max: 1, dictionary: "none" });
+  it("a block that its codec did not make is not put into memory", async () => {
+    const backing = new HostileTier({ clock: clock.read });
+    const cache = open({ backing, maxEntries: 1, dictionary: "none" });
     cache.set("a", "lorem ipsum ".repeat(20));
     cache.set("b", "x");
     await cache.flush();
-    tier.forge = (record) => {
+    backing.forge = (record) => {
       const bytes = record.bytes.slice();
       bytes.fill(0xff, bytes.length - 9);
       return { ...record, bytes };
     };
     for (let i = 0; i < 2; i++) assert.equal(await cache.getAsync("a"), undefined);
     assert.equal(cache.get("a"), undefined);
-    assert.equal(cache.stats().tierReadsFailed, 2);
+    assert.equal(cache.stats().backingReadsFailed, 2);
     cache.close();
   });
 
-  test("dictionaries of others: too long, of no codec that takes one, and very many", async () => {
-    const tier = new HostileTier({ now: clock.read });
+  it("dictionaries of others: too long, of no codec that takes one, and very many", async () => {
+    const backing = new HostileTier({ clock: clock.read });
     const writers = Array.from({ length: 20 }, (_, i) => {
-      const cache = open({ tier, max: 1, dictionary: Buffer.from(`dictionary ${i} lorem ipsum ${i}`) });
+      const cache = open({
+        backing,
+        maxEntries: 1,
+        dictionary: Buffer.from(`dictionary ${i} lorem ipsum ${i}`),
+      });
       cache.set(`k${i}`, `lorem ipsum ${i} `.repeat(10));
       cache.set("x", "x");
       return cache;
     });
     for (const cache of writers) await cache.flush();
     const isDictionary = (record: BackingRecord): boolean => record.key.prefix[0] === 0xfd;
-    const reader = open({ tier, dictionary: "none" });
-    tier.forge = (record) => (isDictionary(record) ? { ...record, codec: 4 } : record);
+    const reader = open({ backing, dictionary: "none" });
+    backing.forge = (record) => (isDictionary(record) ? { ...record, codec: 4 } : record);
     assert.equal(await reader.getAsync("k0"), undefined);
-    tier.forge = (record) => (isDictionary(record) ? { ...record, bytes: new Uint8Array(2 ** 19) } : record);
+    backing.forge = (record) =>
+      isDictionary(record) ? { ...record, bytes: new Uint8Array(2 ** 19) } : record;
     assert.equal(await reader.getAsync("k0"), undefined);
-    tier.forge = null;
+    backing.forge = null;
     for (let i = 0; i < 20; i++) assert.equal(await reader.getAsync(`k${i}`), `lorem ipsum ${i} `.repeat(10));
     for (const cache of [...writers, reader]) cache.close();
   });
 
-  test("whatever a Keyv store gives", async () => {
+  it("whatever a Keyv store gives", async () => {
     const given: { value: unknown } = { value: undefined };
     const store = {
       get: async () => given.value,
@@ -126,8 +134,8 @@ suite("a record of the second tier with right checksums and wrong content is a m
       delete: async () => true,
       clear: async () => undefined,
     };
-    const tier = new KeyvBacking({ store, maxRecordBytes: 2 ** 16 });
-    const cache = open({ tier });
+    const backing = new KeyvBacking({ store, maxRecordBytes: 2 ** 16 });
+    const cache = open({ backing });
     const values = [
       7,
       true,
@@ -147,7 +155,7 @@ suite("a record of the second tier with right checksums and wrong content is a m
       assert.equal(await cache.getAsync(key), undefined);
       assert.equal(await cache.getOrSet(key, () => 1, { forceRefresh: true }), 1);
     }
-    assert.equal(cache.stats().tierReadsFailed, values.length);
+    assert.equal(cache.stats().backingReadsFailed, values.length);
     cache.close();
   });
 });

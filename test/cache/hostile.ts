@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { checkBooks, FakeClock } from "./helpers.ts";
+import { checkBooks, FakeClock } from "./cache-checks.ts";
 
 /** Another run: ZBUD_FAST_CHECK_SEED=N. */
 export const SEED: number = Number(process.env.ZBUD_FAST_CHECK_SEED ?? 20_260);

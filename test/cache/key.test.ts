@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import fc from "fast-check";
 import { Prng } from "../../src/base/index.ts";
 import { decodeKey, EncodedKey, isKey, KEY_BYTES_MAX } from "../../src/cache/key.ts";
@@ -12,7 +12,7 @@ function bytesOf(key: CacheKey): string {
   return Buffer.from(encoded.bytes.subarray(0, encoded.length)).toString("hex");
 }
 
-suite("keys as bytes", () => {
+describe("keys as bytes", () => {
   const KEYS: CacheKey[] = [
     "",
     "1",
@@ -39,7 +39,7 @@ suite("keys as bytes", () => {
     new Uint8Array([0xff, 0xfe, 0]),
   ];
 
-  test("no two keys have the same bytes, and each comes back", () => {
+  it("no two keys have the same bytes, and each comes back", () => {
     assert.equal(new Set(KEYS.map(bytesOf)).size, KEYS.length);
     for (const key of KEYS) {
       encoded.encode(key);
@@ -47,13 +47,13 @@ suite("keys as bytes", () => {
     }
   });
 
-  test("strings are UTF-8", () => {
+  it("strings are UTF-8", () => {
     for (const text of ["plain", "größer", "日本語", "😀 mixed ñ 中"]) {
       assert.equal(bytesOf(text), Buffer.from(text).toString("hex"));
     }
   });
 
-  test("bytes are a key's if, and only if, they are what the key of them is encoded as", () => {
+  it("bytes are a key's if, and only if, they are what the key of them is encoded as", () => {
     const isEncoded = (bytes: Uint8Array): boolean => {
       try {
         const key = decodeKey(bytes, bytes.length);
@@ -96,7 +96,7 @@ suite("keys as bytes", () => {
     assert.equal(isKey(long, KEY_BYTES_MAX + 1), false);
   });
 
-  test("any string comes back, lone surrogates too", () => {
+  it("any string comes back, lone surrogates too", () => {
     const text = fc.string({ unit: "binary", maxLength: 50 });
     const units = fc.array(fc.integer({ min: 0xd7f0, max: 0xe010 }), { maxLength: 20 });
     fc.assert(
@@ -114,11 +114,11 @@ suite("keys as bytes", () => {
     );
   });
 
-  test("0 and -0 are one key, as in a Map", () => {
+  it("0 and -0 are one key, as in a Map", () => {
     assert.equal(bytesOf(0), bytesOf(-0));
   });
 
-  test("the longest key, and one byte more", () => {
+  it("the longest key, and one byte more", () => {
     assert.ok(encoded.encode("x".repeat(KEY_BYTES_MAX)));
     assert.ok(!encoded.encode("x".repeat(KEY_BYTES_MAX + 1)));
     assert.ok(encoded.encode(`${"x".repeat(KEY_BYTES_MAX - 2)}ä`));
@@ -129,7 +129,7 @@ suite("keys as bytes", () => {
   });
 
   for (const wrong of [undefined, null, true, 1n, Symbol("x"), {}, ["a"], new Uint16Array(2)]) {
-    test(`${String(typeof wrong)} ${Object.prototype.toString.call(wrong)} is no key`, () => {
+    it(`${String(typeof wrong)} ${Object.prototype.toString.call(wrong)} is no key`, () => {
       assert.throws(() => encoded.encode(wrong as never), {
         code: "EINVAL",
         message: /a key must be a string/,
@@ -138,8 +138,8 @@ suite("keys as bytes", () => {
   }
 });
 
-suite("hash of keys", () => {
-  test("what lay behind the key before does not matter", () => {
+describe("hash of keys", () => {
+  it("what lay behind the key before does not matter", () => {
     const [a, b] = [new EncodedKey(), new EncodedKey()];
     a.encode("x".repeat(100));
     for (const text of ["", "a", "ab", "abc", "abcd", "abcde"]) {
@@ -149,7 +149,7 @@ suite("hash of keys", () => {
     }
   });
 
-  test("a million keys of the usual kinds: 64 bits do not meet, 32 bits meet as often as chance has it", () => {
+  it("a million keys of the usual kinds: 64 bits do not meet, 32 bits meet as often as chance has it", () => {
     const both = new Set<bigint>();
     const lows = new Set<number>();
     const highs = new Set<number>();
@@ -169,7 +169,7 @@ suite("hash of keys", () => {
       assert.ok(n - set.size < 1.5 * expected, `${n - set.size} of ${expected}`);
   });
 
-  test("each bit of the key moves about half of the bits of the hash", () => {
+  it("each bit of the key moves about half of the bits of the hash", () => {
     const prng = new Prng(3);
     const key = Uint8Array.from({ length: 24 }, () => prng.below(256));
     const flipped = new EncodedKey();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { ZbudError } from "../../src/base/index.ts";
 import { CacheCore } from "../../src/cache/core.ts";
-import { leaseLayout, WAYS } from "../../src/cache/lease-words.ts";
+import { leaseLayout, WAYS } from "../../src/cache/lease-layout.ts";
 import { Leases } from "../../src/cache/leases.ts";
 import {
   SharedState,
@@ -37,8 +37,8 @@ function isIdle({ words, leases: at, shape }: SharedState): boolean {
   return words[at] === 0 && words.subarray(groups, groups + shape.leaseGroups).every((word) => word === 0);
 }
 
-suite("leases", () => {
-  test("a change of the key revokes it, whoever makes it; of another key, of the same group too, does not", () => {
+describe("leases", () => {
+  it("a change of the key revokes it, whoever makes it; of another key, of the same group too, does not", () => {
     const { attach, isIdle } = open();
     const [a, b] = [attach(1), attach(2)];
     for (const by of [a, b]) {
@@ -57,7 +57,7 @@ suite("leases", () => {
     }
   });
 
-  test("several leases of one key, of several threads", () => {
+  it("several leases of one key, of several threads", () => {
     const { attach, isIdle } = open();
     const [a, b] = [attach(1), attach(2)];
     const leases = [a.take(5, 7), a.take(5, 7)];
@@ -80,7 +80,7 @@ suite("leases", () => {
     assert.ok(!b.holds(later));
   });
 
-  test("more than there are slots: all hold until their key is changed, by their thread exactly", () => {
+  it("more than there are slots: all hold until their key is changed, by their thread exactly", () => {
     const { attach, isIdle, slots } = open();
     const [a, b] = [attach(1), attach(2)];
     const leases = Array.from({ length: 3 * slots }, (_, i) => a.take(i, i));
@@ -93,7 +93,7 @@ suite("leases", () => {
     assert.ok(isIdle());
   });
 
-  test("what dead threads leave costs nothing once somebody looked", () => {
+  it("what dead threads leave costs nothing once somebody looked", () => {
     const { attach, gone, isIdle, slots, sharedState, layout } = open();
     const living = attach(3);
     for (const leave of [1, slots, 3 * slots]) {
@@ -114,7 +114,7 @@ suite("leases", () => {
     assert.ok(isIdle());
   });
 
-  test("slots that dead threads hold are found by who needs one", () => {
+  it("slots that dead threads hold are found by who needs one", () => {
     const { attach, gone, slots } = open();
     const dead = attach(1);
     for (let i = 0; i < slots; i++) dead.take(i, i);
@@ -123,7 +123,7 @@ suite("leases", () => {
     assert.ok(lease.slot >= 0);
   });
 
-  test("a thread that was wrongly said to be gone stores nothing by a lease that it lost", () => {
+  it("a thread that was wrongly said to be gone stores nothing by a lease that it lost", () => {
     const { attach, gone } = open();
     const [a, b] = [attach(1), attach(2)];
     const lease = a.take(5, 7);
@@ -139,7 +139,7 @@ suite("leases", () => {
     assert.ok(b.holds(other));
   });
 
-  test("of what was changed while a file is read nothing holds, of the rest more than 99 %", () => {
+  it("of what was changed while a file is read nothing holds, of the rest more than 99 %", () => {
     const { attach, isIdle } = open(2 ** 24);
     const [a, b] = [attach(1), attach(2)];
     const hash = (i: number, by: number): number => Math.imul(Math.imul(i + 1, by) ^ (i << 9), 0x85eb_ca6b);
@@ -160,7 +160,7 @@ suite("leases", () => {
     }
   });
 
-  test("files that are read at once know of what was changed since each began", () => {
+  it("files that are read at once know of what was changed since each began", () => {
     const { attach } = open();
     const [a, b] = [attach(1), attach(2)];
     const first = a.beginFile();
@@ -180,7 +180,7 @@ suite("leases", () => {
     b.endFile();
   });
 
-  test("a thread that was terminated while it loaded", { timeout: 20_000 }, async () => {
+  it("a thread that was terminated while it loaded", { timeout: 20_000 }, async () => {
     const core = CacheCore.create({ maxBytes: "4MiB" }, {});
     const loading = `
       const { parentPort, workerData } = require("node:worker_threads");
@@ -202,7 +202,7 @@ suite("leases", () => {
     core.close();
   });
 
-  test("a cache that cannot give them back, since another thread keeps the lock, is closed all the same", () => {
+  it("a cache that cannot give them back, since another thread keeps the lock, is closed all the same", () => {
     const core = CacheCore.create({ maxBytes: "1MiB" }, {});
     core.engine.exclusively = () => {
       throw new ZbudError("EAGAIN", "the lock was held for too long");

@@ -1,16 +1,14 @@
 /** A file that is read while others write: what was changed since `load()` was called wins. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { FakeClock } from "./helpers.ts";
+import { FakeClock } from "./cache-checks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-load-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("load");
 const clock = new FakeClock();
 
 function open(options: Partial<CompressedCacheOptions<string>> = {}): CompressedCache<string> {
@@ -46,12 +44,12 @@ const CHANGES: [string, (cache: CompressedCache<string>) => void, string | undef
   ["deleted by its tag", (cache) => void cache.deleteByTag("t"), undefined],
 ];
 
-suite("a key that is changed while a file is read", () => {
+describe("a key that is changed while a file is read", () => {
   for (const [name, change, left] of CHANGES) {
     for (const who of ["this thread", "another thread"]) {
       for (const other of [{}, { codec: "zstd", dictionary: "none" as const }, { shared: false }]) {
         if (who !== "this thread" && "shared" in other) continue;
-        test(`${name}, by ${who}, ${JSON.stringify(other)}`, async () => {
+        it(`${name}, by ${who}, ${JSON.stringify(other)}`, async () => {
           const cache = open(other);
           cache.set("a", "older", { tags: ["t"] });
           cache.set("b", "older");
@@ -72,7 +70,7 @@ suite("a key that is changed while a file is read", () => {
     }
   }
 
-  test("what was changed before it is as in the file", async () => {
+  it("what was changed before it is as in the file", async () => {
     const cache = open();
     cache.set("a", "older");
     cache.set(1, "older");
@@ -82,7 +80,7 @@ suite("a key that is changed while a file is read", () => {
     assert.deepEqual([cache.get("a"), cache.get(1), cache.get(2)], ["saved", "saved 1", "saved 2"]);
   });
 
-  test("clear() while it is read: nothing that is read later is added", async () => {
+  it("clear() while it is read: nothing that is read later is added", async () => {
     const cache = open();
     const loading = cache.load(FILE);
     await turn();
@@ -91,7 +89,7 @@ suite("a key that is changed while a file is read", () => {
     assert.equal(cache.size, 0);
   });
 
-  test("others' changes keep less than 1 % from being added", async () => {
+  it("others' changes keep less than 1 % from being added", async () => {
     const cache = open();
     const other = CompressedCache.attach<string>(cache.share(), { clock: clock.read });
     const loading = cache.load(FILE);
@@ -103,7 +101,7 @@ suite("a key that is changed while a file is read", () => {
     assert.ok(added > COUNT * 0.99, `${added} added`);
   });
 
-  test("two files at once", async () => {
+  it("two files at once", async () => {
     const cache = open();
     const other = CompressedCache.attach<string>(cache.share(), { clock: clock.read });
     const both = Promise.all([cache.load(FILE), other.load(FILE)]);
@@ -113,7 +111,7 @@ suite("a key that is changed while a file is read", () => {
     assert.equal(cache.get("a"), "saved");
   });
 
-  test("a load of a key that the file has is given, and not stored", async () => {
+  it("a load of a key that the file has is given, and not stored", async () => {
     const cache = open();
     const { promise, resolve } = Promise.withResolvers<string>();
     const getting = cache.getOrSet("a", () => promise);
@@ -123,9 +121,9 @@ suite("a key that is changed while a file is read", () => {
     assert.equal(cache.get("a"), "saved");
   });
 
-  test("an older value of the second tier does not come back for an entry of the file", async () => {
-    const tier = new MemoryBacking();
-    const cache = open({ tier, max: COUNT + 1 });
+  it("an older value of the second tier does not come back for an entry of the file", async () => {
+    const backing = new MemoryBacking();
+    const cache = open({ backing, maxEntries: COUNT + 1 });
     cache.set("a", "older");
     for (let i = 0; i <= COUNT; i++) cache.set(`push ${i}`, "x");
     await cache.flush();
@@ -136,11 +134,11 @@ suite("a key that is changed while a file is read", () => {
     assert.equal(await cache.getAsync("a"), undefined);
   });
 
-  test("a file that is not there, or is closed over, leaves nothing that sets pay for", async () => {
+  it("a file that is not there, or is closed over, leaves nothing that sets pay for", async () => {
     const cache = open();
     await assert.rejects(cache.load(join(folder, "none")), { code: "ENOENT" });
     const loading = cache.load(FILE);
     cache.close();
-    await assert.rejects(loading, { code: "ECLOSED" });
+    await assert.rejects(loading, { code: "ECLOSED", message: /: this cache was closed meanwhile; / });
   });
 });

@@ -2,11 +2,11 @@
 // Faked timers, and handles of one cache in a page that is not isolated, are not to be had in a browser.
 import "node:worker_threads";
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { FakeClock } from "./helpers.ts";
+import { FakeClock } from "./cache-checks.ts";
 
 function open(options: Partial<CompressedCacheOptions<string>> = {}) {
   const clock = new FakeClock();
@@ -62,11 +62,11 @@ const GONE: [string, Change][] = [
   ["deleted by a tag that only the loader knew of", (cache) => void cache.deleteByTag("late")],
 ];
 
-suite("a result that is older than a change of its key is given, and not stored", () => {
+describe("a result that is older than a change of its key is given, and not stored", () => {
   for (const [name, change] of GONE) {
     for (const who of ["this thread", "another thread"]) {
-      test(`${name}, by ${who}`, async () => {
-        const { cache, other, clock } = open({ max: 3 });
+      it(`${name}, by ${who}`, async () => {
+        const { cache, other, clock } = open({ maxEntries: 3 });
         const { load, resolve } = slow();
         const loading = cache.getOrSet("a", (_, { options }) => {
           options.tags = ["late"];
@@ -83,7 +83,7 @@ suite("a result that is older than a change of its key is given, and not stored"
     }
   }
 
-  test("a result that is too long does not remove what was set meanwhile", async () => {
+  it("a result that is too long does not remove what was set meanwhile", async () => {
     const { cache, other } = open();
     for (const value of [LONG, TOO_MUCH as never]) {
       const { load, resolve } = slow();
@@ -96,7 +96,7 @@ suite("a result that is older than a change of its key is given, and not stored"
     }
   });
 
-  test("of many loads at a time, more than there are slots, exactly those whose keys were changed", async () => {
+  it("of many loads at a time, more than there are slots, exactly those whose keys were changed", async () => {
     const { cache, other } = open({ maxBytes: "16MiB" });
     for (let round = 0; round < 2; round++) {
       const { load, resolve } = slow();
@@ -113,7 +113,7 @@ suite("a result that is older than a change of its key is given, and not stored"
     }
   });
 
-  test("of many loads at a time, all are stored if nobody changes their keys", async () => {
+  it("of many loads at a time, all are stored if nobody changes their keys", async () => {
     const { cache } = open({ maxBytes: "16MiB" });
     const { load, resolve } = slow();
     const loads = Array.from({ length: 3000 }, (_, i) => cache.getOrSet(i, load));
@@ -123,7 +123,7 @@ suite("a result that is older than a change of its key is given, and not stored"
     assert.equal(cache.size, 3000);
   });
 
-  test("sets and deletions of other keys refuse nothing: 10,000 sets a second, loads of 100 ms", async () => {
+  it("sets and deletions of other keys refuse nothing: 10,000 sets a second, loads of 100 ms", async () => {
     const { cache, other } = open({ maxBytes: "16MiB" });
     let stored = 0;
     for (let round = 0; round < 25; round++) {
@@ -144,9 +144,12 @@ suite("a result that is older than a change of its key is given, and not stored"
     assert.equal(stored, 1000);
   });
 
-  test("what is read after a change is stored, though the second tier was asked before it", async () => {
+  it("what is read after a change is stored, though the second tier was asked before it", async () => {
     const { MemoryBacking } = await import("../../src/backing/index.ts");
-    const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier: new MemoryBacking({ delayMs: 1 }) });
+    const cache = new CompressedCache<string>({
+      maxBytes: "4MiB",
+      backing: new MemoryBacking({ delayMs: 1 }),
+    });
     const loading = cache.getOrSet("a", () => "read after");
     cache.delete("a");
     assert.equal(await loading, "read after");
@@ -154,8 +157,8 @@ suite("a result that is older than a change of its key is given, and not stored"
   });
 });
 
-suite("a caller who gives up ends nobody else's load", () => {
-  test("aborted in the loader: the caller is told, and nothing is unhandled", async () => {
+describe("a caller who gives up ends nobody else's load", () => {
+  it("aborted in the loader: the caller is told, and nothing is unhandled", async () => {
     const { cache } = open();
     for (const fails of [true, false]) {
       const controller = new AbortController();
@@ -176,7 +179,7 @@ suite("a caller who gives up ends nobody else's load", () => {
     }
   });
 
-  test("a background refresh goes on when one who waits for it as well gives up", async () => {
+  it("a background refresh goes on when one who waits for it as well gives up", async () => {
     const { cache, clock } = open();
     cache.set("a", "old", { ttl: 10, staleWhileRevalidate: 100 });
     clock.now += 11;
@@ -197,7 +200,7 @@ suite("a caller who gives up ends nobody else's load", () => {
     assert.equal(cache.get("a"), "new");
   });
 
-  test("a refresh that a caller with a signal began goes on when it is aborted", async () => {
+  it("a refresh that a caller with a signal began goes on when it is aborted", async () => {
     const { cache, clock } = open();
     cache.set("a", "old", { ttl: 10, staleWhileRevalidate: 100 });
     clock.now += 11;
@@ -210,24 +213,24 @@ suite("a caller who gives up ends nobody else's load", () => {
     assert.equal(cache.get("a"), "new");
   });
 
-  test("a load that waited for the second tier is told of the end as well", async () => {
+  it("a load that waited for the second tier is told of the end as well", async () => {
     const never = { name: "never", isSync: false, maxRecordBytes: 1e6 };
-    const tier = {
+    const backing = {
       ...never,
       read: () => new Promise(() => undefined),
       write: () => Promise.resolve([]),
       has: () => "unknown",
       delete: () => undefined,
     } as never;
-    const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier });
+    const cache = new CompressedCache<string>({ maxBytes: "4MiB", backing });
     const waiting = [cache.getAsync("a"), cache.getOrSet("a", () => "x")];
     cache.close();
     for (const one of waiting) await assert.rejects(one, { code: "ECLOSED" });
   });
 });
 
-suite("what is counted", () => {
-  test("stale values that getOrSet gave, and loads of all threads", async () => {
+describe("what is counted", () => {
+  it("stale values that getOrSet gave, and loads of all threads", async () => {
     const { cache, other, clock } = open();
     cache.set("a", "old", { ttl: 10, staleWhileRevalidate: 100 });
     clock.now += 11;
@@ -248,7 +251,7 @@ suite("what is counted", () => {
     assert.deepEqual(other.stats(), cache.stats());
   });
 
-  test("no counter falls at any moment of any call", () => {
+  it("no counter falls at any moment of any call", () => {
     const { cache, clock } = open();
     let last: Record<string, number> = {};
     const CURRENT = ["entries", "originalBytes", "storedBytes"];
@@ -290,8 +293,8 @@ suite("what is counted", () => {
   });
 });
 
-suite("options of a load", () => {
-  test("bad tags and times are found before the loader runs", async () => {
+describe("options of a load", () => {
+  it("bad tags and times are found before the loader runs", async () => {
     const { cache } = open();
     const noTags = new CompressedCache<string>({ maxBytes: "4MiB" });
     const fail = (): never => assert.fail("not called");
@@ -312,7 +315,7 @@ suite("options of a load", () => {
     }
   });
 
-  test("what the loader made of them is checked again, and nothing is stored", async () => {
+  it("what the loader made of them is checked again, and nothing is stored", async () => {
     const { cache } = open();
     cache.set("a", "old");
     for (const bad of [{ tags: "t" }, { tags: [1] }, { ttl: -1 }, { staleWhileRevalidate: 2 ** 40 }]) {
@@ -329,7 +332,7 @@ suite("options of a load", () => {
     }
   });
 
-  test("times to live go from 0 to 2^53, or Infinity, and messages say so", () => {
+  it("times to live go from 0 to 2^53, or Infinity, and messages say so", () => {
     const { cache } = open();
     for (const ttl of [0, 0.5, 2 ** 31, 2 ** 53, Number.POSITIVE_INFINITY]) {
       assert.equal(cache.set(`${ttl}`, "x", { ttl }), "add");
@@ -342,7 +345,7 @@ suite("options of a load", () => {
     }
   });
 
-  test("the loader gets the old value as long as it is there, be it expired", async () => {
+  it("the loader gets the old value as long as it is there, be it expired", async () => {
     const { cache, clock } = open();
     const seen: unknown[] = [];
     const ask = (options = {}) =>
@@ -372,7 +375,7 @@ suite("options of a load", () => {
     assert.deepEqual({ hits, misses }, { hits: 0, misses: 6 });
   });
 
-  test("an expired value that cannot be read any more keeps nobody from loading", async () => {
+  it("an expired value that cannot be read any more keeps nobody from loading", async () => {
     let isBroken = false;
     const serializer = {
       serialize: (value: string) => new TextEncoder().encode(value),
@@ -389,9 +392,13 @@ suite("options of a load", () => {
     assert.equal(await cache.getOrSet("a", () => "new"), "new");
   });
 
-  test("time that is faked after the cache was made counts, in the cache and in the tiers", async (t) => {
+  it("time that is faked after the cache was made counts, in the cache and in the tiers", async (t) => {
     const { MemoryBacking } = await import("../../src/backing/index.ts");
-    const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 1, tier: new MemoryBacking() });
+    const cache = new CompressedCache<string>({
+      maxBytes: "4MiB",
+      maxEntries: 1,
+      backing: new MemoryBacking(),
+    });
     t.mock.timers.enable({ apis: ["Date"], now: 5_000_000 });
     cache.set("a", "value", { ttl: 10 });
     cache.set("b", "value", { ttl: 10 });

@@ -1,16 +1,21 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { LRUCache } from "lru-cache";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { FakeClock } from "./helpers.ts";
+import { FakeClock } from "./cache-checks.ts";
 
 type Peer = LRUCache<string, string>;
 
 /** Ours and lru-cache with the same bound and the same clock. */
 function pair(max: number, options: Partial<CompressedCacheOptions<string>> = {}) {
   const clock = new FakeClock();
-  const ours = new CompressedCache<string>({ maxBytes: "4MiB", max, clock: clock.read, ...options });
+  const ours = new CompressedCache<string>({
+    maxBytes: "4MiB",
+    maxEntries: max,
+    clock: clock.read,
+    ...options,
+  });
   const { ttl } = options;
   const theirs: Peer = new LRUCache({
     max,
@@ -35,8 +40,8 @@ function* keyTrace(count: number, seed: number): Generator<string> {
   }
 }
 
-suite("lru-cache's behaviour, checked against lru-cache", () => {
-  test("hits on a recorded key trace are those of a plain LRU, to the last one", () => {
+describe("lru-cache's behaviour, checked against lru-cache", () => {
+  it("hits on a recorded key trace are those of a plain LRU, to the last one", () => {
     const { ours, theirs } = pair(500);
     let hits = 0;
     let step = 0;
@@ -57,7 +62,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.deepEqual([...ours.keys()], [...theirs.keys()]);
   });
 
-  test("order: get and set make recent; peek, has and iteration do not", () => {
+  it("order: get and set make recent; peek, has and iteration do not", () => {
     const { ours, theirs } = pair(4);
     for (const cache of [ours, theirs] as Pick<Peer, "set" | "get" | "peek" | "has" | "keys">[]) {
       for (const key of ["a", "b", "c", "d"]) cache.set(key, key);
@@ -75,7 +80,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.deepEqual([...ours], [...theirs]);
   });
 
-  test("forEach gives value, key and cache", () => {
+  it("forEach gives value, key and cache", () => {
     const { ours, theirs } = pair(4);
     for (const cache of [ours, theirs]) for (const key of ["a", "b"]) cache.set(key, key.toUpperCase());
     const seen: unknown[][] = [[], []];
@@ -88,7 +93,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.deepEqual(seen[0], seen[1]);
   });
 
-  test("delete, has, size, clear", () => {
+  it("delete, has, size, clear", () => {
     const { ours, theirs } = pair(4);
     for (const cache of [ours, theirs]) for (const key of ["a", "b", "c"]) cache.set(key, key);
     for (const key of ["a", "a", "x"]) assert.equal(ours.delete(key), theirs.delete(key), key);
@@ -100,7 +105,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.get("b"), theirs.get("b"));
   });
 
-  test("setting undefined deletes", () => {
+  it("setting undefined deletes", () => {
     const { ours, theirs } = pair(4);
     for (const cache of [ours, theirs]) cache.set("a", "1");
     assert.equal(ours.set("a", undefined), "deleted");
@@ -108,7 +113,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.has("a"), theirs.has("a"));
   });
 
-  test("time to live: given to set, of the cache, none; the last moment counts", () => {
+  it("time to live: given to set, of the cache, none; the last moment counts", () => {
     const { ours, theirs, clock } = pair(10, { ttl: 50 });
     for (const cache of [ours, theirs]) {
       cache.set("own", "x", { ttl: 10 });
@@ -127,7 +132,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.getRemainingTTL("nobody"), theirs.getRemainingTTL("nobody"));
   });
 
-  test("setting again begins the time to live anew", () => {
+  it("setting again begins the time to live anew", () => {
     const { ours, theirs, clock } = pair(10, { ttl: 50 });
     for (const cache of [ours, theirs]) cache.set("a", "1");
     clock.now += 40;
@@ -137,7 +142,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.get("a"), "2");
   });
 
-  test("purgeStale says whether there was anything", () => {
+  it("purgeStale says whether there was anything", () => {
     const { ours, theirs, clock } = pair(10);
     for (const cache of [ours, theirs]) {
       cache.set("a", "1", { ttl: 5 });
@@ -151,7 +156,7 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.size, theirs.size);
   });
 
-  test("a value that is too large is not kept, and the old one goes", () => {
+  it("a value that is too large is not kept, and the old one goes", () => {
     const ours = new CompressedCache<string>({ maxBytes: "4MiB" });
     const theirs: Peer = new LRUCache({
       maxSize: 2 ** 22,
@@ -166,7 +171,84 @@ suite("lru-cache's behaviour, checked against lru-cache", () => {
     assert.equal(ours.get("a"), undefined);
   });
 
-  test("iteration while the cache changes passes over what went", () => {
+  for (const [name, options, own] of [
+    ["of the cache", { ttl: 50, updateAgeOnGet: true }, undefined],
+    ["of a get", { ttl: 50 }, { updateAgeOnGet: true }],
+    ["not of a get", { ttl: 50, updateAgeOnGet: true }, { updateAgeOnGet: false }],
+  ] as const) {
+    it(`updateAgeOnGet ${name}: a get begins the time anew, peek and has do not`, () => {
+      const { ours, theirs, clock } = pair(10, options);
+      const peer = new LRUCache<string, string>({
+        max: 10,
+        perf: { now: clock.read },
+        ttlResolution: 0,
+        ...options,
+      });
+      for (const cache of [ours, peer, theirs]) {
+        cache.set("a", "1");
+        cache.set("own", "1", { ttl: 30 });
+        cache.set("never", "1", { ttl: 0 });
+      }
+      for (const after of [20, 29, 30, 31, 49, 51, 60]) {
+        clock.now += after;
+        for (const key of ["a", "own", "never", "nobody"]) {
+          assert.equal(ours.has(key), peer.has(key), `has ${key}, ${after} ms later`);
+          assert.equal(ours.peek(key), peer.peek(key), `peek ${key}, ${after} ms later`);
+          assert.equal(ours.get(key, own), peer.get(key, own), `get ${key}, ${after} ms later`);
+          const left = Math.max(peer.getRemainingTTL(key), 0);
+          assert.equal(ours.getRemainingTTL(key), left, `${key}, ${after} ms later`);
+        }
+      }
+    });
+  }
+
+  it("pop gives the least recently used value and removes it", () => {
+    const { ours, theirs } = pair(4);
+    for (const cache of [ours, theirs]) {
+      for (const key of ["a", "b", "c"]) cache.set(key, key.toUpperCase());
+      cache.get("a");
+    }
+    for (let i = 0; i < 5; i++) {
+      assert.equal(ours.pop(), theirs.pop(), `pop ${i}`);
+      assert.deepEqual([...ours], [...theirs]);
+    }
+  });
+
+  it("info has the same ttl and start, for what is there", () => {
+    const { ours, theirs, clock } = pair(4, { ttl: 50 });
+    for (const cache of [ours, theirs]) {
+      cache.set("a", "1");
+      cache.set("never", "1", { ttl: 0 });
+    }
+    for (const after of [0, 20, 30]) {
+      clock.now += after;
+      for (const key of ["a", "never", "nobody"]) {
+        const [own, their] = [ours.info(key), theirs.info(key)];
+        assert.deepEqual([own?.ttl, own === undefined], [their?.ttl, their === undefined], key);
+        // lru-cache's is that of the wall, whatever clock it was given.
+        assert.equal(own?.start, their?.start === undefined ? undefined : clock.now);
+      }
+    }
+  });
+
+  it("maxEntrySize: a larger value is not kept, and the old one goes", () => {
+    const ours = new CompressedCache<string>({ maxBytes: "4MiB", maxEntrySize: "1KiB", codec: "none" });
+    const theirs: Peer = new LRUCache({
+      maxSize: 2 ** 22,
+      maxEntrySize: 1024,
+      sizeCalculation: (value, key) => value.length + key.length,
+    });
+    assert.equal(ours.maxEntrySize, theirs.maxEntrySize);
+    for (const length of [100, 1023, 1024, 5000, 1023]) {
+      const value = "xy".repeat(length).slice(0, length);
+      assert.equal(ours.set("a", value) === "E2BIG", length > 1023);
+      theirs.set("a", value);
+      assert.equal(ours.get("a"), theirs.get("a"), `${length} bytes`);
+    }
+    assert.equal(ours.stats().rejectTooBig, 2);
+  });
+
+  it("iteration while the cache changes passes over what went", () => {
     const { ours, theirs } = pair(10);
     const seen: string[][] = [[], []];
     [ours, theirs].forEach((cache, i) => {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { heapDelta } from "../../bench/harness.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { checkBooks } from "./helpers.ts";
+import { checkBooks } from "./cache-checks.ts";
 
 const CHILD = join(import.meta.dirname, "memory-child.ts");
 
@@ -26,8 +26,8 @@ function heapOf(operation: (i: number) => void): number {
   return least;
 }
 
-suite("memory", () => {
-  test("getInto and set of bytes take nothing from the heap", () => {
+describe("memory", () => {
+  it("getInto and set of bytes take nothing from the heap", () => {
     const cache = new CompressedCache<Uint8Array>({ maxBytes: "16MiB", dictionary: "none", clock: () => 5 });
     const keys = Array.from({ length: 4096 }, (_, i) => `key ${i}`);
     const prng = new Prng(1);
@@ -42,7 +42,7 @@ suite("memory", () => {
     assert.ok(sets < 4, `${sets} bytes a set`);
   });
 
-  test("bytesReserved never changes, and is at most maxBytes, whatever is stored", () => {
+  it("bytesReserved never changes, and is at most maxBytes, whatever is stored", () => {
     for (const maxBytes of [2 ** 20, 3_000_000, 2 ** 25]) {
       const cache = new CompressedCache<Uint8Array>({ maxBytes, tags: true });
       const { bytesReserved } = cache;
@@ -59,15 +59,15 @@ suite("memory", () => {
         assert.ok(result === "add" || result === "replace" || result === "E2BIG", result);
         assert.equal(cache.bytesReserved, bytesReserved);
       }
-      const { bytesUsed, evicted } = cache.stats();
+      const { bytesUsed, evictions } = cache.stats();
       assert.ok(bytesUsed <= bytesReserved);
-      assert.ok(maxBytes > 2 ** 24 || evicted > 0);
+      assert.ok(maxBytes > 2 ** 24 || evictions > 0);
       checkBooks(cache as CompressedCache<unknown>);
       cache.close();
     }
   });
 
-  test("the largest value, one byte more, and one that a small cache has no room for", () => {
+  it("the largest value, one byte more, and one that a small cache has no room for", () => {
     const cache = new CompressedCache<Uint8Array>({ maxBytes: "1MiB" });
     const prng = new Prng(4);
     const noise = Uint8Array.from({ length: 2 ** 20 + 1 }, () => prng.below(256));
@@ -82,8 +82,8 @@ suite("memory", () => {
     checkBooks(cache as CompressedCache<unknown>);
   });
 
-  test("the bytes in use after any sequence are those of what is there", () => {
-    const cache = new CompressedCache<string>({ maxBytes: "8MiB", max: 200, tags: true });
+  it("the bytes in use after any sequence are those of what is there", () => {
+    const cache = new CompressedCache<string>({ maxBytes: "8MiB", maxEntries: 200, tags: true });
     const prng = new Prng(8);
     const lengths = new Map<number, number>();
     for (let i = 0; i < 5000; i++) {
@@ -110,7 +110,7 @@ suite("memory", () => {
     checkBooks(cache as CompressedCache<unknown>);
   });
 
-  test("the resident size is what bytesUsed says, and at most bytesReserved and the thread's buffers", () => {
+  it("the resident size is what bytesUsed says, and at most bytesReserved and the thread's buffers", () => {
     const result = spawnSync(
       process.execPath,
       ["--expose-gc", "--disable-warning=ExperimentalWarning", CHILD],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { after, suite, test } from "node:test";
+import { after, describe, it } from "node:test";
+import { historyOf, WORLDS } from "./cache-history.ts";
 import { closeThread, failureOf } from "./checker.ts";
-import { historyOf, WORLDS } from "./history.ts";
 import { canRun, reportOf } from "./shorten.ts";
 
 const { ZBUD_HISTORY_OPERATIONS, ZBUD_PROPERTY_OPERATIONS } = process.env;
@@ -9,10 +9,10 @@ const OPERATIONS_MIN = Number(ZBUD_HISTORY_OPERATIONS ?? ZBUD_PROPERTY_OPERATION
 /** The same histories each time; `npm run soak:cache` runs others. */
 const SEED_FIRST = 0;
 
-suite("the cache against its model", () => {
+describe("the cache against its model", () => {
   after(closeThread);
   for (const [number, world] of WORLDS.entries()) {
-    test(`random histories: ${world.name}`, { skip: !canRun(world) }, async () => {
+    it(`random histories: ${world.name}`, { skip: !canRun(world) }, async () => {
       const operationsMin = OPERATIONS_MIN / WORLDS.length;
       let operations = 0;
       for (let seed = SEED_FIRST + number; operations < operationsMin; seed += WORLDS.length) {

@@ -1,6 +1,6 @@
 import { builtin } from "../../src/base/index.ts";
+import { describeStep, type History, type World } from "./cache-history.ts";
 import { failureOf, type HistoryFailure } from "./checker.ts";
-import { describeStep, type History, type World } from "./history.ts";
 
 /** How many histories are tried to find a shorter one that fails as well. */
 const SHORTEN_RUNS = Number(globalThis.process?.env.ZBUD_SHORTEN_RUNS ?? 600);

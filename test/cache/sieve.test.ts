@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { POLICIES } from "../../bench/policies.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
-import { checkBooks, FakeClock } from "./helpers.ts";
+import { checkBooks, FakeClock } from "./cache-checks.ts";
 
 function make(options: Partial<CompressedCacheOptions<string>> = {}): CompressedCache<string> {
-  return new CompressedCache<string>({ maxBytes: "4MiB", policy: "sieve", ...options });
+  return new CompressedCache<string>({ maxBytes: "4MiB", evict: "sieve", ...options });
 }
 
 /** Keys as a server's are asked for: a few often, many once, and sometimes a row of them one after the other. */
@@ -32,25 +32,25 @@ function play(cache: CompressedCache<string>, keys: readonly number[]): number {
   return hits;
 }
 
-suite("policy: sieve", () => {
+describe("evict: sieve", () => {
   const keys = keyTrace(60_000, 11);
   const sizes = new Uint32Array(Math.max(...keys) + 1).fill(1);
 
-  test("hits on a key trace are those of the policy in its paper's form, to the last one", () => {
+  it("hits on a key trace are those of the policy in its paper's form, to the last one", () => {
     const counts = new Map(
       POLICIES.map(([name, makePolicy]) => {
         const policy = makePolicy(sizes, 500);
         return [name, keys.filter((key) => policy.use(key)).length];
       }),
     );
-    const sieve = play(make({ max: 500 }), keys);
-    const lru = play(make({ max: 500, policy: "lru" }), keys);
+    const sieve = play(make({ maxEntries: 500 }), keys);
+    const lru = play(make({ maxEntries: 500, evict: "lru" }), keys);
     assert.deepEqual([sieve, lru], [counts.get("SIEVE"), counts.get("LRU")]);
     assert.ok(sieve > 1.1 * lru, `${sieve} hits, ${lru} by LRU`);
   });
 
-  test("what was read is spared once; order is that of the sets", () => {
-    const cache = make({ max: 4 });
+  it("what was read is spared once; order is that of the sets", () => {
+    const cache = make({ maxEntries: 4 });
     for (const key of ["a", "b", "c", "d"]) cache.set(key, key);
     cache.get("a");
     cache.peek("b");
@@ -67,11 +67,11 @@ suite("policy: sieve", () => {
     cache.close();
   });
 
-  test("whoever is attached sees the same order, and moves the same hand", () => {
-    const cache = make({ max: 500 });
+  it("whoever is attached sees the same order, and moves the same hand", () => {
+    const cache = make({ maxEntries: 500 });
     // Where nothing can be shared there is nobody else.
     const other = CAN_SHARE ? CompressedCache.attach<string>(cache.share()) : cache;
-    const alone = make({ max: 500 });
+    const alone = make({ maxEntries: 500 });
     let hits = 0;
     keys.slice(0, 20_000).forEach((key, i) => {
       const one = i % 3 === 0 ? other : cache;
@@ -84,9 +84,9 @@ suite("policy: sieve", () => {
     for (const one of [cache, other, alone]) one.close();
   });
 
-  test("bounded by bytes, with entries that expire, change and go: the books balance", () => {
+  it("bounded by bytes, with entries that expire, change and go: the books balance", () => {
     const clock = new FakeClock();
-    const cache = new CompressedCache<string>({ maxBytes: "1MiB", policy: "sieve", clock: clock.read });
+    const cache = new CompressedCache<string>({ maxBytes: "1MiB", evict: "sieve", clock: clock.read });
     const prng = new Prng(3);
     for (let step = 0; step < 20_000; step++) {
       const key = keys[step];
@@ -98,16 +98,16 @@ suite("policy: sieve", () => {
       }
       if (step % 500 === 0) checkBooks(cache as CompressedCache<unknown>);
     }
-    const { evicted, expired, hits } = cache.stats();
-    assert.ok(evicted > 500 && expired > 100 && hits > 3000, `${evicted}, ${expired}, ${hits}`);
+    const { evictions, expirations, hits } = cache.stats();
+    assert.ok(evictions > 500 && expirations > 100 && hits > 3000, `${evictions}, ${expirations}, ${hits}`);
     checkBooks(cache as CompressedCache<unknown>);
     cache.clear();
     assert.equal(cache.stats().storedBytes, 0);
     cache.close();
   });
 
-  test("what goes is found in the second tier, and comes back", async () => {
-    const cache = make({ max: 20, tier: new MemoryBacking() });
+  it("what goes is found in the second tier, and comes back", async () => {
+    const cache = make({ maxEntries: 20, backing: new MemoryBacking() });
     for (let i = 0; i < 100; i++) {
       cache.set(i, `value ${i}`);
       cache.get(0);
@@ -116,15 +116,15 @@ suite("policy: sieve", () => {
     assert.equal(cache.get(1), undefined);
     await cache.flush();
     for (let i = 0; i < 100; i++) assert.equal(await cache.getAsync(i), `value ${i}`);
-    assert.ok(cache.stats().tierHits >= 80);
+    assert.ok(cache.stats().backingHits >= 80);
     cache.verify();
     cache.close();
   });
 
-  test("another name is refused, with those that there are", () => {
-    assert.throws(() => make({ policy: "arc" as "lru" }), {
+  it("another name is refused, with those that there are", () => {
+    assert.throws(() => make({ evict: "arc" as "lru" }), {
       code: "EINVAL",
-      message: /policy must be "lru" or "sieve", not "arc"/,
+      message: /evict must be "lru", "sieve" or "page", not "arc"/,
     });
   });
 });

@@ -1,26 +1,27 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
-import { suite, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { checkBooks } from "./helpers.ts";
-import { type Call, isLinearizable } from "./linearize.ts";
-import { numberIn, selfSaying, type ThreadJob } from "./threads-worker.ts";
+import { until } from "../support/until.ts";
+import { checkBooks } from "./cache-checks.ts";
+import { numberIn, selfSaying, type ThreadJob } from "./cache-worker.ts";
+import { type Call, isLinearizable } from "./register-linearizer.ts";
 
-const WORKER = join(import.meta.dirname, "threads-worker.ts");
+const WORKER = join(import.meta.dirname, "cache-worker.ts");
 
 function start(cache: CompressedCache<string>, job: Omit<ThreadJob, "shared">): Worker {
   return new Worker(WORKER, { workerData: { ...job, shared: cache.share() } satisfies ThreadJob });
 }
 
-suite("the linearizability checker", () => {
+describe("the linearizability checker", () => {
   const call = (called: number, returned: number, op: Call["op"], value: number): Call => {
     return { thread: 0, key: 0, called, returned, op, value };
   };
-  test("accepts overlapping calls that have an order, and refuses those that have none", () => {
+  it("accepts overlapping calls that have an order, and refuses those that have none", () => {
     assert.ok(isLinearizable([call(0, 5, "set", 1), call(1, 2, "get", 0), call(3, 4, "get", 1)]));
     assert.ok(!isLinearizable([call(0, 5, "set", 1), call(1, 2, "get", 1), call(3, 4, "get", 0)]));
     assert.ok(!isLinearizable([call(0, 1, "set", 1), call(2, 3, "get", 2)]));
@@ -29,13 +30,13 @@ suite("the linearizability checker", () => {
   });
 });
 
-suite("threads that share a cache", () => {
+describe("threads that share a cache", () => {
   for (const [threads, shards, seed] of [
     [2, 1, 1],
     [3, 4, 2],
     [8, 2, 3],
   ]) {
-    test(`histories of ${threads} threads at ${shards} shards are linearizable, seed ${seed}`, async () => {
+    it(`histories of ${threads} threads at ${shards} shards are linearizable, seed ${seed}`, async () => {
       const cache = new CompressedCache<string>({ maxBytes: "16MiB", shards });
       const sharedState = new Int32Array(new SharedArrayBuffer(16));
       const operations = Math.ceil(1200 / threads);
@@ -63,14 +64,14 @@ suite("threads that share a cache", () => {
     });
   }
 
-  for (const [policy, rounds] of [["lru", 12] as const, ["sieve", 6] as const])
-    test(`threads that are killed at any moment harm nobody, ${policy}`, async () => {
+  for (const [evict, rounds] of [["lru", 12] as const, ["sieve", 6] as const])
+    it(`threads that are killed at any moment harm nobody, ${evict}`, async () => {
       const cache = new CompressedCache<string>({
         maxBytes: "4MiB",
-        max: 300,
+        maxEntries: 300,
         tags: true,
         shards: 2,
-        policy,
+        evict,
       });
       const prng = new Prng(9);
       const sharedState = new Int32Array(new SharedArrayBuffer(16));
@@ -87,7 +88,7 @@ suite("threads that share a cache", () => {
           });
         });
         const wanted = Atomics.load(sharedState, 2) + prng.below(2000);
-        while (Atomics.load(sharedState, 2) <= wanted) await sleep(1);
+        await until("they are at work", () => Atomics.load(sharedState, 2) > wanted);
         await Promise.all(
           workers.map(async (worker) => {
             const { threadId } = worker;
@@ -95,6 +96,7 @@ suite("threads that share a cache", () => {
             cache.threadGone(threadId);
           }),
         );
+        assert.equal(cache.recover(), 0);
         checkBooks(cache as CompressedCache<unknown>);
         for (const key of cache.keys()) {
           const value = cache.peek(key);
@@ -109,7 +111,7 @@ suite("threads that share a cache", () => {
       cache.close();
     });
 
-  test("counts and deletions are everybody's", async () => {
+  it("counts and deletions are everybody's", async () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB", tags: true });
     const other = CompressedCache.attach<string>(cache.share());
     cache.set("a", "1", { tags: ["t"] });
@@ -117,22 +119,22 @@ suite("threads that share a cache", () => {
     assert.equal(other.deleteByTag("t"), 1);
     assert.equal(cache.get("a"), undefined);
     const loading = cache.getOrSet("b", async () => {
-      await sleep(5);
+      await turn();
       return "read before";
     });
     other.delete("b");
     assert.equal(await loading, "read before");
     assert.equal(cache.get("b"), undefined);
-    const { hits, deleted } = other.stats();
-    assert.deepEqual([hits, deleted], [1, 1]);
+    const { hits, deletions } = other.stats();
+    assert.deepEqual([hits, deletions], [1, 1]);
     other.close();
     cache.set("c", "2");
     assert.equal(cache.get("c"), "2");
     cache.close();
   });
 
-  test("every thread needs the tier, or none", () => {
+  it("every thread needs the tier, or none", () => {
     const cache = new CompressedCache<string>({ maxBytes: "4MiB" });
-    assert.throws(() => CompressedCache.attach(cache.share(), { tier: {} as never }), { code: "EINVAL" });
+    assert.throws(() => CompressedCache.attach(cache.share(), { backing: {} as never }), { code: "EINVAL" });
   });
 });

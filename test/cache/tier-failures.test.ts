@@ -1,9 +1,8 @@
 /** A second tier that fails, in every way in which something can fail, is a miss. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import {
   type Backing,
   type BackingKey,
@@ -14,8 +13,7 @@ import {
 import { ZbudError } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-tier-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("tier");
 
 const GARBAGE: unknown[] = [
   undefined,
@@ -54,17 +52,20 @@ const WAYS: Way[] = [
 const METHODS = ["write", "read", "has", "delete", "clear", "flush"] as const;
 
 /** A tier of which some methods fail from when `fails` is set. */
-function faulty(methods: readonly string[], fail: () => unknown): { tier: Backing; fails: { on: boolean } } {
+function faulty(
+  methods: readonly string[],
+  fail: () => unknown,
+): { backing: Backing; fails: { on: boolean } } {
   const inner = new MemoryBacking();
   const fails = { on: false };
-  const tier = new Proxy(inner, {
+  const backing = new Proxy(inner, {
     get(target, name) {
       if (fails.on && methods.includes(name as string)) return fail;
       const member = Reflect.get(target, name);
       return typeof member === "function" ? member.bind(target) : member;
     },
   });
-  return { tier: tier as unknown as Backing, fails };
+  return { backing: backing as unknown as Backing, fails };
 }
 
 /** All that a cache does, with a tier that fails. */
@@ -88,22 +89,22 @@ async function useIt(cache: CompressedCache<string>): Promise<void> {
   cache.verify();
 }
 
-suite("whatever way the tier fails, the cache works", () => {
+describe("whatever way the tier fails, the cache works", () => {
   for (const [name, fail] of WAYS) {
-    test(`each method, and all at once, ${name}`, async () => {
+    it(`each method, and all at once, ${name}`, async () => {
       for (const methods of [...METHODS.map((method) => [method]), METHODS]) {
-        const { tier, fails } = faulty(methods, fail);
-        const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tags: true, tier });
+        const { backing, fails } = faulty(methods, fail);
+        const cache = new CompressedCache<string>({ maxBytes: "4MiB", maxEntries: 3, tags: true, backing });
         for (const key of ["a", "p1", "p2", "p3"]) cache.set(key, "old");
         await cache.flush();
         fails.on = true;
         await useIt(cache);
-        const { tierReadsFailed, tierWritesFailed } = cache.stats();
+        const { backingReadsFailed, backingWritesFailed } = cache.stats();
         if (methods.includes("read") && name !== "answers 1" && name !== "resolves to 1") {
-          assert.ok(tierReadsFailed > 0 || methods.length > 1, `${methods}: no read is counted as failed`);
+          assert.ok(backingReadsFailed > 0 || methods.length > 1, `${methods}: no read is counted as failed`);
         }
         if (methods.includes("write"))
-          assert.ok(tierWritesFailed > 0, `${methods}: no write is counted as failed`);
+          assert.ok(backingWritesFailed > 0, `${methods}: no write is counted as failed`);
         if (methods.includes("flush") && /throws|rejects/.test(name)) {
           await assert.rejects(cache.flush(), { name: "ZbudError", code: "EIO" });
         }
@@ -112,11 +113,11 @@ suite("whatever way the tier fails, the cache works", () => {
     });
   }
 
-  test("a key that the tier could not be told of never has its old value again", async () => {
+  it("a key that the tier could not be told of never has its old value again", async () => {
     for (const [, fail] of WAYS.slice(0, 2)) {
-      const { tier, fails } = faulty(["delete"], fail);
-      const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tier });
-      const other = CompressedCache.attach<string>(cache.share(), { tier: faulty([], fail).tier });
+      const { backing, fails } = faulty(["delete"], fail);
+      const cache = new CompressedCache<string>({ maxBytes: "4MiB", maxEntries: 3, backing });
+      const other = CompressedCache.attach<string>(cache.share(), { backing: faulty([], fail).backing });
       for (const key of ["a", "b", "p1", "p2", "p3"]) cache.set(key, "old");
       await cache.flush();
       fails.on = true;
@@ -131,18 +132,18 @@ suite("whatever way the tier fails, the cache works", () => {
   });
 });
 
-suite("a tier that is closed before the cache", () => {
+describe("a tier that is closed before the cache", () => {
   const OPEN: [string, () => Promise<Backing>][] = [
     ["memory", async () => new MemoryBacking()],
     ["file", async () => await FileBacking.open(join(folder, "closed"), { maxBytes: 2 ** 22 })],
   ];
   for (const [name, openTier] of OPEN) {
-    test(`${name}: reads miss, loads load, flush says what is the matter`, async () => {
-      const tier = await openTier();
-      const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tags: true, tier });
+    it(`${name}: reads miss, loads load, flush says what is the matter`, async () => {
+      const backing = await openTier();
+      const cache = new CompressedCache<string>({ maxBytes: "4MiB", maxEntries: 3, tags: true, backing });
       for (const key of ["a", "p1", "p2", "p3"]) cache.set(key, "old");
       await cache.flush();
-      await tier.close();
+      await backing.close();
       await useIt(cache);
       await assert.rejects(cache.flush(), { code: "EIO", message: /closed before the cache/ });
       await assert.rejects(cache[Symbol.asyncDispose](), { code: "EIO" });
@@ -162,23 +163,23 @@ class SlowTier extends MemoryBacking {
   }
 }
 
-suite("a tier that answers late", () => {
+describe("a tier that answers late", () => {
   const ENDS: [string, (cache: CompressedCache<string>, controller: AbortController) => void][] = [
     ["its only caller gave up", (_cache, controller) => controller.abort(new Error("enough"))],
     ["the cache was closed", (cache) => cache.close()],
   ];
   for (const [name, end] of ENDS) {
-    test(`nothing is loaded once ${name}`, async () => {
-      const tier = new SlowTier();
-      const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier });
-      const other = CompressedCache.attach<string>(cache.share(), { tier });
+    it(`nothing is loaded once ${name}`, async () => {
+      const backing = new SlowTier();
+      const cache = new CompressedCache<string>({ maxBytes: "4MiB", backing });
+      const other = CompressedCache.attach<string>(cache.share(), { backing });
       const controller = new AbortController();
       const { signal } = controller;
       const got = cache.getOrSet("a", () => assert.fail("not called"), { signal });
       const rejected = assert.rejects(got, /enough|closed/);
       end(cache, controller);
       await rejected;
-      tier.answer.resolve();
+      backing.answer.resolve();
       await new Promise((resolve) => setImmediate(resolve));
       const { loads, loadsFailed } = other.stats();
       assert.deepEqual({ loads, loadsFailed }, { loads: 0, loadsFailed: 0 });
@@ -186,20 +187,20 @@ suite("a tier that answers late", () => {
     });
   }
 
-  test("what is too large for this cache, and was changed meanwhile, is not given", async () => {
-    const tier = new SlowTier();
+  it("what is too large for this cache, and was changed meanwhile, is not given", async () => {
+    const backing = new SlowTier();
     const value = Array.from({ length: 3e5 }, (_, i) =>
       String.fromCharCode(33 + (((i * i * 7919) >>> 7) % 90)),
     ).join("");
-    const large = new CompressedCache<string>({ maxBytes: "16MiB", max: 1, codec: "none", tier });
+    const large = new CompressedCache<string>({ maxBytes: "16MiB", maxEntries: 1, codec: "none", backing });
     large.set("a", value);
     large.set("b", "b");
     await large.flush();
-    const small = new CompressedCache<string>({ maxBytes: "1MiB", codec: "none", tier });
+    const small = new CompressedCache<string>({ maxBytes: "1MiB", codec: "none", backing });
     assert.ok(small.maxEntrySize < value.length);
     const before = small.getAsync("a");
     small.set("a", "new");
-    tier.answer.resolve();
+    backing.answer.resolve();
     assert.equal(await before, "new");
     assert.equal(small.get("a"), "new");
     large.set("a", value);
@@ -213,12 +214,12 @@ suite("a tier that answers late", () => {
   });
 });
 
-suite("the tier and changes by others", () => {
-  test("changes of other keys during a read do not make it a miss", async () => {
+describe("the tier and changes by others", () => {
+  it("changes of other keys during a read do not make it a miss", async () => {
     const cache = new CompressedCache<string>({
       maxBytes: "4MiB",
-      max: 3,
-      tier: new MemoryBacking({ delayMs: 2 }),
+      maxEntries: 3,
+      backing: new MemoryBacking({ delayMs: 2 }),
     });
     for (const key of ["a", "p1", "p2", "p3"]) cache.set(key, key);
     await cache.flush();

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import KeyvRedis, { createCluster } from "@keyv/redis";
 import Keyv from "keyv";
 import { KeyvBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { RedisCluster, RedisServer } from "../redis/server.ts";
+import { until } from "../support/until.ts";
 
 function open(server: RedisServer) {
   return openStore(new KeyvRedis(server.url));
@@ -14,13 +15,13 @@ function open(server: RedisServer) {
 function openStore(store: KeyvRedis<unknown>) {
   const keyv = new Keyv({ store });
   keyv.on("error", () => undefined);
-  const tier = new KeyvBacking({ store: keyv, timeoutMs: 1000 });
-  const cache = new CompressedCache<string>({ maxBytes: "4MiB", max: 3, tier });
+  const backing = new KeyvBacking({ store: keyv, timeoutMs: 1000 });
+  const cache = new CompressedCache<string>({ maxBytes: "4MiB", maxEntries: 3, backing });
   return {
     cache,
     close: async (): Promise<void> => {
       cache.close();
-      await tier.close().catch(() => undefined);
+      await backing.close().catch(() => undefined);
       await keyv.disconnect().catch(() => undefined);
     },
   };
@@ -31,8 +32,8 @@ async function setMany(cache: CompressedCache<string>, count: number): Promise<v
   await cache.flush().catch(() => undefined);
 }
 
-suite("a real Redis as second tier", () => {
-  test("two caches, as on two machines, share what was evicted", async (t) => {
+describe("a real Redis as second tier", () => {
+  it("two caches, as on two machines, share what was evicted", async (t) => {
     const server = await RedisServer.start();
     const [one, two] = [open(server), open(server)];
     t.after(async () => {
@@ -51,7 +52,7 @@ suite("a real Redis as second tier", () => {
     assert.equal(await one.cache.getAsync("k2"), undefined);
   });
 
-  test("the server is killed and comes back: misses meanwhile, and no old values after", async (t) => {
+  it("the server is killed and comes back: misses meanwhile, and no old values after", async (t) => {
     const server = await RedisServer.start();
     const { cache, close } = open(server);
     t.after(async () => {
@@ -77,7 +78,7 @@ suite("a real Redis as second tier", () => {
     cache.verify();
   });
 
-  test("a server that is full: what it refuses is a miss", async (t) => {
+  it("a server that is full: what it refuses is a miss", async (t) => {
     const server = await RedisServer.start(["--maxmemory", "3mb", "--maxmemory-policy", "noeviction"]);
     const { cache, close } = open(server);
     t.after(async () => {
@@ -90,12 +91,12 @@ suite("a real Redis as second tier", () => {
       if (i % 50 === 0) await cache.flush().catch(() => undefined);
     }
     await cache.flush().catch(() => undefined);
-    assert.ok(cache.stats().tierWritesFailed > 0);
+    assert.ok(cache.stats().backingWritesFailed > 0);
     assert.equal(await cache.getAsync("nobody"), undefined);
     cache.verify();
   });
 
-  test("a server that does not answer for a while: misses in time, and then it goes on", async (t) => {
+  it("a server that does not answer for a while: misses in time, and then it goes on", async (t) => {
     const server = await RedisServer.start();
     const { cache, close } = open(server);
     t.after(async () => {
@@ -103,24 +104,16 @@ suite("a real Redis as second tier", () => {
       await server.stop();
     });
     await setMany(cache, 10);
-    await server.command(["CLIENT", "PAUSE", "2500", "ALL"]);
-    const start = performance.now();
-    assert.equal(await cache.getAsync("k0"), undefined);
-    assert.ok(performance.now() - start < 2300, "it waited for the server");
+    server.pause();
+    assert.equal(await cache.getAsync("k0"), undefined, "it did not wait for the server");
     cache.set("k1", "new");
     assert.equal(cache.get("k1"), "new");
-    for (let tries = 0; tries < 100; tries++) {
-      const value = await cache.getAsync("k2");
-      if (value !== undefined) {
-        assert.equal(value, `value 2 ${"text ".repeat(2)}`);
-        break;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    assert.ok(cache.has("k2"), "it never came back");
+    server.resume();
+    await until("it came back", async () => (await cache.getAsync("k2")) !== undefined);
+    assert.equal(cache.get("k2"), `value 2 ${"text ".repeat(2)}`);
   });
 
-  test("a cluster of three", async (t) => {
+  it("a cluster of three", async (t) => {
     const cluster = await RedisCluster.start();
     const client = createCluster({ rootNodes: cluster.urls.map((url) => ({ url })) });
     // Before it is connected it does not know which server has what.

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import {
   type Backing,
   type BackingKey,
@@ -14,16 +13,16 @@ import {
 } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { FakeClock } from "./helpers.ts";
+import { FakeClock } from "./cache-checks.ts";
 
-function open(tier: Backing, options: Partial<CompressedCacheOptions<string>> = {}) {
+function open(backing: Backing, options: Partial<CompressedCacheOptions<string>> = {}) {
   const clock = new FakeClock();
   const cache = new CompressedCache<string>({
     maxBytes: "4MiB",
-    max: 3,
+    maxEntries: 3,
     tags: true,
     clock: clock.read,
-    tier,
+    backing,
     ...options,
   });
   return { cache, clock };
@@ -34,8 +33,8 @@ function push(cache: CompressedCache<string>): void {
   for (const key of ["p1", "p2", "p3"]) cache.set(key, key);
 }
 
-suite("what is evicted goes to the second tier, and comes back", () => {
-  test("getAsync and getOrSet find it, and it is in memory again", async () => {
+describe("what is evicted goes to the second tier, and comes back", () => {
+  it("getAsync and getOrSet find it, and it is in memory again", async () => {
     const { cache } = open(new MemoryBacking());
     for (let i = 0; i < 10; i++) cache.set(`k${i}`, `value ${i}`);
     assert.equal(cache.get("k1"), undefined);
@@ -44,31 +43,31 @@ suite("what is evicted goes to the second tier, and comes back", () => {
     assert.equal(cache.get("k1"), "value 1");
     assert.equal(await cache.getOrSet("k2", () => assert.fail("not called")), "value 2");
     assert.equal(await cache.getAsync("nobody"), undefined);
-    const { tierHits, tierMisses, tierWrites, tierWritesFailed } = cache.stats();
-    assert.deepEqual([tierHits, tierMisses, tierWritesFailed], [2, 1, 0]);
-    assert.ok(tierWrites >= 7, `${tierWrites} written`);
+    const { backingHits, backingMisses, backingWrites, backingWritesFailed } = cache.stats();
+    assert.deepEqual([backingHits, backingMisses, backingWritesFailed], [2, 1, 0]);
+    assert.ok(backingWrites >= 7, `${backingWrites} written`);
   });
 
-  test("an entry that came back and is evicted again is not written twice", async () => {
-    const tier = new MemoryBacking();
-    const { cache } = open(tier);
+  it("an entry that came back and is evicted again is not written twice", async () => {
+    const backing = new MemoryBacking();
+    const { cache } = open(backing);
     cache.set("a", "value");
     push(cache);
     await cache.flush();
     await cache.getAsync("a");
-    const { recordsWritten } = tier.stats();
+    const { writes } = backing.stats();
     for (let i = 0; i < 3; i++) cache.get("a");
     cache.set("q1", "x");
     cache.set("q2", "x");
     cache.set("q3", "x");
     await cache.flush();
     assert.equal(await cache.getAsync("a"), "value");
-    assert.equal(tier.stats().recordsWritten - recordsWritten <= 6, true);
+    assert.equal(backing.stats().writes - writes <= 6, true);
   });
 
-  test("every kind of value, key and length", async () => {
-    const tier = new MemoryBacking();
-    const cache = new CompressedCache<unknown>({ maxBytes: "4MiB", max: 1, tier });
+  it("every kind of value, key and length", async () => {
+    const backing = new MemoryBacking();
+    const cache = new CompressedCache<unknown>({ maxBytes: "4MiB", maxEntries: 1, backing });
     const values: unknown[] = [
       "",
       "text",
@@ -91,11 +90,11 @@ suite("what is evicted goes to the second tier, and comes back", () => {
     }
   });
 
-  test("through a real file, with more than fits in memory", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "zbud-cache-tier-"));
-    const tier = await FileBacking.open(join(folder, "tier"), { maxBytes: 2 ** 26 });
+  it("through a real file, with more than fits in memory", async () => {
+    const folder = temporaryFolder("cache-tier");
+    const backing = await FileBacking.open(join(folder, "tier"), { maxBytes: 2 ** 26 });
     try {
-      const cache = new CompressedCache<string>({ maxBytes: "4MiB", tier });
+      const cache = new CompressedCache<string>({ maxBytes: "4MiB", backing });
       const prng = new Prng(1);
       const textOf = (i: number): string => {
         const noise = new Prng(i + 1);
@@ -119,27 +118,26 @@ suite("what is evicted goes to the second tier, and comes back", () => {
       cache.verify();
       cache.close();
     } finally {
-      await tier.close();
-      rmSync(folder, { recursive: true, force: true });
+      await backing.close();
     }
   });
 
-  test("another cache on the same tier reads what this one's dictionary compressed", async () => {
-    const tier = new MemoryBacking();
+  it("another cache on the same tier reads what this one's dictionary compressed", async () => {
+    const backing = new MemoryBacking();
     const dictionary = Buffer.from("the quick brown fox jumps over the lazy dog ".repeat(10));
-    const { cache: writer } = open(tier, { dictionary });
+    const { cache: writer } = open(backing, { dictionary });
     const value = "the lazy dog jumps over the quick brown fox";
     writer.set("a", value);
     push(writer);
     await writer.flush();
-    const { cache: reader } = open(tier, { dictionary: "none" });
+    const { cache: reader } = open(backing, { dictionary: "none" });
     assert.equal(await reader.getAsync("a"), value);
     writer.close();
     reader.close();
   });
 });
 
-suite("no old value is ever read from the tier", () => {
+describe("no old value is ever read from the tier", () => {
   const CHANGES: [string, (cache: CompressedCache<string>, clock: FakeClock) => void][] = [
     ["deleted", (cache) => void cache.delete("a")],
     ["deleted by its tag", (cache) => void cache.deleteByTag("t")],
@@ -156,7 +154,7 @@ suite("no old value is ever read from the tier", () => {
   ];
   for (const [name, change] of CHANGES) {
     for (const when of ["after its write", "during its write"]) {
-      test(`a key that was ${name}, ${when}`, async () => {
+      it(`a key that was ${name}, ${when}`, async () => {
         const { cache, clock } = open(new MemoryBacking({ delayMs: 5 }));
         cache.set("a", "v1", { tags: ["t"] });
         push(cache);
@@ -168,7 +166,7 @@ suite("no old value is ever read from the tier", () => {
       });
     }
 
-    test(`a key that was ${name} while it was being read`, async () => {
+    it(`a key that was ${name} while it was being read`, async () => {
       const { cache, clock } = open(new MemoryBacking({ delayMs: 5 }));
       cache.set("a", "v1", { tags: ["t"] });
       push(cache);
@@ -181,9 +179,9 @@ suite("no old value is ever read from the tier", () => {
     });
   }
 
-  test("an entry with tags that another cache evicted: which tags were deleted there, nobody knows here", async () => {
-    const tier = new MemoryBacking();
-    const before = open(tier).cache;
+  it("an entry with tags that another cache evicted: which tags were deleted there, nobody knows here", async () => {
+    const backing = new MemoryBacking();
+    const before = open(backing).cache;
     for (let i = 0; i < 50; i++) before.delete(`stamp ${i}`);
     before.set("a", "v1", { tags: ["t"] });
     before.set("b", "v1");
@@ -191,22 +189,24 @@ suite("no old value is ever read from the tier", () => {
     await before.flush();
     before.deleteByTag("t");
     before.close();
-    const { cache } = open(tier);
+    const { cache } = open(backing);
     assert.equal(await cache.getAsync("a"), undefined);
     assert.equal(await cache.getAsync("b"), "v1");
     cache.deleteByTag("t");
     assert.equal(await cache.getAsync("a"), undefined);
   });
 
-  test("a write that comes to a server after another thread's delete of its key is undone", async () => {
+  it("a write that comes to a server after another thread's delete of its key is undone", async () => {
     const server = new Map<string, string>();
-    const connection = (delayMs: number): KeyvBacking => {
-      const late = async (): Promise<void> => await new Promise((resolve) => setTimeout(resolve, delayMs));
+    const begun = Promise.withResolvers<void>();
+    const comes = Promise.withResolvers<void>();
+    const connection = (isLate: boolean): KeyvBacking => {
       return new KeyvBacking({
         store: {
           get: async (key: string) => server.get(key),
           set: async (key: string, value: unknown) => {
-            await late();
+            begun.resolve();
+            if (isLate) await comes.promise;
             server.set(key, String(value));
             return true;
           },
@@ -215,14 +215,15 @@ suite("no old value is ever read from the tier", () => {
         },
       });
     };
-    const { cache } = open(connection(50), { shared: true });
-    const other = CompressedCache.attach<string>(cache.share(), { tier: connection(0) });
+    const { cache } = open(connection(true), { shared: true });
+    const other = CompressedCache.attach<string>(cache.share(), { backing: connection(false) });
     cache.set("a", "v1");
     push(cache);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await begun.promise;
     assert.equal(other.get("a"), undefined);
     other.delete("a");
     await other.flush();
+    comes.resolve();
     await cache.flush();
     await cache.flush(); // of the delete that the write called for
     assert.equal(await other.getAsync("a"), undefined);
@@ -231,7 +232,7 @@ suite("no old value is ever read from the tier", () => {
     cache.close();
   });
 
-  test("a key that is set anew while it is being read gives the new value", async () => {
+  it("a key that is set anew while it is being read gives the new value", async () => {
     const { cache } = open(new MemoryBacking({ delayMs: 5 }));
     cache.set("a", "v1");
     push(cache);
@@ -243,9 +244,9 @@ suite("no old value is ever read from the tier", () => {
   });
 
   for (let seed = 1; seed <= 12; seed++) {
-    test(`random operations around slow writes and reads, seed ${seed}`, async () => {
+    it(`random operations around slow writes and reads, seed ${seed}`, async () => {
       const prng = new Prng(seed);
-      const { cache } = open(new MemoryBacking({ delayMs: seed % 3 }), { max: 4 });
+      const { cache } = open(new MemoryBacking({ delayMs: seed % 3 }), { maxEntries: 4 });
       const model = new Map<string, string>();
       const waiting: Promise<void>[] = [];
       for (let step = 0; step < 300; step++) {
@@ -311,20 +312,20 @@ class FaultyTier extends MemoryBacking {
   }
 }
 
-suite("a tier that fails is a miss, and the cache goes on", () => {
+describe("a tier that fails is a miss, and the cache goes on", () => {
   for (let seed = 1; seed <= 5; seed++) {
-    test(`writes and reads that fail, bytes that are damaged, seed ${seed}`, async () => {
-      const tier = new FaultyTier(seed);
-      const { cache } = open(tier);
+    it(`writes and reads that fail, bytes that are damaged, seed ${seed}`, async () => {
+      const backing = new FaultyTier(seed);
+      const { cache } = open(backing);
       for (let i = 0; i < 200; i++) {
         cache.set(`k${i % 20}`, `value of k${i % 20}`);
         const key = `k${(i * 7) % 20}`;
         const value = await cache.getAsync(key);
         assert.ok(value === undefined || value === `value of ${key}`, `${key} is ${value}`);
       }
-      const { tierWritesFailed, tierReadsFailed } = cache.stats();
-      assert.ok(tierWritesFailed > 0 && tierReadsFailed > 0);
-      tier.fails = false;
+      const { backingWritesFailed, backingReadsFailed } = cache.stats();
+      assert.ok(backingWritesFailed > 0 && backingReadsFailed > 0);
+      backing.fails = false;
       cache.set("a", "later");
       push(cache);
       await cache.flush();

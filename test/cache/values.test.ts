@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { builtin } from "../../src/base/index.ts";
 import { CompressedCache, type Serializer } from "../../src/cache/index.ts";
 
@@ -7,7 +7,7 @@ const IN_NODE = builtin<typeof import("node:v8")>("node:v8") !== undefined;
 
 const open = (options = {}) => new CompressedCache<unknown>({ maxBytes: "4MiB", ...options });
 
-suite("values come back as what they were", () => {
+describe("values come back as what they were", () => {
   const VALUES: [string, unknown][] = [
     ["empty string", ""],
     ["string", "hello"],
@@ -28,7 +28,7 @@ suite("values come back as what they were", () => {
     ["null", null],
   ];
   for (const [name, value] of VALUES) {
-    test(name, () => {
+    it(name, () => {
       const cache = open();
       assert.equal(cache.set("key", value), "add");
       assert.deepStrictEqual(cache.get("key"), value);
@@ -38,7 +38,7 @@ suite("values come back as what they were", () => {
     });
   }
 
-  test("what get returns is the caller's own", () => {
+  it("what get returns is the caller's own", () => {
     const cache = open();
     const given = Uint8Array.of(1, 2, 3);
     cache.set("a", given);
@@ -51,7 +51,7 @@ suite("values come back as what they were", () => {
     assert.equal(got.buffer.byteLength, 3);
   });
 
-  test("serializer v8 keeps what JSON cannot, where there is node:v8", () => {
+  it("serializer v8 keeps what JSON cannot, where there is node:v8", () => {
     if (!IN_NODE) {
       assert.throws(() => open({ serializer: "v8" }), { code: "ENOTSUP" });
       return;
@@ -67,7 +67,7 @@ suite("values come back as what they were", () => {
     assert.deepStrictEqual(cache.get("key"), value);
   });
 
-  test("a serializer of the user's", () => {
+  it("a serializer of the user's", () => {
     const serializer: Serializer<number[]> = {
       serialize: (value) => Uint8Array.from(value),
       deserialize: (bytes) => [...bytes],
@@ -77,7 +77,7 @@ suite("values come back as what they were", () => {
     assert.deepEqual(cache.get("key"), [1, 2, 3]);
   });
 
-  test("a serializer that throws leaves the old value", () => {
+  it("a serializer that throws leaves the old value", () => {
     const cache = new CompressedCache<string>({
       maxBytes: "4MiB",
       serializer: {
@@ -93,7 +93,7 @@ suite("values come back as what they were", () => {
     assert.equal(cache.get("key"), "good");
   });
 
-  test("a serializer may use the cache", () => {
+  it("a serializer may use the cache", () => {
     const cache: CompressedCache<string> = new CompressedCache<string>({
       maxBytes: "4MiB",
       serializer: {
@@ -130,7 +130,7 @@ const CLASS = /no class, nor does serializer: "v8"/;
 const NOTHING = /JSON has nothing for .*: leave it out/;
 const AWAIT = /is a Promise that was not awaited.*: await it first/;
 
-suite("what JSON would change is refused, with what and where it is, and what to do", () => {
+describe("what JSON would change is refused, with what and where it is, and what to do", () => {
   const REFUSED: [string, unknown, RegExp][] = [
     ["Map", new Map([["a", 1]]), V8],
     ["Set", new Set([1]), V8],
@@ -170,7 +170,7 @@ suite("what JSON would change is refused, with what and where it is, and what to
     ...(IN_NODE ? [["Buffer(1)", Buffer.from("x"), V8] as [string, unknown, RegExp]] : []),
   ];
   for (const [kind, value, what] of REFUSED) {
-    test(`${kind}, alone and within`, () => {
+    it(`${kind}, alone and within`, () => {
       const cache = open();
       cache.set("key", "old");
       const expect = (outer: unknown, path: string): void => {
@@ -200,7 +200,7 @@ suite("what JSON would change is refused, with what and where it is, and what to
     });
   }
 
-  test("undefined and holes in arrays, which JSON makes null", () => {
+  it("undefined and holes in arrays, which JSON makes null", () => {
     for (const value of [[undefined], [1, undefined, 2], new Array(3)]) {
       assert.throws(() => open().set("key", value), {
         code: "EINVAL",
@@ -209,7 +209,7 @@ suite("what JSON would change is refused, with what and where it is, and what to
     }
   });
 
-  test("a loader's result as well: the first who asks is told", async () => {
+  it("a loader's result as well: the first who asks is told", async () => {
     await assert.rejects(
       open().getOrSet("key", () => ({ at: new Date(1) })),
       {
@@ -219,7 +219,7 @@ suite("what JSON would change is refused, with what and where it is, and what to
     );
   });
 
-  test('serializer "v8" has an error of its own for what it cannot keep', () => {
+  it('serializer "v8" has an error of its own for what it cannot keep', () => {
     if (!IN_NODE) return;
     const cache = open({ serializer: "v8" });
     for (const value of [Promise.resolve(), () => 1, { f: Symbol("x") }]) {
@@ -231,7 +231,7 @@ suite("what JSON would change is refused, with what and where it is, and what to
   });
 });
 
-suite("what JSON keeps is kept", () => {
+describe("what JSON keeps is kept", () => {
   const shared = { a: 1 };
   const KEPT: [string, unknown][] = [
     ["the same object twice", { a: shared, b: [shared, shared] }],
@@ -244,14 +244,14 @@ suite("what JSON keeps is kept", () => {
     ["numbers", [0, 1e308, 5e-324, -1.5, 2 ** 53]],
   ];
   for (const [name, value] of KEPT) {
-    test(name, () => {
+    it(name, () => {
       const cache = open();
       cache.set("key", value);
       assert.deepStrictEqual(cache.get("key"), value);
     });
   }
 
-  test("what is equal afterwards, if not the same", () => {
+  it("what is equal afterwards, if not the same", () => {
     const cache = open();
     const bare = Object.assign(Object.create(null), { a: 1 });
     for (const [value, comesBack] of [
@@ -273,7 +273,7 @@ suite("what JSON keeps is kept", () => {
     }
   });
 
-  test("deep nesting", () => {
+  it("deep nesting", () => {
     const cache = open();
     let value: unknown = 1;
     for (let i = 0; i < 2000; i++) value = i % 2 === 0 ? [value] : { value };
@@ -281,7 +281,7 @@ suite("what JSON keeps is kept", () => {
     assert.equal(JSON.stringify(cache.get("key")), JSON.stringify(value));
   });
 
-  test("plain objects and arrays of another realm", () => {
+  it("plain objects and arrays of another realm", () => {
     const vm = builtin<typeof import("node:vm")>("node:vm");
     if (vm === undefined) return;
     const cache = open();
@@ -293,8 +293,8 @@ suite("what JSON keeps is kept", () => {
   });
 });
 
-suite("bytes without a copy to the heap", () => {
-  test("getInto copies the bytes, and says how many there are", () => {
+describe("bytes without a copy to the heap", () => {
+  it("getInto copies the bytes, and says how many there are", () => {
     const cache = open();
     cache.set("text", "größe");
     cache.set("json", { a: 1 });
@@ -306,7 +306,7 @@ suite("bytes without a copy to the heap", () => {
     assert.equal(cache.getInto("nobody", target), undefined);
   });
 
-  test("getInto into a target that is too short leaves it alone", () => {
+  it("getInto into a target that is too short leaves it alone", () => {
     const cache = open();
     cache.set("text", "hello");
     const target = new Uint8Array(4).fill(0xee);
@@ -315,7 +315,7 @@ suite("bytes without a copy to the heap", () => {
     assert.equal(cache.getInto("text", new Uint8Array(5)), 5);
   });
 
-  test("withValue gives a view while it runs, also one inside the other", () => {
+  it("withValue gives a view while it runs, also one inside the other", () => {
     const cache = open();
     cache.set("a", "first value");
     cache.set("b", "second value");
@@ -330,7 +330,7 @@ suite("bytes without a copy to the heap", () => {
     );
   });
 
-  test("withValue of a callback that throws", () => {
+  it("withValue of a callback that throws", () => {
     const cache = open();
     cache.set("a", "value");
     assert.throws(

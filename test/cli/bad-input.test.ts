@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { after, describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { type CommandOptions, MAIN, run } from "./command.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-cli-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("cli");
 chmodSync(folder, 0o755);
 const file = join(folder, "data");
 writeFileSync(file, "something to estimate\n".repeat(1000));
@@ -31,7 +30,7 @@ async function refused(args: string[], message: RegExp, options: CommandOptions 
   assert.doesNotMatch(stderr, / at .*:\d+:\d+|\((?:EINVAL|ENOENT|EACCES|ENOTSUP|EBADMSG)\)/);
 }
 
-suite("bad input is one line that says what to do, and exit code 2", () => {
+describe("bad input is one line that says what to do, and exit code 2", () => {
   const ROWS: [string, string[], RegExp, CommandOptions?][] = [
     ["no such path", ["estimate", join(folder, "none")], /no such file or folder: ".*none"/],
     ["an empty file", ["estimate", empty], /nothing to estimate in .*empty: only 1 empty file/],
@@ -80,10 +79,10 @@ suite("bad input is one line that says what to do, and exit code 2", () => {
   ];
   for (const [name, args, message, options] of ROWS) {
     if (name === "no such process" && process.platform !== "linux") continue;
-    test(name, () => refused(args, message, options));
+    it(name, () => refused(args, message, options));
   }
 
-  test("not Linux", () => {
+  it("not Linux", () => {
     const pretend = "data:text/javascript,Object.defineProperty(process,'platform',{value:'darwin'})";
     return refused(["estimate", "--pid", "1"], /needs Linux, and this is darwin: name files/, {
       flags: ["--import", pretend],
@@ -105,7 +104,9 @@ function asNobody(): CommandOptions | null {
 
 const user = asNobody();
 
-suite("without permission", { skip: user === null ? "other users cannot read this checkout" : false }, () => {
+describe("without permission", {
+  skip: user === null ? "other users cannot read this checkout" : false,
+}, () => {
   const options = user ?? {};
   const secret = join(folder, "secret");
   writeFileSync(secret, "x".repeat(5000));
@@ -115,19 +116,19 @@ suite("without permission", { skip: user === null ? "other users cannot read thi
   chmodSync(vault, 0);
   after(() => chmodSync(vault, 0o755));
 
-  test("an unreadable file", () =>
+  it("an unreadable file", () =>
     refused(["estimate", secret], /no permission to read the file ".*secret"/, options));
 
-  test("an unreadable folder", () =>
+  it("an unreadable folder", () =>
     refused(["estimate", vault], /no permission to read the folder ".*vault"/, options));
 
-  test("unreadable ones inside a folder are counted, and the rest is used", async () => {
+  it("unreadable ones inside a folder are counted, and the rest is used", async () => {
     const { code, stdout } = await run(["estimate", folder], options);
     assert.equal(code, 0);
     assert.match(stdout, /Left out: 2 that could not be read, .*1 empty file/);
   });
 
-  test("the memory of somebody else's process", { skip: process.platform !== "linux" }, async () => {
+  it("the memory of somebody else's process", { skip: process.platform !== "linux" }, async () => {
     const pid = process.getuid?.() === 0 ? process.pid : 1;
     await refused(
       ["estimate", "--pid", `${pid}`],

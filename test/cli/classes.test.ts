@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { sizeClassesOf } from "../../src/drivers/index.ts";
 import { run } from "./command.ts";
 
-suite("zbud classes", () => {
-  test("the table, and the numbers of classes beside those published", async () => {
+describe("zbud classes", () => {
+  it("the table, and the numbers of classes beside those published", async () => {
     const { code, stdout, stderr } = await run(["classes"]);
     assert.deepEqual([code, stderr], [0, ""]);
     const lines = stdout.split("\n");
@@ -21,7 +21,7 @@ suite("zbud classes", () => {
     for (const count of counts) assert.equal(count?.[1], count?.[2]);
   });
 
-  test("other groups and pages, as JSON", async () => {
+  it("other groups and pages, as JSON", async () => {
     const { stdout } = await run(["classes", "--group-pages", "8", "--page-size", "16k", "--json"]);
     assert.deepEqual(JSON.parse(stdout), {
       pageSize: 16384,
@@ -33,7 +33,7 @@ suite("zbud classes", () => {
     assert.doesNotMatch(plain.stdout, /published/);
   });
 
-  test("what cannot be is said in one line", async () => {
+  it("what cannot be is said in one line", async () => {
     for (const [args, what] of [
       [["--group-pages", "17"], /--group-pages takes a whole number from 1 to 16/],
       [["--page-size", "1000"], /pageSize must be a multiple of 16/],

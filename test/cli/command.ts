@@ -1,9 +1,8 @@
-import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../support/until.ts";
 
 export const MAIN: string = join(import.meta.dirname, "../../src/cli/main.ts");
 export const START: string = join(import.meta.dirname, "../../src/cli/start.ts");
@@ -65,14 +64,6 @@ export async function run(args: readonly string[], options: CommandOptions = {})
   return await ended(child);
 }
 
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
-    if (holds()) return;
-    await sleep(10);
-  }
-  assert.fail(`not within 20 s: ${what}`);
-}
-
 /** Whether a process has a file open (Linux). */
 export function hasOpen(pid: number, path: string): boolean {
   try {
@@ -82,15 +73,32 @@ export function hasOpen(pid: number, path: string): boolean {
   }
 }
 
+/** How many bytes a process has read, from whatever (Linux). */
+export function bytesReadBy(pid: number): number {
+  return Number(/^rchar: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
+}
+
+/** The processor time that a process has taken, in ticks of 10 ms: in its own code, and in the system's (Linux). */
+function ticksOf(pid: number): number[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return stat.slice(stat.lastIndexOf(")")).split(" ").slice(12, 14).map(Number);
+}
+
+/** Waits until a process has taken so many more ticks of processor time for its own code: it computes (Linux). */
+export async function untilItWorked(pid: number, ticks: number): Promise<void> {
+  const [before] = ticksOf(pid);
+  await until("the process to compute", () => ticksOf(pid)[0] >= before + ticks);
+}
+
 /** Waits until a process has begun and then taken no processor time for a second: it waits for something (Linux). */
 export async function untilItWaits(pid: number): Promise<void> {
-  let ticks = "";
+  let last = "";
   let quiet = 0;
-  await until("it waits", () => {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const now = stat.slice(stat.lastIndexOf(")")).split(" ").slice(12, 14).join(" ");
-    quiet = now === ticks && now !== "0 0" ? quiet + 1 : 0;
-    ticks = now;
+  const isQuiet = (): boolean => {
+    const now = ticksOf(pid).join(" ");
+    quiet = now === last && now !== "0 0" ? quiet + 1 : 0;
+    last = now;
     return quiet >= 100;
-  });
+  };
+  await until("the process to wait", isQuiet, { everyMs: 10 });
 }

@@ -3,31 +3,28 @@ import {
   chmodSync,
   closeSync,
   existsSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { writePage } from "../../src/cli/estimate-html.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
-import { partlyNoisy } from "../estimate/data.ts";
+import { partlyNoisy } from "../estimate/noisy-data.ts";
 import { run } from "./command.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-html-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("html");
 const data = join(folder, "data.bin");
 writeFileSync(data, partlyNoisy(200, 4096, 900, 1));
 
 const asWindows = process.platform === "win32" ? "modes of POSIX" : false;
 
-suite("zbud estimate --html", () => {
-  test("writes one file with the same figures as --json prints", async () => {
+describe("zbud estimate --html", () => {
+  it("writes one file with the same figures as --json prints", async () => {
     const file = join(folder, "report.html");
     const { code, stdout, stderr } = await run(["estimate", data, "--json", "--html", file]);
     assert.equal(code, 0, stderr);
@@ -38,14 +35,14 @@ suite("zbud estimate --html", () => {
     assert.doesNotMatch(html, /<!--\w+-->/, "every place was filled");
   });
 
-  test("without --json it says where the page is", async () => {
+  it("without --json it says where the page is", async () => {
     const file = join(folder, "named.html");
     const { code, stdout } = await run(["estimate", data, "--html", file, "--unit", "4k", "--codec", "lz4"]);
     assert.equal(code, 0);
     assert.ok(stdout.endsWith(`The page: ${file}\n`), stdout);
   });
 
-  test("an older page stays until the new one is complete, and keeps its mode", {
+  it("an older page stays until the new one is complete, and keeps its mode", {
     skip: asWindows,
   }, async () => {
     const file = join(folder, "older.html");
@@ -72,7 +69,7 @@ suite("zbud estimate --html", () => {
     ["a folder", folder, /is a folder/],
     ["a file in no folder", join(folder, "none", "a.html"), /there is no such folder/],
   ] as const) {
-    test(`${what} is refused before the work`, async () => {
+    it(`${what} is refused before the work`, async () => {
       const { code, stdout, stderr } = await run(["estimate", data, "--html", target]);
       assert.equal(code, 2);
       assert.equal(stdout, "");

@@ -1,22 +1,21 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
-import { partlyNoisy } from "../estimate/data.ts";
+import { partlyNoisy } from "../estimate/noisy-data.ts";
 import { ended, run, START, start } from "./command.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-cli-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("cli");
 const file = join(folder, "data.bin");
 const bytes = partlyNoisy(500, 4096, 900, 1);
 writeFileSync(file, bytes);
 
 const ESCAPE = "\x1b[";
 
-suite("zbud estimate", () => {
-  test("answers first: what is kept in how much, with which settings, and what it costs", async () => {
+describe("zbud estimate", () => {
+  it("answers first: what is kept in how much, with which settings, and what it costs", async () => {
     const { code, stdout, stderr } = await run(["estimate", file]);
     assert.equal(code, 0, stderr);
     const lines = stdout.split("\n");
@@ -39,7 +38,7 @@ suite("zbud estimate", () => {
     assert.match(stdout, /\nEvery allocator and page size: --details\n$/);
   });
 
-  test("--details prints what was read, histograms, pools, and last one line of advice", async () => {
+  it("--details prints what was read, histograms, pools, and last one line of advice", async () => {
     const { code, stdout, stderr } = await run(["estimate", file, "--details"]);
     assert.equal(code, 0, stderr);
     assert.equal(stderr, "");
@@ -66,7 +65,7 @@ suite("zbud estimate", () => {
     }
   });
 
-  test("--json prints one line of plain figures, and nothing else", async () => {
+  it("--json prints one line of plain figures, and nothing else", async () => {
     const { code, stdout, stderr } = await run([
       "estimate",
       file,
@@ -120,7 +119,7 @@ suite("zbud estimate", () => {
     ]);
   });
 
-  test("standard input: named, piped without a name, and redirected from a file", async () => {
+  it("standard input: named, piped without a name, and redirected from a file", async () => {
     for (const args of [["estimate", "-"], ["estimate"]]) {
       const { code, stdout, stderr } = await run([...args, "--codec", "lz4", "--unit", "4k", "--details"], {
         input: bytes,
@@ -132,7 +131,7 @@ suite("zbud estimate", () => {
     }
   });
 
-  test("a sample says how much was read of how much, and the seed repeats it", async () => {
+  it("a sample says how much was read of how much, and the seed repeats it", async () => {
     const args = ["estimate", file, "--json", "--sample", "1m", "--seed", "9"];
     const [one, two] = await Promise.all([run(args), run(args)]);
     const figures = ({ stdout }: { stdout: string }): string =>
@@ -147,7 +146,7 @@ suite("zbud estimate", () => {
     assert.match(stdout, /1 file, 1\.95 MiB; read 1 MiB \(51\.2 %\), evenly, seed 9/);
   });
 
-  test("colours: FORCE_COLOR has them in a pipe, NO_COLOR never has them", async () => {
+  it("colours: FORCE_COLOR has them in a pipe, NO_COLOR never has them", async () => {
     const forced = await run(["estimate", file], { env: { FORCE_COLOR: "1" } });
     assert.ok(forced.stdout.includes(ESCAPE));
     const none = await run(["estimate", file], { env: { NO_COLOR: "1" } });
@@ -156,22 +155,22 @@ suite("zbud estimate", () => {
     assert.ok(!json.stdout.includes(ESCAPE));
   });
 
-  test("a reader that has enough ends it without a word", async () => {
+  it("a reader that has enough ends it without a word", async () => {
     const child = start(["estimate", file]);
     child.stdout?.destroy();
     const { code, stderr } = await ended(child);
     assert.deepEqual([code, stderr], [0, ""]);
   });
 
-  test("data that cannot be saved on is told to stay as it is", async () => {
+  it("data that cannot be saved on is told to stay as it is", async () => {
     const { code, stdout } = await run(["estimate", "-"], { input: partlyNoisy(100, 4096, 4096, 1) });
     assert.equal(code, 0);
     assert.match(stdout, /\n {2}No: keep it uncompressed: .* would hold 400 KiB in 400 KiB\n/);
   });
 });
 
-suite("zbud", () => {
-  test("help names commands, options, examples and exit codes", async () => {
+describe("zbud", () => {
+  it("help names commands, options, examples and exit codes", async () => {
     for (const args of [[], ["--help"], ["help"]]) {
       const { code, stdout, stderr } = await run(args);
       assert.deepEqual([code, stderr], [0, ""], args.join());
@@ -195,15 +194,15 @@ suite("zbud", () => {
     assert.match((await run(["replay", "--help"])).stdout, /Examples:\n {2}zbud replay /);
   });
 
-  test("--version", async () => {
+  it("--version", async () => {
     const { code, stdout } = await run(["--version"]);
     assert.equal(code, 0);
     assert.match(stdout, /^zbud \d+\.\d+\.\d+\n$/);
   });
 });
 
-suite("npm start", () => {
-  test("without arguments: a Node process, a program and text, within 30 seconds", async () => {
+describe("npm start", () => {
+  it("without arguments: a Node process, a program and text, within 30 seconds", async () => {
     const begun = performance.now();
     const { code, stdout, stderr } = await run([], { file: START });
     const seconds = (performance.now() - begun) / 1000;
@@ -217,7 +216,7 @@ suite("npm start", () => {
     assert.ok(seconds < 30, `${seconds} s`);
   });
 
-  test("passes arguments on: a path, a command, an option", async () => {
+  it("passes arguments on: a path, a command, an option", async () => {
     assert.match((await run([file], { file: START })).stdout, / would be kept in /);
     assert.match((await run(["estimate", file], { file: START })).stdout, / would be kept in /);
     assert.match((await run(["--version"], { file: START })).stdout, /^zbud /);
@@ -226,7 +225,7 @@ suite("npm start", () => {
     assert.match(stderr, /unknown codec "x"/);
   });
 
-  test("--demo --json: one estimate a line", async () => {
+  it("--demo --json: one estimate a line", async () => {
     const { code, stdout } = await run(["estimate", "--demo", "--json", "--codec", "lz4", "--unit", "16k"]);
     assert.equal(code, 0);
     for (const line of stdout.trimEnd().split("\n")) {

@@ -1,28 +1,27 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
-import { partlyNoisy } from "../estimate/data.ts";
-import { ended, hasOpen, run, START, start, until, untilItWaits } from "./command.ts";
+import { partlyNoisy } from "../estimate/noisy-data.ts";
+import { until } from "../support/until.ts";
+import { ended, hasOpen, run, START, start, untilItWaits } from "./command.ts";
 
 const TRACE = join(import.meta.dirname, "../fixtures/traces/zpool-edge.jsonl");
 const LINUX = process.platform === "linux";
-const folder = mkdtempSync(join(tmpdir(), "zbud-hostile-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("hostile");
 const bytes = partlyNoisy(100, 4096, 900, 1);
 const FAST = ["--codec", "lz4", "--unit", "4k"];
 
-suite("names that a terminal would obey", { skip: process.platform === "win32" }, () => {
+describe("names that a terminal would obey", { skip: process.platform === "win32" }, () => {
   const name = "a\x1b[31m\x9b2J\rb\u202e";
   const file = join(folder, name);
   writeFileSync(file, bytes);
   const UNSAFE = /(?!\n)[\p{Cc}\u202e]/u;
 
-  test("are shown escaped, in a report and in JSON whole", async () => {
+  it("are shown escaped, in a report and in JSON whole", async () => {
     const { stdout } = await run(["estimate", file, ...FAST]);
     assert.match(stdout, /a\\x1b\[31m\\x9b2J\\x0db\\u202e\n/);
     assert.doesNotMatch(stdout, UNSAFE);
@@ -30,7 +29,7 @@ suite("names that a terminal would obey", { skip: process.platform === "win32" }
     assert.equal((JSON.parse(json.stdout) as Estimate).input.label, file);
   });
 
-  test("and in messages", async () => {
+  it("and in messages", async () => {
     for (const args of [
       ["estimate", `${file}-gone`],
       ["replay", file],
@@ -43,8 +42,8 @@ suite("names that a terminal would obey", { skip: process.platform === "win32" }
   });
 });
 
-suite("output", () => {
-  test("that cannot be written is one line, and exit code 1", {
+describe("output", () => {
+  it("that cannot be written is one line, and exit code 1", {
     skip: !existsSync("/dev/full"),
   }, async () => {
     const full = openSync("/dev/full", "w");
@@ -55,8 +54,8 @@ suite("output", () => {
   });
 });
 
-suite("zbud replay", { skip: !LINUX }, () => {
-  test("standard input, by each of its names, and a pipe with a name", async () => {
+describe("zbud replay", { skip: !LINUX }, () => {
+  it("standard input, by each of its names, and a pipe with a name", async () => {
     const input = readFileSync(TRACE);
     for (const name of ["-", "/dev/stdin"]) {
       const { code, stdout, stderr } = await run(["replay", name], { input });
@@ -66,14 +65,14 @@ suite("zbud replay", { skip: !LINUX }, () => {
     const pipe = join(folder, "pipe");
     execFileSync("mkfifo", [pipe]);
     const child = start(["replay", pipe]);
-    await sleep(300);
+    await untilItWaits(child.pid as number);
     execFileSync("sh", ["-c", 'cat "$0" >"$1"', TRACE, pipe]);
     const { code, stdout } = await ended(child);
     assert.equal(code, 0);
     assert.match(stdout, / operations, 0 mismatches\n$/);
   });
 
-  test("an end to a pipe that nobody writes to: Ctrl-C", { timeout: 30_000 }, async () => {
+  it("an end to a pipe that nobody writes to: Ctrl-C", { timeout: 30_000 }, async () => {
     const pipe = join(folder, "silent");
     execFileSync("mkfifo", [pipe]);
     const child = start(["replay", pipe]);
@@ -82,7 +81,7 @@ suite("zbud replay", { skip: !LINUX }, () => {
     assert.deepEqual(await ended(child), { code: 130, signal: null, stdout: "", stderr: "" });
   });
 
-  test("a long trace stops when it is told to", { timeout: 60_000 }, async () => {
+  it("a long trace stops when it is told to", { timeout: 60_000 }, async () => {
     const long = join(folder, "long");
     const lines = ['{"trace":"zbud/1","interface":"zbud","pageSize":4096,"maxPages":4,"evict":false}'];
     for (let i = 0; i < 400_000; i++) {
@@ -96,7 +95,7 @@ suite("zbud replay", { skip: !LINUX }, () => {
     assert.deepEqual(await ended(child), { code: 130, signal: null, stdout: "", stderr: "" });
   });
 
-  test("no trace in it", async () => {
+  it("no trace in it", async () => {
     const empty = join(folder, "empty");
     writeFileSync(empty, "");
     assert.match((await run(["replay", empty])).stderr, /^zbud: .*empty: it is empty; name a trace\n$/);
@@ -107,8 +106,8 @@ suite("zbud replay", { skip: !LINUX }, () => {
   });
 });
 
-suite("zbud estimate", () => {
-  test("--demo takes --sample", async () => {
+describe("zbud estimate", () => {
+  it("--demo takes --sample", async () => {
     const { code, stdout } = await run(["estimate", "--demo", "--json", "--sample", "1m", ...FAST]);
     assert.equal(code, 0);
     for (const line of stdout.trimEnd().split("\n")) {
@@ -118,20 +117,20 @@ suite("zbud estimate", () => {
     }
   });
 
-  test("options without a value, and a sample below the unit, are named", async () => {
+  it("options without a value, and a sample below the unit, are named", async () => {
     const file = join(folder, "data");
     writeFileSync(file, bytes);
     assert.match((await run(["estimate", file, "--unit", ","])).stderr, /^zbud: --unit needs a value/);
     assert.match((await run(["estimate", file, "--sample", "1k"])).stderr, /--sample.*--unit/);
   });
 
-  test("a file of /proc is no empty file", { skip: !LINUX }, async () => {
+  it("a file of /proc is no empty file", { skip: !LINUX }, async () => {
     const { code, stderr } = await run(["estimate", "/proc/self/maps"]);
     assert.equal(code, 2);
     assert.match(stderr, /reports no size, though it has bytes: pipe it in, and name -/);
   });
 
-  test("a process and files together: the sizes of both", { skip: !LINUX }, async () => {
+  it("a process and files together: the sizes of both", { skip: !LINUX }, async () => {
     const file = join(folder, "beside");
     writeFileSync(file, bytes);
     const { stdout } = await run(["estimate", file, "--pid", `${process.pid}`, "--sample", "2m", ...FAST]);
@@ -140,14 +139,14 @@ suite("zbud estimate", () => {
   });
 });
 
-suite("npm start", () => {
-  test("estimates what is piped in", async () => {
+describe("npm start", () => {
+  it("estimates what is piped in", async () => {
     const { code, stdout, stderr } = await run([], { file: START, input: bytes });
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /^standard input\n {2}400 KiB would be kept in /);
   });
 
-  test("shows what it is for when nothing comes, and says how to wait", { timeout: 60_000 }, async () => {
+  it("shows what it is for when nothing comes, and says how to wait", { timeout: 60_000 }, async () => {
     const child = start([], { file: START, input: "" });
     let text = "";
     child.stdout?.on("data", (piece) => {

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { run } from "./command.ts";
 
 const TRACES = join(import.meta.dirname, "../fixtures/traces");
-const folder = mkdtempSync(join(tmpdir(), "zbud-replay-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("replay");
 
-suite("zbud replay", () => {
-  test("every recorded trace: operations, and no mismatch", async () => {
+describe("zbud replay", () => {
+  it("every recorded trace: operations, and no mismatch", async () => {
     const files = readdirSync(TRACES).filter((name) => name.endsWith(".jsonl"));
     const { code, stdout, stderr } = await run(["replay", ...files], { cwd: TRACES });
     assert.deepEqual([code, stderr], [0, ""]);
@@ -26,7 +25,7 @@ suite("zbud replay", () => {
     );
   });
 
-  test("a trace with other results: the first mismatches, and exit code 1; the other files are still done", async () => {
+  it("a trace with other results: the first mismatches, and exit code 1; the other files are still done", async () => {
     const good = join(TRACES, "zpool-edge.jsonl");
     const changed = join(folder, "changed.jsonl");
     let first = true;

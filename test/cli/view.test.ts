@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, suite, test } from "node:test";
-import { ZbudPool } from "../../src/index.ts";
+import { after, before, describe, it } from "node:test";
+import { ZbudPool } from "../../src/entry/index.ts";
 import { parseTrace, replay } from "../../src/trace/index.ts";
 import { type Viewer, viewer } from "../../src/viewer/index.ts";
 import { ended, run, start } from "./command.ts";
 
 const TRACE = join(import.meta.dirname, "../fixtures/traces/uniform-evict-all.jsonl");
 
-suite("zbud view", () => {
-  test("serves a trace until it is stopped", async () => {
+describe("zbud view", () => {
+  it("serves a trace until it is stopped", async () => {
     const child = start(["view", TRACE]);
     let said = "";
     child.stdout?.setEncoding("utf8");
@@ -39,7 +39,7 @@ suite("zbud view", () => {
     [["top", "1"], /nobody answers at http:\/\/127\.0\.0\.1:1:/],
     [["map", "nothing.jsonl"], /there is no such file/],
   ] as const) {
-    test(`${args.join(" ").slice(0, 40)}: one line says what is wrong`, async () => {
+    it(`${args.join(" ").slice(0, 40)}: one line says what is wrong`, async () => {
       const { code, stdout, stderr } = await run(args);
       assert.equal(code, 2);
       assert.equal(stdout, "");
@@ -49,8 +49,8 @@ suite("zbud view", () => {
   }
 });
 
-suite("zbud map", () => {
-  test("a trace's pool at its end", async () => {
+describe("zbud map", () => {
+  it("a trace's pool at its end", async () => {
     const { stats } = replay(parseTrace(readFileSync(TRACE, "utf8")));
     const { code, stdout } = await run(["map", TRACE, "--pages", "10"]);
     assert.equal(code, 0);
@@ -60,13 +60,13 @@ suite("zbud map", () => {
     assert.match(stdout, /reclaimed next {2}\d+, \d+/);
   });
 
-  test("and earlier", async () => {
+  it("and earlier", async () => {
     const { stdout } = await run(["map", TRACE, "--at", "1"]);
     assert.match(stdout, /^zbud: 1 pages, 1 objects/);
   });
 });
 
-suite("zbud top", () => {
+describe("zbud top", () => {
   const pool = new ZbudPool({ maxPages: 10 });
   let shown: Viewer;
   let url = "";
@@ -79,7 +79,7 @@ suite("zbud top", () => {
     pool.close();
   });
 
-  test("shows the counters, and what changes", async () => {
+  it("shows the counters, and what changes", async () => {
     const child = start(["top", url, "--every", "300", "--count", "2"]);
     await once(child.stdout as NodeJS.ReadableStream, "readable");
     for (let i = 0; i < 5; i++) pool.alloc(100);
@@ -90,7 +90,7 @@ suite("zbud top", () => {
     assert.match(stdout, /^a \\x1b\[31mred pool/, "control characters are shown, not obeyed");
   });
 
-  test("something else that answers is no viewer", async () => {
+  it("something else that answers is no viewer", async () => {
     const { createServer } = await import("node:http");
     const other = createServer((_request, response) => response.end("{}")).listen(0, "127.0.0.1");
     await once(other, "listening");

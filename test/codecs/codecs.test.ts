@@ -8,7 +8,7 @@ import {
   type ZstdBackend,
 } from "../../src/codecs/index.ts";
 import { codecContract } from "../contracts/codec.ts";
-import { sample } from "./data.ts";
+import { sample } from "./samples.ts";
 
 const words = sample(3, 20_000, new Prng(77));
 const noise = sample(0, 65_536, new Prng(78));
@@ -43,13 +43,14 @@ class RunLengths implements Codec {
   readonly id: number = 200;
 
   maxCompressedLength(n: number): number {
-    if (!Number.isInteger(n) || n < 1 || n > 2 ** 30) throw new ZbudError("EINVAL", `${n} bytes`);
+    if (!Number.isInteger(n) || n < 1 || n > 2 ** 30)
+      throw new ZbudError("EINVAL", `it cannot compress ${n} bytes`);
     return 2 * n;
   }
 
   compress(source: Uint8Array, target: Uint8Array): number {
     check(source, target);
-    if (source.length === 0) throw new ZbudError("EINVAL", "nothing to compress");
+    if (source.length === 0) throw new ZbudError("EINVAL", "there is nothing to compress");
     let at = 0;
     for (let i = 0; i < source.length; ) {
       let run = 1;
@@ -67,18 +68,18 @@ class RunLengths implements Codec {
     let at = 0;
     for (let i = 0; i < source.length; i += 2) {
       if (i + 1 === source.length || source[i] === 0 || at + source[i] > target.length) {
-        throw new ZbudError("EBADMSG", `a malformed run at ${i}`);
+        throw new ZbudError("EBADMSG", `the block has a malformed run at ${i}`);
       }
       target.fill(source[i + 1], at, at + source[i]);
       at += source[i];
     }
-    if (at === 0) throw new ZbudError("EBADMSG", "an empty block");
+    if (at === 0) throw new ZbudError("EBADMSG", "the block is empty, so it holds nothing");
     return at;
   }
 }
 
 function check(...arrays: Uint8Array[]): void {
   for (const array of arrays) {
-    if (!(array instanceof Uint8Array)) throw new ZbudError("EINVAL", "not a Uint8Array");
+    if (!(array instanceof Uint8Array)) throw new ZbudError("EINVAL", "a codec takes a Uint8Array");
   }
 }

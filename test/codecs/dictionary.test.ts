@@ -3,8 +3,9 @@ import { describe, it } from "node:test";
 import { jsonRecords } from "../../bench/records.ts";
 import { Prng } from "../../src/base/index.ts";
 import { type Codec, createLz4, createZstd, getCodec, trainDictionary } from "../../src/codecs/index.ts";
-import { compressed, isCode } from "../contracts/codec.ts";
-import { sample } from "./data.ts";
+import { compressed } from "../contracts/codec.ts";
+import { isCode } from "../support/is-code.ts";
+import { sample } from "./samples.ts";
 
 describe("trainDictionary", () => {
   const records = jsonRecords(200, 1500);

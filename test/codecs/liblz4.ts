@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { temporaryFolder } from "../../scripts/tools.ts";
 
 /** What to ask of liblz4. */
 export interface Request {
@@ -12,8 +11,7 @@ export interface Request {
   dictionary?: Uint8Array | undefined;
 }
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-liblz4-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder("liblz4");
 const program = join(folder, "lz4-blocks");
 
 /**

@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { type Codec, createLz4, getCodec } from "../../src/codecs/index.ts";
 import { compressed } from "../contracts/codec.ts";
-import { GUARD, guarded, sample, untouched } from "./data.ts";
 import { reference } from "./reference.ts";
+import { GUARD, guarded, sample, untouched } from "./samples.ts";
 
 /** `ZBUD_FUZZ_SEED=7 npm run test:unit -- lz4-fuzz` replays a run. */
 const SEED = Number(process.env.ZBUD_FUZZ_SEED ?? 190_742);

@@ -6,8 +6,8 @@ import { compressSync, uncompressSync } from "lz4-napi";
 import { Prng } from "../../src/base/index.ts";
 import { type Codec, createLz4, getCodec } from "../../src/codecs/index.ts";
 import { compressed } from "../contracts/codec.ts";
-import { periodic, sample } from "./data.ts";
 import { liblz4, liblz4Missing, type Request } from "./liblz4.ts";
+import { periodic, sample } from "./samples.ts";
 
 const SEED = 4_711;
 const lz4 = getCodec("lz4");

@@ -6,8 +6,9 @@ import { runInNewContext } from "node:vm";
 import { buildLz4, embed } from "../../scripts/build-lz4.ts";
 import { Prng } from "../../src/base/index.ts";
 import { type Codec, createLz4, getCodec } from "../../src/codecs/index.ts";
-import { compressed, isCode } from "../contracts/codec.ts";
-import { guarded, sample, untouched } from "./data.ts";
+import { compressed } from "../contracts/codec.ts";
+import { isCode } from "../support/is-code.ts";
+import { guarded, sample, untouched } from "./samples.ts";
 
 const MODULE = new URL("../../src/codecs/lz4/module.generated.ts", import.meta.url);
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { type Codec, codecById, codecNames, getCodec, registerCodec } from "../../src/codecs/index.ts";
-import { isCode } from "../contracts/codec.ts";
+import { isCode } from "../support/is-code.ts";
 
 const none = getCodec("none");
 

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createHook } from "node:async_hooks";
 import { describe, it } from "node:test";
-import { Prng } from "../../src/base/index.ts";
+import { fallbacks, Prng } from "../../src/base/index.ts";
 import { type Codec, createDeflate, createZstd, type ZstdOptions } from "../../src/codecs/index.ts";
-import { codecContract, compressed, isCode } from "../contracts/codec.ts";
-import { sample } from "./data.ts";
+import { codecContract, compressed } from "../contracts/codec.ts";
+import { isCode } from "../support/is-code.ts";
+import { sample } from "./samples.ts";
 
 const source = sample(3, 4096, new Prng(1));
 const noise = sample(0, 4096, new Prng(2));
@@ -118,6 +119,7 @@ describe("codecs of node:zlib", () => {
       () => zstd({ level: 9 }),
     ]) {
       assert.deepEqual(compressed(make(), source), compressed(withoutBinding(make), source));
+      assert.ok(fallbacks().includes("zlib-handle"), "it is said that there is none");
     }
   });
 });

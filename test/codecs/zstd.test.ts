@@ -3,8 +3,9 @@ import { describe, it } from "node:test";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { Prng } from "../../src/base/index.ts";
 import { createDeflate, createZstd, type ZstdBackend } from "../../src/codecs/index.ts";
-import { compressed, isCode } from "../contracts/codec.ts";
-import { sample } from "./data.ts";
+import { compressed } from "../contracts/codec.ts";
+import { isCode } from "../support/is-code.ts";
+import { sample } from "./samples.ts";
 
 const BACKENDS: ZstdBackend[] = ["zstd-napi", "node:zlib"];
 const source = sample(3, 5000, new Prng(1));

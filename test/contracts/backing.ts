@@ -1,21 +1,8 @@
 import { describe } from "node:test";
-import type { Backing } from "../../src/backing/index.ts";
 import { faultlessCases } from "./backing/calls.ts";
+import type { BackingKind } from "./backing/kind.ts";
 import { misuseCases } from "./backing/misuse.ts";
 import { orderCases } from "./backing/order.ts";
-
-/** How the suite gets stores of one kind. */
-export interface BackingKind {
-  readonly name: string;
-  /** A store that is empty, and is closed by the suite. It takes the time from `now`. */
-  readonly open: (options?: { now?: () => number }) => Promise<Backing>;
-  /** A store of about this many bytes at most; null where the kind has no bound of its own. */
-  readonly openSmall: ((maxBytes: number) => Promise<Backing>) | null;
-  /** Whether the index is in this process, so that `has` and the counts are exact. */
-  readonly isExact: boolean;
-  /** Longest record of the random runs. */
-  readonly maxLength: number;
-}
 
 /** What every kind of backing store must do. */
 export function backingContract(kind: BackingKind): void {

@@ -6,9 +6,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { Prng, ZbudError } from "../../src/base/index.ts";
+import { Prng } from "../../src/base/index.ts";
 import type { Codec } from "../../src/codecs/index.ts";
-import { GUARD, guarded, sample, untouched } from "../codecs/data.ts";
+import { GUARD, guarded, sample, untouched } from "../codecs/samples.ts";
+import { isCode } from "../support/is-code.ts";
 import { CAN_SHARE } from "./sharing.ts";
 
 /** What differs between codecs. */
@@ -190,11 +191,6 @@ if (CAN_SHARE) {
   VIEWS["a SharedArrayBuffer"] = (length) => new Uint8Array(new SharedArrayBuffer(length + 8), 5, length);
   VIEWS["a growable SharedArrayBuffer"] = (length) =>
     new Uint8Array(new SharedArrayBuffer(length, { maxByteLength: length + 65_536 }));
-}
-
-/** Accepts a {@link ZbudError} of one code. */
-export function isCode(code: string): (error: unknown) => boolean {
-  return (error) => error instanceof ZbudError && error.code === code;
 }
 
 /** `source` compressed into a buffer of the longest length it could take. */

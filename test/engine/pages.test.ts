@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { onePool } from "../../src/engine/pages.ts";
 import { ColumnsBuilder, type SnapshotColumns, snapshotOf } from "../../src/pool/index.ts";
 
@@ -19,11 +19,11 @@ function poolOf(pages: number[], lists: Record<string, number[]>, lru: number[])
   return into.done({ type: "zbud", pageSize: 4096, maxPages: 10 });
 }
 
-suite("pages of several pools as those of one", () => {
+describe("pages of several pools as those of one", () => {
   const one = poolOf([0, 2], { a: [2], b: [0] }, [2, 0]);
   const other = poolOf([1], { c: [], a: [1] }, [1]);
 
-  test("every page has a number of its own, lists of one name are one, the order is by share", () => {
+  it("every page has a number of its own, lists of one name are one, the order is by share", () => {
     const merged = snapshotOf(onePool([one, other], true));
     const object = (handle: number, offset: number, size: number): object => ({ handle, offset, size });
     assert.deepEqual(merged, {
@@ -44,7 +44,7 @@ suite("pages of several pools as those of one", () => {
     });
   });
 
-  test("orders of any lengths are merged without loss, each in its own order", () => {
+  it("orders of any lengths are merged without loss, each in its own order", () => {
     const orders = [[3, 1, 4, 0, 5], [2], [], [9, 8, 7]];
     const { lru } = onePool(
       orders.map((order) => poolOf([], {}, order)),
@@ -59,11 +59,11 @@ suite("pages of several pools as those of one", () => {
     assert.equal(lru.length, orders.flat().length);
   });
 
-  test("without an order of pages there is none", () => {
+  it("without an order of pages there is none", () => {
     assert.equal(onePool([one, other], false).lru.length, 0);
   });
 
-  test("one pool is itself; none is nothing", () => {
+  it("one pool is itself; none is nothing", () => {
     assert.deepEqual(onePool([one], true), one);
     assert.deepEqual(snapshotOf(onePool([], true)).pages, []);
   });

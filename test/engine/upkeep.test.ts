@@ -1,9 +1,12 @@
 /** What an engine does with entries by their rows: order, writeback, compressing anew. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
-import "../../src/drivers/index.ts";
+import { describe, it } from "node:test";
+import { registerBuiltIns } from "../../src/drivers/index.ts";
+import { zbudDriver } from "../../src/drivers/zbud/index.ts";
 import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
+
+registerBuiltIns();
 
 const PAGE = 1024;
 const NONE = new Uint8Array(0);
@@ -20,7 +23,7 @@ function put(engine: Engine, id: number): void {
 
 /** An engine with the entries 1 to `count`, the last one most recently used. */
 function filled(count: number, options: Partial<EngineOptions> = {}): Engine {
-  const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE, ...options });
+  const engine = new Engine({ maxBytes: 2 ** 20, driver: zbudDriver, maxValueBytes: PAGE, ...options });
   for (let id = 1; id <= count; id++) put(engine, id);
   return engine;
 }
@@ -49,8 +52,8 @@ function taken(engine: Engine, max: number): Taken[] {
   return list;
 }
 
-suite("an engine's upkeep", () => {
-  test("writeback begins with what was not used for longest", () => {
+describe("an engine's upkeep", () => {
+  it("writeback begins with what was not used for longest", () => {
     const engine = filled(8);
     engine.lookup(2, 0, NONE, 0, 0, true);
     engine.lookup(3, 0, NONE, 0, 0, false);
@@ -69,7 +72,7 @@ suite("an engine's upkeep", () => {
   });
 
   for (const outcome of ["clean", "evict", "failed"] as const) {
-    test(`the end of a write, ${outcome}, is nothing to a value that came since`, () => {
+    it(`the end of a write, ${outcome}, is nothing to a value that came since`, () => {
       const engine = filled(1);
       const [{ row, version }] = taken(engine, 1);
       put(engine, 1);
@@ -85,7 +88,7 @@ suite("an engine's upkeep", () => {
     });
   }
 
-  test("a write's end: what failed is dirty and can be taken again, what is clean cannot, what goes is gone", () => {
+  it("a write's end: what failed is dirty and can be taken again, what is clean cannot, what goes is gone", () => {
     const engine = filled(3);
     const list = taken(engine, 3);
     const rows = Int32Array.from(list.flatMap(({ row, version }) => [row, version]));
@@ -110,7 +113,7 @@ suite("an engine's upkeep", () => {
     engine.close();
   });
 
-  test("a value that is compressed anew keeps its place in the order, and is clean if it was", () => {
+  it("a value that is compressed anew keeps its place in the order, and is clean if it was", () => {
     const engine = filled(6);
     for (const { row, version } of taken(engine, 2)) engine.endWriteback(0, row, version, "clean");
     const before = order(engine);
@@ -124,7 +127,7 @@ suite("an engine's upkeep", () => {
     engine.close();
   });
 
-  test("every shard gets its part of the entries", () => {
+  it("every shard gets its part of the entries", () => {
     for (const shards of [1, 2, 4, 16]) {
       const engine = filled(400, { maxBytes: 2 ** 22, shards });
       for (let shard = 0; shard < shards; shard++) {
@@ -135,9 +138,10 @@ suite("an engine's upkeep", () => {
     }
   });
 
-  test("many entries without pages, then few with large ones, stay within the limit", () => {
+  it("many entries without pages, then few with large ones, stay within the limit", () => {
     const engine = new Engine({
       maxBytes: 2 ** 20,
+      driver: zbudDriver,
       averageBytes: 2 * PAGE,
       codec: "none",
       maxValueBytes: PAGE,
@@ -154,7 +158,7 @@ suite("an engine's upkeep", () => {
     engine.verify();
   });
 
-  test("what was read elsewhere is not put once the name was put, removed or cleared", () => {
+  it("what was read elsewhere is not put once the name was put, removed or cleared", () => {
     const engine = filled(1);
     const stored = {
       bytes: value(9),
@@ -180,8 +184,8 @@ suite("an engine's upkeep", () => {
     engine.close();
   });
 
-  test("an entry whose time is over is not found at that millisecond", () => {
-    const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE, expiry: true });
+  it("an entry whose time is over is not found at that millisecond", () => {
+    const engine = new Engine({ maxBytes: 2 ** 20, driver: zbudDriver, maxValueBytes: PAGE, expiry: true });
     engine.put(1, 0, value(1), PAGE, { ...attributes, expiresAt: 100 }, 0);
     assert.equal(engine.lookup(1, 0, NONE, 0, 99, true), true);
     assert.equal(engine.lookup(1, 0, NONE, 0, 100, true), false);
@@ -189,7 +193,38 @@ suite("an engine's upkeep", () => {
     engine.close();
   });
 
-  test("a value of which less comes back than was put is damaged", () => {
+  it("the time of the value that was found changes, and of no other", () => {
+    const engine = new Engine({ maxBytes: 2 ** 20, driver: zbudDriver, maxValueBytes: PAGE, expiry: true });
+    const now = (id: number): number => {
+      engine.contains(id, 0, NONE, 0, 0);
+      return engine.found.expiresAt;
+    };
+    const ends = { ...attributes, expiresAt: 100, aux: 1, aux2: 2 };
+    engine.put(1, 0, value(1), PAGE, ends, 0);
+    engine.contains(1, 0, NONE, 0, 0);
+    const found = { ...engine.found, aux: 8, aux2: 9 };
+    assert.equal(engine.setExpiry(1, 0, NONE, 0, 200, found), true);
+    assert.deepEqual([now(1), engine.found.aux, engine.found.aux2], [200, 8, 9]);
+    engine.put(1, 0, value(2), PAGE, ends, 0);
+    assert.equal(engine.setExpiry(1, 0, NONE, 0, 300, found), false);
+    assert.deepEqual([now(1), engine.found.aux, engine.found.aux2], [100, 1, 2]);
+    assert.equal(engine.setExpiry(2, 0, NONE, 0, 300, found), false);
+    const [row, version] = engine.rowsOf(0);
+    engine.startWriteback(
+      0,
+      1,
+      () => {},
+      () => {},
+    );
+    engine.endWriteback(0, row, version, "clean");
+    assert.equal(engine.stats().clean, 1);
+    assert.equal(engine.setExpiry(1, 0, NONE, 0, 0), true);
+    assert.deepEqual([now(1), engine.stats().clean], [0, 0]);
+    engine.verify();
+    engine.close();
+  });
+
+  it("a value of which less comes back than was put is damaged", () => {
     const engine = filled(0);
     const stored = {
       bytes: new Uint8Array(20),

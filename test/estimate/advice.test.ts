@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { type Codec, getCodec, registerCodec } from "../../src/codecs/index.ts";
 import { advise } from "../../src/estimate/advice.ts";
-import { estimateInParts } from "../../src/estimate/estimate.ts";
+import { estimateInBatches } from "../../src/estimate/estimate.ts";
 import {
   type CodecEstimate,
   estimate,
@@ -13,10 +13,9 @@ import {
   type UnitEstimate,
 } from "../../src/estimate/index.ts";
 import { readOptions } from "../../src/estimate/options.ts";
-import { noise, partlyNoisy } from "./data.ts";
+import { noise, partlyNoisy } from "./noisy-data.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "zbud-advice-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("advice");
 
 const INPUT: InputSummary = {
   label: "x",
@@ -68,8 +67,8 @@ function unitOf(unit: number, codecs: CodecEstimate[]): UnitEstimate {
   return { unit, units: 1000, paddingBytes: 0, sameFilled: 0, duplicates: 0, codecs };
 }
 
-suite("advice", () => {
-  test("of settings with the same memory the one that reads back quickest, in any order of names", () => {
+describe("advice", () => {
+  it("of settings with the same memory the one that reads back quickest, in any order of names", () => {
     const slow = codecOf("deflate", 1_000_000, 6000);
     const quick = codecOf("zstd", 1_005_000, 1000);
     for (const codecs of [
@@ -81,7 +80,7 @@ suite("advice", () => {
     }
   });
 
-  test("then the one with the smaller unit", () => {
+  it("then the one with the smaller unit", () => {
     const units = [
       unitOf(16_384, [codecOf("zstd", 1_000_000, 4100)]),
       unitOf(4096, [codecOf("zstd", 1_001_000, 1000)]),
@@ -102,7 +101,7 @@ suite("advice", () => {
     return codec;
   };
 
-  test("a pool that is small when filled and large when half freed is weighed by both", () => {
+  it("a pool that is small when filled and large when half freed is weighed by both", () => {
     // An object takes 1000 and 1600 bytes in the one, 1100 and 1300 in the other.
     const dense = lived(codecOf("dense", 1_000_000, 1000), 800_000, 1);
     const steady = lived(codecOf("steady", 1_100_000, 1000), 650_000, 1);
@@ -111,7 +110,7 @@ suite("advice", () => {
     assert.match(reason ?? "", /half freed, it is 3\.41x, and reclaim evicts 1\.0 object for each page/);
   });
 
-  test("of settings with the same memory and speed the one that evicts least to free a page", () => {
+  it("of settings with the same memory and speed the one that evicts least to free a page", () => {
     const coarse = lived(codecOf("coarse", 1_000_000, 1000), 500_000, 6);
     const fine = lived(codecOf("fine", 1_005_000, 1000), 502_500, 1.5);
     const none = lived(codecOf("none", 1_000_000, 1000), 500_000, null);
@@ -119,7 +118,7 @@ suite("advice", () => {
     assert.equal(best.codec, "fine");
   });
 
-  test("more memory for twice the speed is worth a word; from a few units' times it is not", () => {
+  it("more memory for twice the speed is worth a word; from a few units' times it is not", () => {
     const codecs = (units: number): CodecEstimate[] => [
       codecOf("zstd", 1_000_000, 6000, units),
       codecOf("lz4", 1_500_000, 1000, units),
@@ -130,7 +129,7 @@ suite("advice", () => {
     assert.equal(advise([unitOf(4096, codecs(15))], INPUT, INPUT.bytes).quicker, null);
   });
 
-  test("what a pool has once is not scaled up", () => {
+  it("what a pool has once is not scaled up", () => {
     const codec = codecOf("zstd", 10_000, 1000);
     Object.assign(codec.pools[0], { metadataBytes: 2000, fixedBytes: 2000 });
     const { best } = advise([unitOf(4096, [codec])], INPUT, INPUT.bytes / 100);
@@ -138,8 +137,8 @@ suite("advice", () => {
   });
 });
 
-suite("figures that the advice stands on", () => {
-  test("a codec's first calls are not timed", async () => {
+describe("figures that the advice stands on", () => {
+  it("a codec's first calls are not timed", async () => {
     let now = 0;
     let calls = 0;
     const lz4 = getCodec("lz4");
@@ -162,18 +161,18 @@ suite("figures that the advice stands on", () => {
     assert.equal(units[0].codecs[0].decompressNsPerUnit, 1000);
   });
 
-  test("in several parts, what an empty pool has is counted once", async () => {
+  it("in several batches, what an empty pool has is counted once", async () => {
     const bytes = partlyNoisy(2000, 4096, 700, 1);
     const settings = readOptions({ codecs: ["lz4"], drivers: ["zbud"], units: [4096], sampleBytes: "all" });
-    const whole = (await estimateInParts({ bytes }, settings)).units[0].codecs[0].pools[0];
-    const parts = await estimateInParts({ bytes }, { ...settings, partBytes: 1 << 20 });
-    assert.ok(parts.sample.parts >= 8);
-    const pool = parts.units[0].codecs[0].pools[0];
+    const whole = (await estimateInBatches({ bytes }, settings)).units[0].codecs[0].pools[0];
+    const batches = await estimateInBatches({ bytes }, { ...settings, batchBytes: 1 << 20 });
+    assert.ok(batches.sample.batches >= 8);
+    const pool = batches.units[0].codecs[0].pools[0];
     assert.ok(pool.fixedBytes > 0);
     assert.deepEqual([pool.fixedBytes, pool.metadataBytes], [whole.fixedBytes, whole.metadataBytes]);
   });
 
-  test("a tiny sample of much is said to be one; all of little is not", async () => {
+  it("a tiny sample of much is said to be one; all of little is not", async () => {
     const bytes = partlyNoisy(2000, 4096, 700, 1);
     const some = await estimate({ bytes }, { codecs: ["lz4"], units: [4096], sampleBytes: 40 * 4096 });
     assert.match(some.input.notes.join(), /Only 40 units of 4 KiB read.*--sample/);
@@ -181,7 +180,7 @@ suite("figures that the advice stands on", () => {
     assert.deepEqual(little.input.notes, []);
   });
 
-  test("small files count by their bytes, not by the units that they fill", async () => {
+  it("small files count by their bytes, not by the units that they fill", async () => {
     const root = join(folder, "small");
     mkdirSync(root);
     for (let i = 0; i < 400; i++) writeFileSync(join(root, `${i}`), noise(500, i));
@@ -190,7 +189,7 @@ suite("figures that the advice stands on", () => {
     assert.ok(sample.bytes > 80_000 && sample.bytes < 110_000, `${sample.bytes}`);
   });
 
-  test("of a stream as much is kept as was asked for", async () => {
+  it("of a stream as much is kept as was asked for", async () => {
     const chunk = noise(1 << 20, 1);
     async function* stream(): AsyncGenerator<Uint8Array> {
       for (let i = 0; i < 80; i++) yield await Promise.resolve(chunk);

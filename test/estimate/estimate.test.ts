@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { registerCodec } from "../../src/codecs/index.ts";
-import { estimateInParts } from "../../src/estimate/estimate.ts";
+import { estimateInBatches } from "../../src/estimate/estimate.ts";
 import {
   type CodecEstimate,
   type Estimate,
@@ -10,7 +10,7 @@ import {
   estimate,
 } from "../../src/estimate/index.ts";
 import { readOptions } from "../../src/estimate/options.ts";
-import { inPieces, noise, partlyNoisy } from "./data.ts";
+import { inPieces, noise, partlyNoisy } from "./noisy-data.ts";
 
 const LZ4: EstimateOptions = { codecs: ["lz4"], drivers: ["zbud"], units: [4096] };
 
@@ -54,8 +54,8 @@ function only(result: Estimate): CodecEstimate {
   return result.units[0].codecs[0];
 }
 
-suite("estimates with known answers", () => {
-  test("zeros take no memory", async () => {
+describe("estimates with known answers", () => {
+  it("zeros take no memory", async () => {
     const result = await estimate({ bytes: Buffer.alloc(100 * 4096) }, LZ4);
     checkBooks(result);
     assert.equal(result.units[0].sameFilled, 100);
@@ -70,7 +70,7 @@ suite("estimates with known answers", () => {
     );
   });
 
-  test("noise is kept as it is, and the advice says so", async () => {
+  it("noise is kept as it is, and the advice says so", async () => {
     const result = await estimate(
       { bytes: noise(100 * 4096, 1) },
       { ...LZ4, codecs: ["lz4", "zstd", "deflate"] },
@@ -87,7 +87,7 @@ suite("estimates with known answers", () => {
     assert.match(result.advice.text, /^keep it uncompressed: .* would hold 400 KiB in 400 KiB$/);
   });
 
-  test("units of 1 KiB of noise make two objects a page at any page size, and fit in half of one", async () => {
+  it("units of 1 KiB of noise make two objects a page at any page size, and fit in half of one", async () => {
     const result = await estimate({ bytes: partlyNoisy(1000, 4096, 1000, 1) }, LZ4);
     checkBooks(result);
     const { pools, sizes, codecRatio, fit, histogram } = only(result);
@@ -106,7 +106,7 @@ suite("estimates with known answers", () => {
     assert.deepEqual(fit?.curve.find((point) => point.pageSize === fitted.pageSize)?.bytes, fitted.heldBytes);
   });
 
-  test("an object that is too big for a page is kept as it is, at the size of the unit", async () => {
+  it("an object that is too big for a page is kept as it is, at the size of the unit", async () => {
     // About 4000 bytes compressed: less than a unit, more than the 3968 that a zbud page of 4096 takes.
     const result = await estimate({ bytes: partlyNoisy(50, 4096, 3980, 1) }, LZ4);
     checkBooks(result);
@@ -115,7 +115,7 @@ suite("estimates with known answers", () => {
     assert.deepEqual([plain.objects, plain.refused, plain.heldBytes], [0, 50, 50 * 4096]);
   });
 
-  test("a few objects of as many sizes, each in pages of its own", async () => {
+  it("a few objects of as many sizes, each in pages of its own", async () => {
     const units = Array.from({ length: 6 }, (_, i) => partlyNoisy(1, 4096, 300 + 550 * i, i + 1));
     const result = await estimate({ bytes: Buffer.concat(units) }, { units: [4096], codecs: ["lz4"] });
     checkBooks(result);
@@ -126,7 +126,7 @@ suite("estimates with known answers", () => {
     assert.equal(result.advice.store, null);
   });
 
-  test("data with a period is counted as duplicates, which are not deducted", async () => {
+  it("data with a period is counted as duplicates, which are not deducted", async () => {
     const period = partlyNoisy(4, 4096, 500, 1);
     const result = await estimate({ bytes: Buffer.concat(Array.from({ length: 25 }, () => period)) }, LZ4);
     checkBooks(result);
@@ -135,7 +135,7 @@ suite("estimates with known answers", () => {
     assert.equal(only(result).pools[0].objects, 100);
   });
 
-  test("none stores nothing, and so shows what same-filled units alone save", async () => {
+  it("none stores nothing, and so shows what same-filled units alone save", async () => {
     const bytes = Buffer.concat([Buffer.alloc(40 * 4096), partlyNoisy(60, 4096, 100, 1)]);
     const result = await estimate({ bytes }, { ...LZ4, codecs: ["none"] });
     checkBooks(result);
@@ -144,7 +144,7 @@ suite("estimates with known answers", () => {
     assert.equal(Math.round((result.advice.best.savedShare as number) * 100), 40);
   });
 
-  test("the tail is padded with zeros, which count neither as input nor as saved", async () => {
+  it("the tail is padded with zeros, which count neither as input nor as saved", async () => {
     const result = await estimate({ bytes: noise(4096 + 10, 1) }, LZ4);
     checkBooks(result);
     assert.equal(result.input.bytes, 4106);
@@ -152,7 +152,7 @@ suite("estimates with known answers", () => {
     assert.ok((only(result).pools[0].ratio as number) < 1);
   });
 
-  test("units up to 1 MiB, down to 1 KiB", async () => {
+  it("units up to 1 MiB, down to 1 KiB", async () => {
     const units = [1024, 2048, 65_536, 1_048_576];
     const result = await estimate({ bytes: partlyNoisy(3000, 1024, 300, 1) }, { ...LZ4, units });
     checkBooks(result);
@@ -164,14 +164,14 @@ suite("estimates with known answers", () => {
   });
 });
 
-suite("sample", () => {
+describe("sample", () => {
   const bytes = Buffer.concat([
     partlyNoisy(2000, 4096, 700, 1),
     noise(1000 * 4096, 2),
     Buffer.alloc(1000 * 4096),
   ]);
 
-  test("an even sample of a tenth says the same as all of it, to within a few percent", async () => {
+  it("an even sample of a tenth says the same as all of it, to within a few percent", async () => {
     const all = await estimate({ bytes }, { ...LZ4, sampleBytes: "all" });
     const some = await estimate({ bytes }, { ...LZ4, sampleBytes: 400 * 4096 });
     checkBooks(some);
@@ -184,7 +184,7 @@ suite("sample", () => {
     assert.ok(Math.abs(some.advice.best.maxPages / all.advice.best.maxPages - 1) < 0.11);
   });
 
-  test("the same seed gives the same figures; all units of a stream are chosen from", async () => {
+  it("the same seed gives the same figures; all units of a stream are chosen from", async () => {
     const figures = async (input: () => AsyncIterable<Uint8Array>, seed: number): Promise<string> => {
       const result = await estimate(
         { stream: input() },
@@ -200,16 +200,16 @@ suite("sample", () => {
     assert.notEqual(await figures(() => inPieces(bytes, 1), 6), first);
   });
 
-  test("many parts count as one does", async () => {
+  it("many batches count as one does", async () => {
     const options: EstimateOptions = { ...LZ4, units: [4096, 16384], sampleBytes: "all" };
     const whole = await estimate({ bytes }, options);
-    const settings = { ...readOptions(options), partBytes: 3 << 20 };
+    const settings = { ...readOptions(options), batchBytes: 3 << 20 };
     for (const input of [{ bytes }, { stream: inPieces(bytes, 1) }]) {
-      const parts = await estimateInParts(input, settings);
-      checkBooks(parts);
-      assert.ok(parts.sample.parts >= 5);
-      assert.equal(parts.sample.bytes, bytes.length);
-      for (const [i, unit] of parts.units.entries()) {
+      const batches = await estimateInBatches(input, settings);
+      checkBooks(batches);
+      assert.ok(batches.sample.batches >= 5);
+      assert.equal(batches.sample.bytes, bytes.length);
+      for (const [i, unit] of batches.units.entries()) {
         const { units, sameFilled, duplicates } = whole.units[i];
         assert.deepEqual([unit.units, unit.sameFilled, unit.duplicates], [units, sameFilled, duplicates]);
         assert.deepEqual(unit.codecs[0].histogram, whole.units[i].codecs[0].histogram);
@@ -220,8 +220,8 @@ suite("sample", () => {
   });
 });
 
-suite("real data", () => {
-  test("this program, with every codec and two units", async () => {
+describe("real data", () => {
+  it("this program, with every codec and two units", async () => {
     const result = await estimate(
       { paths: [process.execPath] },
       { codecs: ["none", "lz4", "zstd", "deflate"], units: [4096, 16384], sampleBytes: 4 << 20 },
@@ -239,7 +239,7 @@ suite("real data", () => {
     assert.equal(result.advice.worthwhile, true);
   });
 
-  test("this file, whole: smaller than one unit", async () => {
+  it("this file, whole: smaller than one unit", async () => {
     const path = import.meta.filename;
     assert.ok(existsSync(path));
     const result = await estimate({ paths: [path] }, { units: [65_536] });
@@ -249,8 +249,8 @@ suite("real data", () => {
   });
 });
 
-suite("what a run does on its way", () => {
-  test("a codec that returns other bytes is found out", async () => {
+describe("what a run does on its way", () => {
+  it("a codec that returns other bytes is found out", async () => {
     registerCodec({
       name: "broken",
       id: 200,
@@ -264,7 +264,7 @@ suite("what a run does on its way", () => {
     );
   });
 
-  test("it stops when told to, with the signal's reason", async () => {
+  it("it stops when told to, with the signal's reason", async () => {
     const reason = new Error("enough");
     const controller = new AbortController();
     const work = estimate(
@@ -274,7 +274,7 @@ suite("what a run does on its way", () => {
     await assert.rejects(work, reason);
   });
 
-  test("progress only grows, and says what is done", async () => {
+  it("progress only grows, and says what is done", async () => {
     const shares: number[] = [];
     const texts = new Set<string>();
     await estimate(
@@ -311,12 +311,12 @@ suite("what a run does on its way", () => {
     [{ seed: -1 }, "EINVAL", /seed/],
   ];
   for (const [options, code, message] of WRONG) {
-    test(`${JSON.stringify(options)} is refused`, async () => {
+    it(`${JSON.stringify(options)} is refused`, async () => {
       await assert.rejects(estimate({ bytes: noise(4096, 1) }, options), { code, message });
     });
   }
 
-  test("an input must be one thing", async () => {
+  it("an input must be one thing", async () => {
     await assert.rejects(estimate({}), { code: "EINVAL" });
     await assert.rejects(estimate({ bytes: noise(1, 1), paths: ["x"] }), { code: "EINVAL" });
     await assert.rejects(estimate({ bytes: new Uint8Array(0) }), { code: "EINVAL" });

@@ -1,28 +1,18 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  chownSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chownSync, mkdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { type Estimate, type EstimateOptions, estimate } from "../../src/estimate/index.ts";
-import { noise, partlyNoisy } from "./data.ts";
+import { noise, partlyNoisy } from "./noisy-data.ts";
 
 const FAST: EstimateOptions = { codecs: ["lz4"], units: [4096] };
-const folder = mkdtempSync(join(tmpdir(), "zbud-input-"));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("input");
 
-suite("files and folders", () => {
-  test("a folder is read with all in it; links, special and empty files are left out and counted", async () => {
+describe("files and folders", () => {
+  it("a folder is read with all in it; links, special and empty files are left out and counted", async () => {
     const root = join(folder, "tree");
     mkdirSync(join(root, "inner", "empty"), { recursive: true });
     writeFileSync(join(root, "a"), noise(5000, 1));
@@ -39,7 +29,7 @@ suite("files and folders", () => {
     assert.equal(input.label, root);
   });
 
-  test("a path that is named again, or lies in a named folder, counts once", async () => {
+  it("a path that is named again, or lies in a named folder, counts once", async () => {
     const root = join(folder, "twice");
     mkdirSync(root);
     writeFileSync(join(root, "a"), noise(5000, 1));
@@ -48,7 +38,7 @@ suite("files and folders", () => {
     assert.deepEqual(input.notes, ["Counted once: 2 paths named again, or in a named folder."]);
   });
 
-  test("a file whose name is no UTF-8 is read", { skip: process.platform !== "linux" }, async () => {
+  it("a file whose name is no UTF-8 is read", { skip: process.platform !== "linux" }, async () => {
     const root = join(folder, "latin1");
     const inner = Buffer.from(`${root}/d\xff`, "latin1");
     mkdirSync(root);
@@ -58,7 +48,7 @@ suite("files and folders", () => {
     assert.deepEqual([input.files, sample.bytes, input.skipped.unreadable], [1, 5000, 0]);
   });
 
-  test("a file that became a pipe after it was listed is not waited for", { timeout: 20_000 }, async () => {
+  it("a file that became a pipe after it was listed is not waited for", { timeout: 20_000 }, async () => {
     const path = join(folder, "becomes-a-pipe");
     writeFileSync(path, noise(5000, 1));
     const other = join(folder, "stays");
@@ -69,14 +59,14 @@ suite("files and folders", () => {
     assert.equal((await work).sample.bytes, 5000);
   });
 
-  test("a link that is named is followed", async () => {
+  it("a link that is named is followed", async () => {
     const link = join(folder, "link");
     writeFileSync(join(folder, "target"), noise(4096, 1));
     symlinkSync(join(folder, "target"), link);
     assert.equal((await estimate({ paths: [link] }, FAST)).input.bytes, 4096);
   });
 
-  test("a file that got shorter after it was listed: what is left is used, and it is said", async () => {
+  it("a file that got shorter after it was listed: what is left is used, and it is said", async () => {
     const path = join(folder, "shrinking");
     writeFileSync(path, noise(40_000, 1));
     // The call returns when the file is listed and not yet read.
@@ -95,12 +85,12 @@ suite("files and folders", () => {
     ["a device", ["/dev/null"], "EINVAL", /neither a file nor a folder/],
   ];
   for (const [name, paths, code, message] of WRONG) {
-    test(`${name} is refused`, async () => {
+    it(`${name} is refused`, async () => {
       await assert.rejects(estimate({ paths }, FAST), { code, message });
     });
   }
 
-  test("nothing but empty files is refused, and it says what was there", async () => {
+  it("nothing but empty files is refused, and it says what was there", async () => {
     const root = join(folder, "hollow");
     mkdirSync(root);
     await assert.rejects(estimate({ paths: [root] }, FAST), { code: "EINVAL", message: /it is empty/ });
@@ -153,8 +143,8 @@ function estimateFake(root: string): Promise<Estimate> {
   return estimate({ pid: 4711, processHost: { root, platform: "linux" } }, FAST);
 }
 
-suite("memory of a made-up process", () => {
-  test("resident pages of anonymous private writable mappings, and no others", async () => {
+describe("memory of a made-up process", () => {
+  it("resident pages of anonymous private writable mappings, and no others", async () => {
     const { input, units } = await estimateFake(fakeProcess("pagemap", { pagemap: true }));
     assert.deepEqual(input.process, {
       pid: 4711,
@@ -173,7 +163,7 @@ suite("memory of a made-up process", () => {
     ]);
   });
 
-  test("without a pagemap, pages of zeros count as never touched, and it is said", async () => {
+  it("without a pagemap, pages of zeros count as never touched, and it is said", async () => {
     const { input, units } = await estimateFake(fakeProcess("scan", {}));
     assert.equal(input.process?.residency, "scan");
     assert.equal(input.bytes, 4 * 8 * 4096);
@@ -181,14 +171,14 @@ suite("memory of a made-up process", () => {
     assert.match(input.notes.join(), /pages that hold only zeros were left out/);
   });
 
-  test("one that ends while it is read: what was read is used, and it is said", async () => {
+  it("one that ends while it is read: what was read is used, and it is said", async () => {
     const root = fakeProcess("ending", { pagemap: true, memBytes: 0x14000 });
     const { input, sample } = await estimateFake(root);
     assert.equal(sample.bytes, 4 * 4096);
     assert.match(input.notes[0], /ended while it was read: the figures are of what was read until then/);
   });
 
-  test("one that ends before anything is read", async () => {
+  it("one that ends before anything is read", async () => {
     const root = fakeProcess("gone", { pagemap: true, memBytes: 0 });
     await assert.rejects(estimateFake(root), {
       code: "ENOENT",
@@ -196,14 +186,14 @@ suite("memory of a made-up process", () => {
     });
   });
 
-  test("on another system it is refused, and says what to do", async () => {
+  it("on another system it is refused, and says what to do", async () => {
     await assert.rejects(estimate({ pid: 1, processHost: { platform: "darwin" } }, FAST), {
       code: "ENOTSUP",
       message: /needs Linux, and this is darwin: name files/,
     });
   });
 
-  test("root in a container is told what withholds the right, not to become root", async () => {
+  it("root in a container is told what withholds the right, not to become root", async () => {
     const { processError } = await import("../../src/estimate/process-errors.ts");
     const denied = Object.assign(new Error("no"), { code: "EACCES" });
     const { message } = processError(4711, fakeProcess("root", {}), denied, 0);
@@ -211,7 +201,7 @@ suite("memory of a made-up process", () => {
     assert.doesNotMatch(message, /sudo/);
   });
 
-  test("with kernel.yama.ptrace_scope in the way it says so", async () => {
+  it("with kernel.yama.ptrace_scope in the way it says so", async () => {
     const { processError } = await import("../../src/estimate/process-errors.ts");
     const root = fakeProcess("scope", {});
     mkdirSync(join(root, "sys/kernel/yama"), { recursive: true });
@@ -241,8 +231,8 @@ console.log("ready");
 process.stdin.resume().on("end", () => process.exit());
 `;
 
-suite("memory of a live process", { skip: process.platform !== "linux" }, () => {
-  test("its data is there, and memory that it never touched is not", async () => {
+describe("memory of a live process", { skip: process.platform !== "linux" }, () => {
+  it("its data is there, and memory that it never touched is not", async () => {
     const child = spawn(process.execPath, ["-e", CHILD], { stdio: ["pipe", "pipe", "inherit"] });
     await once(child.stdout, "data");
     const exited = once(child, "exit");
@@ -269,7 +259,7 @@ suite("memory of a live process", { skip: process.platform !== "linux" }, () => 
     });
   });
 
-  test("this process", async () => {
+  it("this process", async () => {
     const kept = partlyNoisy(1000, 4096, 500, 1);
     const result = await estimate({ pid: process.pid }, { ...FAST, sampleBytes: 4 << 20 });
     assert.ok(result.input.bytes > kept.length);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
-import { chooseSpans, Reservoir, type SpanChoice, spansPerPart } from "../../src/estimate/sampling.ts";
+import { describe, it } from "node:test";
+import { chooseSpans, Reservoir, type SpanChoice, spansPerBatch } from "../../src/estimate/sampling.ts";
 
-const CHOICE: SpanChoice = { total: 1000, wanted: 100, seed: 1, spanBytes: 4096, part: 0, parts: 1 };
+const CHOICE: SpanChoice = { total: 1000, wanted: 100, seed: 1, spanBytes: 4096, batch: 0, batches: 1 };
 
 function spansOf(choice: Partial<SpanChoice>): number[] {
   return [...chooseSpans({ ...CHOICE, ...choice })].flatMap(({ first, count }) =>
@@ -10,8 +10,8 @@ function spansOf(choice: Partial<SpanChoice>): number[] {
   );
 }
 
-suite("sampling of known length", () => {
-  test("takes as many spans as wanted, in order, one from each stretch", () => {
+describe("sampling of known length", () => {
+  it("takes as many spans as wanted, in order, one from each stretch", () => {
     for (const [total, wanted] of [
       [1000, 100],
       [1001, 1000],
@@ -28,17 +28,17 @@ suite("sampling of known length", () => {
     }
   });
 
-  test("takes all when as many are wanted as there are", () => {
+  it("takes all when as many are wanted as there are", () => {
     assert.deepEqual([...chooseSpans({ ...CHOICE, wanted: 1000 })], [{ first: 0, count: 1000 }]);
     assert.deepEqual([...chooseSpans({ ...CHOICE, wanted: 5000 })], [{ first: 0, count: 1000 }]);
   });
 
-  test("chooses the same with the same seed, and otherwise with another", () => {
+  it("chooses the same with the same seed, and otherwise with another", () => {
     assert.deepEqual(spansOf({ seed: 7 }), spansOf({ seed: 7 }));
     assert.notDeepEqual(spansOf({ seed: 7 }), spansOf({ seed: 8 }));
   });
 
-  test("every span can be chosen: over many seeds all are, about equally often", () => {
+  it("every span can be chosen: over many seeds all are, about equally often", () => {
     const hits = new Uint32Array(100);
     for (let seed = 1; seed <= 2000; seed++) {
       for (const span of spansOf({ total: 100, wanted: 20, seed: seed * 7919 })) hits[span] += 1;
@@ -47,16 +47,18 @@ suite("sampling of known length", () => {
     for (const count of hits) assert.ok(count > 300 && count < 500, `${count} hits`);
   });
 
-  test("the parts together hold every chosen span once, none more than it has room for", () => {
+  it("the batches together hold every chosen span once, none more than it has room for", () => {
     for (const [total, wanted] of [
       [10_000, 10_000],
       [10_000, 3000],
       [3, 3],
       [513, 513],
     ]) {
-      for (const parts of [1, 2, 7]) {
-        const each = Array.from({ length: parts }, (_, part) => spansOf({ total, wanted, part, parts }));
-        const room = spansPerPart(total, wanted, 4096, parts);
+      for (const batches of [1, 2, 7]) {
+        const each = Array.from({ length: batches }, (_, batch) =>
+          spansOf({ total, wanted, batch, batches }),
+        );
+        const room = spansPerBatch(total, wanted, 4096, batches);
         for (const spans of each) assert.ok(spans.length <= room, `${spans.length} > ${room}`);
         const all = each.flat().sort((a, b) => a - b);
         assert.deepEqual(all, spansOf({ total, wanted }));
@@ -65,8 +67,8 @@ suite("sampling of known length", () => {
   });
 });
 
-suite("sampling of a stream", () => {
-  test("keeps the first spans, then replaces some", () => {
+describe("sampling of a stream", () => {
+  it("keeps the first spans, then replaces some", () => {
     const reservoir = new Reservoir(10, 1);
     assert.deepEqual(
       Array.from({ length: 10 }, () => reservoir.next()),
@@ -77,7 +79,7 @@ suite("sampling of a stream", () => {
     assert.ok(later.includes(-1) && later.some((slot) => slot >= 0));
   });
 
-  test("every span of a stream is kept with the same probability", () => {
+  it("every span of a stream is kept with the same probability", () => {
     const kept = new Uint32Array(50);
     for (let seed = 1; seed <= 2000; seed++) {
       const reservoir = new Reservoir(10, seed * 7919);

@@ -1,32 +1,32 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
-import { Part } from "../../src/estimate/part.ts";
+import { describe, it } from "node:test";
+import { SampleBatch } from "../../src/estimate/batch.ts";
+import { DedupIndex } from "../../src/estimate/dedup-index.ts";
 import { isSameFilled, UnitScan } from "../../src/estimate/scan.ts";
-import { SeenUnits } from "../../src/estimate/seen-units.ts";
-import { noise } from "./data.ts";
+import { noise } from "./noisy-data.ts";
 
 /** A scan that is through. */
-function scanned(part: Part, unit: number, seen = new SeenUnits()): UnitScan {
-  const scan = new UnitScan(part, unit, seen);
+function scanned(batch: SampleBatch, unit: number, seen = new DedupIndex()): UnitScan {
+  const scan = new UnitScan(batch, unit, seen);
   while (scan.next());
   assert.equal(scan.sameFilled + scan.count, scan.units);
   return scan;
 }
 
-function partOf(...spans: Buffer[]): Part {
-  const part = new Part(spans.length, spans[0].length);
+function partOf(...spans: Buffer[]): SampleBatch {
+  const batch = new SampleBatch(spans.length, spans[0].length);
   spans.forEach((span, slot) => {
-    span.copy(part.bytes, slot * part.spanBytes);
-    part.settle(slot, span.length, slot);
+    span.copy(batch.bytes, slot * batch.spanBytes);
+    batch.setSlot(slot, span.length, slot);
   });
-  return part;
+  return batch;
 }
 
-suite("one word repeated", () => {
+describe("one word repeated", () => {
   const words = (fill: (i: number) => number): Int32Array =>
     Int32Array.from({ length: 1024 }, (_, i) => fill(i));
 
-  test("zeros, a 32-bit word and a 64-bit word are", () => {
+  it("zeros, a 32-bit word and a 64-bit word are", () => {
     assert.equal(
       isSameFilled(
         words(() => 0),
@@ -53,7 +53,7 @@ suite("one word repeated", () => {
     );
   });
 
-  test("a period of three words is not, nor is one word that differs, wherever it is", () => {
+  it("a period of three words is not, nor is one word that differs, wherever it is", () => {
     assert.equal(
       isSameFilled(
         words((i) => i % 3),
@@ -75,15 +75,15 @@ suite("one word repeated", () => {
     }
   });
 
-  test("only the unit's own words count", () => {
+  it("only the unit's own words count", () => {
     const array = words((i) => (i >= 256 && i < 512 ? 5 : i));
     assert.equal(isSameFilled(array, 256, 256), true);
     assert.equal(isSameFilled(array, 254, 256), false);
   });
 });
 
-suite("scan", () => {
-  test("counts same-filled units, and duplicates among the others only", () => {
+describe("scan", () => {
+  it("counts same-filled units, and duplicates among the others only", () => {
     const [a, b] = [noise(4096, 1), noise(4096, 2)];
     const zeros = Buffer.alloc(4096);
     const scan = scanned(partOf(a, zeros, b, a, zeros, a, zeros), 4096);
@@ -93,7 +93,7 @@ suite("scan", () => {
     assert.deepEqual([...scan.offsets.subarray(0, scan.count)], [0, 2 * 4096, 3 * 4096, 5 * 4096]);
   });
 
-  test("units that differ in one bit only are no duplicates", () => {
+  it("units that differ in one bit only are no duplicates", () => {
     const base = noise(4096, 3);
     const spans = [base];
     for (let i = 0; i < 500; i++) {
@@ -104,7 +104,7 @@ suite("scan", () => {
     assert.equal(scanned(partOf(...spans), 4096).duplicates, 0);
   });
 
-  test("units that are nearly all zeros do not hash alike", () => {
+  it("units that are nearly all zeros do not hash alike", () => {
     // Pairs of changes in words that the same sum takes: they must not cancel each other.
     const spans: Buffer[] = [];
     for (let i = 1; i < 600; i++) {
@@ -114,40 +114,40 @@ suite("scan", () => {
       span.writeUInt32LE(i, 4092);
       spans.push(span);
     }
-    const seen = new SeenUnits();
+    const seen = new DedupIndex();
     assert.equal(scanned(partOf(...spans), 4096, seen).duplicates, 0);
-    // In a second part the hash alone decides: all of them are found again, and nothing else is.
+    // In a second batch the hash alone decides: all of them are found again, and nothing else is.
     assert.equal(scanned(partOf(...spans), 4096, seen).duplicates, spans.length);
     const others = spans.map((span, i) => Buffer.from(span).fill(i & 0xff || 1, 2000, 2001));
     assert.equal(scanned(partOf(...others), 4096, seen).duplicates, 0);
   });
 
-  test("finds duplicates of earlier parts, through any number of different units", () => {
-    const seen = new SeenUnits();
+  it("finds duplicates of earlier batches, through any number of different units", () => {
+    const seen = new DedupIndex();
     const spans = Array.from({ length: 5000 }, (_, i) => noise(1024, i + 1));
     assert.equal(scanned(partOf(...spans), 1024, seen).duplicates, 0);
     assert.equal(scanned(partOf(noise(1024, 99_999), ...spans), 1024, seen).duplicates, 5000);
   });
 
-  test("pads the last unit of a short span, and counts only units that hold input", () => {
-    const part = new Part(2, 16384);
-    part.bytes.fill(0xff);
-    noise(5000, 1).copy(part.bytes, 0);
-    part.settle(0, 5000, 0);
-    noise(16384, 2).copy(part.bytes, 16384);
-    part.settle(1, 16384, 1);
-    const scan = scanned(part, 4096);
+  it("pads the last unit of a short span, and counts only units that hold input", () => {
+    const batch = new SampleBatch(2, 16384);
+    batch.bytes.fill(0xff);
+    noise(5000, 1).copy(batch.bytes, 0);
+    batch.setSlot(0, 5000, 0);
+    noise(16384, 2).copy(batch.bytes, 16384);
+    batch.setSlot(1, 16384, 1);
+    const scan = scanned(batch, 4096);
     assert.equal(scan.units, 2 + 4);
     assert.equal(scan.paddingBytes, 2 * 4096 - 5000);
     assert.deepEqual([...scan.offsets.subarray(0, scan.count)], [0, 4096, 16384, 20480, 24576, 28672]);
-    assert.ok(part.bytes.subarray(5000, 16384).every((byte) => byte === 0));
+    assert.ok(batch.bytes.subarray(5000, 16384).every((byte) => byte === 0));
   });
 
-  test("visits slots in the order of the input, however they were filled", () => {
-    const part = new Part(3, 4096);
+  it("visits slots in the order of the input, however they were filled", () => {
+    const batch = new SampleBatch(3, 4096);
     [2, 0, 1].forEach((position, slot) => {
-      part.settle(slot, 4096, position);
+      batch.setSlot(slot, 4096, position);
     });
-    assert.deepEqual([...part.unitOffsets(4096)], [4096, 8192, 0]);
+    assert.deepEqual([...batch.unitOffsets(4096)], [4096, 8192, 0]);
   });
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { estimateInParts } from "../../src/estimate/estimate.ts";
+import { estimateInBatches } from "../../src/estimate/estimate.ts";
 import { cacheCallText, type Estimate, estimate, storeCallText } from "../../src/estimate/index.ts";
 import { readOptions } from "../../src/estimate/options.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { inPieces, noise, partlyNoisy } from "./data.ts";
+import { inPieces, noise, partlyNoisy } from "./noisy-data.ts";
 
 const UNIT = 4096;
 const OPTIONS = { units: [UNIT], codecs: ["lz4"] };
@@ -20,9 +20,9 @@ function storeOf({ advice }: Estimate): NonNullable<Estimate["advice"]["store"]>
   return advice.store;
 }
 
-suite("the page store of the advice", () => {
+describe("the page store of the advice", () => {
   for (const noisy of [300, 1000, 2500]) {
-    test(`holds the whole input, ${noisy} bytes of noise a page, in little more than it said`, async () => {
+    it(`holds the whole input, ${noisy} bytes of noise a page, in little more than it said`, async () => {
       const bytes = partlyNoisy(1000, UNIT, noisy, 1);
       const { advice } = await estimate({ bytes }, OPTIONS);
       const setting = storeOf({ advice } as Estimate);
@@ -43,7 +43,7 @@ suite("the page store of the advice", () => {
     });
   }
 
-  test("its call for a cache makes one", async () => {
+  it("its call for a cache makes one", async () => {
     const bytes = partlyNoisy(1000, UNIT, 1000, 1);
     const cache = made(
       cacheCallText(storeOf(await estimate({ bytes }, OPTIONS))),
@@ -55,18 +55,21 @@ suite("the page store of the advice", () => {
     cache.close();
   });
 
-  test("of a stream, and of a sample in parts, what was read last is tried", async () => {
+  it("of a stream, and of a sample in batches, what was read last is tried", async () => {
     const bytes = partlyNoisy(1500, UNIT, 1000, 1);
     const whole = storeOf(await estimate({ bytes }, OPTIONS));
     const piped = storeOf(await estimate({ stream: inPieces(bytes, 1) }, OPTIONS));
     assert.deepEqual(piped, whole);
-    const settings = { ...readOptions({ ...OPTIONS, sampleBytes: "all" }), partBytes: 2 ** 21 };
-    const parted = storeOf(await estimateInParts({ bytes }, settings));
-    assert.ok(parted.triedBytes < bytes.length);
-    assert.ok(Math.abs(parted.maxBytes / whole.maxBytes - 1) < 0.15, `${parted.maxBytes} ${whole.maxBytes}`);
+    const settings = { ...readOptions({ ...OPTIONS, sampleBytes: "all" }), batchBytes: 2 ** 21 };
+    const batched = storeOf(await estimateInBatches({ bytes }, settings));
+    assert.ok(batched.triedBytes < bytes.length);
+    assert.ok(
+      Math.abs(batched.maxBytes / whole.maxBytes - 1) < 0.15,
+      `${batched.maxBytes} ${whole.maxBytes}`,
+    );
   });
 
-  test("of a sample the limit is for all of it", async () => {
+  it("of a sample the limit is for all of it", async () => {
     const bytes = partlyNoisy(2000, UNIT, 1000, 1);
     const whole = storeOf(await estimate({ bytes }, OPTIONS));
     const some = storeOf(await estimate({ bytes }, { ...OPTIONS, sampleBytes: 2 ** 21 }));
@@ -74,13 +77,13 @@ suite("the page store of the advice", () => {
     assert.ok(Math.abs(some.maxBytes / whole.maxBytes - 1) < 0.15, `${some.maxBytes} ${whole.maxBytes}`);
   });
 
-  test("there is none where nothing is saved, or too little was read", async () => {
+  it("there is none where nothing is saved, or too little was read", async () => {
     for (const bytes of [noise(400 * UNIT, 1), partlyNoisy(100, UNIT, 500, 1)]) {
       assert.equal((await estimate({ bytes }, OPTIONS)).advice.store, null);
     }
   });
 
-  test("nothing but one word, repeated, is held too", async () => {
+  it("nothing but one word, repeated, is held too", async () => {
     const { triedBytes, ratio, averageBytes } = storeOf(
       await estimate({ bytes: Buffer.alloc(2 ** 22) }, OPTIONS),
     );

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isSharedBuffer } from "../../src/base/index.ts";
 import { createPageMemory } from "../../src/memory/index.ts";
-import { isCode } from "../contracts/pool/facts.ts";
 import { SHARING } from "../contracts/sharing.ts";
+import { isCode } from "../support/is-code.ts";
 
 describe("page memory", () => {
   for (const shared of SHARING) {

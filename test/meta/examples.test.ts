@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { COMMANDS } from "../../src/cli/program.ts";
 import { RedisServer } from "../redis/server.ts";
@@ -26,9 +26,9 @@ function runProgram(file: string, env: Record<string, string> = {}): string {
   return result.stdout;
 }
 
-suite("examples", () => {
+describe("examples", () => {
   for (const file of readTree(["examples"], [".ts"]).keys()) {
-    test(`${file} runs and says something`, () => {
+    it(`${file} runs and says something`, () => {
       assert.notEqual(runProgram(join(ROOT, file)), "");
     });
   }
@@ -37,7 +37,7 @@ suite("examples", () => {
 /** A program in a Markdown file, and its output in the block right after it. */
 const PROGRAM = /```ts\n(?<program>(?:(?!```).)*?)```\n+```(?:text|console)?\n(?<output>(?:(?!```).)*?)```/gs;
 
-suite("programs of the documentation print what it says", () => {
+describe("programs of the documentation print what it says", () => {
   // In the project, so that programs find the packages that they name.
   mkdirSync(join(ROOT, "build"), { recursive: true });
   const folder = mkdtempSync(join(ROOT, "build/programs-"));
@@ -48,7 +48,7 @@ suite("programs of the documentation print what it says", () => {
     for (const { groups } of text.matchAll(PROGRAM)) {
       if (groups === undefined || !/from "zbud/.test(groups.program)) continue;
       const file = join(folder, `${path.replaceAll("/", "-")}-${++count}.mts`);
-      test(`${path}, program ${count}`, async () => {
+      it(`${path}, program ${count}`, async () => {
         writeFileSync(file, groups.program);
         if (!groups.program.includes("REDIS_URL")) {
           assert.equal(runProgram(file).trim(), groups.output.trim());
@@ -68,9 +68,9 @@ suite("programs of the documentation print what it says", () => {
 /** Commands in a block for a shell, one a line. */
 const SHELL = /```sh\n(?<lines>(?:(?!```).)*?)```/gs;
 
-suite("every block of code on the site is run, or is a command that there is", () => {
+describe("every block of code on the site is run, or is a command that there is", () => {
   for (const [path, text] of readTree(["site"], [".md"])) {
-    test(path, () => {
+    it(path, () => {
       const programs = [...text.matchAll(PROGRAM)].length;
       const blocks = [...text.matchAll(/```(?:ts|js|mts|javascript|typescript)\b/g)].length;
       assert.equal(programs, blocks, "each program is followed by what it prints");

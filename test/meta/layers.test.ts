@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { layerViolations } from "./layers.ts";
 import { readTree } from "./sources.ts";
 
-suite("layers", () => {
-  test("imports of src/ go downwards only, through front doors", () => {
+describe("layers", () => {
+  it("imports of src/ go downwards only, through front doors", () => {
     const tree = readTree(["src"], [".ts"]);
     assert.ok(tree.has("src/base/index.ts"), "the sources were found");
     assert.deepEqual(layerViolations(tree), []);
@@ -14,16 +14,19 @@ suite("layers", () => {
     ["src/memory/page-memory.ts", 'import { assert } from "../base/index.ts";'],
     ["src/drivers/zbud/zbud-pool.ts", 'import { Prng } from "../../base/index.ts";'],
     ["src/drivers/zbud/zbud-pool.ts", 'import { decode } from "./handle.ts";'],
+    ["src/store/store.ts", 'import { slotsDriver } from "../drivers/slots/index.ts";'],
     ["src/drivers/index.ts", 'export { driver } from "./zbud/driver.ts";'],
     ["src/store/store.ts", 'import type { Codec } from "../codecs/index.ts";'],
     ["src/cli/main.ts", 'import { Command } from "commander"; import "../estimate/index.ts";'],
     ["src/cli/main.ts", 'import manifest from "../../package.json" with { type: "json" };'],
-    ["src/index.ts", 'export * from "./drivers/index.ts"; export * from "./trace/index.ts";'],
+    ["src/entry/index.ts", 'export { createPool } from "../drivers/index.ts"; import "../trace/index.ts";'],
+    ["src/entry/drivers/zbud.ts", 'export { ZbudPool } from "../../drivers/zbud/index.ts";'],
+    ["src/entry/keyv.ts", 'export { keyvStore } from "../adapters/keyv.ts";'],
     ["src/codecs/zstd.ts", 'const zstd = await import("zstd-napi");'],
     ["src/estimate/process.ts", 'import { openSync } from "node:fs";'],
   ];
   for (const [path, text] of ALLOWED) {
-    test(`allowed: ${path}: ${text}`, () => {
+    it(`allowed: ${path}: ${text}`, () => {
       assert.deepEqual(layerViolations(new Map([[path, text]])), []);
     });
   }
@@ -41,18 +44,26 @@ suite("layers", () => {
       /cli is not below cache/,
     ],
     ["src/zpool/zpool.ts", 'import { show } from "../base/errors.ts";', /front door of base/],
-    ["src/index.ts", 'export { ZbudPool } from "./drivers/zbud/zbud-pool.ts";', /front door of drivers/],
-    ["src/index.ts", 'import "./cli/index.ts";', /above the public entry/],
-    ["src/estimate/report.ts", 'import { createPool } from "../index.ts";', /public entry/],
+    [
+      "src/entry/index.ts",
+      'export { ZbudPool } from "../drivers/zbud/zbud-pool.ts";',
+      /front door of drivers/,
+    ],
+    ["src/store/store.ts", 'import "../drivers/slots/driver.ts";', /front door of drivers/],
+    ["src/pool/pool.ts", 'import "../drivers/slots/index.ts";', /drivers is not below pool/],
+    ["src/entry/index.ts", 'import "../cli/index.ts";', /above the public entries/],
+    ["src/estimate/report.ts", 'import { createPool } from "../entry/index.ts";', /public entries/],
+    ["src/cli/main.ts", 'import { createPool } from "../entry/index.ts";', /public entries/],
+    ["src/index.ts", 'export { createPool } from "./drivers/index.ts";', /nothing lies beside/],
     ["src/estimate/report.ts", 'import { run } from "../../bench/harness.ts";', /outside src/],
     ["src/estimate/report.ts", 'import { Command } from "commander";', /no dependencies/],
     ["src/codecs/lz4.ts", 'const lz4 = require("lz4-napi");', /no dependencies/],
-    ["src/index.ts", 'import "zbud/codecs";', /no dependencies/],
-    ["src/memory/page-memory.ts", 'import "../helpers.ts";', /beside the layers/],
+    ["src/entry/index.ts", 'import "zbud/codecs";', /no dependencies/],
+    ["src/memory/page-memory.ts", 'import "../helpers.ts";', /nothing lies beside/],
     ["src/helpers/a.ts", 'import "../base/index.ts";', /not a layer/],
   ];
   for (const [path, text, why] of PLANTED) {
-    test(`caught: ${path}: ${text}`, () => {
+    it(`caught: ${path}: ${text}`, () => {
       const violations = layerViolations(new Map([[path, `// a comment\n${text}`]]));
       assert.equal(violations.length, 1);
       assert.match(violations[0], why);

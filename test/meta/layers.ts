@@ -28,8 +28,11 @@ const BELOW: Record<string, readonly string[]> = {
   cli: ["trace", "estimate", "viewer", "adapters"],
 };
 
-/** The public entry: above every layer but the command line, and imported by none. */
-const ENTRY = "src/index.ts";
+/** The public entries: above every layer but the command line, and imported by none. */
+const ENTRY = "entry";
+
+/** Front doors besides a layer's `index.ts`: a driver or an adapter by itself, for an entry of its own. */
+const OWN_DOORS = /^src\/(?:drivers\/[\w-]+\/index|adapters\/[\w-]+)\.ts$/;
 
 /** Packages that a layer may import. They are bundled into the command line, or optional for the user. */
 const PACKAGES: Record<string, readonly string[]> = {
@@ -51,27 +54,33 @@ export function layerViolations(tree: Tree): string[] {
 
 function whyNot(path: string, specifier: string): string | null {
   const from = layerOf(path);
-  if (from !== null && !(from in BELOW)) {
+  if (from === null) return "nothing lies beside the layers";
+  if (from !== ENTRY && !(from in BELOW)) {
     return `src/${from} is not a layer; if it should be one, give it its place in test/meta/layers.ts`;
   }
   if (specifier.startsWith("node:")) return null;
   if (!specifier.startsWith(".")) {
-    const allowed = from === null ? [] : (PACKAGES[from] ?? []);
-    return allowed.includes(packageOf(specifier)) ? null : "the library has no dependencies";
+    return (PACKAGES[from] ?? []).includes(packageOf(specifier)) ? null : "the library has no dependencies";
   }
   const target = posix.join(posix.dirname(path), specifier);
   if (target === "package.json") return null;
   if (!target.startsWith("src/")) return "it lies outside src/";
-  if (target === ENTRY) return "nothing in src/ stands on the public entry; import the layer itself";
   const to = layerOf(target);
-  if (to === null) return "only index.ts lies beside the layers";
+  if (to === null) return "nothing lies beside the layers";
   if (to === from) return null;
-  if (from === null) {
-    if (to === "cli") return "the command line is above the public entry";
+  if (to === ENTRY) return "nothing in src/ stands on the public entries; import the layer itself";
+  if (from === ENTRY) {
+    if (to === "cli") return "the command line is above the public entries";
+    if (OWN_DOORS.test(target)) return null;
   } else if (!isBelow(to, from)) {
     return `${to} is not below ${from}`;
   }
-  return target === `src/${to}/index.ts` ? null : `the front door of ${to} is src/${to}/index.ts`;
+  return isFrontDoor(target, to) ? null : `the front door of ${to} is src/${to}/index.ts`;
+}
+
+/** A layer's `index.ts`; and of a driver its own, so that one can be had without the others. */
+function isFrontDoor(target: string, layer: string): boolean {
+  return target === `src/${layer}/index.ts` || /^src\/drivers\/[\w-]+\/index\.ts$/.test(target);
 }
 
 function isBelow(low: string, high: string): boolean {
@@ -92,12 +101,21 @@ function layerOf(path: string): string | null {
   return parts.length > 2 ? parts[1] : null;
 }
 
+/** A module that a file names. */
+export interface Import {
+  specifier: string;
+  offset: number;
+  /** Whether only its URL is taken, to start a thread or a process with it. */
+  isUrl: boolean;
+}
+
 /** Everything a file names as a module: import, export from, import(), type imports, require, worker URLs. */
-function importsOf(path: string, text: string): { specifier: string; offset: number }[] {
-  const imports: { specifier: string; offset: number }[] = [];
+export function importsOf(path: string, text: string): Import[] {
+  const imports: Import[] = [];
   walkSyntax(path, text, (node) => {
     const specifier = specifierOf(node);
-    if (specifier !== undefined) imports.push({ specifier, offset: node.start });
+    if (specifier === undefined) return;
+    imports.push({ specifier, offset: node.start, isUrl: node.type === "NewExpression" });
   });
   return imports;
 }

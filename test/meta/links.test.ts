@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { ROOT, readTree } from "./sources.ts";
 
 const PAGES = readTree(
@@ -44,9 +44,9 @@ function fileOf(page: string, target: string): string | null {
   return candidates.find((candidate) => PAGES.has(candidate)) ?? candidates[0];
 }
 
-suite("links", () => {
+describe("links", () => {
   for (const [page, text] of PAGES) {
-    test(page, () => {
+    it(page, () => {
       for (const link of linksOf(text)) {
         if (/^https?:/.test(link)) {
           assert.ok(URL.canParse(link), link);

@@ -1,12 +1,12 @@
 /** Messages name what the caller wrote, with its value, and say what to do about it. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { collectMetrics } from "../../src/adapters/prom-client.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { type Codec, createZstd, registerCodec } from "../../src/codecs/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
+import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 
 type Case = [what: string, call: () => unknown, message: RegExp];
@@ -50,18 +50,22 @@ const CASES: Record<string, Case[]> = {
       /codec "a" has no method compress/,
     ],
     [
-      "pageSize: 2 MiB",
-      made({ pageSize: 2 ** 21 }),
-      /^pageSize must be an integer from 64 to 1048576, not 2097152/,
+      "poolPageSize: 2 MiB",
+      made({ poolPageSize: 2 ** 21 }),
+      /^poolPageSize must be an integer from 64 to 1048576, not 2097152/,
     ],
-    ["pageSize as text", made({ pageSize: "4096" }), /^pageSize must be .*, not "4096"/],
-    ["pageSize: 100", made({ pageSize: 100 }), /pageSize must be a multiple of 64/],
-    ["max: 0", made({ max: 0 }), /max must be an integer from 1, not 0; leave it out/],
-    ["max: Infinity", made({ max: Number.POSITIVE_INFINITY }), /max .* not Infinity; leave it out/],
+    ["poolPageSize as text", made({ poolPageSize: "4096" }), /^poolPageSize must be .*, not "4096"/],
+    ["poolPageSize: 100", made({ poolPageSize: 100 }), /pageSize must be a multiple of 64/],
+    ["maxEntries: 0", made({ maxEntries: 0 }), /maxEntries must be an integer from 1, not 0; leave it out/],
+    [
+      "maxEntries: Infinity",
+      made({ maxEntries: Number.POSITIVE_INFINITY }),
+      /maxEntries .* not Infinity; leave it out/,
+    ],
     ["shards: 3.5", made({ shards: 3.5 }), /shards must be a power of two from 1 to 256, not 3\.5/],
     ["shards: 3", made({ shards: 3 }), /shards must be a power of two from 1 to 256, not 3/],
     ["shards as text", made({ shards: "2" }), /shards must be a power of two .*, not "2"/],
-    ["driver: null", made({ driver: null }), /driver must be a name such as "slots", not null/],
+    ["driver: null", made({ driver: null }), /driver must be a driver such as slotsDriver, or .*, not null/],
     [
       "a number",
       () => new CompressedCache(1e6 as never),
@@ -108,9 +112,9 @@ const CASES: Record<string, Case[]> = {
     ["writeback as text", stored({ writeback: "no" }), /writeback must be true or false, not "no"/],
     ["sameFilled as text", stored({ sameFilled: "no" }), /sameFilled must be true or false/],
     [
-      "now: 5, of a backing store",
-      () => new MemoryBacking({ now: 5 as never }),
-      /now must be a function, not 5/,
+      "clock: 5, of a backing store",
+      () => new MemoryBacking({ clock: 5 as never }),
+      /clock must be a function that gives milliseconds, not 5/,
     ],
     [
       "an empty dictionary",
@@ -118,7 +122,7 @@ const CASES: Record<string, Case[]> = {
       /1 byte or more, not Uint8Array\(0\)/,
     ],
     ["no codec", () => registerCodec("lz5" as never), /a codec is an object with .*, not "lz5"/],
-    ["now: 5", stored({ now: 5 }), /now must be a function, not 5/],
+    ["clock: 5", stored({ clock: 5 }), /clock must be a function that gives milliseconds, not 5/],
     ["shards: 3.5", stored({ shards: 3.5 }), /shards must be a power of two/],
   ],
   "attach of something else": [
@@ -186,9 +190,9 @@ const CASES: Record<string, Case[]> = {
 };
 
 for (const [name, cases] of Object.entries(CASES)) {
-  suite(`messages: ${name}`, () => {
+  describe(`messages: ${name}`, () => {
     for (const [what, call, message] of cases) {
-      test(what, async () => {
+      it(what, async () => {
         await assert.rejects(
           async () => await call(),
           (error: Error & { code?: string }) => {
@@ -203,12 +207,12 @@ for (const [name, cases] of Object.entries(CASES)) {
   });
 }
 
-test("attach takes the codec that the cache has, by its name", () => {
+it("attach takes the codec that the cache has, by its name", () => {
   CompressedCache.attach(cache.share(), { codec: "lz4" }).close();
   CompressedCache.attach(ofOwnCodec.share(), { codec: () => ownCodec("mine", 200) }).close();
 });
 
-suite("messages: what a first program gets wrong", () => {
+describe("messages: what a first program gets wrong", () => {
   const file = FileBacking.open as (path: unknown, options?: object) => Promise<unknown>;
   const collect = collectMetrics as (client?: unknown, source?: unknown, options?: object) => unknown;
   const client = { Gauge: class {}, Counter: class {}, register: {} };
@@ -219,12 +223,21 @@ suite("messages: what a first program gets wrong", () => {
       /from "\/nowhere\/a": there is no such file; save\(\)/,
     ],
     ["no folder to save in", () => cache.save("/nowhere/a"), /to "\/nowhere\/a": its folder is not there/],
-    ["a size as text", () => file("/nowhere/a", { maxBytes: "1GiB" }), /a number of bytes, .* not "1GiB"/],
+    [
+      "a share of memory as size of a file",
+      () => file("/nowhere/a", { maxBytes: "20%" }),
+      /a number of bytes, or a size such as "256MiB", not "20%"/,
+    ],
+    [
+      "a file store by new",
+      () => new (FileBacking as never as new (path: string) => unknown)("pages.zbud"),
+      /open it with await FileBacking\.open\(path, options\).* instead of new/,
+    ],
     ["a folder as file", () => file(".", { maxBytes: 2 ** 20 }), /"\." cannot be opened: it is a folder/],
     [
-      "a tier without await",
-      made({ tier: Promise.resolve() }),
-      /tier .* await FileBacking\.open.* not Promise/,
+      "a backing store without await",
+      made({ backing: Promise.resolve() }),
+      /backing .* await FileBacking\.open.* not Promise/,
     ],
     ["more than all memory", made({ maxBytes: "200%" }), /up to "100%".* not "200%"/],
     ["more than there can be", made({ maxBytes: "9999GiB" }), /not "9999GiB", which is/],
@@ -240,6 +253,6 @@ suite("messages: what a first program gets wrong", () => {
     ["one registry", () => collect(client, cache, { registers: {} }), /registers must be an array/],
   ];
   for (const [what, call, message] of cases) {
-    test(what, async () => await assert.rejects(async () => await call(), { name: "ZbudError", message }));
+    it(what, async () => await assert.rejects(async () => await call(), { name: "ZbudError", message }));
   }
 });

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { bentoDriver } from "../../src/adapters/bentocache.ts";
 import { nextCacheHandler } from "../../src/adapters/next.ts";
 import { collectMetrics } from "../../src/adapters/prom-client.ts";
@@ -15,21 +15,21 @@ import { unstorageDriver } from "../../src/adapters/unstorage.ts";
 import { FileBacking, KeyvBacking, MemoryBacking, OpfsBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { createDeflate, createLz4, createZstd } from "../../src/codecs/index.ts";
-import { estimate } from "../../src/estimate/index.ts";
 import {
   attachPool,
   createPool,
   fitPageSize,
   fitPageSizes,
+  SizeClassPool,
   SlotsPool,
-  ZbudLadder,
   ZbudPool,
   ZsmallocPool,
-} from "../../src/index.ts";
+} from "../../src/entry/index.ts";
+import { attachZpool, createZpool } from "../../src/entry/zpool.ts";
+import { estimate } from "../../src/estimate/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { replay, replaySteps } from "../../src/trace/index.ts";
 import { viewer } from "../../src/viewer/index.ts";
-import { attachZpool, createZpool } from "../../src/zpool/index.ts";
 import { ROOT, readTree } from "./sources.ts";
 
 type Options = Record<string, unknown>;
@@ -73,7 +73,18 @@ const CALLS: Record<string, Call> = {
     type: ["cache/types.ts", "SetOptions"],
     call: (options) => cache.set("key", 1, options),
   },
-  get: { name: "allowStale", call: (options) => cache.get("key", options) },
+  setMany: {
+    name: "ttl",
+    type: ["cache/types.ts", "SetOptions"],
+    call: (options) => cache.setMany([["key", 1]], options),
+  },
+  get: {
+    name: "allowStale",
+    type: ["cache/types.ts", "GetOptions"],
+    call: (options) => cache.get("key", options),
+  },
+  getMany: { name: "updateAgeOnGet", call: (options) => cache.getMany(["key"], options) },
+  has: { name: "allowStale", call: (options) => cache.has("key", options) },
   peek: { name: "allowStale", call: (options) => cache.peek("key", options) },
   getInto: { name: "allowStale", call: (options) => cache.getInto("key", page, options) },
   withValue: { name: "allowStale", call: (options) => cache.withValue("key", () => 1, options) },
@@ -106,7 +117,7 @@ const CALLS: Record<string, Call> = {
   },
   "read of a backing store": { name: "signal", call: (options) => memory.read(key, options) },
   FileBacking: {
-    name: "writeBytesPerSecond",
+    name: "maxWriteBytesPerSecond",
     type: ["backing/file/options.ts", "FileBackingOptions"],
     needs: { maxBytes: 65_536 },
     call: (options) => FileBacking.open("/nowhere/x", options),
@@ -129,11 +140,11 @@ const CALLS: Record<string, Call> = {
     needs: { maxPages: 4 },
     call: (options) => new ZbudPool(options),
   },
-  ZbudLadder: {
+  SizeClassPool: {
     name: "warmUp",
-    type: ["drivers/zbud/ladder-options.ts", "ZbudLadderOptions"],
+    type: ["drivers/size-classes/options.ts", "SizeClassPoolOptions"],
     needs: { maxBytes: 2 ** 20 },
-    call: (options) => new ZbudLadder(options),
+    call: (options) => new SizeClassPool(options),
   },
   SlotsPool: {
     name: "maxObjects",
@@ -148,16 +159,16 @@ const CALLS: Record<string, Call> = {
     call: (options) => new ZsmallocPool(options),
   },
   "ZbudPool.attach": attached(new ZbudPool({ maxPages: 4, shared: true }), ZbudPool.attach),
-  "ZbudLadder.attach": attached(
-    new ZbudLadder({ maxBytes: 2 ** 20, pageSizes: [4096], shared: true }),
-    ZbudLadder.attach,
+  "SizeClassPool.attach": attached(
+    new SizeClassPool({ maxBytes: 2 ** 20, pageSizes: [4096], shared: true }),
+    SizeClassPool.attach,
   ),
   "SlotsPool.attach": attached(new SlotsPool({ maxPages: 4, shared: true }), SlotsPool.attach),
   "ZsmallocPool.attach": attached(new ZsmallocPool({ maxPages: 8, shared: true }), ZsmallocPool.attach),
   attachPool: attached(zpool, attachPool),
   attachZpool: attached(zpool, attachZpool),
-  createPool: { name: "pageSize", needs: { maxPages: 4 }, call: (options) => createPool("slots", options) },
-  createZpool: { name: "pageSize", needs: { maxPages: 4 }, call: (options) => createZpool("slots", options) },
+  createPool: { name: "maxBytes", needs: { maxPages: 4 }, call: (options) => createPool("slots", options) },
+  createZpool: { name: "maxBytes", needs: { maxPages: 4 }, call: (options) => createZpool("slots", options) },
   fitPageSize: {
     name: "unfitBytes",
     type: ["drivers/zbud/fit.ts", "FitOptions"],
@@ -165,7 +176,7 @@ const CALLS: Record<string, Call> = {
   },
   fitPageSizes: {
     name: "maxPageSize",
-    type: ["drivers/zbud/fit-ladder.ts", "FitPageSizesOptions"],
+    type: ["drivers/size-classes/fit.ts", "FitPageSizesOptions"],
     call: (options) => fitPageSizes([100], options),
   },
   createLz4: { name: "acceleration", type: ["codecs/lz4/lz4.ts", "Lz4Options"], call: createLz4 },
@@ -254,9 +265,9 @@ function membersOf(file: string, name: string): string[] {
   return [...new Set([...own, ...inherited])];
 }
 
-suite("an option that there is not", () => {
+describe("an option that there is not", () => {
   for (const [what, entry] of Object.entries(CALLS)) {
-    test(`${what}: misspelt is refused with the right name`, async () => {
+    it(`${what}: misspelt is refused with the right name`, async () => {
       const { name } = entry;
       const wrong = name[1].toUpperCase();
       for (const misspelt of [`${name}s`, name.slice(0, 1) + wrong + name.slice(2), name.slice(0, -1)]) {
@@ -267,18 +278,16 @@ suite("an option that there is not", () => {
       }
     });
 
-    test(`${what}: all that there are are known, and what is undefined is not there`, async () => {
+    it(`${what}: all that there are are known, and what is undefined is not there`, async () => {
       const { message } = await refusal(entry, { zzzzzzzzzz: 1 });
       const known =
         /unknown option "zzzzzzzzzz" of .*; known: (.*) \(EINVAL\)$/.exec(message)?.[1].split(", ") ?? [];
       assert.ok(known.includes(entry.name), message);
-      // A ladder has a sentence of its own for it.
-      if (what === "ZbudLadder") known.splice(known.indexOf("maxPages"), 1);
       if (entry.type !== undefined) assert.deepEqual(known.sort(), membersOf(...entry.type).sort());
       assert.doesNotMatch((await refusal(entry, { zzzzzzzzzz: undefined })).message, /zzzzzzzzzz/);
     });
 
-    test(`${what}: inherited ones count, and what is no object is refused`, async () => {
+    it(`${what}: inherited ones count, and what is no object is refused`, async () => {
       const { call, needs } = entry;
       const inherited = Object.create({ ...needs, zzzzzzzzzz: 1 }) as never;
       assert.match((await refusal({ ...entry, call: () => call(inherited) }, {})).message, /zzzzzzzzzz/);
@@ -290,11 +299,10 @@ suite("an option that there is not", () => {
     });
   }
 
-  test("every type of options in src is in this table", () => {
+  it("every type of options in src is in this table", () => {
     const covered = new Set(Object.values(CALLS).map(({ type }) => type?.[1]));
     // Taken in other ways: what these are is a part of others, inner, or what a peer passes.
     for (const name of [
-      "GetOptions",
       "WaitOptions",
       "ReadOptions",
       "BentoDriverConfig",
@@ -317,20 +325,18 @@ suite("an option that there is not", () => {
     );
   });
 
-  test("names of other caches' options get a sentence with what to use instead", async () => {
+  it("names of other caches' options get a sentence with what to use instead", async () => {
     const made = CALLS["new CompressedCache"];
     for (const [name, instead] of [
       ["maxSize", /use maxBytes/],
       ["sizeCalculation", /counted as they are kept/],
-      ["maxEntrySize", /maxEntrySize/],
       ["dispose", /onRemoved/],
       ["disposeAfter", /onRemoved/],
       ["noDisposeOnSet", /onRemoved/],
       ["onInsert", /zbud:cache:metrics/],
       ["fetchMethod", /getOrSet/],
       ["memoMethod", /getOrSet/],
-      ["updateAgeOnGet", /set it again/],
-      ["updateAgeOnHas", /set it again/],
+      ["updateAgeOnHas", /touch\(key\)/],
       ["ttlAutopurge", /purgeStale/],
       ["ttlResolution", /clock/],
       ["noDeleteOnStaleGet", /staleWhileRevalidate/],
@@ -342,7 +348,8 @@ suite("an option that there is not", () => {
       ["perf", /clock/],
       ["stdTTL", /use ttl, in milliseconds/],
       ["checkperiod", /purgeStale/],
-      ["maxKeys", /use max/],
+      ["max", /use maxEntries/],
+      ["maxKeys", /use maxEntries/],
       ["maxAge", /use ttl/],
     ] as const) {
       const { code, message } = await refusal(made, { [name]: 1 });
@@ -355,7 +362,8 @@ suite("an option that there is not", () => {
       ["set", "noUpdateTTL", /getRemainingTTL/],
       ["set", "tag", /did you mean tags/],
       ["set", "TTL", /did you mean ttl/],
-      ["get", "updateAgeOnGet", /set it again/],
+      ["peek", "updateAgeOnGet", /touch\(key\)/],
+      ["has", "updateAgeOnHas", /touch\(key\)/],
       ["getOrSet", "context", /loader/],
       ["CompressedCache.attach", "dispose", /onRemoved/],
     ] as const) {
@@ -363,7 +371,7 @@ suite("an option that there is not", () => {
     }
   });
 
-  test("attach names what is the whole cache's", async () => {
+  it("attach names what is the whole cache's", async () => {
     const { message } = await refusal(CALLS["CompressedCache.attach"], { maxBytes: "1MiB" });
     assert.match(message, /attach\(\) takes no maxBytes: it is the whole cache's/);
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { readTree, type Tree } from "./sources.ts";
 import { codeViolations, LINES_MAX, LINES_USUAL, longFiles, textViolations } from "./tidy.ts";
 
@@ -18,18 +18,18 @@ const TEXT = [
   "biome.json",
 ];
 
-suite("tidy", () => {
-  test("no any, silenced types, left-out tests or unseeded randomness", () => {
+describe("tidy", () => {
+  it("no any, silenced types, left-out tests or unseeded randomness", () => {
     const tree = readTree(CODE, [".ts"]);
     assert.ok(tree.size > 10, "the sources were found");
     assert.deepEqual(codeViolations(tree), []);
   });
 
-  test("nothing unfinished, no path of one machine", () => {
+  it("nothing unfinished, no path of one machine", () => {
     assert.deepEqual(textViolations(readTree(TEXT, [".ts", ".c", ".h", ".md", ".json", "run"])), []);
   });
 
-  test(`no file has more than ${LINES_MAX} lines`, (t) => {
+  it(`no file has more than ${LINES_MAX} lines`, (t) => {
     const tree = readTree(CODE, [".ts", ".c", ".h"]);
     for (const line of longFiles(tree, LINES_USUAL)) t.diagnostic(line);
     assert.deepEqual(longFiles(tree, LINES_MAX), []);
@@ -45,9 +45,11 @@ suite("tidy", () => {
     "test.skip('a', () => {});",
     "describe.only('a', () => {});",
     "it.todo('a');",
+    'import { after, test } from "node:test";',
+    'import test from "node:test";',
   ];
   for (const text of PLANTED_CODE) {
-    test(`caught: ${JSON.stringify(text)}`, () => {
+    it(`caught: ${JSON.stringify(text)}`, () => {
       assert.equal(codeViolations(tree(text)).length, 1);
     });
   }
@@ -58,18 +60,18 @@ suite("tidy", () => {
     process.cwd(),
   ];
   for (const text of PLANTED_TEXT) {
-    test(`caught: ${JSON.stringify(text)}`, () => {
+    it(`caught: ${JSON.stringify(text)}`, () => {
       assert.notEqual(textViolations(tree(`\n${text}`)).length, 0);
     });
   }
 
-  test("a word that only looks like it is fine", () => {
+  it("a word that only looks like it is fine", () => {
     const text =
       'const any = "any"; // in any case\nconst url = "a/work/b"; t.skip("no compiler"); expect.any(1);';
     assert.deepEqual([...codeViolations(tree(text)), ...textViolations(tree(text))], []);
   });
 
-  test("caught: a long file", () => {
+  it("caught: a long file", () => {
     assert.deepEqual(longFiles(tree("\n".repeat(501)), 500), ["src/a.ts has 501 lines, more than 500"]);
   });
 });

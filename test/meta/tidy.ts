@@ -1,5 +1,14 @@
 import { homedir } from "node:os";
-import { identifier, isNode, lineOf, ROOT, type SyntaxNode, type Tree, walkSyntax } from "./sources.ts";
+import {
+  identifier,
+  isNode,
+  lineOf,
+  ROOT,
+  type SyntaxNode,
+  stringLiteral,
+  type Tree,
+  walkSyntax,
+} from "./sources.ts";
 
 /** A file beyond this is two things. */
 export const LINES_MAX = 800;
@@ -57,8 +66,19 @@ function lineViolations(path: string, text: string, pattern: RegExp, why: string
     .flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1} ${why}`] : []));
 }
 
+/** Tests speak one dialect: `describe` and `it`. */
+function otherDialect(node: SyntaxNode): string | null {
+  if (stringLiteral(node.source) !== "node:test" || !Array.isArray(node.specifiers)) return null;
+  const names = node.specifiers.map((specifier: SyntaxNode) =>
+    specifier.type === "ImportSpecifier" ? identifier(specifier.imported) : "default",
+  );
+  const other = names.find((name) => name !== undefined && ["suite", "test", "default"].includes(name));
+  return other === undefined ? null : `imports ${other} of node:test; tests say "describe" and "it"`;
+}
+
 function bannedSyntax(node: SyntaxNode): string | null {
   if (node.type === "TSAnyKeyword") return 'has type "any"; say what it is, or "unknown"';
+  if (node.type === "ImportDeclaration") return otherDialect(node);
   if (node.type !== "MemberExpression") return null;
   const object = identifier(
     isNode(node.object) && node.object.type === "CallExpression" ? node.object.callee : node.object,

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { buildWorker, embedWorker, WORKER_MODULE } from "../../scripts/build-worker.ts";
 import { lineOf, ROOT, readTree, walkSyntax } from "./sources.ts";
 
 /** It looks for a package that is installed beside the program, and does without. */
 const ADDRESS_KNOWN = "src/codecs/zstd.ts";
 
-suite("what the library needs at run time", () => {
-  test("it finds no file by its own address: in a bundle, that is elsewhere or nowhere", () => {
+describe("what the library needs at run time", () => {
+  it("it finds no file by its own address: in a bundle, that is elsewhere or nowhere", () => {
     for (const [path, text] of readTree(["src"], [".ts"])) {
       // The command line is a bundle of our own, and never part of another.
       if (path === ADDRESS_KNOWN || path.startsWith("src/cli/")) continue;
@@ -20,13 +20,13 @@ suite("what the library needs at run time", () => {
   });
 });
 
-suite("the worker that is embedded", () => {
-  test(`${WORKER_MODULE} is what its sources make: else run node scripts/build-worker.ts`, async () => {
+describe("the worker that is embedded", () => {
+  it(`${WORKER_MODULE} is what its sources make: else run node scripts/build-worker.ts`, async () => {
     const made = embedWorker(await buildWorker());
     assert.ok(made === readFileSync(join(ROOT, WORKER_MODULE), "utf8"), "it is out of date");
   });
 
-  test("it needs nothing beside it, and has no second copy of the lz4 module", async () => {
+  it("it needs nothing beside it, and has no second copy of the lz4 module", async () => {
     const code = await buildWorker();
     assert.doesNotMatch(code, /\bimport\b|\brequire\b|\bexport\b/);
     assert.ok(code.length < 12_000, `${code.length} characters`);

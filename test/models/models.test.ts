@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -70,9 +70,9 @@ const PLANTED: [string, Model, string[], string][] = [
 
 const missing = await spinMissing();
 
-suite("models, checked by spin", { concurrency: CONCURRENCY, timeout: CHECK_MS_MAX }, () => {
+describe("models, checked by spin", { concurrency: CONCURRENCY, timeout: CHECK_MS_MAX }, () => {
   for (const [name, model, macros] of HOLDS) {
-    test(`${model}: ${name}`, async (t) => {
+    it(`${model}: ${name}`, async (t) => {
       if (!present(t)) return;
       const report = await check(model, macros, "-O1");
       assert.match(report, /errors: 0\b/, report);
@@ -82,7 +82,7 @@ suite("models, checked by spin", { concurrency: CONCURRENCY, timeout: CHECK_MS_M
   }
 
   for (const [name, model, macros, found] of PLANTED) {
-    test(`${model}, planted: ${name}`, async (t) => {
+    it(`${model}, planted: ${name}`, async (t) => {
       if (!present(t)) return;
       const report = await check(model, macros, "-O0");
       assert.match(report, new RegExp(`^pan:1: ${found}`, "m"), report);
@@ -91,7 +91,7 @@ suite("models, checked by spin", { concurrency: CONCURRENCY, timeout: CHECK_MS_M
     });
   }
 
-  test("every mistake that the models can have is planted here", async () => {
+  it("every mistake that the models can have is planted here", async () => {
     const known = PLANTED.flatMap(([, model, macros]) => macros.map((macro) => `${model} ${macro}`));
     for (const model of ["lock", "reclaim"]) {
       const text = await readFile(join(import.meta.dirname, `${model}.pml`), "utf8");

@@ -5,22 +5,12 @@
 
 import { CACHE_BUGS } from "./cache-bugs.ts";
 import { ENGINE_BUGS } from "./engine-bugs.ts";
-import { LADDER_BUGS } from "./ladder-bugs.ts";
 import { LOAD_BUGS } from "./load-bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
+import { SIZE_CLASSES_BUGS } from "./size-classes-bugs.ts";
 import { SLOTS_BUGS } from "./slots-bugs.ts";
 import { STORE_BUGS } from "./store-bugs.ts";
 import { ZSMALLOC_BUGS } from "./zsmalloc-bugs.ts";
-
-/** One bug. */
-export interface PlantedBug {
-  /** What goes wrong, for the table. */
-  name: string;
-  /** Path from the project's folder. */
-  file: string;
-  /** Text that occurs once in the file. */
-  find: string;
-  replace: string;
-}
 
 const ALLOCATOR = "src/drivers/zbud/allocator.ts";
 const POOL = "src/pool/pool.ts";
@@ -28,7 +18,7 @@ const RECLAIMS = "src/pool/reclaims.ts";
 const PLACES = "src/drivers/zbud/places.ts";
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
-  ...LADDER_BUGS,
+  ...SIZE_CLASSES_BUGS,
   {
     name: "a page is put at the tail of its list, not at the head",
     file: ALLOCATOR,

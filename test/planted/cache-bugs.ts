@@ -1,16 +1,16 @@
 /** Bugs to plant in the cache: each is what a user of it, or of one like it, has met. */
 
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const CACHE = "src/cache/cache.ts";
 const CORE = "src/cache/core.ts";
-const FLIGHTS = "src/cache/singleFlight.ts";
+const FLIGHTS = "src/cache/single-flight.ts";
 const LEASES = "src/cache/leases.ts";
 const LOADS = "src/cache/loads.ts";
-const SNAPSHOT = "src/cache/snapshot.ts";
+const SNAPSHOT = "src/cache/cache-file.ts";
 const TAGS = "src/cache/tags.ts";
 const TIER = "src/cache/tier.ts";
-const WAITS = "src/cache/waits.ts";
+const WAITS = "src/cache/wait-for-graph.ts";
 
 export const CACHE_BUGS: readonly PlantedBug[] = [
   {
@@ -96,7 +96,7 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: a load that waits for itself waits for ever",
     file: WAITS,
-    find: "      if (circle !== null) throw deadlock(circle);\n",
+    find: "      if (cycle !== null) throw deadlock(cycle);\n",
     replace: "",
   },
   {
@@ -150,19 +150,19 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: a loader's failure is stored for those who ask later",
     file: FLIGHTS,
-    find: "    if (this.#singleFlight.get(flight.id) === flight) this.#singleFlight.delete(flight.id);\n    this.#open",
+    find: "    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);\n    this.#open",
     replace: "    this.#open",
   },
   {
     name: "cache: set() throws when its second tier was closed",
     file: TIER,
-    find: "      this.#noteClosed(error);\n      this.#core.sharedState.count(Counter.tierWritesFailed);\n      return false;",
+    find: "      this.#noteClosed(error);\n      this.#core.sharedState.count(Counter.backingWritesFailed);\n      return false;",
     replace: "      throw error;",
   },
   {
     name: "cache: getOrSet() does not load when its second tier fails",
     file: TIER,
-    find: "      this.#noteClosed(error);\n      core.sharedState.count(Counter.tierReadsFailed);\n      return null;",
+    find: "      this.#noteClosed(error);\n      core.sharedState.count(Counter.backingReadsFailed);\n      return null;",
     replace: "      throw error;",
   },
   {
@@ -192,8 +192,8 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: an entry lives for its time to live only, without its window of staleness",
     file: CORE,
-    find: "attributes.expiresAt = ttl === 0 ? 0 : now + ttl + stale + INSTANT_MS;",
-    replace: "attributes.expiresAt = ttl === 0 ? 0 : now + ttl + INSTANT_MS;",
+    find: "attributes.expiresAt = expiresAt(now, ttl, stale);",
+    replace: "attributes.expiresAt = expiresAt(now, ttl, 0);",
   },
   {
     name: "cache: an entry's second tag is on no list",
@@ -206,5 +206,35 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
     file: CACHE,
     find: "      loadsShared: sharedState.counted(Counter.loadsShared),",
     replace: "      loadsShared: 0,",
+  },
+  {
+    name: "cache: touch begins the time anew without the new ttl being kept",
+    file: CORE,
+    find: "    found.aux = auxOf(kindOf(found.aux), given);\n",
+    replace: "",
+  },
+  {
+    name: "cache: a stale value becomes fresh by a read",
+    file: CACHE,
+    find: "      else if (options?.updateAgeOnGet ??",
+    replace: "      if (options?.updateAgeOnGet ??",
+  },
+  {
+    name: "cache: pop leaves a copy in the second tier",
+    file: CORE,
+    find: "      this.#dropBelow();\n      return foundKey(engine);",
+    replace: "      return foundKey(engine);",
+  },
+  {
+    name: "cache: an entry whose time began anew is not written to the second tier again",
+    file: "src/engine/shard.ts",
+    find: "    if ((words[state] & STATE_CLEAN) === 0) return;\n    words[state] &= ~STATE_CLEAN;\n    words[W_CLEAN]--;\n",
+    replace: "",
+  },
+  {
+    name: "cache: a ttl beyond 24 bits begins anew as another one",
+    file: "src/cache/expiry.ts",
+    find: "Math.ceil(ttl / 2 ** exponent) > MANTISSA_MAX",
+    replace: "ttl / 2 ** exponent > 2 * MANTISSA_MAX",
   },
 ];

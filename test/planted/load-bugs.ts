@@ -1,7 +1,7 @@
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const CORE = "src/cache/core.ts";
-const FLIGHTS = "src/cache/singleFlight.ts";
+const FLIGHTS = "src/cache/single-flight.ts";
 const LEASES = "src/cache/leases.ts";
 
 /** In what the cache stores of loads and files, and in who waits for whom. */
@@ -33,12 +33,12 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   {
     name: "leases: slots of threads that are gone stay taken",
     file: LEASES,
-    find: "for (let i = this.#at + registry; i < this.#at + k0; i++) if (gone.has(words[i])) words[i] = 0;",
+    find: "for (let i = this.#at + members; i < this.#at + k0; i++) if (gone.has(words[i])) words[i] = 0;",
     replace: "",
   },
   {
     name: "files: what was changed while a file is read gets the file's value",
-    file: "src/cache/snapshot.ts",
+    file: "src/cache/cache-file.ts",
     find: "leases.fileHolds(since, key.k0, key.k1) && ",
     replace: "",
   },
@@ -62,8 +62,8 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "loads: one that awaits itself is not seen",
-    file: "src/cache/waits.ts",
-    find: "if (circle !== null) throw deadlock(circle);",
+    file: "src/cache/wait-for-graph.ts",
+    find: "if (cycle !== null) throw deadlock(cycle);",
     replace: "",
   },
   {

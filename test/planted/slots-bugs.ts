@@ -1,6 +1,6 @@
 /** Bugs to plant in the slots driver. */
 
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const ALLOCATOR = "src/drivers/slots/allocator.ts";
 const RUNS = "src/drivers/slots/runs.ts";

@@ -1,11 +1,11 @@
 /** Bugs to plant in the page store, and in the file behind it. */
 
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const STORE = "src/store/page-store.ts";
 const WRITEBACK = "src/store/writeback.ts";
-const OPEN = "src/store/open.ts";
-const RECORDS = "src/store/records.ts";
+const OPEN = "src/store/open-engine.ts";
+const RECORDS = "src/store/page-records.ts";
 
 export const STORE_BUGS: readonly PlantedBug[] = [
   {
@@ -100,7 +100,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "store: the budget of bytes a second is for a millisecond",
-    file: "src/store/budget.ts",
+    file: "src/store/write-budget.ts",
     find: "(bytes * 1e6)",
     replace: "(bytes * 1e3)",
   },
@@ -147,14 +147,14 @@ export const STORE_BUGS: readonly PlantedBug[] = [
     replace: "() => {}",
   },
   {
-    name: "store: a signal that was aborted before is not seen",
-    file: "src/store/pause.ts",
-    find: "    if (signal.aborted) abort();\n",
-    replace: "",
+    name: "waits: a signal that was aborted before is not seen",
+    file: "src/base/wait.ts",
+    find: "if (signal?.aborted === true) onAbort();\n    else signal",
+    replace: "signal",
   },
   {
     name: "file: the checksum of a record is not compared",
-    file: "src/backing/record.ts",
+    file: "src/backing/record-format.ts",
     find: "  if (view.getUint32(AT_CRC, true) !== crc32(from.subarray(AT_SEQUENCE), storeNumber)) return null;\n",
     replace: "",
   },

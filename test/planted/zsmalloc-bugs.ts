@@ -1,6 +1,6 @@
 /** Bugs to plant in the zsmalloc driver. */
 
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 const ALLOCATOR = "src/drivers/zsmalloc/allocator.ts";
 const CLASSES = "src/drivers/zsmalloc/classes.ts";

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "../support/until.ts";
 
 const PROGRAM = "redis-server";
 const PATIENCE_MS = 20_000;
@@ -82,14 +83,11 @@ export class RedisServer {
       stdio: "ignore",
     });
     this.#process = child;
-    const start = performance.now();
-    for (;;) {
+    const answers = async (): Promise<boolean> => {
       if (child.exitCode !== null) throw new Error(`${PROGRAM} ended:\n${readFileSync(log, "utf8")}`);
-      if ((await this.#tryCommand(["PING"])) === "+PONG") return;
-      if (performance.now() - start > PATIENCE_MS)
-        throw new Error(`${PROGRAM} does not answer on ${this.port}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+      return (await this.#tryCommand(["PING"])) === "+PONG";
+    };
+    await until(`${PROGRAM} answers on ${this.port}`, answers, { patienceMs: PATIENCE_MS, everyMs: 20 });
   }
 
   /** Ends it at once, as a crash would. */
@@ -206,15 +204,12 @@ export class RedisCluster {
       const bus = await busPortOf(first);
       await server.command(["CLUSTER", "MEET", "127.0.0.1", String(first.port), bus]);
     }
-    const start = performance.now();
-    for (;;) {
+    const isFormed = async (): Promise<boolean> => {
       const views = await Promise.all(this.servers.map((server) => server.command(["CLUSTER", "NODES"])));
       const infos = await Promise.all(this.servers.map((server) => server.command(["CLUSTER", "INFO"])));
-      if (views.every(isWhole) && infos.every((info) => info.includes("cluster_state:ok"))) return;
-      if (performance.now() - start > PATIENCE_MS)
-        throw new Error(`the cluster does not form:\n${views.join("\n")}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+      return views.every(isWhole) && infos.every((info) => info.includes("cluster_state:ok"));
+    };
+    await until("the cluster forms", isFormed, { patienceMs: PATIENCE_MS, everyMs: 50 });
   }
 }
 

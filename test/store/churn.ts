@@ -65,6 +65,7 @@ export async function churn(options: { seconds: number; seed: number; path: stri
   store.clear();
   assert.equal(store.stats().poolTotalSize, 0);
   await store.close();
+  await backing.close();
   const third = Math.floor(residents.length / 3);
   const median = (list: number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 1;
   const [early, late] = [residents.slice(third, 2 * third), residents.slice(2 * third)].map(median);

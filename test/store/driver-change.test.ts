@@ -2,26 +2,21 @@
 
 import assert from "node:assert/strict";
 import { memoryUsage } from "node:process";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
-import { Prng } from "../../src/base/index.ts";
+import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
-import { isPageOf, makePage } from "./pages.ts";
+import { isPageOf, makePage, quarterPage } from "./pages.ts";
+
+registerBuiltIns();
 
 const PAGE = 4096;
 const MIB = 2 ** 20;
 const into = new Uint8Array(PAGE);
 
 const bytes = new Uint8Array(PAGE);
-const words = new Uint32Array(bytes.buffer);
-
-/** Compresses to some 1.1 KiB. Always in the same bytes: garbage would show in resident memory. */
-function page(index: number): Uint8Array {
-  const prng = new Prng(index);
-  for (let at = 0; at < 256; at++) words[at] = prng.uint32();
-  words[0] = index;
-  return bytes;
-}
+/** Always in the same bytes: garbage would show in resident memory. */
+const page = (index: number): Uint8Array => quarterPage(index, 1, bytes);
 
 function fill(store: PageStore, from: number, count: number): void {
   for (let i = from; i < from + count; i++) store.store(i, page(i));
@@ -37,8 +32,8 @@ function touched(store: PageStore): number {
 
 const ZBUD_FIRST: Partial<PageStoreOptions> = { driver: "zbud", drivers: ["slots", "zsmalloc"] };
 
-suite("another allocator for a store that is full", () => {
-  test("resident memory does not grow by a second pool", async () => {
+describe("another allocator for a store that is full", () => {
+  it("resident memory does not grow by a second pool", async () => {
     const store = new PageStore({
       maxBytes: "48MiB",
       whenFull: "drop",
@@ -57,7 +52,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("what is there moves to the new pool: nothing but what lacks room is evicted", async () => {
+  it("what is there moves to the new pool: nothing but what lacks room is evicted", async () => {
     const store = new PageStore({
       maxBytes: "4MiB",
       whenFull: "drop",
@@ -65,13 +60,13 @@ suite("another allocator for a store that is full", () => {
       drivers: ["zsmalloc"],
     });
     fill(store, 0, 5000);
-    const { storedPages, pagesEvicted } = store.stats();
+    const { storedPages, evictions } = store.stats();
     store.useDriver("zsmalloc");
     for (let i = 0; i < 2000; i++) {
       store.store(10_000, page(10_000));
       if (i % 100 === 0) touched(store);
     }
-    const evicted = store.stats().pagesEvicted - pagesEvicted;
+    const evicted = store.stats().evictions - evictions;
     assert.ok(evicted < storedPages / 5, `${evicted} of ${storedPages} pages went`);
     // Of two pools, the first has the pages of even numbers.
     const left = store.snapshot().pages.filter(({ page: number }) => number % 2 === 0);
@@ -80,7 +75,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("with a backing store no page is lost, back and forth", async () => {
+  it("with a backing store no page is lost, back and forth", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "2MiB", backing, ...ZBUD_FIRST });
     for (let round = 0; round < 6; round++) {
@@ -99,7 +94,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("a full store that may drop nothing refuses, and takes pages again once there is room", async () => {
+  it("a full store that may drop nothing refuses, and takes pages again once there is room", async () => {
     const store = new PageStore({ maxBytes: "1MiB", ...ZBUD_FIRST });
     let count = 0;
     while (store.store(count, page(count)) === "stored") count++;
@@ -113,7 +108,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("a shared store uses the old pool's memory on, which it cannot give back", async () => {
+  it("a shared store uses the old pool's memory on, which it cannot give back", async () => {
     const store = new PageStore({
       maxBytes: "4MiB",
       shared: true,
@@ -130,7 +125,7 @@ suite("another allocator for a store that is full", () => {
     await store.close();
   });
 
-  test("an allocator that was not named at construction has no part of the limit", async () => {
+  it("an allocator that was not named at construction has no part of the limit", async () => {
     const store = new PageStore({ maxBytes: "1MiB", driver: "zbud" });
     assert.throws(() => store.useDriver("slots"), {
       code: "EINVAL",

@@ -1,25 +1,23 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { FAULTS, FaultPlan } from "../backing/faults.ts";
 import { FaultyBacking } from "../backing/faulty.ts";
 import { churn } from "./churn.ts";
-import { runModel } from "./model.ts";
 import { makePage } from "./pages.ts";
 import { killProcesses } from "./process-kills.ts";
+import { runModel } from "./store-model.ts";
 
 const small = { maxBytes: 140_000, pageSize: 4096 };
 
-suite("faults of the backing store", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-store-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+describe("faults of the backing store", () => {
+  const folder = temporaryFolder("store");
 
   for (const fault of FAULTS) {
-    test(`${fault}: the old page, the new one or a miss; and it goes on when the fault ends`, async () => {
+    it(`${fault}: the old page, the new one or a miss; and it goes on when the fault ends`, async () => {
       const plan = new FaultPlan(1, [fault], 0.3);
       const backing = new FaultyBacking(new MemoryBacking(), plan);
       const options = { ...small, backing, acceptThresholdPercent: 60 };
@@ -40,7 +38,7 @@ suite("faults of the backing store", () => {
     });
   }
 
-  test("a write that does not end: stores are refused, loads from memory go on, a wait can be given up", async () => {
+  it("a write that does not end: stores are refused, loads from memory go on, a wait can be given up", async () => {
     const backing = new MemoryBacking({ delayMs: 5000 });
     Object.defineProperty(backing, "isSync", { value: false });
     const store = new PageStore({ ...small, backing });
@@ -57,11 +55,11 @@ suite("faults of the backing store", () => {
     store[Symbol.dispose]();
   });
 
-  test("a budget of bytes a second holds, and what is over it waits", () => {
+  it("a budget of bytes a second holds, and what is over it waits", () => {
     let now = 0;
     const backing = new MemoryBacking();
-    const writebackBytesPerSecond = 20_000;
-    const store = new PageStore({ ...small, backing, writebackBytesPerSecond, now: () => now });
+    const maxWriteBytesPerSecond = 20_000;
+    const store = new PageStore({ ...small, backing, maxWriteBytesPerSecond, clock: () => now });
     for (let i = 0; i < 300; i++) store.store(i, makePage(i, 1, 4096));
     const { bytesWrittenBack } = store.stats();
     assert.ok(bytesWrittenBack >= 19_000 && bytesWrittenBack < 30_000, `${bytesWrittenBack} bytes at once`);
@@ -72,28 +70,30 @@ suite("faults of the backing store", () => {
     store[Symbol.dispose]();
   });
 
-  test("a store over a file is closed and opened again, with all its pages", async () => {
+  it("a store over a file is closed and opened again, with all its pages", async () => {
     const path = join(folder, "again");
-    const open = async (): Promise<PageStore> =>
-      new PageStore({ ...small, backing: await FileBacking.open(path, { maxBytes: 2 ** 22 }) });
-    const store = await open();
+    const backing = await FileBacking.open(path, { maxBytes: 2 ** 22 });
+    const store = new PageStore({ ...small, backing });
     for (let i = 0; i < 300; i++) store.store(2 ** 39 + i * 2 ** 20, makePage(i, 1, 4096));
     await store.close();
-    const again = await open();
+    await backing.close();
+    const file = await FileBacking.open(path, { maxBytes: 2 ** 22 });
+    const again = new PageStore({ ...small, backing: file });
     const into = new Uint8Array(4096);
     for (let i = 0; i < 300; i++) {
       assert.equal(again.loadSync(2 ** 39 + i * 2 ** 20, into), "loaded");
       assert.deepEqual(into, makePage(i, 1, 4096));
     }
     await again.close();
+    await file.close();
   });
 
-  test("some seconds of churn at the limit", { timeout: 120_000 }, async () => {
+  it("some seconds of churn at the limit", { timeout: 120_000 }, async () => {
     const { calls, drift } = await churn({ seconds: 8, seed: 5, path: join(folder, "churned") });
     assert.ok(calls > 1000 && drift < 0.1, `${calls} calls, resident memory grew by ${drift}`);
   });
 
-  test("processes are killed at random moments", { timeout: 120_000 }, async () => {
+  it("processes are killed at random moments", { timeout: 120_000 }, async () => {
     assert.ok((await killProcesses(6, 3, join(folder, "killed"))) > 0);
   });
 });

@@ -1,9 +1,10 @@
 /** A flush goes through a store in steps, so that nothing else waits for all of it. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking } from "../../src/backing/index.ts";
+import { slotsDriver } from "../../src/drivers/slots/index.ts";
 import { Engine, entryAttributes } from "../../src/engine/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { makePage } from "./pages.ts";
@@ -25,8 +26,8 @@ async function turnsOf(work: Promise<unknown>): Promise<number> {
   return turns;
 }
 
-suite("a flush in steps", () => {
-  test("of a shard that is nearly all clean takes a turn for some thousand pages", async () => {
+describe("a flush in steps", () => {
+  it("of a shard that is nearly all clean takes a turn for some thousand pages", async () => {
     const store = new PageStore({ maxBytes: "16MiB", pageSize: PAGE, backing: new MemoryBacking() });
     for (let i = 0; i < 60_000; i++) store.store(i, filled);
     await store.flush();
@@ -37,7 +38,7 @@ suite("a flush in steps", () => {
     await store.close();
   });
 
-  test("of a shard that is all dirty takes a turn for each batch", async () => {
+  it("of a shard that is all dirty takes a turn for each batch", async () => {
     const sizes: number[] = [];
     class Counting extends MemoryBacking {
       override write(...args: Parameters<MemoryBacking["write"]>): ReturnType<MemoryBacking["write"]> {
@@ -54,7 +55,7 @@ suite("a flush in steps", () => {
     await store.close();
   });
 
-  test("what is stored, overwritten and compressed anew meanwhile is written, or dirty, and never lost", async () => {
+  it("what is stored, overwritten and compressed anew meanwhile is written, or dirty, and never lost", async () => {
     const backing = new MemoryBacking();
     const store = new PageStore({ maxBytes: "16MiB", pageSize: PAGE, backing });
     for (let i = 0; i < 4000; i++) store.store(i, makePage(i, 1, PAGE));
@@ -87,8 +88,8 @@ suite("a flush in steps", () => {
     await store.close();
   });
 
-  test("a step looks at no more rows than it may, and all steps together meet each dirty entry once", () => {
-    const engine = new Engine({ maxBytes: 2 ** 20, maxValueBytes: PAGE });
+  it("a step looks at no more rows than it may, and all steps together meet each dirty entry once", () => {
+    const engine = new Engine({ maxBytes: 2 ** 20, driver: slotsDriver, maxValueBytes: PAGE });
     const attributes = entryAttributes();
     for (let i = 0; i < 500; i++) engine.put(i, 0, filled, PAGE, attributes, 0);
     for (let i = 0; i < 500; i += 5) engine.remove(i, 0, new Uint8Array(0), 0);

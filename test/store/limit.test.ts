@@ -1,13 +1,16 @@
 /** What a store takes beside its engine is part of its limit, and little. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { Counters, LOADED_BACK, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "../../src/store/counters.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
 import { makePage } from "./pages.ts";
+
+registerBuiltIns();
 
 const PAGE = 4096;
 
@@ -19,8 +22,8 @@ function sharedBytes(value: unknown, seen: Set<unknown> = new Set()): number {
   return Object.values(value).reduce((sum: number, each) => sum + sharedBytes(each, seen), 0);
 }
 
-suite("the limit of a store", () => {
-  test("the counters of all threads take less than a thousandth of 1 MiB", () => {
+describe("the limit of a store", () => {
+  it("the counters of all threads take less than a thousandth of 1 MiB", () => {
     assert.ok(new Counters(true).buffer.byteLength <= 1024);
   });
 
@@ -29,7 +32,7 @@ suite("the limit of a store", () => {
     ["shared", { shared: true }],
     ["with a backing store", { backing: new MemoryBacking(), recompress: "deflate" }],
   ] as [string, Partial<PageStoreOptions>][]) {
-    test(`a store of 1 MiB keeps raw pages in most of it: ${name}`, () => {
+    it(`a store of 1 MiB keeps raw pages in most of it: ${name}`, () => {
       const store = new PageStore({ maxBytes: "1MiB", writeback: false, ...options });
       const prng = new Prng(1);
       const page = new Uint8Array(PAGE);
@@ -46,7 +49,27 @@ suite("the limit of a store", () => {
     });
   }
 
-  test("drivers that are named for later take less than an eighth of the limit", () => {
+  it("which page goes first: what is used often stays through a scan by sieve, and not by lru", () => {
+    const missing = (["lru", "sieve"] as const).map((evict) => {
+      const store = new PageStore({ maxBytes: "1MiB", evict, whenFull: "drop" });
+      const into = new Uint8Array(PAGE);
+      const page = (index: number): Uint8Array => {
+        const prng = new Prng(index + 1);
+        return Uint8Array.from({ length: PAGE }, () => prng.below(256));
+      };
+      for (let index = 0; index < 50; index++) store.store(index, page(index));
+      for (let index = 0; index < 50; index++) store.load(index, into);
+      for (let index = 1000; index < 1230; index++) store.store(index, page(index));
+      let count = 0;
+      for (let index = 0; index < 50; index++) if (store.load(index, into) === "missing") count++;
+      store.verify();
+      store[Symbol.dispose]();
+      return count;
+    });
+    assert.deepEqual(missing, [50, 0]);
+  });
+
+  it("drivers that are named for later take less than an eighth of the limit", () => {
     const kept = [[], ["zbud", "zsmalloc"]].map((drivers) => {
       const store = new PageStore({ maxBytes: "1MiB", driver: "slots", drivers });
       const words = new Uint32Array(PAGE / 4);
@@ -62,7 +85,7 @@ suite("the limit of a store", () => {
   });
 
   for (const driver of ["slots", "zsmalloc"]) {
-    test(`${driver}: pages that take next to nothing are kept up to the rows there are`, () => {
+    it(`${driver}: pages that take next to nothing are kept up to the rows there are`, () => {
       const store = new PageStore({ maxBytes: "256KiB", driver, sameFilled: false, whenFull: "drop" });
       const page = new Uint8Array(PAGE);
       for (let i = 0; i < 3000; i++) {
@@ -79,7 +102,7 @@ suite("the limit of a store", () => {
     });
   }
 
-  test("what the engine and the counters may take is the limit, for page sizes and options of all kinds", async () => {
+  it("what the engine and the counters may take is the limit, for page sizes and options of all kinds", async () => {
     for (const pageSize of [512, 4096, 2 ** 16, 2 ** 18]) {
       for (const incompressible of ["raw", "reject"] as const) {
         for (const backing of [undefined, new MemoryBacking()]) {
@@ -98,7 +121,7 @@ suite("the limit of a store", () => {
     }
   });
 
-  test("batches for the backing store are no larger than their part of the limit", async () => {
+  it("batches for the backing store are no larger than their part of the limit", async () => {
     const sizes: number[] = [];
     class Counting extends MemoryBacking {
       override write(...args: Parameters<MemoryBacking["write"]>): ReturnType<MemoryBacking["write"]> {
@@ -131,14 +154,14 @@ suite("the limit of a store", () => {
     }
   });
 
-  test("a store that is shared lists all its memory, and what is not the engine's is less than 1 KiB", async () => {
+  it("a store that is shared lists all its memory, and what is not the engine's is less than 1 KiB", async () => {
     const store = new PageStore({ maxBytes: "1MiB", shared: true });
     const shared = store.share();
     assert.ok(sharedBytes(shared) - sharedBytes(shared.engine) <= 1024);
     await store.close();
   });
 
-  test("threads that count at once lose nothing, beyond 2^32 too", async () => {
+  it("threads that count at once lose nothing, beyond 2^32 too", async () => {
     const counters = new Counters(true);
     counters.count(WRITTEN_BACK_BYTES, 2 ** 31 - 1);
     counters.count(WRITTEN_BACK_BYTES, 2 ** 31 - 1);

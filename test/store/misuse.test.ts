@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { heapDelta } from "../../bench/harness.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
+import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
-import { freshPath } from "../backing/folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
 
 const page = new Uint8Array(4096).map((_, i) => (i * i) >> 3);
 const into = new Uint8Array(4096);
 
-suite("calls that cannot be", () => {
+describe("calls that cannot be", () => {
   const OPTIONS: [object, RegExp][] = [
     [{}, /maxBytes/],
     [{ maxBytes: "a lot" }, /maxBytes/],
     [{ maxBytes: 1000 }, /maxBytes/],
     [{ maxBytes: "1MiB", pageSize: 100 }, /pageSize/],
     [{ maxBytes: "1MiB", pageSize: 2 ** 21 }, /pageSize/],
-    [{ maxBytes: "1MiB", order: "fifo" }, /order/],
+    [{ maxBytes: "1MiB", evict: "fifo" }, /evict must be "lru", "sieve" or "page"/],
     [{ maxBytes: "1MiB", incompressible: "keep" }, /incompressible/],
     [{ maxBytes: "1MiB", incompressible: "writeback" }, /backing/],
     [{ maxBytes: "1MiB", whenFull: "grow" }, /whenFull/],
@@ -28,18 +28,18 @@ suite("calls that cannot be", () => {
     [{ maxBytes: "1MiB", pages: 4 }, /unknown option "pages"/],
     [{ maxBytes: "1MiB", drivers: null }, /drivers must not be null/],
     [{ maxBytes: "1MiB", drivers: "zbud" }, /drivers must be an array/],
-    [{ maxBytes: "1MiB", drivers: [null] }, /drivers must be an array/],
+    [{ maxBytes: "1MiB", drivers: [null] }, /a driver is one such as zbudDriver, .* not null/],
     [{ maxBytes: "1MiB", codec: null }, /codec must not be null/],
     [{ maxBytes: "1MiB", recompress: null }, /recompress must not be null/],
     [{ maxBytes: "200KiB", pageSize: 2 ** 20 }, /maxBytes/],
   ];
   for (const [options, message] of OPTIONS) {
-    test(`options ${JSON.stringify(options)}`, () => {
+    it(`options ${JSON.stringify(options)}`, () => {
       assert.throws(() => new PageStore(options as never), { code: "EINVAL", message });
     });
   }
 
-  test("indices and buffers", async () => {
+  it("indices and buffers", async () => {
     await withStore(async (store) => {
       for (const index of [-1, 1.5, 2 ** 40 + 1, Number.NaN, "1"]) {
         assert.throws(() => store.store(index as number, page), { code: "EINVAL" });
@@ -50,7 +50,7 @@ suite("calls that cannot be", () => {
       assert.throws(() => store.store(1, page.subarray(1)), { code: "EINVAL" });
       assert.throws(() => store.load(1, into.subarray(1)), { code: "EINVAL" });
       assert.throws(() => store.store(1, [...page] as never), { code: "EINVAL" });
-      assert.throws(() => store.shrink(-1), { code: "EINVAL" });
+      assert.throws(() => store.shrinkBytes(-1), { code: "EINVAL" });
       assert.throws(() => store.useCodec("lzma"), { code: "ENOENT" });
       assert.throws(() => store.useDriver("slab"), { code: "ENOENT" });
       for (const index of [0, 1, 2 ** 32, 2 ** 32 + 1, 2 ** 40])
@@ -59,7 +59,7 @@ suite("calls that cannot be", () => {
     });
   });
 
-  test("options of calls that wait", async () => {
+  it("options of calls that wait", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
     for (const options of [null, 7, { signal: 7 }, { signal: null }] as never[]) {
       const expected = { code: "EINVAL", message: /options of this call|signal/ };
@@ -70,7 +70,7 @@ suite("calls that cannot be", () => {
     await store.close();
   });
 
-  test("attach to what share() did not give", async () => {
+  it("attach to what share() did not give", async () => {
     const store = new PageStore({ maxBytes: "1MiB", shared: true });
     const shared = store.share();
     const { engine } = shared;
@@ -96,7 +96,7 @@ suite("calls that cannot be", () => {
     await store.close();
   });
 
-  test("attach in another process, or after JSON, says who can share", async () => {
+  it("attach in another process, or after JSON, says who can share", async () => {
     const store = new PageStore({ maxBytes: "1MiB", shared: true });
     const pool = new ZbudPool({ maxPages: 8, shared: true });
     const zpool = createPool("slots", { maxPages: 8, shared: true });
@@ -121,14 +121,14 @@ suite("calls that cannot be", () => {
     cache.close();
   });
 
-  test("a cache's pages too large complain of the option that was given", () => {
-    assert.throws(() => new CompressedCache({ maxBytes: "4MiB", pageSize: 2 ** 21 }), {
+  it("a cache's pages too large complain of the option that was given", () => {
+    assert.throws(() => new CompressedCache({ maxBytes: "4MiB", poolPageSize: 2 ** 21 }), {
       code: "EINVAL",
-      message: /^pageSize must be/,
+      message: /^poolPageSize must be/,
     });
   });
 
-  test("after close everything is ECLOSED, and a second close does nothing", async () => {
+  it("after close everything is ECLOSED, and a second close does nothing", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
     store.store(1, page);
     await store.close();
@@ -139,7 +139,7 @@ suite("calls that cannot be", () => {
       () => store.load(1, into),
       () => store.invalidate(1),
       () => store.clear(),
-      () => store.shrink(1),
+      () => store.shrinkBytes(1),
       () => store.stats(),
       () => store.verify(),
       () => store.size,
@@ -151,8 +151,8 @@ suite("calls that cannot be", () => {
   });
 });
 
-suite("what a store tells", () => {
-  test("every call is published while somebody listens", async () => {
+describe("what a store tells", () => {
+  it("every call is published while somebody listens", async () => {
     await withStore((store) => {
       const events: unknown[] = [];
       const listen = (event: unknown): void => {
@@ -174,7 +174,7 @@ suite("what a store tells", () => {
     });
   });
 
-  test("of every 64th call, how long it took", async () => {
+  it("of every 64th call, how long it took", async () => {
     await withStore((store) => {
       for (let i = 0; i < 640; i++) store.store(i % 64, page);
       const { storeLatencyNs, loadLatencyNs } = store.stats();
@@ -186,7 +186,7 @@ suite("what a store tells", () => {
     });
   });
 
-  test("loads and stores leave the collector nothing but large handles", async () => {
+  it("loads and stores leave the collector nothing but large handles", async () => {
     await withStore((store) => {
       const work = (): void => {
         for (let i = 0; i < 20_000; i++) {

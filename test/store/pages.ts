@@ -1,7 +1,7 @@
 import { Prng } from "../../src/base/index.ts";
 
 /** A page that says its index and version in every word, of one of several kinds. */
-export function makePage(index: number, version: number, bytes: number): Uint8Array {
+export function makePage(index: number, version = 1, bytes = 4096): Uint8Array {
   const page = new Uint8Array(bytes);
   const prng = new Prng(index * 7919 + version * 104_729 + 1);
   const kind = prng.below(5);
@@ -18,6 +18,18 @@ export function makePage(index: number, version: number, bytes: number): Uint8Ar
   view.setUint32(0, index);
   view.setUint32(4, version);
   if (kind === 0) for (let at = 8; at < bytes; at++) page[at] = page[at & 7];
+  return page;
+}
+
+/**
+ * A page of 4 KiB that compresses to a quarter.
+ *
+ * @param page - to make it in, where garbage would show.
+ */
+export function quarterPage(index: number, version = 1, page: Uint8Array = new Uint8Array(4096)): Uint8Array {
+  const prng = new Prng(index * 1000 + version);
+  const words = new Uint32Array(page.buffer, page.byteOffset, page.length / 16);
+  for (let at = 0; at < words.length; at++) words[at] = prng.uint32();
   return page;
 }
 

@@ -1,12 +1,11 @@
 /** Processes with a store over a file, killed at random moments; after each the store is opened again. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { FileBacking, type FileBackingOptions } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { PageStore } from "../../src/store/index.ts";
+import { linesUntilKilled } from "../support/killed-process.ts";
 import { isPageOf } from "./pages.ts";
 
 export const FILE_OPTIONS: FileBackingOptions = {
@@ -17,13 +16,13 @@ export const FILE_OPTIONS: FileBackingOptions = {
 export const STORE_OPTIONS = { maxBytes: 300_000, pageSize: 4096 } as const;
 export const PAGES = 200;
 
-/** What a process tells before a flush, and again after it: the version of each page, 0: none. */
-export interface Told {
+/** What a process reports before a flush, and again after it: the version of each page, 0: none. */
+export interface FlushReport {
   readonly flush: "begun" | "ended";
   readonly versions: readonly number[];
 }
 
-const CHILD = fileURLToPath(new URL("./kill-child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./process-kill-child.ts", import.meta.url));
 
 /**
  * What is found after each death is what the last flush had, or the one that had begun; every byte is compared.
@@ -36,10 +35,10 @@ export async function killProcesses(kills: number, seed: number, path: string): 
   let versions: readonly number[] = new Array<number>(PAGES).fill(0);
   let pages = 0;
   for (let kill = 1; kill <= kills; kill++) {
-    const told = await killOne(path, prng.uint32(), prng.below(400));
-    const ended = told.findLast(({ flush }) => flush === "ended");
+    const reports = await killOne(path, prng.uint32(), prng.below(400));
+    const ended = reports.findLast(({ flush }) => flush === "ended");
     const possible = [ended?.versions ?? versions];
-    if (told.at(-1)?.flush === "begun") possible.push((told.at(-1) as Told).versions);
+    if (reports.at(-1)?.flush === "begun") possible.push((reports.at(-1) as FlushReport).versions);
     versions = await look(path);
     pages += versions.filter((version) => version > 0).length;
     const text = JSON.stringify(versions);
@@ -63,27 +62,11 @@ async function look(path: string): Promise<number[]> {
   }
   store.verify();
   await store.close();
+  await backing.close();
   return versions;
 }
 
-async function killOne(path: string, seed: number, ms: number): Promise<Told[]> {
-  const args = ["--disable-warning=ExperimentalWarning", CHILD, path, String(seed)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const closed = once(child, "close");
-  let text = "";
-  child.stdout.setEncoding("utf8");
-  await new Promise<void>((resolve) => {
-    child.stdout.on("data", (more: string) => {
-      text += more;
-      if (text.includes("ready\n")) resolve();
-    });
-    child.once("close", () => resolve());
-  });
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  child.kill("SIGKILL");
-  await closed;
-  return text
-    .split("\n")
-    .slice(1, -1)
-    .map((line) => JSON.parse(line) as Told);
+async function killOne(path: string, seed: number, ms: number): Promise<FlushReport[]> {
+  const lines = await linesUntilKilled([CHILD, path, String(seed)], ms);
+  return lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as FlushReport);
 }

@@ -1,31 +1,33 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { FileBacking } from "../../src/backing/index.ts";
+import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { killWorkers } from "./kills.ts";
+import { killWorkers } from "./worker-kills.ts";
 
-suite("a store that threads share", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-store-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+registerBuiltIns();
+
+describe("a store that threads share", () => {
+  const folder = temporaryFolder("store");
   const base = { kills: 8, seed: 1, threads: 3, indices: 300 };
 
   for (const driver of driverTypes()) {
-    test(`${driver}: workers are killed at random moments`, { timeout: 120_000 }, async () => {
+    it(`${driver}: workers are killed at random moments`, { timeout: 120_000 }, async () => {
       const options = { maxBytes: 1_500_000, shards: 2, driver, whenFull: "drop" } as const;
       assert.ok((await killWorkers({ ...base, options })) > 100);
     });
   }
-  test("with a file behind, which all threads read and write", { timeout: 120_000 }, async () => {
+  it("with a file behind, which all threads read and write", { timeout: 120_000 }, async () => {
     const backing = await FileBacking.open(join(folder, "pages"), { maxBytes: 2 ** 26 });
     const options = { maxBytes: 500_000, shards: 1 } as const;
     assert.ok((await killWorkers({ ...base, seed: 2, options, backing })) > 100);
+    await backing.close();
   });
 
-  test("a store of one thread cannot be shared, and what is no store cannot be attached", async () => {
+  it("a store of one thread cannot be shared, and what is no store cannot be attached", async () => {
     const store = new PageStore({ maxBytes: "1MiB" });
     assert.throws(() => store.share(), { code: "EINVAL" });
     assert.throws(() => PageStore.attach({} as never), { code: "EINVAL" });
@@ -35,7 +37,7 @@ suite("a store that threads share", () => {
     await shared.close();
   });
 
-  test("two threads' views: what one stores the other loads, has the codec change and the driver", async () => {
+  it("two threads' views: what one stores the other loads, has the codec change and the driver", async () => {
     const store = new PageStore({ maxBytes: "4MiB", shared: true, driver: "zbud", drivers: ["slots"] });
     const other = PageStore.attach(store.share(), { codec: "zstd" });
     const page = new Uint8Array(4096).map((_, i) => i % 50);

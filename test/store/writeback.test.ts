@@ -1,56 +1,50 @@
 /** When pages go to the backing store, and what is believed of a write. */
 
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
-import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking, type WriteOutcome } from "../../src/backing/index.ts";
-import { Prng, ZbudError } from "../../src/base/index.ts";
+import { ZbudError } from "../../src/base/index.ts";
 import { PageStore } from "../../src/store/index.ts";
+import { until } from "../support/until.ts";
+import { quarterPage } from "./pages.ts";
 
 const PAGE = 4096;
 const into = new Uint8Array(PAGE);
-
-/** A page that compresses to a quarter. */
-function page(index: number, version = 1): Uint8Array {
-  const prng = new Prng(index * 1000 + version);
-  const words = new Uint32Array(PAGE / 4);
-  for (let at = 0; at < 256; at++) words[at] = prng.uint32();
-  return new Uint8Array(words.buffer);
-}
 
 /** Stores pages, each in a turn of its own, until the store holds a share of its limit. */
 async function fillTo(store: PageStore, share: number): Promise<number> {
   let count = 0;
   while (store.stats().memUsedTotal < share * store.bytesReserved) {
-    store.store(count, page(count));
+    store.store(count, quarterPage(count));
     count++;
     if (count % 32 === 0) await turn();
   }
   // Writeback is thought of at one of so many calls.
-  for (let i = 0; i < 64; i++) store.store(count, page(count));
+  for (let i = 0; i < 64; i++) store.store(count, quarterPage(count));
   for (let i = 0; i < 20; i++) await turn();
   return count;
 }
 
-suite("writeback", () => {
+describe("writeback", () => {
   for (const percent of [60, 90]) {
-    test(`nothing is written below the accept threshold of ${percent} %, and the coldest pages above it`, {
+    it(`nothing is written below the accept threshold of ${percent} %, and the coldest pages above it`, {
       timeout: 60_000,
     }, async () => {
       const backing = new MemoryBacking();
       const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: percent });
       let index = await fillTo(store, percent / 100 - 0.05);
-      assert.equal(backing.stats().recordsWritten, 0);
-      assert.equal(store.stats().pagesEvicted, 0);
-      while (backing.stats().recordsWritten === 0 && index < 2000) {
-        store.store(++index, page(index));
+      assert.equal(backing.stats().writes, 0);
+      assert.equal(store.stats().evictions, 0);
+      while (backing.stats().writes === 0 && index < 2000) {
+        store.store(++index, quarterPage(index));
         await turn();
       }
       const enough = (percent / 100 + 0.03) * store.bytesReserved;
-      while (store.stats().memUsedTotal >= enough) await delay(1);
-      const { poolLimitHit, pagesEvicted, writtenBackPages, memUsedTotal } = store.stats();
+      await until("there is room again", () => store.stats().memUsedTotal < enough);
+      const { poolLimitHit, evictions, writtenBackPages, memUsedTotal } = store.stats();
       assert.ok(writtenBackPages > 0);
-      assert.equal(pagesEvicted, writtenBackPages);
+      assert.equal(evictions, writtenBackPages);
       assert.equal(poolLimitHit, 0, "before a store had to make room");
       assert.ok(memUsedTotal > (percent / 100 - 0.05) * store.bytesReserved);
       assert.equal(store.load(0, into), "away");
@@ -61,7 +55,7 @@ suite("writeback", () => {
 
   for (const other of ["load", "invalidate"] as const) {
     for (const first of [true, false]) {
-      test(`begins above the threshold in a program with ${first ? "a" : "no"} ${other} before, and one after each store`, async () => {
+      it(`begins above the threshold in a program with ${first ? "a" : "no"} ${other} before, and one after each store`, async () => {
         const backing = new MemoryBacking();
         const store = new PageStore({ maxBytes: "1MiB", backing, acceptThresholdPercent: 60 });
         if (first) store.invalidate(0);
@@ -70,20 +64,20 @@ suite("writeback", () => {
           store.stats().memUsedTotal < 0.85 * store.bytesReserved && index < 2000;
           index++
         ) {
-          store.store(index, page(index));
+          store.store(index, quarterPage(index));
           if (other === "load") store.load(index, into);
           else store.invalidate(2 ** 30);
           await turn();
-          if (backing.stats().recordsWritten > 0) break;
+          if (backing.stats().writes > 0) break;
         }
-        assert.ok(backing.stats().recordsWritten > 0);
+        assert.ok(backing.stats().writes > 0);
         assert.equal(store.stats().poolLimitHit, 0);
         await store.close();
       });
     }
   }
 
-  test("a page whose write failed stays in memory, in the background, at the limit, and in a flush", async () => {
+  it("a page whose write failed stays in memory, in the background, at the limit, and in a flush", async () => {
     class Failing extends MemoryBacking {
       override write(...[records]: Parameters<MemoryBacking["write"]>): Promise<WriteOutcome[]> {
         return Promise.resolve(records.map(() => new ZbudError("EIO", "the disk is gone")));
@@ -95,22 +89,22 @@ suite("writeback", () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new Failing(), acceptThresholdPercent: 20 });
     const stored = new Set<number>();
     for (let i = 0; i < 1500; i++) {
-      if (store.store(i, page(i)) === "stored") stored.add(i);
+      if (store.store(i, quarterPage(i)) === "stored") stored.add(i);
       if (i % 100 === 0) await turn();
     }
     await assert.rejects(store.flush(), { code: "EIO" });
     assert.ok(stored.size > 500 && stored.size < 1500);
     for (const i of stored) {
       assert.equal(store.load(i, into), "loaded");
-      assert.deepEqual(into, page(i));
+      assert.deepEqual(into, quarterPage(i));
     }
     assert.equal(store.stats().writtenBackPages, 0);
-    assert.ok(store.stats().writebackFailed > 0);
+    assert.ok(store.stats().writebacksFailed > 0);
     store.verify();
     store[Symbol.dispose]();
   });
 
-  test("a store without memory that is refused a page has its older version no more", async () => {
+  it("a store without memory that is refused a page has its older version no more", async () => {
     class Failing extends MemoryBacking {
       fails = false;
       override writeSync(...args: Parameters<MemoryBacking["writeSync"]>): WriteOutcome {
@@ -119,18 +113,18 @@ suite("writeback", () => {
     }
     const backing = new Failing();
     const store = new PageStore({ maxBytes: 0, backing });
-    assert.equal(store.store(1, page(1)), "stored");
+    assert.equal(store.store(1, quarterPage(1)), "stored");
     backing.fails = true;
-    assert.equal(store.store(1, page(1, 2)), "full");
+    assert.equal(store.store(1, quarterPage(1, 2)), "full");
     assert.equal(await store.loadAsync(1, into), "missing");
     assert.equal(store.stats().rejectAllocFail, 1);
     await store.close();
   });
 
-  test("a record of another page size is a typed error", async () => {
+  it("a record of another page size is a typed error", async () => {
     const backing = new MemoryBacking();
     const first = new PageStore({ maxBytes: "1MiB", backing });
-    first.store(1, page(1));
+    first.store(1, quarterPage(1));
     await first.flush();
     const second = new PageStore({ maxBytes: "1MiB", pageSize: 8192, backing });
     await assert.rejects(second.loadAsync(1, new Uint8Array(8192)), { code: "EBADMSG" });
@@ -138,17 +132,17 @@ suite("writeback", () => {
     first[Symbol.dispose]();
   });
 
-  test("pages whose indices differ by 2^32 are told apart, in memory and behind it", async () => {
+  it("pages whose indices differ by 2^32 are told apart, in memory and behind it", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking() });
     const indices = [5, 2 ** 32 + 5, 2 ** 39 + 5, 2 ** 40];
-    for (const [i, index] of indices.entries()) store.store(index, page(i));
+    for (const [i, index] of indices.entries()) store.store(index, quarterPage(i));
     for (const from of ["memory", "behind"]) {
       for (const [i, index] of indices.entries()) {
         assert.equal(await store.loadAsync(index, into), "loaded", from);
-        assert.deepEqual(into, page(i));
+        assert.deepEqual(into, quarterPage(i));
       }
       await store.flush();
-      store.shrink(2 ** 20);
+      store.shrinkBytes(2 ** 20);
     }
     store.invalidate(2 ** 32 + 5);
     assert.equal(await store.loadAsync(2 ** 32 + 5, into), "missing");
@@ -156,14 +150,14 @@ suite("writeback", () => {
     await store.close();
   });
 
-  test("a signal that was aborted before ends each wait at once", async () => {
+  it("a signal that was aborted before ends each wait at once", async () => {
     const store = new PageStore({ maxBytes: "1MiB", backing: new MemoryBacking({ delayMs: 50 }) });
-    store.store(1, page(1));
+    store.store(1, quarterPage(1));
     await store.flush();
-    store.shrink(2 ** 20);
+    store.shrinkBytes(2 ** 20);
     const signal = AbortSignal.abort(new Error("no more"));
     await assert.rejects(store.loadAsync(1, into, { signal }), /no more/);
-    await assert.rejects(store.storeAsync(2, page(2), { signal }), /no more/);
+    await assert.rejects(store.storeAsync(2, quarterPage(2), { signal }), /no more/);
     let isOver = false;
     const flushed = store.flush({ signal }).catch(() => {
       isOver = true;

@@ -5,12 +5,13 @@ import { describe, it } from "node:test";
 import type { Worker } from "node:worker_threads";
 import { type Handle, PLACES, Prng, REGISTRY_WORDS, ZbudError } from "../../src/base/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../src/drivers/index.ts";
-import { isCode } from "../contracts/pool/facts.ts";
-import { assertFill, take, takeFilled } from "../drivers/zbud/helpers.ts";
+import { isCode } from "../support/is-code.ts";
+import { assertFill, put, take } from "../support/objects.ts";
+import { until } from "../support/until.ts";
 import type { Order } from "./attach-worker.ts";
-import { messageOf, startWorker, until } from "./crew.ts";
-import { finishPool } from "./ledger.ts";
+import { finishPool } from "./expected-objects.ts";
 import { attachPool as attachDriver, DRIVERS, type DriverName, makeShared } from "./pools.ts";
+import { messageOf, startWorker } from "./worker-group.ts";
 
 type Shared = ReturnType<ZbudPool["share"]>;
 
@@ -48,7 +49,7 @@ function makePool(options: { maxPages?: number; pageSize?: number; chunkOrder?: 
 describe("a pool in two threads", () => {
   it("is one pool: handles, bytes, figures", async () => {
     const pool = makePool();
-    const mine = takeFilled(pool, 1000, 7);
+    const mine = put(pool, 1000, 7);
     const worker = startWorker("./attach-worker.ts", { shared: pool.share() });
     const theirs = (await ask(worker, { do: "alloc", size: 500, fill: 9 })) as Handle;
     assert.notEqual(theirs, mine);
@@ -81,7 +82,7 @@ describe("a pool in two threads", () => {
   it("is closed in one and goes on in the other", async () => {
     for (const first of ["maker", "worker"]) {
       const pool = makePool();
-      const handle = takeFilled(pool, 300, 5);
+      const handle = put(pool, 300, 5);
       const worker = startWorker("./attach-worker.ts", { shared: pool.share() });
       const other = ZbudPool.attach(pool.share());
       if (first === "maker") {
@@ -213,7 +214,7 @@ describe("attach refuses", () => {
 
   it("a pool without fast locks works as one with them", () => {
     const pool = makePool();
-    const handle = takeFilled(pool, 100, 1);
+    const handle = put(pool, 100, 1);
     const attached = ZbudPool.attach(plainShareOf(pool));
     attached.free(handle);
     assert.equal(attached.pageCount, 0);

@@ -7,8 +7,8 @@ import { parseTrace, type ReplayResult, replay } from "../../src/trace/index.ts"
 import { type PoolMaker, poolContract } from "../contracts/pool.ts";
 import { Lockstep } from "../drivers/zbud/lockstep.ts";
 import { planOf, prngOf, stepOf } from "../drivers/zbud/steps.ts";
-import { fixtureNames, fixtureText } from "../trace/helpers.ts";
-import { messageOf, startWorker } from "./crew.ts";
+import { fixtureNames, fixtureText } from "../trace/trace-workload.ts";
+import { messageOf, startWorker } from "./worker-group.ts";
 
 const FACTS = {
   type: "zbud",

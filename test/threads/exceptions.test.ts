@@ -2,14 +2,13 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Handle } from "../../src/base/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
+import { finishPool } from "./expected-objects.ts";
 import { instrument } from "./instrument.ts";
-import { finishPool } from "./ledger.ts";
 import { DRIVERS, type DriverName, makeShared } from "./pools.ts";
 
 const FRAMES = 6;
@@ -27,22 +26,18 @@ describe("a living thread", () => {
 
   const isLinux = process.platform === "linux";
   it("is not taken for a dead one by a process that can open no file", { skip: !isLinux }, async () => {
-    const folder = mkdtempSync(join(tmpdir(), "zbud-exceptions-"));
-    try {
-      const { module } = await instrument(folder);
-      const child = join(import.meta.dirname, "exceptions-child.ts");
-      const command = `ulimit -n 128 && exec "$0" "$@"`;
-      const { stdout, stderr } = spawnSync("sh", ["-c", command, process.execPath, child, module], {
-        encoding: "utf8",
-      });
-      const { waitedMs, holdMs } = JSON.parse(stdout || stderr) as { waitedMs: number; holdMs: number };
-      assert.ok(
-        waitedMs > holdMs / 2,
-        `it came in after ${waitedMs} ms; the holder lives and takes ${holdMs} ms`,
-      );
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const folder = temporaryFolder("exceptions");
+    const { module } = await instrument(folder);
+    const child = join(import.meta.dirname, "exceptions-child.ts");
+    const command = `ulimit -n 128 && exec "$0" "$@"`;
+    const { stdout, stderr } = spawnSync("sh", ["-c", command, process.execPath, child, module], {
+      encoding: "utf8",
+    });
+    const { waitedMs, holdMs } = JSON.parse(stdout || stderr) as { waitedMs: number; holdMs: number };
+    assert.ok(
+      waitedMs > holdMs / 2,
+      `it came in after ${waitedMs} ms; the holder lives and takes ${holdMs} ms`,
+    );
   });
 });
 

@@ -1,15 +1,13 @@
 /** Histories of calls that overlapped: each can be explained by the sequential model. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
-import { Crew, meet, messageOf, runToEnd, startWorker } from "./crew.ts";
-import { type HistoryPlan, Log, OBJECTS } from "./history.ts";
+import { type HistoryPlan, Log, OBJECTS } from "./call-log.ts";
 import { instrument } from "./instrument.ts";
-import { type Call, type HistoryShape, linearize } from "./linearize.ts";
+import { type Call, type HistoryShape, linearize } from "./pool-linearizer.ts";
+import { meet, messageOf, runToEnd, startWorker, WorkerGroup } from "./worker-group.ts";
 
 const SEED = Number(process.env.ZBUD_HISTORIES_SEED ?? 1);
 const HISTORIES = Number(process.env.ZBUD_HISTORIES ?? 1500);
@@ -32,11 +30,11 @@ async function play(
   look: (history: Call[], round: number) => void,
 ): Promise<void> {
   const pool = new ZbudPool({ ...SHAPE, shared: true });
-  const crew = new Crew();
+  const group = new WorkerGroup();
   const plan: HistoryPlan = {
     module,
     shared: pool.share(),
-    control: crew.words,
+    control: group.words,
     threads,
     rounds: HISTORIES,
     calls,
@@ -56,8 +54,8 @@ async function play(
   const log = new Log(plan.log, threads, calls);
   const published = new Int32Array(plan.published);
   for (let round = 0; round < HISTORIES; round++) {
-    meet(crew.words, threads + 1);
-    meet(crew.words, threads + 1);
+    meet(group.words, threads + 1);
+    meet(group.words, threads + 1);
     const history = log.read();
     pool.verify();
     for (const { first, last } of pool.snapshot().pages) {
@@ -84,12 +82,11 @@ function doctored(at: number, change: Partial<Call>): Call[] {
 }
 
 describe("histories", () => {
-  const folder = mkdtempSync(join(tmpdir(), "zbud-histories-"));
+  const folder = temporaryFolder("histories");
   let module = "";
   before(async () => {
     ({ module } = await instrument(folder));
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
 
   it("the checker explains a sound one, in an order that need not be that of the calls", () => {
     assert.deepEqual(linearize(SHAPE, SOUND), [0, 1, 2, 3, 4]);

@@ -3,9 +3,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type Handle, Prng } from "../../src/base/index.ts";
 import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
-import { meet, W_OWN } from "./crew.ts";
-import { type HistoryPlan, Log, OBJECTS } from "./history.ts";
-import { succeeds } from "./ledger.ts";
+import { type HistoryPlan, Log, OBJECTS } from "./call-log.ts";
+import { succeeds } from "./expected-objects.ts";
+import { meet, W_OWN } from "./worker-group.ts";
 
 /** How often a thread sleeps at a point, and for how long. */
 const NAP_CHANCE = 0.02;

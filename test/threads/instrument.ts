@@ -58,14 +58,14 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
     // Its allocator has methods of its own for the rest; these its repair uses.
     "src/pool/page-lists.ts": { all: false, names: ["putOnList", "putOnLru", "emptyLru", "emptyLists"] },
   },
-  ladder: {
-    "src/drivers/zbud/ladder-allocator.ts": { all: true, names: HARMLESS },
-    "src/drivers/zbud/segments.ts": {
+  "size-classes": {
+    "src/drivers/size-classes/allocator.ts": { all: true, names: HARMLESS },
+    "src/drivers/size-classes/segments.ts": {
       all: true,
       names: ["constructor", "of", "indexOf", "firstRowOf", "trim", "stepOf", "headOf"],
     },
-    "src/drivers/zbud/rungs.ts": { all: true, names: ["rungsAlive", "isRecordWhole"] },
-    "src/drivers/zbud/ladder-repair.ts": { all: true, names: [] },
+    "src/drivers/size-classes/open-classes.ts": { all: true, names: ["liveClasses", "isRecordWhole"] },
+    "src/drivers/size-classes/repair.ts": { all: true, names: [] },
     ...PAGE_LISTS,
   },
   slots: {

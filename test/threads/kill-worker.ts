@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { Member } from "./crew.ts";
 import { Load, type LoadPlan } from "./load.ts";
+import { Member } from "./worker-group.ts";
 
 /** How a worker of the kill test ends: killed from outside, or by itself in one of these ways. */
 export const ENDS = ["killed", "outOfMemory", "uncaught", "exit"] as const;

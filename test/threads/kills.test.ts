@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { killWorkers } from "./kills.ts";
+import { killWorkers } from "./pool-kills.ts";
 import { DRIVERS, type DriverName } from "./pools.ts";
 
 const KILLS = Number(process.env.ZBUD_KILLS ?? 100);

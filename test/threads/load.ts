@@ -1,16 +1,16 @@
 /** The load that stress and kills put on a shared pool: random operations, every object checked. */
 
 import { type Handle, Prng } from "../../src/base/index.ts";
-import type { ZbudLadder } from "../../src/drivers/zbud/index.ts";
+import type { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
 import type { Pool, SharedPool } from "../../src/pool/index.ts";
-import { Ledger, ownerOf, placeOf, succeeds } from "./ledger.ts";
+import { ExpectedObjects, ownerOf, placeOf, succeeds } from "./expected-objects.ts";
 import { attachPool, type DriverName } from "./pools.ts";
 
 /** What a thread's evict handler does. */
 export const EVICT_ACTS = ["free", "reject", "allocate", "mixed", "never"] as const;
 export type EvictAct = (typeof EVICT_ACTS)[number];
 
-/** Page sizes that a ladder is given in turn. */
+/** Page sizes that a pool of size classes is given in turn. */
 const REFITS: readonly (readonly number[])[] = [[512, 1024], [640, 1024], [768], [1024]];
 
 /** How deep handlers may start further reclaims. */
@@ -20,7 +20,7 @@ const DEPTH_MAX = 3;
 export interface LoadPlan {
   driver: DriverName;
   shared: SharedPool;
-  ledger: SharedArrayBuffer;
+  expected: SharedArrayBuffer;
   owner: number;
   seed: number;
   act: EvictAct;
@@ -54,7 +54,7 @@ export class Load {
   };
   readonly #plan: LoadPlan;
   readonly #inHandler: () => void;
-  readonly #ledger: Ledger;
+  readonly #expected: ExpectedObjects;
   readonly #prng: Prng;
   readonly #maxSize: number;
   // Own objects: places, and the records that were entered there.
@@ -67,7 +67,7 @@ export class Load {
   constructor(plan: LoadPlan, inHandler: () => void = () => undefined) {
     this.#plan = plan;
     this.#inHandler = inHandler;
-    this.#ledger = new Ledger(plan.ledger);
+    this.#expected = new ExpectedObjects(plan.expected);
     this.#prng = new Prng(Math.imul(plan.seed, 0x9e3779b1) ^ (plan.owner << 20));
     for (let i = 0; i < 8; i++) this.#prng.uint32();
     this.#places = new Int32Array(plan.liveMax);
@@ -104,11 +104,11 @@ export class Load {
       return;
     }
     this.counts.allocs++;
-    const place = this.#ledger.enter(this.pool, handle, this.#plan.owner);
+    const place = this.#expected.enter(this.pool, handle, this.#plan.owner);
     // Another thread may have evicted it already: then this record fits no object, and its claim will fail.
     if (this.#live === this.#plan.liveMax) return;
     this.#places[this.#live] = place;
-    this.#records[this.#live++] = this.#ledger.lastRecord;
+    this.#records[this.#live++] = this.#expected.lastRecord;
   }
 
   #freeAt(at: number): void {
@@ -117,29 +117,30 @@ export class Load {
     this.#live--;
     this.#places[at] = this.#places[this.#live];
     this.#records[at] = this.#records[this.#live];
-    if (this.#ledger.claim(place, record)) this.#free(place, record);
+    if (this.#expected.claim(place, record)) this.#free(place, record);
     else this.counts.lost++;
   }
 
   /** Frees what somebody else has, or had: threads free one another's objects, and those of the dead. */
   #takeOver(): void {
-    const { places } = this.#ledger;
+    const { places } = this.#expected;
     let place = this.#prng.below(places);
     // Few of the places are taken.
-    for (let i = 0; i < places && this.#ledger.at(place) === 0; i++) place = (place + 1) % places;
-    const record = this.#ledger.at(place);
-    if (ownerOf(record) !== this.#plan.owner && this.#ledger.claim(place, record)) this.#free(place, record);
+    for (let i = 0; i < places && this.#expected.at(place) === 0; i++) place = (place + 1) % places;
+    const record = this.#expected.at(place);
+    if (ownerOf(record) !== this.#plan.owner && this.#expected.claim(place, record))
+      this.#free(place, record);
   }
 
   #free(place: number, record: number): void {
     this.counts.operations++;
-    this.#ledger.free(this.pool, this.#ledger.handleAt(place), record);
+    this.#expected.free(this.pool, this.#expected.handleAt(place), record);
     this.counts.frees++;
   }
 
   /** What a pool can do for its density: moves objects, or takes pages of other sizes from here on. */
   #rearrange(): void {
-    const refitted = this.pool as unknown as Partial<Pick<ZbudLadder, "refit">>;
+    const refitted = this.pool as unknown as Partial<Pick<SizeClassPool, "refit">>;
     if (this.pool.shape.pageSizes === undefined) this.pool.compact(8);
     else refitted.refit?.(REFITS[this.#prng.below(REFITS.length)]);
   }
@@ -158,13 +159,13 @@ export class Load {
     if (act === "allocate") this.#alloc();
     const place = this.#placeOf(handle);
     if (place < 0) return true; // freed by another thread since it was offered
-    const record = this.#ledger.at(place);
+    const record = this.#expected.at(place);
     // Without a record it is in somebody's hands. With one it is this very object's: its page is under
     // reclaim, so nobody can be given the place meanwhile.
-    if (!this.#ledger.claim(place, record)) return false;
+    if (!this.#expected.claim(place, record)) return false;
     // Where objects move, a repair may have given its slot to another group since it was looked at.
-    if (this.#ledger.handleAt(place) !== handle) {
-      this.#ledger.restore(place, record);
+    if (this.#expected.handleAt(place) !== handle) {
+      this.#expected.restore(place, record);
       return true;
     }
     this.counts.evictions++;

@@ -65,7 +65,7 @@ async function stepOf(held: Held, folder: string, seed: number): Promise<Step> {
 
 async function useFiles(folder: string, seed: number): Promise<Step> {
   const { FileBacking } = await import("../../src/backing/index.ts");
-  const { recordOf } = await import("../backing/data.ts");
+  const { recordOf } = await import("../backing/records.ts");
   let number = 0;
   return async () => {
     const path = join(folder, `${seed}-${number++}`);

@@ -1,10 +1,8 @@
 /** Threads that die with something of Node's own in their hands: that must never end the whole process. */
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Held } from "./native-kills-worker.ts";
 
 export interface NativeKillOptions {
@@ -29,12 +27,8 @@ const CHILD = fileURLToPath(new URL("./native-kills-child.ts", import.meta.url))
 export async function killHolders(options: NativeKillOptions): Promise<NativeKillReport> {
   const start = performance.now();
   const report: NativeKillReport = { kills: 0, aborts: [], seconds: 0 };
-  const folder = mkdtempSync(join(tmpdir(), "zbud-natives-"));
-  try {
-    while (report.kills < options.kills) await oneProcess(options, folder, report);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const folder = temporaryFolder("natives");
+  while (report.kills < options.kills) await oneProcess(options, folder, report);
   report.seconds = (performance.now() - start) / 1000;
   return report;
 }

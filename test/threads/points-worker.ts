@@ -2,25 +2,25 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
-import type { ZbudLadder } from "../../src/drivers/zbud/index.ts";
+import type { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
 import type { Pool, SharedPool } from "../../src/pool/index.ts";
 import type { PoolClass } from "./pools.ts";
 
 /** What a thread does, in turn. */
-export type Act =
+export type Step =
   | { do: "alloc"; size: number }
   | { do: "free"; handle: Handle }
   /** The handler frees those named and refuses the others. `stops`: it stops for ever in its last call. */
   | { do: "reclaim"; frees: Handle[]; stops?: boolean }
   /** `moves`: at most so many. */
   | { do: "compact"; moves?: number }
-  /** Of a ladder. */
+  /** Of a pool of size classes. */
   | { do: "refit"; pageSizes: number[] }
   | { do: "attach" | "recover" | "verify" | "close" };
 
 export interface Job {
   shared: SharedPool;
-  acts: Act[];
+  steps: Step[];
   /** Stop at this point that is met, counted from 1; 0: never. */
   stopAt: number;
   /** Words: where it stopped (number + 1) or waits (-1); changes done; whether it may go on. */
@@ -44,7 +44,7 @@ if (parentPort !== null) {
   const port = parentPort;
   port.on("message", (job: Job) => {
     try {
-      port.postMessage({ trail: perform(job, Pool) });
+      port.postMessage({ trail: runSteps(job, Pool) });
     } catch (error) {
       port.postMessage({ error: String((error as Error).stack) });
     }
@@ -52,8 +52,8 @@ if (parentPort !== null) {
   port.postMessage("ready");
 }
 
-function perform(job: Job, Pool: PoolClass): number[] {
-  const { shared, acts, stopAt, control, handles } = job;
+function runSteps(job: Job, Pool: PoolClass): number[] {
+  const { shared, steps, stopAt, control, handles } = job;
   const trail: number[] = [];
   const stop = (what: number): void => {
     Atomics.store(control, STOPPED, what);
@@ -62,7 +62,7 @@ function perform(job: Job, Pool: PoolClass): number[] {
   const hook = (point: number): void => {
     if (trail.push(point) === stopAt) stop(point + 1);
   };
-  let act: Act | undefined;
+  let step: Step | undefined;
   const changed = (handle = 0): void => {
     handles[Atomics.load(control, CHANGES)] = handle;
     Atomics.add(control, CHANGES, 1);
@@ -72,39 +72,39 @@ function perform(job: Job, Pool: PoolClass): number[] {
     Atomics.wait(control, GO_ON, 0);
   };
   const onEvict = (handle: Handle, pool: Pool): boolean => {
-    if (act?.do !== "reclaim") return false;
+    if (step?.do !== "reclaim") return false;
     if (job.waits === "handler") wait();
-    const isFreed = act.frees.includes(handle);
+    const isFreed = step.frees.includes(handle);
     if (isFreed) {
       pool.free(handle);
       changed();
     }
-    if (act.stops && Atomics.load(control, CHANGES) === act.frees.length) stop(-1);
+    if (step.stops && Atomics.load(control, CHANGES) === step.frees.length) stop(-1);
     return isFreed;
   };
   const attach = (): Pool => Pool.attach(shared, { onEvict });
 
-  // In the acts alone there are points.
-  const isOnlyAttaching = acts[0]?.do === "attach";
+  // In the steps alone there are points.
+  const isOnlyAttaching = steps[0]?.do === "attach";
   const pool = isOnlyAttaching ? null : attach();
   if (job.waits === "attached") wait();
   (globalThis as Hooked).zbudPoint = hook;
   try {
-    for (act of acts) {
-      if (act.do === "attach") tryAttach(attach);
+    for (step of steps) {
+      if (step.do === "attach") tryAttach(attach);
       if (pool === null) continue;
-      if (act.do === "alloc") {
-        const handle = pool.alloc(act.size);
+      if (step.do === "alloc") {
+        const handle = pool.alloc(step.size);
         if (typeof handle === "number") changed(handle);
-      } else if (act.do === "free") {
-        pool.free(act.handle);
+      } else if (step.do === "free") {
+        pool.free(step.handle);
         changed();
-      } else if (act.do === "reclaim") pool.reclaimPage(1);
-      else if (act.do === "recover") pool.recover();
-      else if (act.do === "verify") pool.verify();
-      else if (act.do === "compact") pool.compact(act.moves);
-      else if (act.do === "refit") (pool as unknown as ZbudLadder).refit(act.pageSizes);
-      else if (act.do === "close") pool.close();
+      } else if (step.do === "reclaim") pool.reclaimPage(1);
+      else if (step.do === "recover") pool.recover();
+      else if (step.do === "verify") pool.verify();
+      else if (step.do === "compact") pool.compact(step.moves);
+      else if (step.do === "refit") (pool as unknown as SizeClassPool).refit(step.pageSizes);
+      else if (step.do === "close") pool.close();
     }
   } finally {
     delete (globalThis as Hooked).zbudPoint;

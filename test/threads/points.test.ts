@@ -4,64 +4,61 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { temporaryFolder } from "../../scripts/tools.ts";
+import { CrashRunner } from "./crash-runner.ts";
 import { type Instrumented, instrument } from "./instrument.ts";
-import { LADDER_SCENES } from "./ladder-scenes.ts";
-import { Playhouse } from "./playhouse.ts";
 import type { DriverName } from "./pools.ts";
-import { SCENES } from "./scenes.ts";
-import { SLOTS_SCENES } from "./slots-scenes.ts";
-import type { Scene } from "./stage.ts";
-import { ZSMALLOC_SCENES } from "./zsmalloc-scenes.ts";
+import type { Scenario } from "./scenario.ts";
+import { SIZE_CLASSES_SCENARIOS } from "./size-classes-scenarios.ts";
+import { SLOTS_SCENARIOS } from "./slots-scenarios.ts";
+import { ZBUD_SCENARIOS } from "./zbud-scenarios.ts";
+import { ZSMALLOC_SCENARIOS } from "./zsmalloc-scenarios.ts";
 
 /** Whether to stop at every point each time that it is met, not only the first and the last time. */
 const EVERY = process.env.ZBUD_POINTS === "every";
 
-/** In scenes that are sampled, every so many-th point that is met. */
+/** In scenarios that are sampled, every so many-th point that is met. */
 const SAMPLE = 24;
 
-stopsAnywhere("zbud", SCENES);
-stopsAnywhere("ladder", LADDER_SCENES);
-stopsAnywhere("slots", SLOTS_SCENES);
-stopsAnywhere("zsmalloc", ZSMALLOC_SCENES);
+stopsAnywhere("zbud", ZBUD_SCENARIOS);
+stopsAnywhere("size-classes", SIZE_CLASSES_SCENARIOS);
+stopsAnywhere("slots", SLOTS_SCENARIOS);
+stopsAnywhere("zsmalloc", ZSMALLOC_SCENARIOS);
 
-function stopsAnywhere(driver: DriverName, scenes: readonly Scene[]): void {
+function stopsAnywhere(driver: DriverName, scenarios: readonly Scenario[]): void {
   describe(`a thread that stops for ever at any point of a ${driver} pool`, () => {
-    const folder = mkdtempSync(join(tmpdir(), "zbud-points-"));
+    const folder = temporaryFolder("points");
     const stops = new Map<number, number>();
     let copy: Instrumented;
-    let house: Playhouse;
+    let runner: CrashRunner;
 
     before(async () => {
       copy = await instrument(folder, driver);
-      house = await Playhouse.open(copy);
+      runner = await CrashRunner.open(copy);
     });
-    after(async () => {
-      await house.close();
-      rmSync(folder, { recursive: true, force: true });
-    });
+    after(() => runner.close());
 
-    for (const scene of scenes) {
-      it(scene.name, { timeout: 300_000 }, async () => {
-        const trail = await house.rehearse(scene);
+    for (const scenario of scenarios) {
+      it(scenario.name, { timeout: 300_000 }, async () => {
+        const trail = await runner.dryRun(scenario);
         assert.ok(trail.length > 0, "some point is met");
         const times = trail.flatMap((point, i) => {
           const isFirst = trail.indexOf(point) === i;
           const isLast = trail.lastIndexOf(point) === i;
           const isSample = i % SAMPLE === SAMPLE - 1 || (isFirst && !stops.has(point));
-          const isWanted = scene.sampled ? isSample : isFirst || isLast;
+          const isWanted = scenario.sampled ? isSample : isFirst || isLast;
           return EVERY || isWanted ? [i + 1] : [];
         });
         for (const time of times) {
           const point = trail[time - 1];
           try {
-            await house.play(scene, time, point);
+            await runner.crashAt(scenario, time, point);
           } catch (cause) {
             const { where } = copy.points[point];
-            throw new Error(`${scene.name}: a thread died at ${where}, point ${time} of its way`, { cause });
+            throw new Error(`${scenario.name}: a thread died at ${where}, point ${time} of its way`, {
+              cause,
+            });
           }
           stops.set(point, (stops.get(point) ?? 0) + 1);
         }

@@ -1,7 +1,8 @@
 /** The pools that threads are tested with, by driver. */
 
+import { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
 import { SlotsPool } from "../../src/drivers/slots/index.ts";
-import { ZbudLadder, ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { ZbudPool } from "../../src/drivers/zbud/index.ts";
 import { ZsmallocPool } from "../../src/drivers/zsmalloc/index.ts";
 import type { Pool, SharedPool } from "../../src/pool/index.ts";
 
@@ -22,7 +23,7 @@ export interface ThreadDriver {
   pool: PoolClass;
 }
 
-export type DriverName = "zbud" | "ladder" | "slots" | "zsmalloc";
+export type DriverName = "zbud" | "size-classes" | "slots" | "zsmalloc";
 
 export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
   zbud: {
@@ -30,10 +31,10 @@ export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
     poolFile: "zbud/zbud-pool.ts",
     pool: ZbudPool as unknown as PoolClass,
   },
-  ladder: {
-    className: "ZbudLadder",
-    poolFile: "zbud/zbud-ladder.ts",
-    pool: ZbudLadder as unknown as PoolClass,
+  "size-classes": {
+    className: "SizeClassPool",
+    poolFile: "size-classes/size-class-pool.ts",
+    pool: SizeClassPool as unknown as PoolClass,
   },
   slots: {
     className: "SlotsPool",
@@ -51,7 +52,7 @@ export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
 export function makeShared(driver: DriverName, options: Record<string, unknown>): Pool {
   const { maxPages, pageSize, ...others } = options;
   const sizes =
-    driver === "ladder"
+    driver === "size-classes"
       ? { maxBytes: Number(maxPages) * Number(pageSize), pageSizes: [Number(pageSize) / 2, pageSize] }
       : { maxPages, pageSize };
   return new DRIVERS[driver].pool({ ...sizes, ...others, shared: true });

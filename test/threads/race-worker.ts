@@ -3,8 +3,8 @@
 import { workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
-import { meet, W_OWN } from "./crew.ts";
-import { succeeds } from "./ledger.ts";
+import { succeeds } from "./expected-objects.ts";
+import { meet, W_OWN } from "./worker-group.ts";
 
 const { shared, control, index, rounds, successes, handles } = workerData as {
   shared: ReturnType<ZbudPool["share"]>;

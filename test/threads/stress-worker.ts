@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { Member } from "./crew.ts";
 import { Load, type LoadPlan } from "./load.ts";
+import { Member } from "./worker-group.ts";
 
 const { plan, control, operations } = workerData as {
   plan: LoadPlan;

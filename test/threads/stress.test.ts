@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
-import { Crew, messageOf, runToEnd, startWorker, W_OWN } from "./crew.ts";
-import { finishPool, Ledger } from "./ledger.ts";
+import { ExpectedObjects, finishPool } from "./expected-objects.ts";
 import { EVICT_ACTS, type LoadCounts, type LoadPlan } from "./load.ts";
 import { makeShared } from "./pools.ts";
+import { messageOf, runToEnd, startWorker, W_OWN, WorkerGroup } from "./worker-group.ts";
 
 /** Over the runs of this file together. */
 const OPERATIONS_MIN = Number(process.env.ZBUD_STRESS_OPERATIONS ?? 10_000_000);
@@ -18,7 +18,7 @@ describe("threads at one pool", () => {
   for (const { driver, threads, maxPages, liveMax } of [
     { driver: "zbud", threads: 4, maxPages: 24, liveMax: 100 },
     { driver: "zbud", threads: 8, maxPages: 1024, liveMax: 80 },
-    { driver: "ladder", threads: 4, maxPages: 24, liveMax: 100 },
+    { driver: "size-classes", threads: 4, maxPages: 24, liveMax: 100 },
     { driver: "slots", threads: 4, maxPages: 12, liveMax: 100 },
     { driver: "zsmalloc", threads: 4, maxPages: 16, liveMax: 100 },
   ] as const) {
@@ -27,20 +27,20 @@ describe("threads at one pool", () => {
     }, async () => {
       const start = performance.now();
       const pool = makeShared(driver, { maxPages, pageSize: 1024 });
-      const ledger = Ledger.make(pool);
-      const crew = new Crew();
+      const expected = ExpectedObjects.make(pool);
+      const group = new WorkerGroup();
       const workers = Array.from({ length: threads }, (_, owner) => {
         const plan: LoadPlan = {
           driver,
           shared: pool.share(),
-          ledger: ledger.buffer,
+          expected: expected.buffer,
           owner,
           seed: SEED,
           act: EVICT_ACTS[owner % EVICT_ACTS.length],
           liveMax,
         };
         const operations = Math.ceil(OPERATIONS_MIN / 2 / threads);
-        return startWorker("./stress-worker.ts", { plan, control: crew.words, operations });
+        return startWorker("./stress-worker.ts", { plan, control: group.words, operations });
       });
       const counting = Promise.all(workers.map((worker) => messageOf(worker) as Promise<LoadCounts>));
       const all = workers.map((_, owner) => owner);
@@ -53,11 +53,11 @@ describe("threads at one pool", () => {
 
       let quietPoints = 0;
       while (isRunning) {
-        await crew.quietly(
+        await group.quietly(
           () => (isRunning ? all : []),
           () => {
             if (!isRunning) return;
-            assert.deepEqual(ledger.audit(pool), [], "every object has an owner");
+            assert.deepEqual(expected.audit(pool), [], "every object has an owner");
             quietPoints++;
           },
         );
@@ -66,8 +66,8 @@ describe("threads at one pool", () => {
       await running;
       const counts = sum(await counting);
 
-      assert.deepEqual(ledger.audit(pool), []);
-      ledger.freeAll(pool);
+      assert.deepEqual(expected.audit(pool), []);
+      expected.freeAll(pool);
       assert.equal(pool.pageCount, 0, "everything was freed");
       finishPool(pool);
       pool.close();
@@ -88,13 +88,13 @@ describe("threads at one pool", () => {
     const pool = new ZbudPool({ maxPages: 8, shared: true });
     const neighbour = pool.alloc(100);
     assert.equal(typeof neighbour, "number");
-    const crew = new Crew();
+    const group = new WorkerGroup();
     const successes = new Int32Array(new SharedArrayBuffer(4 * rounds));
     const handles = new Float64Array(new SharedArrayBuffer(8 * rounds));
     const workers = [0, 1].map((index) =>
       startWorker("./race-worker.ts", {
         shared: pool.share(),
-        control: crew.words,
+        control: group.words,
         index,
         rounds,
         successes,
@@ -104,7 +104,7 @@ describe("threads at one pool", () => {
     await runToEnd(workers);
     const wrong = successes.findIndex((count) => count !== 1);
     assert.equal(wrong, -1, `in round ${wrong} ${successes[wrong]} threads freed ${handles[wrong]}`);
-    assert.equal(crew.words[W_OWN], rounds, "the other one was told so each time");
+    assert.equal(group.words[W_OWN], rounds, "the other one was told so each time");
     pool.verify();
     assert.equal(pool.pageCount, 1);
     finishPool(pool);

@@ -3,7 +3,7 @@
 import { workerData } from "node:worker_threads";
 import { FileBacking, type SharedFileBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { attachPool, ZbudPool } from "../../src/index.ts";
+import { attachPool, ZbudPool } from "../../src/entry/index.ts";
 import type { SharedPool } from "../../src/pool/index.ts";
 import { PageStore, type SharedPageStore } from "../../src/store/index.ts";
 

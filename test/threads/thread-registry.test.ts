@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FileBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/index.ts";
+import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
 import { PageStore } from "../../src/store/index.ts";
-import { freshPath } from "../backing/folder.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import type { Registered } from "./thread-registry-worker.ts";
 
 /** Threads at one buffer at a time. */
@@ -38,9 +38,9 @@ const MADE: Record<Registered["kind"], () => Promise<[Shareable, (shared: never)
   ],
 };
 
-suite("places of threads that are gone", () => {
+describe("places of threads that are gone", () => {
   for (const kind of Object.keys(MADE) as Registered["kind"][]) {
-    test(`a ${kind} is attached to after ${REGISTRY - 1} of them`, async () => {
+    it(`a ${kind} is attached to after ${REGISTRY - 1} of them`, async () => {
       const [made, attach] = await MADE[kind]();
       const shared = made.share() as never;
       const workerData: Registered = { kind, shared, places: REGISTRY - 1 };

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { parseTrace, replay } from "../../src/trace/index.ts";
-import { isCode } from "../contracts/pool/facts.ts";
-import { fixtureText } from "./helpers.ts";
+import { isCode } from "../support/is-code.ts";
+import { fixtureText } from "./trace-workload.ts";
 
 const HEADER = '{"trace":"zbud/1","interface":"zbud","pageSize":4096,"maxPages":8,"evict":true}';
 const ALLOC = '{"op":"alloc","size":434,"id":0,"page":0,"offset":64,"pages":1}';

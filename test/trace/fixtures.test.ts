@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { createZpool } from "../../src/entry/zpool.ts";
 import { parseTrace, type ReplayOptions, replay } from "../../src/trace/index.ts";
-import { createZpool } from "../../src/zpool/index.ts";
-import { fixtureNames, fixtureText, recordInto } from "./helpers.ts";
+import { fixtureNames, fixtureText, recordInto } from "./trace-workload.ts";
 
 describe("recorded traces", () => {
   it("are all there", () => {

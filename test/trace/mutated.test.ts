@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseTrace, replay } from "../../src/trace/index.ts";
-import { fixtureText } from "./helpers.ts";
+import { fixtureText } from "./trace-workload.ts";
 
 /** One line of a trace, as loose as a test needs it to falsify it. */
 interface Line {

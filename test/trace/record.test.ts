@@ -6,7 +6,7 @@ import { Prng } from "../../src/base/index.ts";
 import { createPool, ZbudPool } from "../../src/drivers/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
 import { parseTrace, replay } from "../../src/trace/index.ts";
-import { HANDLER_ACTS, type HandlerAct, recordInto, Workload } from "./helpers.ts";
+import { HANDLER_ACTS, type HandlerAct, recordInto, Workload } from "./trace-workload.ts";
 
 const SHAPES = [
   { pageSize: 4096, chunkOrder: 6, maxPages: 12 },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ZbudPool } from "../../src/drivers/index.ts";
 import { parseTrace, record, replay } from "../../src/trace/index.ts";
-import { isCode } from "../contracts/pool/facts.ts";
+import { isCode } from "../support/is-code.ts";
 
 const HEADER = '{"trace":"zbud/1","interface":"zbud","pageSize":4096,"maxPages":4,"evict":false}';
 

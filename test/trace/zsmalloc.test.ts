@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../src/base/index.ts";
-import "../../src/drivers/index.ts";
-import { type CreatePoolOptions, createPool } from "../../src/drivers/index.ts";
+import { type CreatePoolOptions, createPool, registerBuiltIns } from "../../src/drivers/index.ts";
 import { parseTrace, record, replay } from "../../src/trace/index.ts";
+
+registerBuiltIns();
 
 /** A recorded run of random operations; gives the lines of its trace. */
 function recorded(seed: number, options: Record<string, number> = {}): string[] {

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { suite, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { describe, it } from "node:test";
 import { snapshotOf } from "../../src/pool/index.ts";
 import { parseTrace, replay } from "../../src/trace/index.ts";
 import { type PlayerCommand, TracePlayer } from "../../src/viewer/index.ts";
@@ -10,8 +9,8 @@ import { type PlayerCommand, TracePlayer } from "../../src/viewer/index.ts";
 const TRACES = join(import.meta.dirname, "../fixtures/traces");
 const trace = parseTrace(readFileSync(join(TRACES, "uniform-evict-all.jsonl"), "utf8"));
 
-suite("a trace's player", () => {
-  test("at its end the pool is what a replay leaves", () => {
+describe("a trace's player", () => {
+  it("at its end the pool is what a replay leaves", () => {
     const player = new TracePlayer(trace);
     player.control({ do: "seek", value: trace.operations.length });
     const { position, mismatches } = player.state();
@@ -23,7 +22,7 @@ suite("a trace's player", () => {
     player.close();
   });
 
-  test("steps and seeks lead to the same state, forwards and backwards", () => {
+  it("steps and seeks lead to the same state, forwards and backwards", () => {
     const stepped = new TracePlayer(trace);
     for (let i = 0; i < 700; i++) stepped.control({ do: "step" });
     const sought = new TracePlayer(trace);
@@ -35,26 +34,36 @@ suite("a trace's player", () => {
     sought.close();
   });
 
-  test("plays at the speed it was told, stops at a pause and at the end, and starts anew", async () => {
-    const player = new TracePlayer(trace);
+  it("plays at the speed it was told, stops at a pause and at the end, and starts anew", (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    let now = 0;
+    const player = new TracePlayer(trace, () => now);
+    /** Time goes on, turn by turn. */
+    const pass = (ms: number): void => {
+      for (const end = now + ms; now < end; ) {
+        now += 1;
+        t.mock.timers.tick(1);
+      }
+    };
     player.control({ do: "speed", value: 1000 });
     player.control({ do: "play" });
-    await sleep(300);
+    pass(300);
     player.control({ do: "pause" });
     const { position, playing } = player.state();
-    assert.ok(!playing && position > 50 && position < 1500, `${position}`);
-    await sleep(100);
+    assert.ok(!playing && position > 250 && position <= 300, `${position}`);
+    pass(100);
     assert.equal(player.state().position, position);
     player.control({ do: "speed", value: 10_000_000 });
     player.control({ do: "play" });
-    while (player.state().playing) await sleep(10);
+    pass(1000);
+    assert.equal(player.state().playing, false);
     assert.equal(player.state().position, trace.operations.length);
     player.control({ do: "play" });
     assert.ok(player.state().position < trace.operations.length);
     player.close();
   });
 
-  test("mismatches are counted", () => {
+  it("mismatches are counted", () => {
     const operations = trace.operations.map((line, i) => (i === 10 ? { ...line, pages: 99 } : line));
     const player = new TracePlayer({ ...trace, operations });
     player.control({ do: "seek", value: 20 });
@@ -71,7 +80,7 @@ suite("a trace's player", () => {
     { do: "seek", value: -1 },
     { do: "seek", value: Number.NaN },
   ]) {
-    test(`${JSON.stringify(command)} is no command`, () => {
+    it(`${JSON.stringify(command)} is no command`, () => {
       const player = new TracePlayer(trace);
       assert.throws(() => player.control(command as PlayerCommand), { code: "EINVAL" });
       player.close();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
-import { after, before, suite, test } from "node:test";
-import { ZbudPool } from "../../src/index.ts";
+import { after, before, describe, it } from "node:test";
+import { ZbudPool } from "../../src/entry/index.ts";
 import { decodeFrame, type Viewer, type ViewerAddress, viewer } from "../../src/viewer/index.ts";
 
 /** A secret that must never be seen. */
@@ -40,7 +40,7 @@ function ask(
   });
 }
 
-suite("a viewer's server", () => {
+describe("a viewer's server", () => {
   const pool = new ZbudPool({ maxPages: 10 });
   let shown: Viewer;
   let address: ViewerAddress;
@@ -57,12 +57,12 @@ suite("a viewer's server", () => {
     pool.close();
   });
 
-  test("listens on loopback unless told otherwise", () => {
+  it("listens on loopback unless told otherwise", () => {
     assert.equal(address.host, "127.0.0.1");
     assert.equal(address.url, `http://127.0.0.1:${address.port}/`);
   });
 
-  test("gives the page, counters, and the pages of the pool", async () => {
+  it("gives the page, counters, and the pages of the pool", async () => {
     const page = await ask(address.port, "/");
     assert.equal(page.status, 200);
     assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
@@ -73,7 +73,7 @@ suite("a viewer's server", () => {
     assert.deepEqual([...frame.sizes], [SECRET.length]);
   });
 
-  test("nothing that it gives has stored bytes", async () => {
+  it("nothing that it gives has stored bytes", async () => {
     for (const path of ["/", "/stats", "/snapshot"]) {
       const { body } = await ask(address.port, path);
       assert.ok(body.length > 0);
@@ -88,7 +88,7 @@ suite("a viewer's server", () => {
     "localhost.evil.example",
     "[::1",
   ]) {
-    test(`a page of ${JSON.stringify(host)} whose name was turned to this address gets nothing`, async () => {
+    it(`a page of ${JSON.stringify(host)} whose name was turned to this address gets nothing`, async () => {
       for (const path of ["/", "/stats", "/snapshot", "/events"]) {
         const { status, body } = await ask(address.port, path, { host });
         assert.ok(status === 403 || status === 400, `${path}: ${status}`);
@@ -98,12 +98,12 @@ suite("a viewer's server", () => {
   }
 
   for (const host of ["localhost", "127.0.0.1:1", "[::1]:80", "192.168.1.2"]) {
-    test(`${host} is fine`, async () => {
+    it(`${host} is fine`, async () => {
       assert.equal((await ask(address.port, "/stats", { host })).status, 200);
     });
   }
 
-  test("no other origin may read: no answer has leave for one, and none can be framed or embedded", async () => {
+  it("no other origin may read: no answer has leave for one, and none can be framed or embedded", async () => {
     for (const path of ["/", "/stats", "/snapshot", "/nothing"]) {
       const { headers } = await ask(address.port, path, { origin: "http://evil.example" });
       assert.equal(headers["access-control-allow-origin"], undefined);
@@ -113,7 +113,7 @@ suite("a viewer's server", () => {
     }
   });
 
-  test("what is not there is not there", async () => {
+  it("what is not there is not there", async () => {
     for (const path of ["/nothing", "/../package.json", "//", "/control"]) {
       assert.equal((await ask(address.port, path)).status, 404, path);
     }
@@ -121,7 +121,7 @@ suite("a viewer's server", () => {
     assert.equal((await ask(address.port, "/control", json, '{"do":"play"}')).status, 404);
   });
 
-  test("listening twice, a taken port, bad options", async () => {
+  it("listening twice, a taken port, bad options", async () => {
     await assert.rejects(shown.listen(), { code: "EBUSY" });
     const other = viewer(pool);
     await assert.rejects(other.listen({ port: address.port }), { code: "EBUSY" });
@@ -133,7 +133,7 @@ suite("a viewer's server", () => {
     await other.close();
   });
 
-  test("a closed pool is said to be so, and the server lives", async () => {
+  it("a closed pool is said to be so, and the server lives", async () => {
     const gone = new ZbudPool({ maxPages: 1 });
     const watching = viewer(gone);
     const { port } = await watching.listen();

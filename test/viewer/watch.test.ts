@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { ZbudPool } from "../../src/index.ts";
+import { describe, it } from "node:test";
+import { ZbudPool } from "../../src/entry/index.ts";
 import { ColumnsBuilder } from "../../src/pool/index.ts";
 import type { Tick, Viewable } from "../../src/viewer/types.ts";
 import { Watch } from "../../src/viewer/watch.ts";
@@ -32,8 +31,8 @@ function slowThing(lookMs: number): {
   return { target, clock, spent: () => spent };
 }
 
-suite("watching", () => {
-  test("looks take less than 1 % of the time, however slow they are and however often they are asked for", async (t) => {
+describe("watching", () => {
+  it("looks take less than 1 % of the time, however slow they are and however often they are asked for", async (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     for (const lookMs of [0.01, 1, 20, 300]) {
       const { target, clock, spent } = slowThing(lookMs);
@@ -70,7 +69,8 @@ suite("watching", () => {
     }
   });
 
-  test("nobody is looked at for nobody", async () => {
+  it("nobody is looked at for nobody", (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
     let looks = 0;
     const observers: unknown[] = [];
     const target: Viewable = {
@@ -84,8 +84,8 @@ suite("watching", () => {
         return () => observers.push(null);
       },
     };
-    const watch = new Watch(target, "alone", () => performance.now());
-    await sleep(20);
+    const watch = new Watch(target, "alone", () => 0);
+    t.mock.timers.tick(2000);
     assert.equal(looks, 0);
     assert.deepEqual(observers, []);
     const stop = watch.subscribe(() => {});
@@ -94,11 +94,11 @@ suite("watching", () => {
     stop();
     assert.deepEqual(observers[1], null);
     const seen = looks;
-    await sleep(600);
+    t.mock.timers.tick(2000);
     assert.equal(looks, seen);
   });
 
-  test("pages that reclaim evicts from are told, whoever else listens", () => {
+  it("pages that reclaim evicts from are told, whoever else listens", () => {
     const pool = new ZbudPool({
       maxPages: 4,
       onEvict: (handle, owner) => {
@@ -108,7 +108,7 @@ suite("watching", () => {
     });
     let evicted = 0;
     const end = pool.observe({ onEvictStart: () => void evicted++ });
-    const watch = new Watch(pool, "pool", () => performance.now());
+    const watch = new Watch(pool, "pool", () => 0);
     const ticks: Tick[] = [];
     const stop = watch.subscribe((tick) => ticks.push(tick));
     const handle = pool.alloc(3000);
@@ -126,9 +126,9 @@ suite("watching", () => {
     pool.close();
   });
 
-  test("a pool that is closed while it is watched harms nobody", async () => {
+  it("a pool that is closed while it is watched harms nobody", async () => {
     const pool = new ZbudPool({ maxPages: 1 });
-    const watch = new Watch(pool, "pool", () => performance.now());
+    const watch = new Watch(pool, "pool", () => 0);
     const stop = watch.subscribe(() => {});
     pool.close();
     watch.soon();

@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { type Handle, ZbudError } from "../../src/base/index.ts";
 import { ZbudPool } from "../../src/drivers/index.ts";
-import type { PoolDriver } from "../../src/pool/index.ts";
 import {
   createZpool,
   hasZpoolDriver,
   registerZpoolDriver,
   unregisterZpoolDriver,
   zpoolTypes,
-} from "../../src/zpool/index.ts";
-import { isCode } from "../contracts/pool/facts.ts";
+} from "../../src/entry/zpool.ts";
+import type { PoolDriver } from "../../src/pool/index.ts";
+import { isCode } from "../support/is-code.ts";
 
 /** A driver under another name, over zbud pools; `canReclaim` as told. */
 function driverNamed(type: string, canReclaim = true): PoolDriver {

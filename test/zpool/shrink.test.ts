@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../src/base/index.ts";
-import "../../src/drivers/index.ts";
-import { createZpool, type Zpool } from "../../src/zpool/index.ts";
+import { registerBuiltIns } from "../../src/drivers/index.ts";
+import { createZpool, type Zpool } from "../../src/entry/zpool.ts";
+
+registerBuiltIns();
 
 function filled(pages: number, onEvict: (handle: Handle, pool: Zpool) => boolean): Zpool {
   const pool = createZpool("zbud", { maxPages: pages, onEvict });

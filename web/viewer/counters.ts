@@ -1,7 +1,7 @@
 import uPlot from "uplot";
 import { countText } from "../../src/base/words.ts";
+import { isBytes, nameText, valueText } from "../../src/viewer/stat-text.ts";
 import type { Tick } from "../../src/viewer/types.ts";
-import { isBytes, nameText, valueText } from "../../src/viewer/words.ts";
 import { colorOf, onScheme } from "../shared/colors.ts";
 import { button, el } from "../shared/dom.ts";
 

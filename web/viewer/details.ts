@@ -1,5 +1,5 @@
 import { bytesText, countText } from "../../src/base/words.ts";
-import { frameObjects } from "../../src/viewer/frame.ts";
+import { frameObjects } from "../../src/viewer/snapshot-frame.ts";
 import { el } from "../shared/dom.ts";
 import type { Model } from "./model.ts";
 

@@ -1,5 +1,5 @@
-import type { Frame } from "../../src/viewer/frame.ts";
 import type { TracePlayer } from "../../src/viewer/player.ts";
+import type { Frame } from "../../src/viewer/snapshot-frame.ts";
 import type { PlayerCommand } from "../../src/viewer/types.ts";
 import { Watch } from "../../src/viewer/watch.ts";
 import type { Source } from "./source.ts";

@@ -1,4 +1,4 @@
-import type { Frame } from "../../src/viewer/frame.ts";
+import type { Frame } from "../../src/viewer/snapshot-frame.ts";
 
 /** How pages are arranged on the map. */
 export type Arrangement = "memory" | "lru" | "list";

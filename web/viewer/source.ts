@@ -1,5 +1,5 @@
 import { checkHello, checkTick } from "../../src/viewer/check.ts";
-import { decodeFrame, type Frame } from "../../src/viewer/frame.ts";
+import { decodeFrame, type Frame } from "../../src/viewer/snapshot-frame.ts";
 import type { Hello, PlayerCommand, Tick } from "../../src/viewer/types.ts";
 
 /** Where a viewer gets what it shows. */

@@ -1,12 +1,12 @@
 import { isSharedBuffer, notShared, show, ZbudError } from "../../base/index.ts";
 import type { SharedBacking } from "../types.ts";
-import { type FileSettings, FileState } from "./file-state.ts";
+import { type FileSettings, FileState, stateOf } from "./file-state.ts";
 import { type FileIo, systemIo } from "./io.ts";
-import { attachSlotWords, type SlotGeometry } from "./layout.ts";
-import { notOpened, type OpenedFile, openFailed, openSlots } from "./open.ts";
+import { notOpened, type OpenedFile, openFailed, openSlots } from "./open-slots.ts";
 import { type FileBackingOptions, readFileOptions } from "./options.ts";
 import { takeOwnership } from "./owner.ts";
 import { type Ownership, RecordFile } from "./record-file.ts";
+import { attachSlotWords, type SlotGeometry } from "./slot-words.ts";
 
 /** A file store as plain data, to be sent to another thread. */
 export interface SharedFileBacking {
@@ -22,7 +22,7 @@ export interface SharedFileBacking {
 /** Parts that tests put in place of the system's. */
 export interface FileParts {
   readonly io?: FileIo;
-  readonly now?: () => number;
+  readonly clock?: () => number;
 }
 
 /**
@@ -37,7 +37,11 @@ export class FileBacking extends RecordFile implements SharedBacking {
   readonly #io: FileIo;
 
   private constructor(state: FileState, io: FileIo, owner: Ownership | null, opened: OpenedFile | null) {
-    super(state, owner, opened);
+    super(
+      stateOf(state, "await FileBacking.open(path, options), or FileBacking.attach(shared)"),
+      owner,
+      opened,
+    );
     this.#io = io;
   }
 
@@ -68,9 +72,9 @@ export class FileBacking extends RecordFile implements SharedBacking {
       // Its length as nobody else changes it any more.
       const { size } = io.statSync(file);
       const { words, opened } = await openSlots(path, file, io, size, read);
-      const { timeoutMs, maxInFlightBytes, writeBytesPerSecond } = read;
-      const settings = { path, timeoutMs, maxInFlightBytes, writeBytesPerSecond };
-      return new FileBacking(new FileState(settings, io, file, words, read.now), io, owner, opened);
+      const { timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond } = read;
+      const settings = { path, timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond };
+      return new FileBacking(new FileState(settings, io, file, words, read.clock), io, owner, opened);
     } catch (error) {
       if (file !== null) io.closeSync(file);
       owner?.release();
@@ -106,7 +110,7 @@ export class FileBacking extends RecordFile implements SharedBacking {
       if (stat.device !== device || stat.inode !== inode) {
         throw new ZbudError("ENOENT", `${settings.path} is another file by now; open the store anew`);
       }
-      const state = new FileState(settings, io, file, words, parts.now ?? (() => Date.now()));
+      const state = new FileState(settings, io, file, words, parts.clock ?? (() => Date.now()));
       if (state.ended) {
         state.leave();
         throw state.closedError();
@@ -126,13 +130,21 @@ export class FileBacking extends RecordFile implements SharedBacking {
     return { backing: "file", settings, geometry: words.geometry, index, device, inode };
   }
 
-  /** Frees what threads that are gone were writing. Nothing depends on it but their room in the file. */
-  recover(): void {
-    this.live().recover();
+  /**
+   * Frees what threads that are gone were writing. Nothing depends on it but their room in the file.
+   *
+   * @returns how many were found dead.
+   */
+  recover(): number {
+    return this.live().recover();
   }
 
   /** Tells that the thread of this number (`threadId`) has ended, for systems that do not show it. */
   threadGone(threadId: number): void {
-    this.live().tellGone(threadId);
+    this.live().threadGone(threadId);
+  }
+
+  toString(): string {
+    return this.describe("FileBacking");
   }
 }

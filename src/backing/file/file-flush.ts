@@ -1,4 +1,4 @@
-import { pause, waitAtMost } from "../wait.ts";
+import { pause, waitAtMost } from "../../base/index.ts";
 import type { FileState } from "./file-state.ts";
 import { encodeHeader, headerOffset } from "./header.ts";
 import { clearPins, writeIndex } from "./index-file.ts";
@@ -12,7 +12,7 @@ import {
   W_AREA,
   W_CLOSED,
   W_FLUSHER,
-} from "./layout.ts";
+} from "./slot-words.ts";
 
 /** A flush may take as many times longer than a single write or read. */
 const PATIENCE = 10;

@@ -1,11 +1,10 @@
-import { ZbudError } from "../../base/index.ts";
-import { decodeRecord, sameKey } from "../record.ts";
+import { waitAtMost, ZbudError } from "../../base/index.ts";
+import { decodeRecord, sameKey } from "../record-format.ts";
 import type { BackingKey, BackingRecord } from "../types.ts";
-import { waitAtMost } from "../wait.ts";
 import type { FileState } from "./file-state.ts";
 import { readAll, readAllSync } from "./io.ts";
-import { F_BYTES_READ, F_DAMAGED, F_READS_FAILED, F_RECORDS_READ } from "./layout.ts";
 import type { IndexKey, Slot } from "./slot-table.ts";
+import { F_BYTES_READ, F_DAMAGED, F_READS_FAILED, F_RECORDS_READ } from "./slot-words.ts";
 
 /** How often a read looks again when its record was replaced while it was being read. */
 const TRIES_MAX = 16;
@@ -88,7 +87,7 @@ export class FileReader {
     // Another name of the same checksum.
     if (!sameKey(decoded.record.key, key)) return null;
     const { expiresAt } = decoded.record;
-    if (expiresAt !== 0 && expiresAt <= state.now()) {
+    if (expiresAt !== 0 && expiresAt <= state.clock()) {
       this.#drop(slot);
       return null;
     }

@@ -3,8 +3,16 @@ import { crc32 } from "../crc32.ts";
 import { faultOf } from "../system.ts";
 import type { BackingKey } from "../types.ts";
 import type { RecordIo } from "./io.ts";
-import { F_BUDGET, F_BUDGET_AT, OPEN, type SlotWords, W_CLOSED, W_LOCK, W_STORE_NUMBER } from "./layout.ts";
 import { type IndexKey, SlotTable } from "./slot-table.ts";
+import {
+  F_BUDGET,
+  F_BUDGET_AT,
+  OPEN,
+  type SlotWords,
+  W_CLOSED,
+  W_LOCK,
+  W_STORE_NUMBER,
+} from "./slot-words.ts";
 
 /** What a thread needs to know to take part. */
 export interface FileSettings {
@@ -12,7 +20,7 @@ export interface FileSettings {
   readonly timeoutMs: number;
   readonly maxInFlightBytes: number;
   /** 0: no bound. */
-  readonly writeBytesPerSecond: number;
+  readonly maxWriteBytesPerSecond: number;
 }
 
 /** A file store as one thread has it: the open file, the shared index, and the lock around it. */
@@ -23,20 +31,20 @@ export class FileState {
   readonly words: SlotWords;
   readonly table: SlotTable;
   readonly member: number;
-  /** The time in ms since 1970. */
-  readonly now: () => number;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
   /** Whether this thread's store was closed. */
   isClosed = false;
   readonly #registry: ThreadRegistry;
   readonly #lock: ThreadLock;
 
   /** @throws {ZbudError} `EBUSY` if 127 threads use the index already. */
-  constructor(settings: FileSettings, io: RecordIo, file: number, words: SlotWords, now: () => number) {
+  constructor(settings: FileSettings, io: RecordIo, file: number, words: SlotWords, clock: () => number) {
     this.settings = settings;
     this.io = io;
     this.file = file;
     this.words = words;
-    this.now = now;
+    this.clock = clock;
     this.table = new SlotTable(words);
     this.#registry = new ThreadRegistry(words.header, words.registryAt);
     this.member = this.#registry.enter();
@@ -70,16 +78,17 @@ export class FileState {
     return member === 0 || (member !== this.member && this.#registry.isGone(member));
   }
 
-  tellGone(threadId: number): void {
+  threadGone(threadId: number): void {
     this.#registry.tellGone(threadId);
     this.recover();
   }
 
-  /** Frees what threads that are gone were writing, and then their members. */
-  recover(): void {
+  /** Frees what threads that are gone were writing, and then their members. How many there were. */
+  recover(): number {
     const gone = this.#registry.taken().filter((member) => this.isGone(member));
     this.locked(() => this.table.repair((member) => this.isGone(member)));
     for (const member of gone) this.#registry.leave(member);
+    return gone.length;
   }
 
   leave(): void {
@@ -125,10 +134,10 @@ export class FileState {
    * needs it full and leaves a debt. The caller holds the lock.
    */
   takeBudget(bytes: number): boolean {
-    const { writeBytesPerSecond: rate } = this.settings;
+    const { maxWriteBytesPerSecond: rate } = this.settings;
     if (rate === 0) return true;
     const { numbers } = this.words;
-    const now = this.now();
+    const now = this.clock();
     // A clock that was set back gives nothing.
     const elapsedMs = Math.max(0, now - numbers[F_BUDGET_AT]);
     const filled = Math.min(rate, numbers[F_BUDGET] + (elapsedMs / 1000) * rate);
@@ -147,4 +156,14 @@ export class FileState {
     const { path, timeoutMs } = this.settings;
     return new ZbudError("ETIMEDOUT", `${path}: ${what} did not end within ${timeoutMs} ms`);
   }
+}
+
+/**
+ * For the constructors of backing stores that are opened by a function.
+ *
+ * @throws {ZbudError} `EINVAL` if a user called one.
+ */
+export function stateOf(state: unknown, how: string): FileState {
+  if (state instanceof FileState) return state;
+  throw new ZbudError("EINVAL", `there is no file to work with yet: open it with ${how}, instead of new`);
 }

@@ -1,5 +1,5 @@
 import { nextTurn, type ZbudError } from "../../base/index.ts";
-import { encodeRecord, recordBytes, sealRecord } from "../record.ts";
+import { encodeRecord, recordBytes, sealRecord } from "../record-format.ts";
 import type { BackingRecord, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
 import { writeAll, writeAllSync } from "./io.ts";
@@ -12,7 +12,7 @@ import {
   R_START,
   ROW_WORDS,
   W_CURSOR,
-} from "./layout.ts";
+} from "./slot-words.ts";
 
 /** Memory that records wait in until they are written; what lies in a row there and in the file goes at once. */
 const CHUNK_BYTES = 256 * 1024;

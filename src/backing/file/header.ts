@@ -1,5 +1,5 @@
 import { crc32 } from "../crc32.ts";
-import { HEADER_BYTES, type SlotGeometry, slotGeometryOf } from "./layout.ts";
+import { HEADER_BYTES, type SlotGeometry, slotGeometryOf } from "./slot-words.ts";
 
 /**
  * A header block of the file; all numbers are little-endian. There are two, at byte 0 and 4096, written in

@@ -1,7 +1,8 @@
 import { nextTurn } from "../../base/index.ts";
 import { crc32 } from "../crc32.ts";
-import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from "../record.ts";
+import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from "../record-format.ts";
 import { type RecordIo, readAll, writeAll } from "./io.ts";
+import type { SlotTable } from "./slot-table.ts";
 import {
   ENTRY_BYTES,
   F_CLEARED,
@@ -20,9 +21,8 @@ import {
   W_NO_RUN_OF,
   W_PINS,
   W_ROWS_USED,
-} from "./layout.ts";
-import type { SlotTable } from "./slot-table.ts";
-import { fillBits } from "./units.ts";
+} from "./slot-words.ts";
+import { fillBits } from "./unit-bitmap.ts";
 
 /** Entries that are read from the index in memory under one hold of the lock: some 50 µs. */
 const ENTRIES_AT_A_TIME = 1024;

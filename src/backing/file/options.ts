@@ -1,17 +1,25 @@
-import { checkNames, integerOption, show, ZbudError } from "../../base/index.ts";
-import { UNIT_BYTES_DEFAULT, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./layout.ts";
+import {
+  checkNames,
+  choiceOption,
+  clockOption,
+  integerOption,
+  type Size,
+  sizeOption,
+  ZbudError,
+} from "../../base/index.ts";
+import { UNIT_BYTES_DEFAULT, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./slot-words.ts";
 
 /** What {@link FileBacking.open} takes besides the path. */
 export interface FileBackingOptions {
   /**
-   * The file's length at most, a number of bytes from 65,536 on: `2 ** 30` is 1 GiB. The file gets this length at
-   * once, and takes disk as it fills.
+   * The file's length at most, as a number of bytes or `"1GiB"`: from 65,536 on. The file gets this length at once,
+   * and takes disk as it fills.
    */
-  readonly maxBytes: number;
+  readonly maxBytes: Size;
   /** What a record takes on average, in bytes; the index is made for as many as would fit. Default 2048. */
-  readonly averageBytes?: number;
+  readonly averageBytes?: Size;
   /** Records are rounded up to multiples of this: a power of two from 64 to 65,536. Default 128. */
-  readonly unitBytes?: number;
+  readonly unitBytes?: Size;
   /**
    * What a write gets when there is no room: `"reject"` (the default): the outcome `"ENOSPC"`; `"drop"`: the
    * room of the records that were written longest ago. For the second tier of a cache take `"drop"`: with
@@ -24,18 +32,29 @@ export interface FileBackingOptions {
    * full store needs a flush, and does not go with `whenFull: "drop"`.
    */
   readonly unclean?: "empty" | "flushed";
-  /** Writes beyond it have the outcome `"EAGAIN"`. Default: no bound. */
-  readonly writeBytesPerSecond?: number;
+  /** The most bytes written a second; writes beyond it have the outcome `"EAGAIN"`. Default: no bound. */
+  readonly maxWriteBytesPerSecond?: Size;
   /** Bytes of records under way, for each thread; writes beyond it have the outcome `"EAGAIN"`. Default 8 MiB. */
-  readonly maxInFlightBytes?: number;
+  readonly maxInFlightBytes?: Size;
   /** How long a write or read may take before it counts as failed, in ms. Default 30,000. */
   readonly timeoutMs?: number;
-  /** The time in ms since 1970. Default `Date.now`. */
-  readonly now?: () => number;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly clock?: () => number;
 }
 
 /** The options as the store uses them. */
-export type FileOptions = Required<Omit<FileBackingOptions, "now">> & { readonly now: () => number };
+export interface OpenSettings {
+  readonly maxBytes: number;
+  readonly averageBytes: number;
+  readonly unitBytes: number;
+  readonly whenFull: "reject" | "drop";
+  readonly unclean: "empty" | "flushed";
+  /** 0: no bound. */
+  readonly maxWriteBytesPerSecond: number;
+  readonly maxInFlightBytes: number;
+  readonly timeoutMs: number;
+  readonly clock: () => number;
+}
 
 const NAMES = [
   "maxBytes",
@@ -43,62 +62,55 @@ const NAMES = [
   "unitBytes",
   "whenFull",
   "unclean",
-  "writeBytesPerSecond",
+  "maxWriteBytesPerSecond",
   "maxInFlightBytes",
   "timeoutMs",
-  "now",
+  "clock",
 ];
 
 /**
  * @param more - names of options that the caller reads.
  * @throws {ZbudError} `EINVAL` naming the option that is not what it should be.
  */
-export function readFileOptions(options: FileBackingOptions, more: readonly string[] = []): FileOptions {
+export function readFileOptions(options: FileBackingOptions, more: readonly string[] = []): OpenSettings {
   checkNames("a file store", options, [...NAMES, ...more]);
-  const unitBytes = integerOption(
+  const { maxWriteBytesPerSecond } = options;
+  const unitBytes = sizeOption(
     "unitBytes",
     options.unitBytes ?? UNIT_BYTES_DEFAULT,
     UNIT_BYTES_MIN,
     UNIT_BYTES_MAX,
+    null,
   );
   if ((unitBytes & (unitBytes - 1)) !== 0) {
     throw new ZbudError("EINVAL", `unitBytes must be a power of two, not ${unitBytes}`);
   }
-  const whenFull = choice("whenFull", options.whenFull, ["reject", "drop"]);
-  const unclean = choice("unclean", options.unclean, ["empty", "flushed"]);
+  const whenFull = choiceOption("whenFull", options.whenFull ?? "reject", ["reject", "drop"]);
+  const unclean = choiceOption("unclean", options.unclean ?? "empty", ["empty", "flushed"]);
   if (whenFull === "drop" && unclean === "flushed") {
     throw new ZbudError(
       "EINVAL",
       'whenFull: "drop" and unclean: "flushed" do not go together, since what a flush wrote must stay until the next one; leave one of them out',
     );
   }
-  const now = options.now ?? (() => Date.now());
-  if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
-  if (typeof options.maxBytes !== "number") {
-    throw new ZbudError(
-      "EINVAL",
-      `maxBytes must be a number of bytes, such as 2 ** 30 (1 GiB), not ${show(options.maxBytes)}`,
-    );
-  }
   return {
-    maxBytes: integerOption("maxBytes", options.maxBytes, 65_536, 2 ** 46),
-    averageBytes: integerOption("averageBytes", options.averageBytes ?? 2048, 64, 2 ** 26),
+    maxBytes: sizeOption("maxBytes", options.maxBytes, 65_536, 2 ** 46, null),
+    averageBytes: sizeOption("averageBytes", options.averageBytes ?? 2048, 64, 2 ** 26, null),
     unitBytes,
     whenFull,
     unclean,
-    writeBytesPerSecond: integerOption("writeBytesPerSecond", options.writeBytesPerSecond ?? 0, 0, 2 ** 46),
-    maxInFlightBytes: integerOption("maxInFlightBytes", options.maxInFlightBytes ?? 2 ** 23, 4096, 2 ** 40),
+    maxWriteBytesPerSecond:
+      maxWriteBytesPerSecond === undefined
+        ? 0
+        : sizeOption("maxWriteBytesPerSecond", maxWriteBytesPerSecond, 1, 2 ** 50, null),
+    maxInFlightBytes: sizeOption(
+      "maxInFlightBytes",
+      options.maxInFlightBytes ?? 2 ** 23,
+      4096,
+      2 ** 40,
+      null,
+    ),
     timeoutMs: integerOption("timeoutMs", options.timeoutMs ?? 30_000, 1, 2 ** 27),
-    now,
+    clock: clockOption(options.clock),
   };
-}
-
-function choice<Name extends string>(
-  option: string,
-  value: Name | undefined,
-  names: readonly [Name, ...Name[]],
-): Name {
-  if (value === undefined) return names[0];
-  if (names.includes(value)) return value;
-  throw new ZbudError("EINVAL", `${option} must be ${names.map(show).join(" or ")}, not ${show(value)}`);
 }

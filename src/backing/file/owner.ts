@@ -1,4 +1,4 @@
-import { show, ZbudError } from "../../base/index.ts";
+import { show, startOf, ZbudError } from "../../base/index.ts";
 import { faultOf, required } from "../system.ts";
 import type { Ownership } from "./record-file.ts";
 
@@ -41,17 +41,6 @@ const SILENT_MS = 60_000;
 
 const COUNTS_AS_GONE = "a minute after its last sign of life it counts as gone";
 
-/** When a process started, in clock ticks since the system did (Linux); undefined if there is none. */
-function startOf(pid: number | "self"): string | undefined {
-  try {
-    const stat = fs().readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
-
 /** Machine, its start, and process namespace: numbers of processes are comparable within one of these. */
 export function placeOf(): string {
   const read = (get: () => string): string => {
@@ -68,7 +57,8 @@ export function placeOf(): string {
 
 /** Where no start is known, another process may have the number by now: then its owner's signs of life count too. */
 function isAlive(owner: Owner, silentMs: number): boolean {
-  if (owner.started !== "") return startOf(owner.pid) === owner.started;
+  const started = owner.started === "" ? "unknown" : startOf(String(owner.pid));
+  if (started !== "unknown") return started === owner.started;
   if (silentMs > SILENT_MS) return false;
   try {
     process.kill(owner.pid, 0);
@@ -107,9 +97,10 @@ export function takeOwnership(path: string, { device, inode }: FileIdentity): Ow
   };
   try {
     const full = fs().realpathSync(path);
+    const started = startOf("self");
     const me: Owner = {
       pid: process.pid,
-      started: startOf("self") ?? "",
+      started: started === "gone" || started === "unknown" ? "" : started,
       place: placeOf(),
       path: full,
       inode,

@@ -1,5 +1,7 @@
-import { nextTurn, signalOption } from "../../base/index.ts";
-import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record.ts";
+/// <reference lib="esnext.disposable" preserve="true" />
+import { inspectAsText, nextTurn, pause, show, signalOption } from "../../base/index.ts";
+import { describeBacking } from "../describe.ts";
+import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record-format.ts";
 import type {
   Backing,
   BackingKey,
@@ -8,11 +10,11 @@ import type {
   ReadOptions,
   WriteOutcome,
 } from "../types.ts";
-import { pause } from "../wait.ts";
 import { flushFile } from "./file-flush.ts";
 import { FileReader } from "./file-reader.ts";
 import type { FileState } from "./file-state.ts";
 import { FileWriter } from "./file-writer.ts";
+import type { OpenedFile } from "./open-slots.ts";
 import {
   CLOSING,
   F_BYTES_READ,
@@ -32,8 +34,7 @@ import {
   W_RECORDS,
   W_UNDER_WAY,
   W_UNITS_USED,
-} from "./layout.ts";
-import type { OpenedFile } from "./open.ts";
+} from "./slot-words.ts";
 import { verifySlots } from "./verify.ts";
 
 /** Rows that clear() drops under one hold of the lock. */
@@ -46,6 +47,10 @@ export interface Ownership {
 
 /** Records in an open file, whatever kind of file it is. */
 export abstract class RecordFile implements Backing {
+  static {
+    inspectAsText(RecordFile.prototype);
+  }
+
   abstract readonly name: string;
   readonly isSync = true;
   readonly maxRecordBytes: number;
@@ -155,6 +160,12 @@ export abstract class RecordFile implements Backing {
     return this.#closing;
   }
 
+  /** Begins the {@link close} and does not wait for it: a fault is lost. `await using` waits. */
+  [Symbol.dispose](): void {
+    void this.close().catch(() => undefined);
+  }
+
+  /** As {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -168,19 +179,28 @@ export abstract class RecordFile implements Backing {
       maxBytes: unitCount * unitBytes,
       memoryBytes: indexMemoryBytes(geometry) + this.#state.settings.maxInFlightBytes,
       bytesInFlight: this.#writer.bytesInFlight,
-      recordsWritten: numbers[F_RECORDS_WRITTEN],
+      writes: numbers[F_RECORDS_WRITTEN],
       bytesWritten: numbers[F_BYTES_WRITTEN],
-      recordsRead: numbers[F_RECORDS_READ],
+      reads: numbers[F_RECORDS_READ],
       bytesRead: numbers[F_BYTES_READ],
-      recordsDeleted: numbers[F_DELETED],
-      recordsDropped: numbers[F_DROPPED],
+      deletions: numbers[F_DELETED],
+      drops: numbers[F_DROPPED],
       writesRefused: numbers[F_REFUSED],
       writesFailed: numbers[F_WRITES_FAILED],
       readsFailed: numbers[F_READS_FAILED],
-      recordsDamaged: numbers[F_DAMAGED],
+      readsDamaged: numbers[F_DAMAGED],
       isDown: this.#writer.isDown,
     };
   }
+
+  /** @param name - of the class. */
+  protected describe(name: string): string {
+    const { settings, ended } = this.#state;
+    return describeBacking(`${name} ${show(settings.path)}`, ended, this.stats());
+  }
+
+  /** What the file holds, in a line. */
+  abstract toString(): string;
 
   /**
    * Walks the whole index and checks it, with the lock held: for tests.

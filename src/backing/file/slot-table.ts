@@ -29,8 +29,8 @@ import {
   W_UNDER_WAY,
   W_UNITS_USED,
   WRITING,
-} from "./layout.ts";
-import { fillBits, UnitMap } from "./units.ts";
+} from "./slot-words.ts";
+import { fillBits, UnitMap } from "./unit-bitmap.ts";
 
 const UINT32 = 0x1_0000_0000;
 
@@ -51,7 +51,7 @@ export interface Slot {
 }
 
 /**
- * Which record lies where: the algorithm on the words of layout.ts. The caller holds the lock.
+ * Which record lies where: the algorithm on the words of slot-words.ts. The caller holds the lock.
  *
  * Invariants, which `verify()` of verify.ts checks:
  *   I1  a row r ≥ 1 is FREE iff it is above W_ROWS_USED or on the free list.

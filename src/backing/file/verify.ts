@@ -18,8 +18,8 @@ import {
   W_UNDER_WAY,
   W_UNITS_USED,
   WRITING,
-} from "./layout.ts";
-import { anyBit, fillBits } from "./units.ts";
+} from "./slot-words.ts";
+import { anyBit, fillBits } from "./unit-bitmap.ts";
 
 /** Checks the invariants of SlotTable. The caller holds the lock. */
 export function verifySlots(words: SlotWords): void {

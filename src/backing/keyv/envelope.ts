@@ -1,5 +1,5 @@
 import { crc32 } from "../crc32.ts";
-import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../record.ts";
+import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../record-format.ts";
 import { required } from "../system.ts";
 import type { BackingKey, BackingRecord } from "../types.ts";
 
@@ -9,7 +9,7 @@ import type { BackingKey, BackingRecord } from "../types.ts";
  *   byte  0   uint32   magic, "ZBV1"
  *         4   uint32   number of the backing store that wrote it, drawn when that was made
  *         8   float64  when it was written, in ms since 1970
- *        16   the record, as in record.ts; its checksum begins with the CRC-32 of bytes 0 to 15
+ *        16   the record, as in record-format.ts; its checksum begins with the CRC-32 of bytes 0 to 15
  */
 const HEAD_BYTES = 16;
 const MAGIC = 0x31_56_42_5a;

@@ -8,14 +8,14 @@ const RETRY_MS_MAX = 5000;
  * through to try, ever more rarely, and the first that succeeds ends it.
  */
 export class Health {
-  readonly #now: () => number;
+  readonly #clock: () => number;
   #failures = 0;
   #retryAt = 0;
   #isTrying = false;
 
-  /** @param now - a clock that only goes forward, in ms. */
-  constructor(now: () => number) {
-    this.#now = now;
+  /** @param clock - a clock that only goes forward, in ms. */
+  constructor(clock: () => number) {
+    this.#clock = clock;
   }
 
   get isDown(): boolean {
@@ -24,7 +24,7 @@ export class Health {
 
   /** How long until the store is tried again, in ms. */
   get waitMs(): number {
-    return Math.max(0, this.#retryAt - this.#now());
+    return Math.max(0, this.#retryAt - this.#clock());
   }
 
   /** Whether a call may be made now. While the store is down, true makes it the one that tries. */
@@ -52,6 +52,6 @@ export class Health {
     this.#isTrying = false;
     if (!this.isDown) return;
     const doublings = Math.min(20, this.#failures - FAILURES_MAX);
-    this.#retryAt = this.#now() + Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** doublings);
+    this.#retryAt = this.#clock() + Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** doublings);
   }
 }

@@ -42,7 +42,8 @@ interface KeyQueue {
 export interface KeyQueuesOptions {
   readonly timeoutMs: number;
   readonly maxQueues: number;
-  readonly now: () => number;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
   /** More keys wait for their delete than may: from now on nothing that was written before counts. */
   readonly overflow: () => void;
 }
@@ -136,7 +137,7 @@ export class KeyQueues {
     };
   }
 
-  /** When nothing is left to be told. */
+  /** When nothing is left to be sent. */
   idle(): Promise<void> {
     if (this.#queues.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.add(resolve));
@@ -255,7 +256,7 @@ export class KeyQueues {
   }
 
   async #sendValue(key: string, { value, expiresAt }: Setting): Promise<void> {
-    const now = this.#options.now();
+    const now = this.#options.clock();
     if (expiresAt === 0) await this.#client.set(key, value, 0, now);
     else if (expiresAt > now) await this.#client.set(key, value, expiresAt - now, now);
     else await this.#client.delete(key);

@@ -1,5 +1,18 @@
-import { checkNames, integerOption, show, signalOption, ZbudError } from "../../base/index.ts";
-import { checkKey, checkRecord, recordBytes, sameKey } from "../record.ts";
+/// <reference lib="esnext.disposable" preserve="true" />
+import {
+  checkNames,
+  clockOption,
+  inspectAsText,
+  integerOption,
+  type Size,
+  show,
+  signalOption,
+  sizeOption,
+  waitAtMost,
+  ZbudError,
+} from "../../base/index.ts";
+import { describeBacking } from "../describe.ts";
+import { checkKey, checkRecord, recordBytes, sameKey } from "../record-format.ts";
 import { required } from "../system.ts";
 import type {
   Backing,
@@ -9,7 +22,6 @@ import type {
   ReadOptions,
   WriteOutcome,
 } from "../types.ts";
-import { waitAtMost } from "../wait.ts";
 import { KeyvClient, type KeyvLike } from "./client.ts";
 import { nameOf, seal, unseal, valueBytes } from "./envelope.ts";
 import { Health } from "./health.ts";
@@ -22,7 +34,7 @@ const NAMES = [
   "maxInFlightBytes",
   "maxRecordBytes",
   "maxPendingKeys",
-  "now",
+  "clock",
 ];
 
 /** Memory of a key's queue: an estimate. */
@@ -39,17 +51,17 @@ export interface KeyvBackingOptions {
   readonly namespace?: string;
   /** How long a call may take, in ms. Default 2000. */
   readonly timeoutMs?: number;
-  /** Bytes of values under way; writes beyond it have the outcome `"EAGAIN"`. Default 16 MiB. */
-  readonly maxInFlightBytes?: number;
-  /** Bytes of a record at most. Default 16 MiB; some stores take less. */
-  readonly maxRecordBytes?: number;
+  /** Bytes of values under way at most, as a number or `"16MiB"`; writes beyond it have the outcome `"EAGAIN"`. Default 16 MiB. */
+  readonly maxInFlightBytes?: Size;
+  /** Bytes of a record at most, as a number or `"16MiB"`. Default 16 MiB; some stores take less. */
+  readonly maxRecordBytes?: Size;
   /**
    * Keys that wait to be told to the store, at most. With one more delete, everything that was written before
    * counts as gone. Default 16,384.
    */
   readonly maxPendingKeys?: number;
-  /** The time in ms since 1970. Default `Date.now`. */
-  readonly now?: () => number;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly clock?: () => number;
 }
 
 /**
@@ -60,6 +72,10 @@ export interface KeyvBackingOptions {
  * to it is told when it is back, and until then reads of these keys are misses.
  */
 export class KeyvBacking implements Backing {
+  static {
+    inspectAsText(KeyvBacking.prototype);
+  }
+
   readonly name = "keyv";
   readonly isSync = false;
   readonly maxRecordBytes: number;
@@ -67,7 +83,7 @@ export class KeyvBacking implements Backing {
   readonly #timeoutMs: number;
   readonly #maxInFlightBytes: number;
   readonly #maxPendingKeys: number;
-  readonly #now: () => number;
+  readonly #clock: () => number;
   readonly #client: KeyvClient;
   readonly #health: Health;
   readonly #queues: KeyQueues;
@@ -93,31 +109,37 @@ export class KeyvBacking implements Backing {
   /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
   constructor(options: KeyvBackingOptions) {
     checkNames("a keyv store", options, NAMES);
-    const { store, namespace = "zbud", now = () => Date.now() } = options;
+    const { store, namespace = "zbud" } = options;
     if (typeof namespace !== "string" || !/^[\w-]{1,64}$/.test(namespace)) {
       throw new ZbudError(
         "EINVAL",
         `namespace must be 1 to 64 letters, digits, "-" or "_", not ${show(namespace)}`,
       );
     }
-    if (typeof now !== "function") throw new ZbudError("EINVAL", `now must be a function, not ${show(now)}`);
     this.#namespace = namespace;
     this.#timeoutMs = integerOption("timeoutMs", options.timeoutMs ?? 2000, 1, 2 ** 27);
-    this.#maxInFlightBytes = integerOption(
+    this.#maxInFlightBytes = sizeOption(
       "maxInFlightBytes",
       options.maxInFlightBytes ?? 2 ** 24,
       4096,
       2 ** 40,
+      null,
     );
-    this.maxRecordBytes = integerOption("maxRecordBytes", options.maxRecordBytes ?? 2 ** 24, 1024, 2 ** 28);
+    this.maxRecordBytes = sizeOption(
+      "maxRecordBytes",
+      options.maxRecordBytes ?? 2 ** 24,
+      1024,
+      2 ** 28,
+      null,
+    );
     this.#maxPendingKeys = integerOption("maxPendingKeys", options.maxPendingKeys ?? 16_384, 1, 2 ** 24);
-    this.#now = now;
+    this.#clock = clockOption(options.clock);
     this.#client = new KeyvClient(store);
     this.#health = new Health(() => performance.now());
     this.#queues = new KeyQueues(this.#client, this.#health, {
       timeoutMs: this.#timeoutMs,
       maxQueues: this.#maxPendingKeys,
-      now,
+      clock: this.#clock,
       overflow: () => this.#forget("EAGAIN"),
     });
     this.#writer = required<typeof import("node:crypto")>("node:crypto", "a keyv store")
@@ -161,7 +183,7 @@ export class KeyvBacking implements Backing {
     const { record, writer, writtenAt, sequence } = found;
     const isGone = writer === this.#writer ? sequence <= this.#gone.sequence : writtenAt <= this.#gone.time;
     if (isGone || !sameKey(record.key, key)) return null;
-    if (record.expiresAt !== 0 && record.expiresAt <= this.#now()) return null;
+    if (record.expiresAt !== 0 && record.expiresAt <= this.#clock()) return null;
     this.#count.read++;
     this.#count.bytesRead += recordBytes(record);
     return record;
@@ -207,7 +229,7 @@ export class KeyvBacking implements Backing {
 
   async flush(): Promise<void> {
     this.#live();
-    await this.#untilTold("a flush");
+    await this.#untilSent("a flush");
   }
 
   /**
@@ -221,6 +243,16 @@ export class KeyvBacking implements Backing {
     return this.#closing;
   }
 
+  /** Begins the {@link close} and does not wait for it: a fault is lost. `await using` waits. */
+  [Symbol.dispose](): void {
+    void this.close().catch(() => undefined);
+  }
+
+  /** As {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   stats(): BackingStats {
     const { written, bytesWritten, read, bytesRead, deleted, refused, ...rest } = this.#count;
     return {
@@ -229,18 +261,23 @@ export class KeyvBacking implements Backing {
       maxBytes: Number.POSITIVE_INFINITY,
       memoryBytes: this.#maxInFlightBytes + this.#queues.count * QUEUE_BYTES,
       bytesInFlight: this.#queues.bytes,
-      recordsWritten: written,
+      writes: written,
       bytesWritten,
-      recordsRead: read,
+      reads: read,
       bytesRead,
-      recordsDeleted: deleted,
-      recordsDropped: 0,
+      deletions: deleted,
+      drops: 0,
       writesRefused: refused,
       writesFailed: rest.writesFailed,
       readsFailed: rest.readsFailed,
-      recordsDamaged: rest.damaged,
+      readsDamaged: rest.damaged,
       isDown: this.#health.isDown,
     };
+  }
+
+  /** What is under way, in a line. */
+  toString(): string {
+    return describeBacking(`KeyvBacking ${show(this.#namespace)}`, this.#isClosed, this.stats());
   }
 
   #write(record: BackingRecord): WriteOutcome | Promise<WriteOutcome> {
@@ -258,7 +295,7 @@ export class KeyvBacking implements Backing {
       this.#queues.delete(name);
       return refusal;
     }
-    const now = this.#now();
+    const now = this.#clock();
     const value = seal(record, ++this.#sequence, this.#writer, now);
     return new Promise((resolve) => {
       const settle = (outcome: WriteOutcome): void => {
@@ -294,11 +331,11 @@ export class KeyvBacking implements Backing {
 
   /** Nothing that was written up to now counts any more. */
   #forget(verdict: WriteOutcome): void {
-    this.#gone = { sequence: this.#sequence, time: this.#now() };
+    this.#gone = { sequence: this.#sequence, time: this.#clock() };
     this.#queues.cancelAll(verdict);
   }
 
-  async #untilTold(what: string): Promise<void> {
+  async #untilSent(what: string): Promise<void> {
     this.#queues.wake();
     const { count } = this.#queues;
     const late = (): ZbudError =>
@@ -312,7 +349,7 @@ export class KeyvBacking implements Backing {
   async #close(): Promise<void> {
     this.#isClosed = true;
     try {
-      await this.#untilTold("the close");
+      await this.#untilSent("the close");
     } finally {
       this.#queues.stop();
     }

@@ -1,10 +1,9 @@
-import { show, ZbudError } from "../../base/index.ts";
-import { FileState } from "../file/file-state.ts";
-import { type OpenedFile, openSlots } from "../file/open.ts";
+import { pause, show, ZbudError } from "../../base/index.ts";
+import { FileState, stateOf } from "../file/file-state.ts";
+import { type OpenedFile, openSlots } from "../file/open-slots.ts";
 import { type FileBackingOptions, readFileOptions } from "../file/options.ts";
 import { type Ownership, RecordFile } from "../file/record-file.ts";
 import { faultOf } from "../system.ts";
-import { pause } from "../wait.ts";
 import { type OpfsAccess, type OpfsDirectory, opfsIo } from "./opfs-io.ts";
 
 /** What {@link OpfsBacking.open} takes besides the name. */
@@ -33,7 +32,7 @@ export class OpfsBacking extends RecordFile {
   readonly name = "opfs";
 
   private constructor(state: FileState, opened: OpenedFile) {
-    super(state, EXCLUSIVE, opened);
+    super(stateOf(state, "await OpfsBacking.open(name, options)"), EXCLUSIVE, opened);
   }
 
   /**
@@ -61,13 +60,17 @@ export class OpfsBacking extends RecordFile {
       access = await accessTo(name, options.directory);
       const io = opfsIo(access);
       const { words, opened } = await openSlots(name, FILE, io, await access.getSize(), read);
-      const { timeoutMs, maxInFlightBytes, writeBytesPerSecond } = read;
-      const settings = { path: name, timeoutMs, maxInFlightBytes, writeBytesPerSecond };
-      return new OpfsBacking(new FileState(settings, io, FILE, words, read.now), opened);
+      const { timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond } = read;
+      const settings = { path: name, timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond };
+      return new OpfsBacking(new FileState(settings, io, FILE, words, read.clock), opened);
     } catch (error) {
       await access?.close();
       throw faultOf(`the file ${show(name)} of OPFS cannot be opened`, error);
     }
+  }
+
+  toString(): string {
+    return this.describe("OpfsBacking");
   }
 }
 

@@ -39,39 +39,37 @@ import { verifyTable } from "./verify.ts";
 
 // The engine folds a module's own constants into the code, but loads an imported one at each use. Bound here,
 // they make alloc + free a third faster.
-const {
-  CROWDED,
-  EXTRA_RECORD_WORDS,
-  EXTRAS,
-  EXTRAS_MASK,
-  FIRST_ROW,
-  FREE,
-  HALVES,
-  LIST_NEXT,
-  LIST_PREV,
-  LONGEST_SHIFT,
-  LRU_NEXT,
-  LRU_PREV,
-  MASK_HIGH,
-  MASK_LOW,
-  OWNER,
-  PAGE_RECORD_WORDS,
-  PAGE_RECORDS,
-  ROW_SHIFT,
-  ROW_WORDS,
-  SLOTS_MASK,
-  SLOTS_SHIFT,
-  START_MASK,
-  TAIL_BITS,
-  TAIL_MASK,
-  TAIL_SHIFT,
-  W_BITMAP,
-  W_FREE_HEAD,
-  W_HEADS,
-  W_HIGH_WATER,
-  W_INTENT_GENERATION,
-  W_LRU,
-} = tables;
+const CROWDED = tables.CROWDED;
+const EXTRA_RECORD_WORDS = tables.EXTRA_RECORD_WORDS;
+const EXTRAS = tables.EXTRAS;
+const EXTRAS_MASK = tables.EXTRAS_MASK;
+const FIRST_ROW = tables.FIRST_ROW;
+const FREE = tables.FREE;
+const HALVES = tables.HALVES;
+const LIST_NEXT = tables.LIST_NEXT;
+const LIST_PREV = tables.LIST_PREV;
+const LONGEST_SHIFT = tables.LONGEST_SHIFT;
+const LRU_NEXT = tables.LRU_NEXT;
+const LRU_PREV = tables.LRU_PREV;
+const MASK_HIGH = tables.MASK_HIGH;
+const MASK_LOW = tables.MASK_LOW;
+const OWNER = tables.OWNER;
+const PAGE_RECORD_WORDS = tables.PAGE_RECORD_WORDS;
+const PAGE_RECORDS = tables.PAGE_RECORDS;
+const ROW_SHIFT = tables.ROW_SHIFT;
+const ROW_WORDS = tables.ROW_WORDS;
+const SLOTS_MASK = tables.SLOTS_MASK;
+const SLOTS_SHIFT = tables.SLOTS_SHIFT;
+const START_MASK = tables.START_MASK;
+const TAIL_BITS = tables.TAIL_BITS;
+const TAIL_MASK = tables.TAIL_MASK;
+const TAIL_SHIFT = tables.TAIL_SHIFT;
+const W_BITMAP = tables.W_BITMAP;
+const W_FREE_HEAD = tables.W_FREE_HEAD;
+const W_HEADS = tables.W_HEADS;
+const W_HIGH_WATER = tables.W_HIGH_WATER;
+const W_INTENT_GENERATION = tables.W_INTENT_GENERATION;
+const W_LRU = tables.W_LRU;
 const TAG_SHIFT = TAG_BITS;
 const INTENT = W_INTENT;
 const PAGE_COUNT = W_PAGE_COUNT;

@@ -1,4 +1,4 @@
-import { integerOption, ZbudError } from "../../base/index.ts";
+import { integerOption, type Size, sizeOption, ZbudError } from "../../base/index.ts";
 
 /** Slots of a page: as many as two 32-bit words have bits. */
 export const SLOTS_PER_PAGE = 64;
@@ -36,11 +36,11 @@ const ROWS_MAX: number = 2 ** 21;
  * @throws {ZbudError} `EINVAL`, naming the option, its value and what it may be.
  */
 export function geometryOf(
-  pageSize: number,
+  given: Size,
   maxPages: number,
   maxObjects: number = SLOTS_PER_PAGE * maxPages,
 ): SlotsGeometry {
-  integerOption("pageSize", pageSize, SLOTS_PER_PAGE, PAGE_SIZE_MAX);
+  const pageSize = sizeOption("pageSize", given, SLOTS_PER_PAGE, PAGE_SIZE_MAX, null);
   if (pageSize % SLOTS_PER_PAGE !== 0) {
     const below = pageSize - (pageSize % SLOTS_PER_PAGE);
     throw new ZbudError(

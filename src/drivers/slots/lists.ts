@@ -3,7 +3,12 @@ import type { Table } from "./page-table.ts";
 import * as tables from "./page-table.ts";
 
 // See allocator.ts for why these are bound here.
-const { CROWDED, EXTRAS, EXTRAS_MASK, LONGEST_SHIFT, W_BITMAP, W_HEADS } = tables;
+const CROWDED = tables.CROWDED;
+const EXTRAS = tables.EXTRAS;
+const EXTRAS_MASK = tables.EXTRAS_MASK;
+const LONGEST_SHIFT = tables.LONGEST_SHIFT;
+const W_BITMAP = tables.W_BITMAP;
+const W_HEADS = tables.W_HEADS;
 
 /** Notes the longest free run of a page that is on no list, and puts it at the head of that list. */
 export function putOnList(table: Table, row: number, longest: number): void {

@@ -1,4 +1,4 @@
-import { integerOption, ZbudError } from "../../base/index.ts";
+import { integerOption, type Size, sizeOption, ZbudError } from "../../base/index.ts";
 
 export const PAGE_SIZE_DEFAULT = 4096;
 export const CHUNK_ORDER_DEFAULT = 6;
@@ -29,10 +29,10 @@ export interface Geometry {
  *
  * @throws {ZbudError} `EINVAL`, naming the option, its value and what it may be.
  */
-export function geometryOf(pageSize: number, chunkOrder: number, maxPages: number): Geometry {
+export function geometryOf(given: Size, chunkOrder: number, maxPages: number): Geometry {
   integerOption("chunkOrder", chunkOrder, CHUNK_ORDER_MIN, CHUNK_ORDER_MAX);
   const chunkCount = 2 ** chunkOrder;
-  integerOption("pageSize", pageSize, chunkCount, PAGE_SIZE_MAX);
+  const pageSize = sizeOption("pageSize", given, chunkCount, PAGE_SIZE_MAX, null);
   if (pageSize % chunkCount !== 0) {
     const below = pageSize - (pageSize % chunkCount);
     throw new ZbudError(

@@ -1,16 +1,7 @@
 export type { SharedPool as SharedZbudPool } from "../../pool/index.ts";
 export { zbudDriver } from "./driver.ts";
 export { type FitOptions, type FitResult, type FittedPageSize, fitPageSize } from "./fit.ts";
-export {
-  type FitPageSizesOptions,
-  type FittedLadder,
-  type FittedRange,
-  fitPageSizes,
-  type SizeHistogram,
-} from "./fit-ladder.ts";
-export type { ZbudLadderOptions } from "./ladder-options.ts";
 export type { ZbudPoolOptions } from "./options.ts";
 export type { ZbudObjectPlace } from "./places.ts";
 export type { BuddySnapshot, ZbudPageSnapshot, ZbudSnapshot } from "./snapshot.ts";
-export { ZbudLadder } from "./zbud-ladder.ts";
 export { ZbudPool } from "./zbud-pool.ts";

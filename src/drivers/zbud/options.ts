@@ -1,10 +1,11 @@
+import type { Size } from "../../base/index.ts";
 import { type CommonOptions, checkCommonOptions, maxPagesOf, type PoolOptions } from "../../pool/index.ts";
 import { CHUNK_ORDER_DEFAULT, geometryOf, PAGE_SIZE_DEFAULT, PAGES_MAX } from "./geometry.ts";
 
 /** What a `ZbudPool` is made of. Its evict handler is called first buddy first. */
 export interface ZbudPoolOptions extends PoolOptions {
   /** Bytes; any multiple of `2^chunkOrder` up to 1 MiB; default 4096. The first thing to choose: see `fitPageSize`. */
-  pageSize?: number;
+  pageSize?: Size;
   /** Chunks a page = `2^chunkOrder`, 2 to 10; default 6. */
   chunkOrder?: number;
 }
@@ -19,8 +20,8 @@ export interface CheckedOptions extends CommonOptions {
 /** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
 export function checkOptions(options: ZbudPoolOptions): CheckedOptions {
   const common = checkCommonOptions(options, ["chunkOrder"]);
-  const { pageSize = PAGE_SIZE_DEFAULT, chunkOrder = CHUNK_ORDER_DEFAULT } = options;
+  const { pageSize: given = PAGE_SIZE_DEFAULT, chunkOrder = CHUNK_ORDER_DEFAULT } = options;
   // Checks these two; the most pages follow from maxBytes only when the size of one is known to be good.
-  geometryOf(pageSize, chunkOrder, 1);
+  const { pageSize } = geometryOf(given, chunkOrder, 1);
   return { ...common, pageSize, chunkOrder, maxPages: maxPagesOf(options, pageSize, PAGES_MAX) };
 }

@@ -22,33 +22,39 @@ import * as tables from "./table.ts";
 import { verifyTable } from "./verify.ts";
 
 // Bound here, since the engine folds a module's own constants into the code and loads imported ones at each use.
-const { COUNTERS_END, TAG_BITS, W_INTENT, W_PAGE_COUNT } = pool;
-const { GROUP_SHIFT, L_FULL, L_LISTS, L_OBJECTS, LAYOUT_SHIFT, ROW_SHIFT } = geometries;
+const COUNTERS_END = pool.COUNTERS_END;
+const TAG_BITS = pool.TAG_BITS;
+const W_INTENT = pool.W_INTENT;
+const W_PAGE_COUNT = pool.W_PAGE_COUNT;
+const GROUP_SHIFT = geometries.GROUP_SHIFT;
+const L_FULL = geometries.L_FULL;
+const L_LISTS = geometries.L_LISTS;
+const L_OBJECTS = geometries.L_OBJECTS;
+const LAYOUT_SHIFT = geometries.LAYOUT_SHIFT;
+const ROW_SHIFT = geometries.ROW_SHIFT;
 const NO_LIST = GROUPS_NO_LIST;
-const {
-  ATTACHED,
-  COUNT_BITS,
-  COUNT_MASK,
-  F_OBJECTS_MOVED,
-  F_PAGES_COMPACTED,
-  FREE,
-  FREE_ROW,
-  GENERATION,
-  HEADS,
-  LAST_ROW,
-  NEXT,
-  PLACE,
-  PREV,
-  RING,
-  SIZE,
-  SPARED,
-  STAMP,
-  USED,
-  W_CLOCK,
-  W_GROUPS_TAKEN,
-  W_INTENT_GENERATION,
-  W_ROWS_TAKEN,
-} = tables;
+const ATTACHED = tables.ATTACHED;
+const COUNT_BITS = tables.COUNT_BITS;
+const COUNT_MASK = tables.COUNT_MASK;
+const F_OBJECTS_MOVED = tables.F_OBJECTS_MOVED;
+const F_PAGES_COMPACTED = tables.F_PAGES_COMPACTED;
+const FREE = tables.FREE;
+const FREE_ROW = tables.FREE_ROW;
+const GENERATION = tables.GENERATION;
+const HEADS = tables.HEADS;
+const LAST_ROW = tables.LAST_ROW;
+const NEXT = tables.NEXT;
+const PLACE = tables.PLACE;
+const PREV = tables.PREV;
+const RING = tables.RING;
+const SIZE = tables.SIZE;
+const SPARED = tables.SPARED;
+const STAMP = tables.STAMP;
+const USED = tables.USED;
+const W_CLOCK = tables.W_CLOCK;
+const W_GROUPS_TAKEN = tables.W_GROUPS_TAKEN;
+const W_INTENT_GENERATION = tables.W_INTENT_GENERATION;
+const W_ROWS_TAKEN = tables.W_ROWS_TAKEN;
 
 /**
  * Size classes, on the table alone. A new object goes to the fullest group of its class that has room, else to a

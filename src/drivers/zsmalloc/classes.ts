@@ -1,4 +1,4 @@
-import { integerOption, ZbudError } from "../../base/index.ts";
+import { integerOption, type Size, sizeOption, ZbudError } from "../../base/index.ts";
 
 /**
  * Size classes: objects are stored in places of a few fixed sizes, so that a place that was freed fits the next
@@ -61,7 +61,7 @@ export const PUBLISHED_CLASS_COUNTS: ReadonlyMap<number, number> = new Map([
  * @throws {ZbudError} `EINVAL` naming a bad one.
  */
 export function sizeClassesOf(pageSize: number, maxGroupPages: number): SizeClass[] {
-  checkPageSize(pageSize);
+  pageSizeOption(pageSize);
   integerOption("maxGroupPages", maxGroupPages, 1, GROUP_PAGES_LIMIT);
   const classes: SizeClass[] = [];
   for (let size = SIZE_MIN; size <= pageSize; size += SIZE_STEP) {
@@ -89,8 +89,9 @@ function groupPagesOf(pageSize: number, maxGroupPages: number, size: number): nu
   return best;
 }
 
-function checkPageSize(pageSize: number): void {
-  integerOption("pageSize", pageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+/** The size of a page as an option gives it, in bytes. */
+export function pageSizeOption(given: Size): number {
+  const pageSize = sizeOption("pageSize", given, PAGE_SIZE_MIN, PAGE_SIZE_MAX, null);
   if (pageSize % SIZE_STEP !== 0) {
     const below = pageSize - (pageSize % SIZE_STEP);
     throw new ZbudError(
@@ -98,6 +99,7 @@ function checkPageSize(pageSize: number): void {
       `pageSize must be a multiple of ${SIZE_STEP}, not ${pageSize}; the nearest are ${below} and ${below + SIZE_STEP}`,
     );
   }
+  return pageSize;
 }
 
 /** Below so many pages for each page of one group of every class, groups are smaller. */

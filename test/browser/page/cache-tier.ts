@@ -17,14 +17,14 @@ function textOf(key: number): string {
   return Array.from({ length: 250 }, () => noise.uint32().toString(36)).join(" ");
 }
 
-type Tiered = { cache: CompressedCache<string>; tier: OpfsBacking; name: string };
+type Tiered = { cache: CompressedCache<string>; backing: OpfsBacking; name: string };
 
 async function open(options: Partial<CompressedCacheOptions<string>> = {}): Promise<Tiered> {
   const name = `cache-${files++}.zbud`;
-  const tier = await OpfsBacking.open(name, FILE);
+  const backing = await OpfsBacking.open(name, FILE);
   return {
-    cache: new CompressedCache<string>({ maxBytes: "1MiB", tags: true, ...options, tier }),
-    tier,
+    cache: new CompressedCache<string>({ maxBytes: "1MiB", tags: true, ...options, backing }),
+    backing,
     name,
   };
 }
@@ -41,7 +41,7 @@ async function fill(cache: CompressedCache<string>): Promise<void> {
 if ("FileSystemSyncAccessHandle" in globalThis) {
   describe("a cache with its second tier over OPFS", () => {
     it(`${crossOriginIsolated ? "shared" : "for one thread"}: what is evicted is in the file, and comes back whole`, async () => {
-      const { cache, tier } = await open({ shared: crossOriginIsolated });
+      const { cache, backing } = await open({ shared: crossOriginIsolated });
       await fill(cache);
       assert.ok(cache.size < ENTRIES / 2, `${cache.size} in memory`);
       for (let key = 0; key < ENTRIES; key++) {
@@ -49,16 +49,19 @@ if ("FileSystemSyncAccessHandle" in globalThis) {
         // What comes back evicts others, which are to be in the file before they are asked for.
         if (key % 20 === 0) await cache.flush();
       }
-      const { tierHits, tierWrites, tierReadsFailed, tierWritesFailed } = cache.stats();
-      assert.ok(tierHits > ENTRIES / 2 && tierWrites > ENTRIES / 2, `${tierHits} hits, ${tierWrites} writes`);
-      assert.deepEqual([tierReadsFailed, tierWritesFailed], [0, 0]);
+      const { backingHits, backingWrites, backingReadsFailed, backingWritesFailed } = cache.stats();
+      assert.ok(
+        backingHits > ENTRIES / 2 && backingWrites > ENTRIES / 2,
+        `${backingHits} hits, ${backingWrites} writes`,
+      );
+      assert.deepEqual([backingReadsFailed, backingWritesFailed], [0, 0]);
       cache.verify();
       cache.close();
-      await tier.close();
+      await backing.close();
     });
 
     it("what was deleted, by key or by tag, or set anew does not come back old", async () => {
-      const { cache, tier } = await open();
+      const { cache, backing } = await open();
       await fill(cache);
       cache.delete(0);
       cache.set(2, "new");
@@ -80,17 +83,17 @@ if ("FileSystemSyncAccessHandle" in globalThis) {
       assert.equal(loads, 1);
       cache.verify();
       cache.close();
-      await tier.close();
+      await backing.close();
     });
 
     it("expired entries do not come back from the file", async () => {
       let now = 1e12;
-      const { cache, tier } = await open({ ttl: 1000, clock: () => now });
+      const { cache, backing } = await open({ ttl: 1000, clock: () => now });
       await fill(cache);
       now += 2000;
       for (const key of [0, 1, 700, ENTRIES - 1]) assert.equal(await cache.getAsync(key), undefined);
       cache.close();
-      await tier.close();
+      await backing.close();
     });
   });
 }

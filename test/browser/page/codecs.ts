@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { codecNames, createLz4, getCodec } from "../../../src/codecs/index.ts";
 import { codecContract } from "../../contracts/codec.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
+import { isCode } from "../../support/is-code.ts";
 
 codecContract({ name: "lz4" }, () => createLz4());
 codecContract({ name: "none", compresses: false }, () => getCodec("none"));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { REGISTRY_WORDS, sharedBuffer, ThreadLock, ThreadRegistry } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
+import { isCode } from "../../support/is-code.ts";
 
 const REGISTRY_AT = 1;
 

@@ -9,10 +9,10 @@ import {
   type OpfsDirectory,
 } from "../../../src/backing/index.ts";
 import { PageStore } from "../../../src/store/index.ts";
-import { checkRecordOf, keyOf, recordOf } from "../../backing/data.ts";
+import { checkRecordOf, keyOf, recordOf } from "../../backing/records.ts";
 import { backingContract } from "../../contracts/backing.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
 import { makePage } from "../../store/pages.ts";
+import { isCode } from "../../support/is-code.ts";
 
 const OPTIONS: OpfsBackingOptions = { maxBytes: 2 ** 20, averageBytes: 512 };
 const PAGE = 4096;
@@ -261,18 +261,17 @@ function pages(): void {
       assert.ok(writtenBackPages > 200, `${writtenBackPages} pages were written back`);
       store.verify();
       await store.close();
+      await backing.close();
 
-      const other = new PageStore({
-        pageSize: PAGE,
-        maxBytes: "1MiB",
-        backing: await OpfsBacking.open(name, options),
-      });
+      const again = await OpfsBacking.open(name, options);
+      const other = new PageStore({ pageSize: PAGE, maxBytes: "1MiB", backing: again });
       for (let i = 0; i < 1000; i++) {
         const result = i % 2 === 0 ? await other.loadAsync(i, into) : other.loadSync(i, into);
         assert.equal(result, "loaded", `page ${i}`);
         assert.equal(Buffer.compare(into, wanted(i)), 0);
       }
       await other.close();
+      await again.close();
     });
   });
 }

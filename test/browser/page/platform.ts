@@ -6,7 +6,7 @@ import { CompressedCache } from "../../../src/cache/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../../src/drivers/index.ts";
 import { driverTypes } from "../../../src/pool/index.ts";
 import { PageStore } from "../../../src/store/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
+import { isCode } from "../../support/is-code.ts";
 
 describe("shared: true", () => {
   if (crossOriginIsolated) {

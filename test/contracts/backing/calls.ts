@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { Backing } from "../../../src/backing/index.ts";
-import { checkRecordOf, keyOf, NO_PREFIX, recordOf } from "../../backing/data.ts";
-import type { BackingKind } from "../backing.ts";
+import { checkRecordOf, keyOf, NO_PREFIX, recordOf } from "../../backing/records.ts";
+import type { BackingKind } from "./kind.ts";
 
 /** Runs with a store that is closed afterwards. */
 export async function using(
@@ -90,7 +90,7 @@ export function faultlessCases(kind: BackingKind): void {
 
   it("ends records at their time", async () => {
     let time = 1_800_000_000_000;
-    await using(kind.open({ now: () => time }), async (backing) => {
+    await using(kind.open({ clock: () => time }), async (backing) => {
       const record = recordOf(2, 1, 100, time + 60_000);
       assert.deepEqual(await backing.write([record, recordOf(4, 2, 100)]), ["ok", "ok"]);
       time += 59_999;
@@ -162,14 +162,14 @@ export function faultlessCases(kind: BackingKind): void {
       await backing.read(keyOf(1));
       await backing.flush();
       const stats = backing.stats();
-      assert.equal(stats.recordsWritten, 4);
+      assert.equal(stats.writes, 4);
       assert.ok(stats.bytesWritten >= 4000);
-      assert.equal(stats.recordsRead, 1);
+      assert.equal(stats.reads, 1);
       assert.ok(stats.bytesRead >= 1000);
       assert.equal(stats.bytesInFlight, 0);
-      assert.equal(stats.recordsDeleted, 1);
+      assert.equal(stats.deletions, 1);
       assert.equal(stats.isDown, false);
-      assert.equal(stats.writesFailed + stats.readsFailed + stats.recordsDamaged + stats.writesRefused, 0);
+      assert.equal(stats.writesFailed + stats.readsFailed + stats.readsDamaged + stats.writesRefused, 0);
       if (kind.isExact) {
         assert.equal(stats.records, 3);
         assert.ok(stats.bytesUsed >= 3000);

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { BackingKey, BackingRecord } from "../../../src/backing/index.ts";
 import { ZbudError } from "../../../src/base/index.ts";
-import { keyOf, NO_PREFIX, recordOf } from "../../backing/data.ts";
-import type { BackingKind } from "../backing.ts";
+import { keyOf, NO_PREFIX, recordOf } from "../../backing/records.ts";
 import { using } from "./calls.ts";
+import type { BackingKind } from "./kind.ts";
 
 const GOOD = recordOf(1, 1, 10);
 

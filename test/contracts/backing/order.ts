@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { checkRecordOf, keyOf, recordOf } from "../../backing/data.ts";
-import { BackingModel } from "../../backing/model.ts";
-import type { BackingKind } from "../backing.ts";
+import { BackingModel } from "../../backing/backing-model.ts";
+import { checkRecordOf, keyOf, recordOf } from "../../backing/records.ts";
 import { using } from "./calls.ts";
+import type { BackingKind } from "./kind.ts";
 
 /** Another run: ZBUD_BACKING_SEED=N. */
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);

@@ -1,7 +1,6 @@
-/** What the contract suite has to be told about a driver, and small helpers that its parts share. */
+/** What the contract suite has to be told about a driver. */
 
-import assert from "node:assert/strict";
-import { type Handle, ZbudError } from "../../../src/base/index.ts";
+import type { Handle } from "../../../src/base/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
 
 /** How one driver differs from another, as far as the contract leaves it open. */
@@ -30,58 +29,3 @@ export interface TestPoolOptions {
 
 /** Builds a pool of the driver under test. */
 export type PoolMaker = (options: TestPoolOptions) => Pool;
-
-/** Tells whether `error` is a {@link ZbudError} with `code`, whose message says more and names `names`. */
-export function isCode(code: string, ...names: string[]): (error: unknown) => boolean {
-  return (error) => {
-    if (!(error instanceof ZbudError)) throw error;
-    assert.equal(error.code, code, error.message);
-    assert.ok(error.message.length > code.length + 12, `a message that says what to do: ${error.message}`);
-    for (const name of names) assert.ok(error.message.includes(name), `"${name}" is named: ${error.message}`);
-    return true;
-  };
-}
-
-/** Allocates and fills one object; a refusal fails the test. */
-export function put(pool: Pool, size: number, fill: number): Handle {
-  const handle = pool.alloc(size);
-  if (typeof handle === "string") assert.fail(`malloc(${size}) gave ${handle}`);
-  pool.write(handle, new Uint8Array(size).fill(fill));
-  return handle;
-}
-
-/** Fails unless the object is `size` bytes of `fill`. */
-export function assertObject(pool: Pool, handle: Handle, size: number, fill: number): void {
-  assert.equal(pool.sizeOf(handle), size);
-  const into = new Uint8Array(size);
-  assert.equal(pool.read(handle, into), size);
-  assert.ok(
-    into.every((byte) => byte === fill),
-    `the bytes of object ${handle} were overwritten`,
-  );
-}
-
-/** Allocates objects of `size` until the pool refuses; the refusal must be ENOMEM. */
-export function fillUp(pool: Pool, size: number, most: number): Handle[] {
-  const handles: Handle[] = [];
-  for (;;) {
-    const handle = pool.alloc(size);
-    if (typeof handle === "string") {
-      assert.equal(handle, "ENOMEM");
-      return handles;
-    }
-    handles.push(handle);
-    assert.ok(handles.length <= most, `a pool that never fills: ${handles.length} objects of ${size} bytes`);
-  }
-}
-
-/** Frees what is left, checks that the books balance, and closes. */
-export function finish(pool: Pool, live: Iterable<Handle> = []): void {
-  for (const handle of live) pool.free(handle);
-  pool.verify();
-  const stats = pool.stats();
-  assert.equal(stats.objects, 0, "no object is left");
-  assert.equal(stats.objectBytes, 0);
-  assert.equal(pool.pageCount, 0, "no page is left");
-  pool.close();
-}

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { assertObject, fillUp, finish, put } from "../../support/objects.ts";
 import { SHARING } from "../sharing.ts";
-import { assertObject, fillUp, finish, type PoolFacts, type PoolMaker, put } from "./facts.ts";
+import type { PoolFacts, PoolMaker } from "./facts.ts";
 
 /** What a pool says of its memory, and what it gives back. */
 export function memoryContract(facts: PoolFacts, make: PoolMaker): void {

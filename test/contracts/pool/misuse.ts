@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
-import { assertObject, finish, isCode, type PoolFacts, type PoolMaker, put } from "./facts.ts";
+import { isCode } from "../../support/is-code.ts";
+import { assertObject, finish, put } from "../../support/objects.ts";
+import type { PoolFacts, PoolMaker } from "./facts.ts";
 import { FORGED_HANDLES } from "./forged.ts";
 
 /** Every operation that takes a handle, as misuse calls it. */

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
+import { isCode } from "../../support/is-code.ts";
+import { assertObject, finish } from "../../support/objects.ts";
 import { CAN_SHARE } from "../sharing.ts";
-import { assertObject, finish, isCode, type PoolFacts, type PoolMaker } from "./facts.ts";
+import type { PoolFacts, PoolMaker } from "./facts.ts";
 
 const STEPS = 600;
 const RUNS = 24;

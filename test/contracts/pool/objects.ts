@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
-import { assertObject, fillUp, finish, isCode, type PoolFacts, type PoolMaker, put } from "./facts.ts";
+import { isCode } from "../../support/is-code.ts";
+import { assertObject, fillUp, finish, put } from "../../support/objects.ts";
+import type { PoolFacts, PoolMaker } from "./facts.ts";
 
 /** Allocating, freeing and reaching the bytes of objects. */
 export function objectContract(facts: PoolFacts, make: PoolMaker): void {

@@ -6,8 +6,10 @@ import {
   registerZpoolDriver,
   unregisterZpoolDriver,
   zpoolTypes,
-} from "../../../src/zpool/index.ts";
-import { isCode, type PoolFacts, type PoolMaker, type TestPoolOptions } from "./facts.ts";
+} from "../../../src/entry/zpool.ts";
+import { isCode } from "../../support/is-code.ts";
+import { fillUp } from "../../support/objects.ts";
+import type { PoolFacts, PoolMaker, TestPoolOptions } from "./facts.ts";
 
 /** The driver is there by importing the package, and its options are checked. */
 export function registryContract({ type }: PoolFacts, make: PoolMaker): void {
@@ -36,18 +38,42 @@ export function registryContract({ type }: PoolFacts, make: PoolMaker): void {
 
     const bad: Record<string, readonly unknown[]> = {
       maxPages: [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "4", null, undefined, 4n, {}],
-      pageSize: [0, -4096, 4095, 100, 4096.5, Number.NaN, 2 ** 20 + 4096, 2 ** 32, "4096", null, {}],
+      pageSize: [
+        0,
+        -4096,
+        4095,
+        100,
+        4096.5,
+        Number.NaN,
+        2 ** 20 + 4096,
+        2 ** 32,
+        "20%",
+        "1 page",
+        "1MiB and more",
+        null,
+        {},
+      ],
+      maxBytes: [0, -1, 1.5, "some", null, {}],
       shared: [1, "yes", null, {}],
       onEvict: [1, true, "evict", {}],
     };
     for (const [name, values] of Object.entries(bad)) {
       it(`names the bad option ${name}`, () => {
         for (const value of values) {
-          const options = { maxPages: 4, [name]: value } as TestPoolOptions;
+          const limit = name === "maxBytes" ? {} : { maxPages: 4 };
+          const options = { ...limit, [name]: value } as TestPoolOptions;
           assert.throws(() => make(options), isCode("EINVAL", name), `${name}: ${String(value)}`);
         }
       });
     }
+
+    it("takes sizes as text", () => {
+      const pool = make({ maxBytes: "1MiB", pageSize: "8KiB" } as unknown as TestPoolOptions);
+      assert.equal(pool.pageSize, 8192);
+      fillUp(pool, pool.maxObjectBytes, 128);
+      assert.equal(pool.totalBytes, 2 ** 20);
+      pool.close();
+    });
 
     it("wants options", () => {
       for (const options of [undefined, null, 4, "zbud"]) {

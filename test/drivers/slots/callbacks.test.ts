@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
-import { assertFill, finish, freeIt, take, takeFilled } from "./helpers.ts";
+import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
 
 /** Page 0 with objects 0 to 3, page 1 with 4 and 5; `act` is what the handler does. */
-function scene(act: (handle: Handle, pool: SlotsPool, all: Handle[]) => boolean): {
+function poolWith(act: (handle: Handle, pool: SlotsPool, all: Handle[]) => boolean): {
   pool: SlotsPool;
   all: Handle[];
   calls: number[];
@@ -27,13 +27,13 @@ function scene(act: (handle: Handle, pool: SlotsPool, all: Handle[]) => boolean)
       }
     },
   });
-  for (const [i, slots] of [10, 20, 4, 30, 50, 14].entries()) all.push(takeFilled(pool, slots * 64, i));
+  for (const [i, slots] of [10, 20, 4, 30, 50, 14].entries()) all.push(put(pool, slots * 64, i));
   return { pool, all, calls };
 }
 
 describe("an evict handler", () => {
   it("that frees each object: they are offered as they lie, and the page is released", () => {
-    const { pool, all, calls } = scene(freeIt);
+    const { pool, all, calls } = poolWith(freeIt);
     assert.equal(pool.reclaimPage(1), "ok");
     assert.deepEqual(calls, [0, 1, 2, 3]);
     assert.equal(pool.pageCount, 1);
@@ -41,7 +41,7 @@ describe("an evict handler", () => {
   });
 
   it("that refuses the third: the fourth is spared, the page is listed by its gaps, and is the LRU's head", () => {
-    const { pool, all, calls } = scene((handle, given, of) => handle !== of[2] && freeIt(handle, given));
+    const { pool, all, calls } = poolWith((handle, given, of) => handle !== of[2] && freeIt(handle, given));
     assert.equal(pool.reclaimPage(1), "EAGAIN");
     assert.deepEqual(calls, [0, 1, 2]);
     assert.deepEqual(pool.snapshot().lru, [0, 1]);
@@ -61,7 +61,7 @@ describe("an evict handler", () => {
         throw new Error("its own");
       },
     ]) {
-      const { pool, all, calls } = scene(act);
+      const { pool, all, calls } = poolWith(act);
       if (act.toString().includes("throw")) assert.throws(() => pool.reclaimPage(1), /its own/);
       else assert.equal(pool.reclaimPage(1), "EAGAIN");
       assert.ok(calls.length === 1 || calls.length === 4);
@@ -72,7 +72,7 @@ describe("an evict handler", () => {
   });
 
   it("that frees others of the page, and of the other page: neither is offered", () => {
-    const { pool, all, calls } = scene((handle, given, of) => {
+    const { pool, all, calls } = poolWith((handle, given, of) => {
       if (handle === of[0]) for (const i of [1, 3, 4, 5]) given.free(of[i]);
       return freeIt(handle, given);
     });
@@ -85,11 +85,11 @@ describe("an evict handler", () => {
 
   it("that allocates, before and after: never into the page under reclaim", () => {
     const more: Handle[] = [];
-    const { pool, all } = scene((handle, given) => {
+    const { pool, all } = poolWith((handle, given) => {
       const { page } = given.inspect(handle);
-      more.push(takeFilled(given, 64, 70));
+      more.push(put(given, 64, 70));
       given.free(handle);
-      more.push(takeFilled(given, 64, 71));
+      more.push(put(given, 64, 71));
       for (const each of more) assert.notEqual(given.inspect(each).page, page);
       return true;
     });
@@ -101,7 +101,7 @@ describe("an evict handler", () => {
 
   it("that reclaims in its turn, until nothing is left", () => {
     const results = new Set<string>();
-    const { pool, calls } = scene((handle, given) => {
+    const { pool, calls } = poolWith((handle, given) => {
       results.add(given.reclaimPage());
       return freeIt(handle, given);
     });

@@ -1,5 +1,7 @@
-import "../../../src/drivers/index.ts";
+import { registerBuiltIns } from "../../../src/drivers/index.ts";
 import { poolContract } from "../../contracts/pool.ts";
+
+registerBuiltIns();
 
 poolContract({
   type: "slots",

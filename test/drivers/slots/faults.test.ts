@@ -5,10 +5,11 @@ import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
-import { FaultyMemory } from "../zbud/helpers.ts";
+import { FaultyMemory } from "../../support/faulty-memory.ts";
+import { assertFill, finish, freeIt, put } from "../../support/objects.ts";
 import { Lockstep } from "../zbud/lockstep.ts";
 import { planOf, prngOf, stepOf } from "../zbud/steps.ts";
-import { assertFill, finish, freeIt, fullSnapshot, takeFilled } from "./helpers.ts";
+import { fullSnapshot } from "./full-snapshot.ts";
 import { SLOTS } from "./sides.ts";
 
 const MAX_PAGES = 24;
@@ -68,9 +69,9 @@ describe("out of memory", () => {
     let refuses = false;
     const memory = new FaultyMemory(createPageMemory(4096, 4, false), () => refuses);
     const pool = new SlotsPool({ maxPages: 4 }, { memory });
-    const handles = [takeFilled(pool, 2000, 1)];
+    const handles = [put(pool, 2000, 1)];
     refuses = true;
-    handles.push(takeFilled(pool, 1000, 2), takeFilled(pool, 1024, 3));
+    handles.push(put(pool, 1000, 2), put(pool, 1024, 3));
     assert.equal(pool.alloc(65), "ENOMEM");
     for (const [i, handle] of handles.entries()) assertFill(pool, handle, i + 1);
     finish(pool, handles);

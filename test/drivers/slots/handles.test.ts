@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
-import { assertFill, finish, take, takeFilled } from "./helpers.ts";
+import { isCode } from "../../support/is-code.ts";
+import { assertFill, finish, put, take } from "../../support/objects.ts";
 
 /** Bits of a handle below its slot. */
 const TAG_BITS = 6;
@@ -47,8 +47,8 @@ describe("handles of slots pools", () => {
 
   it("a word that is no record names nothing whatever it says", () => {
     const pool = new SlotsPool({ maxPages: 4, shared: true });
-    const handle = takeFilled(pool, 100, 7);
-    const others = Array.from({ length: 6 }, () => takeFilled(pool, 100, 8));
+    const handle = put(pool, 100, 7);
+    const others = Array.from({ length: 6 }, () => put(pool, 100, 8));
     const table = new Int32Array(pool.share().table);
     const slotBits = Math.ceil(Math.log2(4 * 8 * ROW_WORDS));
     const tag = handle % 2 ** TAG_BITS;

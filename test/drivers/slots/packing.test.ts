@@ -4,50 +4,24 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
-import { assertFill, finish, freeIt, fullSnapshot, take, takeFilled } from "./helpers.ts";
+import { refillHoles } from "../../support/exact-holes.ts";
+import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
+import { fullSnapshot } from "./full-snapshot.ts";
 
 const PAGE = 4096;
 const SLOT = 64;
 
 describe("packing", () => {
   it("holes that are refilled in another order need no more pages", () => {
-    const pool = new SlotsPool({ maxPages: 128 });
-    const fills = new Map<Handle, number>();
-    const put = (size: number): void => {
-      const fill = (fills.size * 7) % 256;
-      fills.set(takeFilled(pool, size, fill), fill);
-    };
-    for (let size = 128; size <= PAGE - 128; size += SLOT) {
-      put(size);
-      put(PAGE - size);
-    }
-    const pages = pool.pageCount;
-    assert.equal(2 * pages, fills.size, "each pair fills one page");
-    const prng = new Prng(11);
-    for (let round = 0; round < 20; round++) {
-      const sizes: number[] = [];
-      for (const { objects } of pool.snapshot().pages) {
-        assert.equal(objects.length, 2, "every page is full");
-        const { handle, size } = objects[prng.below(2)];
-        sizes.splice(prng.below(sizes.length + 1), 0, size);
-        pool.free(handle);
-        fills.delete(handle);
-      }
-      assert.equal(pool.pageCount, pages);
-      for (const size of sizes) {
-        put(size);
-        assert.equal(pool.pageCount, pages, "every hole is filled by what fits it exactly");
-      }
-      pool.verify();
-      for (const [handle, fill] of fills) assertFill(pool, handle, fill);
-    }
-    finish(pool, fills.keys());
+    const pairs: [number, number][] = [];
+    for (let size = 128; size <= PAGE - 128; size += SLOT) pairs.push([size, PAGE - size]);
+    refillHoles(new SlotsPool({ maxPages: 128 }), pairs);
   });
 
   it("182 objects of every size from 32 bytes up, every byte checked, and every slot used again", () => {
     const pool = new SlotsPool({ maxPages: 182 });
     for (let size = 32; size <= PAGE; size += size < 512 ? 13 : 97) {
-      const handles = Array.from({ length: 182 }, (_, i) => takeFilled(pool, size, i));
+      const handles = Array.from({ length: 182 }, (_, i) => put(pool, size, i));
       const perPage = Math.floor(SLOT / Math.ceil(size / SLOT));
       assert.equal(pool.pageCount, Math.ceil(182 / perPage), `${size} bytes, ${perPage} a page`);
       for (const [i, handle] of handles.entries()) assertFill(pool, handle, i);
@@ -154,7 +128,7 @@ describe("pages of many objects", () => {
     for (let round = 0; round < 30; round++) {
       while (live.size < 256) {
         const fill = prng.below(256);
-        live.set(takeFilled(pool, 1 + prng.below(SLOT), fill), fill);
+        live.set(put(pool, 1 + prng.below(SLOT), fill), fill);
       }
       assert.equal(pool.pageCount, 4);
       assert.equal(pool.alloc(1), "ENOMEM");

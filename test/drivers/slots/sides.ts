@@ -1,6 +1,6 @@
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
 import type { Sides } from "../zbud/lockstep.ts";
-import { SlotsModel } from "./model.ts";
+import { SlotsModel } from "./slots-model.ts";
 
 /** The pool and its model, for runs in lockstep. */
 export const SLOTS: Sides = {

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
-import { assertFill, finish, freeIt, take, takeFilled } from "./helpers.ts";
+import { isCode } from "../../support/is-code.ts";
+import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
 
 describe("family: a callback changed the page under reclaim", () => {
   /** A pool with two full pages, and a third with one object; `act` is what its handler does. */
-  function scene(act: (handle: Handle, pool: ZbudPool, handles: Handle[]) => boolean): {
+  function poolWith(act: (handle: Handle, pool: ZbudPool, handles: Handle[]) => boolean): {
     pool: ZbudPool;
     handles: Handle[];
     calls: Handle[];
@@ -29,13 +29,12 @@ describe("family: a callback changed the page under reclaim", () => {
         }
       },
     });
-    for (const [i, chunks] of [40, 23, 30, 33, 50].entries())
-      handles.push(takeFilled(pool, chunks * 64, i + 1));
+    for (const [i, chunks] of [40, 23, 30, 33, 50].entries()) handles.push(put(pool, chunks * 64, i + 1));
     return { pool, handles, calls };
   }
 
   it("it freed the other buddy too: that one is not offered, and the page is released", () => {
-    const { pool, handles, calls } = scene((handle, given, all) => {
+    const { pool, handles, calls } = poolWith((handle, given, all) => {
       given.free(all[1]);
       return freeIt(handle, given);
     });
@@ -46,7 +45,7 @@ describe("family: a callback changed the page under reclaim", () => {
   });
 
   it("it freed the other buddy and refused its own: the page is listed by what is left", () => {
-    const { pool, handles } = scene((_handle, given, all) => {
+    const { pool, handles } = poolWith((_handle, given, all) => {
       given.free(all[1]);
       return false;
     });
@@ -59,7 +58,7 @@ describe("family: a callback changed the page under reclaim", () => {
   });
 
   it("it freed objects of other pages: those pages are released, and not offered", () => {
-    const { pool, handles, calls } = scene((handle, given, all) => {
+    const { pool, handles, calls } = poolWith((handle, given, all) => {
       if (handle === all[0]) for (const other of all.slice(2)) given.free(other);
       return freeIt(handle, given);
     });
@@ -71,15 +70,15 @@ describe("family: a callback changed the page under reclaim", () => {
 
   it("it allocated, before and after freeing: never into the page under reclaim", () => {
     const more: Handle[] = [];
-    const { pool, handles } = scene((handle, given) => {
+    const { pool, handles } = poolWith((handle, given) => {
       const page = given.inspect(handle).page;
-      more.push(takeFilled(given, 64, 77));
+      more.push(put(given, 64, 77));
       given.free(handle);
-      more.push(takeFilled(given, 40 * 64, 78));
+      more.push(put(given, 40 * 64, 78));
       for (const each of more) assert.notEqual(given.inspect(each).page, page);
       return true;
     });
-    const kept = takeFilled(pool, 13 * 64, 9);
+    const kept = put(pool, 13 * 64, 9);
     for (const handle of handles.splice(2, 2)) pool.free(handle);
     assert.equal(pool.reclaimPage(1), "ok");
     for (const [i, each] of more.entries()) assertFill(pool, each, 77 + (i % 2));
@@ -104,7 +103,7 @@ describe("family: a callback changed the page under reclaim", () => {
   });
 
   it("it reclaimed again: the next page at the tail, never the one under reclaim", () => {
-    const { pool, handles, calls } = scene((handle, given, all) => {
+    const { pool, handles, calls } = poolWith((handle, given, all) => {
       if (handle === all[0]) assert.equal(given.reclaimPage(1), "ok");
       return freeIt(handle, given);
     });
@@ -116,7 +115,7 @@ describe("family: a callback changed the page under reclaim", () => {
 
   it("it reclaimed again and again until nothing was left", () => {
     const results: string[] = [];
-    const { pool, calls } = scene((handle, given) => {
+    const { pool, calls } = poolWith((handle, given) => {
       results.push(given.reclaimPage());
       return freeIt(handle, given);
     });
@@ -128,7 +127,7 @@ describe("family: a callback changed the page under reclaim", () => {
   });
 
   it("it reclaimed again while all others refuse: each page once, and back in order", () => {
-    const { pool, handles, calls } = scene((handle, given, all) => {
+    const { pool, handles, calls } = poolWith((handle, given, all) => {
       if (handle === all[0]) assert.equal(given.reclaimPage(2), "EAGAIN");
       return false;
     });
@@ -144,7 +143,7 @@ describe("family: a callback changed the page under reclaim", () => {
   it("it threw: the error comes through, the page is found again", () => {
     const error = new RangeError("the handler's own");
     for (const frees of [false, true]) {
-      const { pool, handles, calls } = scene((handle, given) => {
+      const { pool, handles, calls } = poolWith((handle, given) => {
         if (frees) given.free(handle);
         throw error;
       });
@@ -183,7 +182,7 @@ describe("family: a callback changed the page under reclaim", () => {
   });
 
   it("it refused the first: the last is spared, and all is as before but the orders", () => {
-    const { pool, handles, calls } = scene(() => false);
+    const { pool, handles, calls } = poolWith(() => false);
     assert.equal(pool.reclaimPage(1), "EAGAIN");
     assert.deepEqual(calls, [handles[0]]);
     for (const [i, handle] of handles.entries()) assertFill(pool, handle, i + 1);
@@ -191,7 +190,7 @@ describe("family: a callback changed the page under reclaim", () => {
   });
 
   it("it refused the last: the first is gone, the page stays", () => {
-    const { pool, handles, calls } = scene(
+    const { pool, handles, calls } = poolWith(
       (handle, given, all) => handle !== all[1] && freeIt(handle, given),
     );
     assert.equal(pool.reclaimPage(1), "EAGAIN");
@@ -203,7 +202,7 @@ describe("family: a callback changed the page under reclaim", () => {
   });
 
   it("it lied: the object stays, the last is asked too, and the page counts as not reclaimed", () => {
-    const { pool, handles, calls } = scene(() => true);
+    const { pool, handles, calls } = poolWith(() => true);
     assert.equal(pool.reclaimPage(1), "EAGAIN");
     assert.deepEqual(calls, handles.slice(0, 2));
     for (const [i, handle] of handles.entries()) assertFill(pool, handle, i + 1);
@@ -213,7 +212,7 @@ describe("family: a callback changed the page under reclaim", () => {
   });
 
   it("it freed the object and said it refused: the page is released if that was the last one", () => {
-    const { pool, handles } = scene((handle, given) => {
+    const { pool, handles } = poolWith((handle, given) => {
       given.free(handle);
       return false;
     });
@@ -226,7 +225,7 @@ describe("family: a callback changed the page under reclaim", () => {
   });
 
   it("it freed the object twice: the second is an error that comes through", () => {
-    const { pool, handles } = scene((handle, given) => freeIt(handle, given) && freeIt(handle, given));
+    const { pool, handles } = poolWith((handle, given) => freeIt(handle, given) && freeIt(handle, given));
     assert.throws(() => pool.reclaimPage(), isCode("EBADF"));
     pool.verify();
     finish(pool, handles.slice(1));

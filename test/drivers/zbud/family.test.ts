@@ -6,8 +6,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
-import { finish, freeIt, fullSnapshot, take, takeFilled } from "./helpers.ts";
+import { isCode } from "../../support/is-code.ts";
+import { finish, freeIt, put, take } from "../../support/objects.ts";
+import { fullSnapshot } from "./full-snapshot.ts";
 
 describe("family: shrink spun with no evict handler", () => {
   it("EINVAL at once, and nothing moved", () => {
@@ -58,7 +59,7 @@ describe("family: a recycled page kept old state", () => {
   it("a page that was used in every way serves like a fresh one", () => {
     const used = new ZbudPool({ maxPages: 4, onEvict: freeIt });
     for (let round = 0; round < 3; round++) {
-      const handles = [40, 23, 30, 33, 62, 1, 20].map((chunks) => takeFilled(used, chunks * 64, 0xdb));
+      const handles = [40, 23, 30, 33, 62, 1, 20].map((chunks) => put(used, chunks * 64, 0xdb));
       used.free(handles[0]);
       used.free(handles[3]);
       for (let i = 0; i < 20; i++) used.reclaimPage();

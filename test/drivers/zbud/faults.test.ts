@@ -6,7 +6,9 @@ import { type Handle, ZbudError } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
-import { assertFill, FaultyMemory, finish, freeIt, fullSnapshot, take, takeFilled } from "./helpers.ts";
+import { FaultyMemory } from "../../support/faulty-memory.ts";
+import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
+import { fullSnapshot } from "./full-snapshot.ts";
 import { Lockstep } from "./lockstep.ts";
 import { planOf, prngOf, stepOf } from "./steps.ts";
 
@@ -95,15 +97,15 @@ describe("family: out of memory at any single allocation", () => {
     assert.equal(pool.pageCount, 0);
     assert.equal(pool.stats().objects, 0);
     refuses = false;
-    finish(pool, [takeFilled(pool, 3968, 1)]);
+    finish(pool, [put(pool, 3968, 1)]);
   });
 
   it("what fits a gap needs no memory", () => {
     let refuses = false;
     const { pool } = faultyPool(4, () => refuses);
-    const first = takeFilled(pool, 2000, 1);
+    const first = put(pool, 2000, 1);
     refuses = true;
-    const last = takeFilled(pool, 1900, 2);
+    const last = put(pool, 1900, 2);
     assert.equal(pool.alloc(1900), "ENOMEM");
     assertFill(pool, first, 1);
     assertFill(pool, last, 2);

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
-import { assertFill, finish, take, takeFilled } from "./helpers.ts";
+import { isCode } from "../../support/is-code.ts";
+import { assertFill, finish, put, take } from "../../support/objects.ts";
 
 /** Every order with small pages, odd page sizes, and the largest page. */
 const SHAPES: readonly (readonly [pageSize: number, chunkOrder: number])[] = [
@@ -40,8 +40,8 @@ describe("geometry", () => {
       assert.equal(pool.maxObjectBytes, most);
       assert.equal(pool.alloc(most + 1), "ENOSPC");
       assert.equal(pool.pageCount, 0);
-      const large = takeFilled(pool, most, 1);
-      const small = takeFilled(pool, chunk, 2);
+      const large = put(pool, most, 1);
+      const small = put(pool, chunk, 2);
       assert.deepEqual(pool.inspect(large), { page: 0, offset: chunk, size: most, buddy: "first" });
       assert.deepEqual(pool.inspect(small), {
         page: 0,
@@ -68,8 +68,8 @@ describe("geometry", () => {
       const chunk = pageSize / chunks;
       for (let a = 1; a <= chunks - 2; a++) {
         for (let b = 1; b <= chunks - 2; b++) {
-          const first = takeFilled(pool, a * chunk, 1);
-          const second = takeFilled(pool, (b - 1) * chunk + 1, 2);
+          const first = put(pool, a * chunk, 1);
+          const second = put(pool, (b - 1) * chunk + 1, 2);
           const place = pool.inspect(second);
           if (a + b <= chunks - 1) {
             const offset = pageSize - b * chunk;
@@ -99,10 +99,10 @@ describe("geometry", () => {
     for (const order of [0, 1]) {
       const pool = new ZbudPool({ maxPages: 1 });
       const first = take(pool, 1000);
-      const last = takeFilled(pool, 2000, 9);
+      const last = put(pool, 2000, 9);
       pool.free(first);
       pool.verify();
-      const again = takeFilled(pool, 31 * 64, 5);
+      const again = put(pool, 31 * 64, 5);
       assert.deepEqual(pool.inspect(again), { page: 0, offset: 64, size: 31 * 64, buddy: "first" });
       assertFill(pool, last, 9);
       finish(pool, order === 0 ? [again, last] : [last, again]);
@@ -113,9 +113,9 @@ describe("geometry", () => {
     const pool = new ZbudPool({ maxPages: 2 });
     for (let c = 1; c <= 62; c++) {
       const first = take(pool, 64);
-      const last = takeFilled(pool, c * 64, 7);
+      const last = put(pool, c * 64, 7);
       pool.free(first);
-      const exact = takeFilled(pool, (63 - c) * 64, 8);
+      const exact = put(pool, (63 - c) * 64, 8);
       assert.equal(pool.pageCount, 1, `the gap in front of ${c} chunks takes ${63 - c}`);
       pool.free(exact);
       if (63 - c + 1 <= 62) {

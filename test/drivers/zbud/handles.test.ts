@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
-import { finish, fullSnapshot, take, takeFilled } from "./helpers.ts";
+import { isCode } from "../../support/is-code.ts";
+import { finish, put, take } from "../../support/objects.ts";
+import { fullSnapshot } from "./full-snapshot.ts";
 
 /** After how many reuses of its place a stale handle is tried. */
 const REUSES = [1, 2, 3, 255, 256, 257, 65_535, 65_536, 65_537, 1_000_000];
@@ -89,7 +90,7 @@ describe("handles", () => {
     let past31 = 0;
     let past32 = 0;
     for (let i = 0; i < 5000; i++) {
-      const handle = takeFilled(pool, 3000, i % 256);
+      const handle = put(pool, 3000, i % 256);
       if (handle > 2 ** 31) past31++;
       if (handle > 2 ** 32) past32++;
       assert.equal(pool.map(handle)[2999], i % 256);
@@ -116,7 +117,7 @@ describe("handles", () => {
     const pool = new ZbudPool({ maxPages: 6 });
     for (let round = 0; round < 5; round++)
       for (const handle of [take(pool, 3000), take(pool, 3000)]) pool.free(handle);
-    const live = [40, 23, 30, 33, 62].map((chunks, i) => takeFilled(pool, chunks * 64, i));
+    const live = [40, 23, 30, 33, 62].map((chunks, i) => put(pool, chunks * 64, i));
     const before = fullSnapshot(pool);
     for (const handle of live) {
       for (let bit = 0; bit < 53; bit++) {

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import { SHARING } from "../../contracts/sharing.ts";
-import { assertFill, finish, take } from "./helpers.ts";
+import { assertFill, finish, take } from "../../support/objects.ts";
 
 const PAGE_SIZE = 2 ** 20;
 const PAGES = 8192;

@@ -5,10 +5,10 @@ import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import type { PageMemory } from "../../../src/memory/index.ts";
 import type { AllocRefusal, Pool, PoolSnapshot } from "../../../src/pool/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
 import { FORGED_HANDLES } from "../../contracts/pool/forged.ts";
-import { type ModelCounters, ZbudModel } from "./model.ts";
+import { isCode } from "../../support/is-code.ts";
 import { BAD_SIZES, type Ending, type RunPlan, type SideAct, type Step } from "./steps.ts";
+import { type ModelCounters, ZbudModel } from "./zbud-model.ts";
 
 /** How deep handlers may start further reclaims. */
 const DEPTH_MAX = 3;

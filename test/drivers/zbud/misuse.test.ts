@@ -7,8 +7,8 @@ import {
   hasZpoolDriver,
   registerZpoolDriver,
   unregisterZpoolDriver,
-} from "../../../src/zpool/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
+} from "../../../src/entry/zpool.ts";
+import { isCode } from "../../support/is-code.ts";
 
 describe("handles of other pools", () => {
   it("are refused by each of 300 open pools, whose places all have the same history", () => {

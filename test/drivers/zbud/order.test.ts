@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
-import { finish, freeIt, take } from "./helpers.ts";
+import { finish, freeIt, take } from "../../support/objects.ts";
 
 /** A pool whose handler evicts, and the pages of its objects in the order in which they were evicted. */
 function watched(maxPages: number): { pool: ZbudPool; evicted: Handle[] } {

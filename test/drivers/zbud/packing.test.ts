@@ -4,41 +4,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { assertFill, finish, freeIt, take, takeFilled } from "./helpers.ts";
+import { refillHoles } from "../../support/exact-holes.ts";
+import { assertFill, finish, freeIt, take } from "../../support/objects.ts";
 
 describe("packing", () => {
   it("holes that are refilled in another order need no more pages", () => {
-    const pool = new ZbudPool({ maxPages: 128 });
-    const fills = new Map<Handle, number>();
-    const put = (size: number): void => {
-      const fill = fills.size % 256;
-      fills.set(takeFilled(pool, size, fill), fill);
-    };
-    for (let size = 128; size <= 4096 - 192; size += 64) {
-      put(size);
-      put(63 * 64 - size);
-    }
-    const pages = pool.pageCount;
-    assert.equal(2 * pages, fills.size, "each pair fills one page");
-    const prng = new Prng(11);
-    for (let round = 0; round < 20; round++) {
-      const sizes: number[] = [];
-      for (const { first, last } of pool.snapshot().pages) {
-        const object = prng.chance(0.5) ? first : last;
-        if (object === null) assert.fail("every page is full");
-        sizes.splice(prng.below(sizes.length + 1), 0, object.size);
-        pool.free(object.handle);
-        fills.delete(object.handle);
-      }
-      assert.equal(pool.pageCount, pages);
-      for (const size of sizes) {
-        put(size);
-        assert.equal(pool.pageCount, pages, "every hole is filled by what fits it exactly");
-      }
-      pool.verify();
-      for (const [handle, fill] of fills) assertFill(pool, handle, fill);
-    }
-    finish(pool, fills.keys());
+    const pairs: [number, number][] = [];
+    for (let size = 128; size <= 4096 - 192; size += 64) pairs.push([size, 63 * 64 - size]);
+    refillHoles(new ZbudPool({ maxPages: 128 }), pairs);
   });
 
   it("does no harm: never more pages than objects, whatever is freed", () => {

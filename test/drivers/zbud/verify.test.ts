@@ -26,12 +26,12 @@ import {
 import { verifyTable } from "../../../src/drivers/zbud/verify.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import { handleLayoutOf, LOCK_NONE, W_MAGIC, W_PAGE_COUNT, W_VERSION } from "../../../src/pool/index.ts";
-import { isCode } from "../../contracts/pool/facts.ts";
+import { isCode } from "../../support/is-code.ts";
 
 const PAGES = 9;
 
 /** A table with full pages, pages with one object, free pages, and one page under reclaim. */
-function scene(): { table: PageTable; geometry: Geometry } {
+function setup(): { table: PageTable; geometry: Geometry } {
   const geometry = geometryOf(4096, 6, PAGES);
   const layout = handleLayoutOf(2 * PAGES, 0);
   const table = createPageTable(geometry, LOCK_NONE);
@@ -88,12 +88,12 @@ function noticesDamage(table: PageTable, geometry: Geometry, word: number): bool
 
 describe("verify", () => {
   it("finds nothing wrong with a sound table", () => {
-    const { table, geometry } = scene();
+    const { table, geometry } = setup();
     verifyTable(table, geometry, 1);
   });
 
   it("notices damage to any link of a page", () => {
-    const { table, geometry } = scene();
+    const { table, geometry } = setup();
     for (let page = 0; page < 8; page++) {
       const row = firstRowOf(geometry) + (page << ROW_SHIFT);
       for (const word of [LIST_NEXT, LIST_PREV, LRU_NEXT, LRU_PREV]) {
@@ -104,7 +104,7 @@ describe("verify", () => {
   });
 
   it("notices an object that grew, shrank, came or went", () => {
-    const { table, geometry } = scene();
+    const { table, geometry } = setup();
     for (let page = 1; page < 8; page++) {
       const row = firstRowOf(geometry) + (page << ROW_SHIFT);
       for (const word of [row + SIZES, row + SIZES + 1]) {
@@ -133,7 +133,7 @@ describe("verify", () => {
   });
 
   it("notices damage to the head of any list, to the bitmap, and to the counts", () => {
-    const { table, geometry } = scene();
+    const { table, geometry } = setup();
     for (let list = 0; list < geometry.chunkCount; list++) {
       for (const word of [LIST_NEXT, LIST_PREV]) {
         assert.ok(noticesDamage(table, geometry, W_HEADS + 2 * list + word), `head of list ${list}`);
@@ -152,7 +152,7 @@ describe("verify", () => {
   });
 
   it("ends, whatever circle the links make", () => {
-    const { table, geometry } = scene();
+    const { table, geometry } = setup();
     const first = firstRowOf(geometry);
     for (let page = 0; page < 8; page++) {
       for (let other = 0; other < 8; other++) {

@@ -5,9 +5,10 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type Handle, Prng } from "../../../src/base/index.ts";
-import { createPool, ZsmallocPool } from "../../../src/index.ts";
-import { createPageMemory, type PageMemory } from "../../../src/memory/index.ts";
-import { assertObject, finish, take, takeMany } from "./helpers.ts";
+import { createPool, ZsmallocPool } from "../../../src/entry/index.ts";
+import { createPageMemory } from "../../../src/memory/index.ts";
+import { FaultyMemory } from "../../support/faulty-memory.ts";
+import { assertObject, finish, put, putMany } from "../../support/objects.ts";
 import type { ReaderData } from "./reader.ts";
 
 /** A pool of several classes, of whose objects about one in `oneIn` is left. */
@@ -21,7 +22,7 @@ function sparse(
   const live = new Map<Handle, { size: number; fill: number }>();
   for (let i = 0; i < 400; i++) {
     const size = sizes[prng.below(sizes.length)];
-    live.set(take(pool, size, i & 0xff), { size, fill: i & 0xff });
+    live.set(put(pool, size, i & 0xff), { size, fill: i & 0xff });
   }
   for (const handle of live.keys()) {
     if (prng.below(oneIn) === 0) continue;
@@ -87,20 +88,20 @@ describe("compaction", () => {
   it("does nothing where nothing can be released", () => {
     const pool = new ZsmallocPool({ maxPages: 64 });
     assert.deepEqual(pool.compact(), { moved: 0, pagesReleased: 0 });
-    const handles = [...takeMany(pool, 1024, 7), ...takeMany(pool, 4096, 2), take(pool, 100)];
+    const handles = [...putMany(pool, 1024, 7), ...putMany(pool, 4096, 2), put(pool, 100)];
     assert.deepEqual(pool.compact(), { moved: 0, pagesReleased: 0 });
     finish(pool, handles);
   });
 
   it("needs no page: a full pool compacts", () => {
     const pool = new ZsmallocPool({ maxPages: 8 });
-    const handles = takeMany(pool, 1024, 32);
+    const handles = putMany(pool, 1024, 32);
     assert.equal(pool.alloc(4096), "ENOMEM");
     const kept = handles.filter((_, i) => i % 4 < 2);
     for (const [i, handle] of handles.entries()) if (i % 4 >= 2) pool.free(handle);
     assert.equal(pool.alloc(4096), "ENOMEM");
     assert.deepEqual(pool.compact(), { moved: 8, pagesReleased: 4 });
-    const large = takeMany(pool, 4096, 4);
+    const large = putMany(pool, 4096, 4);
     finish(pool, [...kept, ...large]);
   });
 
@@ -109,9 +110,9 @@ describe("compaction", () => {
       (each) => each.pages === 4 && each.objects > 8,
     ) ?? { size: 0, objects: 0, pages: 0 };
     const pool = new ZsmallocPool({ maxPages: 2 * pages, maxGroupPages: 4 });
-    const first = takeMany(pool, size, objects);
-    const blockers = takeMany(pool, 4096, pages - 1);
-    const short = take(pool, size, 7);
+    const first = putMany(pool, size, objects);
+    const blockers = putMany(pool, 4096, pages - 1);
+    const short = put(pool, size, 7);
     assert.equal(pool.pageCount, 2 * pages, "the last page is in use");
     for (const handle of [...blockers, first[0]]) pool.free(handle);
     assert.deepEqual(pool.compact(), { moved: 1, pagesReleased: 1 });
@@ -170,30 +171,10 @@ describe("compaction", () => {
 });
 
 describe("compaction with faults", () => {
-  /** Memory that gives each page only when it is asked for, and refuses at one point. */
-  function refusingAt(point: number, maxPages: number): PageMemory & { asked: number } {
-    const inner = createPageMemory(4096, maxPages, false);
-    return {
-      asked: 0,
-      get buffer() {
-        return inner.buffer;
-      },
-      commit(pageCount) {
-        if (this.asked++ >= point) return 0;
-        return inner.commit(pageCount) === 0 ? 0 : pageCount;
-      },
-      trim: (pageCount) => {
-        inner.trim(pageCount);
-        return pageCount;
-      },
-      close: () => inner.close(),
-    };
-  }
-
   it("memory that refuses at any point: no group is half made, and compaction goes on without", () => {
     const asked = 40;
     for (let point = 0; point <= asked; point++) {
-      const memory = refusingAt(point, 64);
+      const memory = new FaultyMemory(createPageMemory(4096, 64, false), (at) => at >= point);
       const pool = new ZsmallocPool({ maxPages: 64, maxGroupPages: 4 }, { memory });
       const live = new Map<Handle, number>();
       for (let i = 0; i < 120; i++) {

@@ -26,7 +26,7 @@ const MEMORY = { pages: 40, groupPages: 4 };
 class CutOff extends Error {}
 
 /** A pool's parts, with objects whose bytes are all their fill. */
-class Stage {
+class Setup {
   readonly geometry: Geometry;
   readonly table: Table;
   readonly memory: PageMemory;
@@ -113,11 +113,11 @@ class Stage {
   }
 }
 
-interface Scene {
+interface Scenario {
   name: string;
   maxObjects?: number;
-  /** Sets the stage; gives what is cut off, and what of it may be done or not. */
-  set(stage: Stage): {
+  /** Makes the setup; gives what is cut off, and what of it may be done or not. */
+  set(setup: Setup): {
     act: (allocator: ZsmallocAllocator) => void;
     inFlight?: { freed?: Handle; allocated?: number };
     /** Groups that a living thread has under reclaim meanwhile. */
@@ -126,95 +126,95 @@ interface Scene {
 }
 
 /** Objects of one size in several groups, most of them with room. */
-function scattered(stage: Stage, size: number, count: number, keep: (i: number) => boolean): Handle[] {
-  const handles = Array.from({ length: count }, () => stage.take(size));
+function scattered(setup: Setup, size: number, count: number, keep: (i: number) => boolean): Handle[] {
+  const handles = Array.from({ length: count }, () => setup.take(size));
   return handles.filter((handle, i) => {
-    if (!keep(i)) stage.drop(handle);
+    if (!keep(i)) setup.drop(handle);
     return keep(i);
   });
 }
 
-const SCENES: Scene[] = [
+const SCENARIOS: Scenario[] = [
   {
     name: "alloc: the first object",
     set: () => ({ act: (a) => a.alloc(100), inFlight: { allocated: 100 } }),
   },
   {
     name: "alloc: a place that was freed",
-    set: (stage) => {
-      scattered(stage, 100, 8, (i) => i % 3 > 0);
+    set: (setup) => {
+      scattered(setup, 100, 8, (i) => i % 3 > 0);
       return { act: (a) => a.alloc(90), inFlight: { allocated: 90 } };
     },
   },
   {
     name: "alloc: the last place of a group",
-    set: (stage) => {
-      while (stage.whole.stats().pages < 5) stage.take(100);
-      const last = [...stage.live.keys()].at(-1) as Handle;
-      stage.drop(last);
-      stage.drop([...stage.live.keys()].at(-1) as Handle);
-      stage.take(100);
+    set: (setup) => {
+      while (setup.whole.stats().pages < 5) setup.take(100);
+      const last = [...setup.live.keys()].at(-1) as Handle;
+      setup.drop(last);
+      setup.drop([...setup.live.keys()].at(-1) as Handle);
+      setup.take(100);
       return { act: (a) => a.alloc(100), inFlight: { allocated: 100 } };
     },
   },
   {
     name: "alloc: a new group of pages, rows and a group that were used before",
-    set: (stage) => {
-      scattered(stage, 40, 60, () => false);
+    set: (setup) => {
+      scattered(setup, 40, 60, () => false);
       return { act: (a) => a.alloc(100), inFlight: { allocated: 100 } };
     },
   },
   {
     name: "alloc: a short group, since there are not enough pages",
-    set: (stage) => {
-      for (let i = 0; i < MEMORY.pages - 1; i++) stage.take(PAGE_SIZE);
+    set: (setup) => {
+      for (let i = 0; i < MEMORY.pages - 1; i++) setup.take(PAGE_SIZE);
       return { act: (a) => a.alloc(100), inFlight: { allocated: 100 } };
     },
   },
   {
     name: "alloc: a row that another group has to give",
     maxObjects: 12,
-    set: (stage) => {
-      scattered(stage, 40, 12, (i) => i % 2 === 1);
+    set: (setup) => {
+      scattered(setup, 40, 12, (i) => i % 2 === 1);
       return { act: (a) => a.alloc(200), inFlight: { allocated: 200 } };
     },
   },
   {
     name: "free: one of several",
-    set: (stage) => {
-      const [first] = scattered(stage, 100, 9, () => true);
+    set: (setup) => {
+      const [first] = scattered(setup, 100, 9, () => true);
       return { act: (a) => a.free(first), inFlight: { freed: first } };
     },
   },
   {
     name: "free: the only one, so that the group is released",
-    set: (stage) => {
-      scattered(stage, 40, 12, (i) => i > 3);
-      const lone = stage.take(100);
+    set: (setup) => {
+      scattered(setup, 40, 12, (i) => i > 3);
+      const lone = setup.take(100);
       return { act: (a) => a.free(lone), inFlight: { freed: lone } };
     },
   },
   {
     name: "compact: several moves and releases",
-    set: (stage) => {
-      for (const size of [40, 100, 170]) scattered(stage, size, 18, (i) => i % 3 === 0);
+    set: (setup) => {
+      for (const size of [40, 100, 170]) scattered(setup, size, 18, (i) => i % 3 === 0);
       return { act: (a) => a.compact(1000) };
     },
   },
   {
     name: "compact: short groups into a whole one",
-    set: (stage) => {
-      const pages = Array.from({ length: MEMORY.pages - 1 }, () => stage.take(PAGE_SIZE));
-      stage.take(100);
-      for (const page of pages) stage.drop(page);
-      for (let i = 0; i < 3; i++) stage.take(100);
+    set: (setup) => {
+      const pages = Array.from({ length: MEMORY.pages - 1 }, () => setup.take(PAGE_SIZE));
+      setup.take(100);
+      for (const page of pages) setup.drop(page);
+      for (let i = 0; i < 3; i++) setup.take(100);
       return { act: (a) => a.compact(1000) };
     },
   },
   {
     name: "reclaim: refused after one object was evicted",
-    set: (stage) => {
-      const [first] = scattered(stage, 100, 9, () => true);
+    set: (setup) => {
+      const [first] = scattered(setup, 100, 9, () => true);
       return {
         act: (a) => {
           const token = a.startReclaim();
@@ -229,8 +229,8 @@ const SCENES: Scene[] = [
   },
   {
     name: "reclaim: of a group of one object",
-    set: (stage) => {
-      const lone = stage.take(100);
+    set: (setup) => {
+      const lone = setup.take(100);
       return {
         act: (a) => {
           const token = a.startReclaim();
@@ -243,11 +243,11 @@ const SCENES: Scene[] = [
   },
   {
     name: "free: while a living thread has the group under reclaim",
-    set: (stage) => {
-      const lone = stage.take(100);
-      stage.take(40);
-      stage.take(40);
-      assert.ok(stage.whole.startReclaim() > 0);
+    set: (setup) => {
+      const lone = setup.take(100);
+      setup.take(40);
+      setup.take(40);
+      assert.ok(setup.whole.startReclaim() > 0);
       return { act: (a) => a.free(lone), inFlight: { freed: lone }, reclaims: 1 };
     },
   },
@@ -269,18 +269,18 @@ function cameToEnd(work: () => void): boolean {
 }
 
 describe("a thread that dies before any store", () => {
-  for (const { name, maxObjects, set } of SCENES) {
+  for (const { name, maxObjects, set } of SCENARIOS) {
     it(name, () => {
       let stores = 0;
       for (; ; stores++) {
-        const stage = new Stage(maxObjects);
-        const { act, inFlight = {}, reclaims = 0 } = set(stage);
-        const isWhole = cameToEnd(() => act(stage.cutOffAfter(stores)));
+        const setup = new Setup(maxObjects);
+        const { act, inFlight = {}, reclaims = 0 } = set(setup);
+        const isWhole = cameToEnd(() => act(setup.cutOffAfter(stores)));
         // The repair dies as well, every few stores on, and begins anew.
-        for (let before = stores % 5; !cameToEnd(() => stage.cutOffAfter(before).repair(isGone)); )
+        for (let before = stores % 5; !cameToEnd(() => setup.cutOffAfter(before).repair(isGone)); )
           before += 23;
-        stage.check(inFlight, reclaims);
-        stage.finish();
+        setup.check(inFlight, reclaims);
+        setup.finish();
         if (isWhole) break;
       }
       assert.ok(stores > 4, `${stores} stores`);

@@ -7,41 +7,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { ZsmallocPool } from "../../../src/drivers/index.ts";
-import { createPageMemory, type PageMemory } from "../../../src/memory/index.ts";
-import { assertObject, finish } from "./helpers.ts";
+import { createPageMemory } from "../../../src/memory/index.ts";
+import { FaultyMemory } from "../../support/faulty-memory.ts";
+import { assertObject, finish } from "../../support/objects.ts";
 
 const RUNS = Number(process.env.ZBUD_PROPERTY_RUNS ?? 60);
 const STEPS = 500;
 const SEED_FIRST = Number(process.env.ZBUD_PROPERTY_SEED ?? 1);
-
-/** Memory that refuses now and then. */
-class FaultyMemory implements PageMemory {
-  readonly #inner: PageMemory;
-  readonly #refuses: () => boolean;
-
-  constructor(inner: PageMemory, refuses: () => boolean) {
-    this.#inner = inner;
-    this.#refuses = refuses;
-  }
-
-  get buffer(): ArrayBuffer | SharedArrayBuffer {
-    return this.#inner.buffer;
-  }
-
-  commit(pageCount: number): number {
-    if (this.#refuses()) return 0;
-    return this.#inner.commit(pageCount) === 0 ? 0 : pageCount;
-  }
-
-  trim(pageCount: number): number {
-    this.#inner.trim(pageCount);
-    return pageCount;
-  }
-
-  close(): void {
-    this.#inner.close();
-  }
-}
 
 interface Content {
   size: number;

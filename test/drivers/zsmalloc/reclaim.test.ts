@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZsmallocPool, type ZsmallocPoolOptions } from "../../../src/drivers/index.ts";
-import { assertObject, finish, freeIt, take, takeMany } from "./helpers.ts";
+import { assertObject, finish, freeIt, put, putMany } from "../../support/objects.ts";
 
 /** Objects of 1024 bytes: four a page, a page a group. */
 const SIZE = 1024;
@@ -15,7 +15,7 @@ function poolOf(onEvict: ZsmallocPoolOptions["onEvict"], maxPages = 64): Zsmallo
 
 /** Groups of four objects of 1024 bytes, so many left in each. */
 function groupsOf(pool: ZsmallocPool, left: readonly number[]): Handle[][] {
-  const groups = left.map(() => takeMany(pool, SIZE, 4));
+  const groups = left.map(() => putMany(pool, SIZE, 4));
   return groups.map((handles, i) => {
     for (const handle of handles.slice(left[i])) pool.free(handle);
     return handles.slice(0, left[i]);
@@ -43,8 +43,8 @@ describe("reclaim", () => {
       return freeIt(handle, given);
     });
     const [half] = groupsOf(pool, [2]);
-    const few = takeMany(pool, 32, 63); // of 128
-    const huge = take(pool, 4096);
+    const few = putMany(pool, 32, 63); // of 128
+    const huge = put(pool, 4096);
     for (let i = 0; i < 3; i++) pool.reclaimPage();
     assert.deepEqual(evicted, [...few, ...half, huge]);
     finish(pool);
@@ -61,7 +61,7 @@ describe("reclaim", () => {
         return freeIt(handle, given);
       });
       const halves = sizes.map((size) => {
-        const handles = takeMany(pool, size, 4096 / size);
+        const handles = putMany(pool, size, 4096 / size);
         for (const handle of handles.splice(handles.length / 2)) pool.free(handle);
         return handles;
       });
@@ -82,7 +82,7 @@ describe("reclaim", () => {
       objects: 0,
       size: 0,
     };
-    const handles = takeMany(pool, size, objects);
+    const handles = putMany(pool, size, objects);
     assert.equal(pool.pageCount, pages);
     assert.equal(pool.reclaimPage(1), "ok");
     assert.deepEqual(evicted, handles);
@@ -117,7 +117,7 @@ describe("reclaim", () => {
     const pool = poolOf(() => false);
     const [low] = groupsOf(pool, [2]);
     assert.equal(pool.reclaimPage(1), "EAGAIN");
-    const more = take(pool, SIZE, 9);
+    const more = put(pool, SIZE, 9);
     assert.equal(pool.pageCount, 1);
     assert.ok(!pool.snapshot().lists.some(({ name }) => name.endsWith("spared")));
     finish(pool, [...low, more]);
@@ -127,7 +127,7 @@ describe("reclaim", () => {
     const pinned = new Set<Handle>();
     const pool = poolOf((handle, given) => !pinned.has(handle) && freeIt(handle, given));
     // More pinned groups than a reclaim has tries, each with less in it than any other.
-    takeMany(pool, SIZE, 80);
+    putMany(pool, SIZE, 80);
     for (const [handle] of groupsOf(pool, new Array<number>(20).fill(1))) pinned.add(handle);
     let released = 0;
     for (let i = 0; i < 30; i++) if (pool.reclaimPage() === "ok") released++;
@@ -146,7 +146,7 @@ describe("evict handlers", () => {
       for (const each of handles) given.free(each);
       return true;
     });
-    handles = takeMany(pool, SIZE, 4);
+    handles = putMany(pool, SIZE, 4);
     assert.equal(pool.reclaimPage(), "ok");
     assert.deepEqual(calls, [handles[0]]);
     finish(pool);
@@ -157,13 +157,13 @@ describe("evict handlers", () => {
     const pool = poolOf((handle, given) => {
       const { page } = given.inspect(handle);
       given.free(handle);
-      const other = take(given, SIZE, 5);
+      const other = put(given, SIZE, 5);
       assert.notEqual(given.inspect(other).page, page);
       more.push(other);
       given.verify();
       return true;
     });
-    takeMany(pool, SIZE, 4);
+    putMany(pool, SIZE, 4);
     assert.equal(pool.reclaimPage(), "ok");
     for (const handle of more) assertObject(pool, handle, SIZE, 5);
     finish(pool, more);
@@ -208,7 +208,7 @@ describe("evict handlers", () => {
       if (act === "free and refuse") given.free(handle);
       return act === "lie";
     });
-    const handles = takeMany(pool, SIZE, 4);
+    const handles = putMany(pool, SIZE, 4);
     assert.throws(() => pool.reclaimPage(1), /a handler's own/);
     pool.verify();
     act = "lie";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZsmallocPool } from "../../../src/drivers/index.ts";
-import { finish } from "./helpers.ts";
+import { finish } from "../../support/objects.ts";
 
 /** Objects of each size. */
 const OBJECTS = 182;

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { ZsmallocPool } from "../../../src/drivers/index.ts";
 import { geometryOf } from "../../../src/drivers/zsmalloc/geometry.ts";
-import { finish, takeMany } from "./helpers.ts";
+import { finish, putMany } from "../../support/objects.ts";
 
 /** Words of a group's row whose every value is possible: they only order what is reclaimed. */
 const STAMP = 6;
@@ -24,9 +24,9 @@ function damagedPool(): { pool: ZsmallocPool; table: Int32Array; live: Handle[] 
     onEvict: () => false,
   });
   const table = new Int32Array(pool.share().table);
-  const small = takeMany(pool, 64, 9);
-  const across = takeMany(pool, 112, 11);
-  const large = takeMany(pool, 256, 3);
+  const small = putMany(pool, 64, 9);
+  const across = putMany(pool, 112, 11);
+  const large = putMany(pool, 256, 3);
   const gone = [small[1], small[5], across[2], across[9], large[1]];
   for (const handle of gone) pool.free(handle);
   pool.reclaimPage(1);

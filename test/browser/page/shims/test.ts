@@ -54,9 +54,6 @@ export function it(name: string, ...rest: unknown[]): void {
   if (skip === false) current.parts.push({ name, run: rest.at(-1) as Run });
 }
 
-export { describe as suite, it as test };
-export default it;
-
 export function before(run: Run): void {
   current.before.push(run);
 }

@@ -1,0 +1,287 @@
+import {
+  assert,
+  canShare,
+  powerOfTwoAtLeast,
+  REGISTRY_WORDS,
+  sharedBuffer,
+  show,
+  ZbudError,
+} from "../../base/index.ts";
+
+/**
+ * Where things lie, in the file and in the index that all threads share.
+ *
+ *   byte   0       4096      8192                                                        fileBytes
+ *          ┌────────┬─────────┬──────────────┬──────────────┬──────────────────────────────┐
+ *     file │ header │ header  │ index area 0 │ index area 1 │ units: the records           │
+ *          └────────┴─────────┴──────────────┴──────────────┴──────────────────────────────┘
+ *                                                           dataOffset
+ *
+ * A record fills whole units in a row. The index in memory has one row a record.
+ */
+export interface SlotGeometry {
+  /** Bytes of the unit that records are rounded up to: a power of two. */
+  readonly unitBytes: number;
+  readonly unitCount: number;
+  /** The most records. */
+  readonly maxRows: number;
+  /** Bytes of each index area. */
+  readonly indexBytes: number;
+  /** Where unit 0 begins. */
+  readonly dataOffset: number;
+  /** The file's length. */
+  readonly fileBytes: number;
+}
+
+/** Bytes of a header block. There are two, written in turn. */
+export const HEADER_BYTES = 4096;
+/** Bytes of one entry of the index in the file. */
+export const ENTRY_BYTES = 32;
+export const UNIT_BYTES_DEFAULT = 128;
+export const UNIT_BYTES_MIN = 64;
+export const UNIT_BYTES_MAX = 65_536;
+const UNITS_MAX = 2 ** 31 - 64;
+const ROWS_MAX = 2 ** 26;
+
+/**
+ * How a file of at most `maxBytes` is divided.
+ *
+ * @param averageBytes - what a record is expected to take; the index is made for as many as would fit.
+ * @throws {ZbudError} `EINVAL` if that leaves no room for records.
+ */
+export function slotGeometry(maxBytes: number, unitBytes: number, averageBytes: number): SlotGeometry {
+  const maxRows = Math.min(ROWS_MAX, Math.max(16, Math.floor(maxBytes / averageBytes)));
+  const { dataOffset } = withUnits(unitBytes, 0, maxRows);
+  const unitCount = Math.min(UNITS_MAX, Math.floor((maxBytes - dataOffset) / unitBytes));
+  if (unitCount < 1) {
+    throw new ZbudError(
+      "EINVAL",
+      `a file of ${maxBytes} bytes has no room for records beside its index of ${dataOffset} bytes; make maxBytes larger`,
+    );
+  }
+  return withUnits(unitBytes, unitCount, maxRows);
+}
+
+/** The geometry that a header names, or null if there is none such. */
+export function slotGeometryOf(unitBytes: number, unitCount: number, maxRows: number): SlotGeometry | null {
+  const isUnit =
+    unitBytes >= UNIT_BYTES_MIN && unitBytes <= UNIT_BYTES_MAX && (unitBytes & (unitBytes - 1)) === 0;
+  if (!isUnit || unitCount < 1 || unitCount > UNITS_MAX || maxRows < 16 || maxRows > ROWS_MAX) return null;
+  return withUnits(unitBytes, unitCount, maxRows);
+}
+
+function withUnits(unitBytes: number, unitCount: number, maxRows: number): SlotGeometry {
+  const indexBytes = Math.ceil((maxRows * ENTRY_BYTES) / HEADER_BYTES) * HEADER_BYTES;
+  const dataOffset = 2 * HEADER_BYTES + 2 * indexBytes;
+  return {
+    unitBytes,
+    unitCount,
+    maxRows,
+    indexBytes,
+    dataOffset,
+    fileBytes: dataOffset + unitCount * unitBytes,
+  };
+}
+
+/** Whether two geometries are the same. */
+export function sameGeometry(one: SlotGeometry, other: SlotGeometry): boolean {
+  const { unitBytes, unitCount, maxRows, dataOffset } = one;
+  const sameUnits = unitBytes === other.unitBytes && unitCount === other.unitCount;
+  return sameUnits && maxRows === other.maxRows && dataOffset === other.dataOffset;
+}
+
+/*
+ * The index in memory: words of 32 bits in one buffer, shared where the platform has that.
+ *
+ *   0               64               64 + REGISTRY_WORDS
+ *   ┌───────────────┬────────────────┬─────────┬──────┬──────┬───────┬───────┐
+ *   │ header        │ registry          │ buckets │ rows │ used │ pins0 │ pins1 │
+ *   └───────────────┴────────────────┴─────────┴──────┴──────┴───────┴───────┘
+ *
+ * Words 32 to 63 of the header are 16 float64 values.
+ */
+export const W_MAGIC = 0;
+export const W_VERSION = 1;
+export const W_LOCK = 2;
+export const W_ROWS_MAX = 3;
+export const W_UNIT_COUNT = 4;
+export const W_UNIT_BYTES = 5;
+/** First of the rows that are free again, or 0. */
+export const W_FREE_ROW = 6;
+/** Rows ever used: those above are free and in no list. */
+export const W_ROWS_USED = 7;
+/** Where the search for units goes on. */
+export const W_CURSOR = 8;
+/** Units of rows that are not free. */
+export const W_UNITS_USED = 9;
+/** Rows that are LIVE. */
+export const W_RECORDS = 10;
+/** Ends of the list of LIVE rows, in the order in which they became so. */
+export const W_OLDEST = 11;
+export const W_NEWEST = 12;
+/** Rows that are WRITING or DOOMED. */
+export const W_UNDER_WAY = 13;
+/** One of the states below. */
+export const W_CLOSED = 14;
+/** Member of the thread that flushes, or 0. */
+export const W_FLUSHER = 15;
+export const W_STORE_NUMBER = 16;
+/** 1: records that are oldest are given up when there is no room. */
+export const W_DROPS = 17;
+/** 1: units that the index in the file names are not used again before the next flush. */
+export const W_PINS = 18;
+/** No run of this many units was found since units were last given back; 0: not known. */
+export const W_NO_RUN_OF = 19;
+/** Which index area, and which pins, the header in the file names: 0 or 1. */
+export const W_AREA = 20;
+
+/** States of a store: in use; from close() of its owner on; after the last flush; or that failed. */
+export const OPEN = 0;
+export const CLOSING = 1;
+export const CLOSED = 2;
+export const CLOSE_FAILED = 3;
+
+/** The number of the last write: grows with each. */
+export const F_SEQUENCE = 16;
+/** Records of a sequence up to this one were dropped by clear(). */
+export const F_CLEARED = 17;
+/** The number of the header that was last written into the file. */
+export const F_HEADER = 18;
+/** Bytes that the budget still allows, and when that was found out, in ms. */
+export const F_BUDGET = 19;
+export const F_BUDGET_AT = 20;
+export const F_RECORDS_WRITTEN = 21;
+export const F_BYTES_WRITTEN = 22;
+export const F_RECORDS_READ = 23;
+export const F_BYTES_READ = 24;
+export const F_DELETED = 25;
+export const F_DROPPED = 26;
+export const F_REFUSED = 27;
+export const F_WRITES_FAILED = 28;
+export const F_READS_FAILED = 29;
+export const F_DAMAGED = 30;
+
+const HEADER_WORDS = 64;
+/** Words of a row. */
+export const ROW_WORDS = 12;
+/** The next row of the bucket's chain, or of the free list; 0: none. */
+export const R_NEXT = 0;
+export const R_K0 = 1;
+export const R_K1 = 2;
+/** CRC-32 of the key's prefix. */
+export const R_PREFIX = 3;
+/** The first unit. */
+export const R_START = 4;
+/** Bytes of the record, header included. */
+export const R_BYTES = 5;
+/** Written last when a row comes into use, first when it is given back. */
+export const R_STATE = 6;
+/** Member of the thread that writes the record. */
+export const R_WRITER = 7;
+/** The record's sequence: 2^32 · high + low. */
+export const R_SEQUENCE = 8;
+/** Neighbours in the list of LIVE rows; 0: none. */
+export const R_OLDER = 10;
+export const R_NEWER = 11;
+
+export const FREE = 0;
+/** Its units are being written; no read finds it. */
+export const WRITING = 1;
+export const LIVE = 2;
+/** Its key was written or deleted since: its units are free when the write has ended. In no chain. */
+export const DOOMED = 3;
+
+const MAGIC = 0x5a_62_53_69;
+const VERSION = 1;
+
+/** The parts of the index, as views of its buffer. */
+export interface SlotWords {
+  readonly geometry: SlotGeometry;
+  readonly buffer: SharedArrayBuffer | ArrayBuffer;
+  readonly header: Int32Array;
+  /** The same buffer as float64 values; the F_ constants are its indices. */
+  readonly numbers: Float64Array;
+  readonly registryAt: number;
+  readonly buckets: Int32Array;
+  /** Row 0 is nobody's. */
+  readonly rows: Int32Array;
+  /** One bit a unit: taken by a row that is not free. */
+  readonly used: Int32Array;
+  /** One bit a unit: named by the index in area 0, 1 of the file. */
+  readonly pins: readonly [Int32Array, Int32Array];
+}
+
+/** Bytes of the index in memory. */
+export function indexMemoryBytes(geometry: SlotGeometry): number {
+  return 4 * wordsOf(geometry).total;
+}
+
+function wordsOf({
+  maxRows,
+  unitCount,
+}: SlotGeometry): Record<"buckets" | "rows" | "bits" | "total", number> {
+  const buckets = powerOfTwoAtLeast(maxRows);
+  const rows = (maxRows + 1) * ROW_WORDS;
+  const bits = Math.ceil(unitCount / 32);
+  const total = HEADER_WORDS + REGISTRY_WORDS + buckets + rows + 3 * bits;
+  return { buckets, rows, bits, total: total + (total % 2) };
+}
+
+/** Reserves the index of an empty store. Untouched parts of it cost nothing. */
+export function createSlotWords(geometry: SlotGeometry): SlotWords {
+  const bytes = indexMemoryBytes(geometry);
+  const words = viewsOf(canShare() ? sharedBuffer(bytes) : new ArrayBuffer(bytes), geometry);
+  const { header } = words;
+  header[W_MAGIC] = MAGIC;
+  header[W_VERSION] = VERSION;
+  header[W_ROWS_MAX] = geometry.maxRows;
+  header[W_UNIT_COUNT] = geometry.unitCount;
+  header[W_UNIT_BYTES] = geometry.unitBytes;
+  return words;
+}
+
+/**
+ * Opens the index that another thread made.
+ *
+ * @throws {ZbudError} `EBADMSG` if the buffer does not hold one of this geometry.
+ */
+export function attachSlotWords(buffer: SharedArrayBuffer, geometry: SlotGeometry): SlotWords {
+  if (buffer.byteLength !== indexMemoryBytes(geometry)) {
+    throw new ZbudError(
+      "EBADMSG",
+      `this is not the index of a file store: it has ${buffer.byteLength} bytes`,
+    );
+  }
+  const words = viewsOf(buffer, geometry);
+  const { header } = words;
+  const isOurs = header[W_MAGIC] === MAGIC && header[W_VERSION] === VERSION;
+  const sameRows = header[W_ROWS_MAX] === geometry.maxRows && header[W_UNIT_COUNT] === geometry.unitCount;
+  if (!isOurs || !sameRows || header[W_UNIT_BYTES] !== geometry.unitBytes) {
+    throw new ZbudError(
+      "EBADMSG",
+      `this is not the index of a file store of this version: magic ${show(header[W_MAGIC])}, version ${show(header[W_VERSION])}; pass on what share() gave, with one version of zbud in all threads`,
+    );
+  }
+  return words;
+}
+
+function viewsOf(buffer: SharedArrayBuffer | ArrayBuffer, geometry: SlotGeometry): SlotWords {
+  const { buckets, rows, bits, total } = wordsOf(geometry);
+  assert(buffer.byteLength === 4 * total, "the index has the length of its geometry");
+  let at = HEADER_WORDS + REGISTRY_WORDS;
+  const next = (length: number): Int32Array => {
+    at += length;
+    return new Int32Array(buffer, 4 * (at - length), length);
+  };
+  return {
+    geometry,
+    buffer,
+    header: new Int32Array(buffer, 0, HEADER_WORDS + REGISTRY_WORDS),
+    numbers: new Float64Array(buffer, 0, HEADER_WORDS / 2),
+    registryAt: HEADER_WORDS,
+    buckets: next(buckets),
+    rows: next(rows),
+    used: next(bits),
+    pins: [next(bits), next(bits)],
+  };
+}

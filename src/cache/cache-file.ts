@@ -1,0 +1,432 @@
+import { faultOf, replaceFile, required } from "../backing/index.ts";
+import { nextTurn, show, ZbudError } from "../base/index.ts";
+import { type Codec, codecById } from "../codecs/index.ts";
+import type { CacheCore } from "./core.ts";
+import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry } from "./entry-format.ts";
+import { kindOf } from "./expiry.ts";
+import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
+import { decodeStored, type StoredEntry } from "./stored-entry.ts";
+import { codecWith } from "./train-dictionary.ts";
+import { keepsBytes, ValueKind } from "./values.ts";
+
+/*
+ * A file of entries, the least recently used first, so that they are used in the same order when it is read:
+ *
+ *   header   "zbudcach", version u32, codec id u32, dictionary bytes u32, crc of the dictionary u32, 0 u32,
+ *            crc of this header u32
+ *   the dictionary
+ *   entries  length u32, crc u32, an entry as in `entry-format.ts`
+ *   end      0xffffffff u32, entries u32, crc of all before in this line u32
+ *
+ * All checksums are CRC-32. A file without its end was cut off.
+ */
+const MAGIC = 0x6863_6163_6475_627an;
+const VERSION = 1;
+const HEADER_BYTES = 32;
+const END = 0xffff_ffff;
+const END_BYTES = 12;
+/** Values that are looked at in one turn of the event loop. */
+const TURN_BYTES = 2 ** 21;
+/** What is gathered before it is written: short enough that an event loop does not notice. */
+const CHUNK_BYTES = 2 ** 18;
+
+/** Writes all entries. How many there were. */
+export async function saveFile<V>(
+  core: CacheCore<V>,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  checkPath(path, "save");
+  required("node:fs/promises", "save");
+  try {
+    let count = 0;
+    await replaceFile(path, signal, async (write) => {
+      count = await writeAll(core, write, signal);
+    });
+    return count;
+  } catch (error) {
+    if (signal?.aborted === true && error === signal.reason) throw error;
+    if (core.engine.isClosed) throw closed(`saving the cache to ${show(path)}`, error);
+    throw noPath(error)
+      ? new ZbudError("ENOENT", `saving the cache to ${show(path)}: its folder is not there; make it first`, {
+          cause: error,
+        })
+      : faultOf(`saving the cache to ${show(path)}`, error);
+  }
+}
+
+async function writeAll<V>(
+  core: CacheCore<V>,
+  write: (bytes: Uint8Array) => Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const { engine } = core;
+  const view = new DataView(new ArrayBuffer(CHUNK_BYTES + ENTRY_BYTES_MAX + 8));
+  const bytes = new Uint8Array(view.buffer);
+  let count = 0;
+  await write(header(core));
+  signal?.throwIfAborted();
+  let at = 0;
+  for (let shard = 0; shard < engine.shardCount; shard++) {
+    const rows = engine.rowsOf(shard);
+    for (let i = rows.length - 2; i >= 0; i -= 2) {
+      if (!engine.readRow(shard, rows[i], rows[i + 1])) continue;
+      const length = entryBytes(engine.found);
+      writeEntry(engine.found, view, at + 8);
+      view.setUint32(at, length, true);
+      view.setUint32(at + 4, crc32(bytes.subarray(at + 8, at + 8 + length)), true);
+      at += 8 + length;
+      count++;
+      if (at < CHUNK_BYTES) continue;
+      await write(bytes.subarray(0, at));
+      signal?.throwIfAborted();
+      at = 0;
+    }
+  }
+  view.setUint32(at, END, true);
+  view.setUint32(at + 4, count, true);
+  view.setUint32(at + 8, crc32(bytes.subarray(at, at + 8)), true);
+  await write(bytes.subarray(0, at + END_BYTES));
+  return count;
+}
+
+function header<V>(core: CacheCore<V>): Uint8Array {
+  const dictionary = core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0);
+  const bytes = new Uint8Array(HEADER_BYTES + dictionary.length);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, MAGIC, true);
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, core.codecId, true);
+  view.setUint32(16, dictionary.length, true);
+  view.setUint32(20, crc32(dictionary), true);
+  view.setUint32(28, crc32(bytes.subarray(0, 28)), true);
+  bytes.set(dictionary, HEADER_BYTES);
+  return bytes;
+}
+
+/** Adds the entries of a file. How many. */
+export async function loadFile<V>(
+  core: CacheCore<V>,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  checkPath(path, "load");
+  const fs = required<typeof import("node:fs/promises")>("node:fs/promises", "load");
+  signal?.throwIfAborted();
+  const since = core.leases.beginFile();
+  try {
+    // To open a pipe would wait for whoever writes into it.
+    const { size } = await regularFile(fs, path);
+    const file = await fs.open(path, "r");
+    try {
+      const reader = new Reader(file);
+      const loader = await readHead(core, reader, size, since);
+      const start = reader.position;
+      // All of it is looked at before any of it is taken.
+      await readEntries(reader, signal, (entry) => loader.check(entry));
+      loader.adoptDictionary();
+      reader.position = start;
+      let added = 0;
+      await readEntries(reader, signal, (entry) => {
+        if (loader.add(entry)) added++;
+      });
+      return added;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (signal?.aborted === true && error === signal.reason) throw error;
+    if (core.engine.isClosed) throw closed(`loading the cache from ${show(path)}`, error);
+    if (error instanceof ZbudError)
+      throw new ZbudError(error.code, `loading the cache from ${show(path)}: ${plain(error)}`, {
+        cause: error,
+      });
+    if (noPath(error)) {
+      const what = "there is no such file; save() writes it, so at the first start there is none";
+      throw new ZbudError("ENOENT", `loading the cache from ${show(path)}: ${what}`, { cause: error });
+    }
+    throw faultOf(`loading the cache from ${show(path)}`, error);
+  } finally {
+    core.leases.endFile();
+  }
+}
+
+/** Whatever failed then: nobody can use this cache any more. */
+function closed(doing: string, cause: unknown): ZbudError {
+  return new ZbudError("ECLOSED", `${doing}: this cache was closed meanwhile; make or attach another`, {
+    cause,
+  });
+}
+
+function noPath(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === "ENOENT" && !(error instanceof ZbudError);
+}
+
+async function regularFile(
+  fs: typeof import("node:fs/promises"),
+  path: string,
+): Promise<{ readonly size: number }> {
+  const stats = await fs.stat(path);
+  if (stats.isFile()) return stats;
+  throw new ZbudError("EINVAL", "it is not a file; give the path of one that save() wrote");
+}
+
+async function readHead<V>(
+  core: CacheCore<V>,
+  reader: Reader,
+  size: number,
+  since: number,
+): Promise<EntryLoader<V>> {
+  const head = await reader.take(HEADER_BYTES);
+  const view = viewOf(head);
+  if (view.getBigUint64(0, true) !== MAGIC) throw damaged("it is not a saved cache");
+  if (view.getUint32(28, true) !== crc32(head.subarray(0, 28))) throw damaged("its header is damaged");
+  if (view.getUint32(8, true) !== VERSION) throw damaged(`its version is ${view.getUint32(8, true)}, not 1`);
+  const codec = view.getUint32(12, true);
+  const [length, sum] = [view.getUint32(16, true), view.getUint32(20, true)];
+  if (view.getUint32(24, true) !== 0 || codec < 1 || codec > 255)
+    throw damaged("its header has wrong numbers");
+  if (length > 0 && !takesDictionary(codec))
+    throw damaged(`codec ${codec} takes no dictionary, and it has one`);
+  const { maxBytes } = core.settings;
+  if (!mayBeDictionary(length, maxBytes)) {
+    throw damaged(`its dictionary of ${length} bytes is too long for a cache of ${maxBytes}`);
+  }
+  if (length > size) throw damaged("it was cut off");
+  const dictionary = (await reader.take(length)).slice();
+  if (crc32(dictionary) !== sum) throw damaged("its dictionary is damaged");
+  return new EntryLoader(core, codec, dictionary, since);
+}
+
+/** Reads what comes behind the head, to the end of the file, and says at which entry something is wrong. */
+async function readEntries(
+  reader: Reader,
+  signal: AbortSignal | undefined,
+  take: (entry: StoredEntry) => void,
+): Promise<void> {
+  let decoded = 0;
+  for (let read = 0; ; read++) {
+    const lead = (await reader.take(8)).slice();
+    const [bytes, crc] = [viewOf(lead).getUint32(0, true), viewOf(lead).getUint32(4, true)];
+    if (bytes === END) {
+      const own = viewOf(await reader.take(4)).getUint32(0, true);
+      if (own !== crc32(lead) || crc !== read || !(await reader.isAtEnd()))
+        throw damaged("its end is damaged");
+      return;
+    }
+    if (bytes < ENTRY_HEADER_BYTES || bytes > ENTRY_BYTES_MAX) throw damaged(`entry ${read} is damaged`);
+    const whole = await reader.take(bytes);
+    if (crc32(whole) !== crc) throw damaged(`entry ${read} is damaged`);
+    try {
+      const entry = readEntry(whole);
+      decoded += entry.length;
+      take(entry);
+    } catch (error) {
+      if (error instanceof ZbudError && error.code === "EBADMSG")
+        throw damaged(`entry ${read}: ${plain(error)}`);
+      throw error;
+    }
+    if (read % 256 === 0) signal?.throwIfAborted();
+    if (decoded < TURN_BYTES) continue;
+    decoded = 0;
+    await new Promise<void>(nextTurn);
+  }
+}
+
+/** Puts entries of one file into a cache: as they are if this cache has their codec. */
+class EntryLoader<V> {
+  readonly #core: CacheCore<V>;
+  readonly #codec: number;
+  readonly #dictionary: Uint8Array;
+  #sameDictionary = false;
+  #codecWithDictionary: Codec | null = null;
+
+  readonly #guard: () => boolean;
+
+  /**
+   * @param codec - id of the codec that the dictionary is for; one that takes dictionaries, if there is one.
+   * @param since - what `leases.beginFile` gave: what was changed since then stays as it is.
+   */
+  constructor(core: CacheCore<V>, codec: number, dictionary: Uint8Array, since: number) {
+    this.#core = core;
+    this.#codec = codec;
+    this.#dictionary = dictionary;
+    const { leases, key } = core;
+    this.#guard = () => leases.fileHolds(since, key.k0, key.k1) && !core.tagsDeletedSince(since);
+  }
+
+  /**
+   * Makes sure that the cache can give an entry's value once it has it.
+   *
+   * @throws {ZbudError} `EBADMSG` if it cannot.
+   */
+  check(entry: StoredEntry): void {
+    const { codec, length, sameFilled } = entry;
+    const kind = kindOf(entry.aux);
+    if (kind === ValueKind.own && !this.#core.values.hasOwn) {
+      throw new ZbudError(
+        "EBADMSG",
+        "its value was written with a serializer; make this cache with the same one to load it",
+      );
+    }
+    const isParsed = kind === ValueKind.json || kind === ValueKind.own;
+    if (!isParsed && (sameFilled || codec === 0)) return;
+    const by = sameFilled || codec === 0 ? null : this.#codecOf(codec);
+    const room = this.#core.borrow(length);
+    try {
+      const value = decodeStored(entry, by, room.subarray(0, length));
+      // A serializer's bytes are its own to keep, and this room is not.
+      if (isParsed) this.#core.values.decode(keepsBytes(kind) ? value.slice() : value, kind);
+    } catch (cause) {
+      throw new ZbudError("EBADMSG", `its value of ${length} bytes cannot be had from it`, { cause });
+    } finally {
+      this.#core.giveBack();
+    }
+  }
+
+  /** New values of the cache get the file's dictionary, if it has none of its own. */
+  adoptDictionary(): void {
+    const core = this.#core;
+    if (this.#dictionary.length === 0 || this.#codec !== core.codecId) return;
+    core.dictionary.adopt(core.engine, this.#dictionary);
+    const own = core.dictionary.trainer.dictionary();
+    this.#sameDictionary = own !== null && equal(own, this.#dictionary);
+  }
+
+  /** @returns whether it is in the cache now. */
+  add(entry: StoredEntry): boolean {
+    const core = this.#core;
+    const now = core.clock();
+    if (entry.expiresAt !== 0 && entry.expiresAt <= now) return false;
+    const asIs =
+      entry.sameFilled ||
+      entry.codec === 0 ||
+      (entry.codec === DICTIONARY_SLOT ? this.#sameDictionary : core.codecOfSlot(entry.codec) !== null);
+    const value = asIs ? null : decodeStored(entry, this.#codecOf(entry.codec));
+    core.leases.isReadingFile = true;
+    let result: string;
+    try {
+      result =
+        value === null
+          ? core.putStored(entry, now, -1, this.#guard)
+          : core.putDecoded(entry, value, now, this.#guard);
+    } finally {
+      core.leases.isReadingFile = false;
+    }
+    // As after a set.
+    if (result !== "stale") core.tier?.drop(core.key);
+    return isIn(result);
+  }
+
+  /** @throws {ZbudError} `EBADMSG` if there is none. */
+  #codecOf(slot: number): Codec {
+    if (slot !== DICTIONARY_SLOT) {
+      const codec = this.#core.codecOfSlot(slot);
+      if (codec !== null) return codec;
+      throw new ZbudError("EBADMSG", `its codec ${slot} is not known here; register it with registerCodec()`);
+    }
+    if (this.#dictionary.length === 0)
+      throw new ZbudError("EBADMSG", "it needs a dictionary, and there is none");
+    this.#codecWithDictionary ??= codecWith(codecById(this.#codec).name, this.#dictionary);
+    return this.#codecWithDictionary;
+  }
+}
+
+function isIn(result: string): boolean {
+  return result === "stored" || result === "replaced";
+}
+
+/** @throws {ZbudError} `EINVAL` for what is no path. */
+function checkPath(path: unknown, what: string): void {
+  if (typeof path === "string" && path !== "" && !path.includes("\0")) return;
+  throw new ZbudError("EINVAL", `${what}() takes the path of a file, as a string, not ${show(path)}`);
+}
+
+/** The part of an open file that is read from. */
+interface Source {
+  read(buffer: Uint8Array, at: number, length: number, position: number): Promise<{ bytesRead: number }>;
+}
+
+/** Reads a file from its start in large pieces, and gives small ones. */
+class Reader {
+  readonly #file: Source;
+  #buffer: Uint8Array = new Uint8Array(CHUNK_BYTES);
+  #start = 0;
+  #end = 0;
+  /** Where in the file the end of the buffer is. */
+  #read = 0;
+
+  constructor(file: Source) {
+    this.#file = file;
+  }
+
+  /** Where in the file the next byte is. */
+  get position(): number {
+    return this.#read - (this.#end - this.#start);
+  }
+
+  set position(position: number) {
+    this.#read = position;
+    this.#start = 0;
+    this.#end = 0;
+  }
+
+  /** Whether there is nothing more. */
+  async isAtEnd(): Promise<boolean> {
+    return (
+      this.#start === this.#end &&
+      (await this.#file.read(new Uint8Array(1), 0, 1, this.#read)).bytesRead === 0
+    );
+  }
+
+  /**
+   * The next bytes; valid until the next call.
+   *
+   * @throws {ZbudError} `EBADMSG` if there are not so many.
+   */
+  async take(length: number): Promise<Uint8Array> {
+    while (this.#end - this.#start < length) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+      if (length > this.#buffer.length) {
+        // A piece longer than the file is damage, not a reason to take memory for it: it grows as bytes come.
+        const longer = new Uint8Array(Math.min(length, this.#buffer.length * 2));
+        longer.set(this.#buffer.subarray(0, this.#end));
+        this.#buffer = longer;
+      }
+      const { bytesRead } = await this.#file.read(
+        this.#buffer,
+        this.#end,
+        this.#buffer.length - this.#end,
+        this.#read,
+      );
+      if (bytesRead === 0) throw damaged("it was cut off");
+      this.#end += bytesRead;
+      this.#read += bytesRead;
+    }
+    this.#start += length;
+    return this.#buffer.subarray(this.#start - length, this.#start);
+  }
+}
+
+function crc32(bytes: Uint8Array): number {
+  return required<typeof import("node:zlib")>("node:zlib", "a saved cache").crc32(bytes);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function damaged(what: string): ZbudError {
+  return new ZbudError("EBADMSG", `${what}; nothing of it was loaded`);
+}
+
+/** A message without the code that ends it. */
+function plain(error: ZbudError): string {
+  return error.message.replace(/ \(\w+\)$/, "");
+}

@@ -1,0 +1,77 @@
+import {
+  badBuffers,
+  DRIVER_SIZE_CLASSES,
+  openSharedTable,
+  registryWordsOf,
+  type SharedPool,
+  SLOTS_MAX,
+  type Table,
+  W_INTENT,
+  W_LOCKING,
+} from "../../pool/index.ts";
+import { CHUNK_ORDER_MAX, CHUNK_ORDER_MIN } from "../zbud/geometry.ts";
+import type { Geometry } from "./geometry.ts";
+import { isRecordWhole } from "./open-classes.ts";
+import {
+  classesOf,
+  OPEN_MAX,
+  OPEN_WORDS,
+  openClassesOf,
+  tableWordsOf,
+  W_CHUNK_ORDER,
+  W_OBJECT_BYTES_MAX,
+  W_OPEN,
+  W_ROWS_SHIFT,
+  W_SEGMENT_BYTES,
+  W_SEGMENT_HIGH,
+  W_SEGMENTS,
+  W_WHICH,
+} from "./table.ts";
+
+/**
+ * Opens the table of a shared pool.
+ *
+ * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
+ *   a pool of size classes of this layout.
+ */
+export function openTable(shared: SharedPool): { table: Table; geometry: Geometry } {
+  const table = openSharedTable(shared, DRIVER_SIZE_CLASSES);
+  const chunkOrder = table[W_CHUNK_ORDER];
+  const segmentBytes = table[W_SEGMENT_BYTES];
+  const segments = table[W_SEGMENTS];
+  const rowsShift = table[W_ROWS_SHIFT];
+  const maxObjectBytes = table[W_OBJECT_BYTES_MAX];
+  const isPossible =
+    chunkOrder >= CHUNK_ORDER_MIN &&
+    chunkOrder <= CHUNK_ORDER_MAX &&
+    segmentBytes > 0 &&
+    segments > 0 &&
+    rowsShift >= 0 &&
+    segments * 2 ** (rowsShift + 1) <= SLOTS_MAX &&
+    maxObjectBytes > 0 &&
+    maxObjectBytes < segmentBytes;
+  if (!isPossible) throw badBuffers("their geometry is impossible");
+  const chunkCount = 2 ** chunkOrder;
+  const geometry = { chunkOrder, chunkCount, segmentBytes, segments, rowsShift, maxObjectBytes };
+  if (table.length !== tableWordsOf(geometry) + registryWordsOf(table[W_LOCKING])) {
+    throw badBuffers("the table's length is not its geometry's");
+  }
+  if (shared.pages.byteLength !== segmentBytes * segments) {
+    throw badBuffers("the length of the pages is not their geometry's");
+  }
+  const slots = segments << (rowsShift + 1);
+  if (table[W_INTENT] > slots) throw badBuffers(`its note says ${table[W_INTENT]}`);
+  if (table[W_SEGMENT_HIGH] < 0 || table[W_SEGMENT_HIGH] > segments) {
+    throw badBuffers("more segments in use than there are");
+  }
+  const which = table[W_WHICH];
+  const open = (which & ~1) === 0 ? table[W_OPEN + which * OPEN_WORDS] : 0;
+  if (open < 1 || open > OPEN_MAX) throw badBuffers(`it has ${open} page sizes`);
+  const classes = classesOf(geometry);
+  for (const { sizeClass } of openClassesOf(table)) {
+    if (!classes.includes(sizeClass) || !isRecordWhole(table, geometry, sizeClass)) {
+      throw badBuffers(`it has no pages at word ${sizeClass}`);
+    }
+  }
+  return { table, geometry };
+}

@@ -1,0 +1,87 @@
+import type { ThreadRegistry } from "../base/index.ts";
+import type { ShardBudget } from "./budget.ts";
+import type { EntryQueue, Eviction, EvictionPolicy } from "./eviction/index.ts";
+import type { Expiries } from "./expiries.ts";
+import type { Fragments } from "./fragments.ts";
+import type { Rows } from "./rows.ts";
+import type { ShardPools } from "./shard-pools.ts";
+import type { ShardLayout } from "./table.ts";
+import type { FoundEntry, OnChange, OnEvict, OnRemoved, SecondaryIndex } from "./types.ts";
+
+/** No bytes. */
+export const EMPTY: Uint8Array = new Uint8Array(0);
+
+/** Removal reasons, as offsets of F_REMOVED (table.ts). */
+export const EVICTED = 0;
+export const EXPIRED = 1;
+export const REPLACED = 2;
+export const DELETED = 3;
+export const CLEARED = 4;
+export const REASONS = ["evicted", "expired", "replaced", "deleted", "cleared"] as const;
+
+/** Hooks of this thread; one object for all shards, so that they can be replaced. */
+export interface Hooks {
+  onEvict: OnEvict | null;
+  hasCopy: ((entry: FoundEntry) => boolean) | null;
+  onEvicted: ((k0: number, k1: number) => void) | null;
+  onRemoved: OnRemoved | null;
+  onChange: OnChange | null;
+  secondaryIndex: SecondaryIndex | null;
+}
+
+/**
+ * A value on its way into a shard, already compressed: `bytes[start, start + stored)`. One record for each
+ * engine, filled anew by each put.
+ */
+export interface Draft {
+  bytes: Uint8Array;
+  start: number;
+  stored: number;
+  length: number;
+  /** Flags and codec of the entry; its kind and pool are set by the shard. */
+  state: number;
+  /** The word that fills a same-filled value. */
+  fill0: number;
+  fill1: number;
+}
+
+/** What a shard is made of. */
+export interface ShardSetup {
+  readonly number: number;
+  readonly words: Int32Array;
+  readonly layout: ShardLayout;
+  readonly budget: ShardBudget;
+  readonly evict: Eviction;
+  readonly hooks: Hooks;
+  /** Filled for hooks. */
+  readonly victim: FoundEntry;
+  /** Null: only one thread uses it. */
+  readonly registry: ThreadRegistry | null;
+  readonly member: number;
+  /** The engine's header, which has the locks. */
+  readonly header: Int32Array;
+}
+
+/** The parts of a shard, and what it does with one entry: all that its repair and its verification know of it. */
+export interface ShardParts {
+  readonly words: Int32Array;
+  readonly floats: Float64Array;
+  readonly layout: ShardLayout;
+  readonly budget: ShardBudget;
+  readonly rows: Rows;
+  readonly queue: EntryQueue;
+  readonly eviction: EvictionPolicy;
+  readonly pools: ShardPools;
+  readonly fragments: Fragments;
+  readonly expiries: Expiries | null;
+  readonly hooks: Hooks;
+  hashOfRow(row: number): number;
+  find(k0: number, k1: number, hash: number, prefix: Uint8Array, prefixLength: number): number;
+  account(row: number, sign: 1 | -1): void;
+  dropRow(row: number): void;
+}
+
+/** An empty draft, to be filled by each put. */
+export function emptyDraft(): Draft {
+  return { bytes: EMPTY, start: 0, stored: 0, length: 0, state: 0, fill0: 0, fill1: 0 };
+}

@@ -1,0 +1,111 @@
+import type { Handle } from "../base/index.ts";
+import { poolBytesAllowed, type ShardBudget } from "./budget.ts";
+import type { ShardPool } from "./shard-pool.ts";
+import { F_POOL_TOUCHED, W_HIGH_WATER, W_POOL } from "./table.ts";
+
+/** An entry of several objects goes to a pool that may have so many times its bytes. */
+const ROOM_FOR = 8;
+
+/**
+ * The pools of one shard, one for each driver, within the limit that they share with its rows: a page that was
+ * touched counts until its memory is given back, whichever pool has it.
+ */
+export class ShardPools {
+  /** By their numbers, those of the engine's drivers. Filled when the shard is there. */
+  readonly list: ShardPool[] = [];
+  /** Bytes that each object begins with before those of its entry: the number of the entry's row, or nothing. */
+  readonly headerBytes: number = 0;
+  readonly #words: Int32Array;
+  readonly #floats: Float64Array;
+  readonly #budget: ShardBudget;
+
+  constructor(words: Int32Array, floats: Float64Array, budget: ShardBudget, headerBytes: number) {
+    this.#words = words;
+    this.#floats = floats;
+    this.#budget = budget;
+    this.headerBytes = headerBytes | 0;
+  }
+
+  /** An object of a pool, if the limit has room for it beside what all pools have touched; or 0. */
+  allocate(number: number, bytes: number): number {
+    const { pool, maxObjectBytes } = this.list[number];
+    if (bytes > maxObjectBytes) return 0;
+    const handle = pool.alloc(bytes);
+    if (typeof handle !== "number") return 0;
+    const at = F_POOL_TOUCHED + number;
+    const more = pool.heldBytes - this.#floats[at];
+    if (more <= 0) return handle;
+    if (this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#words[W_HIGH_WATER])) {
+      this.#floats[at] += more;
+      return handle;
+    }
+    pool.free(handle as Handle);
+    return 0;
+  }
+
+  /** Whether a pool has, or had, any memory. */
+  isTouched(number: number): boolean {
+    return this.#floats[F_POOL_TOUCHED + number] !== 0;
+  }
+
+  /**
+   * The pool for an entry of so many bytes: the one in use. While another one's memory counts, and leaves too
+   * little for an entry of several objects, the one that may have most.
+   */
+  numberFor(total: number): number {
+    const { list } = this;
+    const used = this.#words[W_POOL];
+    if (list.length === 1 || total <= list[used].maxObjectBytes - this.headerBytes) return used;
+    const left = poolBytesAllowed(this.#budget, this.#words[W_HIGH_WATER]) - this.bytesTouched;
+    if (this.#floats[F_POOL_TOUCHED + used] + left >= ROOM_FOR * total) return used;
+    let most = used;
+    for (let other = 0; other < list.length; other++) {
+      if (this.#floats[F_POOL_TOUCHED + other] > this.#floats[F_POOL_TOUCHED + most]) most = other;
+    }
+    return most;
+  }
+
+  /** Frees a page of one of them, with the objects on it. False: none may go. */
+  reclaimPage(): boolean {
+    for (const { pool } of this.list) if (pool.reclaimPage() === "ok") return true;
+    return false;
+  }
+
+  /** Gives back what lies behind the last page in use. Pages before it that are free stay touched, and count. */
+  trim(): void {
+    for (const [number, pool] of this.list.entries()) {
+      const at = F_POOL_TOUCHED + number;
+      if (this.#floats[at] > 0) this.#floats[at] = Math.min(this.#floats[at], pool.trim());
+    }
+  }
+
+  /** Repairs them after a thread died. A page may have been taken and not counted yet. */
+  recover(): void {
+    for (const [number, pool] of this.list.entries()) {
+      pool.pool.recover();
+      const at = F_POOL_TOUCHED + number;
+      this.#floats[at] = Math.max(this.#floats[at], pool.bytesHeld);
+    }
+  }
+
+  /** Bytes of pages that are touched. A pool that gets no new objects counts until its memory is given back. */
+  get bytesTouched(): number {
+    let bytes = 0;
+    for (let number = 0; number < this.list.length; number++) bytes += this.#floats[F_POOL_TOUCHED + number];
+    return bytes;
+  }
+
+  /** Bytes of memory that the pages in use keep from others. */
+  get bytesHeld(): number {
+    let bytes = 0;
+    for (const pool of this.list) bytes += pool.bytesHeld;
+    return bytes;
+  }
+
+  /** Bytes of pages in use. */
+  get bytesUsed(): number {
+    let bytes = 0;
+    for (const pool of this.list) bytes += pool.bytesUsed;
+    return bytes;
+  }
+}

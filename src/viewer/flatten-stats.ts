@@ -1,0 +1,40 @@
+/** What `stats()` of anything gives, sorted into numbers and lists of numbers, with names of one level. */
+export interface FlatStats {
+  counters: Record<string, number>;
+  histograms: Record<string, readonly number[]>;
+}
+
+/** Objects in objects, so deep; what lies deeper is left out. */
+const DEPTH_MAX = 3;
+
+/** Sorts figures; everything that is neither a number nor a list of numbers is left out. */
+export function flattenStats(stats: object): FlatStats {
+  const flat: FlatStats = { counters: {}, histograms: {} };
+  collect(stats, "", flat, 0);
+  return flat;
+}
+
+function collect(value: object, prefix: string, flat: FlatStats, depth: number): void {
+  for (const [key, member] of Object.entries(value)) {
+    const name = prefix + key;
+    if (typeof member === "number") {
+      if (Number.isFinite(member)) flat.counters[name] = member;
+    } else if (isNumbers(member)) {
+      flat.histograms[name] = Array.from(member, finite);
+    } else if (typeof member === "object" && member !== null && !Array.isArray(member) && depth < DEPTH_MAX) {
+      collect(member, `${name}.`, flat, depth + 1);
+    }
+  }
+}
+
+/** JSON has no others. */
+function finite(value: number): number {
+  return Number.isFinite(value) ? value : 0;
+}
+
+function isNumbers(value: unknown): value is ArrayLike<number> {
+  if (ArrayBuffer.isView(value)) {
+    return !(value instanceof DataView || value instanceof BigInt64Array || value instanceof BigUint64Array);
+  }
+  return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "number");
+}

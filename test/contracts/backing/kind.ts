@@ -1,0 +1,14 @@
+import type { Backing } from "../../../src/backing/index.ts";
+
+/** How the suite gets stores of one kind. */
+export interface BackingKind {
+  readonly name: string;
+  /** A store that is empty, and is closed by the suite. It takes the time from `clock`. */
+  readonly open: (options?: { clock?: () => number }) => Promise<Backing>;
+  /** A store of about this many bytes at most; null where the kind has no bound of its own. */
+  readonly openSmall: ((maxBytes: number) => Promise<Backing>) | null;
+  /** Whether the index is in this process, so that `has` and the counts are exact. */
+  readonly isExact: boolean;
+  /** Longest record of the random runs. */
+  readonly maxLength: number;
+}
