@@ -192,7 +192,7 @@ function measure(data: Sizes, way: Way, objects: number, seed: number): Record<M
     let released = 0;
     while (evictions < EVICTIONS) {
       const before = pool.totalBytes;
-      const { reclaimed } = pool.shrink(1);
+      const { reclaimed } = pool.shrinkPages(1);
       if (reclaimed === 0) break;
       pages += reclaimed;
       released += before - pool.totalBytes;

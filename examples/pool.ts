@@ -21,7 +21,7 @@ for (let i = 0; i < 3000; i++) {
   );
   let handle = pool.alloc(bytes.length);
   if (handle === "ENOMEM") {
-    pool.shrink(8); // evicts the objects of the 8 pages that were longest without a new object
+    pool.shrinkPages(8); // evicts the objects of the 8 pages that were longest without a new object
     handle = pool.alloc(bytes.length);
   }
   if (typeof handle === "string") continue; // never fits a page of this pool

@@ -19,7 +19,7 @@ const THINGS: readonly Thing[] = [
   { column: "pool", name: "ZbudPool", type: "ZbudPoolOptions" },
   { column: "pool", name: "SlotsPool", type: "SlotsPoolOptions" },
   { column: "pool", name: "ZsmallocPool", type: "ZsmallocPoolOptions" },
-  { column: "pool", name: "ZbudLadder", type: "ZbudLadderOptions" },
+  { column: "pool", name: "SizeClassPool", type: "SizeClassPoolOptions" },
   { column: "store", name: "PageStore", type: "PageStoreOptions" },
   { column: "cache", name: "CompressedCache", type: "CompressedCacheOptions" },
   { column: "file", name: "FileBacking", type: "FileBackingOptions" },

@@ -7,7 +7,6 @@ import { type OpenEngine, openEngine, sharedOf } from "./open.ts";
 import type { EngineShape } from "./options.ts";
 import { onePool } from "./pages.ts";
 import { CLEARED, DELETED, type Draft, EMPTY, EVICTED, EXPIRED, emptyDraft, REPLACED } from "./parts.ts";
-import { ValueReader } from "./reader.ts";
 import { Recompressor } from "./recompressor.ts";
 import type { Shard } from "./shard.ts";
 import { statsOf } from "./stats.ts";
@@ -41,7 +40,8 @@ import {
   type SharedEngine,
   type StoredValue,
 } from "./types.ts";
-import { endWriteback, startWriteback, startWritebackOf } from "./writeback.ts";
+import { ValueReader } from "./value-reader.ts";
+import { endWriteback, startWriteback, startWritebackOf } from "./writeback-marks.ts";
 
 /** For an epoch: put in any case. */
 const ALWAYS = -1;
@@ -593,7 +593,7 @@ export class Engine {
    *
    * @returns bytes of pool pages that were freed; fewer than asked for if the rest must stay.
    */
-  shrink(bytes: number, now: number): number {
+  shrinkBytes(bytes: number, now: number): number {
     this.#check();
     let freed = 0;
     for (let isMoving = true; isMoving && freed < bytes; ) {

@@ -29,7 +29,7 @@ import {
   W_ROWS_MAX,
 } from "./table.ts";
 import type { EngineHooks, EngineOptions, FoundEntry, SharedEngine } from "./types.ts";
-import { forgetWriting } from "./writeback.ts";
+import { forgetWriting } from "./writeback-marks.ts";
 
 /** The buffers and shards of an engine, as one thread has them. */
 export interface OpenEngine {

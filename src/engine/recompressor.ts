@@ -2,7 +2,6 @@ import { ownBytes, ownWords } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { type Draft, EMPTY, emptyDraft } from "./parts.ts";
-import type { ValueReader } from "./reader.ts";
 import type { Shard } from "./shard.ts";
 import {
   CODEC_SHIFT,
@@ -14,6 +13,7 @@ import {
   STATE_WRITING,
   VERSION,
 } from "./table.ts";
+import type { ValueReader } from "./value-reader.ts";
 
 /** Entries that one search for work looks at. */
 const LOOKS_MAX = 10_000;

@@ -32,22 +32,37 @@ function load(handle, into) {
 `;
 }
 
+/** The driver that stores and caches have by themselves. */
+const DEFAULT_DRIVER = "slots";
+
+/** The name of a driver's value: `zbudDriver` for `"zbud"`. */
+function driverValue(type: string): string {
+  return `${type.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}Driver`;
+}
+
+/** What names a driver in options, with a comma behind it; nothing for the default. */
+function driverOption(type: string): string {
+  return type === DEFAULT_DRIVER ? "" : `driver: ${driverValue(type)}, `;
+}
+
 /** The call that makes a page store with these settings. */
 export function storeCallText({ maxBytes, pageSize, codec, driver, poolPageSize }: StoreSetting): string {
-  return `new PageStore({ maxBytes: ${maxBytes}, pageSize: ${pageSize}, codec: "${codec}", driver: "${driver}", poolPageSize: ${poolPageSize} })`;
+  return `new PageStore({ maxBytes: ${maxBytes}, pageSize: ${pageSize}, codec: "${codec}", ${driverOption(driver)}poolPageSize: ${poolPageSize} })`;
 }
 
 /** The call that makes a cache with these settings; its entries take about what the pages of the store did. */
 export function cacheCallText({ maxBytes, codec, driver, poolPageSize, averageBytes }: StoreSetting): string {
   const limit = Math.max(CACHE_BYTES_MIN, maxBytes);
-  return `new CompressedCache({ maxBytes: ${limit}, codec: "${codec}", driver: "${driver}", poolPageSize: ${poolPageSize}, averageBytes: ${averageBytes} })`;
+  return `new CompressedCache({ maxBytes: ${limit}, codec: "${codec}", ${driverOption(driver)}poolPageSize: ${poolPageSize}, averageBytes: ${averageBytes} })`;
 }
 
 /** A program that keeps data in a page store, or in a cache, as a setting says. */
 export function storeCodeText(setting: StoreSetting): string {
+  const { driver } = setting;
+  const imported =
+    driver === DEFAULT_DRIVER ? "" : `import { ${driverValue(driver)} } from "zbud/drivers/${driver}";\n`;
   return `// Found by number: pages of ${setting.pageSize} bytes.
-import "zbud"; // so that allocators can be named
-import { PageStore } from "zbud/store";
+${imported}import { PageStore } from "zbud/store";
 
 const store = ${storeCallText(setting)};
 const page = new Uint8Array(${setting.pageSize});

@@ -10,7 +10,7 @@ import { type PoolFill, type PoolKind, Pools } from "./pack.ts";
 import { Progress } from "./progress.ts";
 import { counted, type Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
-import { tryStore } from "./store.ts";
+import { tryStore } from "./store-estimate.ts";
 import { type CodecTotals, UnitTotals } from "./totals.ts";
 import type { Estimate, UnitEstimate } from "./types.ts";
 

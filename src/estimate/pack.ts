@@ -193,7 +193,7 @@ export class PoolFill {
     const prng = this.#prng;
     for (const handle of this.#handles) if (handle !== 0 && prng.below(2) === 0) pool.free(handle as Handle);
     const { objects, pages, pageBytes, metadataBytes, objectsEvicted } = pool.stats();
-    const { reclaimed } = pool.shrink(Math.min(pages, RECLAIM_PAGES));
+    const { reclaimed } = pool.shrinkPages(Math.min(pages, RECLAIM_PAGES));
     const evicted = pool.stats().objectsEvicted - objectsEvicted;
     return { filled, objects, pages, poolBytes: pageBytes + metadataBytes, evicted, reclaimed };
   }

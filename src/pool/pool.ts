@@ -1,7 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import {
+  bytesText,
   checkBytes,
+  countText,
   type Handle,
+  inspectAsText,
   integerOption,
   memoryBehind,
   type Size,
@@ -336,11 +339,11 @@ export class Pool {
    * are released or a reclaim fails.
    *
    * @returns how many were released, and the last reclaim's result: `"EINVAL"` at once for a pool that is
-   *   not {@link evictable}, and for `shrink(0)`.
+   *   not {@link evictable}, and for `shrinkPages(0)`.
    * @throws {ZbudError} `EINVAL` if `pages` is not a whole number; `ECLOSED`. What the evict handler throws
    *   comes through; the pages released until then stay released.
    */
-  shrink(pages: number): ShrinkResult {
+  shrinkPages(pages: number): ShrinkResult {
     if (this.#closed) throw closedError();
     if (!Number.isInteger(pages) || pages < 0) {
       throw new ZbudError("EINVAL", `pages must be a whole number of pages to release, not ${show(pages)}`);
@@ -363,11 +366,11 @@ export class Pool {
   }
 
   /**
-   * Reclaims pages one by one, as {@link shrink}, until pages of `bytes` bytes are released or a reclaim fails.
+   * Reclaims pages one by one, as {@link shrinkPages}, until pages of `bytes` bytes are released or a reclaim fails.
    *
    * @returns how many bytes were released, at least `bytes` unless a reclaim failed; and the last reclaim's
    *   result.
-   * @throws {ZbudError} `EINVAL` if `bytes` is not a whole number; else as {@link shrink}.
+   * @throws {ZbudError} `EINVAL` if `bytes` is not a whole number; else as {@link shrinkPages}.
    */
   shrinkBytes(bytes: number): ShrinkBytesResult {
     if (this.#closed) throw closedError();
@@ -533,6 +536,19 @@ export class Pool {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** What the pool holds, in a line. */
+  toString(): string {
+    if (this.#closed) return `${this.type} pool (closed)`;
+    const { objects, objectBytes, pages } = this.stats();
+    const { pageSize, maxPages, maxBytes = maxPages * pageSize } = this.#shape;
+    const inPages = `${countText(pages)} ${pages === 1 ? "page" : "pages"}`;
+    return `${this.type} pool: ${countText(objects)} ${objects === 1 ? "object" : "objects"} of ${bytesText(objectBytes)} in ${inPages}, ${bytesText(this.totalBytes)} of at most ${bytesText(maxBytes)}`;
+  }
+
+  static {
+    inspectAsText(Pool.prototype);
   }
 
   /** For drivers whose objects move: does what {@link compact} says. */

@@ -36,6 +36,7 @@ import {
 } from "./counters.ts";
 import { publish, publishFault } from "./events.ts";
 import { FlushQueue } from "./flush-queue.ts";
+import { Recompressor } from "./idle-recompressor.ts";
 import { driverName, openEngine, type StoreParts } from "./open-engine.ts";
 import {
   checkShape,
@@ -49,7 +50,6 @@ import {
 } from "./options.ts";
 import { batchPages } from "./own-bytes.ts";
 import { decodeAlone, keyOf, pageIn, rawRecord } from "./page-records.ts";
-import { Recompressor } from "./recompressor.ts";
 import { statsOf } from "./stats.ts";
 import type {
   LoadResult,
@@ -424,7 +424,7 @@ export class PageStore {
     this.#check();
     if (!(bytes >= 0)) throw new ZbudError("EINVAL", `bytes must be a number from 0 on, not ${show(bytes)}`);
     const before = this.#engine?.size ?? 0;
-    const bytesFreed = this.#engine?.shrink(bytes, 0) ?? 0;
+    const bytesFreed = this.#engine?.shrinkBytes(bytes, 0) ?? 0;
     return { bytesFreed, pagesEvicted: Math.max(0, before - (this.#engine?.size ?? 0)) };
   }
 

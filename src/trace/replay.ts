@@ -271,7 +271,7 @@ class Replayer {
         this.#compare("pages", operation.pages, this.pool.pageCount);
       } else {
         const done = this.#catchRecorded(() => {
-          return this.pool.shrink(operation.pages);
+          return this.pool.shrinkPages(operation.pages);
         });
         const { result, reclaimed } =
           done === "throw" ? { result: done, reclaimed: this.#reclaimed ?? operation.reclaimed } : done;

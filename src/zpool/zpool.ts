@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { checkNames, type Handle, show, ZbudError } from "../base/index.ts";
+import { checkNames, type Handle, inspectAsText, show, ZbudError } from "../base/index.ts";
 import type { CreatePoolOptions } from "../drivers/index.ts";
 import {
   type AllocRefusal,
@@ -96,9 +96,9 @@ export class Zpool {
     this.pool.write(handle, bytes);
   }
 
-  /** Reclaims pages one by one, with 8 retries for each, until `pages` are released; see {@link Pool.shrink}. */
+  /** Reclaims pages one by one, with 8 retries for each, until `pages` are released; see {@link Pool.shrinkPages}. */
   shrink(pages: number): ShrinkResult {
-    return this.pool.shrink(pages);
+    return this.pool.shrinkPages(pages);
   }
 
   /** Figures of this moment. */
@@ -124,6 +124,15 @@ export class Zpool {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** What the pool holds, in a line; see {@link Pool.toString}. */
+  toString(): string {
+    return `Zpool over ${this.pool}`;
+  }
+
+  static {
+    inspectAsText(Zpool.prototype);
   }
 }
 

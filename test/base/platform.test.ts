@@ -9,7 +9,7 @@ import { builtin, checkNode, isSharedBuffer, sharedBuffer } from "../../src/base
 
 const BASE = new URL("../../src/base/index.ts", import.meta.url).href;
 const DRIVERS = new URL("../../src/drivers/index.ts", import.meta.url).href;
-const FACTS = new URL("../contracts/pool/facts.ts", import.meta.url).href;
+const FACTS = new URL("../support/is-code.ts", import.meta.url).href;
 
 /** Runs a program where the name `SharedArrayBuffer` does not exist, as in a page that is not isolated. */
 function withoutSharedMemory(program: string): void {

@@ -138,7 +138,7 @@ describe("the viewer in a browser", () => {
       assert.ok((await inked(page)).pixels > 1000);
       if (pool.evictable) {
         const { pagesReclaimed } = pool.stats();
-        pool.shrink(3);
+        pool.shrinkPages(3);
         assert.ok(pool.stats().pagesReclaimed > pagesReclaimed);
         await reads(page, ".counters tr", new RegExp(`pages reclaimed\\s*${pool.stats().pagesReclaimed}`));
       }

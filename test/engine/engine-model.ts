@@ -125,7 +125,7 @@ function changeMany(engine: Engine, prng: Prng, action: number, now: number): vo
     engine.expire(now, 1 + prng.below(5));
   } else if (action === 18 && prng.chance(0.05)) {
     if (prng.chance(0.1)) engine.clear();
-    else engine.shrink(prng.below(20_000), now);
+    else engine.shrinkBytes(prng.below(20_000), now);
   } else if (action === 19 && prng.chance(0.3)) {
     engine.recompress(prng.chance(0.5) ? STRONG_IDS[0] : STRONG_IDS[1], 8);
   }

@@ -24,7 +24,7 @@ const WHERE: Where = {
     ...["verify", "trim", "usePool", "mayEvict"],
   ),
   "src/engine/shard-pools.ts": all("trim", "bytesTouched", "bytesHeld", "bytesUsed", "isTouched"),
-  "src/engine/writeback.ts": all("forgetWriting"),
+  "src/engine/writeback-marks.ts": all("forgetWriting"),
   "src/engine/rows.ts": all("format", "at", "find", "stateOf"),
   "src/engine/eviction/queue.ts": all("first", "last", "before", "after", "at"),
   "src/engine/eviction/lru.ts": all("fault", "first", "next"),
@@ -264,7 +264,7 @@ describe("an engine's operation that is cut off anywhere", () => {
         engine.removeRow(0, engine.rowsOf(0)[0], engine.rowsOf(0)[1]);
       },
     ],
-    ["shrinking", {}, ({ engine }) => engine.shrink(10_000, 0)],
+    ["shrinking", {}, ({ engine }) => engine.shrinkBytes(10_000, 0)],
     ["clearing", {}, ({ engine }) => engine.clear()],
   ];
 

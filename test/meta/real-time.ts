@@ -32,13 +32,13 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/cache/file-gates.ts": "a deadline, in turns that are far shorter than those of `until`",
   "test/cache/remote-cache.ts": "a deadline for the answer of another thread, on which this one blocks",
   "test/cache/save-child.ts": "stays alive until it is killed",
-  "test/cache/waits.test.ts": "the subject is what a context is behind a timer",
+  "test/cache/wait-for-graph.test.ts": "the subject is what a context is behind a timer",
   "test/cli/estimate.test.ts":
     "the subject is how soon `npm start` answers; the bound is six times what it takes",
   "test/cli/hostile-viewer.test.ts":
     "a server that drips, and a deadline for a command that must end by itself",
   "test/codecs/lz4-fuzz.test.ts": "a bound a thousand times what it takes: no block makes a decoder spin",
-  "test/drivers/zbud/ladder-refit.test.ts": "real threads read until they read enough, within a deadline",
+  "test/drivers/size-classes/refit.test.ts": "real threads read until they read enough, within a deadline",
   "test/drivers/zsmalloc/compaction.test.ts": "real threads read until they read enough, within a deadline",
   "test/redis/server.ts": "the time-out of a socket",
   "test/store/churn.ts": "a soak: it goes on for as long as it is told to",

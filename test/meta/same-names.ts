@@ -30,13 +30,16 @@ const FIXED: Record<string, FixedName> = {
   "pool.ts": { in: ALLOCATORS, means: "the class of pools, and what each driver adds" },
   "geometry.ts": { in: ALLOCATORS, means: "where what lies, from the options" },
   "page-table.ts": { in: ALLOCATORS, means: "the columns of numbers that know the pages" },
+  "fit.ts": { in: ALLOCATORS, means: "what page sizes fit the data" },
   "table.ts": { in: ["src/drivers", "src/engine"], means: "the layout of the words of all that it knows" },
   "places.ts": { in: ALLOCATORS, means: "where an object lies" },
 };
 
 /** Files of one base name in different folders, unless the name has a fixed meaning there: one line for each name. */
 export function sameNames(tree: Tree): string[] {
-  const byName = Map.groupBy(tree.keys(), (path) => posix.basename(path));
+  // A public door has the name that it is imported by.
+  const inner = [...tree.keys()].filter((path) => !path.startsWith("src/entry/"));
+  const byName = Map.groupBy(inner, (path) => posix.basename(path));
   const found: string[] = [];
   for (const [name, paths] of byName) {
     const folders = Object.hasOwn(FIXED, name) ? FIXED[name].in : [];

@@ -148,7 +148,7 @@ describe(`figures: those of events never fall, others are what is there now (see
         if (handle === undefined && live.length > 0)
           pool.free(live.splice(prng.below(live.length), 1)[0] as never);
         else if (handle !== undefined && handle !== "ENOMEM" && handle !== "ENOSPC") live.push(handle);
-        if (step % 50 === 0) pool.shrink(1);
+        if (step % 50 === 0) pool.shrinkPages(1);
         if (step % 20 === 0) watch.look();
       }
       for (const handle of live) pool.free(handle as never);

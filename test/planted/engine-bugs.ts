@@ -3,10 +3,10 @@
 import type { PlantedBug } from "./planted-bug.ts";
 
 const ENGINE = "src/engine/engine.ts";
-const READER = "src/engine/reader.ts";
+const READER = "src/engine/value-reader.ts";
 const SHARD = "src/engine/shard.ts";
 const POOLS = "src/engine/shard-pools.ts";
-const WRITEBACK = "src/engine/writeback.ts";
+const WRITEBACK = "src/engine/writeback-marks.ts";
 const LRU = "src/engine/eviction/lru.ts";
 const SIEVE = "src/engine/eviction/sieve.ts";
 const BUDGET = "src/engine/budget.ts";

@@ -118,7 +118,7 @@ describe("a pool in two threads", () => {
     assert.deepEqual(attached.shape, pool.shape);
     assert.deepEqual([pool.evictable, attached.evictable], [false, true]);
     assert.equal(attached.map(handle, "ro")[99], 3);
-    assert.deepEqual(attached.shrink(1), { reclaimed: 1, result: "ok" });
+    assert.deepEqual(attached.shrinkPages(1), { reclaimed: 1, result: "ok" });
     assert.equal(pool.pageCount, 0);
     attached.close();
     pool.verify();

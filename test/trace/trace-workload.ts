@@ -95,7 +95,7 @@ export class Workload {
   #reclaim(): void {
     const pool = this.pool as Pool;
     const count = this.#prng.below(5);
-    this.#attempt(() => (pool instanceof ZbudPool ? pool.reclaimPage(count) : pool.shrink(count)));
+    this.#attempt(() => (pool instanceof ZbudPool ? pool.reclaimPage(count) : pool.shrinkPages(count)));
   }
 
   #attempt(operation: () => unknown): void {

@@ -38,7 +38,7 @@ function recorded(seed: number, options: Record<string, number> = {}): string[] 
       live.delete(handle);
       pool.free(handle);
     } else if (choice < 9) {
-      if (prng.chance(0.5)) pool.shrink(1 + prng.below(4));
+      if (prng.chance(0.5)) pool.shrinkPages(1 + prng.below(4));
     } else {
       pool.compact(prng.chance(0.5) ? undefined : 1 + prng.below(20));
     }

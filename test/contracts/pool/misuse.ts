@@ -79,8 +79,8 @@ export function misuseContract(_facts: PoolFacts, make: PoolMaker): void {
       pool.close();
       const calls: Record<string, () => unknown> = {
         malloc: () => pool.alloc(100),
-        shrink: () => pool.shrink(1),
-        "shrink(0)": () => pool.shrink(0),
+        shrinkPages: () => pool.shrinkPages(1),
+        "shrinkPages(0)": () => pool.shrinkPages(0),
         stats: () => pool.stats(),
         trim: () => pool.trim(),
         verify: () => pool.verify(),
@@ -126,7 +126,7 @@ export function misuseContract(_facts: PoolFacts, make: PoolMaker): void {
       });
       put(pool, 100, 1);
       if (!pool.evictable) return pool.close();
-      assert.throws(() => pool.shrink(1), isCode("ECLOSED"));
+      assert.throws(() => pool.shrinkPages(1), isCode("ECLOSED"));
       assert.throws(() => pool.alloc(1), isCode("ECLOSED"));
     });
   });

@@ -59,7 +59,7 @@ class Run {
     const choice = this.#prng.below(16);
     if (choice < 7) this.#malloc();
     else if (choice < 11) this.#freeOne();
-    else if (choice < 13) this.#pool.shrink(this.#prng.below(4));
+    else if (choice < 13) this.#pool.shrinkPages(this.#prng.below(4));
     else if (choice < 14) this.#rewriteOne();
     else if (choice < 15 && this.#freed !== null && !this.#live.has(this.#freed)) {
       assert.throws(() => this.#pool.free(this.#freed as Handle), isCode("EBADF"));

@@ -18,11 +18,11 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
     it("without a handler answers EINVAL at once, and nothing moves", () => {
       const pool = make({ maxPages: 8 });
       assert.equal(pool.evictable, false);
-      assert.deepEqual(pool.shrink(1), { reclaimed: 0, result: "EINVAL" }, "an empty pool");
+      assert.deepEqual(pool.shrinkPages(1), { reclaimed: 0, result: "EINVAL" }, "an empty pool");
       const handles = fillUp(pool, 1000, 8 * objectsPerPageMax);
       const before = { stats: pool.stats(), places: handles.map((handle) => pool.inspect(handle)) };
       for (const pages of [0, 1, 8, 1000])
-        assert.deepEqual(pool.shrink(pages), { reclaimed: 0, result: "EINVAL" });
+        assert.deepEqual(pool.shrinkPages(pages), { reclaimed: 0, result: "EINVAL" });
       const after = { stats: pool.stats(), places: handles.map((handle) => pool.inspect(handle)) };
       assert.deepEqual(after, before);
       finish(pool, handles);
@@ -38,9 +38,9 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
 
     it("shrink(0) and an empty pool give EINVAL, and call no handler", () => {
       const pool = make({ maxPages: 8, onEvict: () => assert.fail("nothing is to be evicted") });
-      assert.deepEqual(pool.shrink(1), { reclaimed: 0, result: "EINVAL" });
+      assert.deepEqual(pool.shrinkPages(1), { reclaimed: 0, result: "EINVAL" });
       const handle = put(pool, 100, 1);
-      assert.deepEqual(pool.shrink(0), { reclaimed: 0, result: "EINVAL" });
+      assert.deepEqual(pool.shrinkPages(0), { reclaimed: 0, result: "EINVAL" });
       assertObject(pool, handle, 100, 1);
       finish(pool, [handle]);
     });
@@ -49,7 +49,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
       const pool = make({ maxPages: 8, onEvict: () => assert.fail("nothing is to be evicted") });
       const handle = put(pool, 100, 1);
       for (const pages of [-1, 0.5, Number.NaN, "1", null, undefined, {}, 1n]) {
-        assert.throws(() => pool.shrink(pages as number), isCode("EINVAL"), `shrink(${String(pages)})`);
+        assert.throws(() => pool.shrinkPages(pages as number), isCode("EINVAL"), `shrink(${String(pages)})`);
       }
       finish(pool, [handle]);
     });
@@ -59,7 +59,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
       fillUp(pool, 1000, 16 * objectsPerPageMax);
       const pages = pool.pageCount;
       const objects = pool.stats().objects;
-      const { reclaimed, result } = pool.shrink(3);
+      const { reclaimed, result } = pool.shrinkPages(3);
       assert.equal(result, "ok");
       assert.ok(reclaimed >= 3);
       assert.equal(pool.pageCount, pages - reclaimed);
@@ -68,7 +68,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
       assert.equal(stats.objectsEvicted, objects - stats.objects);
       assert.ok(stats.objectsEvicted <= reclaimed * facts.evictionsPerPageMax);
       assert.equal(stats.evictionsRefused, 0);
-      const rest = pool.shrink(1000);
+      const rest = pool.shrinkPages(1000);
       assert.equal(rest.result, "EINVAL", "the last reclaim found an empty pool");
       assert.equal(rest.reclaimed, pages - reclaimed);
       finish(pool);
@@ -89,7 +89,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
         },
       });
       const handles = [300, 500, 700, 900].map((size) => put(pool, size, size % 251));
-      pool.shrink(16);
+      pool.shrinkPages(16);
       assert.deepEqual(seen.map(([handle]) => handle).sort(byNumber), [...handles].sort(byNumber));
       finish(pool);
     });
@@ -106,7 +106,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
         });
         const handles = [100, 1500, 2500, 3000].map((size, i) => put(pool, size, i + 1));
         const pages = pool.pageCount;
-        assert.deepEqual(pool.shrink(2), { reclaimed: 0, result: "EAGAIN" });
+        assert.deepEqual(pool.shrinkPages(2), { reclaimed: 0, result: "EAGAIN" });
         assert.ok(calls > 0 && calls <= 8 * facts.evictionsPerPageMax, `${calls} calls`);
         assert.equal(pool.pageCount, pages);
         assert.equal(pool.stats().evictionsRefused, calls);
@@ -130,15 +130,15 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
       const handles = fillUp(pool, 700, 8 * objectsPerPageMax);
       for (let i = 0; i < 20; i++) {
         assert.throws(
-          () => pool.shrink(1),
+          () => pool.shrinkPages(1),
           (thrown) => thrown === error,
         );
         pool.verify();
       }
       assert.equal(pool.stats().objects, handles.length);
       isThrowing = false;
-      assert.equal(pool.shrink(1).result, "ok");
-      pool.shrink(8);
+      assert.equal(pool.shrinkPages(1).result, "ok");
+      pool.shrinkPages(8);
       finish(pool);
     });
 
@@ -152,7 +152,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
           assert.ok(live.has(handle), "only live objects are offered");
           if (live.size % 3 === 0)
             for (const other of live) if (other !== handle) return drop(given, other, handle);
-          if (live.size % 3 === 1 && depth < 3) given.shrink(1);
+          if (live.size % 3 === 1 && depth < 3) given.shrinkPages(1);
           if (live.has(handle)) drop(given, handle);
           const more = given.alloc(250);
           if (typeof more !== "string") live.add(more);
@@ -172,7 +172,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
         depth = 0;
         const handle = pool.alloc(200 + ((round * 397) % 1500));
         if (typeof handle !== "string") live.add(handle);
-        if (handle === "ENOMEM" || round % 5 === 0) pool.shrink(2);
+        if (handle === "ENOMEM" || round % 5 === 0) pool.shrinkPages(2);
         pool.verify();
         assert.equal(pool.stats().objects, live.size);
       }
@@ -192,13 +192,13 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
         const size = 1 + ((i * 769) % facts.maxObjectBytes(4096));
         let handle = pool.alloc(size);
         for (let tries = 0; handle === "ENOMEM" && tries < 4; tries++) {
-          assert.equal(pool.shrink(1).result, "ok");
+          assert.equal(pool.shrinkPages(1).result, "ok");
           handle = pool.alloc(size);
         }
         assert.equal(typeof handle, "number", `object ${i} of ${size} bytes: ${handle}`);
       }
       assert.ok(evicted.length > 100);
-      pool.shrink(4);
+      pool.shrinkPages(4);
       finish(pool);
     });
   });

@@ -116,7 +116,7 @@ describe("a pool of size classes", () => {
     const store = (size: number): void => {
       for (;;) {
         if (typeof pool.alloc(size) === "number") return;
-        const { reclaimed } = pool.shrink(1);
+        const { reclaimed } = pool.shrinkPages(1);
         assert.ok(reclaimed > 0, "what is full can be reclaimed");
       }
     };
@@ -283,7 +283,7 @@ describe("a pool of size classes", () => {
     for (let i = 0; i < 2000; i++) {
       const handle = pool.alloc(prng.between(1, i < 1000 ? 500 : 3000));
       if (typeof handle === "number") live.add(handle);
-      else pool.shrink(1);
+      else pool.shrinkPages(1);
       const [first] = live;
       if (first !== undefined && prng.chance(0.3)) {
         pool.free(first);

@@ -125,11 +125,11 @@ describe("bytes", () => {
 describe("drivers that misbehave", () => {
   it("are named, and do not stay busy", () => {
     const type = "test-empty";
+    const nothing = (): never => undefined as never;
     assert.throws(
-      () => registerZpoolDriver({ type, create: () => undefined } as never),
+      () => registerZpoolDriver({ type, create: nothing, attach: nothing, footprint: nothing } as never),
       isCode("EINVAL", "canReclaim"),
     );
-    const nothing = (): never => undefined as never;
     registerZpoolDriver({ type, canReclaim: true, create: nothing, attach: nothing, footprint: nothing });
     assert.throws(() => createZpool(type, { maxPages: 1 }), isCode("EINVAL", type));
     unregisterZpoolDriver(type);
