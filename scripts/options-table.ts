@@ -30,7 +30,6 @@ const THINGS: readonly Thing[] = [
 
 /** Why one name has different types. A name that is not here has one type everywhere; a test holds that. */
 export const DIFFERENT_TYPES: Readonly<Record<string, string>> = {
-  maxBytes: 'only what is in memory takes a share of it, `"20%"`',
   codec: "a cache needs a codec for each thread and dictionary, and so a function that makes one",
 };
 

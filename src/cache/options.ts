@@ -124,7 +124,7 @@ export function engineOptions<V>(
     chosen.maxEntrySize = sizeOption("maxEntrySize", maxEntrySize, 1, BYTES_MAX);
   }
   if (poolPageSize !== undefined) {
-    chosen.poolPageSize = integerOption("poolPageSize", poolPageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+    chosen.poolPageSize = sizeOption("poolPageSize", poolPageSize, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
   }
   return chosen;
 }

@@ -184,7 +184,7 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    * Bytes of a page of the allocator; longer values are split. Default for `"slots"` 2048, and
    * larger from 2 GiB a shard on, of which each has a million at most; for others 4096.
    */
-  poolPageSize?: number;
+  poolPageSize?: Size;
   /**
    * What small similar values have in common. `"auto"`, the default, learns it from the first sets and uses it
    * if it is worth it; or bytes, from `trainDictionary`; or `"none"`.

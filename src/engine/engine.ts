@@ -2,6 +2,7 @@
 import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { SnapshotColumns } from "../pool/index.ts";
+import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
 import { type OpenEngine, openEngine, sharedOf } from "./open.ts";
 import type { EngineShape } from "./options.ts";
@@ -169,7 +170,8 @@ export class Engine {
     now: number,
     guard: Guard | null = null,
   ): PutResult {
-    this.#checkPut(value, length, attributes);
+    this.#check();
+    checkPut(this.#shape, value, length, attributes);
     const draft = this.#draft;
     draft.length = length;
     const isNamed = attributes.prefixLength + attributes.headLength !== 0;
@@ -216,7 +218,8 @@ export class Engine {
     epoch: number,
     guard: Guard | null = null,
   ): PutResult {
-    this.#checkPut(value.bytes, value.bytesLength, attributes);
+    this.#check();
+    checkPut(this.#shape, value.bytes, value.bytesLength, attributes);
     const draft = this.#draft;
     draft.bytes = value.bytes;
     draft.start = 0;
@@ -769,38 +772,6 @@ export class Engine {
   #shardOf(hash: number): Shard {
     // A shift by 32 is none in JavaScript.
     return this.#shards[this.#shardShift === 32 ? 0 : hash >>> this.#shardShift];
-  }
-
-  #checkPut(value: Uint8Array, length: number, attributes: EntryAttributes): void {
-    this.#check();
-    if (!(value instanceof Uint8Array)) {
-      throw new ZbudError("EINVAL", `a value is a Uint8Array, not ${show(value)}`);
-    }
-    if (
-      (length | 0) !== length ||
-      length < 0 ||
-      length > value.length ||
-      length > this.#shape.maxValueBytes
-    ) {
-      throw new ZbudError(
-        "EINVAL",
-        `the length of a value is 0 to ${this.#shape.maxValueBytes} and at most its array's, ${value.length}; not ${show(length)}`,
-      );
-    }
-    const { prefix, prefixLength, head, headLength, expiresAt } = attributes;
-    if (
-      prefixLength > prefix.length ||
-      headLength > head.length ||
-      (prefixLength | headLength) >>> 16 !== 0
-    ) {
-      throw new ZbudError(
-        "EINVAL",
-        "prefix and head have at most 65,535 bytes, and not more than their arrays",
-      );
-    }
-    if (expiresAt !== 0 && !this.#shape.expiry) {
-      throw new ZbudError("EINVAL", "entries of this engine do not expire; make it with expiry: true");
-    }
   }
 
   #numbered(shard: number): Shard {

@@ -16,6 +16,8 @@ import type { PoolDriver } from "../pool/index.ts";
 /** The smallest and the largest page. */
 const PAGE_BYTES_MIN = 512;
 const PAGE_BYTES_MAX = 2 ** 20;
+/** The smallest page of the pools beneath. */
+const POOL_PAGE_BYTES_MIN = 64;
 /** Less than this holds nothing worth the name: an index, and a few pages. */
 const STORE_BYTES_MIN = 2 ** 17;
 
@@ -69,14 +71,14 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
    */
   maxBytes: Size;
   /** Bytes of a page: 512 to 1 MiB. Default 4096. */
-  pageSize?: number | undefined;
+  pageSize?: Size | undefined;
   /**
    * The allocator: a driver such as `zbudDriver`, or the name of one that is registered (`"zbud"`, `"slots"`, …).
    * Default `slotsDriver`.
    */
   driver?: string | PoolDriver | undefined;
   /** Bytes of the allocator's own pages. Default: fits the page size. */
-  poolPageSize?: number | undefined;
+  poolPageSize?: Size | undefined;
   /**
    * Which page goes first: the least recently used one (`"lru"`, the default), the oldest that was not used since
    * it was last looked at (`"sieve"`, which keeps often used pages through a scan), or those of the allocator's
@@ -139,8 +141,11 @@ export function storeShapeOf(options: PageStoreOptions): StoreShape {
   checkNoNulls(options);
   const maxBytes =
     options.maxBytes === 0 ? 0 : sizeOption("maxBytes", options.maxBytes, STORE_BYTES_MIN, 2 ** 40);
-  const pageSize = integerOption("pageSize", options.pageSize ?? 4096, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
-  const poolPageSize = options.poolPageSize ?? poolPageSizeFor(pageSize);
+  const pageSize = sizeOption("pageSize", options.pageSize ?? 4096, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
+  const poolPageSize =
+    options.poolPageSize === undefined
+      ? poolPageSizeFor(pageSize)
+      : sizeOption("poolPageSize", options.poolPageSize, POOL_PAGE_BYTES_MIN, PAGE_BYTES_MAX);
   const incompressible = choiceOption("incompressible", options.incompressible ?? "raw", [
     "raw",
     "writeback",

@@ -37,7 +37,7 @@ describe("zbud classes", () => {
     for (const [args, what] of [
       [["--group-pages", "17"], /--group-pages takes a whole number from 1 to 16/],
       [["--page-size", "1000"], /pageSize must be a multiple of 16/],
-      [["--page-size", "2m"], /pageSize must be an integer from 64/],
+      [["--page-size", "2m"], /pageSize must be from 64/],
     ] as const) {
       const { code, stderr } = await run(["classes", ...args]);
       assert.equal(code, 2);

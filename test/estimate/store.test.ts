@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { sizeClassesDriver, slotsDriver, zbudDriver, zsmallocDriver } from "../../src/drivers/index.ts";
 import { estimateInBatches } from "../../src/estimate/estimate.ts";
 import { cacheCallText, type Estimate, estimate, storeCallText } from "../../src/estimate/index.ts";
 import { readOptions } from "../../src/estimate/options.ts";
@@ -10,9 +11,10 @@ import { inPieces, noise, partlyNoisy } from "./noisy-data.ts";
 const UNIT = 4096;
 const OPTIONS = { units: [UNIT], codecs: ["lz4"] };
 
-/** What the text of a call makes. */
+/** What the text of a call makes, with what its program imports. */
 function made<T>(text: string, name: string, Made: new (options: never) => T): T {
-  return new Function(name, `return ${text}`)(Made) as T;
+  const drivers = { sizeClassesDriver, slotsDriver, zbudDriver, zsmallocDriver };
+  return new Function(name, ...Object.keys(drivers), `return ${text}`)(Made, ...Object.values(drivers)) as T;
 }
 
 function storeOf({ advice }: Estimate): NonNullable<Estimate["advice"]["store"]> {

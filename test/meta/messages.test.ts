@@ -52,9 +52,9 @@ const CASES: Record<string, Case[]> = {
     [
       "poolPageSize: 2 MiB",
       made({ poolPageSize: 2 ** 21 }),
-      /^poolPageSize must be an integer from 64 to 1048576, not 2097152/,
+      /^poolPageSize must be from 64 to 1048576 bytes, not 2097152/,
     ],
-    ["poolPageSize as text", made({ poolPageSize: "4096" }), /^poolPageSize must be .*, not "4096"/],
+    ["poolPageSize as text", made({ poolPageSize: "large" }), /^poolPageSize must be .*, not "large"/],
     ["poolPageSize: 100", made({ poolPageSize: 100 }), /pageSize must be a multiple of 64/],
     ["maxEntries: 0", made({ maxEntries: 0 }), /maxEntries must be an integer from 1, not 0; leave it out/],
     [

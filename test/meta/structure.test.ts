@@ -11,7 +11,7 @@ const CODE = ["src", "test", "bench", "examples", "scripts", "web"];
 const KNOWN = {
   circles: [],
   functions: [],
-  names: ["budget.ts", "dictionary.ts", "engine.ts", "records.ts", "registry.ts", "units.ts", "upkeep.ts"],
+  names: [],
 };
 
 /** Nothing but what is known breaks a rule, and all that is known still does. */

@@ -1,7 +1,7 @@
 import { checkNames, integerOption, show, ZbudError } from "../../base/index.ts";
 import { checkCompress, checkDecompress, checkLength } from "../arguments.ts";
 import type { Codec, StagedCodec } from "../types.ts";
-import { DICT_BYTES_MAX, Engine, PACKED, PACKED_BYTES_MAX, PLAIN_BYTES_MAX } from "./engine.ts";
+import { DICT_BYTES_MAX, Lz4Instance, PACKED, PACKED_BYTES_MAX, PLAIN_BYTES_MAX } from "./instance.ts";
 
 /** Options of {@link createLz4}. */
 export interface Lz4Options {
@@ -40,14 +40,14 @@ export function createLz4(options: Lz4Options = {}): Codec {
   return new Lz4(acceleration, dictionary?.slice(-DICT_BYTES_MAX));
 }
 
-let shared: Engine | undefined;
+let shared: Lz4Instance | undefined;
 
 export class Lz4 implements Codec {
   readonly name: string = "lz4";
   readonly id: number = 2;
   readonly #acceleration: number;
   readonly #dictionary: Uint8Array | undefined;
-  #engine: Engine | undefined;
+  #engine: Lz4Instance | undefined;
 
   constructor(acceleration: number, dictionary: Uint8Array | undefined) {
     this.#acceleration = acceleration;
@@ -73,11 +73,11 @@ export class Lz4 implements Codec {
     return new StagedLz4(this, this.#engine ?? this.#start(), this.#acceleration);
   }
 
-  #start(): Engine {
+  #start(): Lz4Instance {
     if (this.#dictionary) {
-      this.#engine = new Engine(this.#dictionary);
+      this.#engine = new Lz4Instance(this.#dictionary);
     } else {
-      shared ??= new Engine();
+      shared ??= new Lz4Instance();
       this.#engine = shared;
     }
     return this.#engine;
@@ -88,10 +88,10 @@ class StagedLz4 implements StagedCodec {
   readonly codec: Codec;
   readonly stage: Uint8Array;
   readonly stageAt: number = PACKED;
-  readonly #engine: Engine;
+  readonly #engine: Lz4Instance;
   readonly #acceleration: number;
 
-  constructor(codec: Codec, engine: Engine, acceleration: number) {
+  constructor(codec: Codec, engine: Lz4Instance, acceleration: number) {
     this.codec = codec;
     this.stage = engine.memory;
     this.#engine = engine;

@@ -4,7 +4,7 @@ import { instantiate, type Lz4Exports } from "./wasm.ts";
 /** Where the module keeps what; the other side of assembly/layout.ts. */
 const TAIL = 0x1000;
 const PLAIN = 0x24000;
-/** Where compressed bytes begin in {@link Engine.memory}. */
+/** Where compressed bytes begin in {@link Lz4Instance.memory}. */
 export const PACKED: number = 0x125000;
 export const PLAIN_BYTES_MAX: number = 0x100000;
 export const DICT_BYTES_MAX: number = 0x10000;
@@ -21,7 +21,7 @@ type View = Uint8Array | undefined;
  * target that is too short for it gets the whole 256s, then the rest by one of the kept views of each length
  * up to 255, to where the module puts it.
  */
-export class Engine {
+export class Lz4Instance {
   // Kept one by one: a call through the exports object takes 0.1 µs more.
   readonly #compress: Lz4Exports["compress"];
   readonly #decompress: Lz4Exports["decompress"];
