@@ -157,7 +157,7 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    * the values. If entries are smaller than this, the index is full first; if they are larger, a part of it
    * stays untouched and so not resident. Default 384.
    */
-  averageBytes?: number;
+  averageBytes?: Size;
   /**
    * Which entry goes when room is wanted.
    *
