@@ -7,10 +7,12 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Handle, Prng } from "../src/base/index.ts";
 import { type Codec, getCodec } from "../src/codecs/index.ts";
-import { type CreatePoolOptions, createPool, fitPageSizes } from "../src/drivers/index.ts";
+import { type CreatePoolOptions, createPool, fitPageSizes, registerBuiltIns } from "../src/drivers/index.ts";
 import { hasDriver, type Pool } from "../src/pool/index.ts";
 import { realData, sourceText, spread } from "./codec-data.ts";
 import type { BenchOptions, Row } from "./harness.ts";
+
+registerBuiltIns();
 
 const SUITE = "density";
 const KIB = 1024;

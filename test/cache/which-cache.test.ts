@@ -1,6 +1,8 @@
 /** The table of docs/which-cache.md against the types of the lru-cache that is installed, and against the cache. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { CompressedCache } from "../../src/cache/index.ts";
 
@@ -9,7 +11,8 @@ interface Row {
   readonly here: string;
 }
 
-const types = readFileSync(new URL("index.d.ts", import.meta.resolve("lru-cache")), "utf8");
+const lruCache = createRequire(import.meta.url).resolve("lru-cache");
+const types = readFileSync(join(dirname(lruCache), "index.d.ts"), "utf8");
 const page = readFileSync(new URL("../../docs/which-cache.md", import.meta.url), "utf8");
 
 /** The text between the line that begins so and the bracket that ends it in the same column. */
