@@ -10,14 +10,14 @@ import {
   sizeOption,
   ZbudError,
 } from "../base/index.ts";
+import { checkKey, checkRecord, contentBytes, recordBytes } from "../record/index.ts";
 import { describeBacking } from "./describe.ts";
-import { checkKey, checkRecord, recordBytes } from "./record-format.ts";
 import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
 
 /** What {@link MemoryBacking} takes. */
 export interface MemoryBackingOptions {
   /**
-   * The most bytes of records, with 56 bytes each for a header as in a file: a number, `"64MiB"`, or `"20%"` of what
+   * The most bytes of records, with 64 bytes each for a header as in a file: a number, `"64MiB"`, or `"20%"` of what
    * this process may use. Default: no bound.
    */
   readonly maxBytes?: Size;
@@ -174,12 +174,12 @@ export class MemoryBacking implements Backing {
   #nameOf(key: BackingKey): string {
     checkKey(key);
     if (this.#isClosed) throw closed();
-    return `${key.k0} ${key.k1} ${BYTES_AS_TEXT.decode(key.prefix)}`;
+    return nameOf(key.k0, key.k1, key.prefix);
   }
 
   #begin(record: BackingRecord): WriteOutcome | { name: string; held: Held; record: BackingRecord } {
     if (this.#isClosed) return closed();
-    const name = this.#nameOf(record.key);
+    const name = nameOf(record.k0, record.k1, record.bytes.subarray(0, record.prefixLength));
     const bytes = recordBytes(record);
     this.#drop(name);
     const refusal = bytes > this.maxRecordBytes ? "EFBIG" : "ENOSPC";
@@ -225,8 +225,28 @@ export class MemoryBacking implements Backing {
 }
 
 function copyOf(record: BackingRecord): BackingRecord {
-  const { k0, k1, prefix } = record.key;
-  return { ...record, key: { k0, k1, prefix: prefix.slice() }, bytes: record.bytes.slice() };
+  return {
+    k0: record.k0,
+    k1: record.k1,
+    // Not by `slice`, which of a Buffer is a view.
+    bytes: new Uint8Array(record.bytes.subarray(0, contentBytes(record))),
+    prefixLength: record.prefixLength,
+    headLength: record.headLength,
+    storedLength: record.storedLength,
+    length: record.length,
+    codec: record.codec,
+    sameFilled: record.sameFilled,
+    fill0: record.sameFilled ? record.fill0 : 0,
+    fill1: record.sameFilled ? record.fill1 : 0,
+    expiresAt: record.expiresAt,
+    aux: record.aux,
+    aux2: record.aux2,
+    stamp: record.stamp,
+  };
+}
+
+function nameOf(k0: number, k1: number, prefix: Uint8Array): string {
+  return `${k0} ${k1} ${BYTES_AS_TEXT.decode(prefix)}`;
 }
 
 function closed(): ZbudError {

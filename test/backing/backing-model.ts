@@ -106,7 +106,7 @@ export class BackingModel {
       writing.then((outcomes) => {
         assert.equal(outcomes.length, count);
         for (const [index, { number, record }] of some.entries()) {
-          this.#outcome(number, record.version, outcomes[index]);
+          this.#outcome(number, record.stamp, outcomes[index]);
         }
       }),
     );
@@ -122,7 +122,7 @@ export class BackingModel {
     }
     const outcome = this.#backing.writeSync(record);
     assert.notEqual(outcome, "ECANCELED");
-    this.#outcome(number, record.version, outcome);
+    this.#outcome(number, record.stamp, outcome);
   }
 
   #outcome(number: number, version: number, outcome: WriteOutcome): void {

@@ -8,6 +8,7 @@ import type {
 } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import type { Fault, FaultPlan } from "./faults.ts";
+import { keyIn } from "./records.ts";
 
 /** How long something "never answers" before it is an ETIMEDOUT, as a backing store has it. */
 const NEVER_MS = 30;
@@ -40,7 +41,7 @@ export class FaultyBacking implements Backing {
     const outcomes = records.map((record, index): WriteOutcome | Promise<WriteOutcome[]> => {
       const error = errorOf(faults[index]);
       if (error === null) return this.#inner.write([record]);
-      this.#inner.delete(record.key);
+      this.#inner.delete(keyIn(record));
       return error;
     });
     if (faults.includes("late")) await this.#plan.wait("late");
@@ -51,7 +52,7 @@ export class FaultyBacking implements Backing {
   writeSync(record: BackingRecord): WriteOutcome {
     const error = errorOf(this.#plan.draw());
     if (error === null) return this.#inner.writeSync(record);
-    this.#inner.delete(record.key);
+    this.#inner.delete(keyIn(record));
     return error;
   }
 

@@ -13,6 +13,7 @@ import {
 } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { keyIn } from "../backing/records.ts";
 import { FakeClock } from "./cache-checks.ts";
 
 function open(backing: Backing, options: Partial<CompressedCacheOptions<string>> = {}) {
@@ -295,7 +296,7 @@ class FaultyTier extends MemoryBacking {
 
   override write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
     if (!this.#isFault()) return super.write(records);
-    for (const record of records) super.delete(record.key);
+    for (const record of records) super.delete(keyIn(record));
     const outcome = new ZbudError("EIO", "a fault of the test");
     return Promise.resolve(records.map(() => outcome));
   }

@@ -1,5 +1,5 @@
 import { waitAtMost, ZbudError } from "../../base/index.ts";
-import { decodeRecord, sameKey } from "../record-format.ts";
+import { decodeRecord, hasName } from "../../record/index.ts";
 import type { BackingKey, BackingRecord } from "../types.ts";
 import type { FileState } from "./file-state.ts";
 import { readAll, readAllSync } from "./io.ts";
@@ -26,7 +26,7 @@ export class FileReader {
 
   async read(key: BackingKey, signal: AbortSignal | undefined): Promise<BackingRecord | null> {
     const state = this.#state;
-    const indexKey = state.indexKey(key);
+    const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const slot = this.#find(indexKey);
       if (slot === null) return null;
@@ -47,7 +47,7 @@ export class FileReader {
 
   readSync(key: BackingKey): BackingRecord | null {
     const state = this.#state;
-    const indexKey = state.indexKey(key);
+    const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const slot = this.#find(indexKey);
       if (slot === null) return null;
@@ -85,7 +85,7 @@ export class FileReader {
       );
     }
     // Another name of the same checksum.
-    if (!sameKey(decoded.record.key, key)) return null;
+    if (!hasName(decoded.record, key)) return null;
     const { expiresAt } = decoded.record;
     if (expiresAt !== 0 && expiresAt <= state.clock()) {
       this.#drop(slot);

@@ -1,5 +1,5 @@
 import { nextTurn, type ZbudError } from "../../base/index.ts";
-import { encodeRecord, recordBytes, sealRecord } from "../record-format.ts";
+import { encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
 import type { BackingRecord, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
 import { writeAll, writeAllSync } from "./io.ts";
@@ -121,7 +121,7 @@ export class FileWriter {
     const state = this.#state;
     const bytes = recordBytes(record);
     const span = state.span(bytes);
-    const key = state.indexKey(record.key);
+    const key = state.indexKey(record.k0, record.k1, record.bytes.subarray(0, record.prefixLength));
     return state.locked((): number | WriteOutcome => {
       if (state.ended) return state.closedError();
       let outcome: WriteOutcome = "ENOSPC";

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { inspectAsText, nextTurn, pause, show, signalOption } from "../../base/index.ts";
+import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../../record/index.ts";
 import { describeBacking } from "../describe.ts";
-import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record-format.ts";
 import type {
   Backing,
   BackingKey,
@@ -100,14 +100,14 @@ export abstract class RecordFile implements Backing {
   has(key: BackingKey): boolean {
     checkKey(key);
     const state = this.live();
-    const indexKey = state.indexKey(key);
+    const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     return state.locked(() => state.table.find(indexKey, { row: 0, sequence: 0, start: 0, bytes: 0 }));
   }
 
   delete(key: BackingKey): void {
     checkKey(key);
     const state = this.live();
-    const indexKey = state.indexKey(key);
+    const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     state.locked(() => {
       if (state.table.remove(indexKey)) state.count(F_DELETED);
     });

@@ -11,8 +11,8 @@ import {
   waitAtMost,
   ZbudError,
 } from "../../base/index.ts";
+import { checkKey, checkRecord, hasName, recordBytes } from "../../record/index.ts";
 import { describeBacking } from "../describe.ts";
-import { checkKey, checkRecord, recordBytes, sameKey } from "../record-format.ts";
 import { required } from "../system.ts";
 import type {
   Backing,
@@ -182,7 +182,7 @@ export class KeyvBacking implements Backing {
     }
     const { record, writer, writtenAt, sequence } = found;
     const isGone = writer === this.#writer ? sequence <= this.#gone.sequence : writtenAt <= this.#gone.time;
-    if (isGone || !sameKey(record.key, key)) return null;
+    if (isGone || !hasName(record, key)) return null;
     if (record.expiresAt !== 0 && record.expiresAt <= this.#clock()) return null;
     this.#count.read++;
     this.#count.bytesRead += recordBytes(record);
@@ -283,7 +283,7 @@ export class KeyvBacking implements Backing {
   #write(record: BackingRecord): WriteOutcome | Promise<WriteOutcome> {
     if (this.#isClosed) return closedError();
     const bytes = recordBytes(record);
-    const name = nameOf(this.#namespace, record.key);
+    const name = nameOf(this.#namespace, nameIn(record));
     const maxValue = valueBytes(bytes);
     let refusal: WriteOutcome | null = null;
     if (bytes > this.maxRecordBytes) refusal = "EFBIG";
@@ -358,6 +358,11 @@ export class KeyvBacking implements Backing {
   #live(): void {
     if (this.#isClosed) throw closedError();
   }
+}
+
+/** A record's name; its prefix is a view. */
+function nameIn({ k0, k1, bytes, prefixLength }: BackingRecord): BackingKey {
+  return { k0, k1, prefix: bytes.subarray(0, prefixLength) };
 }
 
 function closedError(): ZbudError {
