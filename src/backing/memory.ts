@@ -2,6 +2,7 @@
 import {
   checkNames,
   clockOption,
+  copyBytes,
   inspectAsText,
   integerOption,
   nextTurn,
@@ -225,11 +226,14 @@ export class MemoryBacking implements Backing {
 }
 
 function copyOf(record: BackingRecord): BackingRecord {
+  const length = contentBytes(record);
+  // Not by `slice`, which of a Buffer is a view.
+  const bytes = new Uint8Array(length);
+  copyBytes(record.bytes, 0, length, bytes, 0);
   return {
     k0: record.k0,
     k1: record.k1,
-    // Not by `slice`, which of a Buffer is a view.
-    bytes: new Uint8Array(record.bytes.subarray(0, contentBytes(record))),
+    bytes,
     prefixLength: record.prefixLength,
     headLength: record.headLength,
     storedLength: record.storedLength,
