@@ -13,7 +13,7 @@ import {
 } from "../base/index.ts";
 import { checkKey, checkRecord, contentBytes, recordBytes } from "../record/index.ts";
 import { describeBacking } from "./describe.ts";
-import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
+import type { Backing, BackingKey, BackingStats, ReadOptions, StoredEntry, WriteOutcome } from "./types.ts";
 
 /** What {@link MemoryBacking} takes. */
 export interface MemoryBackingOptions {
@@ -33,7 +33,7 @@ const BYTES_AS_TEXT: TextDecoder = new TextDecoder("latin1");
 
 interface Held {
   /** Undefined: its write is under way. */
-  record: BackingRecord | undefined;
+  record: StoredEntry | undefined;
 }
 
 /**
@@ -70,7 +70,7 @@ export class MemoryBacking implements Backing {
     this.maxRecordBytes = Math.min(2 ** 26, this.#maxBytes);
   }
 
-  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     for (const record of records) checkRecord(record);
     const begun = records.map((record) => this.#begin(record));
     const writing = this.#later(() =>
@@ -80,13 +80,13 @@ export class MemoryBacking implements Backing {
     return writing.finally(() => this.#writing.delete(writing));
   }
 
-  writeSync(record: BackingRecord): WriteOutcome {
+  writeSync(record: StoredEntry): WriteOutcome {
     checkRecord(record);
     const begun = this.#begin(record);
     return typeof begun === "object" && "held" in begun ? this.#commit(begun) : begun;
   }
 
-  async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
+  async read(key: BackingKey, options: ReadOptions = {}): Promise<StoredEntry | null> {
     const signal = signalOption("read", options);
     const record = this.readSync(key);
     signal?.throwIfAborted();
@@ -95,7 +95,7 @@ export class MemoryBacking implements Backing {
     return record;
   }
 
-  readSync(key: BackingKey): BackingRecord | null {
+  readSync(key: BackingKey): StoredEntry | null {
     const name = this.#nameOf(key);
     const record = this.#held.get(name)?.record;
     if (record === undefined) return null;
@@ -178,7 +178,7 @@ export class MemoryBacking implements Backing {
     return nameOf(key.k0, key.k1, key.prefix);
   }
 
-  #begin(record: BackingRecord): WriteOutcome | { name: string; held: Held; record: BackingRecord } {
+  #begin(record: StoredEntry): WriteOutcome | { name: string; held: Held; record: StoredEntry } {
     if (this.#isClosed) return closed();
     const name = nameOf(record.k0, record.k1, record.bytes.subarray(0, record.prefixLength));
     const bytes = recordBytes(record);
@@ -194,7 +194,7 @@ export class MemoryBacking implements Backing {
     return { name, held, record: copyOf(record) };
   }
 
-  #commit({ name, held, record }: { name: string; held: Held; record: BackingRecord }): WriteOutcome {
+  #commit({ name, held, record }: { name: string; held: Held; record: StoredEntry }): WriteOutcome {
     const bytes = recordBytes(record);
     this.#bytesInFlight -= bytes;
     this.#count.written++;
@@ -225,7 +225,7 @@ export class MemoryBacking implements Backing {
   }
 }
 
-function copyOf(record: BackingRecord): BackingRecord {
+function copyOf(record: StoredEntry): StoredEntry {
   const length = contentBytes(record);
   // Not by `slice`, which of a Buffer is a view.
   const bytes = new Uint8Array(length);

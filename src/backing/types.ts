@@ -1,7 +1,7 @@
 import type { ZbudError } from "../base/index.ts";
-import type { BackingKey, StoredEntry as BackingRecord } from "../record/index.ts";
+import type { BackingKey, StoredEntry } from "../record/index.ts";
 
-export type { BackingKey, StoredEntry as BackingRecord } from "../record/index.ts";
+export type { BackingKey, StoredEntry } from "../record/index.ts";
 
 /**
  * How a write ended.
@@ -88,14 +88,14 @@ export interface Backing {
    * @returns one outcome for each record, in their order. Never rejects.
    * @throws {ZbudError} `EINVAL` for what is not a record. `ECLOSED` is an outcome.
    */
-  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]>;
+  write(records: readonly StoredEntry[]): Promise<WriteOutcome[]>;
 
   /**
    * Writes one record before it returns, for eviction at the limit. It may take as long as the disk does.
    *
    * @throws {ZbudError} `ENOTSUP` where {@link isSync} is false; `EINVAL`.
    */
-  writeSync(record: BackingRecord): WriteOutcome;
+  writeSync(record: StoredEntry): WriteOutcome;
 
   /**
    * Reads the record of a key.
@@ -106,10 +106,10 @@ export interface Backing {
    * @throws {ZbudError} (as a rejection, `EINVAL` too) `EBADMSG`: the bytes are damaged, and the record is gone from now on;
    *   `EIO`, `ETIMEDOUT`, `EACCES`: the record may be readable later; `ECLOSED`.
    */
-  read(key: BackingKey, options?: ReadOptions): Promise<BackingRecord | null>;
+  read(key: BackingKey, options?: ReadOptions): Promise<StoredEntry | null>;
 
   /** Like {@link read}, before it returns. Throws `ENOTSUP` where {@link isSync} is false. */
-  readSync(key: BackingKey): BackingRecord | null;
+  readSync(key: BackingKey): StoredEntry | null;
 
   /**
    * Whether a read would find the key, as far as that is known without I/O. True may still turn out a miss (an

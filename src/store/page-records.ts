@@ -1,4 +1,4 @@
-import type { BackingKey, BackingRecord } from "../backing/index.ts";
+import type { BackingKey, StoredEntry } from "../backing/index.ts";
 import { ZbudError } from "../base/index.ts";
 import { emptyRecord } from "../record/index.ts";
 
@@ -9,7 +9,7 @@ export function keyOf(k0: number, k1: number): BackingKey {
 }
 
 /** The record of a page that is kept as it is. */
-export function rawRecord(k0: number, k1: number, page: Uint8Array): BackingRecord {
+export function rawRecord(k0: number, k1: number, page: Uint8Array): StoredEntry {
   return { ...emptyRecord(), k0, k1, bytes: page, storedLength: page.length, length: page.length };
 }
 
@@ -18,7 +18,7 @@ export function rawRecord(k0: number, k1: number, page: Uint8Array): BackingReco
  *
  * @throws {ZbudError} `EBADMSG` if it is not of a page of this size.
  */
-export function checkPage(record: BackingRecord, pageSize: number): void {
+export function checkPage(record: StoredEntry, pageSize: number): void {
   const { length, codec, prefixLength, headLength, expiresAt } = record;
   if (length !== pageSize || codec > 0xff || prefixLength + headLength !== 0 || expiresAt !== 0) {
     throw new ZbudError(

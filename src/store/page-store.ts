@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Backing, BackingKey, BackingRecord, SharedBacking } from "../backing/index.ts";
+import type { Backing, BackingKey, SharedBacking, StoredEntry } from "../backing/index.ts";
 import {
   bytesText,
   countText,
@@ -649,7 +649,7 @@ export class PageStore {
    */
   #takeIn(
     key: BackingKey,
-    record: BackingRecord | null,
+    record: StoredEntry | null,
     into: Uint8Array,
     epoch: number,
   ): "loaded" | "missing" | "again" {
@@ -681,7 +681,7 @@ export class PageStore {
   }
 
   /** For a store without memory of its own. `ENOENT` for an unknown codec. */
-  #codecOf({ codec, sameFilled }: BackingRecord): Codec | null {
+  #codecOf({ codec, sameFilled }: StoredEntry): Codec | null {
     if (sameFilled || codec === 0) return null;
     return this.#ownCodec?.id === codec ? this.#ownCodec : codecById(codec);
   }

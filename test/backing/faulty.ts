@@ -1,9 +1,9 @@
 import type {
   Backing,
   BackingKey,
-  BackingRecord,
   BackingStats,
   ReadOptions,
+  StoredEntry,
   WriteOutcome,
 } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
@@ -35,7 +35,7 @@ export class FaultyBacking implements Backing {
     return this.#inner.maxRecordBytes;
   }
 
-  async write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  async write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     const faults = records.map(() => this.#plan.draw());
     // Calls on a key take effect in their order, so those that fail take part in it.
     const outcomes = records.map((record, index): WriteOutcome | Promise<WriteOutcome[]> => {
@@ -49,14 +49,14 @@ export class FaultyBacking implements Backing {
     return (await Promise.all(outcomes)).flat();
   }
 
-  writeSync(record: BackingRecord): WriteOutcome {
+  writeSync(record: StoredEntry): WriteOutcome {
     const error = errorOf(this.#plan.draw());
     if (error === null) return this.#inner.writeSync(record);
     this.#inner.delete(keyIn(record));
     return error;
   }
 
-  async read(key: BackingKey, options?: ReadOptions): Promise<BackingRecord | null> {
+  async read(key: BackingKey, options?: ReadOptions): Promise<StoredEntry | null> {
     const fault = this.#plan.draw();
     if (fault === "late") await this.#plan.wait(fault);
     if (fault === "never") await new Promise((resolve) => setTimeout(resolve, NEVER_MS));
@@ -64,7 +64,7 @@ export class FaultyBacking implements Backing {
     return await this.#inner.read(key, options);
   }
 
-  readSync(key: BackingKey): BackingRecord | null {
+  readSync(key: BackingKey): StoredEntry | null {
     this.#spoil(key, this.#plan.draw());
     return this.#inner.readSync(key);
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Backing, BackingKey, BackingRecord } from "../../src/backing/index.ts";
+import type { Backing, BackingKey, StoredEntry } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { until } from "../support/until.ts";
 
@@ -25,7 +25,7 @@ export function bytesOf(number: number, version: number, length: number): Uint8A
 }
 
 /** A record that says by its content what it is. */
-export function recordOf(number: number, version: number, length: number, expiresAt = 0): BackingRecord {
+export function recordOf(number: number, version: number, length: number, expiresAt = 0): StoredEntry {
   const { k0, k1, prefix } = keyOf(number);
   const bytes = new Uint8Array(prefix.length + length);
   bytes.set(prefix);
@@ -51,12 +51,12 @@ export function recordOf(number: number, version: number, length: number, expire
 }
 
 /** The name of a record. */
-export function keyIn({ k0, k1, bytes, prefixLength }: BackingRecord): BackingKey {
+export function keyIn({ k0, k1, bytes, prefixLength }: StoredEntry): BackingKey {
   return { k0, k1, prefix: bytes.slice(0, prefixLength) };
 }
 
 /** The same record under another name. */
-export function named(record: BackingRecord, { k0, k1, prefix }: BackingKey): BackingRecord {
+export function named(record: StoredEntry, { k0, k1, prefix }: BackingKey): StoredEntry {
   const rest = record.bytes.subarray(record.prefixLength);
   const bytes = new Uint8Array(prefix.length + rest.length);
   bytes.set(prefix);
@@ -65,7 +65,7 @@ export function named(record: BackingRecord, { k0, k1, prefix }: BackingKey): Ba
 }
 
 /** That a record is what `recordOf` made for this key, in some version. @returns the version. */
-export function checkRecordOf(number: number, record: BackingRecord): number {
+export function checkRecordOf(number: number, record: StoredEntry): number {
   const { stamp, expiresAt } = record;
   const wanted = recordOf(number, stamp, record.bytes.length - record.prefixLength, expiresAt);
   assert.equal(Buffer.compare(record.bytes, wanted.bytes), 0, `the bytes of key ${number}, version ${stamp}`);

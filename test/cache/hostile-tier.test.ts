@@ -6,17 +6,17 @@ import fc from "fast-check";
 import {
   type Backing,
   type BackingKey,
-  type BackingRecord,
   KeyvBacking,
   MemoryBacking,
+  type StoredEntry,
 } from "../../src/backing/index.ts";
 import { assertUsable, clock, FIELDS, fill, open, SEED } from "./hostile.ts";
 
 /** A store that gives whatever it is told to. */
 class HostileTier extends MemoryBacking {
-  forge: ((record: BackingRecord) => BackingRecord) | null = null;
+  forge: ((record: StoredEntry) => StoredEntry) | null = null;
 
-  override async read(key: BackingKey): Promise<BackingRecord | null> {
+  override async read(key: BackingKey): Promise<StoredEntry | null> {
     const record = await super.read(key);
     return record === null || this.forge === null ? record : this.forge(record);
   }
@@ -80,13 +80,13 @@ describe("a record of the second tier with right checksums and wrong content is 
   it("records that are too short, too long, of another value, of an object", async () => {
     const backing = new HostileTier({ clock: clock.read });
     for (const bytes of [new Uint8Array(0), new Uint8Array(39), new Uint8Array(2 ** 22), "x", null, {}]) {
-      const forge = (record: BackingRecord): BackingRecord => ({ ...record, bytes: bytes as Uint8Array });
+      const forge = (record: StoredEntry): StoredEntry => ({ ...record, bytes: bytes as Uint8Array });
       // The empty key has an empty value: no bytes are its own, and more may stand behind.
       assert.equal(await assertMisses(backing, forge), bytes instanceof Uint8Array ? 1 : 0);
     }
     for (const storedLength of [2 ** 20 + 1, 2 ** 22]) {
       const bytes = new Uint8Array(storedLength + 100);
-      const forge = (record: BackingRecord): BackingRecord => {
+      const forge = (record: StoredEntry): StoredEntry => {
         bytes.set(record.bytes.subarray(0, record.prefixLength + record.headLength));
         return { ...record, bytes, sameFilled: false, codec: 0, storedLength, length: storedLength };
       };
@@ -125,7 +125,7 @@ describe("a record of the second tier with right checksums and wrong content is 
       return cache;
     });
     for (const cache of writers) await cache.flush();
-    const isDictionary = (record: BackingRecord): boolean => record.bytes[0] === 0xfd;
+    const isDictionary = (record: StoredEntry): boolean => record.bytes[0] === 0xfd;
     const reader = open({ backing, dictionary: "none" });
     backing.forge = (record) => (isDictionary(record) ? { ...record, codec: 4 } : record);
     assert.equal(await reader.getAsync("k0"), undefined);

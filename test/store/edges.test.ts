@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   type BackingKey,
-  type BackingRecord,
   FileBacking,
   MemoryBacking,
+  type StoredEntry,
   type WriteOutcome,
 } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
@@ -29,12 +29,12 @@ async function turns(count: number): Promise<void> {
 class Scripted extends MemoryBacking {
   fails = false;
   onHas: (() => void) | null = null;
-  override write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  override write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     if (!this.fails) return super.write(records);
     for (const record of records) this.delete(keyIn(record));
     return Promise.resolve(records.map(() => new ZbudError("EIO", "the disk is gone")));
   }
-  override writeSync(record: BackingRecord): WriteOutcome {
+  override writeSync(record: StoredEntry): WriteOutcome {
     if (!this.fails) return super.writeSync(record);
     this.delete(keyIn(record));
     return new ZbudError("EIO", "the disk is gone");

@@ -1,6 +1,6 @@
 import { waitAtMost, ZbudError } from "../../base/index.ts";
 import { decodeRecord, hasName } from "../../record/index.ts";
-import type { BackingKey, BackingRecord } from "../types.ts";
+import type { BackingKey, StoredEntry } from "../types.ts";
 import type { FileState } from "./file-state.ts";
 import { readAll, readAllSync } from "./io.ts";
 import type { IndexKey, Slot } from "./slot-table.ts";
@@ -10,7 +10,7 @@ import { F_BYTES_READ, F_DAMAGED, F_READS_FAILED, F_RECORDS_READ } from "./slot-
 const TRIES_MAX = 16;
 
 /** What became of one try: a record, a miss, or that the key's record was replaced meanwhile. */
-type Tried = BackingRecord | null | "moved";
+type Tried = StoredEntry | null | "moved";
 
 /**
  * Reads records without keeping anybody from writing: what was read counts only if its checksum, its key and
@@ -24,7 +24,7 @@ export class FileReader {
     this.#state = state;
   }
 
-  async read(key: BackingKey, signal: AbortSignal | undefined): Promise<BackingRecord | null> {
+  async read(key: BackingKey, signal: AbortSignal | undefined): Promise<StoredEntry | null> {
     const state = this.#state;
     const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -45,7 +45,7 @@ export class FileReader {
     return null;
   }
 
-  readSync(key: BackingKey): BackingRecord | null {
+  readSync(key: BackingKey): StoredEntry | null {
     const state = this.#state;
     const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     for (let tries = 0; tries < TRIES_MAX; tries++) {

@@ -1,6 +1,6 @@
 import { crc32, decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
 import { required } from "../system.ts";
-import type { BackingKey, BackingRecord } from "../types.ts";
+import type { BackingKey, StoredEntry } from "../types.ts";
 
 /**
  * What a store has under a key: base64 text, since that is what every store of Keyv takes, of
@@ -20,10 +20,10 @@ export interface Envelope {
   readonly writer: number;
   readonly writtenAt: number;
   readonly sequence: number;
-  readonly record: BackingRecord;
+  readonly record: StoredEntry;
 }
 
-export function seal(record: BackingRecord, sequence: number, writer: number, writtenAt: number): string {
+export function seal(record: StoredEntry, sequence: number, writer: number, writtenAt: number): string {
   const size = recordBytes(record);
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + size);
   bytes.writeUInt32LE(MAGIC, 0);

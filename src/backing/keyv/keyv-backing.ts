@@ -14,14 +14,7 @@ import {
 import { checkKey, checkRecord, hasName, recordBytes } from "../../record/index.ts";
 import { describeBacking } from "../describe.ts";
 import { required } from "../system.ts";
-import type {
-  Backing,
-  BackingKey,
-  BackingRecord,
-  BackingStats,
-  ReadOptions,
-  WriteOutcome,
-} from "../types.ts";
+import type { Backing, BackingKey, BackingStats, ReadOptions, StoredEntry, WriteOutcome } from "../types.ts";
 import { KeyvClient, type KeyvLike } from "./client.ts";
 import { nameOf, seal, unseal, valueBytes } from "./envelope.ts";
 import { Health } from "./health.ts";
@@ -147,20 +140,20 @@ export class KeyvBacking implements Backing {
       .readUInt32LE(0);
   }
 
-  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     for (const record of records) checkRecord(record);
     return Promise.all(records.map((record) => this.#write(record)));
   }
 
-  writeSync(_record: BackingRecord): WriteOutcome {
+  writeSync(_record: StoredEntry): WriteOutcome {
     throw notSync();
   }
 
-  readSync(_key: BackingKey): BackingRecord | null {
+  readSync(_key: BackingKey): StoredEntry | null {
     throw notSync();
   }
 
-  async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
+  async read(key: BackingKey, options: ReadOptions = {}): Promise<StoredEntry | null> {
     const signal = signalOption("read", options);
     checkKey(key);
     this.#live();
@@ -280,7 +273,7 @@ export class KeyvBacking implements Backing {
     return describeBacking(`KeyvBacking ${show(this.#namespace)}`, this.#isClosed, this.stats());
   }
 
-  #write(record: BackingRecord): WriteOutcome | Promise<WriteOutcome> {
+  #write(record: StoredEntry): WriteOutcome | Promise<WriteOutcome> {
     if (this.#isClosed) return closedError();
     const bytes = recordBytes(record);
     const name = nameOf(this.#namespace, nameIn(record));
@@ -361,7 +354,7 @@ export class KeyvBacking implements Backing {
 }
 
 /** A record's name; its prefix is a view. */
-function nameIn({ k0, k1, bytes, prefixLength }: BackingRecord): BackingKey {
+function nameIn({ k0, k1, bytes, prefixLength }: StoredEntry): BackingKey {
   return { k0, k1, prefix: bytes.subarray(0, prefixLength) };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { BackingKey, BackingRecord } from "../../../src/backing/index.ts";
+import type { BackingKey, StoredEntry } from "../../../src/backing/index.ts";
 import { ZbudError } from "../../../src/base/index.ts";
 import { keyIn, keyOf, NO_PREFIX, recordOf } from "../../backing/records.ts";
 import { using } from "./calls.ts";
@@ -40,7 +40,7 @@ export function misuseCases(kind: BackingKind): void {
     it(`EINVAL: ${what}`, async () => {
       await using(kind.open(), async (backing) => {
         // One that is good goes with it: neither may be written.
-        const call = async (): Promise<unknown> => await backing.write([GOOD, record as BackingRecord]);
+        const call = async (): Promise<unknown> => await backing.write([GOOD, record as StoredEntry]);
         await assert.rejects(call, { code: "EINVAL" });
         assert.equal(await backing.read(keyIn(GOOD)), null);
       });
