@@ -29,6 +29,7 @@ const FOLDERS = [
   "test/store",
   "test/cache",
   "test/backing",
+  "test/record",
   "test/base",
 ];
 /** Left out: what measures memory, and what takes long without asking more of what it is about. */
@@ -54,7 +55,7 @@ const PARTS: readonly Part[] = [
   { name: "engine", code: /^src\/engine\//, tests: /^test\/(engine\/(?!points)|store\/(?!threads))/ },
   { name: "store", code: /^src\/store\//, tests: /^test\/(engine\/(?!points)|store\/(?!threads))/ },
   { name: "waits", code: /^src\/base\/wait/, tests: /^test\/base\/wait/ },
-  { name: "file", code: /^src\/backing\//, tests: /^test\/backing\/(contract|reopen|file|hostile)/ },
+  { name: "file", code: /^src\/(backing|record)\//, tests: /^test\/backing\/(contract|reopen|file|hostile)/ },
   { name: "slots", code: /^src\/drivers\/slots\//, tests: /^test\/drivers\/slots\// },
   { name: "zsmalloc", code: /^src\/drivers\/zsmalloc\//, tests: /^test\/drivers\/zsmalloc\// },
   {

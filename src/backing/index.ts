@@ -17,9 +17,9 @@ export { faultOf, required } from "./system.ts";
 export type {
   Backing,
   BackingKey,
-  BackingRecord,
   BackingStats,
   ReadOptions,
   SharedBacking,
+  StoredEntry,
   WriteOutcome,
 } from "./types.ts";

@@ -2,6 +2,7 @@
 import {
   checkNames,
   clockOption,
+  copyBytes,
   inspectAsText,
   integerOption,
   nextTurn,
@@ -10,14 +11,14 @@ import {
   sizeOption,
   ZbudError,
 } from "../base/index.ts";
+import { checkKey, checkRecord, contentBytes, recordBytes } from "../record/index.ts";
 import { describeBacking } from "./describe.ts";
-import { checkKey, checkRecord, recordBytes } from "./record-format.ts";
-import type { Backing, BackingKey, BackingRecord, BackingStats, ReadOptions, WriteOutcome } from "./types.ts";
+import type { Backing, BackingKey, BackingStats, ReadOptions, StoredEntry, WriteOutcome } from "./types.ts";
 
 /** What {@link MemoryBacking} takes. */
 export interface MemoryBackingOptions {
   /**
-   * The most bytes of records, with 56 bytes each for a header as in a file: a number, `"64MiB"`, or `"20%"` of what
+   * The most bytes of records, with 64 bytes each for a header as in a file: a number, `"64MiB"`, or `"20%"` of what
    * this process may use. Default: no bound.
    */
   readonly maxBytes?: Size;
@@ -32,7 +33,7 @@ const BYTES_AS_TEXT: TextDecoder = new TextDecoder("latin1");
 
 interface Held {
   /** Undefined: its write is under way. */
-  record: BackingRecord | undefined;
+  record: StoredEntry | undefined;
 }
 
 /**
@@ -69,7 +70,7 @@ export class MemoryBacking implements Backing {
     this.maxRecordBytes = Math.min(2 ** 26, this.#maxBytes);
   }
 
-  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     for (const record of records) checkRecord(record);
     const begun = records.map((record) => this.#begin(record));
     const writing = this.#later(() =>
@@ -79,13 +80,13 @@ export class MemoryBacking implements Backing {
     return writing.finally(() => this.#writing.delete(writing));
   }
 
-  writeSync(record: BackingRecord): WriteOutcome {
+  writeSync(record: StoredEntry): WriteOutcome {
     checkRecord(record);
     const begun = this.#begin(record);
     return typeof begun === "object" && "held" in begun ? this.#commit(begun) : begun;
   }
 
-  async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
+  async read(key: BackingKey, options: ReadOptions = {}): Promise<StoredEntry | null> {
     const signal = signalOption("read", options);
     const record = this.readSync(key);
     signal?.throwIfAborted();
@@ -94,7 +95,7 @@ export class MemoryBacking implements Backing {
     return record;
   }
 
-  readSync(key: BackingKey): BackingRecord | null {
+  readSync(key: BackingKey): StoredEntry | null {
     const name = this.#nameOf(key);
     const record = this.#held.get(name)?.record;
     if (record === undefined) return null;
@@ -174,12 +175,12 @@ export class MemoryBacking implements Backing {
   #nameOf(key: BackingKey): string {
     checkKey(key);
     if (this.#isClosed) throw closed();
-    return `${key.k0} ${key.k1} ${BYTES_AS_TEXT.decode(key.prefix)}`;
+    return nameOf(key.k0, key.k1, key.prefix);
   }
 
-  #begin(record: BackingRecord): WriteOutcome | { name: string; held: Held; record: BackingRecord } {
+  #begin(record: StoredEntry): WriteOutcome | { name: string; held: Held; record: StoredEntry } {
     if (this.#isClosed) return closed();
-    const name = this.#nameOf(record.key);
+    const name = nameOf(record.k0, record.k1, record.bytes.subarray(0, record.prefixLength));
     const bytes = recordBytes(record);
     this.#drop(name);
     const refusal = bytes > this.maxRecordBytes ? "EFBIG" : "ENOSPC";
@@ -193,7 +194,7 @@ export class MemoryBacking implements Backing {
     return { name, held, record: copyOf(record) };
   }
 
-  #commit({ name, held, record }: { name: string; held: Held; record: BackingRecord }): WriteOutcome {
+  #commit({ name, held, record }: { name: string; held: Held; record: StoredEntry }): WriteOutcome {
     const bytes = recordBytes(record);
     this.#bytesInFlight -= bytes;
     this.#count.written++;
@@ -224,9 +225,32 @@ export class MemoryBacking implements Backing {
   }
 }
 
-function copyOf(record: BackingRecord): BackingRecord {
-  const { k0, k1, prefix } = record.key;
-  return { ...record, key: { k0, k1, prefix: prefix.slice() }, bytes: record.bytes.slice() };
+function copyOf(record: StoredEntry): StoredEntry {
+  const length = contentBytes(record);
+  // Not by `slice`, which of a Buffer is a view.
+  const bytes = new Uint8Array(length);
+  copyBytes(record.bytes, 0, length, bytes, 0);
+  return {
+    k0: record.k0,
+    k1: record.k1,
+    bytes,
+    prefixLength: record.prefixLength,
+    headLength: record.headLength,
+    storedLength: record.storedLength,
+    length: record.length,
+    codec: record.codec,
+    sameFilled: record.sameFilled,
+    fill0: record.sameFilled ? record.fill0 : 0,
+    fill1: record.sameFilled ? record.fill1 : 0,
+    expiresAt: record.expiresAt,
+    aux: record.aux,
+    aux2: record.aux2,
+    stamp: record.stamp,
+  };
+}
+
+function nameOf(k0: number, k1: number, prefix: Uint8Array): string {
+  return `${k0} ${k1} ${BYTES_AS_TEXT.decode(prefix)}`;
 }
 
 function closed(): ZbudError {

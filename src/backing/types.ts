@@ -1,32 +1,7 @@
 import type { ZbudError } from "../base/index.ts";
+import type { BackingKey, StoredEntry } from "../record/index.ts";
 
-/**
- * Names a record: two words that the layer above chose (the halves of a page's index, or of a key's hash),
- * and bytes that are compared exactly where the words alone do not tell two names apart.
- */
-export interface BackingKey {
-  /** An int32. */
-  readonly k0: number;
-  /** An int32. */
-  readonly k1: number;
-  /** The exact name behind a hash; empty where k0 and k1 say all. At most 65,535 bytes. */
-  readonly prefix: Uint8Array;
-}
-
-/** What a backing store keeps. It knows nothing of codecs: it gives back what it was given, or an error. */
-export interface BackingRecord {
-  readonly key: BackingKey;
-  /** The compressed bytes as they are, without the key's prefix. May be empty. */
-  readonly bytes: Uint8Array;
-  /** What the layer above needs to decompress (codec, flags): a uint32. */
-  readonly codec: number;
-  /** Bytes of the value before compression: a uint32. */
-  readonly length: number;
-  /** A number of the layer above: an integer in [0, 2^53). */
-  readonly version: number;
-  /** When the record ends, in ms since 1970, or 0: never. A read after that is a miss. */
-  readonly expiresAt: number;
-}
+export type { BackingKey, StoredEntry } from "../record/index.ts";
 
 /**
  * How a write ended.
@@ -107,34 +82,34 @@ export interface Backing {
   /**
    * Writes records, in one go where it can.
    *
-   * The bytes are copied before this returns: the caller may change them at once. That is what it costs the
-   * event loop: in a file some 1 µs a record and 0.4 ms a MiB, so batches of 64 to 256 KiB are best.
+   * All of a record is copied before this returns: the caller may change it, and its bytes, at once. An engine fills one
+   * record anew for each value that it evicts. The copy is what it costs the event loop: in a file some 1 µs a record and 0.4 ms a MiB, so batches of 64 to 256 KiB are best.
    *
    * @returns one outcome for each record, in their order. Never rejects.
    * @throws {ZbudError} `EINVAL` for what is not a record. `ECLOSED` is an outcome.
    */
-  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]>;
+  write(records: readonly StoredEntry[]): Promise<WriteOutcome[]>;
 
   /**
    * Writes one record before it returns, for eviction at the limit. It may take as long as the disk does.
    *
    * @throws {ZbudError} `ENOTSUP` where {@link isSync} is false; `EINVAL`.
    */
-  writeSync(record: BackingRecord): WriteOutcome;
+  writeSync(record: StoredEntry): WriteOutcome;
 
   /**
    * Reads the record of a key.
    *
    * The caller must look again whether the key is still its own: others may have written or deleted meanwhile.
    *
-   * @returns a record with bytes of its own, or null: a miss.
+   * @returns a record of its own, with exactly its bytes, or null: a miss.
    * @throws {ZbudError} (as a rejection, `EINVAL` too) `EBADMSG`: the bytes are damaged, and the record is gone from now on;
    *   `EIO`, `ETIMEDOUT`, `EACCES`: the record may be readable later; `ECLOSED`.
    */
-  read(key: BackingKey, options?: ReadOptions): Promise<BackingRecord | null>;
+  read(key: BackingKey, options?: ReadOptions): Promise<StoredEntry | null>;
 
   /** Like {@link read}, before it returns. Throws `ENOTSUP` where {@link isSync} is false. */
-  readSync(key: BackingKey): BackingRecord | null;
+  readSync(key: BackingKey): StoredEntry | null;
 
   /**
    * Whether a read would find the key, as far as that is known without I/O. True may still turn out a miss (an

@@ -1,11 +1,21 @@
 import { faultOf, replaceFile, required } from "../backing/index.ts";
-import { nextTurn, show, ZbudError } from "../base/index.ts";
+import { nextTurn, ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
+import {
+  crc32,
+  decodeRecord,
+  decodeValue,
+  encodeRecord,
+  RECORD_HEADER_BYTES,
+  recordBytes,
+  recordBytesAt,
+  type StoredEntry,
+  sealRecord,
+} from "../record/index.ts";
+import { checkEntry, ENTRY_BYTES_MAX, mendTimes } from "./check-entry.ts";
 import type { CacheCore } from "./core.ts";
-import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry } from "./entry-format.ts";
 import { kindOf } from "./expiry.ts";
 import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
-import { decodeStored, type StoredEntry } from "./stored-entry.ts";
 import { codecWith } from "./train-dictionary.ts";
 import { keepsBytes, ValueKind } from "./values.ts";
 
@@ -15,14 +25,16 @@ import { keepsBytes, ValueKind } from "./values.ts";
  *   header   "zbudcach", version u32, codec id u32, dictionary bytes u32, crc of the dictionary u32, 0 u32,
  *            crc of this header u32
  *   the dictionary
- *   entries  length u32, crc u32, an entry as in `entry-format.ts`
+ *   entries  records as in `record-format.ts`, whose number in this file, from 0 on, is their sequence, and whose
+ *            checksum begins with that of the header
  *   end      0xffffffff u32, entries u32, crc of all before in this line u32
  *
- * All checksums are CRC-32. A file without its end was cut off.
+ * All checksums are CRC-32, those of dictionary and end begun with 0. A file without its end was cut off.
  */
 const MAGIC = 0x6863_6163_6475_627an;
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_BYTES = 32;
+const AT_HEADER_CRC = 28;
 const END = 0xffff_ffff;
 const END_BYTES = 12;
 /** Values that are looked at in one turn of the event loop. */
@@ -61,28 +73,29 @@ async function writeAll<V>(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const { engine } = core;
-  const view = new DataView(new ArrayBuffer(CHUNK_BYTES + ENTRY_BYTES_MAX + 8));
-  const bytes = new Uint8Array(view.buffer);
+  const bytes = new Uint8Array(CHUNK_BYTES + ENTRY_BYTES_MAX);
+  const head = header(core);
+  const fileNumber = viewOf(head).getUint32(AT_HEADER_CRC, true);
   let count = 0;
-  await write(header(core));
+  await write(head);
   signal?.throwIfAborted();
   let at = 0;
   for (let shard = 0; shard < engine.shardCount; shard++) {
     const rows = engine.rowsOf(shard);
     for (let i = rows.length - 2; i >= 0; i -= 2) {
       if (!engine.readRow(shard, rows[i], rows[i + 1])) continue;
-      const length = entryBytes(engine.found);
-      writeEntry(engine.found, view, at + 8);
-      view.setUint32(at, length, true);
-      view.setUint32(at + 4, crc32(bytes.subarray(at + 8, at + 8 + length)), true);
-      at += 8 + length;
-      count++;
+      mendTimes(engine.found);
+      const length = recordBytes(engine.found);
+      encodeRecord(engine.found, count++, bytes, at);
+      sealRecord(bytes, at, length, fileNumber);
+      at += length;
       if (at < CHUNK_BYTES) continue;
       await write(bytes.subarray(0, at));
       signal?.throwIfAborted();
       at = 0;
     }
   }
+  const view = viewOf(bytes);
   view.setUint32(at, END, true);
   view.setUint32(at + 4, count, true);
   view.setUint32(at + 8, crc32(bytes.subarray(at, at + 8)), true);
@@ -99,7 +112,7 @@ function header<V>(core: CacheCore<V>): Uint8Array {
   view.setUint32(12, core.codecId, true);
   view.setUint32(16, dictionary.length, true);
   view.setUint32(20, crc32(dictionary), true);
-  view.setUint32(28, crc32(bytes.subarray(0, 28)), true);
+  view.setUint32(AT_HEADER_CRC, crc32(bytes.subarray(0, AT_HEADER_CRC)), true);
   bytes.set(dictionary, HEADER_BYTES);
   return bytes;
 }
@@ -123,11 +136,11 @@ export async function loadFile<V>(
       const loader = await readHead(core, reader, size, since);
       const start = reader.position;
       // All of it is looked at before any of it is taken.
-      await readEntries(reader, signal, (entry) => loader.check(entry));
+      await readEntries(reader, loader.fileNumber, signal, (entry) => loader.check(entry));
       loader.adoptDictionary();
       reader.position = start;
       let added = 0;
-      await readEntries(reader, signal, (entry) => {
+      await readEntries(reader, loader.fileNumber, signal, (entry) => {
         if (loader.add(entry)) added++;
       });
       return added;
@@ -180,8 +193,10 @@ async function readHead<V>(
   const head = await reader.take(HEADER_BYTES);
   const view = viewOf(head);
   if (view.getBigUint64(0, true) !== MAGIC) throw damaged("it is not a saved cache");
-  if (view.getUint32(28, true) !== crc32(head.subarray(0, 28))) throw damaged("its header is damaged");
-  if (view.getUint32(8, true) !== VERSION) throw damaged(`its version is ${view.getUint32(8, true)}, not 1`);
+  const fileNumber = view.getUint32(AT_HEADER_CRC, true);
+  if (fileNumber !== crc32(head.subarray(0, AT_HEADER_CRC))) throw damaged("its header is damaged");
+  const version = view.getUint32(8, true);
+  if (version !== VERSION) throw damaged(`its version is ${version}, not ${VERSION}`);
   const codec = view.getUint32(12, true);
   const [length, sum] = [view.getUint32(16, true), view.getUint32(20, true)];
   if (view.getUint32(24, true) !== 0 || codec < 1 || codec > 255)
@@ -195,32 +210,35 @@ async function readHead<V>(
   if (length > size) throw damaged("it was cut off");
   const dictionary = (await reader.take(length)).slice();
   if (crc32(dictionary) !== sum) throw damaged("its dictionary is damaged");
-  return new EntryLoader(core, codec, dictionary, since);
+  return new EntryLoader(core, codec, dictionary, fileNumber, since);
 }
 
 /** Reads what comes behind the head, to the end of the file, and says at which entry something is wrong. */
 async function readEntries(
   reader: Reader,
+  fileNumber: number,
   signal: AbortSignal | undefined,
   take: (entry: StoredEntry) => void,
 ): Promise<void> {
   let decoded = 0;
   for (let read = 0; ; read++) {
-    const lead = (await reader.take(8)).slice();
-    const [bytes, crc] = [viewOf(lead).getUint32(0, true), viewOf(lead).getUint32(4, true)];
-    if (bytes === END) {
-      const own = viewOf(await reader.take(4)).getUint32(0, true);
-      if (own !== crc32(lead) || crc !== read || !(await reader.isAtEnd()))
+    const lead = viewOf(await reader.look(END_BYTES));
+    if (lead.getUint32(0, true) === END) {
+      const end = await reader.take(END_BYTES);
+      const isRight = lead.getUint32(8, true) === crc32(end.subarray(0, 8));
+      if (!isRight || lead.getUint32(4, true) !== read || !(await reader.isAtEnd()))
         throw damaged("its end is damaged");
       return;
     }
-    if (bytes < ENTRY_HEADER_BYTES || bytes > ENTRY_BYTES_MAX) throw damaged(`entry ${read} is damaged`);
-    const whole = await reader.take(bytes);
-    if (crc32(whole) !== crc) throw damaged(`entry ${read} is damaged`);
+    const length = recordBytesAt(await reader.look(RECORD_HEADER_BYTES));
+    if (length === 0 || length > ENTRY_BYTES_MAX) throw damaged(`entry ${read} is damaged`);
+    const decodedRecord = decodeRecord(await reader.take(length), fileNumber);
+    if (decodedRecord?.sequence !== read) throw damaged(`entry ${read} is damaged`);
+    const { record } = decodedRecord;
     try {
-      const entry = readEntry(whole);
-      decoded += entry.length;
-      take(entry);
+      checkEntry(record);
+      decoded += record.length;
+      take(record);
     } catch (error) {
       if (error instanceof ZbudError && error.code === "EBADMSG")
         throw damaged(`entry ${read}: ${plain(error)}`);
@@ -235,6 +253,8 @@ async function readEntries(
 
 /** Puts entries of one file into a cache: as they are if this cache has their codec. */
 class EntryLoader<V> {
+  /** With which the checksums of its records begin. */
+  readonly fileNumber: number;
   readonly #core: CacheCore<V>;
   readonly #codec: number;
   readonly #dictionary: Uint8Array;
@@ -247,7 +267,8 @@ class EntryLoader<V> {
    * @param codec - id of the codec that the dictionary is for; one that takes dictionaries, if there is one.
    * @param since - what `leases.beginFile` gave: what was changed since then stays as it is.
    */
-  constructor(core: CacheCore<V>, codec: number, dictionary: Uint8Array, since: number) {
+  constructor(core: CacheCore<V>, codec: number, dictionary: Uint8Array, fileNumber: number, since: number) {
+    this.fileNumber = fileNumber;
     this.#core = core;
     this.#codec = codec;
     this.#dictionary = dictionary;
@@ -274,7 +295,8 @@ class EntryLoader<V> {
     const by = sameFilled || codec === 0 ? null : this.#codecOf(codec);
     const room = this.#core.borrow(length);
     try {
-      const value = decodeStored(entry, by, room.subarray(0, length));
+      const value = room.subarray(0, length);
+      decodeValue(entry, by, value);
       // A serializer's bytes are its own to keep, and this room is not.
       if (isParsed) this.#core.values.decode(keepsBytes(kind) ? value.slice() : value, kind);
     } catch (cause) {
@@ -302,13 +324,17 @@ class EntryLoader<V> {
       entry.sameFilled ||
       entry.codec === 0 ||
       (entry.codec === DICTIONARY_SLOT ? this.#sameDictionary : core.codecOfSlot(entry.codec) !== null);
-    const value = asIs ? null : decodeStored(entry, this.#codecOf(entry.codec));
+    let value: Uint8Array | null = null;
+    if (!asIs) {
+      value = ownBytes(entry.length);
+      decodeValue(entry, this.#codecOf(entry.codec), value);
+    }
     core.leases.isReadingFile = true;
     let result: string;
     try {
       result =
         value === null
-          ? core.putStored(entry, now, -1, this.#guard)
+          ? core.putStored(entry, false, now, -1, this.#guard)
           : core.putDecoded(entry, value, now, this.#guard);
     } finally {
       core.leases.isReadingFile = false;
@@ -379,12 +405,19 @@ class Reader {
     );
   }
 
+  /** As {@link look}, and goes on behind them. */
+  async take(length: number): Promise<Uint8Array> {
+    const bytes = await this.look(length);
+    this.#start += length;
+    return bytes;
+  }
+
   /**
-   * The next bytes; valid until the next call.
+   * The next bytes; valid until the next call of `take`, or of one for more.
    *
    * @throws {ZbudError} `EBADMSG` if there are not so many.
    */
-  async take(length: number): Promise<Uint8Array> {
+  async look(length: number): Promise<Uint8Array> {
     while (this.#end - this.#start < length) {
       this.#buffer.copyWithin(0, this.#start, this.#end);
       this.#end -= this.#start;
@@ -405,13 +438,8 @@ class Reader {
       this.#end += bytesRead;
       this.#read += bytesRead;
     }
-    this.#start += length;
-    return this.#buffer.subarray(this.#start - length, this.#start);
+    return this.#buffer.subarray(this.#start, this.#start + length);
   }
-}
-
-function crc32(bytes: Uint8Array): number {
-  return required<typeof import("node:zlib")>("node:zlib", "a saved cache").crc32(bytes);
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -18,6 +18,7 @@ import {
   type SharedEngine,
 } from "../engine/index.ts";
 import { driverOf } from "../pool/index.ts";
+import type { StoredEntry } from "../record/index.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
 import { foundKey } from "./iterate.ts";
@@ -43,7 +44,6 @@ import {
   sharedStateMemory,
   sharedStateShape,
 } from "./shared-state.ts";
-import type { StoredEntry } from "./stored-entry.ts";
 import { hashAt, removeTagged, TAG_BYTES, TAGS_MAX, TagLists } from "./tags.ts";
 import { type Tier, tierOf } from "./tier.ts";
 import type {
@@ -383,20 +383,25 @@ export class CacheCore<V> {
   }
 
   /**
-   * Stores what a codec of this cache made of a value before.
+   * Stores what a codec of this cache made of a value before. The words of its name are those that its key has here; in a
+   * cache without tags it has none.
    *
+   * @param clean - whether the second tier has it.
    * @param epoch - -1: in any case; -2: unless there is one.
    * @param guard - asked under the lock, with the entry's key in {@link key}; see {@link Engine.put}.
    */
-  putStored(entry: StoredEntry, now: number, epoch: number, guard: Guard): PutResult {
-    const { key: encoded, attributes, engine } = this;
+  putStored(entry: StoredEntry, clean: boolean, now: number, epoch: number, guard: Guard): PutResult {
+    const { key: encoded, engine } = this;
     this.#takeAttributes(entry);
-    const value = {
-      ...entry,
-      bytes: entry.bytes.subarray(entry.prefixLength + entry.headLength),
-      bytesLength: entry.storedLength,
-    };
-    return engine.putStored(encoded.k0, encoded.k1, value, attributes, now, epoch, guard);
+    entry.k0 = encoded.k0;
+    entry.k1 = encoded.k1;
+    if (this.tags === null && entry.headLength > 0) {
+      const { bytes, prefixLength, headLength } = entry;
+      bytes.copyWithin(headLength, 0, prefixLength);
+      entry.bytes = bytes.subarray(headLength);
+      entry.headLength = 0;
+    }
+    return engine.putStored(entry, clean, now, epoch, guard);
   }
 
   /** Stores the value of an entry whose codec this cache does not use. */

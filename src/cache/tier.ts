@@ -1,18 +1,19 @@
-import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
+import type { Backing, BackingKey } from "../backing/index.ts";
 import { ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry, Guard, PutResult } from "../engine/index.ts";
+import { checkRecord, decodeValue, emptyRecord, hasName, type StoredEntry } from "../record/index.ts";
+import { checkEntry, mendTimes } from "./check-entry.ts";
 import type { DictionaryUse } from "./dictionary-use.ts";
-import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-format.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
 import type { EncodedKey } from "./key.ts";
 import type { Lease, Leases } from "./leases.ts";
 import { type CacheSettings, DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
 import { Counter, type SharedState } from "./shared-state.ts";
-import { decodeStored, type StoredEntry } from "./stored-entry.ts";
 import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
 import { codecWith } from "./train-dictionary.ts";
 import type { ValueCodec } from "./values.ts";
+import { WritesUnderWay } from "./writes-under-way.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */
 const DICTIONARY_NAME = 0xfd;
@@ -22,7 +23,7 @@ const FOREIGN_MAX = 8;
 const UNLESS_THERE = -2;
 /** The outcome of a `clear`. */
 const CLEARED = "cleared";
-/** A version is `run * 2^31 + stamp`. */
+/** The stamp of a record is `run * 2^31 + stamp`: which cache evicted it, and when in that one's time. */
 const STAMPS = 2 ** 31;
 
 /** A value that came back from the second tier; `"changed"`: somebody changed the key meanwhile. */
@@ -40,13 +41,13 @@ export interface TieredCache<V> {
   /** Of the codec that new values get. */
   readonly codecId: number;
   codecOfSlot(slot: number): Codec | null;
-  putStored(entry: StoredEntry, now: number, epoch: number, guard: Guard): PutResult;
+  putStored(entry: StoredEntry, clean: boolean, now: number, epoch: number, guard: Guard): PutResult;
 }
 
-/** A record that was read, and what is in it. */
+/** An entry that was read, the name of the dictionary that it needs, or 0, and its value. */
 interface Read<V> {
-  readonly record: BackingRecord;
   readonly entry: StoredEntry;
+  readonly dictionary: number;
   readonly value: V;
 }
 
@@ -66,18 +67,21 @@ interface Read<V> {
  * an entry less, and counted.
  */
 export class Tier<V> {
+  /** A file keeps the order of all threads' calls, and no other process has it. */
+  readonly isOrdered: boolean;
   readonly #core: TieredCache<V>;
   readonly #backing: Backing;
   readonly #foreign: Map<number, Codec | null> = new Map();
   /** Name of this cache's dictionary, once it is in the tier. */
   #dictionary = 0;
-  readonly #writing: Set<Promise<void>> = new Set();
+  readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1));
   /** This thread's use of it has ended: nothing is asked of it any more. */
   #isClosed = false;
 
   constructor(core: TieredCache<V>, backing: Backing) {
     this.#core = core;
     this.#backing = backing;
+    this.isOrdered = "share" in backing;
   }
 
   /**
@@ -93,12 +97,17 @@ export class Tier<V> {
       return true;
     }
     try {
-      const record = this.#recordOf(entry);
-      const { key, version } = record;
-      const records = [record];
-      if (entry.codec === DICTIONARY_SLOT && this.#dictionary === 0)
-        records.unshift(this.#dictionaryRecord());
-      this.#track(this.#backing.write(records), records.length, () => this.#dropLate(key, version));
+      const needsDictionary = entry.codec === DICTIONARY_SLOT;
+      const records: StoredEntry[] = [entry];
+      if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
+      mendTimes(entry);
+      if (needsDictionary) entry.codec += 256 * this.#dictionary;
+      entry.stamp = sharedState.run * STAMPS + sharedState.stamp();
+      const late = this.isOrdered ? null : lateDrop(entry);
+      // It copies all of the entry's record: the engine fills that again.
+      const written = this.#backing.write(records);
+      if (late === null && records.length === 1) this.#writes.add(written);
+      else this.#track(written, records.length, late === null ? undefined : () => this.#dropLate(late));
     } catch {
       sharedState.count(Counter.backingWritesFailed);
     }
@@ -165,7 +174,7 @@ export class Tier<V> {
    * @throws {ZbudError} what the tier's `flush` threw; `EIO` if it threw something else, or was closed.
    */
   async flush(): Promise<void> {
-    await Promise.all(this.#writing);
+    await this.#writes.ended();
     try {
       await this.#backing.flush();
     } catch (cause) {
@@ -188,10 +197,14 @@ export class Tier<V> {
     try {
       const record = await this.#backing.read(name, { signal });
       if (record === null) return null;
-      const entry = entryOf(record, name);
-      const codec = entry.sameFilled || entry.codec === 0 ? null : await this.#codecOf(record, entry, signal);
-      if (codec === null && !entry.sameFilled && entry.codec !== 0) return null;
-      return { record, entry, value: core.values.decode(decodeStored(entry, codec), kindOf(entry.aux)) };
+      // Not its bytes: the engine is given those.
+      const entry = { ...record };
+      const dictionary = takeDictionary(entry, name);
+      const codec = entry.codec === 0 ? null : await this.#codecOf(entry.codec, dictionary, signal);
+      if (codec === null && entry.codec !== 0) return null;
+      const value = ownBytes(entry.length);
+      decodeValue(entry, codec, value);
+      return { entry, dictionary, value: core.values.decode(value, kindOf(entry.aux)) };
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       this.#noteClosed(error);
@@ -201,27 +214,28 @@ export class Tier<V> {
   }
 
   /** Puts into memory what was read, if it is not out of date. */
-  #takeBack(name: BackingKey, { record, entry, value }: Read<V>, lease: Lease): Fetched<V> {
+  #takeBack(name: BackingKey, { entry, dictionary, value }: Read<V>, lease: Lease): Fetched<V> {
     const core = this.#core;
     const now = core.clock();
-    if ((entry.expiresAt !== 0 && entry.expiresAt <= now) || this.#isOutdated(record, entry)) {
+    if ((entry.expiresAt !== 0 && entry.expiresAt <= now) || this.#isOutdated(entry)) {
       this.#delete(name);
       return this.#miss();
     }
-    if (entry.headLength > 0 && !this.#isOwn(record)) {
+    if (entry.headLength > 0 && !this.#isOwn(entry)) {
       // Which tags were deleted in the cache that evicted it is not known here.
       if (this.isOrdered) this.#delete(name);
       return this.#miss();
     }
-    const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(record, entry);
+    const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(entry);
     // A value with another cache's dictionary stays where it is.
-    if (record.codec >>> 8 === 0 || record.codec >>> 8 === this.#dictionary) {
-      const result = core.putStored({ ...entry, clean: true }, now, UNLESS_THERE, holds);
+    const until = freshUntil(entry.expiresAt, entry.aux2);
+    if (dictionary === 0 || dictionary === this.#dictionary) {
+      const result = core.putStored(entry, true, now, UNLESS_THERE, holds);
       // What is too large for this cache is given, and stays where it is.
       if (result === "stale" || (result === "large" && !holds())) return "changed";
     } else if (!holds()) return "changed";
     core.sharedState.count(Counter.backingHits);
-    return { value, freshUntil: freshUntil(entry.expiresAt, entry.aux2) };
+    return { value, freshUntil: until };
   }
 
   /** Whether the tier was told. */
@@ -254,75 +268,52 @@ export class Tier<V> {
     return null;
   }
 
-  /** A file keeps the order of all threads' calls, and no other process has it. */
-  get isOrdered(): boolean {
-    return "share" in this.#backing;
-  }
-
   /**
    * A record was written. If its key was deleted since the eviction, by another thread whose delete may have come to
    * the server before this write, it goes now.
    */
-  #dropLate(key: BackingKey, version: number): void {
+  #dropLate({ name, stamp }: LateDrop): void {
     const { sharedState } = this.#core;
-    const stamp = version % STAMPS;
-    if (this.isOrdered || !(sharedState.keyChangedSince(stamp, key.k0) || sharedState.clearedSince(stamp)))
-      return;
-    this.#delete(key);
+    if (sharedState.keyChangedSince(stamp, name.k0) || sharedState.clearedSince(stamp)) this.#delete(name);
   }
 
   /** @param count - what is written: so many writes have failed if there is no answer. */
   #track(written: Promise<unknown>, count: number, then: () => void = () => {}): void {
-    const { sharedState } = this.#core;
-    const done = Promise.resolve(written).then(
+    const tracked = Promise.resolve(written).then(
       (outcomes) => {
-        this.#writing.delete(done);
         then();
-        if (outcomes === CLEARED) return;
-        const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
-        for (let i = 0; i < count; i++) {
-          const outcome = all[i];
-          const isWritten = outcome === "ok" || outcome === "ECANCELED";
-          sharedState.count(isWritten ? Counter.backingWrites : Counter.backingWritesFailed);
-        }
+        if (outcomes !== CLEARED) this.#countOutcomes(outcomes, count);
       },
-      () => {
-        this.#writing.delete(done);
-        for (let i = 0; i < count; i++) sharedState.count(Counter.backingWritesFailed);
-      },
+      () => this.#countOutcomes(null, count),
     );
-    this.#writing.add(done);
+    this.#writes.addCounted(tracked);
   }
 
-  #recordOf(entry: FoundEntry): BackingRecord {
-    const rest = entry.headLength + entry.storedLength;
-    const bytes = ownBytes(ENTRY_HEADER_BYTES + entry.prefixLength + rest);
-    writeEntry(entry, new DataView(bytes.buffer), 0);
-    const prefix = bytes.slice(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + entry.prefixLength);
-    bytes.copyWithin(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + entry.prefixLength);
+  #countOutcomes(outcomes: unknown, count: number): void {
     const { sharedState } = this.#core;
-    const dictionary = entry.codec === DICTIONARY_SLOT ? this.#nameOfOwnDictionary() : 0;
-    return {
-      key: { k0: entry.k0, k1: entry.k1, prefix },
-      bytes: bytes.subarray(0, ENTRY_HEADER_BYTES + rest),
-      codec: dictionary * 256 + entry.codec,
-      length: entry.length,
-      version: sharedState.run * STAMPS + sharedState.stamp(),
-      // The engine's time is when it is gone; the tier's is the last moment at which it is there, or later.
-      expiresAt: Math.ceil(entry.expiresAt),
-    };
+    const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
+    for (let i = 0; i < count; i++) {
+      const isWritten = all[i] === "ok" || all[i] === "ECANCELED";
+      sharedState.count(isWritten ? Counter.backingWrites : Counter.backingWritesFailed);
+    }
   }
 
-  #dictionaryRecord(): BackingRecord {
+  #dictionaryRecord(): StoredEntry {
     this.#dictionary = this.#nameOfOwnDictionary();
-    const bytes = this.#core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0);
+    const dictionary = this.#core.dictionary.trainer.dictionary() ?? new Uint8Array(0);
+    const { k0, k1, prefix } = dictionaryName(this.#dictionary);
+    const bytes = new Uint8Array(prefix.length + dictionary.length);
+    bytes.set(prefix);
+    bytes.set(dictionary, prefix.length);
     return {
-      key: dictionaryName(this.#dictionary),
+      ...emptyRecord(),
+      k0,
+      k1,
       bytes,
+      prefixLength: prefix.length,
+      storedLength: dictionary.length,
+      length: dictionary.length,
       codec: this.#core.codecId,
-      length: bytes.length,
-      version: 0,
-      expiresAt: 0,
     };
   }
 
@@ -331,24 +322,23 @@ export class Tier<V> {
     return dictionaryHash(this.#core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0));
   }
 
-  async #codecOf(
-    record: BackingRecord,
-    entry: StoredEntry,
-    signal: AbortSignal | undefined,
-  ): Promise<Codec | null> {
+  async #codecOf(slot: number, dictionary: number, signal: AbortSignal | undefined): Promise<Codec | null> {
     const core = this.#core;
-    if (entry.codec !== DICTIONARY_SLOT) return core.codecOfSlot(entry.codec);
-    const dictionary = record.codec >>> 8;
+    if (slot !== DICTIONARY_SLOT) return core.codecOfSlot(slot);
     if (core.dictionary.trainer.dictionary() !== null && dictionary === this.#nameOfOwnDictionary()) {
       this.#dictionary ||= dictionary;
       return core.codecOfSlot(DICTIONARY_SLOT);
     }
     const known = this.#foreign.get(dictionary);
     if (known !== undefined) return known;
-    const found = await this.#backing.read(dictionaryName(dictionary), { signal });
-    if (found === null || !mayBeDictionary(found.bytes.length, core.settings.maxBytes)) return null;
-    if (dictionaryHash(found.bytes) !== dictionary || !takesDictionary(found.codec)) return null;
-    const codec = codecWith(codecById(found.codec).name, found.bytes);
+    const name = dictionaryName(dictionary);
+    const found = await this.#backing.read(name, { signal });
+    if (found === null) return null;
+    checkRecord(found);
+    if (!hasName(found, name) || !mayBeDictionary(found.storedLength, core.settings.maxBytes)) return null;
+    const bytes = found.bytes.slice(name.prefix.length, name.prefix.length + found.storedLength);
+    if (dictionaryHash(bytes) !== dictionary || !takesDictionary(found.codec)) return null;
+    const codec = codecWith(codecById(found.codec).name, bytes);
     const [oldest] = this.#foreign.keys();
     if (this.#foreign.size === FOREIGN_MAX) this.#foreign.delete(oldest);
     this.#foreign.set(dictionary, codec);
@@ -356,15 +346,15 @@ export class Tier<V> {
   }
 
   /** Whether this cache evicted it, not another one before it or in another process. */
-  #isOwn(record: BackingRecord): boolean {
-    return Math.floor(record.version / STAMPS) === this.#core.sharedState.run;
+  #isOwn({ stamp }: StoredEntry): boolean {
+    return Math.floor(stamp / STAMPS) === this.#core.sharedState.run;
   }
 
   /** Whether the cache was cleared, or one of the entry's tags deleted, after it was evicted. */
-  #isOutdated(record: BackingRecord, entry: StoredEntry): boolean {
+  #isOutdated(entry: StoredEntry): boolean {
     const { sharedState, tags } = this.#core;
     // Another run's stamps say nothing to this one: what was deleted here at all counts as deleted since.
-    const stamp = this.#isOwn(record) ? record.version % STAMPS : 0;
+    const stamp = this.#isOwn(entry) ? entry.stamp % STAMPS : 0;
     if (sharedState.clearedSince(stamp) || sharedState.tierVoidSince(stamp)) return true;
     if (tags === null) return false;
     const start = entry.prefixLength;
@@ -383,30 +373,33 @@ function nameOf(key: EncodedKey): BackingKey {
   return { k0: key.k0, k1: key.k1, prefix: key.bytes.slice(0, key.length) };
 }
 
+/** What is looked at once a record is written, where calls of several threads have no order. */
+interface LateDrop {
+  readonly name: BackingKey;
+  readonly stamp: number;
+}
+
+function lateDrop({ k0, k1, bytes, prefixLength, stamp }: StoredEntry): LateDrop {
+  return { name: { k0, k1, prefix: bytes.slice(0, prefixLength) }, stamp: stamp % STAMPS };
+}
+
 /**
- * The entry in a record: its prefix is the record's name.
+ * Judges what a tier gave, and takes the name of its dictionary out of its codec.
  *
- * @throws {ZbudError} `EBADMSG` if it is no record of this name.
+ * @throws {ZbudError} `EINVAL` if it is no record; `EBADMSG` if it is none of this name, or of no entry.
  */
-function entryOf(record: BackingRecord, name: BackingKey): StoredEntry {
-  const { prefix } = name;
-  const given = record.key.prefix;
-  if (given.length !== prefix.length || !prefix.every((byte, i) => byte === given[i])) {
-    throw new ZbudError("EBADMSG", "the second tier gave the record of another key");
-  }
-  if (!Number.isSafeInteger(record.version) || !Number.isSafeInteger(record.codec)) {
-    throw new ZbudError("EBADMSG", "the second tier gave a record without its version or codec");
-  }
-  if (record.bytes.length > ENTRY_BYTES_MAX) {
-    throw new ZbudError("EBADMSG", `the second tier has ${record.bytes.length} bytes, too long for an entry`);
-  }
-  const bytes = ownBytes(record.bytes.length + prefix.length);
-  bytes.set(record.bytes.subarray(0, ENTRY_HEADER_BYTES));
-  bytes.set(prefix, ENTRY_HEADER_BYTES);
-  bytes.set(record.bytes.subarray(ENTRY_HEADER_BYTES), ENTRY_HEADER_BYTES + prefix.length);
-  const entry = readEntry(bytes);
-  if (entry.codec !== (record.codec & 0xff)) throw new ZbudError("EBADMSG", "its record has another codec");
-  return entry;
+function takeDictionary(entry: StoredEntry, name: BackingKey): number {
+  checkRecord(entry);
+  if (!hasName(entry, name)) throw new ZbudError("EBADMSG", "the second tier gave the record of another key");
+  const dictionary = entry.codec >>> 8;
+  entry.codec &= 0xff;
+  if ((dictionary !== 0) !== (entry.codec === DICTIONARY_SLOT))
+    throw new ZbudError(
+      "EBADMSG",
+      `the second tier has an entry of codec ${entry.codec} with dictionary ${dictionary}`,
+    );
+  checkEntry(entry);
+  return dictionary;
 }
 
 function dictionaryName(dictionary: number): BackingKey {

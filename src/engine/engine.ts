@@ -2,6 +2,7 @@
 import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { SnapshotColumns } from "../pool/index.ts";
+import type { StoredEntry } from "../record/index.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
 import { type OpenEngine, openEngine, sharedOf } from "./open.ts";
@@ -39,7 +40,6 @@ import {
   Look,
   type PutResult,
   type SharedEngine,
-  type StoredValue,
 } from "./types.ts";
 import { ValueReader } from "./value-reader.ts";
 import { endWriteback, startWriteback, startWritebackOf } from "./writeback-marks.ts";
@@ -79,6 +79,8 @@ export class Engine {
   readonly #reader: ValueReader;
   readonly #recompressor: Recompressor;
   readonly #draft: Draft = emptyDraft();
+  /** Of what is put as it is stored. */
+  readonly #restored: EntryAttributes = entryAttributes();
   #closed = false;
 
   /**
@@ -203,32 +205,49 @@ export class Engine {
   }
 
   /**
-   * Stores what is compressed already.
+   * Stores what is compressed already: from a file, a backing store, another engine. Its bytes are copied once. Its
+   * codec is a slot of this engine.
    *
+   * @param clean - whether the backing store has it.
    * @param epoch - what {@link epoch} gave before the bytes were fetched: if the entry was put or removed
    *   since, or is there, nothing changes and the result is `"stale"`. -1: in any case; -2: unless it is there.
    * @param guard - as of {@link put}.
+   * @throws {ZbudError} `EINVAL` as {@link put}.
    */
   putStored(
-    k0: number,
-    k1: number,
-    value: StoredValue,
-    attributes: EntryAttributes,
+    entry: StoredEntry,
+    clean: boolean,
     now: number,
     epoch: number,
     guard: Guard | null = null,
   ): PutResult {
     this.#check();
-    checkPut(this.#shape, value.bytes, value.bytesLength, attributes);
+    const { k0, k1, bytes, prefixLength, headLength, storedLength, sameFilled } = entry;
+    const named = prefixLength + headLength;
+    const attributes = this.#restored;
+    attributes.prefix = bytes;
+    attributes.prefixLength = prefixLength;
+    attributes.head = headLength === 0 ? EMPTY : bytes.subarray(prefixLength, named);
+    attributes.headLength = headLength;
+    attributes.expiresAt = entry.expiresAt;
+    attributes.aux = entry.aux;
+    attributes.aux2 = entry.aux2;
+    checkPut(this.#shape, bytes, storedLength, attributes);
+    if (named + storedLength > bytes.length || (sameFilled && named !== 0)) {
+      throw new ZbudError(
+        "EINVAL",
+        `an entry has ${named + storedLength} bytes and its array ${bytes.length}, or it is same-filled and has a prefix or head`,
+      );
+    }
     const draft = this.#draft;
-    draft.bytes = value.bytes;
-    draft.start = 0;
-    draft.stored = value.sameFilled ? 0 : value.bytesLength;
-    draft.length = value.length;
-    draft.fill0 = value.fill0;
-    draft.fill1 = value.fill1;
-    const codec = value.codec === 0 ? STATE_RAW : value.codec << CODEC_SHIFT;
-    draft.state = (value.sameFilled ? STATE_SAME_FILLED : codec) | (value.clean ? STATE_CLEAN : 0);
+    draft.bytes = bytes;
+    draft.start = named;
+    draft.stored = sameFilled ? 0 : storedLength;
+    draft.length = entry.length;
+    draft.fill0 = entry.fill0;
+    draft.fill1 = entry.fill1;
+    const codec = entry.codec === 0 ? STATE_RAW : entry.codec << CODEC_SHIFT;
+    draft.state = (sameFilled ? STATE_SAME_FILLED : codec) | (clean ? STATE_CLEAN : 0);
     return this.#insert(k0, k1, attributes, now, epoch, guard);
   }
 
@@ -299,8 +318,8 @@ export class Engine {
    *
    * @throws {ZbudError} as {@link decode}.
    */
-  decodeStored(value: StoredValue, target: Uint8Array): number {
-    return this.#reader.decodeStored(value, target);
+  decodeStored(entry: StoredEntry, target: Uint8Array): number {
+    return this.#reader.decodeStored(entry, target);
   }
 
   /** The same as `lookup` without setting bytes ready, touching or counting. */
@@ -540,11 +559,19 @@ export class Engine {
    * that are clean are evicted; the others are marked as being written and given to `take` with their bytes,
    * and at the end `done` is called, if there was any. All under the lock.
    *
+   * @param into - filled, one for each entry that is taken; without, or once they are used up, one record is filled
+   *   again and again.
    * @returns how many were evicted or taken.
    */
-  startWriteback(shard: number, max: number, take: (entry: FoundEntry) => void, done: () => void): number {
+  startWriteback(
+    shard: number,
+    max: number,
+    take: (entry: FoundEntry) => void,
+    done: () => void,
+    into: readonly FoundEntry[] = [],
+  ): number {
     const from = this.#numbered(shard);
-    return from.locked(() => startWriteback(from, max, take, done));
+    return from.locked(() => startWriteback(from, max, take, done, into));
   }
 
   /**
@@ -558,9 +585,10 @@ export class Engine {
     rows: Int32Array,
     take: (entry: FoundEntry) => void,
     done: () => void,
+    into: readonly FoundEntry[] = [],
   ): number {
     const from = this.#numbered(shard);
-    return from.locked(() => startWritebackOf(from, rows, take, done));
+    return from.locked(() => startWritebackOf(from, rows, take, done, into));
   }
 
   /** Share of its limit that the fullest shard has in use, 0 to 1. A few instructions for each shard. */

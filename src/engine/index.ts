@@ -1,5 +1,6 @@
 export { Engine, entryAttributes } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
+export { emptyEntry } from "./open.ts";
 export { onePool } from "./pages.ts";
 export type {
   EngineHooks,
@@ -14,6 +15,5 @@ export type {
   RemovalReason,
   SecondaryIndex,
   SharedEngine,
-  StoredValue,
 } from "./types.ts";
 export { type Guard, Look } from "./types.ts";

@@ -12,6 +12,7 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { checkDriver, driverNamed, hasDriver, type PoolDriver } from "../pool/index.ts";
+import { emptyRecord } from "../record/index.ts";
 import { driversOf, type EngineShape, poolOptions, shapeOf } from "./options.ts";
 import type { Hooks } from "./parts.ts";
 import { Shard } from "./shard.ts";
@@ -117,26 +118,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
 
 /** An entry's record with nothing in it. */
 export function emptyEntry(): FoundEntry {
-  return {
-    length: 0,
-    storedLength: 0,
-    prefixLength: 0,
-    headLength: 0,
-    codec: 0,
-    sameFilled: false,
-    fill0: 0,
-    fill1: 0,
-    expiresAt: 0,
-    aux: 0,
-    aux2: 0,
-    k0: 0,
-    k1: 0,
-    shard: 0,
-    row: 0,
-    version: 0,
-    clean: false,
-    bytes: new Uint8Array(0),
-  };
+  return { ...emptyRecord(), shard: 0, row: 0, version: 0, clean: false };
 }
 
 /** What other threads need. */

@@ -582,11 +582,11 @@ export class Shard implements ShardParts {
     return first !== 0 && (this.expiries as Expiries).deadlineOf(first) <= now;
   }
 
-  /** Marks an entry as on its way to the backing store, and gives it away with its bytes. */
-  startWriting(row: number, take: (entry: FoundEntry) => void): void {
+  /** Marks an entry as on its way to the backing store, and gives it away with its bytes, in a record that it fills. */
+  startWriting(row: number, take: (entry: FoundEntry) => void, into: FoundEntry = this.#victim): void {
     this.words[this.rows.at(row) + STATE] |= STATE_WRITING;
-    this.describeWhole(row, this.#victim);
-    take(this.#victim);
+    this.describeWhole(row, into);
+    take(into);
   }
 
   /** New objects go to this pool. */

@@ -1,6 +1,7 @@
 import type { LockMemory } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
+import type { StoredEntry } from "../record/index.ts";
 import type { Eviction } from "./eviction/index.ts";
 
 /** Why an entry left the engine. */
@@ -43,36 +44,19 @@ export interface EntryAttributes {
 }
 
 /**
- * What the last successful {@link Engine.lookup}, `contains` or `readRow` found. One record for each engine,
- * filled anew by each call.
+ * What the last successful {@link Engine.lookup}, `contains` or `readRow` found: an entry as it is stored, and where it
+ * lies. One record for each engine, filled anew by each call, but for its `stamp`, which is the layer above's.
+ *
+ * Its `bytes` are filled by `readRow` and for the hooks. `codec` is the slot of a codec of this engine; `fill0` and `fill1`
+ * mean something only if it is same-filled.
  */
-export interface FoundEntry {
-  /** Bytes of the value as it was put. */
-  length: number;
-  /** Bytes that its compressed form takes, without prefix and head; 0 if it is same-filled. */
-  storedLength: number;
-  prefixLength: number;
-  headLength: number;
-  /** The slot of the codec that made the stored bytes; 0: they are the value itself. */
-  codec: number;
-  /** One word of 8 bytes fills the value, and nothing is stored for it but these two halves. */
-  sameFilled: boolean;
-  fill0: number;
-  fill1: number;
-  /** 0: never. */
-  expiresAt: number;
-  aux: number;
-  aux2: number;
-  k0: number;
-  k1: number;
+export interface FoundEntry extends StoredEntry {
   /** Where it lies. `(shard, row, version)` names exactly this value until it is replaced or removed. */
   shard: number;
   row: number;
   version: number;
   /** A copy of the value is known to be in the backing store. */
   clean: boolean;
-  /** Filled by `readRow` and for the hooks: prefix, head and stored bytes, one after the other, from 0 on. */
-  bytes: Uint8Array;
 }
 
 /** What a lookup counts. */
@@ -183,22 +167,6 @@ export interface EngineOptions {
   onChange?: OnChange | undefined;
   /** The codec of a slot that this thread does not know yet, or null. */
   resolveCodec?: ((slot: number) => Codec | null) | undefined;
-}
-
-/** A stored value that is to be put as it is: from a file, a backing store, another engine. */
-export interface StoredValue {
-  /** The first `length` bytes are what a codec made of a value. */
-  bytes: Uint8Array;
-  bytesLength: number;
-  /** The value's length. */
-  length: number;
-  /** Slot of the codec; 0: the bytes are the value itself. */
-  codec: number;
-  sameFilled: boolean;
-  fill0: number;
-  fill1: number;
-  /** Whether the backing store has it. */
-  clean: boolean;
 }
 
 /** An engine as plain data, for `postMessage` or `workerData`. */

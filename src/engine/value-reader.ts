@@ -1,8 +1,9 @@
 import { copyBytes, fillWith, ownBytes, powerOfTwoAtLeast, ZbudError } from "../base/index.ts";
+import type { StoredEntry } from "../record/index.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { EMPTY } from "./parts.ts";
 import type { Shard } from "./shard.ts";
-import type { FoundEntry, StoredValue } from "./types.ts";
+import type { FoundEntry } from "./types.ts";
 
 /**
  * Reads values: what was found is staged under the lock, which is one copy, and decompressed after it. What it has is
@@ -55,25 +56,24 @@ export class ValueReader {
   }
 
   /** See {@link Engine.decodeStored}. */
-  decodeStored(value: StoredValue, target: Uint8Array): number {
+  decodeStored(entry: StoredEntry, target: Uint8Array): number {
     const { found } = this;
-    found.length = value.length;
-    found.storedLength = value.bytesLength;
-    found.codec = value.codec;
-    found.sameFilled = value.sameFilled;
-    found.fill0 = value.fill0;
-    found.fill1 = value.fill1;
-    if (!value.sameFilled) {
-      const staged = value.codec === 0 ? null : this.#codecs.of(value.codec);
-      if (staged !== null && !staged.reserve(value.bytesLength)) {
-        throw new ZbudError(
-          "EBADMSG",
-          `${value.bytesLength} bytes are more than this codec makes of a value`,
-        );
+    const { storedLength, codec } = entry;
+    found.length = entry.length;
+    found.storedLength = storedLength;
+    found.codec = codec;
+    found.sameFilled = entry.sameFilled;
+    found.fill0 = entry.fill0;
+    found.fill1 = entry.fill1;
+    if (!entry.sameFilled) {
+      const staged = codec === 0 ? null : this.#codecs.of(codec);
+      if (staged !== null && !staged.reserve(storedLength)) {
+        throw new ZbudError("EBADMSG", `${storedLength} bytes are more than this codec makes of a value`);
       }
-      if (staged === null) this.#growPlain(value.bytesLength);
+      if (staged === null) this.#growPlain(storedLength);
       const stage = staged === null ? this.#plain : staged.stage;
-      copyBytes(value.bytes, 0, value.bytesLength, stage, staged === null ? 0 : staged.stageAt);
+      const start = entry.prefixLength + entry.headLength;
+      copyBytes(entry.bytes, start, start + storedLength, stage, staged === null ? 0 : staged.stageAt);
     }
     return this.decode(target);
   }

@@ -17,6 +17,7 @@ export function startWriteback(
   max: number,
   take: (entry: FoundEntry) => void,
   done: () => void,
+  into: readonly FoundEntry[],
 ): number {
   const { queue, rows } = shard;
   let taken = 0;
@@ -29,7 +30,7 @@ export function startWriteback(
       shard.removeRow(row, EVICTED);
       evicted++;
     } else if ((state & STATE_WRITING) === 0) {
-      shard.startWriting(row, take);
+      shard.startWriting(row, take, into[taken]);
       taken++;
     } else if (++passed > WRITING_PASSED_MAX) {
       break;
@@ -46,12 +47,13 @@ export function startWritebackOf(
   list: Int32Array,
   take: (entry: FoundEntry) => void,
   done: () => void,
+  into: readonly FoundEntry[],
 ): number {
   let taken = 0;
   for (let at = 0; at < list.length; at += 2) {
     if (!shard.isCurrent(list[at], list[at + 1])) continue;
     if ((shard.rows.stateOf(list[at]) & (STATE_CLEAN | STATE_WRITING)) !== 0) continue;
-    shard.startWriting(list[at], take);
+    shard.startWriting(list[at], take, into[taken]);
     taken++;
   }
   if (taken > 0) done();

@@ -7,7 +7,6 @@
 export {
   type Backing,
   type BackingKey,
-  type BackingRecord,
   type BackingStats,
   FileBacking,
   type FileBackingOptions,
@@ -19,5 +18,6 @@ export {
   OpfsBacking,
   type OpfsBackingOptions,
   type SharedFileBacking,
+  type StoredEntry,
   type WriteOutcome,
 } from "../backing/index.ts";

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Backing, BackingKey, BackingRecord, SharedBacking } from "../backing/index.ts";
+import type { Backing, BackingKey, SharedBacking, StoredEntry } from "../backing/index.ts";
 import {
   bytesText,
   countText,
@@ -11,7 +11,7 @@ import {
   withSignal,
   ZbudError,
 } from "../base/index.ts";
-import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
+import { type Codec, checkCodec, codecById, getCodec } from "../codecs/index.ts";
 import {
   type Engine,
   type EntryAttributes,
@@ -20,6 +20,7 @@ import {
   onePool,
 } from "../engine/index.ts";
 import { type PoolDriver, type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
+import { decodeValue } from "../record/index.ts";
 import {
   COUNTERS_BYTES,
   Counters,
@@ -49,7 +50,7 @@ import {
   threadSettingsOf,
 } from "./options.ts";
 import { batchPages } from "./own-bytes.ts";
-import { decodeAlone, keyOf, pageIn, rawRecord } from "./page-records.ts";
+import { checkPage, keyOf, rawRecord } from "./page-records.ts";
 import { statsOf } from "./stats.ts";
 import type {
   LoadResult,
@@ -591,13 +592,14 @@ export class PageStore {
 
   /** For a store without memory of its own. */
   #storeAway(index: number, page: Uint8Array): StoreResult {
-    const record = rawRecord(index | 0, Math.floor(index / HIGH), page);
+    const low = index | 0;
+    const high = Math.floor(index / HIGH);
     const backing = this.#backing;
-    if (backing?.isSync === true && backing.writeSync(record) === "ok") {
+    if (backing?.isSync === true && backing.writeSync(rawRecord(low, high, page)) === "ok") {
       this.#counters.count(STORES, 1);
       return "stored";
     }
-    backing?.delete(record.key);
+    backing?.delete(keyOf(low, high));
     return "full";
   }
 
@@ -647,7 +649,7 @@ export class PageStore {
    */
   #takeIn(
     key: BackingKey,
-    record: BackingRecord | null,
+    record: StoredEntry | null,
     into: Uint8Array,
     epoch: number,
   ): "loaded" | "missing" | "again" {
@@ -664,11 +666,11 @@ export class PageStore {
     }
     try {
       const { pageSize } = this.#shape;
-      const value = pageIn(record, pageSize);
+      checkPage(record, pageSize);
       const target = into.length === pageSize ? into : into.subarray(0, pageSize);
-      if (engine === null) decodeAlone(value, target, this.#ownCodec);
-      else engine.decodeStored(value, target);
-      if (isSame) engine?.putStored(key.k0, key.k1, value, NOTHING, 0, epoch);
+      if (engine === null) decodeValue(record, this.#codecOf(record), target);
+      else engine.decodeStored(record, target);
+      if (isSame) engine?.putStored(record, true, 0, epoch);
     } catch (error) {
       this.#counters.count(DECOMPRESS_FAIL, 1);
       throw error;
@@ -676,6 +678,12 @@ export class PageStore {
     this.#counters.count(LOADED_BACK, 1);
     this.#writeback?.wake();
     return "loaded";
+  }
+
+  /** For a store without memory of its own. `ENOENT` for an unknown codec. */
+  #codecOf({ codec, sameFilled }: StoredEntry): Codec | null {
+    if (sameFilled || codec === 0) return null;
+    return this.#ownCodec?.id === codec ? this.#ownCodec : codecById(codec);
   }
 
   #checkCall(index: number, bytes: Uint8Array): void {

@@ -1,9 +1,8 @@
-import type { Backing, BackingKey, BackingRecord, WriteOutcome } from "../backing/index.ts";
+import type { Backing, WriteOutcome } from "../backing/index.ts";
 import { nextTurn, ownBytes, ZbudError } from "../base/index.ts";
-import type { Engine, FoundEntry } from "../engine/index.ts";
+import { type Engine, emptyEntry, type FoundEntry } from "../engine/index.ts";
 import { type Counters, DROPPED, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./counters.ts";
 import { publishLater } from "./events.ts";
-import { recordOf } from "./page-records.ts";
 import { Pause } from "./pause.ts";
 import type { WriteBudget } from "./write-budget.ts";
 
@@ -21,7 +20,8 @@ const LOOK_EVERY = 50;
 
 /** Which value a record is of. */
 interface Written {
-  key: BackingKey;
+  k0: number;
+  k1: number;
   shard: number;
   row: number;
   version: number;
@@ -61,7 +61,8 @@ export class Writeback {
   #step: Promise<unknown> = Promise.resolve();
   /** Single pages on their way. */
   readonly #aways: Set<Promise<unknown>> = new Set();
-  #batch: Uint8Array = new Uint8Array(0);
+  /** Records of a batch, with their bytes one after the other. Made when the first is; none if a batch is one page. */
+  #batch: readonly FoundEntry[] = [];
   #flushes = 0;
   #faults = 0;
   #closed = false;
@@ -113,11 +114,10 @@ export class Writeback {
       return drops;
     }
     if (!backing.isSync || !this.enabled || this.#closed || this.#parts.budget.waitMs() > 0) return false;
-    const record = recordOf(entry);
-    const outcome = backing.writeSync(record);
+    const outcome = backing.writeSync(entry);
     const isWritten = outcome === "ok";
     publishLater("writeback", entry.k0, entry.k1, outcome);
-    this.#count(isWritten, record.bytes.length);
+    this.#count(isWritten, entry.storedLength);
     return isWritten;
   }
 
@@ -171,8 +171,8 @@ export class Writeback {
     for (let from = 1; from > 0; ) {
       signal?.throwIfAborted();
       const { rows, next } = engine.dirtyRows(shard, from, STEP_ROWS, batchPages);
-      const fault = await this.#write((take, done) => {
-        const count = engine.startWritebackOf(shard, rows, take, done);
+      const fault = await this.#write((take, done, into) => {
+        const count = engine.startWritebackOf(shard, rows, take, done, into);
         taken += count;
         return count;
       }, "clean");
@@ -189,7 +189,10 @@ export class Writeback {
     if (!this.enabled || this.#closed || this.#parts.budget.waitMs() > 0) return;
     const { engine } = this.#parts;
     const rows = Int32Array.of(row, version);
-    const away = this.#write((take, done) => engine.startWritebackOf(shard, rows, take, done), "evict");
+    const away = this.#write(
+      (take, done, into) => engine.startWritebackOf(shard, rows, take, done, into),
+      "evict",
+    );
     this.#aways.add(away);
     const settled = (): boolean => this.#aways.delete(away);
     away.then(settled, () => {
@@ -219,10 +222,10 @@ export class Writeback {
     const { engine, backing } = this.#parts;
     const shard = engine.fullestShard();
     let moved = 0;
-    const fault = await this.#write((take, done) => {
+    const fault = await this.#write((take, done, into) => {
       // Not all that there is, however few there are.
       const count = Math.min(this.#parts.batchPages, 1 + (engine.size >> 3));
-      moved = engine.startWriteback(shard, count, take, done);
+      moved = engine.startWriteback(shard, count, take, done, into);
       return moved;
     }, "evict");
     if (fault === null) {
@@ -243,40 +246,34 @@ export class Writeback {
 
   /** Has records taken and written, and settles each. The first outcome that was a failure, or null. */
   async #write(
-    start: (take: (entry: FoundEntry) => void, done: () => void) => number,
+    start: (take: (entry: FoundEntry) => void, done: () => void, into: readonly FoundEntry[]) => number,
     after: "clean" | "evict",
   ): Promise<WriteOutcome | null> {
-    const { backing, batchPages, engine } = this.#parts;
+    const { backing } = this.#parts;
     if (backing === null) return null;
-    const batch = this.#batchBuffer();
-    const records: BackingRecord[] = [];
+    const records: FoundEntry[] = [];
     const written: Written[] = [];
-    let end = 0;
     let outcomes: Promise<WriteOutcome[]> | null = null;
     start(
       (entry) => {
-        const record = recordOf(entry);
-        const { key, bytes } = record;
-        const { length } = bytes;
-        const { shard, row, version } = entry;
-        // A single record's bytes stay where they are until it is written.
-        if (batchPages > 1) batch.set(bytes, end);
-        records.push(batchPages > 1 ? { ...record, bytes: batch.subarray(end, end + length) } : record);
-        end += length;
-        written.push({ key, shard, row, version, bytes: length });
+        const { k0, k1, shard, row, version, storedLength } = entry;
+        records.push(entry);
+        written.push({ k0, k1, shard, row, version, bytes: storedLength });
       },
       () => {
-        outcomes = backing.write(records); // which copies the bytes
+        outcomes = backing.write(records); // which copies all of them
       },
+      this.#batchRecords(),
     );
     if (outcomes === null) return null;
     const results = (await outcomes) as WriteOutcome[];
-    if (this.#parts.engine.isClosed) return null;
+    const { engine } = this.#parts;
+    if (engine.isClosed) return null;
     let fault: WriteOutcome | null = null;
-    for (const [i, { key, shard, row, version, bytes }] of written.entries()) {
+    for (const [i, { k0, k1, shard, row, version, bytes }] of written.entries()) {
       const isWritten = results[i] === "ok";
       const isCanceled = results[i] === "ECANCELED";
-      if (!isCanceled) publishLater("writeback", key.k0, key.k1, results[i]);
+      if (!isCanceled) publishLater("writeback", k0, k1, results[i]);
       engine.endWriteback(shard, row, version, isWritten ? after : "failed");
       if (isCanceled) continue;
       this.#count(isWritten, bytes);
@@ -285,10 +282,14 @@ export class Writeback {
     return fault;
   }
 
-  /** Where the bytes of a batch are copied together. Made when the first is. */
-  #batchBuffer(): Uint8Array {
+  #batchRecords(): readonly FoundEntry[] {
     const { batchPages, pageSize } = this.#parts;
-    if (batchPages > 1 && this.#batch.length === 0) this.#batch = ownBytes(batchPages * pageSize);
+    if (batchPages > 1 && this.#batch.length === 0) {
+      const bytes = ownBytes(batchPages * pageSize);
+      this.#batch = Array.from({ length: batchPages }, (_, i) => {
+        return { ...emptyEntry(), bytes: bytes.subarray(i * pageSize, (i + 1) * pageSize) };
+      });
+    }
     return this.#batch;
   }
 

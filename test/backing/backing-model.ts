@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Backing, BackingRecord, WriteOutcome } from "../../src/backing/index.ts";
+import type { Backing, StoredEntry, WriteOutcome } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { checkRecordOf, keyOf, recordOf, someLength } from "./records.ts";
 
@@ -90,7 +90,7 @@ export class BackingModel {
     );
   }
 
-  #someRecord(): { number: number; record: BackingRecord } {
+  #someRecord(): { number: number; record: StoredEntry } {
     const number = this.#prng.below(this.#options.keys);
     const record = recordOf(number, ++this.#version, someLength(this.#prng, this.#options.maxLength));
     this.#known[number] = { floor: this.#version, certain: null };
@@ -106,7 +106,7 @@ export class BackingModel {
       writing.then((outcomes) => {
         assert.equal(outcomes.length, count);
         for (const [index, { number, record }] of some.entries()) {
-          this.#outcome(number, record.version, outcomes[index]);
+          this.#outcome(number, record.stamp, outcomes[index]);
         }
       }),
     );
@@ -122,7 +122,7 @@ export class BackingModel {
     }
     const outcome = this.#backing.writeSync(record);
     assert.notEqual(outcome, "ECANCELED");
-    this.#outcome(number, record.version, outcome);
+    this.#outcome(number, record.stamp, outcome);
   }
 
   #outcome(number: number, version: number, outcome: WriteOutcome): void {
@@ -142,7 +142,7 @@ export class BackingModel {
 
   async #read(number: number): Promise<void> {
     const before = { ...this.#known[number] };
-    let record: BackingRecord | null;
+    let record: StoredEntry | null;
     try {
       record = await this.#backing.read(keyOf(number));
     } catch (error) {
@@ -159,7 +159,7 @@ export class BackingModel {
       return;
     }
     const before = { ...this.#known[number] };
-    let record: BackingRecord | null;
+    let record: StoredEntry | null;
     try {
       record = this.#backing.readSync(keyOf(number));
     } catch (error) {
@@ -170,7 +170,7 @@ export class BackingModel {
     this.#judge(number, before, record);
   }
 
-  #judge(number: number, before: Known, record: BackingRecord | null): void {
+  #judge(number: number, before: Known, record: StoredEntry | null): void {
     const now = this.#known[number];
     const isQuiet = now.floor === before.floor && before.certain !== null;
     if (record === null) {

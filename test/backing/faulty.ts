@@ -1,13 +1,14 @@
 import type {
   Backing,
   BackingKey,
-  BackingRecord,
   BackingStats,
   ReadOptions,
+  StoredEntry,
   WriteOutcome,
 } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import type { Fault, FaultPlan } from "./faults.ts";
+import { keyIn } from "./records.ts";
 
 /** How long something "never answers" before it is an ETIMEDOUT, as a backing store has it. */
 const NEVER_MS = 30;
@@ -34,13 +35,13 @@ export class FaultyBacking implements Backing {
     return this.#inner.maxRecordBytes;
   }
 
-  async write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  async write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     const faults = records.map(() => this.#plan.draw());
     // Calls on a key take effect in their order, so those that fail take part in it.
     const outcomes = records.map((record, index): WriteOutcome | Promise<WriteOutcome[]> => {
       const error = errorOf(faults[index]);
       if (error === null) return this.#inner.write([record]);
-      this.#inner.delete(record.key);
+      this.#inner.delete(keyIn(record));
       return error;
     });
     if (faults.includes("late")) await this.#plan.wait("late");
@@ -48,14 +49,14 @@ export class FaultyBacking implements Backing {
     return (await Promise.all(outcomes)).flat();
   }
 
-  writeSync(record: BackingRecord): WriteOutcome {
+  writeSync(record: StoredEntry): WriteOutcome {
     const error = errorOf(this.#plan.draw());
     if (error === null) return this.#inner.writeSync(record);
-    this.#inner.delete(record.key);
+    this.#inner.delete(keyIn(record));
     return error;
   }
 
-  async read(key: BackingKey, options?: ReadOptions): Promise<BackingRecord | null> {
+  async read(key: BackingKey, options?: ReadOptions): Promise<StoredEntry | null> {
     const fault = this.#plan.draw();
     if (fault === "late") await this.#plan.wait(fault);
     if (fault === "never") await new Promise((resolve) => setTimeout(resolve, NEVER_MS));
@@ -63,7 +64,7 @@ export class FaultyBacking implements Backing {
     return await this.#inner.read(key, options);
   }
 
-  readSync(key: BackingKey): BackingRecord | null {
+  readSync(key: BackingKey): StoredEntry | null {
     this.#spoil(key, this.#plan.draw());
     return this.#inner.readSync(key);
   }

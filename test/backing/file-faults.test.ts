@@ -93,7 +93,7 @@ describe("faults of the file", () => {
     await recovered(backing);
     assert.equal(backing.stats().bytesInFlight, 0);
     await writesAgain(backing, 1);
-    assert.equal((await backing.read(keyOf(1)))?.version, 1);
+    assert.equal((await backing.read(keyOf(1)))?.stamp, 1);
     backing.verify();
     await backing.close();
   });
@@ -123,7 +123,7 @@ describe("faults of the file", () => {
     assert.equal(await backing.read(keyOf(2)), null);
     assert.equal(backing.stats().readsDamaged, 1);
     assert.deepEqual(await backing.write([recordOf(2, 2, 1000)]), ["ok"]);
-    assert.equal((await backing.read(keyOf(2)))?.version, 2);
+    assert.equal((await backing.read(keyOf(2)))?.stamp, 2);
     assert.ok(size >= 40_000);
     await backing.close();
   });

@@ -12,7 +12,7 @@ const backing = await FileBacking.open(path, KILL_OPTIONS);
 
 const versions: number[] = [];
 for (let number = 0; number < KILL_KEYS; number++) {
-  versions.push((await backing.read(keyOf(number)))?.version ?? 0);
+  versions.push((await backing.read(keyOf(number)))?.stamp ?? 0);
 }
 let version = Math.max(...versions);
 
@@ -26,7 +26,7 @@ async function write(): Promise<void> {
   const record = recordOf(number, ++version, someLength(prng, 12_000));
   versions[number] = 0;
   const outcome = prng.chance(0.3) ? backing.writeSync(record) : (await backing.write([record]))[0];
-  if (outcome === "ok") versions[number] = record.version;
+  if (outcome === "ok") versions[number] = record.stamp;
 }
 
 writeSync(1, "ready\n");

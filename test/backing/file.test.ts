@@ -6,7 +6,7 @@ import { FileBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { BackingModel } from "./backing-model.ts";
-import { checkRecordOf, keyOf, recordOf, someLength } from "./records.ts";
+import { checkRecordOf, keyIn, keyOf, named, recordOf, someLength } from "./records.ts";
 
 const SEED = Number(process.env.ZBUD_BACKING_SEED ?? 1);
 
@@ -50,7 +50,7 @@ describe("a file store", () => {
     let bytes = 0;
     for (let number = 0; number < 3000; number++) {
       const length = Math.floor(100 * 655 ** (prng.below(1000) / 1000));
-      bytes += length + 56 + keyOf(number).prefix.length;
+      bytes += length + 64 + keyOf(number).prefix.length;
       assert.equal(backing.writeSync(recordOf(number, 1, length)), "ok");
     }
     const waste = backing.stats().bytesUsed / bytes - 1;
@@ -144,15 +144,13 @@ describe("a file store", () => {
     const backing = await FileBacking.open(freshPath(), { maxBytes: 2 ** 20 });
     // Two prefixes with one CRC-32.
     const [one, other] = ["plumless", "buckeroo"].map((text) => new Uint8Array(Buffer.from(text)));
-    const record = (prefix: Uint8Array, version: number): ReturnType<typeof recordOf> => ({
-      ...recordOf(1, version, 100),
-      key: { k0: 1, k1: 2, prefix },
-    });
+    const record = (prefix: Uint8Array, version: number): ReturnType<typeof recordOf> =>
+      named(recordOf(1, version, 100), { k0: 1, k1: 2, prefix });
     assert.deepEqual(await backing.write([record(one, 1)]), ["ok"]);
-    assert.equal(await backing.read(record(other, 1).key), null);
+    assert.equal(await backing.read(keyIn(record(other, 1))), null);
     assert.deepEqual(await backing.write([record(other, 2)]), ["ok"]);
-    assert.equal(await backing.read(record(one, 1).key), null);
-    assert.deepEqual(await backing.read(record(other, 2).key), record(other, 2));
+    assert.equal(await backing.read(keyIn(record(one, 1))), null);
+    assert.deepEqual(await backing.read(keyIn(record(other, 2))), record(other, 2));
     await backing.close();
   });
 

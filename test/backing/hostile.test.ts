@@ -5,9 +5,16 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { FileBacking, type FileBackingOptions, KeyvBacking } from "../../src/backing/index.ts";
 import { seal, unseal } from "../../src/backing/keyv/envelope.ts";
-import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../src/backing/record-format.ts";
+import {
+  checkRecord,
+  decodeRecord,
+  emptyRecord,
+  encodeRecord,
+  recordBytes,
+  sealRecord,
+} from "../../src/record/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
-import { checkRecordOf, keyOf, recordOf } from "./records.ts";
+import { checkRecordOf, keyIn, keyOf, recordOf } from "./records.ts";
 
 /** Another run: ZBUD_FAST_CHECK_SEED=N. */
 const SEED = Number(process.env.ZBUD_FAST_CHECK_SEED ?? 20_260);
@@ -86,7 +93,7 @@ async function assertJudged(file: Buffer): Promise<string> {
   return found;
 }
 
-const WORDS = [0, 1, 2, 55, 56, 127, 128, 4096, 2 ** 26 + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
+const WORDS = [0, 1, 2, 55, 56, 63, 64, 127, 128, 4096, 2 ** 26 + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
 const NUMBERS = [
   Number.NaN,
   Number.POSITIVE_INFINITY,
@@ -125,7 +132,7 @@ describe("a file with right checksums and wrong content", () => {
   }
 
   it("an entry as long as memory is a damaged index, not a RangeError at each read", async () => {
-    for (const bytes of [1, 55, 2 ** 31, 2 ** 32 - 1]) {
+    for (const bytes of [1, 63, 2 ** 31, 2 ** 32 - 1]) {
       const file = await goodFile();
       file.writeUInt32LE(bytes, headerOf(file).index + 16);
       sealFile(file);
@@ -164,26 +171,32 @@ describe("a file with right checksums and wrong content", () => {
 });
 
 describe("a record with a right checksum and wrong content", () => {
-  it("is none if any of its bits is another one, or it is of another store", () => {
-    const record = recordOf(1, 1, 60);
-    const bytes = new Uint8Array(recordBytes(record));
-    encodeRecord(record, 7, bytes, 0);
-    sealRecord(bytes, 0, bytes.length, 5);
-    assert.deepEqual(decodeRecord(bytes, 5)?.record.bytes, record.bytes);
-    assert.equal(decodeRecord(bytes, 6), null);
-    for (let bit = 0; bit < 8 * bytes.length; bit++) {
-      bytes[bit >> 3] ^= 1 << (bit & 7);
-      assert.equal(decodeRecord(bytes, 5), null, `bit ${bit & 7} of byte ${bit >> 3}`);
-      bytes[bit >> 3] ^= 1 << (bit & 7);
-    }
-  });
+  const records = [
+    recordOf(1, 1, 60),
+    { ...emptyRecord(), sameFilled: true, fill0: 5, fill1: -5, length: 64 },
+  ];
+  for (const record of records) {
+    it(`is none if any of its bits is another one, or it is of another store; same-filled: ${record.sameFilled}`, () => {
+      const bytes = new Uint8Array(recordBytes(record));
+      encodeRecord(record, 7, bytes, 0);
+      sealRecord(bytes, 0, bytes.length, 5);
+      assert.deepEqual(decodeRecord(bytes, 5)?.record.bytes, record.bytes);
+      assert.equal(decodeRecord(bytes, 6), null);
+      for (let bit = 0; bit < 8 * bytes.length; bit++) {
+        bytes[bit >> 3] ^= 1 << (bit & 7);
+        assert.equal(decodeRecord(bytes, 5), null, `bit ${bit & 7} of byte ${bit >> 3}`);
+        bytes[bit >> 3] ^= 1 << (bit & 7);
+      }
+    });
+  }
 
-  const FIELDS = { sequence: 8, k0: 16, prefix: 24, payload: 28, codec: 32, length: 36 } as const;
+  /** Words: sequence, its high part and the flag, k0, prefix and head, stored, length, codec, aux, aux2. */
+  const WORD_FIELDS = [8, 12, 16, 24, 28, 32, 36, 56, 60];
 
   it(`is none, or one that could be written (fast-check, seed ${SEED})`, () => {
-    const word = fc.constantFrom(...WORDS);
+    const word = fc.constantFrom(...WORDS, 2 ** 21 - 1, 2 ** 21, 2 ** 24, 2 ** 24 + 1, 2 ** 25);
     const change = fc.oneof(
-      fc.record({ at: fc.constantFrom(...Object.values(FIELDS), 12), word }),
+      fc.record({ at: fc.constantFrom(...WORD_FIELDS), word }),
       fc.record({ at: fc.constantFrom(40, 48), number: fc.constantFrom(...NUMBERS) }),
     );
     fc.assert(
@@ -204,10 +217,11 @@ describe("a record with a right checksum and wrong content", () => {
         encodeRecord(decoded.record, decoded.sequence, again, 0);
         sealRecord(again, 0, again.length, 5);
         assert.deepEqual(again, bytes);
-        const { version, expiresAt, key } = decoded.record;
-        assert.ok(Number.isSafeInteger(version) && version >= 0, `version ${version}`);
+        checkRecord(decoded.record);
+        const { stamp, expiresAt } = decoded.record;
+        assert.ok(Number.isSafeInteger(stamp) && stamp >= 0, `stamp ${stamp}`);
         assert.ok(Number.isFinite(expiresAt) && expiresAt >= 0, `expiresAt ${expiresAt}`);
-        assert.ok(Number.isSafeInteger(decoded.sequence) && key.prefix.length < 65_536);
+        assert.ok(Number.isSafeInteger(decoded.sequence));
       }),
       { numRuns: 1000, seed: SEED },
     );
@@ -227,7 +241,7 @@ describe("a record with a right checksum and wrong content", () => {
     await backing.write([record]);
     const [name] = values.keys();
     values.set(name, seal(record, 1, 2, Number.NaN));
-    await assert.rejects(backing.read(record.key), { code: "EBADMSG" });
+    await assert.rejects(backing.read(keyIn(record)), { code: "EBADMSG" });
     await backing.close();
   });
 });

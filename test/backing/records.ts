@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Backing, BackingKey, BackingRecord } from "../../src/backing/index.ts";
+import type { Backing, BackingKey, StoredEntry } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { until } from "../support/until.ts";
 
@@ -25,26 +25,52 @@ export function bytesOf(number: number, version: number, length: number): Uint8A
 }
 
 /** A record that says by its content what it is. */
-export function recordOf(number: number, version: number, length: number, expiresAt = 0): BackingRecord {
-  const bytes = bytesOf(number, version, length);
-  return { key: keyOf(number), bytes, codec: (number * 7) >>> 0, length: length * 3, version, expiresAt };
+export function recordOf(number: number, version: number, length: number, expiresAt = 0): StoredEntry {
+  const { k0, k1, prefix } = keyOf(number);
+  const bytes = new Uint8Array(prefix.length + length);
+  bytes.set(prefix);
+  bytes.set(bytesOf(number, version, length), prefix.length);
+  const headLength = Math.min(length, number % 4);
+  return {
+    k0,
+    k1,
+    bytes,
+    prefixLength: prefix.length,
+    headLength,
+    storedLength: length - headLength,
+    length: length * 3,
+    codec: (number * 7) >>> 0,
+    sameFilled: false,
+    fill0: 0,
+    fill1: 0,
+    expiresAt,
+    aux: -number | 0,
+    aux2: number | 0,
+    stamp: version,
+  };
+}
+
+/** The name of a record. */
+export function keyIn({ k0, k1, bytes, prefixLength }: StoredEntry): BackingKey {
+  return { k0, k1, prefix: bytes.slice(0, prefixLength) };
+}
+
+/** The same record under another name. */
+export function named(record: StoredEntry, { k0, k1, prefix }: BackingKey): StoredEntry {
+  const rest = record.bytes.subarray(record.prefixLength);
+  const bytes = new Uint8Array(prefix.length + rest.length);
+  bytes.set(prefix);
+  bytes.set(rest, prefix.length);
+  return { ...record, k0, k1, bytes, prefixLength: prefix.length };
 }
 
 /** That a record is what `recordOf` made for this key, in some version. @returns the version. */
-export function checkRecordOf(number: number, record: BackingRecord): number {
-  const { k0, k1, prefix } = keyOf(number);
-  assert.equal(record.key.k0, k0);
-  assert.equal(record.key.k1, k1);
-  assert.deepEqual(record.key.prefix, prefix);
-  const wanted = recordOf(number, record.version, record.bytes.length);
-  assert.equal(
-    Buffer.compare(record.bytes, wanted.bytes),
-    0,
-    `the bytes of key ${number}, version ${record.version}`,
-  );
-  assert.equal(record.codec, wanted.codec);
-  assert.equal(record.length, wanted.length);
-  return record.version;
+export function checkRecordOf(number: number, record: StoredEntry): number {
+  const { stamp, expiresAt } = record;
+  const wanted = recordOf(number, stamp, record.bytes.length - record.prefixLength, expiresAt);
+  assert.equal(Buffer.compare(record.bytes, wanted.bytes), 0, `the bytes of key ${number}, version ${stamp}`);
+  assert.deepEqual({ ...record, bytes: null }, { ...wanted, bytes: null });
+  return stamp;
 }
 
 /** Waits for a write that succeeds: what was wrong with the store has ended, and it finds that out in its time. */

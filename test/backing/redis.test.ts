@@ -61,7 +61,7 @@ for (const [name, make] of KEYVS) {
       assert.equal(await backing.read(keyOf(1001)), null);
       await server.restart();
       await writesAgain(backing, 1002, 2);
-      assert.equal((await backing.read(keyOf(1002)))?.version, 2);
+      assert.equal((await backing.read(keyOf(1002)))?.stamp, 2);
       assert.equal(backing.stats().isDown, false);
       await model.checkAll();
     });
@@ -105,7 +105,7 @@ for (const [name, make] of KEYVS) {
       assert.equal(await backing.read(keyOf(5)), null);
       server.resume();
       await writesAgain(backing, 5, 3);
-      assert.equal((await backing.read(keyOf(5)))?.version, 3);
+      assert.equal((await backing.read(keyOf(5)))?.stamp, 3);
       await server.command(["CLIENT", "PAUSE", "150", "ALL"]);
       checkRecordOf(
         5,
@@ -120,10 +120,10 @@ for (const [name, make] of KEYVS) {
       const [outcome] = await backing.write([recordOf(8, 1, 1000)]);
       assert.ok(["EIO", "ENOSPC"].includes(codeOf(outcome)), codeOf(outcome));
       assert.equal(await backing.read(keyOf(8)), null);
-      assert.equal((await backing.read(keyOf(5)))?.version, 10);
+      assert.equal((await backing.read(keyOf(5)))?.stamp, 10);
       await server.limitMemory(0);
       await writesAgain(backing, 8, 2);
-      assert.equal((await backing.read(keyOf(8)))?.version, 2);
+      assert.equal((await backing.read(keyOf(8)))?.stamp, 2);
     });
 
     it("ends records by the server's clock too", async () => {

@@ -1,9 +1,9 @@
 import type {
   Backing,
   BackingKey,
-  BackingRecord,
   BackingStats,
   ReadOptions,
+  StoredEntry,
   WriteOutcome,
 } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
@@ -23,7 +23,7 @@ export class FailingBacking implements Backing {
     this.maxRecordBytes = inner.maxRecordBytes;
   }
 
-  async write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  async write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     const fault = this.#fault();
     return fault === null ? await this.#inner.write(records) : records.map(() => fault);
   }
@@ -32,7 +32,7 @@ export class FailingBacking implements Backing {
     throw new ZbudError("ENOTSUP", "not here");
   }
 
-  async read(key: BackingKey, options?: ReadOptions): Promise<BackingRecord | null> {
+  async read(key: BackingKey, options?: ReadOptions): Promise<StoredEntry | null> {
     this.#check();
     return await this.#inner.read(key, options);
   }

@@ -12,7 +12,7 @@ import { assertUsable, DICTIONARY, FIELDS, fill, type Options, open, put, SEED }
 registerBuiltIns();
 
 const HEADER_BYTES = 32;
-const ENTRY_HEADER_BYTES = 40;
+const ENTRY_HEADER_BYTES = 64;
 
 const folder = temporaryFolder("hostile");
 const path = join(folder, "file");
@@ -29,11 +29,17 @@ function partsOf(file: Buffer): Parts {
   let at = HEADER_BYTES + header.readUInt32LE(16);
   const parts: Parts = { header, dictionary: Buffer.from(file.subarray(HEADER_BYTES, at)), entries: [] };
   while (file.readUInt32LE(at) !== 0xffff_ffff) {
-    const end = at + 8 + file.readUInt32LE(at);
-    parts.entries.push(Buffer.from(file.subarray(at + 8, end)));
+    const named = file.readUInt16LE(at + 24) + file.readUInt16LE(at + 26);
+    const end =
+      at + ENTRY_HEADER_BYTES + named + (isSameFilled(file.subarray(at)) ? 0 : file.readUInt32LE(at + 28));
+    parts.entries.push(Buffer.from(file.subarray(at, end)));
     at = end;
   }
   return parts;
+}
+
+function isSameFilled(entry: Buffer): boolean {
+  return entry.readUInt8(15) === 1;
 }
 
 function fileOf({ header, dictionary, entries }: Parts): Buffer {
@@ -42,10 +48,9 @@ function fileOf({ header, dictionary, entries }: Parts): Buffer {
   head.writeUInt32LE(crc32(head.subarray(0, 28)), 28);
   const pieces: Buffer[] = [head, dictionary];
   for (const entry of entries) {
-    const lead = Buffer.alloc(8);
-    lead.writeUInt32LE(entry.length, 0);
-    lead.writeUInt32LE(crc32(entry), 4);
-    pieces.push(lead, entry);
+    const own = Buffer.from(entry);
+    own.writeUInt32LE(crc32(own.subarray(8), head.readUInt32LE(28)), 4);
+    pieces.push(own);
   }
   const end = Buffer.alloc(12);
   end.writeUInt32LE(0xffff_ffff, 0);
@@ -86,44 +91,55 @@ async function assertJudged(parts: Parts, options: Options = {}): Promise<"loade
 
 describe("a snapshot with right checksums and wrong content", () => {
   const refused: [string, RegExp, (parts: Parts) => void][] = [];
-  const entry = (name: string, why: RegExp, at: number, change: (entry: Buffer) => void): void => {
+  const entry = (name: string, why: RegExp, at: number, change: (entry: Buffer) => unknown): void => {
     refused.push([
       name,
-      new RegExp(`entry ${at}: .*${why.source}`),
-      ({ entries }) => change(entries[at] as Buffer),
+      new RegExp(`entry ${at}:? .*${why.source}`),
+      ({ entries }) => {
+        const changed = change(entries[at] as Buffer);
+        if (changed instanceof Buffer) entries[at] = changed;
+      },
     ]);
   };
   // In the file's order, by `fill`: 0 is "text", 2 is 1.5, 3 is a key of bytes, 7 is the empty one.
   for (const time of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1]) {
-    entry(`expiry ${time}`, /as the time of its end/, 0, (one) => one.writeDoubleLE(time, 16));
+    entry(`expiry ${time}`, /is damaged/, 0, (one) => one.writeDoubleLE(time, 40));
   }
-  entry("a window of staleness below 0", /a window of staleness of -1/, 0, (one) => one.writeInt32LE(-1, 28));
+  entry("a window of staleness below 0", /a window of staleness of -1/, 0, (one) => one.writeInt32LE(-1, 60));
   entry("a window of staleness of what never ends", /window of staleness/, 3, (one) =>
-    one.writeInt32LE(1, 28),
+    one.writeInt32LE(1, 60),
   );
-  entry("same-filled with stored bytes", /one word that fills/, 0, (one) => one.writeUInt8(1, 13));
-  entry("a flag that is none", /unknown flags 2/, 0, (one) => one.writeUInt8(2, 13));
-  entry("what is zero is not", /flags/, 0, (one) => one.writeUInt16LE(1, 14));
-  entry("not same-filled, and no bytes", /no bytes at all/, 7, (one) => one.writeUInt8(0, 13));
+  entry("same-filled with a name", /one word that fills/, 0, (one) => {
+    one.writeUInt8(1, 15);
+    return one.subarray(0, ENTRY_HEADER_BYTES + one.readUInt16LE(24) + one.readUInt16LE(26));
+  });
+  entry("a flag that is none", /is damaged/, 0, (one) => one.writeUInt8(2, 15));
+  entry("no magic", /is damaged/, 0, (one) => one.writeUInt8(0, 0));
+  entry("the number of another entry", /is damaged/, 2, (one) => one.writeUInt32LE(1, 8));
+  entry("a stamp that is none", /is damaged/, 2, (one) => one.writeDoubleLE(0.5, 48));
+  entry("not same-filled, and no bytes", /no bytes at all/, 7, (one) => one.writeUInt8(0, 15));
   entry("raw bytes of another length", /3 bytes of codec 0 for a value of 4/, 2, (one) =>
-    one.writeUInt32LE(4, 4),
+    one.writeUInt32LE(4, 32),
   );
-  entry("a compressed value shorter than its block", /for a value of 1/, 0, (one) => one.writeUInt32LE(1, 4));
+  entry("a compressed value shorter than its block", /for a value of 1/, 0, (one) =>
+    one.writeUInt32LE(1, 32),
+  );
   entry("a value that is longer than any", /value of 1048577 bytes/, 0, (one) =>
-    one.writeUInt32LE(2 ** 20 + 1, 4),
+    one.writeUInt32LE(2 ** 20 + 1, 32),
   );
-  const kind = (one: Buffer, kind: number): number => one.writeUInt8((one[24] & ~7) | kind, 24);
+  const kind = (one: Buffer, kind: number): number => one.writeUInt8((one[56] & ~7) | kind, 56);
   entry("an unknown kind of value", /unknown kind 6/, 0, (one) => kind(one, 6));
-  entry("all bits of its kind and ttl", /unknown kind 7/, 0, (one) => one.writeInt32LE(-1, 24));
+  entry("all bits of its kind and ttl", /unknown kind 7/, 0, (one) => one.writeInt32LE(-1, 56));
   entry("half of a 16-bit unit", /half of a character/, 2, (one) => kind(one, 3));
   entry("what is said to be JSON, and is none", /cannot be had from it/, 2, (one) => kind(one, 4));
   entry("a value of a serializer that the cache has not", /serializer/, 2, (one) => kind(one, 5));
-  entry("a ttl of what never ends", /a ttl of 1 ms, and 0/, 3, (one) => one.writeUInt8(1, 25));
-  entry("no ttl of what ends", /a ttl of 0 ms, and \d/, 2, (one) => one.fill(0, 25, 28));
+  entry("a ttl of what never ends", /a ttl of 1 ms, and 0/, 3, (one) => one.writeUInt8(1, 57));
+  entry("no ttl of what ends", /a ttl of 0 ms, and \d/, 2, (one) => one.fill(0, 57, 60));
   entry("a ttl in a form that is not the shortest", /a ttl of \d+ ms/, 2, (one) =>
-    one.writeUInt8(one[24] | (1 << 3), 24),
+    one.writeUInt8(one[56] | (1 << 3), 56),
   );
-  entry("an unknown codec", /codec 77 is not known here/, 0, (one) => one.writeUInt8(77, 12));
+  entry("an unknown codec", /codec 77 is not known here/, 0, (one) => one.writeUInt8(77, 36));
+  entry("a dictionary beside its codec", /codec 258/, 0, (one) => one.writeUInt32LE(258, 36));
   entry("a block that its codec did not make", /cannot be had from it/, 0, (one) =>
     one.fill(0xff, one.length - 9),
   );
@@ -143,8 +159,8 @@ describe("a snapshot with right checksums and wrong content", () => {
     one.copyWithin(ENTRY_HEADER_BYTES + 4, ENTRY_HEADER_BYTES + 12, ENTRY_HEADER_BYTES + 20),
   );
   entry("half a tag", /12 bytes of tags/, 0, (one) => {
-    one.writeUInt16LE(8, 0);
-    one.writeUInt16LE(12, 2);
+    one.writeUInt16LE(8, 24);
+    one.writeUInt16LE(12, 26);
   });
   refused.push([
     "a codec that takes no dictionary",
@@ -263,13 +279,13 @@ describe("a snapshot with right checksums and wrong content", () => {
           if ("key" in change) {
             const { key, tags, value, length, codec } = change;
             const head = Buffer.from(entries[at].subarray(0, ENTRY_HEADER_BYTES));
-            head.writeUInt16LE(key.length, 0);
-            head.writeUInt16LE(tags.length, 2);
-            head.writeUInt32LE(codec === 0 ? value.length : length, 4);
-            head.writeUInt32LE(value.length, 8);
-            head.writeUInt8(codec, 12);
-            head.writeUInt8(0, 13);
-            head.writeInt32LE(2, 24);
+            head.writeUInt8(0, 15);
+            head.writeUInt16LE(key.length, 24);
+            head.writeUInt16LE(tags.length, 26);
+            head.writeUInt32LE(value.length, 28);
+            head.writeUInt32LE(codec === 0 ? value.length : length, 32);
+            head.writeUInt32LE(codec, 36);
+            head.writeInt32LE(2, 56);
             entries[at] = Buffer.concat([head, key, tags, value]);
           } else {
             entries[at][change.at % entries[at].length] ^= change.xor;
@@ -286,7 +302,7 @@ describe("a snapshot with right checksums and wrong content", () => {
     const { dictionary, entries } = partsOf(file);
     const ends = [0, 8, HEADER_BYTES, HEADER_BYTES + dictionary.length];
     for (const one of entries)
-      ends.push((ends.at(-1) as number) + 8, (ends.at(-1) as number) + 8 + one.length);
+      ends.push((ends.at(-1) as number) + ENTRY_HEADER_BYTES, (ends.at(-1) as number) + one.length);
     ends.push(file.length - 4, file.length - 12);
     for (const end of new Set(ends.flatMap((at) => [at - 1, at, at + 1]))) {
       if (end < 0 || end >= file.length) continue;
@@ -338,8 +354,10 @@ describe("a snapshot of a cache with other options", () => {
       await cache.save(path);
       const parts = partsOf(readFileSync(path));
       // The first byte of a value that is kept as it is.
-      const short = parts.entries.find((entry) => entry.readUInt8(12) === 0) as Buffer;
-      short[short.length - short.readUInt32LE(8)] ^= 0xff;
+      const short = parts.entries.find(
+        (entry) => !isSameFilled(entry) && entry.readUInt32LE(36) === 0,
+      ) as Buffer;
+      short[short.length - short.readUInt32LE(28)] ^= 0xff;
       writeFileSync(path, fileOf(parts));
       const other = open({ serializer });
       await assert.rejects(other.load(path), { code: "EBADMSG", message: /cannot be had from it/ });

@@ -6,17 +6,17 @@ import fc from "fast-check";
 import {
   type Backing,
   type BackingKey,
-  type BackingRecord,
   KeyvBacking,
   MemoryBacking,
+  type StoredEntry,
 } from "../../src/backing/index.ts";
-import { assertUsable, clock, FIELDS, fill, open, put, SEED } from "./hostile.ts";
+import { assertUsable, clock, FIELDS, fill, open, SEED } from "./hostile.ts";
 
 /** A store that gives whatever it is told to. */
 class HostileTier extends MemoryBacking {
-  forge: ((record: BackingRecord) => BackingRecord) | null = null;
+  forge: ((record: StoredEntry) => StoredEntry) | null = null;
 
-  override async read(key: BackingKey): Promise<BackingRecord | null> {
+  override async read(key: BackingKey): Promise<StoredEntry | null> {
     const record = await super.read(key);
     return record === null || this.forge === null ? record : this.forge(record);
   }
@@ -54,34 +54,45 @@ describe("a record of the second tier with right checksums and wrong content is 
     const backing = new HostileTier({ clock: clock.read });
     const whole = await assertMisses(backing, (record) => record);
     assert.equal(whole, keys.length);
-    const field = fc.constantFrom(...FIELDS).chain(([, at, type, values]) => {
-      return fc.constantFrom(...values).map((value) => ({ at, type, value }));
+    // What the field may be, what no field may be, and what is no number at all.
+    const any = [Number.NaN, Number.POSITIVE_INFINITY, -1, 0.5, 2 ** 31, 2 ** 53, 1e300, true, false];
+    const fields = [...FIELDS, ["fill0", 0, "I32", []] as const, ["fill1", 0, "I32", []] as const];
+    const field = fc.constantFrom(...fields).chain(([name, , , values]) => {
+      return fc.constantFrom<unknown>(...values, ...any, undefined, "x").map((value) => ({ name, value }));
     });
-    const number = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, -1, 0, 1, 2 ** 31, 2 ** 53, 1e300);
     await fc.assert(
       fc.asyncProperty(
-        fc.array(field, { maxLength: 2 }),
-        fc.record(
-          { version: number, expiresAt: number, codec: number, length: number },
-          { requiredKeys: [] },
-        ),
-        async (fields, others) => {
+        fc.array(field, { maxLength: 3 }),
+        fc.option(fc.record({ at: fc.nat({ max: 400 }), xor: fc.integer({ min: 1, max: 255 }) })),
+        async (changes, flip) => {
           await assertMisses(backing, (record) => {
-            const bytes = Buffer.from(record.bytes);
-            for (const one of fields) put(bytes, one.at, one.type, one.value);
-            return { ...record, bytes: new Uint8Array(bytes), ...others };
+            const bytes = record.bytes.slice();
+            if (flip !== null && bytes.length > 0) bytes[flip.at % bytes.length] ^= flip.xor;
+            const others = Object.fromEntries(changes.map(({ name, value }) => [name, value]));
+            return { ...record, bytes, ...others };
           });
         },
       ),
-      { numRuns: 60, seed: SEED },
+      { numRuns: 100, seed: SEED },
     );
   });
 
   it("records that are too short, too long, of another value, of an object", async () => {
     const backing = new HostileTier({ clock: clock.read });
     for (const bytes of [new Uint8Array(0), new Uint8Array(39), new Uint8Array(2 ** 22), "x", null, {}]) {
-      assert.equal(await assertMisses(backing, (record) => ({ ...record, bytes: bytes as Uint8Array })), 0);
+      const forge = (record: StoredEntry): StoredEntry => ({ ...record, bytes: bytes as Uint8Array });
+      // The empty key has an empty value: no bytes are its own, and more may stand behind.
+      assert.equal(await assertMisses(backing, forge), bytes instanceof Uint8Array ? 1 : 0);
     }
+    for (const storedLength of [2 ** 20 + 1, 2 ** 22]) {
+      const bytes = new Uint8Array(storedLength + 100);
+      const forge = (record: StoredEntry): StoredEntry => {
+        bytes.set(record.bytes.subarray(0, record.prefixLength + record.headLength));
+        return { ...record, bytes, sameFilled: false, codec: 0, storedLength, length: storedLength };
+      };
+      assert.equal(await assertMisses(backing, forge), 0);
+    }
+    assert.equal(await assertMisses(backing, () => 7 as never), 0);
   });
 
   it("a block that its codec did not make is not put into memory", async () => {
@@ -114,12 +125,16 @@ describe("a record of the second tier with right checksums and wrong content is 
       return cache;
     });
     for (const cache of writers) await cache.flush();
-    const isDictionary = (record: BackingRecord): boolean => record.key.prefix[0] === 0xfd;
+    const isDictionary = (record: StoredEntry): boolean => record.bytes[0] === 0xfd;
     const reader = open({ backing, dictionary: "none" });
     backing.forge = (record) => (isDictionary(record) ? { ...record, codec: 4 } : record);
     assert.equal(await reader.getAsync("k0"), undefined);
-    backing.forge = (record) =>
-      isDictionary(record) ? { ...record, bytes: new Uint8Array(2 ** 19) } : record;
+    backing.forge = (record) => {
+      if (!isDictionary(record)) return record;
+      const bytes = new Uint8Array(4 + 2 ** 19);
+      bytes.set(record.bytes.subarray(0, 4));
+      return { ...record, bytes, storedLength: 2 ** 19 };
+    };
     assert.equal(await reader.getAsync("k0"), undefined);
     backing.forge = null;
     for (let i = 0; i < 20; i++) assert.equal(await reader.getAsync(`k${i}`), `lorem ipsum ${i} `.repeat(10));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import type { StoredEntry } from "../../src/record/index.ts";
 import { checkBooks, FakeClock } from "./cache-checks.ts";
 
 /** Another run: ZBUD_FAST_CHECK_SEED=N. */
@@ -48,37 +49,38 @@ export function assertUsable(
   check(cache);
 }
 
-/** The fields of an entry, with values that none has or few have. */
-export const FIELDS: [string, number, "U8" | "U16" | "U32" | "I32" | "F64", readonly number[]][] = [
-  ["prefixLength", 0, "U16", [0, 1, 16_385, 65_535]],
-  ["headLength", 2, "U16", [1, 8, 9, 64, 72, 65_535]],
-  ["length", 4, "U32", [0, 1, 7, 8, 2 ** 20, 2 ** 20 + 1, 2 ** 31, 2 ** 32 - 1]],
-  ["storedLength", 8, "U32", [0, 1, 100, 2 ** 31, 2 ** 32 - 1]],
-  ["codec", 12, "U8", [0, 1, 2, 3, 4, 77, 127, 128, 255]],
-  ["flags", 13, "U8", [0, 1, 2, 3, 128, 255]],
-  ["zero", 14, "U16", [1, 65_535]],
+/** The fields of an entry: property of the record, place in its header, and values that none has or few have. */
+export const FIELDS: [keyof StoredEntry, number, "U8" | "U16" | "U32" | "I32" | "F64", readonly number[]][] =
   [
-    "expiresAt",
-    16,
-    "F64",
+    ["sameFilled", 15, "U8", [0, 1, 2, 3, 128, 255]],
+    ["k0", 16, "I32", [-1, 0, 1, 2 ** 31 - 1, -(2 ** 31)]],
+    ["k1", 20, "I32", [-1, 0, 1, 2 ** 31 - 1, -(2 ** 31)]],
+    ["prefixLength", 24, "U16", [0, 1, 16_385, 65_535]],
+    ["headLength", 26, "U16", [1, 8, 9, 64, 72, 65_535]],
+    ["storedLength", 28, "U32", [0, 1, 100, 2 ** 31, 2 ** 32 - 1]],
+    ["length", 32, "U32", [0, 1, 7, 8, 2 ** 20, 2 ** 20 + 1, 2 ** 31, 2 ** 32 - 1]],
+    ["codec", 36, "U32", [0, 1, 2, 3, 4, 77, 127, 128, 255, 256, 258, 2 ** 31, 2 ** 32 - 1]],
     [
-      Number.NaN,
-      Number.POSITIVE_INFINITY,
-      Number.NEGATIVE_INFINITY,
-      -1,
-      -0,
-      0,
-      1e-300,
-      5000,
-      1e300,
-      Number.MAX_VALUE,
+      "expiresAt",
+      40,
+      "F64",
+      [
+        Number.NaN,
+        Number.POSITIVE_INFINITY,
+        Number.NEGATIVE_INFINITY,
+        -1,
+        -0,
+        0,
+        1e-300,
+        5000,
+        1e300,
+        Number.MAX_VALUE,
+      ],
     ],
-  ],
-  ["kind", 24, "I32", [-1, 0, 1, 2, 3, 4, 5, 6, 2 ** 31 - 1, -(2 ** 31)]],
-  ["stale", 28, "I32", [-1, 0, 1, 2 ** 31 - 1, -(2 ** 31)]],
-  ["fill0", 32, "I32", [-1, 0, 7]],
-  ["fill1", 36, "I32", [-1, 0, 7]],
-];
+    ["stamp", 48, "F64", [Number.NaN, Number.POSITIVE_INFINITY, -1, 0, 0.5, 2 ** 31, 2 ** 53 - 1, 2 ** 53]],
+    ["aux", 56, "I32", [-1, 0, 1, 2, 3, 4, 5, 6, 2 ** 31 - 1, -(2 ** 31)]],
+    ["aux2", 60, "I32", [-1, 0, 1, 2 ** 31 - 1, -(2 ** 31)]],
+  ];
 
 export function put(entry: Buffer, at: number, type: (typeof FIELDS)[number][2], value: number): void {
   const view = new DataView(entry.buffer, entry.byteOffset, entry.length);

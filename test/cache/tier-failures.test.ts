@@ -6,9 +6,9 @@ import { temporaryFolder } from "../../scripts/tools.ts";
 import {
   type Backing,
   type BackingKey,
-  type BackingRecord,
   FileBacking,
   MemoryBacking,
+  type StoredEntry,
 } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
@@ -156,7 +156,7 @@ describe("a tier that is closed before the cache", () => {
 class SlowTier extends MemoryBacking {
   readonly answer = Promise.withResolvers<void>();
 
-  override async read(key: BackingKey): Promise<BackingRecord | null> {
+  override async read(key: BackingKey): Promise<StoredEntry | null> {
     const record = await super.read(key);
     await this.answer.promise;
     return record;

@@ -5,14 +5,15 @@ import { temporaryFolder } from "../../scripts/tools.ts";
 import {
   type Backing,
   type BackingKey,
-  type BackingRecord,
   FileBacking,
   KeyvBacking,
   MemoryBacking,
+  type StoredEntry,
   type WriteOutcome,
 } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { keyIn } from "../backing/records.ts";
 import { FakeClock } from "./cache-checks.ts";
 
 function open(backing: Backing, options: Partial<CompressedCacheOptions<string>> = {}) {
@@ -293,14 +294,14 @@ class FaultyTier extends MemoryBacking {
     this.#prng = new Prng(seed);
   }
 
-  override write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  override write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     if (!this.#isFault()) return super.write(records);
-    for (const record of records) super.delete(record.key);
+    for (const record of records) super.delete(keyIn(record));
     const outcome = new ZbudError("EIO", "a fault of the test");
     return Promise.resolve(records.map(() => outcome));
   }
 
-  override async read(key: BackingKey): Promise<BackingRecord | null> {
+  override async read(key: BackingKey): Promise<StoredEntry | null> {
     if (this.#isFault()) throw new ZbudError("EIO", "a fault of the test");
     const record = await super.read(key);
     if (record === null || !this.#isFault()) return record;

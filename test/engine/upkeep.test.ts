@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { zbudDriver } from "../../src/drivers/zbud/index.ts";
 import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
+import { emptyRecord } from "../../src/record/index.ts";
 
 registerBuiltIns();
 
@@ -161,14 +162,11 @@ describe("an engine's upkeep", () => {
   it("what was read elsewhere is not put once the name was put, removed or cleared", () => {
     const engine = filled(1);
     const stored = {
+      ...emptyRecord(),
+      k0: 1,
       bytes: value(9),
-      bytesLength: PAGE,
+      storedLength: PAGE,
       length: PAGE,
-      codec: 0,
-      sameFilled: false,
-      fill0: 0,
-      fill1: 0,
-      clean: true,
     };
     const changes = [() => put(engine, 1), () => engine.remove(1, 0, NONE, 0), () => engine.clear()];
     for (const change of changes) {
@@ -176,11 +174,11 @@ describe("an engine's upkeep", () => {
       const epoch = engine.epoch(1, 0);
       change();
       engine.remove(2, 0, NONE, 0);
-      assert.equal(engine.putStored(1, 0, stored, attributes, 0, epoch), "stale");
+      assert.equal(engine.putStored(stored, true, 0, epoch), "stale");
     }
     engine.remove(1, 0, NONE, 0);
-    assert.equal(engine.putStored(1, 0, stored, attributes, 0, engine.epoch(1, 0)), "stored");
-    assert.equal(engine.putStored(1, 0, stored, attributes, 0, engine.epoch(1, 0)), "stale", "it is there");
+    assert.equal(engine.putStored(stored, true, 0, engine.epoch(1, 0)), "stored");
+    assert.equal(engine.putStored(stored, true, 0, engine.epoch(1, 0)), "stale", "it is there");
     engine.close();
   });
 
@@ -227,14 +225,11 @@ describe("an engine's upkeep", () => {
   it("a value of which less comes back than was put is damaged", () => {
     const engine = filled(0);
     const stored = {
+      ...emptyRecord(),
       bytes: new Uint8Array(20),
-      bytesLength: 20,
+      storedLength: 20,
       length: PAGE,
       codec: engine.addCodec({ ...strong(), decompress: () => 20 }),
-      sameFilled: false,
-      fill0: 0,
-      fill1: 0,
-      clean: false,
     };
     assert.throws(() => engine.decodeStored(stored, new Uint8Array(PAGE)), { code: "EBADMSG" });
     engine.close();

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
+import { temporaryFolder } from "../../scripts/tools.ts";
 import { COMMANDS } from "../../src/cli/program.ts";
 import { RedisServer } from "../redis/server.ts";
 import { ROOT, readTree } from "./sources.ts";
@@ -14,10 +15,13 @@ const FLAGS = [
   pathToFileURL(join(ROOT, "scripts/from-source.ts")).href,
 ];
 
+const temporaryFiles = temporaryFolder("programs");
+
 function runProgram(file: string, env: Record<string, string> = {}): string {
   const result = spawnSync(process.execPath, [...FLAGS, file], {
     cwd: ROOT,
-    env: { ...process.env, ...env },
+    // What they leave in the folder of temporary files may be of another version of this library the next time.
+    env: { ...process.env, TMPDIR: temporaryFiles, ...env },
     encoding: "utf8",
     timeout: 120_000,
   });

@@ -6,6 +6,7 @@ const STORE = "src/store/page-store.ts";
 const WRITEBACK = "src/store/writeback.ts";
 const OPEN = "src/store/open-engine.ts";
 const RECORDS = "src/store/page-records.ts";
+const RECORD_FORMAT = "src/record/record-format.ts";
 
 export const STORE_BUGS: readonly PlantedBug[] = [
   {
@@ -17,7 +18,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   {
     name: "store: a page that is refused without memory stays in the backing store",
     file: STORE,
-    find: "    backing?.delete(record.key);\n",
+    find: "    backing?.delete(keyOf(low, high));\n",
     replace: "",
   },
   {
@@ -41,8 +42,8 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   {
     name: "store: what was read back goes into memory whatever happened meanwhile",
     file: STORE,
-    find: "if (isSame) engine?.putStored(key.k0, key.k1, value, NOTHING, 0, epoch);",
-    replace: "engine?.putStored(key.k0, key.k1, value, NOTHING, 0, -1);",
+    find: "if (isSame) engine?.putStored(record, true, 0, epoch);",
+    replace: "engine?.putStored(record, true, 0, -1);",
   },
   {
     name: "store: the accept threshold is ignored",
@@ -71,8 +72,8 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   {
     name: "store: a batch's records all have the bytes of the last",
     file: WRITEBACK,
-    find: "        end += length;\n",
-    replace: "",
+    find: "bytes.subarray(i * pageSize, (i + 1) * pageSize)",
+    replace: "bytes.subarray(0, pageSize)",
   },
   {
     name: "store: a flush puts pages out of memory",
@@ -136,9 +137,9 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "store: a same-filled page comes back with half of its word",
-    file: RECORDS,
-    find: "view.setInt32(4, entry.fill1, true);",
-    replace: "view.setInt32(4, entry.fill0, true);",
+    file: RECORD_FORMAT,
+    find: "sameFilled ? record.fill1 : record.codec",
+    replace: "sameFilled ? record.fill0 : record.codec",
   },
   {
     name: "store: evictions of clean pages are not published",
@@ -154,7 +155,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "file: the checksum of a record is not compared",
-    file: "src/backing/record-format.ts",
+    file: RECORD_FORMAT,
     find: "  if (view.getUint32(AT_CRC, true) !== crc32(from.subarray(AT_SEQUENCE), storeNumber)) return null;\n",
     replace: "",
   },

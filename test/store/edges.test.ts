@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
-  type BackingRecord,
+  type BackingKey,
   FileBacking,
   MemoryBacking,
+  type StoredEntry,
   type WriteOutcome,
 } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { codecNames, getCodec } from "../../src/codecs/index.ts";
 import { PageStore } from "../../src/store/index.ts";
+import { keyIn } from "../backing/records.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { until } from "../support/until.ts";
 import { makePage } from "./pages.ts";
@@ -27,17 +29,17 @@ async function turns(count: number): Promise<void> {
 class Scripted extends MemoryBacking {
   fails = false;
   onHas: (() => void) | null = null;
-  override write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  override write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     if (!this.fails) return super.write(records);
-    for (const { key } of records) this.delete(key);
+    for (const record of records) this.delete(keyIn(record));
     return Promise.resolve(records.map(() => new ZbudError("EIO", "the disk is gone")));
   }
-  override writeSync(record: BackingRecord): WriteOutcome {
+  override writeSync(record: StoredEntry): WriteOutcome {
     if (!this.fails) return super.writeSync(record);
-    this.delete(record.key);
+    this.delete(keyIn(record));
     return new ZbudError("EIO", "the disk is gone");
   }
-  override has(key: BackingRecord["key"]): boolean {
+  override has(key: BackingKey): boolean {
     const act = this.onHas;
     this.onHas = null;
     act?.();

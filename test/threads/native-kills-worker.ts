@@ -65,14 +65,14 @@ async function stepOf(held: Held, folder: string, seed: number): Promise<Step> {
 
 async function useFiles(folder: string, seed: number): Promise<Step> {
   const { FileBacking } = await import("../../src/backing/index.ts");
-  const { recordOf } = await import("../backing/records.ts");
+  const { keyOf, recordOf } = await import("../backing/records.ts");
   let number = 0;
   return async () => {
     const path = join(folder, `${seed}-${number++}`);
     const backing = await FileBacking.open(path, { maxBytes: 2 ** 16, averageBytes: 4096 });
     const record = recordOf(number, 1, 3000);
     await backing.write([record]);
-    await backing.read(record.key);
+    await backing.read(keyOf(number));
     backing.writeSync(record);
     await backing.flush();
     await backing.close();

@@ -51,7 +51,7 @@ export class FileBacking extends RecordFile implements SharedBacking {
    * name they open it.
    *
    * @throws {ZbudError} (as a rejection) `EINVAL` for options, or a file that was made with other sizes;
-   *   `EBUSY` if it is in use; `EBADMSG` if it is something else's file; `ENOTSUP` if a newer version made it;
+   *   `EBUSY` if it is in use; `EBADMSG` if it is something else's file; `ENOTSUP` if another version made it;
    *   `ENOENT` if its folder is not there; `EACCES`, `ENOSPC`, `EIO`.
    */
   static async open(path: string, options: FileBackingOptions, parts: FileParts = {}): Promise<FileBacking> {

@@ -1,6 +1,6 @@
 import { waitAtMost, ZbudError } from "../../base/index.ts";
-import { decodeRecord, sameKey } from "../record-format.ts";
-import type { BackingKey, BackingRecord } from "../types.ts";
+import { decodeRecord, hasName } from "../../record/index.ts";
+import type { BackingKey, StoredEntry } from "../types.ts";
 import type { FileState } from "./file-state.ts";
 import { readAll, readAllSync } from "./io.ts";
 import type { IndexKey, Slot } from "./slot-table.ts";
@@ -10,7 +10,7 @@ import { F_BYTES_READ, F_DAMAGED, F_READS_FAILED, F_RECORDS_READ } from "./slot-
 const TRIES_MAX = 16;
 
 /** What became of one try: a record, a miss, or that the key's record was replaced meanwhile. */
-type Tried = BackingRecord | null | "moved";
+type Tried = StoredEntry | null | "moved";
 
 /**
  * Reads records without keeping anybody from writing: what was read counts only if its checksum, its key and
@@ -24,9 +24,9 @@ export class FileReader {
     this.#state = state;
   }
 
-  async read(key: BackingKey, signal: AbortSignal | undefined): Promise<BackingRecord | null> {
+  async read(key: BackingKey, signal: AbortSignal | undefined): Promise<StoredEntry | null> {
     const state = this.#state;
-    const indexKey = state.indexKey(key);
+    const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const slot = this.#find(indexKey);
       if (slot === null) return null;
@@ -45,9 +45,9 @@ export class FileReader {
     return null;
   }
 
-  readSync(key: BackingKey): BackingRecord | null {
+  readSync(key: BackingKey): StoredEntry | null {
     const state = this.#state;
-    const indexKey = state.indexKey(key);
+    const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const slot = this.#find(indexKey);
       if (slot === null) return null;
@@ -85,7 +85,7 @@ export class FileReader {
       );
     }
     // Another name of the same checksum.
-    if (!sameKey(decoded.record.key, key)) return null;
+    if (!hasName(decoded.record, key)) return null;
     const { expiresAt } = decoded.record;
     if (expiresAt !== 0 && expiresAt <= state.clock()) {
       this.#drop(slot);

@@ -1,7 +1,6 @@
 import { ThreadLock, ThreadRegistry, ZbudError } from "../../base/index.ts";
-import { crc32 } from "../crc32.ts";
+import { crc32 } from "../../record/index.ts";
 import { faultOf } from "../system.ts";
-import type { BackingKey } from "../types.ts";
 import type { RecordIo } from "./io.ts";
 import { type IndexKey, SlotTable } from "./slot-table.ts";
 import {
@@ -114,8 +113,8 @@ export class FileState {
     this.words.numbers[counter] += by;
   }
 
-  indexKey(key: BackingKey): IndexKey {
-    return { k0: key.k0, k1: key.k1, prefix: key.prefix.length === 0 ? 0 : crc32(key.prefix) | 0 };
+  indexKey(k0: number, k1: number, prefix: Uint8Array): IndexKey {
+    return { k0, k1, prefix: prefix.length === 0 ? 0 : crc32(prefix) | 0 };
   }
 
   /** Bytes that records of `bytes` take in the file. */

@@ -1,6 +1,6 @@
 import { nextTurn, type ZbudError } from "../../base/index.ts";
-import { encodeRecord, recordBytes, sealRecord } from "../record-format.ts";
-import type { BackingRecord, WriteOutcome } from "../types.ts";
+import { encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
+import type { StoredEntry, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
 import { writeAll, writeAllSync } from "./io.ts";
 import {
@@ -79,7 +79,7 @@ export class FileWriter {
     return this.#lost > 0;
   }
 
-  write(records: readonly BackingRecord[], maxRecordBytes: number): Promise<WriteOutcome[]> {
+  write(records: readonly StoredEntry[], maxRecordBytes: number): Promise<WriteOutcome[]> {
     const { promise, resolve } = Promise.withResolvers<WriteOutcome[]>();
     const call: Call = { outcomes: new Array<WriteOutcome>(records.length), left: records.length, resolve };
     records.forEach((record, place) => {
@@ -91,7 +91,7 @@ export class FileWriter {
     return promise;
   }
 
-  writeSync(record: BackingRecord, maxRecordBytes: number): WriteOutcome {
+  writeSync(record: StoredEntry, maxRecordBytes: number): WriteOutcome {
     const state = this.#state;
     const row = this.#take(record, maxRecordBytes);
     if (typeof row !== "number") return row;
@@ -117,11 +117,11 @@ export class FileWriter {
   }
 
   /** A row for a record, or why it is refused. What the key had is dropped either way. */
-  #take(record: BackingRecord, maxRecordBytes: number): number | WriteOutcome {
+  #take(record: StoredEntry, maxRecordBytes: number): number | WriteOutcome {
     const state = this.#state;
     const bytes = recordBytes(record);
     const span = state.span(bytes);
-    const key = state.indexKey(record.key);
+    const key = state.indexKey(record.k0, record.k1, record.bytes.subarray(0, record.prefixLength));
     return state.locked((): number | WriteOutcome => {
       if (state.ended) return state.closedError();
       let outcome: WriteOutcome = "ENOSPC";
@@ -142,7 +142,7 @@ export class FileWriter {
     });
   }
 
-  #stage(record: BackingRecord, row: number, call: Call, place: number): void {
+  #stage(record: StoredEntry, row: number, call: Call, place: number): void {
     const span = this.#state.span(recordBytes(record));
     const position = this.#positionOf(row);
     const chunk = this.#chunkFor(span);
@@ -171,7 +171,7 @@ export class FileWriter {
     }
   }
 
-  #encode(record: BackingRecord, row: number, into: Uint8Array, at: number): void {
+  #encode(record: StoredEntry, row: number, into: Uint8Array, at: number): void {
     const state = this.#state;
     const bytes = recordBytes(record);
     encodeRecord(record, state.table.sequenceOf(row), into, at);

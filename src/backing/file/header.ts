@@ -1,4 +1,4 @@
-import { crc32 } from "../crc32.ts";
+import { crc32 } from "../../record/index.ts";
 import { HEADER_BYTES, type SlotGeometry, slotGeometryOf } from "./slot-words.ts";
 
 /**
@@ -6,7 +6,7 @@ import { HEADER_BYTES, type SlotGeometry, slotGeometryOf } from "./slot-words.ts
  * turn: number n at 4096 · (n mod 2). The one with the higher number counts.
  *
  *   byte  0   8 bytes  "zbudfile"
- *         8   uint32   version of the format, 1
+ *         8   uint32   version of the format, 2
  *        12   uint32   the store's number, drawn when the file was made: all checksums of it begin with it
  *        16   float64  number of this header: one more than that of the other block
  *        24   uint32   1: the file was closed well, and the index has all records; 0: it is or was in use
@@ -32,7 +32,7 @@ export interface FileHeader {
 }
 
 const MAGIC: Uint8Array = new TextEncoder().encode("zbudfile");
-const VERSION = 1;
+const VERSION = 2;
 const AT_CRC = 60;
 /** What is higher was never counted to. The rest to 2^53 is room to count on. */
 const NUMBER_MAX = 2 ** 52;
@@ -67,11 +67,11 @@ function canGrow(number: number, from: number): boolean {
 }
 
 /** What a block says; `"foreign"` if it is none of ours, `"damaged"` if it was one. */
-export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damaged" | "newer" {
+export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damaged" | "other version" {
   if (block.length < HEADER_BYTES || MAGIC.some((byte, at) => block[at] !== byte)) return "foreign";
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   if (crc32(block.subarray(0, AT_CRC)) !== view.getUint32(AT_CRC, true)) return "damaged";
-  if (view.getUint32(8, true) !== VERSION) return "newer";
+  if (view.getUint32(8, true) !== VERSION) return "other version";
   const geometry = slotGeometryOf(
     view.getUint32(48, true),
     view.getUint32(52, true),

@@ -1,6 +1,5 @@
 import { nextTurn } from "../../base/index.ts";
-import { crc32 } from "../crc32.ts";
-import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from "../record-format.ts";
+import { crc32, RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from "../../record/index.ts";
 import { type RecordIo, readAll, writeAll } from "./io.ts";
 import type { SlotTable } from "./slot-table.ts";
 import {

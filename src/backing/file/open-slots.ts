@@ -93,10 +93,10 @@ async function lastHeader(path: string, file: number, io: RecordIo): Promise<Las
   const both = [0, 1].map((which) =>
     decodeHeader(blocks.subarray(which * HEADER_BYTES, (which + 1) * HEADER_BYTES)),
   );
-  if (both.includes("newer")) {
+  if (both.includes("other version")) {
     throw new ZbudError(
       "ENOTSUP",
-      `${path} was made by a newer version of zbud; use that, or remove the file`,
+      `${path} was made by another version of zbud; use that, or remove the file`,
     );
   }
   // It was being made when its process ended.

@@ -1,15 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { inspectAsText, nextTurn, pause, show, signalOption } from "../../base/index.ts";
+import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../../record/index.ts";
 import { describeBacking } from "../describe.ts";
-import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../record-format.ts";
-import type {
-  Backing,
-  BackingKey,
-  BackingRecord,
-  BackingStats,
-  ReadOptions,
-  WriteOutcome,
-} from "../types.ts";
+import type { Backing, BackingKey, BackingStats, ReadOptions, StoredEntry, WriteOutcome } from "../types.ts";
 import { flushFile } from "./file-flush.ts";
 import { FileReader } from "./file-reader.ts";
 import type { FileState } from "./file-state.ts";
@@ -75,24 +68,24 @@ export abstract class RecordFile implements Backing {
     this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, unitCount * unitBytes);
   }
 
-  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     for (const record of records) checkRecord(record);
     return this.#writer.write(records, this.maxRecordBytes);
   }
 
-  writeSync(record: BackingRecord): WriteOutcome {
+  writeSync(record: StoredEntry): WriteOutcome {
     checkRecord(record);
     return this.#writer.writeSync(record, this.maxRecordBytes);
   }
 
-  async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
+  async read(key: BackingKey, options: ReadOptions = {}): Promise<StoredEntry | null> {
     checkKey(key);
     const signal = signalOption("read", options);
     signal?.throwIfAborted();
     return await this.#noted(this.#reader.read(key, signal));
   }
 
-  readSync(key: BackingKey): BackingRecord | null {
+  readSync(key: BackingKey): StoredEntry | null {
     checkKey(key);
     return this.#reader.readSync(key);
   }
@@ -100,14 +93,14 @@ export abstract class RecordFile implements Backing {
   has(key: BackingKey): boolean {
     checkKey(key);
     const state = this.live();
-    const indexKey = state.indexKey(key);
+    const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     return state.locked(() => state.table.find(indexKey, { row: 0, sequence: 0, start: 0, bytes: 0 }));
   }
 
   delete(key: BackingKey): void {
     checkKey(key);
     const state = this.live();
-    const indexKey = state.indexKey(key);
+    const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     state.locked(() => {
       if (state.table.remove(indexKey)) state.count(F_DELETED);
     });

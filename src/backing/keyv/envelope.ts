@@ -1,18 +1,17 @@
-import { crc32 } from "../crc32.ts";
-import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../record-format.ts";
+import { crc32, decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
 import { required } from "../system.ts";
-import type { BackingKey, BackingRecord } from "../types.ts";
+import type { BackingKey, StoredEntry } from "../types.ts";
 
 /**
  * What a store has under a key: base64 text, since that is what every store of Keyv takes, of
  *
- *   byte  0   uint32   magic, "ZBV1"
+ *   byte  0   uint32   magic, "ZBV2"
  *         4   uint32   number of the backing store that wrote it, drawn when that was made
  *         8   float64  when it was written, in ms since 1970
  *        16   the record, as in record-format.ts; its checksum begins with the CRC-32 of bytes 0 to 15
  */
 const HEAD_BYTES = 16;
-const MAGIC = 0x31_56_42_5a;
+const MAGIC = 0x32_56_42_5a;
 /** Longer names stand in the key by their SHA-256; the record has them whole. */
 const PREFIX_IN_KEY_MAX = 96;
 
@@ -21,10 +20,10 @@ export interface Envelope {
   readonly writer: number;
   readonly writtenAt: number;
   readonly sequence: number;
-  readonly record: BackingRecord;
+  readonly record: StoredEntry;
 }
 
-export function seal(record: BackingRecord, sequence: number, writer: number, writtenAt: number): string {
+export function seal(record: StoredEntry, sequence: number, writer: number, writtenAt: number): string {
   const size = recordBytes(record);
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + size);
   bytes.writeUInt32LE(MAGIC, 0);

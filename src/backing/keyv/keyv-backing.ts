@@ -11,17 +11,10 @@ import {
   waitAtMost,
   ZbudError,
 } from "../../base/index.ts";
+import { checkKey, checkRecord, hasName, recordBytes } from "../../record/index.ts";
 import { describeBacking } from "../describe.ts";
-import { checkKey, checkRecord, recordBytes, sameKey } from "../record-format.ts";
 import { required } from "../system.ts";
-import type {
-  Backing,
-  BackingKey,
-  BackingRecord,
-  BackingStats,
-  ReadOptions,
-  WriteOutcome,
-} from "../types.ts";
+import type { Backing, BackingKey, BackingStats, ReadOptions, StoredEntry, WriteOutcome } from "../types.ts";
 import { KeyvClient, type KeyvLike } from "./client.ts";
 import { nameOf, seal, unseal, valueBytes } from "./envelope.ts";
 import { Health } from "./health.ts";
@@ -147,20 +140,20 @@ export class KeyvBacking implements Backing {
       .readUInt32LE(0);
   }
 
-  write(records: readonly BackingRecord[]): Promise<WriteOutcome[]> {
+  write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     for (const record of records) checkRecord(record);
     return Promise.all(records.map((record) => this.#write(record)));
   }
 
-  writeSync(_record: BackingRecord): WriteOutcome {
+  writeSync(_record: StoredEntry): WriteOutcome {
     throw notSync();
   }
 
-  readSync(_key: BackingKey): BackingRecord | null {
+  readSync(_key: BackingKey): StoredEntry | null {
     throw notSync();
   }
 
-  async read(key: BackingKey, options: ReadOptions = {}): Promise<BackingRecord | null> {
+  async read(key: BackingKey, options: ReadOptions = {}): Promise<StoredEntry | null> {
     const signal = signalOption("read", options);
     checkKey(key);
     this.#live();
@@ -182,7 +175,7 @@ export class KeyvBacking implements Backing {
     }
     const { record, writer, writtenAt, sequence } = found;
     const isGone = writer === this.#writer ? sequence <= this.#gone.sequence : writtenAt <= this.#gone.time;
-    if (isGone || !sameKey(record.key, key)) return null;
+    if (isGone || !hasName(record, key)) return null;
     if (record.expiresAt !== 0 && record.expiresAt <= this.#clock()) return null;
     this.#count.read++;
     this.#count.bytesRead += recordBytes(record);
@@ -280,10 +273,10 @@ export class KeyvBacking implements Backing {
     return describeBacking(`KeyvBacking ${show(this.#namespace)}`, this.#isClosed, this.stats());
   }
 
-  #write(record: BackingRecord): WriteOutcome | Promise<WriteOutcome> {
+  #write(record: StoredEntry): WriteOutcome | Promise<WriteOutcome> {
     if (this.#isClosed) return closedError();
     const bytes = recordBytes(record);
-    const name = nameOf(this.#namespace, record.key);
+    const name = nameOf(this.#namespace, nameIn(record));
     const maxValue = valueBytes(bytes);
     let refusal: WriteOutcome | null = null;
     if (bytes > this.maxRecordBytes) refusal = "EFBIG";
@@ -358,6 +351,11 @@ export class KeyvBacking implements Backing {
   #live(): void {
     if (this.#isClosed) throw closedError();
   }
+}
+
+/** A record's name; its prefix is a view. */
+function nameIn({ k0, k1, bytes, prefixLength }: StoredEntry): BackingKey {
+  return { k0, k1, prefix: bytes.subarray(0, prefixLength) };
 }
 
 function closedError(): ZbudError {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { Backing } from "../../../src/backing/index.ts";
-import { checkRecordOf, keyOf, NO_PREFIX, recordOf } from "../../backing/records.ts";
+import { emptyRecord } from "../../../src/record/index.ts";
+import { checkRecordOf, keyIn, keyOf, NO_PREFIX, named, recordOf } from "../../backing/records.ts";
 import type { BackingKind } from "./kind.ts";
 
 /** Runs with a store that is closed afterwards. */
@@ -35,18 +36,18 @@ export function faultlessCases(kind: BackingKind): void {
   it("keeps the ends of every number's range", async () => {
     await using(kind.open(), async (backing) => {
       const ends = [
-        { k0: 2 ** 31 - 1, codec: 2 ** 32 - 1, length: 2 ** 32 - 1, version: Number.MAX_SAFE_INTEGER },
-        { k0: -(2 ** 31), codec: 0, length: 0, version: 0 },
+        { k0: 2 ** 31 - 1, codec: 2 ** 32 - 1, length: 2 ** 32 - 1, stamp: Number.MAX_SAFE_INTEGER },
+        { k0: -(2 ** 31), aux: -(2 ** 31), aux2: 2 ** 31 - 1 },
+        { sameFilled: true, fill0: -(2 ** 31), fill1: 2 ** 31 - 1, length: 4096 },
+        { sameFilled: true, fill0: -1, prefixLength: 9, headLength: 7, bytes: new Uint8Array(16).fill(5) },
+        { prefixLength: 65_535, headLength: 65_535, storedLength: 1, bytes: new Uint8Array(131_071).fill(1) },
+        { expiresAt: 8e12 + 2 ** -10 },
       ];
-      for (const { k0, ...rest } of ends) {
-        const record = {
-          key: { k0, k1: -1 - k0, prefix: NO_PREFIX },
-          bytes: NO_PREFIX,
-          ...rest,
-          expiresAt: 0,
-        };
+      for (const end of ends) {
+        const { k0 = 0 } = end;
+        const record = { ...emptyRecord(), ...end, k1: -1 - k0 };
         assert.deepEqual(await backing.write([record]), ["ok"]);
-        assert.deepEqual(await backing.read(record.key), record);
+        assert.deepEqual(await backing.read(keyIn(record)), record);
       }
     });
   });
@@ -64,12 +65,12 @@ export function faultlessCases(kind: BackingKind): void {
     await using(kind.open(), async (backing) => {
       const key = (prefix: Uint8Array): ReturnType<typeof keyOf> => ({ k0: 7, k1: 7, prefix });
       const names = [NO_PREFIX, Uint8Array.of(0), Uint8Array.of(0, 0), new Uint8Array(65_535).fill(1)];
-      const records = names.map((prefix, i) => ({ ...recordOf(1, i + 1, 100), key: key(prefix) }));
+      const records = names.map((prefix, i) => named(recordOf(1, i + 1, 100), key(prefix)));
       assert.deepEqual(await backing.write(records), ["ok", "ok", "ok", "ok"]);
-      for (const record of records) assert.deepEqual(await backing.read(record.key), record);
-      backing.delete(records[1].key);
-      assert.equal(await backing.read(records[1].key), null);
-      assert.deepEqual(await backing.read(records[2].key), records[2]);
+      for (const record of records) assert.deepEqual(await backing.read(keyIn(record)), record);
+      backing.delete(keyIn(records[1]));
+      assert.equal(await backing.read(keyIn(records[1])), null);
+      assert.deepEqual(await backing.read(keyIn(records[2])), records[2]);
     });
   });
 
@@ -79,7 +80,7 @@ export function faultlessCases(kind: BackingKind): void {
       const wanted = recordOf(3, 1, 500);
       const writing = backing.write([record]);
       record.bytes.fill(0);
-      record.key.prefix.fill(0);
+      Object.assign(record, emptyRecord());
       assert.deepEqual(await writing, ["ok"]);
       const read = await backing.read(keyOf(3));
       assert.deepEqual(read, wanted);
@@ -94,9 +95,9 @@ export function faultlessCases(kind: BackingKind): void {
       const record = recordOf(2, 1, 100, time + 60_000);
       assert.deepEqual(await backing.write([record, recordOf(4, 2, 100)]), ["ok", "ok"]);
       time += 59_999;
-      assert.deepEqual(await backing.read(record.key), record);
+      assert.deepEqual(await backing.read(keyIn(record)), record);
       time += 1;
-      assert.equal(await backing.read(record.key), null);
+      assert.equal(await backing.read(keyIn(record)), null);
       assert.equal(checkRecordOf(4, (await backing.read(keyOf(4))) ?? assert.fail("it has no end")), 2);
     });
   });
@@ -114,7 +115,7 @@ export function faultlessCases(kind: BackingKind): void {
       assert.deepEqual(await under, ["ECANCELED"]);
       assert.equal(await backing.read(keyOf(9000)), null);
       for (const number of [0, 7, 2499]) assert.equal(await backing.read(keyOf(number)), null);
-      assert.equal((await backing.read(keyOf(8)))?.version, 2);
+      assert.equal((await backing.read(keyOf(8)))?.stamp, 2);
       if (kind.isExact) assert.equal(backing.stats().records, 1);
     });
   });
@@ -123,7 +124,10 @@ export function faultlessCases(kind: BackingKind): void {
     await using(kind.openSmall?.(100_000) ?? kind.open(), async (backing) => {
       const tooLong = new Uint8Array(Math.min(backing.maxRecordBytes + 1, 2 ** 27));
       assert.deepEqual(await backing.write([recordOf(1, 1, 100)]), ["ok"]);
-      assert.deepEqual(await backing.write([{ ...recordOf(1, 2, 0), bytes: tooLong }]), ["EFBIG"]);
+      assert.deepEqual(
+        await backing.write([{ ...recordOf(1, 2, 0), bytes: tooLong, storedLength: tooLong.length }]),
+        ["EFBIG"],
+      );
       assert.equal(await backing.read(keyOf(1)), null);
       assert.ok(backing.stats().writesRefused >= 1);
     });

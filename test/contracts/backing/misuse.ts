@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { BackingKey, BackingRecord } from "../../../src/backing/index.ts";
+import type { BackingKey, StoredEntry } from "../../../src/backing/index.ts";
 import { ZbudError } from "../../../src/base/index.ts";
-import { keyOf, NO_PREFIX, recordOf } from "../../backing/records.ts";
+import { keyIn, keyOf, NO_PREFIX, recordOf } from "../../backing/records.ts";
 import { using } from "./calls.ts";
 import type { BackingKind } from "./kind.ts";
 
@@ -12,16 +12,25 @@ const GOOD = recordOf(1, 1, 10);
 const BAD_RECORDS: readonly [string, unknown][] = [
   ["nothing", undefined],
   ["null", null],
-  ["no key", { ...GOOD, key: undefined }],
-  ["k0 that is not an int32", { ...GOOD, key: { k0: 2 ** 31, k1: 0, prefix: NO_PREFIX } }],
-  ["k1 that is a fraction", { ...GOOD, key: { k0: 0, k1: 0.5, prefix: NO_PREFIX } }],
-  ["a prefix that is a string", { ...GOOD, key: { k0: 0, k1: 0, prefix: "name" } }],
-  ["a prefix that is too long", { ...GOOD, key: { k0: 0, k1: 0, prefix: new Uint8Array(65_536) } }],
+  ["no name", { ...GOOD, k0: undefined }],
+  ["k0 that is not an int32", { ...GOOD, k0: 2 ** 31 }],
+  ["k1 that is a fraction", { ...GOOD, k1: 0.5 }],
+  ["a prefix of no length", { ...GOOD, prefixLength: undefined }],
+  ["a prefix that is too long", { ...GOOD, prefixLength: 65_536, bytes: new Uint8Array(70_000) }],
+  ["a head that is a fraction", { ...GOOD, headLength: 0.5 }],
+  ["a head that is too long", { ...GOOD, headLength: 65_536, bytes: new Uint8Array(70_000) }],
+  ["stored bytes below 0", { ...GOOD, storedLength: -1 }],
+  ["fewer bytes than it says", { ...GOOD, bytes: GOOD.bytes.subarray(1) }],
+  ["no word about whether it is same-filled", { ...GOOD, sameFilled: undefined }],
+  ["same-filled with stored bytes", { ...GOOD, sameFilled: true, codec: 0 }],
+  ["same-filled by a codec", { ...GOOD, sameFilled: true, storedLength: 0 }],
+  ["half a word that fills it", { ...GOOD, fill1: 2 ** 31 }],
+  ["a word of the layer above that is none", { ...GOOD, aux2: Number.NaN }],
   ["bytes that are an array", { ...GOOD, bytes: [1, 2] }],
   ["a codec below 0", { ...GOOD, codec: -1 }],
   ["a length above 2^32", { ...GOOD, length: 2 ** 32 }],
-  ["a version that is a fraction", { ...GOOD, version: 1.5 }],
-  ["a version above 2^53", { ...GOOD, version: 2 ** 53 }],
+  ["a stamp that is a fraction", { ...GOOD, stamp: 1.5 }],
+  ["a stamp above 2^53", { ...GOOD, stamp: 2 ** 53 }],
   ["an end that is no number", { ...GOOD, expiresAt: Number.NaN }],
   ["an end that never is", { ...GOOD, expiresAt: Number.POSITIVE_INFINITY }],
 ];
@@ -31,9 +40,9 @@ export function misuseCases(kind: BackingKind): void {
     it(`EINVAL: ${what}`, async () => {
       await using(kind.open(), async (backing) => {
         // One that is good goes with it: neither may be written.
-        const call = async (): Promise<unknown> => await backing.write([GOOD, record as BackingRecord]);
+        const call = async (): Promise<unknown> => await backing.write([GOOD, record as StoredEntry]);
         await assert.rejects(call, { code: "EINVAL" });
-        assert.equal(await backing.read(GOOD.key), null);
+        assert.equal(await backing.read(keyIn(GOOD)), null);
       });
     });
   }
@@ -69,12 +78,12 @@ export function misuseCases(kind: BackingKind): void {
     await using(kind.open(), (backing) => {
       if (backing.isSync) {
         assert.equal(backing.writeSync(GOOD), "ok");
-        assert.deepEqual(backing.readSync(GOOD.key), recordOf(1, 1, 10));
-        backing.delete(GOOD.key);
-        assert.equal(backing.readSync(GOOD.key), null);
+        assert.deepEqual(backing.readSync(keyIn(GOOD)), recordOf(1, 1, 10));
+        backing.delete(keyIn(GOOD));
+        assert.equal(backing.readSync(keyIn(GOOD)), null);
       } else {
         assert.throws(() => backing.writeSync(GOOD), { code: "ENOTSUP" });
-        assert.throws(() => backing.readSync(GOOD.key), { code: "ENOTSUP" });
+        assert.throws(() => backing.readSync(keyIn(GOOD)), { code: "ENOTSUP" });
       }
       return Promise.resolve();
     });

@@ -28,7 +28,7 @@ export function orderCases(kind: BackingKind): void {
       const second = backing.write([recordOf(1, 2, 10)]);
       assert.deepEqual(await first, ["ECANCELED"]);
       assert.deepEqual(await second, ["ok"]);
-      assert.equal((await backing.read(keyOf(1)))?.version, 2);
+      assert.equal((await backing.read(keyOf(1)))?.stamp, 2);
     });
   });
 
@@ -39,7 +39,7 @@ export function orderCases(kind: BackingKind): void {
       const second = backing.write([recordOf(1, 2, 100)]);
       backing.delete(keyOf(2));
       assert.deepEqual([...(await first), ...(await second)], ["ECANCELED", "ok"]);
-      assert.equal((await backing.read(keyOf(1)))?.version, 2);
+      assert.equal((await backing.read(keyOf(1)))?.stamp, 2);
     });
   });
 
@@ -47,7 +47,7 @@ export function orderCases(kind: BackingKind): void {
     await using(kind.open(), async (backing) => {
       const outcomes = await backing.write([recordOf(1, 1, 100), recordOf(2, 2, 100), recordOf(1, 3, 100)]);
       assert.deepEqual(outcomes, ["ECANCELED", "ok", "ok"]);
-      assert.equal((await backing.read(keyOf(1)))?.version, 3);
+      assert.equal((await backing.read(keyOf(1)))?.stamp, 3);
     });
   });
 
@@ -71,7 +71,7 @@ export function orderCases(kind: BackingKind): void {
       // It may have had its answer already.
       await reading.catch((error: unknown) => assert.equal(error, reason));
       await assert.rejects(backing.read(keyOf(1), { signal: aborting.signal }), reason);
-      assert.equal((await backing.read(keyOf(1)))?.version, 1);
+      assert.equal((await backing.read(keyOf(1)))?.stamp, 1);
     });
   });
 

@@ -1,0 +1,21 @@
+export { crc32 } from "./crc32.ts";
+export {
+  checkKey,
+  checkRecord,
+  type DecodedRecord,
+  decodeRecord,
+  encodeRecord,
+  RECORD_BYTES_MAX,
+  RECORD_HEADER_BYTES,
+  recordBytes,
+  recordBytesAt,
+  sealRecord,
+} from "./record-format.ts";
+export {
+  type BackingKey,
+  contentBytes,
+  decodeValue,
+  emptyRecord,
+  hasName,
+  type StoredEntry,
+} from "./stored-entry.ts";
