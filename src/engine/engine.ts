@@ -1,13 +1,21 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
-import type { SnapshotColumns } from "../pool/index.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
 import { type OpenEngine, openEngine, sharedOf } from "./open.ts";
 import type { EngineShape } from "./options.ts";
-import { onePool } from "./pages.ts";
-import { CLEARED, DELETED, type Draft, EMPTY, EVICTED, EXPIRED, emptyDraft, REPLACED } from "./parts.ts";
+import {
+  CLEARED,
+  DELETED,
+  type Draft,
+  EMPTY,
+  type EngineInside,
+  EVICTED,
+  EXPIRED,
+  emptyDraft,
+  REPLACED,
+} from "./parts.ts";
 import { Recompressor } from "./recompressor.ts";
 import type { Shard } from "./shard.ts";
 import { statsOf } from "./stats.ts";
@@ -633,22 +641,10 @@ export class Engine {
     return statsOf(this.#shards, this.#shape.maxBytes, this.#opened.header.byteLength);
   }
 
-  /**
-   * The pages of all pools as of one, for a viewer: no stored bytes. `lru` is empty where entries go in an order of
-   * their own. Walks everything, and holds up the other threads shard by shard meanwhile.
-   */
-  snapshotColumns(): SnapshotColumns {
+  /** For diagnostics. */
+  inside(): EngineInside {
     this.#check();
-    const pools = this.#shards.flatMap((shard) =>
-      shard.locked(() => shard.pools.list.map(({ pool }) => pool.snapshotColumns())),
-    );
-    return onePool(pools, this.#shape.evict === "page");
-  }
-
-  /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */
-  verify(): void {
-    this.#check();
-    for (const shard of this.#shards) shard.locked(() => shard.verify());
+    return { kind: "engine", shards: this.#shards, ordered: this.#shape.evict === "page" };
   }
 
   /** Looks for threads that are gone and repairs what they left half done. How many were found. */

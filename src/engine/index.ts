@@ -1,6 +1,7 @@
 export { Engine, entryAttributes } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
 export { onePool } from "./pages.ts";
+export type { EngineInside } from "./parts.ts";
 export type {
   EngineHooks,
   EngineOptions,
@@ -17,3 +18,4 @@ export type {
   StoredValue,
 } from "./types.ts";
 export { type Guard, Look } from "./types.ts";
+export { verifyShard } from "./verify.ts";

@@ -66,7 +66,6 @@ import {
   W_VERSION,
 } from "./table.ts";
 import type { EntryAttributes, FoundEntry } from "./types.ts";
-import { verifyShard } from "./verify.ts";
 
 /** A shard's lock is held for some 0.3 µs: several looks in that time. See {@link ThreadLock}. */
 const FIRST_PAUSES = 4;
@@ -603,11 +602,6 @@ export class Shard implements ShardParts {
     if (this.pools.list.length === 1) return;
     this.#migration?.start();
     this.#migration?.step(MIGRATED_BY_PUT, false);
-  }
-
-  /** Throws `ECORRUPT` naming the first invariant that does not hold. */
-  verify(): void {
-    verifyShard(this);
   }
 
   /** A row with objects for `total` bytes, not yet an entry, or 0. Makes room where there is none. */

@@ -14,12 +14,12 @@ import {
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
 import {
   type Engine,
+  type EngineInside,
   type EntryAttributes,
   entryAttributes,
   type OnEvict,
-  onePool,
 } from "../engine/index.ts";
-import { type PoolDriver, type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
+import type { PoolDriver } from "../pool/index.ts";
 import {
   COUNTERS_BYTES,
   Counters,
@@ -468,23 +468,13 @@ export class PageStore {
   }
 
   /**
-   * The pages of the pools beneath as of one pool, for a viewer: no stored bytes. `lru` is empty unless `evict` is
-   * `"page"`. Walks everything.
+   * For diagnostics.
+   *
+   * @internal
    */
-  snapshot(): PoolSnapshot {
-    return snapshotOf(this.snapshotColumns());
-  }
-
-  /** The same as columns of numbers, which is much cheaper for a large store. */
-  snapshotColumns(): SnapshotColumns {
+  inside(): EngineInside {
     this.#check();
-    return this.#engine?.snapshotColumns() ?? onePool([], false);
-  }
-
-  /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */
-  verify(): void {
-    this.#check();
-    this.#engine?.verify();
+    return this.#engine?.inside() ?? { kind: "engine", shards: [], ordered: false };
   }
 
   /**

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { FileBacking, type FileBackingOptions, KeyvBacking } from "../../src/backing/index.ts";
 import { seal, unseal } from "../../src/backing/keyv/envelope.ts";
 import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../src/backing/record-format.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
@@ -57,7 +58,7 @@ async function assertJudged(file: Buffer): Promise<string> {
     return code as string;
   }
   const found = backing.opened?.found as string;
-  backing.verify();
+  verify(backing);
   for (let number = 0; number < KEYS; number++) {
     try {
       const record = await backing.read(keyOf(number));
@@ -70,7 +71,7 @@ async function assertJudged(file: Buffer): Promise<string> {
     assert.deepEqual(await backing.write([recordOf(number, 2, 800)]), ["ok"]);
     checkRecordOf(number, (await backing.read(keyOf(number))) ?? assert.fail("it was just written"));
   }
-  backing.verify();
+  verify(backing);
   await backing.close();
   const again = await FileBacking.open(path, OPTIONS);
   assert.equal(again.opened?.found, "clean");
@@ -80,7 +81,7 @@ async function assertJudged(file: Buffer): Promise<string> {
   await again.clear();
   assert.equal(again.stats().records, 0);
   assert.equal(again.stats().bytesUsed, 0);
-  again.verify();
+  verify(again);
   await again.close();
   assert.equal(statSync(path).size, file.length);
   return found;

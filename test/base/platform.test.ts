@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { builtin, checkNode, isSharedBuffer, sharedBuffer } from "../../src/base/index.ts";
 
 const BASE = new URL("../../src/base/index.ts", import.meta.url).href;
+const DIAGNOSTICS = new URL("../../src/diagnostics/index.ts", import.meta.url).href;
 const DRIVERS = new URL("../../src/drivers/index.ts", import.meta.url).href;
 const FACTS = new URL("../support/is-code.ts", import.meta.url).href;
 
@@ -22,6 +23,7 @@ function runWithout(missing: string, program: string): void {
     import assert from "node:assert/strict";
     delete ${missing};
     const { ZbudPool } = await import(${JSON.stringify(DRIVERS)});
+    const { verify } = await import(${JSON.stringify(DIAGNOSTICS)});
     const { fallbacks } = await import(${JSON.stringify(BASE)});
     const { isCode } = await import(${JSON.stringify(FACTS)});
     ${program}`;
@@ -76,7 +78,7 @@ describe("the platform", () => {
       pool.write(handle, new Uint8Array(100).fill(7));
       assert.deepEqual(pool.map(handle), new Uint8Array(100).fill(7));
       pool.free(handle);
-      pool.verify();
+      verify(pool);
       pool.close();`);
   });
 
@@ -101,7 +103,7 @@ describe("the platform", () => {
       "WebAssembly.Memory",
       `const pool = new ZbudPool({ maxPages: 4, shared: true });
       pool.free(pool.alloc(100));
-      pool.verify();
+      verify(pool);
       pool.close();
       assert.deepEqual(fallbacks(), [...${SYSTEM}, "wasm-lock"]);`,
     );

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
 import { HAS_NODE_CODECS } from "../contracts/sharing.ts";
 
@@ -138,13 +139,13 @@ function checkRemoved(reason: string, entry: FoundEntry, known: ModelEntry | und
 }
 
 function checkMemory(engine: Engine): void {
-  engine.verify();
+  verify(engine);
   const { bytesUsed, bytesReserved } = engine.stats();
   assert.ok(bytesUsed <= bytesReserved, `${bytesUsed} of ${bytesReserved} bytes`);
 }
 
 function closeEmptied(engine: Engine): void {
-  engine.verify();
+  verify(engine);
   engine.clear();
   const { poolBytes, storedBytes } = engine.stats();
   assert.deepEqual({ poolBytes, storedBytes }, { poolBytes: 0, storedBytes: 0 }, "nothing is left");

@@ -12,6 +12,7 @@ import { before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import type { EngineOptions, EntryAttributes } from "../../src/engine/index.ts";
 import { buildWithPoints, type Point, type Where } from "../threads/instrument.ts";
 import type * as Entry from "./points-entry.ts";
@@ -21,7 +22,7 @@ const all = (...names: string[]): Where[string] => ({ all: true, names: ["constr
 const WHERE: Where = {
   "src/engine/shard.ts": all(
     ...["enter", "leave", "abandon", "locked", "repair", "isCurrent", "describe", "describeWhole"],
-    ...["verify", "trim", "usePool", "mayEvict"],
+    ...["trim", "usePool", "mayEvict"],
   ),
   "src/engine/shard-pools.ts": all("trim", "bytesTouched", "bytesHeld", "bytesUsed", "isTouched"),
   "src/engine/writeback-marks.ts": all("forgetWriting"),
@@ -96,7 +97,7 @@ describe("an engine's operation that is cut off anywhere", () => {
 
   /** Every entry that is there has its value, the old one or the new; those that nobody touched are there. */
   function check({ engine, nameOf }: Setup, kept: ReadonlySet<number>): void {
-    engine.verify();
+    verify(engine);
     const into = new Uint8Array(10_000);
     for (let id = 1; id <= NAMES + 1; id++) {
       const isThere = engine.lookup(...nameOf(id), 0, false);

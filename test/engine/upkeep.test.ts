@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { verify } from "../../src/diagnostics/index.ts";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { zbudDriver } from "../../src/drivers/zbud/index.ts";
 import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
@@ -67,7 +68,7 @@ describe("an engine's upkeep", () => {
       [5, 6, 7],
       "what is on its way is passed over",
     );
-    engine.verify();
+    verify(engine);
     engine.close();
   });
 
@@ -83,7 +84,7 @@ describe("an engine's upkeep", () => {
       assert.equal(engine.stats().clean, 0);
       assert.equal(engine.removeRow(0, row, version), false);
       assert.equal(engine.readRow(0, row, version), false);
-      engine.verify();
+      verify(engine);
       engine.close();
     });
   }
@@ -109,7 +110,7 @@ describe("an engine's upkeep", () => {
       1,
       "only what failed",
     );
-    engine.verify();
+    verify(engine);
     engine.close();
   });
 
@@ -123,7 +124,7 @@ describe("an engine's upkeep", () => {
     assert.equal(engine.recompress(slot, 10).smaller, 4);
     assert.deepEqual(order(engine), before);
     assert.equal(engine.stats().clean, 2);
-    engine.verify();
+    verify(engine);
     engine.close();
   });
 
@@ -155,7 +156,7 @@ describe("an engine's upkeep", () => {
       const { bytesUsed } = engine.stats();
       assert.ok(bytesUsed <= engine.bytesReserved, `${bytesUsed} of ${engine.bytesReserved} bytes`);
     }
-    engine.verify();
+    verify(engine);
   });
 
   it("what was read elsewhere is not put once the name was put, removed or cleared", () => {
@@ -220,7 +221,7 @@ describe("an engine's upkeep", () => {
     assert.equal(engine.stats().clean, 1);
     assert.equal(engine.setExpiry(1, 0, NONE, 0, 0), true);
     assert.deepEqual([now(1), engine.stats().clean], [0, 0]);
-    engine.verify();
+    verify(engine);
     engine.close();
   });
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking } from "../../src/backing/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { slotsDriver } from "../../src/drivers/slots/index.ts";
 import { Engine, entryAttributes } from "../../src/engine/index.ts";
 import { PageStore } from "../../src/store/index.ts";
@@ -76,7 +77,7 @@ describe("a flush in steps", () => {
     }
     await flushed;
     await store.flush();
-    store.verify();
+    verify(store);
     const { cleanPages, storedPages } = store.stats();
     assert.equal(cleanPages, storedPages);
     assert.equal(backing.stats().records, storedPages);

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { heapDelta } from "../../bench/harness.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
@@ -141,7 +142,7 @@ describe("calls that cannot be", () => {
       () => store.clear(),
       () => store.shrinkBytes(1),
       () => store.stats(),
-      () => store.verify(),
+      () => verify(store),
       () => store.size,
     ]) {
       assert.throws(call, { code: "ECLOSED" });
@@ -207,7 +208,7 @@ async function withStore(work: (store: PageStore) => void | Promise<void>): Prom
   const store = new PageStore({ maxBytes: "4MiB" });
   try {
     await work(store);
-    store.verify();
+    verify(store);
   } finally {
     await store.close();
   }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Worker } from "node:worker_threads";
 import { type Handle, PLACES, Prng, REGISTRY_WORDS, ZbudError } from "../../src/base/index.ts";
+import { snapshot, verify } from "../../src/diagnostics/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../src/drivers/index.ts";
 import { isCode } from "../support/is-code.ts";
 import { assertFill, put, take } from "../support/objects.ts";
@@ -121,7 +122,7 @@ describe("a pool in two threads", () => {
     assert.deepEqual(attached.shrinkPages(1), { reclaimed: 1, result: "ok" });
     assert.equal(pool.pageCount, 0);
     attached.close();
-    pool.verify();
+    verify(pool);
     pool.close();
     assert.throws(() => createPool("zbud", { maxPages: 4 }).share(), isCode("EINVAL", "shared: true"));
     for (const wrong of [undefined, null, 1, "zbud", {}, { type: 1 }, { type: "zbud" }]) {
@@ -218,7 +219,7 @@ describe("attach refuses", () => {
     const attached = ZbudPool.attach(plainShareOf(pool));
     attached.free(handle);
     assert.equal(attached.pageCount, 0);
-    attached.verify();
+    verify(attached);
   });
 
   it("a table whose head is damaged, word by word", () => {
@@ -286,10 +287,10 @@ function damageEachWord(driver: DriverName, lock: "own" | "caller"): void {
       const attached = attachDriver(driver, { zbud, type: "zbud", table: copy.buffer, pages });
       if (lock === "caller") attached.recover();
       try {
-        attached.snapshot();
+        snapshot(attached);
         attached.stats();
         attached.objects(() => undefined);
-        attached.verify();
+        verify(attached);
       } finally {
         attached.close();
       }

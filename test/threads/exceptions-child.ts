@@ -2,6 +2,7 @@
 
 import { openSync } from "node:fs";
 import { parentPort, Worker, workerData } from "node:worker_threads";
+import { verify } from "../../src/diagnostics/index.ts";
 import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
 
 const HOLD_MS = 500;
@@ -19,7 +20,7 @@ if (parentPort === null) {
     // That was the last one.
   }
   const start = performance.now();
-  pool.verify();
+  verify(pool);
   const waitedMs = performance.now() - start;
   process.stdout.write(JSON.stringify({ waitedMs, holdMs: HOLD_MS }), () => process.exit(0));
 } else {

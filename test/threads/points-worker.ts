@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import type { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
 import type { Pool, SharedPool } from "../../src/pool/index.ts";
 import type { PoolClass } from "./pools.ts";
@@ -101,7 +102,7 @@ function runSteps(job: Job, Pool: PoolClass): number[] {
         changed();
       } else if (step.do === "reclaim") pool.reclaimPage(1);
       else if (step.do === "recover") pool.recover();
-      else if (step.do === "verify") pool.verify();
+      else if (step.do === "verify") verify(pool);
       else if (step.do === "compact") pool.compact(step.moves);
       else if (step.do === "refit") (pool as unknown as SizeClassPool).refit(step.pageSizes);
       else if (step.do === "close") pool.close();

@@ -14,7 +14,7 @@ import { geometryOf } from "./geometry.ts";
 import { checkOptions, type ZbudPoolOptions } from "./options.ts";
 import { createPageTable, type PageTable } from "./page-table.ts";
 import type { ZbudObjectPlace } from "./places.ts";
-import { isFirstBuddy, type ZbudSnapshot, zbudSnapshotOf } from "./snapshot.ts";
+import { isFirstBuddy } from "./snapshot.ts";
 
 /**
  * Stores objects of varying size in pages of one size, at most two to a page: the *first buddy* at the
@@ -79,10 +79,6 @@ export class ZbudPool extends Pool {
   override inspect(handle: Handle): ZbudObjectPlace {
     const place = super.inspect(handle);
     return { ...place, buddy: isFirstBuddy(place.offset, this.#chunkSize) ? "first" : "last" };
-  }
-
-  override snapshot(): ZbudSnapshot {
-    return zbudSnapshotOf(super.snapshot(), this.#chunkSize);
   }
 }
 

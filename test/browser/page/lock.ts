@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { REGISTRY_WORDS, sharedBuffer, ThreadLock, ThreadRegistry } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/index.ts";
 import { isCode } from "../../support/is-code.ts";
 
@@ -97,7 +98,7 @@ describe("a page's main thread beside workers", () => {
     for (const worker of workers) assert.equal(await worker.next(), "attached");
     for (let i = 0; i < rounds; i++) assert.ok(storeAndFree(pool, i));
     for (const worker of workers) assert.equal(await worker.next(), rounds);
-    pool.verify();
+    verify(pool);
     assert.equal(pool.stats().pages, 0);
     for (const worker of workers) worker.end();
     pool.close();

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CompressedCache } from "../../../src/cache/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../../src/drivers/index.ts";
 import { driverTypes } from "../../../src/pool/index.ts";
 import { PageStore } from "../../../src/store/index.ts";
@@ -31,7 +32,7 @@ describe("shared: true", () => {
         assert.equal(other.read(handle, bytes), 100);
         assert.deepEqual(bytes, new Uint8Array(100).fill(5));
         other.free(handle);
-        pool.verify();
+        verify(pool);
         other.close();
         pool.close();
       }
