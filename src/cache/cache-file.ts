@@ -2,11 +2,11 @@ import { faultOf, replaceFile, required } from "../backing/index.ts";
 import { nextTurn, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { CacheCore } from "./core.ts";
+import { codecWith } from "./dictionary-codec.ts";
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, entryBytes, readEntry, writeEntry } from "./entry-format.ts";
 import { kindOf } from "./expiry.ts";
 import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
 import { decodeStored, type StoredEntry } from "./stored-entry.ts";
-import { codecWith } from "./train-dictionary.ts";
 import { keepsBytes, ValueKind } from "./values.ts";
 
 /*

@@ -2,8 +2,9 @@ import { builtin, isSharedBuffer } from "../base/index.ts";
 import { LZ4_MODULE } from "../codecs/index.ts";
 import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary-state.ts";
 import { DICTIONARY_WORKER } from "./dictionary-worker.generated.ts";
+import { startLearning } from "./learning.ts";
 import type { SharedState } from "./shared-state.ts";
-import { type DictionaryJob, type Learning, learn } from "./train-dictionary.ts";
+import type { DictionaryJob, Learning } from "./train-dictionary.ts";
 
 /** Words of the shared state memory. */
 const SAMPLES_TAKEN = 3;
@@ -45,6 +46,7 @@ export class DictionaryTrainer {
   #sliceEnd = 0;
   #sliceMs = 0;
   #watched = 0;
+  #closed = false;
 
   constructor(sharedState: SharedState) {
     this.#sharedState = sharedState;
@@ -111,6 +113,7 @@ export class DictionaryTrainer {
   /** Leaves what this thread began to the next one that sets a value; a worker that it started ends by itself. */
   close(): void {
     const { collecting, training } = DictionaryState;
+    this.#closed = true;
     if (this.#worker !== null || this.#steps !== null) {
       Atomics.compareExchange(this.#sharedState.words, STATE, training, collecting);
     }
@@ -156,7 +159,12 @@ export class DictionaryTrainer {
 
   #learn(): void {
     const sharedState = this.#sharedState;
-    this.#steps = learn(samplesOf(sharedState), sharedState.shape.maxDictionaryBytes);
+    const use = (steps: Learning): void => {
+      // It may have come late: then the cache was closed, or another thread did it.
+      if (!this.settled && !this.#closed) this.#steps = steps;
+    };
+    const failed = (reason: unknown): void => fail(sharedState, reason);
+    startLearning(samplesOf(sharedState), sharedState.shape.maxDictionaryBytes, use, failed);
   }
 
   #slice(steps: Learning): void {

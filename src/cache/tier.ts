@@ -2,6 +2,7 @@ import type { Backing, BackingKey, BackingRecord } from "../backing/index.ts";
 import { ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry, Guard, PutResult } from "../engine/index.ts";
+import { codecWith } from "./dictionary-codec.ts";
 import type { DictionaryUse } from "./dictionary-use.ts";
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES, readEntry, writeEntry } from "./entry-format.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
@@ -11,7 +12,6 @@ import { type CacheSettings, DICTIONARY_SLOT, mayBeDictionary, takesDictionary }
 import { Counter, type SharedState } from "./shared-state.ts";
 import { decodeStored, type StoredEntry } from "./stored-entry.ts";
 import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
-import { codecWith } from "./train-dictionary.ts";
 import type { ValueCodec } from "./values.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */

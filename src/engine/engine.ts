@@ -16,7 +16,6 @@ import {
   emptyDraft,
   REPLACED,
 } from "./parts.ts";
-import { Recompressor } from "./recompressor.ts";
 import type { Shard } from "./shard.ts";
 import { statsOf } from "./stats.ts";
 import {
@@ -50,7 +49,6 @@ import {
   type StoredValue,
 } from "./types.ts";
 import { ValueReader } from "./value-reader.ts";
-import { endWriteback, startWriteback, startWritebackOf } from "./writeback-marks.ts";
 
 /** For an epoch: put in any case. */
 const ALWAYS = -1;
@@ -60,6 +58,12 @@ const IF_ABSENT = -2;
 /** Whether a lookup that found this, and does not merely count what it found, is a hit. */
 function isHitOf({ expiresAt, aux2 }: FoundEntry, now: number, look: number): boolean {
   return expiresAt === 0 || now < (look === Look.fresh ? expiresAt - aux2 : expiresAt);
+}
+
+/** What an engine is made of, for those who do more with it. */
+export interface EngineParts extends Pick<OpenEngine, "shape" | "shards" | "useDriver"> {
+  readonly codecs: CodecTable;
+  readonly reader: ValueReader;
 }
 
 /** A fresh record for {@link Engine.put}, with nothing beside the name: use it again for each call. */
@@ -85,7 +89,6 @@ export class Engine {
   readonly #shardShift: number = 0;
   readonly #codecs: CodecTable;
   readonly #reader: ValueReader;
-  readonly #recompressor: Recompressor;
   readonly #draft: Draft = emptyDraft();
   #closed = false;
 
@@ -109,7 +112,6 @@ export class Engine {
     }
     this.found = opened.found;
     this.#reader = new ValueReader(this.#codecs, opened.found);
-    this.#recompressor = new Recompressor(shards, this.#codecs, this.#reader, shape.poolPageSize);
   }
 
   /**
@@ -406,17 +408,6 @@ export class Engine {
     this.#codecs.use(slot);
   }
 
-  /**
-   * New values go to pools of this driver, in all threads. Those of the old one move there with later puts, and its
-   * memory is given back; a shared engine cannot, and uses the old pool's room on beyond what the limit leaves.
-   *
-   * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if the engine was made without it.
-   */
-  useDriver(driver: string): void {
-    this.#check();
-    this.#opened.useDriver(driver);
-  }
-
   /** Replaces the hooks of this thread that are named. */
   setHooks(hooks: Pick<EngineHooks, "onEvict" | "onRemoved" | "onChange">): void {
     Object.assign(this.#opened.hooks, hooks);
@@ -427,7 +418,7 @@ export class Engine {
    * SIEVE: put). Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
    */
   rowsOf(shard: number): Int32Array {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     return from.locked(() => {
       const { rows, words, queue } = from;
       const list = ownWords(2 * words[W_ENTRIES]);
@@ -440,46 +431,12 @@ export class Engine {
     });
   }
 
-  /** How many entries of a shard the backing store has not. */
-  dirtyCount(shard: number): number {
-    const of = this.#numbered(shard);
-    // Under the lock, since both counts change with one entry, and a thread that died in it left them anyhow.
-    return of.locked(() => of.words[W_ENTRIES] - of.words[W_CLEAN]);
-  }
-
-  /**
-   * Looks for entries that the backing store has not, in the order of their rows: one step of a walk that meets each
-   * entry that is there all the while, and keeps others from the shard no longer than a step.
-   *
-   * @param from - the row to begin with: 1, then what the last step gave.
-   * @param looks - rows to look at, at most.
-   * @param max - entries to find, at most.
-   * @returns row and version of each, as {@link rowsOf}, and the row to go on with: 0 at the end.
-   */
-  dirtyRows(shard: number, from: number, looks: number, max: number): { rows: Int32Array; next: number } {
-    const of = this.#numbered(shard);
-    return of.locked(() => {
-      const { rows, words } = of;
-      const list = ownWords(2 * max);
-      const end = Math.min(words[W_HIGH_WATER], from + looks);
-      let count = 0;
-      let row = from;
-      for (; row < end && count < list.length; row++) {
-        const at = rows.at(row);
-        if ((words[at + STATE] & (KIND_MASK | STATE_CLEAN)) !== KIND_ENTRY) continue;
-        list[count++] = row;
-        list[count++] = words[at + VERSION];
-      }
-      return { rows: list.subarray(0, count), next: row < words[W_HIGH_WATER] ? row : 0 };
-    });
-  }
-
   /**
    * Finds the value that `(shard, row, version)` names, if it is still there; fills `found` with its
    * `bytes`, and sets it ready for {@link decode}. Neither touches nor counts.
    */
   readRow(shard: number, row: number, version: number): boolean {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     return from.locked(() => {
       if (!from.isCurrent(row, version)) return false;
       from.describeWhole(row, this.found);
@@ -490,7 +447,7 @@ export class Engine {
 
   /** As {@link readRow} for the least recently used entry of a shard (by SIEVE: the one put first), if it has any. */
   readLast(shard: number): boolean {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     return from.locked(() => {
       const row = from.queue.last();
       if (row === 0) return false;
@@ -507,7 +464,7 @@ export class Engine {
     version: number,
     reason: "deleted" | "expired" | "evicted" = "deleted",
   ): boolean {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     return from.locked(() => {
       if (!from.isCurrent(row, version)) return false;
       if (reason === "deleted") from.changeRow(row);
@@ -537,45 +494,10 @@ export class Engine {
 
   /** Lets the layer above read the words of its secondary index under the lock; `visit` must not call the engine. */
   visitSecondaryIndex(shard: number, visit: (table: Int32Array, at: number, rows: number) => void): void {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     from.locked(() => {
       visit(from.words, from.layout.secondaryIndexAt, from.layout.maxRows + 1);
     });
-  }
-
-  /**
-   * Takes up to `max` of the least recently used entries of a shard that are not on their way already. Those
-   * that are clean are evicted; the others are marked as being written and given to `take` with their bytes,
-   * and at the end `done` is called, if there was any. All under the lock.
-   *
-   * @returns how many were evicted or taken.
-   */
-  startWriteback(shard: number, max: number, take: (entry: FoundEntry) => void, done: () => void): number {
-    const from = this.#numbered(shard);
-    return from.locked(() => startWriteback(from, max, take, done));
-  }
-
-  /**
-   * As {@link startWriteback} for the values that a list names, as `rowsOf` and `dirtyRows` give it: those that are still
-   * there, not clean and not on their way are marked and given to `take`. Nothing is evicted.
-   *
-   * @returns how many were taken.
-   */
-  startWritebackOf(
-    shard: number,
-    rows: Int32Array,
-    take: (entry: FoundEntry) => void,
-    done: () => void,
-  ): number {
-    const from = this.#numbered(shard);
-    return from.locked(() => startWritebackOf(from, rows, take, done));
-  }
-
-  /** Share of its limit that the fullest shard has in use, 0 to 1. A few instructions for each shard. */
-  fullness(): number {
-    let most = 0;
-    for (const { bytesLive, budget } of this.#shards) most = Math.max(most, bytesLive / budget.bytes);
-    return most;
   }
 
   /** The shard with the largest share of its limit in use. */
@@ -587,58 +509,28 @@ export class Engine {
     return fullest;
   }
 
-  /**
-   * Tells how the writing of a value ended, which may have been replaced or removed meanwhile.
-   *
-   * @param outcome - `"clean"`: a copy is there; the entry stays. `"evict"`: a copy is there; the entry
-   *   goes. `"failed"`: nothing is there.
-   * @returns whether `(shard, row, version)` was still the value that was written.
-   */
-  endWriteback(shard: number, row: number, version: number, outcome: "clean" | "evict" | "failed"): boolean {
-    const from = this.#numbered(shard);
-    return from.locked(() => endWriteback(from, row, version, outcome));
-  }
-
-  /**
-   * Evicts entries in the engine's order, from all shards in turn, until the pools hold `bytes` less.
-   *
-   * @returns bytes of pool pages that were freed; fewer than asked for if the rest must stay.
-   */
-  shrinkBytes(bytes: number, now: number): number {
-    this.#check();
-    let freed = 0;
-    for (let isMoving = true; isMoving && freed < bytes; ) {
-      isMoving = false;
-      for (const shard of this.#shards) {
-        if (freed >= bytes) break;
-        freed += shard.locked(() => {
-          const before = shard.pools.bytesUsed;
-          if (before > 0 && shard.makeRoom(now)) isMoving = true;
-          return before - shard.pools.bytesUsed;
-        });
-      }
-    }
-    if (freed > 0 && !this.#shape.shared) for (const shard of this.#shards) shard.locked(() => shard.trim());
-    return freed;
-  }
-
-  /**
-   * Compresses cold values again with another codec, and keeps the result where it takes less of a page: idle
-   * work. Each value is looked at once.
-   *
-   * @param codec - slot of the codec.
-   * @param max - entries to look at.
-   * @returns how many were looked at, and how many of them became smaller.
-   */
-  recompress(codec: number, max: number): { looked: number; smaller: number } {
-    this.#check();
-    return this.#recompressor.recompress(codec, max);
-  }
-
   /** One cheap call. Makes one object. */
   stats(): EngineStats {
     this.#check();
     return statsOf(this.#shards, this.#shape.maxBytes, this.#opened.header.byteLength);
+  }
+
+  /**
+   * For what only a page store does, in functions and classes apart: writeback-marks.ts, recompressor.ts, migration.ts.
+   * So a bundler leaves it out of a cache.
+   */
+  parts(): EngineParts {
+    this.#check();
+    const { shape, shards, useDriver } = this.#opened;
+    return { shape, shards, useDriver, codecs: this.#codecs, reader: this.#reader };
+  }
+
+  /** The shard of a number. Throws `EINVAL` if there is none. */
+  shard(number: number): Shard {
+    this.#check();
+    const found = this.#shards[number];
+    if (found === undefined) throw new ZbudError("EINVAL", `there is no shard ${show(number)}`);
+    return found;
   }
 
   /** For diagnostics. */
@@ -768,13 +660,6 @@ export class Engine {
   #shardOf(hash: number): Shard {
     // A shift by 32 is none in JavaScript.
     return this.#shards[this.#shardShift === 32 ? 0 : hash >>> this.#shardShift];
-  }
-
-  #numbered(shard: number): Shard {
-    this.#check();
-    const found = this.#shards[shard];
-    if (found === undefined) throw new ZbudError("EINVAL", `there is no shard ${show(shard)}`);
-    return found;
   }
 
   #check(): void {
