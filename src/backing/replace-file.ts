@@ -1,4 +1,4 @@
-import { show, startOf, threadNumber, ZbudError } from "../base/index.ts";
+import { noteFallback, show, startOf, threadNumber, ZbudError } from "../base/index.ts";
 import { placeOf } from "./file/owner.ts";
 import { required } from "./system.ts";
 
@@ -157,5 +157,6 @@ async function syncFolder(fs: Files, folder: string): Promise<void> {
     }
   } catch {
     // Windows has no such thing, and some network file systems refuse it: the file itself is flushed.
+    noteFallback("folder-flush");
   }
 }

@@ -9,9 +9,17 @@
  * | `"zlib-handle"` | access to node:zlib's handles (`--permission`) | zstd over node:zlib takes 2 to 3 times as long, deflate up to 1.6 times; a killed thread can, very rarely, abort the process |
  * | `"zstd-frames"` | notice of frames that are cut off: Node 24 | zstd over node:zlib takes 3 times as long to decompress 4 KiB |
  * | `"crc32"` | node:zlib's CRC-32 | checksums are calculated in JavaScript |
+ * | `"dictionary-worker"` | worker threads, or leave to start one | a dictionary is learned in slices of 1 ms between the sets of this thread |
+ * | `"load-cycles"` | contexts that follow promises: Node 24 | loads that wait for themselves are noticed in a loader's synchronous part only |
+ * | `"folder-flush"` | a flush of a folder (Windows, some network file systems) | a file that was saved may have its old name after a power failure |
+ * | `"keyv-errors"` | node:async_hooks | an error that a Keyv store emits is not matched to its call |
  */
 export type Fallback =
   | "crc32"
+  | "dictionary-worker"
+  | "folder-flush"
+  | "keyv-errors"
+  | "load-cycles"
   | "shared-memory"
   | "thread-death"
   | "wasm-lock"

@@ -3,6 +3,7 @@ import {
   checkBytes,
   checkSignal,
   countText,
+  fallbacks,
   inspectAsText,
   percentText,
   show,
@@ -372,6 +373,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       loadsFailed: sharedState.counted(Counter.loadsFailed),
       loadsShared: sharedState.counted(Counter.loadsShared),
       dictionary: dictionaryStats(sharedState),
+      fallbacks: fallbacks(),
     };
   }
 

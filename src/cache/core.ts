@@ -1,4 +1,11 @@
-import { canShare, clockOption, isSharedBuffer, ownBytes, ZbudError } from "../base/index.ts";
+import {
+  canShare,
+  clockOption,
+  isSharedBuffer,
+  ownBytes,
+  powerOfTwoAtLeast,
+  ZbudError,
+} from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import { slotsDriver } from "../drivers/slots/index.ts";
 import {
@@ -285,7 +292,7 @@ export class CacheCore<V> {
   borrow(length: number): Uint8Array {
     let scratch = this.#scratches[this.#depth];
     if (scratch === undefined || scratch.length < length) {
-      scratch = ownBytes(Math.max(4096, 2 ** Math.ceil(Math.log2(length + 1))));
+      scratch = ownBytes(Math.max(4096, powerOfTwoAtLeast(length + 1)));
       this.#scratches[this.#depth] = scratch;
     }
     this.#depth++;

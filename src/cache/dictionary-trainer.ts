@@ -1,4 +1,4 @@
-import { builtin, isSharedBuffer } from "../base/index.ts";
+import { builtin, isSharedBuffer, noteFallback } from "../base/index.ts";
 import { LZ4_MODULE } from "../codecs/index.ts";
 import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary-state.ts";
 import { DICTIONARY_WORKER } from "./dictionary-worker.generated.ts";
@@ -129,6 +129,7 @@ export class DictionaryTrainer {
     Atomics.store(words, ALIVE, now());
     const threads = builtin<typeof import("node:worker_threads")>("node:worker_threads");
     if (threads === undefined || !isSharedBuffer(buffer)) {
+      noteFallback("dictionary-worker");
       this.#learn();
       return;
     }
@@ -144,6 +145,7 @@ export class DictionaryTrainer {
     } catch (error) {
       // No permission for workers, or no memory for one.
       note(this.#sharedState, error);
+      noteFallback("dictionary-worker");
       this.#learn();
     }
   }

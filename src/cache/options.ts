@@ -111,7 +111,7 @@ export function engineOptions<V>(
   } = options;
   flagOption("shared", shared);
   const chosen: Omit<EngineOptions, "maxBytes"> = {
-    averageBytes: integerOption("averageBytes", averageBytes, 1, 2 ** 30),
+    averageBytes: sizeOption("averageBytes", averageBytes, 1, 2 ** 30),
     maxValueBytes: VALUE_BYTES_MAX,
     driver,
     evict,

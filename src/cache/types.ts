@@ -127,7 +127,7 @@ export interface CacheThreadOptions<V> {
    * The allocator: `slotsDriver` (the default), `zbudDriver`, `zsmallocDriver`, or the name of one that is registered.
    * docs/which-cache.md has what each holds. For `attach`: the cache's, if it is not registered in this thread.
    */
-  driver?: PoolDriver | string;
+  driver?: string | PoolDriver;
   /**
    * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again; `get` looks in memory
    * only. Whoever opened it closes it, after the cache: the cache never does. If one thread has it, all give theirs:
@@ -157,7 +157,7 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    * the values. If entries are smaller than this, the index is full first; if they are larger, a part of it
    * stays untouched and so not resident. Default 384.
    */
-  averageBytes?: number;
+  averageBytes?: Size;
   /**
    * Which entry goes when room is wanted.
    *
@@ -247,6 +247,8 @@ export interface CacheStats {
   loadsShared: number;
   /** What small similar values have in common, as far as it is learned. */
   dictionary: DictionaryStats;
+  /** What this thread does in a slower or weaker way, since the platform lacks something; see docs/decisions.md. */
+  fallbacks: string[];
 }
 
 /** What became of a cache's dictionary; all threads see the same. */

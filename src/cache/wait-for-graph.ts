@@ -1,4 +1,4 @@
-import { builtin, show, ZbudError } from "../base/index.ts";
+import { builtin, noteFallback, show, ZbudError } from "../base/index.ts";
 import type { CacheKey } from "./types.ts";
 
 /*
@@ -58,9 +58,14 @@ const waitOf = new WeakMap<object, Wait>();
 
 /** Contexts that follow promises; before Node 24 they would make every promise of the process slower. */
 function openStorage(): Storage | undefined {
-  if (Number.parseInt(globalThis.process?.versions?.node ?? "0", 10) < 24) return undefined;
+  if (Number.parseInt(globalThis.process?.versions?.node ?? "0", 10) < 24) {
+    noteFallback("load-cycles");
+    return undefined;
+  }
   const hooks = builtin<typeof import("node:async_hooks")>("node:async_hooks");
-  return hooks === undefined ? undefined : new hooks.AsyncLocalStorage<Context>();
+  if (hooks !== undefined) return new hooks.AsyncLocalStorage<Context>();
+  noteFallback("load-cycles");
+  return undefined;
 }
 
 export function newFrame(): string {

@@ -1,4 +1,4 @@
-import { integerOption, show, ZbudError } from "../base/index.ts";
+import { integerOption, powerOfTwoAtLeast, show, ZbudError } from "../base/index.ts";
 import { checkDriver, type DriverOptions, type PoolDriver, type PoolFootprint } from "../pool/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { EVICTIONS, type Eviction } from "./eviction/index.ts";
@@ -158,7 +158,7 @@ function divide({
     secondaryIndex === null ? 0 : secondaryIndex.words(1001) - secondaryIndex.words(1);
   const rowBytes = rowBytesOf(expiry, Math.ceil(Math.max(0, secondaryIndexEach) / 1000));
   const rowsReserved = Math.max(PAGES_MIN, Math.floor(bytes / (averageBytes + rowBytes + 8)));
-  const bucketCount = 2 ** Math.max(4, Math.ceil(Math.log2(rowsReserved)));
+  const bucketCount = Math.max(16, powerOfTwoAtLeast(rowsReserved));
   const maxRows = Math.min(ROWS_MAX, Math.max(rowsReserved, Math.floor(bytes / rowBytes)), 4 * rowsReserved);
   const secondaryIndexWords = secondaryIndex === null ? 0 : secondaryIndex.words(maxRows + 1);
   const layout = layoutOf(maxRows, bucketCount, expiry, secondaryIndexWords);

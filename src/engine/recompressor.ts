@@ -1,4 +1,4 @@
-import { ownBytes, ownWords } from "../base/index.ts";
+import { ownBytes, ownWords, powerOfTwoAtLeast } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { type Draft, EMPTY, emptyDraft } from "./parts.ts";
@@ -74,7 +74,7 @@ export class Recompressor {
     });
     if (!isThere) return false;
     const { length, storedLength } = reader.found;
-    if (this.#scratch.length < length) this.#scratch = ownBytes(2 ** Math.ceil(Math.log2(length)));
+    if (this.#scratch.length < length) this.#scratch = ownBytes(powerOfTwoAtLeast(length));
     try {
       reader.decode(this.#scratch);
     } catch {

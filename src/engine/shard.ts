@@ -1,4 +1,4 @@
-import { ownBytes, ThreadLock, ZbudError } from "../base/index.ts";
+import { ownBytes, powerOfTwoAtLeast, ThreadLock, ZbudError } from "../base/index.ts";
 import { bytesLive, rowsAllowed, type ShardBudget } from "./budget.ts";
 import { EntryQueue, type EvictionPolicy, evictionPolicy } from "./eviction/index.ts";
 import { Expiries } from "./expiries.ts";
@@ -234,7 +234,7 @@ export class Shard implements ShardParts {
   describeWhole(row: number, into: FoundEntry): void {
     this.describe(row, into);
     const count = into.sameFilled ? 0 : into.prefixLength + into.headLength + into.storedLength;
-    if (into.bytes.length < count) into.bytes = ownBytes(2 ** Math.ceil(Math.log2(count)));
+    if (into.bytes.length < count) into.bytes = ownBytes(powerOfTwoAtLeast(count));
     if (count !== 0) this.fragments.read(row, 0, count, into.bytes, 0);
   }
 

@@ -1,4 +1,4 @@
-import { copyBytes, fillWith, ownBytes, ZbudError } from "../base/index.ts";
+import { copyBytes, fillWith, ownBytes, powerOfTwoAtLeast, ZbudError } from "../base/index.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { EMPTY } from "./parts.ts";
 import type { Shard } from "./shard.ts";
@@ -79,6 +79,6 @@ export class ValueReader {
   }
 
   #growPlain(bytes: number): void {
-    if (this.#plain.length < bytes) this.#plain = ownBytes(2 ** Math.ceil(Math.log2(bytes)));
+    if (this.#plain.length < bytes) this.#plain = ownBytes(powerOfTwoAtLeast(bytes));
   }
 }

@@ -1,3 +1,4 @@
+import { powerOfTwoAtLeast } from "../base/index.ts";
 import { COUNTERS_BYTES } from "./counters.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
 
@@ -20,7 +21,7 @@ export function batchPages({ maxBytes, pageSize }: StoreShape): number {
  */
 export function workingBytes(options: PageStoreOptions, shape: StoreShape): number {
   const { backing, drivers = [], incompressible, recompress, whenFull } = options;
-  const buffer = 2 ** Math.ceil(Math.log2(shape.pageSize));
+  const buffer = powerOfTwoAtLeast(shape.pageSize);
   const hasVictims =
     backing !== undefined || whenFull === "drop" || drivers.length > 0 || recompress !== undefined;
   const batch = batchPages(shape);

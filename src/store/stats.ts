@@ -1,3 +1,4 @@
+import { fallbacks } from "../base/index.ts";
 import type { EngineStats } from "../engine/index.ts";
 import {
   type Counters,
@@ -55,5 +56,6 @@ export function statsOf(engine: EngineStats | null, counters: Counters, shape: S
     writebacksFailed: counters.total(WRITEBACK_FAILED),
     storeLatencyNs: counters.histogram(STORE_NS),
     loadLatencyNs: counters.histogram(LOAD_NS),
+    fallbacks: fallbacks(),
   };
 }

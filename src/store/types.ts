@@ -120,4 +120,6 @@ export interface PageStoreStats {
   /** Of every 64th store and every 64th load of a thread: how many took `[2^i, 2^(i + 1))` nanoseconds, for each `i`. */
   storeLatencyNs: number[];
   loadLatencyNs: number[];
+  /** What this thread does in a slower or weaker way, since the platform lacks something; see docs/decisions.md. */
+  fallbacks: string[];
 }

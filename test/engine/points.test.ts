@@ -53,6 +53,9 @@ function makeValue(id: number, version: number): Uint8Array {
   return value;
 }
 
+/** The drivers are known once they are built. */
+type ScenarioOptions = Partial<EngineOptions> & { twoDrivers?: boolean };
+
 describe("an engine's operation that is cut off anywhere", () => {
   const folder = temporaryFolder("engine-points");
   const visited = new Set<number>();
@@ -66,7 +69,7 @@ describe("an engine's operation that is cut off anywhere", () => {
   });
 
   /** An engine with entries in it, and what is done to it. */
-  function setup(options: Partial<EngineOptions>) {
+  function setup({ twoDrivers = false, ...options }: ScenarioOptions) {
     const settings = {
       maxBytes: 130_000,
       driver: entry.zbudDriver,
@@ -74,6 +77,7 @@ describe("an engine's operation that is cut off anywhere", () => {
       shared: true,
       shards: 1,
       expiry: true,
+      ...(twoDrivers ? { drivers: [entry.slotsDriver] } : {}),
       ...options,
     };
     const opened = entry.openEngine(settings);
@@ -143,7 +147,7 @@ describe("an engine's operation that is cut off anywhere", () => {
   }
 
   const full = { maxBytes: 85_000, averageBytes: 900 };
-  const scenarios: [string, Partial<EngineOptions>, (setup: Setup) => void][] = [
+  const scenarios: [string, ScenarioOptions, (setup: Setup) => void][] = [
     ["a new value", {}, ({ put }) => put(NAMES + 1, 0)],
     ["values of many objects, which evict others", full, ({ put }) => [7, 28, 35].map((id) => put(id, 1))],
     ["a value in place of another", {}, ({ put }) => put(5, 1)],
@@ -263,6 +267,15 @@ describe("an engine's operation that is cut off anywhere", () => {
           () => {},
         );
         engine.removeRow(0, engine.rowsOf(0)[0], engine.rowsOf(0)[1]);
+      },
+    ],
+    [
+      "another driver, to which entries move",
+      { maxBytes: 200_000, twoDrivers: true },
+      ({ engine, put }) => {
+        engine.useDriver("slots");
+        for (const id of [5, 7, 28, 35]) put(id, 1);
+        engine.shrinkBytes(4000, 0);
       },
     ],
     ["shrinking", {}, ({ engine }) => engine.shrinkBytes(10_000, 0)],

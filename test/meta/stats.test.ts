@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { collectMetrics, type PromClient } from "../../src/adapters/prom-client.ts";
 import { type Backing, FileBacking, KeyvBacking, MemoryBacking } from "../../src/backing/index.ts";
-import { Prng } from "../../src/base/index.ts";
+import { fallbacks, Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { createPool } from "../../src/entry/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
@@ -181,6 +181,7 @@ describe(`figures: those of events never fall, others are what is there now (see
     watch.empty(`poolLimitHit writtenBackPages duplicateEntry stores loads loadsAway loadsMissing readBacks evictions
       invalidations bytesWrittenBack writebacksFailed`);
     checkMetrics(store, STORE);
+    assert.deepEqual(store.stats().fallbacks, fallbacks());
     await store.close();
   });
 
@@ -248,6 +249,7 @@ describe(`figures: those of events never fall, others are what is there now (see
       "hits misses sets evictions expirations replacements deletions clearDeletions backingHits backingWrites loads loadsFailed",
     );
     checkMetrics(cache, CACHE);
+    assert.deepEqual(cache.stats().fallbacks, fallbacks());
     cache.close();
     await backing.close();
   });

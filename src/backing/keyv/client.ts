@@ -1,4 +1,4 @@
-import { builtin, show, ZbudError } from "../../base/index.ts";
+import { builtin, noteFallback, show, ZbudError } from "../../base/index.ts";
 import { faultOf } from "../system.ts";
 
 /**
@@ -44,6 +44,7 @@ export class KeyvClient {
     this.#store = store;
     this.#takesTime = store.capabilities?.expires === true;
     const hooks = builtin<typeof import("node:async_hooks")>("node:async_hooks");
+    if (hooks === undefined) noteFallback("keyv-errors");
     this.#contexts = hooks === undefined ? null : new hooks.AsyncLocalStorage<Call>();
     // With a listener, an error does not end the process either.
     if (typeof store.on === "function") store.on("error", (error) => this.#noteError(error));
