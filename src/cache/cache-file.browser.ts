@@ -5,9 +5,11 @@ export function saveFile(): Promise<number> {
   return loadFile();
 }
 
-export async function loadFile(): Promise<number> {
-  throw new ZbudError(
-    "ENOTSUP",
-    "save and load of a cache need Node.js (node:fs); in browsers give it an OpfsBacking",
+export function loadFile(): Promise<number> {
+  return Promise.reject(
+    new ZbudError(
+      "ENOTSUP",
+      "save and load of a cache need Node.js (node:fs); in browsers give it an OpfsBacking",
+    ),
   );
 }

@@ -3,6 +3,7 @@ import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
+import type { MigrationOf } from "./migration.ts";
 import { type OpenEngine, openEngine, sharedOf } from "./open.ts";
 import type { EngineShape } from "./options.ts";
 import {
@@ -25,16 +26,11 @@ import {
   F_REJECT_LARGE,
   F_REJECT_POOR,
   hashOf,
-  KIND_ENTRY,
-  KIND_MASK,
-  STATE,
   STATE_CLEAN,
   STATE_RAW,
   STATE_SAME_FILLED,
   VERSION,
-  W_CLEAN,
   W_ENTRIES,
-  W_HIGH_WATER,
 } from "./table.ts";
 import {
   type EngineHooks,
@@ -60,8 +56,8 @@ function isHitOf({ expiresAt, aux2 }: FoundEntry, now: number, look: number): bo
   return expiresAt === 0 || now < (look === Look.fresh ? expiresAt - aux2 : expiresAt);
 }
 
-/** What an engine is made of, for those who do more with it. */
-export interface EngineParts extends Pick<OpenEngine, "shape" | "shards" | "useDriver"> {
+/** What a recompressor works with. */
+export interface EngineParts extends Pick<OpenEngine, "shape" | "shards"> {
   readonly codecs: CodecTable;
   readonly reader: ValueReader;
 }
@@ -408,6 +404,18 @@ export class Engine {
     this.#codecs.use(slot);
   }
 
+  /**
+   * New values go to pools of this driver, in all threads. Those of the old one move there with later puts, and its
+   * memory is given back; a shared engine cannot, and uses the old pool's room on beyond what the limit leaves.
+   *
+   * @param migrationOf - as migration.ts has it: a bundler leaves that out where no engine changes its driver.
+   * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if the engine was made without it.
+   */
+  useDriver(driver: string, migrationOf: MigrationOf): void {
+    this.#check();
+    this.#opened.useDriver(driver, migrationOf);
+  }
+
   /** Replaces the hooks of this thread that are named. */
   setHooks(hooks: Pick<EngineHooks, "onEvict" | "onRemoved" | "onChange">): void {
     Object.assign(this.#opened.hooks, hooks);
@@ -500,6 +508,13 @@ export class Engine {
     });
   }
 
+  /** Share of its limit that the fullest shard has in use, 0 to 1. A few instructions for each shard. */
+  fullness(): number {
+    let most = 0;
+    for (const { bytesLive, budget } of this.#shards) most = Math.max(most, bytesLive / budget.bytes);
+    return most;
+  }
+
   /** The shard with the largest share of its limit in use. */
   fullestShard(): number {
     let fullest = 0;
@@ -509,6 +524,29 @@ export class Engine {
     return fullest;
   }
 
+  /**
+   * Evicts entries in the engine's order, from all shards in turn, until the pools hold `bytes` less.
+   *
+   * @returns bytes of pool pages that were freed; fewer than asked for if the rest must stay.
+   */
+  shrinkBytes(bytes: number, now: number): number {
+    this.#check();
+    let freed = 0;
+    for (let isMoving = true; isMoving && freed < bytes; ) {
+      isMoving = false;
+      for (const shard of this.#shards) {
+        if (freed >= bytes) break;
+        freed += shard.locked(() => {
+          const before = shard.pools.bytesUsed;
+          if (before > 0 && shard.makeRoom(now)) isMoving = true;
+          return before - shard.pools.bytesUsed;
+        });
+      }
+    }
+    if (freed > 0 && !this.#shape.shared) for (const shard of this.#shards) shard.locked(() => shard.trim());
+    return freed;
+  }
+
   /** One cheap call. Makes one object. */
   stats(): EngineStats {
     this.#check();
@@ -516,13 +554,11 @@ export class Engine {
   }
 
   /**
-   * For what only a page store does, in functions and classes apart: writeback-marks.ts, recompressor.ts, migration.ts.
-   * So a bundler leaves it out of a cache.
+   * For a recompressor, which is apart so that a bundler leaves it out where nobody recompresses.
    */
   parts(): EngineParts {
     this.#check();
-    const { shape, shards, useDriver } = this.#opened;
-    return { shape, shards, useDriver, codecs: this.#codecs, reader: this.#reader };
+    return { shape: this.#shape, shards: this.#shards, codecs: this.#codecs, reader: this.#reader };
   }
 
   /** The shard of a number. Throws `EINVAL` if there is none. */

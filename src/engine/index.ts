@@ -1,7 +1,9 @@
 export { Engine, entryAttributes } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
+export { migrationOf } from "./migration.ts";
 export { onePool } from "./pages.ts";
 export type { EngineInside } from "./parts.ts";
+export { Recompressor } from "./recompressor.ts";
 export type {
   EngineHooks,
   EngineOptions,
@@ -19,3 +21,4 @@ export type {
 } from "./types.ts";
 export { type Guard, Look } from "./types.ts";
 export { verifyShard } from "./verify.ts";
+export { dirtyCount, dirtyRows, endWriteback, startWriteback, startWritebackOf } from "./writeback-marks.ts";

@@ -3,7 +3,7 @@ import { bytesLive, rowsAllowed, type ShardBudget } from "./budget.ts";
 import { EntryQueue, type EvictionPolicy, evictionPolicy } from "./eviction/index.ts";
 import { Expiries } from "./expiries.ts";
 import { Fragments } from "./fragments.ts";
-import { Migration } from "./migration.ts";
+import type { Migration, MigrationOf } from "./migration.ts";
 import {
   type Draft,
   EVICTED,
@@ -104,7 +104,8 @@ export class Shard implements ShardParts {
   /** The pool that the row of the last reservation has its objects in. */
   #reservedIn = 0;
   /** Null: the pools' memory does not shrink. */
-  readonly #migration: Migration | null;
+  /** Null: the pool that is used never changed here, or threads share it. */
+  #migration: Migration | null = null;
   /** The draft of an entry that is moved as it is. */
   readonly #moved: Draft = emptyDraft();
 
@@ -134,7 +135,6 @@ export class Shard implements ShardParts {
             () => this.repair(),
             FIRST_PAUSES,
           );
-    this.#migration = registry === null ? new Migration(this) : null;
   }
 
   /** Takes the lock. Every call is followed by `leave`, or by `abandon` after an exception. */
@@ -589,9 +589,10 @@ export class Shard implements ShardParts {
   }
 
   /** New objects go to this pool. */
-  usePool(number: number): void {
+  usePool(number: number, migrationOf: MigrationOf): void {
     this.enter();
     this.words[W_POOL] = number;
+    if (this.#lock === null) this.#migration ??= migrationOf(this);
     this.#migration?.start();
     this.leave();
   }

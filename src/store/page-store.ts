@@ -17,7 +17,9 @@ import {
   type EngineInside,
   type EntryAttributes,
   entryAttributes,
+  migrationOf,
   type OnEvict,
+  Recompressor,
 } from "../engine/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
 import {
@@ -36,7 +38,7 @@ import {
 } from "./counters.ts";
 import { publish, publishFault } from "./events.ts";
 import { FlushQueue } from "./flush-queue.ts";
-import { Recompressor } from "./idle-recompressor.ts";
+import { IdleRecompressor } from "./idle-recompressor.ts";
 import { driverName, openEngine, type StoreParts } from "./open-engine.ts";
 import {
   checkShape,
@@ -101,6 +103,7 @@ export class PageStore {
   /** Null: the limit is 0. */
   readonly #writeback: Writeback | null;
   readonly #recompressor: Recompressor | null;
+  readonly #idleRecompressor: IdleRecompressor | null;
   readonly #flushes: FlushQueue;
   /** Whether other threads may move a page between memory and backing store while this one looks for it. */
   readonly #isContended: boolean;
@@ -135,10 +138,16 @@ export class PageStore {
     this.#isContended = backing !== null && isSharedBuffer(counters.buffer);
     this.#writeback = engine === null ? null : writebackOf(engine, counters, shape, settings);
     this.#flushes = new FlushQueue(this.#writeback, backing);
-    this.#recompressor =
-      engine === null || recompress === null
+    this.#recompressor = engine === null ? null : new Recompressor(engine);
+    this.#idleRecompressor =
+      engine === null || this.#recompressor === null || recompress === null
         ? null
-        : new Recompressor(engine, engine.addCodec(codecOf(recompress)), () => this.#calls, clock);
+        : new IdleRecompressor(
+            this.#recompressor,
+            engine.addCodec(codecOf(recompress)),
+            () => this.#calls,
+            clock,
+          );
   }
 
   /**
@@ -446,7 +455,7 @@ export class PageStore {
    */
   useDriver(driver: string | PoolDriver): void {
     this.#check();
-    this.#engine?.useDriver(driverName(driver));
+    this.#engine?.useDriver(driverName(driver), migrationOf);
   }
 
   /**
@@ -458,7 +467,8 @@ export class PageStore {
    */
   recompress(codec: string | Codec, pages: number): number {
     this.#check();
-    return this.#engine?.recompress(this.#engine.addCodec(codecOf(codec)), pages).smaller ?? 0;
+    if (this.#engine === null || this.#recompressor === null) return 0;
+    return this.#recompressor.recompress(this.#engine.addCodec(codecOf(codec)), pages).smaller;
   }
 
   /** Figures of this moment. One cheap call, whatever the store holds. */
@@ -512,7 +522,7 @@ export class PageStore {
   async #close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#recompressor?.close();
+    this.#idleRecompressor?.close();
     try {
       if (this.#backing !== null) await this.#flushes.flush();
     } catch (cause) {
@@ -532,7 +542,7 @@ export class PageStore {
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#recompressor?.close();
+    this.#idleRecompressor?.close();
     this.#engine?.close();
     void this.#writeback?.close();
   }

@@ -1,6 +1,14 @@
 import type { Backing, BackingKey, BackingRecord, WriteOutcome } from "../backing/index.ts";
 import { nextTurn, ownBytes, ZbudError } from "../base/index.ts";
-import type { Engine, FoundEntry } from "../engine/index.ts";
+import {
+  dirtyCount,
+  dirtyRows,
+  type Engine,
+  endWriteback,
+  type FoundEntry,
+  startWriteback,
+  startWritebackOf,
+} from "../engine/index.ts";
 import { type Counters, DROPPED, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./counters.ts";
 import { publishLater } from "./events.ts";
 import { recordOf } from "./page-records.ts";
@@ -148,7 +156,7 @@ export class Writeback {
     const { engine } = this.#parts;
     let passes = 0;
     let waits = 0;
-    while (engine.dirtyCount(shard) > 0) {
+    while (dirtyCount(engine, shard) > 0) {
       const taken = await this.#flushPass(shard, signal);
       if (this.#parts.backing === null || (taken > 0 && ++passes === PASSES_MAX)) return;
       if (taken > 0) continue;
@@ -170,9 +178,9 @@ export class Writeback {
     let taken = 0;
     for (let from = 1; from > 0; ) {
       signal?.throwIfAborted();
-      const { rows, next } = engine.dirtyRows(shard, from, STEP_ROWS, batchPages);
+      const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, batchPages);
       const fault = await this.#write((take, done) => {
-        const count = engine.startWritebackOf(shard, rows, take, done);
+        const count = startWritebackOf(engine, shard, rows, take, done);
         taken += count;
         return count;
       }, "clean");
@@ -189,7 +197,7 @@ export class Writeback {
     if (!this.enabled || this.#closed || this.#parts.budget.waitMs() > 0) return;
     const { engine } = this.#parts;
     const rows = Int32Array.of(row, version);
-    const away = this.#write((take, done) => engine.startWritebackOf(shard, rows, take, done), "evict");
+    const away = this.#write((take, done) => startWritebackOf(engine, shard, rows, take, done), "evict");
     this.#aways.add(away);
     const settled = (): boolean => this.#aways.delete(away);
     away.then(settled, () => {
@@ -222,7 +230,7 @@ export class Writeback {
     const fault = await this.#write((take, done) => {
       // Not all that there is, however few there are.
       const count = Math.min(this.#parts.batchPages, 1 + (engine.size >> 3));
-      moved = engine.startWriteback(shard, count, take, done);
+      moved = startWriteback(engine, shard, count, take, done);
       return moved;
     }, "evict");
     if (fault === null) {
@@ -277,7 +285,7 @@ export class Writeback {
       const isWritten = results[i] === "ok";
       const isCanceled = results[i] === "ECANCELED";
       if (!isCanceled) publishLater("writeback", key.k0, key.k1, results[i]);
-      engine.endWriteback(shard, row, version, isWritten ? after : "failed");
+      endWriteback(engine, shard, row, version, isWritten ? after : "failed");
       if (isCanceled) continue;
       this.#count(isWritten, bytes);
       if (!isWritten) fault ??= results[i];

@@ -179,7 +179,7 @@ describe("an engine's operation that is cut off anywhere", () => {
       { ...full, evict: "sieve" },
       ({ engine, put }) => {
         put(28, 1);
-        engine.recompress(engine.addCodec(strong()), 30);
+        new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30);
       },
     ],
     [
@@ -187,14 +187,15 @@ describe("an engine's operation that is cut off anywhere", () => {
       { ...full, onChange: () => {}, onRemoved: () => {}, hasCopy: ({ k0 }) => k0 % 2 === 0 },
       ({ engine, put }) => {
         const taken: [number, number][] = [];
-        engine.startWriteback(
+        entry.startWriteback(
+          engine,
           0,
           8,
           ({ row, version }) => taken.push([row, version]),
           () => {},
         );
         for (const [row, version] of taken) {
-          engine.endWriteback(0, row, version, "clean");
+          entry.endWriteback(engine, 0, row, version, "clean");
           if (!engine.readRow(0, row, version)) continue;
           const { k0, k1, bytes, prefixLength } = engine.found;
           engine.setExpiry(k0, k1, bytes, prefixLength, 150);
@@ -238,7 +239,11 @@ describe("an engine's operation that is cut off anywhere", () => {
         engine.expire(110, 10);
       },
     ],
-    ["recompression", {}, ({ engine }) => engine.recompress(engine.addCodec(strong()), 30)],
+    [
+      "recompression",
+      {},
+      ({ engine }) => new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30),
+    ],
     [
       "writeback",
       {},
@@ -247,20 +252,22 @@ describe("an engine's operation that is cut off anywhere", () => {
         const take = (found: { row: number; version: number }): void => {
           taken.push([found.row, found.version]);
         };
-        engine.startWriteback(0, 3, take, () => {});
+        entry.startWriteback(engine, 0, 3, take, () => {});
         for (const [row, version] of taken) {
-          engine.endWriteback(0, row, version, "clean");
+          entry.endWriteback(engine, 0, row, version, "clean");
           if (!engine.readRow(0, row, version)) continue;
           const { k0, k1, bytes, prefixLength } = engine.found;
           engine.setExpiry(k0, k1, bytes, prefixLength, 150);
         }
-        engine.startWriteback(
+        entry.startWriteback(
+          engine,
           0,
           6,
           () => {},
           () => {},
         );
-        engine.startWritebackOf(
+        entry.startWritebackOf(
+          engine,
           0,
           engine.rowsOf(0).subarray(0, 6),
           () => {},
@@ -273,7 +280,7 @@ describe("an engine's operation that is cut off anywhere", () => {
       "another driver, to which entries move",
       { maxBytes: 200_000, twoDrivers: true },
       ({ engine, put }) => {
-        engine.useDriver("slots");
+        engine.useDriver("slots", entry.migrationOf);
         for (const id of [5, 7, 28, 35]) put(id, 1);
         engine.shrinkBytes(4000, 0);
       },
