@@ -1,10 +1,8 @@
-import { builtin, isSharedBuffer, noteFallback } from "../base/index.ts";
-import { LZ4_MODULE } from "../codecs/index.ts";
+import { noteFallback } from "../base/index.ts";
 import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary-state.ts";
-import { DICTIONARY_WORKER } from "./dictionary-worker.generated.ts";
-import { startLearning } from "./learning.ts";
+import { startLearning, startWorker } from "./learning.ts";
 import type { SharedState } from "./shared-state.ts";
-import type { DictionaryJob, Learning } from "./train-dictionary.ts";
+import type { Learning } from "./train-dictionary.ts";
 
 /** Words of the shared state memory. */
 const SAMPLES_TAKEN = 3;
@@ -127,27 +125,15 @@ export class DictionaryTrainer {
     this.#state = training;
     if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return;
     Atomics.store(words, ALIVE, now());
-    const threads = builtin<typeof import("node:worker_threads")>("node:worker_threads");
-    if (threads === undefined || !isSharedBuffer(buffer)) {
-      noteFallback("dictionary-worker");
-      this.#learn();
-      return;
-    }
-    const job: DictionaryJob = { buffer, shape, lz4: LZ4_MODULE };
     try {
-      // Without the program's flags: what it preloads has nothing to do there.
-      const options = { eval: true, workerData: job, execArgv: [], stdout: true, stderr: true };
-      const worker = new threads.Worker(DICTIONARY_WORKER, options);
-      worker.unref();
-      worker.on("error", (error) => this.#lost(worker, error));
-      worker.on("exit", (code) => this.#lost(worker, `the worker thread ended, with exit code ${code}`));
-      this.#worker = worker;
+      this.#worker = startWorker(buffer, shape, (worker, reason) => this.#lost(worker, reason));
     } catch (error) {
       // No permission for workers, or no memory for one.
       note(this.#sharedState, error);
-      noteFallback("dictionary-worker");
-      this.#learn();
     }
+    if (this.#worker !== null) return;
+    noteFallback("dictionary-worker");
+    this.#learn();
   }
 
   /** The worker has ended. If it has not done what it was there for, this thread does. */

@@ -12,3 +12,8 @@ export function startLearning(
 ): void {
   import("./train-dictionary.ts").then(({ learn }) => use(learn(samples, maxBytes)), failed);
 }
+
+/** The worker's text is for worker threads of Node. */
+export function startWorker(): null {
+  return null;
+}
