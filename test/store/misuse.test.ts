@@ -5,7 +5,7 @@ import { heapDelta } from "../../bench/harness.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { verify } from "../../src/diagnostics/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
+import { attachPool, createPool, ZbudPool, zbudDriver } from "../../src/entry/index.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 
@@ -106,7 +106,7 @@ describe("calls that cannot be", () => {
     const sent = (shared: unknown): never => JSON.parse(JSON.stringify(shared)) as never;
     const message = /processes cannot share it.* worker threads of one process can/;
     assert.throws(() => PageStore.attach(sent(store.share())), { code: "EINVAL", message });
-    assert.throws(() => ZbudPool.attach(sent(pool.share())), { code: "EINVAL", message });
+    assert.throws(() => zbudDriver.attach(sent(pool.share())), { code: "EINVAL", message });
     assert.throws(() => attachPool(sent(zpool.share())), { code: "EINVAL", message });
     assert.throws(() => CompressedCache.attach(sent(cache.share())), { code: "EINVAL", message });
     const file = await FileBacking.open(freshPath(), { maxBytes: 2 ** 18 });

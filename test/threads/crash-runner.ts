@@ -145,7 +145,7 @@ export class CrashRunner {
 }
 
 async function started({ driver, module }: Instrumented): Promise<Worker> {
-  const worker = startWorker("./points-worker.ts", { module, className: DRIVERS[driver].className });
+  const worker = startWorker("./points-worker.ts", { module, name: DRIVERS[driver].name });
   await messageOf(worker);
   return worker;
 }

@@ -7,7 +7,7 @@ import { Worker } from "node:worker_threads";
 import { FileBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { verify } from "../../src/diagnostics/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
+import { attachPool, createPool, ZbudPool, zbudDriver } from "../../src/entry/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import type { Registered } from "./thread-registry-worker.ts";
@@ -22,7 +22,7 @@ type Shareable = Parameters<typeof verify>[0] & {
 };
 
 const MADE: Record<Registered["kind"], () => Promise<[Shareable, (shared: never) => Shareable]>> = {
-  pool: async () => [new ZbudPool({ maxPages: 10, shared: true }), (shared) => ZbudPool.attach(shared)],
+  pool: async () => [new ZbudPool({ maxPages: 10, shared: true }), (shared) => zbudDriver.attach(shared)],
   zpool: async () => [
     createPool("slots", { maxPages: 10, shared: true }),
     (shared) => attachPool(shared) as Shareable,

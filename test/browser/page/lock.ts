@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { REGISTRY_WORDS, sharedBuffer, ThreadLock, ThreadRegistry } from "../../../src/base/index.ts";
 import { verify } from "../../../src/diagnostics/index.ts";
-import { ZbudPool } from "../../../src/drivers/index.ts";
+import { ZbudPool, zbudDriver } from "../../../src/drivers/index.ts";
 import { isCode } from "../../support/is-code.ts";
 
 const REGISTRY_AT = 1;
@@ -24,7 +24,7 @@ export function work(order: Order): void {
     self.postMessage("released");
     return;
   }
-  const pool = ZbudPool.attach(order.use as Parameters<typeof ZbudPool.attach>[0]);
+  const pool = zbudDriver.attach(order.use as Parameters<typeof zbudDriver.attach>[0]);
   self.postMessage("attached");
   let stored = 0;
   for (let i = 0; i < order.rounds; i++) stored += storeAndFree(pool, i) ? 1 : 0;
