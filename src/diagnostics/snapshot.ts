@@ -2,7 +2,7 @@ import type { ZbudPool, ZbudSnapshot } from "../drivers/index.ts";
 import { onePool } from "../engine/index.ts";
 import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
 import { type HasPages, type Inspectable, insideOf, noneOf } from "./inside.ts";
-import { walksOf } from "./walks.ts";
+import { walksOf } from "./walks-of.ts";
 
 /**
  * What lies where, as plain data: every page with its objects, the lists and the LRU in their order, never keys or

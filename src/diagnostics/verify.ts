@@ -1,7 +1,7 @@
 import { verifySlots } from "../backing/index.ts";
 import { verifyShard } from "../engine/index.ts";
 import { type Inspectable, insideOf, type Verifiable } from "./inside.ts";
-import { walksOf } from "./walks.ts";
+import { walksOf } from "./walks-of.ts";
 
 /**
  * Checks every invariant of a pool, a page store, a cache or a file store: a fault that it finds is a bug of the library,

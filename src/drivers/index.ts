@@ -1,6 +1,6 @@
+export { BUILT_IN_WALKS } from "./built-in-walks.ts";
 export { attachPool, type CreatePoolOptions, createPool, registerBuiltIns, withBuiltIns } from "./create.ts";
 export * from "./size-classes/index.ts";
 export * from "./slots/index.ts";
-export { BUILT_IN_WALKS } from "./walks.ts";
 export * from "./zbud/index.ts";
 export * from "./zsmalloc/index.ts";

@@ -84,7 +84,7 @@ export interface Allocator {
   stats(): PoolStats;
 
   // Of an allocator of one's own, what diagnostics need. The built-in ones have both as functions apart, so that
-  // a bundler leaves them out where no diagnostics are: see drivers/walks.ts.
+  // a bundler leaves them out where no diagnostics are: see drivers/built-in-walks.ts.
 
   /** What lies where. */
   columns?(): SnapshotColumns;

@@ -25,7 +25,7 @@ const WHERE: Where = {
     ...["trim", "usePool", "mayEvict"],
   ),
   "src/engine/shard-pools.ts": all("trim", "bytesTouched", "bytesHeld", "bytesUsed", "isTouched"),
-  "src/engine/writeback-marks.ts": all("forgetWriting"),
+  "src/engine/writeback-marks.ts": all("forgetWriting", "dirtyCount", "dirtyRows"),
   "src/engine/rows.ts": all("format", "at", "find", "stateOf"),
   "src/engine/eviction/queue.ts": all("first", "last", "before", "after", "at"),
   "src/engine/eviction/lru.ts": all("fault", "first", "next"),
