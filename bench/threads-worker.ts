@@ -1,7 +1,7 @@
 // One thread of bench/threads.ts: fills its share of the pools, then does rounds when it is told to.
 import { threadId, workerData } from "node:worker_threads";
 import type { Handle } from "../src/base/index.ts";
-import { type SharedZbudPool, ZbudPool } from "../src/drivers/index.ts";
+import { type SharedZbudPool, ZbudPool, zbudDriver } from "../src/drivers/index.ts";
 import { makeWork } from "./work.ts";
 
 /** What a worker gets. */
@@ -17,7 +17,7 @@ export interface Job {
 
 const { shared, live, operations, seed, control } = workerData as Job;
 const pools =
-  shared.length > 0 ? shared.map((pool) => ZbudPool.attach(pool)) : [new ZbudPool({ maxPages: live })];
+  shared.length > 0 ? shared.map((pool) => zbudDriver.attach(pool)) : [new ZbudPool({ maxPages: live })];
 const work = makeWork(live, operations, seed);
 const handles = new Float64Array(live);
 const { fillSizes, places, sizes } = work;

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { verify } from "../src/diagnostics/index.ts";
 import { type SharedZbudPool, ZbudPool } from "../src/drivers/index.ts";
 import {
   type BenchOptions,
@@ -130,7 +131,7 @@ async function compareThreads(live: number, { seed, quick, log }: BenchOptions):
   }
   for (const group of groups.values()) await group.stop();
   for (const pool of open) {
-    pool.verify();
+    verify(pool);
     pool.close();
   }
   return threadRows(live, settings, ns);

@@ -1,6 +1,6 @@
 // Keeps compressed text in a pool of one mebibyte, which makes room by itself.
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { createPool, type Handle } from "zbud";
+import { createPool, type Handle, verify } from "zbud";
 
 const lines = new Map<number, Handle>(); // which object holds line i
 const indexOf = new Map<Handle, number>();
@@ -36,5 +36,5 @@ pool.read(newest, bytes);
 const { objects, pages, objectsEvicted, density } = pool.stats();
 console.log(inflateRawSync(bytes).toString().slice(0, 54));
 console.log(`${objects} objects in ${pages} pages (${density.toFixed(2)} a page), ${objectsEvicted} evicted`);
-pool.verify();
+verify(pool);
 pool.close();

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { type Handle, type SharedPool, ZbudPool } from "zbud";
+import { type Handle, type SharedPool, verify, ZbudPool, zbudDriver } from "zbud";
 
 /** What a worker tells: where the text that it stored lies. */
 type Stored = { worker: number; handle: Handle };
@@ -20,7 +20,7 @@ if (isMainThread) {
   // The third is in the middle of its work when it is killed.
   await workers[2].terminate();
   console.log(`threads found gone: ${pool.recover()}`);
-  pool.verify();
+  verify(pool);
   for (const { worker, handle } of stored.toSorted((a, b) => a.worker - b.worker)) {
     console.log(worker, Buffer.from(pool.map(handle)).toString());
   }
@@ -28,7 +28,7 @@ if (isMainThread) {
   pool.close();
 } else {
   const { shared, worker } = workerData as { shared: SharedPool; worker: number };
-  const pool = ZbudPool.attach(shared);
+  const pool = zbudDriver.attach(shared);
   const text = Buffer.from(`stored by worker ${worker}`);
   const handle = pool.alloc(text.length);
   if (typeof handle === "string") throw new Error(handle);

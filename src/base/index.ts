@@ -8,6 +8,7 @@ export { fillWith, isFilled, wordAt } from "./filled.ts";
 export { inspectAsText } from "./inspect.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
+export { memoryBytes } from "./memory-bytes.ts";
 export { checkNode } from "./node-version.ts";
 export { powerOfTwoAtLeast } from "./numbers.ts";
 export {
@@ -23,7 +24,7 @@ export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";
 export { startOf, threadNumber } from "./proc.ts";
 export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
-export { memoryBytes, parseBytes, type Size, sizeOption } from "./size.ts";
+export { parseBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export type { Branded, Handle } from "./units.ts";

@@ -1,7 +1,5 @@
-import { builtin } from "./builtin.ts";
 import { show, ZbudError } from "./errors.ts";
-import { noteFallback } from "./fallbacks.ts";
-import { startOf, threadNumber } from "./proc.ts";
+import { type Identity, identify, NO_NUMBER, startOfThread } from "./thread-identity.ts";
 
 /**
  * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *member*, a
@@ -37,31 +35,6 @@ const ENTERING = 1;
 const TAKEN = 2;
 /** A member is below 2^30, so that a lock's word can hold it beside a bit. */
 const TURN_MASK = 2 ** 23 - 1;
-/** A thread whose system does not tell: it counts as alive until somebody says that it is gone. */
-const NO_NUMBER = -1;
-
-/** This thread, as others can recognise it. */
-interface Identity {
-  number: number;
-  started: number;
-  engineId: number;
-}
-
-function identify(): Identity {
-  const engineId = (builtin<typeof import("node:worker_threads")>("node:worker_threads")?.threadId ?? -1) + 1;
-  const number = threadNumber() || NO_NUMBER;
-  const started = number === NO_NUMBER ? 0 : startOfThread(number);
-  // Without its start it could not be told from a later thread of its number.
-  const isKnown = number !== NO_NUMBER && typeof started === "number";
-  if (!isKnown) noteFallback("thread-death");
-  return isKnown ? { number, started, engineId } : { number: NO_NUMBER, started: 0, engineId };
-}
-
-/** As 32 bits, which a word holds. */
-function startOfThread(number: number): number | "gone" | "unknown" {
-  const start = startOf(`self/task/${number}`);
-  return start === "gone" || start === "unknown" ? start : Number(start) | 0;
-}
 
 /**
  * Makes sure that something is the number of one thread. -1, which a worker has when it has ended, would be that

@@ -1,4 +1,3 @@
-import type { PoolSnapshot, SnapshotColumns } from "../pool/index.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
@@ -218,12 +217,6 @@ export interface Cache<V> {
   /** Counts of all threads, in one cheap call. */
   stats(): CacheStats;
 
-  /** The pages beneath as of one pool, for a viewer: no keys and no stored bytes. Walks everything. */
-  snapshot(): PoolSnapshot;
-  /** The same as columns of numbers, which is much cheaper for a large cache. */
-  snapshotColumns(): SnapshotColumns;
-  /** @throws {ZbudError} `ECORRUPT` if the cache's books contradict each other: a bug in it. Walks everything. */
-  verify(): void;
   /**
    * Puts right what threads left half done that are gone. It is also done by whoever finds it.
    *

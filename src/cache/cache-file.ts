@@ -14,9 +14,9 @@ import {
 } from "../record/index.ts";
 import { checkEntry, ENTRY_BYTES_MAX, mendTimes } from "./check-entry.ts";
 import type { CacheCore } from "./core.ts";
+import { codecWith } from "./dictionary-codec.ts";
 import { kindOf } from "./expiry.ts";
 import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
-import { codecWith } from "./train-dictionary.ts";
 import { keepsBytes, ValueKind } from "./values.ts";
 
 /*

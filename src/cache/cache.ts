@@ -10,8 +10,7 @@ import {
   signalOption,
   ZbudError,
 } from "../base/index.ts";
-import { Look } from "../engine/index.ts";
-import { type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
+import { type EngineInside, Look } from "../engine/index.ts";
 import type { Cache } from "./api.ts";
 import { loadFile, saveFile } from "./cache-file.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
@@ -378,16 +377,13 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     };
   }
 
-  snapshot(): PoolSnapshot {
-    return snapshotOf(this.snapshotColumns());
-  }
-
-  snapshotColumns(): SnapshotColumns {
-    return this.#open().engine.snapshotColumns();
-  }
-
-  verify(): void {
-    this.#open().engine.verify();
+  /**
+   * For diagnostics.
+   *
+   * @internal
+   */
+  inside(): EngineInside {
+    return this.#open().engine.inside();
   }
 
   recover(): number {

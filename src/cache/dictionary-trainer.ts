@@ -1,9 +1,8 @@
-import { builtin, isSharedBuffer, noteFallback } from "../base/index.ts";
-import { LZ4_MODULE } from "../codecs/index.ts";
+import { noteFallback } from "../base/index.ts";
 import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary-state.ts";
-import { DICTIONARY_WORKER } from "./dictionary-worker.generated.ts";
+import { startLearning, startWorker } from "./learning.ts";
 import type { SharedState } from "./shared-state.ts";
-import { type DictionaryJob, type Learning, learn } from "./train-dictionary.ts";
+import type { Learning } from "./train-dictionary.ts";
 
 /** Words of the shared state memory. */
 const SAMPLES_TAKEN = 3;
@@ -45,6 +44,7 @@ export class DictionaryTrainer {
   #sliceEnd = 0;
   #sliceMs = 0;
   #watched = 0;
+  #closed = false;
 
   constructor(sharedState: SharedState) {
     this.#sharedState = sharedState;
@@ -111,6 +111,7 @@ export class DictionaryTrainer {
   /** Leaves what this thread began to the next one that sets a value; a worker that it started ends by itself. */
   close(): void {
     const { collecting, training } = DictionaryState;
+    this.#closed = true;
     if (this.#worker !== null || this.#steps !== null) {
       Atomics.compareExchange(this.#sharedState.words, STATE, training, collecting);
     }
@@ -124,27 +125,15 @@ export class DictionaryTrainer {
     this.#state = training;
     if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return;
     Atomics.store(words, ALIVE, now());
-    const threads = builtin<typeof import("node:worker_threads")>("node:worker_threads");
-    if (threads === undefined || !isSharedBuffer(buffer)) {
-      noteFallback("dictionary-worker");
-      this.#learn();
-      return;
-    }
-    const job: DictionaryJob = { buffer, shape, lz4: LZ4_MODULE };
     try {
-      // Without the program's flags: what it preloads has nothing to do there.
-      const options = { eval: true, workerData: job, execArgv: [], stdout: true, stderr: true };
-      const worker = new threads.Worker(DICTIONARY_WORKER, options);
-      worker.unref();
-      worker.on("error", (error) => this.#lost(worker, error));
-      worker.on("exit", (code) => this.#lost(worker, `the worker thread ended, with exit code ${code}`));
-      this.#worker = worker;
+      this.#worker = startWorker(buffer, shape, (worker, reason) => this.#lost(worker, reason));
     } catch (error) {
       // No permission for workers, or no memory for one.
       note(this.#sharedState, error);
-      noteFallback("dictionary-worker");
-      this.#learn();
     }
+    if (this.#worker !== null) return;
+    noteFallback("dictionary-worker");
+    this.#learn();
   }
 
   /** The worker has ended. If it has not done what it was there for, this thread does. */
@@ -158,7 +147,12 @@ export class DictionaryTrainer {
 
   #learn(): void {
     const sharedState = this.#sharedState;
-    this.#steps = learn(samplesOf(sharedState), sharedState.shape.maxDictionaryBytes);
+    const use = (steps: Learning): void => {
+      // It may have come late: then the cache was closed, or another thread did it.
+      if (!this.settled && !this.#closed) this.#steps = steps;
+    };
+    const failed = (reason: unknown): void => fail(sharedState, reason);
+    startLearning(samplesOf(sharedState), sharedState.shape.maxDictionaryBytes, use, failed);
   }
 
   #slice(steps: Learning): void {

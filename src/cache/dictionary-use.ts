@@ -1,10 +1,10 @@
 import { ZbudError } from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import type { Engine } from "../engine/index.ts";
+import { codecWith } from "./dictionary-codec.ts";
 import { DictionaryTrainer } from "./dictionary-trainer.ts";
 import { DICTIONARY_SLOT } from "./options.ts";
 import type { SharedState } from "./shared-state.ts";
-import { codecWith } from "./train-dictionary.ts";
 import type { ValueCodec } from "./values.ts";
 
 /** One of so many values is compressed without the dictionary as well. A prime: sets often come in patterns. */

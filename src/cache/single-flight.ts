@@ -2,7 +2,8 @@ import { withSignal } from "../base/index.ts";
 import type { CacheCore } from "./core.ts";
 import type { Lease } from "./leases.ts";
 import type { CacheKey, SetOptions } from "./types.ts";
-import { type Context, callingLoad, newFrame, type WaitNode, waitIn } from "./wait-for-graph.ts";
+import { type Context, callingLoad, newFrame, waitIn } from "./wait-for-graph.ts";
+import type { WaitNode } from "./wait-node.ts";
 
 /** One load, and those of this thread who wait for it. */
 export interface Flight<V> extends WaitNode {

@@ -4,6 +4,7 @@ import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry, Guard, PutResult } from "../engine/index.ts";
 import { checkRecord, decodeValue, emptyRecord, hasName, type StoredEntry } from "../record/index.ts";
 import { checkEntry, mendTimes } from "./check-entry.ts";
+import { codecWith } from "./dictionary-codec.ts";
 import type { DictionaryUse } from "./dictionary-use.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
 import type { EncodedKey } from "./key.ts";
@@ -11,7 +12,6 @@ import type { Lease, Leases } from "./leases.ts";
 import { type CacheSettings, DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
 import { Counter, type SharedState } from "./shared-state.ts";
 import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
-import { codecWith } from "./train-dictionary.ts";
 import type { ValueCodec } from "./values.ts";
 import { WritesUnderWay } from "./writes-under-way.ts";
 

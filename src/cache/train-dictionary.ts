@@ -1,4 +1,4 @@
-import { type Codec, createLz4, createZstd, trainingSteps } from "../codecs/index.ts";
+import { type Codec, createLz4, trainingSteps } from "../codecs/index.ts";
 import type { SharedStateShape } from "./shared-state.ts";
 
 /** What the thread that learns a dictionary is given. */
@@ -16,11 +16,6 @@ export type Learning = Generator<undefined, Uint8Array | null, undefined>;
 const GAIN_MIN = 0.05;
 /** Every so many-th sample judges, and is not learned from. */
 const JUDGE_EVERY = 5;
-
-/** The codec of a cache with this dictionary. */
-export function codecWith(name: string, dictionary: Uint8Array): Codec {
-  return name === "zstd" ? createZstd({ dictionary }) : createLz4({ dictionary });
-}
 
 function* total(codec: Codec, records: readonly Uint8Array[]): Generator<undefined, number, undefined> {
   let target = new Uint8Array(1024);

@@ -1,5 +1,6 @@
-import { builtin, noteFallback, show, ZbudError } from "../base/index.ts";
-import type { CacheKey } from "./types.ts";
+import { builtin, noteFallback } from "../base/index.ts";
+import { endOrDeadlock } from "./deadlock.ts";
+import { FRAME, type Wait, type WaitNode } from "./wait-node.ts";
 
 /*
  * Who waits for whom: a load whose loader awaits the same load, or one that awaits it in turn, never ends. Which
@@ -11,26 +12,6 @@ import type { CacheKey } from "./types.ts";
  * nowhere: a promise that has several handlers, or that is awaited through a callback.
  */
 
-/** A load, as others wait for it. */
-export interface WaitNode {
-  readonly key: CacheKey;
-  /** The name that its function has in stacks; no other has it. */
-  readonly frame: string;
-  /** Calls from its context that wait for loads. */
-  readonly waits: Set<Wait>;
-}
-
-/** A call from the context of one load that waits for another, or for the same. */
-interface Wait {
-  readonly by: WaitNode;
-  readonly on: WaitNode;
-  /** Whether the loader is known to await it. */
-  isAwaited: boolean;
-  /** Lets it look, since a cycle was closed. */
-  wake: () => void;
-  isOver: boolean;
-}
-
 /** What a loader runs in. Its load goes when it ends: contexts may be kept for ever. */
 export interface Context {
   load: WaitNode | null;
@@ -40,13 +21,6 @@ interface Storage {
   getStore(): Context | undefined;
   run<R>(context: Context, work: () => R): R;
 }
-
-const FRAME = "getOrSet load ";
-/** Looks at once, each a step of promises later, and then after so many ms. */
-const STEPS = 4;
-const PAUSES_MS = [1, 10, 100, 1000];
-/** A stack is not walked further. */
-const FRAMES_MAX = 100;
 
 let frames = 0;
 /** Where contexts do not follow what is awaited: that of the loader's synchronous part. */
@@ -137,110 +111,10 @@ export async function waitIn<V>(
   begun = wait;
   by.waits.add(wait);
   try {
-    wakeCycle(wait);
-    for (let look = 0; !wait.isOver; look++) {
-      if (cycleOf(wait, false) === null) {
-        const { promise: woken, resolve } = Promise.withResolvers<void>();
-        wait.wake = resolve;
-        await woken;
-        look = -1;
-        continue;
-      }
-      await (look < STEPS ? null : Promise.race([ended, pause(look - STEPS)]));
-      if (!wait.isAwaited && isAwaitedBy(by.frame)) wait.isAwaited = true;
-      const cycle = cycleOf(wait, true);
-      if (cycle !== null) throw deadlock(cycle);
-    }
+    await endOrDeadlock(wait, ended);
   } finally {
     by.waits.delete(wait);
     signal?.removeEventListener("abort", end);
   }
   return await promise;
-}
-
-/** Tells the waits of a cycle that this one closed. */
-function wakeCycle(wait: Wait): void {
-  for (const other of cycleOf(wait, false) ?? []) if (other !== wait) other.wake();
-}
-
-/**
- * The waits of a cycle that this one is part of, itself first; null if there is none.
- *
- * @param onlyAwaited - counts those only that the loaders are known to await.
- */
-function cycleOf(wait: Wait, onlyAwaited: boolean): Wait[] | null {
-  if (onlyAwaited && !wait.isAwaited) return null;
-  const seen = new Set<WaitNode>();
-  const path = [wait];
-  const leadsBack = (load: WaitNode): boolean => {
-    if (load === wait.by) return true;
-    if (seen.has(load)) return false;
-    seen.add(load);
-    for (const next of load.waits) {
-      if (onlyAwaited && !next.isAwaited) continue;
-      path.push(next);
-      if (leadsBack(next.on)) return true;
-      path.pop();
-    }
-    return false;
-  };
-  return leadsBack(wait.on) ? path : null;
-}
-
-function deadlock(cycle: readonly Wait[]): ZbudError {
-  const keys = cycle.map(({ by }) => show(by.key));
-  const what =
-    keys.length === 1
-      ? `the load of ${keys[0]} waits for itself: its loader awaits getOrSet of the same key`
-      : `loads wait for each other, each loader for getOrSet of the next key: ${[...keys, keys[0]].join(", ")}`;
-  return new ZbudError("EDEADLK", `${what}; load what a loader needs without asking for its own key`);
-}
-
-/** The first pauses keep the process alive: one that waits for itself ends with an error, not without a word. */
-function pause(look: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, PAUSES_MS[Math.min(look, PAUSES_MS.length - 1)]);
-    if (look >= PAUSES_MS.length) (timer as { unref?: () => void }).unref?.();
-  });
-}
-
-/** Whether the asynchronous function that calls this is awaited, by way of others, by the load of this name. */
-function isAwaitedBy(frame: string): boolean {
-  const errors = Error as unknown as {
-    stackTraceLimit?: number;
-    prepareStackTrace?: unknown;
-    captureStackTrace?: (target: object) => void;
-  };
-  if (errors.captureStackTrace === undefined) return false;
-  const { stackTraceLimit, prepareStackTrace } = errors;
-  const holder: { stack?: unknown } = {};
-  try {
-    errors.stackTraceLimit = FRAMES_MAX;
-    errors.prepareStackTrace = (_: unknown, sites: { getFunctionName?(): string | null }[]) =>
-      sites.map((site) => site.getFunctionName?.() ?? "");
-    errors.captureStackTrace(holder);
-    const names = holder.stack;
-    if (!Array.isArray(names)) return false;
-    return names.find((name) => String(name).includes(FRAME))?.endsWith(frame) === true;
-  } catch {
-    // Its members cannot be changed here: nothing is known.
-    return false;
-  } finally {
-    restore(errors, stackTraceLimit, prepareStackTrace);
-  }
-}
-
-function restore(
-  errors: { stackTraceLimit?: number; prepareStackTrace?: unknown },
-  limit: number | undefined,
-  prepare: unknown,
-): void {
-  try {
-    if (limit === undefined) delete errors.stackTraceLimit;
-    else errors.stackTraceLimit = limit;
-    if (prepare === undefined) delete errors.prepareStackTrace;
-    else errors.prepareStackTrace = prepare;
-  } catch {
-    // They were not changed either.
-  }
 }

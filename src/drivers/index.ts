@@ -1,3 +1,4 @@
+export { BUILT_IN_WALKS } from "./built-in-walks.ts";
 export { attachPool, type CreatePoolOptions, createPool, registerBuiltIns, withBuiltIns } from "./create.ts";
 export * from "./size-classes/index.ts";
 export * from "./slots/index.ts";

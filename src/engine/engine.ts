@@ -1,15 +1,23 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
-import type { SnapshotColumns } from "../pool/index.ts";
 import type { StoredEntry } from "../record/index.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
+import type { MigrationOf } from "./migration.ts";
 import { type OpenEngine, openEngine, sharedOf } from "./open.ts";
 import type { EngineShape } from "./options.ts";
-import { onePool } from "./pages.ts";
-import { CLEARED, DELETED, type Draft, EMPTY, EVICTED, EXPIRED, emptyDraft, REPLACED } from "./parts.ts";
-import { Recompressor } from "./recompressor.ts";
+import {
+  CLEARED,
+  DELETED,
+  type Draft,
+  EMPTY,
+  type EngineInside,
+  EVICTED,
+  EXPIRED,
+  emptyDraft,
+  REPLACED,
+} from "./parts.ts";
 import type { Shard } from "./shard.ts";
 import { statsOf } from "./stats.ts";
 import {
@@ -19,16 +27,11 @@ import {
   F_REJECT_LARGE,
   F_REJECT_POOR,
   hashOf,
-  KIND_ENTRY,
-  KIND_MASK,
-  STATE,
   STATE_CLEAN,
   STATE_RAW,
   STATE_SAME_FILLED,
   VERSION,
-  W_CLEAN,
   W_ENTRIES,
-  W_HIGH_WATER,
 } from "./table.ts";
 import {
   type EngineHooks,
@@ -42,7 +45,6 @@ import {
   type SharedEngine,
 } from "./types.ts";
 import { ValueReader } from "./value-reader.ts";
-import { endWriteback, startWriteback, startWritebackOf } from "./writeback-marks.ts";
 
 /** For an epoch: put in any case. */
 const ALWAYS = -1;
@@ -52,6 +54,12 @@ const IF_ABSENT = -2;
 /** Whether a lookup that found this, and does not merely count what it found, is a hit. */
 function isHitOf({ expiresAt, aux2 }: FoundEntry, now: number, look: number): boolean {
   return expiresAt === 0 || now < (look === Look.fresh ? expiresAt - aux2 : expiresAt);
+}
+
+/** What a recompressor works with. */
+export interface EngineParts extends Pick<OpenEngine, "shape" | "shards"> {
+  readonly codecs: CodecTable;
+  readonly reader: ValueReader;
 }
 
 /** A fresh record for {@link Engine.put}, with nothing beside the name: use it again for each call. */
@@ -77,7 +85,6 @@ export class Engine {
   readonly #shardShift: number = 0;
   readonly #codecs: CodecTable;
   readonly #reader: ValueReader;
-  readonly #recompressor: Recompressor;
   readonly #draft: Draft = emptyDraft();
   /** Of what is put as it is stored. */
   readonly #restored: EntryAttributes = entryAttributes();
@@ -103,7 +110,6 @@ export class Engine {
     }
     this.found = opened.found;
     this.#reader = new ValueReader(this.#codecs, opened.found);
-    this.#recompressor = new Recompressor(shards, this.#codecs, this.#reader, shape.poolPageSize);
   }
 
   /**
@@ -421,11 +427,12 @@ export class Engine {
    * New values go to pools of this driver, in all threads. Those of the old one move there with later puts, and its
    * memory is given back; a shared engine cannot, and uses the old pool's room on beyond what the limit leaves.
    *
+   * @param migrationOf - as migration.ts has it: a bundler leaves that out where no engine changes its driver.
    * @throws {ZbudError} `ENOENT` for an unknown driver; `EINVAL` if the engine was made without it.
    */
-  useDriver(driver: string): void {
+  useDriver(driver: string, migrationOf: MigrationOf): void {
     this.#check();
-    this.#opened.useDriver(driver);
+    this.#opened.useDriver(driver, migrationOf);
   }
 
   /** Replaces the hooks of this thread that are named. */
@@ -438,7 +445,7 @@ export class Engine {
    * SIEVE: put). Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
    */
   rowsOf(shard: number): Int32Array {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     return from.locked(() => {
       const { rows, words, queue } = from;
       const list = ownWords(2 * words[W_ENTRIES]);
@@ -451,46 +458,12 @@ export class Engine {
     });
   }
 
-  /** How many entries of a shard the backing store has not. */
-  dirtyCount(shard: number): number {
-    const of = this.#numbered(shard);
-    // Under the lock, since both counts change with one entry, and a thread that died in it left them anyhow.
-    return of.locked(() => of.words[W_ENTRIES] - of.words[W_CLEAN]);
-  }
-
-  /**
-   * Looks for entries that the backing store has not, in the order of their rows: one step of a walk that meets each
-   * entry that is there all the while, and keeps others from the shard no longer than a step.
-   *
-   * @param from - the row to begin with: 1, then what the last step gave.
-   * @param looks - rows to look at, at most.
-   * @param max - entries to find, at most.
-   * @returns row and version of each, as {@link rowsOf}, and the row to go on with: 0 at the end.
-   */
-  dirtyRows(shard: number, from: number, looks: number, max: number): { rows: Int32Array; next: number } {
-    const of = this.#numbered(shard);
-    return of.locked(() => {
-      const { rows, words } = of;
-      const list = ownWords(2 * max);
-      const end = Math.min(words[W_HIGH_WATER], from + looks);
-      let count = 0;
-      let row = from;
-      for (; row < end && count < list.length; row++) {
-        const at = rows.at(row);
-        if ((words[at + STATE] & (KIND_MASK | STATE_CLEAN)) !== KIND_ENTRY) continue;
-        list[count++] = row;
-        list[count++] = words[at + VERSION];
-      }
-      return { rows: list.subarray(0, count), next: row < words[W_HIGH_WATER] ? row : 0 };
-    });
-  }
-
   /**
    * Finds the value that `(shard, row, version)` names, if it is still there; fills `found` with its
    * `bytes`, and sets it ready for {@link decode}. Neither touches nor counts.
    */
   readRow(shard: number, row: number, version: number): boolean {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     return from.locked(() => {
       if (!from.isCurrent(row, version)) return false;
       from.describeWhole(row, this.found);
@@ -501,7 +474,7 @@ export class Engine {
 
   /** As {@link readRow} for the least recently used entry of a shard (by SIEVE: the one put first), if it has any. */
   readLast(shard: number): boolean {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     return from.locked(() => {
       const row = from.queue.last();
       if (row === 0) return false;
@@ -518,7 +491,7 @@ export class Engine {
     version: number,
     reason: "deleted" | "expired" | "evicted" = "deleted",
   ): boolean {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     return from.locked(() => {
       if (!from.isCurrent(row, version)) return false;
       if (reason === "deleted") from.changeRow(row);
@@ -548,47 +521,10 @@ export class Engine {
 
   /** Lets the layer above read the words of its secondary index under the lock; `visit` must not call the engine. */
   visitSecondaryIndex(shard: number, visit: (table: Int32Array, at: number, rows: number) => void): void {
-    const from = this.#numbered(shard);
+    const from = this.shard(shard);
     from.locked(() => {
       visit(from.words, from.layout.secondaryIndexAt, from.layout.maxRows + 1);
     });
-  }
-
-  /**
-   * Takes up to `max` of the least recently used entries of a shard that are not on their way already. Those
-   * that are clean are evicted; the others are marked as being written and given to `take` with their bytes,
-   * and at the end `done` is called, if there was any. All under the lock.
-   *
-   * @param into - filled, one for each entry that is taken; without, or once they are used up, one record is filled
-   *   again and again.
-   * @returns how many were evicted or taken.
-   */
-  startWriteback(
-    shard: number,
-    max: number,
-    take: (entry: FoundEntry) => void,
-    done: () => void,
-    into: readonly FoundEntry[] = [],
-  ): number {
-    const from = this.#numbered(shard);
-    return from.locked(() => startWriteback(from, max, take, done, into));
-  }
-
-  /**
-   * As {@link startWriteback} for the values that a list names, as `rowsOf` and `dirtyRows` give it: those that are still
-   * there, not clean and not on their way are marked and given to `take`. Nothing is evicted.
-   *
-   * @returns how many were taken.
-   */
-  startWritebackOf(
-    shard: number,
-    rows: Int32Array,
-    take: (entry: FoundEntry) => void,
-    done: () => void,
-    into: readonly FoundEntry[] = [],
-  ): number {
-    const from = this.#numbered(shard);
-    return from.locked(() => startWritebackOf(from, rows, take, done, into));
   }
 
   /** Share of its limit that the fullest shard has in use, 0 to 1. A few instructions for each shard. */
@@ -605,18 +541,6 @@ export class Engine {
       if (bytesLive > this.#shards[fullest].bytesLive) fullest = i;
     }
     return fullest;
-  }
-
-  /**
-   * Tells how the writing of a value ended, which may have been replaced or removed meanwhile.
-   *
-   * @param outcome - `"clean"`: a copy is there; the entry stays. `"evict"`: a copy is there; the entry
-   *   goes. `"failed"`: nothing is there.
-   * @returns whether `(shard, row, version)` was still the value that was written.
-   */
-  endWriteback(shard: number, row: number, version: number, outcome: "clean" | "evict" | "failed"): boolean {
-    const from = this.#numbered(shard);
-    return from.locked(() => endWriteback(from, row, version, outcome));
   }
 
   /**
@@ -642,19 +566,6 @@ export class Engine {
     return freed;
   }
 
-  /**
-   * Compresses cold values again with another codec, and keeps the result where it takes less of a page: idle
-   * work. Each value is looked at once.
-   *
-   * @param codec - slot of the codec.
-   * @param max - entries to look at.
-   * @returns how many were looked at, and how many of them became smaller.
-   */
-  recompress(codec: number, max: number): { looked: number; smaller: number } {
-    this.#check();
-    return this.#recompressor.recompress(codec, max);
-  }
-
   /** One cheap call. Makes one object. */
   stats(): EngineStats {
     this.#check();
@@ -662,21 +573,25 @@ export class Engine {
   }
 
   /**
-   * The pages of all pools as of one, for a viewer: no stored bytes. `lru` is empty where entries go in an order of
-   * their own. Walks everything, and holds up the other threads shard by shard meanwhile.
+   * For a recompressor, which is apart so that a bundler leaves it out where nobody recompresses.
    */
-  snapshotColumns(): SnapshotColumns {
+  parts(): EngineParts {
     this.#check();
-    const pools = this.#shards.flatMap((shard) =>
-      shard.locked(() => shard.pools.list.map(({ pool }) => pool.snapshotColumns())),
-    );
-    return onePool(pools, this.#shape.evict === "page");
+    return { shape: this.#shape, shards: this.#shards, codecs: this.#codecs, reader: this.#reader };
   }
 
-  /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */
-  verify(): void {
+  /** The shard of a number. Throws `EINVAL` if there is none. */
+  shard(number: number): Shard {
     this.#check();
-    for (const shard of this.#shards) shard.locked(() => shard.verify());
+    const found = this.#shards[number];
+    if (found === undefined) throw new ZbudError("EINVAL", `there is no shard ${show(number)}`);
+    return found;
+  }
+
+  /** For diagnostics. */
+  inside(): EngineInside {
+    this.#check();
+    return { kind: "engine", shards: this.#shards, ordered: this.#shape.evict === "page" };
   }
 
   /** Looks for threads that are gone and repairs what they left half done. How many were found. */
@@ -800,13 +715,6 @@ export class Engine {
   #shardOf(hash: number): Shard {
     // A shift by 32 is none in JavaScript.
     return this.#shards[this.#shardShift === 32 ? 0 : hash >>> this.#shardShift];
-  }
-
-  #numbered(shard: number): Shard {
-    this.#check();
-    const found = this.#shards[shard];
-    if (found === undefined) throw new ZbudError("EINVAL", `there is no shard ${show(shard)}`);
-    return found;
   }
 
   #check(): void {

@@ -1,7 +1,10 @@
 export { Engine, entryAttributes } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
+export { migrationOf } from "./migration.ts";
 export { emptyEntry } from "./open.ts";
 export { onePool } from "./pages.ts";
+export type { EngineInside } from "./parts.ts";
+export { Recompressor } from "./recompressor.ts";
 export type {
   EngineHooks,
   EngineOptions,
@@ -17,3 +20,5 @@ export type {
   SharedEngine,
 } from "./types.ts";
 export { type Guard, Look } from "./types.ts";
+export { verifyShard } from "./verify.ts";
+export { dirtyCount, dirtyRows, endWriteback, startWriteback, startWritebackOf } from "./writeback-marks.ts";

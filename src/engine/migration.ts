@@ -23,6 +23,13 @@ export interface MigratedShard extends Pick<ShardParts, "words" | "rows" | "queu
   evictRow(row: number): boolean;
 }
 
+/** Makes one. */
+export type MigrationOf = (shard: MigratedShard) => Migration;
+
+export function migrationOf(shard: MigratedShard): Migration {
+  return new Migration(shard);
+}
+
 /**
  * Moves the entries of the pools that get no new objects to the one that does, the last pages first, so that the
  * memory behind them can be given back while it goes on. A pool's memory counts until then: of the limit the new

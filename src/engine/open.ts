@@ -13,6 +13,7 @@ import {
 } from "../base/index.ts";
 import { checkDriver, driverNamed, hasDriver, type PoolDriver } from "../pool/index.ts";
 import { emptyRecord } from "../record/index.ts";
+import type { MigrationOf } from "./migration.ts";
 import { driversOf, type EngineShape, poolOptions, shapeOf } from "./options.ts";
 import type { Hooks } from "./parts.ts";
 import { Shard } from "./shard.ts";
@@ -45,7 +46,7 @@ export interface OpenEngine {
   readonly member: number;
   /** Whether the thread of a member is certainly gone. */
   isGone(member: number): boolean;
-  useDriver(type: string): void;
+  useDriver(type: string, migrationOf: MigrationOf): void;
   recover(): number;
   threadGone(threadId: number): void;
   close(): void;
@@ -168,7 +169,7 @@ class Opened implements OpenEngine {
     return this.#registry?.isGone(member) ?? false;
   }
 
-  useDriver(type: string): void {
+  useDriver(type: string, migrationOf: MigrationOf): void {
     const number = this.drivers.findIndex((driver) => driver.type === type);
     if (number === -1) {
       driverNamed(type); // ENOENT
@@ -177,7 +178,7 @@ class Opened implements OpenEngine {
         `the limit has no part for a pool of ${show(type)}; name it at construction: drivers: [..., ${show(type)}]`,
       );
     }
-    for (const shard of this.shards) shard.usePool(number);
+    for (const shard of this.shards) shard.usePool(number, migrationOf);
   }
 
   recover(): number {

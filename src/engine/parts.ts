@@ -81,6 +81,14 @@ export interface ShardParts {
   dropRow(row: number): void;
 }
 
+/** What diagnostics get of an engine. */
+export interface EngineInside {
+  readonly kind: "engine";
+  readonly shards: readonly (ShardParts & { locked<T>(work: () => T): T })[];
+  /** Whether entries go in the order of the pools' own LRUs. */
+  readonly ordered: boolean;
+}
+
 /** An empty draft, to be filled by each put. */
 export function emptyDraft(): Draft {
   return { bytes: EMPTY, start: 0, stored: 0, length: 0, state: 0, fill0: 0, fill1: 0 };

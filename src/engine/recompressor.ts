@@ -1,6 +1,7 @@
 import { ownBytes, ownWords, powerOfTwoAtLeast } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
 import type { CodecTable } from "./codec-table.ts";
+import type { Engine } from "./engine.ts";
 import { type Draft, EMPTY, emptyDraft } from "./parts.ts";
 import type { Shard } from "./shard.ts";
 import {
@@ -37,15 +38,23 @@ export class Recompressor {
   /** The shard where the next call goes on. */
   #next = 0;
 
-  constructor(shards: readonly Shard[], codecs: CodecTable, reader: ValueReader, pageSize: number) {
+  constructor(engine: Pick<Engine, "parts">) {
+    const { shape, shards, codecs, reader } = engine.parts();
     this.#shards = shards;
     this.#codecs = codecs;
     this.#reader = reader;
-    this.#unit = pageSize >> 6;
+    this.#unit = shape.poolPageSize >> 6;
     this.#cursors = shards.map(() => ({ row: 0, version: 0 }));
   }
 
-  /** See {@link Engine.recompress}. */
+  /**
+   * Compresses cold values again with another codec, and keeps the result where it takes less of a page: idle
+   * work. Each value is looked at once.
+   *
+   * @param slot - of the codec.
+   * @param max - entries to look at.
+   * @returns how many were looked at, and how many of them became smaller.
+   */
   recompress(slot: number, max: number): { looked: number; smaller: number } {
     const stronger = this.#codecs.of(slot);
     let smaller = 0;

@@ -3,7 +3,7 @@ import { bytesLive, rowsAllowed, type ShardBudget } from "./budget.ts";
 import { EntryQueue, type EvictionPolicy, evictionPolicy } from "./eviction/index.ts";
 import { Expiries } from "./expiries.ts";
 import { Fragments } from "./fragments.ts";
-import { Migration } from "./migration.ts";
+import type { Migration, MigrationOf } from "./migration.ts";
 import {
   type Draft,
   EVICTED,
@@ -66,7 +66,6 @@ import {
   W_VERSION,
 } from "./table.ts";
 import type { EntryAttributes, FoundEntry } from "./types.ts";
-import { verifyShard } from "./verify.ts";
 
 /** A shard's lock is held for some 0.3 µs: several looks in that time. See {@link ThreadLock}. */
 const FIRST_PAUSES = 4;
@@ -105,7 +104,8 @@ export class Shard implements ShardParts {
   /** The pool that the row of the last reservation has its objects in. */
   #reservedIn = 0;
   /** Null: the pools' memory does not shrink. */
-  readonly #migration: Migration | null;
+  /** Null: the pool that is used never changed here, or threads share it. */
+  #migration: Migration | null = null;
   /** The draft of an entry that is moved as it is. */
   readonly #moved: Draft = emptyDraft();
 
@@ -135,7 +135,6 @@ export class Shard implements ShardParts {
             () => this.repair(),
             FIRST_PAUSES,
           );
-    this.#migration = registry === null ? new Migration(this) : null;
   }
 
   /** Takes the lock. Every call is followed by `leave`, or by `abandon` after an exception. */
@@ -590,9 +589,10 @@ export class Shard implements ShardParts {
   }
 
   /** New objects go to this pool. */
-  usePool(number: number): void {
+  usePool(number: number, migrationOf: MigrationOf): void {
     this.enter();
     this.words[W_POOL] = number;
+    if (this.#lock === null) this.#migration ??= migrationOf(this);
     this.#migration?.start();
     this.leave();
   }
@@ -603,11 +603,6 @@ export class Shard implements ShardParts {
     if (this.pools.list.length === 1) return;
     this.#migration?.start();
     this.#migration?.step(MIGRATED_BY_PUT, false);
-  }
-
-  /** Throws `ECORRUPT` naming the first invariant that does not hold. */
-  verify(): void {
-    verifyShard(this);
   }
 
   /** A row with objects for `total` bytes, not yet an entry, or 0. Makes room where there is none. */

@@ -1,4 +1,5 @@
 import { assert, ownBytes } from "../base/index.ts";
+import type { Pool } from "../pool/index.ts";
 import { bytesTouched, poolBytesAllowed } from "./budget.ts";
 import type { ShardParts } from "./parts.ts";
 import {
@@ -31,8 +32,12 @@ import {
   W_SAME_FILLED,
 } from "./table.ts";
 
-/** Checks E1 to E6 of table.ts, the pools beneath, and the limit. Throws `ECORRUPT`. Expects the lock. */
-export function verifyShard(shard: ShardParts): void {
+/**
+ * Checks E1 to E6 of table.ts, the pools beneath, and the limit. Throws `ECORRUPT`. Expects the lock.
+ *
+ * @param verifyPool - checks a pool.
+ */
+export function verifyShard(shard: ShardParts, verifyPool: (pool: Pool) => void): void {
   const { rows, words, floats, queue } = shard;
   const pools = shard.pools.list;
   const high = words[W_HIGH_WATER];
@@ -85,7 +90,7 @@ export function verifyShard(shard: ShardParts): void {
     assert(fault === null, `expiries: ${fault}`);
   }
   for (const [number, pool] of pools.entries()) {
-    pool.pool.verify();
+    verifyPool(pool.pool);
     let objects = 0;
     pool.pool.objects((handle) => {
       assert(named[number].has(handle), `an object of pool ${pool.type} belongs to no entry`);

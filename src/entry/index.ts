@@ -14,6 +14,7 @@ import {
 
 export { type Handle, ZbudError, type ZbudErrorCode } from "../base/index.ts";
 export type { CompressedCacheOptions, SharedCompressedCache } from "../cache/index.ts";
+export { snapshot, snapshotColumns, verify } from "../diagnostics/index.ts";
 export {
   attachPool,
   createPool,

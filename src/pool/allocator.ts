@@ -1,6 +1,6 @@
 import type { Handle } from "../base/index.ts";
 import type { SnapshotColumns } from "./snapshot.ts";
-import type { PoolStats } from "./types.ts";
+import type { PoolSnapshot, PoolStats } from "./types.ts";
 
 /** Where the bytes of an object are: one piece, or two where objects may cross a page's end. */
 export interface Place {
@@ -82,13 +82,38 @@ export interface Allocator {
   /** Calls `visit` for every live object. */
   objects(visit: ObjectVisitor): void;
   stats(): PoolStats;
+
+  // Of an allocator of one's own, what diagnostics need. The built-in ones have both as functions apart, so that
+  // a bundler leaves them out where no diagnostics are: see drivers/built-in-walks.ts.
+
   /** What lies where. */
-  columns(): SnapshotColumns;
+  columns?(): SnapshotColumns;
   /**
    * Checks every invariant, each from what is not derived.
    *
    * @param reclaims - how many reclaims are under way, each with one token; null if that is not known.
    * @throws {ZbudError} `ECORRUPT` naming the first that is broken.
    */
-  verify(reclaims: number | null): void;
+  verify?(reclaims: number | null): void;
+}
+
+/** How diagnostics walk over the state of one allocator; they are called while nobody changes it. */
+export interface Walks {
+  columns(allocator: Allocator): SnapshotColumns;
+  verify(allocator: Allocator, reclaims: number | null): void;
+  /** Adds what pools of this driver alone have. */
+  snapshot?(allocator: Allocator, snapshot: PoolSnapshot): PoolSnapshot;
+}
+
+/** What diagnostics get of a pool. */
+export interface PoolInside {
+  readonly kind: "pool";
+  /** The driver's name. */
+  readonly type: string;
+  /**
+   * Calls `work` with the allocator, under the pool's lock.
+   *
+   * @param work - its second argument: how many reclaims are under way; null if that is not known.
+   */
+  look<T>(work: (allocator: Allocator, reclaims: number | null) => T): T;
 }

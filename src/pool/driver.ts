@@ -21,7 +21,7 @@ export interface DriverOptions extends PoolOptions {
 }
 
 /** An allocator that pools can be made with. */
-export interface PoolDriver {
+export interface PoolDriver<P extends Pool = Pool> {
   /** The name users choose it by. */
   readonly type: string;
   /** Whether pools of this driver can reclaim. A pool without an evict handler cannot in any case. */
@@ -38,13 +38,13 @@ export interface PoolDriver {
    * @param options - as the caller gave them; the driver checks them, and throws `EINVAL` naming a bad one.
    * @param parts - for tests.
    */
-  create(options: DriverOptions, parts?: PoolParts): Pool;
+  create(options: DriverOptions, parts?: PoolParts): P;
   /**
    * Opens a pool that another thread made.
    *
    * @param shared - what the other's `share()` gave; the driver checks it, and throws `EINVAL` or `EBADMSG`.
    */
-  attach(shared: SharedPool, options?: { onEvict?: EvictHandler | undefined }): Pool;
+  attach(shared: SharedPool, options?: { onEvict?: EvictHandler | undefined }): P;
   /** Metadata that a pool of these options costs. Throws as `create`. */
   footprint(options: DriverOptions): PoolFootprint;
 }

@@ -1,4 +1,4 @@
-export type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
+export type { Allocator, ObjectVisitor, Place, PoolInside, Walks } from "./allocator.ts";
 export { badBuffers, driverIn, openSharedTable, type SharedPool } from "./attach.ts";
 export { ColumnsBuilder, PageListColumns } from "./columns.ts";
 export type { DriverOptions, PoolDriver, PoolParts } from "./driver.ts";

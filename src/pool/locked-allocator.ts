@@ -1,6 +1,5 @@
 import { type Handle, PLACES, REGISTRY_WORDS, ThreadLock, ThreadRegistry, ZbudError } from "../base/index.ts";
 import type { Allocator, ObjectVisitor, Place } from "./allocator.ts";
-import type { SnapshotColumns } from "./snapshot.ts";
 import { type Table, W_LOCK } from "./table-header.ts";
 import type { PoolStats } from "./types.ts";
 
@@ -142,13 +141,9 @@ export class LockedAllocator implements Allocator {
     return this.locked(() => this.#inner.stats());
   }
 
-  columns(): SnapshotColumns {
-    return this.locked(() => this.#inner.columns());
-  }
-
-  /** Reclaims of other threads are not known here. */
-  verify(): void {
-    this.locked(() => this.#inner.verify(null));
+  /** Calls `work` with the allocator itself, under the lock. */
+  look<T>(work: (inner: Allocator) => T): T {
+    return this.locked(() => work(this.#inner));
   }
 
   repair(isGone: (member: number) => boolean): void {

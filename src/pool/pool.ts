@@ -12,13 +12,12 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import type { PageMemory } from "../memory/index.ts";
-import type { Allocator, Place } from "./allocator.ts";
+import type { Allocator, Place, PoolInside } from "./allocator.ts";
 import type { SharedPool } from "./attach.ts";
 import { badHandle, type HandleLayout } from "./handle.ts";
 import { LockedAllocator } from "./locked-allocator.ts";
 import { Observers } from "./observers.ts";
 import { closedError, Reclaims } from "./reclaims.ts";
-import { type SnapshotColumns, snapshotOf } from "./snapshot.ts";
 import {
   F_REFUSED_ENOMEM,
   F_REFUSED_ENOSPC,
@@ -39,7 +38,6 @@ import type {
   PageSizeRange,
   PoolObserver,
   PoolShape,
-  PoolSnapshot,
   PoolStats,
   ReclaimResult,
   ShrinkBytesResult,
@@ -485,30 +483,21 @@ export class Pool {
   }
 
   /**
-   * What lies where, as plain data: every page with its objects, the lists and the LRU in their order, never
-   * the stored bytes. Throws `ECLOSED` after `close()`.
-   * Makes objects, about 0.5 µs a page: for tests.
-   */
-  snapshot(): PoolSnapshot {
-    return snapshotOf(this.snapshotColumns());
-  }
-
-  /** The same as columns of numbers, for viewers: about 50 ns a page. */
-  snapshotColumns(): SnapshotColumns {
-    if (this.#closed) throw closedError();
-    return this.#allocator.columns();
-  }
-
-  /**
-   * Checks every invariant of the page table.
+   * For diagnostics, which are functions apart so that a bundler leaves them out where nobody calls them.
    *
-   * @throws {ZbudError} `ECORRUPT` naming the first that does not hold; `ECLOSED` after `close()`.
-   * @remarks Walks everything; for tests and for the hunt after a bug.
+   * @internal
    */
-  verify(): void {
+  inside(): PoolInside {
     if (this.#closed) throw closedError();
-    // Reclaims of other threads are not known here.
-    this.#allocator.verify(this.#table[W_LOCKING] === LOCK_NONE ? this.#reclaims.underWay : null);
+    return {
+      kind: "pool",
+      type: this.type,
+      look: (work) => {
+        if (this.#locked !== null) return this.#locked.look((allocator) => work(allocator, null));
+        // Reclaims of other threads are not known here.
+        return work(this.#allocator, this.#table[W_LOCKING] === LOCK_NONE ? this.#reclaims.underWay : null);
+      },
+    };
   }
 
   /**

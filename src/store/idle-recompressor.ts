@@ -1,4 +1,4 @@
-import type { Engine } from "../engine/index.ts";
+import type { Recompressor } from "../engine/index.ts";
 
 /** Between two looks whether the thread has nothing to do. */
 const LOOK_MS = 50;
@@ -8,11 +8,11 @@ const STEP = 4;
 const TURN_MS = 2;
 
 /** Compresses cold pages anew with a stronger codec, whenever no call was made for a while. */
-export class Recompressor {
+export class IdleRecompressor {
   readonly #timer: unknown;
 
   /** @param calls - a number that grows with each call of the store. */
-  constructor(engine: Engine, slot: number, calls: () => number, clock: () => number) {
+  constructor(recompressor: Recompressor, slot: number, calls: () => number, clock: () => number) {
     let seen = calls();
     this.#timer = setInterval(() => {
       const isIdle = seen === calls();
@@ -20,7 +20,7 @@ export class Recompressor {
       if (!isIdle) return;
       const start = clock();
       for (let looked = STEP; looked > 0 && clock() - start < TURN_MS; )
-        looked = engine.recompress(slot, STEP).looked;
+        looked = recompressor.recompress(slot, STEP).looked;
     }, LOOK_MS);
     (this.#timer as { unref?: () => void }).unref?.();
   }

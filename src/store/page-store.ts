@@ -14,12 +14,14 @@ import {
 import { type Codec, checkCodec, codecById, getCodec } from "../codecs/index.ts";
 import {
   type Engine,
+  type EngineInside,
   type EntryAttributes,
   entryAttributes,
+  migrationOf,
   type OnEvict,
-  onePool,
+  Recompressor,
 } from "../engine/index.ts";
-import { type PoolDriver, type PoolSnapshot, type SnapshotColumns, snapshotOf } from "../pool/index.ts";
+import type { PoolDriver } from "../pool/index.ts";
 import { decodeValue } from "../record/index.ts";
 import {
   COUNTERS_BYTES,
@@ -37,7 +39,7 @@ import {
 } from "./counters.ts";
 import { publish, publishFault } from "./events.ts";
 import { FlushQueue } from "./flush-queue.ts";
-import { Recompressor } from "./idle-recompressor.ts";
+import { IdleRecompressor } from "./idle-recompressor.ts";
 import { driverName, openEngine, type StoreParts } from "./open-engine.ts";
 import {
   checkShape,
@@ -102,6 +104,7 @@ export class PageStore {
   /** Null: the limit is 0. */
   readonly #writeback: Writeback | null;
   readonly #recompressor: Recompressor | null;
+  readonly #idleRecompressor: IdleRecompressor | null;
   readonly #flushes: FlushQueue;
   /** Whether other threads may move a page between memory and backing store while this one looks for it. */
   readonly #isContended: boolean;
@@ -136,10 +139,16 @@ export class PageStore {
     this.#isContended = backing !== null && isSharedBuffer(counters.buffer);
     this.#writeback = engine === null ? null : writebackOf(engine, counters, shape, settings);
     this.#flushes = new FlushQueue(this.#writeback, backing);
-    this.#recompressor =
-      engine === null || recompress === null
+    this.#recompressor = engine === null ? null : new Recompressor(engine);
+    this.#idleRecompressor =
+      engine === null || this.#recompressor === null || recompress === null
         ? null
-        : new Recompressor(engine, engine.addCodec(codecOf(recompress)), () => this.#calls, clock);
+        : new IdleRecompressor(
+            this.#recompressor,
+            engine.addCodec(codecOf(recompress)),
+            () => this.#calls,
+            clock,
+          );
   }
 
   /**
@@ -447,7 +456,7 @@ export class PageStore {
    */
   useDriver(driver: string | PoolDriver): void {
     this.#check();
-    this.#engine?.useDriver(driverName(driver));
+    this.#engine?.useDriver(driverName(driver), migrationOf);
   }
 
   /**
@@ -459,7 +468,8 @@ export class PageStore {
    */
   recompress(codec: string | Codec, pages: number): number {
     this.#check();
-    return this.#engine?.recompress(this.#engine.addCodec(codecOf(codec)), pages).smaller ?? 0;
+    if (this.#engine === null || this.#recompressor === null) return 0;
+    return this.#recompressor.recompress(this.#engine.addCodec(codecOf(codec)), pages).smaller;
   }
 
   /** Figures of this moment. One cheap call, whatever the store holds. */
@@ -469,23 +479,13 @@ export class PageStore {
   }
 
   /**
-   * The pages of the pools beneath as of one pool, for a viewer: no stored bytes. `lru` is empty unless `evict` is
-   * `"page"`. Walks everything.
+   * For diagnostics.
+   *
+   * @internal
    */
-  snapshot(): PoolSnapshot {
-    return snapshotOf(this.snapshotColumns());
-  }
-
-  /** The same as columns of numbers, which is much cheaper for a large store. */
-  snapshotColumns(): SnapshotColumns {
+  inside(): EngineInside {
     this.#check();
-    return this.#engine?.snapshotColumns() ?? onePool([], false);
-  }
-
-  /** Checks every invariant; throws `ECORRUPT` naming the first that does not hold. Walks everything. */
-  verify(): void {
-    this.#check();
-    this.#engine?.verify();
+    return this.#engine?.inside() ?? { kind: "engine", shards: [], ordered: false };
   }
 
   /**
@@ -523,7 +523,7 @@ export class PageStore {
   async #close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#recompressor?.close();
+    this.#idleRecompressor?.close();
     try {
       if (this.#backing !== null) await this.#flushes.flush();
     } catch (cause) {
@@ -543,7 +543,7 @@ export class PageStore {
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#recompressor?.close();
+    this.#idleRecompressor?.close();
     this.#engine?.close();
     void this.#writeback?.close();
   }

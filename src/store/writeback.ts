@@ -1,6 +1,15 @@
 import type { Backing, WriteOutcome } from "../backing/index.ts";
 import { nextTurn, ownBytes, ZbudError } from "../base/index.ts";
-import { type Engine, emptyEntry, type FoundEntry } from "../engine/index.ts";
+import {
+  dirtyCount,
+  dirtyRows,
+  type Engine,
+  emptyEntry,
+  endWriteback,
+  type FoundEntry,
+  startWriteback,
+  startWritebackOf,
+} from "../engine/index.ts";
 import { type Counters, DROPPED, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./counters.ts";
 import { publishLater } from "./events.ts";
 import { Pause } from "./pause.ts";
@@ -148,7 +157,7 @@ export class Writeback {
     const { engine } = this.#parts;
     let passes = 0;
     let waits = 0;
-    while (engine.dirtyCount(shard) > 0) {
+    while (dirtyCount(engine, shard) > 0) {
       const taken = await this.#flushPass(shard, signal);
       if (this.#parts.backing === null || (taken > 0 && ++passes === PASSES_MAX)) return;
       if (taken > 0) continue;
@@ -170,9 +179,9 @@ export class Writeback {
     let taken = 0;
     for (let from = 1; from > 0; ) {
       signal?.throwIfAborted();
-      const { rows, next } = engine.dirtyRows(shard, from, STEP_ROWS, batchPages);
+      const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, batchPages);
       const fault = await this.#write((take, done, into) => {
-        const count = engine.startWritebackOf(shard, rows, take, done, into);
+        const count = startWritebackOf(engine, shard, rows, take, done, into);
         taken += count;
         return count;
       }, "clean");
@@ -190,7 +199,7 @@ export class Writeback {
     const { engine } = this.#parts;
     const rows = Int32Array.of(row, version);
     const away = this.#write(
-      (take, done, into) => engine.startWritebackOf(shard, rows, take, done, into),
+      (take, done, into) => startWritebackOf(engine, shard, rows, take, done, into),
       "evict",
     );
     this.#aways.add(away);
@@ -225,7 +234,7 @@ export class Writeback {
     const fault = await this.#write((take, done, into) => {
       // Not all that there is, however few there are.
       const count = Math.min(this.#parts.batchPages, 1 + (engine.size >> 3));
-      moved = engine.startWriteback(shard, count, take, done, into);
+      moved = startWriteback(engine, shard, count, take, done, into);
       return moved;
     }, "evict");
     if (fault === null) {
@@ -274,7 +283,7 @@ export class Writeback {
       const isWritten = results[i] === "ok";
       const isCanceled = results[i] === "ECANCELED";
       if (!isCanceled) publishLater("writeback", k0, k1, results[i]);
-      engine.endWriteback(shard, row, version, isWritten ? after : "failed");
+      endWriteback(engine, shard, row, version, isWritten ? after : "failed");
       if (isCanceled) continue;
       this.#count(isWritten, bytes);
       if (!isWritten) fault ??= results[i];

@@ -1,4 +1,5 @@
 import { checkNames, type Handle, integerOption, show, ZbudError } from "../base/index.ts";
+import { verify } from "../diagnostics/index.ts";
 import { createPool } from "../drivers/index.ts";
 import type { Pool, PoolStats } from "../pool/index.ts";
 import type { CompactLine, Eviction, Trace, TraceHeader, TraceLine } from "./format.ts";
@@ -188,7 +189,7 @@ class Replayer {
 
   finish(): ReplayResult {
     for (const id of this.#handles.keys()) this.#checkBytes(id);
-    this.pool.verify();
+    verify(this.pool);
     return { operations: this.#operations, mismatches: this.#mismatches, stats: this.pool.stats() };
   }
 

@@ -1,4 +1,5 @@
 import { show, ZbudError } from "../base/index.ts";
+import { snapshotColumns } from "../diagnostics/index.ts";
 import { Observers, type Pool, type PoolObserver, type SnapshotColumns } from "../pool/index.ts";
 import { replaySteps, type Trace, type TraceLine } from "../trace/index.ts";
 import type { PlayerCommand, PlayerControls, PlayerState, Viewable } from "./types.ts";
@@ -93,7 +94,7 @@ export class TracePlayer implements Viewable, PlayerControls {
   }
 
   snapshotColumns(): SnapshotColumns {
-    return this.#pool.snapshotColumns();
+    return snapshotColumns(this.#pool);
   }
 
   /** The pool's figures, and how long an operation took of late. */

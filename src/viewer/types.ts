@@ -7,7 +7,7 @@ import type { PoolObserver, SnapshotColumns } from "../pool/index.ts";
 export interface Viewable {
   /** Numbers, lists of numbers (histograms), and objects of these. */
   stats(): object;
-  /** What lies where. */
+  /** What lies where. Pools, page stores and caches of this library need not have it. */
   snapshotColumns?(): SnapshotColumns;
   /** Hears of reclaims, until what it gives is called. */
   observe?(observer: PoolObserver): () => void;

@@ -82,10 +82,10 @@ export class Viewer {
 }
 
 /**
- * Makes a viewer for anything with `stats()`: a pool, a store, a cache. With `snapshotColumns()` it shows pages; with
- * `observe()`, as pools have it, evictions as they happen, whoever else listens. Stores and caches evict entry by
- * entry, under a lock that threads wait for, and tell nobody of each: theirs are seen by the counters, and by what is
- * gone.
+ * Makes a viewer for anything with `stats()`: a pool, a store, a cache, whose pages it shows; something else's
+ * with `snapshotColumns()`. With `observe()`, as pools have it, evictions as they happen, whoever else listens. Stores
+ * and caches evict entry by entry, under a lock that threads wait for, and tell nobody of each: theirs are seen by the
+ * counters, and by what is gone.
  *
  * @throws {ZbudError} `EINVAL` if it has no `stats()`, or an option is none.
  * @remarks While nobody watches, it costs nothing. Else it looks at counters and pages so seldom that this takes

@@ -1,5 +1,6 @@
 import { ZbudError } from "../base/index.ts";
-import type { PoolObserver } from "../pool/index.ts";
+import { isInspectable, snapshotColumns } from "../diagnostics/index.ts";
+import type { PoolObserver, SnapshotColumns } from "../pool/index.ts";
 import { flattenStats } from "./flatten-stats.ts";
 import type { Frame } from "./snapshot-frame.ts";
 import type { Hello, Tick, Viewable } from "./types.ts";
@@ -29,6 +30,8 @@ export interface NumberedFrame {
  */
 export class Watch {
   readonly #target: Viewable;
+  /** Null: it has no pages to show. */
+  readonly #columns: (() => SnapshotColumns) | null;
   readonly #title: string;
   readonly #clock: () => number;
   readonly #made: number;
@@ -45,17 +48,17 @@ export class Watch {
   /** @param clock - milliseconds. */
   constructor(target: Viewable, title: string, clock: () => number) {
     this.#target = target;
+    this.#columns = columnsOf(target);
     this.#title = title;
     this.#clock = clock;
     this.#made = clock();
   }
 
   hello(): Hello {
-    const { snapshotColumns, player } = this.#target;
     return {
       title: this.#title,
-      pages: snapshotColumns !== undefined,
-      player: player !== undefined,
+      pages: this.#columns !== null,
+      player: this.#target.player !== undefined,
     };
   }
 
@@ -104,7 +107,7 @@ export class Watch {
    * @throws {ZbudError} `ENOTSUP` if there are no pages to show.
    */
   async frame(after: number): Promise<NumberedFrame> {
-    if (this.#target.snapshotColumns === undefined) {
+    if (this.#columns === null) {
       throw new ZbudError(
         "ENOTSUP",
         `${this.#title} has no snapshotColumns(): only its counters can be shown`,
@@ -129,9 +132,8 @@ export class Watch {
 
   #takeFrame(): NumberedFrame {
     const begun = this.#clock();
-    const columns = (this.#target.snapshotColumns as NonNullable<Viewable["snapshotColumns"]>)();
+    const frame = { number: this.#frames + 1, frame: (this.#columns as () => SnapshotColumns)() };
     this.#frames += 1;
-    const frame = { number: this.#frames, frame: columns };
     this.#frameDue = this.#dueAfter(begun, PAGES_SHARE);
     this.#last = frame;
     if (this.#listeners.size === 0) this.#forget();
@@ -215,6 +217,12 @@ export class Watch {
     const now = this.#clock();
     return this.#target.player === undefined ? now + Math.max(TICK_MS, (now - begun) / share) : 0;
   }
+}
+
+/** What gives a target's pages. */
+function columnsOf(target: Viewable): (() => SnapshotColumns) | null {
+  if (target.snapshotColumns !== undefined) return () => (target as Required<Viewable>).snapshotColumns();
+  return isInspectable(target) ? () => snapshotColumns(target) : null;
 }
 
 /** A timer that does not keep a process alive. */

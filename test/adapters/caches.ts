@@ -3,12 +3,13 @@
 import { after } from "node:test";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 
 /** A small cache for one test file, closed after its tests. */
 export function testCache(options: Partial<CompressedCacheOptions<unknown>> = {}): CompressedCache {
   const cache = new CompressedCache({ maxBytes: "8MiB", ...options });
   after(() => {
-    cache.verify();
+    verify(cache);
     cache.close();
   });
   return cache;

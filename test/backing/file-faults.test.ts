@@ -3,6 +3,7 @@ import { statSync, truncateSync, unlinkSync } from "node:fs";
 import { describe, it } from "node:test";
 import { FileBacking, type FileBackingOptions, MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { until } from "../support/until.ts";
 import { BackingModel } from "./backing-model.ts";
@@ -46,7 +47,7 @@ describe("faults of the file", () => {
         for (let step = 0; step < 150; step++) {
           model.step();
           if (step % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
-          if (step % 40 === 0) backing.verify();
+          if (step % 40 === 0) verify(backing);
         }
         await model.settle();
         await backing.flush().catch((error: unknown) => assert.ok(error instanceof ZbudError, String(error)));
@@ -58,7 +59,7 @@ describe("faults of the file", () => {
         await writesAgain(backing, key);
         checkRecordOf(key, (await backing.read(keyOf(key))) ?? assert.fail("it was just written"));
         await model.checkAll();
-        backing.verify();
+        verify(backing);
         assert.equal(backing.stats().bytesInFlight, 0);
         assert.equal(backing.stats().isDown, false);
       }
@@ -88,13 +89,13 @@ describe("faults of the file", () => {
     assert.deepEqual(await backing.write([recordOf(1, 2, 1000)]), ["EAGAIN"]);
     assert.equal(await backing.read(keyOf(1)), null);
     await assert.rejects(backing.flush(), { code: "ETIMEDOUT" });
-    backing.verify();
+    verify(backing);
     plan.stop();
     await recovered(backing);
     assert.equal(backing.stats().bytesInFlight, 0);
     await writesAgain(backing, 1);
     assert.equal((await backing.read(keyOf(1)))?.stamp, 1);
-    backing.verify();
+    verify(backing);
     await backing.close();
   });
 
@@ -153,7 +154,7 @@ async function shortRun(plan: FaultPlan, fault: Fault, what: string): Promise<vo
     const read = await backing.read(keyOf(number)).catch(typed);
     if (read !== null) assert.equal(checkRecordOf(number, read), number === 2 ? 2 : 1, what);
   }
-  backing.verify();
+  verify(backing);
   plan.stop();
   await recovered(backing);
   await backing.flush();

@@ -5,6 +5,7 @@ import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { FileBacking, type FileBackingOptions } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { linesUntilKilled } from "../support/killed-process.ts";
 import { checkRecordOf, keyOf } from "./records.ts";
 
@@ -89,7 +90,7 @@ async function look(path: string, options: FileBackingOptions, report: KillRepor
   const backing = await FileBacking.open(path, options);
   const found = backing.opened?.found ?? "";
   report.found[found] = (report.found[found] ?? 0) + 1;
-  backing.verify();
+  verify(backing);
   const versions: number[] = [];
   for (let number = 0; number < KILL_KEYS; number++) {
     const record = await backing.read(keyOf(number));

@@ -4,6 +4,7 @@ import { createSlotWords, slotGeometry } from "../../src/backing/file/slot-words
 import { UnitMap } from "../../src/backing/file/unit-bitmap.ts";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { BackingModel } from "./backing-model.ts";
 import { checkRecordOf, keyIn, keyOf, named, recordOf, someLength } from "./records.ts";
@@ -64,7 +65,7 @@ describe("a file store", () => {
     const prng = new Prng(SEED);
     for (let number = 0; number < 3000; number++) {
       assert.deepEqual(await backing.write([recordOf(number, 1, someLength(prng, 6000))]), ["ok"]);
-      if (number % 50 === 0) backing.verify();
+      if (number % 50 === 0) verify(backing);
     }
     const there = Array.from({ length: 3000 }, (_, number) => backing.has(keyOf(number)));
     const oldest = there.indexOf(true);
@@ -83,7 +84,7 @@ describe("a file store", () => {
       if (step % 100 === 0) await model.settle();
     }
     await model.checkAll();
-    backing.verify();
+    verify(backing);
     await backing.close();
   });
 

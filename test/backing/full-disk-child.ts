@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { systemIo } from "../../src/backing/file/io.ts";
 import { FileBacking, type FileIo } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { BackingModel } from "./backing-model.ts";
 import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
@@ -27,7 +28,7 @@ for (let number = 0; number < 300; number++) {
   }
 }
 assert.ok((seen.ok ?? 0) > 50 && (seen.ENOSPC ?? 0) > 50, JSON.stringify(seen));
-backing.verify();
+verify(backing);
 
 const model = new BackingModel(backing, {
   seed: 1,
@@ -42,7 +43,7 @@ for (let step = 0; step < 1500; step++) {
   if (step % 20 === 0) await model.settle();
 }
 await model.checkAll();
-backing.verify();
+verify(backing);
 assert.ok(model.counts.hits > 100 && (model.counts.outcomes.ok ?? 0) > 100, JSON.stringify(model.counts));
 await backing
   .flush()

@@ -5,6 +5,7 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { FileBacking, type FileBackingOptions, KeyvBacking } from "../../src/backing/index.ts";
 import { seal, unseal } from "../../src/backing/keyv/envelope.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import {
   checkRecord,
   decodeRecord,
@@ -64,7 +65,7 @@ async function assertJudged(file: Buffer): Promise<string> {
     return code as string;
   }
   const found = backing.opened?.found as string;
-  backing.verify();
+  verify(backing);
   for (let number = 0; number < KEYS; number++) {
     try {
       const record = await backing.read(keyOf(number));
@@ -77,7 +78,7 @@ async function assertJudged(file: Buffer): Promise<string> {
     assert.deepEqual(await backing.write([recordOf(number, 2, 800)]), ["ok"]);
     checkRecordOf(number, (await backing.read(keyOf(number))) ?? assert.fail("it was just written"));
   }
-  backing.verify();
+  verify(backing);
   await backing.close();
   const again = await FileBacking.open(path, OPTIONS);
   assert.equal(again.opened?.found, "clean");
@@ -87,7 +88,7 @@ async function assertJudged(file: Buffer): Promise<string> {
   await again.clear();
   assert.equal(again.stats().records, 0);
   assert.equal(again.stats().bytesUsed, 0);
-  again.verify();
+  verify(again);
   await again.close();
   assert.equal(statSync(path).size, file.length);
   return found;

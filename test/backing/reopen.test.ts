@@ -16,6 +16,7 @@ import { describe, it } from "node:test";
 import { systemIo } from "../../src/backing/file/io.ts";
 import { FileBacking, type FileBackingOptions, type FileIo } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { checkRecordOf, keyOf, recordOf } from "./records.ts";
 
@@ -55,7 +56,7 @@ describe("a file that is opened again", () => {
     for (let round = 2; round < 6; round++) {
       const next = await FileBacking.open(path, OPTIONS);
       assert.deepEqual(next.opened, { found: "clean", records: KEYS - 1 });
-      next.verify();
+      verify(next);
       const versions = await versionsOf(next);
       assert.equal(versions[3], null);
       assert.equal(versions[5], round - 1);
@@ -94,7 +95,7 @@ describe("a file that is opened again", () => {
       const copy = crashed(path);
       const next = await FileBacking.open(copy, options);
       assert.equal(next.opened?.found, "flushed");
-      next.verify();
+      verify(next);
       const versions = await versionsOf(next);
       for (let number = 0; number < KEYS; number++) {
         assert.equal(versions[number], number === round ? null : round, `key ${number} in round ${round}`);
@@ -105,7 +106,7 @@ describe("a file that is opened again", () => {
       const last = await FileBacking.open(copy, options);
       assert.equal((await versionsOf(last))[5], 500);
       await last.close();
-      backing.verify();
+      verify(backing);
       for (let i = 0; i < 20; i++) backing.delete(keyOf(100 + i));
       await backing.flush();
     }
@@ -373,7 +374,7 @@ describe("a damaged file", () => {
           seen.damaged++;
         }
       }
-      next.verify();
+      verify(next);
       await next.close();
     }
     assert.ok(seen.good > 1000 && seen.missing > 10 && seen.damaged > 10, JSON.stringify(seen));

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import type { WorkerPlan } from "./file-worker.ts";
 import { checkRecordOf, keyOf, recordOf } from "./records.ts";
@@ -27,7 +28,7 @@ describe("one file, several threads", () => {
     await once(deleter, "exit");
     for (let number = 0; number < 20; number++) assert.equal(backing.readSync(keyOf(number)), null);
     assert.equal(backing.stats().records, 0);
-    backing.verify();
+    verify(backing);
     await backing.close();
   });
 
@@ -58,10 +59,10 @@ describe("one file, several threads", () => {
         hits++;
       }
       if (prng.chance(0.02)) await backing.flush();
-      if (prng.chance(0.01)) backing.verify();
+      if (prng.chance(0.01)) verify(backing);
     }
     for (const exit of exits) assert.deepEqual(await exit, [0]);
-    backing.verify();
+    verify(backing);
     assert.ok(hits > 10, `${hits} hits`);
     await backing.close();
   });
@@ -80,7 +81,7 @@ describe("one file, several threads", () => {
       if (process.platform === "linux") assert.equal(backing.recover(), 1, "dead threads");
       else backing.threadGone(threadId);
       assert.equal(backing.recover(), 0, "none is left");
-      backing.verify();
+      verify(backing);
       assert.deepEqual(await backing.write([recordOf(7, kill + 1, 3000)]), ["ok"]);
       for (let number = 0; number < 50; number++) {
         const record = await backing.read(keyOf(number));
@@ -90,7 +91,7 @@ describe("one file, several threads", () => {
     await backing.close();
     const next = await FileBacking.open(path, { maxBytes: 2 ** 22 });
     assert.equal(next.opened?.found, "clean");
-    next.verify();
+    verify(next);
     await next.close();
   });
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { builtin, checkNode, isSharedBuffer, sharedBuffer } from "../../src/base/index.ts";
 
 const BASE = new URL("../../src/base/index.ts", import.meta.url).href;
+const DIAGNOSTICS = new URL("../../src/diagnostics/index.ts", import.meta.url).href;
 const DRIVERS = new URL("../../src/drivers/index.ts", import.meta.url).href;
 const FACTS = new URL("../support/is-code.ts", import.meta.url).href;
 
@@ -21,7 +22,8 @@ function runWithout(missing: string, program: string): void {
   const text = `
     import assert from "node:assert/strict";
     delete ${missing};
-    const { ZbudPool } = await import(${JSON.stringify(DRIVERS)});
+    const { ZbudPool, zbudDriver } = await import(${JSON.stringify(DRIVERS)});
+    const { verify } = await import(${JSON.stringify(DIAGNOSTICS)});
     const { fallbacks } = await import(${JSON.stringify(BASE)});
     const { isCode } = await import(${JSON.stringify(FACTS)});
     ${program}`;
@@ -66,7 +68,7 @@ describe("the platform", () => {
   it("without shared memory, a pool that is to be shared is ENOTSUP and says what to do", () => {
     withoutSharedMemory(`
       assert.throws(() => new ZbudPool({ maxPages: 4, shared: true }), isCode("ENOTSUP", "Cross-Origin-Opener-Policy", "shared"));
-      assert.throws(() => ZbudPool.attach({ zbud: 1, table: new ArrayBuffer(8), pages: new ArrayBuffer(8) }), isCode("EINVAL"));`);
+      assert.throws(() => zbudDriver.attach({ zbud: 1, table: new ArrayBuffer(8), pages: new ArrayBuffer(8) }), isCode("EINVAL"));`);
   });
 
   it("without shared memory, a pool of one thread is all there", () => {
@@ -76,7 +78,7 @@ describe("the platform", () => {
       pool.write(handle, new Uint8Array(100).fill(7));
       assert.deepEqual(pool.map(handle), new Uint8Array(100).fill(7));
       pool.free(handle);
-      pool.verify();
+      verify(pool);
       pool.close();`);
   });
 
@@ -101,7 +103,7 @@ describe("the platform", () => {
       "WebAssembly.Memory",
       `const pool = new ZbudPool({ maxPages: 4, shared: true });
       pool.free(pool.alloc(100));
-      pool.verify();
+      verify(pool);
       pool.close();
       assert.deepEqual(fallbacks(), [...${SYSTEM}, "wasm-lock"]);`,
     );

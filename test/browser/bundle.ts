@@ -24,6 +24,8 @@ const ENTRY = "\0entry";
 /** How {@link bundle} does it. */
 export interface BundleOptions {
   minify?: boolean;
+  /** Leaves out what is fetched when it is first called, by `import()`. */
+  withoutLater?: boolean;
   /** Where the entry's relative imports begin; the project's folder if absent. */
   folder?: string;
 }
@@ -35,6 +37,11 @@ export interface BundleOptions {
  * @throws {Error} if a source imports a module of Node, or anything is missing.
  */
 export async function bundle(program: string, options: BundleOptions = {}): Promise<string> {
+  return (await bundled(program, options)).code;
+}
+
+/** As {@link bundle}, with the length of each module in it before it is minified. */
+export async function bundled(program: string, options: BundleOptions = {}): Promise<OutputChunk> {
   const { output } = await build({
     input: ENTRY,
     cwd: ROOT,
@@ -42,10 +49,15 @@ export async function bundle(program: string, options: BundleOptions = {}): Prom
     write: false,
     logLevel: "silent",
     treeshake: { moduleSideEffects: hasSideEffects },
-    plugins: [entryPlugin(program, options.folder ?? ROOT), browserPlugin, shimPlugin],
+    plugins: [
+      entryPlugin(program, options.folder ?? ROOT),
+      ...(options.withoutLater === true ? [laterPlugin] : []),
+      browserPlugin,
+      shimPlugin,
+    ],
     output: { format: "esm", codeSplitting: false, minify: options.minify ?? false },
   });
-  return (output[0] as OutputChunk).code;
+  return output[0] as OutputChunk;
 }
 
 /** What package.json says of the built modules, `sideEffects: false`, holds for their sources. */
@@ -73,6 +85,11 @@ const browserPlugin: Plugin = {
     if (importer === undefined || !id.startsWith(".")) return null;
     return REPLACED.get(join(dirname(importer), id)) ?? null;
   },
+};
+
+const laterPlugin: Plugin = {
+  name: "what is fetched later",
+  resolveId: (id, _, { kind }) => (kind === "dynamic-import" ? { id, external: true } : null),
 };
 
 function entryPlugin(program: string, folder: string): Plugin {

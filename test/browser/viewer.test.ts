@@ -5,6 +5,7 @@ import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { snapshot } from "../../src/diagnostics/index.ts";
 import { createPool, driverTypes, type Handle, type Pool, ZbudPool } from "../../src/entry/index.ts";
 import { snapshotOf } from "../../src/pool/index.ts";
 import { PageStore } from "../../src/store/index.ts";
@@ -114,13 +115,12 @@ describe("the viewer in a browser", () => {
       await reads(page, ".facts", new RegExp(`^${pool.pageCount} pages`));
       assert.equal(await page.locator("h1").textContent(), `${type} pool`);
       assert.equal(await page.locator(".player").isVisible(), false);
-      const snapshot = pool.snapshot();
-      assert.equal(await page.locator(".lists li").count(), snapshot.lists.length);
-      if (snapshot.lru.length > 0)
-        await reads(page, ".panel p", new RegExp(`^Next: page ${snapshot.lru.at(-1)}`));
+      const whole = snapshot(pool);
+      assert.equal(await page.locator(".lists li").count(), whole.lists.length);
+      if (whole.lru.length > 0) await reads(page, ".panel p", new RegExp(`^Next: page ${whole.lru.at(-1)}`));
       // The first page of the map is chosen by a click.
       await page.locator(".map canvas").click({ position: { x: 10, y: 5 } });
-      const first = snapshot.pages[0];
+      const first = whole.pages[0];
       await reads(page, ".details h2", new RegExp(`^Page ${first.page}$`));
       assert.equal(await page.locator(".details tbody tr").count(), first.objects.length);
       for (const { handle, size } of first.objects) {
@@ -234,7 +234,7 @@ describe("the viewer in a browser", () => {
     await keepPicture(page, "viewer-100000-pages");
     // Pages that go are gone on the map soon.
     const shown = performance.now();
-    const doomed = pool.snapshot().pages.slice(0, 5000);
+    const doomed = snapshot(pool).pages.slice(0, 5000);
     for (const { handle } of doomed.flatMap(({ objects }) => objects)) pool.free(handle);
     await reads(page, ".facts", /^95,000 pages/, 60_000);
     t.diagnostic(`freed pages are gone after ${((performance.now() - shown) / 1000).toFixed(1)} s`);
@@ -260,7 +260,7 @@ describe("the viewer in a browser", () => {
       ["cache", cache, /^entries/],
     ] as const) {
       const { page, complaints, close } = await openPage(browser, await serve(watched, { title: name }));
-      const { pages } = watched.snapshot();
+      const { pages } = snapshot(watched);
       assert.ok(pages.length > 10);
       await reads(page, ".facts", new RegExp(`^${pages.length} pages`));
       await reads(page, ".counters tr", wanted);

@@ -10,6 +10,7 @@ import {
   CompressedCache,
   type RemovalReason,
 } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { slotsDriver } from "../../src/drivers/slots/index.ts";
 import { zbudDriver } from "../../src/drivers/zbud/index.ts";
@@ -147,7 +148,7 @@ describe("tags", () => {
     assert.equal(cache.deleteByTag("parity 0"), 857);
     assert.equal(cache.deleteByTag("parity 1"), 857);
     assert.equal(cache.size, 0);
-    cache.verify();
+    verify(cache);
   });
 
   it("more tags than there is room for in lists: the search still finds all", () => {
@@ -327,7 +328,7 @@ describe("drivers and orders of eviction", () => {
       await cache.flush();
       assert.equal(await cache.getAsync("key 1"), randomText(1));
       assert.ok(cache.stats().backingHits > 0);
-      cache.verify();
+      verify(cache);
       cache.close();
     });
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { RemovalReason } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { type History, type Step, TAGS } from "./cache-history.ts";
 import type { ModelEntry } from "./cache-model.ts";
 import { CheckedCache, type Handle, KEY_OF, numberOf } from "./checked-cache.ts";
@@ -298,7 +299,7 @@ class Checker {
     this.#loads.check();
     assert.equal(cache.size, model.entries.size, "size");
     if (!all) return;
-    cache.verify();
+    verify(cache);
     const stats = cache.stats() as unknown as Record<string, number>;
     for (const [reason, counter] of Object.entries(COUNTER_OF)) {
       assert.equal(stats[counter], model.removed[reason as RemovalReason], counter);

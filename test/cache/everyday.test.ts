@@ -1,4 +1,5 @@
 /** Methods that lru-cache has not, or not so: of a few entries at a time, of an entry's time, of what is known of it. */
+
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import { inspect } from "node:util";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { auxOf, kindOf, ttlOf } from "../../src/cache/expiry.ts";
 import { type CacheKey, CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
 import { FakeClock } from "./cache-checks.ts";
 
@@ -66,7 +68,7 @@ describe("a ttl is kept with its entry", () => {
     assert.equal(cache.has("a"), true, "it was the most recently used one");
     for (const ttl of [-1, "5", { ttl: 5 }, null])
       assert.throws(() => cache.touch("a", ttl as never), { code: "EINVAL", message: /ttl must be/ });
-    cache.verify();
+    verify(cache);
   });
 
   it("all that counts as a use of the value can begin it anew", async () => {
@@ -230,7 +232,7 @@ describe("pop and info", () => {
       }
       while (values.size > 0) assert.ok(values.delete(cache.pop() ?? ""), `${values.size} are left`);
       assert.deepEqual([cache.pop(), cache.size], [undefined, 0]);
-      cache.verify();
+      verify(cache);
     }
   });
 

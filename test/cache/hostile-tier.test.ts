@@ -1,4 +1,5 @@
 // A Keyv store needs a module of Node.
+import { verify } from "../../src/diagnostics/index.ts";
 import "node:worker_threads";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -45,7 +46,7 @@ describe("a record of the second tier with right checksums and wrong content is 
       assert.equal(await cache.getOrSet(key, () => "loaded", { forceRefresh: true }), "loaded");
     }
     // What came from the tier was not set here.
-    assertUsable(cache, () => cache.verify());
+    assertUsable(cache, () => verify(cache));
     cache.close();
     return values;
   }

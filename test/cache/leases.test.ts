@@ -12,6 +12,7 @@ import {
   sharedStateMemory,
   sharedStateShape,
 } from "../../src/cache/shared-state.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 
 /** Threads at one shared state memory, of which some can be said to be gone. */
 function open(maxBytes = 2 ** 20) {
@@ -198,7 +199,7 @@ describe("leases", () => {
     await worker.terminate();
     core.threadGone(threadId);
     assert.ok(isIdle(core.sharedState));
-    core.engine.verify();
+    verify(core.engine);
     core.close();
   });
 

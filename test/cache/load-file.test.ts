@@ -1,4 +1,5 @@
 /** A file that is read while others write: what was changed since `load()` was called wins. */
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -6,6 +7,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { FakeClock } from "./cache-checks.ts";
 
 const folder = temporaryFolder("load");
@@ -62,7 +64,7 @@ describe("a key that is changed while a file is read", () => {
           await loading;
           assert.equal(cache.get("a"), left);
           if (name !== "cleared with all others") assert.equal(cache.get(7), "saved 7");
-          cache.verify();
+          verify(cache);
           by.close();
           cache.close();
         });

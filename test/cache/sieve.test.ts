@@ -4,6 +4,7 @@ import { POLICIES } from "../../bench/policies.ts";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
 import { checkBooks, FakeClock } from "./cache-checks.ts";
 
@@ -117,7 +118,7 @@ describe("evict: sieve", () => {
     await cache.flush();
     for (let i = 0; i < 100; i++) assert.equal(await cache.getAsync(i), `value ${i}`);
     assert.ok(cache.stats().backingHits >= 80);
-    cache.verify();
+    verify(cache);
     cache.close();
   });
 

@@ -1,4 +1,5 @@
 /** A second tier that fails, in every way in which something can fail, is a miss. */
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -12,6 +13,7 @@ import {
 } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 
 const folder = temporaryFolder("tier");
 
@@ -86,7 +88,7 @@ async function useIt(cache: CompressedCache<string>): Promise<void> {
   cache.clear();
   assert.equal(cache.size, 0);
   await new Promise((resolve) => setImmediate(resolve));
-  cache.verify();
+  verify(cache);
 }
 
 describe("whatever way the tier fails, the cache works", () => {

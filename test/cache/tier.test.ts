@@ -13,6 +13,7 @@ import {
 } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { keyIn } from "../backing/records.ts";
 import { FakeClock } from "./cache-checks.ts";
 
@@ -116,7 +117,7 @@ describe("what is evicted goes to the second tier, and comes back", () => {
         assert.equal(value, textOf(i));
       }
       assert.ok(found > 490, `${found} of 500 found, ${JSON.stringify(cache.stats())}`);
-      cache.verify();
+      verify(cache);
       cache.close();
     } finally {
       await backing.close();
@@ -278,7 +279,7 @@ describe("no old value is ever read from the tier", () => {
         const value = await cache.getAsync(`k${i}`);
         assert.ok(value === undefined || value === model.get(`k${i}`), `k${i} is ${value}`);
       }
-      cache.verify();
+      verify(cache);
       cache.close();
     });
   }
@@ -331,7 +332,7 @@ describe("a tier that fails is a miss, and the cache goes on", () => {
       push(cache);
       await cache.flush();
       assert.equal(await cache.getAsync("a"), "later");
-      cache.verify();
+      verify(cache);
     });
   }
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { builtin } from "../../src/base/index.ts";
 import { CompressedCache, type Serializer } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 
 const IN_NODE = builtin<typeof import("node:v8")>("node:v8") !== undefined;
 
@@ -34,7 +35,7 @@ describe("values come back as what they were", () => {
       assert.deepStrictEqual(cache.get("key"), value);
       assert.deepStrictEqual(cache.peek("key"), value);
       assert.deepStrictEqual([...cache.values()], [value]);
-      cache.verify();
+      verify(cache);
     });
   }
 

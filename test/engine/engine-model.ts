@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { Prng } from "../../src/base/index.ts";
-import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
+import {
+  Engine,
+  type EngineOptions,
+  entryAttributes,
+  type FoundEntry,
+  Recompressor,
+} from "../../src/engine/index.ts";
 import { HAS_NODE_CODECS } from "../contracts/sharing.ts";
 
 /** Codecs to compress idle entries with: zstd and deflate in Node, lz4 in browsers, which have neither. */
@@ -127,7 +134,7 @@ function changeMany(engine: Engine, prng: Prng, action: number, now: number): vo
     if (prng.chance(0.1)) engine.clear();
     else engine.shrinkBytes(prng.below(20_000), now);
   } else if (action === 19 && prng.chance(0.3)) {
-    engine.recompress(prng.chance(0.5) ? STRONG_IDS[0] : STRONG_IDS[1], 8);
+    new Recompressor(engine).recompress(prng.chance(0.5) ? STRONG_IDS[0] : STRONG_IDS[1], 8);
   }
 }
 
@@ -138,13 +145,13 @@ function checkRemoved(reason: string, entry: FoundEntry, known: ModelEntry | und
 }
 
 function checkMemory(engine: Engine): void {
-  engine.verify();
+  verify(engine);
   const { bytesUsed, bytesReserved } = engine.stats();
   assert.ok(bytesUsed <= bytesReserved, `${bytesUsed} of ${bytesReserved} bytes`);
 }
 
 function closeEmptied(engine: Engine): void {
-  engine.verify();
+  verify(engine);
   engine.clear();
   const { poolBytes, storedBytes } = engine.stats();
   assert.deepEqual({ poolBytes, storedBytes }, { poolBytes: 0, storedBytes: 0 }, "nothing is left");

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { verify } from "../../src/diagnostics/index.ts";
 import { slotsDriver } from "../../src/drivers/slots/index.ts";
 import { Engine, type EngineOptions, entryAttributes } from "../../src/engine/index.ts";
 
@@ -26,7 +27,7 @@ function make(evict: EngineOptions["evict"]): {
   });
   const put = (name: number): void => {
     assert.notEqual(engine.put(name, 0, VALUE, VALUE.length, entryAttributes(), 0), "full");
-    engine.verify();
+    verify(engine);
   };
   for (let name = 1; name <= 6; name++) put(name);
   return { engine, gone, put };
@@ -59,7 +60,7 @@ describe("eviction", () => {
     put(7);
     assert.deepEqual(gone, [1]);
     assert.ok(engine.remove(2, 0, NONE, 0), "the hand is on it");
-    engine.verify();
+    verify(engine);
     put(8);
     put(9);
     assert.deepEqual(gone, [1, 3]);

@@ -3,4 +3,7 @@
 export { slotsDriver } from "../../src/drivers/slots/index.ts";
 export { zbudDriver } from "../../src/drivers/zbud/index.ts";
 export { Engine, entryAttributes } from "../../src/engine/engine.ts";
+export { migrationOf } from "../../src/engine/migration.ts";
 export { openEngine } from "../../src/engine/open.ts";
+export { Recompressor } from "../../src/engine/recompressor.ts";
+export { endWriteback, startWriteback, startWritebackOf } from "../../src/engine/writeback-marks.ts";

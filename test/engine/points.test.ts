@@ -12,6 +12,7 @@ import { before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import type { EngineOptions, EntryAttributes } from "../../src/engine/index.ts";
 import { buildWithPoints, type Point, type Where } from "../threads/instrument.ts";
 import type * as Entry from "./points-entry.ts";
@@ -21,10 +22,10 @@ const all = (...names: string[]): Where[string] => ({ all: true, names: ["constr
 const WHERE: Where = {
   "src/engine/shard.ts": all(
     ...["enter", "leave", "abandon", "locked", "repair", "isCurrent", "describe", "describeWhole"],
-    ...["verify", "trim", "usePool", "mayEvict"],
+    ...["trim", "usePool", "mayEvict"],
   ),
   "src/engine/shard-pools.ts": all("trim", "bytesTouched", "bytesHeld", "bytesUsed", "isTouched"),
-  "src/engine/writeback-marks.ts": all("forgetWriting"),
+  "src/engine/writeback-marks.ts": all("forgetWriting", "dirtyCount", "dirtyRows"),
   "src/engine/rows.ts": all("format", "at", "find", "stateOf"),
   "src/engine/eviction/queue.ts": all("first", "last", "before", "after", "at"),
   "src/engine/eviction/lru.ts": all("fault", "first", "next"),
@@ -100,7 +101,7 @@ describe("an engine's operation that is cut off anywhere", () => {
 
   /** Every entry that is there has its value, the old one or the new; those that nobody touched are there. */
   function check({ engine, nameOf }: Setup, kept: ReadonlySet<number>): void {
-    engine.verify();
+    verify(engine);
     const into = new Uint8Array(10_000);
     for (let id = 1; id <= NAMES + 1; id++) {
       const isThere = engine.lookup(...nameOf(id), 0, false);
@@ -178,7 +179,7 @@ describe("an engine's operation that is cut off anywhere", () => {
       { ...full, evict: "sieve" },
       ({ engine, put }) => {
         put(28, 1);
-        engine.recompress(engine.addCodec(strong()), 30);
+        new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30);
       },
     ],
     [
@@ -186,14 +187,15 @@ describe("an engine's operation that is cut off anywhere", () => {
       { ...full, onChange: () => {}, onRemoved: () => {}, hasCopy: ({ k0 }) => k0 % 2 === 0 },
       ({ engine, put }) => {
         const taken: [number, number][] = [];
-        engine.startWriteback(
+        entry.startWriteback(
+          engine,
           0,
           8,
           ({ row, version }) => taken.push([row, version]),
           () => {},
         );
         for (const [row, version] of taken) {
-          engine.endWriteback(0, row, version, "clean");
+          entry.endWriteback(engine, 0, row, version, "clean");
           if (!engine.readRow(0, row, version)) continue;
           const { k0, k1, bytes, prefixLength } = engine.found;
           engine.setExpiry(k0, k1, bytes, prefixLength, 150);
@@ -237,7 +239,11 @@ describe("an engine's operation that is cut off anywhere", () => {
         engine.expire(110, 10);
       },
     ],
-    ["recompression", {}, ({ engine }) => engine.recompress(engine.addCodec(strong()), 30)],
+    [
+      "recompression",
+      {},
+      ({ engine }) => new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30),
+    ],
     [
       "writeback",
       {},
@@ -246,20 +252,22 @@ describe("an engine's operation that is cut off anywhere", () => {
         const take = (found: { row: number; version: number }): void => {
           taken.push([found.row, found.version]);
         };
-        engine.startWriteback(0, 3, take, () => {});
+        entry.startWriteback(engine, 0, 3, take, () => {});
         for (const [row, version] of taken) {
-          engine.endWriteback(0, row, version, "clean");
+          entry.endWriteback(engine, 0, row, version, "clean");
           if (!engine.readRow(0, row, version)) continue;
           const { k0, k1, bytes, prefixLength } = engine.found;
           engine.setExpiry(k0, k1, bytes, prefixLength, 150);
         }
-        engine.startWriteback(
+        entry.startWriteback(
+          engine,
           0,
           6,
           () => {},
           () => {},
         );
-        engine.startWritebackOf(
+        entry.startWritebackOf(
+          engine,
           0,
           engine.rowsOf(0).subarray(0, 6),
           () => {},
@@ -272,7 +280,7 @@ describe("an engine's operation that is cut off anywhere", () => {
       "another driver, to which entries move",
       { maxBytes: 200_000, twoDrivers: true },
       ({ engine, put }) => {
-        engine.useDriver("slots");
+        engine.useDriver("slots", entry.migrationOf);
         for (const id of [5, 7, 28, 35]) put(id, 1);
         engine.shrinkBytes(4000, 0);
       },

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CompressedCache } from "../../src/cache/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { sizeClassesDriver } from "../../src/drivers/size-classes/index.ts";
 import { Engine, entryAttributes } from "../../src/engine/index.ts";
 import type { DriverOptions, PoolDriver } from "../../src/pool/index.ts";
@@ -49,7 +50,7 @@ describe("size classes", () => {
             assert.ok(bytesUsed <= bytesReserved, `${bytesUsed} of ${bytesReserved} bytes`);
             assert.ok(poolBytes <= maxPoolBytes, `${poolBytes} in use, ${maxPoolBytes} touched`);
           }
-          own.verify();
+          verify(own);
         }
         own.close();
       }
@@ -65,7 +66,7 @@ describe("size classes", () => {
           assert.equal(view.load(i, into), "loaded");
           assert.deepEqual(into, makePage(i, 1, into.length));
         }
-        view.verify();
+        verify(view);
       }
       for (const view of views.reverse()) await view.close();
 
@@ -77,7 +78,7 @@ describe("size classes", () => {
         : [cache];
       for (const each of caches) {
         for (let i = 0; i < 1000; i++) assert.equal(each.get(`key ${i}`), textOf(i));
-        each.verify();
+        verify(each);
       }
       for (const each of caches.reverse()) each.close();
     });

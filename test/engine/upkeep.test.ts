@@ -2,9 +2,20 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { verify } from "../../src/diagnostics/index.ts";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { zbudDriver } from "../../src/drivers/zbud/index.ts";
-import { Engine, type EngineOptions, entryAttributes, type FoundEntry } from "../../src/engine/index.ts";
+import {
+  dirtyCount,
+  Engine,
+  type EngineOptions,
+  endWriteback,
+  entryAttributes,
+  type FoundEntry,
+  Recompressor,
+  startWriteback,
+  startWritebackOf,
+} from "../../src/engine/index.ts";
 import { emptyRecord } from "../../src/record/index.ts";
 
 registerBuiltIns();
@@ -49,7 +60,7 @@ function taken(engine: Engine, max: number): Taken[] {
   const take = ({ k0, row, version }: FoundEntry): void => {
     list.push({ id: k0, row, version });
   };
-  engine.startWriteback(0, max, take, () => {});
+  startWriteback(engine, 0, max, take, () => {});
   return list;
 }
 
@@ -68,7 +79,7 @@ describe("an engine's upkeep", () => {
       [5, 6, 7],
       "what is on its way is passed over",
     );
-    engine.verify();
+    verify(engine);
     engine.close();
   });
 
@@ -79,12 +90,12 @@ describe("an engine's upkeep", () => {
       put(engine, 1);
       engine.contains(1, 0, NONE, 0, 0);
       assert.equal(engine.found.row, row, "it lies in the same row");
-      assert.equal(engine.endWriteback(0, row, version, outcome), false);
+      assert.equal(endWriteback(engine, 0, row, version, outcome), false);
       assert.ok(engine.contains(1, 0, NONE, 0, 0));
       assert.equal(engine.stats().clean, 0);
       assert.equal(engine.removeRow(0, row, version), false);
       assert.equal(engine.readRow(0, row, version), false);
-      engine.verify();
+      verify(engine);
       engine.close();
     });
   }
@@ -97,34 +108,34 @@ describe("an engine's upkeep", () => {
     const count = (): void => {
       again++;
     };
-    assert.equal(engine.startWritebackOf(0, rows, count, count), 0, "all are on their way");
+    assert.equal(startWritebackOf(engine, 0, rows, count, count), 0, "all are on their way");
     for (const [i, outcome] of (["failed", "clean", "evict"] as const).entries()) {
-      assert.equal(engine.endWriteback(0, list[i].row, list[i].version, outcome), true);
+      assert.equal(endWriteback(engine, 0, list[i].row, list[i].version, outcome), true);
     }
     assert.equal(again, 0);
-    assert.equal(engine.dirtyCount(0), 1);
+    assert.equal(dirtyCount(engine, 0), 1);
     assert.equal(engine.stats().clean, 1);
     assert.equal(engine.stats().evicted, 1);
     assert.equal(
-      engine.startWritebackOf(0, rows, count, () => {}),
+      startWritebackOf(engine, 0, rows, count, () => {}),
       1,
       "only what failed",
     );
-    engine.verify();
+    verify(engine);
     engine.close();
   });
 
   it("a value that is compressed anew keeps its place in the order, and is clean if it was", () => {
     const engine = filled(6);
-    for (const { row, version } of taken(engine, 2)) engine.endWriteback(0, row, version, "clean");
+    for (const { row, version } of taken(engine, 2)) endWriteback(engine, 0, row, version, "clean");
     const before = order(engine);
     const slot = engine.addCodec(strong());
-    assert.equal(engine.recompress(slot, 2).smaller, 2);
+    assert.equal(new Recompressor(engine).recompress(slot, 2).smaller, 2);
     assert.deepEqual(order(engine), before, "the coldest two are where they were");
-    assert.equal(engine.recompress(slot, 10).smaller, 4);
+    assert.equal(new Recompressor(engine).recompress(slot, 10).smaller, 4);
     assert.deepEqual(order(engine), before);
     assert.equal(engine.stats().clean, 2);
-    engine.verify();
+    verify(engine);
     engine.close();
   });
 
@@ -156,7 +167,7 @@ describe("an engine's upkeep", () => {
       const { bytesUsed } = engine.stats();
       assert.ok(bytesUsed <= engine.bytesReserved, `${bytesUsed} of ${engine.bytesReserved} bytes`);
     }
-    engine.verify();
+    verify(engine);
   });
 
   it("what was read elsewhere is not put once the name was put, removed or cleared", () => {
@@ -208,17 +219,18 @@ describe("an engine's upkeep", () => {
     assert.deepEqual([now(1), engine.found.aux, engine.found.aux2], [100, 1, 2]);
     assert.equal(engine.setExpiry(2, 0, NONE, 0, 300, found), false);
     const [row, version] = engine.rowsOf(0);
-    engine.startWriteback(
+    startWriteback(
+      engine,
       0,
       1,
       () => {},
       () => {},
     );
-    engine.endWriteback(0, row, version, "clean");
+    endWriteback(engine, 0, row, version, "clean");
     assert.equal(engine.stats().clean, 1);
     assert.equal(engine.setExpiry(1, 0, NONE, 0, 0), true);
     assert.deepEqual([now(1), engine.stats().clean], [0, 0]);
-    engine.verify();
+    verify(engine);
     engine.close();
   });
 

@@ -23,9 +23,10 @@ const BELOW: Record<string, readonly string[]> = {
   store: ["engine", "backing"],
   cache: ["engine", "backing"],
   adapters: ["store", "cache"],
-  trace: ["drivers", "codecs"],
+  diagnostics: ["store", "cache"],
+  trace: ["diagnostics"],
   estimate: ["store"],
-  viewer: ["trace", "store", "cache"],
+  viewer: ["trace"],
   cli: ["trace", "estimate", "viewer", "adapters"],
 };
 

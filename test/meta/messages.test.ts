@@ -6,7 +6,7 @@ import { collectMetrics } from "../../src/adapters/prom-client.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { type Codec, createZstd, registerCodec } from "../../src/codecs/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
+import { attachPool, createPool, ZbudPool, zbudDriver } from "../../src/entry/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 
 type Case = [what: string, call: () => unknown, message: RegExp];
@@ -156,7 +156,7 @@ const CASES: Record<string, Case[]> = {
     ["a store", () => PageStore.attach(throughJson(storeShared)), PROCESSES],
     [
       "a pool",
-      () => ZbudPool.attach(throughJson(new ZbudPool({ maxPages: 4, shared: true }).share())),
+      () => zbudDriver.attach(throughJson(new ZbudPool({ maxPages: 4, shared: true }).share())),
       PROCESSES,
     ],
     [

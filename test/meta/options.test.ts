@@ -22,8 +22,12 @@ import {
   fitPageSizes,
   SizeClassPool,
   SlotsPool,
+  sizeClassesDriver,
+  slotsDriver,
   ZbudPool,
   ZsmallocPool,
+  zbudDriver,
+  zsmallocDriver,
 } from "../../src/entry/index.ts";
 import { attachZpool, createZpool } from "../../src/entry/zpool.ts";
 import { estimate } from "../../src/estimate/index.ts";
@@ -158,13 +162,13 @@ const CALLS: Record<string, Call> = {
     needs: { maxPages: 8 },
     call: (options) => new ZsmallocPool(options),
   },
-  "ZbudPool.attach": attached(new ZbudPool({ maxPages: 4, shared: true }), ZbudPool.attach),
-  "SizeClassPool.attach": attached(
+  "zbudDriver.attach": attached(new ZbudPool({ maxPages: 4, shared: true }), zbudDriver.attach),
+  "sizeClassesDriver.attach": attached(
     new SizeClassPool({ maxBytes: 2 ** 20, pageSizes: [4096], shared: true }),
-    SizeClassPool.attach,
+    sizeClassesDriver.attach,
   ),
-  "SlotsPool.attach": attached(new SlotsPool({ maxPages: 4, shared: true }), SlotsPool.attach),
-  "ZsmallocPool.attach": attached(new ZsmallocPool({ maxPages: 8, shared: true }), ZsmallocPool.attach),
+  "slotsDriver.attach": attached(new SlotsPool({ maxPages: 4, shared: true }), slotsDriver.attach),
+  "zsmallocDriver.attach": attached(new ZsmallocPool({ maxPages: 8, shared: true }), zsmallocDriver.attach),
   attachPool: attached(zpool, attachPool),
   attachZpool: attached(zpool, attachZpool),
   createPool: { name: "maxBytes", needs: { maxPages: 4 }, call: (options) => createPool("slots", options) },

@@ -32,6 +32,7 @@ const FIXED: Record<string, FixedName> = {
   "page-table.ts": { in: ALLOCATORS, means: "the columns of numbers that know the pages" },
   "fit.ts": { in: ALLOCATORS, means: "what page sizes fit the data" },
   "table.ts": { in: ["src/drivers", "src/engine"], means: "the layout of the words of all that it knows" },
+  "walks.ts": { in: ["src/drivers"], means: "how diagnostics walk over pools of a driver" },
   "places.ts": { in: ALLOCATORS, means: "where an object lies" },
 };
 

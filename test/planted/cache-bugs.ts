@@ -10,7 +10,7 @@ const LOADS = "src/cache/loads.ts";
 const SNAPSHOT = "src/cache/cache-file.ts";
 const TAGS = "src/cache/tags.ts";
 const TIER = "src/cache/tier.ts";
-const WAITS = "src/cache/wait-for-graph.ts";
+const DEADLOCK = "src/cache/deadlock.ts";
 
 export const CACHE_BUGS: readonly PlantedBug[] = [
   {
@@ -95,13 +95,13 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "cache: a load that waits for itself waits for ever",
-    file: WAITS,
-    find: "      if (cycle !== null) throw deadlock(cycle);\n",
+    file: DEADLOCK,
+    find: "    if (cycle !== null) throw deadlock(cycle);\n",
     replace: "",
   },
   {
     name: "cache: every load that is asked for from its own loader is said to wait for itself",
-    file: WAITS,
+    file: DEADLOCK,
     find: "  if (onlyAwaited && !wait.isAwaited) return null;\n",
     replace: "",
   },

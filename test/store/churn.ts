@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { makePage } from "./pages.ts";
 
@@ -54,7 +55,7 @@ export async function churn(options: { seconds: number; seed: number; path: stri
       residents.push(process.memoryUsage.rss());
     }
   }
-  store.verify();
+  verify(store);
   for (let index = 0; index < PAGES; index++) {
     const isThere = (await store.loadAsync(index, into)) === "loaded";
     assert.equal(isThere, versions[index] !== 0, `page ${index}`);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { memoryUsage } from "node:process";
 import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
+import { snapshot, verify } from "../../src/diagnostics/index.ts";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
 import { isPageOf, makePage, quarterPage } from "./pages.ts";
@@ -24,7 +25,7 @@ function fill(store: PageStore, from: number, count: number): void {
 
 /** The most memory that was touched, checked. */
 function touched(store: PageStore): number {
-  store.verify();
+  verify(store);
   const { memUsedMax, memLimit } = store.stats();
   assert.ok(memUsedMax <= memLimit, `${memUsedMax} bytes touched, the limit is ${memLimit}`);
   return memUsedMax;
@@ -69,7 +70,7 @@ describe("another allocator for a store that is full", () => {
     const evicted = store.stats().evictions - evictions;
     assert.ok(evicted < storedPages / 5, `${evicted} of ${storedPages} pages went`);
     // Of two pools, the first has the pages of even numbers.
-    const left = store.snapshot().pages.filter(({ page: number }) => number % 2 === 0);
+    const left = snapshot(store).pages.filter(({ page: number }) => number % 2 === 0);
     assert.equal(left.length, 0, "pages of the old pool");
     for (let i = 0; i < 5000; i++) if (store.load(i, into) === "loaded") assert.deepEqual(into, page(i));
     await store.close();

@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { type Codec, getCodec } from "../../src/codecs/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { Counters } from "../../src/store/counters.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
 import { WriteBudget } from "../../src/store/write-budget.ts";
@@ -53,7 +54,7 @@ describe("events and figures", () => {
     assert.equal(store.stats().cleanPages, 100);
     for (let i = 0; i < 100; i += 2) backing.delete({ k0: i, k1: 0, prefix: new Uint8Array(0) });
     for (let i = 1000; i < 3000; i++) assert.equal(await store.storeAsync(i, makePage(i)), "stored");
-    store.verify();
+    verify(store);
     for (let i = 0; i < 100; i++) {
       assert.equal(await store.loadAsync(i, into), "loaded", `page ${i}`);
       assert.deepEqual(into, makePage(i));
@@ -71,7 +72,7 @@ describe("events and figures", () => {
     for (let i = 1000; i < 3000; i++) store.store(i, makePage(i));
     for (let i = 0; i < 100; i++) assert.equal(store.load(i, into), "loaded");
     assert.equal(store.stats().cleanPages, 0);
-    store.verify();
+    verify(store);
     await store.close();
   });
 

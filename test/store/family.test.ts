@@ -9,6 +9,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
 import { type Codec, codecNames, getCodec, registerCodec } from "../../src/codecs/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
@@ -91,7 +92,7 @@ describe("bugs of the family", () => {
     assert.equal(store.store(count + 2, noise(8)), "full");
     assert.equal(store.load(count + 2, into), "missing");
     assert.ok(store.stats().rejectReclaimFail > 0);
-    store.verify();
+    verify(store);
     await store.close();
   });
 
@@ -135,7 +136,7 @@ describe("bugs of the family", () => {
       store.shrinkBytes(1e9);
       assert.equal(await store.loadAsync(1, into), result);
       if (second === "store") assert.deepEqual(into, text(2));
-      store.verify();
+      verify(store);
       await store.close();
     });
   }
@@ -147,7 +148,7 @@ describe("bugs of the family", () => {
     store.invalidate(100);
     assert.equal(store.stats().poolTotalSize, 0);
     await until("the write has ended", () => backing.stats().bytesInFlight === 0);
-    store.verify();
+    verify(store);
     const { storedPages, poolTotalSize } = store.stats();
     assert.deepEqual({ storedPages, poolTotalSize }, { storedPages: 0, poolTotalSize: 0 });
     assert.equal(backing.stats().records, 0);
@@ -293,7 +294,7 @@ describe("zram's cases", () => {
       assert.equal(store.load(i, into), "loaded");
       assert.deepEqual(into, makePage(i, 2, PAGE));
     }
-    store.verify();
+    verify(store);
     await store.close();
   });
   it("codec and driver changed at run time: new pages use the new one, old ones drain", async () => {
@@ -303,7 +304,7 @@ describe("zram's cases", () => {
       store.useCodec(["lz4", "zstd", "failing", "deflate", "none", "lz4"][round]);
       store.useDriver(["zbud", "slots", "zsmalloc"][round % 3]);
       for (let i = 0; i < 100; i++) store.store(prng.below(300), text(i));
-      store.verify();
+      verify(store);
       for (let i = 0; i < 300; i++) assert.notEqual(store.load(i, into), "away");
     }
     for (let i = 0; i < 300; i++) store.invalidate(i);

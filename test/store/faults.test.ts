@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { FAULTS, FaultPlan } from "../backing/faults.ts";
 import { FaultyBacking } from "../backing/faulty.ts";
@@ -51,7 +52,7 @@ describe("faults of the backing store", () => {
       name: "TimeoutError",
     });
     await assert.rejects(store.flush({ signal: AbortSignal.timeout(30) }), { name: "TimeoutError" });
-    store.verify();
+    verify(store);
     store[Symbol.dispose]();
   });
 

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking } from "../../src/backing/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { slotsDriver } from "../../src/drivers/slots/index.ts";
-import { Engine, entryAttributes } from "../../src/engine/index.ts";
+import { dirtyRows, Engine, entryAttributes } from "../../src/engine/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { makePage } from "./pages.ts";
 
@@ -76,7 +77,7 @@ describe("a flush in steps", () => {
     }
     await flushed;
     await store.flush();
-    store.verify();
+    verify(store);
     const { cleanPages, storedPages } = store.stats();
     assert.equal(cleanPages, storedPages);
     assert.equal(backing.stats().records, storedPages);
@@ -96,7 +97,7 @@ describe("a flush in steps", () => {
     const seen: number[] = [];
     let steps = 0;
     for (let from = 1; from > 0; steps++) {
-      const { rows, next } = engine.dirtyRows(0, from, 64, 10);
+      const { rows, next } = dirtyRows(engine, 0, from, 64, 10);
       assert.ok(next === 0 || (next > from && next - from <= 64));
       assert.ok(rows.length <= 20);
       for (let at = 0; at < rows.length; at += 2) seen.push(rows[at]);

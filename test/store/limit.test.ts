@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { Counters, LOADED_BACK, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "../../src/store/counters.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
@@ -62,7 +63,7 @@ describe("the limit of a store", () => {
       for (let index = 1000; index < 1230; index++) store.store(index, page(index));
       let count = 0;
       for (let index = 0; index < 50; index++) if (store.load(index, into) === "missing") count++;
-      store.verify();
+      verify(store);
       store[Symbol.dispose]();
       return count;
     });
@@ -76,7 +77,7 @@ describe("the limit of a store", () => {
       const prng = new Prng(2);
       do for (let at = 0; at < 256; at++) words[at] = prng.uint32();
       while (store.store(store.size, new Uint8Array(words.buffer)) === "stored");
-      store.verify();
+      verify(store);
       const { storedPages } = store.stats();
       store[Symbol.dispose]();
       return storedPages;
@@ -92,9 +93,9 @@ describe("the limit of a store", () => {
         page[0] = i;
         page[1] = i >> 8;
         assert.equal(store.store(i, page), "stored");
-        if (i % 500 === 0) store.verify();
+        if (i % 500 === 0) verify(store);
       }
-      store.verify();
+      verify(store);
       const { storedPages, memUsedMax, memLimit } = store.stats();
       assert.ok(storedPages > 800, `${storedPages} pages`);
       assert.ok(memUsedMax <= memLimit);

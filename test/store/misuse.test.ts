@@ -4,7 +4,8 @@ import { describe, it } from "node:test";
 import { heapDelta } from "../../bench/harness.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
+import { attachPool, createPool, ZbudPool, zbudDriver } from "../../src/entry/index.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 
@@ -105,7 +106,7 @@ describe("calls that cannot be", () => {
     const sent = (shared: unknown): never => JSON.parse(JSON.stringify(shared)) as never;
     const message = /processes cannot share it.* worker threads of one process can/;
     assert.throws(() => PageStore.attach(sent(store.share())), { code: "EINVAL", message });
-    assert.throws(() => ZbudPool.attach(sent(pool.share())), { code: "EINVAL", message });
+    assert.throws(() => zbudDriver.attach(sent(pool.share())), { code: "EINVAL", message });
     assert.throws(() => attachPool(sent(zpool.share())), { code: "EINVAL", message });
     assert.throws(() => CompressedCache.attach(sent(cache.share())), { code: "EINVAL", message });
     const file = await FileBacking.open(freshPath(), { maxBytes: 2 ** 18 });
@@ -141,7 +142,7 @@ describe("calls that cannot be", () => {
       () => store.clear(),
       () => store.shrinkBytes(1),
       () => store.stats(),
-      () => store.verify(),
+      () => verify(store),
       () => store.size,
     ]) {
       assert.throws(call, { code: "ECLOSED" });
@@ -207,7 +208,7 @@ async function withStore(work: (store: PageStore) => void | Promise<void>): Prom
   const store = new PageStore({ maxBytes: "4MiB" });
   try {
     await work(store);
-    store.verify();
+    verify(store);
   } finally {
     await store.close();
   }

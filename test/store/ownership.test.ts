@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Backing, FileBacking, KeyvBacking, MemoryBacking } from "../../src/backing/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { makePage } from "./pages.ts";
@@ -63,7 +64,7 @@ for (const [kind, open] of Object.entries(KINDS)) {
       await store.clear().catch(note);
       await store.flush().catch(note);
       assert.deepEqual([...codes], ["ECLOSED"]);
-      store.verify();
+      verify(store);
       const closing = {
         code: "ECLOSED",
         message: /closed before the page store .* close the page store first/,

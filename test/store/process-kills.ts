@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { FileBacking, type FileBackingOptions } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { linesUntilKilled } from "../support/killed-process.ts";
 import { isPageOf } from "./pages.ts";
@@ -60,7 +61,7 @@ async function look(path: string): Promise<number[]> {
     if (result === "loaded") assert.ok(isPageOf(index, into), `page ${index} has other bytes`);
     versions.push(result === "loaded" ? new DataView(into.buffer).getUint32(4) : 0);
   }
-  store.verify();
+  verify(store);
   await store.close();
   await backing.close();
   return versions;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Backing } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
 import { HAS_NODE_CODECS } from "../contracts/sharing.ts";
 import { makePage } from "./pages.ts";
@@ -124,12 +125,12 @@ export async function runModel(run: RunOptions): Promise<PageStore> {
   }
   await Promise.all(pending);
   for (const index of histories.indices()) await loadLater(index);
-  store.verify();
+  verify(store);
   return store;
 }
 
 function checkMemory(store: PageStore): void {
-  store.verify();
+  verify(store);
   const { memUsedMax, memLimit } = store.stats();
   assert.ok(memUsedMax <= memLimit);
 }

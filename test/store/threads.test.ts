@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { FileBacking } from "../../src/backing/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { driverTypes } from "../../src/pool/index.ts";
 import { PageStore } from "../../src/store/index.ts";
@@ -53,7 +54,7 @@ describe("a store that threads share", () => {
     store.invalidate(1);
     assert.equal(other.load(1, into), "missing");
     assert.equal(other.stats().storedPages, 2);
-    store.verify();
+    verify(store);
     await other.close();
     await store.close();
   });

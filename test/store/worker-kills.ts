@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
 import { until } from "../support/until.ts";
 import { isPageOf } from "./pages.ts";
@@ -60,7 +61,7 @@ export async function killWorkers({
     workers.push(await start());
     assert.deepEqual(errors, [], `seed ${seed}, kill ${kill}`);
     await until("the others go on", () => calls() >= before + 20);
-    store.verify();
+    verify(store);
   }
   control[0] = 0;
   await Promise.all(workers.map((worker) => once(worker, "exit")));
@@ -70,7 +71,7 @@ export async function killWorkers({
     const result = backing === undefined ? store.load(index, into) : await store.loadAsync(index, into);
     if (result === "loaded") assert.ok(isPageOf(index, into), `page ${index} has other bytes`);
   }
-  store.verify();
+  verify(store);
   store.clear();
   assert.equal(store.stats().poolTotalSize, 0, "nothing is left");
   await store.close();

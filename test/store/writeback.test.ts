@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { MemoryBacking, type WriteOutcome } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { until } from "../support/until.ts";
 import { quarterPage } from "./pages.ts";
@@ -48,7 +49,7 @@ describe("writeback", () => {
       assert.equal(poolLimitHit, 0, "before a store had to make room");
       assert.ok(memUsedTotal > (percent / 100 - 0.05) * store.bytesReserved);
       assert.equal(store.load(0, into), "away");
-      store.verify();
+      verify(store);
       await store.close();
     });
   }
@@ -100,7 +101,7 @@ describe("writeback", () => {
     }
     assert.equal(store.stats().writtenBackPages, 0);
     assert.ok(store.stats().writebacksFailed > 0);
-    store.verify();
+    verify(store);
     store[Symbol.dispose]();
   });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Handle, Prng } from "../../src/base/index.ts";
+import { snapshot, verify } from "../../src/diagnostics/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
 import { assertFill, finish, put } from "./objects.ts";
 
@@ -16,7 +17,7 @@ export function refillHoles(pool: Pool, pairs: readonly (readonly [number, numbe
   const prng = new Prng(11);
   for (let round = 0; round < 20; round++) {
     const holes: number[] = [];
-    for (const { objects } of pool.snapshot().pages) {
+    for (const { objects } of snapshot(pool).pages) {
       assert.equal(objects.length, 2, "every page is full");
       const { handle, size } = objects[prng.below(2)];
       holes.splice(prng.below(holes.length + 1), 0, size);
@@ -28,7 +29,7 @@ export function refillHoles(pool: Pool, pairs: readonly (readonly [number, numbe
       add(size);
       assert.equal(pool.pageCount, pages, "every hole is filled by what fits it exactly");
     }
-    pool.verify();
+    verify(pool);
     for (const [handle, fill] of fills) assertFill(pool, handle, fill);
   }
   finish(pool, fills.keys());

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
 
 /** Allocates; a refusal fails the test. */
@@ -60,7 +61,7 @@ export function assertObject(pool: Pool, handle: Handle, size: number, fill: num
 /** Frees what is left, checks that the counters agree, and closes. */
 export function finish(pool: Pool, live: Iterable<Handle> = []): void {
   for (const handle of live) pool.free(handle);
-  pool.verify();
+  verify(pool);
   const stats = pool.stats();
   assert.equal(stats.objects, 0, "no object is left");
   assert.equal(stats.objectBytes, 0);

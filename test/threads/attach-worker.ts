@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
-import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { type ZbudPool, zbudDriver } from "../../src/drivers/zbud/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
 
 export type Order =
@@ -17,7 +17,7 @@ if (parentPort !== null) {
     given.free(handle);
     return true;
   };
-  const pool = ZbudPool.attach(shared, { onEvict });
+  const pool = zbudDriver.attach(shared, { onEvict });
   const obey = (order: Order): unknown => {
     switch (order.do) {
       case "alloc": {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Worker } from "node:worker_threads";
 import { type Handle, PLACES, Prng, REGISTRY_WORDS, ZbudError } from "../../src/base/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/drivers/index.ts";
+import { snapshot, verify } from "../../src/diagnostics/index.ts";
+import { attachPool, createPool, ZbudPool, zbudDriver } from "../../src/drivers/index.ts";
 import { isCode } from "../support/is-code.ts";
 import { assertFill, put, take } from "../support/objects.ts";
 import { until } from "../support/until.ts";
@@ -84,7 +85,7 @@ describe("a pool in two threads", () => {
       const pool = makePool();
       const handle = put(pool, 300, 5);
       const worker = startWorker("./attach-worker.ts", { shared: pool.share() });
-      const other = ZbudPool.attach(pool.share());
+      const other = zbudDriver.attach(pool.share());
       if (first === "maker") {
         await ask(worker, { do: "stats" });
         pool.close();
@@ -121,7 +122,7 @@ describe("a pool in two threads", () => {
     assert.deepEqual(attached.shrinkPages(1), { reclaimed: 1, result: "ok" });
     assert.equal(pool.pageCount, 0);
     attached.close();
-    pool.verify();
+    verify(pool);
     pool.close();
     assert.throws(() => createPool("zbud", { maxPages: 4 }).share(), isCode("EINVAL", "shared: true"));
     for (const wrong of [undefined, null, 1, "zbud", {}, { type: 1 }, { type: "zbud" }]) {
@@ -152,10 +153,10 @@ describe("attach refuses", () => {
       { zbud, type: "zbud", table: new Int32Array(table), pages },
       { zbud, type: "zbud", table: null, pages: null },
     ];
-    for (const each of wrong) assert.throws(() => ZbudPool.attach(each as Shared), isCode("EINVAL"));
+    for (const each of wrong) assert.throws(() => zbudDriver.attach(each as Shared), isCode("EINVAL"));
     const pool = makePool();
     for (const options of [null, 5, "evict", { onEvict: 5 }, { onEvict: {} }]) {
-      const attach = (): ZbudPool => ZbudPool.attach(pool.share(), options as never);
+      const attach = (): ZbudPool => zbudDriver.attach(pool.share(), options as never);
       assert.throws(attach, isCode("EINVAL"), `options ${JSON.stringify(options)}`);
     }
   });
@@ -189,11 +190,11 @@ describe("attach refuses", () => {
       wrong.push({ zbud, type: "zbud", table, pages: new SharedArrayBuffer(length) });
     }
     for (const each of wrong) {
-      assert.throws(() => ZbudPool.attach(each), isCode("EBADMSG"), JSON.stringify(Object.values(each)));
+      assert.throws(() => zbudDriver.attach(each), isCode("EBADMSG"), JSON.stringify(Object.values(each)));
     }
     // The length of the pages is the same, that of the tables is not.
     assert.throws(
-      () => ZbudPool.attach({ zbud, type: "zbud", table: finer.table.slice(4) as never, pages }),
+      () => zbudDriver.attach({ zbud, type: "zbud", table: finer.table.slice(4) as never, pages }),
       isCode("EBADMSG"),
     );
   });
@@ -203,22 +204,22 @@ describe("attach refuses", () => {
     assert.ok(fast !== undefined, "this platform has fast locks");
     const { memory, words } = fast;
     for (const wrong of [0, 1.5, -1, words - 1, words + 1, 2 ** 31, Number.NaN, "8" as unknown as number]) {
-      assert.throws(() => ZbudPool.attach({ ...plain, fast: { memory, words: wrong } }), isCode("EBADMSG"));
+      assert.throws(() => zbudDriver.attach({ ...plain, fast: { memory, words: wrong } }), isCode("EBADMSG"));
     }
     for (const wrong of [null, {}, { buffer: plain.table }, plain.table]) {
       const fastless = { memory: wrong as unknown as typeof memory, words };
-      assert.throws(() => ZbudPool.attach({ ...plain, fast: fastless }), isCode("EINVAL"));
+      assert.throws(() => zbudDriver.attach({ ...plain, fast: fastless }), isCode("EINVAL"));
     }
-    ZbudPool.attach({ ...plain, fast }).close();
+    zbudDriver.attach({ ...plain, fast }).close();
   });
 
   it("a pool without fast locks works as one with them", () => {
     const pool = makePool();
     const handle = put(pool, 100, 1);
-    const attached = ZbudPool.attach(plainShareOf(pool));
+    const attached = zbudDriver.attach(plainShareOf(pool));
     attached.free(handle);
     assert.equal(attached.pageCount, 0);
-    attached.verify();
+    verify(attached);
   });
 
   it("a table whose head is damaged, word by word", () => {
@@ -240,7 +241,7 @@ describe("attach refuses", () => {
       for (const value of values) {
         const copy = copyOf(table);
         new Int32Array(copy)[Number(word)] = value;
-        const attach = (): ZbudPool => ZbudPool.attach({ zbud, type: "zbud", table: copy, pages });
+        const attach = (): ZbudPool => zbudDriver.attach({ zbud, type: "zbud", table: copy, pages });
         assert.throws(attach, isCode("EBADMSG"), `word ${word} is ${value}`);
       }
     }
@@ -286,10 +287,10 @@ function damageEachWord(driver: DriverName, lock: "own" | "caller"): void {
       const attached = attachDriver(driver, { zbud, type: "zbud", table: copy.buffer, pages });
       if (lock === "caller") attached.recover();
       try {
-        attached.snapshot();
+        snapshot(attached);
         attached.stats();
         attached.objects(() => undefined);
-        attached.verify();
+        verify(attached);
       } finally {
         attached.close();
       }
@@ -322,12 +323,12 @@ function damageEachWord(driver: DriverName, lock: "own" | "caller"): void {
 describe("places in the table of threads", () => {
   it(`are for ${MEMBERS_MAX} threads; one more is EBUSY; one that is given back can be taken`, () => {
     const pool = makePool();
-    const attached = Array.from({ length: MEMBERS_MAX - 1 }, () => ZbudPool.attach(pool.share()));
+    const attached = Array.from({ length: MEMBERS_MAX - 1 }, () => zbudDriver.attach(pool.share()));
     for (let i = 0; i < 3; i++) {
-      assert.throws(() => ZbudPool.attach(pool.share()), isCode("EBUSY", String(MEMBERS_MAX)));
+      assert.throws(() => zbudDriver.attach(pool.share()), isCode("EBUSY", String(MEMBERS_MAX)));
       const [left] = attached.splice(i * 40, 1);
       left.close();
-      attached.push(ZbudPool.attach(pool.share()));
+      attached.push(zbudDriver.attach(pool.share()));
     }
     for (const each of attached) each.close();
     const handle = take(pool, 10);
@@ -348,7 +349,7 @@ describe("places in the table of threads", () => {
       assert.equal(pool.recover(), 0);
     }
     assert.equal(pool.stats().objects, rounds, "what was allocated stays");
-    const others = Array.from({ length: MEMBERS_MAX - 1 }, () => ZbudPool.attach(pool.share()));
+    const others = Array.from({ length: MEMBERS_MAX - 1 }, () => zbudDriver.attach(pool.share()));
     for (const each of others) each.close();
     finishPool(pool);
   });
@@ -356,7 +357,7 @@ describe("places in the table of threads", () => {
   it("nobody who lives is found gone, told or not", async () => {
     const pool = makePool();
     const worker = startWorker("./attach-worker.ts", { shared: pool.share() });
-    const other = ZbudPool.attach(pool.share());
+    const other = zbudDriver.attach(pool.share());
     await ask(worker, { do: "stats" });
     assert.equal(pool.recover(), 0);
     assert.equal(await ask(worker, { do: "recover" }), 0);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { verify } from "../../src/diagnostics/index.ts";
 import { attachPool, createPool, ZbudPool } from "../../src/drivers/index.ts";
 import { parseTrace, type ReplayResult, replay } from "../../src/trace/index.ts";
 import { type PoolMaker, poolContract } from "../contracts/pool.ts";
@@ -71,7 +72,7 @@ describe("an attached pool", () => {
       assert.deepEqual(result, replay(trace));
       // What is left is there for the thread that made the pool.
       assert.deepEqual(pool.stats(), result.stats);
-      pool.verify();
+      verify(pool);
       pool.close();
       await worker.terminate();
     });

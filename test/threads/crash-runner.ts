@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Worker } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
+import { snapshot, verify } from "../../src/diagnostics/index.ts";
 import { until } from "../support/until.ts";
 import { finishPool, recoverAll } from "./expected-objects.ts";
 import type { Instrumented } from "./instrument.ts";
@@ -88,7 +89,7 @@ export class CrashRunner {
     await this.#end(setup, victim);
     trailOf(await messageOf(this.#helper));
     dead.push({ steps, changes: job.control[CHANGES], handles: job.handles });
-    pool.verify();
+    verify(pool);
     if (hold !== null) {
       goOn(hold);
       trailOf(await messageOf(this.#holder));
@@ -144,7 +145,7 @@ export class CrashRunner {
 }
 
 async function started({ driver, module }: Instrumented): Promise<Worker> {
-  const worker = startWorker("./points-worker.ts", { module, className: DRIVERS[driver].className });
+  const worker = startWorker("./points-worker.ts", { module, name: DRIVERS[driver].name });
   await messageOf(worker);
   return worker;
 }
@@ -186,7 +187,7 @@ function changesOf(steps: readonly Step[]): Change[] {
 
 /** What was done is done, what was not begun is not, what was in flight is either; all else is as it was. */
 function compare({ pool, fills, bystander }: Setup, dead: readonly Dead[]): void {
-  const { pages } = pool.snapshot();
+  const { pages } = snapshot(pool);
   assert.ok(!pages.some(({ underReclaim }) => underReclaim), "a page stayed under reclaim");
   const found = new Map(
     pages.flatMap(({ objects }) => objects.map(({ handle, size }) => [handle, size] as const)),

@@ -2,15 +2,17 @@
 
 import { openSync } from "node:fs";
 import { parentPort, Worker, workerData } from "node:worker_threads";
-import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
+import type * as Drivers from "../../src/drivers/zbud/index.ts";
+import type { SharedPool } from "../../src/pool/index.ts";
 
 const HOLD_MS = 500;
 
 const module = parentPort === null ? process.argv[2] : (workerData as { module: string }).module;
-const { ZbudPool: Pool } = (await import(module)) as { ZbudPool: typeof ZbudPool };
+const { ZbudPool, zbudDriver } = (await import(module)) as typeof Drivers;
 
 if (parentPort === null) {
-  const pool = new Pool({ maxPages: 16, shared: true });
+  const pool = new ZbudPool({ maxPages: 16, shared: true });
   const worker = new Worker(new URL(import.meta.url), { workerData: { module, shared: pool.share() } });
   await new Promise((resolve) => worker.once("message", resolve));
   try {
@@ -19,12 +21,12 @@ if (parentPort === null) {
     // That was the last one.
   }
   const start = performance.now();
-  pool.verify();
+  verify(pool);
   const waitedMs = performance.now() - start;
   process.stdout.write(JSON.stringify({ waitedMs, holdMs: HOLD_MS }), () => process.exit(0));
 } else {
   const port = parentPort;
-  const pool = Pool.attach((workerData as { shared: ReturnType<ZbudPool["share"]> }).shared);
+  const pool = zbudDriver.attach((workerData as { shared: SharedPool }).shared);
   let points = 0;
   (globalThis as { zbudPoint?: () => void }).zbudPoint = () => {
     if (++points !== 5) return;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import type { Handle } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
 import { finishPool } from "./expected-objects.ts";
 import { instrument } from "./instrument.ts";
@@ -56,7 +57,7 @@ function overflowEverywhere(driver: DriverName): void {
     },
     () => pool.reclaimPage(1),
     () => pool.compact(4),
-    () => pool.verify(),
+    () => verify(pool),
     () => pool.recover(),
   ];
   let overflows = 0;
@@ -71,7 +72,7 @@ function overflowEverywhere(driver: DriverName): void {
       assert.throws(() => shifted(frames), RangeError);
       overflows++;
       const start = performance.now();
-      pool.verify();
+      verify(pool);
       assert.ok(performance.now() - start < 5000, "the lock is free");
     }
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
+import { snapshot, verify } from "../../src/diagnostics/index.ts";
 import { handleLayoutOf, type Pool, TAG_BITS } from "../../src/pool/index.ts";
 
 /** Places of a page of the smallest size: no two objects begin within one such part of it. */
@@ -92,10 +93,10 @@ export class ExpectedObjects {
    * @returns the objects that have no record: those in the hands of threads that died.
    */
   audit(pool: Pool): Handle[] {
-    pool.verify();
+    verify(pool);
     const orphans: Handle[] = [];
     const found = new Set<number>();
-    for (const { page, objects, underReclaim } of pool.snapshot().pages) {
+    for (const { page, objects, underReclaim } of snapshot(pool).pages) {
       assert.equal(underReclaim, false, `page ${page} is under reclaim, and nobody reclaims`);
       for (const object of objects) {
         const place = placeOf(pool, object.handle);
@@ -178,7 +179,7 @@ export function recoverAll(pool: Pool): number {
   let found = 0;
   for (let tries = 0; tries < 1000; tries++) {
     found += pool.recover();
-    if (!pool.snapshot().pages.some(({ underReclaim }) => underReclaim)) break;
+    if (!snapshot(pool).pages.some(({ underReclaim }) => underReclaim)) break;
     Atomics.wait(nap, 0, 0, 1);
   }
   return found;
@@ -191,8 +192,8 @@ export function recoverAll(pool: Pool): number {
  * @param known - handles that were issued before, none of which may be issued again.
  */
 export function finishPool(pool: Pool, known: Iterable<Handle> = []): void {
-  for (const { objects } of pool.snapshot().pages) for (const { handle } of objects) pool.free(handle);
-  pool.verify();
+  for (const { objects } of snapshot(pool).pages) for (const { handle } of objects) pool.free(handle);
+  verify(pool);
   assert.equal(pool.pageCount, 0, "every object was freed, so no page is in use");
   assert.equal(pool.stats().objects, 0);
   // With pages of several sizes: all memory in the largest, whose gaps take small objects then.
@@ -217,5 +218,5 @@ export function finishPool(pool: Pool, known: Iterable<Handle> = []): void {
   }
   for (const handle of known) assert.ok(!handles.includes(handle), `${handle} was issued a second time`);
   for (const handle of handles) pool.free(handle);
-  pool.verify();
+  verify(pool);
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
+import { snapshot, verify } from "../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
 import { type HistoryPlan, Log, OBJECTS } from "./call-log.ts";
 import { instrument } from "./instrument.ts";
@@ -57,8 +58,8 @@ async function play(
     meet(group.words, threads + 1);
     meet(group.words, threads + 1);
     const history = log.read();
-    pool.verify();
-    for (const { first, last } of pool.snapshot().pages) {
+    verify(pool);
+    for (const { first, last } of snapshot(pool).pages) {
       for (const object of [first, last]) if (object !== null) pool.free(object.handle);
     }
     published.fill(0);

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { type Handle, Prng } from "../../src/base/index.ts";
-import type { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import type * as Drivers from "../../src/drivers/zbud/index.ts";
 import { type HistoryPlan, Log, OBJECTS } from "./call-log.ts";
 import { succeeds } from "./expected-objects.ts";
 import { meet, W_OWN } from "./worker-group.ts";
@@ -13,8 +13,8 @@ const NAP_MS = 0.05;
 
 const plan = workerData as HistoryPlan & { index: number };
 const { shared, control, threads, rounds, calls, seed, index } = plan;
-const { ZbudPool: Pool } = (await import(plan.module)) as { ZbudPool: typeof ZbudPool };
-const pool = Pool.attach(shared);
+const { zbudDriver } = (await import(plan.module)) as typeof Drivers;
+const pool = zbudDriver.attach(shared);
 const nap = new Int32Array(new SharedArrayBuffer(4));
 const log = new Log(plan.log, threads, calls);
 const handles = new Float64Array(plan.handles);

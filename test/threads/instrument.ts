@@ -23,7 +23,7 @@ export interface Instrumented {
 }
 
 /** They change nothing. */
-const WALKS = ["objects", "stats", "columns"];
+const WALKS = ["objects", "stats", "inside"];
 
 /** Functions of allocators that change nothing, are not used by shared pools, or only call others. */
 const HARMLESS = [
@@ -71,7 +71,7 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
   slots: {
     "src/drivers/slots/allocator.ts": {
       all: true,
-      names: ["verify", "repair", "objectAt", "listFor", "freeRecord", "isRecord", ...HARMLESS],
+      names: ["repair", "objectAt", "listFor", "freeRecord", "isRecord", ...HARMLESS],
     },
     "src/drivers/slots/extras.ts": { all: true, names: [] },
     "src/drivers/slots/lists.ts": { all: true, names: ["takeOffListIfOn"] },
@@ -81,7 +81,7 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
   zsmalloc: {
     "src/drivers/zsmalloc/allocator.ts": {
       all: true,
-      names: ["verify", "repair", "objectAt", "leastFull", ...HARMLESS],
+      names: ["repair", "objectAt", "leastFull", ...HARMLESS],
     },
     "src/drivers/zsmalloc/groups.ts": {
       all: true,

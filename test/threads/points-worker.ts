@@ -2,9 +2,9 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import type { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
-import type { Pool, SharedPool } from "../../src/pool/index.ts";
-import type { PoolClass } from "./pools.ts";
+import type { Pool, PoolDriver, SharedPool } from "../../src/pool/index.ts";
 
 /** What a thread does, in turn. */
 export type Step =
@@ -39,12 +39,12 @@ type Hooked = { zbudPoint?: (point: number) => void };
 
 // Only in a worker: the test imports the types and words above.
 if (parentPort !== null) {
-  const { module, className } = workerData as { module: string; className: string };
-  const Pool = ((await import(module)) as Record<string, PoolClass>)[className];
+  const { module, name } = workerData as { module: string; name: string };
+  const driver = ((await import(module)) as Record<string, PoolDriver>)[name];
   const port = parentPort;
   port.on("message", (job: Job) => {
     try {
-      port.postMessage({ trail: runSteps(job, Pool) });
+      port.postMessage({ trail: runSteps(job, driver) });
     } catch (error) {
       port.postMessage({ error: String((error as Error).stack) });
     }
@@ -52,7 +52,7 @@ if (parentPort !== null) {
   port.postMessage("ready");
 }
 
-function runSteps(job: Job, Pool: PoolClass): number[] {
+function runSteps(job: Job, driver: PoolDriver): number[] {
   const { shared, steps, stopAt, control, handles } = job;
   const trail: number[] = [];
   const stop = (what: number): void => {
@@ -82,7 +82,7 @@ function runSteps(job: Job, Pool: PoolClass): number[] {
     if (step.stops && Atomics.load(control, CHANGES) === step.frees.length) stop(-1);
     return isFreed;
   };
-  const attach = (): Pool => Pool.attach(shared, { onEvict });
+  const attach = (): Pool => driver.attach(shared, { onEvict });
 
   // In the steps alone there are points.
   const isOnlyAttaching = steps[0]?.do === "attach";
@@ -101,7 +101,7 @@ function runSteps(job: Job, Pool: PoolClass): number[] {
         changed();
       } else if (step.do === "reclaim") pool.reclaimPage(1);
       else if (step.do === "recover") pool.recover();
-      else if (step.do === "verify") pool.verify();
+      else if (step.do === "verify") verify(pool);
       else if (step.do === "compact") pool.compact(step.moves);
       else if (step.do === "refit") (pool as unknown as SizeClassPool).refit(step.pageSizes);
       else if (step.do === "close") pool.close();

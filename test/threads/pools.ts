@@ -1,50 +1,54 @@
 /** The pools that threads are tested with, by driver. */
 
-import { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
-import { SlotsPool } from "../../src/drivers/slots/index.ts";
-import { ZbudPool } from "../../src/drivers/zbud/index.ts";
-import { ZsmallocPool } from "../../src/drivers/zsmalloc/index.ts";
-import type { Pool, SharedPool } from "../../src/pool/index.ts";
+import { SizeClassPool, sizeClassesDriver } from "../../src/drivers/size-classes/index.ts";
+import { SlotsPool, slotsDriver } from "../../src/drivers/slots/index.ts";
+import { ZbudPool, zbudDriver } from "../../src/drivers/zbud/index.ts";
+import { ZsmallocPool, zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
+import type { Pool, PoolDriver, SharedPool } from "../../src/pool/index.ts";
 
 type EvictHandler = (handle: never, pool: never) => boolean;
 
 /** What the classes of pools have in common. */
 export interface PoolClass {
   new (options: Record<string, unknown>): Pool;
-  attach(shared: SharedPool, options: { onEvict?: EvictHandler }): Pool;
 }
 
 /** One driver, as tests of threads use it. */
 export interface ThreadDriver {
-  /** Name of the class of its pools. */
-  className: string;
-  /** Where the class is, under src/drivers. */
+  /** Name of the driver, as its module exports it. */
+  name: string;
+  /** Where both are, under src/drivers. */
   poolFile: string;
   pool: PoolClass;
+  driver: PoolDriver;
 }
 
 export type DriverName = "zbud" | "size-classes" | "slots" | "zsmalloc";
 
 export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
   zbud: {
-    className: "ZbudPool",
-    poolFile: "zbud/zbud-pool.ts",
+    name: "zbudDriver",
+    poolFile: "zbud/index.ts",
     pool: ZbudPool as unknown as PoolClass,
+    driver: zbudDriver,
   },
   "size-classes": {
-    className: "SizeClassPool",
-    poolFile: "size-classes/size-class-pool.ts",
+    name: "sizeClassesDriver",
+    poolFile: "size-classes/index.ts",
     pool: SizeClassPool as unknown as PoolClass,
+    driver: sizeClassesDriver,
   },
   slots: {
-    className: "SlotsPool",
-    poolFile: "slots/slots-pool.ts",
+    name: "slotsDriver",
+    poolFile: "slots/index.ts",
     pool: SlotsPool as unknown as PoolClass,
+    driver: slotsDriver,
   },
   zsmalloc: {
-    className: "ZsmallocPool",
-    poolFile: "zsmalloc/zsmalloc-pool.ts",
+    name: "zsmallocDriver",
+    poolFile: "zsmalloc/index.ts",
     pool: ZsmallocPool as unknown as PoolClass,
+    driver: zsmallocDriver,
   },
 };
 
@@ -63,5 +67,5 @@ export function attachPool(
   shared: SharedPool,
   options: { onEvict?: EvictHandler } = {},
 ): Pool {
-  return DRIVERS[driver].pool.attach(shared, options);
+  return DRIVERS[driver].driver.attach(shared, options as never);
 }

@@ -2,7 +2,7 @@
 
 import { workerData } from "node:worker_threads";
 import type { Handle } from "../../src/base/index.ts";
-import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { type ZbudPool, zbudDriver } from "../../src/drivers/zbud/index.ts";
 import { succeeds } from "./expected-objects.ts";
 import { meet, W_OWN } from "./worker-group.ts";
 
@@ -15,7 +15,7 @@ const { shared, control, index, rounds, successes, handles } = workerData as {
   handles: Float64Array;
 };
 
-const pool = ZbudPool.attach(shared);
+const pool = zbudDriver.attach(shared);
 for (let round = 0; round < rounds; round++) {
   if (index === 0) {
     // Odd rounds free a page's only object, even ones one of two.

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
-import { SizeClassPool } from "../../src/drivers/size-classes/index.ts";
+import { SizeClassPool, sizeClassesDriver } from "../../src/drivers/size-classes/index.ts";
 import type { Step } from "./points-worker.ts";
 import { alloc, filledObjects, free, type Scenario, type Setup, scenariosWith, visits } from "./scenario.ts";
 
@@ -139,7 +139,7 @@ const OPERATIONS: Scenario[] = [
     return { steps: [{ do: "refit", pageSizes: [256, 512] }, alloc(SMALL)] };
   }),
   scenario("verify", () => ({ steps: [{ do: "verify" }] })),
-  ...visits(scenario, SizeClassPool.attach).map((each) => ({ ...each, sampled: true })),
+  ...visits(scenario, sizeClassesDriver.attach).map((each) => ({ ...each, sampled: true })),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */

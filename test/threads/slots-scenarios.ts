@@ -1,7 +1,7 @@
 /** What threads are at when they die in a slots pool. */
 
 import type { Handle } from "../../src/base/index.ts";
-import { SlotsPool } from "../../src/drivers/slots/index.ts";
+import { SlotsPool, slotsDriver } from "../../src/drivers/slots/index.ts";
 import {
   alloc,
   filledObjects,
@@ -151,7 +151,7 @@ const OPERATIONS: Scenario[] = [
     return { bystander, steps: [{ do: "reclaim", frees: small }] };
   }),
   scenario("verify", () => ({ steps: [{ do: "verify" }] })),
-  ...visits(scenario, SlotsPool.attach).map((each) => ({ ...each, sampled: true })),
+  ...visits(scenario, slotsDriver.attach).map((each) => ({ ...each, sampled: true })),
 ];
 
 const REPAIRS: Scenario[] = [

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { verify } from "../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../src/drivers/zbud/index.ts";
 import { ExpectedObjects, finishPool } from "./expected-objects.ts";
 import { EVICT_ACTS, type LoadCounts, type LoadPlan } from "./load.ts";
@@ -105,7 +106,7 @@ describe("threads at one pool", () => {
     const wrong = successes.findIndex((count) => count !== 1);
     assert.equal(wrong, -1, `in round ${wrong} ${successes[wrong]} threads freed ${handles[wrong]}`);
     assert.equal(group.words[W_OWN], rounds, "the other one was told so each time");
-    pool.verify();
+    verify(pool);
     assert.equal(pool.pageCount, 1);
     finishPool(pool);
   });

@@ -3,7 +3,7 @@
 import { workerData } from "node:worker_threads";
 import { FileBacking, type SharedFileBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { attachPool, ZbudPool } from "../../src/entry/index.ts";
+import { attachPool, zbudDriver } from "../../src/entry/index.ts";
 import type { SharedPool } from "../../src/pool/index.ts";
 import { PageStore, type SharedPageStore } from "../../src/store/index.ts";
 
@@ -15,7 +15,7 @@ export interface Registered {
 
 const { kind, shared, places } = workerData as Registered;
 const attach: Record<Registered["kind"], () => unknown> = {
-  pool: () => ZbudPool.attach(shared as SharedPool),
+  pool: () => zbudDriver.attach(shared as SharedPool),
   zpool: () => attachPool(shared as SharedPool),
   store: () => PageStore.attach(shared as SharedPageStore),
   cache: () => CompressedCache.attach(shared as ReturnType<CompressedCache["share"]>),

@@ -6,7 +6,8 @@ import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FileBacking } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../src/entry/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
+import { attachPool, createPool, ZbudPool, zbudDriver } from "../../src/entry/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import type { Registered } from "./thread-registry-worker.ts";
@@ -14,15 +15,14 @@ import type { Registered } from "./thread-registry-worker.ts";
 /** Threads at one buffer at a time. */
 const REGISTRY = 127;
 
-interface Shareable {
+type Shareable = Parameters<typeof verify>[0] & {
   share(): unknown;
   close(): unknown;
-  verify(): void;
   threadGone(threadId: number): unknown;
-}
+};
 
 const MADE: Record<Registered["kind"], () => Promise<[Shareable, (shared: never) => Shareable]>> = {
-  pool: async () => [new ZbudPool({ maxPages: 10, shared: true }), (shared) => ZbudPool.attach(shared)],
+  pool: async () => [new ZbudPool({ maxPages: 10, shared: true }), (shared) => zbudDriver.attach(shared)],
   zpool: async () => [
     createPool("slots", { maxPages: 10, shared: true }),
     (shared) => attachPool(shared) as Shareable,
@@ -53,7 +53,7 @@ describe("places of threads that are gone", () => {
       const registered: Shareable[] = [];
       // The first finds no place and takes one; the others find those that it gave back.
       for (let i = 0; i < REGISTRY - 1; i++) registered.push(attach(shared));
-      made.verify();
+      verify(made);
       assert.throws(() => attach(shared), { code: "EBUSY", message: /127 threads.*threadGone/ });
       for (const each of registered) await each.close();
       await made.close();

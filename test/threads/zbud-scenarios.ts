@@ -1,7 +1,7 @@
 /** What threads are at when they die: small pools in known states, and the operation that is cut off. */
 
 import type { Handle } from "../../src/base/index.ts";
-import { ZbudPool } from "../../src/drivers/zbud/index.ts";
+import { ZbudPool, zbudDriver } from "../../src/drivers/zbud/index.ts";
 import {
   alloc,
   filledObjects,
@@ -85,7 +85,7 @@ const OPERATIONS: Scenario[] = [
     return { steps: [{ do: "reclaim", frees: [pair[1]] }] };
   }),
   scenario("verify", () => ({ steps: [{ do: "verify" }] })),
-  ...visits(scenario, ZbudPool.attach).map((each) => ({ ...each, sampled: true })),
+  ...visits(scenario, zbudDriver.attach).map((each) => ({ ...each, sampled: true })),
 ];
 
 const REPAIRS: Scenario[] = [

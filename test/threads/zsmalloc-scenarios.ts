@@ -1,7 +1,7 @@
 /** What threads are at when they die in a zsmalloc pool. */
 
 import type { Handle } from "../../src/base/index.ts";
-import { ZsmallocPool } from "../../src/drivers/zsmalloc/index.ts";
+import { ZsmallocPool, zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
 import { alloc, filledObjects, free, type Scenario, type Setup, scenariosWith, visits } from "./scenario.ts";
 
 /** Pages of 256 bytes: one object of 250 has a page, four of 64 share one, groups of 112 have several pages. */
@@ -138,7 +138,7 @@ const OPERATIONS: Scenario[] = [
   }),
   scenario("alloc: in a group that was spared", ({ setup, lone, drop, pair }) => {
     for (const handle of pair) drop(handle);
-    const other = ZsmallocPool.attach(setup.pool.share() as never, { onEvict: () => false });
+    const other = zsmallocDriver.attach(setup.pool.share() as never, { onEvict: () => false });
     other.reclaimPage(1);
     other.close();
     return { steps: [alloc(SMALL), free(lone)] };
@@ -146,13 +146,13 @@ const OPERATIONS: Scenario[] = [
   scenario("reclaim: of a group that was spared, when there is no other", (all) => {
     for (const handle of [...all.pair, all.setup.bystander]) all.drop(handle);
     const bystander = all.take(SMALL);
-    const other = ZsmallocPool.attach(all.setup.pool.share() as never, { onEvict: () => false });
+    const other = zsmallocDriver.attach(all.setup.pool.share() as never, { onEvict: () => false });
     other.reclaimPage(1);
     other.close();
     return { steps: [{ do: "reclaim", frees: [all.lone] }], bystander };
   }),
   scenario("verify", () => ({ steps: [{ do: "verify" }] })),
-  ...visits(scenario, ZsmallocPool.attach),
+  ...visits(scenario, zsmallocDriver.attach),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */

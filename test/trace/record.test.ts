@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Prng } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { createPool, ZbudPool } from "../../src/drivers/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
 import { parseTrace, replay } from "../../src/trace/index.ts";
@@ -33,7 +34,7 @@ function recorded(
   const lines: string[] = [];
   recordInto(pool, lines);
   for (let i = 0; i < 400; i++) workload.step();
-  pool.verify();
+  verify(pool);
   pool.close();
   return lines;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { snapshot } from "../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../src/drivers/index.ts";
 import { parseTrace, record, replay } from "../../src/trace/index.ts";
 import { isCode } from "../support/is-code.ts";
@@ -41,7 +42,7 @@ describe("recording", () => {
     pool.alloc(100);
     assert.equal(events, 1);
     end();
-    for (const handle of pool.snapshot().pages.map(({ first }) => first?.handle))
+    for (const handle of snapshot(pool).pages.map(({ first }) => first?.handle))
       if (handle) pool.free(handle);
     const second = record(pool, () => {});
     pool.close();

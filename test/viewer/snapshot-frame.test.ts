@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Prng } from "../../src/base/index.ts";
+import { snapshotColumns } from "../../src/diagnostics/index.ts";
 import { createPool, driverTypes, type Handle } from "../../src/entry/index.ts";
 import { ColumnsBuilder, snapshotOf } from "../../src/pool/index.ts";
 import { decodeFrame, type Frame, flattenStats, frameChunks, frameObjects } from "../../src/viewer/index.ts";
@@ -24,9 +25,9 @@ describe("a packed snapshot", () => {
         if (typeof handle === "number") live.push(handle);
       }
       for (const handle of live.filter((_, i) => i % 3 === 0)) pool.free(handle);
-      const { free, ...frame } = pool.snapshotColumns();
+      const { free, ...frame } = snapshotColumns(pool);
       assert.deepEqual(sent(frame), frame);
-      assert.deepEqual(snapshotOf({ ...sent(frame), free }), snapshotOf(pool.snapshotColumns()));
+      assert.deepEqual(snapshotOf({ ...sent(frame), free }), snapshotOf(snapshotColumns(pool)));
       pool.close();
     });
   }

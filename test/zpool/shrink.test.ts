@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../src/base/index.ts";
+import { verify } from "../../src/diagnostics/index.ts";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { createZpool, type Zpool } from "../../src/entry/zpool.ts";
 
@@ -78,7 +79,7 @@ describe("shrink", () => {
     assert.throws(() => pool.shrink(5), /enough/);
     assert.equal(pool.totalPages, 7);
     assert.equal(pool.stats().pagesReclaimed, 3);
-    pool.pool.verify();
+    verify(pool.pool);
     pool.close();
   });
 
@@ -189,7 +190,7 @@ describe("shrink", () => {
     pool.pool.observe({ onAlloc: () => heard.push("third") });
     assert.throws(() => pool.malloc(100), /of the first/);
     assert.deepEqual(heard, ["second", "third"]);
-    pool.pool.verify();
+    verify(pool.pool);
     pool.close();
   });
 });

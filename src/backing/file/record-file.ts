@@ -23,15 +23,22 @@ import {
   F_SEQUENCE,
   F_WRITES_FAILED,
   indexMemoryBytes,
+  type SlotWords,
   W_CLOSED,
   W_RECORDS,
   W_UNDER_WAY,
   W_UNITS_USED,
 } from "./slot-words.ts";
-import { verifySlots } from "./verify.ts";
 
 /** Rows that clear() drops under one hold of the lock. */
 const ROWS_AT_A_TIME = 1000;
+
+/** What diagnostics get of an open file. */
+export interface FileInside {
+  readonly kind: "file";
+  /** Calls `work` under the lock of the index. */
+  look(work: (words: SlotWords) => void): void;
+}
 
 /** That nobody else has a file, until `release`. */
 export interface Ownership {
@@ -196,13 +203,13 @@ export abstract class RecordFile implements Backing {
   abstract toString(): string;
 
   /**
-   * Walks the whole index and checks it, with the lock held: for tests.
+   * For diagnostics.
    *
-   * @throws {ZbudError} `ECORRUPT` naming what does not hold.
+   * @internal
    */
-  verify(): void {
+  inside(): FileInside {
     const state = this.live();
-    state.locked(() => verifySlots(state.words));
+    return { kind: "file", look: (work) => state.locked(() => work(state.words)) };
   }
 
   /** @throws {ZbudError} `ECLOSED`. */

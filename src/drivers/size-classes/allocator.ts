@@ -7,7 +7,6 @@ import type {
   PageSizeRange,
   Place,
   PoolStats,
-  SnapshotColumns,
   Table,
 } from "../../pool/index.ts";
 import * as pools from "../../pool/index.ts";
@@ -16,10 +15,8 @@ import type { Geometry } from "./geometry.ts";
 import { liveClasses, openClasses } from "./open-classes.ts";
 import { repairTable } from "./repair.ts";
 import { Segments } from "./segments.ts";
-import { columnsOf } from "./snapshot.ts";
 import { statsOf } from "./stats.ts";
 import * as tables from "./table.ts";
-import { verifyTable } from "./verify.ts";
 
 // See allocator.ts for why these are bound here.
 const { FREE, GENERATIONS, LIST_NEXT, LIST_PREV, LRU_PREV, ROW_SHIFT, SIZE_BITS, SIZE_MASK, SIZES, W_LRU } =
@@ -263,12 +260,13 @@ export class SizeClassAllocator implements Allocator {
     return statsOf(this.#table, this.#counters, this.#geometry);
   }
 
-  columns(): SnapshotColumns {
-    return columnsOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
-  }
-
-  verify(reclaims: number | null): void {
-    verifyTable(this.#table, this.#geometry, reclaims);
+  /** What its walks read. */
+  inside(): { table: Table; geometry: Geometry; handleAt: (row: number, buddy: number) => Handle } {
+    return {
+      table: this.#table,
+      geometry: this.#geometry,
+      handleAt: (row, buddy) => this.#handleAt(row, buddy),
+    };
   }
 
   /** As {@link openClasses}. */

@@ -1,6 +1,10 @@
+import { checkNames } from "../../base/index.ts";
+import { attachPageMemory } from "../../memory/index.ts";
 import {
   badBuffers,
+  checkEvictHandler,
   DRIVER_SIZE_CLASSES,
+  type EvictHandler,
   openSharedTable,
   registryWordsOf,
   type SharedPool,
@@ -12,6 +16,7 @@ import {
 import { CHUNK_ORDER_MAX, CHUNK_ORDER_MIN } from "../zbud/geometry.ts";
 import type { Geometry } from "./geometry.ts";
 import { isRecordWhole } from "./open-classes.ts";
+import { SizeClassPool } from "./size-class-pool.ts";
 import {
   classesOf,
   OPEN_MAX,
@@ -29,12 +34,35 @@ import {
 } from "./table.ts";
 
 /**
+ * Opens a pool that another thread made.
+ *
+ * @param shared - what its `share()` gave there, as it came through `postMessage` or `workerData`.
+ * @param options - `onEvict`: called for what this thread reclaims.
+ * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
+ *   layout; `EBUSY` if 127 threads use the pool already.
+ */
+export function attachSizeClass(
+  shared: SharedPool,
+  options: { onEvict?: EvictHandler | undefined } = {},
+): SizeClassPool {
+  const { table, geometry } = openTable(shared);
+  const memory = attachPageMemory(geometry.segmentBytes, shared.pages);
+  checkNames("attach", options, ["onEvict"]);
+  const onEvict = checkEvictHandler(options.onEvict);
+  // What the options would say is in the table.
+  return new SizeClassPool(
+    { maxBytes: 0, pageSizes: [] },
+    { attached: { table, geometry, memory, onEvict } },
+  );
+}
+
+/**
  * Opens the table of a shared pool.
  *
  * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
  *   a pool of size classes of this layout.
  */
-export function openTable(shared: SharedPool): { table: Table; geometry: Geometry } {
+function openTable(shared: SharedPool): { table: Table; geometry: Geometry } {
   const table = openSharedTable(shared, DRIVER_SIZE_CLASSES);
   const chunkOrder = table[W_CHUNK_ORDER];
   const segmentBytes = table[W_SEGMENT_BYTES];

@@ -1,13 +1,6 @@
-import type {
-  DriverOptions,
-  EvictHandler,
-  Pool,
-  PoolDriver,
-  PoolFootprint,
-  PoolParts,
-  SharedPool,
-} from "../../pool/index.ts";
+import type { DriverOptions, PoolDriver, PoolFootprint, PoolParts } from "../../pool/index.ts";
 import { ROW_BYTES } from "../zbud/page-table.ts";
+import { attachSizeClass } from "./attach.ts";
 import { checkOptions, type SizeClassPoolOptions } from "./options.ts";
 import { SizeClassPool } from "./size-class-pool.ts";
 import { CLASSES_MAX, headerBytesOf } from "./table.ts";
@@ -19,16 +12,14 @@ import { CLASSES_MAX, headerBytesOf } from "./table.ts";
 const ENGINE_DEFAULTS: Readonly<Partial<SizeClassPoolOptions>> = { warmUp: 512, minPageSize: 512 };
 
 /** Size classes: two objects a page as zbud has, in pages of several sizes. */
-export const sizeClassesDriver: PoolDriver = {
+export const sizeClassesDriver: PoolDriver<SizeClassPool> = {
   type: "size-classes",
   canReclaim: true,
   engineDefaults: ENGINE_DEFAULTS,
-  create(options: DriverOptions, parts?: PoolParts): Pool {
+  create(options: DriverOptions, parts?: PoolParts): SizeClassPool {
     return new SizeClassPool(options, parts);
   },
-  attach(shared: SharedPool, options?: { onEvict?: EvictHandler }): Pool {
-    return SizeClassPool.attach(shared, options);
-  },
+  attach: attachSizeClass,
   footprint(options: DriverOptions): PoolFootprint {
     const { geometry } = checkOptions(options);
     return {

@@ -1,8 +1,7 @@
-import { checkNames, type Handle, integerOption, type Size, ZbudError } from "../../base/index.ts";
-import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
+import { type Handle, integerOption, type Size, ZbudError } from "../../base/index.ts";
+import { createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
   type AllocRefusal,
-  checkEvictHandler,
   type EvictHandler,
   handleLayoutOf,
   lockingOf,
@@ -10,13 +9,11 @@ import {
   type PageSizeRange,
   Pool,
   type PoolShape,
-  type SharedPool,
   type Table,
   W_PAGE_SIZE,
   W_POOL_NUMBER,
 } from "../../pool/index.ts";
 import { SizeClassAllocator } from "./allocator.ts";
-import { openTable } from "./attach.ts";
 import { fitPageSizes } from "./fit.ts";
 import type { Geometry } from "./geometry.ts";
 import { openClasses } from "./open-classes.ts";
@@ -71,23 +68,6 @@ export class SizeClassPool extends Pool {
     this.#table = table;
     this.#geometry = geometry;
     this.#allocator = made[0];
-  }
-
-  /**
-   * Opens a pool that another thread made, as `ZbudPool.attach`.
-   *
-   * @throws {ZbudError} `EINVAL`, `EBADMSG`, `EBUSY` as there.
-   */
-  static attach(shared: SharedPool, options: Pick<SizeClassPoolOptions, "onEvict"> = {}): SizeClassPool {
-    const { table, geometry } = openTable(shared);
-    const memory = attachPageMemory(geometry.segmentBytes, shared.pages);
-    checkNames("attach", options, ["onEvict"]);
-    const onEvict = checkEvictHandler(options.onEvict);
-    // What the options would say is in the table.
-    return new SizeClassPool(
-      { maxBytes: 0, pageSizes: [] },
-      { attached: { table, geometry, memory, onEvict } },
-    );
   }
 
   /** The page sizes of new objects, and which objects go to each. Throws `ECLOSED` after `close()`. */

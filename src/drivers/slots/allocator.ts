@@ -9,7 +9,6 @@ import {
   type Place,
   type PoolStats,
   putOnLru,
-  type SnapshotColumns,
   TAG_BITS,
   takeOffList,
   takeOffLru,
@@ -33,9 +32,7 @@ import {
   runAround,
   tightestRun,
 } from "./runs.ts";
-import { columnsOf } from "./snapshot.ts";
 import { statsOf } from "./stats.ts";
-import { verifyTable } from "./verify.ts";
 
 // The engine folds a module's own constants into the code, but loads an imported one at each use. Bound here,
 // they make alloc + free a third faster.
@@ -320,12 +317,9 @@ export class SlotsAllocator implements Allocator {
     return statsOf(this.#whole, this.#counters);
   }
 
-  columns(): SnapshotColumns {
-    return columnsOf(this.#whole);
-  }
-
-  verify(reclaims: number | null): void {
-    verifyTable(this.#whole, reclaims);
+  /** What its walks read. */
+  inside(): SlotsTable {
+    return this.#whole;
   }
 
   /** The first list >= `slots` that holds a page, or SLOTS_PER_PAGE: two words, no branch but for a whole page. */

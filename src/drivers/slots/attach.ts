@@ -1,6 +1,9 @@
+import { checkNames } from "../../base/index.ts";
+import { attachPageMemory } from "../../memory/index.ts";
 import {
   badBuffers,
   DRIVER_SLOTS,
+  type EvictHandler,
   openSharedTable,
   registryWordsOf,
   type SharedPool,
@@ -21,6 +24,27 @@ import {
   W_HIGH_WATER,
   W_MAX_OBJECTS,
 } from "./page-table.ts";
+import { SlotsPool } from "./slots-pool.ts";
+
+/**
+ * Opens a pool that another thread made.
+ *
+ * @param shared - what its `share()` gave there, as it came through `postMessage` or `workerData`.
+ * @param options - `onEvict`: called for what this thread reclaims.
+ * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
+ *   layout; `EBUSY` if 127 threads use the pool already.
+ */
+export function attachSlots(
+  shared: SharedPool,
+  options: { onEvict?: EvictHandler | undefined } = {},
+): SlotsPool {
+  const { table, geometry } = openTable(shared);
+  const { pageSize, maxPages, maxObjects } = geometry;
+  const memory = attachPageMemory(pageSize, shared.pages);
+  checkNames("attach", options, ["onEvict"]);
+  const { onEvict } = options;
+  return new SlotsPool({ pageSize, maxPages, maxObjects, shared: true, onEvict }, { memory, table });
+}
 
 /**
  * Opens the table of a shared pool.
@@ -28,7 +52,7 @@ import {
  * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
  *   a pool of this layout.
  */
-export function openTable(shared: SharedPool): { table: Table; geometry: SlotsGeometry } {
+function openTable(shared: SharedPool): { table: Table; geometry: SlotsGeometry } {
   const table = openSharedTable(shared, DRIVER_SLOTS);
   let geometry: SlotsGeometry;
   try {

@@ -1,15 +1,6 @@
-import { checkNames } from "../../base/index.ts";
-import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
-import {
-  handleLayoutOf,
-  lockingOf,
-  nextPoolNumber,
-  Pool,
-  type SharedPool,
-  W_POOL_NUMBER,
-} from "../../pool/index.ts";
+import { createPageMemory, type PageMemory } from "../../memory/index.ts";
+import { handleLayoutOf, lockingOf, nextPoolNumber, Pool, W_POOL_NUMBER } from "../../pool/index.ts";
 import { SlotsAllocator } from "./allocator.ts";
-import { openTable } from "./attach.ts";
 import { checkOptions, type SlotsPoolOptions } from "./options.ts";
 import { createSlotsTable, generationBitsOf, slotCountOf, type Table } from "./page-table.ts";
 
@@ -51,23 +42,6 @@ export class SlotsPool extends Pool {
       allocatorOf: (member) => new SlotsAllocator(table, geometry, layout, memory, member),
       onEvict,
     });
-  }
-
-  /**
-   * Opens a pool that another thread made.
-   *
-   * @param shared - what {@link share} gave there, as it came through `postMessage` or `workerData`.
-   * @param options - `onEvict`: called for what this thread reclaims.
-   * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
-   *   layout; `EBUSY` if 127 threads use the pool already.
-   */
-  static attach(shared: SharedPool, options: Pick<SlotsPoolOptions, "onEvict"> = {}): SlotsPool {
-    const { table, geometry } = openTable(shared);
-    const { pageSize, maxPages, maxObjects } = geometry;
-    const memory = attachPageMemory(pageSize, shared.pages);
-    checkNames("attach", options, ["onEvict"]);
-    const { onEvict } = options;
-    return new SlotsPool({ pageSize, maxPages, maxObjects, shared: true, onEvict }, { memory, table });
   }
 }
 

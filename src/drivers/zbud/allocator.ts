@@ -10,16 +10,13 @@ import {
   W_INTENT as POOL_W_INTENT,
   W_PAGE_COUNT as POOL_W_PAGE_COUNT,
   type PoolStats,
-  type SnapshotColumns,
 } from "../../pool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import type { PageTable } from "./page-table.ts";
 import * as tables from "./page-table.ts";
 import { fillPlace } from "./places.ts";
 import { repairTable } from "./repair.ts";
-import { columnsOf } from "./snapshot.ts";
 import { statsOf } from "./stats.ts";
-import { verifyTable } from "./verify.ts";
 
 // The engine folds a module's own constants into the code, but loads an imported one at each use. Bound here,
 // they make alloc + free a third faster. One by one, since a bundler keeps all of a namespace that is taken apart.
@@ -309,12 +306,13 @@ export class ZbudAllocator implements Allocator {
     return statsOf(this.#table, this.#counters, this.#geometry);
   }
 
-  columns(): SnapshotColumns {
-    return columnsOf(this.#table, this.#geometry, (row, buddy) => this.#handleAt(row, buddy));
-  }
-
-  verify(reclaims: number | null): void {
-    verifyTable(this.#table, this.#geometry, reclaims);
+  /** What its walks read. */
+  inside(): { table: PageTable; geometry: Geometry; handleAt: (row: number, buddy: number) => Handle } {
+    return {
+      table: this.#table,
+      geometry: this.#geometry,
+      handleAt: (row, buddy) => this.#handleAt(row, buddy),
+    };
   }
 
   /** Notes which place changes now, so that another thread can make it whole if this one dies meanwhile. */

@@ -1,6 +1,9 @@
+import { checkNames } from "../../base/index.ts";
+import { attachPageMemory } from "../../memory/index.ts";
 import {
   badBuffers,
   DRIVER_ZBUD,
+  type EvictHandler,
   openSharedTable,
   registryWordsOf,
   type SharedPool,
@@ -11,6 +14,7 @@ import {
 } from "../../pool/index.ts";
 import { type Geometry, geometryOf } from "./geometry.ts";
 import { type PageTable, tableWordsOf, W_CHUNK_ORDER, W_HIGH_WATER } from "./page-table.ts";
+import { ZbudPool } from "./zbud-pool.ts";
 
 /** A table that was made elsewhere, and what its header says. */
 export interface AttachedTable {
@@ -19,12 +23,32 @@ export interface AttachedTable {
 }
 
 /**
+ * Opens a pool that another thread made.
+ *
+ * @param shared - what its `share()` gave there, as it came through `postMessage` or `workerData`.
+ * @param options - `onEvict`: called for what this thread reclaims.
+ * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
+ *   layout; `EBUSY` if 127 threads use the pool already.
+ */
+export function attachZbud(
+  shared: SharedPool,
+  options: { onEvict?: EvictHandler | undefined } = {},
+): ZbudPool {
+  const { table, geometry } = openTable(shared);
+  const { pageSize, chunkOrder, maxPages } = geometry;
+  const memory = attachPageMemory(pageSize, shared.pages);
+  checkNames("attach", options, ["onEvict"]);
+  const { onEvict } = options;
+  return new ZbudPool({ pageSize, chunkOrder, maxPages, shared: true, onEvict }, { memory, table });
+}
+
+/**
  * Opens the table of a shared pool.
  *
  * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
  *   a pool of this layout.
  */
-export function openTable(shared: SharedPool): AttachedTable {
+function openTable(shared: SharedPool): AttachedTable {
   const table = openSharedTable(shared, DRIVER_ZBUD);
   let geometry: Geometry;
   try {

@@ -1,20 +1,12 @@
-import { checkNames, type Handle } from "../../base/index.ts";
-import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
-import {
-  handleLayoutOf,
-  lockingOf,
-  nextPoolNumber,
-  Pool,
-  type SharedPool,
-  W_POOL_NUMBER,
-} from "../../pool/index.ts";
+import type { Handle } from "../../base/index.ts";
+import { createPageMemory, type PageMemory } from "../../memory/index.ts";
+import { handleLayoutOf, lockingOf, nextPoolNumber, Pool, W_POOL_NUMBER } from "../../pool/index.ts";
 import { ZbudAllocator } from "./allocator.ts";
-import { openTable } from "./attach.ts";
 import { geometryOf } from "./geometry.ts";
 import { checkOptions, type ZbudPoolOptions } from "./options.ts";
 import { createPageTable, type PageTable } from "./page-table.ts";
 import type { ZbudObjectPlace } from "./places.ts";
-import { isFirstBuddy, type ZbudSnapshot, zbudSnapshotOf } from "./snapshot.ts";
+import { isFirstBuddy } from "./snapshot.ts";
 
 /**
  * Stores objects of varying size in pages of one size, at most two to a page: the *first buddy* at the
@@ -58,31 +50,10 @@ export class ZbudPool extends Pool {
     this.#chunkSize = geometry.chunkSize;
   }
 
-  /**
-   * Opens a pool that another thread made.
-   *
-   * @param shared - what {@link share} gave there, as it came through `postMessage` or `workerData`.
-   * @param options - `onEvict`: called for what this thread reclaims.
-   * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
-   *   layout; `EBUSY` if 127 threads use the pool already.
-   */
-  static attach(shared: SharedPool, options: Pick<ZbudPoolOptions, "onEvict"> = {}): ZbudPool {
-    const { table, geometry } = openTable(shared);
-    const { pageSize, chunkOrder, maxPages } = geometry;
-    const memory = attachPageMemory(pageSize, shared.pages);
-    checkNames("attach", options, ["onEvict"]);
-    const { onEvict } = options;
-    return new ZbudPool({ pageSize, chunkOrder, maxPages, shared: true, onEvict }, { memory, table });
-  }
-
   /** Where an object lies. Throws `EBADF`, `ECLOSED` as {@link free}. */
   override inspect(handle: Handle): ZbudObjectPlace {
     const place = super.inspect(handle);
     return { ...place, buddy: isFirstBuddy(place.offset, this.#chunkSize) ? "first" : "last" };
-  }
-
-  override snapshot(): ZbudSnapshot {
-    return zbudSnapshotOf(super.snapshot(), this.#chunkSize);
   }
 }
 

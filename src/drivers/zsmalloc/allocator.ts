@@ -1,14 +1,6 @@
 import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
-import type {
-  Allocator,
-  HandleLayout,
-  ObjectVisitor,
-  Place,
-  PoolStats,
-  SnapshotColumns,
-  Table,
-} from "../../pool/index.ts";
+import type { Allocator, HandleLayout, ObjectVisitor, Place, PoolStats, Table } from "../../pool/index.ts";
 import * as pool from "../../pool/index.ts";
 import { type Compaction, Mover } from "./compaction.ts";
 import type { Geometry } from "./geometry.ts";
@@ -16,10 +8,9 @@ import * as geometries from "./geometry.ts";
 import { NO_LIST as GROUPS_NO_LIST, Groups } from "./groups.ts";
 import { fillPlace } from "./places.ts";
 import { repairTable } from "./repair.ts";
-import { columnsOf } from "./snapshot.ts";
 import { statsOf } from "./stats.ts";
+import type { ZsmallocTable } from "./table.ts";
 import * as tables from "./table.ts";
-import { verifyTable } from "./verify.ts";
 
 // Bound here, since the engine folds a module's own constants into the code and loads imported ones at each use.
 const COUNTERS_END = pool.COUNTERS_END;
@@ -283,12 +274,9 @@ export class ZsmallocAllocator implements Allocator {
     return statsOf(this.#table, this.#counters, this.#geometry);
   }
 
-  columns(): SnapshotColumns {
-    return columnsOf(this.#table, this.#geometry, (row) => this.#handleAt(row));
-  }
-
-  verify(reclaims: number | null): void {
-    verifyTable(this.#table, this.#geometry, reclaims);
+  /** What its walks read. */
+  inside(): { table: ZsmallocTable; geometry: Geometry; handleAt: (row: number) => Handle } {
+    return { table: this.#table, geometry: this.#geometry, handleAt: (row) => this.#handleAt(row) };
   }
 
   /** A row for a group that has none free; where there is none at all, one that another group does not need. */

@@ -1,6 +1,9 @@
+import { checkNames } from "../../base/index.ts";
+import { attachPageMemory } from "../../memory/index.ts";
 import {
   badBuffers,
   DRIVER_ZSMALLOC,
+  type EvictHandler,
   openSharedTable,
   registryWordsOf,
   type SharedPool,
@@ -18,6 +21,7 @@ import {
   W_ROWS_TAKEN,
   type ZsmallocTable,
 } from "./table.ts";
+import { ZsmallocPool } from "./zsmalloc-pool.ts";
 
 /** A table that was made elsewhere, and what its header says. */
 export interface AttachedTable {
@@ -26,12 +30,35 @@ export interface AttachedTable {
 }
 
 /**
+ * Opens a pool that another thread made.
+ *
+ * @param shared - what its `share()` gave there, as it came through `postMessage` or `workerData`.
+ * @param options - `onEvict`: called for what this thread reclaims.
+ * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
+ *   layout; `EBUSY` if 127 threads use the pool already.
+ */
+export function attachZsmalloc(
+  shared: SharedPool,
+  options: { onEvict?: EvictHandler | undefined } = {},
+): ZsmallocPool {
+  const { table, geometry } = openTable(shared);
+  const { pageSize, maxPages, maxGroupPages, maxObjects } = geometry;
+  const memory = attachPageMemory(pageSize, shared.pages);
+  checkNames("attach", options, ["onEvict"]);
+  const { onEvict } = options;
+  return new ZsmallocPool(
+    { pageSize, maxPages, maxGroupPages, maxObjects, shared: true, onEvict },
+    { memory, table },
+  );
+}
+
+/**
  * Opens the table of a shared pool.
  *
  * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
  *   a pool of this layout.
  */
-export function openTable(shared: SharedPool): AttachedTable {
+function openTable(shared: SharedPool): AttachedTable {
   const table = openSharedTable(shared, DRIVER_ZSMALLOC);
   let geometry: Geometry;
   try {

@@ -1,16 +1,14 @@
-import { checkNames, type Handle } from "../../base/index.ts";
-import { attachPageMemory, createPageMemory, type PageMemory } from "../../memory/index.ts";
+import type { Handle } from "../../base/index.ts";
+import { createPageMemory, type PageMemory } from "../../memory/index.ts";
 import {
   type CompactResult,
   handleLayoutOf,
   lockingOf,
   nextPoolNumber,
   Pool,
-  type SharedPool,
   W_POOL_NUMBER,
 } from "../../pool/index.ts";
 import { ZsmallocAllocator } from "./allocator.ts";
-import { openTable } from "./attach.ts";
 import type { SizeClass } from "./classes.ts";
 import type { Geometry } from "./geometry.ts";
 import { checkOptions, type ZsmallocPoolOptions } from "./options.ts";
@@ -64,26 +62,6 @@ export class ZsmallocPool extends Pool {
     });
     this.#inner = inner as unknown as ZsmallocAllocator;
     this.#geometry = geometry;
-  }
-
-  /**
-   * Opens a pool that another thread made.
-   *
-   * @param shared - what {@link share} gave there, as it came through `postMessage` or `workerData`.
-   * @param options - `onEvict`: called for what this thread reclaims.
-   * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
-   *   layout; `EBUSY` if 127 threads use the pool already.
-   */
-  static attach(shared: SharedPool, options: Pick<ZsmallocPoolOptions, "onEvict"> = {}): ZsmallocPool {
-    const { table, geometry } = openTable(shared);
-    const { pageSize, maxPages, maxGroupPages, maxObjects } = geometry;
-    const memory = attachPageMemory(pageSize, shared.pages);
-    checkNames("attach", options, ["onEvict"]);
-    const { onEvict } = options;
-    return new ZsmallocPool(
-      { pageSize, maxPages, maxGroupPages, maxObjects, shared: true, onEvict },
-      { memory, table },
-    );
   }
 
   /** The size classes of this pool, smallest first. */

@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { OpfsBacking } from "../../../src/backing/index.ts";
 import { Prng } from "../../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../../src/cache/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 
 const ENTRIES = 1500;
 const FILE = { maxBytes: 2 ** 24 };
@@ -55,7 +56,7 @@ if ("FileSystemSyncAccessHandle" in globalThis) {
         `${backingHits} hits, ${backingWrites} writes`,
       );
       assert.deepEqual([backingReadsFailed, backingWritesFailed], [0, 0]);
-      cache.verify();
+      verify(cache);
       cache.close();
       await backing.close();
     });
@@ -81,7 +82,7 @@ if ("FileSystemSyncAccessHandle" in globalThis) {
       assert.equal(await cache.getOrSet(0, load), "loaded");
       assert.equal(await cache.getOrSet(4, load), textOf(4));
       assert.equal(loads, 1);
-      cache.verify();
+      verify(cache);
       cache.close();
       await backing.close();
     });

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { REGISTRY_WORDS, sharedBuffer, ThreadLock, ThreadRegistry } from "../../../src/base/index.ts";
-import { ZbudPool } from "../../../src/drivers/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
+import { ZbudPool, zbudDriver } from "../../../src/drivers/index.ts";
 import { isCode } from "../../support/is-code.ts";
 
 const REGISTRY_AT = 1;
@@ -23,7 +24,7 @@ export function work(order: Order): void {
     self.postMessage("released");
     return;
   }
-  const pool = ZbudPool.attach(order.use as Parameters<typeof ZbudPool.attach>[0]);
+  const pool = zbudDriver.attach(order.use as Parameters<typeof zbudDriver.attach>[0]);
   self.postMessage("attached");
   let stored = 0;
   for (let i = 0; i < order.rounds; i++) stored += storeAndFree(pool, i) ? 1 : 0;
@@ -97,7 +98,7 @@ describe("a page's main thread beside workers", () => {
     for (const worker of workers) assert.equal(await worker.next(), "attached");
     for (let i = 0; i < rounds; i++) assert.ok(storeAndFree(pool, i));
     for (const worker of workers) assert.equal(await worker.next(), rounds);
-    pool.verify();
+    verify(pool);
     assert.equal(pool.stats().pages, 0);
     for (const worker of workers) worker.end();
     pool.close();

@@ -8,6 +8,7 @@ import {
   type OpfsBackingOptions,
   type OpfsDirectory,
 } from "../../../src/backing/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { PageStore } from "../../../src/store/index.ts";
 import { checkRecordOf, keyOf, recordOf } from "../../backing/records.ts";
 import { backingContract } from "../../contracts/backing.ts";
@@ -115,7 +116,7 @@ function reopening(): void {
       for (let round = 2; round < 6; round++) {
         const next = await OpfsBacking.open(name, OPTIONS);
         assert.deepEqual(next.opened, { found: "clean", records: 40 });
-        next.verify();
+        verify(next);
         assert.deepEqual(await versionsOf(next), new Set([round - 1]));
         await fill(next, round);
         await next.close();
@@ -259,7 +260,7 @@ function pages(): void {
       }
       const { writtenBackPages } = store.stats();
       assert.ok(writtenBackPages > 200, `${writtenBackPages} pages were written back`);
-      store.verify();
+      verify(store);
       await store.close();
       await backing.close();
 

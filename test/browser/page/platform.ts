@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CompressedCache } from "../../../src/cache/index.ts";
-import { attachPool, createPool, ZbudPool } from "../../../src/drivers/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
+import { attachPool, createPool, ZbudPool, zbudDriver } from "../../../src/drivers/index.ts";
 import { driverTypes } from "../../../src/pool/index.ts";
 import { PageStore } from "../../../src/store/index.ts";
 import { isCode } from "../../support/is-code.ts";
@@ -12,7 +13,7 @@ describe("shared: true", () => {
   if (crossOriginIsolated) {
     it("knows no thread by a number, so that none is told to be gone", () => {
       const pool = new ZbudPool({ maxPages: 16, shared: true });
-      const other = ZbudPool.attach(pool.share());
+      const other = zbudDriver.attach(pool.share());
       const refusal = isCode("EINVAL", "-1", "workers of browsers have no number");
       assert.throws(() => pool.threadGone(-1), refusal);
       assert.equal(pool.recover(), 0);
@@ -31,7 +32,7 @@ describe("shared: true", () => {
         assert.equal(other.read(handle, bytes), 100);
         assert.deepEqual(bytes, new Uint8Array(100).fill(5));
         other.free(handle);
-        pool.verify();
+        verify(pool);
         other.close();
         pool.close();
       }

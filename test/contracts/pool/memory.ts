@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { assertObject, fillUp, finish, put } from "../../support/objects.ts";
 import { SHARING } from "../sharing.ts";
 import type { PoolFacts, PoolMaker } from "./facts.ts";
@@ -30,7 +31,7 @@ export function memoryContract(facts: PoolFacts, make: PoolMaker): void {
         if (round % 2 === 1) handles.reverse();
         const odd = handles.filter((_, i) => i % 2 === 1);
         for (const handle of odd) pool.free(handle);
-        pool.verify();
+        verify(pool);
         for (const [i, handle] of handles.entries()) if (i % 2 === 0) pool.free(handle);
         assert.equal(pool.pageCount, 0);
         assert.equal(pool.stats().objects, 0);
@@ -99,7 +100,7 @@ export function memoryContract(facts: PoolFacts, make: PoolMaker): void {
         const given = pool.trim();
         assert.ok(Number.isInteger(given) && given >= 0, `trim gave ${given}`);
         for (const [i, handle] of kept.entries()) assertObject(pool, handle, 1000, i + 1);
-        pool.verify();
+        verify(pool);
         const refilled = fillUp(pool, 1000, 1024 * objectsPerPageMax);
         for (const [i, handle] of kept.entries()) assertObject(pool, handle, 1000, i + 1);
         finish(pool, [...kept, ...refilled]);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
 import { isCode } from "../../support/is-code.ts";
 import { assertObject, finish, put } from "../../support/objects.ts";
@@ -37,7 +38,7 @@ export function misuseContract(_facts: PoolFacts, make: PoolMaker): void {
           if (kept.includes(handle as Handle)) continue;
           assert.throws(() => call(pool, handle as Handle), isCode("EBADF"), `${name}(${String(handle)})`);
         }
-        pool.verify();
+        verify(pool);
         assert.deepEqual(pool.stats(), before);
         for (const [i, size] of [100, 1000, 2000].entries()) assertObject(pool, kept[i], size, i + 1);
         finish(pool, kept);
@@ -83,7 +84,7 @@ export function misuseContract(_facts: PoolFacts, make: PoolMaker): void {
         "shrinkPages(0)": () => pool.shrinkPages(0),
         stats: () => pool.stats(),
         trim: () => pool.trim(),
-        verify: () => pool.verify(),
+        verify: () => verify(pool),
         observe: () => pool.observe({}),
         totalPages: () => pool.pageCount,
         totalSize: () => pool.totalBytes,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
 import { isCode } from "../../support/is-code.ts";
 import { assertObject, finish } from "../../support/objects.ts";
@@ -124,7 +125,7 @@ class Run {
   }
 
   #check(): void {
-    this.#pool.verify();
+    verify(this.#pool);
     for (const [handle, { size, fill }] of this.#live) assertObject(this.#pool, handle, size, fill);
     const stats = this.#pool.stats();
     let bytes = 0;

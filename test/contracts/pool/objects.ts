@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { isCode } from "../../support/is-code.ts";
 import { assertObject, fillUp, finish, put } from "../../support/objects.ts";
 import type { PoolFacts, PoolMaker } from "./facts.ts";
@@ -16,7 +17,7 @@ export function objectContract(facts: PoolFacts, make: PoolMaker): void {
       for (let size = 1; size <= most; size += size < 130 || size > most - 130 ? 1 : 37) {
         const handle = put(pool, size, size % 255);
         assertObject(pool, handle, size, size % 255);
-        pool.verify();
+        verify(pool);
         pool.free(handle);
       }
       finish(pool);
@@ -43,7 +44,7 @@ export function objectContract(facts: PoolFacts, make: PoolMaker): void {
       assert.equal(pool.alloc(most), "ENOMEM");
       assert.equal(pool.alloc(most + 1), "ENOSPC", "full, but this one never fits");
       assert.deepEqual(pool.stats().allocsRefused, { ENOSPC: 1, ENOMEM: 2 });
-      pool.verify();
+      verify(pool);
       pool.free(handles.pop() as Handle);
       handles.push(put(pool, most, 9));
       finish(pool, handles);
@@ -70,7 +71,7 @@ export function objectContract(facts: PoolFacts, make: PoolMaker): void {
       ];
       for (const size of sizes) assert.throws(() => pool.alloc(size as number), isCode("EINVAL"));
       assert.deepEqual(pool.stats(), before);
-      pool.verify();
+      verify(pool);
       assertObject(pool, handle, 100, 7);
       finish(pool, [handle]);
     });

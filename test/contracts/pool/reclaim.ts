@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
 import { isCode } from "../../support/is-code.ts";
 import { assertObject, fillUp, finish, put } from "../../support/objects.ts";
@@ -133,7 +134,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
           () => pool.shrinkPages(1),
           (thrown) => thrown === error,
         );
-        pool.verify();
+        verify(pool);
       }
       assert.equal(pool.stats().objects, handles.length);
       isThrowing = false;
@@ -156,7 +157,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
           if (live.has(handle)) drop(given, handle);
           const more = given.alloc(250);
           if (typeof more !== "string") live.add(more);
-          given.verify();
+          verify(given);
           depth--;
           return true;
         },
@@ -173,7 +174,7 @@ export function reclaimContract(facts: PoolFacts, make: PoolMaker): void {
         const handle = pool.alloc(200 + ((round * 397) % 1500));
         if (typeof handle !== "string") live.add(handle);
         if (handle === "ENOMEM" || round % 5 === 0) pool.shrinkPages(2);
-        pool.verify();
+        verify(pool);
         assert.equal(pool.stats().objects, live.size);
       }
       finish(pool, live);

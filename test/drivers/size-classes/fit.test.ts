@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Prng } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { fitPageSizes, SizeClassPool } from "../../../src/drivers/index.ts";
 import { isCode } from "../../support/is-code.ts";
 
@@ -84,7 +85,7 @@ describe("fitPageSizes", () => {
       pageSizes.reduce((sum, each) => sum + each.pages * each.pageSize, 0),
     );
     assert.ok(Math.abs(utilisation - stats.objectBytes / bytes) < 1e-12);
-    pool.verify();
+    verify(pool);
     pool.close();
   });
 

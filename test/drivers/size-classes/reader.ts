@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../../src/base/index.ts";
-import { SizeClassPool } from "../../../src/drivers/index.ts";
+import { sizeClassesDriver } from "../../../src/drivers/index.ts";
 import type { SharedPool } from "../../../src/pool/index.ts";
 
 /** What a reader is given. */
@@ -17,7 +17,7 @@ export interface SizeClassReaderData {
 // Only in a worker: the test imports the type.
 if (parentPort !== null) {
   const { shared, handles, control } = workerData as SizeClassReaderData;
-  const pool = SizeClassPool.attach(shared);
+  const pool = sizeClassesDriver.attach(shared);
   const into = new Uint8Array(pool.maxObjectBytes);
   for (let i = 0; Atomics.load(control, 0) === 0; i = (i + 7) % handles.length) {
     const handle = handles[i] as Handle;

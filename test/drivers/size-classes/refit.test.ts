@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type Handle, Prng } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { SizeClassPool } from "../../../src/drivers/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
@@ -63,7 +64,7 @@ class Drift {
       assert.ok(pool.totalBytes <= MAX_BYTES, "the limit holds while pages of both kinds are there");
     }
     this.drained += Math.max(before - this.#closedPages(pageSizes), 0);
-    pool.verify();
+    verify(pool);
   }
 
   replace(at: number, size: number): void {
@@ -93,13 +94,13 @@ class Drift {
       assert.equal(wrong, -1, `object ${at} was overwritten`);
     }
     assert.equal(pool.stats().objects, this.#places.size);
-    pool.verify();
+    verify(pool);
   }
 
   finish(): void {
     this.check();
     for (const [handle, at] of this.#places) this.#free(at, handle, this.pool);
-    this.pool.verify();
+    verify(this.pool);
     assert.equal(this.pool.totalBytes, 0);
     this.pool.close();
   }
@@ -120,7 +121,7 @@ class Drift {
   }
 
   #closedPages(pageSizes: readonly number[]): number {
-    return this.pool.snapshot().pages.filter(({ bytes }) => !pageSizes.includes(bytes)).length;
+    return snapshot(this.pool).pages.filter(({ bytes }) => !pageSizes.includes(bytes)).length;
   }
 }
 

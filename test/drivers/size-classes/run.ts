@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Handle, Prng } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { SizeClassPool } from "../../../src/drivers/size-classes/index.ts";
 import type { PageMemory } from "../../../src/memory/index.ts";
 
@@ -61,7 +62,7 @@ export class SizeClassRun {
 
   check(): void {
     const { pool, live } = this;
-    pool.verify();
+    verify(pool);
     assert.ok(pool.totalBytes <= this.#plan.maxBytes, "the limit in bytes");
     const stats = pool.stats();
     assert.equal(stats.objects, live.size);
@@ -116,7 +117,7 @@ export class SizeClassRun {
 
   #evict(handle: Handle): boolean {
     assert.ok(this.live.has(handle), `object ${handle} is offered, and nobody holds it`);
-    this.pool.verify();
+    verify(this.pool);
     if (this.#prng.chance(0.2)) return false;
     if (this.#prng.chance(0.2)) this.#alloc();
     this.#assertStored(handle, this.live.get(handle) as Stored);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import {
   attachPool,
   createPool,
@@ -124,14 +125,14 @@ describe("a pool of size classes", () => {
       evictions = 0;
       const count = Math.ceil((1.5 * maxBytes) / (2 * size)) * 2;
       for (let i = 0; i < count; i++) store(size);
-      const big = pool.snapshot().pages.filter(({ objects }) => objects.some((each) => each.size === size));
+      const big = snapshot(pool).pages.filter(({ objects }) => objects.some((each) => each.size === size));
       const bytes = big.reduce((sum, page) => sum + page.bytes, 0);
       assert.ok(
         bytes > 0.95 * maxBytes,
         `phase ${phase}: ${bytes} of ${maxBytes} bytes are for the new sizes`,
       );
       assert.ok(evictions < 3 * count + 2 * (maxBytes / 512), `phase ${phase}: ${evictions} evictions`);
-      pool.verify();
+      verify(pool);
     }
     pool.close();
   });
@@ -147,7 +148,7 @@ describe("a pool of size classes", () => {
       while (typeof pool.alloc(3000) !== "number") assert.equal(pool.reclaimPage(), "ok");
     }
     for (const handle of old) assert.throws(() => pool.free(handle), isCode("EBADF"));
-    pool.verify();
+    verify(pool);
     pool.close();
   });
 
@@ -178,7 +179,7 @@ describe("a pool of size classes", () => {
     const { utilisation } = pool.stats();
     assert.ok(utilisation > 2 * before && utilisation > 0.85, `${before} before, ${utilisation} now`);
     for (const handle of old) assert.throws(() => pool.free(handle), isCode("EBADF"));
-    pool.verify();
+    verify(pool);
     pool.close();
   });
 
@@ -189,12 +190,12 @@ describe("a pool of size classes", () => {
     for (let i = 0; i < 20; i++) {
       handles.push(must(pool.alloc(100)));
       if (pool.refit([1024 + 64 * i, 8192]) === "EAGAIN") refused++;
-      pool.verify();
+      verify(pool);
     }
     assert.equal(refused, 5);
     for (const handle of handles) pool.free(handle);
     assert.notEqual(pool.refit([640, 8192]), "EAGAIN");
-    pool.verify();
+    verify(pool);
     pool.close();
   });
 
@@ -206,7 +207,7 @@ describe("a pool of size classes", () => {
     const density = (options: Partial<SizeClassPoolOptions>): number => {
       const pool = new SizeClassPool({ maxBytes: 32 * MIB, pageSizes: "fit", ...options });
       for (let round = 0; round < 3; round++) for (const size of sizes) must(pool.alloc(size));
-      pool.verify();
+      verify(pool);
       const { utilisation } = pool.stats();
       pool.close();
       return utilisation;
@@ -305,10 +306,10 @@ describe("a pool of size classes", () => {
     assert.equal(other.map(handle)[899], 7);
     assert.notEqual(other.refit([512, 2048, 4096]), "EAGAIN");
     const small = must(pool.alloc(600));
-    assert.equal(pool.snapshot().pages.find(({ page }) => page === pool.inspect(small).page)?.bytes, 2048);
+    assert.equal(snapshot(pool).pages.find(({ page }) => page === pool.inspect(small).page)?.bytes, 2048);
     other.free(handle);
     assert.throws(() => pool.free(handle), isCode("EBADF"));
-    pool.verify();
+    verify(pool);
     other.close();
     pool.close();
   });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
 import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
 
@@ -18,12 +19,12 @@ function poolWith(act: (handle: Handle, pool: SlotsPool, all: Handle[]) => boole
     maxPages: 4,
     onEvict: (handle, given) => {
       assert.equal(given, pool);
-      given.verify();
+      verify(given);
       calls.push(all.indexOf(handle));
       try {
         return act(handle, given, all);
       } finally {
-        given.verify();
+        verify(given);
       }
     },
   });
@@ -44,8 +45,8 @@ describe("an evict handler", () => {
     const { pool, all, calls } = poolWith((handle, given, of) => handle !== of[2] && freeIt(handle, given));
     assert.equal(pool.reclaimPage(1), "EAGAIN");
     assert.deepEqual(calls, [0, 1, 2]);
-    assert.deepEqual(pool.snapshot().lru, [0, 1]);
-    assert.deepEqual(pool.snapshot().lists, [{ name: "30", pages: [0] }]);
+    assert.deepEqual(snapshot(pool).lru, [0, 1]);
+    assert.deepEqual(snapshot(pool).lists, [{ name: "30", pages: [0] }]);
     const beside = take(pool, 30 * 64);
     assert.deepEqual(pool.inspect(beside), { page: 0, offset: 0, size: 30 * 64 });
     assertFill(pool, all[3], 3);
@@ -65,7 +66,7 @@ describe("an evict handler", () => {
       if (act.toString().includes("throw")) assert.throws(() => pool.reclaimPage(1), /its own/);
       else assert.equal(pool.reclaimPage(1), "EAGAIN");
       assert.ok(calls.length === 1 || calls.length === 4);
-      assert.deepEqual(pool.snapshot().lru, [0, 1]);
+      assert.deepEqual(snapshot(pool).lru, [0, 1]);
       for (const [i, handle] of all.entries()) assertFill(pool, handle, i);
       finish(pool, all);
     }

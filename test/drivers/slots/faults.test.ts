@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import { FaultyMemory } from "../../support/faulty-memory.ts";
@@ -47,7 +48,7 @@ function run(refuses: (asked: number) => boolean): { asked: number; refused: num
     } else {
       pool.trim();
     }
-    pool.verify();
+    verify(pool);
     assert.equal(pool.stats().objects, live.size);
   }
   const { asked, refused } = memory;

@@ -1,3 +1,4 @@
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import type { SlotsPool } from "../../../src/drivers/slots/index.ts";
 import type { PoolSnapshot, PoolStats } from "../../../src/pool/index.ts";
 
@@ -8,8 +9,8 @@ export interface FullSnapshot extends PoolSnapshot {
 }
 
 export function fullSnapshot(pool: SlotsPool): FullSnapshot {
-  pool.verify();
-  const snapshot = pool.snapshot();
-  const handles = snapshot.pages.flatMap(({ objects }) => objects.map(({ handle }) => handle));
-  return { ...snapshot, bytes: handles.map((handle) => pool.map(handle).slice()), stats: pool.stats() };
+  verify(pool);
+  const whole = snapshot(pool);
+  const handles = whole.pages.flatMap(({ objects }) => objects.map(({ handle }) => handle));
+  return { ...whole, bytes: handles.map((handle) => pool.map(handle).slice()), stats: pool.stats() };
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { snapshot } from "../../../src/diagnostics/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
 import { isCode } from "../../support/is-code.ts";
 import { assertFill, finish, put, take } from "../../support/objects.ts";
@@ -25,7 +26,7 @@ describe("handles of slots pools", () => {
     // Of a record that was never freed.
     const first = Math.floor(live[0] / 2 ** (TAG_BITS + slotBits));
     const known = new Set<number>(live);
-    const before = pool.snapshot();
+    const before = snapshot(pool);
     let found = 0;
     // Words of a row also hold masks, links and sizes: values that a generation could have.
     for (let slot = 0; slot < 2 ** slotBits; slot++) {
@@ -41,7 +42,7 @@ describe("handles of slots pools", () => {
       }
     }
     assert.equal(found, live.length, "every live object's handle was among them");
-    assert.deepEqual(pool.snapshot(), before);
+    assert.deepEqual(snapshot(pool), before);
     finish(pool, live);
   });
 

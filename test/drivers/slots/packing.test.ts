@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
 import { refillHoles } from "../../support/exact-holes.ts";
 import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
@@ -25,7 +26,7 @@ describe("packing", () => {
       const perPage = Math.floor(SLOT / Math.ceil(size / SLOT));
       assert.equal(pool.pageCount, Math.ceil(182 / perPage), `${size} bytes, ${perPage} a page`);
       for (const [i, handle] of handles.entries()) assertFill(pool, handle, i);
-      pool.verify();
+      verify(pool);
       for (const handle of handles) pool.free(handle);
       assert.equal(pool.pageCount, 0);
     }
@@ -41,7 +42,7 @@ describe("packing", () => {
     const placeOf = (slots: number): [page: number, slot: number] => {
       const handle = take(pool, slots * SLOT - 1);
       const { page, offset } = pool.inspect(handle);
-      pool.verify();
+      verify(pool);
       pool.free(handle);
       return [page, offset / SLOT];
     };
@@ -73,7 +74,7 @@ describe("packing", () => {
       assert.equal(pool.pageCount, 1);
       for (const i of order) {
         pool.free(handles[i]);
-        pool.verify();
+        verify(pool);
       }
       assert.equal(pool.pageCount, 0);
       const whole = take(pool, PAGE);
@@ -134,13 +135,13 @@ describe("pages of many objects", () => {
       assert.equal(pool.alloc(1), "ENOMEM");
       // 6 objects in a page's own row, 9 in each further one.
       assert.equal(pool.stats().metadataBytes - empty, 4 * (1 + 7) * 64);
-      pool.verify();
+      verify(pool);
       for (const [handle, fill] of live) {
         assertFill(pool, handle, fill);
         if (prng.chance(round / 30)) {
           pool.free(handle);
           live.delete(handle);
-          pool.verify();
+          verify(pool);
         }
       }
     }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import { isCode } from "../../support/is-code.ts";
 import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
@@ -20,12 +21,12 @@ describe("family: a callback changed the page under reclaim", () => {
       maxPages: 4,
       onEvict: (handle, given) => {
         assert.equal(given, pool);
-        given.verify();
+        verify(given);
         calls.push(handle);
         try {
           return act(handle, given, handles);
         } finally {
-          given.verify();
+          verify(given);
         }
       },
     });
@@ -50,7 +51,7 @@ describe("family: a callback changed the page under reclaim", () => {
       return false;
     });
     assert.equal(pool.reclaimPage(1), "EAGAIN");
-    pool.verify();
+    verify(pool);
     const beside = take(pool, 23 * 64);
     assert.equal(pool.inspect(beside).page, pool.inspect(handles[0]).page);
     assertFill(pool, handles[0], 1);
@@ -134,7 +135,7 @@ describe("family: a callback changed the page under reclaim", () => {
     assert.equal(pool.reclaimPage(1), "EAGAIN");
     assert.deepEqual(calls, [handles[0], handles[2], handles[4]]);
     assert.deepEqual(
-      pool.snapshot().lru,
+      snapshot(pool).lru,
       [0, 4, 2].map((at) => pool.inspect(handles[at]).page),
     );
     finish(pool, handles);
@@ -151,14 +152,14 @@ describe("family: a callback changed the page under reclaim", () => {
         () => pool.reclaimPage(),
         (thrown) => thrown === error,
       );
-      pool.verify();
+      verify(pool);
       assert.deepEqual(calls, [handles[0]], "the neighbour is spared");
       assert.equal(
-        pool.snapshot().lru[0],
+        snapshot(pool).lru[0],
         pool.inspect(handles[1]).page,
         "the page is at the head of the LRU",
       );
-      assert.ok(pool.snapshot().pages.every(({ underReclaim }) => !underReclaim));
+      assert.ok(snapshot(pool).pages.every(({ underReclaim }) => !underReclaim));
       if (frees) {
         const beside = take(pool, 40 * 64);
         assert.equal(pool.inspect(beside).page, pool.inspect(handles[1]).page);
@@ -227,7 +228,7 @@ describe("family: a callback changed the page under reclaim", () => {
   it("it freed the object twice: the second is an error that comes through", () => {
     const { pool, handles } = poolWith((handle, given) => freeIt(handle, given) && freeIt(handle, given));
     assert.throws(() => pool.reclaimPage(), isCode("EBADF"));
-    pool.verify();
+    verify(pool);
     finish(pool, handles.slice(1));
   });
 });

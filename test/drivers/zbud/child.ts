@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import type { Handle } from "../../../src/base/index.ts";
 import { Prng } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
 
@@ -38,7 +39,7 @@ function empty(shared: boolean): Record<string, number> {
   const emptyBytes = rssBytes() - before;
   pool.map(mustAlloc(pool, 3968)).fill(1);
   const oneObjectBytes = rssBytes() - before;
-  pool.verify();
+  verify(pool);
   return { emptyBytes, oneObjectBytes };
 }
 
@@ -65,7 +66,7 @@ function trim(shared: boolean): Record<string, number> {
   const givenAll = pool.trim();
   collect();
   const emptyBytes = rssBytes() - before;
-  pool.verify();
+  verify(pool);
   return { fullBytes, freedBytes, givenHalf, halfBytes, givenAll, emptyBytes, intact };
 }
 
@@ -121,7 +122,7 @@ function heap(kind: string, maxPages: number): Record<string, number> {
     for (let i = 0; i < 2000; i++) run(500);
     grownBytes = Math.min(grownBytes, process.memoryUsage().heapUsed - before);
   }
-  pool.verify();
+  verify(pool);
   return { grownBytes };
 }
 

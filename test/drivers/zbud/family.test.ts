@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import { isCode } from "../../support/is-code.ts";
 import { finish, freeIt, put, take } from "../../support/objects.ts";
@@ -39,11 +40,11 @@ describe("family: a page was not listed again after a failed eviction", () => {
       for (let c = 1; c <= 62; c++) {
         const lone = take(pool, c * 64);
         assert.equal(pool.reclaimPage(3), "EAGAIN");
-        pool.verify();
+        verify(pool);
         const beside = take(pool, (63 - c) * 64);
         assert.equal(pool.inspect(beside).page, pool.inspect(lone).page);
         assert.equal(pool.reclaimPage(3), "EAGAIN");
-        pool.verify();
+        verify(pool);
         pool.free(lone);
         const again = take(pool, c * 64);
         assert.equal(pool.inspect(again).buddy, "first");
@@ -72,13 +73,13 @@ describe("family: a recycled page kept old state", () => {
         const handle = pool.alloc(size);
         if (typeof handle === "string") return handle;
         const { offset, buddy } = pool.inspect(handle);
-        pool.verify();
+        verify(pool);
         return { offset, buddy, size: pool.sizeOf(handle), length: pool.map(handle).length };
       });
     assert.deepEqual(places(used), places(fresh));
     assert.deepEqual(
-      used.snapshot().unbuddied.map((list) => list.length),
-      fresh.snapshot().unbuddied.map((list) => list.length),
+      snapshot(used).unbuddied.map((list) => list.length),
+      snapshot(fresh).unbuddied.map((list) => list.length),
     );
     used.close();
     fresh.close();
@@ -117,7 +118,7 @@ describe("family: unbounded retry", () => {
     for (let i = 0; i < 32; i++) take(pool, 1900);
     for (let i = 0; i < 100; i++) assert.equal(pool.reclaimPage(), "ok");
     assert.equal(calls, 200);
-    pool.verify();
+    verify(pool);
     assert.equal(pool.stats().objects, 32);
     pool.close();
   });

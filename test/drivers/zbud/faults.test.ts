@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, ZbudError } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
@@ -51,7 +52,7 @@ function workload(pool: ZbudPool, more: Set<Handle>, live: Set<Handle>): number 
     }
     for (const handle of more) live.add(handle);
     more.clear();
-    pool.verify();
+    verify(pool);
     assert.equal(pool.stats().objects, live.size);
   }
   return refused;
@@ -91,9 +92,9 @@ describe("family: out of memory at any single allocation", () => {
   it("a pool that got no memory at all is empty, and works when memory comes back", () => {
     let refuses = true;
     const { pool } = faultyPool(4, () => refuses);
-    const before = pool.snapshot();
+    const before = snapshot(pool);
     for (const size of [1, 64, 3968]) assert.equal(pool.alloc(size), "ENOMEM");
-    assert.deepEqual(pool.snapshot(), before);
+    assert.deepEqual(snapshot(pool), before);
     assert.equal(pool.pageCount, 0);
     assert.equal(pool.stats().objects, 0);
     refuses = false;

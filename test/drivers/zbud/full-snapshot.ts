@@ -1,3 +1,4 @@
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import type { ZbudPool, ZbudSnapshot } from "../../../src/drivers/zbud/index.ts";
 
 /** Everything that can be seen of a pool and its objects, bytes included, to be compared with deepEqual. */
@@ -7,9 +8,9 @@ export interface FullSnapshot extends ZbudSnapshot {
 }
 
 export function fullSnapshot(pool: ZbudPool): FullSnapshot {
-  pool.verify();
-  const snapshot = pool.snapshot();
-  const handles = snapshot.pages.flatMap(({ first, last }) => [first, last]);
+  verify(pool);
+  const whole = snapshot(pool);
+  const handles = whole.pages.flatMap(({ first, last }) => [first, last]);
   const bytes = handles.flatMap((object) => (object === null ? [] : [pool.map(object.handle).slice()]));
-  return { ...snapshot, bytes, stats: pool.stats() };
+  return { ...whole, bytes, stats: pool.stats() };
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import { isCode } from "../../support/is-code.ts";
 import { assertFill, finish, put, take } from "../../support/objects.ts";
@@ -84,7 +85,7 @@ describe("geometry", () => {
             assert.equal(place.buddy, "first");
             assert.equal(place.offset, chunk);
           }
-          if ((a + b) % 16 === 0) pool.verify();
+          if ((a + b) % 16 === 0) verify(pool);
           assertFill(pool, first, 1);
           assertFill(pool, second, 2);
           pool.free(first);
@@ -101,7 +102,7 @@ describe("geometry", () => {
       const first = take(pool, 1000);
       const last = put(pool, 2000, 9);
       pool.free(first);
-      pool.verify();
+      verify(pool);
       const again = put(pool, 31 * 64, 5);
       assert.deepEqual(pool.inspect(again), { page: 0, offset: 64, size: 31 * 64, buddy: "first" });
       assertFill(pool, last, 9);
@@ -136,7 +137,7 @@ describe("geometry", () => {
       const chunk = pageSize / chunks;
       for (let c = 1; c <= chunks - 2; c += chunks > 256 ? 7 : 1) {
         const lone = take(pool, c * chunk);
-        if (chunks <= 256) pool.verify();
+        if (chunks <= 256) verify(pool);
         const gap = chunks - 1 - c;
         const fits = take(pool, gap * chunk);
         assert.equal(pool.pageCount, 1, `${c} + ${gap} chunks of ${chunks}`);
@@ -166,7 +167,7 @@ describe("geometry", () => {
       for (let c = 1; c <= 2 ** chunkOrder - 2; c++) {
         for (const size of [(c - 1) * chunk + 1, c * chunk]) {
           const handle = take(pool, size);
-          const { first } = pool.snapshot().pages[0];
+          const { first } = snapshot(pool).pages[0];
           assert.deepEqual(first, { handle, size, chunks: c }, `${size} bytes, chunks of ${chunk}`);
           pool.free(handle);
         }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import { isCode } from "../../support/is-code.ts";
 import { finish, put, take } from "../../support/objects.ts";
@@ -217,8 +218,8 @@ describe("after close", () => {
       "reclaimPage(0)": () => pool.reclaimPage(0),
       pageCount: () => pool.pageCount,
       stats: () => pool.stats(),
-      snapshot: () => pool.snapshot(),
-      verify: () => pool.verify(),
+      snapshot: () => snapshot(pool),
+      verify: () => verify(pool),
       trim: () => pool.trim(),
       observe: () => pool.observe({}),
     };

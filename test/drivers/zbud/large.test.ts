@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import { SHARING } from "../../contracts/sharing.ts";
 import { assertFill, finish, take } from "../../support/objects.ts";
@@ -62,10 +63,10 @@ describe("a pool of 8 GiB", () => {
     for (let page = 0; page < 3692; page++) take(pool, 900_000);
     assert.equal(pool.pageCount, PAGES);
     assert.equal(pool.alloc(900_000), "ENOMEM");
-    const { pages } = pool.snapshot();
+    const { pages } = snapshot(pool);
     for (const { first } of pages.slice(-100)) if (first !== null) pool.free(first.handle);
     assert.ok(pool.trim() >= 100 * PAGE_SIZE, "the last 100 pages, past 2^32 bytes, are given back");
-    pool.verify();
+    verify(pool);
     for (let i = 0; i < PAGES - 100; i++) assert.equal(pool.reclaimPage(), "ok");
     finish(pool);
   });
@@ -80,7 +81,7 @@ describe("a pool of 8 GiB", () => {
     pool.map(last).fill(5);
     assert.equal(pool.map(handles[0] as Handle)[0], 0, "the first page was not touched");
     assertFill(pool, last, 5);
-    pool.verify();
+    verify(pool);
     for (const handle of handles) pool.free(handle as Handle);
     finish(pool);
   });

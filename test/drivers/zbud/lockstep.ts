@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Handle, Prng } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
 import type { PageMemory } from "../../../src/memory/index.ts";
 import type { AllocRefusal, Pool, PoolSnapshot } from "../../../src/pool/index.ts";
@@ -128,7 +129,7 @@ export class Lockstep {
   /** Compares all that can be seen of the pool with the model. */
   check(): void {
     const { pool, model } = this;
-    pool.verify();
+    verify(pool);
     assert.equal(pool.pageCount, model.pageCount, "pageCount");
     const pages = new Map<number, ModelPage>();
     const histogram = new Array<number>(64).fill(0);
@@ -147,7 +148,7 @@ export class Lockstep {
       bytes += object.size;
       histogram[Math.ceil((object.size * 64) / model.pageSize) - 1]++;
     }
-    model.compare(pool.snapshot(), this.#pageOf);
+    model.compare(snapshot(pool), this.#pageOf);
     const stats = pool.stats();
     assert.equal(stats.objects, this.#live.length, "stats().objects");
     assert.equal(stats.objectBytes, bytes, "stats().objectBytes");

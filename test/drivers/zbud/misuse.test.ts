@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, ZbudError } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { createPool, fitPageSize, ZbudPool } from "../../../src/drivers/index.ts";
 import {
   createZpool,
@@ -19,7 +20,7 @@ describe("handles of other pools", () => {
       for (const [j, handle] of handles.entries()) {
         if (i !== j) assert.throws(() => pool.free(handle), isCode("EBADF"));
       }
-      pool.verify();
+      verify(pool);
       assert.equal(pool.stats().objects, 1);
     }
     for (const pool of pools) pool.close();
@@ -65,9 +66,9 @@ describe("handlers that reclaim until the stack overflows", () => {
     });
     for (let i = 0; i < 20_000; i++) assert.equal(typeof pool.alloc(3900), "number");
     assert.throws(() => pool.reclaimPage(), RangeError);
-    pool.verify();
-    for (const { first } of pool.snapshot().pages) if (first !== null) pool.free(first.handle);
-    pool.verify();
+    verify(pool);
+    for (const { first } of snapshot(pool).pages) if (first !== null) pool.free(first.handle);
+    verify(pool);
     assert.equal(pool.pageCount, 0);
     pool.close();
   });
@@ -92,7 +93,7 @@ describe("a pool whose buffer was transferred away through a view", () => {
     structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
     assert.throws(() => pool.map(handle), isCode("EINVAL", "transferred"));
     assert.throws(() => pool.read(handle, new Uint8Array(100)), isCode("EINVAL"));
-    pool.verify();
+    verify(pool);
     pool.close();
     assert.throws(() => pool.alloc(1), isCode("ECLOSED"));
   });

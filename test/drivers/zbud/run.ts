@@ -1,5 +1,6 @@
 /** Plain seeded runs of the property suite: what a seed means, and how a failure is told. */
 
+import { snapshot } from "../../../src/diagnostics/index.ts";
 import { Lockstep, type Sides, ZBUD } from "./lockstep.ts";
 import { planOf, prngOf, type RunPlan, type Step, stepOf } from "./steps.ts";
 
@@ -39,7 +40,7 @@ export function runSeed(seed: number, steps: number, sides: Sides = ZBUD): numbe
   const prng = prngOf(seed);
   const plan = planOf(prng);
   const lockstep = new Lockstep(plan, undefined, sides);
-  const driver = lockstep.pool.snapshot().type;
+  const driver = snapshot(lockstep.pool).type;
   for (let i = 0; i < steps; i++) {
     const step = stepOf(prng, plan.weights);
     try {

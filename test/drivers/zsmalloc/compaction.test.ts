@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type Handle, Prng } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { createPool, ZsmallocPool } from "../../../src/entry/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import { FaultyMemory } from "../../support/faulty-memory.ts";
@@ -57,7 +58,7 @@ describe("compaction", () => {
       assert.ok(moved > 0 && pagesReleased > 0);
       assert.equal(pool.pageCount, before - pagesReleased);
       assert.equal(pool.pageCount, pagesNeeded(pool, live));
-      pool.verify();
+      verify(pool);
       for (const [handle, { size, fill }] of live) assertObject(pool, handle, size, fill);
       finish(pool, live.keys());
     }
@@ -75,7 +76,7 @@ describe("compaction", () => {
       assert.ok(calls < 10_000, "it ends");
       const step = stepped.compact(3);
       assert.ok(step.moved <= 3);
-      stepped.verify();
+      verify(stepped);
       moved += step.moved;
       pagesReleased += step.pagesReleased;
       if (step.moved === 0) break;
@@ -141,7 +142,7 @@ describe("compaction", () => {
         }
       }
       if (i % 50 === 0) pool.compact();
-      if (i % 10 === 0) pool.verify();
+      if (i % 10 === 0) verify(pool);
     }
     for (const [handle, size] of live) assertObject(pool, handle, size, size >> 4);
     finish(pool, live.keys());
@@ -180,7 +181,7 @@ describe("compaction with faults", () => {
       for (let i = 0; i < 120; i++) {
         const size = [300, 1400, 2200, 3300][i % 4];
         const handle = pool.alloc(size);
-        pool.verify();
+        verify(pool);
         if (typeof handle !== "number") continue;
         pool.write(handle, new Uint8Array(size).fill(i));
         live.set(handle, i);
@@ -230,7 +231,7 @@ describe("compaction while others read", () => {
       moved += pool.compact(40).moved;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    pool.verify();
+    verify(pool);
     Atomics.store(control, 0, 1);
     await ends;
     t.diagnostic(`${moved} moves, ${control[1]} whole reads, ${control[2]} of objects that had gone`);

@@ -9,6 +9,7 @@ import type { Handle } from "../../../src/base/index.ts";
 import { ZsmallocAllocator } from "../../../src/drivers/zsmalloc/allocator.ts";
 import { type Geometry, geometryOf } from "../../../src/drivers/zsmalloc/geometry.ts";
 import { createZsmallocTable } from "../../../src/drivers/zsmalloc/table.ts";
+import { zsmallocWalks } from "../../../src/drivers/zsmalloc/walks.ts";
 import { createPageMemory, type PageMemory } from "../../../src/memory/index.ts";
 import {
   type HandleLayout,
@@ -84,7 +85,7 @@ class Setup {
 
   /** Fails unless the table is whole, and holds what is live, and at most what was in flight besides. */
   check(inFlight: { freed?: Handle; allocated?: number }, reclaims: number): void {
-    this.whole.verify(reclaims);
+    zsmallocWalks.verify(this.whole, reclaims);
     for (const [handle, { size, fill }] of this.live) {
       if (this.whole.find(handle) === 0) {
         assert.equal(handle, inFlight.freed, `object ${handle} is lost`);
@@ -104,12 +105,12 @@ class Setup {
     const handles: Handle[] = [];
     this.whole.objects((handle) => handles.push(handle));
     for (const handle of handles) assert.ok(this.whole.free(handle));
-    this.whole.verify(null);
+    zsmallocWalks.verify(this.whole, null);
     assert.equal(this.whole.pageBytes(), 0);
     for (let page = 0; page < Math.min(MEMORY.pages, this.geometry.maxObjects); page++) {
       assert.ok(this.whole.alloc(PAGE_SIZE) !== null, "a page or a row leaked");
     }
-    this.whole.verify(null);
+    zsmallocWalks.verify(this.whole, null);
   }
 }
 

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZsmallocPool } from "../../../src/drivers/index.ts";
 import { createPageMemory } from "../../../src/memory/index.ts";
 import { FaultyMemory } from "../../support/faulty-memory.ts";
@@ -161,7 +162,7 @@ class Run {
   }
 
   #check(): void {
-    this.#pool.verify();
+    verify(this.#pool);
     for (const [handle, { size, fill }] of this.#live) assertObject(this.#pool, handle, size, fill);
     const { objects, objectBytes, pages } = this.#pool.stats();
     assert.equal(objects, this.#live.size);
@@ -175,7 +176,7 @@ class Run {
       seen.add(handle);
     });
     assert.equal(seen.size, objects);
-    const inPages = this.#pool.snapshot().pages.flatMap((page) => page.objects.map((each) => each.handle));
+    const inPages = snapshot(this.#pool).pages.flatMap((page) => page.objects.map((each) => each.handle));
     assert.deepEqual(new Set(inPages), seen);
   }
 

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { Handle } from "../../../src/base/index.ts";
-import { ZsmallocPool } from "../../../src/drivers/index.ts";
+import { zsmallocDriver } from "../../../src/drivers/index.ts";
 import type { SharedPool } from "../../../src/pool/index.ts";
 
 /** What a reader is given. */
@@ -17,7 +17,7 @@ export interface ReaderData {
 // Only in a worker: the test imports the type.
 if (parentPort !== null) {
   const { shared, handles, control } = workerData as ReaderData;
-  const pool = ZsmallocPool.attach(shared);
+  const pool = zsmallocDriver.attach(shared);
   const into = new Uint8Array(pool.maxObjectBytes);
   for (let i = 0; Atomics.load(control, 0) === 0; i = (i + 7) % handles.length) {
     const handle = handles[i] as Handle;

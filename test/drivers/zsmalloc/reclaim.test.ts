@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZsmallocPool, type ZsmallocPoolOptions } from "../../../src/drivers/index.ts";
 import { assertObject, finish, freeIt, put, putMany } from "../../support/objects.ts";
 
@@ -106,7 +107,7 @@ describe("reclaim", () => {
     assert.deepEqual(calls.splice(0), full);
     assert.equal(pool.reclaimPage(), "EAGAIN");
     assert.deepEqual(calls.splice(0), new Array(8).fill(low[0]));
-    assert.ok(pool.snapshot().lists.some(({ name }) => name.endsWith("spared")));
+    assert.ok(snapshot(pool).lists.some(({ name }) => name.endsWith("spared")));
     pinned.clear();
     assert.equal(pool.reclaimPage(), "ok");
     assert.deepEqual(calls, low);
@@ -119,7 +120,7 @@ describe("reclaim", () => {
     assert.equal(pool.reclaimPage(1), "EAGAIN");
     const more = put(pool, SIZE, 9);
     assert.equal(pool.pageCount, 1);
-    assert.ok(!pool.snapshot().lists.some(({ name }) => name.endsWith("spared")));
+    assert.ok(!snapshot(pool).lists.some(({ name }) => name.endsWith("spared")));
     finish(pool, [...low, more]);
   });
 
@@ -160,7 +161,7 @@ describe("evict handlers", () => {
       const other = put(given, SIZE, 5);
       assert.notEqual(given.inspect(other).page, page);
       more.push(other);
-      given.verify();
+      verify(given);
       return true;
     });
     putMany(pool, SIZE, 4);
@@ -175,7 +176,7 @@ describe("evict handlers", () => {
       const before = given.inspect(handle);
       if (inside++ === 0) assert.ok(given.compact().pagesReleased > 0);
       assert.deepEqual(given.inspect(handle), before);
-      given.verify();
+      verify(given);
       return freeIt(handle, given);
     });
     const kept = groupsOf(pool, [1, 1, 2, 2, 2, 2]).flat();
@@ -191,7 +192,7 @@ describe("evict handlers", () => {
     const pool = poolOf((handle, given) => {
       deepest = Math.max(deepest, ++depth);
       given.reclaimPage(1);
-      given.verify();
+      verify(given);
       depth--;
       return freeIt(handle, given);
     });
@@ -210,7 +211,7 @@ describe("evict handlers", () => {
     });
     const handles = putMany(pool, SIZE, 4);
     assert.throws(() => pool.reclaimPage(1), /a handler's own/);
-    pool.verify();
+    verify(pool);
     act = "lie";
     assert.equal(pool.reclaimPage(1), "EAGAIN");
     assert.equal(pool.stats().evictionsRefused, 1 + 4);

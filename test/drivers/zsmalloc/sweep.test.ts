@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
+import { verify } from "../../../src/diagnostics/index.ts";
 import { ZsmallocPool } from "../../../src/drivers/index.ts";
 import { finish } from "../../support/objects.ts";
 
@@ -68,7 +69,7 @@ describe("every size", () => {
         pool.write(handle, patternOf(size, size & 0xff));
         objects.set(handle, [size, size & 0xff]);
       }
-      pool.verify();
+      verify(pool);
       for (const [handle, [size, i]] of objects) {
         const view = pool.map(handle, "ro");
         assert.deepEqual(view, patternOf(size, i));
