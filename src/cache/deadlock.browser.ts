@@ -5,6 +5,6 @@
 import type { Wait } from "./wait-node.ts";
 
 export async function endOrDeadlock(wait: Wait, ended: Promise<void>): Promise<void> {
-  const { endOrDeadlock: look } = await import("./deadlock.ts");
+  const { endOrDeadlock: look } = await import("./deadlock-search.ts");
   await look(wait, ended);
 }
