@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { ROOT, readTree } from "./sources.ts";
@@ -57,6 +57,9 @@ describe("package.json", () => {
         Object.keys((await import(pathToFileURL(join(ROOT, file)).href)) as object);
       const there = await names(other);
       for (const name of await names(node)) assert.ok(there.includes(name), `${other} has no ${name}`);
+      // It would get itself in its stead.
+      const text = readFileSync(join(ROOT, other), "utf8");
+      assert.ok(!text.includes(`import("./${basename(node)}")`), `${other} imports what it stands for`);
     }
   });
 

@@ -10,7 +10,7 @@ const LOADS = "src/cache/loads.ts";
 const SNAPSHOT = "src/cache/cache-file.ts";
 const TAGS = "src/cache/tags.ts";
 const TIER = "src/cache/tier.ts";
-const DEADLOCK = "src/cache/deadlock.ts";
+const DEADLOCK = "src/cache/deadlock-search.ts";
 
 export const CACHE_BUGS: readonly PlantedBug[] = [
   {

@@ -135,7 +135,7 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "engine: a step of a walk leaves out the row where the last one ended",
-    file: ENGINE,
+    file: WRITEBACK,
     find: "next: row < words[W_HIGH_WATER] ? row : 0",
     replace: "next: row + 1 < words[W_HIGH_WATER] ? row + 1 : 0",
   },

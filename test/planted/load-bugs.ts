@@ -62,7 +62,7 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "loads: one that awaits itself is not seen",
-    file: "src/cache/deadlock.ts",
+    file: "src/cache/deadlock-search.ts",
     find: "if (cycle !== null) throw deadlock(cycle);",
     replace: "",
   },
