@@ -14,6 +14,7 @@ export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";
 export { OpfsBacking, type OpfsBackingOptions } from "./opfs/opfs-backing.ts";
 export type { OpfsAccess, OpfsDirectory, OpfsFile } from "./opfs/opfs-io.ts";
 export { replaceFile } from "./replace-file.ts";
+export { checkSameBacking } from "./same-backing.ts";
 export { faultOf, required } from "./system.ts";
 export type {
   Backing,

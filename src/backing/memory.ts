@@ -46,6 +46,7 @@ export class MemoryBacking implements Backing {
   }
 
   readonly name = "memory";
+  readonly id: string = `memory ${globalThis.crypto.getRandomValues(new Uint32Array(2)).join(" ")}`;
   readonly isSync = true;
   readonly maxRecordBytes: number;
   readonly #maxBytes: number;

@@ -74,6 +74,11 @@ export interface BackingStats {
 export interface Backing {
   /** Its kind, such as `"file"`. */
   readonly name: string;
+  /**
+   * Tells this store from others: the same text in every thread that has the same store. Whoever attaches to a cache or
+   * a page store with another one is refused. A store without it is believed.
+   */
+  readonly id?: string;
   /** Whether {@link writeSync} and {@link readSync} work; if not, they throw `ENOTSUP`. */
   readonly isSync: boolean;
   /** The most bytes of one record, prefix included. */

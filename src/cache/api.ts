@@ -144,7 +144,7 @@ export interface Cache<V> {
    * Deletes every entry that was set with this tag, in all threads. Takes as long as there are such entries,
    * not as long as there are entries.
    *
-   * @returns how many there were.
+   * @returns how many there were in memory; what the backing store has with this tag is void too, and not counted.
    * @throws {ZbudError} `EINVAL` if the cache was made without the option `tags`.
    */
   deleteByTag(tag: string): number;

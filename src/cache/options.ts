@@ -48,6 +48,8 @@ export interface CacheSettings {
   readonly evict: Evict;
   /** Whether each thread has a backing store. */
   readonly backing: boolean;
+  /** What tells it from others, if it says. */
+  readonly backingId: string | null;
   /** Name of the codec, or null for one of the user's own. */
   readonly codec: string | null;
   readonly maxBytes: number;
@@ -89,6 +91,7 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
     tags: flagOption("tags", tags),
     evict: choiceOption("evict", evict, ["lru", "sieve", "page"]),
     backing: options.backing !== undefined,
+    backingId: options.backing?.id ?? null,
     codec: typeof codec === "string" ? codec : null,
   };
 }

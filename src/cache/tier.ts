@@ -1,4 +1,4 @@
-import type { Backing, BackingKey } from "../backing/index.ts";
+import { type Backing, type BackingKey, checkSameBacking } from "../backing/index.ts";
 import { ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry, Guard, PutResult } from "../engine/index.ts";
@@ -425,8 +425,10 @@ export function tierOf<V>(core: TieredCache<V>, settings: CacheSettings, backing
     );
   }
   if (backing === undefined) return null;
-  if (typeof (backing as Partial<Backing> | null)?.write === "function")
+  if (typeof (backing as Partial<Backing> | null)?.write === "function") {
+    checkSameBacking("cache", settings.backingId, backing as Backing);
     return new Tier(core, backing as Backing);
+  }
   throw new ZbudError(
     "EINVAL",
     `backing must be a backing store that is open, such as await FileBacking.open(path, options) or, in a worker, FileBacking.attach(shared), not ${show(backing)}`,

@@ -132,7 +132,7 @@ export interface CacheThreadOptions<V> {
    * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again; `get` looks in memory
    * only. Whoever opened it closes it, after the cache: the cache never does. If one thread has it, all give theirs:
    * one shared file, which keeps the order of what all threads do, or a connection each to a server, which keeps that
-   * of each thread: docs/backing.md says what that means.
+   * of each thread: docs/backing.md says what that means. Another store than the cache's is `EINVAL` at `attach`.
    */
   backing?: Backing;
 }
@@ -178,7 +178,11 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   allowStale?: boolean;
   /** See {@link GetOptions.updateAgeOnGet}; default false. `touch(key)` does it for one entry. */
   updateAgeOnGet?: boolean;
-  /** True: entries may have tags. It takes 33 bytes more of the index for each entry. Default false. */
+  /**
+   * True: entries may have tags. It takes 33 bytes more of the index for each entry. Default false. A backing store
+   * forgets entries with tags when the cache ends, since nobody knows then which tags were deleted: only `save` keeps
+   * them.
+   */
   tags?: boolean;
   /**
    * Bytes of a page of the allocator; longer values are split. Default for `"slots"` 2048, and

@@ -1,5 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Backing, BackingKey, SharedBacking, StoredEntry } from "../backing/index.ts";
+import {
+  type Backing,
+  type BackingKey,
+  checkSameBacking,
+  type SharedBacking,
+  type StoredEntry,
+} from "../backing/index.ts";
 import {
   bytesText,
   countText,
@@ -185,6 +191,7 @@ export class PageStore {
           : "this store was made without a backing store; give none here",
       );
     }
+    if (options.backing !== undefined) checkSameBacking("store", shared.backingId, options.backing);
     const parts = { shape: checkShape(shape), shared: engine, counters: new Counters(true, counters) };
     return new PageStore({ ...options, maxBytes: shape.maxBytes }, parts);
   }
@@ -211,6 +218,7 @@ export class PageStore {
       store: LAYOUT_VERSION,
       shape: this.#shape,
       hasBacking: this.#backing !== null,
+      backingId: this.#backing?.id ?? null,
       engine: this.#engine === null ? null : this.#engine.share(),
       counters: buffer,
     };

@@ -46,6 +46,8 @@ export interface SharedPageStore {
   readonly shape: StoreShape;
   /** Whether each thread must have the backing store as well. */
   readonly hasBacking: boolean;
+  /** What tells it from others, if it says. */
+  readonly backingId: string | null;
   /** Null: a store of 0 bytes. */
   readonly engine: SharedEngine | null;
   readonly counters: SharedArrayBuffer;

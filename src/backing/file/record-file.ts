@@ -52,6 +52,7 @@ export abstract class RecordFile implements Backing {
   }
 
   abstract readonly name: string;
+  readonly id: string;
   readonly isSync = true;
   readonly maxRecordBytes: number;
   /** What was found at opening; null in a thread that attached. */
@@ -73,6 +74,7 @@ export abstract class RecordFile implements Backing {
     this.#reader = new FileReader(state);
     const { unitCount, unitBytes } = state.words.geometry;
     this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, unitCount * unitBytes);
+    this.id = `file ${state.storeNumber}`;
   }
 
   write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {

@@ -70,6 +70,7 @@ export class KeyvBacking implements Backing {
   }
 
   readonly name = "keyv";
+  readonly id: string;
   readonly isSync = false;
   readonly maxRecordBytes: number;
   readonly #namespace: string;
@@ -110,6 +111,7 @@ export class KeyvBacking implements Backing {
       );
     }
     this.#namespace = namespace;
+    this.id = `keyv ${namespace}`;
     this.#timeoutMs = integerOption("timeoutMs", options.timeoutMs ?? 2000, 1, 2 ** 27);
     this.#maxInFlightBytes = sizeOption(
       "maxInFlightBytes",
