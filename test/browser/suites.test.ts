@@ -25,7 +25,8 @@ const FOLDERS = [
 /**
  * Faults of the memory source do not depend on the engine, and at each allocation in turn take minutes there. The
  * family's cases of the store are about codecs that only Node has, those of a flush compress anew with deflate and
- * count turns of Node's event loop, Keyv is for servers, options of a clock need one that is faked, and a page of the documentation is read from a file.
+ * count turns of Node's event loop, Keyv is for servers, options of a clock need one that is faked, and a page of the
+ * documentation is read from a file.
  */
 const ONLY_IN_NODE =
   /\/faults\.test\.ts$|^test\/(?:base\/options|store\/(?:family|flush)|backing\/keyv|cache\/which-cache)/;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { ROOT, readTree } from "./sources.ts";
 
@@ -62,4 +62,22 @@ describe("links", () => {
       }
     });
   }
+
+  it("files that a document names are there", () => {
+    const names = new Set(
+      [...readTree(["src", "test", "bench", "scripts", "examples", "web", "site", "docs"], [""]).keys()]
+        .concat(["package.json", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
+        .map((path) => basename(path)),
+    );
+    for (const page of [
+      "docs/architecture.md",
+      "docs/memory-layout.md",
+      "docs/decisions.md",
+      "docs/backing.md",
+    ]) {
+      const text = PAGES.get(page) ?? "";
+      for (const [, name] of text.matchAll(/`(?:[\w.-]+\/)*([\w.-]+\.(?:ts|md|json))`/g))
+        assert.ok(names.has(name), `${page} names ${name}, and there is no such file`);
+    }
+  });
 });
