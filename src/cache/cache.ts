@@ -420,7 +420,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const { entries, originalBytes, storedBytes, bytesReserved, hits, misses } = this.stats();
     const { evict, backing } = this.#core.settings;
     const parts = [
-      `${countText(entries)} entries, ${bytesText(originalBytes)} kept in ${bytesText(storedBytes)} of ${bytesText(bytesReserved)}`,
+      `${countText(entries)} ${entries === 1 ? "entry" : "entries"}, ${bytesText(originalBytes)} kept in ${bytesText(storedBytes)} of ${bytesText(bytesReserved)}`,
       hits + misses === 0 ? "not read yet" : `${percentText(hits / (hits + misses))} hits`,
       `evict: "${evict}"`,
     ];

@@ -9,6 +9,9 @@ const MILLISECONDS = "use ttl, in milliseconds";
 /** What to do instead of the options that other caches have: lru-cache, quick-lru, node-cache. */
 export const FOREIGN: Readonly<Record<string, string>> = {
   max: "use maxEntries",
+  tier: "use backing",
+  policy: "use evict",
+  now: "use clock",
   maxSize: `use maxBytes; ${BYTES}`,
   sizeCalculation: BYTES,
   size: BYTES,

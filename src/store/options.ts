@@ -135,9 +135,17 @@ const KNOWN_THREAD = [
   "clock",
 ];
 
+/** Names that the same thing has elsewhere. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  maxSize: "use maxBytes",
+  tier: "use backing",
+  policy: "use evict",
+  now: "use clock",
+};
+
 /** @throws {ZbudError} `EINVAL` naming a bad or unknown option. */
 export function storeShapeOf(options: PageStoreOptions): StoreShape {
-  checkNames("a page store", options, [...KNOWN, ...KNOWN_THREAD]);
+  checkNames("a page store", options, [...KNOWN, ...KNOWN_THREAD], ELSEWHERE);
   checkNoNulls(options);
   const maxBytes =
     options.maxBytes === 0 ? 0 : sizeOption("maxBytes", options.maxBytes, STORE_BYTES_MIN, 2 ** 40);

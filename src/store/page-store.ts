@@ -567,7 +567,7 @@ export class PageStore {
     const { storedPages, memUsedTotal, memLimit } = this.stats();
     const backing = this.#backing === null ? "" : `; backing store: ${this.#backing.name}`;
     if (memLimit === 0) return `PageStore without memory${backing}`;
-    const pages = `${countText(storedPages)} pages of ${bytesText(this.pageSize)}`;
+    const pages = `${countText(storedPages)} ${storedPages === 1 ? "page" : "pages"} of ${bytesText(this.pageSize)}`;
     return `PageStore: ${pages} in ${bytesText(memUsedTotal)} of at most ${bytesText(memLimit)}${backing}`;
   }
 

@@ -353,6 +353,9 @@ describe("an option that there is not", () => {
       ["stdTTL", /use ttl, in milliseconds/],
       ["checkperiod", /purgeStale/],
       ["max", /use maxEntries/],
+      ["tier", /use backing/],
+      ["policy", /use evict/],
+      ["now", /use clock/],
       ["maxKeys", /use maxEntries/],
       ["maxAge", /use ttl/],
     ] as const) {
@@ -362,6 +365,8 @@ describe("an option that there is not", () => {
       assert.match(message, instead);
     }
     for (const [call, name, instead] of [
+      ["new PageStore", "policy", /use evict/],
+      ["new PageStore", "maxSize", /use maxBytes/],
       ["set", "size", /counted/],
       ["set", "noUpdateTTL", /getRemainingTTL/],
       ["set", "tag", /did you mean tags/],
