@@ -285,7 +285,7 @@ describe("console.log", () => {
     cache.close();
     assert.equal(String(cache), "CompressedCache (closed)");
     const backed = open({ backing: new MemoryBacking() }).cache;
-    assert.match(String(backed), /, evict: "lru", with a backing store$/);
+    assert.match(String(backed), /, evict: "lru", with a backing store/);
   });
 });
 

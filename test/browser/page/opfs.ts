@@ -223,7 +223,7 @@ function faults(): void {
       assert.ok(typeof atOnce === "object" && atOnce.code === "ENOSPC", String(atOnce));
       await assert.rejects(backing.flush(), { code: "ENOSPC" });
       assert.equal(await backing.read(keyOf(3)), null);
-      assert.equal((await backing.read(keyOf(5)))?.version, 1);
+      assert.equal((await backing.read(keyOf(5)))?.stamp, 1);
       fails = false;
       await fill(backing, 3);
       assert.deepEqual(await versionsOf(backing), new Set([3]));
