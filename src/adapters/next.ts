@@ -1,7 +1,7 @@
 import { checkNames } from "../base/index.ts";
-import { frame, notFramed, unframe } from "./frame.ts";
 import { type AnyCache, cacheOf, isKept } from "./keys.ts";
 import { TagClock } from "./next-tags.ts";
+import { notPacked, pack, unpack } from "./packed-value.ts";
 
 /** One result of a cached function, as Next.js gives and takes it. Times are in seconds, but for `timestamp`. */
 export interface NextCacheEntry {
@@ -76,7 +76,7 @@ export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = 
     const key = keyOf(cacheKey);
     // One that is over already takes the one before with it, as one that the cache refuses does.
     if (!(ttl > 0)) cache.delete(key);
-    else if (isKept(cache.set(key, frame(kept, parts), { ttl: Math.min(ttl, ENDLESS) }))) {
+    else if (isKept(cache.set(key, pack(kept, parts), { ttl: Math.min(ttl, ENDLESS) }))) {
       tagClock.touch(kept.tags);
     }
   };
@@ -86,7 +86,7 @@ export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = 
       await pending.get(cacheKey);
       const value = await cache.getAsync(keyOf(cacheKey));
       if (value === undefined) return undefined;
-      const { header, body } = unframe(value);
+      const { header, body } = unpack(value);
       const kept = keptOf(header);
       if (clock() >= kept.timestamp + kept.expire * 1000) return undefined;
       const { gone, stale } = tagClock.before(kept.tags);
@@ -151,7 +151,7 @@ function keptOf(header: unknown): Kept {
     Array.isArray(tags) &&
     tags.every((tag) => typeof tag === "string") &&
     [stale, timestamp, expire, revalidate].every(Number.isFinite);
-  if (!isWhole) throw notFramed();
+  if (!isWhole) throw notPacked();
   return kept;
 }
 

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import { checkNames, show, ZbudError } from "../base/index.ts";
-import { frame, notFramed, unframe } from "./frame.ts";
 import { type AnyCache, cacheOf, isKept, unlessClosed } from "./keys.ts";
+import { notPacked, pack, unpack } from "./packed-value.ts";
 
 type Headers = Record<string, string | string[]>;
 
@@ -127,7 +127,7 @@ export class UndiciStore {
       }
     }
     if (value === undefined) return undefined;
-    const { header, body } = unframe(value);
+    const { header, body } = unpack(value);
     const response = responseOf(header);
     if (response.deleteAt <= Date.now()) return undefined;
     return {
@@ -148,7 +148,7 @@ export class UndiciStore {
     const place = this.#place(key) ?? this.#makePlace(key, names);
     if (place === undefined) return;
     const stored = responseKey(place, { method: key.method, headers: value.vary }, names);
-    const kept = isKept(this.#cache.set(stored, frame(value, body), { ttl }));
+    const kept = isKept(this.#cache.set(stored, pack(value, body), { ttl }));
     const others = this.#others(place);
     // What is older and answers the same request is out of date.
     for (const older of [place.names, ...others]) {
@@ -232,7 +232,7 @@ function responseOf(header: unknown): UndiciCacheValue {
     isObject(headers) &&
     isObject(vary ?? {}) &&
     isObject(cacheControlDirectives ?? {});
-  if (!isWhole) throw notFramed();
+  if (!isWhole) throw notPacked();
   return response;
 }
 

@@ -4,10 +4,10 @@ export {
   type SharedFileBacking,
 } from "./file/file-backing.ts";
 export type { FileIo, RecordIo } from "./file/io.ts";
-export type { OpenedFile } from "./file/open-slots.ts";
+export type { OpenedFile } from "./file/open-index.ts";
 export type { FileBackingOptions } from "./file/options.ts";
 export type { FileInside, RecordFile } from "./file/record-file.ts";
-export { verifySlots } from "./file/verify.ts";
+export { verifyFileIndex } from "./file/verify.ts";
 export type { KeyvLike } from "./keyv/client.ts";
 export { KeyvBacking, type KeyvBackingOptions } from "./keyv/keyv-backing.ts";
 export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";

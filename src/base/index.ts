@@ -5,11 +5,13 @@ export { copyBytes } from "./copy.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { type Fallback, fallbacks, noteFallback } from "./fallbacks.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
+export type { Branded, Handle } from "./handle-type.ts";
 export { inspectAsText } from "./inspect.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
 export { memoryBytes } from "./memory-bytes.ts";
 export { checkNode } from "./node-version.ts";
+export { bytesText, countText, percentText, ratioText, timeText } from "./number-text.ts";
 export { powerOfTwoAtLeast } from "./numbers.ts";
 export {
   checkNames,
@@ -27,6 +29,4 @@ export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buff
 export { parseBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
-export type { Branded, Handle } from "./units.ts";
 export { pause, waitAtMost, withSignal } from "./wait.ts";
-export { bytesText, countText, percentText, ratioText, timeText } from "./words.ts";

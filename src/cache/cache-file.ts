@@ -16,7 +16,7 @@ import { checkEntry, ENTRY_BYTES_MAX, mendTimes } from "./check-entry.ts";
 import type { CacheCore } from "./core.ts";
 import { codecWith } from "./dictionary-codec.ts";
 import { kindOf } from "./expiry.ts";
-import { DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
+import { DICTIONARY_CODEC, mayBeDictionary, takesDictionary } from "./options.ts";
 import { keepsBytes, ValueKind } from "./values.ts";
 
 /*
@@ -323,7 +323,7 @@ class EntryLoader<V> {
     const asIs =
       entry.sameFilled ||
       entry.codec === 0 ||
-      (entry.codec === DICTIONARY_SLOT ? this.#sameDictionary : core.codecOfSlot(entry.codec) !== null);
+      (entry.codec === DICTIONARY_CODEC ? this.#sameDictionary : core.codecNumbered(entry.codec) !== null);
     let value: Uint8Array | null = null;
     if (!asIs) {
       value = ownBytes(entry.length);
@@ -345,11 +345,14 @@ class EntryLoader<V> {
   }
 
   /** @throws {ZbudError} `EBADMSG` if there is none. */
-  #codecOf(slot: number): Codec {
-    if (slot !== DICTIONARY_SLOT) {
-      const codec = this.#core.codecOfSlot(slot);
+  #codecOf(number: number): Codec {
+    if (number !== DICTIONARY_CODEC) {
+      const codec = this.#core.codecNumbered(number);
       if (codec !== null) return codec;
-      throw new ZbudError("EBADMSG", `its codec ${slot} is not known here; register it with registerCodec()`);
+      throw new ZbudError(
+        "EBADMSG",
+        `its codec ${number} is not known here; register it with registerCodec()`,
+      );
     }
     if (this.#dictionary.length === 0)
       throw new ZbudError("EBADMSG", "it needs a dictionary, and there is none");

@@ -22,7 +22,7 @@ export function mendTimes(entry: StoredEntry): void {
  * Judges an entry that came from outside, and believes nothing of it: what passes could have been written by this
  * library, but for its stored bytes, which only its codec can judge, and the words of its name, which the key gives.
  *
- * @param entry - with numbers that a record can have; its codec is a slot.
+ * @param entry - with numbers that a record can have; its codec is the number of one.
  * @throws {ZbudError} `EBADMSG` naming what cannot be.
  */
 export function checkEntry(entry: StoredEntry): void {

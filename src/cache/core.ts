@@ -28,7 +28,7 @@ import {
   type CacheSettings,
   checkSameCodec,
   codecOf,
-  DICTIONARY_SLOT,
+  DICTIONARY_CODEC,
   engineOptions,
   givenDictionary,
   readSettings,
@@ -138,7 +138,7 @@ export class CacheCore<V> {
     this.#codec = codec;
     this.engine = makeEngine({
       codec,
-      resolveCodec: (slot) => this.codecOfSlot(slot),
+      resolveCodec: (number) => this.codecNumbered(number),
       onChange: (k0, k1) => this.leases.changed(k0, k1),
       ...(tags === null ? {} : { secondaryIndex: tags }),
       ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry) }),
@@ -505,12 +505,12 @@ export class CacheCore<V> {
     }
   }
 
-  /** The codec of a slot of the engine; null if there is none. */
-  codecOfSlot(slot: number): Codec | null {
-    if (slot === DICTIONARY_SLOT) return this.dictionary.codec();
-    if (slot === this.codecId) return this.#codec;
+  /** The codec with this number in the engine; null if there is none. */
+  codecNumbered(number: number): Codec | null {
+    if (number === DICTIONARY_CODEC) return this.dictionary.codec();
+    if (number === this.codecId) return this.#codec;
     try {
-      return codecById(slot);
+      return codecById(number);
     } catch {
       return null;
     }

@@ -3,7 +3,7 @@ import { type Codec, getCodec } from "../codecs/index.ts";
 import type { Engine } from "../engine/index.ts";
 import { codecWith } from "./dictionary-codec.ts";
 import { DictionaryTrainer } from "./dictionary-trainer.ts";
-import { DICTIONARY_SLOT } from "./options.ts";
+import { DICTIONARY_CODEC } from "./options.ts";
 import type { SharedState } from "./shared-state.ts";
 import type { ValueCodec } from "./values.ts";
 
@@ -79,7 +79,7 @@ export class DictionaryUse {
     if (!this.trainer.becameReady()) return;
     try {
       // The engine asks for it by `resolveCodec`, if it did not already to read what another thread wrote.
-      engine.useCodec(DICTIONARY_SLOT);
+      engine.useCodec(DICTIONARY_CODEC);
       this.#isUsed = true;
     } catch (error) {
       if (!(error instanceof ZbudError) || error.code !== "ENOMEM") throw error;

@@ -33,8 +33,8 @@ const PAGE_SIZE_MAX = 2 ** 20;
 export const VALUE_BYTES_MAX: number = 2 ** 20;
 /** A window of staleness is kept in 31 bits. */
 const STALE_MS_MAX: number = 2 ** 31 - 1;
-/** The slot, in an engine, of the codec with the cache's dictionary. Other slots are the ids of their codecs. */
-export const DICTIONARY_SLOT = 127;
+/** The number, in an engine, of the codec with the cache's dictionary. Others have their own ids. */
+export const DICTIONARY_CODEC = 127;
 
 type Evict = NonNullable<CompressedCacheOptions<unknown>["evict"]>;
 

@@ -9,7 +9,7 @@ import type { DictionaryUse } from "./dictionary-use.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
 import type { EncodedKey } from "./key.ts";
 import type { Lease, Leases } from "./leases.ts";
-import { type CacheSettings, DICTIONARY_SLOT, mayBeDictionary, takesDictionary } from "./options.ts";
+import { type CacheSettings, DICTIONARY_CODEC, mayBeDictionary, takesDictionary } from "./options.ts";
 import { Counter, type SharedState } from "./shared-state.ts";
 import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
 import type { ValueCodec } from "./values.ts";
@@ -40,7 +40,7 @@ export interface TieredCache<V> {
   readonly clock: () => number;
   /** Of the codec that new values get. */
   readonly codecId: number;
-  codecOfSlot(slot: number): Codec | null;
+  codecNumbered(number: number): Codec | null;
   putStored(entry: StoredEntry, clean: boolean, now: number, epoch: number, guard: Guard): PutResult;
 }
 
@@ -97,7 +97,7 @@ export class Tier<V> {
       return true;
     }
     try {
-      const needsDictionary = entry.codec === DICTIONARY_SLOT;
+      const needsDictionary = entry.codec === DICTIONARY_CODEC;
       const records: StoredEntry[] = [entry];
       if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
       mendTimes(entry);
@@ -322,12 +322,12 @@ export class Tier<V> {
     return dictionaryHash(this.#core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0));
   }
 
-  async #codecOf(slot: number, dictionary: number, signal: AbortSignal | undefined): Promise<Codec | null> {
+  async #codecOf(number: number, dictionary: number, signal: AbortSignal | undefined): Promise<Codec | null> {
     const core = this.#core;
-    if (slot !== DICTIONARY_SLOT) return core.codecOfSlot(slot);
+    if (number !== DICTIONARY_CODEC) return core.codecNumbered(number);
     if (core.dictionary.trainer.dictionary() !== null && dictionary === this.#nameOfOwnDictionary()) {
       this.#dictionary ||= dictionary;
-      return core.codecOfSlot(DICTIONARY_SLOT);
+      return core.codecNumbered(DICTIONARY_CODEC);
     }
     const known = this.#foreign.get(dictionary);
     if (known !== undefined) return known;
@@ -393,7 +393,7 @@ function takeDictionary(entry: StoredEntry, name: BackingKey): number {
   if (!hasName(entry, name)) throw new ZbudError("EBADMSG", "the second tier gave the record of another key");
   const dictionary = entry.codec >>> 8;
   entry.codec &= 0xff;
-  if ((dictionary !== 0) !== (entry.codec === DICTIONARY_SLOT))
+  if ((dictionary !== 0) !== (entry.codec === DICTIONARY_CODEC))
     throw new ZbudError(
       "EBADMSG",
       `the second tier has an entry of codec ${entry.codec} with dictionary ${dictionary}`,

@@ -1,4 +1,4 @@
-import { verifySlots } from "../backing/index.ts";
+import { verifyFileIndex } from "../backing/index.ts";
 import { verifyShard } from "../engine/index.ts";
 import { type Inspectable, insideOf, type Verifiable } from "./inside.ts";
 import { walksOf } from "./walks-of.ts";
@@ -26,6 +26,6 @@ export function verify(thing: unknown): void {
       for (const shard of inside.shards) shard.locked(() => verifyShard(shard, verify));
       break;
     default:
-      inside.look(verifySlots);
+      inside.look(verifyFileIndex);
   }
 }

@@ -198,7 +198,7 @@ export class Engine {
       draft.bytes = codec.stage;
       draft.start = codec.stageAt;
       draft.stored = stored;
-      draft.state = this.#codecs.currentSlot << CODEC_SHIFT;
+      draft.state = this.#codecs.currentNumber << CODEC_SHIFT;
       return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
     }
     if (this.#shape.incompressible === "reject")
@@ -212,7 +212,7 @@ export class Engine {
 
   /**
    * Stores what is compressed already: from a file, a backing store, another engine. Its bytes are copied once. Its
-   * codec is a slot of this engine.
+   * codec is the number of one of this engine.
    *
    * @param clean - whether the backing store has it.
    * @param epoch - what {@link epoch} gave before the bytes were fetched: if the entry was put or removed
@@ -413,14 +413,14 @@ export class Engine {
     return count;
   }
 
-  /** Makes a codec known, under a slot of 1 to 255 that entries keep. Default: the codec's id. */
-  addCodec(codec: Codec, slot: number = codec.id): number {
-    return this.#codecs.add(codec, slot);
+  /** Makes a codec known, under a number of 1 to 255 that entries keep. Default: the codec's id. */
+  addCodec(codec: Codec, number: number = codec.id): number {
+    return this.#codecs.add(codec, number);
   }
 
-  /** New values are compressed with the codec of this slot, in this thread. */
-  useCodec(slot: number): void {
-    this.#codecs.use(slot);
+  /** New values are compressed with the codec with this number, in this thread. */
+  useCodec(number: number): void {
+    this.#codecs.use(number);
   }
 
   /**

@@ -51,28 +51,28 @@ export class Recompressor {
    * Compresses cold values again with another codec, and keeps the result where it takes less of a page: idle
    * work. Each value is looked at once.
    *
-   * @param slot - of the codec.
+   * @param number - of the codec.
    * @param max - entries to look at.
    * @returns how many were looked at, and how many of them became smaller.
    */
-  recompress(slot: number, max: number): { looked: number; smaller: number } {
-    const stronger = this.#codecs.of(slot);
+  recompress(number: number, max: number): { looked: number; smaller: number } {
+    const stronger = this.#codecs.of(number);
     let smaller = 0;
     let looked = 0;
     for (let i = 0; i < this.#shards.length && looked < max; i++) {
       const shard = this.#shards[this.#next];
       const cursor = this.#cursors[this.#next];
       this.#next = (this.#next + 1) % this.#shards.length;
-      const rows = shard.locked(() => unsettled(shard, cursor, slot, max - looked));
+      const rows = shard.locked(() => unsettled(shard, cursor, number, max - looked));
       for (let at = 0; at < rows.length; at += 2) {
         looked++;
-        if (this.#recompressRow(shard, rows[at], rows[at + 1], slot, stronger)) smaller++;
+        if (this.#recompressRow(shard, rows[at], rows[at + 1], number, stronger)) smaller++;
       }
     }
     return { looked, smaller };
   }
 
-  #recompressRow(shard: Shard, row: number, version: number, slot: number, codec: StagedCodec): boolean {
+  #recompressRow(shard: Shard, row: number, version: number, number: number, codec: StagedCodec): boolean {
     const reader = this.#reader;
     const isThere = shard.locked(() => {
       if (!shard.isCurrent(row, version)) return false;
@@ -100,7 +100,7 @@ export class Recompressor {
       draft.start = codec.stageAt;
       draft.stored = bytes;
       draft.length = length;
-      draft.state = (slot << CODEC_SHIFT) | STATE_SETTLED;
+      draft.state = (number << CODEC_SHIFT) | STATE_SETTLED;
       if (!shard.replaceStored(row, draft)) return false;
       shard.floats[F_RECOMPRESSED]++;
       shard.floats[F_RECOMPRESSED_SAVED] += storedLength - bytes;

@@ -47,7 +47,7 @@ export interface EntryAttributes {
  * What the last successful {@link Engine.lookup}, `contains` or `readRow` found: an entry as it is stored, and where it
  * lies. One record for each engine, filled anew by each call, but for its `stamp`, which is the layer above's.
  *
- * Its `bytes` are filled by `readRow` and for the hooks. `codec` is the slot of a codec of this engine; `fill0` and `fill1`
+ * Its `bytes` are filled by `readRow` and for the hooks. `codec` is the number of a codec of this engine; `fill0` and `fill1`
  * mean something only if it is same-filled.
  */
 export interface FoundEntry extends StoredEntry {
@@ -165,8 +165,8 @@ export interface EngineOptions {
   onEvicted?: ((k0: number, k1: number) => void) | undefined;
   onRemoved?: OnRemoved | undefined;
   onChange?: OnChange | undefined;
-  /** The codec of a slot that this thread does not know yet, or null. */
-  resolveCodec?: ((slot: number) => Codec | null) | undefined;
+  /** The codec with a number that this thread does not know yet, or null. */
+  resolveCodec?: ((number: number) => Codec | null) | undefined;
 }
 
 /** An engine as plain data, for `postMessage` or `workerData`. */

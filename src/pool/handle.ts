@@ -26,7 +26,7 @@ export interface HandleLayout {
   /** The slot is `(handle >>> TAG_BITS) & slotMask`. */
   readonly slotMask: number;
   /** What one generation adds: `2^(TAG_BITS + slotBits)`. */
-  readonly generationUnit: number;
+  readonly generationStep: number;
   readonly generationMask: number;
   /** What a slot starts with. */
   readonly firstGeneration: number;
@@ -63,7 +63,7 @@ export function handleLayoutOf(
   return {
     tag: (poolNumber % TAGS) + 1,
     slotMask: 2 ** slotBits - 1,
-    generationUnit: 2 ** (TAG_BITS + slotBits),
+    generationStep: 2 ** (TAG_BITS + slotBits),
     generationMask: 2 ** generationBits - 1,
     firstGeneration: round * 2 ** (generationBits - ROUND_BITS),
   };

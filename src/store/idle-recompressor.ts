@@ -12,7 +12,7 @@ export class IdleRecompressor {
   readonly #timer: unknown;
 
   /** @param calls - a number that grows with each call of the store. */
-  constructor(recompressor: Recompressor, slot: number, calls: () => number, clock: () => number) {
+  constructor(recompressor: Recompressor, number: number, calls: () => number, clock: () => number) {
     let seen = calls();
     this.#timer = setInterval(() => {
       const isIdle = seen === calls();
@@ -20,7 +20,7 @@ export class IdleRecompressor {
       if (!isIdle) return;
       const start = clock();
       for (let looked = STEP; looked > 0 && clock() - start < TURN_MS; )
-        looked = recompressor.recompress(slot, STEP).looked;
+        looked = recompressor.recompress(number, STEP).looked;
     }, LOOK_MS);
     (this.#timer as { unref?: () => void }).unref?.();
   }

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { frame } from "../../src/adapters/frame.ts";
 import type { AnyCache } from "../../src/adapters/keys.ts";
 import { type NextCacheEntry, type NextCacheHandler, nextCacheHandler } from "../../src/adapters/next.ts";
+import { pack } from "../../src/adapters/packed-value.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { testCache, tooLarge } from "./caches.ts";
 
@@ -494,7 +494,7 @@ describe("tags of Next.js, between threads", () => {
       { ...whole, tags: [1] },
       { ...whole, expire: null },
     ]) {
-      fixture.cache.set("next entry a", frame(header, []));
+      fixture.cache.set("next entry a", pack(header, []));
       await assert.rejects(fixture.handler.get("a", []), { code: "EBADMSG" });
     }
   });

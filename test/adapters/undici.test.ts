@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Agent, type Dispatcher, interceptors } from "undici";
-import { frame, unframe } from "../../src/adapters/frame.ts";
+import { pack, unpack } from "../../src/adapters/packed-value.ts";
 import { type UndiciCacheKey, type UndiciCacheValue, undiciStore } from "../../src/adapters/undici.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { testCache, tooLarge } from "./caches.ts";
@@ -149,10 +149,10 @@ describe("undici over the store", () => {
     for (let round = 1; round <= 3; round++) {
       // As after 1.5 s: the times of the response are moved, so that the test need not wait.
       const [key] = [...cache.keys()].filter((each) => String(each).endsWith(" GET"));
-      const { header, body } = unframe(cache.get(key));
+      const { header, body } = unpack(cache.get(key));
       const { cachedAt, staleAt, ...others } = header as UndiciCacheValue;
       const aged = { ...others, cachedAt: cachedAt - 1500, staleAt: staleAt - 1500 };
-      cache.set(key, frame(aged, [body]), { ttl: 60_000 });
+      cache.set(key, pack(aged, [body]), { ttl: 60_000 });
       const old = cache.get(key) as Uint8Array;
       assert.deepEqual((await get()).body, BODY, `round ${round}`);
       const signal = AbortSignal.timeout(20_000);
@@ -161,7 +161,7 @@ describe("undici over the store", () => {
         return statuses.length > round && kept !== undefined && Buffer.compare(kept, old) !== 0;
       };
       while (!isConfirmed()) await turn(undefined, { signal });
-      const { body: kept } = unframe(cache.get(key));
+      const { body: kept } = unpack(cache.get(key));
       assert.deepEqual(Buffer.from(kept), BODY, `round ${round}`);
       assert.deepEqual((await get()).body, BODY);
       assert.deepEqual(statuses, [200, ...new Array<number>(round).fill(304)], "fresh, so not asked for");
@@ -403,10 +403,10 @@ describe("the store of undici by itself", () => {
     const whole = value();
     for (const foreign of [
       "text",
-      frame(null, []),
-      frame({ ...whole, headers: null }, []),
-      frame({ ...whole, deleteAt: "1" }, []),
-      frame({ ...whole, vary: 1 }, []),
+      pack(null, []),
+      pack({ ...whole, headers: null }, []),
+      pack({ ...whole, deleteAt: "1" }, []),
+      pack({ ...whole, vary: 1 }, []),
     ]) {
       cache.set(response, foreign);
       assert.throws(() => store.get(KEY), { code: "EBADMSG" });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createSlotWords, slotGeometry } from "../../src/backing/file/slot-words.ts";
+import { createIndexWords, indexGeometry } from "../../src/backing/file/index-words.ts";
 import { UnitMap } from "../../src/backing/file/unit-bitmap.ts";
 import { FileBacking } from "../../src/backing/index.ts";
 import { Prng, ZbudError } from "../../src/base/index.ts";
@@ -15,8 +15,8 @@ describe("the file's units", () => {
   it("are found wherever there is a run, as a plain search does", () => {
     const prng = new Prng(SEED);
     for (let round = 0; round < 300; round++) {
-      const geometry = slotGeometry(65_536, 256, 4096);
-      const words = createSlotWords(geometry);
+      const geometry = indexGeometry(65_536, 256, 4096);
+      const words = createIndexWords(geometry);
       const units = new UnitMap(words);
       const taken = new Uint8Array(geometry.unitCount);
       const runs: [number, number][] = [];

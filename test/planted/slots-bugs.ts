@@ -63,8 +63,8 @@ export const SLOTS_BUGS: readonly PlantedBug[] = [
   {
     name: "slots: a further row without objects is not given back",
     file: "src/drivers/slots/extras.ts",
-    find: "  table[unit | NEXT] = table[W_EXTRA_FREE];\n  table[W_EXTRA_FREE] = unit;",
-    replace: "  table[unit | NEXT] = 0;",
+    find: "  table[extra | NEXT] = table[W_EXTRA_FREE];\n  table[W_EXTRA_FREE] = extra;",
+    replace: "  table[extra | NEXT] = 0;",
   },
   {
     name: "slots: a page's further rows stay with it when it is released by reclaim",

@@ -1,4 +1,4 @@
-import { bytesText, percentText, ratioText, timeText } from "../../src/base/words.ts";
+import { bytesText, percentText, ratioText, timeText } from "../../src/base/number-text.ts";
 import { codeText, storeCodeText } from "../../src/estimate/code.ts";
 import type { Estimate, Setting, StoreSetting } from "../../src/estimate/types.ts";
 import { codeBlock, el } from "../shared/dom.ts";

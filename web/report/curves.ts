@@ -1,5 +1,5 @@
 import type uPlot from "uplot";
-import { bytesText, ratioText } from "../../src/base/words.ts";
+import { bytesText, ratioText } from "../../src/base/number-text.ts";
 import type { CodecEstimate, Estimate, UnitEstimate } from "../../src/estimate/types.ts";
 import { chart } from "../shared/chart.ts";
 import { colorOf, seriesName } from "../shared/colors.ts";

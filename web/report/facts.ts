@@ -1,4 +1,4 @@
-import { bytesText, countText, percentText } from "../../src/base/words.ts";
+import { bytesText, countText, percentText } from "../../src/base/number-text.ts";
 import type { Estimate } from "../../src/estimate/types.ts";
 import { el } from "../shared/dom.ts";
 

@@ -1,6 +1,6 @@
 /** The page that `zbud estimate --html` writes. It draws from the estimates in it and from nothing else. */
 
-import { bytesText, percentText, ratioText } from "../../src/base/words.ts";
+import { bytesText, percentText, ratioText } from "../../src/base/number-text.ts";
 import type { Estimate } from "../../src/estimate/types.ts";
 import { append, el } from "../shared/dom.ts";
 import { adviceCards } from "./advice.ts";

@@ -1,4 +1,4 @@
-import { bytesText, countText, ratioText, timeText } from "../../src/base/words.ts";
+import { bytesText, countText, ratioText, timeText } from "../../src/base/number-text.ts";
 import { pageSizeText } from "../../src/estimate/advice.ts";
 import type { CodecEstimate, Estimate, PoolEstimate } from "../../src/estimate/types.ts";
 import { seriesName } from "../shared/colors.ts";

@@ -1,5 +1,5 @@
 import uPlot from "uplot";
-import { countText } from "../../src/base/words.ts";
+import { countText } from "../../src/base/number-text.ts";
 import { isBytes, nameText, valueText } from "../../src/viewer/stat-text.ts";
 import type { Tick } from "../../src/viewer/types.ts";
 import { colorOf, onScheme } from "../shared/colors.ts";

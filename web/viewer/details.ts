@@ -1,4 +1,4 @@
-import { bytesText, countText } from "../../src/base/words.ts";
+import { bytesText, countText } from "../../src/base/number-text.ts";
 import { frameObjects } from "../../src/viewer/snapshot-frame.ts";
 import { el } from "../shared/dom.ts";
 import type { Model } from "./model.ts";

@@ -1,4 +1,4 @@
-import { countText } from "../../src/base/words.ts";
+import { countText } from "../../src/base/number-text.ts";
 import { colorOf, onScheme } from "../shared/colors.ts";
 import { el } from "../shared/dom.ts";
 import type { Model } from "./model.ts";

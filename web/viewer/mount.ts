@@ -1,4 +1,4 @@
-import { bytesText, countText } from "../../src/base/words.ts";
+import { bytesText, countText } from "../../src/base/number-text.ts";
 import type { Hello, Tick } from "../../src/viewer/types.ts";
 import { button, el } from "../shared/dom.ts";
 import { Counters } from "./counters.ts";

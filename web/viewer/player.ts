@@ -1,4 +1,4 @@
-import { countText } from "../../src/base/words.ts";
+import { countText } from "../../src/base/number-text.ts";
 import type { PlayerCommand, PlayerState } from "../../src/viewer/types.ts";
 import { button, el } from "../shared/dom.ts";
 

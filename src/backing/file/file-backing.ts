@@ -1,18 +1,18 @@
 import { isSharedBuffer, notShared, show, ZbudError } from "../../base/index.ts";
 import type { SharedBacking } from "../types.ts";
 import { type FileSettings, FileState, stateOf } from "./file-state.ts";
+import { attachIndexWords, type IndexGeometry } from "./index-words.ts";
 import { type FileIo, systemIo } from "./io.ts";
-import { notOpened, type OpenedFile, openFailed, openSlots } from "./open-slots.ts";
+import { notOpened, type OpenedFile, openFailed, openIndex } from "./open-index.ts";
 import { type FileBackingOptions, readFileOptions } from "./options.ts";
 import { takeOwnership } from "./owner.ts";
 import { type Ownership, RecordFile } from "./record-file.ts";
-import { attachSlotWords, type SlotGeometry } from "./slot-words.ts";
 
 /** A file store as plain data, to be sent to another thread. */
 export interface SharedFileBacking {
   readonly backing: "file";
   readonly settings: FileSettings;
-  readonly geometry: SlotGeometry;
+  readonly geometry: IndexGeometry;
   readonly index: SharedArrayBuffer;
   /** Which file it is, so that another one of its name is not taken for it. */
   readonly device: number;
@@ -71,7 +71,7 @@ export class FileBacking extends RecordFile implements SharedBacking {
       owner = takeOwnership(path, found);
       // Its length as nobody else changes it any more.
       const { size } = io.statSync(file);
-      const { words, opened } = await openSlots(path, file, io, size, read);
+      const { words, opened } = await openIndex(path, file, io, size, read);
       const { timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond } = read;
       const settings = { path, timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond };
       return new FileBacking(new FileState(settings, io, file, words, read.clock), io, owner, opened);
@@ -97,7 +97,7 @@ export class FileBacking extends RecordFile implements SharedBacking {
     if (typeof settings?.path !== "string" || typeof geometry !== "object" || geometry === null) {
       throw new ZbudError("EBADMSG", "this is no shared file store; pass on what share() gave, unchanged");
     }
-    const words = attachSlotWords(index, geometry);
+    const words = attachIndexWords(index, geometry);
     const io = parts.io ?? systemIo();
     let file: number;
     try {

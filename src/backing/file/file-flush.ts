@@ -2,7 +2,6 @@ import { pause, waitAtMost } from "../../base/index.ts";
 import type { FileState } from "./file-state.ts";
 import { encodeHeader, headerOffset } from "./header.ts";
 import { clearPins, writeIndex } from "./index-file.ts";
-import { writeAll } from "./io.ts";
 import {
   CLOSE_FAILED,
   CLOSED,
@@ -12,7 +11,8 @@ import {
   W_AREA,
   W_CLOSED,
   W_FLUSHER,
-} from "./slot-words.ts";
+} from "./index-words.ts";
+import { writeAll } from "./io.ts";
 
 /** A flush may take as many times longer than a single write or read. */
 const PATIENCE = 10;

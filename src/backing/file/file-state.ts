@@ -1,17 +1,17 @@
 import { ThreadLock, ThreadRegistry, ZbudError } from "../../base/index.ts";
 import { crc32 } from "../../record/index.ts";
 import { faultOf } from "../system.ts";
-import type { RecordIo } from "./io.ts";
-import { type IndexKey, SlotTable } from "./slot-table.ts";
+import { type IndexKey, IndexTable } from "./index-table.ts";
 import {
   F_BUDGET,
   F_BUDGET_AT,
+  type IndexWords,
   OPEN,
-  type SlotWords,
   W_CLOSED,
   W_LOCK,
   W_STORE_NUMBER,
-} from "./slot-words.ts";
+} from "./index-words.ts";
+import type { RecordIo } from "./io.ts";
 
 /** What a thread needs to know to take part. */
 export interface FileSettings {
@@ -27,8 +27,8 @@ export class FileState {
   readonly settings: FileSettings;
   readonly io: RecordIo;
   readonly file: number;
-  readonly words: SlotWords;
-  readonly table: SlotTable;
+  readonly words: IndexWords;
+  readonly table: IndexTable;
   readonly member: number;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
@@ -38,13 +38,13 @@ export class FileState {
   readonly #lock: ThreadLock;
 
   /** @throws {ZbudError} `EBUSY` if 127 threads use the index already. */
-  constructor(settings: FileSettings, io: RecordIo, file: number, words: SlotWords, clock: () => number) {
+  constructor(settings: FileSettings, io: RecordIo, file: number, words: IndexWords, clock: () => number) {
     this.settings = settings;
     this.io = io;
     this.file = file;
     this.words = words;
     this.clock = clock;
-    this.table = new SlotTable(words);
+    this.table = new IndexTable(words);
     this.#registry = new ThreadRegistry(words.header, words.registryAt);
     this.member = this.#registry.enter();
     if (this.member === 0) {

@@ -2,7 +2,6 @@ import { nextTurn, type ZbudError } from "../../base/index.ts";
 import { encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
 import type { StoredEntry, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
-import { writeAll, writeAllSync } from "./io.ts";
 import {
   F_BYTES_WRITTEN,
   F_RECORDS_WRITTEN,
@@ -12,7 +11,8 @@ import {
   R_START,
   ROW_WORDS,
   W_CURSOR,
-} from "./slot-words.ts";
+} from "./index-words.ts";
+import { writeAll, writeAllSync } from "./io.ts";
 
 /** Memory that records wait in until they are written; what lies in a row there and in the file goes at once. */
 const CHUNK_BYTES = 256 * 1024;

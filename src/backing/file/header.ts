@@ -1,5 +1,5 @@
 import { crc32 } from "../../record/index.ts";
-import { HEADER_BYTES, type SlotGeometry, slotGeometryOf } from "./slot-words.ts";
+import { HEADER_BYTES, type IndexGeometry, indexGeometryOf } from "./index-words.ts";
 
 /**
  * A header block of the file; all numbers are little-endian. There are two, at byte 0 and 4096, written in
@@ -28,7 +28,7 @@ export interface FileHeader {
   readonly entries: number;
   readonly entriesCrc: number;
   readonly sequence: number;
-  readonly geometry: SlotGeometry;
+  readonly geometry: IndexGeometry;
 }
 
 const MAGIC: Uint8Array = new TextEncoder().encode("zbudfile");
@@ -72,7 +72,7 @@ export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damag
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   if (crc32(block.subarray(0, AT_CRC)) !== view.getUint32(AT_CRC, true)) return "damaged";
   if (view.getUint32(8, true) !== VERSION) return "other version";
-  const geometry = slotGeometryOf(
+  const geometry = indexGeometryOf(
     view.getUint32(48, true),
     view.getUint32(52, true),
     view.getUint32(56, true),

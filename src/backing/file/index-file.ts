@@ -1,11 +1,12 @@
 import { nextTurn } from "../../base/index.ts";
 import { crc32, RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from "../../record/index.ts";
-import { type RecordIo, readAll, writeAll } from "./io.ts";
-import type { SlotTable } from "./slot-table.ts";
+import type { IndexTable } from "./index-table.ts";
 import {
   ENTRY_BYTES,
   F_CLEARED,
   HEADER_BYTES,
+  type IndexGeometry,
+  type IndexWords,
   LIVE,
   R_BYTES,
   R_K0,
@@ -15,12 +16,11 @@ import {
   R_START,
   R_STATE,
   ROW_WORDS,
-  type SlotGeometry,
-  type SlotWords,
   W_NO_RUN_OF,
   W_PINS,
   W_ROWS_USED,
-} from "./slot-words.ts";
+} from "./index-words.ts";
+import { type RecordIo, readAll, writeAll } from "./io.ts";
 import { fillBits } from "./unit-bitmap.ts";
 
 /** Entries that are read from the index in memory under one hold of the lock: some 50 µs. */
@@ -30,7 +30,7 @@ const PINS_AT_A_TIME = 2 ** 17;
 const UINT32 = 0x1_0000_0000;
 
 /** Where an index area begins. */
-export function areaOffset(geometry: SlotGeometry, area: 0 | 1): number {
+export function areaOffset(geometry: IndexGeometry, area: 0 | 1): number {
   return 2 * HEADER_BYTES + area * geometry.indexBytes;
 }
 
@@ -55,7 +55,7 @@ export type Locked = <Result>(act: () => Result) => Result;
 export async function writeIndex(
   io: RecordIo,
   file: number,
-  words: SlotWords,
+  words: IndexWords,
   area: 0 | 1,
   locked: Locked,
 ): Promise<WrittenIndex> {
@@ -110,8 +110,8 @@ function encodeEntry(into: DataView, to: number, rows: Int32Array, at: number): 
 export async function readIndex(
   io: RecordIo,
   file: number,
-  table: SlotTable,
-  geometry: SlotGeometry,
+  table: IndexTable,
+  geometry: IndexGeometry,
   area: 0 | 1,
   written: WrittenIndex & { sequence: number },
 ): Promise<boolean> {
@@ -126,15 +126,15 @@ export async function readIndex(
     crc = crc32(bytes, crc);
     for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
       const sequence = view.getUint32(at + 20, true) + view.getUint32(at + 24, true) * UINT32;
-      const slot = { start: view.getUint32(at + 12, true), bytes: view.getUint32(at + 16, true), sequence };
+      const place = { start: view.getUint32(at + 12, true), bytes: view.getUint32(at + 16, true), sequence };
       const key = {
         k0: view.getInt32(at, true),
         k1: view.getInt32(at + 4, true),
         prefix: view.getInt32(at + 8, true),
       };
-      const isLength = slot.bytes >= RECORD_HEADER_BYTES && slot.bytes <= RECORD_BYTES_MAX;
-      const isPossible = isLength && slot.start < geometry.unitCount && sequence <= written.sequence;
-      if (!isPossible || !table.restore(key, slot)) return false;
+      const isLength = place.bytes >= RECORD_HEADER_BYTES && place.bytes <= RECORD_BYTES_MAX;
+      const isPossible = isLength && place.start < geometry.unitCount && sequence <= written.sequence;
+      if (!isPossible || !table.restore(key, place)) return false;
     }
     done += count;
   }
@@ -142,7 +142,7 @@ export async function readIndex(
 }
 
 /** Clears pins, a part under each hold of the lock, and a part in each turn of the event loop. */
-export async function clearPins(words: SlotWords, area: 0 | 1, locked: Locked): Promise<void> {
+export async function clearPins(words: IndexWords, area: 0 | 1, locked: Locked): Promise<void> {
   if (words.header[W_PINS] === 0) return;
   const pins = words.pins[area];
   for (let at = 0; at < pins.length; at += PINS_AT_A_TIME) {

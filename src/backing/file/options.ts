@@ -7,7 +7,7 @@ import {
   sizeOption,
   ZbudError,
 } from "../../base/index.ts";
-import { UNIT_BYTES_DEFAULT, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./slot-words.ts";
+import { UNIT_BYTES_DEFAULT, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./index-words.ts";
 
 /** What {@link FileBacking.open} takes besides the path. */
 export interface FileBackingOptions {

@@ -7,7 +7,6 @@ import { flushFile } from "./file-flush.ts";
 import { FileReader } from "./file-reader.ts";
 import type { FileState } from "./file-state.ts";
 import { FileWriter } from "./file-writer.ts";
-import type { OpenedFile } from "./open-slots.ts";
 import {
   CLOSING,
   F_BYTES_READ,
@@ -22,13 +21,14 @@ import {
   F_REFUSED,
   F_SEQUENCE,
   F_WRITES_FAILED,
+  type IndexWords,
   indexMemoryBytes,
-  type SlotWords,
   W_CLOSED,
   W_RECORDS,
   W_UNDER_WAY,
   W_UNITS_USED,
-} from "./slot-words.ts";
+} from "./index-words.ts";
+import type { OpenedFile } from "./open-index.ts";
 
 /** Rows that clear() drops under one hold of the lock. */
 const ROWS_AT_A_TIME = 1000;
@@ -37,7 +37,7 @@ const ROWS_AT_A_TIME = 1000;
 export interface FileInside {
   readonly kind: "file";
   /** Calls `work` under the lock of the index. */
-  look(work: (words: SlotWords) => void): void;
+  look(work: (words: IndexWords) => void): void;
 }
 
 /** That nobody else has a file, until `release`. */

@@ -1,4 +1,4 @@
-import { type SlotWords, W_CURSOR, W_NO_RUN_OF } from "./slot-words.ts";
+import { type IndexWords, W_CURSOR, W_NO_RUN_OF } from "./index-words.ts";
 
 /**
  * The most words of a bitmap that one search looks at: a millisecond's worth. A search that ends there found
@@ -39,9 +39,9 @@ export function anyBit(bits: Int32Array, start: number, count: number): boolean 
  * Invariant: a unit may be taken iff its bit is clear in `used`, `pins[0]` and `pins[1]`.
  */
 export class UnitMap {
-  readonly #words: SlotWords;
+  readonly #words: IndexWords;
 
-  constructor(words: SlotWords) {
+  constructor(words: IndexWords) {
     this.#words = words;
   }
 

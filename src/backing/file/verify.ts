@@ -1,6 +1,7 @@
 import { assert } from "../../base/index.ts";
 import {
   FREE,
+  type IndexWords,
   LIVE,
   R_BYTES,
   R_NEWER,
@@ -9,7 +10,6 @@ import {
   R_START,
   R_STATE,
   ROW_WORDS,
-  type SlotWords,
   W_FREE_ROW,
   W_NEWEST,
   W_OLDEST,
@@ -18,11 +18,11 @@ import {
   W_UNDER_WAY,
   W_UNITS_USED,
   WRITING,
-} from "./slot-words.ts";
+} from "./index-words.ts";
 import { anyBit, fillBits } from "./unit-bitmap.ts";
 
-/** Checks the invariants of SlotTable. The caller holds the lock. */
-export function verifySlots(words: SlotWords): void {
+/** Checks the invariants of IndexTable. The caller holds the lock. */
+export function verifyFileIndex(words: IndexWords): void {
   const { header, rows, buckets, used, geometry } = words;
   const rowsUsed = header[W_ROWS_USED];
   const word = (row: number, which: number): number => rows[row * ROW_WORDS + which];

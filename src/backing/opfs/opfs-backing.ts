@@ -1,6 +1,6 @@
 import { pause, show, ZbudError } from "../../base/index.ts";
 import { FileState, stateOf } from "../file/file-state.ts";
-import { type OpenedFile, openSlots } from "../file/open-slots.ts";
+import { type OpenedFile, openIndex } from "../file/open-index.ts";
 import { type FileBackingOptions, readFileOptions } from "../file/options.ts";
 import { type Ownership, RecordFile } from "../file/record-file.ts";
 import { faultOf } from "../system.ts";
@@ -59,7 +59,7 @@ export class OpfsBacking extends RecordFile {
     try {
       access = await accessTo(name, options.directory);
       const io = opfsIo(access);
-      const { words, opened } = await openSlots(name, FILE, io, await access.getSize(), read);
+      const { words, opened } = await openIndex(name, FILE, io, await access.getSize(), read);
       const { timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond } = read;
       const settings = { path: name, timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond };
       return new OpfsBacking(new FileState(settings, io, FILE, words, read.clock), opened);

@@ -70,7 +70,7 @@ export class SizeClassAllocator implements Allocator {
   readonly #histogramInverse: number = 0.5;
   readonly #tag: number = 0;
   readonly #slotMask: number = 0;
-  readonly #generationUnit: number = 0.5;
+  readonly #generationStep: number = 0.5;
   readonly #generationShift: number = 0;
   /** The last generation whose handles are below 2^31. */
   readonly #maxGenerationSmall: number = 0;
@@ -92,9 +92,9 @@ export class SizeClassAllocator implements Allocator {
     this.#histogramInverse = 1 / tables.histogramStepOf(geometry.maxObjectBytes);
     this.#tag = layout.tag | 0;
     this.#slotMask = layout.slotMask | 0;
-    this.#generationUnit = layout.generationUnit;
-    this.#generationShift = Math.log2(layout.generationUnit) | 0;
-    this.#maxGenerationSmall = (2 ** 31 / layout.generationUnit - 1) | 0;
+    this.#generationStep = layout.generationStep;
+    this.#generationShift = Math.log2(layout.generationStep) | 0;
+    this.#maxGenerationSmall = (2 ** 31 / layout.generationStep - 1) | 0;
     this.#generationMask = layout.generationMask | 0;
     this.#member = member | 0;
   }
@@ -396,7 +396,7 @@ export class SizeClassAllocator implements Allocator {
     return (
       generation <= this.#maxGenerationSmall
         ? (generation << this.#generationShift) | low
-        : generation * this.#generationUnit + low
+        : generation * this.#generationStep + low
     ) as Handle;
   }
 }

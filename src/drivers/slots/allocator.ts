@@ -104,7 +104,7 @@ export class SlotsAllocator implements Allocator {
   #wordBound = 0;
   readonly #tag: number = 0;
   readonly #slotMask: number = 0;
-  readonly #generationUnit: number = 0.5;
+  readonly #generationStep: number = 0.5;
   readonly #generationShift: number = 0;
   /** The last generation whose handles are below 2^31. */
   readonly #maxGenerationSmall: number = 0;
@@ -139,9 +139,9 @@ export class SlotsAllocator implements Allocator {
     this.#wordBound = tables.slotCountOf(geometry) | 0;
     this.#tag = layout.tag | 0;
     this.#slotMask = layout.slotMask | 0;
-    this.#generationUnit = layout.generationUnit;
-    this.#generationShift = Math.log2(layout.generationUnit) | 0;
-    this.#maxGenerationSmall = Math.floor(2 ** 31 / layout.generationUnit - 1) | 0;
+    this.#generationStep = layout.generationStep;
+    this.#generationShift = Math.log2(layout.generationStep) | 0;
+    this.#maxGenerationSmall = Math.floor(2 ** 31 / layout.generationStep - 1) | 0;
     this.#generationMask = layout.generationMask | 0;
     this.#generationBits = (32 - Math.clz32(layout.generationMask)) | 0;
     this.#firstGeneration = layout.firstGeneration | 0;
@@ -436,7 +436,7 @@ export class SlotsAllocator implements Allocator {
   /** Whether a word is a record, and its handle this one: calculated as a double, which needs no heap number. */
   #names(handle: Handle, word: number): boolean {
     const low = ((word - FIRST_ROW) << TAG_SHIFT) | this.#tag;
-    if ((this.#table[word] & this.#generationMask) * this.#generationUnit + low !== handle) return false;
+    if ((this.#table[word] & this.#generationMask) * this.#generationStep + low !== handle) return false;
     const records = word < this.#firstExtra ? PAGE_RECORD_WORDS : EXTRA_RECORD_WORDS;
     return ((records >> (word & WORD_IN_ROW)) & 1) === 1;
   }
@@ -452,7 +452,7 @@ export class SlotsAllocator implements Allocator {
     return (
       generation <= this.#maxGenerationSmall
         ? (generation << this.#generationShift) | low
-        : generation * this.#generationUnit + low
+        : generation * this.#generationStep + low
     ) as Handle;
   }
 }

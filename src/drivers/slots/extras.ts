@@ -16,64 +16,64 @@ import { firstExtraAt, freeRecordOf, hasLive, type SlotsTable } from "./records.
 
 /** A record in the extras of a page that names no object: if need be, in one more. 0 if there is no extra left. */
 export function freeExtraRecord(whole: SlotsTable, row: number): number {
-  let unit = firstExtraAt(whole, row);
-  for (let i = 0; unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
-    const record = freeRecordOf(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA);
+  let extra = firstExtraAt(whole, row);
+  for (let i = 0; extra !== 0 && i < EXTRAS_PER_PAGE; i++) {
+    const record = freeRecordOf(whole, extra | EXTRA_RECORDS, RECORDS_PER_EXTRA);
     if (record !== 0) return record;
-    unit = whole.table[unit | NEXT];
+    extra = whole.table[extra | NEXT];
   }
   return takeExtra(whole, row);
 }
 
 /** Takes an extra without objects away from its page. */
-export function releaseExtraIfEmpty(whole: SlotsTable, row: number, unit: number): void {
-  if (hasLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA)) return;
+export function releaseExtraIfEmpty(whole: SlotsTable, row: number, extra: number): void {
+  if (hasLive(whole, extra | EXTRA_RECORDS, RECORDS_PER_EXTRA)) return;
   const { table } = whole;
-  const next = table[unit | NEXT];
+  const next = table[extra | NEXT];
   let before = firstExtraAt(whole, row);
-  if (before === unit) {
+  if (before === extra) {
     setFirstExtra(whole, row, next);
   } else {
-    for (let i = 0; table[before | NEXT] !== unit && i < EXTRAS_PER_PAGE; i++) before = table[before | NEXT];
+    for (let i = 0; table[before | NEXT] !== extra && i < EXTRAS_PER_PAGE; i++) before = table[before | NEXT];
     table[before | NEXT] = next;
   }
-  table[unit | OWNER] = 0;
-  table[unit | NEXT] = table[W_EXTRA_FREE];
-  table[W_EXTRA_FREE] = unit;
+  table[extra | OWNER] = 0;
+  table[extra | NEXT] = table[W_EXTRA_FREE];
+  table[W_EXTRA_FREE] = extra;
   table[W_EXTRA_COUNT]--;
 }
 
 /** Takes all extras without objects away from a page. */
 export function releaseEmptyExtras(whole: SlotsTable, row: number): void {
-  let unit = firstExtraAt(whole, row);
-  for (let i = 0; unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
-    const next = whole.table[unit | NEXT];
-    releaseExtraIfEmpty(whole, row, unit);
-    unit = next;
+  let extra = firstExtraAt(whole, row);
+  for (let i = 0; extra !== 0 && i < EXTRAS_PER_PAGE; i++) {
+    const next = whole.table[extra | NEXT];
+    releaseExtraIfEmpty(whole, row, extra);
+    extra = next;
   }
 }
 
 /** Gives a page one more extra. Its first record, or 0 if there is no extra left. */
 function takeExtra(whole: SlotsTable, row: number): number {
   const { table, geometry, layout } = whole;
-  let unit = table[W_EXTRA_FREE];
-  if (unit !== 0) {
-    table[W_EXTRA_FREE] = table[unit | NEXT];
+  let extra = table[W_EXTRA_FREE];
+  if (extra !== 0) {
+    table[W_EXTRA_FREE] = table[extra | NEXT];
   } else {
-    const extra = table[W_EXTRA_HIGH_WATER];
-    if (extra >= geometry.maxExtras) return 0;
-    unit = firstExtraOf(geometry) + (extra << ROW_SHIFT);
-    table.fill(layout.firstGeneration, unit | EXTRA_RECORDS, (unit | EXTRA_RECORDS) + RECORDS_PER_EXTRA);
-    table[W_EXTRA_HIGH_WATER] = extra + 1;
+    const number = table[W_EXTRA_HIGH_WATER];
+    if (number >= geometry.maxExtras) return 0;
+    extra = firstExtraOf(geometry) + (number << ROW_SHIFT);
+    table.fill(layout.firstGeneration, extra | EXTRA_RECORDS, (extra | EXTRA_RECORDS) + RECORDS_PER_EXTRA);
+    table[W_EXTRA_HIGH_WATER] = number + 1;
   }
   table[W_EXTRA_COUNT]++;
-  table[unit | OWNER] = row;
-  table[unit | NEXT] = firstExtraAt(whole, row);
-  setFirstExtra(whole, row, unit);
-  return unit | EXTRA_RECORDS;
+  table[extra | OWNER] = row;
+  table[extra | NEXT] = firstExtraAt(whole, row);
+  setFirstExtra(whole, row, extra);
+  return extra | EXTRA_RECORDS;
 }
 
-function setFirstExtra({ table }: SlotsTable, row: number, unit: number): void {
-  const index = unit === 0 ? 0 : (unit - FIRST_ROW) >> ROW_SHIFT;
+function setFirstExtra({ table }: SlotsTable, row: number, extra: number): void {
+  const index = extra === 0 ? 0 : (extra - FIRST_ROW) >> ROW_SHIFT;
   table[row | EXTRAS] = (table[row | EXTRAS] & ~EXTRAS_MASK) | index;
 }

@@ -66,9 +66,9 @@ export function sizeOf(whole: SlotsTable, record: number, half: number): number 
 
 /** The handle of the object that a record names. */
 export function handleOf({ table, layout }: SlotsTable, record: number): Handle {
-  const { generationMask, generationUnit, tag } = layout;
+  const { generationMask, generationStep, tag } = layout;
   const low = ((record - FIRST_ROW) << TAG_BITS) | tag; // below 2^31: a pool has at most SLOTS_MAX slots
-  return ((table[record] & generationMask) * generationUnit + low) as Handle;
+  return ((table[record] & generationMask) * generationStep + low) as Handle;
 }
 
 /** The first extra of a page's row, or 0. */
@@ -84,10 +84,10 @@ export function eachRecord(
   visit: (record: number, half: number) => void,
 ): void {
   eachLive(whole, row | PAGE_RECORDS, RECORDS_PER_PAGE, visit);
-  let unit = firstExtraAt(whole, row);
-  for (let i = 0; unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
-    eachLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA, visit);
-    unit = whole.table[unit | NEXT];
+  let extra = firstExtraAt(whole, row);
+  for (let i = 0; extra !== 0 && i < EXTRAS_PER_PAGE; i++) {
+    eachLive(whole, extra | EXTRA_RECORDS, RECORDS_PER_EXTRA, visit);
+    extra = whole.table[extra | NEXT];
   }
 }
 
@@ -101,10 +101,10 @@ export function recordsOf(whole: SlotsTable, row: number): number[] {
 /** The record of a page whose object begins at a slot, or 0. */
 export function recordAt(whole: SlotsTable, row: number, slot: number): number {
   let record = beginning(whole, row | PAGE_RECORDS, RECORDS_PER_PAGE, slot);
-  let unit = record === 0 ? firstExtraAt(whole, row) : 0;
-  for (let i = 0; record === 0 && unit !== 0 && i < EXTRAS_PER_PAGE; i++) {
-    record = beginning(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA, slot);
-    unit = whole.table[unit | NEXT];
+  let extra = record === 0 ? firstExtraAt(whole, row) : 0;
+  for (let i = 0; record === 0 && extra !== 0 && i < EXTRAS_PER_PAGE; i++) {
+    record = beginning(whole, extra | EXTRA_RECORDS, RECORDS_PER_EXTRA, slot);
+    extra = whole.table[extra | NEXT];
   }
   return record;
 }
@@ -136,8 +136,8 @@ export function visitObjects(whole: SlotsTable, visit: ObjectVisitor): void {
 export function fillPlace(whole: SlotsTable, record: number, into: Place): void {
   const { table, geometry } = whole;
   const half = halfOf(whole, record); // once: another thread may free the object meanwhile
-  const unit = record - (record % ROW_WORDS);
-  const row = unit < firstExtraOf(geometry) ? unit : table[unit | OWNER];
+  const extra = record - (record % ROW_WORDS);
+  const row = extra < firstExtraOf(geometry) ? extra : table[extra | OWNER];
   const isThere = half !== 0 && row >= FIRST_ROW;
   into.page = isThere ? (row - FIRST_ROW) >> ROW_SHIFT : 0;
   into.pageByte = into.page * geometry.pageSize;

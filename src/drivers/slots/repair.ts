@@ -109,17 +109,17 @@ function rebuildExtras(whole: SlotsTable, endRow: number): void {
   let count = 0;
   const first = firstExtraOf(geometry);
   for (let i = table[W_EXTRA_HIGH_WATER] - 1; i >= 0; i--) {
-    const unit = first + (i << ROW_SHIFT);
-    if (hasLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA)) {
-      const row = table[unit | OWNER];
+    const extra = first + (i << ROW_SHIFT);
+    if (hasLive(whole, extra | EXTRA_RECORDS, RECORDS_PER_EXTRA)) {
+      const row = table[extra | OWNER];
       const next = table[row | EXTRAS];
-      table[unit | NEXT] = next === 0 ? 0 : FIRST_ROW + (next << ROW_SHIFT);
-      table[row | EXTRAS] = (unit - FIRST_ROW) >> ROW_SHIFT;
+      table[extra | NEXT] = next === 0 ? 0 : FIRST_ROW + (next << ROW_SHIFT);
+      table[row | EXTRAS] = (extra - FIRST_ROW) >> ROW_SHIFT;
       count++;
     } else {
-      table[unit | OWNER] = 0;
-      table[unit | NEXT] = table[W_EXTRA_FREE];
-      table[W_EXTRA_FREE] = unit;
+      table[extra | OWNER] = 0;
+      table[extra | NEXT] = table[W_EXTRA_FREE];
+      table[W_EXTRA_FREE] = extra;
     }
   }
   table[W_EXTRA_COUNT] = count;

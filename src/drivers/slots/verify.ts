@@ -115,7 +115,8 @@ function verifyPage(whole: SlotsTable, page: number): PageFacts {
     longest = Math.max(longest, run);
   }
   let room = RECORDS_PER_PAGE;
-  for (let unit = firstExtraAt(whole, row); unit !== 0; unit = table[unit | NEXT]) room += RECORDS_PER_EXTRA;
+  for (let extra = firstExtraAt(whole, row); extra !== 0; extra = table[extra | NEXT])
+    room += RECORDS_PER_EXTRA;
   return { objects: records.length, longest, freeRecords: room - records.length };
 }
 
@@ -126,27 +127,35 @@ function verifyExtras(whole: SlotsTable): void {
   const highWater = table[W_EXTRA_HIGH_WATER];
   check(highWater >= 0 && highWater <= geometry.maxExtras, "I7: the high-water mark of extras", highWater);
   const seen = new Uint8Array(highWater);
-  const visit = (unit: number, owner: number): void => {
-    const index = (unit - first) >> ROW_SHIFT;
-    check(unit === first + (index << ROW_SHIFT) && index >= 0 && index < highWater, "I7: no extra at", unit);
+  const visit = (extra: number, owner: number): void => {
+    const index = (extra - first) >> ROW_SHIFT;
+    check(
+      extra === first + (index << ROW_SHIFT) && index >= 0 && index < highWater,
+      "I7: no extra at",
+      extra,
+    );
     check(seen[index] === 0, "I7: linked twice: extra", index);
-    check(table[unit | OWNER] === owner, "I7: another owner: extra", index);
+    check(table[extra | OWNER] === owner, "I7: another owner: extra", index);
     seen[index] = 1;
   };
   let count = 0;
   for (let page = 0; page < table[W_HIGH_WATER]; page++) {
     const row = FIRST_ROW + (page << ROW_SHIFT);
-    for (let unit = firstExtraAt(whole, row); unit !== 0; unit = table[unit | NEXT]) {
-      visit(unit, row);
-      const isUsed = hasLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA);
+    for (let extra = firstExtraAt(whole, row); extra !== 0; extra = table[extra | NEXT]) {
+      visit(extra, row);
+      const isUsed = hasLive(whole, extra | EXTRA_RECORDS, RECORDS_PER_EXTRA);
       check(isUsed || table[row | LRU_PREV] < FREE, "I7: an extra without an object, of page", page);
       count++;
     }
   }
   check(count === table[W_EXTRA_COUNT], "I7: the number of extras with an owner", table[W_EXTRA_COUNT]);
-  for (let unit = table[W_EXTRA_FREE]; unit !== 0; unit = table[unit | NEXT]) {
-    visit(unit, 0);
-    check(!hasLive(whole, unit | EXTRA_RECORDS, RECORDS_PER_EXTRA), "I7: a free extra has an object:", unit);
+  for (let extra = table[W_EXTRA_FREE]; extra !== 0; extra = table[extra | NEXT]) {
+    visit(extra, 0);
+    check(
+      !hasLive(whole, extra | EXTRA_RECORDS, RECORDS_PER_EXTRA),
+      "I7: a free extra has an object:",
+      extra,
+    );
   }
   check(!seen.includes(0), "I7: lost: extra", seen.indexOf(0));
 }

@@ -69,7 +69,7 @@ export class ZbudAllocator implements Allocator {
   readonly #firstRow: number = 0;
   readonly #tag: number = 0;
   readonly #slotMask: number = 0;
-  readonly #generationUnit: number = 0.5;
+  readonly #generationStep: number = 0.5;
   /** log2 of the generation's unit. */
   readonly #generationShift: number = 0;
   /** The last generation whose handles are below 2^31. */
@@ -102,9 +102,9 @@ export class ZbudAllocator implements Allocator {
     this.#firstRow = tables.firstRowOf(geometry) | 0;
     this.#tag = layout.tag | 0;
     this.#slotMask = layout.slotMask | 0;
-    this.#generationUnit = layout.generationUnit;
-    this.#generationShift = Math.log2(layout.generationUnit) | 0;
-    this.#maxGenerationSmall = (2 ** 31 / layout.generationUnit - 1) | 0;
+    this.#generationStep = layout.generationStep;
+    this.#generationShift = Math.log2(layout.generationStep) | 0;
+    this.#maxGenerationSmall = (2 ** 31 / layout.generationStep - 1) | 0;
     this.#generationMask = layout.generationMask | 0;
     this.#firstGeneration = layout.firstGeneration | 0;
   }
@@ -419,7 +419,7 @@ export class ZbudAllocator implements Allocator {
     return (
       generation <= this.#maxGenerationSmall
         ? (generation << this.#generationShift) | low
-        : generation * this.#generationUnit + low
+        : generation * this.#generationStep + low
     ) as Handle;
   }
 }

@@ -74,7 +74,7 @@ export class ZsmallocAllocator implements Allocator {
   readonly #firstRow: number = 0;
   readonly #tag: number = 0;
   readonly #slotMask: number = 0;
-  readonly #generationUnit: number = 0.5;
+  readonly #generationStep: number = 0.5;
   readonly #generationShift: number = 0;
   readonly #maxGenerationSmall: number = 0;
   readonly #generationMask: number = 0;
@@ -101,9 +101,9 @@ export class ZsmallocAllocator implements Allocator {
     this.#firstRow = geometry.firstRow | 0;
     this.#tag = layout.tag | 0;
     this.#slotMask = layout.slotMask | 0;
-    this.#generationUnit = layout.generationUnit;
-    this.#generationShift = Math.log2(layout.generationUnit) | 0;
-    this.#maxGenerationSmall = (2 ** 31 / layout.generationUnit - 1) | 0;
+    this.#generationStep = layout.generationStep;
+    this.#generationShift = Math.log2(layout.generationStep) | 0;
+    this.#maxGenerationSmall = (2 ** 31 / layout.generationStep - 1) | 0;
     this.#generationMask = layout.generationMask | 0;
     this.#member = member | 0;
   }
@@ -358,7 +358,7 @@ export class ZsmallocAllocator implements Allocator {
     return (
       generation <= this.#maxGenerationSmall
         ? (generation << this.#generationShift) | low
-        : generation * this.#generationUnit + low
+        : generation * this.#generationStep + low
     ) as Handle;
   }
 }

@@ -19,7 +19,7 @@ import {
  *
  * A record fills whole units in a row. The index in memory has one row a record.
  */
-export interface SlotGeometry {
+export interface IndexGeometry {
   /** Bytes of the unit that records are rounded up to: a power of two. */
   readonly unitBytes: number;
   readonly unitCount: number;
@@ -49,7 +49,7 @@ const ROWS_MAX = 2 ** 26;
  * @param averageBytes - what a record is expected to take; the index is made for as many as would fit.
  * @throws {ZbudError} `EINVAL` if that leaves no room for records.
  */
-export function slotGeometry(maxBytes: number, unitBytes: number, averageBytes: number): SlotGeometry {
+export function indexGeometry(maxBytes: number, unitBytes: number, averageBytes: number): IndexGeometry {
   const maxRows = Math.min(ROWS_MAX, Math.max(16, Math.floor(maxBytes / averageBytes)));
   const { dataOffset } = withUnits(unitBytes, 0, maxRows);
   const unitCount = Math.min(UNITS_MAX, Math.floor((maxBytes - dataOffset) / unitBytes));
@@ -63,14 +63,14 @@ export function slotGeometry(maxBytes: number, unitBytes: number, averageBytes: 
 }
 
 /** The geometry that a header names, or null if there is none such. */
-export function slotGeometryOf(unitBytes: number, unitCount: number, maxRows: number): SlotGeometry | null {
+export function indexGeometryOf(unitBytes: number, unitCount: number, maxRows: number): IndexGeometry | null {
   const isUnit =
     unitBytes >= UNIT_BYTES_MIN && unitBytes <= UNIT_BYTES_MAX && (unitBytes & (unitBytes - 1)) === 0;
   if (!isUnit || unitCount < 1 || unitCount > UNITS_MAX || maxRows < 16 || maxRows > ROWS_MAX) return null;
   return withUnits(unitBytes, unitCount, maxRows);
 }
 
-function withUnits(unitBytes: number, unitCount: number, maxRows: number): SlotGeometry {
+function withUnits(unitBytes: number, unitCount: number, maxRows: number): IndexGeometry {
   const indexBytes = Math.ceil((maxRows * ENTRY_BYTES) / HEADER_BYTES) * HEADER_BYTES;
   const dataOffset = 2 * HEADER_BYTES + 2 * indexBytes;
   return {
@@ -84,7 +84,7 @@ function withUnits(unitBytes: number, unitCount: number, maxRows: number): SlotG
 }
 
 /** Whether two geometries are the same. */
-export function sameGeometry(one: SlotGeometry, other: SlotGeometry): boolean {
+export function sameGeometry(one: IndexGeometry, other: IndexGeometry): boolean {
   const { unitBytes, unitCount, maxRows, dataOffset } = one;
   const sameUnits = unitBytes === other.unitBytes && unitCount === other.unitCount;
   return sameUnits && maxRows === other.maxRows && dataOffset === other.dataOffset;
@@ -195,8 +195,8 @@ const MAGIC = 0x5a_62_53_69;
 const VERSION = 1;
 
 /** The parts of the index, as views of its buffer. */
-export interface SlotWords {
-  readonly geometry: SlotGeometry;
+export interface IndexWords {
+  readonly geometry: IndexGeometry;
   readonly buffer: SharedArrayBuffer | ArrayBuffer;
   readonly header: Int32Array;
   /** The same buffer as float64 values; the F_ constants are its indices. */
@@ -212,14 +212,14 @@ export interface SlotWords {
 }
 
 /** Bytes of the index in memory. */
-export function indexMemoryBytes(geometry: SlotGeometry): number {
+export function indexMemoryBytes(geometry: IndexGeometry): number {
   return 4 * wordsOf(geometry).total;
 }
 
 function wordsOf({
   maxRows,
   unitCount,
-}: SlotGeometry): Record<"buckets" | "rows" | "bits" | "total", number> {
+}: IndexGeometry): Record<"buckets" | "rows" | "bits" | "total", number> {
   const buckets = powerOfTwoAtLeast(maxRows);
   const rows = (maxRows + 1) * ROW_WORDS;
   const bits = Math.ceil(unitCount / 32);
@@ -228,7 +228,7 @@ function wordsOf({
 }
 
 /** Reserves the index of an empty store. Untouched parts of it cost nothing. */
-export function createSlotWords(geometry: SlotGeometry): SlotWords {
+export function createIndexWords(geometry: IndexGeometry): IndexWords {
   const bytes = indexMemoryBytes(geometry);
   const words = viewsOf(canShare() ? sharedBuffer(bytes) : new ArrayBuffer(bytes), geometry);
   const { header } = words;
@@ -245,7 +245,7 @@ export function createSlotWords(geometry: SlotGeometry): SlotWords {
  *
  * @throws {ZbudError} `EBADMSG` if the buffer does not hold one of this geometry.
  */
-export function attachSlotWords(buffer: SharedArrayBuffer, geometry: SlotGeometry): SlotWords {
+export function attachIndexWords(buffer: SharedArrayBuffer, geometry: IndexGeometry): IndexWords {
   if (buffer.byteLength !== indexMemoryBytes(geometry)) {
     throw new ZbudError(
       "EBADMSG",
@@ -265,7 +265,7 @@ export function attachSlotWords(buffer: SharedArrayBuffer, geometry: SlotGeometr
   return words;
 }
 
-function viewsOf(buffer: SharedArrayBuffer | ArrayBuffer, geometry: SlotGeometry): SlotWords {
+function viewsOf(buffer: SharedArrayBuffer | ArrayBuffer, geometry: IndexGeometry): IndexWords {
   const { buckets, rows, bits, total } = wordsOf(geometry);
   assert(buffer.byteLength === 4 * total, "the index has the length of its geometry");
   let at = HEADER_WORDS + REGISTRY_WORDS;

@@ -14,7 +14,7 @@ const decoder = new TextDecoder();
  *         │ u32 │ header, as JSON │ body          │
  *         └─────┴─────────────────┴───────────────┘
  */
-export function frame(header: unknown, body: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function pack(header: unknown, body: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const text = encoder.encode(JSON.stringify(header));
   const bytes = new Uint8Array(body.reduce((sum, { length }) => sum + length, HEADER_AT + text.length));
   new DataView(bytes.buffer).setUint32(0, text.length, true);
@@ -28,11 +28,11 @@ export function frame(header: unknown, body: readonly Uint8Array[]): Uint8Array<
 }
 
 /**
- * What {@link frame} put together; the body is a view.
+ * What {@link pack} put together; the body is a view.
  *
  * @throws {ZbudError} `EBADMSG` if it is something else: then others write values under the adapter's keys.
  */
-export function unframe(value: unknown): { header: unknown; body: Uint8Array } {
+export function unpack(value: unknown): { header: unknown; body: Uint8Array } {
   if (value instanceof Uint8Array && value.length >= HEADER_AT) {
     const end = HEADER_AT + new DataView(value.buffer, value.byteOffset).getUint32(0, true);
     try {
@@ -41,14 +41,14 @@ export function unframe(value: unknown): { header: unknown; body: Uint8Array } {
         return { header, body: value.subarray(end) };
       }
     } catch (cause) {
-      throw notFramed(cause);
+      throw notPacked(cause);
     }
   }
-  throw notFramed();
+  throw notPacked();
 }
 
 /** What is thrown for a value that the adapter did not write. */
-export function notFramed(cause?: unknown): ZbudError {
+export function notPacked(cause?: unknown): ZbudError {
   const options = cause === undefined ? {} : { cause };
   return new ZbudError(
     "EBADMSG",

@@ -4,6 +4,7 @@ import {
   F_DROPPED,
   F_SEQUENCE,
   FREE,
+  type IndexWords,
   LIVE,
   R_BYTES,
   R_K0,
@@ -17,7 +18,6 @@ import {
   R_STATE,
   R_WRITER,
   ROW_WORDS,
-  type SlotWords,
   W_CURSOR,
   W_DROPS,
   W_FREE_ROW,
@@ -29,7 +29,7 @@ import {
   W_UNDER_WAY,
   W_UNITS_USED,
   WRITING,
-} from "./slot-words.ts";
+} from "./index-words.ts";
 import { fillBits, UnitMap } from "./unit-bitmap.ts";
 
 const UINT32 = 0x1_0000_0000;
@@ -43,7 +43,7 @@ export interface IndexKey {
 }
 
 /** Where a record is. */
-export interface Slot {
+export interface RecordPlace {
   row: number;
   sequence: number;
   start: number;
@@ -51,7 +51,7 @@ export interface Slot {
 }
 
 /**
- * Which record lies where: the algorithm on the words of slot-words.ts. The caller holds the lock.
+ * Which record lies where: the algorithm on the words of index-words.ts. The caller holds the lock.
  *
  * Invariants, which `verify()` of verify.ts checks:
  *   I1  a row r ≥ 1 is FREE iff it is above W_ROWS_USED or on the free list.
@@ -63,11 +63,11 @@ export interface Slot {
  * mean something else, so `repair` can make everything else anew from the rows, whatever a thread that died
  * left half done.
  */
-export class SlotTable {
-  readonly #words: SlotWords;
+export class IndexTable {
+  readonly #words: IndexWords;
   readonly #units: UnitMap;
 
-  constructor(words: SlotWords) {
+  constructor(words: IndexWords) {
     this.#words = words;
     this.#units = new UnitMap(words);
   }
@@ -125,25 +125,25 @@ export class SlotTable {
     this.#words.rows[at] = DOOMED;
   }
 
-  /** Fills `slot` with where the key's record is. False: there is none. */
-  find(key: IndexKey, slot: Slot): boolean {
+  /** Fills `place` with where the key's record is. False: there is none. */
+  find(key: IndexKey, place: RecordPlace): boolean {
     const row = this.#lookup(key);
     if (row === 0) return false;
     const { rows, numbers } = this.#words;
     const at = row * ROW_WORDS;
-    slot.sequence = this.sequenceOf(row);
-    if (rows[at + R_STATE] !== LIVE || slot.sequence <= numbers[F_CLEARED]) return false;
-    slot.row = row;
-    slot.start = rows[at + R_START];
-    slot.bytes = rows[at + R_BYTES];
+    place.sequence = this.sequenceOf(row);
+    if (rows[at + R_STATE] !== LIVE || place.sequence <= numbers[F_CLEARED]) return false;
+    place.row = row;
+    place.start = rows[at + R_START];
+    place.bytes = rows[at + R_BYTES];
     return true;
   }
 
-  /** Whether a slot that was found is still what it was. */
-  isCurrent(slot: Slot): boolean {
+  /** Whether what was found is still there. */
+  isCurrent(place: RecordPlace): boolean {
     const { rows, numbers } = this.#words;
-    const isLive = rows[slot.row * ROW_WORDS + R_STATE] === LIVE;
-    return isLive && this.sequenceOf(slot.row) === slot.sequence && slot.sequence > numbers[F_CLEARED];
+    const isLive = rows[place.row * ROW_WORDS + R_STATE] === LIVE;
+    return isLive && this.sequenceOf(place.row) === place.sequence && place.sequence > numbers[F_CLEARED];
   }
 
   /** Drops what the key has. */
@@ -174,18 +174,18 @@ export class SlotTable {
   }
 
   /** Puts a record that a file's index names into an empty table's next row. False: its units are not free. */
-  restore(key: IndexKey, slot: Omit<Slot, "row">): boolean {
+  restore(key: IndexKey, place: Omit<RecordPlace, "row">): boolean {
     const { header, rows, geometry, used } = this.#words;
-    const units = this.#unitsOf(slot.bytes);
-    if (header[W_ROWS_USED] >= geometry.maxRows || slot.start + units > geometry.unitCount) return false;
-    for (let unit = slot.start; unit < slot.start + units; unit++) {
+    const units = this.#unitsOf(place.bytes);
+    if (header[W_ROWS_USED] >= geometry.maxRows || place.start + units > geometry.unitCount) return false;
+    for (let unit = place.start; unit < place.start + units; unit++) {
       if (((used[unit >>> 5] >>> (unit & 31)) & 1) === 1) return false;
     }
     if (this.#lookup(key) !== 0) return false;
     const row = ++header[W_ROWS_USED];
-    this.#name(row, key, slot.start, slot.bytes, slot.sequence);
+    this.#name(row, key, place.start, place.bytes, place.sequence);
     rows[row * ROW_WORDS + R_STATE] = LIVE;
-    fillBits(used, slot.start, units, true);
+    fillBits(used, place.start, units, true);
     header[W_UNITS_USED] += units;
     this.#link(row);
     this.#append(row);

@@ -2,26 +2,26 @@ import { show, ZbudError } from "../../base/index.ts";
 import { faultOf } from "../system.ts";
 import { decodeHeader, encodeHeader, type FileHeader, headerOffset } from "./header.ts";
 import { readIndex } from "./index-file.ts";
-import { type RecordIo, readAll, writeAll } from "./io.ts";
-import type { OpenSettings } from "./options.ts";
-import { SlotTable } from "./slot-table.ts";
+import { IndexTable } from "./index-table.ts";
 import {
-  createSlotWords,
+  createIndexWords,
   F_BUDGET,
   F_BUDGET_AT,
   F_HEADER,
   F_SEQUENCE,
   HEADER_BYTES,
-  type SlotGeometry,
-  type SlotWords,
+  type IndexGeometry,
+  type IndexWords,
+  indexGeometry,
   sameGeometry,
-  slotGeometry,
   W_AREA,
   W_DROPS,
   W_PINS,
   W_RECORDS,
   W_STORE_NUMBER,
-} from "./slot-words.ts";
+} from "./index-words.ts";
+import { type RecordIo, readAll, writeAll } from "./io.ts";
+import type { OpenSettings } from "./options.ts";
 
 /** What was found when a file was opened. */
 export interface OpenedFile {
@@ -40,20 +40,20 @@ export interface OpenedFile {
  *
  * @param size - the file's length, 0 for a new one.
  */
-export async function openSlots(
+export async function openIndex(
   path: string,
   file: number,
   io: RecordIo,
   size: number,
   options: OpenSettings,
-): Promise<{ words: SlotWords; opened: OpenedFile }> {
-  const geometry = slotGeometry(options.maxBytes, options.unitBytes, options.averageBytes);
+): Promise<{ words: IndexWords; opened: OpenedFile }> {
+  const geometry = indexGeometry(options.maxBytes, options.unitBytes, options.averageBytes);
   const last = size === 0 ? null : await lastHeader(path, file, io);
   if (last !== null && last.header !== null && !sameGeometry(last.header.geometry, geometry)) {
     throw new ZbudError("EINVAL", differs(path, last.header.geometry, geometry));
   }
   let found: OpenedFile["found"] = "new";
-  let words: SlotWords | null = null;
+  let words: IndexWords | null = null;
   if (last !== null) {
     found = "damaged";
     if (last.header !== null) {
@@ -69,13 +69,13 @@ export async function openSlots(
   const header = last?.header ?? null;
   // What was begun anew has a new number, so that records of before do not pass for its own.
   const isKept = words !== null;
-  words ??= createSlotWords(geometry);
+  words ??= createIndexWords(geometry);
   await prepare(file, io, words, isKept ? header : null, header?.number ?? 0, options);
   return { words, opened: { found, records: words.header[W_RECORDS] } };
 }
 
-function differs(path: string, has: SlotGeometry, wanted: SlotGeometry): string {
-  const show = (it: SlotGeometry): string =>
+function differs(path: string, has: IndexGeometry, wanted: IndexGeometry): string {
+  const show = (it: IndexGeometry): string =>
     `${it.fileBytes} bytes in units of ${it.unitBytes} for ${it.maxRows} records`;
   return `${path} was made with other sizes (${show(has)}) than the options say (${show(wanted)}); open it with maxBytes, unitBytes and averageBytes as before, or remove it`;
 }
@@ -121,17 +121,17 @@ async function restore(
   file: number,
   io: RecordIo,
   header: FileHeader,
-  geometry: SlotGeometry,
-): Promise<SlotWords | null> {
-  const words = createSlotWords(geometry);
-  return (await readIndex(io, file, new SlotTable(words), geometry, header.area, header)) ? words : null;
+  geometry: IndexGeometry,
+): Promise<IndexWords | null> {
+  const words = createIndexWords(geometry);
+  return (await readIndex(io, file, new IndexTable(words), geometry, header.area, header)) ? words : null;
 }
 
 /** Says in the file that it is in use, before anything in it is changed. */
 async function prepare(
   file: number,
   io: RecordIo,
-  words: SlotWords,
+  words: IndexWords,
   kept: FileHeader | null,
   lastNumber: number,
   options: OpenSettings,
