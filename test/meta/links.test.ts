@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { ROOT, readTree } from "./sources.ts";
 
@@ -63,21 +63,48 @@ describe("links", () => {
     });
   }
 
-  it("files that a document names are there", () => {
-    const names = new Set(
-      [...readTree(["src", "test", "bench", "scripts", "examples", "web", "site", "docs"], [""]).keys()]
-        .concat(["package.json", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
-        .map((path) => basename(path)),
-    );
-    for (const page of [
-      "docs/architecture.md",
-      "docs/memory-layout.md",
-      "docs/decisions.md",
-      "docs/backing.md",
-    ]) {
+  const CODE = readTree(["src", "test", "bench", "scripts", "examples", "web", "site", "docs"], [""]);
+  const AT_ROOT = [
+    "package.json",
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "extras/package.json",
+  ];
+  const ABOUT_CODE = [
+    "docs/architecture.md",
+    "docs/memory-layout.md",
+    "docs/decisions.md",
+    "docs/backing.md",
+    "docs/benchmark-notes.md",
+    "CONTRIBUTING.md",
+  ];
+
+  it("files and folders that a document names are there", () => {
+    const paths = [...CODE.keys(), ...AT_ROOT].map((path) => `/${path}`);
+    for (const page of ABOUT_CODE) {
       const text = PAGES.get(page) ?? "";
-      for (const [, name] of text.matchAll(/`(?:[\w.-]+\/)*([\w.-]+\.(?:ts|md|json))`/g))
-        assert.ok(names.has(name), `${page} names ${name}, and there is no such file`);
+      for (const [, name] of text.matchAll(/`((?:[\w.-]+\/)*[\w.-]+\.(?:ts|md|json|pml))`/g)) {
+        const isThere = paths.some((path) => path.endsWith(`/${name}`));
+        assert.ok(isThere, `${page} names ${name}, and there is no such file`);
+      }
+      for (const [, name] of text.matchAll(/`((?:src|test|bench|scripts|examples|web|site|docs)\/[\w/-]*)`/g))
+        assert.ok(
+          /[A-Z]{2}/.test(name) || existsSync(join(ROOT, name)),
+          `${page}: there is no folder ${name}`,
+        );
+    }
+  });
+
+  it("classes and functions that a document names are in the sources", () => {
+    const words = new Set(
+      [...CODE].filter(([path]) => path.endsWith(".ts")).flatMap(([, text]) => text.match(/[#\w$]+/g) ?? []),
+    );
+    for (const page of ["docs/architecture.md", "docs/memory-layout.md"]) {
+      const text = (PAGES.get(page) ?? "").replaceAll(/```.*?```/gs, "");
+      for (const [, name] of text.matchAll(/`(?:\w+\.)?([#A-Za-z]*[a-z][A-Z]\w*)(?:\([^`]*\))?`/g))
+        assert.ok(words.has(name), `${page} names ${name}, and no source has it`);
     }
   });
 });
