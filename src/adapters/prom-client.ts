@@ -86,7 +86,7 @@ export function collectMetrics(
     if (registers.every((registry) => registry.getSingleMetric(name) === undefined)) continue;
     throw new ZbudError(
       "EEXIST",
-      `there is a metric ${name} already; give each cache a prefix of its own, or end() what collects the other`,
+      `there is a metric ${name} already; give each cache a prefix of its own, or call end() of what collects for the other`,
     );
   }
   const end = (): void => {
@@ -121,13 +121,13 @@ function checkArguments(client: unknown, source: unknown, options: MetricsOption
   if (typeof Gauge !== "function" || typeof Counter !== "function") {
     throw new ZbudError(
       "EINVAL",
-      `collectMetrics takes the module prom-client first (import promClient from "prom-client"), not ${show(client)}`,
+      `the first argument of collectMetrics must be the module prom-client (import promClient from "prom-client"), not ${show(client)}`,
     );
   }
   if (typeof (source as { stats?: unknown } | null)?.stats !== "function") {
     throw new ZbudError(
       "EINVAL",
-      `collectMetrics takes second what has stats(), such as a cache, not ${show(source)}`,
+      `the second argument of collectMetrics must have stats(), as a cache has, not ${show(source)}`,
     );
   }
   const { prefix, registers } = options;

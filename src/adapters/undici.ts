@@ -215,7 +215,7 @@ function check(key: Pick<UndiciCacheKey, "origin" | "path">): void {
     typeof key.origin !== "string" ||
     typeof key.path !== "string"
   ) {
-    throw new ZbudError("EINVAL", `a key of undici has an origin and a path; ${show(key)} has not`);
+    throw new ZbudError("EINVAL", `a key of undici must have an origin and a path, not ${show(key)}`);
   }
 }
 

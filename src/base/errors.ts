@@ -18,7 +18,7 @@
  * | `EIO` | a disk or a server did not do what it was asked |
  * | `ENOSPC` | the file system is full |
  * | `ETIMEDOUT` | a disk or a server did not answer in time |
- * | `ECORRUPT` | a pool's own books contradict each other: a bug in this library, please report it |
+ * | `ECORRUPT` | a pool's metadata contradicts itself: a bug in this library, please report it |
  */
 export type ZbudErrorCode =
   | "EINVAL"

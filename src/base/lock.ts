@@ -142,7 +142,7 @@ export class ThreadLock {
       if (waitedMs > WAIT_MS_MAX) {
         throw new ZbudError(
           "EAGAIN",
-          "the lock of this pool was not released for 10 s, and its holder is not known to be gone; if a thread ended, tell with threadGone(threadId), and try again",
+          "the lock of this pool was not released for 10 s, and its holder is not known to be gone; if a thread ended, call threadGone(threadId), and try again",
         );
       }
       return Atomics.wait(this.#words, this.#at, held, SLEEP_MS) === "timed-out";

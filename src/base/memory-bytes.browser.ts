@@ -2,5 +2,8 @@
 import { ZbudError } from "./errors.ts";
 
 export function memoryBytes(): never {
-  throw new ZbudError("ENOTSUP", "how much memory there is, is not known here; give a number of bytes");
+  throw new ZbudError(
+    "ENOTSUP",
+    "this system does not tell how much memory there is, which a percentage needs; give a number of bytes",
+  );
 }

@@ -12,7 +12,10 @@ export function memoryBytes(): number {
   const os = builtin<typeof import("node:os")>("node:os");
   const fs = builtin<typeof import("node:fs")>("node:fs");
   if (os === undefined || fs === undefined) {
-    throw new ZbudError("ENOTSUP", "how much memory there is, is not known here; give a number of bytes");
+    throw new ZbudError(
+      "ENOTSUP",
+      "this system does not tell how much memory there is, which a percentage needs; give a number of bytes",
+    );
   }
   return groupLimits(fs).reduce((low, limit) => Math.min(low, limit), os.totalmem());
 }

@@ -41,7 +41,7 @@ export function notShared(what: string, shared: unknown, memory: unknown): ZbudE
   return new ZbudError(
     "EINVAL",
     isCopy
-      ? `this is what share() of ${what} gave, without its memory, as JSON or a message to another process leave it: processes cannot share it; worker threads of one process can: give it to them in workerData or by postMessage`
+      ? `this is what share() of ${what} gave, but its memory is missing, as it is after JSON or a message to another process. Processes cannot share it; worker threads of one process can: give it to them in workerData or by postMessage`
       : `attach takes what share() of ${what} gave, not ${show(shared)}: call share() in the thread that made it, and send the result to the worker, as workerData or by postMessage`,
   );
 }

@@ -46,7 +46,7 @@ export function checkThreadId(threadId: number): void {
   if (Number.isSafeInteger(threadId) && threadId >= 0) return;
   throw new ZbudError(
     "EINVAL",
-    `threadGone takes the threadId that a worker had while it ran, an integer from 0, not ${show(threadId)}: keep worker.threadId before it exits, since it is -1 afterwards; workers of browsers have no number, and none is to be told there`,
+    `threadGone takes the threadId that a worker had while it ran, an integer from 0, not ${show(threadId)}: keep worker.threadId before it exits, since it is -1 afterwards; in browsers, workers have no such number`,
   );
 }
 

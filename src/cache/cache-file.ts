@@ -300,7 +300,7 @@ class EntryLoader<V> {
       // A serializer's bytes are its own to keep, and this room is not.
       if (isParsed) this.#core.values.decode(keepsBytes(kind) ? value.slice() : value, kind);
     } catch (cause) {
-      throw new ZbudError("EBADMSG", `its value of ${length} bytes cannot be had from it`, { cause });
+      throw new ZbudError("EBADMSG", `its value of ${length} bytes cannot be read`, { cause });
     } finally {
       this.#core.giveBack();
     }

@@ -36,7 +36,7 @@ export function checkThreadNames(options: object): void {
     if (!THREAD_NAMES.includes(name) && (options as Record<string, unknown> | null)?.[name] !== undefined) {
       throw new ZbudError(
         "EINVAL",
-        `attach() takes no ${name}: it is the whole cache's, and the thread that made the cache chose it`,
+        `attach() takes no ${name}: it is one for all threads, and the thread that made the cache chose it`,
       );
     }
   }

@@ -183,8 +183,8 @@ export class Tier<V> {
       throw new ZbudError(
         "EIO",
         isClosed
-          ? "the second tier was closed before the cache, so what it was given may not be kept; flush() and close() the cache first"
-          : "the second tier could not be flushed, so what it was given may not be kept",
+          ? "the backing store was closed before the cache, so what was evicted may be lost; call flush() and close() of the cache first"
+          : "the backing store could not be flushed, so what was evicted may be lost",
         { cause },
       );
     }
@@ -390,13 +390,14 @@ function lateDrop({ k0, k1, bytes, prefixLength, stamp }: StoredEntry): LateDrop
  */
 function takeDictionary(entry: StoredEntry, name: BackingKey): number {
   checkRecord(entry);
-  if (!hasName(entry, name)) throw new ZbudError("EBADMSG", "the second tier gave the record of another key");
+  if (!hasName(entry, name))
+    throw new ZbudError("EBADMSG", "the backing store gave the record of another key");
   const dictionary = entry.codec >>> 8;
   entry.codec &= 0xff;
   if ((dictionary !== 0) !== (entry.codec === DICTIONARY_CODEC))
     throw new ZbudError(
       "EBADMSG",
-      `the second tier has an entry of codec ${entry.codec} with dictionary ${dictionary}`,
+      `the backing store has an entry of codec ${entry.codec} with dictionary ${dictionary}`,
     );
   checkEntry(entry);
   return dictionary;

@@ -101,7 +101,7 @@ async function ask(
     if (late.aborted) {
       throw new ZbudError(
         "ETIMEDOUT",
-        `what is at ${url.origin} did not answer within ${timeoutMs / 1000} s; is it a viewer, and its program not busy?`,
+        `${url.origin} did not answer within ${timeoutMs / 1000} s; is a viewer there, and is its program not busy?`,
         { cause },
       );
     }
@@ -162,7 +162,7 @@ function failureOf(url: URL, cause: unknown): ZbudError {
 function noViewer(url: URL, why: string, cause?: unknown): ZbudError {
   return new ZbudError(
     "EBADMSG",
-    `what answers at ${url.origin} is no viewer: ${why}; give the address that listen() gave`,
+    `what answers at ${url.origin} is not a viewer: ${why}; give the address that listen() gave`,
     { cause },
   );
 }

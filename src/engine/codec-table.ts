@@ -60,7 +60,7 @@ export class CodecTable {
     if (known === null) {
       throw new ZbudError(
         "ENOENT",
-        `no codec has the number ${number}; known are ${codecNames().join(", ")}: add it to this engine in this thread as well`,
+        `no codec has the number ${number}; known are ${codecNames().join(", ")}: give it to this thread as well`,
       );
     }
     return known;

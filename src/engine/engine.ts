@@ -718,6 +718,6 @@ export class Engine {
   }
 
   #check(): void {
-    if (this.#closed) throw new ZbudError("ECLOSED", "this engine was closed; make a new one");
+    if (this.#closed) throw new ZbudError("ECLOSED", "this store was closed; make a new one");
   }
 }

@@ -70,7 +70,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
   if (member === 0) {
     throw new ZbudError(
       "EBUSY",
-      `${THREADS_MAX} threads use this already; close it in one, or tell of those that ended with threadGone(threadId)`,
+      `${THREADS_MAX} threads use this already; close it in one of them, or call threadGone(threadId) for each that has ended`,
     );
   }
   const hooks: Hooks = {
@@ -125,7 +125,7 @@ export function emptyEntry(): FoundEntry {
 /** What other threads need. */
 export function sharedOf(open: OpenEngine): SharedEngine {
   if (!open.shape.shared) {
-    throw new ZbudError("EINVAL", "this engine is for one thread; make it with shared: true to share it");
+    throw new ZbudError("EINVAL", "this store is for one thread; make it with shared: true to share it");
   }
   const header = open.header.buffer as SharedArrayBuffer;
   const memory = memoryBehind(header);
@@ -175,7 +175,7 @@ class Opened implements OpenEngine {
       driverNamed(type); // ENOENT
       throw new ZbudError(
         "EINVAL",
-        `the limit has no part for a pool of ${show(type)}; name it at construction: drivers: [..., ${show(type)}]`,
+        `no memory was set aside for the driver ${show(type)}; name it when the store is made: drivers: [..., ${show(type)}]`,
       );
     }
     for (const shard of this.shards) shard.usePool(number, migrationOf);
@@ -259,14 +259,20 @@ function checkShared(shared: SharedEngine): void {
   const isWhole = shared.memory === undefined || lockableBufferOf(shared.memory) !== undefined;
   const { drivers, shards } = shape as EngineShape;
   if (shared.engine !== LAYOUT_VERSION || !(header.byteLength >= 4 * headerWords(shards, true)) || !isWhole) {
-    throw new ZbudError("EBADMSG", "this engine was shared by another version of this library");
+    throw new ZbudError(
+      "EBADMSG",
+      "this was shared by another version of zbud; use one version in all threads",
+    );
   }
   if (tables.length !== shards || pools.length !== shards || !tables.every(isSharedBuffer)) {
     throw new ZbudError("EBADMSG", `${tables.length} tables for an engine of ${shards} shards`);
   }
   const poolsEach = pools.every((each) => Array.isArray(each) && each.length === drivers.length);
   if (!poolsEach || !tables.every(({ byteLength }) => byteLength % 4 === 0)) {
-    throw new ZbudError("EBADMSG", "these buffers hold no engine; pass on what share() gave, unchanged");
+    throw new ZbudError(
+      "EBADMSG",
+      "these buffers hold no store or cache; pass on what share() gave, unchanged",
+    );
   }
 }
 
@@ -300,5 +306,8 @@ function checkTable(words: Int32Array, { layout }: EngineShape): void {
     words[W_ROWS_MAX] === layout.maxRows &&
     words[W_BUCKETS] === layout.bucketCount;
   if (!isRight)
-    throw new ZbudError("EBADMSG", "these buffers hold no engine; pass on what share() gave, unchanged");
+    throw new ZbudError(
+      "EBADMSG",
+      "these buffers hold no store or cache; pass on what share() gave, unchanged",
+    );
 }

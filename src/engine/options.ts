@@ -63,7 +63,7 @@ export function driversOf(options: EngineOptions): PoolDriver[] {
     if (!byType.has(type)) byType.set(type, each);
   }
   if (byType.size > POOLS_MAX) {
-    throw new ZbudError("EINVAL", `an engine takes at most ${POOLS_MAX} drivers, not ${byType.size}`);
+    throw new ZbudError("EINVAL", `at most ${POOLS_MAX} drivers can be given, not ${byType.size}`);
   }
   return [...byType.values()];
 }
@@ -206,7 +206,7 @@ function footprintOf(
     if (!(cause instanceof ZbudError) || cause.code !== "EINVAL") throw cause;
     throw new ZbudError(
       "EINVAL",
-      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(driver.type)}: ${cause.message.replace(/ \(EINVAL\)$/, "")}; take other pages, a lower maxBytes, or more shards`,
+      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(driver.type)}: ${cause.message.replace(/ \(EINVAL\)$/, "")}; give another page size, a lower maxBytes, or more shards`,
       { cause },
     );
   }

@@ -145,7 +145,10 @@ export class PoolFill {
       } else if (handle === "ENOSPC") {
         this.#refused += 1;
       } else {
-        throw new ZbudError("ECORRUPT", `the ${pool.type} pool is full with a page left for every object`);
+        throw new ZbudError(
+          "ECORRUPT",
+          `the ${pool.type} pool is full, though it has a page for every object: please report this`,
+        );
       }
     }
     if (stored > 0) this.#storeNs.push(((this.#clock() - begun) * 1e6) / stored);

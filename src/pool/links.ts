@@ -4,7 +4,7 @@ import { show, ZbudError } from "../base/index.ts";
 export function corrupt(what: string, value?: number): ZbudError {
   return new ZbudError(
     "ECORRUPT",
-    `the pool's books are wrong: ${what}${value === undefined ? "" : ` ${show(value)}`}`,
+    `the pool's metadata is wrong: ${what}${value === undefined ? "" : ` ${show(value)}`}`,
   );
 }
 

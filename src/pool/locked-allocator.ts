@@ -36,7 +36,7 @@ export class LockedAllocator implements Allocator {
     if (this.#member === 0) {
       throw new ZbudError(
         "EBUSY",
-        `${PLACES - 1} threads use this pool already; close it in one, or tell of those that ended with threadGone(threadId)`,
+        `${PLACES - 1} threads use this pool already; close it in one of them, or call threadGone(threadId) for each that has ended`,
       );
     }
     this.#inner = innerOf(this.#member);

@@ -60,7 +60,10 @@ function tellAll(observers: readonly PoolObserver[]): PoolObserver {
 
 function checkObserver(observer: PoolObserver): void {
   if (typeof observer !== "object" || observer === null) {
-    throw new ZbudError("EINVAL", `an observer is an object with functions on…, not ${show(observer)}`);
+    throw new ZbudError(
+      "EINVAL",
+      `an observer must be an object with functions such as onAlloc, not ${show(observer)}`,
+    );
   }
   for (const name of EVENTS) {
     const listener = observer[name];

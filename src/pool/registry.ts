@@ -87,12 +87,12 @@ export function checkDriver(driver: PoolDriver): PoolDriver {
   if (typeof type !== "string" || type === "" || typeof create !== "function") {
     throw new ZbudError(
       "EINVAL",
-      `a driver has a type (a name) and a create function; ${show(driver)} has not`,
+      `a driver must have a type (a name) and a create function, not ${show(driver)}`,
     );
   }
   for (const [name, member] of Object.entries({ attach, footprint })) {
     if (typeof member === "function") continue;
-    throw new ZbudError("EINVAL", `driver ${show(type)} has no function ${name}, but ${show(member)}`);
+    throw new ZbudError("EINVAL", `driver ${show(type)} needs a function ${name}, and has ${show(member)}`);
   }
   if (typeof canReclaim !== "boolean") {
     throw new ZbudError(
@@ -108,7 +108,7 @@ export function checkMade(driver: PoolDriver, pool: unknown): Pool {
   if (pool instanceof Pool) return pool;
   throw new ZbudError(
     "EINVAL",
-    `the driver of type ${show(driver.type)} made no pool but ${show(pool)}; mend the driver`,
+    `the driver of type ${show(driver.type)} made ${show(pool)}, which is not a pool; correct the driver`,
   );
 }
 

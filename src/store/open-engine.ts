@@ -38,7 +38,7 @@ export function openEngine(
   if (maxBytes <= own) {
     throw new ZbudError(
       "EINVAL",
-      `a store with pages of ${pageSize} bytes works with ${own} bytes beside what it keeps, and maxBytes is ${maxBytes}; give more`,
+      `a store with pages of ${pageSize} bytes needs ${own} bytes besides those for its pages, and maxBytes is ${maxBytes}; give more`,
     );
   }
   const { driver = slotsDriver, evict = "lru", shards } = options;

@@ -224,9 +224,13 @@ export function checkShape(shape: StoreShape): StoreShape {
     storeShapeOf({ maxBytes, pageSize, poolPageSize, incompressible, whenFull, ...backing });
     return shape;
   } catch (cause) {
-    throw new ZbudError("EBADMSG", "this is the shape of no store; pass on what share() gave, unchanged", {
-      cause,
-    });
+    throw new ZbudError(
+      "EBADMSG",
+      "this does not describe a page store; pass on what share() gave, unchanged",
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -23,7 +23,7 @@ export function checkPage(record: StoredEntry, pageSize: number): void {
   if (length !== pageSize || codec > 0xff || prefixLength + headLength !== 0 || expiresAt !== 0) {
     throw new ZbudError(
       "EBADMSG",
-      `the backing store holds no page of ${pageSize} bytes here but a value of ${length} by codec ${codec}; open it with the options that it was filled with`,
+      `the backing store has a value of ${length} bytes with codec ${codec} here, not a page of ${pageSize} bytes; give the store the options with which the backing store was filled`,
     );
   }
 }

@@ -440,7 +440,8 @@ export class PageStore {
    */
   shrinkBytes(bytes: number): ShrunkStore {
     this.#check();
-    if (!(bytes >= 0)) throw new ZbudError("EINVAL", `bytes must be a number from 0 on, not ${show(bytes)}`);
+    if (!(bytes >= 0))
+      throw new ZbudError("EINVAL", `bytes must be a number of at least 0, not ${show(bytes)}`);
     const before = this.#engine?.size ?? 0;
     const bytesFreed = this.#engine?.shrinkBytes(bytes, 0) ?? 0;
     return { bytesFreed, pagesEvicted: Math.max(0, before - (this.#engine?.size ?? 0)) };

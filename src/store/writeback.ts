@@ -164,7 +164,7 @@ export class Writeback {
       if (++waits > WAITS_MAX) {
         throw new ZbudError(
           "EAGAIN",
-          "another thread's writes do not end; if it is gone, tell with threadGone(threadId)",
+          "another thread's writes do not end; if that thread has ended, call threadGone(threadId)",
         );
       }
       if (waits % LOOK_EVERY === 0) engine.recover();

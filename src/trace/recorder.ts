@@ -195,7 +195,7 @@ class Recorder implements PoolObserver {
       this.#fail(
         new ZbudError(
           "ENOTSUP",
-          `handlers reclaimed in handlers more than ${DEPTH_MAX} deep, which a trace cannot tell; the recording ended there`,
+          `handlers called reclaim within handlers more than ${DEPTH_MAX} deep, which a trace cannot show; the recording ended there`,
         ),
       );
     } else if (eviction) {

@@ -134,7 +134,9 @@ function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | u
     return createPool(driver, options);
   } catch (error) {
     if (!(error instanceof ZbudError)) throw error;
-    throw new ZbudError(error.code, `line 1 describes no possible pool: ${error.message}`, { cause: error });
+    throw new ZbudError(error.code, `line 1 describes a pool that cannot be made: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 

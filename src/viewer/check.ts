@@ -73,5 +73,8 @@ function text(value: unknown, maxLength: number): string {
 }
 
 function malformed(what: string): ZbudError {
-  return new ZbudError("EBADMSG", `this is no viewer: its ${what} is none; is the address right?`);
+  return new ZbudError(
+    "EBADMSG",
+    `this is not a viewer: its ${what} is not one of a viewer; is the address right?`,
+  );
 }

@@ -88,7 +88,7 @@ export class TracePlayer implements Viewable, PlayerControls {
       default:
         throw new ZbudError(
           "EINVAL",
-          `a player plays, pauses, steps, seeks and takes a speed; ${show(command)} is none`,
+          `a command must be play, pause, step, seek or speed, not ${show(command)}`,
         );
     }
   }

@@ -89,7 +89,7 @@ export function decodeFrame(bytes: ArrayBuffer): Frame {
   if (bytes.byteLength < 8) throw damaged(`it has ${bytes.byteLength} bytes`);
   const head = new DataView(bytes);
   const length = head.getInt32(4, true);
-  if (head.getInt32(0, true) !== MAGIC) throw damaged("it begins otherwise");
+  if (head.getInt32(0, true) !== MAGIC) throw damaged("it begins with other bytes");
   if (length < 0 || 8 + length > bytes.byteLength) throw damaged("it is cut off");
   let header: Header;
   try {
@@ -106,7 +106,8 @@ export function decodeFrame(bytes: ArrayBuffer): Frame {
     throw new ZbudError("EBADMSG", "the header of this snapshot cannot be read", { cause: error });
   }
   const first = aligned(8 + length);
-  if (first + columnsBytes(header.counts) !== bytes.byteLength) throw damaged("its length is another");
+  if (first + columnsBytes(header.counts) !== bytes.byteLength)
+    throw damaged("it has another length than its header says");
   const { type, pageSize, maxPages, lists } = header;
   const columns = columnsOf(bytes, first, header.counts);
   const why = contradiction(columns);

@@ -93,7 +93,10 @@ export class Viewer {
  */
 export function viewer(target: Viewable, options: ViewerOptions = {}): Viewer {
   if (typeof target !== "object" || target === null || typeof target.stats !== "function") {
-    throw new ZbudError("EINVAL", `a viewer shows what has stats(), such as a pool, not ${show(target)}`);
+    throw new ZbudError(
+      "EINVAL",
+      `a viewer shows something that has stats(), such as a pool, not ${show(target)}`,
+    );
   }
   checkNames("a viewer", options, ["title"]);
   const { title = target.type === undefined ? "pool" : `${target.type} pool` } = options;

@@ -131,7 +131,7 @@ describe("a snapshot with right checksums and wrong content", () => {
   entry("an unknown kind of value", /unknown kind 6/, 0, (one) => kind(one, 6));
   entry("all bits of its kind and ttl", /unknown kind 7/, 0, (one) => one.writeInt32LE(-1, 56));
   entry("half of a 16-bit unit", /half of a character/, 2, (one) => kind(one, 3));
-  entry("what is said to be JSON, and is none", /cannot be had from it/, 2, (one) => kind(one, 4));
+  entry("what is said to be JSON, and is none", /cannot be read/, 2, (one) => kind(one, 4));
   entry("a value of a serializer that the cache has not", /serializer/, 2, (one) => kind(one, 5));
   entry("a ttl of what never ends", /a ttl of 1 ms, and 0/, 3, (one) => one.writeUInt8(1, 57));
   entry("no ttl of what ends", /a ttl of 0 ms, and \d/, 2, (one) => one.fill(0, 57, 60));
@@ -140,7 +140,7 @@ describe("a snapshot with right checksums and wrong content", () => {
   );
   entry("an unknown codec", /codec 77 is not known here/, 0, (one) => one.writeUInt8(77, 36));
   entry("a dictionary beside its codec", /codec 258/, 0, (one) => one.writeUInt32LE(258, 36));
-  entry("a block that its codec did not make", /cannot be had from it/, 0, (one) =>
+  entry("a block that its codec did not make", /cannot be read/, 0, (one) =>
     one.fill(0xff, one.length - 9),
   );
   entry("half a number as key", /a key that is none/, 3, (one) => one.writeUInt8(0xfe, ENTRY_HEADER_BYTES));
@@ -360,7 +360,7 @@ describe("a snapshot of a cache with other options", () => {
       short[short.length - short.readUInt32LE(28)] ^= 0xff;
       writeFileSync(path, fileOf(parts));
       const other = open({ serializer });
-      await assert.rejects(other.load(path), { code: "EBADMSG", message: /cannot be had from it/ });
+      await assert.rejects(other.load(path), { code: "EBADMSG", message: /cannot be read/ });
       assert.equal(other.size, 0);
       for (const one of [cache, other]) one.close();
     }

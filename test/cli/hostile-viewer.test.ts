@@ -107,7 +107,7 @@ const STRANGERS: [string, () => Server, RegExp][] = [
   ],
   ["no JSON, no frame", http(body("<!doctype html>")), /does not answer with JSON|no snapshot of a viewer/],
   ["nothing", http(body("")), /does not answer with JSON|no snapshot of a viewer/],
-  ["null", http(body("null")), /no viewer|no snapshot of a viewer/],
+  ["null", http(body("null")), /not a viewer|no snapshot of a viewer/],
   [
     "another address",
     http((response) => response.writeHead(302, { Location: "http://127.0.0.1:1/" }).end()),

@@ -382,7 +382,7 @@ describe("an option that there is not", () => {
 
   it("attach names what is the whole cache's", async () => {
     const { message } = await refusal(CALLS["CompressedCache.attach"], { maxBytes: "1MiB" });
-    assert.match(message, /attach\(\) takes no maxBytes: it is the whole cache's/);
+    assert.match(message, /attach\(\) takes no maxBytes: it is one for all threads/);
   });
 });
 

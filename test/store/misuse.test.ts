@@ -104,7 +104,7 @@ describe("calls that cannot be", () => {
     const cache = new CompressedCache({ maxBytes: "1MiB" });
     // What child_process makes of a message that is not "advanced"; that one refuses shared memory by itself.
     const sent = (shared: unknown): never => JSON.parse(JSON.stringify(shared)) as never;
-    const message = /processes cannot share it.* worker threads of one process can/;
+    const message = /Processes cannot share it.* worker threads of one process can/;
     assert.throws(() => PageStore.attach(sent(store.share())), { code: "EINVAL", message });
     assert.throws(() => zbudDriver.attach(sent(pool.share())), { code: "EINVAL", message });
     assert.throws(() => attachPool(sent(zpool.share())), { code: "EINVAL", message });

@@ -66,7 +66,10 @@ export class FileBacking extends RecordFile implements SharedBacking {
       file = await io.open(path, true);
       const found = io.statSync(file);
       if (!found.isFile) {
-        throw new ZbudError("EINVAL", `${show(path)} is not a file; give the path of one, or of none yet`);
+        throw new ZbudError(
+          "EINVAL",
+          `${show(path)} is not a file; give the path of a file, which need not exist yet`,
+        );
       }
       owner = takeOwnership(path, found);
       // Its length as nobody else changes it any more.
@@ -108,7 +111,10 @@ export class FileBacking extends RecordFile implements SharedBacking {
     try {
       const stat = io.statSync(file);
       if (stat.device !== device || stat.inode !== inode) {
-        throw new ZbudError("ENOENT", `${settings.path} is another file by now; open the store anew`);
+        throw new ZbudError(
+          "ENOENT",
+          `${settings.path} was replaced by another file; open the file store again`,
+        );
       }
       const state = new FileState(settings, io, file, words, parts.clock ?? (() => Date.now()));
       if (state.ended) {

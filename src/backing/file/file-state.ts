@@ -50,7 +50,7 @@ export class FileState {
     if (this.member === 0) {
       throw new ZbudError(
         "EBUSY",
-        "127 threads use this file store already; close it in one, or tell of those that ended with threadGone(threadId)",
+        "127 threads use this file store already; close it in one of them, or call threadGone(threadId) for each that has ended",
       );
     }
     this.#lock = new ThreadLock(words.header, W_LOCK, this.member, this.#registry, () =>

@@ -263,7 +263,7 @@ export class FileWriter {
     job.end();
   }
 
-  /** Books the end of one record's write. The lock is held. */
+  /** Counts the end of one record's write. The lock is held. */
   #finish(row: number, bytes: number, error: ZbudError | null): WriteOutcome {
     const state = this.#state;
     if (error !== null) {

@@ -120,7 +120,7 @@ export function takeOwnership(path: string, { device, inode }: FileIdentity): Ow
       if (names > 1) {
         throw new ZbudError(
           "EBUSY",
-          `it has ${names} names (hard links), and who uses it by another one cannot be told, since ${byIdentity.folder} takes no note; leave it one name, or set TMPDIR to a folder that can be written`,
+          `it has ${names} names (hard links), and it cannot be found out who uses it by another name, since nothing can be written to ${byIdentity.folder}; leave it one name, or set TMPDIR to a folder that can be written`,
           { cause },
         );
       }
@@ -137,7 +137,7 @@ export function takeOwnership(path: string, { device, inode }: FileIdentity): Ow
     }
   } catch (error) {
     release();
-    throw faultOf(`it cannot be seen who uses ${show(path)}`, error);
+    throw faultOf(`it cannot be found out who uses ${show(path)}`, error);
   }
   return { release };
 }

@@ -109,7 +109,7 @@ function maxBytesOf(
   const isInPages = maxPages !== undefined || (isFit && maxBytes === undefined);
   if (!isInPages) return sizeOption("maxBytes", maxBytes, chunkCount, BYTES_MAX);
   if (!isFit) {
-    throw new ZbudError("EINVAL", "maxPages says nothing where pages have several sizes; give maxBytes");
+    throw new ZbudError("EINVAL", "with several page sizes, maxPages is no limit; give maxBytes");
   }
   return maxPagesOf(options, pageSize, Math.floor(BYTES_MAX / pageSize)) * pageSize;
 }

@@ -117,10 +117,7 @@ export class SizeClassPool extends Pool {
     const { chunkOrder, segmentBytes, maxObjectBytes: maxSize } = this.#geometry;
     const counts = this.underLock(() => Array.from(this.#histogram(), (count) => count >>> 0));
     if (counts.every((count) => count === 0)) {
-      throw new ZbudError(
-        "EINVAL",
-        "nothing was stored yet that page sizes could be fitted to; give pageSizes",
-      );
+      throw new ZbudError("EINVAL", "nothing is stored yet, so page sizes cannot be fitted; give pageSizes");
     }
     const histogram = { step: histogramStepOf(maxSize), counts, maxSize };
     return fitPageSizes(histogram, { chunkOrder, minPageSize, maxPageSize: segmentBytes }).pageSizes;

@@ -55,7 +55,7 @@ import {
 } from "./table.ts";
 
 /** What the sizes and owners alone say: what the links and counts must agree with. */
-interface Books {
+interface Derived {
   /** List by row, of the rows with one object. */
   lists: Map<number, { sizeClass: number; list: number }>;
   /** Rows on the LRU. */
@@ -72,7 +72,7 @@ export function verifyTable(table: Table, geometry: Geometry, reclaims: number |
   checkHeader(table);
   const classes = classesOf(geometry);
   checkOpen(table, geometry, classes);
-  const books: Books = {
+  const derived: Derived = {
     lists: new Map(),
     lru: new Set(),
     pages: new Map(),
@@ -80,28 +80,28 @@ export function verifyTable(table: Table, geometry: Geometry, reclaims: number |
     objects: 0,
     underReclaim: 0,
   };
-  checkSegments(table, geometry, classes, books);
+  checkSegments(table, geometry, classes, derived);
 
   let pages = 0;
   for (const sizeClass of classes) {
-    const used = books.pages.get(sizeClass) ?? 0;
+    const used = derived.pages.get(sizeClass) ?? 0;
     pages += used;
     check(table[sizeClass + C_PAGE_COUNT] === used, "I5: the pages of a size class, word", sizeClass);
     check(
-      table[sizeClass + C_SEGMENTS] === (books.segments.get(sizeClass) ?? 0),
+      table[sizeClass + C_SEGMENTS] === (derived.segments.get(sizeClass) ?? 0),
       "L1: segments of a size class, word",
       sizeClass,
     );
   }
   check(pages === table[W_PAGE_COUNT], "I5: pageCount is not the pages in use", table[W_PAGE_COUNT]);
-  check(books.objects >= books.lru.size, "more pages than objects", books.objects);
-  checkReclaims(books.underReclaim, reclaims);
-  const left = new Set(books.lru);
-  walk(table, W_LRU, LRU_NEXT, LRU_PREV, books.lru.size, "the LRU", (row) => {
+  check(derived.objects >= derived.lru.size, "more pages than objects", derived.objects);
+  checkReclaims(derived.underReclaim, reclaims);
+  const left = new Set(derived.lru);
+  walk(table, W_LRU, LRU_NEXT, LRU_PREV, derived.lru.size, "the LRU", (row) => {
     check(left.delete(row), "I3: the LRU holds twice, or wrongly, row", row);
   });
   check(left.size === 0, "I3: the LRU lacks rows", left.size);
-  checkLists(table, geometry, classes, books);
+  checkLists(table, geometry, classes, derived);
 }
 
 function checkOpen(table: Table, geometry: Geometry, classes: readonly number[]): void {
@@ -139,7 +139,7 @@ function checkOpen(table: Table, geometry: Geometry, classes: readonly number[])
   check(victim === 0 || (index >= 0 && index < table[W_SEGMENT_HIGH]), "the segment to empty", victim);
 }
 
-function checkSegments(table: Table, geometry: Geometry, classes: readonly number[], books: Books): void {
+function checkSegments(table: Table, geometry: Geometry, classes: readonly number[], derived: Derived): void {
   const high = table[W_SEGMENT_HIGH];
   check(high >= 0 && high <= geometry.segments, "the high-water mark of segments", high);
   const unowned = new Set<number>();
@@ -156,7 +156,7 @@ function checkSegments(table: Table, geometry: Geometry, classes: readonly numbe
       i,
     );
     const firstRow = firstRowOf(geometry) + (i << (geometry.rowsShift + ROW_SHIFT));
-    checkPages(table, geometry, { segment, sizeClass, firstRow }, books);
+    checkPages(table, geometry, { segment, sizeClass, firstRow }, derived);
   }
   let free = 0;
   for (let segment = table[W_SEGMENT_FREE]; segment !== 0; segment = table[segment + S_NEXT]) {
@@ -175,7 +175,7 @@ function checkPages(
   table: Table,
   geometry: Geometry,
   { segment, sizeClass, firstRow }: { segment: number; sizeClass: number; firstRow: number },
-  books: Books,
+  derived: Derived,
 ): void {
   const sizes = { chunkSize: table[sizeClass + C_CHUNK_SIZE], maxObjectBytes: table[sizeClass + C_BOUND] };
   const high = table[segment + S_HIGH];
@@ -196,13 +196,13 @@ function checkPages(
     check(freeChunks >= 0, "I1: two objects overlap in row", row);
     if (state < FREE) {
       checkMark(table, state, "row", row);
-      books.underReclaim++;
+      derived.underReclaim++;
       continue;
     }
     check(count > 0, "a page in use holds no object: row", row);
-    books.objects += count;
-    books.lru.add(row);
-    if (count === 1) books.lists.set(row, { sizeClass, list: freeChunks });
+    derived.objects += count;
+    derived.lru.add(row);
+    if (count === 1) derived.lists.set(row, { sizeClass, list: freeChunks });
   }
   check(used > 0 && used === table[segment + S_USED], "L2: pages in use of segment, word", segment);
   let free = 0;
@@ -212,20 +212,20 @@ function checkPages(
     check(table[row + LRU_PREV] === FREE && ++free <= high, "L2: a free page in use, row", row);
   }
   check(free + used === high, "L2: pages in use + free pages are not all of segment, word", segment);
-  books.pages.set(sizeClass, (books.pages.get(sizeClass) ?? 0) + used);
-  books.segments.set(sizeClass, (books.segments.get(sizeClass) ?? 0) + 1);
+  derived.pages.set(sizeClass, (derived.pages.get(sizeClass) ?? 0) + used);
+  derived.segments.set(sizeClass, (derived.segments.get(sizeClass) ?? 0) + 1);
 }
 
-function checkLists(table: Table, geometry: Geometry, classes: readonly number[], books: Books): void {
+function checkLists(table: Table, geometry: Geometry, classes: readonly number[], derived: Derived): void {
   for (const sizeClass of classes) {
     if (table[sizeClass + C_PAGE_SIZE] === 0) continue; // never used
     for (let list = 0; list < geometry.chunkCount; list++) {
       const head = sizeClass + C_HEADS + 2 * list;
       const name = `list ${list} of the size class at word ${sizeClass}`;
-      const found = walk(table, head, LIST_NEXT, LIST_PREV, books.lru.size, name, (row) => {
-        const due = books.lists.get(row);
+      const found = walk(table, head, LIST_NEXT, LIST_PREV, derived.lru.size, name, (row) => {
+        const due = derived.lists.get(row);
         check(due?.sizeClass === sizeClass && due.list === list, `I2: ${name} wrongly holds row`, row);
-        books.lists.delete(row);
+        derived.lists.delete(row);
       });
       checkBit(table, sizeClass + C_BITMAP, list, found, name);
     }
@@ -248,7 +248,7 @@ function checkLists(table: Table, geometry: Geometry, classes: readonly number[]
       sizeClass,
     );
   }
-  check(books.lists.size === 0, "I2: rows on no list", books.lists.size);
+  check(derived.lists.size === 0, "I2: rows on no list", derived.lists.size);
 }
 
 function fullSegments(table: Table, geometry: Geometry, sizeClass: number): number {

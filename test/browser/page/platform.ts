@@ -14,7 +14,7 @@ describe("shared: true", () => {
     it("knows no thread by a number, so that none is told to be gone", () => {
       const pool = new ZbudPool({ maxPages: 16, shared: true });
       const other = zbudDriver.attach(pool.share());
-      const refusal = isCode("EINVAL", "-1", "workers of browsers have no number");
+      const refusal = isCode("EINVAL", "-1", "workers have no such number");
       assert.throws(() => pool.threadGone(-1), refusal);
       assert.equal(pool.recover(), 0);
       other.close();

@@ -241,7 +241,7 @@ describe("a pool of size classes", () => {
       assert.throws(() => new SizeClassPool(all), isCode("EINVAL", ...names), JSON.stringify(options));
     }
     const pool = new SizeClassPool({ maxBytes: MIB, pageSizes: [1024] });
-    assert.throws(() => pool.refit(), isCode("EINVAL", "nothing was stored"));
+    assert.throws(() => pool.refit(), isCode("EINVAL", "nothing is stored"));
     assert.throws(() => pool.refit([128]), isCode("EINVAL", "128"));
     assert.throws(() => pool.refit([2 ** 20]), isCode("EINVAL"));
     pool.close();
