@@ -27,7 +27,7 @@ interface ClassesFlags {
 export function classesCommand(): Command {
   return new Command("classes")
     .description(
-      "Print the size classes of the zsmalloc driver: places and pages a group, and what is wasted.",
+      "Print the size classes of the zsmalloc driver: how many objects and pages a group has, and what is wasted.",
     )
     .addOption(
       new Option("--group-pages <number>", "the most pages a group, 1 to 16 (default: 4)").argParser((text) =>

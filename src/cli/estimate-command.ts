@@ -22,19 +22,20 @@ Examples:
   npm start --silent -- --json dump    in a clone: npm itself must be silent
 
 How it counts:
-  Units that are one word repeated take no memory. Units that do not get
-  smaller, or do not fit a page of the pool, are kept as they are. All others
-  are stored in real pools, read back and compared. Memory is pages, the pool's
-  metadata, and units kept as they are. Duplicates are shown, but nothing is
-  deducted for them. With --pid, anonymous memory in RAM is read: not what is in
-  swap, shared with other processes, or mapped from files. Each file is
-  compressed by itself: what small values have in common, a cache learns, and
-  this does not count. Put them into one file to see about what it gains.
+  A unit is a block of input that is compressed by itself. Units that are one
+  word repeated take no memory. Units that do not get smaller, or do not fit a
+  page of the pool, are kept as they are. All others are stored in real pools,
+  read back and compared. Memory is pages, the pool's metadata, and units kept
+  as they are. Duplicates are shown, but nothing is deducted for them. With --pid,
+  anonymous memory in RAM is read: not what is in swap, shared with other
+  processes, or mapped from files. Each file is compressed by itself. A cache
+  also learns what small values have in common, which is not counted here: put
+  many small values into one file to see about how much that saves.
 
-  at best           the ratio without any loss by an allocator: what one that
-                    packs tightly (such as zsmalloc) comes near
-  p10, median, p90  bytes of a unit when compressed, of those that get smaller:
-                    10, 50 and 90 % of them are at most so large
+  at best           the ratio of the codec alone; an allocator that packs
+                    tightly, such as zsmalloc, comes near it
+  p10, median, p90  sizes of compressed units, of those that get smaller: 10, 50
+                    and 90 % of them are at most this large
   page size         fitted: the one that suits the data best; 4 sizes: several
                     side by side, each for objects up to some size
   a page            objects in a page of the pool, on average
@@ -69,7 +70,7 @@ export function estimateCommand(interruption: Interruption): Command {
     .option("--codec <names>", "codecs, such as lz4,zstd,deflate,none (default: lz4,zstd)", parseList)
     .option("--driver <names>", "pool drivers, such as zbud (default: all)", parseList)
     .option("--unit <sizes>", "bytes compressed at a time (default: 4k,16k)", parseList)
-    .addOption(new Option("--sample <size>", "how much to read, about, or all (default: 64m)"))
+    .addOption(new Option("--sample <size>", "about how much to read, or all (default: 64m)"))
     .addOption(
       new Option("--seed <number>", "chooses what is read")
         .default(1)
@@ -78,7 +79,7 @@ export function estimateCommand(interruption: Interruption): Command {
     .option("--details", "print every allocator and page size too")
     .option("--json", "print the figures as JSON, one object a line")
     .option("--html <file>", "write the figures as a page for a browser, one file that needs no other")
-    .option("--demo", "estimate what every machine has: a Node process, and what Node came with")
+    .option("--demo", "estimate what every machine has: a Node process, a program, and text")
     .addHelpText("after", EXAMPLES)
     .action((paths: string[], flags: EstimateFlags) => runEstimate(paths, flags, interruption));
 }

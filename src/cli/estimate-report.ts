@@ -165,7 +165,7 @@ function storeLines(store: StoreSetting, style: Style): string[] {
 /** Files of fewer bytes, on average, are likely values of a cache, which would keep them in less than is said. */
 const SMALL_BYTES = 1024;
 const SMALL_FILES =
-  "Small files, each compressed by itself. A cache learns what they share: put them in one file, and estimate that.";
+  "These are small files, each compressed by itself. A cache learns what they share: put them into one file, and estimate that.";
 
 function inputLines({ input, sample }: Estimate): string[] {
   const parts = [

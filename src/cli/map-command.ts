@@ -22,15 +22,15 @@ interface MapFlags {
 /** `zbud map`. */
 export function mapCommand(interruption: Interruption): Command {
   return new Command("map")
-    .description("Show one snapshot of a pool as text: a program's that has a viewer, or a trace's.")
+    .description("Show one snapshot of a pool as text: of a program that has a viewer, or of a trace.")
     .argument("<address-or-file>", "port or URL of a viewer, or a trace")
     .addOption(
-      new Option("--at <number>", "operations of the trace to do (default: all)").argParser((text) =>
+      new Option("--at <number>", "how many operations of the trace to do (default: all)").argParser((text) =>
         parseInteger(text, "--at", 0, 2 ** 31),
       ),
     )
     .addOption(
-      new Option("--pages <number>", "pages to show, the first")
+      new Option("--pages <number>", "how many pages to show, from the first")
         .default(256)
         .argParser((text) => parseInteger(text, "--pages", 1, 2 ** 24)),
     )

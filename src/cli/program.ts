@@ -40,7 +40,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
 function createProgram(interruption: Interruption): Command {
   const program = new Command("zbud")
     .description(
-      "Compressed memory: what it would save on your data, and recorded workloads replayed and shown, live pools watched.",
+      "Compressed memory: see what it would save on your data, replay recorded workloads, and watch the pools of running programs.",
     )
     .version(`zbud ${packageJson.version}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")

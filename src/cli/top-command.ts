@@ -33,7 +33,7 @@ export function topCommand(interruption: Interruption): Command {
         .argParser((text) => parseInteger(text, "--every", 100, 3_600_000)),
     )
     .addOption(
-      new Option("--count <number>", "looks after which it ends (default: until Ctrl-C)").argParser((text) =>
+      new Option("--count <number>", "ends after so many looks (default: at Ctrl-C)").argParser((text) =>
         parseInteger(text, "--count", 1, 2 ** 31),
       ),
     )

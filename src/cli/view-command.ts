@@ -29,7 +29,11 @@ export function viewCommand(interruption: Interruption): Command {
         .default(0)
         .argParser((text) => parseInteger(text, "--port", 0, 65_535)),
     )
-    .option("--host <address>", "address to listen on; others than loopback show it to others", "127.0.0.1")
+    .option(
+      "--host <address>",
+      "address to listen on; with any but loopback, other machines can see the page",
+      "127.0.0.1",
+    )
     .addOption(
       new Option("--speed <number>", "operations a second at first")
         .default(100)
