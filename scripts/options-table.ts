@@ -141,9 +141,11 @@ export function optionsPage(things: Map<string, Option[]> = optionsOfThings()): 
   const parts = [
     `# All options
 
-Made by \`npm run api\` from the comments in the sources. One word means one thing wherever it is taken; each cell of
-the first table has what holds if the option is not given. "required": it has to be given. "yes": it may be left out, as the
-sections below say. They are in the order of the sources; a size may be written as \`"64MiB"\` where the type is \`Size\`.
+\`npm run api\` makes this page from the comments in the sources. The same name means the same thing everywhere. A cell
+of the first table says what holds if the option is not given; *required*: it must be given; *none*: then there is none.
+Where the type is \`Size\`, write a number of bytes or text such as \`"64MiB"\`; \`"20%"\` of the memory that this process
+may use is for memory only, not for files. \`driver\` is a driver such as \`zsmallocDriver\` (from \`zbud/drivers/zsmalloc\`),
+or its name, \`"zsmalloc"\`, where something of \`zbud\` or \`zbud/zpool\` is in use.
 
 ${overview(things)}`,
   ];
@@ -182,7 +184,7 @@ function cellOf(things: Map<string, Option[]>, kinds: readonly Thing[], name: st
   if (having.length === 0) return "";
   const kindsBy = new Map<string, string[]>();
   for (const { kind, option } of having) {
-    const text = option.isRequired ? "required" : option.otherwise || "yes";
+    const text = option.isRequired ? "required" : option.otherwise || "not required";
     kindsBy.set(text, [...(kindsBy.get(text) ?? []), kind]);
   }
   const texts = [...kindsBy].map(([text, named]) =>

@@ -24,7 +24,7 @@ export interface MemoryBackingOptions {
   readonly maxBytes?: Size;
   /** How long reads and writes take, in ms. Default 0: until the next turn of the event loop. */
   readonly delayMs?: number;
-  /** Milliseconds since 1970. Default `Date.now`. */
+  /** Gives milliseconds since 1970. Default `Date.now`. */
   readonly clock?: () => number;
 }
 

@@ -109,14 +109,14 @@ export interface LoadContext<V> {
 
 /** Options that each thread gives for itself, to the constructor or to `attach`. */
 export interface CacheThreadOptions<V> {
-  /** How values become bytes. */
+  /** How values become bytes. Default `"auto"`. */
   serializer?: SerializerOption<V>;
   /**
-   * Told of each entry that this thread's calls removed, after the call did its work: the listener may call
-   * the cache. What it throws reaches the caller of that call.
+   * Called for each entry that a call of this thread removed, after the call did its work: it may call the cache.
+   * Default: none. What it throws reaches the caller of that call.
    */
   onRemoved?: (key: CacheKey, reason: RemovalReason) => void;
-  /** Milliseconds since 1970. `Date.now`, as it is at each use, if absent. Threads must agree about it. */
+  /** Gives milliseconds since 1970. `Date.now`, as it is at each use, if absent. All threads need the same. */
   clock?: () => number;
   /**
    * `"lz4"` (the default), `"zstd"`, `"none"`, a registered name, or a function that makes a codec. Only a
@@ -124,15 +124,17 @@ export interface CacheThreadOptions<V> {
    */
   codec?: string | (() => Codec);
   /**
-   * The allocator: `slotsDriver` (the default), `zbudDriver`, `zsmallocDriver`, or the name of one that is registered.
-   * docs/which-cache.md has what each holds. For `attach`: the cache's, if it is not registered in this thread.
+   * The allocator: a driver such as `zbudDriver` or `zsmallocDriver`, or the name of one that is registered. Default
+   * `slotsDriver`. docs/which-cache.md says how much each holds. For `attach`: the cache's, if it is not registered
+   * in this thread.
    */
   driver?: string | PoolDriver;
   /**
-   * The second tier: where evicted entries go, and `getAsync` and `getOrSet` find them again; `get` looks in memory
-   * only. Whoever opened it closes it, after the cache: the cache never does. If one thread has it, all give theirs:
-   * one shared file, which keeps the order of what all threads do, or a connection each to a server, which keeps that
-   * of each thread: docs/backing.md says what that means. Another store than the cache's is `EINVAL` at `attach`.
+   * The second tier: a backing store where evicted entries go, and where `getAsync` and `getOrSet` find them again;
+   * `get` looks in memory only. Default: none. Whoever opened it closes it, after the cache: the cache never does.
+   * If one thread has it, all give theirs: one shared file, which keeps the order of what all threads do, or a
+   * connection each to a server, which keeps that of each thread: docs/backing.md says what that means. Another
+   * store than the cache's is `EINVAL` at `attach`.
    */
   backing?: Backing;
 }
@@ -147,9 +149,9 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /** The most entries, as in lru-cache. If absent, as many as `averageBytes` leaves room for. */
   maxEntries?: number;
   /**
-   * The most bytes that one entry may take as it is kept: compressed, with its key and tags. A larger `set` is
-   * `"E2BIG"`. If the cache cannot take so much (a quarter of a shard's pages), what it can counts: `maxEntrySize` of
-   * the cache says which. Bytes, or a size such as `"64KiB"`.
+   * The most bytes that one entry may take as it is kept: compressed, with its key and tags. A number, or a size such
+   * as `"64KiB"`. Default: a quarter of a shard's pages, which is also the most; `maxEntrySize` of the cache says how
+   * much that is. A larger `set` is `"E2BIG"`.
    */
   maxEntrySize?: Size;
   /**
@@ -159,15 +161,15 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    */
   averageBytes?: Size;
   /**
-   * Which entry goes when room is wanted.
+   * Which entry goes when room is needed.
    *
    * - `"lru"`, the default: the least recently used one, exactly.
-   * - `"sieve"`: the one that is there for longest of those that were not used lately. Where some keys are asked
-   *   for far more often than others, it misses less with the same memory, as docs/which-cache.md shows, and a hit
-   *   writes next to nothing that threads share; where what was used last comes next, it misses more. Entries
-   *   then are in the order of their `set` for `keys()`, iteration and `save`: reads do not move them.
-   * - `"page"`: what lies on the page of the allocator that it would free next, all of it, so that few evictions give
-   *   back whole pages. Nothing is said of how long ago an entry was used.
+   * - `"sieve"`: the oldest one that was not used since it was looked at last. It misses less with the same memory
+   *   where some keys are asked for far more often than others, as docs/which-cache.md shows, and a hit writes next to
+   *   nothing that threads share. It misses more where what was used last is used next. `keys()`, iteration and `save`
+   *   then go by the order of `set`: reads do not move entries.
+   * - `"page"`: all entries that lie on the page that the allocator frees next, so that few evictions give back whole
+   *   pages, whenever these entries were used.
    */
   evict?: "lru" | "sieve" | "page";
   /** As {@link SetOptions.ttl}, for all entries whose `set` does not say otherwise. Default 0: never. */
@@ -179,14 +181,14 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /** See {@link GetOptions.updateAgeOnGet}; default false. `touch(key)` does it for one entry. */
   updateAgeOnGet?: boolean;
   /**
-   * True: entries may have tags. It takes 33 bytes more of the index for each entry. Default false. A backing store
+   * Whether entries may have tags. It takes 33 bytes more of the index for each entry. Default false. A backing store
    * forgets entries with tags when the cache ends, since nobody knows then which tags were deleted: only `save` keeps
    * them.
    */
   tags?: boolean;
   /**
-   * Bytes of a page of the allocator; longer values are split. Default for `"slots"` 2048, and
-   * larger from 2 GiB a shard on, of which each has a million at most; for others 4096.
+   * Bytes of a page of the allocator; longer values are split. Default for `"slots"` 2048, and larger from 2 GiB a
+   * shard on, since a shard has a million pages at most; for others 4096.
    */
   poolPageSize?: Size;
   /**
@@ -194,9 +196,15 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    * if it is worth it; or bytes, from `trainDictionary`; or `"none"`.
    */
   dictionary?: "auto" | "none" | Uint8Array;
-  /** Parts with a lock each, each with an order of its own. 1, the default, keeps the order of use exact. */
+  /**
+   * Parts with a lock and an order of their own, so that threads seldom wait for each other. 1, the default, keeps
+   * the order of use exact.
+   */
   shards?: number;
-  /** False: for one thread, with no locks. Default true, or false where there is no SharedArrayBuffer. */
+  /**
+   * Whether threads can share it, with `share()`; else it has no locks. Default true, or false where there is no
+   * SharedArrayBuffer.
+   */
   shared?: boolean;
 }
 
@@ -269,8 +277,8 @@ export interface DictionaryStats {
   bytes: number;
   /**
    * How many bytes more all values that were set since it is in use would have taken without it, whether they
-   * are still held or not. An estimate: each thread compresses one value of 127 both ways. Less than 0 if values are no longer like
-   * those that it was learned from.
+   * are still held or not. An estimate: each thread compresses one value of 127 both ways. Less than 0 if values are
+   * no longer like those that it was learned from.
    */
   savedBytes: number;
   /**

@@ -26,8 +26,8 @@ How it counts:
   word repeated take no memory. Units that do not get smaller, or do not fit a
   page of the pool, are kept as they are. All others are stored in real pools,
   read back and compared. Memory is pages, the pool's metadata, and units kept
-  as they are. Duplicates are shown, but nothing is deducted for them. With --pid,
-  anonymous memory in RAM is read: not what is in swap, shared with other
+  as they are. Duplicates are shown, but nothing is deducted for them. With
+  --pid, anonymous memory in RAM is read: not what is in swap, shared with other
   processes, or mapped from files. Each file is compressed by itself. A cache
   also learns what small values have in common, which is not counted here: put
   many small values into one file to see about how much that saves.

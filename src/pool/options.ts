@@ -13,9 +13,12 @@ import { LOCK_CALLER, LOCK_NONE, LOCK_OWN } from "./table-header.ts";
 
 /** Options that every driver takes; a driver may take more. */
 export interface PoolOptions {
-  /** The most pages in use at once. This or `maxBytes` must be given. */
+  /** The most pages in use at once. Default: as many as `maxBytes` has room for. One of the two must be given. */
   maxPages?: number;
-  /** The most bytes of pages in use at once, instead of `maxPages`: a number, `"64MiB"` or `"20%"`. */
+  /**
+   * The most bytes of pages in use at once, instead of `maxPages`: a number, `"64MiB"` or `"20%"`. Default:
+   * `maxPages` counts.
+   */
   maxBytes?: Size;
   /** Bytes, or `"4KiB"`; default 4096. */
   pageSize?: Size;
@@ -27,10 +30,10 @@ export interface PoolOptions {
    */
   lock?: "own" | "caller";
   /**
-   * Called by reclaim for each object to evict. To evict, save what is to be saved, call `pool.free(handle)` and
-   * return true; to keep it, return false. May allocate, free other objects, map, and reclaim. In a shared pool
-   * another thread may free the object meanwhile: then `free` throws `EBADF`, and it is evicted all the same. The
-   * handler is synchronous: a promise is not `true`, and so a refusal.
+   * Called by reclaim for each object to evict. Default: none, so nothing can be reclaimed. To evict, save what is
+   * to be saved, call `pool.free(handle)` and return true; to keep it, return false. May allocate, free other
+   * objects, map, and reclaim. In a shared pool another thread may free the object meanwhile: then `free` throws
+   * `EBADF`, and it is evicted all the same. The handler is synchronous: a promise is not `true`, and so a refusal.
    */
   onEvict?: EvictHandler | undefined;
 }

@@ -29,20 +29,29 @@ export interface PageStoreThreadOptions {
    */
   codec?: string | Codec | undefined;
   /**
-   * Where cold pages go. The store uses it alone. Whoever opened it closes it, after the store: `close` of the store
-   * writes what is not there yet, and leaves it open.
+   * The backing store: where pages go that were not used for long, and come back from. Default: none. Nothing else may
+   * use it. Whoever opened it closes it, after the store: `close` of the store writes what is not there yet, and
+   * leaves it open.
    */
   backing?: Backing | undefined;
-  /** Share of the limit, in percent, over which cold pages go to the backing store. Default 90; 100: at the limit only. */
+  /**
+   * From this share of `maxBytes` on, in percent, pages go to the backing store. Default 90; 100: at the limit only.
+   */
   acceptThresholdPercent?: number | undefined;
   /**
-   * The most bytes that writeback writes a second, all threads together, as a number or `"4MiB"`: give the same in
-   * each. A thread without it neither keeps to it nor counts. Default: no bound.
+   * The most bytes a second that go to the backing store, all threads together, as a number or `"4MiB"`. Give the
+   * same in each thread: what a thread without it writes is not counted. Default: no bound.
    */
   maxWriteBytesPerSecond?: Size | undefined;
-  /** False: nothing is written back but by `flush`. It can be switched later. Default true. */
+  /**
+   * Whether pages go to the backing store in the background; if not, only `flush` writes. Default true; it can be
+   * switched later.
+   */
   writeback?: boolean | undefined;
-  /** A stronger codec for pages that lie idle, such as `"zstd"`: applied when the thread has nothing else to do. */
+  /**
+   * A stronger codec for pages that are not used, such as `"zstd"`: applied when the thread has nothing else to do.
+   * Default: none.
+   */
   recompress?: string | Codec | undefined;
   /**
    * Milliseconds of a monotonic clock, the same in all threads of a store; for tests. It measures latencies and
@@ -50,9 +59,9 @@ export interface PageStoreThreadOptions {
    */
   clock?: (() => number) | undefined;
   /**
-   * Other allocators that the store may change to later. The metadata of each has its part of the limit from the
-   * start: about 1 % for zbud, 3 % for slots, 7 % for zsmalloc, with pages of 4096 bytes. For `attach`: those of the
-   * store that are not registered in this thread.
+   * Other allocators that the store may change to later. Default: none. The metadata of each takes its part of the
+   * limit from the start: about 1 % for zbud, 3 % for slots, 7 % for zsmalloc, with pages of 4096 bytes. For
+   * `attach`: those of the store that are not registered in this thread.
    */
   drivers?: readonly (string | PoolDriver)[] | undefined;
 }
@@ -77,12 +86,12 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
    * Default `slotsDriver`.
    */
   driver?: string | PoolDriver | undefined;
-  /** Bytes of the allocator's own pages. Default: fits the page size. */
+  /** Bytes of a page of the allocator. Default: one that suits `pageSize`. */
   poolPageSize?: Size | undefined;
   /**
-   * Which page goes first: the least recently used one (`"lru"`, the default), the oldest that was not used since
-   * it was last looked at (`"sieve"`, which keeps often used pages through a scan), or those of the allocator's
-   * oldest page (`"page"`, which frees a whole page of memory for few evictions).
+   * Which page goes first: the least recently used one (`"lru"`, the default); the oldest that was not used since
+   * it was looked at last (`"sieve"`, which keeps pages that are often used while many others are read once); or all
+   * that lie on the allocator's oldest page (`"page"`, which frees a whole page of memory for few evictions).
    */
   evict?: "lru" | "sieve" | "page" | undefined;
   /**
@@ -90,16 +99,22 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
    * (`"writeback"`), or refused (`"reject"`).
    */
   incompressible?: "raw" | "writeback" | "reject" | undefined;
-  /** Whether pages filled with one word take no memory but their row. Default true. */
+  /**
+   * Whether pages that are one word of 8 bytes again and again take no memory but their row in the index. Default
+   * true.
+   */
   sameFilled?: boolean | undefined;
   /**
-   * Without a backing store: whether a full store refuses new pages (`"reject"`, the default, which loses
-   * nothing) or drops the coldest (`"drop"`, for what can be made again).
+   * What a full store without a backing store does: it refuses new pages (`"reject"`, the default, which loses
+   * nothing), or drops those that would be evicted first (`"drop"`, for what can be made again).
    */
   whenFull?: "reject" | "drop" | undefined;
   /** Usable from several threads, with `share()`. Default false. */
   shared?: boolean | undefined;
-  /** Parts that threads lock apart from each other; a power of two. Default 1, shared up to 16. */
+  /**
+   * Parts with a lock each, so that threads seldom wait for each other; a power of two. Default 1, or up to 16 if
+   * `shared`.
+   */
   shards?: number | undefined;
 }
 

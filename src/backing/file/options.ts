@@ -12,11 +12,14 @@ import { UNIT_BYTES_DEFAULT, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./index-word
 /** What {@link FileBacking.open} takes besides the path. */
 export interface FileBackingOptions {
   /**
-   * The file's length at most, as a number of bytes or `"1GiB"`: from 65,536 on. The file gets this length at once,
-   * and takes disk as it fills.
+   * The most bytes that the file may have, as a number or `"1GiB"`; at least 65,536. The file gets this length at once,
+   * and takes room on the disk as it fills.
    */
   readonly maxBytes: Size;
-  /** What a record takes on average, in bytes; the index is made for as many as would fit. Default 2048. */
+  /**
+   * What a record takes on average, in bytes: the index has room for as many as then fit into the file. Default
+   * 2048.
+   */
   readonly averageBytes?: Size;
   /** Records are rounded up to multiples of this: a power of two from 64 to 65,536. Default 128. */
   readonly unitBytes?: Size;
@@ -34,11 +37,14 @@ export interface FileBackingOptions {
   readonly unclean?: "empty" | "flushed";
   /** The most bytes written a second; writes beyond it have the outcome `"EAGAIN"`. Default: no bound. */
   readonly maxWriteBytesPerSecond?: Size;
-  /** Bytes of records under way, for each thread; writes beyond it have the outcome `"EAGAIN"`. Default 8 MiB. */
+  /**
+   * The most bytes of records that are being written, for each thread; writes beyond it have the outcome `"EAGAIN"`.
+   * Default 8 MiB.
+   */
   readonly maxInFlightBytes?: Size;
   /** How long a write or read may take before it counts as failed, in ms. Default 30,000. */
   readonly timeoutMs?: number;
-  /** Milliseconds since 1970. Default `Date.now`. */
+  /** Gives milliseconds since 1970. Default `Date.now`. */
   readonly clock?: () => number;
 }
 

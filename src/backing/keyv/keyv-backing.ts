@@ -44,16 +44,19 @@ export interface KeyvBackingOptions {
   readonly namespace?: string;
   /** How long a call may take, in ms. Default 2000. */
   readonly timeoutMs?: number;
-  /** Bytes of values under way at most, as a number or `"16MiB"`; writes beyond it have the outcome `"EAGAIN"`. Default 16 MiB. */
+  /**
+   * The most bytes of values that are being written, as a number or `"16MiB"`; writes beyond it have the outcome
+   * `"EAGAIN"`. Default 16 MiB.
+   */
   readonly maxInFlightBytes?: Size;
-  /** Bytes of a record at most, as a number or `"16MiB"`. Default 16 MiB; some stores take less. */
+  /** The most bytes of a record, as a number or `"16MiB"`. Default 16 MiB; some stores take less. */
   readonly maxRecordBytes?: Size;
   /**
-   * Keys that wait to be told to the store, at most. With one more delete, everything that was written before
-   * counts as gone. Default 16,384.
+   * The most keys whose delete the store was not told of yet. With one more, everything that was written before counts
+   * as gone. Default 16,384.
    */
   readonly maxPendingKeys?: number;
-  /** Milliseconds since 1970. Default `Date.now`. */
+  /** Gives milliseconds since 1970. Default `Date.now`. */
   readonly clock?: () => number;
 }
 

@@ -19,7 +19,10 @@ import { type Geometry, geometryOf, PAGE_SIZE_MIN } from "./geometry.ts";
 
 /** What a `SizeClassPool` is made of. */
 export interface SizeClassPoolOptions extends PoolOptions {
-  /** The same as `maxBytes` of `maxPages * pageSize`; not where `pageSizes` are given, since it says nothing there. */
+  /**
+   * The same as `maxBytes` of `maxPages * pageSize`. Default: `maxBytes` counts. Not to be given with `pageSizes`,
+   * since pages then have several sizes.
+   */
   maxPages?: number;
   /**
    * The page sizes, one to four: multiples of `2^chunkOrder` bytes up to 1 MiB, each with the largest object that
@@ -27,7 +30,7 @@ export interface SizeClassPoolOptions extends PoolOptions {
    * the last takes what is larger. `"fit"`, the default: what fits the `sample`, or the first `warmUp` objects.
    */
   pageSizes?: readonly (Size | PageSizeRange)[] | "fit";
-  /** Sizes of objects, for `"fit"`. */
+  /** Sizes of objects, for `"fit"`. Default: none; the first `warmUp` objects are the sample. */
   sample?: ArrayLike<number>;
   /** For `"fit"` without a sample: how many objects go to pages of `pageSize` first; default 4096, 0: never fit. */
   warmUp?: number;

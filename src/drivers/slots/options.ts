@@ -7,7 +7,7 @@ export interface SlotsPoolOptions extends PoolOptions {
   /** Bytes; any multiple of 64 up to 1 MiB; default 4096. A page has 64 slots whatever its size. */
   pageSize?: Size;
   /**
-   * How many objects the pool is to have metadata for, all told; default: as many as its pages have slots. With
+   * How many objects the pool has metadata for; default: as many as its pages have slots. With
    * more, pages that already have 6 objects may take no more although they have room.
    */
   maxObjects?: number | undefined;

@@ -11,7 +11,7 @@ export interface ZsmallocPoolOptions extends PoolOptions {
   pageSize?: Size;
   /**
    * The most pages a group, 1 to 16; default 4, in small pools 3 or 2 (with pages of 4 KiB, below 2076 and 1380).
-   * More pack tighter where objects are many against the number of classes, and take longer to become empty.
+   * With more, objects are packed tighter if there are many of each size class, and groups take longer to become empty.
    */
   maxGroupPages?: number;
   /**
