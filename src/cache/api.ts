@@ -17,13 +17,14 @@ import type {
  * number or a `Uint8Array`. A method that lru-cache has too means the same here, unless it says otherwise.
  */
 export interface Cache<V> {
-  /** Entries held; as in lru-cache, those count that expired and were not found yet. A few instructions. */
+  /** Entries held. As in lru-cache, an expired entry counts until it is found. Costs a few instructions. */
   readonly size: number;
   /** Bytes of the memory taken at the start. Never changes; see docs/which-cache.md for what it is made of. */
   readonly bytesReserved: number;
   /**
    * The most bytes that one entry may take as it is kept, compressed, with its key and tags: what the option of this
-   * name says, or a quarter of a shard's pages if that is less. What takes more is `"E2BIG"`, and so is a value of more than 1 MiB before compression.
+   * name says, or a quarter of a shard's pages if that is less. What takes more is `"E2BIG"`, and so is a value
+   * of more than 1 MiB before compression.
    */
   readonly maxEntrySize: number;
 
@@ -35,9 +36,9 @@ export interface Cache<V> {
    */
   get(key: CacheKey, options?: GetOptions): V | undefined;
   /**
-   * The values of these keys, in their order; undefined for each that is not there. As {@link get} of each at one time:
-   * all are judged by one reading of the clock. It is no transaction, and saves less than a tenth of the time of a
-   * loop, since each entry has to be found and decompressed anyway.
+   * The values of these keys, in their order; undefined for each that is not there. The same as {@link get} of each
+   * key, but with one reading of the clock for all. It is not a transaction. It takes less than a tenth less time
+   * than a loop, since each entry has to be found and decompressed anyway.
    *
    * @throws {ZbudError} `EINVAL` for one key instead of several; no value is given then.
    */
@@ -46,12 +47,13 @@ export interface Cache<V> {
   peek(key: CacheKey, options?: Pick<GetOptions, "allowStale">): V | undefined;
   /**
    * Whether there is a value that is not expired, or with `allowStale` one within its `staleWhileRevalidate`. Does not
-   * make it recently used, and reads no value. Without the option only what is fresh counts, whatever the cache's is.
+   * make it recently used, and reads no value. Without the option only a fresh value counts, whatever the cache's
+   * own `allowStale` says.
    */
   has(key: CacheKey, options?: Pick<GetOptions, "allowStale">): boolean;
   /**
-   * Lets an entry's time begin anew, as if it were set now, and counts as its use; the value is not read. What is only in the
-   * backing store is not there to it.
+   * Lets an entry's time begin anew, as if it were set now, and makes it the most recently used; the value is not read.
+   * An entry that is only in the backing store is not found.
    *
    * @param ttl - milliseconds, which are the entry's own from then on; 0 and `Infinity` are never. The one that it has
    *   if absent; see {@link GetOptions.updateAgeOnGet}.
@@ -61,7 +63,7 @@ export interface Cache<V> {
   touch(key: CacheKey, ttl?: number): boolean;
   /**
    * What is known of an entry without reading its value; undefined if there is none. It does not make it recently
-   * used. As in lru-cache, an entry within its `staleWhileRevalidate` is told of, with a `ttl` below 0.
+   * used. As in lru-cache, there is one for an entry within its `staleWhileRevalidate` too, with a `ttl` below 0.
    */
   info(key: CacheKey): CacheEntryInfo | undefined;
   /**
@@ -105,14 +107,15 @@ export interface Cache<V> {
    *
    * The result is stored unless, since the loader was called, in whatever thread, the key was set, deleted or loaded
    * from a file, one of the tags that it would be stored with was deleted, or the cache was cleared; it is given to
-   * those who wait in any case. With thousands of loads at a time, in several threads, a few are not stored without
-   * need: as many as have a slot are told apart exactly, one for each 16 KiB of `maxBytes`, 256 to 8192.
+   * those who wait in any case. If thousands of loads run at a time, in several threads, a few results are not stored
+   * although they could be: loads are told apart exactly as long as each has a slot, and there is one slot for each
+   * 16 KiB of `maxBytes`, 256 to 8192.
    *
-   * A loader may call `getOrSet`. If it awaits its own key, or loads await each other, they would never end: one rejects
-   * with `EDEADLK`. Such a call is seen in the loader's synchronous part, and from Node 24 on wherever the loader makes
-   * it, as long as it is awaited by `await`, `return`, `then` or `Promise.all` and its like, and by one at a time; other
-   * engines than V8 see only a call that the loader returns as it is. A call that the loader does not await, such as
-   * that of a listener, gets the value.
+   * A loader may call `getOrSet`. If it awaits its own key, or loads await each other, they would never end: one
+   * rejects with `EDEADLK`. On Node 22, such a call is noticed in the loader's synchronous part; from Node 24 on
+   * wherever the loader makes it, if it is awaited in one place by `await`, `return`, `then` or `Promise.all` and
+   * its like. JavaScript engines other than V8 notice only a call whose promise the loader returns. A call that the
+   * loader does not await, such as that of a listener, gets the value.
    *
    * @param loader - what it throws reaches everybody who waits, and nothing is stored.
    * @throws the signal's reason, if it was aborted first. {@link ZbudError} `EINVAL`, before the loader runs, for
@@ -133,25 +136,26 @@ export interface Cache<V> {
    */
   setMany(entries: Iterable<readonly [CacheKey, V | undefined]>, options?: SetOptions): SetResult[];
   /**
-   * Removes the least recently used entry, be it within its `staleWhileRevalidate`, and gives its value; undefined if
-   * there is none. With `evict: "sieve"` it is the one that was set first. Of several shards it is the last of the one
-   * that is fullest. It counts as deleted by the caller, so no copy of it is left in the backing store.
+   * Removes the least recently used entry, also one within its `staleWhileRevalidate`, and gives its value;
+   * undefined if there is none. With `evict: "sieve"` it is the one that was set first. Of several shards it is the
+   * last of the one that is fullest. It counts as deleted by the caller, so no copy of it is left in the backing
+   * store.
    */
   pop(): V | undefined;
-  /** @returns whether there was an entry, be it expired. */
+  /** @returns whether there was an entry, even an expired one. */
   delete(key: CacheKey): boolean;
   /**
-   * Deletes every entry that was set with this tag, in all threads. Takes as long as there are such entries,
-   * not as long as there are entries.
+   * Deletes every entry that was set with this tag, in all threads. The time it takes grows with
+   * the number of these entries, not of all.
    *
-   * @returns how many there were in memory; what the backing store has with this tag is void too, and not counted.
+   * @returns how many there were in memory; what the backing store has with this tag is gone too, and not counted.
    * @throws {ZbudError} `EINVAL` if the cache was made without the option `tags`.
    */
   deleteByTag(tag: string): number;
   /** Removes everything. */
   clear(): void;
   /**
-   * Removes what is expired. It is done by itself as well, a little at each `set`; this does all at once.
+   * Removes what is expired. The cache does so by itself, a little at each `set`; this does all at once.
    *
    * @returns whether there was anything, as in lru-cache.
    * @remarks Looks only at what is due, in order of its time.
@@ -181,7 +185,8 @@ export interface Cache<V> {
   /**
    * Writes all entries to a file, which replaces one of that name when it is complete, and keeps its mode; a new one
    * is for its owner only. Of several saves to one path, by any threads and processes, the last one that is complete
-   * stays. Until then the file lies beside, as `NAME.….tmp`; what a save left that was killed is removed by the next.
+   * stays. Until then the new file lies beside the old one, as `NAME.….tmp`; if a save was killed, the next removes
+   * its file.
    *
    * @param path - of the file; a link replaces what it points to.
    * @returns how many entries were written.
@@ -190,10 +195,10 @@ export interface Cache<V> {
    */
   save(path: string, options?: { signal?: AbortSignal }): Promise<number>;
   /**
-   * Adds the entries of a file that `save` wrote, as they were used then; those expired since are left out. They
-   * replace what is there. All of the file is checked before any of it is added, so it is read twice, and each value
-   * decompressed once. What is set, deleted or cleared after `load` was called, in whatever thread, stays so; of the
-   * other entries, less than 1 % are then left out as well while that is less than a quarter of the cache.
+   * Adds the entries of a file that `save` wrote, in the order of their use; those that expired meanwhile are left out.
+   * They replace what is there. All of the file is checked before any of it is added, so it is read twice, and each
+   * value decompressed once. What is set, deleted or cleared after `load` was called, in whatever thread, stays so.
+   * As long as that is less than a quarter of the cache, less than 1 % of the other entries are left out with it.
    *
    * @returns how many entries were added.
    * @throws {ZbudError} (as a rejection) `EINVAL` for what is no path, or not a file; `ENOENT`; `EBADMSG` naming what
@@ -201,8 +206,8 @@ export interface Cache<V> {
    */
   load(path: string, options?: { signal?: AbortSignal }): Promise<number>;
   /**
-   * Waits until the second tier has what was evicted so far. At once without one. Entries that the tier did not take
-   * are counted (`backingWritesFailed`) and gone, as if there were no tier.
+   * Waits until the second tier has what was evicted so far; without one it returns at once. Entries that the tier
+   * did not take are counted (`backingWritesFailed`) and gone, as if there were no tier.
    *
    * @throws {ZbudError} what the tier's own `flush` threw; `EIO` if that was no ZbudError, or the tier was closed.
    */
@@ -218,7 +223,7 @@ export interface Cache<V> {
   stats(): CacheStats;
 
   /**
-   * Puts right what threads left half done that are gone. It is also done by whoever finds it.
+   * Repairs what dead threads left half done. Every thread that meets such a thing does so by itself, too.
    *
    * @returns how many threads were found dead.
    */
@@ -230,8 +235,8 @@ export interface Cache<V> {
    */
   threadGone(threadId: number): void;
   /**
-   * Ends this thread's use of the cache, and the wait of all who wait for it: they reject with `ECLOSED`. The memory
-   * goes when the last thread has let go of it. The backing store stays open, for whoever opened it to close it
+   * Ends this thread's use of the cache. Calls that still wait reject with `ECLOSED`. The memory is free when the last
+   * thread has closed the cache. The backing store stays open, for whoever opened it to close it
    * afterwards; what was evicted last may not be in it unless `flush()` was called before.
    */
   close(): void;

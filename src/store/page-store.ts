@@ -230,7 +230,7 @@ export class PageStore {
    * @param index - a whole number from 0 to 2^40.
    * @param page - exactly `pageSize` bytes; copied.
    * @throws what the codec throws; then the page is not stored.
-   * @remarks Some microseconds, most of them the codec's. At the limit a cold page is written to the backing
+   * @remarks Some microseconds, most of them the codec's. At the limit another page is written to the backing
    *   store first, if that can be done at once (a file).
    */
   store(index: number, page: Uint8Array): StoreResult {
@@ -258,9 +258,9 @@ export class PageStore {
   }
 
   /**
-   * As {@link store}, and waits for room if there is none and the background is making some. `page` must not
-   * change meanwhile; the page is not there until it is stored. `"full"`, without a further wait, as soon as the
-   * backing store takes nothing.
+   * As {@link store}, but if there is no room it waits while pages are being written to the backing store. `page` must
+   * not change meanwhile; the page is not there until it is stored. The result is `"full"`, without a further wait, as
+   * soon as the backing store takes nothing.
    *
    * @throws the signal's reason.
    */
@@ -377,7 +377,7 @@ export class PageStore {
    * Drops all pages, from memory at once, and from the backing store.
    *
    * @returns when the backing store is cleared too. Rejects with its error if it could not be: it may have some of
-   *   the pages still. Who does not wait hears of it from the next `flush` or `close`.
+   *   the pages still. If nobody waits, the next `flush` or `close` rejects with it.
    */
   clear(): Promise<void> {
     this.#check();
@@ -391,8 +391,8 @@ export class PageStore {
   }
 
   /**
-   * Writes every page to the backing store, and waits until it is where it would be found after the process
-   * ended. All stay in memory. Several are done one after the other, and a `close` waits for all of them.
+   * Writes every page to the backing store, and waits until the pages would be found there after the process
+   * ended. All stay in memory. Several flushes run one after the other, and a `close` waits for all of them.
    *
    * @throws {ZbudError} of the first page that could not be written, or of the backing store; of a `clear` that failed before,
    *   though all was written; the signal's reason.
@@ -423,7 +423,7 @@ export class PageStore {
     return this.#engine?.size ?? 0;
   }
 
-  /** Whether cold pages are written back. May be switched at any time; `flush` writes in any case. */
+  /** Whether pages are written back in the background. May be switched at any time; `flush` writes in any case. */
   get writeback(): boolean {
     return this.#writeback?.enabled ?? true;
   }
@@ -433,7 +433,7 @@ export class PageStore {
   }
 
   /**
-   * Evicts cold pages in the store's order until the pools hold `bytes` less: those that the backing store has or
+   * Evicts pages, in the order of the option `evict`, until the pools hold `bytes` less: those that the backing store has or
    * can take at once, and with `whenFull: "drop"` all.
    *
    * @returns what was freed: less than asked for if the rest must stay.
@@ -469,8 +469,8 @@ export class PageStore {
   }
 
   /**
-   * Compresses cold pages anew with a stronger codec, where that frees memory. The option `recompress` does it by
-   * itself when the thread is idle.
+   * Compresses pages that are not used anew with a stronger codec, where that frees memory. With the option
+   * `recompress` the store does so by itself when the thread is idle.
    *
    * @param pages - how many to look at; each page is looked at once.
    * @returns how many became smaller.
@@ -498,7 +498,7 @@ export class PageStore {
   }
 
   /**
-   * Looks for threads that are gone and repairs what they left half done, here and in the backing store.
+   * Looks for dead threads and repairs what they left half done, here and in the backing store.
    *
    * @returns how many were found dead.
    */
