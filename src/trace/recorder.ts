@@ -63,19 +63,19 @@ export function record(pool: Pool, write: (line: string) => void): Recording {
 }
 
 /** A reclaim or shrink that is under way: its evictions so far. */
-interface Frame {
+interface OpenLine {
   line: ReclaimLine | ShrinkLine;
   /** The eviction whose handler runs now: what the pool does now, the handler does. */
   eviction: Eviction | null;
 }
 
-/** Turns events into lines. A stack of frames follows handlers that reclaim in their turn. */
+/** Turns events into lines. A stack of lines that are not complete follows handlers that reclaim in their turn. */
 class Recorder implements PoolObserver {
   readonly #pool: Pool;
   readonly #write: (line: string) => void;
   readonly #serials = new PageSerials();
   readonly #ids = new Map<Handle, number>();
-  readonly #frames: Frame[] = [];
+  readonly #openLines: OpenLine[] = [];
   #nextId = 0;
 
   /** Whether events are for this recorder; it detaches itself when it cannot go on. */
@@ -122,18 +122,18 @@ class Recorder implements PoolObserver {
 
   onReclaimStart(retries: number): void {
     // A shrink's reclaims are part of its line.
-    const frame = this.#frames.at(-1);
-    if (frame !== undefined && frame.line.op === "shrink" && frame.eviction === null) return;
+    const open = this.#openLines.at(-1);
+    if (open !== undefined && open.line.op === "shrink" && open.eviction === null) return;
     this.#open({ op: "reclaim", retries, evictions: [], result: "throw", pages: 0 });
   }
 
   onReclaimEnd(result: ReclaimResult | "throw"): void {
-    const frame = this.#frames.at(-1);
-    if (frame === undefined) return; // of a reclaim that began before the recording
+    const open = this.#openLines.at(-1);
+    if (open === undefined) return; // of a reclaim that began before the recording
     const pages = this.#pool.pageCount;
     this.#serials.afterRelease(pages);
-    if (frame.line.op === "shrink") return;
-    this.#close({ ...frame.line, result, pages });
+    if (open.line.op === "shrink") return;
+    this.#close({ ...open.line, result, pages });
   }
 
   onShrinkStart(pages: number): void {
@@ -149,7 +149,7 @@ class Recorder implements PoolObserver {
   }
 
   onShrinkEnd(reclaimed: number, result: ReclaimResult | "throw"): void {
-    const line = this.#frames.at(-1)?.line;
+    const line = this.#openLines.at(-1)?.line;
     if (line === undefined) return;
     const { pageCount: pages, pageSize } = this.#pool;
     this.#serials.afterRelease(pages);
@@ -165,33 +165,33 @@ class Recorder implements PoolObserver {
   }
 
   onEvictStart(handle: Handle): void {
-    const frame = this.#frames.at(-1);
-    if (frame === undefined) return;
-    frame.eviction = { id: this.#ids.get(handle) as number, do: [], returns: "throw" };
-    frame.line.evictions.push(frame.eviction);
+    const open = this.#openLines.at(-1);
+    if (open === undefined) return;
+    open.eviction = { id: this.#ids.get(handle) as number, do: [], returns: "throw" };
+    open.line.evictions.push(open.eviction);
   }
 
   onEvictEnd(_handle: Handle, returned: boolean | "throw"): void {
-    const frame = this.#frames.at(-1);
-    if (frame === undefined) return;
-    if (frame.eviction !== null && returned !== "throw") frame.eviction.returns = returned ? 0 : -1;
-    frame.eviction = null;
+    const open = this.#openLines.at(-1);
+    if (open === undefined) return;
+    if (open.eviction !== null && returned !== "throw") open.eviction.returns = returned ? 0 : -1;
+    open.eviction = null;
   }
 
   #open(line: ReclaimLine | ShrinkLine): void {
-    this.#frames.push({ line, eviction: null });
+    this.#openLines.push({ line, eviction: null });
   }
 
   #close(line: ReclaimLine | ShrinkLine): void {
-    this.#frames.pop();
+    this.#openLines.pop();
     this.#emit(line);
   }
 
   /** To the handler that runs now, if there is one; else to the file. A listener must not throw. */
   #emit(line: TraceLine): void {
     if (!this.#attached) return;
-    const eviction = this.#frames.at(-1)?.eviction;
-    if (this.#frames.length > DEPTH_MAX) {
+    const eviction = this.#openLines.at(-1)?.eviction;
+    if (this.#openLines.length > DEPTH_MAX) {
       this.#fail(
         new ZbudError(
           "ENOTSUP",

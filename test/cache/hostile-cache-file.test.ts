@@ -140,9 +140,7 @@ describe("a snapshot with right checksums and wrong content", () => {
   );
   entry("an unknown codec", /codec 77 is not known here/, 0, (one) => one.writeUInt8(77, 36));
   entry("a dictionary beside its codec", /codec 258/, 0, (one) => one.writeUInt32LE(258, 36));
-  entry("a block that its codec did not make", /cannot be read/, 0, (one) =>
-    one.fill(0xff, one.length - 9),
-  );
+  entry("a block that its codec did not make", /cannot be read/, 0, (one) => one.fill(0xff, one.length - 9));
   entry("half a number as key", /a key that is none/, 3, (one) => one.writeUInt8(0xfe, ENTRY_HEADER_BYTES));
   entry("a key that is no UTF-8", /a key that is none/, 1, (one) => one.writeUInt8(0xc0, ENTRY_HEADER_BYTES));
   entry("a key that names a dictionary", /a key that is none/, 0, (one) =>

@@ -184,7 +184,11 @@ const CASES: Record<string, Case[]> = {
       attach(ofOwnCodec.share(), { codec: () => null }),
       /a codec is .*, not null/,
     ],
-    ["a size", attach(shared, { maxBytes: "1MiB" }), /attach\(\) takes no maxBytes: it is one for all threads/],
+    [
+      "a size",
+      attach(shared, { maxBytes: "1MiB" }),
+      /attach\(\) takes no maxBytes: it is one for all threads/,
+    ],
     ["null", attach(shared, null as never), /options of attach must be an object/],
   ],
 };
@@ -243,7 +247,11 @@ describe("messages: what a first program gets wrong", () => {
     ["more than there can be", made({ maxBytes: "9999GiB" }), /not "9999GiB", which is/],
     ["the cache, not share()", attach({}), /call share\(\) in the thread that made it/],
     ["no driver", createPool as () => unknown, /createPool takes a driver, .* not undefined/],
-    ["no prom-client", () => collect(), /first argument of collectMetrics must be the module prom-client .* not undefined/],
+    [
+      "no prom-client",
+      () => collect(),
+      /first argument of collectMetrics must be the module prom-client .* not undefined/,
+    ],
     ["no cache", () => collect(client, {}), /must have stats\(\), as a cache has, not Object/],
     [
       "a bad prefix",
