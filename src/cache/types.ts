@@ -20,8 +20,9 @@ export interface Serializer<V> {
 /**
  * - `"auto"`, the default: bytes come back as bytes, a string as a string, anything else by way of JSON. Each entry
  *   notes which it is. What JSON would change without a word, such as a Map, a Date, NaN or an instance of a class, is
- *   refused with an `EINVAL` that says what and where it is. Not seen are properties whose key is a symbol or that are
- *   not enumerable, names beside the elements of an array, and -0, which comes back as 0. Looking costs some
+ *   refused with an `EINVAL` that says what and where it is. Not seen are properties that
+ *   are undefined, whose key is a symbol or that are not enumerable, and names beside the elements of an array, which
+ *   are left out; and -0, which comes back as 0. Looking costs some
  *   percent of a `set` of an object, and nothing for bytes and strings.
  * - `"v8"`: what `node:v8` can clone: Map, Set, Date, BigInt, cycles. Of an instance of a class it keeps the fields, of
  *   an Error name, message and stack.

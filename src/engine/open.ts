@@ -293,7 +293,7 @@ function driversFor({ drivers: types }: EngineShape, given: readonly PoolDriver[
     if (hasDriver(type)) return driverNamed(type);
     throw new ZbudError(
       "ENOENT",
-      `the driver ${show(type)} is not registered in this thread; give it to attach: drivers: [...], or import "zbud", which registers the built-in ones`,
+      `the driver ${show(type)} is not registered in this thread; give its value to attach(), as the option driver of a cache or drivers of a page store`,
     );
   });
 }

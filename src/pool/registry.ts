@@ -59,10 +59,10 @@ export function driverNamed(type: string): PoolDriver {
     const value = `${type.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}Driver`;
     throw new ZbudError(
       "ENOENT",
-      `no driver ${show(type)} is registered; pass it as a value (import { ${value} } from "zbud/drivers/${type}"), or import "zbud", which registers the built-in ones`,
+      `no driver ${show(type)} is registered; pass it as a value (import { ${value} } from "zbud/drivers/${type}")`,
     );
   }
-  const known = driverTypes().join(", ") || `none; import "zbud", which registers the built-in ones`;
+  const known = driverTypes().join(", ") || "none";
   throw new ZbudError("ENOENT", `no driver ${show(type)} is registered; registered: ${known}`);
 }
 

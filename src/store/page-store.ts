@@ -84,6 +84,16 @@ const LOOKS_MAX = 100;
 const NO_PREFIX: Uint8Array = new Uint8Array(0);
 const NOTHING: EntryAttributes = entryAttributes();
 
+/** Of the stores that this thread made, which uses a backing store: two on one would take each other's pages for their own. */
+const userOf = new WeakMap<Backing, PageStore>();
+
+function usedTwice({ name }: Backing): ZbudError {
+  return new ZbudError(
+    "EBUSY",
+    `another page store uses this ${name} backing store; close that page store first, attach() to it, or open a backing store for each`,
+  );
+}
+
 /**
  * Keeps pages of one size by index, compressed, within a hard limit of memory, and moves cold ones to a backing
  * store: zswap for any program.
@@ -126,13 +136,15 @@ export class PageStore {
   /**
    * @param options - see {@link PageStoreOptions}. Only `maxBytes` must be given.
    * @throws {ZbudError} `EINVAL` naming a bad option; `ENOENT` for an unknown codec or driver; `ENOMEM` if the
-   *   system has no such range of addresses.
+   *   system has no such range of addresses; `EBUSY` if another store of this thread uses the backing store.
    * @remarks Reserves addresses: memory is taken as pages come.
    */
   constructor(options: PageStoreOptions, parts: StoreParts = {}) {
     const shape = parts.shape ?? storeShapeOf(options);
     const settings = threadSettingsOf(options);
     const { backing, recompress, clock } = settings;
+    const isNew = parts.shape === undefined;
+    if (isNew && backing !== null && userOf.has(backing)) throw usedTwice(backing);
     const counters = parts.counters ?? new Counters(options.shared === true);
     const onEvict: OnEvict = (entry) => this.#writeback?.evict(entry) ?? false;
     const engine = openEngine(options, shape, parts.shared, onEvict);
@@ -155,6 +167,7 @@ export class PageStore {
             () => this.#calls,
             clock,
           );
+    if (isNew && backing !== null) userOf.set(backing, this);
   }
 
   /**
@@ -545,7 +558,12 @@ export class PageStore {
     } finally {
       await this.#writeback?.close();
       this.#engine?.close();
+      this.#letGo();
     }
+  }
+
+  #letGo(): void {
+    if (this.#backing !== null && userOf.get(this.#backing) === this) userOf.delete(this.#backing);
   }
 
   /** Ends at once, without a flush: what only memory holds is gone. The backing store stays open. */
@@ -554,6 +572,7 @@ export class PageStore {
     this.#isClosed = true;
     this.#idleRecompressor?.close();
     this.#engine?.close();
+    this.#letGo();
     void this.#writeback?.close();
   }
 

@@ -89,7 +89,10 @@ describe("size classes", () => {
     const driver: PoolDriver = { ...sizeClassesDriver, type: "own-classes" };
     const engine = new Engine({ maxBytes: 2 ** 20, driver, shared: true });
     const shared = engine.share();
-    assert.throws(() => Engine.attach(shared), { code: "ENOENT", message: /"own-classes".*attach/ });
+    assert.throws(() => Engine.attach(shared), {
+      code: "ENOENT",
+      message: /"own-classes".*give its value to attach\(\)/,
+    });
     const bad = { type: "own-classes" } as PoolDriver;
     assert.throws(() => Engine.attach(shared, { drivers: [bad] }), {
       code: "EINVAL",

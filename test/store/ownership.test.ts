@@ -39,6 +39,26 @@ for (const [kind, open] of Object.entries(KINDS)) {
       await backing.close();
     });
 
+    it("a second store on it is refused, until the first is closed; the first one's pages are its own", async () => {
+      const backing = await open();
+      const first = await filled(backing);
+      const refusal = { code: "EBUSY", message: /another page store uses this \w+ backing store; close/ };
+      assert.throws(() => new PageStore({ maxBytes: "1MiB", backing }), refusal);
+      for (let i = 0; i < PAGES; i++) {
+        assert.equal(await first.loadAsync(i, into), "loaded");
+        assert.deepEqual(into, makePage(i, 1, PAGE));
+      }
+      await first.close();
+      // One that fails to be made uses nothing.
+      assert.throws(() => new PageStore({ maxBytes: "1MiB", backing, codec: "none such" }), {
+        code: "ENOENT",
+      });
+      const second = new PageStore({ maxBytes: "1MiB", backing });
+      second[Symbol.dispose]();
+      await new PageStore({ maxBytes: "1MiB", backing }).close();
+      await backing.close();
+    });
+
     it("a store that is disposed of without a wait leaves it open too", async () => {
       const backing = await open();
       (await filled(backing))[Symbol.dispose]();

@@ -126,11 +126,10 @@ describe("writeback", () => {
     const backing = new MemoryBacking();
     const first = new PageStore({ maxBytes: "1MiB", backing });
     first.store(1, quarterPage(1));
-    await first.flush();
+    await first.close();
     const second = new PageStore({ maxBytes: "1MiB", pageSize: 8192, backing });
     await assert.rejects(second.loadAsync(1, new Uint8Array(8192)), { code: "EBADMSG" });
     second[Symbol.dispose]();
-    first[Symbol.dispose]();
   });
 
   it("pages whose indices differ by 2^32 are told apart, in memory and behind it", async () => {
