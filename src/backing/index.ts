@@ -1,18 +1,13 @@
-export {
-  FileBacking,
-  type FileParts,
-  type SharedFileBacking,
-} from "./file/file-backing.ts";
-export type { FileIo, RecordIo } from "./file/io.ts";
-export type { OpenedFile } from "./file/open-index.ts";
+export { FileBacking, type SharedFileBacking } from "./file/file-backing.ts";
+export type { FileIo } from "./file/io.ts";
 export type { FileBackingOptions } from "./file/options.ts";
-export type { FileInside, RecordFile } from "./file/record-file.ts";
+export type { FileInside } from "./file/record-file.ts";
 export { verifyFileIndex } from "./file/verify.ts";
 export type { KeyvLike } from "./keyv/client.ts";
 export { KeyvBacking, type KeyvBackingOptions } from "./keyv/keyv-backing.ts";
 export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";
 export { OpfsBacking, type OpfsBackingOptions } from "./opfs/opfs-backing.ts";
-export type { OpfsAccess, OpfsDirectory, OpfsFile } from "./opfs/opfs-io.ts";
+export type { OpfsAccess, OpfsDirectory } from "./opfs/opfs-io.ts";
 export { replaceFile } from "./replace-file.ts";
 export { checkSameBacking } from "./same-backing.ts";
 export { faultOf, required } from "./system.ts";

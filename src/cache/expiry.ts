@@ -2,7 +2,7 @@
  * An entry is there as long as `now <= its time`, and the engine takes away what has `time <= now`. This is a
  * step that every clock of milliseconds since 1970 can still tell.
  */
-export const INSTANT_MS: number = 2 ** -10;
+const INSTANT_MS: number = 2 ** -10;
 
 /** The engine's time of an entry that is set, or whose time begins anew, at `now`; 0 is never. */
 export function expiresAt(now: number, ttl: number, stale: number): number {

@@ -1,7 +1,6 @@
 export type { Cache } from "./api.ts";
 export { CompressedCache } from "./cache.ts";
 export type {
-  CacheEntryInfo,
   CacheKey,
   CacheMetric,
   CacheStats,
@@ -13,7 +12,6 @@ export type {
   LoadContext,
   RemovalReason,
   Serializer,
-  SerializerOption,
   SetOptions,
   SetResult,
   SharedCompressedCache,

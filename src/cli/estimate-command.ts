@@ -159,7 +159,7 @@ function readInput(paths: string[], pid: number | undefined, signal: AbortSignal
 }
 
 /** Whether somebody feeds standard input; a terminal or /dev/null feeds nothing. */
-export function isPiped(): boolean {
+function isPiped(): boolean {
   try {
     const stat = fstatSync(0);
     return stat.isFIFO() || stat.isFile() || stat.isSocket();

@@ -6,4 +6,4 @@ export { createLz4, type Lz4Options } from "./lz4/lz4.ts";
 export { LZ4_MODULE } from "./lz4/module.generated.ts";
 export { stagedCodec } from "./staged.ts";
 export type { Codec, StagedCodec } from "./types.ts";
-export { createZstd, type ZstdBackend, type ZstdCodec, type ZstdOptions } from "./zstd.ts";
+export { createZstd, type ZstdBackend, type ZstdOptions } from "./zstd.ts";

@@ -1,3 +1,3 @@
-export { type HasPages, isInspectable, type Verifiable } from "./inside.ts";
+export { isInspectable } from "./inside.ts";
 export { snapshot, snapshotColumns } from "./snapshot.ts";
 export { verify } from "./verify.ts";

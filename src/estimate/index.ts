@@ -4,18 +4,13 @@ export { callText, pageSizeText } from "./advice.ts";
 export { cacheCallText, codeText, storeCallText, storeCodeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
 export type { EstimateInput } from "./input.ts";
-export { type EstimateOptions, type StopSignal, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./options.ts";
-export type { ProcessHost } from "./process-memory.ts";
+export { type EstimateOptions, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./options.ts";
 export type {
   Advice,
   CodecEstimate,
   Estimate,
-  FitSummary,
-  HalfFreed,
   InputSummary,
   PoolEstimate,
-  ProcessSummary,
-  SampleSummary,
   Setting,
   StoreSetting,
   UnitEstimate,

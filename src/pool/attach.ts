@@ -37,13 +37,6 @@ export interface SharedPool {
   readonly fast?: { readonly memory: LockMemory; readonly words: number };
 }
 
-/** Whose table a shared pool has, as far as it can be told: {@link openSharedTable} checks it. */
-export function driverIn(shared: SharedPool): number {
-  const table = shared?.table;
-  const isTable = isSharedBuffer(table) && table.byteLength >= 4 * HEADER_WORDS;
-  return isTable ? new Int32Array(table, 0, HEADER_WORDS)[W_DRIVER] : 0;
-}
-
 /** The error that says what is wrong with the buffers of a pool. */
 export function badBuffers(what: string, cause?: unknown): ZbudError {
   return new ZbudError(

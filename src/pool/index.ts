@@ -1,10 +1,9 @@
 export type { Allocator, ObjectVisitor, Place, PoolInside, Walks } from "./allocator.ts";
-export { badBuffers, driverIn, openSharedTable, type SharedPool } from "./attach.ts";
+export { badBuffers, openSharedTable, type SharedPool } from "./attach.ts";
 export { ColumnsBuilder, PageListColumns } from "./columns.ts";
 export type { DriverOptions, PoolDriver, PoolParts } from "./driver.ts";
 export { type HandleLayout, handleLayoutOf, nextPoolNumber, SLOTS_MAX, TAG_BITS } from "./handle.ts";
 export { corrupt, followLinks } from "./links.ts";
-export { LockedAllocator } from "./locked-allocator.ts";
 export { Observers } from "./observers.ts";
 export {
   type CommonOptions,
@@ -15,7 +14,7 @@ export {
   type PoolOptions,
 } from "./options.ts";
 export * from "./page-lists.ts";
-export { type EvictHandler, type OpenPool, Pool } from "./pool.ts";
+export { type EvictHandler, Pool } from "./pool.ts";
 export { askedOnce, rebuiltLru } from "./rebuild-lru.ts";
 export {
   checkDriver,
@@ -29,7 +28,7 @@ export {
   unregisterDriver,
 } from "./registry.ts";
 export { type SnapshotColumns, snapshotOf } from "./snapshot.ts";
-export { type CountedStats, completeStats, SIZE_STEPS, sizeStepOf } from "./stats.ts";
+export { completeStats, SIZE_STEPS, sizeStepOf } from "./stats.ts";
 export * from "./table-header.ts";
 export type {
   AllocRefusal,
@@ -45,7 +44,6 @@ export type {
   PoolSnapshot,
   PoolStats,
   ReclaimResult,
-  ShrinkBytesResult,
   ShrinkResult,
 } from "./types.ts";
 export {

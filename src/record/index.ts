@@ -2,7 +2,6 @@ export { crc32 } from "./crc32.ts";
 export {
   checkKey,
   checkRecord,
-  type DecodedRecord,
   decodeRecord,
   encodeRecord,
   RECORD_BYTES_MAX,

@@ -1,11 +1,4 @@
 export { STORE_CHANNEL, type StoreEvent } from "./events.ts";
 export type { PageStoreOptions, PageStoreThreadOptions } from "./options.ts";
 export { PageStore } from "./page-store.ts";
-export type {
-  LoadResult,
-  PageStoreStats,
-  SharedPageStore,
-  ShrunkStore,
-  StoreResult,
-  WaitOptions,
-} from "./types.ts";
+export type { LoadResult, PageStoreStats, SharedPageStore, StoreResult, WaitOptions } from "./types.ts";

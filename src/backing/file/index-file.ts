@@ -30,7 +30,7 @@ const PINS_AT_A_TIME = 2 ** 17;
 const UINT32 = 0x1_0000_0000;
 
 /** Where an index area begins. */
-export function areaOffset(geometry: IndexGeometry, area: 0 | 1): number {
+function areaOffset(geometry: IndexGeometry, area: 0 | 1): number {
   return 2 * HEADER_BYTES + area * geometry.indexBytes;
 }
 

@@ -48,7 +48,7 @@ export function instantiate(): Lz4Exports {
 }
 
 /** The embedded module's bytes. */
-export function embeddedModule(): Uint8Array<ArrayBuffer> {
+function embeddedModule(): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(LZ4_MODULE.length / 2);
   for (let i = 0; i < bytes.length; i++) bytes[i] = (digitAt(2 * i) << 4) | digitAt(2 * i + 1);
   return bytes;

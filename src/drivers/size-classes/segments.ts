@@ -28,9 +28,8 @@ const { FREE, GENERATIONS, LIST_NEXT, LRU_PREV, ROW_SHIFT } = pageTables;
 const { W_PAGE_COUNT } = pools;
 
 /**
- * Where the size classes of a pool of size classes get their pages from: segments, each of which belongs to one size class as long as a page of
- * it is in use. A size class takes pages from its fullest segments, so that the others come to be empty, and go back to
- * the source, from which any size class takes them.
+ * Where size classes get their pages from: segments, each of which belongs to one class as long as a page of it is in
+ * use. A class takes pages from its fullest segments, so that the others become empty, and any class can take them.
  */
 export class Segments {
   readonly #table: Table;

@@ -70,7 +70,7 @@ export const HISTOGRAM_STEPS = 256;
 
 /** Size classes alive at once, open or draining. */
 export const CLASSES_MAX = 16;
-export const W_CLASSES: number = W_HISTOGRAM + HISTOGRAM_STEPS;
+const W_CLASSES: number = W_HISTOGRAM + HISTOGRAM_STEPS;
 
 // Words of a size class.
 export const C_PAGE_SIZE = 0;
@@ -110,7 +110,7 @@ assert(
 assert(C_FULLNESS + 2 * FULLNESS_STEPS <= C_BITMAP, "no two fields of a size class share a word");
 assert(W_INTENT < (W_LRU | LRU_NEXT) && (W_LRU | LRU_PREV) < 20, "the LRU's head has its words");
 
-export function classWordsOf({ chunkCount }: Geometry): number {
+function classWordsOf({ chunkCount }: Geometry): number {
   return C_HEADS + 2 * chunkCount;
 }
 
@@ -139,7 +139,7 @@ export function tableWordsOf(geometry: Geometry): number {
   return firstRowOf(geometry) + (geometry.segments << (geometry.rowsShift + ROW_SHIFT));
 }
 
-/** Bytes of a table before its rows, as far as they are touched by `size classes` size classes. */
+/** Bytes of a table before its rows, as far as they are touched by so many size classes. */
 export function headerBytesOf(geometry: Geometry, classes: number): number {
   return 4 * (W_CLASSES + classes * classWordsOf(geometry) + (geometry.segments << SEGMENT_SHIFT));
 }

@@ -7,4 +7,4 @@ export {
 } from "./classes.ts";
 export { zsmallocDriver } from "./driver.ts";
 export type { ZsmallocPoolOptions } from "./options.ts";
-export { type ZsmallocObjectPlace, ZsmallocPool } from "./zsmalloc-pool.ts";
+export { ZsmallocPool } from "./zsmalloc-pool.ts";
