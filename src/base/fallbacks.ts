@@ -6,6 +6,8 @@
  * | `"shared-memory"` | SharedArrayBuffer (a page that is not cross-origin isolated) | threads cannot share what is kept |
  * | `"wasm-lock"` | shared memory that WebAssembly reaches, or leave for WebAssembly | a lock and unlock take 19 ns, not 8 |
  * | `"thread-death"` | a system that tells which threads live: Linux | `threadGone(threadId)` must be called for a thread that was killed |
+ * | `"give-back"` | node:ffi, or the package koffi | memory that is freed stays with the process until it is closed |
+ * | `"file-system-full"` | room in the file system that has the memory which processes share | less is kept than `maxBytes` |
  * | `"zlib-handle"` | access to node:zlib's handles (`--permission`) | zstd over node:zlib takes 2 to 3 times as long, deflate up to 1.6 times; a killed thread can, very rarely, abort the process |
  * | `"zstd-frames"` | notice of frames that are cut off: Node 24 | zstd over node:zlib takes 3 times as long to decompress 4 KiB |
  * | `"crc32"` | node:zlib's CRC-32 | checksums are calculated in JavaScript |
@@ -17,7 +19,9 @@
 export type Fallback =
   | "crc32"
   | "dictionary-worker"
+  | "file-system-full"
   | "folder-flush"
+  | "give-back"
   | "keyv-errors"
   | "load-cycles"
   | "shared-memory"

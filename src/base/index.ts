@@ -2,13 +2,20 @@ export { assert } from "./assert.ts";
 export { builtin } from "./builtin.ts";
 export { checkBytes } from "./bytes.ts";
 export { copyBytes } from "./copy.ts";
+export { crc32 } from "./crc32.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { fallbacks, noteFallback } from "./fallbacks.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
 export type { Handle } from "./handle-type.ts";
 export { inspectAsText } from "./inspect.ts";
 export { ThreadLock } from "./lock.ts";
-export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
+export {
+  type LockMemory,
+  lockableBuffer,
+  lockableBufferOf,
+  memoryBehind,
+  newLockMemory,
+} from "./lock-memory.ts";
 export { memoryBytes } from "./memory-bytes.ts";
 export { checkNode } from "./node-version.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./number-text.ts";
@@ -25,7 +32,8 @@ export {
 export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";
 export { startOf, threadNumber } from "./proc.ts";
-export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
+export { noteProcessMemory, type Places, placesOf } from "./process-memory.ts";
+export { canGrow, canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
 export { parseBytes, type Size, sizeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";

@@ -54,14 +54,19 @@ let compiled: object | undefined;
  * @throws {ZbudError} `ENOTSUP` where there is no shared memory.
  */
 export function lockableBuffer(bytes: number): SharedArrayBuffer {
+  return newLockMemory(bytes) ?? plainBuffer(bytes);
+}
+
+/** As {@link lockableBuffer}, or undefined where there is only a plain one. It begins at a page of the machine. */
+export function newLockMemory(bytes: number): SharedArrayBuffer | undefined {
   const { Memory } = wasm() ?? {};
-  if (Memory === undefined || bytes > BYTES_MAX) return plainBuffer(bytes);
+  if (Memory === undefined || bytes > BYTES_MAX) return undefined;
   const pages = Math.max(1, Math.ceil(bytes / PAGE_BYTES));
   try {
     return adopt(new Memory({ initial: pages, maximum: pages, shared: true }));
   } catch {
     // No shared memory at all, or no more addresses for one that WebAssembly reaches: it takes 10 GiB of them.
-    return plainBuffer(bytes);
+    return undefined;
   }
 }
 

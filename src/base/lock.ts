@@ -1,5 +1,6 @@
 import { ZbudError } from "./errors.ts";
 import { type LockSteps, lockStepsOf } from "./lock-memory.ts";
+import { placesOf } from "./process-memory.ts";
 import type { ThreadRegistry } from "./thread-registry.ts";
 
 /** The bit of the lock's word that says: somebody may sleep. */
@@ -12,6 +13,8 @@ const FIRST_SPINS = 32;
 const PAUSES = 40;
 /** How long a sleep lasts before the holder is looked at. */
 const SLEEP_MS = 10;
+/** The same where processes share the lock: whoever releases it wakes the threads of its own process only. */
+const SLEEP_MS_PROCESSES = 0.5;
 /** How long a thread that must not sleep tries. */
 const SPIN_MS_MAX = 100;
 /** How long a thread waits for a holder that does not release and is not seen to be dead. */
@@ -40,6 +43,7 @@ export class ThreadLock {
   readonly #repair: () => void;
   readonly #pause: (() => void) | undefined;
   readonly #firstPauses: number = 0;
+  readonly #sleepMs: number;
   /** Byte of the word, in the memory behind `#words`. */
   readonly #byte: number = 0;
   readonly #take: LockSteps["take"];
@@ -66,6 +70,7 @@ export class ThreadLock {
     this.#registry = registry;
     this.#repair = repair;
     this.#firstPauses = firstPauses | 0;
+    this.#sleepMs = placesOf(words.buffer) === undefined ? SLEEP_MS : SLEEP_MS_PROCESSES;
     this.#byte = (words.byteOffset + at * 4) | 0;
     const { take, give } = lockStepsOf(words);
     this.#take = take;
@@ -145,7 +150,7 @@ export class ThreadLock {
           "the lock of this pool was not released for 10 s, and its holder is not known to be gone; if a thread ended, call threadGone(threadId), and try again",
         );
       }
-      return Atomics.wait(this.#words, this.#at, held, SLEEP_MS) === "timed-out";
+      return Atomics.wait(this.#words, this.#at, held, this.#sleepMs) === "timed-out";
     }
     if (waitedMs > SPIN_MS_MAX) {
       throw new ZbudError(

@@ -24,6 +24,11 @@ export function sharedBuffer(bytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(bytes);
 }
 
+/** Whether shared buffers may have a longest length; such a buffer begins at a page of the machine. */
+export function canGrow(): boolean {
+  return canShare() && "growable" in SharedArrayBuffer.prototype;
+}
+
 /** Whether something is memory of {@link sharedBuffer}; where there is none, nothing is. */
 export function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
   return canShare() && value instanceof SharedArrayBuffer;

@@ -1,4 +1,5 @@
 import { show, ZbudError } from "./errors.ts";
+import { type Places, placesOf } from "./process-memory.ts";
 import { type Identity, identify, NO_NUMBER, startOfThread } from "./thread-identity.ts";
 
 /**
@@ -17,6 +18,10 @@ import { type Identity, identify, NO_NUMBER, startOfThread } from "./thread-iden
  *   word 4   the member that somebody said is gone
  *
  * Words 1 to 3 are those of the member in word 0 while that says TAKEN.
+ *
+ * In memory that processes share, numbers of threads say nothing, since containers count their own. There a thread also
+ * has the place's first byte locked in the file that the memory is (see {@link Places}), and a member without that
+ * lock is gone: the system takes it away from whoever ends, and from nobody who is stopped.
  */
 const PLACE_WORDS = 8;
 /** Places in a table, and so threads at one buffer at a time. Place 0 is nobody's. */
@@ -54,6 +59,10 @@ export function checkThreadId(threadId: number): void {
 export class ThreadRegistry {
   readonly #words: Int32Array;
   readonly #at: number;
+  /** Of memory that processes share. */
+  readonly #places: Places | undefined;
+  /** Of this thread, where the system tells of the others only. */
+  #own = 0;
   /**
    * Whether {@link enter} took the place of a thread that is gone, until that is repaired which it left half done: by
    * the caller, with what the other dead left, whose places are still taken.
@@ -63,16 +72,18 @@ export class ThreadRegistry {
   constructor(words: Int32Array, at: number) {
     this.#words = words;
     this.#at = at;
+    this.#places = placesOf(words.buffer);
   }
 
   /**
    * Takes a place for the calling thread: a vacant one, or else that of a thread that is gone.
    *
-   * A thread that dies in here costs the table one place.
+   * A thread that dies in here costs the table one place, unless processes share it.
    *
    * @returns its member, a positive number; or 0 if all places are those of threads that are not known to be gone.
    */
   enter(): number {
+    if (this.#places !== undefined) return this.#enterLocked(this.#places);
     const me = identify();
     for (let place = 1; place < PLACES; place++) {
       const state = this.#stateAt(place);
@@ -88,6 +99,25 @@ export class ThreadRegistry {
       return memberOf(next, place);
     }
     return 0;
+  }
+
+  /** Whoever has a place locked is the only one to write its words. */
+  #enterLocked(places: Places): number {
+    for (let place = 1; place < PLACES; place++) {
+      if (!places.take(this.#byteOf(place))) continue;
+      const state = this.#stateAt(place);
+      const isLeft = (state & 3) === VACANT;
+      const turn = isLeft ? state >> 2 : nextTurnOf(state >> 2) >> 2;
+      if (!isLeft) this.inherits = true;
+      Atomics.store(this.#words, this.#at + place * PLACE_WORDS + STATE, (turn << 2) | TAKEN);
+      this.#own = turn * PLACES + place;
+      return this.#own;
+    }
+    return 0;
+  }
+
+  #byteOf(place: number): number {
+    return this.#words.byteOffset + 4 * (this.#at + place * PLACE_WORDS);
   }
 
   #stateAt(place: number): number {
@@ -111,6 +141,9 @@ export class ThreadRegistry {
     const at = this.#wordOf(member);
     const taken = stateOf(member, TAKEN);
     Atomics.compareExchange(this.#words, at + STATE, taken, nextTurnOf(turnOf(member)));
+    if (member !== this.#own) return;
+    this.#own = 0;
+    this.#places?.give(this.#byteOf(member % PLACES));
   }
 
   /** The members that are taken, by threads alive or not. */
@@ -124,7 +157,8 @@ export class ThreadRegistry {
   }
 
   /**
-   * Whether the thread of this member is certainly gone. Asks the system, some 40 µs.
+   * Whether the thread of this member is certainly gone. Asks the system, some 40 µs, or one of memory that processes
+   * share.
    *
    * A thread that is slow, stopped by a debugger or swapped out is not gone.
    */
@@ -132,7 +166,11 @@ export class ThreadRegistry {
     const at = this.#wordOf(member);
     const state = Atomics.load(this.#words, at + STATE);
     if (state === stateOf(member, ENTERING)) return false;
-    if (state !== stateOf(member, TAKEN) || Atomics.load(this.#words, at + SAID_GONE) === member) return true;
+    if (state !== stateOf(member, TAKEN)) return true;
+    if (this.#places !== undefined) {
+      return member !== this.#own && !this.#places.isTaken(this.#byteOf(member % PLACES));
+    }
+    if (Atomics.load(this.#words, at + SAID_GONE) === member) return true;
     const number = Atomics.load(this.#words, at + NUMBER);
     const noted = Atomics.load(this.#words, at + STARTED);
     const started = number === NO_NUMBER ? "unknown" : startOfThread(number);
@@ -148,6 +186,8 @@ export class ThreadRegistry {
    */
   tellGone(engineId: number): void {
     checkThreadId(engineId);
+    // Each process counts its threads from 0, and the system tells of all.
+    if (this.#places !== undefined) return;
     for (const member of this.taken()) {
       const at = this.#wordOf(member);
       const found = Atomics.load(this.#words, at + ENGINE_ID);

@@ -1,8 +1,7 @@
 import { faultOf, replaceFile, required } from "../backing/index.ts";
-import { nextTurn, ownBytes, show, ZbudError } from "../base/index.ts";
+import { crc32, nextTurn, ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import {
-  crc32,
   decodeRecord,
   decodeValue,
   encodeRecord,

@@ -17,6 +17,7 @@ import {
   type PutResult,
   type SharedEngine,
 } from "../engine/index.ts";
+import { Segment, segmentOf, whenDifferentOption } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
 import type { StoredEntry } from "../record/index.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
@@ -25,6 +26,9 @@ import { foundKey } from "./iterate.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { type Lease, Leases } from "./leases.ts";
 import {
+  agreementOf,
+  CACHE_KIND,
+  CACHE_LAYOUT,
   type CacheSettings,
   checkSameCodec,
   codecOf,
@@ -33,6 +37,8 @@ import {
   givenDictionary,
   readSettings,
   type SharedParts,
+  sharedParts,
+  threadOptionsOf,
   VALUE_BYTES_MAX,
 } from "./options.ts";
 import { type RemovalListener, removalListenerOf } from "./removal-listener.ts";
@@ -52,6 +58,7 @@ import type {
   CacheThreadOptions,
   CompressedCacheOptions,
   SetResult,
+  SharedCompressedCache,
 } from "./types.ts";
 import { keepsBytes, ValueCodec } from "./values.ts";
 
@@ -149,6 +156,7 @@ export class CacheCore<V> {
     this.leases = new Leases(sharedState, this.engine);
   }
 
+  /** A new cache; with a name in `shared`, the one that processes have under it. */
   static create<V>(options: CompressedCacheOptions<V>, parts: CacheParts): CacheCore<V> {
     const settings = readSettings(options);
     const { dictionary = "auto", shared = canShare() } = options;
@@ -156,14 +164,34 @@ export class CacheCore<V> {
     const given = givenDictionary(dictionary, settings);
     const shape = sharedStateShape(settings.maxBytes, learns, given?.length ?? 0);
     const bytes = sharedStateBytes(shape);
-    const chosen = engineOptions(options, settings.maxBytes);
-    // Shared even if the cache is not, since a worker thread learns the dictionary.
-    const sharedState = new SharedState(sharedStateMemory(bytes, shared || canShare()), shape);
-    const core = new CacheCore(settings, sharedState, options, parts, (hooks) => {
-      return new Engine({ ...hooks, ...chosen, maxBytes: settings.maxBytes - bytes });
-    });
-    if (!learns) core.dictionary.trainer.settle(given);
-    return core;
+    const chosen = { ...engineOptions(options, settings.maxBytes), maxBytes: settings.maxBytes - bytes };
+    const make = (segment?: Segment): CacheCore<V> => {
+      // Shared even if the cache is not, since a worker thread learns the dictionary.
+      const buffer = segment?.buffer(bytes) ?? sharedStateMemory(bytes, shared !== false || canShare());
+      const memory = segment === undefined ? {} : { memory: segment };
+      const core = new CacheCore(settings, new SharedState(buffer, shape), options, parts, (hooks) => {
+        return new Engine({ ...hooks, ...chosen, ...memory });
+      });
+      if (!learns) core.dictionary.trainer.settle(given);
+      return core;
+    };
+    if (typeof shared !== "string") return make();
+    const wish = {
+      name: shared,
+      kind: "cache",
+      layout: CACHE_LAYOUT,
+      agreement: agreementOf(settings, chosen, dictionary, given),
+      whenDifferent: whenDifferentOption(options.whenDifferent),
+    };
+    const { made } = Segment.open(
+      wish,
+      (segment) => {
+        const core = make(segment);
+        return { made: core, shared: core.buffers(), threads: core.engine.threads };
+      },
+      (sent) => CacheCore.attach(sharedParts(sent as SharedParts), threadOptionsOf(options), parts),
+    );
+    return made;
   }
 
   static attach<V>(shared: SharedParts, options: CacheThreadOptions<V>, parts: CacheParts): CacheCore<V> {
@@ -471,7 +499,15 @@ export class CacheCore<V> {
   }
 
   /** @throws {ZbudError} `ENOTSUP` if the cache is for one thread. */
-  share(): SharedParts {
+  share(): SharedCompressedCache {
+    const segment = segmentOf(this.sharedState.buffer);
+    return segment === undefined
+      ? this.buffers()
+      : ({ kind: CACHE_KIND, segment: segment.send() } as SharedCompressedCache);
+  }
+
+  /** What another thread needs, of memory that processes share as well. */
+  buffers(): SharedParts {
     const { sharedState, settings, engine } = this;
     const { buffer, shape } = sharedState;
     if (!engine.isShared || !isSharedBuffer(buffer)) {
@@ -481,7 +517,7 @@ export class CacheCore<V> {
       );
     }
     const { codecId } = this;
-    return { kind: "zbud-cache", engine: engine.share(), sharedState: buffer, shape, settings, codecId };
+    return { kind: CACHE_KIND, engine: engine.share(), sharedState: buffer, shape, settings, codecId };
   }
 
   recover(): number {
@@ -502,6 +538,7 @@ export class CacheCore<V> {
     } finally {
       // If another thread kept the lock, that finds the leases of a member that is gone.
       this.engine.close();
+      segmentOf(this.sharedState.buffer)?.close();
     }
   }
 

@@ -2,7 +2,15 @@ import { checkNames, checkSignal, flagOption, show, ZbudError } from "../base/in
 import { FOREIGN } from "./foreign-options.ts";
 import type { GetOptions, GetOrSetOptions } from "./types.ts";
 
-const THREAD_NAMES: readonly string[] = ["serializer", "onRemoved", "clock", "codec", "driver", "backing"];
+/** Options that each thread has for itself. */
+export const THREAD_NAMES: readonly string[] = [
+  "serializer",
+  "onRemoved",
+  "clock",
+  "codec",
+  "driver",
+  "backing",
+];
 const CACHE_NAMES: readonly string[] = [
   "maxBytes",
   "maxEntries",
@@ -18,6 +26,7 @@ const CACHE_NAMES: readonly string[] = [
   "dictionary",
   "shards",
   "shared",
+  "whenDifferent",
   ...THREAD_NAMES,
 ];
 const SET_NAMES: readonly string[] = ["ttl", "staleWhileRevalidate", "tags"];

@@ -1,6 +1,7 @@
 import {
   canShare,
   choiceOption,
+  crc32,
   flagOption,
   integerOption,
   isSharedBuffer,
@@ -11,9 +12,10 @@ import {
 } from "../base/index.ts";
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
 import { slotsDriver } from "../drivers/slots/index.ts";
-import type { EngineOptions } from "../engine/index.ts";
+import { ENGINE_LAYOUT, type EngineOptions, shapeOf } from "../engine/index.ts";
+import { type Agreement, received } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
-import { checkCacheNames } from "./known-options.ts";
+import { checkCacheNames, THREAD_NAMES } from "./known-options.ts";
 import { isSharedStateShape } from "./shared-state.ts";
 import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
 
@@ -35,6 +37,11 @@ export const VALUE_BYTES_MAX: number = 2 ** 20;
 const STALE_MS_MAX: number = 2 ** 31 - 1;
 /** The number, in an engine, of the codec with the cache's dictionary. Others have their own ids. */
 export const DICTIONARY_CODEC = 127;
+
+/** Says what `share()` gave it. */
+export const CACHE_KIND = "zbud-cache";
+/** Version of all that lies in a cache's memory. */
+export const CACHE_LAYOUT: string = `cache 2 ${ENGINE_LAYOUT}`;
 
 type Evict = NonNullable<CompressedCacheOptions<unknown>["evict"]>;
 
@@ -112,7 +119,7 @@ export function engineOptions<V>(
     poolPageSize = driver === slotsDriver ? poolPageSizeFor(maxBytes / shards) : undefined,
     shared = canShare(),
   } = options;
-  flagOption("shared", shared);
+  if (typeof shared !== "string") flagOption("shared", shared);
   const chosen: Omit<EngineOptions, "maxBytes"> = {
     averageBytes: sizeOption("averageBytes", averageBytes, 1, 2 ** 30),
     maxValueBytes: VALUE_BYTES_MAX,
@@ -120,7 +127,7 @@ export function engineOptions<V>(
     evict,
     expiry: true,
     shards,
-    shared,
+    shared: shared !== false,
   };
   if (maxEntries !== undefined) chosen.maxEntries = entriesOption(maxEntries);
   if (maxEntrySize !== undefined) {
@@ -211,10 +218,45 @@ export function mayBeDictionary(bytes: number, maxBytes: number): boolean {
   return bytes <= maxBytes / 8;
 }
 
+/** What all processes of a cache must agree about, by the names of the options. */
+export function agreementOf(
+  { backing, backingId, ...settings }: CacheSettings,
+  chosen: EngineOptions,
+  dictionary: unknown,
+  given: Uint8Array | null,
+): Agreement {
+  const shape = shapeOf(chosen, [chosen.driver]);
+  return {
+    ...settings,
+    codec: settings.codec ?? "a function",
+    dictionary: given === null ? String(dictionary) : `${given.length} bytes, CRC-32 ${crc32(given)}`,
+    driver: chosen.driver.type,
+    poolPageSize: shape.poolPageSize,
+    shards: shape.shards,
+    averageBytes: chosen.averageBytes ?? null,
+    maxEntries: chosen.maxEntries ?? null,
+    maxEntrySize: chosen.maxEntrySize ?? null,
+    backing: backing ? (backingId ?? "one") : null,
+  };
+}
+
+/** Those of a cache's options that each thread has for itself. */
+export function threadOptionsOf<V>(options: CompressedCacheOptions<V>): CacheThreadOptions<V> {
+  const own: Record<string, unknown> = {};
+  for (const name of THREAD_NAMES) {
+    const value = options[name as keyof CompressedCacheOptions<V>];
+    // A codec that has a name is the cache's.
+    if (value !== undefined && !(name === "codec" && typeof value === "string")) own[name] = value;
+  }
+  return own as CacheThreadOptions<V>;
+}
+
 /** What `share()` gave, checked. */
-export function sharedParts(shared: SharedCompressedCache): SharedParts {
+export function sharedParts(sent: SharedCompressedCache): SharedParts {
+  const isSegment = (sent as Partial<SharedParts> | null | undefined)?.kind === CACHE_KIND;
+  const shared = isSegment ? received(sent) : sent;
   const parts = shared as Partial<SharedParts> | null | undefined;
-  if (parts?.kind !== "zbud-cache" || !isSharedBuffer(parts.sharedState)) {
+  if (parts?.kind !== CACHE_KIND || !isSharedBuffer(parts.sharedState)) {
     throw notShared("a cache", shared, parts?.sharedState);
   }
   const { engine, sharedState, shape, settings, codecId } = parts;

@@ -127,7 +127,7 @@ export class SharedState {
   constructor(buffer: ArrayBuffer | SharedArrayBuffer, shape: SharedStateShape) {
     this.buffer = buffer;
     this.shape = shape;
-    this.words = new Int32Array(buffer);
+    this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
     this.leases = LEASES;
     this.places = LEASES + leaseWords(shape);
     this.#counters = new BigInt64Array(buffer, COUNTERS * 4, (STAMPS - COUNTERS) >> 1);

@@ -1,5 +1,6 @@
 import { ownWords, show, ZbudError } from "../base/index.ts";
 import type { Engine, FoundEntry, SecondaryIndex } from "../engine/index.ts";
+import { Reach } from "../memory/index.ts";
 import { EncodedKey } from "./key.ts";
 
 /** Tags of one entry at most. */
@@ -45,6 +46,8 @@ interface RowList {
 
 export class TagLists implements SecondaryIndex {
   readonly #tag = new EncodedKey();
+  /** Of each shard, by its table: which nodes can be touched. */
+  readonly #nodes: WeakMap<Int32Array, Reach> = new WeakMap();
 
   words(rows: number): number {
     return HEADER_WORDS + bucketsOf(rows) + rows * (ROW_WORDS + NODE_WORDS);
@@ -102,8 +105,17 @@ export class TagLists implements SecondaryIndex {
     table[place] = 0;
   }
 
-  reset(table: Int32Array, at: number, rows: number): void {
-    table.fill(0, at, at + this.words(rows));
+  reset(table: Int32Array, at: number, rows: number, used: number): void {
+    table.fill(0, at, at + this.fixedWords(rows));
+    table.fill(0, placeOf(at, rows, 0), placeOf(at, rows, used));
+  }
+
+  fixedWords(rows: number): number {
+    return HEADER_WORDS + bucketsOf(rows);
+  }
+
+  rowArray(rows: number): readonly [number, number] {
+    return [this.fixedWords(rows), ROW_WORDS];
   }
 
   /**
@@ -154,9 +166,19 @@ export class TagLists implements SecondaryIndex {
       return free;
     }
     const used = table[at + USED];
-    if (used === rows) return -1;
+    if (used === rows || !this.#hasRoom(table, at, rows, used)) return -1;
     table[at + USED] = used + 1;
     return used;
+  }
+
+  /** Whether a node that was never used can be touched. */
+  #hasRoom(table: Int32Array, at: number, rows: number, node: number): boolean {
+    let nodes = this.#nodes.get(table);
+    if (nodes === undefined) {
+      nodes = new Reach(table.buffer, [[4 * wordOf(at, rows, 0), 4 * NODE_WORDS]]);
+      this.#nodes.set(table, nodes);
+    }
+    return node < nodes.end || nodes.extend(node);
   }
 
   /** The tag's words are in `wordBytes`. */

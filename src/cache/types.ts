@@ -204,9 +204,15 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   shards?: number;
   /**
    * Whether threads can share it, with `share()`; else it has no locks. Default true, or false where there is no
-   * SharedArrayBuffer.
+   * SharedArrayBuffer. With a name (`"app"`, or the path of a file) all processes of this machine share it: the first one
+   * makes it, the others join, and it outlives them.
    */
-  shared?: boolean;
+  shared?: boolean | string;
+  /**
+   * With a name in `shared`: what to do where a cache of other options has it. `"reject"`, the default, is an error that
+   * names them; `"replace"` puts a new cache in its place, and leaves the other to those who use it.
+   */
+  whenDifferent?: "reject" | "replace" | undefined;
 }
 
 /** What `share()` gives: pass it to another thread as it is, in `workerData` or by `postMessage`. */

@@ -1,8 +1,8 @@
 import { checkNames, show, ZbudError } from "../base/index.ts";
 import {
-  checkMade,
   driverNamed,
   type EvictHandler,
+  makePool,
   type Pool,
   type PoolDriver,
   registerDriver,
@@ -57,7 +57,7 @@ export function createPool(driver: string | PoolDriver, options: CreatePoolOptio
       `createPool takes a driver, such as "zbud", and its options, not ${show(driver)} first`,
     );
   }
-  return checkMade(found, found.create(options));
+  return makePool(found, options);
 }
 
 /**

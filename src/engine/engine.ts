@@ -27,6 +27,7 @@ import {
   F_REJECT_LARGE,
   F_REJECT_POOR,
   hashOf,
+  registryAt,
   STATE_CLEAN,
   STATE_RAW,
   STATE_SAME_FILLED,
@@ -127,6 +128,11 @@ export class Engine {
   share(): SharedEngine {
     this.#check();
     return sharedOf(this.#opened);
+  }
+
+  /** Where the table of threads begins, for whoever looks who uses a shared engine. */
+  get threads(): readonly [Int32Array, number] {
+    return [this.#opened.header, registryAt(this.#shape.shards)];
   }
 
   /** What the engine takes at most; it never changes. */

@@ -1,7 +1,8 @@
 export { Engine, entryAttributes } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
 export { migrationOf } from "./migration.ts";
-export { emptyEntry } from "./open.ts";
+export { ENGINE_LAYOUT, emptyEntry } from "./open.ts";
+export { driversOf, type EngineShape, shapeOf } from "./options.ts";
 export { onePool } from "./pages.ts";
 export type { EngineInside } from "./parts.ts";
 export { Recompressor } from "./recompressor.ts";

@@ -2,16 +2,21 @@ import {
   checkThreadId,
   type Handle,
   isSharedBuffer,
-  lockableBuffer,
   lockableBufferOf,
   memoryBehind,
   notShared,
-  sharedBuffer,
   show,
   ThreadRegistry,
   ZbudError,
 } from "../base/index.ts";
-import { checkDriver, driverNamed, hasDriver, type PoolDriver } from "../pool/index.ts";
+import { type SharedMemory, threadsMemory } from "../memory/index.ts";
+import {
+  checkDriver,
+  driverNamed,
+  hasDriver,
+  LAYOUT_VERSION as POOL_LAYOUT_VERSION,
+  type PoolDriver,
+} from "../pool/index.ts";
 import { emptyRecord } from "../record/index.ts";
 import type { MigrationOf } from "./migration.ts";
 import { driversOf, type EngineShape, poolOptions, shapeOf } from "./options.ts";
@@ -23,6 +28,8 @@ import {
   LAYOUT_VERSION,
   MAGIC,
   registryAt,
+  rowArraysOf,
+  type ShardLayout,
   THREADS_MAX,
   W_BUCKETS,
   W_LAYOUT_VERSION,
@@ -30,7 +37,7 @@ import {
   W_POOL,
   W_ROWS_MAX,
 } from "./table.ts";
-import type { EngineHooks, EngineOptions, FoundEntry, SharedEngine } from "./types.ts";
+import type { EngineHooks, EngineOptions, FoundEntry, SecondaryIndex, SharedEngine } from "./types.ts";
 import { forgetWriting } from "./writeback-marks.ts";
 
 /** The buffers and shards of an engine, as one thread has them. */
@@ -52,6 +59,9 @@ export interface OpenEngine {
   close(): void;
 }
 
+/** Versions of all that lies in an engine's memory: who has others cannot open it. */
+export const ENGINE_LAYOUT: string = `engine ${LAYOUT_VERSION} pool ${POOL_LAYOUT_VERSION}`;
+
 /**
  * Makes the buffers of an engine, or opens those that another thread made.
  *
@@ -64,7 +74,8 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
       ? driversOf(options as EngineOptions)
       : driversFor(from.shape as EngineShape, options.drivers ?? []);
   const shape = from === undefined ? shapeOf(options as EngineOptions, drivers) : (from.shape as EngineShape);
-  const header = headerOf(shape, from);
+  const memory = shape.shared ? (options.memory ?? threadsMemory) : null;
+  const header = headerOf(shape, from, memory);
   const registry = shape.shared ? new ThreadRegistry(header, registryAt(shape.shards)) : null;
   const member = registry?.enter() ?? 1;
   if (member === 0) {
@@ -85,7 +96,9 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
   const opened = new Opened(shape, drivers, hooks, header, registry, member);
   try {
     for (let number = 0; number < shape.shards; number++) {
-      const words = new Int32Array(from?.tables[number] ?? buffer(4 * shape.layout.words, shape.shared));
+      const table = from?.tables[number] ?? tableOf(shape.layout, options.secondaryIndex, memory);
+      // A view that does not say how long it is follows a growable buffer, and is slow.
+      const words = new Int32Array(table, 0, table.byteLength >> 2);
       if (from === undefined) format(words, shape);
       else checkTable(words, shape);
       const shard = new Shard({
@@ -103,7 +116,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
       if (from === undefined) shard.rows.format();
       opened.shards.push(shard);
       for (const [i, driver] of drivers.entries()) {
-        shard.pools.list.push(openPool(shard, shape, driver, i, from?.pools[number][i]));
+        shard.pools.list.push(openPool(shard, shape, driver, i, memory, from?.pools[number][i]));
       }
     }
     if (registry?.inherits === true) opened.recover();
@@ -209,28 +222,50 @@ function openPool(
   shape: EngineShape,
   driver: PoolDriver,
   number: number,
+  memory: SharedMemory | null,
   shared: unknown,
 ): ShardPool {
   const onEvict = (handle: Handle): boolean => shard.evictObject(number, handle);
   if (shared !== undefined) return ShardPool.attach(driver, shared, onEvict);
   const { poolPageSize, maxPages, maxObjects } = shape;
   const options = poolOptions(driver, poolPageSize, maxPages, maxObjects, shape.shared);
-  return ShardPool.create(driver, options, onEvict);
+  return ShardPool.create(driver, options, onEvict, memory);
 }
 
 /** What has the locks and the threads; in memory where locks are fast, if the platform has it. */
-function headerOf({ shards, shared }: EngineShape, from: SharedEngine | undefined): Int32Array {
+function headerOf(
+  { shards, shared }: EngineShape,
+  from: SharedEngine | undefined,
+  memory: SharedMemory | null,
+): Int32Array {
   const words = headerWords(shards, shared);
   if (from !== undefined) {
     const fast = from.memory === undefined ? undefined : lockableBufferOf(from.memory);
     return new Int32Array(fast ?? from.header, 0, words);
   }
-  return new Int32Array(buffer(4 * words, shared, lockableBuffer), 0, words);
+  return new Int32Array(buffer(4 * words, memory, "lockable"), 0, words);
 }
 
-function buffer(bytes: number, shared: boolean, share = sharedBuffer): ArrayBuffer | SharedArrayBuffer {
+function tableOf(
+  layout: ShardLayout,
+  secondaryIndex: SecondaryIndex | undefined,
+  memory: SharedMemory | null,
+): ArrayBuffer | SharedArrayBuffer {
+  const { rowsAt, secondaryIndexAt, maxRows } = layout;
+  const arrays = rowArraysOf(layout, secondaryIndex ?? null).map(([at, bytes]) => [at, at + bytes] as const);
+  const indexWords = secondaryIndex?.fixedWords(maxRows + 1) ?? 0;
+  const index = [4 * secondaryIndexAt, 4 * (secondaryIndexAt + indexWords)] as const;
+  return buffer(4 * layout.words, memory, "buffer", [[0, 4 * rowsAt], ...arrays, index]);
+}
+
+function buffer(
+  bytes: number,
+  memory: SharedMemory | null,
+  kind: "buffer" | "lockable",
+  touched?: readonly (readonly [number, number])[],
+): ArrayBuffer | SharedArrayBuffer {
   try {
-    return shared ? share(bytes) : new ArrayBuffer(bytes);
+    return memory === null ? new ArrayBuffer(bytes) : memory[kind](bytes, touched);
   } catch (cause) {
     if (cause instanceof ZbudError) throw cause;
     throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes for the index; lower maxBytes`, { cause });

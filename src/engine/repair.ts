@@ -53,7 +53,7 @@ export function repairShard(shard: ShardParts): void {
   shard.floats[F_STORED_BYTES] = 0;
   queue.clear();
   expiries?.clear();
-  secondaryIndex?.reset(words, layout.secondaryIndexAt, layout.maxRows + 1);
+  secondaryIndex?.reset(words, layout.secondaryIndexAt, layout.maxRows + 1, words[W_HIGH_WATER]);
 
   const named: Set<number>[] = pools.map(() => new Set());
   const inUse = ownBytes(high);

@@ -1,3 +1,4 @@
+import { Reach } from "../memory/index.ts";
 import {
   BUCKETS_AT,
   HASH_NEXT,
@@ -7,11 +8,13 @@ import {
   KIND_FREE,
   NAME,
   ROW_SHIFT,
+  rowArraysOf,
   type ShardLayout,
   STATE,
   W_FREE,
   W_HIGH_WATER,
 } from "./table.ts";
+import type { SecondaryIndex } from "./types.ts";
 
 /**
  * The rows of one shard: free ones, hash chains. Knows neither objects nor order nor locks; a few instructions each,
@@ -23,12 +26,15 @@ export class Rows {
   readonly layout: ShardLayout;
   readonly #at: number = 0;
   readonly #bucketMask: number = 0;
+  readonly #reach: Reach;
 
-  constructor(words: Int32Array, layout: ShardLayout) {
+  /** @param secondaryIndex - whose words grow with the rows too. */
+  constructor(words: Int32Array, layout: ShardLayout, secondaryIndex: SecondaryIndex | null) {
     this.words = words;
-    this.floats = new Float64Array(words.buffer);
+    this.floats = new Float64Array(words.buffer, 0, words.length >> 1);
     this.layout = layout;
     this.#at = layout.rowsAt | 0;
+    this.#reach = new Reach(words.buffer, rowArraysOf(layout, secondaryIndex));
     this.#bucketMask = (layout.bucketCount - 1) | 0;
   }
 
@@ -86,7 +92,7 @@ export class Rows {
       return row;
     }
     const high = words[W_HIGH_WATER];
-    if (high >= maxHighWater) return 0;
+    if (high >= maxHighWater || (high >= this.#reach.end && !this.#reach.extend(high))) return 0;
     words[W_HIGH_WATER] = high + 1;
     return high;
   }

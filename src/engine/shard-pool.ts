@@ -1,4 +1,5 @@
 import { copyBytes, type Handle } from "../base/index.ts";
+import type { SharedMemory } from "../memory/index.ts";
 import {
   checkMade,
   countOpenPools,
@@ -26,8 +27,15 @@ export class ShardPool {
     countOpenPools(type, 1);
   }
 
-  static create(driver: PoolDriver, options: DriverOptions, onEvict: (handle: Handle) => boolean): ShardPool {
-    return new ShardPool(driver.type, checkMade(driver, driver.create({ ...options, onEvict })));
+  /** @param memory - where its buffers come from if it is shared. */
+  static create(
+    driver: PoolDriver,
+    options: DriverOptions,
+    onEvict: (handle: Handle) => boolean,
+    memory: SharedMemory | null,
+  ): ShardPool {
+    const parts = memory === null ? {} : { shared: memory };
+    return new ShardPool(driver.type, checkMade(driver, driver.create({ ...options, onEvict }, parts)));
   }
 
   static attach(driver: PoolDriver, shared: unknown, onEvict: (handle: Handle) => boolean): ShardPool {

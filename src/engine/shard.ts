@@ -115,7 +115,7 @@ export class Shard implements ShardParts {
     this.words = words;
     this.layout = layout;
     this.budget = budget;
-    this.rows = new Rows(words, layout);
+    this.rows = new Rows(words, layout, options.hooks.secondaryIndex);
     this.floats = this.rows.floats;
     this.queue = new EntryQueue(this.rows);
     this.eviction = evictionPolicy(options.evict, this.queue);

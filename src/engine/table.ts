@@ -1,4 +1,6 @@
 import { PLACES, REGISTRY_WORDS } from "../base/index.ts";
+import type { ElementArray } from "../memory/index.ts";
+import type { SecondaryIndex } from "./types.ts";
 
 /**
  * The table of one shard: all that the engine knows of its entries, in one buffer apart from the pools' pages.
@@ -175,6 +177,20 @@ export function layoutOf(
   const secondaryIndexAt = end;
   const words = Math.ceil((end + secondaryIndexWords) / 2) * 2;
   return { maxRows, bucketCount, rowsAt, deadlinesAt, heapAt, heapPlacesAt, secondaryIndexAt, words };
+}
+
+/** What grows with the rows: bytes where each array begins, and of its elements. */
+export function rowArraysOf(
+  { rowsAt, deadlinesAt, heapAt, heapPlacesAt, secondaryIndexAt, maxRows }: ShardLayout,
+  secondaryIndex: Pick<SecondaryIndex, "rowArray"> | null,
+): ElementArray[] {
+  const arrays: ElementArray[] = [[4 * rowsAt, ROW_BYTES]];
+  if (deadlinesAt !== 0) arrays.push([4 * deadlinesAt, 8], [4 * heapAt, 4], [4 * heapPlacesAt, 4]);
+  if (secondaryIndex !== null) {
+    const [at, words] = secondaryIndex.rowArray(maxRows + 1);
+    arrays.push([4 * (secondaryIndexAt + at), 4 * words]);
+  }
+  return arrays;
 }
 
 /** What the hash table and the choice of a shard go by: all 32 bits depend on both words. */

@@ -1,5 +1,6 @@
 import type { LockMemory } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
+import type { SharedMemory } from "../memory/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
 import type { StoredEntry } from "../record/index.ts";
 import type { Eviction } from "./eviction/index.ts";
@@ -115,7 +116,12 @@ export interface SecondaryIndex {
    */
   inserted(table: Int32Array, at: number, rows: number, row: number, entry: FoundEntry): void;
   removed(table: Int32Array, at: number, rows: number, row: number): void;
-  reset(table: Int32Array, at: number, rows: number): void;
+  /** @param used - rows from here on were never used. */
+  reset(table: Int32Array, at: number, rows: number, used: number): void;
+  /** The words of a shard that do not grow with the rows in use: from the first on. */
+  fixedWords(rows: number): number;
+  /** The word where an array with an element for each row begins, from the first word on, and the words of an element. */
+  rowArray(rows: number): readonly [at: number, words: number];
 }
 
 /** Options of {@link Engine}. */
@@ -145,6 +151,8 @@ export interface EngineOptions {
   shards?: number;
   /** Usable from several threads. Default false. */
   shared?: boolean;
+  /** Where the buffers of a shared one come from. Default: memory for the threads of this process. */
+  memory?: SharedMemory;
   /** Which entries go when memory is wanted. Default `"lru"`. */
   evict?: Eviction;
   /** What is done with values that do not compress. Default `"raw"`: they are kept as they are. */

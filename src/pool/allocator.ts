@@ -63,8 +63,12 @@ export interface Allocator {
   endReclaim(token: number): number;
   /** Ends all reclaims of this thread: what an overflow of the stack kept their own frames from doing. */
   endReclaims(): void;
-  /** Gives memory behind the last page in use back, as far as the page memory can. */
+  /** Gives memory behind the last page in use back, as far as the page memory can. Not of a shared pool. */
   trim(): void;
+  /** Gives the memory of free pages back, about so many bytes of it, in whole pages of the machine. How many it were. */
+  giveBack(maxBytes: number): number;
+  /** Bytes of page memory that were touched and are not given back. */
+  touchedBytes(): number;
   /** Adds to a counter of the table, `F_…` of table-header.ts. */
   count(counter: number, by: number): void;
   /** Drops the table. From here on no handle is found. */

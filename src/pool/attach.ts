@@ -6,6 +6,7 @@ import {
   show,
   ZbudError,
 } from "../base/index.ts";
+import type { SharedSegment } from "../memory/index.ts";
 import {
   HEADER_WORDS,
   LAYOUT_MAGIC,
@@ -35,6 +36,8 @@ export interface SharedPool {
   readonly pages: SharedArrayBuffer;
   /** Where its lock is a fast one: the memory whose buffer `table` is, and how many of its words are the table. */
   readonly fast?: { readonly memory: LockMemory; readonly words: number };
+  /** Of a pool that processes share: the segment, instead of `table` and `pages`. */
+  readonly segment?: SharedSegment;
 }
 
 /** The error that says what is wrong with the buffers of a pool. */

@@ -1,13 +1,15 @@
-import type { PageMemory } from "../memory/index.ts";
+import type { PageMemory, SharedMemory } from "../memory/index.ts";
 import type { SharedPool } from "./attach.ts";
 import type { PoolOptions } from "./options.ts";
 import type { EvictHandler, Pool } from "./pool.ts";
 import type { PoolFootprint } from "./types.ts";
 
-/** What a driver can be given instead of its own, by tests. */
+/** What a driver can be given instead of its own. */
 export interface PoolParts {
   /** Where page bytes come from. */
   memory?: PageMemory;
+  /** Where the buffers of a shared pool come from. Default: memory for the threads of this process. */
+  shared?: SharedMemory;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface PoolDriver<P extends Pool = Pool> {
    * Makes a pool.
    *
    * @param options - as the caller gave them; the driver checks them, and throws `EINVAL` naming a bad one.
-   * @param parts - for tests.
+   * @param parts - for an engine, and for tests.
    */
   create(options: DriverOptions, parts?: PoolParts): P;
   /**

@@ -2,8 +2,10 @@ export type { Allocator, ObjectVisitor, Place, PoolInside, Walks } from "./alloc
 export { badBuffers, openSharedTable, type SharedPool } from "./attach.ts";
 export { ColumnsBuilder, PageListColumns } from "./columns.ts";
 export type { DriverOptions, PoolDriver, PoolParts } from "./driver.ts";
+export { freeRunsOf, GivenBack } from "./given-back.ts";
 export { type HandleLayout, handleLayoutOf, nextPoolNumber, SLOTS_MAX, TAG_BITS } from "./handle.ts";
 export { corrupt, followLinks } from "./links.ts";
+export { makePool } from "./named.ts";
 export { Observers } from "./observers.ts";
 export {
   type CommonOptions,

@@ -114,6 +114,14 @@ export class LockedAllocator implements Allocator {
     // The memory of a shared pool cannot be shortened.
   }
 
+  giveBack(maxBytes: number): number {
+    return this.locked(() => this.#inner.giveBack(maxBytes));
+  }
+
+  touchedBytes(): number {
+    return this.#inner.touchedBytes();
+  }
+
   count(counter: number, by: number): void {
     this.locked(() => this.#inner.count(counter, by));
   }

@@ -22,8 +22,16 @@ export interface PoolOptions {
   maxBytes?: Size;
   /** Bytes, or `"4KiB"`; default 4096. */
   pageSize?: Size;
-  /** Usable from several threads; default false. */
-  shared?: boolean;
+  /**
+   * Usable from several threads (`true`), or by all processes of this machine under a name (`"app"`, or the path of a
+   * file), which `createPool` makes or joins. Default false.
+   */
+  shared?: boolean | string;
+  /**
+   * With a name: what to do where a pool of other options has it. `"reject"`, the default, is an error that names them;
+   * `"replace"` puts a new pool in its place, and leaves the other to those who use it.
+   */
+  whenDifferent?: "reject" | "replace" | undefined;
   /**
    * Who keeps threads apart in a shared pool. `"own"`, the default: the pool. `"caller"`: whoever calls holds a
    * lock of its own around every call, and calls `recover()` when it took that lock from a dead thread.
@@ -46,7 +54,7 @@ export interface CommonOptions {
 }
 
 /** Names of the options that every pool takes. */
-const COMMON = ["maxPages", "maxBytes", "pageSize", "shared", "lock", "onEvict"];
+const COMMON = ["maxPages", "maxBytes", "pageSize", "shared", "lock", "onEvict", "whenDifferent"];
 const LOCKS = ["own", "caller"] as const;
 const FOREIGN = {
   pageSizes:
@@ -62,6 +70,12 @@ const FOREIGN = {
 export function checkCommonOptions(options: unknown, own: readonly string[]): CommonOptions {
   checkNames("a pool", options, [...COMMON, ...own], FOREIGN);
   const { shared = false, lock = "own", onEvict } = options as Record<string, unknown>;
+  if (typeof shared === "string") {
+    throw new ZbudError(
+      "EINVAL",
+      `a pool that processes share under a name (${show(shared)}) is made by createPool(driver, options), which joins the one that is there`,
+    );
+  }
   return {
     shared: flagOption("shared", shared),
     lock: choiceOption("lock", lock, LOCKS),

@@ -1,4 +1,5 @@
-import { assert, lockableBuffer, REGISTRY_WORDS, sharedBuffer, ZbudError } from "../base/index.ts";
+import { assert, REGISTRY_WORDS, ZbudError } from "../base/index.ts";
+import type { SharedMemory } from "../memory/index.ts";
 
 /**
  * What the tables of all allocators begin with: 80 words (Int32), of which an allocator has some for its own.
@@ -12,12 +13,14 @@ import { assert, lockableBuffer, REGISTRY_WORDS, sharedBuffer, ZbudError } from 
  * What every operation needs lies in words 16 to 27, which are in one cache line wherever the buffer begins at
  * a multiple of 16 bytes: two threads at one pool then pass one line to and fro, and not five.
  *
- * Behind everything, a pool that takes care of its own lock has its table of threads: the last REGISTRY_WORDS words.
+ * Behind the allocator's words there is a bit for each 4 KiB of page memory, which says whether that was given back to
+ * the system (given-back.ts). Behind everything, a pool that takes care of its own lock has its table of threads: the
+ * last REGISTRY_WORDS words.
  */
 export type Table = Int32Array;
 
 export const LAYOUT_MAGIC = 0x6475_627a;
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 // Identity.
 export const W_MAGIC = 0;
@@ -30,8 +33,10 @@ export const W_MAX_PAGES = 4;
 export const W_POOL_NUMBER = 5;
 /** Which allocator's table this is: `DRIVER_…`. */
 export const W_DRIVER = 6;
-/** Who takes care of the lock: `LOCK_…`. Words 8 to 15 are the allocator's. */
+/** Who takes care of the lock: `LOCK_…`. Words 8 to 14 are the allocator's. */
 export const W_LOCKING = 7;
+/** How many parts of the page memory are given back to the system now. */
+export const W_GIVEN_BACK = 15;
 
 /** The lock of a pool that takes care of its own. */
 export const W_LOCK = 16;
@@ -64,31 +69,55 @@ export const LOCK_CALLER = 2;
 
 assert(2 * COUNTERS_END <= HEADER_WORDS, "no two fields share a word");
 
-/** Words that a table has behind the allocator's own, for the threads. */
-export function registryWordsOf(locking: number): number {
-  return locking === LOCK_OWN ? REGISTRY_WORDS : 0;
+/** Page memory that one bit of what is given back stands for. A machine with larger pages has a bit for each of them. */
+export const PART_BYTES = 4096;
+
+/** Words of those bits for so many bytes of page memory; a multiple of 2, so that what follows stays aligned. */
+export function givenBackWordsOf(bytes: number): number {
+  return 2 * Math.ceil(bytes / PART_BYTES / 64);
+}
+
+/** Words that a table has behind the allocator's own, for so many bytes of pages. */
+export function tailWordsOf(locking: number, pageMemoryBytes: number): number {
+  return givenBackWordsOf(pageMemoryBytes) + (locking === LOCK_OWN ? REGISTRY_WORDS : 0);
+}
+
+/** What a table is made for. */
+export interface TableParts {
+  /** Which allocator's: `DRIVER_…`. */
+  readonly driver: number;
+  readonly pageSize: number;
+  readonly maxPages: number;
+  /** Of all pages together. */
+  readonly memoryBytes: number;
+  readonly locking: number;
+  /** Where it comes from if threads are to share it. */
+  readonly memory: SharedMemory | null;
 }
 
 /**
  * Makes a table of zeros with its common header. The system gives memory for what is touched.
  *
  * @param words - that the allocator wants, the header included; a multiple of 2.
+ * @param fixedWords - of them, those that are touched without a {@link Reach}: from the start.
  * @throws {ZbudError} `ENOMEM` if there is no such range of addresses; `ENOTSUP` for a shared one where there is no
  *   shared memory.
  */
 export function createTable(
+  { driver, pageSize, maxPages, memoryBytes, locking, memory }: TableParts,
   words: number,
-  driver: number,
-  pageSize: number,
-  maxPages: number,
-  locking: number,
+  fixedWords: number,
 ): Table {
-  const bytes = (words + registryWordsOf(locking)) * 4;
+  const bytes = (words + tailWordsOf(locking, memoryBytes)) * 4;
   let table: Table;
   try {
     // A lock that the caller has needs no fast one here.
-    const share = locking === LOCK_OWN ? lockableBuffer : sharedBuffer;
-    table = new Int32Array(locking === LOCK_NONE ? new ArrayBuffer(bytes) : share(bytes), 0, bytes / 4);
+    const touched = [
+      [0, fixedWords * 4],
+      [words * 4, bytes],
+    ] as const;
+    const shared = locking === LOCK_OWN ? memory?.lockable(bytes, touched) : memory?.buffer(bytes, touched);
+    table = new Int32Array(shared ?? new ArrayBuffer(bytes), 0, bytes / 4);
   } catch (cause) {
     if (cause instanceof ZbudError) throw cause;
     throw new ZbudError("ENOMEM", `cannot reserve ${bytes} bytes for the page table; lower maxPages`, {

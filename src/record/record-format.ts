@@ -1,5 +1,4 @@
-import { checkBytes, copyBytes, show, ZbudError } from "../base/index.ts";
-import { crc32 } from "./crc32.ts";
+import { checkBytes, copyBytes, crc32, show, ZbudError } from "../base/index.ts";
 import { type BackingKey, contentBytes, type StoredEntry } from "./stored-entry.ts";
 
 /**

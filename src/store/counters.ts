@@ -1,5 +1,3 @@
-import { sharedBuffer } from "../base/index.ts";
-
 /**
  * What a store counts beside its engine: events, and how long calls took. One block for all threads:
  *
@@ -43,9 +41,9 @@ export class Counters {
   /** When the write budget of all threads will be whole again, in microseconds. */
   readonly budget: BigInt64Array;
 
-  /** @param from - the buffer of another thread. */
-  constructor(shared: boolean, from?: SharedArrayBuffer) {
-    this.buffer = from ?? (shared ? sharedBuffer(COUNTERS_BYTES) : new ArrayBuffer(COUNTERS_BYTES));
+  /** @param buffer - of {@link COUNTERS_BYTES} bytes. */
+  constructor(buffer: ArrayBuffer | SharedArrayBuffer) {
+    this.buffer = buffer;
     this.#words = new Int32Array(this.buffer, 0, WORDS);
     this.budget = new BigInt64Array(this.buffer, 0, 1);
   }

@@ -109,8 +109,16 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
    * nothing), or drops those that would be evicted first (`"drop"`, for what can be made again).
    */
   whenFull?: "reject" | "drop" | undefined;
-  /** Usable from several threads, with `share()`. Default false. */
-  shared?: boolean | undefined;
+  /**
+   * Usable from several threads, with `share()` (`true`), or by all processes of this machine under a name (`"app"`, or
+   * the path of a file): the first one makes it, the others join, and it outlives them. Default false.
+   */
+  shared?: boolean | string | undefined;
+  /**
+   * With a name: what to do where a store of other options has it. `"reject"`, the default, is an error that names them;
+   * `"replace"` puts a new store in its place, and leaves the other to those who use it.
+   */
+  whenDifferent?: "reject" | "replace" | undefined;
   /**
    * Parts with a lock each, so that threads seldom wait for each other; a power of two. Default 1, or up to 16 if
    * `shared`.
@@ -137,6 +145,7 @@ const KNOWN = [
   "sameFilled",
   "whenFull",
   "shared",
+  "whenDifferent",
   "shards",
 ];
 const KNOWN_THREAD = [

@@ -27,6 +27,7 @@ import {
   type OnEvict,
   Recompressor,
 } from "../engine/index.ts";
+import { received, segmentOf } from "../memory/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
 import { decodeValue } from "../record/index.ts";
 import {
@@ -46,7 +47,7 @@ import {
 import { publish, publishFault } from "./events.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { IdleRecompressor } from "./idle-recompressor.ts";
-import { driverName, openEngine, type StoreParts } from "./open-engine.ts";
+import { driverName, LAYOUT_VERSION, openStore, type StoreParts, sharedShape } from "./open-store.ts";
 import {
   checkShape,
   checkThreadNames,
@@ -71,7 +72,6 @@ import type {
 import { WriteBudget } from "./write-budget.ts";
 import { Writeback } from "./writeback.ts";
 
-const LAYOUT_VERSION = 3;
 /** The largest index: 2^40. */
 const INDEX_MAX = 2 ** 40;
 const HIGH = 2 ** 32;
@@ -136,7 +136,8 @@ export class PageStore {
   /**
    * @param options - see {@link PageStoreOptions}. Only `maxBytes` must be given.
    * @throws {ZbudError} `EINVAL` naming a bad option; `ENOENT` for an unknown codec or driver; `ENOMEM` if the
-   *   system has no such range of addresses; `EBUSY` if another store of this thread uses the backing store.
+   *   system has no such range of addresses; `EBUSY` if another store of this thread uses the backing store; with a
+   *   name in `shared`, `ENOTSUP` where processes cannot share memory, `EACCES`, `EEXIST`, `ENOENT` of its file.
    * @remarks Reserves addresses: memory is taken as pages come.
    */
   constructor(options: PageStoreOptions, parts: StoreParts = {}) {
@@ -145,9 +146,8 @@ export class PageStore {
     const { backing, recompress, clock } = settings;
     const isNew = parts.shape === undefined;
     if (isNew && backing !== null && userOf.has(backing)) throw usedTwice(backing);
-    const counters = parts.counters ?? new Counters(options.shared === true);
     const onEvict: OnEvict = (entry) => this.#writeback?.evict(entry) ?? false;
-    const engine = openEngine(options, shape, parts.shared, onEvict);
+    const { engine, counters } = openStore(options, shape, parts, onEvict);
     this.#shape = shape;
     this.#engine = engine;
     this.#backing = backing;
@@ -173,15 +173,16 @@ export class PageStore {
   /**
    * Opens a store that another thread made.
    *
-   * @param shared - what {@link share} gave there, as it came through `postMessage` or `workerData`.
+   * @param sent - what {@link share} gave there, as it came through `postMessage` or `workerData`.
    * @param options - what is each thread's own. `backing` must be the same store, attached in this thread: a
    *   thread without it could not tell it what is out of date.
    * @throws {ZbudError} `EINVAL` if `shared` is no such thing, or `backing` is missing, or given to a store that
    *   has none; `EBADMSG` if its buffers hold no store of this
    *   layout; `EBUSY` if 127 threads use it already.
    */
-  static attach(shared: SharedPageStore, options: PageStoreThreadOptions = {}): PageStore {
+  static attach(sent: SharedPageStore, options: PageStoreThreadOptions = {}): PageStore {
     checkThreadNames(options);
+    const shared = received(sent);
     const { shape, engine, counters } = shared ?? {};
     if (!isSharedBuffer(counters) || typeof shape !== "object" || shape === null) {
       throw notShared("a page store", shared, counters);
@@ -205,7 +206,7 @@ export class PageStore {
       );
     }
     if (options.backing !== undefined) checkSameBacking("store", shared.backingId, options.backing);
-    const parts = { shape: checkShape(shape), shared: engine, counters: new Counters(true, counters) };
+    const parts = { shape: checkShape(shape), shared: engine, counters: new Counters(counters) };
     return new PageStore({ ...options, maxBytes: shape.maxBytes }, parts);
   }
 
@@ -227,14 +228,11 @@ export class PageStore {
         `a ${this.#backing.name} backing store keeps the order of calls in one thread only; take a file to share the store`,
       );
     }
-    return {
-      store: LAYOUT_VERSION,
-      shape: this.#shape,
-      hasBacking: this.#backing !== null,
-      backingId: this.#backing?.id ?? null,
-      engine: this.#engine === null ? null : this.#engine.share(),
-      counters: buffer,
-    };
+    const about = sharedShape({ backing: this.#backing ?? undefined }, this.#shape);
+    const segment = segmentOf(buffer);
+    if (segment !== undefined) return { ...about, segment: segment.send() } as unknown as SharedPageStore;
+    const engine = this.#engine === null ? null : this.#engine.share();
+    return { ...about, engine, counters: buffer };
   }
 
   /**
@@ -557,12 +555,13 @@ export class PageStore {
       );
     } finally {
       await this.#writeback?.close();
-      this.#engine?.close();
-      this.#letGo();
+      this.#end();
     }
   }
 
-  #letGo(): void {
+  #end(): void {
+    this.#engine?.close();
+    segmentOf(this.#counters.buffer)?.close();
     if (this.#backing !== null && userOf.get(this.#backing) === this) userOf.delete(this.#backing);
   }
 
@@ -571,8 +570,7 @@ export class PageStore {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#idleRecompressor?.close();
-    this.#engine?.close();
-    this.#letGo();
+    this.#end();
     void this.#writeback?.close();
   }
 

@@ -8,6 +8,7 @@ import {
   type DriverOptions,
   driverNamed,
   type MapMode,
+  makePool,
   type Pool,
   type PoolDriver,
   type PoolStats,
@@ -155,7 +156,7 @@ export function createZpool(type: string, options: CreateZpoolOptions): Zpool {
   const given: Record<string, unknown> = {};
   for (const name in options) given[name] = options[name as keyof typeof options];
   return new Zpool(driver, options.onEvict, (onEvict) =>
-    driver.create({ ...given, onEvict } as DriverOptions),
+    makePool(driver, { ...given, onEvict } as DriverOptions),
   );
 }
 

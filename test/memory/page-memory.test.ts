@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isSharedBuffer } from "../../src/base/index.ts";
-import { createPageMemory } from "../../src/memory/index.ts";
+import { createPageMemory, threadsMemory } from "../../src/memory/index.ts";
 import { SHARING } from "../contracts/sharing.ts";
 import { isCode } from "../support/is-code.ts";
 
@@ -12,7 +12,7 @@ describe("page memory", () => {
     describe(shared ? "shared" : "not shared", () => {
       it("gives at least the pages asked for, and they can be touched to the last byte", () => {
         for (const pageSize of [64, 3328, 4096, 2 ** 20]) {
-          const memory = createPageMemory(pageSize, 20, shared);
+          const memory = createPageMemory(pageSize, 20, shared ? threadsMemory : null);
           assert.equal(isSharedBuffer(memory.buffer), shared);
           for (const count of [1, 2, 3, 20]) {
             const committed = memory.commit(count);
@@ -24,7 +24,7 @@ describe("page memory", () => {
       });
 
       it("keeps what lies in front when it grows, and when the end is given back", () => {
-        const memory = createPageMemory(4096, 1024, shared);
+        const memory = createPageMemory(4096, 1024, shared ? threadsMemory : null);
         memory.commit(10);
         const view = new Uint8Array(memory.buffer, 0, 10 * 4096).fill(7);
         memory.commit(1024);
@@ -37,7 +37,7 @@ describe("page memory", () => {
       });
 
       it("asking for less than there is changes nothing", () => {
-        const memory = createPageMemory(4096, 16, shared);
+        const memory = createPageMemory(4096, 16, shared ? threadsMemory : null);
         const committed = memory.commit(16);
         assert.equal(memory.commit(1), committed);
         assert.equal(memory.commit(16), 16);
@@ -47,7 +47,7 @@ describe("page memory", () => {
   }
 
   it("trims what is not shared", () => {
-    const memory = createPageMemory(4096, 4096, false);
+    const memory = createPageMemory(4096, 4096, null);
     memory.commit(4096);
     assert.equal(memory.buffer.byteLength, 4096 * 4096);
     assert.equal(memory.trim(3), 3);
@@ -58,7 +58,7 @@ describe("page memory", () => {
   });
 
   it("grows in steps, so that most pages need no call to the system", () => {
-    const memory = createPageMemory(4096, 2 ** 16, false);
+    const memory = createPageMemory(4096, 2 ** 16, null);
     let grown = 0;
     let committed = 0;
     for (let count = 1; count <= 2 ** 16; count++) {
@@ -72,7 +72,7 @@ describe("page memory", () => {
   });
 
   it("never reaches past its maximum", () => {
-    const memory = createPageMemory(3328, 7, false);
+    const memory = createPageMemory(3328, 7, null);
     assert.equal(memory.commit(7), 7);
     assert.equal(memory.buffer.byteLength, 7 * 3328);
     assert.ok(memory.commit(8) < 8, "there is no eighth page");
@@ -82,7 +82,10 @@ describe("page memory", () => {
 
   it("ENOMEM for a range of addresses that no system has", () => {
     for (const shared of SHARING) {
-      assert.throws(() => createPageMemory(2 ** 20, 2 ** 40, shared), isCode("ENOMEM", "maxPages"));
+      assert.throws(
+        () => createPageMemory(2 ** 20, 2 ** 40, shared ? threadsMemory : null),
+        isCode("ENOMEM", "maxPages"),
+      );
     }
   });
 });

@@ -4,7 +4,7 @@ import type { PlantedBug } from "./planted-bug.ts";
 
 const STORE = "src/store/page-store.ts";
 const WRITEBACK = "src/store/writeback.ts";
-const OPEN = "src/store/open-engine.ts";
+const OPEN = "src/store/open-store.ts";
 const RECORDS = "src/store/page-records.ts";
 const RECORD_FORMAT = "src/record/record-format.ts";
 

@@ -7,7 +7,7 @@ import { MemoryBacking } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
 import { type Codec, getCodec } from "../../src/codecs/index.ts";
 import { verify } from "../../src/diagnostics/index.ts";
-import { Counters } from "../../src/store/counters.ts";
+import { COUNTERS_BYTES, Counters } from "../../src/store/counters.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
 import { WriteBudget } from "../../src/store/write-budget.ts";
 import { makePage } from "./pages.ts";
@@ -93,8 +93,8 @@ describe("events and figures", () => {
   });
 
   it("the write budget is one for all threads", () => {
-    const first = new Counters(true);
-    const second = new Counters(true, first.buffer as SharedArrayBuffer);
+    const first = new Counters(new SharedArrayBuffer(COUNTERS_BYTES));
+    const second = new Counters(first.buffer as SharedArrayBuffer);
     let time = 5000;
     const budgets = [first, second].map(({ budget }) => new WriteBudget(budget, 1000, () => time));
     assert.deepEqual(

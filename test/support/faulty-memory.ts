@@ -29,6 +29,22 @@ export class FaultyMemory implements PageMemory {
     return pageCount;
   }
 
+  unitBytes(): number {
+    return this.#inner.unitBytes();
+  }
+
+  giveBack(from: number, to: number): boolean {
+    return this.#inner.giveBack(from, to);
+  }
+
+  takeBack(from: number, to: number): boolean {
+    if (this.#refuses(this.asked++)) {
+      this.refused++;
+      return false;
+    }
+    return this.#inner.takeBack(from, to);
+  }
+
   close(): void {
     this.#inner.close();
   }

@@ -1,5 +1,4 @@
-import { ThreadLock, ThreadRegistry, ZbudError } from "../../base/index.ts";
-import { crc32 } from "../../record/index.ts";
+import { crc32, ThreadLock, ThreadRegistry, ZbudError } from "../../base/index.ts";
 import { faultOf } from "../system.ts";
 import { type IndexKey, IndexTable } from "./index-table.ts";
 import {

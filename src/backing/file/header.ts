@@ -1,4 +1,4 @@
-import { crc32 } from "../../record/index.ts";
+import { crc32 } from "../../base/index.ts";
 import { HEADER_BYTES, type IndexGeometry, indexGeometryOf } from "./index-words.ts";
 
 /**

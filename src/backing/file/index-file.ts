@@ -1,5 +1,5 @@
-import { nextTurn } from "../../base/index.ts";
-import { crc32, RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from "../../record/index.ts";
+import { crc32, nextTurn } from "../../base/index.ts";
+import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from "../../record/index.ts";
 import type { IndexTable } from "./index-table.ts";
 import {
   ENTRY_BYTES,

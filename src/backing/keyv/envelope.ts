@@ -1,4 +1,5 @@
-import { crc32, decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
+import { crc32 } from "../../base/index.ts";
+import { decodeRecord, encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
 import { required } from "../system.ts";
 import type { BackingKey, StoredEntry } from "../types.ts";
 

@@ -224,6 +224,14 @@ export class SizeClassAllocator implements Allocator {
     this.#segments.trim();
   }
 
+  giveBack(maxBytes: number): number {
+    return this.#segments.giveBack(maxBytes);
+  }
+
+  touchedBytes(): number {
+    return this.#segments.touchedBytes();
+  }
+
   count(counter: number, by: number): void {
     this.#counters[counter] += by;
   }
@@ -235,6 +243,7 @@ export class SizeClassAllocator implements Allocator {
 
   repair(isGone: (member: number) => boolean): void {
     repairTable(this.#table, this.#geometry, this.#generationMask, isGone);
+    this.#segments.repair();
   }
 
   pageBytes(): number {

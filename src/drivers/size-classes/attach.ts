@@ -1,15 +1,15 @@
 import { checkNames } from "../../base/index.ts";
-import { attachPageMemory } from "../../memory/index.ts";
+import { attachPageMemory, received } from "../../memory/index.ts";
 import {
   badBuffers,
   checkEvictHandler,
   DRIVER_SIZE_CLASSES,
   type EvictHandler,
   openSharedTable,
-  registryWordsOf,
   type SharedPool,
   SLOTS_MAX,
   type Table,
+  tailWordsOf,
   W_INTENT,
   W_LOCKING,
 } from "../../pool/index.ts";
@@ -36,15 +36,16 @@ import {
 /**
  * Opens a pool that another thread made.
  *
- * @param shared - what its `share()` gave there, as it came through `postMessage` or `workerData`.
+ * @param sent - what its `share()` gave there, as it came through `postMessage` or `workerData`.
  * @param options - `onEvict`: called for what this thread reclaims.
  * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
  *   layout; `EBUSY` if 127 threads use the pool already.
  */
 export function attachSizeClass(
-  shared: SharedPool,
+  sent: SharedPool,
   options: { onEvict?: EvictHandler | undefined } = {},
 ): SizeClassPool {
+  const shared = received(sent);
   const { table, geometry } = openTable(shared);
   const memory = attachPageMemory(geometry.segmentBytes, shared.pages);
   checkNames("attach", options, ["onEvict"]);
@@ -81,7 +82,7 @@ function openTable(shared: SharedPool): { table: Table; geometry: Geometry } {
   if (!isPossible) throw badBuffers("their geometry is impossible");
   const chunkCount = 2 ** chunkOrder;
   const geometry = { chunkOrder, chunkCount, segmentBytes, segments, rowsShift, maxObjectBytes };
-  if (table.length !== tableWordsOf(geometry) + registryWordsOf(table[W_LOCKING])) {
+  if (table.length !== tableWordsOf(geometry) + tailWordsOf(table[W_LOCKING], shared.pages.byteLength)) {
     throw badBuffers("the table's length is not its geometry's");
   }
   if (shared.pages.byteLength !== segmentBytes * segments) {

@@ -1,4 +1,4 @@
-import type { PageMemory } from "../../memory/index.ts";
+import { type PageMemory, Reach } from "../../memory/index.ts";
 import type { Table } from "../../pool/index.ts";
 import * as pools from "../../pool/index.ts";
 import * as pageTables from "../zbud/page-table.ts";
@@ -10,6 +10,7 @@ const {
   FULLNESS_STEPS,
   C_FULLNESS,
   C_PAGE_COUNT,
+  C_PAGE_SIZE,
   C_SEGMENT_PAGES,
   C_SEGMENTS,
   S_FREE,
@@ -25,7 +26,7 @@ const {
   W_VICTIM,
 } = tables;
 const { FREE, GENERATIONS, LIST_NEXT, LRU_PREV, ROW_SHIFT } = pageTables;
-const { W_PAGE_COUNT } = pools;
+const { W_GIVEN_BACK, W_PAGE_COUNT } = pools;
 
 /**
  * Where size classes get their pages from: segments, each of which belongs to one class as long as a page of it is in
@@ -34,6 +35,9 @@ const { W_PAGE_COUNT } = pools;
 export class Segments {
   readonly #table: Table;
   readonly #memory: PageMemory;
+  readonly #givenBack: pools.GivenBack;
+  readonly #segmentBytes: number;
+  readonly #rows: Reach;
   readonly #firstSegment: number = 0;
   readonly #firstRow: number = 0;
   readonly #segments: number = 0;
@@ -44,6 +48,10 @@ export class Segments {
   constructor(table: Table, geometry: Geometry, memory: PageMemory, firstGeneration: number) {
     this.#table = table;
     this.#memory = memory;
+    this.#segmentBytes = geometry.segmentBytes;
+    const segmentRowBytes = 4 << (geometry.rowsShift + ROW_SHIFT);
+    this.#rows = new Reach(table.buffer, [[4 * tables.firstRowOf(geometry), segmentRowBytes]]);
+    this.#givenBack = new pools.GivenBack(table, memory, geometry.segments * geometry.segmentBytes);
     this.#firstSegment = tables.firstSegmentOf(geometry) | 0;
     this.#firstRow = tables.firstRowOf(geometry) | 0;
     this.#segments = geometry.segments | 0;
@@ -85,10 +93,12 @@ export class Segments {
     if (table[W_STARVED] === sizeClass) table[W_STARVED] = 0;
     let row = table[segment + S_FREE];
     if (row !== FREE) {
+      if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(row, sizeClass)) return FREE;
       table[segment + S_FREE] = table[row | LIST_NEXT];
     } else {
       const page = table[segment + S_HIGH];
       row = this.firstRowOf(segment) + (page << ROW_SHIFT);
+      if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(row, sizeClass)) return FREE;
       table[segment + S_HIGH] = page + 1;
       for (let word = row | GENERATIONS; word < row + 8; word++) {
         // Not that of a row that was another size class's, or was trimmed.
@@ -132,6 +142,52 @@ export class Segments {
       table[W_SEGMENT_FREE] = segment;
     }
     this.#committed = this.#memory.trim(high);
+    this.#givenBack.forget(this.#committed * this.#segmentBytes);
+  }
+
+  /** Gives back free segments, and free pages of the others, about so many bytes. */
+  giveBack(maxBytes: number): number {
+    return this.#givenBack.give((visit) => this.#freeRuns(visit), maxBytes);
+  }
+
+  /** Bytes of the segments that were ever taken and are not given back. */
+  touchedBytes(): number {
+    return this.#table[W_SEGMENT_HIGH] * this.#segmentBytes - this.#givenBack.bytes;
+  }
+
+  /** Counts anew what is given back, after a thread died. */
+  repair(): void {
+    this.#givenBack.repair();
+  }
+
+  #freeRuns(visit: (from: number, to: number) => boolean): void {
+    const table = this.#table;
+    for (let i = 0; i < table[W_SEGMENT_HIGH]; i++) {
+      const segment = this.#firstSegment + (i << SEGMENT_SHIFT);
+      const start = i * this.#segmentBytes;
+      const sizeClass = table[segment + S_OWNER];
+      if (sizeClass === 0) {
+        if (!visit(start, start + this.#segmentBytes)) return;
+        continue;
+      }
+      const row = this.firstRowOf(segment);
+      const high = table[segment + S_HIGH];
+      const isFree = (page: number): boolean => table[(row + (page << ROW_SHIFT)) | LRU_PREV] === FREE;
+      let goesOn = true;
+      pools.freeRunsOf(high, table[sizeClass + C_PAGE_SIZE], isFree, (from, to) => {
+        goesOn = visit(start + from, start + to);
+        return goesOn;
+      });
+      if (!goesOn) return;
+    }
+  }
+
+  #takeBack(row: number, sizeClass: number): boolean {
+    const page = (row - this.#firstRow) >> ROW_SHIFT;
+    const bytes = this.#table[sizeClass + C_PAGE_SIZE];
+    const segment = page >> this.#rowsShift;
+    const from = segment * this.#segmentBytes + (page - (segment << this.#rowsShift)) * bytes;
+    return this.#givenBack.take(from, from + bytes);
   }
 
   /** A segment for a size class that has no free page, or 0. */
@@ -148,6 +204,7 @@ export class Segments {
         if (!(committed > index)) return 0;
         this.#committed = committed;
       }
+      if (index >= this.#rows.end && !this.#rows.extend(index)) return 0;
       table[W_SEGMENT_HIGH] = index + 1;
       segment = this.#firstSegment + (index << SEGMENT_SHIFT);
     }

@@ -1,5 +1,5 @@
 import { type Handle, integerOption, type Size, ZbudError } from "../../base/index.ts";
-import { createPageMemory, type PageMemory } from "../../memory/index.ts";
+import { createPageMemory, type PageMemory, type SharedMemory, threadsMemory } from "../../memory/index.ts";
 import {
   type AllocRefusal,
   type EvictHandler,
@@ -49,7 +49,7 @@ export class SizeClassPool extends Pool {
    *   reserved.
    */
   constructor(options: SizeClassPoolOptions, parts: Parts = {}) {
-    const checked = parts.attached ?? openNew(options, parts.memory);
+    const checked = parts.attached ?? openNew(options, parts);
     const { table, geometry, memory, onEvict } = checked;
     const layout = handleLayoutOf(2 * (geometry.segments << geometry.rowsShift), table[W_POOL_NUMBER]);
     const made: SizeClassAllocator[] = [];
@@ -141,6 +141,7 @@ export class SizeClassPool extends Pool {
 /** What a pool of size classes can be given instead of its own. */
 interface Parts {
   memory?: PageMemory;
+  shared?: SharedMemory;
   attached?: Opened;
 }
 
@@ -151,14 +152,15 @@ interface Opened {
   onEvict: EvictHandler | null;
 }
 
-function openNew(options: SizeClassPoolOptions, memory: PageMemory | undefined): Opened {
+function openNew(options: SizeClassPoolOptions, parts: Parts): Opened {
   const { geometry, ranges, warmUp, shared, lock, onEvict } = checkOptions(options);
   const { segmentBytes, segments } = geometry;
   const largest = Math.max(...ranges.map(({ pageSize }) => pageSize));
-  const table = createPageTable(geometry, largest, lockingOf({ shared, lock }));
+  const source = shared ? (parts.shared ?? threadsMemory) : null;
+  const table = createPageTable(geometry, largest, lockingOf({ shared, lock }), source);
   openClasses(table, geometry, ranges);
   table[W_WARM_UP] = warmUp === 0 ? 0 : warmUp + 1;
-  const pages = memory ?? createPageMemory(segmentBytes, segments, shared);
+  const pages = parts.memory ?? createPageMemory(segmentBytes, segments, source);
   table[W_POOL_NUMBER] = nextPoolNumber();
   return { table, geometry, memory: pages, onEvict };
 }

@@ -1,4 +1,5 @@
 import { assert } from "../../base/index.ts";
+import type { SharedMemory } from "../../memory/index.ts";
 import {
   createTable,
   DRIVER_SIZE_CLASSES,
@@ -145,9 +146,17 @@ export function headerBytesOf(geometry: Geometry, classes: number): number {
 }
 
 /** Makes an empty table, with no size class. Throws as {@link createTable}. */
-export function createPageTable(geometry: Geometry, pageSize: number, locking: number): Table {
-  const pages = geometry.segments << geometry.rowsShift;
-  const table = createTable(tableWordsOf(geometry), DRIVER_SIZE_CLASSES, pageSize, pages, locking);
+export function createPageTable(
+  geometry: Geometry,
+  pageSize: number,
+  locking: number,
+  memory: SharedMemory | null,
+): Table {
+  const { segments, rowsShift, segmentBytes } = geometry;
+  const memoryBytes = segments * segmentBytes;
+  const maxPages = segments << rowsShift;
+  const parts = { driver: DRIVER_SIZE_CLASSES, pageSize, maxPages, memoryBytes, locking, memory };
+  const table = createTable(parts, tableWordsOf(geometry), firstRowOf(geometry));
   table[W_CHUNK_ORDER] = geometry.chunkOrder;
   table[W_SEGMENT_BYTES] = geometry.segmentBytes;
   table[W_SEGMENTS] = geometry.segments;

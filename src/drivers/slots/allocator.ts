@@ -1,9 +1,11 @@
 import type { Handle } from "../../base/index.ts";
-import type { PageMemory } from "../../memory/index.ts";
+import { type PageMemory, Reach } from "../../memory/index.ts";
 import {
   type Allocator,
   COUNTERS_END,
   corrupt,
+  freeRunsOf,
+  GivenBack,
   type HandleLayout,
   type ObjectVisitor,
   type Place,
@@ -12,6 +14,7 @@ import {
   TAG_BITS,
   takeOffList,
   takeOffLru,
+  W_GIVEN_BACK,
   W_INTENT,
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
@@ -70,6 +73,7 @@ const W_LRU = tables.W_LRU;
 const TAG_SHIFT = TAG_BITS;
 const INTENT = W_INTENT;
 const PAGE_COUNT = W_PAGE_COUNT;
+const GIVEN_BACK = W_GIVEN_BACK;
 const LENGTH_SHIFT = RUN_LENGTH_SHIFT;
 const REST_SHIFT = RUN_REST_SHIFT;
 const LOW = LOW_BITS;
@@ -94,6 +98,8 @@ export class SlotsAllocator implements Allocator {
   #halves: Uint16Array;
   readonly #counters: Float64Array;
   readonly #memory: PageMemory;
+  readonly #givenBack: GivenBack;
+  readonly #rows: Reach;
   // Initial values and `| 0`, so that the engine knows that these are small integers.
   readonly #maxPages: number = 0;
   readonly #slotSize: number = 0;
@@ -125,11 +131,14 @@ export class SlotsAllocator implements Allocator {
   ) {
     this.#table = table;
     this.#halves = new Uint16Array(table.buffer, 0, 2 * (table.length | 0));
-    this.#whole = { table, halves: this.#halves, geometry, layout };
+    const extras = new Reach(table.buffer, [[4 * tables.firstExtraOf(geometry), tables.ROW_BYTES]]);
+    this.#whole = { table, halves: this.#halves, geometry, layout, extras };
     this.#counters = new Float64Array(table.buffer, 0, COUNTERS_END);
     this.#memory = memory;
+    this.#givenBack = new GivenBack(table, memory, geometry.pageSize * geometry.maxPages);
     this.#member = member | 0;
     this.maxObjectBytes = geometry.pageSize | 0;
+    this.#rows = new Reach(table.buffer, [[4 * FIRST_ROW, tables.ROW_BYTES]]);
     this.#maxPages = geometry.maxPages | 0;
     this.#slotSize = geometry.slotSize | 0;
     const slotOrder = Math.log2(geometry.slotSize);
@@ -280,6 +289,19 @@ export class SlotsAllocator implements Allocator {
   trim(): void {
     const pages = lowerHighWater(this.#whole);
     this.#pagesCommitted = this.#memory.trim(pages);
+    this.#givenBack.forget(this.#pagesCommitted * this.maxObjectBytes);
+  }
+
+  giveBack(maxBytes: number): number {
+    const table = this.#table;
+    const isFree = (page: number): boolean => table[this.#rowOf(page) | LRU_PREV] === FREE;
+    return this.#givenBack.give((visit) => {
+      freeRunsOf(table[W_HIGH_WATER], this.maxObjectBytes, isFree, visit);
+    }, maxBytes);
+  }
+
+  touchedBytes(): number {
+    return this.#table[W_HIGH_WATER] * this.maxObjectBytes - this.#givenBack.bytes;
   }
 
   endReclaims(): void {
@@ -303,6 +325,7 @@ export class SlotsAllocator implements Allocator {
 
   repair(isGone: (member: number) => boolean): void {
     repairTable(this.#whole, isGone);
+    this.#givenBack.repair();
   }
 
   pageBytes(): number {
@@ -404,6 +427,7 @@ export class SlotsAllocator implements Allocator {
     const table = this.#table;
     let row = table[W_FREE_HEAD];
     if (row !== FREE) {
+      if (table[GIVEN_BACK] !== 0 && !this.#takeBack(row)) return FREE;
       table[W_FREE_HEAD] = table[row | LIST_NEXT];
     } else {
       const page = table[W_HIGH_WATER];
@@ -413,7 +437,9 @@ export class SlotsAllocator implements Allocator {
         if (!(committed > page)) return FREE;
         this.#pagesCommitted = committed;
       }
+      if (page >= this.#rows.end && !this.#rows.extend(page)) return FREE;
       row = this.#rowOf(page);
+      if (table[GIVEN_BACK] !== 0 && !this.#takeBack(row)) return FREE;
       for (let record = row | PAGE_RECORDS; record < (row | EXTRAS); record++) {
         // Not that of a page that was trimmed and comes again.
         if (table[record] === 0) table[record] = this.#firstGeneration;
@@ -422,6 +448,11 @@ export class SlotsAllocator implements Allocator {
     }
     table[PAGE_COUNT]++;
     return row;
+  }
+
+  #takeBack(row: number): boolean {
+    const from = ((row - FIRST_ROW) >> ROW_SHIFT) * this.maxObjectBytes;
+    return this.#givenBack.take(from, from + this.maxObjectBytes);
   }
 
   #releasePage(row: number): void {

@@ -62,6 +62,7 @@ function takeExtra(whole: SlotsTable, row: number): number {
   } else {
     const number = table[W_EXTRA_HIGH_WATER];
     if (number >= geometry.maxExtras) return 0;
+    if (number >= whole.extras.end && !whole.extras.extend(number)) return 0;
     extra = firstExtraOf(geometry) + (number << ROW_SHIFT);
     table.fill(layout.firstGeneration, extra | EXTRA_RECORDS, (extra | EXTRA_RECORDS) + RECORDS_PER_EXTRA);
     table[W_EXTRA_HIGH_WATER] = number + 1;

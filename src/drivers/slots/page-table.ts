@@ -1,4 +1,5 @@
 import { assert } from "../../base/index.ts";
+import type { SharedMemory } from "../../memory/index.ts";
 import {
   createTable,
   DRIVER_SLOTS,
@@ -156,9 +157,15 @@ export function generationBitsOf(geometry: SlotsGeometry): number {
  *
  * @throws {ZbudError} `ENOMEM` if there is no such range of addresses.
  */
-export function createSlotsTable(geometry: SlotsGeometry, locking: number): Table {
+export function createSlotsTable(
+  geometry: SlotsGeometry,
+  locking: number,
+  memory: SharedMemory | null,
+): Table {
   const { pageSize, maxPages } = geometry;
-  const table = createTable(tableWordsOf(geometry), DRIVER_SLOTS, pageSize, maxPages, locking);
+  const memoryBytes = pageSize * maxPages;
+  const parts = { driver: DRIVER_SLOTS, pageSize, maxPages, memoryBytes, locking, memory };
+  const table = createTable(parts, tableWordsOf(geometry), FIRST_ROW);
   table[W_MAX_OBJECTS] = geometry.maxObjects;
   emptyLru(table);
   emptyLists(table, W_HEADS, W_BITMAP, LISTS);

@@ -1,4 +1,5 @@
 import type { Handle } from "../../base/index.ts";
+import type { Reach } from "../../memory/index.ts";
 import { type HandleLayout, type ObjectVisitor, type Place, TAG_BITS } from "../../pool/index.ts";
 import { EXTRAS_PER_PAGE, RECORDS_PER_EXTRA, RECORDS_PER_PAGE, type SlotsGeometry } from "./geometry.ts";
 import {
@@ -35,6 +36,7 @@ export interface SlotsTable {
   readonly halves: Uint16Array;
   readonly geometry: SlotsGeometry;
   readonly layout: HandleLayout;
+  readonly extras: Reach;
 }
 
 /** Index of the half of a record, in 16-bit units. */

@@ -1,4 +1,4 @@
-import { createPageMemory, type PageMemory } from "../../memory/index.ts";
+import { createPageMemory, type PageMemory, type SharedMemory, threadsMemory } from "../../memory/index.ts";
 import { handleLayoutOf, lockingOf, nextPoolNumber, Pool, W_POOL_NUMBER } from "../../pool/index.ts";
 import { SlotsAllocator } from "./allocator.ts";
 import { checkOptions, type SlotsPoolOptions } from "./options.ts";
@@ -29,8 +29,9 @@ export class SlotsPool extends Pool {
   constructor(options: SlotsPoolOptions, parts: SlotsPoolParts = {}) {
     const { geometry, shared, lock, onEvict } = checkOptions(options);
     const { pageSize, maxPages, maxObjects } = geometry;
-    const table = parts.table ?? createSlotsTable(geometry, lockingOf({ shared, lock }));
-    const memory = parts.memory ?? createPageMemory(pageSize, maxPages, shared);
+    const source = shared ? (parts.shared ?? threadsMemory) : null;
+    const table = parts.table ?? createSlotsTable(geometry, lockingOf({ shared, lock }), source);
+    const memory = parts.memory ?? createPageMemory(pageSize, maxPages, source);
     if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
     const layout = handleLayoutOf(slotCountOf(geometry), table[W_POOL_NUMBER], generationBitsOf(geometry));
     super({
@@ -48,5 +49,6 @@ export class SlotsPool extends Pool {
 /** What a pool can be given instead of its own. */
 interface SlotsPoolParts {
   memory?: PageMemory;
+  shared?: SharedMemory;
   table?: Table;
 }

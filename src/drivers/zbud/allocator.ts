@@ -1,12 +1,15 @@
 import type { Handle } from "../../base/index.ts";
-import type { PageMemory } from "../../memory/index.ts";
+import { type PageMemory, Reach } from "../../memory/index.ts";
 import {
   type Allocator,
+  freeRunsOf,
+  GivenBack,
   type HandleLayout,
   type ObjectVisitor,
   type Place,
   COUNTERS_END as POOL_COUNTERS_END,
   TAG_BITS as POOL_TAG_BITS,
+  W_GIVEN_BACK as POOL_W_GIVEN_BACK,
   W_INTENT as POOL_W_INTENT,
   W_PAGE_COUNT as POOL_W_PAGE_COUNT,
   type PoolStats,
@@ -40,6 +43,7 @@ const COUNTERS_END: number = POOL_COUNTERS_END;
 const TAG_SHIFT: number = POOL_TAG_BITS;
 const W_INTENT: number = POOL_W_INTENT;
 const W_PAGE_COUNT: number = POOL_W_PAGE_COUNT;
+const W_GIVEN_BACK: number = POOL_W_GIVEN_BACK;
 
 /** The highest bit of a word: the bit of list 0 in the first word of the bitmap. */
 const TOP_BIT = 0x8000_0000;
@@ -59,6 +63,8 @@ export class ZbudAllocator implements Allocator {
   #table: PageTable;
   readonly #counters: Float64Array;
   readonly #memory: PageMemory;
+  readonly #givenBack: GivenBack;
+  readonly #rows: Reach;
   // An initial value and `| 0` tell the engine that a field is a small integer; else it keeps "anything", or a
   // double, and converts at each use.
   #pageBound = 0;
@@ -94,6 +100,8 @@ export class ZbudAllocator implements Allocator {
     this.#counters = new Float64Array(table.buffer, 0, COUNTERS_END);
     this.#member = member | 0;
     this.#memory = memory;
+    this.#givenBack = new GivenBack(table, memory, geometry.pageSize * geometry.maxPages);
+    this.#rows = new Reach(table.buffer, [[4 * tables.firstRowOf(geometry), tables.ROW_BYTES]]);
     this.#pageBound = geometry.maxPages | 0;
     this.#chunkCount = geometry.chunkCount | 0;
     const chunkOrder = Math.log2(geometry.chunkSize);
@@ -257,6 +265,21 @@ export class ZbudAllocator implements Allocator {
       table[W_FREE_HEAD] = row;
     }
     this.#pagesCommitted = this.#memory.trim(pages);
+    this.#givenBack.forget(this.#pagesCommitted * this.#geometry.pageSize);
+  }
+
+  giveBack(maxBytes: number): number {
+    const table = this.#table;
+    const { pageSize } = this.#geometry;
+    const isFree = (page: number): boolean => table[this.#rowOf(page) | LRU_PREV] === FREE;
+    return this.#givenBack.give(
+      (visit) => freeRunsOf(table[W_HIGH_WATER], pageSize, isFree, visit),
+      maxBytes,
+    );
+  }
+
+  touchedBytes(): number {
+    return this.#table[W_HIGH_WATER] * this.#geometry.pageSize - this.#givenBack.bytes;
   }
 
   /** Ends this thread's reclaims: what an overflow of the stack kept their own frames from doing. */
@@ -285,6 +308,7 @@ export class ZbudAllocator implements Allocator {
 
   repair(isGone: (member: number) => boolean): void {
     repairTable(this.#table, this.#geometry, this.#generationMask, isGone);
+    this.#givenBack.repair();
   }
 
   pageBytes(): number {
@@ -327,6 +351,7 @@ export class ZbudAllocator implements Allocator {
     const table = this.#table;
     let row = table[W_FREE_HEAD];
     if (row !== FREE) {
+      if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(row)) return FREE;
       table[W_FREE_HEAD] = table[row | LIST_NEXT];
     } else {
       const page = table[W_HIGH_WATER];
@@ -336,8 +361,10 @@ export class ZbudAllocator implements Allocator {
         if (!(committed > page)) return FREE;
         this.#pagesCommitted = committed;
       }
-      table[W_HIGH_WATER] = page + 1;
+      if (page >= this.#rows.end && !this.#rows.extend(page)) return FREE;
       row = this.#firstRow + (page << ROW_SHIFT);
+      if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(row)) return FREE;
+      table[W_HIGH_WATER] = page + 1;
       for (let word = row | GENERATIONS; word < row + 8; word++) {
         // Not that of a page that was trimmed and comes again.
         if (table[word] === 0) table[word] = this.#firstGeneration;
@@ -345,6 +372,12 @@ export class ZbudAllocator implements Allocator {
     }
     table[W_PAGE_COUNT]++;
     return row;
+  }
+
+  #takeBack(row: number): boolean {
+    const { pageSize } = this.#geometry;
+    const from = ((row - this.#firstRow) >> ROW_SHIFT) * pageSize;
+    return this.#givenBack.take(from, from + pageSize);
   }
 
   #releasePage(row: number): void {

@@ -1,12 +1,12 @@
 import { checkNames } from "../../base/index.ts";
-import { attachPageMemory } from "../../memory/index.ts";
+import { attachPageMemory, received } from "../../memory/index.ts";
 import {
   badBuffers,
   DRIVER_ZBUD,
   type EvictHandler,
   openSharedTable,
-  registryWordsOf,
   type SharedPool,
+  tailWordsOf,
   W_INTENT,
   W_LOCKING,
   W_MAX_PAGES,
@@ -25,15 +25,13 @@ export interface AttachedTable {
 /**
  * Opens a pool that another thread made.
  *
- * @param shared - what its `share()` gave there, as it came through `postMessage` or `workerData`.
+ * @param sent - what its `share()` gave there, as it came through `postMessage` or `workerData`.
  * @param options - `onEvict`: called for what this thread reclaims.
  * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
  *   layout; `EBUSY` if 127 threads use the pool already.
  */
-export function attachZbud(
-  shared: SharedPool,
-  options: { onEvict?: EvictHandler | undefined } = {},
-): ZbudPool {
+export function attachZbud(sent: SharedPool, options: { onEvict?: EvictHandler | undefined } = {}): ZbudPool {
+  const shared = received(sent);
   const { table, geometry } = openTable(shared);
   const { pageSize, chunkOrder, maxPages } = geometry;
   const memory = attachPageMemory(pageSize, shared.pages);
@@ -57,7 +55,7 @@ function openTable(shared: SharedPool): AttachedTable {
     throw badBuffers("their geometry is impossible", cause);
   }
   const { pageSize, maxPages } = geometry;
-  if (table.length !== tableWordsOf(geometry) + registryWordsOf(table[W_LOCKING])) {
+  if (table.length !== tableWordsOf(geometry) + tailWordsOf(table[W_LOCKING], shared.pages.byteLength)) {
     throw badBuffers("the table's length is not its geometry's");
   }
   if (shared.pages.byteLength !== pageSize * maxPages) {

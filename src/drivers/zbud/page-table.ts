@@ -1,4 +1,5 @@
 import { assert } from "../../base/index.ts";
+import type { SharedMemory } from "../../memory/index.ts";
 import {
   createTable,
   DRIVER_ZBUD,
@@ -116,9 +117,11 @@ export function headerBytesOf(geometry: Geometry): number {
  *
  * @throws {ZbudError} `ENOMEM` if there is no such range of addresses; `ENOTSUP` for a shared one where there is no shared memory.
  */
-export function createPageTable(geometry: Geometry, locking: number): PageTable {
+export function createPageTable(geometry: Geometry, locking: number, memory: SharedMemory | null): PageTable {
   const { pageSize, maxPages } = geometry;
-  const table = createTable(tableWordsOf(geometry), DRIVER_ZBUD, pageSize, maxPages, locking);
+  const memoryBytes = pageSize * maxPages;
+  const parts = { driver: DRIVER_ZBUD, pageSize, maxPages, memoryBytes, locking, memory };
+  const table = createTable(parts, tableWordsOf(geometry), firstRowOf(geometry));
   table[W_CHUNK_ORDER] = geometry.chunkOrder;
   emptyLru(table);
   emptyLists(table, W_HEADS, W_BITMAP, geometry.chunkCount);

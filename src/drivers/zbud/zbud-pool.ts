@@ -1,5 +1,5 @@
 import type { Handle } from "../../base/index.ts";
-import { createPageMemory, type PageMemory } from "../../memory/index.ts";
+import { createPageMemory, type PageMemory, type SharedMemory, threadsMemory } from "../../memory/index.ts";
 import { handleLayoutOf, lockingOf, nextPoolNumber, Pool, W_POOL_NUMBER } from "../../pool/index.ts";
 import { ZbudAllocator } from "./allocator.ts";
 import { geometryOf } from "./geometry.ts";
@@ -34,8 +34,9 @@ export class ZbudPool extends Pool {
   constructor(options: ZbudPoolOptions, parts: PoolParts = {}) {
     const { pageSize, chunkOrder, maxPages, shared, lock, onEvict } = checkOptions(options);
     const geometry = geometryOf(pageSize, chunkOrder, maxPages);
-    const table = parts.table ?? createPageTable(geometry, lockingOf({ shared, lock }));
-    const memory = parts.memory ?? createPageMemory(pageSize, maxPages, shared);
+    const source = shared ? (parts.shared ?? threadsMemory) : null;
+    const table = parts.table ?? createPageTable(geometry, lockingOf({ shared, lock }), source);
+    const memory = parts.memory ?? createPageMemory(pageSize, maxPages, source);
     if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
     const layout = handleLayoutOf(2 * maxPages, table[W_POOL_NUMBER]);
     super({
@@ -60,5 +61,6 @@ export class ZbudPool extends Pool {
 /** What a pool can be given instead of its own. */
 interface PoolParts {
   memory?: PageMemory;
+  shared?: SharedMemory;
   table?: PageTable;
 }

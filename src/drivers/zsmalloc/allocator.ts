@@ -237,6 +237,14 @@ export class ZsmallocAllocator implements Allocator {
     this.#groups.trim();
   }
 
+  giveBack(maxBytes: number): number {
+    return this.#groups.giveBack(maxBytes);
+  }
+
+  touchedBytes(): number {
+    return this.#groups.touchedBytes();
+  }
+
   /** Moves at most so many objects, so that pages become free. */
   compact(maxMoves: number): Compaction {
     const done = this.#mover.compact(maxMoves);
@@ -256,6 +264,7 @@ export class ZsmallocAllocator implements Allocator {
 
   repair(isGone: (member: number) => boolean): void {
     repairTable(this.#table, this.#geometry, this.#generationMask, isGone);
+    this.#groups.repair();
   }
 
   pageBytes(): number {

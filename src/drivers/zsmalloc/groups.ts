@@ -1,5 +1,5 @@
-import type { PageMemory } from "../../memory/index.ts";
-import { followLinks, W_PAGE_COUNT } from "../../pool/index.ts";
+import { type PageMemory, Reach } from "../../memory/index.ts";
+import { followLinks, freeRunsOf, GivenBack, W_GIVEN_BACK, W_PAGE_COUNT } from "../../pool/index.ts";
 import {
   type Geometry,
   GROUP_SHIFT,
@@ -51,6 +51,10 @@ export class Groups {
   readonly table: ZsmallocTable;
   readonly geometry: Geometry;
   readonly #memory: PageMemory;
+  readonly #givenBack: GivenBack;
+  readonly #pageWords: Reach;
+  readonly #groupRows: Reach;
+  readonly #objectRows: Reach;
   readonly #firstGeneration: number;
   #pagesCommitted = 0;
 
@@ -59,7 +63,12 @@ export class Groups {
     this.table = table;
     this.geometry = geometry;
     this.#firstGeneration = firstGeneration;
+    const { firstPage, firstGroup, firstRow } = geometry;
+    this.#pageWords = new Reach(table.buffer, [[4 * firstPage, 4]]);
+    this.#groupRows = new Reach(table.buffer, [[4 * firstGroup, 4 << GROUP_SHIFT]]);
+    this.#objectRows = new Reach(table.buffer, [[4 * firstRow, 4 << ROW_SHIFT]]);
     this.#memory = memory;
+    this.#givenBack = new GivenBack(table, memory, geometry.pageSize * geometry.maxPages);
   }
 
   /** The fullest group of a layout that has room, the one that came to its list last; 0 if there is none. */
@@ -182,6 +191,24 @@ export class Groups {
       table[W_FREE_PAGE] = page;
     }
     this.#pagesCommitted = this.#memory.trim(pages);
+    this.#givenBack.forget(this.#pagesCommitted * geometry.pageSize);
+  }
+
+  giveBack(maxBytes: number): number {
+    const inUse = this.pagesInUse();
+    const { pageSize } = this.geometry;
+    return this.#givenBack.give((visit) => {
+      freeRunsOf(inUse.length, pageSize, (page) => inUse[page] === 0, visit);
+    }, maxBytes);
+  }
+
+  touchedBytes(): number {
+    return this.table[W_PAGES_TAKEN] * this.geometry.pageSize - this.#givenBack.bytes;
+  }
+
+  /** Counts anew what is given back, after a thread died. */
+  repair(): void {
+    this.#givenBack.repair();
   }
 
   /** A byte for each page that was ever taken: 1 if a group has it. */
@@ -207,9 +234,11 @@ export class Groups {
     const { table, geometry } = this;
     const pages = geometry.layouts[(layout << LAYOUT_SHIFT) | L_PAGES];
     if (geometry.maxPages - table[W_PAGE_COUNT] < pages) return 0;
+    const groups = table[W_GROUPS_TAKEN];
+    let group = table[W_FREE_GROUP];
+    if (group === 0 && groups >= this.#groupRows.end && !this.#groupRows.extend(groups)) return 0;
     const firstPage = this.#takePages(pages);
     if (firstPage === 0) return 0;
-    let group = table[W_FREE_GROUP];
     if (group !== 0) {
       table[W_FREE_GROUP] = table[group | NEXT];
     } else {
@@ -253,6 +282,7 @@ export class Groups {
     const { table, geometry } = this;
     const page = table[W_FREE_PAGE];
     if (page !== 0) {
+      if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(page - 1)) return 0;
       table[W_FREE_PAGE] = table[geometry.firstPage + page - 1];
       return page;
     }
@@ -263,8 +293,15 @@ export class Groups {
       if (!(committed > taken)) return 0;
       this.#pagesCommitted = committed;
     }
+    if (taken >= this.#pageWords.end && !this.#pageWords.extend(taken)) return 0;
+    if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(taken)) return 0;
     table[W_PAGES_TAKEN] = taken + 1;
     return taken + 1;
+  }
+
+  #takeBack(page: number): boolean {
+    const { pageSize } = this.geometry;
+    return this.#givenBack.take(page * pageSize, (page + 1) * pageSize);
   }
 
   /** A row that no group has; or 0 if there is none. */
@@ -277,6 +314,7 @@ export class Groups {
     }
     const taken = table[W_ROWS_TAKEN];
     if (taken >= geometry.maxObjects) return 0;
+    if (taken >= this.#objectRows.end && !this.#objectRows.extend(taken)) return 0;
     table[W_ROWS_TAKEN] = taken + 1;
     row = geometry.firstRow + (taken << ROW_SHIFT);
     table[row | GENERATION] = this.#firstGeneration;

@@ -1,4 +1,5 @@
 import { assert } from "../../base/index.ts";
+import type { SharedMemory } from "../../memory/index.ts";
 import { createTable, DRIVER_ZSMALLOC, type Table, W_INTENT, W_PAGE_COUNT } from "../../pool/index.ts";
 import { type Geometry, L_FULL, L_LISTS, LAYOUT_SHIFT } from "./geometry.ts";
 
@@ -104,8 +105,15 @@ export const HEADS = 2;
 assert(W_INTENT < W_INTENT_GENERATION && W_INTENT_GENERATION < W_PAGE_COUNT, "no two fields share a word");
 
 /** Makes an empty table. */
-export function createZsmallocTable(geometry: Geometry, locking: number): ZsmallocTable {
-  const table = createTable(geometry.words, DRIVER_ZSMALLOC, geometry.pageSize, geometry.maxPages, locking);
+export function createZsmallocTable(
+  geometry: Geometry,
+  locking: number,
+  memory: SharedMemory | null,
+): ZsmallocTable {
+  const { pageSize, maxPages } = geometry;
+  const memoryBytes = pageSize * maxPages;
+  const parts = { driver: DRIVER_ZSMALLOC, pageSize, maxPages, memoryBytes, locking, memory };
+  const table = createTable(parts, geometry.words, geometry.firstGroup);
   table[W_GROUP_PAGES_MAX] = geometry.maxGroupPages;
   table[W_MAX_OBJECTS] = geometry.maxObjects;
   clearLists(table, geometry);

@@ -1,5 +1,5 @@
 import type { Handle } from "../../base/index.ts";
-import { createPageMemory, type PageMemory } from "../../memory/index.ts";
+import { createPageMemory, type PageMemory, type SharedMemory, threadsMemory } from "../../memory/index.ts";
 import {
   type CompactResult,
   handleLayoutOf,
@@ -43,8 +43,9 @@ export class ZsmallocPool extends Pool {
   constructor(options: ZsmallocPoolOptions, parts: PoolParts = {}) {
     const { geometry, shared, lock, onEvict } = checkOptions(options);
     const { pageSize, maxPages, maxGroupPages, maxObjects } = geometry;
-    const table = parts.table ?? createZsmallocTable(geometry, lockingOf({ shared, lock }));
-    const memory = parts.memory ?? createPageMemory(pageSize, maxPages, shared);
+    const source = shared ? (parts.shared ?? threadsMemory) : null;
+    const table = parts.table ?? createZsmallocTable(geometry, lockingOf({ shared, lock }), source);
+    const memory = parts.memory ?? createPageMemory(pageSize, maxPages, source);
     if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
     const layout = handleLayoutOf(Math.max(2, maxObjects), table[W_POOL_NUMBER]);
     let inner: ZsmallocAllocator | undefined;
@@ -104,5 +105,6 @@ export interface ZsmallocObjectPlace {
 /** What a pool can be given instead of its own. */
 interface PoolParts {
   memory?: PageMemory;
+  shared?: SharedMemory;
   table?: ZsmallocTable;
 }

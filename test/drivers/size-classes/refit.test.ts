@@ -156,7 +156,7 @@ describe("a pool of size classes's page sizes change", () => {
   it("while memory refuses once, at each point in turn, and from each point on", () => {
     /** How often memory was asked for. */
     const run = (refuses: (asked: number) => boolean): number => {
-      const memory = new FaultyMemory(createPageMemory(SEGMENT_BYTES, SEGMENTS, false), refuses);
+      const memory = new FaultyMemory(createPageMemory(SEGMENT_BYTES, SEGMENTS, null), refuses);
       const drift = new Drift(2, false, memory);
       for (let i = 0; i < 5; i++) {
         drift.round();
@@ -176,7 +176,7 @@ describe("a pool of size classes's page sizes change", () => {
   it("while memory comes and goes and evict handlers throw", () => {
     for (let seed = 1; seed <= 6; seed++) {
       const faults = new Prng(seed + 100);
-      const inner = createPageMemory(SEGMENT_BYTES, SEGMENTS, false);
+      const inner = createPageMemory(SEGMENT_BYTES, SEGMENTS, null);
       const memory = new FaultyMemory(inner, () => faults.chance(0.4));
       const drift = new Drift(seed, false, memory, () => faults.chance(0.1));
       for (let i = 0; i < 12; i++) {

@@ -49,7 +49,7 @@ describe("a pool of size classes under random operations", () => {
   it("takes what memory gives, and no harm when it gives none, also while page sizes change", () => {
     for (let seed = 1; seed <= 4; seed++) {
       const prng = new Prng(seed);
-      const memory = new FaultyMemory(createPageMemory(2 ** 15, 16, false), () => prng.chance(0.4));
+      const memory = new FaultyMemory(createPageMemory(2 ** 15, 16, null), () => prng.chance(0.4));
       const run = new SizeClassRun({ seed, maxBytes: 16 * 2 ** 15, pageSizes: [1024, 4096], memory });
       for (let i = 0; i < 500; i++) run.step();
       assert.ok(memory.refused > 0 && run.refits > 0);

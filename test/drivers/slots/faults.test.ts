@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import type { Handle } from "../../../src/base/index.ts";
 import { verify } from "../../../src/diagnostics/index.ts";
 import { SlotsPool } from "../../../src/drivers/slots/index.ts";
-import { createPageMemory } from "../../../src/memory/index.ts";
+import { createPageMemory, threadsMemory } from "../../../src/memory/index.ts";
 import { FaultyMemory } from "../../support/faulty-memory.ts";
 import { assertFill, finish, freeIt, put } from "../../support/objects.ts";
 import { Lockstep } from "../zbud/lockstep.ts";
@@ -17,7 +17,7 @@ const MAX_PAGES = 24;
 
 /** A fixed workload with reclaims, trims and a handler that allocates. How often memory was asked for, and refused. */
 function run(refuses: (asked: number) => boolean): { asked: number; refused: number } {
-  const memory = new FaultyMemory(createPageMemory(4096, MAX_PAGES, false), refuses);
+  const memory = new FaultyMemory(createPageMemory(4096, MAX_PAGES, null), refuses);
   const live = new Set<Handle>();
   const onEvict = (handle: Handle, given: SlotsPool): boolean => {
     const more = given.alloc(1000);
@@ -68,7 +68,7 @@ describe("out of memory", () => {
 
   it("what fits a gap needs no memory", () => {
     let refuses = false;
-    const memory = new FaultyMemory(createPageMemory(4096, 4, false), () => refuses);
+    const memory = new FaultyMemory(createPageMemory(4096, 4, null), () => refuses);
     const pool = new SlotsPool({ maxPages: 4 }, { memory });
     const handles = [put(pool, 2000, 1)];
     refuses = true;
@@ -83,7 +83,7 @@ describe("out of memory", () => {
       const prng = prngOf(seed);
       const plan = planOf(prng);
       const faults = prngOf(seed + 1000);
-      const inner = createPageMemory(plan.pageSize, plan.maxPages, plan.shared);
+      const inner = createPageMemory(plan.pageSize, plan.maxPages, plan.shared ? threadsMemory : null);
       const lockstep = new Lockstep(plan, new FaultyMemory(inner, () => faults.chance(0.4)), SLOTS);
       for (let i = 0; i < 300; i++) lockstep.step(stepOf(prng, plan.weights));
       lockstep.finish();

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { type Handle, ZbudError } from "../../../src/base/index.ts";
 import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZbudPool } from "../../../src/drivers/zbud/index.ts";
-import { createPageMemory } from "../../../src/memory/index.ts";
+import { createPageMemory, threadsMemory } from "../../../src/memory/index.ts";
 import type { Pool } from "../../../src/pool/index.ts";
 import { FaultyMemory } from "../../support/faulty-memory.ts";
 import { assertFill, finish, freeIt, put, take } from "../../support/objects.ts";
@@ -18,7 +18,7 @@ function faultyPool(
   refuses: (asked: number) => boolean,
   onEvict?: (handle: Handle, pool: Pool) => boolean,
 ): { pool: ZbudPool; memory: FaultyMemory } {
-  const memory = new FaultyMemory(createPageMemory(4096, maxPages, false), refuses);
+  const memory = new FaultyMemory(createPageMemory(4096, maxPages, null), refuses);
   return { pool: new ZbudPool({ maxPages, onEvict }, { memory }), memory };
 }
 
@@ -135,7 +135,7 @@ describe("family: out of memory at any single allocation", () => {
       const prng = prngOf(seed);
       const plan = planOf(prng);
       const faults = prngOf(seed + 1000);
-      const inner = createPageMemory(plan.pageSize, plan.maxPages, plan.shared);
+      const inner = createPageMemory(plan.pageSize, plan.maxPages, plan.shared ? threadsMemory : null);
       const memory = new FaultyMemory(inner, () => faults.chance(0.4));
       const lockstep = new Lockstep(plan, memory);
       for (let i = 0; i < 400; i++) lockstep.step(stepOf(prng, plan.weights));

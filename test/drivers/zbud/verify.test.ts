@@ -34,8 +34,8 @@ const PAGES = 9;
 function setup(): { table: PageTable; geometry: Geometry } {
   const geometry = geometryOf(4096, 6, PAGES);
   const layout = handleLayoutOf(2 * PAGES, 0);
-  const table = createPageTable(geometry, LOCK_NONE);
-  const allocator = new ZbudAllocator(table, geometry, layout, createPageMemory(4096, PAGES, false), 0);
+  const table = createPageTable(geometry, LOCK_NONE, null);
+  const allocator = new ZbudAllocator(table, geometry, layout, createPageMemory(4096, PAGES, null), 0);
   // Pages 0 and 1 are full, 2 to 4 have one object of one size, 5 of another; 6 and 7 are free; 8 is unused.
   const chunks = [40, 23, 30, 33, 50, 50, 50, 62, 60, 59];
   const handles = chunks.map((count) => allocator.alloc(count * 64) as Handle);

@@ -175,7 +175,7 @@ describe("compaction with faults", () => {
   it("memory that refuses at any point: no group is half made, and compaction goes on without", () => {
     const asked = 40;
     for (let point = 0; point <= asked; point++) {
-      const memory = new FaultyMemory(createPageMemory(4096, 64, false), (at) => at >= point);
+      const memory = new FaultyMemory(createPageMemory(4096, 64, null), (at) => at >= point);
       const pool = new ZsmallocPool({ maxPages: 64, maxGroupPages: 4 }, { memory });
       const live = new Map<Handle, number>();
       for (let i = 0; i < 120; i++) {

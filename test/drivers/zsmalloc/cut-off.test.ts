@@ -10,7 +10,7 @@ import { ZsmallocAllocator } from "../../../src/drivers/zsmalloc/allocator.ts";
 import { type Geometry, geometryOf } from "../../../src/drivers/zsmalloc/geometry.ts";
 import { createZsmallocTable } from "../../../src/drivers/zsmalloc/table.ts";
 import { zsmallocWalks } from "../../../src/drivers/zsmalloc/walks.ts";
-import { createPageMemory, type PageMemory } from "../../../src/memory/index.ts";
+import { createPageMemory, type PageMemory, threadsMemory } from "../../../src/memory/index.ts";
 import {
   type HandleLayout,
   handleLayoutOf,
@@ -37,8 +37,8 @@ class Setup {
 
   constructor(maxObjects?: number) {
     this.geometry = geometryOf(PAGE_SIZE, MEMORY.pages, MEMORY.groupPages, maxObjects);
-    this.table = createZsmallocTable(this.geometry, LOCK_OWN);
-    this.memory = createPageMemory(PAGE_SIZE, MEMORY.pages, true);
+    this.table = createZsmallocTable(this.geometry, LOCK_OWN, threadsMemory);
+    this.memory = createPageMemory(PAGE_SIZE, MEMORY.pages, threadsMemory);
     this.layout = handleLayoutOf(this.geometry.maxObjects, 1);
     this.whole = this.allocator(this.table, OTHER_MEMBER);
   }

@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { type Handle, Prng } from "../../../src/base/index.ts";
 import { snapshot, verify } from "../../../src/diagnostics/index.ts";
 import { ZsmallocPool } from "../../../src/drivers/index.ts";
-import { createPageMemory } from "../../../src/memory/index.ts";
+import { createPageMemory, threadsMemory } from "../../../src/memory/index.ts";
 import { FaultyMemory } from "../../support/faulty-memory.ts";
 import { assertObject, finish } from "../../support/objects.ts";
 
@@ -43,7 +43,7 @@ class Run {
     const maxObjects = this.#prng.chance(0.3) ? 1 + this.#prng.below(24) : undefined;
     this.#most = pageSize;
     this.#faults = this.#prng.chance(0.3);
-    const inner = createPageMemory(pageSize, maxPages, shared);
+    const inner = createPageMemory(pageSize, maxPages, shared ? threadsMemory : null);
     const memory = new FaultyMemory(inner, () => this.#faults && this.#prng.chance(0.4));
     const onEvict = (handle: Handle): boolean => this.#evict(handle);
     const maxGroupPages = 1 + this.#prng.below(8);

@@ -1,4 +1,5 @@
-import { builtin, noteFallback } from "../base/index.ts";
+import { builtin } from "./builtin.ts";
+import { noteFallback } from "./fallbacks.ts";
 
 /** The polynomial of zlib, PNG and gzip, its bits reversed. */
 const POLYNOMIAL = 0xedb8_8320;

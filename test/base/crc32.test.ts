@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { crc32, crc32ByTables } from "../../src/base/crc32.ts";
 import { Prng } from "../../src/base/index.ts";
-import { crc32, crc32ByTables } from "../../src/record/crc32.ts";
 
 describe("CRC-32", () => {
   for (const [name, sum] of Object.entries({ "the platform's": crc32, "by tables": crc32ByTables })) {
