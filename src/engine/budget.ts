@@ -1,8 +1,17 @@
-import { EXPIRY_WORDS, ROW_BYTES, type ShardLayout, W_ENTRIES, W_FRAGMENTS, W_HIGH_WATER } from "./table.ts";
+import {
+  EXPIRY_WORDS,
+  F_LIMIT,
+  F_ROWS_RESERVED,
+  ROW_BYTES,
+  type ShardLayout,
+  W_ENTRIES,
+  W_FRAGMENTS,
+  W_HIGH_WATER,
+} from "./table.ts";
 
 /** Bytes that one shard may take, and what its parts cost. */
 export interface ShardBudget {
-  /** The limit. */
+  /** The highest limit. */
   readonly bytes: number;
   /** What the table takes whatever it holds, and the pools' own metadata. */
   readonly fixedBytes: number;
@@ -17,19 +26,33 @@ export interface ShardBudget {
 }
 
 /**
- * Rows that may be used: those that are reserved, and more while the pages leave room for them. A page that was
- * touched stays touched, so what counts is the most that the pools ever had.
+ * The limit of a shard as it is now, which may be lower than that of its budget: its bytes, and the rows that are kept
+ * free of pages.
  */
-export function rowsAllowed(budget: ShardBudget, layout: ShardLayout, maxPoolBytes: number): number {
-  const left = budget.bytes - budget.fixedBytes - maxPoolBytes * (1 + budget.pageCost);
-  const rows = Math.max(budget.rowsReserved, Math.floor(left / budget.rowBytes));
+export function setLimit(budget: ShardBudget, floats: Float64Array, bytes: number): void {
+  floats[F_LIMIT] = bytes;
+  floats[F_ROWS_RESERVED] = Math.floor(budget.rowsReserved * (bytes / budget.bytes));
+}
+
+/**
+ * Rows that may be used: those that are reserved, and more while the pages leave room for them. A page that was
+ * touched stays touched until it is given back.
+ */
+export function rowsAllowed(
+  budget: ShardBudget,
+  layout: ShardLayout,
+  floats: Float64Array,
+  maxPoolBytes: number,
+): number {
+  const left = floats[F_LIMIT] - budget.fixedBytes - maxPoolBytes * (1 + budget.pageCost);
+  const rows = Math.max(floats[F_ROWS_RESERVED], Math.floor(left / budget.rowBytes));
   return Math.min(rows, layout.maxRows) + 1;
 }
 
 /** Bytes of pool pages that may be used, beside the rows that were. */
-export function poolBytesAllowed(budget: ShardBudget, highWater: number): number {
-  const rows = Math.max(budget.rowsReserved, highWater - 1);
-  return Math.floor((budget.bytes - budget.fixedBytes - rows * budget.rowBytes) / (1 + budget.pageCost));
+export function poolBytesAllowed(budget: ShardBudget, floats: Float64Array, highWater: number): number {
+  const rows = Math.max(floats[F_ROWS_RESERVED], highWater - 1);
+  return Math.floor((floats[F_LIMIT] - budget.fixedBytes - rows * budget.rowBytes) / (1 + budget.pageCost));
 }
 
 /** What a shard has touched: its part of {@link EngineStats.bytesUsed}. */

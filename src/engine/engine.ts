@@ -2,6 +2,7 @@
 import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { StoredEntry } from "../record/index.ts";
+import { setLimit } from "./budget.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
 import type { MigrationOf } from "./migration.ts";
@@ -19,9 +20,11 @@ import {
   REPLACED,
 } from "./parts.ts";
 import type { Shard } from "./shard.ts";
+import { giveBack, shrink } from "./shrinking.ts";
 import { statsOf } from "./stats.ts";
 import {
   CODEC_SHIFT,
+  F_LIMIT,
   F_PUTS,
   F_REJECT_FULL,
   F_REJECT_LARGE,
@@ -135,9 +138,11 @@ export class Engine {
     return [this.#opened.header, registryAt(this.#shape.shards)];
   }
 
-  /** What the engine takes at most; it never changes. */
+  /** What the engine takes at most, now. */
   get bytesReserved(): number {
-    return this.#shape.maxBytes;
+    const { shards, budget, maxBytes } = this.#shape;
+    const bytes = this.#shards.reduce((sum, { floats }) => sum + floats[F_LIMIT], 0);
+    return bytes === shards * budget.bytes ? maxBytes : bytes + this.#opened.header.byteLength;
   }
 
   /** Whether other threads can have it. */
@@ -536,7 +541,7 @@ export class Engine {
   /** Share of its limit that the fullest shard has in use, 0 to 1. A few instructions for each shard. */
   fullness(): number {
     let most = 0;
-    for (const { bytesLive, budget } of this.#shards) most = Math.max(most, bytesLive / budget.bytes);
+    for (const { bytesLive, floats } of this.#shards) most = Math.max(most, bytesLive / floats[F_LIMIT]);
     return most;
   }
 
@@ -568,14 +573,60 @@ export class Engine {
         });
       }
     }
-    if (freed > 0 && !this.#shape.shared) for (const shard of this.#shards) shard.locked(() => shard.trim());
+    if (freed > 0) {
+      if (!this.#shape.shared) for (const shard of this.#shards) shard.locked(() => shard.trim());
+      this.trim();
+    }
     return freed;
+  }
+
+  /**
+   * Changes the limit, up to what the engine was made with. A higher one holds at once. For a lower one entries are
+   * evicted in the engine's order, what stays is moved together, and the memory goes back to the system, as far as
+   * that can be done by the deadline: then {@link shrink} goes on.
+   *
+   * @param deadline - by `performance.now()`.
+   * @returns bytes that the system got back.
+   * @throws {ZbudError} `EINVAL` for more than the engine was made with, or too little for an entry.
+   */
+  resize(maxBytes: number, now: number, deadline: number = Number.POSITIVE_INFINITY): number {
+    this.#check();
+    const { shards, budget } = this.#shape;
+    const bytes = Math.floor((maxBytes - this.#opened.header.byteLength) / shards);
+    const least = this.minBytes;
+    if (!(maxBytes >= least && bytes <= budget.bytes)) {
+      throw new ZbudError(
+        "EINVAL",
+        `the limit can be changed to anything from ${least} bytes to those that it was made with (${this.#shape.maxBytes}), not to ${show(maxBytes)}`,
+      );
+    }
+    for (const shard of this.#shards) shard.locked(() => setLimit(budget, shard.floats, bytes));
+    return this.shrink(now, deadline);
+  }
+
+  /** Goes on with what {@link resize} began. Bytes that the system got back. */
+  shrink(now: number, deadline: number = Number.POSITIVE_INFINITY): number {
+    this.#check();
+    return this.#shards.reduce((sum, shard) => sum + shrink(shard, now, deadline), 0);
+  }
+
+  /** Gives the memory of free pages back to the system. Bytes that went; 0 where nothing can be. */
+  trim(deadline: number = Number.POSITIVE_INFINITY): number {
+    this.#check();
+    return this.#shards.reduce((sum, shard) => sum + giveBack(shard, deadline), 0);
+  }
+
+  /** The lowest limit: what index and metadata take, and eight pages of each shard. */
+  get minBytes(): number {
+    const { shards, budget, poolPageSize } = this.#shape;
+    const pages = 8 * Math.ceil(poolPageSize * (1 + budget.pageCost));
+    return this.#opened.header.byteLength + shards * (budget.fixedBytes + 8 * budget.rowBytes + pages);
   }
 
   /** One cheap call. Makes one object. */
   stats(): EngineStats {
     this.#check();
-    return statsOf(this.#shards, this.#shape.maxBytes, this.#opened.header.byteLength);
+    return statsOf(this.#shards, this.bytesReserved, this.#opened.header.byteLength);
   }
 
   /**

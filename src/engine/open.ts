@@ -18,6 +18,7 @@ import {
   type PoolDriver,
 } from "../pool/index.ts";
 import { emptyRecord } from "../record/index.ts";
+import { setLimit } from "./budget.ts";
 import type { MigrationOf } from "./migration.ts";
 import { driversOf, type EngineShape, poolOptions, shapeOf } from "./options.ts";
 import type { Hooks } from "./parts.ts";
@@ -113,7 +114,10 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
         member,
         header,
       });
-      if (from === undefined) shard.rows.format();
+      if (from === undefined) {
+        shard.rows.format();
+        setLimit(shape.budget, shard.floats, shape.budget.bytes);
+      }
       opened.shards.push(shard);
       for (const [i, driver] of drivers.entries()) {
         shard.pools.list.push(openPool(shard, shape, driver, i, memory, from?.pools[number][i]));

@@ -33,7 +33,7 @@ import type { SecondaryIndex } from "./types.ts";
  *   E6  what the eviction policy keeps names entries only (of SIEVE: the hand is 0 or an entry)
  */
 export const MAGIC = 0x65676e65;
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 export const W_MAGIC = 0;
 export const W_LAYOUT_VERSION = 1;
@@ -56,6 +56,8 @@ export const W_VERSION = 25;
 export const W_EXPIRIES = 26;
 /** The eviction policy's own: of SIEVE the entry to look at next. */
 export const W_EVICTION = 27;
+/** Rows from here on need room in the file system before they are touched. */
+export const W_ROOM = 28;
 
 /** Counters: indices of doubles. The first are sums over the rows, the others only grow. */
 export const F_ORIGINAL_BYTES = 16;
@@ -74,6 +76,9 @@ export const F_RECOMPRESSED = 32;
 export const F_RECOMPRESSED_SAVED = 33;
 /** For each pool, by its number: the most bytes of its pages that were in use, and so are touched. */
 export const F_POOL_TOUCHED = 34;
+/** The limit of the shard now, and the rows that are kept free of pages with it: see budget.ts. */
+export const F_LIMIT = 42;
+export const F_ROWS_RESERVED = 43;
 /** Rows of one shard. */
 export const ROWS_MAX: number = 2 ** 26;
 /** Drivers of one engine. */

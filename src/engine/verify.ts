@@ -4,6 +4,7 @@ import { bytesTouched, poolBytesAllowed } from "./budget.ts";
 import type { ShardParts } from "./parts.ts";
 import {
   BUCKETS_AT,
+  F_LIMIT,
   F_ORIGINAL_BYTES,
   F_POOL_TOUCHED,
   F_STORED_BYTES,
@@ -103,7 +104,12 @@ export function verifyShard(shard: ShardParts, verifyPool: (pool: Pool) => void)
   const poolBytesTouched = shard.pools.bytesTouched;
   const touched = bytesTouched(shard.budget, words, poolBytesTouched);
   assert(touched <= shard.budget.bytes, `${touched} bytes are in use, the limit is ${shard.budget.bytes}`);
-  assert(poolBytesTouched <= poolBytesAllowed(shard.budget, high), "pool pages exceed their share");
+  // A limit that was lowered holds for what comes; what may not go stays.
+  const isLowered = shard.floats[F_LIMIT] < shard.budget.bytes;
+  assert(
+    isLowered || poolBytesTouched <= poolBytesAllowed(shard.budget, shard.floats, high),
+    "pool pages exceed their share",
+  );
 }
 
 /** How many fragments there are beside the first. */

@@ -83,6 +83,7 @@ export class Segment implements SharedMemory, SegmentFile, Places {
   #end: number = AREAS_AT;
   #header: SegmentHeader | undefined;
   #isClosed = false;
+  // biome-ignore lint/style/useReadonlyClassProperties: it is renamed by a static method
   #path: string;
 
   private constructor(path: string, descriptor: number, control?: SharedArrayBuffer) {

@@ -78,10 +78,19 @@ export class System {
     return at !== MAP_FAILED && at !== -1n;
   }
 
+  /** The whole pages of the machine in a range of a buffer, as bytes from its start; null if there is none. */
+  wholePages(buffer: ArrayBufferLike, from: number, to: number): [number, number] | null {
+    const { pageBytes } = this;
+    const shift = Number(this.#libc.address(buffer) % BigInt(pageBytes));
+    const start = Math.ceil((from + shift) / pageBytes) * pageBytes - shift;
+    const end = Math.floor((to + shift) / pageBytes) * pageBytes - shift;
+    return start < end ? [start, end] : null;
+  }
+
   /**
    * Gives memory of no file back: it reads as zeros from then on, and is taken anew where it is touched.
    *
-   * @param from - bytes from the start of the buffer, which begins at a page of the machine.
+   * @param from - bytes from the start of the buffer, where a page of the machine begins.
    */
   discard(buffer: ArrayBufferLike, from: number, bytes: number): boolean {
     const advice = this.#isApple ? APPLE_FREE : DONT_NEED;

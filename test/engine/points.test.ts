@@ -33,6 +33,10 @@ const WHERE: Where = {
   "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "startsWith"),
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
+  "src/engine/shrinking.ts": all(
+    ...["isTooMuch", "isAboveLimit", "isOnBlocks", "eachObject", "hasRowFrom", "isEntryIn", "sparseBlocks"],
+    ...["giveBack", "isOver"],
+  ),
   "src/drivers/zbud/allocator.ts": all("find", "place", "close", "trim", "objects", "stats", "snapshot"),
 };
 
@@ -286,6 +290,15 @@ describe("an engine's operation that is cut off anywhere", () => {
       },
     ],
     ["shrinking", {}, ({ engine }) => engine.shrinkBytes(10_000, 0)],
+    [
+      "a lower limit: some go, the rest moves together",
+      { averageBytes: 300 },
+      ({ engine, nameOf }) => {
+        for (const id of [1, 2, 3, 4, 6, 10, 11, 12, 13, 15]) engine.remove(...nameOf(id));
+        engine.resize(90_000, 110);
+        engine.resize(130_000, 110);
+      },
+    ],
     ["clearing", {}, ({ engine }) => engine.clear()],
   ];
 
