@@ -9,7 +9,7 @@ export type { Handle } from "./handle-type.ts";
 export { inspectAsText } from "./inspect.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
-export { memoryBytes } from "./memory-bytes.ts";
+export { availableBytes, type MachineMemory, MemoryReader, memoryBytes } from "./machine-memory.ts";
 export { checkNode } from "./node-version.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./number-text.ts";
 export { powerOfTwoAtLeast } from "./numbers.ts";

@@ -1,5 +1,5 @@
 import { show, ZbudError } from "./errors.ts";
-import { memoryBytes } from "./memory-bytes.ts";
+import { memoryBytes } from "./machine-memory.ts";
 
 /** Binary units: a computer's memory is counted in them, whether or not the "i" is written. */
 const FACTORS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
