@@ -9,7 +9,13 @@ export type { Handle } from "./handle-type.ts";
 export { inspectAsText } from "./inspect.ts";
 export { ThreadLock } from "./lock.ts";
 export { type LockMemory, lockableBuffer, lockableBufferOf, memoryBehind } from "./lock-memory.ts";
-export { availableBytes, type MachineMemory, MemoryReader, memoryBytes } from "./machine-memory.ts";
+export {
+  availableBytes,
+  type MachineMemory,
+  MemoryReader,
+  machineMemory,
+  memoryBytes,
+} from "./machine-memory.ts";
 export { checkNode } from "./node-version.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./number-text.ts";
 export { powerOfTwoAtLeast } from "./numbers.ts";
@@ -26,7 +32,7 @@ export { ownBytes, ownWords } from "./own-memory.ts";
 export { Prng } from "./prng.ts";
 export { startOf, threadNumber } from "./proc.ts";
 export { canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
-export { parseBytes, type Size, sizeOption } from "./size.ts";
+export { parseBytes, type Size, type SizeRange, sizeOption, sizeRangeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export { pause, waitAtMost, withSignal } from "./wait.ts";

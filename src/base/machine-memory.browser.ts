@@ -13,6 +13,10 @@ export class MemoryReader {
   close(): void {}
 }
 
+export function machineMemory(): never {
+  return memoryBytes();
+}
+
 export function memoryBytes(): never {
   throw new ZbudError(
     "ENOTSUP",

@@ -192,6 +192,20 @@ export class MemoryReader {
 }
 
 /**
+ * What memory there is now. Takes about half a millisecond; a {@link MemoryReader} is for those who ask often.
+ *
+ * @throws {ZbudError} `ENOTSUP` in browsers.
+ */
+export function machineMemory(): MachineMemory {
+  const reader = new MemoryReader();
+  try {
+    return reader.read();
+  } finally {
+    reader.close();
+  }
+}
+
+/**
  * The memory that this process may use: the lowest limit of its control group and of those around it (containers have
  * one), or else the machine's. Takes about half a millisecond.
  *
@@ -199,25 +213,16 @@ export class MemoryReader {
  * @throws {ZbudError} `ENOTSUP` where neither is known, as in browsers: give a number of bytes there.
  */
 export function memoryBytes(): number {
-  return readOnce().limitBytes;
+  return machineMemory().limitBytes;
 }
 
 /**
  * {@link MachineMemory.availableBytes} now, or Infinity where nobody tells: in browsers, on macOS. Takes about half a
- * millisecond; a {@link MemoryReader} is for those who ask often.
+ * millisecond.
  */
 export function availableBytes(): number {
   if (builtin<Fs>("node:fs") === undefined) return Number.POSITIVE_INFINITY;
-  return readOnce().availableBytes;
-}
-
-function readOnce(): MachineMemory {
-  const reader = new MemoryReader();
-  try {
-    return reader.read();
-  } finally {
-    reader.close();
-  }
+  return machineMemory().availableBytes;
 }
 
 /**

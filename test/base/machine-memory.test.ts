@@ -9,7 +9,9 @@ import type { Readable } from "node:stream";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type MachineMemory, MemoryReader } from "../../src/base/index.ts";
+import * as browser from "../../src/base/machine-memory.browser.ts";
 import { MemoryGroup } from "../support/cgroup.ts";
+import { isCode } from "../support/is-code.ts";
 
 const MIB = 2 ** 20;
 const FOLDER = mkdtempSync(join(tmpdir(), "zbud-machine-memory-"));
@@ -239,20 +241,30 @@ describe("what memory there is", () => {
   });
 });
 
+describe("what stands for it in browsers", () => {
+  it("tells nothing", () => {
+    for (const call of [() => new browser.MemoryReader(), browser.memoryBytes, browser.machineMemory]) {
+      assert.throws(call, isCode("ENOTSUP", "number of bytes"));
+    }
+    assert.equal(browser.availableBytes(), Number.POSITIVE_INFINITY);
+  });
+});
+
 describe("in a memory control group", () => {
   const LIMIT = 64 * MIB;
   const group = new MemoryGroup(LIMIT);
   after(() => group.remove());
 
-  it("a process sees the group's limit, what is left of it, and another group when it has moved", async () => {
+  it("a process sees the group's limit, what it leaves of it, shared memory too, and another group when it has moved", async () => {
     const child = fileURLToPath(new URL("machine-memory-child.ts", import.meta.url));
     const { code, stdout, stderr } = await group.run([child, group.folder, group.ownFolder]);
     assert.equal(code, 0, stderr);
-    const { before, once, takenBytes, after, moved } = JSON.parse(stdout) as {
+    const { before, once, takenBytes, after, shared, moved } = JSON.parse(stdout) as {
       before: MachineMemory;
       once: { limitBytes: number; availableBytes: number };
       takenBytes: number;
       after: MachineMemory;
+      shared: MachineMemory;
       moved: MachineMemory;
     };
     assert.equal(before.limitBytes, LIMIT);
@@ -260,8 +272,12 @@ describe("in a memory control group", () => {
     assert.ok(before.availableBytes > 0 && before.availableBytes < LIMIT, String(before.availableBytes));
     assert.equal(once.limitBytes, LIMIT);
     assert.ok(once.availableBytes < LIMIT, String(once.availableBytes));
-    const fall = before.availableBytes - after.availableBytes;
-    assert.ok(Math.abs(fall - takenBytes) < 4 * MIB, `${takenBytes} bytes taken, ${fall} fewer available`);
+    const falls = [
+      before.availableBytes - after.availableBytes,
+      after.availableBytes - shared.availableBytes,
+    ];
+    for (const fall of falls)
+      assert.ok(Math.abs(fall - takenBytes) < 4 * MIB, `${takenBytes} bytes taken, ${fall} fewer available`);
     assert.ok(moved.limitBytes > LIMIT, String(moved.limitBytes));
   });
 });
