@@ -1,7 +1,7 @@
 /** Memory control groups (cgroups, Linux), so that a test can give a process little memory, and see it killed for more. */
 
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "./until.ts";
 
@@ -145,6 +145,7 @@ function makeGroup(): { version: 1 | 2; folder: string; ownFolder: string } {
       const folder = join(parent, name);
       try {
         mkdirSync(folder);
+        removeLeftOver(parent);
         if (hasMemory(version, folder) || handDownMemory(version, parent, folder))
           return { version, folder, ownFolder: folders[0] };
         rmdirSync(folder);
@@ -161,6 +162,19 @@ function makeGroup(): { version: 1 | 2; folder: string; ownFolder: string } {
 Run it on Linux as root: sudo npm test. In a container, start that with --privileged, which lets it write below
 /sys/fs/cgroup; where its own group has processes (version 2), --cgroupns=host is needed too.`,
   );
+}
+
+/** Groups of tests that were killed themselves. */
+function removeLeftOver(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const pid = /^zbud-test-(\d+)-\d+$/.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmdirSync(join(parent, name));
+    } catch {
+      // Another test is faster, or a process of it is still in the group.
+    }
+  }
 }
 
 function hasMemory(version: 1 | 2, folder: string): boolean {
