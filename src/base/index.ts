@@ -16,7 +16,13 @@ export {
   memoryBehind,
   newLockMemory,
 } from "./lock-memory.ts";
-export { memoryBytes } from "./memory-bytes.ts";
+export {
+  availableBytes,
+  type MachineMemory,
+  MemoryReader,
+  machineMemory,
+  memoryBytes,
+} from "./machine-memory.ts";
 export { checkNode } from "./node-version.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./number-text.ts";
 export { powerOfTwoAtLeast } from "./numbers.ts";
@@ -34,7 +40,7 @@ export { Prng } from "./prng.ts";
 export { startOf, threadNumber } from "./proc.ts";
 export { noteProcessMemory, type Places, placesOf } from "./process-memory.ts";
 export { canGrow, canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
-export { parseBytes, type Size, sizeOption } from "./size.ts";
+export { parseBytes, type Size, type SizeRange, sizeOption, sizeRangeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export { pause, waitAtMost, withSignal } from "./wait.ts";

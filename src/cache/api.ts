@@ -1,3 +1,4 @@
+import type { Size } from "../base/index.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
@@ -5,6 +6,7 @@ import type {
   GetOptions,
   GetOrSetOptions,
   LoadContext,
+  ResizedCache,
   SetOptions,
   SetResult,
   SharedCompressedCache,
@@ -154,6 +156,20 @@ export interface Cache<V> {
   deleteByTag(tag: string): number;
   /** Removes everything. */
   clear(): void;
+  /**
+   * Changes the limit, for all threads and processes, up to the `maxBytes` that the cache was made with. A higher one
+   * holds at once. For a lower one entries are evicted in the order of `evict`, what stays is moved together, and the
+   * memory goes back to the system.
+   *
+   * @param maxBytes - bytes, `"64MiB"` or `"20%"`.
+   * @returns `bytesFreed`: what really went back to the system, nothing where it cannot (`"give-back"` among
+   *   `stats().fallbacks`); and how many entries were evicted.
+   * @throws {ZbudError} `EINVAL` for a limit out of range, naming the range; also of a cache that follows the machine.
+   * @remarks Blocks for about a second for each GiB that stays.
+   */
+  resize(maxBytes: Size): ResizedCache;
+  /** Gives the memory of what is free back to the system. Bytes that went; 0 where nothing can be. */
+  trim(): number;
   /**
    * Removes what is expired. The cache does so by itself, a little at each `set`; this does all at once.
    *

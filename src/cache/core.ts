@@ -4,6 +4,8 @@ import {
   isSharedBuffer,
   ownBytes,
   powerOfTwoAtLeast,
+  type Size,
+  sizeOption,
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
@@ -12,8 +14,10 @@ import {
   Engine,
   type EngineHooks,
   type EntryAttributes,
+  follow,
   type Guard,
   Look,
+  type MemoryFollower,
   type PutResult,
   type SharedEngine,
 } from "../engine/index.ts";
@@ -57,6 +61,7 @@ import type {
   CacheKey,
   CacheThreadOptions,
   CompressedCacheOptions,
+  ResizedCache,
   SetResult,
   SharedCompressedCache,
 } from "./types.ts";
@@ -105,6 +110,7 @@ export class CacheCore<V> {
   readonly #scratches: Uint8Array[] = [];
   #depth = 0;
   #sets = 0;
+  #follower: MemoryFollower | null = null;
   /** Of what is being put, and whether it was found to hold. */
   #lease: Lease | null = null;
   #held = false;
@@ -173,6 +179,7 @@ export class CacheCore<V> {
         return new Engine({ ...hooks, ...chosen, ...memory });
       });
       if (!learns) core.dictionary.trainer.settle(given);
+      core.#follow(true);
       return core;
     };
     if (typeof shared !== "string") return make();
@@ -202,7 +209,17 @@ export class CacheCore<V> {
       return Engine.attach(shared.engine as SharedEngine, { ...hooks, drivers });
     });
     core.leases.sweep();
+    core.#follow(false);
     return core;
+  }
+
+  /** Has the limit follow the machine, if it is a range. */
+  #follow(isNew: boolean): void {
+    const { settings, engine } = this;
+    if (settings.minBytes === settings.maxBytes) return;
+    const own = settings.maxBytes - engine.maxBytes;
+    const range = { min: settings.minBytes - own, max: engine.maxBytes };
+    this.#follower = follow(engine, range, this.clock, isNew);
   }
 
   get bytesReserved(): number {
@@ -520,6 +537,21 @@ export class CacheCore<V> {
     return { kind: CACHE_KIND, engine: engine.share(), sharedState: buffer, shape, settings, codecId };
   }
 
+  resize(maxBytes: Size): ResizedCache {
+    const { engine, sharedState, settings } = this;
+    if (settings.minBytes !== settings.maxBytes) {
+      throw new ZbudError(
+        "EINVAL",
+        "this cache follows the memory of the machine: its limit is not set by hand; make it with a maxBytes that is no range",
+      );
+    }
+    const own = sharedState.buffer.byteLength;
+    const bytes = sizeOption("maxBytes", maxBytes, engine.minBytes + own, settings.maxBytes);
+    const before = engine.size;
+    const bytesFreed = engine.resize(bytes - own, this.clock());
+    return { bytesFreed, entriesEvicted: Math.max(0, before - engine.size) };
+  }
+
   recover(): number {
     const gone = this.engine.recover();
     this.leases.sweep();
@@ -532,6 +564,7 @@ export class CacheCore<V> {
   }
 
   close(): void {
+    this.#follower?.close();
     this.dictionary.trainer.close();
     try {
       this.leases.close();

@@ -8,6 +8,7 @@ import {
   notShared,
   show,
   sizeOption,
+  sizeRangeOption,
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
@@ -60,6 +61,8 @@ export interface CacheSettings {
   /** Name of the codec, or null for one of the user's own. */
   readonly codec: string | null;
   readonly maxBytes: number;
+  /** The lowest limit of a cache that follows the machine; else the same as `maxBytes`. */
+  readonly minBytes: number;
 }
 
 /** What `share()` gives, in full. */
@@ -89,8 +92,10 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
       `codec must be a name such as "lz4", or a function that makes a codec, not ${show(codec)}`,
     );
   }
+  const { min: minBytes, max: maxBytes } = rangeOption(options.maxBytes);
   return {
-    maxBytes: sizeOption("maxBytes", options.maxBytes, BYTES_MIN, BYTES_MAX),
+    maxBytes,
+    minBytes,
     ttl: milliseconds("ttl", ttl),
     staleWhileRevalidate: staleMs(staleWhileRevalidate),
     allowStale: flagOption("allowStale", allowStale),
@@ -101,6 +106,15 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
     backingId: options.backing?.id ?? null,
     codec: typeof codec === "string" ? codec : null,
   };
+}
+
+/** The limit, or the range of it. */
+function rangeOption(value: unknown): { min: number; max: number } {
+  if (typeof value === "object" && value !== null) {
+    return sizeRangeOption("maxBytes", value, BYTES_MIN, BYTES_MAX);
+  }
+  const bytes = sizeOption("maxBytes", value, BYTES_MIN, BYTES_MAX);
+  return { min: bytes, max: bytes };
 }
 
 /** The part of the options that the engine takes as it is; what is absent stays absent. */

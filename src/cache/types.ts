@@ -1,5 +1,5 @@
 import type { Backing } from "../backing/index.ts";
-import type { Size } from "../base/index.ts";
+import type { Size, SizeRange } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
 
@@ -145,8 +145,12 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /**
    * All memory that the cache takes, for keys, index, metadata and values together: bytes, `"256MiB"`, or
    * `"20%"` of what this process may use. At least 1 MiB. Reserved at the start, resident as it is used.
+   *
+   * A range, `{ min: "64MiB", max: "2GiB" }`, follows the machine: what others leave in the container or machine. Memory
+   * goes back before the kernel has to end somebody, the least recently used entries first, and the limit rises again
+   * when there is room. docs/architecture.md has the rule; each change is on the channel `zbud:memory`.
    */
-  maxBytes: Size;
+  maxBytes: Size | SizeRange;
   /** The most entries, as in lru-cache. If absent, as many as `averageBytes` leaves room for. */
   maxEntries?: number;
   /**
@@ -213,6 +217,13 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    * names them; `"replace"` puts a new cache in its place, and leaves the other to those who use it.
    */
   whenDifferent?: "reject" | "replace" | undefined;
+}
+
+/** What `resize()` did. */
+export interface ResizedCache {
+  /** Bytes that the system got back. */
+  readonly bytesFreed: number;
+  readonly entriesEvicted: number;
 }
 
 /** What `share()` gives: pass it to another thread as it is, in `workerData` or by `postMessage`. */

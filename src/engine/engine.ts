@@ -138,6 +138,11 @@ export class Engine {
     return [this.#opened.header, registryAt(this.#shape.shards)];
   }
 
+  /** What the engine takes at most at its highest limit. */
+  get maxBytes(): number {
+    return this.#shape.maxBytes;
+  }
+
   /** What the engine takes at most, now. */
   get bytesReserved(): number {
     const { shards, budget, maxBytes } = this.#shape;
@@ -519,6 +524,11 @@ export class Engine {
   /** Whether the thread of a member is certainly gone. Asks the system, some 40 µs. */
   isGone(member: number): boolean {
     return this.#opened.isGone(member);
+  }
+
+  /** Whether this thread is the one, of those that share the engine, that does what one of them is to do. */
+  isFirst(): boolean {
+    return this.#opened.isFirst();
   }
 
   /**

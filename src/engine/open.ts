@@ -54,6 +54,8 @@ export interface OpenEngine {
   readonly member: number;
   /** Whether the thread of a member is certainly gone. */
   isGone(member: number): boolean;
+  /** Whether no other living thread has a place before this one's: true in exactly one, but while one comes or goes. */
+  isFirst(): boolean;
   useDriver(type: string, migrationOf: MigrationOf): void;
   recover(): number;
   threadGone(threadId: number): void;
@@ -184,6 +186,13 @@ class Opened implements OpenEngine {
 
   isGone(member: number): boolean {
     return this.#registry?.isGone(member) ?? false;
+  }
+
+  isFirst(): boolean {
+    const registry = this.#registry;
+    if (registry === null) return true;
+    const first = registry.taken().find((member) => member === this.member || !registry.isGone(member));
+    return first === this.member;
   }
 
   useDriver(type: string, migrationOf: MigrationOf): void {

@@ -1,4 +1,5 @@
 import { ownBytes, ownWords } from "../base/index.ts";
+import { bytesTouched } from "./budget.ts";
 import type { Shard } from "./shard.ts";
 import type { ShardPool } from "./shard-pool.ts";
 import {
@@ -26,6 +27,8 @@ const STEP_BYTES = 2 ** 20;
 const ROUNDING_BYTES = 24;
 /** The share of pages that objects fill when they were moved together. */
 const FILLED = 0.95;
+/** How often more is evicted because what was freed did not go. */
+const ROUNDS = 4;
 /** Moving entries is worth it from this share of pages or rows on that it can free. */
 const WORTH = 1 / 16;
 
@@ -39,14 +42,23 @@ const WORTH = 1 / 16;
  */
 export function shrink(shard: Shard, now: number, deadline: number): number {
   const isOver = (): boolean => performance.now() >= deadline;
+  const { budget, floats, words, pools } = shard;
   let given = 0;
-  while (!isOver() && evictSome(shard, now, isTooMuch));
-  if (!shard.eviction.byPage) {
-    for (const number of shard.pools.list.keys()) compactPages(shard, number, isOver);
+  let limit = floats[F_LIMIT];
+  for (let round = 0; round < ROUNDS && !isOver(); round++) {
+    const wanted = limit;
+    while (!isOver() && evictSome(shard, now, () => bytesPacked(shard) > wanted));
+    if (!shard.eviction.byPage) {
+      for (const number of pools.list.keys()) compactPages(shard, number, isOver);
+    }
+    while (!isOver() && evictSome(shard, now, () => shard.bytesLive > wanted));
+    given += compactRows(shard, isOver) + giveBack(shard, deadline);
+    // Free pages that share a page of the machine with others do not go.
+    const excess = bytesTouched(budget, words, pools.bytesTouched) - floats[F_LIMIT];
+    if (excess <= 0) break;
+    limit -= excess;
   }
-  while (!isOver() && evictSome(shard, now, isAboveLimit));
-  given += compactRows(shard, isOver);
-  return given + giveBack(shard, deadline);
+  return given;
 }
 
 /** Gives the memory of free pages back. Bytes that went. */
@@ -61,27 +73,23 @@ export function giveBack(shard: Shard, deadline: number): number {
 }
 
 /** Evicts some entries while a shard is too large. Whether there is more to do. */
-function evictSome(shard: Shard, now: number, isTooLarge: (shard: Shard) => boolean): boolean {
+function evictSome(shard: Shard, now: number, isTooLarge: () => boolean): boolean {
   return shard.locked(() => {
     for (let i = 0; i < STEP_ENTRIES; i++) {
-      if (!isTooLarge(shard) || shard.pools.bytesUsed === 0 || !shard.makeRoom(now)) return false;
+      if (!isTooLarge() || shard.pools.bytesUsed === 0 || !shard.makeRoom(now)) return false;
     }
     return true;
   });
 }
 
-/** Whether a shard would hold more than its limit if its entries lay close together. */
-function isTooMuch(shard: Shard): boolean {
-  if (shard.eviction.byPage) return isAboveLimit(shard);
+/** What a shard would hold if its entries lay close together. */
+function bytesPacked(shard: Shard): number {
+  if (shard.eviction.byPage) return shard.bytesLive;
   const { budget, words, floats } = shard;
   const rows = words[W_ENTRIES] + words[W_FRAGMENTS];
   const bytes = (floats[F_STORED_BYTES] + rows * ROUNDING_BYTES) / FILLED;
   const held = Math.min(bytes, shard.pools.bytesHeld);
-  return budget.fixedBytes + rows * budget.rowBytes + held * (1 + budget.pageCost) > floats[F_LIMIT];
-}
-
-function isAboveLimit(shard: Shard): boolean {
-  return shard.bytesLive > shard.floats[F_LIMIT];
+  return budget.fixedBytes + rows * budget.rowBytes + held * (1 + budget.pageCost);
 }
 
 /** Moves entries off the pages that hold least, until the others are well filled. */

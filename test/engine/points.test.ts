@@ -34,7 +34,7 @@ const WHERE: Where = {
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
   "src/engine/shrinking.ts": all(
-    ...["isTooMuch", "isAboveLimit", "isOnBlocks", "eachObject", "hasRowFrom", "isEntryIn", "sparseBlocks"],
+    ...["bytesPacked", "isOnBlocks", "eachObject", "hasRowFrom", "isEntryIn", "sparseBlocks"],
     ...["giveBack", "isOver"],
   ),
   "src/drivers/zbud/allocator.ts": all("find", "place", "close", "trim", "objects", "stats", "snapshot"),
