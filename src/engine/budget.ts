@@ -1,5 +1,6 @@
 import {
   EXPIRY_WORDS,
+  F_FIXED_BYTES,
   F_LIMIT,
   F_ROWS_RESERVED,
   ROW_BYTES,
@@ -13,8 +14,10 @@ import {
 export interface ShardBudget {
   /** The highest limit. */
   readonly bytes: number;
-  /** What the table takes whatever it holds, and the pools' own metadata. */
+  /** What the table takes whatever it holds, and the pools' own metadata, which is that for the highest limit. */
   readonly fixedBytes: number;
+  /** Of these, what the table takes. */
+  readonly tableBytes: number;
   /** For each row, with its expiry and what the secondary index keeps for it. */
   readonly rowBytes: number;
   /** Share of a pool page's bytes that its metadata takes on top. */
@@ -26,12 +29,15 @@ export interface ShardBudget {
 }
 
 /**
- * The limit of a shard as it is now, which may be lower than that of its budget: its bytes, and the rows that are kept
- * free of pages.
+ * The limit of a shard as it is now, which may be lower than that of its budget: its bytes, what is fixed of them, and
+ * the rows that are kept free of pages. The pools' metadata for objects and the rows are taken to be as many as there
+ * is room for objects.
  */
 export function setLimit(budget: ShardBudget, floats: Float64Array, bytes: number): void {
+  const share = bytes / budget.bytes;
   floats[F_LIMIT] = bytes;
-  floats[F_ROWS_RESERVED] = Math.floor(budget.rowsReserved * (bytes / budget.bytes));
+  floats[F_FIXED_BYTES] = budget.tableBytes + Math.ceil((budget.fixedBytes - budget.tableBytes) * share);
+  floats[F_ROWS_RESERVED] = Math.floor(budget.rowsReserved * share);
 }
 
 /**
@@ -44,7 +50,7 @@ export function rowsAllowed(
   floats: Float64Array,
   maxPoolBytes: number,
 ): number {
-  const left = floats[F_LIMIT] - budget.fixedBytes - maxPoolBytes * (1 + budget.pageCost);
+  const left = floats[F_LIMIT] - floats[F_FIXED_BYTES] - maxPoolBytes * (1 + budget.pageCost);
   const rows = Math.max(floats[F_ROWS_RESERVED], Math.floor(left / budget.rowBytes));
   return Math.min(rows, layout.maxRows) + 1;
 }
@@ -52,22 +58,34 @@ export function rowsAllowed(
 /** Bytes of pool pages that may be used, beside the rows that were. */
 export function poolBytesAllowed(budget: ShardBudget, floats: Float64Array, highWater: number): number {
   const rows = Math.max(floats[F_ROWS_RESERVED], highWater - 1);
-  return Math.floor((floats[F_LIMIT] - budget.fixedBytes - rows * budget.rowBytes) / (1 + budget.pageCost));
+  return Math.floor(
+    (floats[F_LIMIT] - floats[F_FIXED_BYTES] - rows * budget.rowBytes) / (1 + budget.pageCost),
+  );
 }
 
 /** What a shard has touched: its part of {@link EngineStats.bytesUsed}. */
-export function bytesTouched(budget: ShardBudget, words: Int32Array, maxPoolBytes: number): number {
+export function bytesTouched(
+  budget: ShardBudget,
+  words: Int32Array,
+  floats: Float64Array,
+  maxPoolBytes: number,
+): number {
   return (
-    budget.fixedBytes +
+    floats[F_FIXED_BYTES] +
     (words[W_HIGH_WATER] - 1) * budget.rowBytes +
     Math.ceil(maxPoolBytes * (1 + budget.pageCost))
   );
 }
 
 /** What a shard's entries take now. Pages and rows that were used before and are free do not count. */
-export function bytesLive(budget: ShardBudget, words: Int32Array, poolBytes: number): number {
+export function bytesLive(
+  budget: ShardBudget,
+  words: Int32Array,
+  floats: Float64Array,
+  poolBytes: number,
+): number {
   const rows = words[W_ENTRIES] + words[W_FRAGMENTS];
-  return budget.fixedBytes + rows * budget.rowBytes + Math.ceil(poolBytes * (1 + budget.pageCost));
+  return floats[F_FIXED_BYTES] + rows * budget.rowBytes + Math.ceil(poolBytes * (1 + budget.pageCost));
 }
 
 /** Words of a row beside {@link ROW_BYTES}. */

@@ -592,10 +592,9 @@ export class Engine {
 
   /**
    * Changes the limit, up to what the engine was made with. A higher one holds at once. For a lower one entries are
-   * evicted in the engine's order, what stays is moved together, and the memory goes back to the system, as far as
-   * that can be done by the deadline: then {@link shrink} goes on.
+   * evicted in the engine's order, what stays is moved together, and the memory goes back to the system.
    *
-   * @param deadline - by `performance.now()`.
+   * @param deadline - when to stop moving, by `performance.now()`: then more is evicted instead.
    * @returns bytes that the system got back.
    * @throws {ZbudError} `EINVAL` for more than the engine was made with, or too little for an entry.
    */
@@ -611,26 +610,20 @@ export class Engine {
       );
     }
     for (const shard of this.#shards) shard.locked(() => setLimit(budget, shard.floats, bytes));
-    return this.shrink(now, deadline);
-  }
-
-  /** Goes on with what {@link resize} began. Bytes that the system got back. */
-  shrink(now: number, deadline: number = Number.POSITIVE_INFINITY): number {
-    this.#check();
     return this.#shards.reduce((sum, shard) => sum + shrink(shard, now, deadline), 0);
   }
 
   /** Gives the memory of free pages back to the system. Bytes that went; 0 where nothing can be. */
-  trim(deadline: number = Number.POSITIVE_INFINITY): number {
+  trim(): number {
     this.#check();
-    return this.#shards.reduce((sum, shard) => sum + giveBack(shard, deadline), 0);
+    return this.#shards.reduce((sum, shard) => sum + giveBack(shard), 0);
   }
 
-  /** The lowest limit: what index and metadata take, and eight pages of each shard. */
+  /** The lowest limit: what the index takes whatever it holds, and some pages of each shard. */
   get minBytes(): number {
     const { shards, budget, poolPageSize } = this.#shape;
-    const pages = 8 * Math.ceil(poolPageSize * (1 + budget.pageCost));
-    return this.#opened.header.byteLength + shards * (budget.fixedBytes + 8 * budget.rowBytes + pages);
+    const pages = 16 * Math.ceil(poolPageSize * (1 + budget.pageCost));
+    return this.#opened.header.byteLength + shards * (budget.tableBytes + 8 * budget.rowBytes + pages);
   }
 
   /** One cheap call. Makes one object. */

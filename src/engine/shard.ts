@@ -347,7 +347,7 @@ export class Shard implements ShardParts {
 
   /** What the entries take now, of the budget's bytes. */
   get bytesLive(): number {
-    return bytesLive(this.budget, this.words, this.pools.bytesHeld);
+    return bytesLive(this.budget, this.words, this.floats, this.pools.bytesHeld);
   }
 
   lookedUp(found: boolean): void {

@@ -3,6 +3,7 @@ import { bytesTouched } from "./budget.ts";
 import type { Shard } from "./shard.ts";
 import type { ShardPool } from "./shard-pool.ts";
 import {
+  F_FIXED_BYTES,
   F_LIMIT,
   F_STORED_BYTES,
   KIND_ENTRY,
@@ -34,10 +35,10 @@ const WORTH = 1 / 16;
 
 /**
  * Lets a shard that holds more than its limit hold less: evicts in its order, moves what stays together, so that whole
- * pages and the end of the rows become free, and gives their memory back. It may be cut off after any step, and called
- * again. The lock is taken for a step at a time, some tenths of a millisecond.
+ * pages and the end of the rows become free, and gives their memory back. The lock is taken for a step at a time, some
+ * tenths of a millisecond.
  *
- * @param deadline - when to stop, by `performance.now()`.
+ * @param deadline - when to stop moving, by `performance.now()`: then more is evicted instead.
  * @returns bytes that the system got back.
  */
 export function shrink(shard: Shard, now: number, deadline: number): number {
@@ -45,16 +46,18 @@ export function shrink(shard: Shard, now: number, deadline: number): number {
   const { budget, floats, words, pools } = shard;
   let given = 0;
   let limit = floats[F_LIMIT];
-  for (let round = 0; round < ROUNDS && !isOver(); round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     const wanted = limit;
-    while (!isOver() && evictSome(shard, now, () => bytesPacked(shard) > wanted));
+    while (evictSome(shard, now, () => bytesPacked(shard) > wanted));
+    // What is free already goes first: somebody may be waiting for it.
+    given += giveBack(shard);
     if (!shard.eviction.byPage) {
       for (const number of pools.list.keys()) compactPages(shard, number, isOver);
     }
-    while (!isOver() && evictSome(shard, now, () => shard.bytesLive > wanted));
-    given += compactRows(shard, isOver) + giveBack(shard, deadline);
+    while (evictSome(shard, now, () => shard.bytesLive > wanted));
+    given += compactRows(shard, isOver) + giveBack(shard);
     // Free pages that share a page of the machine with others do not go.
-    const excess = bytesTouched(budget, words, pools.bytesTouched) - floats[F_LIMIT];
+    const excess = bytesTouched(budget, words, floats, pools.bytesTouched) - floats[F_LIMIT];
     if (excess <= 0) break;
     limit -= excess;
   }
@@ -62,9 +65,9 @@ export function shrink(shard: Shard, now: number, deadline: number): number {
 }
 
 /** Gives the memory of free pages back. Bytes that went. */
-export function giveBack(shard: Shard, deadline: number): number {
+export function giveBack(shard: Shard): number {
   let given = 0;
-  for (let isMore = true; isMore && performance.now() < deadline; ) {
+  for (let isMore = true; isMore; ) {
     const bytes = shard.locked(() => shard.pools.giveBack(STEP_BYTES));
     given += bytes;
     isMore = bytes >= STEP_BYTES;
@@ -89,7 +92,7 @@ function bytesPacked(shard: Shard): number {
   const rows = words[W_ENTRIES] + words[W_FRAGMENTS];
   const bytes = (floats[F_STORED_BYTES] + rows * ROUNDING_BYTES) / FILLED;
   const held = Math.min(bytes, shard.pools.bytesHeld);
-  return budget.fixedBytes + rows * budget.rowBytes + held * (1 + budget.pageCost);
+  return floats[F_FIXED_BYTES] + rows * budget.rowBytes + held * (1 + budget.pageCost);
 }
 
 /** Moves entries off the pages that hold least, until the others are well filled. */

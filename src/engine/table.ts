@@ -76,9 +76,10 @@ export const F_RECOMPRESSED = 32;
 export const F_RECOMPRESSED_SAVED = 33;
 /** For each pool, by its number: the most bytes of its pages that were in use, and so are touched. */
 export const F_POOL_TOUCHED = 34;
-/** The limit of the shard now, and the rows that are kept free of pages with it: see budget.ts. */
+/** The limit of the shard now, and with it the rows kept free of pages and what is fixed: see budget.ts. */
 export const F_LIMIT = 42;
 export const F_ROWS_RESERVED = 43;
+export const F_FIXED_BYTES = 44;
 /** Rows of one shard. */
 export const ROWS_MAX: number = 2 ** 26;
 /** Drivers of one engine. */

@@ -102,7 +102,7 @@ export function verifyShard(shard: ShardParts, verifyPool: (pool: Pool) => void)
     assert(objects === named[number].size, `an entry names an object that pool ${pool.type} has not`);
   }
   const poolBytesTouched = shard.pools.bytesTouched;
-  const touched = bytesTouched(shard.budget, words, poolBytesTouched);
+  const touched = bytesTouched(shard.budget, words, floats, poolBytesTouched);
   assert(touched <= shard.budget.bytes, `${touched} bytes are in use, the limit is ${shard.budget.bytes}`);
   // A limit that was lowered holds for what comes; what may not go stays.
   const isLowered = shard.floats[F_LIMIT] < shard.budget.bytes;

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { after, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
+import { describe, it } from "node:test";
 import fc from "fast-check";
 import {
   MEMORY_CHANNEL,
@@ -15,7 +14,6 @@ import {
   nextLookMs,
   startLimit,
 } from "../../src/engine/memory-follower.ts";
-import { MemoryGroup } from "../support/cgroup.ts";
 import { MIB, SimulatedMachine, type SimulatedOptions } from "./simulated-machine.ts";
 
 const SEED = 1;
@@ -384,26 +382,5 @@ describe("the process that follows", () => {
     assert.ok(simulated.isWaiting);
     simulated.run(2 * SECOND);
     assert.ok(simulated.changes.length > 0);
-  });
-});
-
-describe("a program that takes 160 MiB more in a memory group of 256 MiB, beside a cache of up to 200 MiB", () => {
-  const group = new MemoryGroup(256 * MIB);
-  const child = fileURLToPath(new URL("following-child.ts", import.meta.url));
-  after(() => group.remove());
-
-  it("lives, if the cache follows the machine", async () => {
-    for (let run = 0; run < 3; run++) {
-      const { code, stdout, stderr, isKilledForMemory } = await group.run([child, "follow"]);
-      assert.deepEqual([code, isKilledForMemory], [0, false], stderr);
-      const [, filled, left] = /^filled (\d+)\nalive (\d+)\n$/.exec(stdout) ?? [];
-      assert.ok(Number(filled) > 100, `the cache was large: ${stdout}`);
-      assert.ok(Number(left) < Number(filled), stdout);
-    }
-  });
-
-  it("is killed, if it does not", async () => {
-    const { signal, stdout, isKilledForMemory } = await group.run([child]);
-    assert.deepEqual([signal, stdout, isKilledForMemory], ["SIGKILL", "filled 200\n", true]);
   });
 });
