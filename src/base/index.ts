@@ -36,9 +36,9 @@ export {
   signalOption,
 } from "./options.ts";
 export { ownBytes, ownWords } from "./own-memory.ts";
+export { noteProcessMemory, type Places, placesOf } from "./places.ts";
 export { Prng } from "./prng.ts";
 export { startOf, threadNumber } from "./proc.ts";
-export { noteProcessMemory, type Places, placesOf } from "./process-memory.ts";
 export { canGrow, canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
 export { parseBytes, type Size, type SizeRange, sizeOption, sizeRangeOption } from "./size.ts";
 export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";

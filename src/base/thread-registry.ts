@@ -1,5 +1,5 @@
 import { show, ZbudError } from "./errors.ts";
-import { type Places, placesOf } from "./process-memory.ts";
+import { type Places, placesOf } from "./places.ts";
 import { type Identity, identify, NO_NUMBER, startOfThread } from "./thread-identity.ts";
 
 /**

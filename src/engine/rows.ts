@@ -1,6 +1,7 @@
 import { type ElementArray, giveRoom, needsRoom, roomStep, takeRoom } from "../memory/index.ts";
 import {
   BUCKETS_AT,
+  type GrowingIndex,
   HASH_NEXT,
   hashOf,
   K0,
@@ -16,7 +17,6 @@ import {
   W_HIGH_WATER,
   W_ROOM,
 } from "./table.ts";
-import type { SecondaryIndex } from "./types.ts";
 
 /**
  * The rows of one shard: free ones, hash chains. Knows neither objects nor order nor locks; a few instructions each,
@@ -31,7 +31,7 @@ export class Rows {
   readonly #arrays: readonly ElementArray[];
 
   /** @param secondaryIndex - whose words grow with the rows too. */
-  constructor(words: Int32Array, layout: ShardLayout, secondaryIndex: SecondaryIndex | null) {
+  constructor(words: Int32Array, layout: ShardLayout, secondaryIndex: GrowingIndex | null) {
     this.words = words;
     this.floats = new Float64Array(words.buffer, 0, words.length >> 1);
     this.layout = layout;

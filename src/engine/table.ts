@@ -1,6 +1,5 @@
 import { PLACES, REGISTRY_WORDS } from "../base/index.ts";
 import type { ElementArray } from "../memory/index.ts";
-import type { SecondaryIndex } from "./types.ts";
 
 /**
  * The table of one shard: all that the engine knows of its entries, in one buffer apart from the pools' pages.
@@ -185,10 +184,16 @@ export function layoutOf(
   return { maxRows, bucketCount, rowsAt, deadlinesAt, heapAt, heapPlacesAt, secondaryIndexAt, words };
 }
 
+/** Of a secondary index, what grows with the rows. */
+export interface GrowingIndex {
+  /** The word where an array with an element for each row begins, from the first word on, and the words of an element. */
+  rowArray(rows: number): readonly [at: number, words: number];
+}
+
 /** What grows with the rows: bytes where each array begins, and of its elements. */
 export function rowArraysOf(
   { rowsAt, deadlinesAt, heapAt, heapPlacesAt, secondaryIndexAt, maxRows }: ShardLayout,
-  secondaryIndex: Pick<SecondaryIndex, "rowArray"> | null,
+  secondaryIndex: GrowingIndex | null,
 ): ElementArray[] {
   const arrays: ElementArray[] = [[4 * rowsAt, ROW_BYTES]];
   if (deadlinesAt !== 0) arrays.push([4 * deadlinesAt, 8], [4 * heapAt, 4], [4 * heapPlacesAt, 4]);

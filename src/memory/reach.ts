@@ -1,6 +1,6 @@
 import { libcIfAny } from "./libc.ts";
 import { segmentAreaOf } from "./segment-area.ts";
-import { systemOf } from "./system.ts";
+import { systemOf } from "./system-calls.ts";
 
 /** Room is taken for elements of so many bytes at a time. */
 const STEP_BYTES = 2 ** 16;

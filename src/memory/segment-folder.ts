@@ -1,5 +1,5 @@
 import { builtin, choiceOption, show, ZbudError } from "../base/index.ts";
-import { systemOf } from "./system.ts";
+import { systemOf } from "./system-calls.ts";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** The file system in memory that Linux has. */
@@ -42,8 +42,12 @@ export function segmentPath(option: string, name: unknown): string {
     const path = builtin<typeof import("node:path")>("node:path");
     return path?.resolve(name) ?? name;
   }
-  if (typeof name === "string" && NAME.test(name) && !name.includes(DRAFT)) {
+  const isBoolean = name === "true" || name === "false";
+  if (typeof name === "string" && NAME.test(name) && !name.includes(DRAFT) && !isBoolean) {
     return `${segmentFolder()}/${name}`;
+  }
+  if (isBoolean) {
+    throw new ZbudError("EINVAL", `${option} must be true or false, not "${name}", or a name such as "app"`);
   }
   throw new ZbudError(
     "EINVAL",

@@ -33,7 +33,7 @@ import {
   type SegmentDescription,
   type SegmentHeader,
 } from "./segment-header.ts";
-import { bootId, MAP_UNIT, systemOf } from "./system.ts";
+import { bootId, MAP_UNIT, systemOf } from "./system-calls.ts";
 
 /** What is to be made or joined. */
 export interface SegmentWish {

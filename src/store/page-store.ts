@@ -25,7 +25,6 @@ import {
   type EngineInside,
   type EntryAttributes,
   entryAttributes,
-  follow,
   type MemoryFollower,
   migrationOf,
   type OnEvict,
@@ -51,6 +50,7 @@ import {
 import { publish, publishFault } from "./events.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { IdleRecompressor } from "./idle-recompressor.ts";
+import { followerOf, resizable } from "./limit.ts";
 import { driverName, LAYOUT_VERSION, openStore, type StoreParts, sharedShape } from "./open-store.ts";
 import {
   checkShape,
@@ -59,10 +59,9 @@ import {
   type PageStoreThreadOptions,
   type StoreShape,
   storeShapeOf,
-  type ThreadSettings,
   threadSettingsOf,
 } from "./options.ts";
-import { batchPages } from "./own-bytes.ts";
+import { writebackOf } from "./own-writeback.ts";
 import { checkPage, keyOf, rawRecord } from "./page-records.ts";
 import { statsOf } from "./stats.ts";
 import type {
@@ -73,8 +72,7 @@ import type {
   StoreResult,
   WaitOptions,
 } from "./types.ts";
-import { WriteBudget } from "./write-budget.ts";
-import { Writeback } from "./writeback.ts";
+import type { Writeback } from "./writeback.ts";
 
 /** The largest index: 2^40. */
 const INDEX_MAX = 2 ** 40;
@@ -781,48 +779,8 @@ export class PageStore {
   }
 }
 
-function resizable(engine: Engine | null, { minBytes, maxBytes }: StoreShape): Engine {
-  if (engine !== null && minBytes === maxBytes) return engine;
-  throw new ZbudError(
-    "EINVAL",
-    engine === null
-      ? "a store with maxBytes 0 has no memory to be resized"
-      : "this store follows the memory of the machine: its limit is not set by hand; make it with a maxBytes that is no range",
-  );
-}
-
 function keepsChanging(index: number): ZbudError {
   return new ZbudError("EAGAIN", `page ${index} kept changing while it was loaded; try again`);
-}
-
-function followerOf(
-  engine: Engine | null,
-  { minBytes, maxBytes }: StoreShape,
-  isNew: boolean,
-): MemoryFollower | null {
-  if (engine === null || minBytes === maxBytes) return null;
-  const own = maxBytes - engine.maxBytes;
-  return follow(engine, { min: minBytes - own, max: engine.maxBytes }, () => 0, isNew);
-}
-
-function writebackOf(
-  engine: Engine,
-  counters: Counters,
-  shape: StoreShape,
-  settings: ThreadSettings,
-): Writeback {
-  const { backing, acceptThreshold, maxWriteBytesPerSecond, sharedClock, writeback } = settings;
-  const parts = {
-    engine,
-    backing,
-    counters,
-    drops: shape.whenFull === "drop",
-    batchPages: batchPages(shape),
-    pageSize: shape.pageSize,
-    threshold: acceptThreshold,
-    budget: new WriteBudget(counters.budget, maxWriteBytesPerSecond, sharedClock),
-  };
-  return new Writeback(parts, writeback);
 }
 
 function codecOf(codec: string | Codec): Codec {
