@@ -1,11 +1,12 @@
-import { builtin, choiceOption, show, ZbudError } from "../base/index.ts";
+import { builtin, choiceOption, show, ZbudError, type ZbudErrorCode } from "../base/index.ts";
 import { systemOf } from "./system.ts";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** The file system in memory that Linux has. */
 const MEMORY_FOLDER = "/dev/shm";
-/** What a file is called before it is whole: its name, this, and a random number. */
+/** What a file is called before it is whole: its name, this, and a random number of 8 hexadecimal digits. */
 const DRAFT = ".draft-";
+const DRAFT_NAME = /\.draft-[0-9a-f]{8}$/;
 /** How long another process is waited for that makes or joins a segment in the same folder. */
 const FOLDER_WAIT_MS = 10_000;
 const FOLDER_LOOK_MS = 2;
@@ -26,9 +27,16 @@ export function fs(): typeof import("node:fs") {
 /** The folder of this user for segments that have a bare name. */
 export function segmentFolder(): string {
   const uid = globalThis.process.getuid?.() ?? 0;
-  const os = builtin<typeof import("node:os")>("node:os");
-  const isThere = fs().existsSync(MEMORY_FOLDER);
-  return `${isThere ? MEMORY_FOLDER : (os?.tmpdir() ?? "/tmp")}/zbud-${uid}`;
+  return `${hasMemoryFolder() ? MEMORY_FOLDER : builtin<typeof import("node:os")>("node:os")?.tmpdir()}/zbud-${uid}`;
+}
+
+function hasMemoryFolder(): boolean {
+  try {
+    return fs().statSync(MEMORY_FOLDER, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // Not permitted, which is said when it is used: processes that look elsewhere would not find each other.
+    return true;
+  }
 }
 
 /**
@@ -38,16 +46,14 @@ export function segmentFolder(): string {
  * @throws {ZbudError} `EINVAL` for what is neither.
  */
 export function segmentPath(option: string, name: unknown): string {
-  if (typeof name === "string" && name.includes("/") && !name.includes("\0") && !name.endsWith("/")) {
-    const path = builtin<typeof import("node:path")>("node:path");
-    return path?.resolve(name) ?? name;
-  }
-  if (typeof name === "string" && NAME.test(name) && !name.includes(DRAFT)) {
-    return `${segmentFolder()}/${name}`;
+  if (typeof name === "string" && !DRAFT_NAME.test(name)) {
+    if (NAME.test(name)) return `${segmentFolder()}/${name}`;
+    const isPath = name.includes("/") && !name.includes("\0") && !/(?:^|\/)\.{0,2}$/.test(name);
+    if (isPath) return builtin<typeof import("node:path")>("node:path")?.resolve(name) ?? name;
   }
   throw new ZbudError(
     "EINVAL",
-    `${option} must be a name of letters, digits, ".", "_" and "-" such as "app", or the path of a file such as "/dev/shm/app", not ${show(name)}`,
+    `${option} must be a name of at most 100 letters, digits, ".", "_" and "-" such as "app", or the path of a file such as "/dev/shm/app", not ${show(name)}`,
   );
 }
 
@@ -112,15 +118,20 @@ export function inFolder<T>(path: string, act: () => T): T {
 /** A name beside `path` for a file that is being made. */
 export function draftPath(path: string): string {
   const [number] = globalThis.crypto.getRandomValues(new Uint32Array(1));
-  return `${path}${DRAFT}${number.toString(36)}`;
+  return `${path}${DRAFT}${number.toString(16).padStart(8, "0")}`;
 }
 
 /** Removes what processes left that ended while they made a segment of this path. Its folder is locked. */
 export function removeDrafts(path: string): void {
   const cut = path.lastIndexOf("/");
-  const prefix = path.slice(cut + 1) + DRAFT;
-  for (const name of fs().readdirSync(path.slice(0, cut) || "/")) {
-    if (name.startsWith(prefix)) fs().rmSync(`${path.slice(0, cut)}/${name}`, { force: true });
+  const name = path.slice(cut + 1);
+  for (const found of fs().readdirSync(path.slice(0, cut) || "/")) {
+    if (!found.startsWith(name) || found.replace(DRAFT_NAME, "") !== name || found === name) continue;
+    try {
+      fs().unlinkSync(`${path.slice(0, cut)}/${found}`);
+    } catch {
+      // Whatever else has this name is in nobody's way.
+    }
   }
 }
 
@@ -129,38 +140,47 @@ export function segmentNames(): string[] {
   try {
     return fs()
       .readdirSync(segmentFolder())
-      .filter((name) => NAME.test(name) && !name.includes(DRAFT))
+      .filter((name) => NAME.test(name) && !DRAFT_NAME.test(name))
       .sort();
   } catch {
     return [];
   }
 }
 
-/** The error for what the file system says of a segment's file. */
+/** The error for what the file system, or the engine, says of a segment's file. */
 export function segmentFault(path: string, what: string, cause: unknown): ZbudError {
   const { code } = cause as NodeJS.ErrnoException;
   const message = `the shared memory file ${show(path)} ${what}`;
-  if (code === "ELOOP") {
-    return new ZbudError(
-      "EACCES",
-      `${message}: it is a link, and links are not followed; give the path of the file`,
-      {
-        cause,
-      },
-    );
+  const fault = (own: ZbudErrorCode, why: string): ZbudError =>
+    new ZbudError(own, `${message}: ${why}`, { cause });
+  switch (code) {
+    case "ELOOP":
+      return fault("EACCES", "it is a link, and links are not followed; give the path of the file");
+    case "ENOENT":
+    case "ENOTDIR":
+      return fault("ENOENT", "its folder is not there; make it first");
+    case "EISDIR":
+      return fault("EINVAL", "it is a folder; give the path of a file in it");
+    case "ERR_ACCESS_DENIED": {
+      const folder = path.slice(0, path.lastIndexOf("/")) || "/";
+      return fault(
+        "EACCES",
+        `Node does not permit it; with --permission, add --allow-fs-read=${folder} --allow-fs-write=${folder}`,
+      );
+    }
+    case "EROFS":
+      return fault("EACCES", "its file system is read-only; give another path");
+    case "EACCES":
+    case "EPERM":
+      return fault("EACCES", "this user may not; give another path, or have it permitted");
+    case "ENOSPC":
+    case "EDQUOT":
+      return noRoom(path, cause);
+    case undefined:
+      // The engine has no more addresses.
+      if (cause instanceof RangeError) return fault("ENOMEM", `${cause.message}; lower maxBytes`);
   }
-  if (code === "ENOENT" || code === "ENOTDIR") {
-    return new ZbudError("ENOENT", `${message}: its folder is not there; make it first`, { cause });
-  }
-  if (code === "EISDIR")
-    return new ZbudError("EINVAL", `${message}: it is a folder; give the path of a file in it`, { cause });
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-    return new ZbudError("EACCES", `${message}: this user may not; give another path, or have it permitted`, {
-      cause,
-    });
-  }
-  if (code === "ENOSPC") return noRoom(path, cause);
-  return new ZbudError("EIO", `${message}: ${(cause as Error).message}`, { cause });
+  return fault("EIO", (cause as Error).message);
 }
 
 /** The error for a file system without room. */
