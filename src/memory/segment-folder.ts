@@ -150,7 +150,7 @@ export function segmentNames(): string[] {
 /** The error for what the file system, or the engine, says of a segment's file. */
 export function segmentFault(path: string, what: string, cause: unknown): ZbudError {
   const { code } = cause as NodeJS.ErrnoException;
-  const message = `the shared memory file ${show(path)} ${what}`;
+  const message = `the shared memory file ${show(path.replace(DRAFT_NAME, ""))} ${what}`;
   const fault = (own: ZbudErrorCode, why: string): ZbudError =>
     new ZbudError(own, `${message}: ${why}`, { cause });
   switch (code) {
@@ -185,9 +185,10 @@ export function segmentFault(path: string, what: string, cause: unknown): ZbudEr
 
 /** The error for a file system without room. */
 export function noRoom(path: string, cause?: unknown): ZbudError {
+  const folder = path.slice(0, path.lastIndexOf("/")) || "/";
   let room = "";
   try {
-    const { bsize, blocks, bavail } = fs().statfsSync(path.slice(0, path.lastIndexOf("/")) || "/");
+    const { bsize, blocks, bavail } = fs().statfsSync(folder);
     const mib = (count: number): string => `${Math.round((count * bsize) / 2 ** 20)} MiB`;
     room = ` (${mib(bavail)} free of ${mib(blocks)})`;
   } catch {
@@ -195,7 +196,7 @@ export function noRoom(path: string, cause?: unknown): ZbudError {
   }
   return new ZbudError(
     "ENOMEM",
-    `the file system of ${show(path)} has no room for this${room}; give it more (docker run --shm-size=1g; mount -o remount,size=…), lower maxBytes, or give a path elsewhere`,
+    `the file system of ${folder} has no room for this memory${room}; give it more (docker run --shm-size=1g; mount -o remount,size=…), lower maxBytes, or give a path elsewhere`,
     cause === undefined ? undefined : { cause },
   );
 }

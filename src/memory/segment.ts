@@ -135,7 +135,8 @@ export class Segment implements SharedMemory, SegmentFile, Places {
     const path = segmentPath("shared", wish.name);
     if (path.startsWith(`${segmentFolder()}/`)) prepareSegmentFolder();
     // What has its name is whole, so whoever joins waits for nobody who makes one.
-    const found = Segment.#find(path, wish) ?? inFolder(path, () => Segment.#findOrMake(path, wish, make));
+    const found =
+      Segment.#findUnlocked(path, wish) ?? inFolder(path, () => Segment.#findOrMake(path, wish, make));
     return found instanceof Segment ? Segment.#join(found, join) : found;
   }
 
@@ -147,7 +148,8 @@ export class Segment implements SharedMemory, SegmentFile, Places {
    */
   static adopt(sent: SharedSegment): Segment {
     const { path, header, areas, control } = sent ?? {};
-    if (!isSharedBuffer(control) || !Array.isArray(areas)) throw notSent(path);
+    const isWhole = typeof path === "string" && typeof header === "object" && Array.isArray(areas);
+    if (!isWhole || !isSharedBuffer(control)) throw notSent(path);
     return Segment.#opened(path, openFile(path, false), control, (segment) => {
       if (!isFileOf(segment.descriptor, header)) throw replaced(path);
       segment.#header = header;
@@ -220,6 +222,16 @@ export class Segment implements SharedMemory, SegmentFile, Places {
     if (found !== null) return found;
     removeDrafts(path);
     return { ...Segment.#make(path, wish, make), isNew: true };
+  }
+
+  static #findUnlocked(path: string, wish: SegmentWish): Segment | null {
+    try {
+      return Segment.#find(path, wish);
+    } catch (error) {
+      // Replaced or removed meanwhile.
+      if ((error as ZbudError).code === "ENOENT") return null;
+      throw error;
+    }
   }
 
   /** The segment of this path, mapped; null if a new one is to be made, in the place of what is there. */
