@@ -122,7 +122,9 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
     if (registry?.inherits === true) opened.recover();
   } catch (cause) {
     opened.close();
-    if (from !== undefined || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
+    // A file says what it lacks.
+    const isFile = memory !== null && memory !== threadsMemory;
+    if (from !== undefined || isFile || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
     throw new ZbudError("ENOMEM", `the system does not give ${shape.maxBytes} bytes; lower maxBytes`, {
       cause,
     });

@@ -88,9 +88,10 @@ export function prepareSegmentFolder(): void {
  * Does something while no other process makes, joins or removes a segment in the folder of `path`. The system takes the
  * lock from a process that ends.
  *
- * @throws {ZbudError} `EBUSY` if another process keeps it for 10 s; `ENOENT`, `EACCES` of the folder.
+ * @param patienceMs - how long others are waited for.
+ * @throws {ZbudError} `EBUSY` if another process keeps it for longer; `ENOENT`, `EACCES` of the folder.
  */
-export function inFolder<T>(path: string, act: () => T): T {
+export function inFolder<T>(path: string, act: () => T, patienceMs: number = FOLDER_WAIT_MS): T {
   const folder = path.slice(0, path.lastIndexOf("/")) || "/";
   let descriptor: number;
   try {
@@ -99,12 +100,12 @@ export function inFolder<T>(path: string, act: () => T): T {
     throw segmentFault(path, "is in a folder that cannot be opened", cause);
   }
   try {
-    const end = performance.now() + FOLDER_WAIT_MS;
+    const end = performance.now() + patienceMs;
     while (!systemOf().tryLockWhole(descriptor)) {
       if (performance.now() > end) {
         throw new ZbudError(
           "EBUSY",
-          `another process keeps ${folder} locked for 10 s; look whether one that is making memory there was stopped (kill -CONT)`,
+          `another process keeps ${folder} locked for ${patienceMs / 1000} s; look whether one that is making memory there was stopped (kill -CONT)`,
         );
       }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FOLDER_LOOK_MS);

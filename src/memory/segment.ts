@@ -268,12 +268,26 @@ export class Segment implements SharedMemory, SegmentFile, Places {
           );
         }
         segment.#mapControl();
-        const { made, shared, threads } = make(segment);
-        segment.#publish(path, wish, shared, threads);
-        return { made, segment };
+        return segment.#fill(path, wish, make);
       });
     } catch (error) {
       fs().rmSync(draft, { force: true });
+      throw error;
+    }
+  }
+
+  #fill<Made>(
+    path: string,
+    wish: SegmentWish,
+    make: (segment: Segment) => Content<Made>,
+  ): { made: Made; segment: Segment } {
+    try {
+      const { made, shared, threads } = make(this);
+      this.#publish(path, wish, shared, threads);
+      return { made, segment: this };
+    } catch (error) {
+      // The file keeps its room for as long as it is mapped, which is until the collector comes.
+      for (const area of this.#areas) area.giveBack(0, area.buffer.byteLength);
       throw error;
     }
   }

@@ -20,7 +20,8 @@ import { fileURLToPath } from "node:url";
 import { Segment, segmentFolder, segmentPath } from "../../src/memory/index.ts";
 import { isCode } from "../support/is-code.ts";
 import { SmallFileSystem } from "../support/small-file-system.ts";
-import { openSegment, type SegmentOptions, SegmentProcess, SharedFolder } from "./segments.ts";
+import { SegmentProcess } from "./segment-process.ts";
+import { openSegment, type SegmentOptions, SharedFolder } from "./segments.ts";
 
 function open(name: unknown, options: Omit<SegmentOptions, "name"> = {}): boolean {
   const { segment, registry, member, isNew } = openSegment({ name, ...options });
@@ -177,7 +178,7 @@ describe("a segment's file", () => {
   it("a file system that is read-only", async () => {
     using mounted = new SmallFileSystem("size=8m");
     const path = `${mounted.folder}/app`;
-    const other = new SegmentProcess();
+    const other = await SegmentProcess.start();
     await other.open({ name: path });
     await other.kill();
     mounted.remount("ro");

@@ -1,12 +1,13 @@
-/** A process that opens segments when it is told to. */
+/** A process that opens segments when it is told to; as a worker thread, one that takes a place and waits to be ended. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { Worker } from "node:worker_threads";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { systemOf } from "../../src/memory/system.ts";
-import { type Answer, type OpenSegment, openSegment, type Task } from "./segments.ts";
+import type { Answer, Task } from "./segment-process.ts";
+import { adoptSegment, type OpenSegment, openSegment } from "./segments.ts";
 
 let open: OpenSegment | undefined;
 let worker: Worker | undefined;
@@ -28,7 +29,7 @@ async function answer(task: Task): Promise<Answer> {
       spawned = spawn("sleep", ["100"], { stdio: "ignore", detached: true });
       return { pid: spawned.pid ?? 0 };
     case "start worker": {
-      worker = new Worker(new URL("./segment-worker.ts", import.meta.url), {
+      worker = new Worker(new URL(import.meta.url), {
         workerData: open?.segment.send(),
       });
       const [member] = (await once(worker, "message")) as [number];
@@ -46,10 +47,16 @@ async function answer(task: Task): Promise<Answer> {
   }
 }
 
-process.on("message", (task: Task) => {
-  answer(task).then(
-    (said) => process.send?.(said),
-    (error: NodeJS.ErrnoException) =>
-      process.send?.({ error: error.code ?? error.name, message: error.message }),
-  );
-});
+if (isMainThread) {
+  process.on("message", (task: Task) => {
+    answer(task).then(
+      (said) => process.send?.(said),
+      (error: NodeJS.ErrnoException) =>
+        process.send?.({ error: error.code ?? error.name, message: error.message }),
+    );
+  });
+} else {
+  const { member } = adoptSegment(workerData);
+  parentPort?.once("message", () => {});
+  parentPort?.postMessage(member);
+}

@@ -1,11 +1,7 @@
 /** Segments with a table of threads and some pages, as tests of this process and of others open them. */
 
-import assert from "node:assert/strict";
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { REGISTRY_WORDS, ThreadRegistry } from "../../src/base/index.ts";
 import { createPageMemory, type PageMemory, Segment } from "../../src/memory/index.ts";
 
@@ -69,56 +65,6 @@ function enter(
 
 /** A word that is no part of the table of threads. */
 export const FREE_WORD: number = REGISTRY_WORDS;
-
-/** What {@link SegmentProcess} can be asked. */
-export type Task =
-  | { do: "open"; options: SegmentOptions }
-  | { do: "close" | "spawn" | "start worker" | "terminate worker" | "end worker" | "lock folder" };
-
-export interface Answer {
-  isNew?: boolean;
-  inode?: number;
-  member?: number;
-  pid?: number;
-  /** Code and message of the error. */
-  error?: string;
-  message?: string;
-}
-
-/** A process that opens segments when it is told to, to be disposed of: it is killed. */
-export class SegmentProcess {
-  readonly child: ChildProcess;
-  readonly #ended: Promise<unknown[]>;
-
-  constructor(execArgv: readonly string[] = []) {
-    const file = fileURLToPath(new URL("./segment-child.ts", import.meta.url));
-    this.child = fork(file, [], { execArgv: ["--disable-warning=ExperimentalWarning", ...execArgv] });
-    this.#ended = once(this.child, "exit");
-  }
-
-  async ask(task: Task): Promise<Answer> {
-    this.child.send(task);
-    const said = once(this.child, "message");
-    const [answer] = await Promise.race([said, this.#ended.then(() => [null])]);
-    return (answer as Answer | null) ?? assert.fail("the process ended");
-  }
-
-  /** Opens a segment; an error fails the test. */
-  async open(options: SegmentOptions): Promise<Answer> {
-    const answer = await this.ask({ do: "open", options });
-    assert.equal(answer.error, undefined, answer.message ?? "");
-    return answer;
-  }
-
-  async kill(): Promise<void> {
-    this.child.kill("SIGKILL");
-    await this.#ended;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
-  }
-}
 
 /** A folder in shared memory, to be disposed of. */
 export class SharedFolder {
