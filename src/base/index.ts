@@ -2,7 +2,7 @@ export { assert } from "./assert.ts";
 export { builtin } from "./builtin.ts";
 export { checkBytes } from "./bytes.ts";
 export { copyBytes } from "./copy.ts";
-export { crc32 } from "./crc32.ts";
+export { crc32, crc32ByTables } from "./crc32.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { fallbacks, noteFallback } from "./fallbacks.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";

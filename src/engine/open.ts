@@ -101,7 +101,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
     for (let number = 0; number < shape.shards; number++) {
       const table = from?.tables[number] ?? tableOf(shape.layout, options.secondaryIndex, memory);
       // A view that does not say how long it is follows a growable buffer, and is slow.
-      const words = new Int32Array(table, 0, table.byteLength >> 2);
+      const words = new Int32Array(table, 0, Math.floor(table.byteLength / 4));
       if (from === undefined) format(words, shape);
       else checkTable(words, shape);
       const shard = new Shard({
@@ -128,7 +128,9 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
     if (registry?.inherits === true) opened.recover();
   } catch (cause) {
     opened.close();
-    if (from !== undefined || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
+    // A file says what it lacks.
+    const isFile = memory !== null && memory !== threadsMemory;
+    if (from !== undefined || isFile || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
     throw new ZbudError("ENOMEM", `the system does not give ${shape.maxBytes} bytes; lower maxBytes`, {
       cause,
     });
