@@ -35,6 +35,12 @@ export { startOf, threadNumber } from "./proc.ts";
 export { noteProcessMemory, type Places, placesOf } from "./process-memory.ts";
 export { canGrow, canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
 export { parseBytes, type Size, sizeOption } from "./size.ts";
-export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
+export {
+  checkThreadId,
+  type NotedThread,
+  PLACES,
+  REGISTRY_WORDS,
+  ThreadRegistry,
+} from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export { pause, waitAtMost, withSignal } from "./wait.ts";
