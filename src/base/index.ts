@@ -41,6 +41,12 @@ export { Prng } from "./prng.ts";
 export { startOf, threadNumber } from "./proc.ts";
 export { canGrow, canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
 export { parseBytes, type Size, type SizeRange, sizeOption, sizeRangeOption } from "./size.ts";
-export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
+export {
+  checkThreadId,
+  type NotedThread,
+  PLACES,
+  REGISTRY_WORDS,
+  ThreadRegistry,
+} from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export { pause, waitAtMost, withSignal } from "./wait.ts";

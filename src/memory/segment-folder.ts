@@ -74,6 +74,16 @@ export function prepareSegmentFolder(): void {
     if ((cause as NodeJS.ErrnoException).code !== "EEXIST")
       throw segmentFault(folder, "cannot be made", cause);
   }
+  checkSegmentFolder();
+}
+
+/**
+ * Makes sure that nobody else can change what is in this user's folder, which is there.
+ *
+ * @throws {ZbudError} `EACCES` naming what is wrong with it.
+ */
+export function checkSegmentFolder(): void {
+  const folder = segmentFolder();
   const stat = fs().lstatSync(folder);
   const isOwn = stat.uid === (globalThis.process.getuid?.() ?? stat.uid);
   if (stat.isDirectory() && isOwn && (stat.mode & 0o077) === 0) return;
@@ -140,15 +150,16 @@ export function removeDrafts(path: string): void {
   }
 }
 
-/** Names of the segments in this user's folder. */
+/** Names of the segments in this user's folder. Throws `EACCES` if that cannot be read. */
 export function segmentNames(): string[] {
   try {
     return fs()
       .readdirSync(segmentFolder())
       .filter((name) => NAME.test(name) && !DRAFT_NAME.test(name))
       .sort();
-  } catch {
-    return [];
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw segmentFault(segmentFolder(), "cannot be read", cause);
   }
 }
 

@@ -173,19 +173,23 @@ export class System {
     this.#lockCall(file, setLock, noLock, byte);
   }
 
-  /** Whether another open file has a byte locked. A call that fails says yes: nobody counts as dead by mistake. */
-  isLocked(file: number, byte: number): boolean {
+  /**
+   * Whether another open file has one of these bytes locked. A call that fails says yes: nobody counts as dead by mistake.
+   *
+   * @param bytes - 0: all from `byte` on.
+   */
+  isLocked(file: number, byte: number, bytes = 1): boolean {
     const { getLock, writeLock, noLock, at } = this.#numbers;
-    if (!this.#lockCall(file, getLock, writeLock, byte)) return true;
+    if (!this.#lockCall(file, getLock, writeLock, byte, bytes)) return true;
     return this.#struct.getInt16(at.type, true) !== noLock;
   }
 
-  #lockCall(file: number, command: number, type: number, byte: number): boolean {
+  #lockCall(file: number, command: number, type: number, byte: number, bytes = 1): boolean {
     const { at } = this.#numbers;
     for (let word = 0; word < 32; word += 8) this.#struct.setBigInt64(word, 0n, true);
     this.#struct.setInt16(at.type, type, true);
     this.#struct.setBigInt64(at.start, BigInt(byte), true);
-    this.#struct.setBigInt64(at.length, 1n, true);
+    this.#struct.setBigInt64(at.length, BigInt(bytes), true);
     return this.#libc.fcntl(file, command, this.#structAddress) === 0;
   }
 
