@@ -175,7 +175,7 @@ export class CacheCore<V> {
       const core = new CacheCore(settings, new SharedState(buffer, shape), options, parts, (hooks) => {
         return new Engine({ ...hooks, ...chosen, ...memory });
       });
-      if (!learns) core.dictionary.trainer.settle(given);
+      if (!learns) core.dictionary.trainer.settle(given, core.engine);
       return core;
     };
     if (typeof shared !== "string") return make();
@@ -540,7 +540,7 @@ export class CacheCore<V> {
   }
 
   close(): void {
-    this.dictionary.trainer.close();
+    this.dictionary.trainer.close(this.engine.member);
     try {
       this.leases.close();
     } finally {

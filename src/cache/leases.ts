@@ -1,13 +1,6 @@
 import { PLACES } from "../base/index.ts";
 import { type LeaseLayout, leaseLayout, WAYS } from "./lease-layout.ts";
-import type { SharedState } from "./shared-state.ts";
-
-/** The part of the engine that leases need. */
-export interface LeaseEngine {
-  readonly member: number;
-  isGone(member: number): boolean;
-  exclusively(work: () => void): void;
-}
+import type { CacheThreads, SharedState } from "./shared-state.ts";
 
 /** Leave to store what is being read of a key, until somebody changes the key. */
 export interface Lease {
@@ -76,7 +69,7 @@ const SWEEP_EVERY = 64;
  * the one that there is, in one step under the lock. Whoever waits for one looks at its slot's word: see
  * `other-loads.ts`.
  *
- * Slots and lists are changed under one lock ({@link LeaseEngine.exclusively}) and read without. A thread may die at
+ * Slots and lists are changed under one lock ({@link CacheThreads.exclusively}) and read without. A thread may die at
  * any instruction: what it leaves are slots and list entries of a member that is gone, or a group that says 1 and is
  * empty. They cost changes some nanoseconds, and `sweep` finds them.
  */
@@ -84,7 +77,7 @@ export class Leases {
   /** True while this thread adds entries of a file: they are changes to leases, and none to other files. */
   isReadingFile = false;
   readonly #sharedState: SharedState;
-  readonly #engine: LeaseEngine;
+  readonly #threads: CacheThreads;
   readonly #words: Int32Array;
   readonly #layout: LeaseLayout;
   readonly #at: number = 0;
@@ -101,10 +94,10 @@ export class Leases {
   #next = 0;
   #closed = false;
 
-  constructor(sharedState: SharedState, engine: LeaseEngine) {
+  constructor(sharedState: SharedState, threads: CacheThreads) {
     const { leases: at, shape } = sharedState;
     this.#sharedState = sharedState;
-    this.#engine = engine;
+    this.#threads = threads;
     this.#words = sharedState.words;
     this.#layout = leaseLayout(shape);
     this.#at = at | 0;
@@ -146,10 +139,10 @@ export class Leases {
     Atomics.compareExchange(this.#words, at, turn | LOADING, turn | HELD);
   }
 
-  /** Frees what a thread has, if it is gone. Asks the system, as {@link LeaseEngine.isGone}. */
+  /** Frees what a thread has, if it is gone. Asks the system, as {@link CacheThreads.isGone}. */
   freeIfGone(member: number): boolean {
-    if (!this.#engine.isGone(member)) return false;
-    this.#engine.exclusively(() => this.#freeMembers(new Set([member])));
+    if (!this.#threads.isGone(member)) return false;
+    this.#threads.exclusively(() => this.#freeMembers(new Set([member])));
     return true;
   }
 
@@ -182,7 +175,7 @@ export class Leases {
     const { slot, turn } = lease;
     lease.slot = NOWHERE;
     if (this.#closed || slot === NOWHERE) return;
-    this.#engine.exclusively(() => {
+    this.#threads.exclusively(() => {
       if (slot !== BROAD) this.#free(slot, turn, isGivenUp ? REVOKED : ENDED);
       else this.#endBroad(lease);
     });
@@ -201,7 +194,7 @@ export class Leases {
   /** From when this returns until {@link endFile}, changes are noted for files. The stamp of this moment. */
   beginFile(): number {
     this.sweep();
-    this.#engine.exclusively(() => {
+    this.#threads.exclusively(() => {
       const { files, filter, end } = this.#layout;
       const words = this.#words;
       if (!this.#isListed(files)) words.fill(0, this.#at + filter, this.#at + end);
@@ -213,7 +206,7 @@ export class Leases {
 
   endFile(): void {
     if (this.#closed) return;
-    this.#engine.exclusively(() => {
+    this.#threads.exclusively(() => {
       if (--this.#files === 0) this.#unlist(this.#layout.files, HAS_FILES);
     });
   }
@@ -240,23 +233,23 @@ export class Leases {
     const gone = new Set<number>();
     for (let i = 0; i < Math.min(max, members.length); i++) {
       const member = members[this.#next++ % members.length];
-      if (this.#engine.isGone(member)) gone.add(member);
+      if (this.#threads.isGone(member)) gone.add(member);
     }
-    this.#engine.exclusively(() => this.#freeMembers(gone));
+    this.#threads.exclusively(() => this.#freeMembers(gone));
   }
 
   /** Gives back all that this thread has. */
   close(): void {
-    const { member } = this.#engine;
+    const { member } = this.#threads;
     this.#closed = true;
-    this.#engine.exclusively(() => this.#freeMembers(new Set([member])));
+    this.#threads.exclusively(() => this.#freeMembers(new Set([member])));
   }
 
   /** Whether this thread has a slot still: one that was wrongly said to be gone has lost its slots. */
   #isOwn(slot: number, turn: number): boolean {
     const [membersAt, , , statesAt] = this.#columns;
     const word = Atomics.load(this.#words, statesAt + slot);
-    return (word & ~STATE_MASK) === turn && this.#words[membersAt + slot] === this.#engine.member;
+    return (word & ~STATE_MASK) === turn && this.#words[membersAt + slot] === this.#threads.member;
   }
 
   #take(lease: Lease, yields: boolean): Lease | OtherLoad {
@@ -273,7 +266,7 @@ export class Leases {
   /** Notes a lease, unless it yields to the load that is returned. */
   #enter(lease: Lease, yields: boolean): OtherLoad | null {
     let other: OtherLoad | null = null;
-    this.#engine.exclusively(() => {
+    this.#threads.exclusively(() => {
       other = this.#fill(lease, yields);
     });
     return other;
@@ -281,7 +274,7 @@ export class Leases {
 
   #fill(lease: Lease, yields: boolean): OtherLoad | null {
     const { k0, k1, state } = lease;
-    const { member: own } = this.#engine;
+    const { member: own } = this.#threads;
     const words = this.#words;
     const group = k1 & this.#groupMask;
     const [membersAt, k0At, k1At, statesAt] = this.#columns;
@@ -353,7 +346,7 @@ export class Leases {
 
   /** Whether another thread has broad leases. */
   #hasOthers(): boolean {
-    const { member } = this.#engine;
+    const { member } = this.#threads;
     const first = this.#at + this.#layout.broad;
     for (let i = first; i < first + PLACES; i++)
       if (this.#words[i] !== 0 && this.#words[i] !== member) return true;
@@ -386,13 +379,13 @@ export class Leases {
 
   /** Puts this thread on one of the lists of members. */
   #list(list: number, bit: number): void {
-    const { member } = this.#engine;
+    const { member } = this.#threads;
     this.#words[this.#at + list + (member % PLACES)] = member;
     Atomics.or(this.#words, this.#at, bit);
   }
 
   #unlist(list: number, bit: number): void {
-    this.#words[this.#at + list + (this.#engine.member % PLACES)] = 0;
+    this.#words[this.#at + list + (this.#threads.member % PLACES)] = 0;
     if (!this.#isListed(list)) Atomics.and(this.#words, this.#at, ~bit);
   }
 
@@ -408,7 +401,7 @@ export class Leases {
     for (let i = this.#at + broad; i < this.#at + groups; i++) seen.add(this.#words[i]);
     for (let i = this.#at + members; i < this.#at + k0; i++) seen.add(this.#words[i]);
     seen.delete(0);
-    seen.delete(this.#engine.member);
+    seen.delete(this.#threads.member);
     return [...seen];
   }
 
