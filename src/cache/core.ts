@@ -28,7 +28,7 @@ import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
 import { foundKey } from "./iterate.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
-import { type Lease, Leases } from "./leases.ts";
+import { type Lease, Leases, type OtherLoad } from "./leases.ts";
 import {
   agreementOf,
   CACHE_KIND,
@@ -39,6 +39,7 @@ import {
   DICTIONARY_CODEC,
   engineOptions,
   givenDictionary,
+  lockTimeoutOption,
   readSettings,
   type SharedParts,
   sharedParts,
@@ -79,7 +80,7 @@ const EXPIRE_MAX = 64;
 const SWEEP_EVERY = 2 ** 16;
 
 /** Of a key that is too long to be stored. */
-const NO_LEASE: Lease = { k0: 0, k1: 0, slot: -1, stamp: 0, isLost: false };
+const NO_LEASE: Lease = { k0: 0, k1: 0, state: 0, slot: -1, turn: 0, stamp: 0, isLost: false };
 
 const RESULTS: Record<PutResult, SetResult> = {
   stored: "add",
@@ -103,6 +104,7 @@ export class CacheCore<V> {
   readonly tier: Tier<V> | null;
   readonly leases: Leases;
   readonly clock: () => number;
+  readonly lockTimeout: number;
   /** Of the codec that new values get. */
   readonly codecId: number;
   readonly #codec: Codec;
@@ -136,6 +138,7 @@ export class CacheCore<V> {
     this.removalListener = removalListenerOf(options.onRemoved);
     this.tier = tierOf(this, settings, options.backing);
     this.clock = clockOption(options.clock);
+    this.lockTimeout = lockTimeoutOption(options.lockTimeout);
     this.attributes = {
       prefix: this.key.bytes,
       prefixLength: 0,
@@ -178,7 +181,7 @@ export class CacheCore<V> {
       const core = new CacheCore(settings, new SharedState(buffer, shape), options, parts, (hooks) => {
         return new Engine({ ...hooks, ...chosen, ...memory });
       });
-      if (!learns) core.dictionary.trainer.settle(given);
+      if (!learns) core.dictionary.trainer.settle(given, core.engine);
       core.#follow(true);
       return core;
     };
@@ -397,10 +400,15 @@ export class CacheCore<V> {
     return RESULTS[result];
   }
 
-  /** Leave to store what is read of a key from here on. End it with `leases.end`. */
-  takeLease(key: CacheKey): Lease {
+  /**
+   * Leave to store what is read of a key from here on, for a load that others wait for. End it with `leases.end`.
+   *
+   * @param yields - whether the load of another thread is given instead, if there is one.
+   */
+  takeLease(key: CacheKey, yields: boolean): Lease | OtherLoad {
     const encoded = this.key;
-    return encoded.encode(key) ? this.leases.take(encoded.k0, encoded.k1) : { ...NO_LEASE };
+    if (!encoded.encode(key)) return { ...NO_LEASE };
+    return this.leases.takeToLoad(encoded.k0, encoded.k1, yields && this.lockTimeout > 0);
   }
 
   /** Whether the key of a lease was changed since it began, or one of these tags deleted, in any thread. */
@@ -565,7 +573,7 @@ export class CacheCore<V> {
 
   close(): void {
     this.#follower?.close();
-    this.dictionary.trainer.close();
+    this.dictionary.trainer.close(this.engine.member);
     try {
       this.leases.close();
     } finally {

@@ -34,6 +34,7 @@ const PAGE_SIZE_MIN = 64;
 const PAGE_SIZE_MAX = 2 ** 20;
 /** The longest value. */
 export const VALUE_BYTES_MAX: number = 2 ** 20;
+const LOCK_TIMEOUT_MS = 10_000;
 /** A window of staleness is kept in 31 bits. */
 const STALE_MS_MAX: number = 2 ** 31 - 1;
 /** The number, in an engine, of the codec with the cache's dictionary. Others have their own ids. */
@@ -299,6 +300,15 @@ export function milliseconds(name: string, value: unknown): number {
   throw new ZbudError(
     "EINVAL",
     `${name} must be a number of milliseconds from 0 to 2^53, or Infinity (0 and Infinity: never), not ${show(value)}`,
+  );
+}
+
+/** How long `getOrSet` waits for one load of another thread. */
+export function lockTimeoutOption(value: unknown = LOCK_TIMEOUT_MS): number {
+  if (typeof value === "number" && value >= 0) return value;
+  throw new ZbudError(
+    "EINVAL",
+    `lockTimeout must be a number of milliseconds from 0 (each thread loads by itself) to Infinity, not ${show(value)}`,
   );
 }
 

@@ -120,6 +120,12 @@ export interface CacheThreadOptions<V> {
   /** Gives milliseconds since 1970. `Date.now`, as it is at each use, if absent. All threads need the same. */
   clock?: () => number;
   /**
+   * Milliseconds that `getOrSet` waits for a load of the same key in another thread or process, before it loads too: what
+   * that one gives is then stored only if it comes first. Default 10,000; 0: each thread loads by itself. Give more
+   * than the slowest load takes. A thread that was killed is not waited for.
+   */
+  lockTimeout?: number;
+  /**
    * `"lz4"` (the default), `"zstd"`, `"none"`, a registered name, or a function that makes a codec. Only a
    * function needs to be given to `attach` again.
    */
@@ -273,7 +279,7 @@ export interface CacheStats {
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;
-  /** Calls of `getOrSet` that waited for a load which another call in their thread had begun. */
+  /** Calls of `getOrSet` that were given what another call loaded, in whatever thread or process. */
   loadsShared: number;
   /** What small similar values have in common, as far as it is learned. */
   dictionary: DictionaryStats;
