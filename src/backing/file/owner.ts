@@ -242,7 +242,7 @@ function usedBy(owner: Owner, me: Owner): string {
       : `by ${who}${as}; use one file for each process, or give the same name as shared in all of them`;
   }
   return group.memory === me.group?.memory
-    ? `by ${who}${as}, whose shared memory ${show(group.memory)} was removed or replaced; close the file there first`
+    ? `by ${who}${as}, which shares it by a ${show(group.memory)} that was removed, or would have to be replaced; close the file there first`
     : `by ${who}${as}, which shares it by ${show(group.memory)}; give that as shared here too`;
 }
 
