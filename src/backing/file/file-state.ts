@@ -57,7 +57,6 @@ export class FileState {
     this.#lock = new ThreadLock(words.header, W_LOCK, this.member, this.#registry, () =>
       this.table.repair((member) => this.isGone(member)),
     );
-    if (this.#registry.inherits) this.recover();
   }
 
   /** Does something with the lock held. After an exception whoever comes next repairs first. */
@@ -81,6 +80,16 @@ export class FileState {
   threadGone(threadId: number): void {
     this.#registry.tellGone(threadId);
     this.recover();
+  }
+
+  /** Repairs what the thread left half done whose place this one took, if there was one. */
+  takeOver(): void {
+    if (this.#registry.inherits) this.recover();
+  }
+
+  /** Whether no other thread that lives has a place. */
+  get isAlone(): boolean {
+    return this.#registry.taken().every((member) => member === this.member || this.isGone(member));
   }
 
   /** Frees what threads that are gone were writing, and then their members. How many there were. */

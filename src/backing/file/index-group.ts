@@ -1,5 +1,5 @@
 import { PLACES, pause, ZbudError } from "../../base/index.ts";
-import type { Segment } from "../../memory/index.ts";
+import { inFolder, type Segment } from "../../memory/index.ts";
 import type { FileState } from "./file-state.ts";
 import { lastHeader, settleHeader, writeHeader } from "./header-file.ts";
 import {
@@ -53,23 +53,19 @@ export class IndexGroup implements Ownership {
   readonly #io: FileIo;
   readonly #segment: Segment;
   readonly #notes: OwnerNotes;
-  readonly #recovering: ReturnType<typeof setInterval>;
+  #recovering: ReturnType<typeof setInterval> | undefined;
 
   constructor(state: FileState, io: FileIo, segment: Segment, notes: OwnerNotes) {
     this.#state = state;
     this.#io = io;
     this.#segment = segment;
     this.#notes = notes;
-    this.#recovering = setInterval(() => {
-      if (state.words.header[W_UNDER_WAY] > 0) state.recover();
-    }, RECOVER_EVERY_MS);
-    this.#recovering.unref();
   }
 
   /**
    * Becomes a user.
    *
-   * @returns null: the memory has lost its name meanwhile, and another has it, or none: begin anew.
+   * @returns null: somebody removed the memory meanwhile: begin anew.
    * @throws {ZbudError} `EBUSY` if the others have another file open, or one that opens or closes it does not end;
    *   `EINVAL`, `EBADMSG`, `ENOTSUP`, `ENOSPC`, `EIO` of the file; `ENOMEM`.
    */
@@ -105,12 +101,15 @@ export class IndexGroup implements Ownership {
    */
   enterBeside(): void {
     const { locked } = this.#state;
+    this.#state.takeOver();
     const isIn = locked(() => {
       if (!this.#hasUsers()) return false;
       this.#beUser();
       return true;
     });
-    if (!isIn) throw this.#state.closedError();
+    if (isIn) return;
+    this.#state.leave();
+    throw this.#state.closedError();
   }
 
   isLast(): boolean {
@@ -124,19 +123,25 @@ export class IndexGroup implements Ownership {
     });
   }
 
-  /** The memory goes with the last user, if the file has all that is in it. */
+  /** The memory goes with the last one that has it, if the file has all that is in it. */
   release(): void {
-    const { words, member } = this.#state;
     clearInterval(this.#recovering);
-    try {
-      // As the keeper, so that nobody opens the file by this index meanwhile.
-      const isClosed = words.header[W_KEEPER] === member && Atomics.load(words.header, W_CLOSED) === CLOSED;
-      if (isClosed) this.#segment.removeName();
-    } finally {
+    const leave = (): void => {
       this.#notes.release();
       this.#state.leave();
-      this.#segment.close();
+    };
+    try {
+      // Whoever joins does so before, and is seen, or afterwards, and finds neither the memory nor this note.
+      inFolder(this.#segment.path, () => {
+        leave();
+        const isClosed = Atomics.load(this.#state.words.header, W_CLOSED) === CLOSED;
+        if (isClosed && this.#state.isAlone) this.#segment.removeName();
+      });
+    } catch {
+      // The folder is gone, or its lock was not to be had: then the memory stays, and says that the file is closed.
+      leave();
     }
+    this.#segment.close();
   }
 
   /** The lock is held. `"stranger"`: the others have another file open. */
@@ -163,8 +168,12 @@ export class IndexGroup implements Ownership {
   }
 
   #beUser(): void {
-    const { words, member } = this.#state;
-    words.users[member % PLACES] = member;
+    const state = this.#state;
+    state.words.users[state.member % PLACES] = state.member;
+    this.#recovering = setInterval(() => {
+      if (state.words.header[W_UNDER_WAY] > 0) state.recover();
+    }, RECOVER_EVERY_MS);
+    this.#recovering.unref();
   }
 
   #endKeeping(): void {

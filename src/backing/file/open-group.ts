@@ -1,5 +1,6 @@
 import { isSharedBuffer, notShared } from "../../base/index.ts";
 import {
+  inFolder,
   received,
   Segment,
   type SharedSegment,
@@ -54,9 +55,10 @@ export function joinGroup(
   const identity = io.statSync(file);
   const memory = segmentPath("shared", shared);
   const taken: OwnerNotes[] = [];
-  const takeFile = (words: IndexWords): IndexWords => {
+  /** With the folder of the memory locked: whoever leaves last sees it, or it finds that one's memory and note gone. */
+  const enter = (words: IndexWords): FileState => {
     taken.push(takeOwnership(path, identity, { id: groupIdOf(words), memory }));
-    return words;
+    return new FileState({ path, ...others }, io, file, words, options.clock);
   };
   const wish = {
     name: shared,
@@ -65,9 +67,8 @@ export function joinGroup(
     agreement: agreementOf(path, options),
     whenDifferent: whenDifferentOption(whenDifferent),
   };
-  let segment: Segment | null = null;
   try {
-    const opened = Segment.open<IndexWords>(
+    const { made: state, segment } = Segment.open<FileState>(
       wish,
       (made) => {
         const index = made.lockable(indexMemoryBytes(geometry), fixedRanges(geometry));
@@ -76,19 +77,16 @@ export function joinGroup(
         drawGroup(words);
         const sent: SharedIndex = { geometry, index };
         // Before it has the name: what others use under it stays if the file is not to be had.
-        return { made: takeFile(words), shared: sent, threads: [words.header, words.registryAt] };
+        return { made: enter(words), shared: sent, threads: [words.header, words.registryAt] };
       },
       (sent) => {
         const { index, geometry: theirs } = sent as SharedIndex;
-        return takeFile(attachIndexWords(index, theirs));
+        return enter(attachIndexWords(index, theirs));
       },
     );
-    ({ segment } = opened);
-    const state = new FileState({ path, ...others }, io, file, opened.made, options.clock);
     return { state, group: new IndexGroup(state, io, segment, taken[0]) };
   } catch (error) {
     for (const notes of taken) notes.release();
-    segment?.close();
     throw error;
   }
 }
@@ -122,22 +120,20 @@ export function attachGroup(
   const { index, geometry } = received({ segment: sent }) as unknown as SharedIndex;
   if (!isSharedBuffer(index)) throw notShared("a file store", sent, index);
   const segment = segmentOf(index) as Segment;
-  let notes: OwnerNotes | null = null;
+  const taken: OwnerNotes[] = [];
   try {
-    const words = attachIndexWords(index, geometry);
-    const group = { id: groupIdOf(words), memory: segment.path };
-    notes = takeOwnership(settings.path, io.statSync(file), group);
-    const state = new FileState(settings, io, file, words, clock);
-    const part = { state, group: new IndexGroup(state, io, segment, notes) };
-    try {
+    return inFolder(segment.path, () => {
+      segment.check();
+      const words = attachIndexWords(index, geometry);
+      const group = { id: groupIdOf(words), memory: segment.path };
+      taken.push(takeOwnership(settings.path, io.statSync(file), group));
+      const state = new FileState(settings, io, file, words, clock);
+      const part = { state, group: new IndexGroup(state, io, segment, taken[0]) };
       part.group.enterBeside();
       return part;
-    } catch (error) {
-      part.group.release();
-      throw error;
-    }
+    });
   } catch (error) {
-    notes?.release();
+    for (const notes of taken) notes.release();
     segment.close();
     throw error;
   }

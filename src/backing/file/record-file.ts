@@ -72,6 +72,7 @@ export abstract class RecordFile implements Backing {
   #closing: Promise<void> | null = null;
 
   protected constructor(state: FileState, owner: Ownership | null, opened: OpenedFile | null) {
+    state.takeOver();
     this.#state = state;
     this.#owner = owner;
     this.opened = opened;
@@ -244,11 +245,7 @@ export abstract class RecordFile implements Backing {
         failure = error;
       }
     }
-    try {
-      owner?.release();
-    } catch (error) {
-      failure ??= error;
-    }
+    owner?.release();
     state.leave();
     state.io.closeSync(state.file);
     if (failure !== undefined) throw failure;
