@@ -364,6 +364,15 @@ export class Segment implements SharedMemory, SegmentFile, Places {
     }
   }
 
+  /**
+   * Takes its name from the file, if it still has it: whoever comes next makes another, and those who have it keep it.
+   * Its folder is locked: see {@link inFolder}.
+   */
+  removeName(): void {
+    const found = fs().statSync(this.#path, { throwIfNoEntry: false });
+    if (found?.ino === fs().fstatSync(this.descriptor).ino) fs().rmSync(this.#path);
+  }
+
   /** Ends this thread's use: locks and descriptor. The memory stays mapped until the collector finds it unused. */
   close(): void {
     if (this.#descriptor === CLOSED) return;

@@ -49,7 +49,7 @@ function headerOf(file: Buffer): { at: number; index: number; entries: number } 
 function sealFile(file: Buffer): void {
   const { at, index, entries } = headerOf(file);
   file.writeUInt32LE(crc32(file.subarray(index, index + entries * ENTRY_BYTES)), at + 36);
-  for (const block of [0, BLOCK]) file.writeUInt32LE(crc32(file.subarray(block, block + 60)), block + 60);
+  for (const block of [0, BLOCK]) file.writeUInt32LE(crc32(file.subarray(block, block + 68)), block + 68);
 }
 
 /** Whatever is in the file: it opens, or a typed error says why; what is read is right, and it goes on. */

@@ -19,7 +19,7 @@ const BELOW: Record<string, readonly string[]> = {
   record: ["base"],
   zpool: ["drivers"],
   engine: ["drivers", "codecs", "record"],
-  backing: ["record"],
+  backing: ["memory", "record"],
   store: ["engine", "backing"],
   cache: ["engine", "backing"],
   adapters: ["store", "cache"],

@@ -1,11 +1,14 @@
 import { isSharedBuffer, notShared, show, ZbudError } from "../../base/index.ts";
+import { type SharedSegment, segmentOf } from "../../memory/index.ts";
 import type { SharedBacking } from "../types.ts";
 import { type FileSettings, FileState, stateOf } from "./file-state.ts";
+import { lastHeader } from "./header-file.ts";
 import { attachIndexWords, type IndexGeometry } from "./index-words.ts";
 import { type FileIo, systemIo } from "./io.ts";
-import { notOpened, type OpenedFile, openFailed, openIndex } from "./open-index.ts";
-import { type FileBackingOptions, readFileOptions } from "./options.ts";
-import { takeOwnership } from "./owner.ts";
+import { attachGroup, joinGroup } from "./open-group.ts";
+import { geometryFor, notOpened, type OpenedFile, openFailed, openIndex } from "./open-index.ts";
+import { type FileBackingOptions, type OpenSettings, readFileOptions } from "./options.ts";
+import { type OwnerNotes, takeOwnership } from "./owner.ts";
 import { type Ownership, RecordFile } from "./record-file.ts";
 
 /** A file store as plain data, to be sent to another thread. */
@@ -58,29 +61,60 @@ export class FileBacking extends RecordFile implements SharedBacking {
     if (typeof path !== "string" || path === "" || path.includes("\0")) {
       throw new ZbudError("EINVAL", `a file store is opened by the path of its file, not by ${show(path)}`);
     }
-    const read = readFileOptions(options);
+    const read = readFileOptions(options, ["shared", "whenDifferent"]);
     const io = parts.io ?? systemIo();
-    let owner: Ownership | null = null;
+    if (options.shared === undefined) return await FileBacking.#openAlone(path, read, io);
+    for (;;) {
+      const opened = await FileBacking.#openShared(path, options, read, io);
+      if (opened !== null) return opened;
+    }
+  }
+
+  static async #openAlone(path: string, read: OpenSettings, io: FileIo): Promise<FileBacking> {
+    let notes: OwnerNotes | null = null;
     let file: number | null = null;
     try {
-      file = await io.open(path, true);
-      const found = io.statSync(file);
-      if (!found.isFile) {
-        throw new ZbudError(
-          "EINVAL",
-          `${show(path)} is not a file; give the path of a file, which need not exist yet`,
-        );
-      }
-      owner = takeOwnership(path, found);
+      file = await openPath(path, io);
+      const owner = takeOwnership(path, io.statSync(file), null);
+      notes = owner;
       // Its length as nobody else changes it any more.
       const { size } = io.statSync(file);
       const { words, opened } = await openIndex(path, file, io, size, read);
-      const { timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond } = read;
-      const settings = { path, timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond };
-      return new FileBacking(new FileState(settings, io, file, words, read.clock), io, owner, opened);
+      const state = new FileState(settingsOf(path, read), io, file, words, read.clock);
+      const ownership = { endsAll: true, isLast: () => true, release: () => owner.release() };
+      return new FileBacking(state, io, ownership, opened);
     } catch (error) {
       if (file !== null) io.closeSync(file);
-      owner?.release();
+      notes?.release();
+      throw file === null ? notOpened(path, error) : openFailed(path, error);
+    }
+  }
+
+  /** Null: the memory of the others went with the last of them meanwhile. */
+  static async #openShared(
+    path: string,
+    options: FileBackingOptions,
+    read: OpenSettings,
+    io: FileIo,
+  ): Promise<FileBacking | null> {
+    let file: number | null = null;
+    try {
+      file = await openPath(path, io);
+      const { size } = io.statSync(file);
+      // A file that does not suit is refused before anything is made for it.
+      const geometry = geometryFor(path, size === 0 ? null : await lastHeader(path, file, io), read);
+      const { state, group } = joinGroup(settingsOf(path, read), file, io, options, geometry, read);
+      let opened: OpenedFile | null = null;
+      try {
+        opened = await group.enter(read);
+        if (opened !== null) return new FileBacking(state, io, group, opened);
+      } finally {
+        if (opened === null) group.release();
+      }
+      io.closeSync(file);
+      return null;
+    } catch (error) {
+      if (file !== null) io.closeSync(file);
       throw file === null ? notOpened(path, error) : openFailed(path, error);
     }
   }
@@ -93,15 +127,18 @@ export class FileBacking extends RecordFile implements SharedBacking {
    *   `ECLOSED`; `EBUSY` if 127 threads use it.
    */
   static attach(shared: SharedFileBacking, parts: FileParts = {}): FileBacking {
-    if (shared?.backing !== "file" || !isSharedBuffer(shared.index)) {
+    const { segment } = (shared ?? {}) as { segment?: SharedSegment };
+    if (shared?.backing !== "file" || (segment === undefined && !isSharedBuffer(shared.index))) {
       throw notShared("a file store", shared, shared?.index);
     }
     const { settings, geometry, index, device, inode } = shared;
-    if (typeof settings?.path !== "string" || typeof geometry !== "object" || geometry === null) {
+    const hasGeometry = segment !== undefined || (typeof geometry === "object" && geometry !== null);
+    if (typeof settings?.path !== "string" || !hasGeometry) {
       throw new ZbudError("EBADMSG", "this is no shared file store; pass on what share() gave, unchanged");
     }
-    const words = attachIndexWords(index, geometry);
+    const words = segment === undefined ? attachIndexWords(index, geometry) : null;
     const io = parts.io ?? systemIo();
+    const clock = parts.clock ?? (() => Date.now());
     let file: number;
     try {
       file = io.openSync(settings.path);
@@ -116,7 +153,11 @@ export class FileBacking extends RecordFile implements SharedBacking {
           `${settings.path} was replaced by another file; open the file store again`,
         );
       }
-      const state = new FileState(settings, io, file, words, parts.clock ?? (() => Date.now()));
+      if (words === null) {
+        const part = attachGroup(settings, file, io, segment as SharedSegment, clock);
+        return new FileBacking(part.state, io, part.group, null);
+      }
+      const state = new FileState(settings, io, file, words, clock);
       if (state.ended) {
         state.leave();
         throw state.closedError();
@@ -133,7 +174,11 @@ export class FileBacking extends RecordFile implements SharedBacking {
     const { device, inode } = this.#io.statSync(file);
     // Wherever there are files by their paths, there is shared memory.
     const index = words.buffer as SharedArrayBuffer;
-    return { backing: "file", settings, geometry: words.geometry, index, device, inode };
+    const about = { backing: "file" as const, settings, geometry: words.geometry, device, inode };
+    const segment = segmentOf(index);
+    return segment === undefined
+      ? { ...about, index }
+      : ({ ...about, segment: segment.send() } as unknown as SharedFileBacking);
   }
 
   /**
@@ -153,4 +198,24 @@ export class FileBacking extends RecordFile implements SharedBacking {
   toString(): string {
     return this.describe("FileBacking");
   }
+}
+
+/**
+ * Opens a file, or makes it.
+ *
+ * @throws the system's error; {@link ZbudError} `EINVAL` if it is something else than a file.
+ */
+async function openPath(path: string, io: FileIo): Promise<number> {
+  const file = await io.open(path, true);
+  if (io.statSync(file).isFile) return file;
+  io.closeSync(file);
+  throw new ZbudError(
+    "EINVAL",
+    `${show(path)} is not a file; give the path of a file, which need not exist yet`,
+  );
+}
+
+function settingsOf(path: string, read: OpenSettings): FileSettings {
+  const { timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond } = read;
+  return { path, timeoutMs, maxInFlightBytes, maxWriteBytesPerSecond };
 }

@@ -1,6 +1,6 @@
 import { pause, waitAtMost } from "../../base/index.ts";
 import type { FileState } from "./file-state.ts";
-import { encodeHeader, headerOffset } from "./header.ts";
+import { settleHeader, writeHeader } from "./header-file.ts";
 import { clearPins, writeIndex } from "./index-file.ts";
 import {
   CLOSE_FAILED,
@@ -11,8 +11,9 @@ import {
   W_AREA,
   W_CLOSED,
   W_FLUSHER,
+  W_GENERATION,
+  W_UNDER_WAY,
 } from "./index-words.ts";
-import { writeAll } from "./io.ts";
 
 /** A flush may take as many times longer than a single write or read. */
 const PATIENCE = 10;
@@ -43,25 +44,21 @@ export async function flushFile(state: FileState, isClean: boolean): Promise<voi
     if (isClean) Atomics.compareExchange(header, W_CLOSED, CLOSING, how);
   };
   const work = async (): Promise<void> => {
+    if (header[W_UNDER_WAY] > 0) state.recover();
+    await settleHeader(io, file, words);
     const area = header[W_AREA] === 0 ? 1 : 0;
     await clearPins(words, area, state.locked);
     const written = await writeIndex(io, file, words, area, state.locked);
     await io.sync(file);
-    const number = numbers[F_HEADER] + 1;
-    const block = encodeHeader({
+    await writeHeader(io, file, words, {
       storeNumber: state.storeNumber,
-      number,
+      number: numbers[F_HEADER] + 1,
       isClean,
       area,
       ...written,
       sequence: numbers[F_SEQUENCE],
       geometry: words.geometry,
-    });
-    await writeAll(io, file, block, headerOffset(number));
-    await io.sync(file);
-    state.locked(() => {
-      numbers[F_HEADER] = number;
-      header[W_AREA] = area;
+      generation: header[W_GENERATION] >>> 0,
     });
     end(CLOSED);
     await clearPins(words, area === 0 ? 1 : 0, state.locked);

@@ -7,8 +7,10 @@ import {
   type IndexWords,
   OPEN,
   W_CLOSED,
+  W_GENERATION,
   W_LOCK,
   W_STORE_NUMBER,
+  W_UNDER_WAY,
 } from "./index-words.ts";
 import type { RecordIo } from "./io.ts";
 
@@ -55,7 +57,6 @@ export class FileState {
     this.#lock = new ThreadLock(words.header, W_LOCK, this.member, this.#registry, () =>
       this.table.repair((member) => this.isGone(member)),
     );
-    if (this.#registry.inherits) this.recover();
   }
 
   /** Does something with the lock held. After an exception whoever comes next repairs first. */
@@ -81,10 +82,25 @@ export class FileState {
     this.recover();
   }
 
+  /** Repairs what the thread left half done whose place this one took, if there was one. */
+  takeOver(): void {
+    if (this.#registry.inherits) this.recover();
+  }
+
+  /** Whether no other thread that lives has a place. */
+  get isAlone(): boolean {
+    return this.#registry.taken().every((member) => member === this.member || this.isGone(member));
+  }
+
   /** Frees what threads that are gone were writing, and then their members. How many there were. */
   recover(): number {
     const gone = this.#registry.taken().filter((member) => this.isGone(member));
-    this.locked(() => this.table.repair((member) => this.isGone(member)));
+    if (gone.length === 0 && !this.#registry.inherits) return 0;
+    this.#registry.inherits = false;
+    this.locked(() => {
+      // One that died with the lock is found by whoever takes that.
+      if (this.words.header[W_UNDER_WAY] > 0) this.table.repair((member) => this.isGone(member));
+    });
     for (const member of gone) this.#registry.leave(member);
     return gone.length;
   }
@@ -105,6 +121,12 @@ export class FileState {
 
   get storeNumber(): number {
     return this.words.header[W_STORE_NUMBER] >>> 0;
+  }
+
+  /** The same in all threads, and another one whenever what is in the store is not what was left in it. */
+  get id(): string {
+    const generation = this.words.header[W_GENERATION] >>> 0;
+    return `file ${this.storeNumber}${generation === 0 ? "" : `.${generation}`}`;
   }
 
   /** Adds to a counter. The caller holds the lock. */

@@ -6,7 +6,7 @@ import { HEADER_BYTES, type IndexGeometry, indexGeometryOf } from "./index-words
  * turn: number n at 4096 · (n mod 2). The one with the higher number counts.
  *
  *   byte  0   8 bytes  "zbudfile"
- *         8   uint32   version of the format, 2
+ *         8   uint32   version of the format, 3
  *        12   uint32   the store's number, drawn when the file was made: all checksums of it begin with it
  *        16   float64  number of this header: one more than that of the other block
  *        24   uint32   1: the file was closed well, and the index has all records; 0: it is or was in use
@@ -17,8 +17,10 @@ import { HEADER_BYTES, type IndexGeometry, indexGeometryOf } from "./index-words
  *        48   uint32   bytes of a unit
  *        52   uint32   units
  *        56   uint32   records at most
- *        60   uint32   CRC-32 of bytes 0 to 59
- *        64   zeros to 4096
+ *        60   uint32   the generation: 0, or drawn when the records of a flush were taken up after an unclean end
+ *        64   uint32   drawn for this header, so that two of one number are told apart
+ *        68   uint32   CRC-32 of bytes 0 to 67
+ *        72   zeros to 4096
  */
 export interface FileHeader {
   readonly storeNumber: number;
@@ -29,11 +31,13 @@ export interface FileHeader {
   readonly entriesCrc: number;
   readonly sequence: number;
   readonly geometry: IndexGeometry;
+  readonly generation: number;
+  readonly draw: number;
 }
 
 const MAGIC: Uint8Array = new TextEncoder().encode("zbudfile");
-const VERSION = 2;
-const AT_CRC = 60;
+const VERSION = 3;
+const AT_CRC = 68;
 /** What is higher was never counted to. The rest to 2^53 is room to count on. */
 const NUMBER_MAX = 2 ** 52;
 
@@ -52,6 +56,8 @@ export function encodeHeader(header: FileHeader): Uint8Array {
   view.setUint32(48, header.geometry.unitBytes, true);
   view.setUint32(52, header.geometry.unitCount, true);
   view.setUint32(56, header.geometry.maxRows, true);
+  view.setUint32(60, header.generation, true);
+  view.setUint32(64, header.draw, true);
   view.setUint32(AT_CRC, crc32(block.subarray(0, AT_CRC)), true);
   return block;
 }
@@ -93,5 +99,7 @@ export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damag
     entriesCrc: view.getUint32(36, true),
     sequence,
     geometry,
+    generation: view.getUint32(60, true),
+    draw: view.getUint32(64, true),
   };
 }

@@ -114,6 +114,7 @@ export async function readIndex(
   geometry: IndexGeometry,
   area: 0 | 1,
   written: WrittenIndex & { sequence: number },
+  locked: Locked,
 ): Promise<boolean> {
   const block = new Uint8Array(ENTRIES_AT_A_TIME * ENTRY_BYTES);
   const view = new DataView(block.buffer);
@@ -124,21 +125,32 @@ export async function readIndex(
     const position = areaOffset(geometry, area) + done * ENTRY_BYTES;
     if ((await readAll(io, file, bytes, position)) < bytes.length) return false;
     crc = crc32(bytes, crc);
-    for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
-      const sequence = view.getUint32(at + 20, true) + view.getUint32(at + 24, true) * UINT32;
-      const place = { start: view.getUint32(at + 12, true), bytes: view.getUint32(at + 16, true), sequence };
-      const key = {
-        k0: view.getInt32(at, true),
-        k1: view.getInt32(at + 4, true),
-        prefix: view.getInt32(at + 8, true),
-      };
-      const isLength = place.bytes >= RECORD_HEADER_BYTES && place.bytes <= RECORD_BYTES_MAX;
-      const isPossible = isLength && place.start < geometry.unitCount && sequence <= written.sequence;
-      if (!isPossible || !table.restore(key, place)) return false;
-    }
+    if (!locked(() => restoreEntries(view, bytes.length, table, geometry, written.sequence))) return false;
     done += count;
   }
   return crc === written.entriesCrc;
+}
+
+function restoreEntries(
+  view: DataView,
+  bytes: number,
+  table: IndexTable,
+  geometry: IndexGeometry,
+  maxSequence: number,
+): boolean {
+  for (let at = 0; at < bytes; at += ENTRY_BYTES) {
+    const sequence = view.getUint32(at + 20, true) + view.getUint32(at + 24, true) * UINT32;
+    const place = { start: view.getUint32(at + 12, true), bytes: view.getUint32(at + 16, true), sequence };
+    const key = {
+      k0: view.getInt32(at, true),
+      k1: view.getInt32(at + 4, true),
+      prefix: view.getInt32(at + 8, true),
+    };
+    const isLength = place.bytes >= RECORD_HEADER_BYTES && place.bytes <= RECORD_BYTES_MAX;
+    const isPossible = isLength && place.start < geometry.unitCount && sequence <= maxSequence;
+    if (!isPossible || !table.restore(key, place)) return false;
+  }
+  return true;
 }
 
 /** Clears pins, a part under each hold of the lock, and a part in each turn of the event loop. */

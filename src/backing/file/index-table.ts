@@ -1,3 +1,5 @@
+import { ZbudError } from "../../base/index.ts";
+import { Reach } from "../../memory/index.ts";
 import {
   DOOMED,
   F_CLEARED,
@@ -66,10 +68,12 @@ export interface RecordPlace {
 export class IndexTable {
   readonly #words: IndexWords;
   readonly #units: UnitMap;
+  readonly #reach: Reach;
 
   constructor(words: IndexWords) {
     this.#words = words;
     this.#units = new UnitMap(words);
+    this.#reach = new Reach(words.buffer, [[words.rows.byteOffset, 4 * ROW_WORDS]]);
   }
 
   /**
@@ -173,7 +177,11 @@ export class IndexTable {
     return (rows[at] >>> 0) + (rows[at + 1] >>> 0) * UINT32;
   }
 
-  /** Puts a record that a file's index names into an empty table's next row. False: its units are not free. */
+  /**
+   * Puts a record that a file's index names into an empty table's next row. False: its units are not free.
+   *
+   * @throws {ZbudError} `ENOMEM` if processes share the index, and their file system has no room for the row.
+   */
   restore(key: IndexKey, place: Omit<RecordPlace, "row">): boolean {
     const { header, rows, geometry, used } = this.#words;
     const units = this.#unitsOf(place.bytes);
@@ -182,6 +190,12 @@ export class IndexTable {
       if (((used[unit >>> 5] >>> (unit & 31)) & 1) === 1) return false;
     }
     if (this.#lookup(key) !== 0) return false;
+    if (!this.#hasRow()) {
+      throw new ZbudError(
+        "ENOMEM",
+        "the file system of the shared memory has no room for the index of this file; give it more (docker run --shm-size=1g; mount -o remount,size=…), raise averageBytes, or give shared a path elsewhere",
+      );
+    }
     const row = ++header[W_ROWS_USED];
     this.#name(row, key, place.start, place.bytes, place.sequence);
     rows[row * ROW_WORDS + R_STATE] = LIVE;
@@ -226,10 +240,18 @@ export class IndexTable {
     for (const row of live) this.#append(row);
   }
 
-  #takeUnits(units: number): number {
+  /** Whether there is a row that is free, or one that was never used and can be touched. */
+  #hasRow(): boolean {
     const { header, geometry } = this.#words;
+    if (header[W_FREE_ROW] !== 0) return true;
+    const next = header[W_ROWS_USED] + 1;
+    return next <= geometry.maxRows && (next < this.#reach.end || this.#reach.extend(next));
+  }
+
+  #takeUnits(units: number): number {
+    const { header } = this.#words;
     const drops = header[W_DROPS] === 1;
-    while (header[W_FREE_ROW] === 0 && header[W_ROWS_USED] >= geometry.maxRows) {
+    while (!this.#hasRow()) {
       if (!drops || !this.#drop()) return -1;
     }
     let start = this.#units.take(units);

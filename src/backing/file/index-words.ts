@@ -1,6 +1,7 @@
 import {
   assert,
   canShare,
+  PLACES,
   powerOfTwoAtLeast,
   REGISTRY_WORDS,
   sharedBuffer,
@@ -93,12 +94,13 @@ export function sameGeometry(one: IndexGeometry, other: IndexGeometry): boolean 
 /*
  * The index in memory: words of 32 bits in one buffer, shared where the platform has that.
  *
- *   0               64               64 + REGISTRY_WORDS
- *   ┌───────────────┬────────────────┬─────────┬──────┬──────┬───────┬───────┐
- *   │ header        │ registry          │ buckets │ rows │ used │ pins0 │ pins1 │
- *   └───────────────┴────────────────┴─────────┴──────┴──────┴───────┴───────┘
+ *   0        96         96 + REGISTRY_WORDS
+ *   ┌────────┬──────────┬───────┬─────────┬──────┬──────┬───────┬───────┐
+ *   │ header │ registry │ users │ buckets │ rows │ used │ pins0 │ pins1 │
+ *   └────────┴──────────┴───────┴─────────┴──────┴──────┴───────┴───────┘
  *
- * Words 32 to 63 of the header are 16 float64 values.
+ * Words 32 to 95 of the header are 32 float64 values. `users` is for processes that share the index: by place of a
+ * thread its member while it uses the file, see index-group.ts.
  */
 export const W_MAGIC = 0;
 export const W_VERSION = 1;
@@ -134,12 +136,24 @@ export const W_PINS = 18;
 export const W_NO_RUN_OF = 19;
 /** Which index area, and which pins, the header in the file names: 0 or 1. */
 export const W_AREA = 20;
+/** What was drawn for the header that was last written into the file. */
+export const W_HEADER_DRAW = 21;
+/** What was drawn for the header of number {@link F_PENDING}. */
+export const W_PENDING_DRAW = 22;
+/** As in the file's header. */
+export const W_GENERATION = 23;
+/** Member of the thread that opens or closes the file for all processes, or 0. */
+export const W_KEEPER = 24;
+/** Two words that no other index has. */
+export const W_GROUP = 25;
 
 /** States of a store: in use; from close() of its owner on; after the last flush; or that failed. */
 export const OPEN = 0;
 export const CLOSING = 1;
 export const CLOSED = 2;
 export const CLOSE_FAILED = 3;
+/** Of an index that processes share: it does not hold what the file's index has, or not all of it yet. */
+export const UNREAD = 4;
 
 /** The number of the last write: grows with each. */
 export const F_SEQUENCE = 16;
@@ -160,8 +174,13 @@ export const F_REFUSED = 27;
 export const F_WRITES_FAILED = 28;
 export const F_READS_FAILED = 29;
 export const F_DAMAGED = 30;
+/** The number of a header that is being written, or 0: whoever comes after a thread that died looks whether it was. */
+export const F_PENDING = 31;
+/** Which file it is. */
+export const F_DEVICE = 32;
+export const F_INODE = 33;
 
-const HEADER_WORDS = 64;
+const HEADER_WORDS = 96;
 /** Words of a row. */
 export const ROW_WORDS = 12;
 /** The next row of the bucket's chain, or of the free list; 0: none. */
@@ -192,7 +211,9 @@ export const LIVE = 2;
 export const DOOMED = 3;
 
 const MAGIC = 0x5a_62_53_69;
-const VERSION = 1;
+const VERSION = 2;
+/** Version of all that lies in an index. */
+export const INDEX_LAYOUT: string = `index ${VERSION}`;
 
 /** The parts of the index, as views of its buffer. */
 export interface IndexWords {
@@ -202,6 +223,8 @@ export interface IndexWords {
   /** The same buffer as float64 values; the F_ constants are its indices. */
   readonly numbers: Float64Array;
   readonly registryAt: number;
+  /** By place of a thread. */
+  readonly users: Int32Array;
   readonly buckets: Int32Array;
   /** Row 0 is nobody's. */
   readonly rows: Int32Array;
@@ -223,14 +246,30 @@ function wordsOf({
   const buckets = powerOfTwoAtLeast(maxRows);
   const rows = (maxRows + 1) * ROW_WORDS;
   const bits = Math.ceil(unitCount / 32);
-  const total = HEADER_WORDS + REGISTRY_WORDS + buckets + rows + 3 * bits;
+  const total = HEADER_WORDS + REGISTRY_WORDS + PLACES + buckets + rows + 3 * bits;
   return { buckets, rows, bits, total: total + (total % 2) };
 }
 
-/** Reserves the index of an empty store. Untouched parts of it cost nothing. */
-export function createIndexWords(geometry: IndexGeometry): IndexWords {
-  const bytes = indexMemoryBytes(geometry);
-  const words = viewsOf(canShare() ? sharedBuffer(bytes) : new ArrayBuffer(bytes), geometry);
+/** Ranges of bytes that are touched without a look at {@link Reach}: all but the rows. */
+export function fixedRanges(geometry: IndexGeometry): (readonly [number, number])[] {
+  const { buckets, rows, total } = wordsOf(geometry);
+  const rowsAt = HEADER_WORDS + REGISTRY_WORDS + PLACES + buckets;
+  return [
+    [0, 4 * rowsAt],
+    [4 * (rowsAt + rows), 4 * total],
+  ];
+}
+
+/**
+ * The index of an empty store. Untouched parts of it cost nothing.
+ *
+ * @param buffer - for it; zeros.
+ */
+export function createIndexWords(
+  geometry: IndexGeometry,
+  buffer: SharedArrayBuffer | ArrayBuffer = newBuffer(indexMemoryBytes(geometry)),
+): IndexWords {
+  const words = viewsOf(buffer, geometry);
   const { header } = words;
   header[W_MAGIC] = MAGIC;
   header[W_VERSION] = VERSION;
@@ -240,13 +279,42 @@ export function createIndexWords(geometry: IndexGeometry): IndexWords {
   return words;
 }
 
+function newBuffer(bytes: number): SharedArrayBuffer | ArrayBuffer {
+  return canShare() ? sharedBuffer(bytes) : new ArrayBuffer(bytes);
+}
+
+/** What {@link emptyIndexWords} leaves: what says which index it is, and who has it. */
+const KEPT: readonly number[] = [
+  W_MAGIC,
+  W_VERSION,
+  W_LOCK,
+  W_ROWS_MAX,
+  W_UNIT_COUNT,
+  W_UNIT_BYTES,
+  W_CLOSED,
+  W_FLUSHER,
+  W_KEEPER,
+  W_GROUP,
+  W_GROUP + 1,
+];
+
+/** Makes an index that was in use empty. Threads may hold places in it, and may take its lock. */
+export function emptyIndexWords({ header, numbers, buckets, used, pins }: IndexWords): void {
+  // First, so that a repair meanwhile finds no rows.
+  header[W_ROWS_USED] = 0;
+  for (let word = 0; word < F_SEQUENCE * 2; word++) if (!KEPT.includes(word)) header[word] = 0;
+  numbers.fill(0, F_SEQUENCE);
+  for (const part of [buckets, used, ...pins]) part.fill(0);
+}
+
 /**
  * Opens the index that another thread made.
  *
  * @throws {ZbudError} `EBADMSG` if the buffer does not hold one of this geometry.
  */
 export function attachIndexWords(buffer: SharedArrayBuffer, geometry: IndexGeometry): IndexWords {
-  if (buffer.byteLength !== indexMemoryBytes(geometry)) {
+  // What WebAssembly reaches is a multiple of 64 KiB long.
+  if (buffer.byteLength < indexMemoryBytes(geometry)) {
     throw new ZbudError(
       "EBADMSG",
       `this is not the index of a file store: it has ${buffer.byteLength} bytes`,
@@ -267,7 +335,7 @@ export function attachIndexWords(buffer: SharedArrayBuffer, geometry: IndexGeome
 
 function viewsOf(buffer: SharedArrayBuffer | ArrayBuffer, geometry: IndexGeometry): IndexWords {
   const { buckets, rows, bits, total } = wordsOf(geometry);
-  assert(buffer.byteLength === 4 * total, "the index has the length of its geometry");
+  assert(buffer.byteLength >= 4 * total, "the index has the length of its geometry");
   let at = HEADER_WORDS + REGISTRY_WORDS;
   const next = (length: number): Int32Array => {
     at += length;
@@ -279,6 +347,7 @@ function viewsOf(buffer: SharedArrayBuffer | ArrayBuffer, geometry: IndexGeometr
     header: new Int32Array(buffer, 0, HEADER_WORDS + REGISTRY_WORDS),
     numbers: new Float64Array(buffer, 0, HEADER_WORDS / 2),
     registryAt: HEADER_WORDS,
+    users: next(PLACES),
     buckets: next(buckets),
     rows: next(rows),
     used: next(bits),

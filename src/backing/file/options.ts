@@ -46,6 +46,18 @@ export interface FileBackingOptions {
   readonly timeoutMs?: number;
   /** Gives milliseconds since 1970. Default `Date.now`. */
   readonly clock?: () => number;
+  /**
+   * A name, such as `"app-tier"`, or a path: all processes of this machine that open the file with it use the file at
+   * once, with one index in memory that they share and that outlives them. Give the name of no cache. Default: one
+   * process has the file, with all its threads.
+   */
+  readonly shared?: string;
+  /**
+   * With a name in `shared`: what to do where the index of another file, or of one with other options, has it.
+   * `"reject"`, the default, is an error that names them; `"replace"` puts a new index in its place, unless processes
+   * that have this file open use the other.
+   */
+  readonly whenDifferent?: "reject" | "replace";
 }
 
 /** The options as the store uses them. */
@@ -78,7 +90,10 @@ const NAMES = [
  * @param more - names of options that the caller reads.
  * @throws {ZbudError} `EINVAL` naming the option that is not what it should be.
  */
-export function readFileOptions(options: FileBackingOptions, more: readonly string[] = []): OpenSettings {
+export function readFileOptions(
+  options: Omit<FileBackingOptions, "shared" | "whenDifferent">,
+  more: readonly string[],
+): OpenSettings {
   checkNames("a file store", options, [...NAMES, ...more]);
   const { maxWriteBytesPerSecond } = options;
   const unitBytes = sizeOption(

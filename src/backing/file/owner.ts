@@ -1,6 +1,5 @@
-import { show, startOf, ZbudError } from "../../base/index.ts";
+import { show, startOf, threadNumber, ZbudError } from "../../base/index.ts";
 import { faultOf, required } from "../system.ts";
-import type { Ownership } from "./record-file.ts";
 
 /**
  * Which process has a file: each puts a note of its own, then looks whether there is another's. Of two that come at
@@ -15,11 +14,17 @@ import type { Ownership } from "./record-file.ts";
  * number means something, and which file it is. From elsewhere (another container with this folder) nobody can see
  * whether a process lives; there the note's age tells, which its owner makes young every 10 s. So it does where the
  * note says nothing.
+ *
+ * Of processes that share a file each thread has a note, which names their group: they pass over each other's.
  */
 interface Owner {
   readonly pid: number;
   readonly started: string;
   readonly place: string;
+  readonly group?: FileGroup;
+  /** Of a group: the system's number of the thread, or 0, and when that started. */
+  readonly thread?: number;
+  readonly threadStarted?: string;
   /** The file, at the end of all links. Notes of earlier versions have neither. */
   readonly path?: string;
   readonly inode?: number;
@@ -29,6 +34,19 @@ interface Owner {
 export interface FileIdentity {
   readonly device: number;
   readonly inode: number;
+}
+
+/** The processes that share a file. */
+export interface FileGroup {
+  /** No two have the same. */
+  readonly id: string;
+  /** The path of their memory. */
+  readonly memory: string;
+}
+
+/** That nobody else has a file, until `release`. */
+export interface OwnerNotes {
+  release(): void;
 }
 
 type Fs = typeof import("node:fs");
@@ -57,8 +75,12 @@ export function placeOf(): string {
 
 /** Where no start is known, another process may have the number by now: then its owner's signs of life count too. */
 function isAlive(owner: Owner, silentMs: number): boolean {
-  const started = owner.started === "" ? "unknown" : startOf(String(owner.pid));
-  if (started !== "unknown") return started === owner.started;
+  const { thread = 0, threadStarted = "" } = owner;
+  const isThread = thread > 0 && threadStarted !== "";
+  const task = isThread ? `${owner.pid}/task/${thread}` : String(owner.pid);
+  const noted = isThread ? threadStarted : owner.started;
+  const started = noted === "" ? "unknown" : startOf(task);
+  if (started !== "unknown") return started === noted;
   if (silentMs > SILENT_MS) return false;
   try {
     process.kill(owner.pid, 0);
@@ -75,13 +97,17 @@ interface Board {
 }
 
 /**
- * Takes a file for this process.
+ * Takes a file for this process, or for this thread of a group that shares it.
  *
  * @param path - of the file, which is there.
- * @throws {ZbudError} `EBUSY` if another process, or another store of this one, has it; `EACCES`, `EIO`,
+ * @throws {ZbudError} `EBUSY` if another process, another store of this one, or another group has it; `EACCES`, `EIO`,
  *   `ENOSPC` if the folder does not take a note.
  */
-export function takeOwnership(path: string, { device, inode }: FileIdentity): Ownership {
+export function takeOwnership(
+  path: string,
+  { device, inode }: FileIdentity,
+  group: FileGroup | null,
+): OwnerNotes {
   const { dirname, basename, join } = required<typeof import("node:path")>("node:path", "a file");
   const { tmpdir } = required<typeof import("node:os")>("node:os", "a file");
   const notes: string[] = [];
@@ -97,13 +123,13 @@ export function takeOwnership(path: string, { device, inode }: FileIdentity): Ow
   };
   try {
     const full = fs().realpathSync(path);
-    const started = startOf("self");
     const me: Owner = {
       pid: process.pid,
-      started: started === "gone" || started === "unknown" ? "" : started,
+      started: startOrNothing("self"),
       place: placeOf(),
       path: full,
       inode,
+      ...(group === null ? {} : { group, ...thisThread() }),
     };
     const boards: Board[] = [{ folder: dirname(full), stem: `${basename(full)}.owner-` }];
     notes.push(putNote(boards[0], me));
@@ -140,6 +166,16 @@ export function takeOwnership(path: string, { device, inode }: FileIdentity): Ow
     throw faultOf(`it cannot be found out who uses ${show(path)}`, error);
   }
   return { release };
+}
+
+function startOrNothing(task: string): string {
+  const started = startOf(task);
+  return started === "gone" || started === "unknown" ? "" : started;
+}
+
+function thisThread(): Pick<Owner, "thread" | "threadStarted"> {
+  const thread = threadNumber();
+  return { thread, threadStarted: thread === 0 ? "" : startOrNothing(`self/task/${thread}`) };
 }
 
 /** Writes a note. Its path. */
@@ -183,16 +219,31 @@ function whyTaken(note: string, me: Owner, now: number): string | null {
   }
   // A file that had this name and was moved away, or removed, with its owner at it.
   if (owner.inode !== undefined && owner.inode !== me.inode) return null;
+  const isOurs = me.group !== undefined && owner.group?.id === me.group.id;
   if (owner.place !== me.place) {
     // A machine that was started anew has no process of before. Another machine or container may have.
     if (isRestart(owner.place, me.place) || silentMs > SILENT_MS) return remove(note);
+    if (isOurs) return null;
     return `on another machine or in another container (${owner.place}), process ${owner.pid}; if that is gone, remove ${note}, or wait: ${COUNTS_AS_GONE}`;
   }
   if (!isAlive(owner, silentMs)) return remove(note);
+  return isOurs ? null : usedBy(owner, me);
+}
+
+function usedBy(owner: Owner, me: Owner): string {
+  const who = owner.pid === me.pid ? "another store of this process" : `process ${owner.pid}`;
   const as = owner.path === undefined || owner.path === me.path ? "" : `, as ${show(owner.path)}`;
-  return owner.pid === me.pid
-    ? `by another store of this process${as}; share that one, with share() and attach()`
-    : `by process ${owner.pid}${as}; use one file for each process`;
+  const { group } = owner;
+  if (group === undefined) {
+    if (me.group !== undefined)
+      return `by ${who}${as}, which does not share it; give shared in all processes`;
+    return owner.pid === me.pid
+      ? `by ${who}${as}; share that one, with share() and attach()`
+      : `by ${who}${as}; use one file for each process, or give the same name as shared in all of them`;
+  }
+  return group.memory === me.group?.memory
+    ? `by ${who}${as}, which shares it by a ${show(group.memory)} that was removed, or would have to be replaced; close the file there first`
+    : `by ${who}${as}, which shares it by ${show(group.memory)}; give that as shared here too`;
 }
 
 function isOwner(value: unknown): value is Owner {

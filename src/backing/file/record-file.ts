@@ -40,8 +40,13 @@ export interface FileInside {
   look(work: (words: IndexWords) => void): void;
 }
 
-/** That nobody else has a file, until `release`. */
+/** A store's right to its file. */
 export interface Ownership {
+  /** Whether the store ends in all threads of the process when it is closed here. */
+  readonly endsAll: boolean;
+  /** After the last call: whether nobody else has the file, so that the index is written now. */
+  isLast(): boolean;
+  /** The file is no longer touched. */
   release(): void;
 }
 
@@ -67,6 +72,7 @@ export abstract class RecordFile implements Backing {
   #closing: Promise<void> | null = null;
 
   protected constructor(state: FileState, owner: Ownership | null, opened: OpenedFile | null) {
+    state.takeOver();
     this.#state = state;
     this.#owner = owner;
     this.opened = opened;
@@ -74,7 +80,7 @@ export abstract class RecordFile implements Backing {
     this.#reader = new FileReader(state);
     const { unitCount, unitBytes } = state.words.geometry;
     this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, unitCount * unitBytes);
-    this.id = `file ${state.storeNumber}`;
+    this.id = state.id;
   }
 
   write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
@@ -152,7 +158,8 @@ export abstract class RecordFile implements Backing {
 
   /**
    * Flushes, and closes the store in all threads, if this is the one that opened it; another thread only
-   * leaves it. What this thread asked for before comes to its end first.
+   * leaves it. Of a file that processes share, each thread leaves for itself, and the last one flushes. What this
+   * thread asked for before comes to its end first.
    *
    * @throws {ZbudError} (as a rejection) `ETIMEDOUT` if a write never ends: the file then counts as in use
    *   until the process ends. Other codes: the file is closed, and the next opening takes it for unclean.
@@ -223,13 +230,14 @@ export abstract class RecordFile implements Backing {
   async #close(): Promise<void> {
     const state = this.#state;
     const { header } = state.words;
-    if (this.#owner !== null) state.locked(() => Atomics.store(header, W_CLOSED, CLOSING));
+    const owner = this.#owner;
+    if (owner?.endsAll) state.locked(() => Atomics.store(header, W_CLOSED, CLOSING));
     state.isClosed = true;
     await Promise.allSettled(this.#calls);
     const hasEnded = await this.#writer.drain();
     if (!hasEnded) throw state.timeout("a write before the close");
     let failure: unknown;
-    if (this.#owner !== null) {
+    if (owner?.isLast()) {
       await this.#othersEnd();
       try {
         await flushFile(state, true);
@@ -237,9 +245,9 @@ export abstract class RecordFile implements Backing {
         failure = error;
       }
     }
+    owner?.release();
     state.leave();
     state.io.closeSync(state.file);
-    this.#owner?.release();
     if (failure !== undefined) throw failure;
   }
 

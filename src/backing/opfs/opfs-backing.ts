@@ -7,7 +7,7 @@ import { faultOf } from "../system.ts";
 import { type OpfsAccess, type OpfsDirectory, opfsIo } from "./opfs-io.ts";
 
 /** What {@link OpfsBacking.open} takes besides the name. */
-export interface OpfsBackingOptions extends FileBackingOptions {
+export interface OpfsBackingOptions extends Omit<FileBackingOptions, "shared" | "whenDifferent"> {
   /** The folder that has the file, a `FileSystemDirectoryHandle`. Default: the root of the origin's files. */
   readonly directory?: OpfsDirectory;
 }
@@ -17,7 +17,7 @@ const PATIENCE_MS = 1000;
 const PAUSE_MS = 50;
 
 /** An access handle keeps others off by itself, until it is closed. */
-const EXCLUSIVE: Ownership = { release: () => undefined };
+const EXCLUSIVE: Ownership = { endsAll: true, isLast: () => true, release: () => undefined };
 /** The number of the only file that an access handle has. */
 const FILE = 0;
 
