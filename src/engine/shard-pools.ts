@@ -91,13 +91,9 @@ export class ShardPools {
     return given;
   }
 
-  /** Repairs them after a thread died. A page may have been taken and not counted yet. */
+  /** Repairs them after a thread died. It may have taken a page beyond the limit, which nobody counts: its object goes. */
   recover(): void {
-    for (const [number, pool] of this.list.entries()) {
-      pool.pool.recover();
-      const at = F_POOL_TOUCHED + number;
-      this.#floats[at] = Math.max(this.#floats[at], pool.bytesHeld);
-    }
+    for (const { pool } of this.list) pool.recover();
   }
 
   /** Bytes of pages that are touched. A pool that gets no new objects counts until its memory is given back. */

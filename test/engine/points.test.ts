@@ -289,6 +289,14 @@ describe("an engine's operation that is cut off anywhere", () => {
         engine.shrinkBytes(4000, 0);
       },
     ],
+    [
+      "another driver, when all memory is taken",
+      { ...full, twoDrivers: true },
+      ({ engine, put }) => {
+        engine.useDriver("slots", entry.migrationOf);
+        for (const id of [28, 35, 42, 5, 49, 56]) put(id, 1);
+      },
+    ],
     ["shrinking", {}, ({ engine }) => engine.shrinkBytes(10_000, 0)],
     [
       "a lower limit: some go, the rest moves together",
