@@ -36,11 +36,11 @@ export {
   signalOption,
 } from "./options.ts";
 export { ownBytes, ownWords } from "./own-memory.ts";
-export { noteProcessMemory, type Places, placesOf } from "./places.ts";
 export { Prng } from "./prng.ts";
 export { startOf, threadNumber } from "./proc.ts";
 export { canGrow, canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
 export { parseBytes, type Size, type SizeRange, sizeOption, sizeRangeOption } from "./size.ts";
+export { noteProcessMemory, type Places, placesOf } from "./thread-places.ts";
 export {
   checkThreadId,
   type NotedThread,

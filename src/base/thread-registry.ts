@@ -1,6 +1,6 @@
 import { show, ZbudError } from "./errors.ts";
-import { type Places, placesOf } from "./places.ts";
 import { engineIdOfThread, type Identity, identify, NO_NUMBER, startOfThread } from "./thread-identity.ts";
+import { type Places, placesOf } from "./thread-places.ts";
 
 /**
  * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *member*, a

@@ -258,14 +258,16 @@ const ELSEWHERE: Record<string, string> = {
 function membersOf(file: string, name: string): string[] {
   const text = readFileSync(join(ROOT, "src", file), "utf8");
   const found = new RegExp(
-    `^export interface ${name}(?:<\\w+>)?(?: extends (?:Omit<(\\w+), "(\\w+)">|(\\w+)))?.*?\\{\\n(.*?)^\\}`,
+    `^export interface ${name}(?:<\\w+>)?(?: extends (?:Omit<(\\w+), ("[^>]+")>|(\\w+)))?.*?\\{\\n(.*?)^\\}`,
     "ms",
   ).exec(text);
   assert.ok(found, `${name} in ${file}`);
   const own = [...found[4].matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map((match) => match[1]);
   const extended = found[1] ?? found[3];
   if (extended === undefined) return own;
-  const inherited = membersOf(ELSEWHERE[extended] ?? file, extended).filter((member) => member !== found[2]);
+  const inherited = membersOf(ELSEWHERE[extended] ?? file, extended).filter(
+    (member) => found[2]?.includes(`"${member}"`) !== true,
+  );
   return [...new Set([...own, ...inherited])];
 }
 
