@@ -21,6 +21,16 @@ export interface Place {
 /** An object walk: may free the object that it is called for, and nothing else. */
 export type ObjectVisitor = (handle: Handle, size: number) => void;
 
+/** A walk over free pages whose memory is given back, step by step. */
+export interface FreeWalk {
+  /** Byte of the page memory where it goes on; infinite: it is at the end. */
+  at: number;
+  /** About how many bytes may still go. */
+  left: number;
+  /** How many went. */
+  given: number;
+}
+
 /**
  * An allocator's algorithm on a table of words: which object lies where, which page is next. It knows sizes and
  * places, no bytes, no handler and no errors; it expects sizes that fit and tells of handles that name nothing.
@@ -65,8 +75,8 @@ export interface Allocator {
   endReclaims(): void;
   /** Gives memory behind the last page in use back, as far as the page memory can. Not of a shared pool. */
   trim(): void;
-  /** Gives the memory of free pages back, about so many bytes of it, in whole pages of the machine. How many it were. */
-  giveBack(maxBytes: number): number;
+  /** One step of giving the memory of free pages back, in whole pages of the machine; so short that others may wait. */
+  giveBack(walk: FreeWalk): void;
   /** Bytes of page memory that were touched and are not given back. */
   touchedBytes(): number;
   /** Adds to a counter of the table, `F_…` of table-header.ts. */

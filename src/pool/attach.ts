@@ -7,6 +7,7 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import type { SharedSegment } from "../memory/index.ts";
+import { isPartSize } from "./given-back.ts";
 import {
   HEADER_WORDS,
   LAYOUT_MAGIC,
@@ -15,11 +16,13 @@ import {
   LOCK_OWN,
   type Table,
   W_DRIVER,
+  W_GIVEN_BACK,
   W_INTENT,
   W_LOCK,
   W_LOCKING,
   W_MAGIC,
   W_PAGE_COUNT,
+  W_PART_BYTES,
   W_POOL_NUMBER,
   W_VERSION,
 } from "./table-header.ts";
@@ -79,6 +82,9 @@ export function openSharedTable(shared: SharedPool, driver: number): Table {
   }
   if (table[W_LOCKING] !== LOCK_OWN && table[W_LOCKING] !== LOCK_CALLER) {
     throw badBuffers(`its kind of lock is ${table[W_LOCKING]}`);
+  }
+  if (table[W_GIVEN_BACK] < 0 || !(table[W_PART_BYTES] === 0 || isPartSize(table[W_PART_BYTES]))) {
+    throw badBuffers(`${table[W_GIVEN_BACK]} parts of ${table[W_PART_BYTES]} bytes are given back`);
   }
   if (table[W_POOL_NUMBER] < 0) throw badBuffers(`its number is ${table[W_POOL_NUMBER]}`);
   if (table[W_LOCK] < 0) throw badBuffers(`its lock says ${table[W_LOCK]}`);

@@ -1,4 +1,5 @@
 import { show, ZbudError } from "../base/index.ts";
+import { type Table, W_GIVES_BACK, W_POOL_NUMBER } from "./table-header.ts";
 
 /**
  * How a handle names an object.
@@ -43,8 +44,13 @@ const ROUND_BITS = 8;
 
 let poolsMade = 0;
 
-/** The number of the next pool of this thread. To be asked for when nothing can fail any more. */
-export function nextPoolNumber(): number {
+/** The last of making a table, when nothing can fail any more: its number, and whether its pool gives back by itself. */
+export function beginTable(table: Table, givesBack: boolean): void {
+  table[W_GIVES_BACK] = givesBack ? 1 : 0;
+  table[W_POOL_NUMBER] = nextPoolNumber();
+}
+
+function nextPoolNumber(): number {
   return poolsMade++;
 }
 

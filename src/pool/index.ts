@@ -1,9 +1,10 @@
-export type { Allocator, ObjectVisitor, Place, PoolInside, Walks } from "./allocator.ts";
+export type { Allocator, FreeWalk, ObjectVisitor, Place, PoolInside, Walks } from "./allocator.ts";
 export { badBuffers, openSharedTable, type SharedPool } from "./attach.ts";
 export { ColumnsBuilder, PageListColumns } from "./columns.ts";
 export type { DriverOptions, PoolDriver, PoolParts } from "./driver.ts";
-export { freeRunsOf, GivenBack } from "./given-back.ts";
-export { type HandleLayout, handleLayoutOf, nextPoolNumber, SLOTS_MAX, TAG_BITS } from "./handle.ts";
+export { GivenBack, verifyGivenBack } from "./given-back.ts";
+export { beginTable, type HandleLayout, handleLayoutOf, SLOTS_MAX, TAG_BITS } from "./handle.ts";
+export { giveBackWhenIdle, type IdleMemory, stopGivingBack } from "./idle-give-back.ts";
 export { corrupt, followLinks } from "./links.ts";
 export { makePool, POOL_LAYOUT } from "./named.ts";
 export { Observers } from "./observers.ts";

@@ -22,7 +22,7 @@ export function makePool(driver: PoolDriver, options: DriverOptions): Pool {
       `a pool that processes share has a lock of its own; leave lock: "caller" out`,
     );
   }
-  const { onEvict } = others;
+  const { onEvict, giveBack = true } = others;
   const wish = {
     name: shared,
     kind: "pool",
@@ -33,7 +33,10 @@ export function makePool(driver: PoolDriver, options: DriverOptions): Pool {
   const { made } = Segment.open(
     wish,
     (segment) => {
-      const pool = checkMade(driver, driver.create({ ...others, shared: true }, { shared: segment }));
+      const pool = checkMade(
+        driver,
+        driver.create({ ...others, shared: true, giveBack }, { shared: segment }),
+      );
       const sent = pool.buffers();
       const words = new Int32Array(sent.table, 0, sent.fast?.words ?? 0);
       return { made: pool, shared: sent, threads: [words, words.length - REGISTRY_WORDS] };
@@ -45,7 +48,7 @@ export function makePool(driver: PoolDriver, options: DriverOptions): Pool {
 
 /** What all processes must agree about: what follows from the options, as a pool made with them says it. */
 function agreementOf(driver: PoolDriver, options: DriverOptions): Agreement {
-  const pool = checkMade(driver, driver.create({ ...options, shared: false }));
+  const pool = checkMade(driver, driver.create({ ...options, shared: false, giveBack: false }));
   const agreement: Record<string, string | number> = { driver: driver.type };
   for (const [name, value] of Object.entries(pool.shape)) {
     agreement[name] = typeof value === "number" ? value : show(value);

@@ -38,6 +38,13 @@ export interface PoolOptions {
    */
   lock?: "own" | "caller";
   /**
+   * Whether the pool gives the memory of free pages back to the system by itself: what a shrink released, and when more
+   * than a quarter of what it has touched is free for some time, until an eighth is. Default: true with a name, else
+   * false, since Node reaches the system by a part that is experimental, and warns of that once; `trim()` gives back
+   * at any time.
+   */
+  giveBack?: boolean;
+  /**
    * Called by reclaim for each object to evict. Default: none, so nothing can be reclaimed. To evict, save what is
    * to be saved, call `pool.free(handle)` and return true; to keep it, return false. May allocate, free other
    * objects, map, and reclaim. In a shared pool another thread may free the object meanwhile: then `free` throws
@@ -50,11 +57,12 @@ export interface PoolOptions {
 export interface CommonOptions {
   shared: boolean;
   lock: "own" | "caller";
+  giveBack: boolean;
   onEvict: EvictHandler | null;
 }
 
 /** Names of the options that every pool takes. */
-const COMMON = ["maxPages", "maxBytes", "pageSize", "shared", "lock", "onEvict", "whenDifferent"];
+const COMMON = ["maxPages", "maxBytes", "pageSize", "shared", "lock", "giveBack", "onEvict", "whenDifferent"];
 const LOCKS = ["own", "caller"] as const;
 const FOREIGN = {
   pageSizes:
@@ -69,16 +77,23 @@ const FOREIGN = {
  */
 export function checkCommonOptions(options: unknown, own: readonly string[]): CommonOptions {
   checkNames("a pool", options, [...COMMON, ...own], FOREIGN);
-  const { shared = false, lock = "own", onEvict } = options as Record<string, unknown>;
+  const { shared = false, lock = "own", giveBack = false, onEvict } = options as Record<string, unknown>;
   if (typeof shared === "string") {
     throw new ZbudError(
       "EINVAL",
       `a pool that processes share under a name (${show(shared)}) is made by createPool(driver, options), which joins the one that is there`,
     );
   }
+  if (giveBack === true && lock === "caller") {
+    throw new ZbudError(
+      "EINVAL",
+      `a pool with lock: "caller" cannot give back by itself (giveBack: true), since it does not know when its lock is free; call trim() under it`,
+    );
+  }
   return {
     shared: flagOption("shared", shared),
     lock: choiceOption("lock", lock, LOCKS),
+    giveBack: flagOption("giveBack", giveBack),
     onEvict: checkEvictHandler(onEvict),
   };
 }

@@ -8,6 +8,7 @@ import {
   integerOption,
   isSharedBuffer,
   memoryBehind,
+  noteFallback,
   type Size,
   show,
   ZbudError,
@@ -16,6 +17,7 @@ import { type PageMemory, type Segment, segmentOf } from "../memory/index.ts";
 import type { Allocator, Place, PoolInside } from "./allocator.ts";
 import type { SharedPool } from "./attach.ts";
 import { badHandle, type HandleLayout } from "./handle.ts";
+import { giveBackWhenIdle, type IdleMemory, stopGivingBack } from "./idle-give-back.ts";
 import { LockedAllocator } from "./locked-allocator.ts";
 import { Observers } from "./observers.ts";
 import { closedError, Reclaims } from "./reclaims.ts";
@@ -27,6 +29,7 @@ import {
   LOCK_NONE,
   LOCK_OWN,
   type Table,
+  W_GIVES_BACK,
   W_LOCKING,
   W_PAGE_COUNT,
 } from "./table-header.ts";
@@ -50,6 +53,10 @@ import { copyIn, copyOut, viewOf } from "./views.ts";
 const RETRIES_DEFAULT = 8;
 /** Bytes that a trim gives back under the lock: some 0.2 ms. */
 const TRIM_STEP_BYTES = 2 ** 20;
+/** Moves of objects between two looks whether enough is free. */
+const COMPACT_STEP = 256;
+/** A trim that is bounded makes one move for so many bytes at most. */
+const BYTES_A_MOVE = 256;
 
 /** What a pool calls to evict an object. */
 export type EvictHandler = (handle: Handle, pool: Pool) => boolean;
@@ -98,6 +105,10 @@ export class Pool {
   #maxObjectBytes = 0;
   #closed = false;
   readonly #reclaims: Reclaims;
+  /** Byte of the page memory where giving back goes on. */
+  #trimmedTo = 0;
+  /** What gives back by itself holds this weakly: so with the pool it goes. */
+  readonly #idle: IdleMemory | null;
   /** Filled anew at each use, so that reading and writing need no object of their own. */
   readonly #place: Place = { page: 0, pageByte: 0, offset: 0, size: 0, offset2: 0, size2: 0 };
   /** Copies that `map` gave out for writing, where objects move. */
@@ -118,6 +129,7 @@ export class Pool {
       this.#allocator,
       onEvict === null ? null : (handle) => onEvict(handle, this),
     );
+    this.#idle = table[W_GIVES_BACK] === 1 ? this.#beginToGiveBack() : null;
   }
 
   /**
@@ -349,7 +361,7 @@ export class Pool {
 
   /**
    * Reclaims pages one by one, or in groups where the driver has them, with 8 retries for each, until `pages`
-   * are released or a reclaim fails.
+   * are released or a reclaim fails. A pool with `giveBack` gives as much memory back to the system.
    *
    * @returns how many were released, and the last reclaim's result: `"EINVAL"` at once for a pool that is
    *   not {@link evictable}, and for `shrinkPages(0)`.
@@ -363,6 +375,7 @@ export class Pool {
     }
     this.#observer?.onShrinkStart?.(pages);
     let reclaimed = 0;
+    let bytes = 0;
     let result: ReclaimResult = "EINVAL";
     let returned = false;
     try {
@@ -370,11 +383,13 @@ export class Pool {
         result = this.reclaimPage(RETRIES_DEFAULT);
         if (result !== "ok") break;
         reclaimed += this.#reclaims.pages;
+        bytes += this.#reclaims.bytes;
       }
       returned = true;
     } finally {
       this.#observer?.onShrinkEnd?.(reclaimed, returned ? result : "throw");
     }
+    if (this.#idle !== null && bytes > 0) this.#giveBack(bytes);
     return { reclaimed, result };
   }
 
@@ -397,15 +412,17 @@ export class Pool {
       if (result !== "ok") break;
       reclaimedBytes += this.#reclaims.bytes;
     }
+    if (this.#idle !== null && reclaimedBytes > 0) this.#giveBack(reclaimedBytes);
     return { reclaimedBytes, result };
   }
 
   /**
    * Gives the memory of free pages back to the system: whole pages of the machine (4 KiB), shared or not, wherever they
-   * lie. It is taken again when it is needed. That takes calls of the system, by `node:ffi` or the package koffi;
-   * without them only the end of a pool that is not shared goes back, and `"give-back"` is among the fallbacks.
+   * lie. It is taken again when it is needed. Where objects move, they are moved together first. That takes calls of
+   * the system, by `node:ffi` or the package koffi; without them only the end of a pool that is not shared goes back,
+   * and `"give-back"` is among the fallbacks.
    *
-   * @param maxBytes - about as many, so that the call ends soon. Default: all.
+   * @param maxBytes - about as many, so that the call ends soon: the next one goes on there. Default: all.
    * @returns bytes given back.
    * @throws {ZbudError} `EINVAL` if `maxBytes` is no positive integer; `ECLOSED` after `close()`.
    * @remarks Walks the page table, about 10 ns a page; each page given back takes some 0.5 µs. In a pool that is not
@@ -414,16 +431,10 @@ export class Pool {
   trim(maxBytes?: number): number {
     if (this.#closed) throw closedError();
     if (maxBytes !== undefined) integerOption("maxBytes", maxBytes, 1, Number.MAX_SAFE_INTEGER);
+    const most = maxBytes ?? Number.POSITIVE_INFINITY;
+    this.#makeFree(most);
     const cut = maxBytes === undefined ? this.cutEnd() : 0;
-    let given = cut;
-    // Other threads get the lock between two steps.
-    for (let isMore = true; isMore && given < (maxBytes ?? Number.POSITIVE_INFINITY); ) {
-      const step = Math.min(TRIM_STEP_BYTES, (maxBytes ?? Number.POSITIVE_INFINITY) - given);
-      const bytes = this.#allocator.giveBack(step);
-      given += bytes;
-      isMore = bytes >= step;
-    }
-    return given;
+    return cut + this.#giveBack(most);
   }
 
   /**
@@ -432,15 +443,22 @@ export class Pool {
    * @internal
    */
   cutEnd(): number {
-    const committed = this.#memory.buffer.byteLength;
-    if (this.#table[W_LOCKING] === LOCK_NONE) this.#allocator.trim();
-    return committed - this.#memory.buffer.byteLength;
+    if (this.#table[W_LOCKING] !== LOCK_NONE) return 0;
+    const before = this.#allocator.touchedBytes();
+    this.#allocator.trim();
+    return before - this.#allocator.touchedBytes();
   }
 
   /** Bytes of page memory that were touched and are not given back: what the pool has resident, its metadata apart. */
   get touchedBytes(): number {
     if (this.#closed) throw closedError();
     return this.#allocator.touchedBytes();
+  }
+
+  /** Of {@link touchedBytes}, about those that {@link trim} can give back. Where objects move, an estimate. */
+  get freeTouchedBytes(): number {
+    if (this.#closed) throw closedError();
+    return this.#freeBytes() + this.looseBytes();
   }
 
   /**
@@ -563,6 +581,7 @@ export class Pool {
     if (this.#closed) return;
     this.#closed = true;
     this.#maxObjectBytes = -1;
+    if (this.#idle !== null) stopGivingBack(this.#idle);
     this.#allocator.close();
     this.#observers.clear();
     this.#reclaims.close();
@@ -600,10 +619,61 @@ export class Pool {
     return { moved: 0, pagesReleased: 0 };
   }
 
+  /** For drivers whose objects move: about how many bytes of pages {@link compactObjects} would release. */
+  protected looseBytes(): number {
+    return 0;
+  }
+
   /** Does work while no other thread changes the table: for drivers with operations of their own. */
   protected underLock<T>(work: () => T): T {
     if (this.#closed) throw closedError();
     return this.#locked === null ? work() : this.#locked.locked(work);
+  }
+
+  /** Bytes of the pages that are free and touched. */
+  #freeBytes(): number {
+    return Math.max(0, this.#allocator.touchedBytes() - this.#allocator.pageBytes());
+  }
+
+  /** Moves objects together, where they move, until about so many bytes are free or nothing more comes of it. */
+  #makeFree(bytes: number): void {
+    const isOfUse = this.#table[W_LOCKING] === LOCK_NONE || this.#memory.unitBytes() > 0;
+    if (!this.#allocator.moves || !isOfUse) return;
+    const most = bytes / BYTES_A_MOVE;
+    for (let moves = 0; moves < most && this.#freeBytes() < bytes; moves += COMPACT_STEP) {
+      const result = this.compactObjects(COMPACT_STEP);
+      if (result.moved > 0) this.#observer?.onCompact?.(COMPACT_STEP, result);
+      if (result.moved < COMPACT_STEP) return;
+    }
+  }
+
+  /** Gives free pages back, about so many bytes, from where the last call ended on. Bytes that went. */
+  #giveBack(maxBytes: number): number {
+    // The first time it loads the system's calls: not under the lock.
+    if (this.#memory.unitBytes() === 0) return 0;
+    const walk = { at: maxBytes === Number.POSITIVE_INFINITY ? 0 : this.#trimmedTo, left: 0, given: 0 };
+    for (let rounds = walk.at > 0 ? 2 : 1; rounds > 0 && walk.given < maxBytes; ) {
+      // Other threads get the lock between two steps.
+      walk.left = Math.min(TRIM_STEP_BYTES, maxBytes - walk.given);
+      this.#allocator.giveBack(walk);
+      if (walk.at !== Number.POSITIVE_INFINITY) continue;
+      walk.at = 0;
+      rounds--;
+    }
+    this.#trimmedTo = walk.at;
+    return walk.given;
+  }
+
+  #beginToGiveBack(): IdleMemory {
+    const memory: IdleMemory = {
+      touchedBytes: () => this.touchedBytes,
+      freeTouchedBytes: () => this.freeTouchedBytes,
+      // Never waits for a lock: this thread may not need the pool at all.
+      giveBack: (maxBytes) => (this.#locked?.isBusy() ? 0 : this.trim(maxBytes)),
+    };
+    if (this.#memory.unitBytes() > 0) giveBackWhenIdle(memory);
+    else noteFallback("give-back");
+    return memory;
   }
 
   #read(handle: Handle, into: Uint8Array): number {

@@ -33,8 +33,12 @@ export const W_MAX_PAGES = 4;
 export const W_POOL_NUMBER = 5;
 /** Which allocator's table this is: `DRIVER_…`. */
 export const W_DRIVER = 6;
-/** Who takes care of the lock: `LOCK_…`. Words 8 to 14 are the allocator's. */
+/** Who takes care of the lock: `LOCK_…`. Words 8 to 12 are the allocator's. */
 export const W_LOCKING = 7;
+/** 1: the pool gives the memory of free pages back by itself. */
+export const W_GIVES_BACK = 13;
+/** Bytes of a part that is given back as a whole; 0 before the first. */
+export const W_PART_BYTES = 14;
 /** How many parts of the page memory are given back to the system now. */
 export const W_GIVEN_BACK = 15;
 
@@ -69,7 +73,7 @@ export const LOCK_CALLER = 2;
 
 assert(2 * COUNTERS_END <= HEADER_WORDS, "no two fields share a word");
 
-/** Page memory that one bit of what is given back stands for. A machine with larger pages has a bit for each of them. */
+/** The least page memory that one bit of what is given back stands for: a page of the machine, where that is larger. */
 export const PART_BYTES = 4096;
 
 /** Words of those bits for so many bytes of page memory; a multiple of 2, so that what follows stays aligned. */

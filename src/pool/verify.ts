@@ -1,4 +1,5 @@
 import { PLACES } from "../base/index.ts";
+import { verifyGivenBack } from "./given-back.ts";
 import { corrupt } from "./links.ts";
 import { FREE, LIST_NEXT, LIST_PREV, LRU_NEXT, LRU_PREV, W_LRU } from "./page-lists.ts";
 import {
@@ -74,6 +75,8 @@ export function checkBit(table: Table, bitmap: number, list: number, rows: numbe
 
 /** Where a table of pages of one size has its rows and lists. */
 export interface PageRows {
+  pageSize: number;
+  maxPages: number;
   firstRow: number;
   rowShift: number;
   /** Pages that were ever taken: rows behind them are unused. */
@@ -90,8 +93,8 @@ export interface PageRows {
 export const NO_OBJECT = -1;
 
 /**
- * Checks the states of all pages, the LRU, the lists and the free pages against what the pages hold: what links and
- * counters say is compared with it, never trusted.
+ * Checks the states of all pages, the LRU, the lists, the free pages and what is given back against what the pages hold:
+ * what links and counters say is compared with it, never trusted.
  *
  * @param reclaims - how many are under way, each with one page; null if that is not known.
  * @param listDue - checks what a page holds, and gives the list that it belongs on, 0 for none, or
@@ -99,7 +102,7 @@ export const NO_OBJECT = -1;
  */
 export function verifyPages(
   table: Table,
-  { firstRow, rowShift, highWater, heads, bitmap, lists, freeHead }: PageRows,
+  { pageSize, maxPages, firstRow, rowShift, highWater, heads, bitmap, lists, freeHead }: PageRows,
   reclaims: number | null,
   listDue: (page: number, row: number, isListed: boolean) => number,
 ): void {
@@ -167,4 +170,10 @@ export function verifyPages(
     "I5: pages in use + free pages are not all pages",
     pages + freePages,
   );
+
+  verifyGivenBack(table, maxPages * pageSize, highWater * pageSize, (visit) => {
+    for (let page = 0; page < highWater; page++) {
+      if (table[rowOf(page) | LRU_PREV] !== FREE) visit(page * pageSize, (page + 1) * pageSize);
+    }
+  });
 }

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { rolldown } from "rolldown";
 import { parseAst } from "rolldown/parseAst";
 import { identifier, isNode, lineOf, ROOT, type SyntaxNode } from "../meta/sources.ts";
+import { CAN_GIVE_BACK } from "../support/can-give-back.ts";
 import { DRIVERS, type DriverName } from "./pools.ts";
 
 /** One place where a thread may stop. */
@@ -35,6 +36,7 @@ const HARMLESS = [
   "place",
   "endReclaims",
   "trim",
+  "touchedBytes",
   "close",
   "rowOf",
   "handleAt",
@@ -62,7 +64,18 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
     "src/drivers/size-classes/allocator.ts": { all: true, names: HARMLESS },
     "src/drivers/size-classes/segments.ts": {
       all: true,
-      names: ["constructor", "of", "indexOf", "firstRowOf", "trim", "stepOf", "headOf"],
+      // The memory of a pool that threads share can always be taken back.
+      names: [
+        "constructor",
+        "of",
+        "indexOf",
+        "firstRowOf",
+        "trim",
+        "refuse",
+        "touchedBytes",
+        "stepOf",
+        "headOf",
+      ],
     },
     "src/drivers/size-classes/open-classes.ts": { all: true, names: ["liveClasses", "isRecordWhole"] },
     "src/drivers/size-classes/repair.ts": { all: true, names: [] },
@@ -81,12 +94,12 @@ const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
   zsmalloc: {
     "src/drivers/zsmalloc/allocator.ts": {
       all: true,
-      names: ["repair", "objectAt", "leastFull", ...HARMLESS],
+      names: ["repair", "objectAt", "leastFull", "looseBytes", ...HARMLESS],
     },
     "src/drivers/zsmalloc/groups.ts": {
       all: true,
-      // All pages of a shared pool are there, so none is given back.
-      names: ["constructor", "fullest", "trim", "pagesInUse", "listsOf", "giveBack"],
+      // All pages of a shared pool are there, so none is missing in a chain.
+      names: ["constructor", "fullest", "trim", "pagesInUse", "listsOf", "untake", "touchedBytes"],
     },
     "src/drivers/zsmalloc/compaction.ts": {
       all: false,
@@ -110,6 +123,8 @@ const WHERE: Where = {
       "pageBytes",
       "endReclaims",
       "trim",
+      "isBusy",
+      "touchedBytes",
       "repair",
       "recover",
       "threadGone",
@@ -117,6 +132,15 @@ const WHERE: Where = {
       ...WALKS,
     ],
   },
+  // What refuses to be given cannot be tried here.
+  ...(CAN_GIVE_BACK
+    ? {
+        "src/pool/given-back.ts": {
+          all: false,
+          names: ["step", "give", "giveRun", "take", "mark", "repair"],
+        },
+      }
+    : {}),
   "src/base/lock.ts": { all: false, names: ["release", "takesFromDead"] },
   "src/base/thread-registry.ts": { all: false, names: ["enter", "leave"] },
 };

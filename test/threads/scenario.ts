@@ -1,7 +1,9 @@
 /** What the scenarios of all drivers are made of: a pool in a known state, and who does what in it. */
 
+import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
 import type { Pool, SharedPool } from "../../src/pool/index.ts";
+import { CAN_GIVE_BACK } from "../support/can-give-back.ts";
 import { put } from "../support/objects.ts";
 import type { Step } from "./points-worker.ts";
 
@@ -133,5 +135,39 @@ export function pageRepairs<Fixture extends PageFixture>(
       }),
       { maxPages: 5 },
     ),
+  ];
+}
+
+/** Giving memory back, and taking it again. `size`: of an object that has a page, of 4 KiB or more. */
+export function givesBack(make: () => Pool, size: number): Scenario[] {
+  if (!CAN_GIVE_BACK) return [];
+  const scenario = scenariosWith(() => {
+    const pool = make();
+    const { fills, take, drop } = filledObjects(pool);
+    const [lone, bystander, ...used] = Array.from({ length: 6 }, () => take(size));
+    for (const handle of used.slice(0, 3)) drop(handle);
+    const setup: Setup = { pool, fills, bystander, steps: [] };
+    return { setup, lone };
+  });
+  const trimmed = ({ pool }: Setup): void => {
+    assert.ok(pool.trim() >= 3 * 4096);
+  };
+  const sampled = [
+    scenario("repair: of a trim", ({ lone }) => ({
+      before: { steps: [{ do: "trim" }], lastIn: "mark" },
+      steps: [free(lone)],
+    })),
+    scenario("repair: of an alloc that takes memory back", ({ setup, lone }) => {
+      trimmed(setup);
+      return { before: { steps: [alloc(size)], lastIn: "take" }, steps: [free(lone)] };
+    }),
+  ];
+  return [
+    scenario("trim: pages that lie anywhere", () => ({ steps: [{ do: "trim" }] })),
+    scenario("alloc: pages that were given back", ({ setup }) => {
+      trimmed(setup);
+      return { steps: [alloc(size), alloc(size)] };
+    }),
+    ...sampled.map((each) => ({ ...each, sampled: true })),
   ];
 }

@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import type { Handle } from "../../src/base/index.ts";
 import { SizeClassPool, sizeClassesDriver } from "../../src/drivers/size-classes/index.ts";
 import type { Step } from "./points-worker.ts";
-import { alloc, filledObjects, free, type Scenario, type Setup, scenariosWith, visits } from "./scenario.ts";
+import {
+  alloc,
+  filledObjects,
+  free,
+  givesBack,
+  type Scenario,
+  type Setup,
+  scenariosWith,
+  visits,
+} from "./scenario.ts";
 
 /** Goes to pages of 256 bytes, and leaves 30 free there; goes to pages of 512, and leaves 62. */
 const SMALL = 192;
@@ -140,6 +149,19 @@ const OPERATIONS: Scenario[] = [
   }),
   scenario("verify", () => ({ steps: [{ do: "verify" }] })),
   ...visits(scenario, sizeClassesDriver.attach).map((each) => ({ ...each, sampled: true })),
+  ...givesBack(
+    () =>
+      new SizeClassPool({
+        maxBytes: 8 * 8192,
+        pageSizes: [
+          { pageSize: 4096, maxSize: 3000 },
+          { pageSize: 8192, maxSize: 6000 },
+        ],
+        chunkOrder: 3,
+        shared: true,
+      }),
+    3000,
+  ),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */

@@ -6,6 +6,7 @@ import {
   alloc,
   filledObjects,
   free,
+  givesBack,
   pageRepairs,
   type Scenario,
   type Setup,
@@ -152,6 +153,7 @@ const OPERATIONS: Scenario[] = [
   }),
   scenario("verify", () => ({ steps: [{ do: "verify" }] })),
   ...visits(scenario, slotsDriver.attach).map((each) => ({ ...each, sampled: true })),
+  ...givesBack(() => new SlotsPool({ maxPages: 8, shared: true }), 4000),
 ];
 
 const REPAIRS: Scenario[] = [

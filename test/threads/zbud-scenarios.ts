@@ -6,6 +6,7 @@ import {
   alloc,
   filledObjects,
   free,
+  givesBack,
   pageRepairs,
   type Scenario,
   type Setup,
@@ -86,6 +87,7 @@ const OPERATIONS: Scenario[] = [
   }),
   scenario("verify", () => ({ steps: [{ do: "verify" }] })),
   ...visits(scenario, zbudDriver.attach).map((each) => ({ ...each, sampled: true })),
+  ...givesBack(() => new ZbudPool({ maxPages: 8, chunkOrder: 3, shared: true }), 3000),
 ];
 
 const REPAIRS: Scenario[] = [

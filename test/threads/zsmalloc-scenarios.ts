@@ -2,7 +2,16 @@
 
 import type { Handle } from "../../src/base/index.ts";
 import { ZsmallocPool, zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
-import { alloc, filledObjects, free, type Scenario, type Setup, scenariosWith, visits } from "./scenario.ts";
+import {
+  alloc,
+  filledObjects,
+  free,
+  givesBack,
+  type Scenario,
+  type Setup,
+  scenariosWith,
+  visits,
+} from "./scenario.ts";
 
 /** Pages of 256 bytes: one object of 250 has a page, four of 64 share one, groups of 112 have several pages. */
 const LARGE = 250;
@@ -153,6 +162,7 @@ const OPERATIONS: Scenario[] = [
   }),
   scenario("verify", () => ({ steps: [{ do: "verify" }] })),
   ...visits(scenario, zsmallocDriver.attach),
+  ...givesBack(() => new ZsmallocPool({ maxPages: PAGES, maxGroupPages: 4, shared: true }), 4000),
 ];
 
 /** One thread died already; the one that repairs dies too, and the next one repairs. */

@@ -2,6 +2,7 @@ import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
 import type {
   Allocator,
+  FreeWalk,
   HandleLayout,
   ObjectVisitor,
   PageSizeRange,
@@ -224,8 +225,8 @@ export class SizeClassAllocator implements Allocator {
     this.#segments.trim();
   }
 
-  giveBack(maxBytes: number): number {
-    return this.#segments.giveBack(maxBytes);
+  giveBack(walk: FreeWalk): void {
+    this.#segments.giveBack(walk);
   }
 
   touchedBytes(): number {

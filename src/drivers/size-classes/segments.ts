@@ -1,5 +1,5 @@
 import { type PageMemory, Reach } from "../../memory/index.ts";
-import type { Table } from "../../pool/index.ts";
+import type { FreeWalk, Table } from "../../pool/index.ts";
 import * as pools from "../../pool/index.ts";
 import * as pageTables from "../zbud/page-table.ts";
 import type { Geometry } from "./geometry.ts";
@@ -27,6 +27,9 @@ const {
 } = tables;
 const { FREE, GENERATIONS, LIST_NEXT, LRU_PREV, ROW_SHIFT } = pageTables;
 const { W_GIVEN_BACK, W_PAGE_COUNT } = pools;
+
+/** Rows of pages that one step of giving back looks at, so that the lock is not held for long: some 0.1 ms. */
+const ROWS_A_STEP = 2 ** 14;
 
 /**
  * Where size classes get their pages from: segments, each of which belongs to one class as long as a page of it is in
@@ -83,23 +86,17 @@ export class Segments {
       const head = headOf(sizeClass, step);
       if (table[head + S_NEXT] !== head) segment = table[head + S_NEXT];
     }
-    if (segment === 0) {
-      segment = this.#acquire(sizeClass);
-      if (segment === 0) {
-        if (table[W_STARVED] === 0) table[W_STARVED] = sizeClass;
-        return FREE;
-      }
-    }
-    if (table[W_STARVED] === sizeClass) table[W_STARVED] = 0;
+    if (segment === 0) segment = this.#acquire(sizeClass);
+    if (segment === 0) return this.#starve(sizeClass);
     let row = table[segment + S_FREE];
-    if (row !== FREE) {
-      if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(row, sizeClass)) return FREE;
+    const isUsed = row !== FREE;
+    if (!isUsed) row = this.firstRowOf(segment) + (table[segment + S_HIGH] << ROW_SHIFT);
+    if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(row, sizeClass)) return this.#refuse(segment, sizeClass);
+    if (table[W_STARVED] === sizeClass) table[W_STARVED] = 0;
+    if (isUsed) {
       table[segment + S_FREE] = table[row | LIST_NEXT];
     } else {
-      const page = table[segment + S_HIGH];
-      row = this.firstRowOf(segment) + (page << ROW_SHIFT);
-      if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(row, sizeClass)) return FREE;
-      table[segment + S_HIGH] = page + 1;
+      table[segment + S_HIGH]++;
       for (let word = row | GENERATIONS; word < row + 8; word++) {
         // Not that of a row that was another size class's, or was trimmed.
         table[word] = table[word] === 0 ? this.#firstGeneration : table[word];
@@ -119,12 +116,7 @@ export class Segments {
     table[segment + S_FREE] = row;
     this.#use(segment, sizeClass, -1);
     if (table[segment + S_USED] > 0) return;
-    takeOff(table, segment);
-    table[segment + S_OWNER] = 0;
-    table[sizeClass + C_SEGMENTS]--;
-    table[segment + S_NEXT] = table[W_SEGMENT_FREE];
-    table[W_SEGMENT_FREE] = segment;
-    if (table[W_VICTIM] === segment) table[W_VICTIM] = 0;
+    this.#disown(segment);
     table[W_STARVED] = 0; // it is there for whoever starved
   }
 
@@ -142,12 +134,41 @@ export class Segments {
       table[W_SEGMENT_FREE] = segment;
     }
     this.#committed = this.#memory.trim(high);
-    this.#givenBack.forget(this.#committed * this.#segmentBytes);
+    this.#givenBack.forget(high * this.#segmentBytes);
   }
 
-  /** Gives back free segments, and free pages of the others, about so many bytes. */
-  giveBack(maxBytes: number): number {
-    return this.#givenBack.give((visit) => this.#freeRuns(visit), maxBytes);
+  /** One step of giving back free segments, and what no page in use has of the others. */
+  giveBack(walk: FreeWalk): void {
+    const table = this.#table;
+    let looked = 0;
+    for (let i = Math.floor(walk.at / this.#segmentBytes); looked < ROWS_A_STEP; i++) {
+      if (i >= table[W_SEGMENT_HIGH]) {
+        walk.at = Number.POSITIVE_INFINITY;
+        return;
+      }
+      const segment = this.#firstSegment + (i << SEGMENT_SHIFT);
+      const rows =
+        table[segment + S_OWNER] === 0 ? 0 : Math.min(table[segment + S_HIGH], 1 << this.#rowsShift);
+      if (!this.#giveSegment(walk, segment, rows)) return;
+      looked += 1 + rows;
+      walk.at = (i + 1) * this.#segmentBytes;
+    }
+  }
+
+  /** Gives back what is free in a segment whose owner has used so many pages. False: the walk ends there for now. */
+  #giveSegment(walk: FreeWalk, segment: number, pages: number): boolean {
+    const table = this.#table;
+    const start = this.indexOf(segment) * this.#segmentBytes;
+    const row = this.firstRowOf(segment);
+    const pageSize = pages === 0 ? 0 : table[table[segment + S_OWNER] + C_PAGE_SIZE];
+    let end = pages;
+    // What lies behind them an owner before may have used.
+    while (end > 0 && table[(row + ((end - 1) << ROW_SHIFT)) | LRU_PREV] === FREE) end--;
+    const isFree = (page: number): boolean => table[(row + (page << ROW_SHIFT)) | LRU_PREV] === FREE;
+    return (
+      this.#givenBack.give(walk, start, 0, end, pageSize, isFree) &&
+      this.#givenBack.giveRun(walk, start + end * pageSize, start + this.#segmentBytes)
+    );
   }
 
   /** Bytes of the segments that were ever taken and are not given back. */
@@ -160,26 +181,26 @@ export class Segments {
     this.#givenBack.repair();
   }
 
-  #freeRuns(visit: (from: number, to: number) => boolean): void {
+  /** Takes a segment without a page in use from its owner. */
+  #disown(segment: number): void {
     const table = this.#table;
-    for (let i = 0; i < table[W_SEGMENT_HIGH]; i++) {
-      const segment = this.#firstSegment + (i << SEGMENT_SHIFT);
-      const start = i * this.#segmentBytes;
-      const sizeClass = table[segment + S_OWNER];
-      if (sizeClass === 0) {
-        if (!visit(start, start + this.#segmentBytes)) return;
-        continue;
-      }
-      const row = this.firstRowOf(segment);
-      const high = table[segment + S_HIGH];
-      const isFree = (page: number): boolean => table[(row + (page << ROW_SHIFT)) | LRU_PREV] === FREE;
-      let goesOn = true;
-      pools.freeRunsOf(high, table[sizeClass + C_PAGE_SIZE], isFree, (from, to) => {
-        goesOn = visit(start + from, start + to);
-        return goesOn;
-      });
-      if (!goesOn) return;
-    }
+    takeOff(table, segment);
+    table[table[segment + S_OWNER] + C_SEGMENTS]--;
+    table[segment + S_OWNER] = 0;
+    table[segment + S_NEXT] = table[W_SEGMENT_FREE];
+    table[W_SEGMENT_FREE] = segment;
+    if (table[W_VICTIM] === segment) table[W_VICTIM] = 0;
+  }
+
+  /** The system has no memory for a page of a segment. */
+  #refuse(segment: number, sizeClass: number): number {
+    if (this.#table[segment + S_USED] === 0) this.#disown(segment);
+    return this.#starve(sizeClass);
+  }
+
+  #starve(sizeClass: number): number {
+    if (this.#table[W_STARVED] === 0) this.#table[W_STARVED] = sizeClass;
+    return FREE;
   }
 
   #takeBack(row: number, sizeClass: number): boolean {

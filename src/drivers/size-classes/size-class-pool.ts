@@ -2,10 +2,10 @@ import { type Handle, integerOption, type Size, ZbudError } from "../../base/ind
 import { createPageMemory, type PageMemory, type SharedMemory, threadsMemory } from "../../memory/index.ts";
 import {
   type AllocRefusal,
+  beginTable,
   type EvictHandler,
   handleLayoutOf,
   lockingOf,
-  nextPoolNumber,
   type PageSizeRange,
   Pool,
   type PoolShape,
@@ -153,7 +153,7 @@ interface Opened {
 }
 
 function openNew(options: SizeClassPoolOptions, parts: Parts): Opened {
-  const { geometry, ranges, warmUp, shared, lock, onEvict } = checkOptions(options);
+  const { geometry, ranges, warmUp, shared, lock, giveBack, onEvict } = checkOptions(options);
   const { segmentBytes, segments } = geometry;
   const largest = Math.max(...ranges.map(({ pageSize }) => pageSize));
   const source = shared ? (parts.shared ?? threadsMemory) : null;
@@ -161,7 +161,7 @@ function openNew(options: SizeClassPoolOptions, parts: Parts): Opened {
   openClasses(table, geometry, ranges);
   table[W_WARM_UP] = warmUp === 0 ? 0 : warmUp + 1;
   const pages = parts.memory ?? createPageMemory(segmentBytes, segments, source);
-  table[W_POOL_NUMBER] = nextPoolNumber();
+  beginTable(table, giveBack);
   return { table, geometry, memory: pages, onEvict };
 }
 

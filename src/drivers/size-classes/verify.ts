@@ -5,6 +5,7 @@ import {
   checkMark,
   checkReclaims,
   type Table,
+  verifyGivenBack,
   W_PAGE_COUNT,
   walk,
 } from "../../pool/index.ts";
@@ -32,6 +33,7 @@ import {
   C_SEGMENT_PAGES,
   C_SEGMENTS,
   classesOf,
+  eachRow,
   FULLNESS_STEPS,
   firstRowOf,
   firstSegmentOf,
@@ -102,6 +104,21 @@ export function verifyTable(table: Table, geometry: Geometry, reclaims: number |
   });
   check(left.size === 0, "I3: the LRU lacks rows", left.size);
   checkLists(table, geometry, classes, derived);
+  checkGivenBack(table, geometry);
+}
+
+function checkGivenBack(table: Table, geometry: Geometry): void {
+  const { segmentBytes, segments, rowsShift } = geometry;
+  verifyGivenBack(table, segments * segmentBytes, table[W_SEGMENT_HIGH] * segmentBytes, (visit) => {
+    eachRow(table, geometry, (row, sizeClass) => {
+      if (table[row + LRU_PREV] === FREE) return;
+      const index = (row - firstRowOf(geometry)) >> ROW_SHIFT;
+      const segment = index >> rowsShift;
+      const pageSize = table[sizeClass + C_PAGE_SIZE];
+      const from = segment * segmentBytes + (index - (segment << rowsShift)) * pageSize;
+      visit(from, from + pageSize);
+    });
+  });
 }
 
 function checkOpen(table: Table, geometry: Geometry, classes: readonly number[]): void {

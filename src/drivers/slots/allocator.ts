@@ -4,7 +4,7 @@ import {
   type Allocator,
   COUNTERS_END,
   corrupt,
-  freeRunsOf,
+  type FreeWalk,
   GivenBack,
   type HandleLayout,
   type ObjectVisitor,
@@ -289,15 +289,13 @@ export class SlotsAllocator implements Allocator {
   trim(): void {
     const pages = lowerHighWater(this.#whole);
     this.#pagesCommitted = this.#memory.trim(pages);
-    this.#givenBack.forget(this.#pagesCommitted * this.maxObjectBytes);
+    this.#givenBack.forget(pages * this.maxObjectBytes);
   }
 
-  giveBack(maxBytes: number): number {
+  giveBack(walk: FreeWalk): void {
     const table = this.#table;
     const isFree = (page: number): boolean => table[this.#rowOf(page) | LRU_PREV] === FREE;
-    return this.#givenBack.give((visit) => {
-      freeRunsOf(table[W_HIGH_WATER], this.maxObjectBytes, isFree, visit);
-    }, maxBytes);
+    this.#givenBack.step(walk, table[W_HIGH_WATER], this.maxObjectBytes, isFree);
   }
 
   touchedBytes(): number {

@@ -1,5 +1,5 @@
 import { createPageMemory, type PageMemory, type SharedMemory, threadsMemory } from "../../memory/index.ts";
-import { handleLayoutOf, lockingOf, nextPoolNumber, Pool, W_POOL_NUMBER } from "../../pool/index.ts";
+import { beginTable, handleLayoutOf, lockingOf, Pool, W_POOL_NUMBER } from "../../pool/index.ts";
 import { SlotsAllocator } from "./allocator.ts";
 import { checkOptions, type SlotsPoolOptions } from "./options.ts";
 import { createSlotsTable, generationBitsOf, slotCountOf, type Table } from "./page-table.ts";
@@ -27,12 +27,12 @@ export class SlotsPool extends Pool {
    * @remarks Reserves addresses only: a pool costs the memory of the pages that are in use.
    */
   constructor(options: SlotsPoolOptions, parts: SlotsPoolParts = {}) {
-    const { geometry, shared, lock, onEvict } = checkOptions(options);
+    const { geometry, shared, lock, giveBack, onEvict } = checkOptions(options);
     const { pageSize, maxPages, maxObjects } = geometry;
     const source = shared ? (parts.shared ?? threadsMemory) : null;
     const table = parts.table ?? createSlotsTable(geometry, lockingOf({ shared, lock }), source);
     const memory = parts.memory ?? createPageMemory(pageSize, maxPages, source);
-    if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
+    if (parts.table === undefined) beginTable(table, giveBack);
     const layout = handleLayoutOf(slotCountOf(geometry), table[W_POOL_NUMBER], generationBitsOf(geometry));
     super({
       type: "slots",

@@ -47,7 +47,10 @@ export function verifyTable(whole: SlotsTable, reclaims: number | null): void {
   const highWater = table[W_HIGH_WATER];
   check(highWater >= 0 && highWater <= geometry.maxPages, "the high-water mark", highWater);
   verifyExtras(whole);
+  const { pageSize, maxPages } = geometry;
   const rows = {
+    pageSize,
+    maxPages,
     firstRow: FIRST_ROW,
     rowShift: ROW_SHIFT,
     highWater,

@@ -2,7 +2,7 @@ import type { Handle } from "../../base/index.ts";
 import { type PageMemory, Reach } from "../../memory/index.ts";
 import {
   type Allocator,
-  freeRunsOf,
+  type FreeWalk,
   GivenBack,
   type HandleLayout,
   type ObjectVisitor,
@@ -265,17 +265,13 @@ export class ZbudAllocator implements Allocator {
       table[W_FREE_HEAD] = row;
     }
     this.#pagesCommitted = this.#memory.trim(pages);
-    this.#givenBack.forget(this.#pagesCommitted * this.#geometry.pageSize);
+    this.#givenBack.forget(pages * this.#geometry.pageSize);
   }
 
-  giveBack(maxBytes: number): number {
+  giveBack(walk: FreeWalk): void {
     const table = this.#table;
-    const { pageSize } = this.#geometry;
     const isFree = (page: number): boolean => table[this.#rowOf(page) | LRU_PREV] === FREE;
-    return this.#givenBack.give(
-      (visit) => freeRunsOf(table[W_HIGH_WATER], pageSize, isFree, visit),
-      maxBytes,
-    );
+    this.#givenBack.step(walk, table[W_HIGH_WATER], this.#geometry.pageSize, isFree);
   }
 
   touchedBytes(): number {

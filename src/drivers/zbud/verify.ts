@@ -24,7 +24,10 @@ export function verifyTable(table: PageTable, geometry: Geometry, reclaims: numb
   checkHeader(table);
   const highWater = table[W_HIGH_WATER];
   check(highWater >= 0 && highWater <= geometry.maxPages, "the high-water mark", highWater);
+  const { pageSize, maxPages } = geometry;
   const rows = {
+    pageSize,
+    maxPages,
     firstRow: firstRowOf(geometry),
     rowShift: ROW_SHIFT,
     highWater,

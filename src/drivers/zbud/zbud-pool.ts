@@ -1,6 +1,6 @@
 import type { Handle } from "../../base/index.ts";
 import { createPageMemory, type PageMemory, type SharedMemory, threadsMemory } from "../../memory/index.ts";
-import { handleLayoutOf, lockingOf, nextPoolNumber, Pool, W_POOL_NUMBER } from "../../pool/index.ts";
+import { beginTable, handleLayoutOf, lockingOf, Pool, W_POOL_NUMBER } from "../../pool/index.ts";
 import { ZbudAllocator } from "./allocator.ts";
 import { geometryOf } from "./geometry.ts";
 import { checkOptions, type ZbudPoolOptions } from "./options.ts";
@@ -32,12 +32,12 @@ export class ZbudPool extends Pool {
    * @remarks Reserves addresses only: a pool costs the memory of the pages that are in use.
    */
   constructor(options: ZbudPoolOptions, parts: PoolParts = {}) {
-    const { pageSize, chunkOrder, maxPages, shared, lock, onEvict } = checkOptions(options);
+    const { pageSize, chunkOrder, maxPages, shared, lock, giveBack, onEvict } = checkOptions(options);
     const geometry = geometryOf(pageSize, chunkOrder, maxPages);
     const source = shared ? (parts.shared ?? threadsMemory) : null;
     const table = parts.table ?? createPageTable(geometry, lockingOf({ shared, lock }), source);
     const memory = parts.memory ?? createPageMemory(pageSize, maxPages, source);
-    if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
+    if (parts.table === undefined) beginTable(table, giveBack);
     const layout = handleLayoutOf(2 * maxPages, table[W_POOL_NUMBER]);
     super({
       type: "zbud",

@@ -1,6 +1,14 @@
 import type { Handle } from "../../base/index.ts";
 import type { PageMemory } from "../../memory/index.ts";
-import type { Allocator, HandleLayout, ObjectVisitor, Place, PoolStats, Table } from "../../pool/index.ts";
+import type {
+  Allocator,
+  FreeWalk,
+  HandleLayout,
+  ObjectVisitor,
+  Place,
+  PoolStats,
+  Table,
+} from "../../pool/index.ts";
 import * as pool from "../../pool/index.ts";
 import { type Compaction, Mover } from "./compaction.ts";
 import type { Geometry } from "./geometry.ts";
@@ -21,6 +29,7 @@ const GROUP_SHIFT = geometries.GROUP_SHIFT;
 const L_FULL = geometries.L_FULL;
 const L_LISTS = geometries.L_LISTS;
 const L_OBJECTS = geometries.L_OBJECTS;
+const L_PAGES = geometries.L_PAGES;
 const LAYOUT_SHIFT = geometries.LAYOUT_SHIFT;
 const ROW_SHIFT = geometries.ROW_SHIFT;
 const NO_LIST = GROUPS_NO_LIST;
@@ -46,6 +55,9 @@ const W_CLOCK = tables.W_CLOCK;
 const W_GROUPS_TAKEN = tables.W_GROUPS_TAKEN;
 const W_INTENT_GENERATION = tables.W_INTENT_GENERATION;
 const W_ROWS_TAKEN = tables.W_ROWS_TAKEN;
+
+/** Groups that {@link ZsmallocAllocator.looseBytes} looks at, at most. */
+const LOOSE_SAMPLE = 1024;
 
 /**
  * Size classes, on the table alone. A new object goes to the fullest group of its class that has room, else to a
@@ -237,8 +249,8 @@ export class ZsmallocAllocator implements Allocator {
     this.#groups.trim();
   }
 
-  giveBack(maxBytes: number): number {
-    return this.#groups.giveBack(maxBytes);
+  giveBack(walk: FreeWalk): void {
+    this.#groups.giveBack(walk);
   }
 
   touchedBytes(): number {
@@ -251,6 +263,24 @@ export class ZsmallocAllocator implements Allocator {
     this.#counters[F_OBJECTS_MOVED] += done.moved;
     this.#counters[F_PAGES_COMPACTED] += done.pages;
     return done;
+  }
+
+  /** Bytes of pages that compaction would release, estimated from some of the groups. Needs no lock. */
+  looseBytes(): number {
+    const table = this.#table;
+    const layouts = this.#layouts;
+    const step = Math.ceil(table[W_GROUPS_TAKEN] / LOOSE_SAMPLE);
+    let pages = 0;
+    let loose = 0;
+    for (let i = 0; i < table[W_GROUPS_TAKEN]; i += step) {
+      const group = this.#firstGroup + (i << GROUP_SHIFT);
+      if (table[group | PREV] <= FREE) continue;
+      const used = table[group | USED];
+      const at = (used >> COUNT_BITS) << LAYOUT_SHIFT;
+      pages += layouts[at | L_PAGES];
+      loose += layouts[at | L_PAGES] * (1 - (used & COUNT_MASK) / layouts[at | L_OBJECTS]);
+    }
+    return pages === 0 ? 0 : Math.floor((this.pageBytes() * loose) / pages);
   }
 
   count(counter: number, by: number): void {

@@ -1,5 +1,5 @@
 import { type PageMemory, Reach } from "../../memory/index.ts";
-import { followLinks, freeRunsOf, GivenBack, W_GIVEN_BACK, W_PAGE_COUNT } from "../../pool/index.ts";
+import { type FreeWalk, followLinks, GivenBack, W_GIVEN_BACK, W_PAGE_COUNT } from "../../pool/index.ts";
 import {
   type Geometry,
   GROUP_SHIFT,
@@ -122,11 +122,7 @@ export class Groups {
       table[lastRow | RING] = table[W_FREE_ROW];
       table[W_FREE_ROW] = firstRow;
     }
-    const firstPage = table[group | FIRST_PAGE];
-    let lastPage = firstPage;
-    for (let i = 1; i < pages; i++) lastPage = table[geometry.firstPage + lastPage - 1];
-    table[geometry.firstPage + lastPage - 1] = table[W_FREE_PAGE];
-    table[W_FREE_PAGE] = firstPage;
+    this.#freePages(table[group | FIRST_PAGE], pages);
     table[W_PAGE_COUNT] -= pages;
     table[group | PREV] = FREE;
     table[group | NEXT] = table[W_FREE_GROUP];
@@ -187,19 +183,17 @@ export class Groups {
     table[W_PAGES_TAKEN] = pages;
     for (let page = pages; page > 0; page--) {
       if (inUse[page - 1] === 1) continue;
-      table[geometry.firstPage + page - 1] = table[W_FREE_PAGE];
+      table[geometry.firstPage + page - 1] = ~table[W_FREE_PAGE];
       table[W_FREE_PAGE] = page;
     }
     this.#pagesCommitted = this.#memory.trim(pages);
-    this.#givenBack.forget(this.#pagesCommitted * geometry.pageSize);
+    this.#givenBack.forget(pages * geometry.pageSize);
   }
 
-  giveBack(maxBytes: number): number {
-    const inUse = this.pagesInUse();
-    const { pageSize } = this.geometry;
-    return this.#givenBack.give((visit) => {
-      freeRunsOf(inUse.length, pageSize, (page) => inUse[page] === 0, visit);
-    }, maxBytes);
+  giveBack(walk: FreeWalk): void {
+    const { table, geometry } = this;
+    const isFree = (page: number): boolean => table[geometry.firstPage + page] < 0;
+    this.#givenBack.step(walk, table[W_PAGES_TAKEN], geometry.pageSize, isFree);
   }
 
   touchedBytes(): number {
@@ -262,7 +256,7 @@ export class Groups {
     let last = first;
     for (let i = 1; i < count && last !== 0; i++) {
       const page = this.#takePage();
-      if (page === 0) return this.#giveBack(first, last);
+      if (page === 0) return this.#untake(first, i);
       table[geometry.firstPage + last - 1] = page;
       last = page;
     }
@@ -270,11 +264,23 @@ export class Groups {
     return first;
   }
 
-  /** Frees a chain of pages; gives 0, for no page. */
-  #giveBack(first: number, last: number): number {
-    this.table[this.geometry.firstPage + last - 1] = this.table[W_FREE_PAGE];
-    this.table[W_FREE_PAGE] = first;
+  /** Frees pages of a chain that came to its end too early; gives 0, for no page. */
+  #untake(first: number, count: number): number {
+    this.#freePages(first, count);
     return 0;
+  }
+
+  /** Frees so many pages that are chained, with the first in front. */
+  #freePages(first: number, count: number): void {
+    const { table, geometry } = this;
+    let page = first;
+    for (let i = 1; i < count; i++) {
+      const at = geometry.firstPage + page - 1;
+      page = table[at];
+      table[at] = ~page;
+    }
+    table[geometry.firstPage + page - 1] = ~table[W_FREE_PAGE];
+    table[W_FREE_PAGE] = first;
   }
 
   /** A page that was free, as index + 1; or 0 if there is none. */
@@ -283,7 +289,7 @@ export class Groups {
     const page = table[W_FREE_PAGE];
     if (page !== 0) {
       if (table[W_GIVEN_BACK] !== 0 && !this.#takeBack(page - 1)) return 0;
-      table[W_FREE_PAGE] = table[geometry.firstPage + page - 1];
+      table[W_FREE_PAGE] = ~table[geometry.firstPage + page - 1];
       return page;
     }
     const taken = table[W_PAGES_TAKEN];

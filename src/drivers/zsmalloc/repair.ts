@@ -203,7 +203,7 @@ function rebuildPages(table: ZsmallocTable, geometry: Geometry, isInUse: (group:
   table[W_FREE_PAGE] = 0;
   for (let page = taken.length; page > 0; page--) {
     if (taken[page - 1] === 1) continue;
-    table[firstPage + page - 1] = table[W_FREE_PAGE];
+    table[firstPage + page - 1] = ~table[W_FREE_PAGE];
     table[W_FREE_PAGE] = page;
   }
 }

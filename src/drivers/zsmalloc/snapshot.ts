@@ -60,7 +60,7 @@ export function columnsOf(
   const into = new ColumnsBuilder(table[W_PAGES_TAKEN], table[W_ROWS_TAKEN]);
   addPages(table, geometry, groups, handleAt, into);
   addLists(table, geometry, groups, into);
-  for (let page = table[W_FREE_PAGE]; page !== 0; page = table[firstPage + page - 1]) into.freed(page - 1);
+  for (let page = table[W_FREE_PAGE]; page !== 0; page = ~table[firstPage + page - 1]) into.freed(page - 1);
   return into.done({ type: "zsmalloc", pageSize, maxPages });
 }
 

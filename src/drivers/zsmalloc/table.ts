@@ -36,7 +36,7 @@ import { type Geometry, L_FULL, L_LISTS, LAYOUT_SHIFT } from "./geometry.ts";
  *   next row     rows of a group form a ring in the order of their places, which begins behind `last row`.
  *   size         bytes, > 0, of a live object; else -(next free row of the group), or 0.
  *   stamp        when the group came to its list, by the pool's clock: what breaks ties in reclaim.
- *   page's word  the group's next page + 1, or the next free page + 1; 0 at the end.
+ *   page's word  of a group's page: the next page + 1, or 0 at the end. Of a free one: ~(the next free page + 1), or ~0.
  *
  * All words of unused rows are 0: a fresh buffer is a valid table once the lists' heads are set.
  *

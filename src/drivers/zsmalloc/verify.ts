@@ -1,4 +1,11 @@
-import { check, checkHeader, checkMark, checkReclaims, W_PAGE_COUNT } from "../../pool/index.ts";
+import {
+  check,
+  checkHeader,
+  checkMark,
+  checkReclaims,
+  verifyGivenBack,
+  W_PAGE_COUNT,
+} from "../../pool/index.ts";
 import {
   type Geometry,
   GROUP_SHIFT,
@@ -103,6 +110,7 @@ class Verification {
     checkReclaims(underReclaim, reclaims);
     this.#checkLists(onLists);
     this.#checkFree();
+    this.#checkGivenBack();
   }
 
   /** Z1, and how many objects each group has. */
@@ -228,10 +236,20 @@ class Verification {
       const group = firstGroup + (i << GROUP_SHIFT);
       check(groups.has(group) === (table[group | PREV] === FREE), "Z5: neither in use nor free: group", i);
     }
-    for (let page = table[W_FREE_PAGE]; page !== 0; page = table[firstPage + page - 1]) {
+    for (let page = table[W_FREE_PAGE]; page !== 0; page = ~table[firstPage + page - 1]) {
       this.#seePage(page, "Z6: the list of free pages");
     }
     check(!this.#pageSeen.includes(0), "Z6: neither in use nor free: page", this.#pageSeen.indexOf(0));
+  }
+
+  #checkGivenBack(): void {
+    const { firstPage, pageSize, maxPages } = this.#geometry;
+    const pages = this.#pageSeen.length;
+    verifyGivenBack(this.#table, maxPages * pageSize, pages * pageSize, (visit) => {
+      for (let page = 0; page < pages; page++) {
+        if (this.#table[firstPage + page] >= 0) visit(page * pageSize, (page + 1) * pageSize);
+      }
+    });
   }
 
   #checkRow(row: number, what: string): number {

@@ -1,10 +1,10 @@
 import type { Handle } from "../../base/index.ts";
 import { createPageMemory, type PageMemory, type SharedMemory, threadsMemory } from "../../memory/index.ts";
 import {
+  beginTable,
   type CompactResult,
   handleLayoutOf,
   lockingOf,
-  nextPoolNumber,
   Pool,
   W_POOL_NUMBER,
 } from "../../pool/index.ts";
@@ -41,12 +41,12 @@ export class ZsmallocPool extends Pool {
    * @remarks Reserves addresses only: a pool costs the memory of the pages that are in use.
    */
   constructor(options: ZsmallocPoolOptions, parts: PoolParts = {}) {
-    const { geometry, shared, lock, onEvict } = checkOptions(options);
+    const { geometry, shared, lock, giveBack, onEvict } = checkOptions(options);
     const { pageSize, maxPages, maxGroupPages, maxObjects } = geometry;
     const source = shared ? (parts.shared ?? threadsMemory) : null;
     const table = parts.table ?? createZsmallocTable(geometry, lockingOf({ shared, lock }), source);
     const memory = parts.memory ?? createPageMemory(pageSize, maxPages, source);
-    if (parts.table === undefined) table[W_POOL_NUMBER] = nextPoolNumber();
+    if (parts.table === undefined) beginTable(table, giveBack);
     const layout = handleLayoutOf(Math.max(2, maxObjects), table[W_POOL_NUMBER]);
     let inner: ZsmallocAllocator | undefined;
     super({
@@ -81,6 +81,10 @@ export class ZsmallocPool extends Pool {
       isDone = moved < step || result.moved === maxMoves;
     }
     return result;
+  }
+
+  protected override looseBytes(): number {
+    return this.#inner.looseBytes();
   }
 
   /** Where an object begins, and its class. Throws `EBADF`, `ECLOSED` as {@link free}. */

@@ -54,7 +54,8 @@ export function registryContract({ type }: PoolFacts, make: PoolMaker): void {
         {},
       ],
       maxBytes: [0, -1, 1.5, "some", null, {}],
-      shared: [1, "yes", null, {}],
+      shared: [1, "", "no name", null, {}],
+      giveBack: [1, "yes", null, {}],
       onEvict: [1, true, "evict", {}],
     };
     for (const [name, values] of Object.entries(bad)) {
