@@ -30,6 +30,7 @@ const THINGS: readonly Thing[] = [
 
 /** Why one name has different types. A name that is not here has one type everywhere; a test holds that. */
 export const DIFFERENT_TYPES: Readonly<Record<string, string>> = {
+  maxBytes: "only what evicts by itself, a cache or page store, can follow the machine within a range",
   codec: "a cache needs a codec for each thread and dictionary, and so a function that makes one",
 };
 

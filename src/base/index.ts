@@ -2,7 +2,7 @@ export { assert } from "./assert.ts";
 export { builtin } from "./builtin.ts";
 export { checkBytes } from "./bytes.ts";
 export { copyBytes } from "./copy.ts";
-export { crc32 } from "./crc32.ts";
+export { crc32, crc32ByTables } from "./crc32.ts";
 export { show, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { fallbacks, noteFallback } from "./fallbacks.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
@@ -16,7 +16,13 @@ export {
   memoryBehind,
   newLockMemory,
 } from "./lock-memory.ts";
-export { memoryBytes } from "./memory-bytes.ts";
+export {
+  availableBytes,
+  type MachineMemory,
+  MemoryReader,
+  machineMemory,
+  memoryBytes,
+} from "./machine-memory.ts";
 export { checkNode } from "./node-version.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./number-text.ts";
 export { powerOfTwoAtLeast } from "./numbers.ts";
@@ -30,11 +36,17 @@ export {
   signalOption,
 } from "./options.ts";
 export { ownBytes, ownWords } from "./own-memory.ts";
+export { noteProcessMemory, type Places, placesOf } from "./places.ts";
 export { Prng } from "./prng.ts";
 export { startOf, threadNumber } from "./proc.ts";
-export { noteProcessMemory, type Places, placesOf } from "./process-memory.ts";
 export { canGrow, canShare, isSharedBuffer, notShared, sharedBuffer } from "./shared-buffer.ts";
-export { parseBytes, type Size, sizeOption } from "./size.ts";
-export { checkThreadId, PLACES, REGISTRY_WORDS, ThreadRegistry } from "./thread-registry.ts";
+export { parseBytes, type Size, type SizeRange, sizeOption, sizeRangeOption } from "./size.ts";
+export {
+  checkThreadId,
+  type NotedThread,
+  PLACES,
+  REGISTRY_WORDS,
+  ThreadRegistry,
+} from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export { pause, waitAtMost, withSignal } from "./wait.ts";

@@ -1,6 +1,6 @@
 import { ZbudError } from "./errors.ts";
 import { type LockSteps, lockStepsOf } from "./lock-memory.ts";
-import { placesOf } from "./process-memory.ts";
+import { placesOf } from "./places.ts";
 import type { ThreadRegistry } from "./thread-registry.ts";
 
 /** The bit of the lock's word that says: somebody may sleep. */

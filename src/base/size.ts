@@ -1,5 +1,6 @@
 import { show, ZbudError } from "./errors.ts";
-import { memoryBytes } from "./memory-bytes.ts";
+import { memoryBytes } from "./machine-memory.ts";
+import { checkNames } from "./options.ts";
 
 /** Binary units: a computer's memory is counted in them, whether or not the "i" is written. */
 const FACTORS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
@@ -35,6 +36,37 @@ export function sizeOption(
     throw new ZbudError("EINVAL", `${name} must be from ${low} to ${high} bytes, not ${what}`);
   }
   return bytes;
+}
+
+/** A size that follows what memory there is: never less than `min`, never more than `max`. */
+export interface SizeRange {
+  readonly min: Size;
+  readonly max: Size;
+}
+
+const RANGE_NAMES = ["min", "max"];
+
+/**
+ * Reads an option that is a {@link SizeRange}.
+ *
+ * @returns bytes, integers: fractions are rounded down.
+ * @throws {ZbudError} `EINVAL` naming what is missing, no size, not in [low, high], or more than the other.
+ */
+export function sizeRangeOption(
+  name: string,
+  value: unknown,
+  low: number,
+  high: number,
+): { min: number; max: number } {
+  checkNames(name, value, RANGE_NAMES);
+  const range = value as SizeRange;
+  const min = sizeOption(`${name}.min`, range.min, low, high);
+  const max = sizeOption(`${name}.max`, range.max, low, high);
+  if (min <= max) return { min, max };
+  throw new ZbudError(
+    "EINVAL",
+    `${name}.min must be at most ${name}.max, not ${show(range.min)}, which is more than ${show(range.max)}`,
+  );
 }
 
 /** Bytes, or undefined if the text is no size. */

@@ -7,6 +7,10 @@ import type { Identity } from "./thread-identity.ts";
 
 export const NO_NUMBER = -1;
 
+export function engineIdOfThread(): number {
+  return 0;
+}
+
 export function identify(): Identity {
   noteFallback("thread-death");
   return { number: NO_NUMBER, started: 0, engineId: 0 };

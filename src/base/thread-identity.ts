@@ -12,8 +12,13 @@ export interface Identity {
   engineId: number;
 }
 
+/** The engine's number of this thread (`threadId` of node:worker_threads) + 1, or 0 where it has none. */
+export function engineIdOfThread(): number {
+  return (builtin<typeof import("node:worker_threads")>("node:worker_threads")?.threadId ?? -1) + 1;
+}
+
 export function identify(): Identity {
-  const engineId = (builtin<typeof import("node:worker_threads")>("node:worker_threads")?.threadId ?? -1) + 1;
+  const engineId = engineIdOfThread();
   const number = threadNumber() || NO_NUMBER;
   const started = number === NO_NUMBER ? 0 : startOfThread(number);
   // Without its start it could not be told from a later thread of its number.

@@ -1,6 +1,6 @@
 import { show, ZbudError } from "./errors.ts";
-import { type Places, placesOf } from "./process-memory.ts";
-import { type Identity, identify, NO_NUMBER, startOfThread } from "./thread-identity.ts";
+import { type Places, placesOf } from "./places.ts";
+import { engineIdOfThread, type Identity, identify, NO_NUMBER, startOfThread } from "./thread-identity.ts";
 
 /**
  * Who works on a shared buffer: a table of threads in it. A thread takes a place there and gets a *member*, a
@@ -21,7 +21,8 @@ import { type Identity, identify, NO_NUMBER, startOfThread } from "./thread-iden
  *
  * In memory that processes share, numbers of threads say nothing, since containers count their own. There a thread also
  * has the place's first byte locked in the file that the memory is (see {@link Places}), and a member without that
- * lock is gone: the system takes it away from whoever ends, and from nobody who is stopped.
+ * lock is gone: the system takes it away from whoever ends, and from nobody who is stopped. There word 1 is the number of
+ * the process, as that sees it itself, and words 1 and 3 are for people to read, see {@link ThreadRegistry.living}.
  */
 const PLACE_WORDS = 8;
 /** Places in a table, and so threads at one buffer at a time. Place 0 is nobody's. */
@@ -53,6 +54,14 @@ export function checkThreadId(threadId: number): void {
     "EINVAL",
     `threadGone takes the threadId that a worker had while it ran, an integer from 0, not ${show(threadId)}: keep worker.threadId before it exits, since it is -1 afterwards; in browsers, workers have no such number`,
   );
+}
+
+/** A thread of some process, as it noted itself. */
+export interface NotedThread {
+  /** Of its process. Containers count processes each for itself. 0: it comes or goes at this moment. */
+  readonly pid: number;
+  /** As node:worker_threads counts the threads of a process: 0 is the main one. */
+  readonly threadId: number;
 }
 
 /** The table of threads at `words[at]…`, as one of them sees it. */
@@ -109,7 +118,10 @@ export class ThreadRegistry {
       const isLeft = (state & 3) === VACANT;
       const turn = isLeft ? state >> 2 : nextTurnOf(state >> 2) >> 2;
       if (!isLeft) this.inherits = true;
-      Atomics.store(this.#words, this.#at + place * PLACE_WORDS + STATE, (turn << 2) | TAKEN);
+      const at = this.#at + place * PLACE_WORDS;
+      Atomics.store(this.#words, at + NUMBER, globalThis.process?.pid ?? 0);
+      Atomics.store(this.#words, at + ENGINE_ID, engineIdOfThread());
+      Atomics.store(this.#words, at + STATE, (turn << 2) | TAKEN);
       this.#own = turn * PLACES + place;
       return this.#own;
     }
@@ -154,6 +166,23 @@ export class ThreadRegistry {
       if ((state & 3) === TAKEN) members.push(memberOf(state, place));
     }
     return members;
+  }
+
+  /**
+   * The other threads that have a place in memory that processes share: for people, since what each noted of itself is
+   * believed. None in memory of one process. Asks the system for each place, some 0.1 ms together.
+   */
+  living(): NotedThread[] {
+    const threads: NotedThread[] = [];
+    for (let place = 1; this.#places !== undefined && place < PLACES; place++) {
+      if (!this.#places.isTaken(this.#byteOf(place))) continue;
+      const isNoted = (this.#stateAt(place) & 3) === TAKEN;
+      const at = this.#at + place * PLACE_WORDS;
+      const pid = Atomics.load(this.#words, at + NUMBER);
+      const threadId = Atomics.load(this.#words, at + ENGINE_ID) - 1;
+      threads.push(isNoted ? { pid, threadId } : { pid: 0, threadId: -1 });
+    }
+    return threads;
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { Size } from "../base/index.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
@@ -5,6 +6,7 @@ import type {
   GetOptions,
   GetOrSetOptions,
   LoadContext,
+  ResizedCache,
   SetOptions,
   SetResult,
   SharedCompressedCache,
@@ -101,9 +103,15 @@ export interface Cache<V> {
    */
   set(key: CacheKey, value: V | undefined, options?: SetOptions): SetResult;
   /**
-   * The value; if there is none, what `loader` gives, which is then stored. However many call it at a time in
-   * this thread, one load runs for a key; several threads that miss it at the same time load it once each. A value
-   * within its `staleWhileRevalidate` is given at once, and loaded anew behind it.
+   * The value; if there is none, what `loader` gives, which is then stored. However many call it at a time, in
+   * whatever thread or process, one load runs for a key. A value within its `staleWhileRevalidate` is given at once,
+   * and loaded anew behind it.
+   *
+   * Calls in other threads than the one that loads wait for it: they look after 1 ms, and then whenever an eighth of
+   * the time until then has passed again, at least every 50 ms. If the loading thread was killed or closed the cache
+   * (noticed within some 100 ms), if the key was changed meanwhile, or after `lockTimeout`, one of those who wait loads
+   * instead. If the load comes to its end and leaves nothing, since it failed, or gave undefined or too large a value,
+   * each thread that waited loads by itself, as an error cannot be handed on. `forceRefresh` waits for no other thread.
    *
    * The result is stored unless, since the loader was called, in whatever thread, the key was set, deleted or loaded
    * from a file, one of the tags that it would be stored with was deleted, or the cache was cleared; it is given to
@@ -115,7 +123,8 @@ export interface Cache<V> {
    * rejects with `EDEADLK`. On Node 22, such a call is noticed in the loader's synchronous part; from Node 24 on
    * wherever the loader makes it, if it is awaited in one place by `await`, `return`, `then` or `Promise.all` and
    * its like. JavaScript engines other than V8 notice only a call whose promise the loader returns. A call that the
-   * loader does not await, such as that of a listener, gets the value.
+   * loader does not await, such as that of a listener, gets the value. Loads of several threads that await each other
+   * are not noticed: after `lockTimeout` they wait no longer.
    *
    * @param loader - what it throws reaches everybody who waits, and nothing is stored.
    * @throws the signal's reason, if it was aborted first. {@link ZbudError} `EINVAL`, before the loader runs, for
@@ -154,6 +163,20 @@ export interface Cache<V> {
   deleteByTag(tag: string): number;
   /** Removes everything. */
   clear(): void;
+  /**
+   * Changes the limit, for all threads and processes, up to the `maxBytes` that the cache was made with. A higher one
+   * holds at once. For a lower one entries are evicted in the order of `evict`, what stays is moved together, and the
+   * memory goes back to the system.
+   *
+   * @param maxBytes - bytes, `"64MiB"` or `"20%"`.
+   * @returns `bytesFreed`: what really went back to the system, nothing where it cannot (`"give-back"` among
+   *   `stats().fallbacks`); and how many entries were evicted.
+   * @throws {ZbudError} `EINVAL` for a limit out of range, naming the range; also of a cache that follows the machine.
+   * @remarks Blocks for about a second for each GiB that stays.
+   */
+  resize(maxBytes: Size): ResizedCache;
+  /** Gives the memory of what is free back to the system. Bytes that went; 0 where nothing can be. */
+  trim(): number;
   /**
    * Removes what is expired. The cache does so by itself, a little at each `set`; this does all at once.
    *

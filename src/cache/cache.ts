@@ -6,6 +6,7 @@ import {
   fallbacks,
   inspectAsText,
   percentText,
+  type Size,
   show,
   signalOption,
   ZbudError,
@@ -32,6 +33,7 @@ import type {
   GetOptions,
   GetOrSetOptions,
   LoadContext,
+  ResizedCache,
   SetOptions,
   SetResult,
   SharedCompressedCache,
@@ -274,6 +276,16 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   clear(): void {
     this.#open().clear();
     this.#notify();
+  }
+
+  resize(maxBytes: Size): ResizedCache {
+    const resized = this.#open().resize(maxBytes);
+    this.#notify();
+    return resized;
+  }
+
+  trim(): number {
+    return this.#open().engine.trim();
   }
 
   purgeStale(): boolean {

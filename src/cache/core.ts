@@ -4,6 +4,8 @@ import {
   isSharedBuffer,
   ownBytes,
   powerOfTwoAtLeast,
+  type Size,
+  sizeOption,
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
@@ -12,8 +14,10 @@ import {
   Engine,
   type EngineHooks,
   type EntryAttributes,
+  follow,
   type Guard,
   Look,
+  type MemoryFollower,
   type PutResult,
   type SharedEngine,
 } from "../engine/index.ts";
@@ -24,7 +28,7 @@ import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
 import { foundKey } from "./iterate.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
-import { type Lease, Leases } from "./leases.ts";
+import { type Lease, Leases, type OtherLoad } from "./leases.ts";
 import {
   agreementOf,
   CACHE_KIND,
@@ -35,6 +39,7 @@ import {
   DICTIONARY_CODEC,
   engineOptions,
   givenDictionary,
+  lockTimeoutOption,
   readSettings,
   type SharedParts,
   sharedParts,
@@ -57,6 +62,7 @@ import type {
   CacheKey,
   CacheThreadOptions,
   CompressedCacheOptions,
+  ResizedCache,
   SetResult,
   SharedCompressedCache,
 } from "./types.ts";
@@ -74,7 +80,7 @@ const EXPIRE_MAX = 64;
 const SWEEP_EVERY = 2 ** 16;
 
 /** Of a key that is too long to be stored. */
-const NO_LEASE: Lease = { k0: 0, k1: 0, slot: -1, stamp: 0, isLost: false };
+const NO_LEASE: Lease = { k0: 0, k1: 0, state: 0, slot: -1, turn: 0, stamp: 0, isLost: false };
 
 const RESULTS: Record<PutResult, SetResult> = {
   stored: "add",
@@ -98,6 +104,7 @@ export class CacheCore<V> {
   readonly tier: Tier<V> | null;
   readonly leases: Leases;
   readonly clock: () => number;
+  readonly lockTimeout: number;
   /** Of the codec that new values get. */
   readonly codecId: number;
   readonly #codec: Codec;
@@ -105,6 +112,7 @@ export class CacheCore<V> {
   readonly #scratches: Uint8Array[] = [];
   #depth = 0;
   #sets = 0;
+  #follower: MemoryFollower | null = null;
   /** Of what is being put, and whether it was found to hold. */
   #lease: Lease | null = null;
   #held = false;
@@ -130,6 +138,7 @@ export class CacheCore<V> {
     this.removalListener = removalListenerOf(options.onRemoved);
     this.tier = tierOf(this, settings, options.backing);
     this.clock = clockOption(options.clock);
+    this.lockTimeout = lockTimeoutOption(options.lockTimeout);
     this.attributes = {
       prefix: this.key.bytes,
       prefixLength: 0,
@@ -172,7 +181,8 @@ export class CacheCore<V> {
       const core = new CacheCore(settings, new SharedState(buffer, shape), options, parts, (hooks) => {
         return new Engine({ ...hooks, ...chosen, ...memory });
       });
-      if (!learns) core.dictionary.trainer.settle(given);
+      if (!learns) core.dictionary.trainer.settle(given, core.engine);
+      core.#follow(true);
       return core;
     };
     if (typeof shared !== "string") return make();
@@ -202,7 +212,17 @@ export class CacheCore<V> {
       return Engine.attach(shared.engine as SharedEngine, { ...hooks, drivers });
     });
     core.leases.sweep();
+    core.#follow(false);
     return core;
+  }
+
+  /** Has the limit follow the machine, if it is a range. */
+  #follow(isNew: boolean): void {
+    const { settings, engine } = this;
+    if (settings.minBytes === settings.maxBytes) return;
+    const own = settings.maxBytes - engine.maxBytes;
+    const range = { min: settings.minBytes - own, max: engine.maxBytes };
+    this.#follower = follow(engine, range, this.clock, isNew);
   }
 
   get bytesReserved(): number {
@@ -380,10 +400,15 @@ export class CacheCore<V> {
     return RESULTS[result];
   }
 
-  /** Leave to store what is read of a key from here on. End it with `leases.end`. */
-  takeLease(key: CacheKey): Lease {
+  /**
+   * Leave to store what is read of a key from here on, for a load that others wait for. End it with `leases.end`.
+   *
+   * @param yields - whether the load of another thread is given instead, if there is one.
+   */
+  takeLease(key: CacheKey, yields: boolean): Lease | OtherLoad {
     const encoded = this.key;
-    return encoded.encode(key) ? this.leases.take(encoded.k0, encoded.k1) : { ...NO_LEASE };
+    if (!encoded.encode(key)) return { ...NO_LEASE };
+    return this.leases.takeToLoad(encoded.k0, encoded.k1, yields && this.lockTimeout > 0);
   }
 
   /** Whether the key of a lease was changed since it began, or one of these tags deleted, in any thread. */
@@ -520,6 +545,21 @@ export class CacheCore<V> {
     return { kind: CACHE_KIND, engine: engine.share(), sharedState: buffer, shape, settings, codecId };
   }
 
+  resize(maxBytes: Size): ResizedCache {
+    const { engine, sharedState, settings } = this;
+    if (settings.minBytes !== settings.maxBytes) {
+      throw new ZbudError(
+        "EINVAL",
+        "this cache follows the memory of the machine: its limit is not set by hand; make it with a maxBytes that is no range",
+      );
+    }
+    const own = sharedState.buffer.byteLength;
+    const bytes = sizeOption("maxBytes", maxBytes, engine.minBytes + own, settings.maxBytes);
+    const before = engine.size;
+    const bytesFreed = engine.resize(bytes - own, this.clock());
+    return { bytesFreed, entriesEvicted: Math.max(0, before - engine.size) };
+  }
+
   recover(): number {
     const gone = this.engine.recover();
     this.leases.sweep();
@@ -532,7 +572,8 @@ export class CacheCore<V> {
   }
 
   close(): void {
-    this.dictionary.trainer.close();
+    this.#follower?.close();
+    this.dictionary.trainer.close(this.engine.member);
     try {
       this.leases.close();
     } finally {

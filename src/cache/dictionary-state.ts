@@ -1,4 +1,4 @@
-import type { SharedState } from "./shared-state.ts";
+import type { CacheThreads, SharedState } from "./shared-state.ts";
 import type { DictionaryStats } from "./types.ts";
 
 /** Words of the shared state memory: the state, and the length of the dictionary. */
@@ -13,19 +13,16 @@ export const DictionaryState = {
   collecting: 0,
   /** Enough samples: one thread learns from them, or has them learned from. */
   training: 1,
-  /** One thread copies it to where all see it. */
-  publishing: 2,
-  /** There is a dictionary. These and those that follow are final. */
-  ready: 3,
+  /** There is a dictionary. This and those that follow are final. */
+  ready: 2,
   /** What was learned is not worth it. */
-  useless: 4,
-  failed: 5,
+  useless: 3,
+  failed: 4,
   /** Nobody wants one. */
-  off: 6,
+  off: 5,
 } as const;
 
 const NAMES: readonly DictionaryStats["state"][] = [
-  "learning",
   "learning",
   "learning",
   "in-use",
@@ -43,15 +40,23 @@ export function dictionaryOf({ words, dictionary }: SharedState): Uint8Array | n
 /**
  * Makes what was learned known to all threads, if nobody else did; null: nothing is worth it. The state is
  * `training`, or this changes nothing.
+ *
+ * It is copied under a lock. A thread that dies in here has changed nothing that anybody reads, and another one learns in
+ * its stead; one that is stopped keeps the others from writing over what it goes on to copy.
  */
-export function publish(sharedState: SharedState, learned: Uint8Array | null): void {
+export function publish(sharedState: SharedState, learned: Uint8Array | null, threads: CacheThreads): void {
   const { words, dictionary } = sharedState;
-  const { training, publishing, ready, useless } = DictionaryState;
-  const next = learned === null ? useless : publishing;
-  if (Atomics.compareExchange(words, STATE, training, next) !== training || learned === null) return;
-  dictionary.set(learned);
-  words[LENGTH] = learned.length;
-  Atomics.store(words, STATE, ready);
+  const { training, ready, useless } = DictionaryState;
+  if (learned === null) {
+    Atomics.compareExchange(words, STATE, training, useless);
+    return;
+  }
+  threads.exclusively(() => {
+    if (Atomics.load(words, STATE) !== training) return;
+    dictionary.set(learned);
+    words[LENGTH] = learned.length;
+    Atomics.compareExchange(words, STATE, training, ready);
+  });
 }
 
 /** Ends the learning, if it goes on, and says why. */

@@ -1,14 +1,15 @@
 import { noteFallback } from "../base/index.ts";
 import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary-state.ts";
-import { startLearning, startWorker } from "./learning.ts";
-import type { SharedState } from "./shared-state.ts";
+import { type LearningThread, startLearning, startWorker } from "./learning.ts";
+import type { CacheThreads, SharedState } from "./shared-state.ts";
 import type { Learning } from "./train-dictionary.ts";
 
 /** Words of the shared state memory. */
 const SAMPLES_TAKEN = 3;
 const BYTES_TAKEN = 4;
-/** When whoever learns gave its last sign of life, in milliseconds. */
-const ALIVE = 10;
+/** How often whoever learns gave a sign of life, and its member. */
+const SIGNS = 10;
+const LEARNER = 11;
 
 /** Longer values compress well by themselves. */
 const SAMPLE_BYTES_MAX = 8192;
@@ -16,7 +17,7 @@ const SAMPLE_BYTES_MIN = 64;
 
 /** What a `set` may take for learning, where no worker thread does it. */
 const SLICE_MS = 1;
-/** Learning takes some 0.2 s in a worker thread. After so long without a sign, its thread is gone. */
+/** Learning takes some 0.2 s in a worker thread. After so long without a sign, another thread learns as well. */
 const PATIENCE_MS = 10_000;
 /** How often it is looked whether it is. */
 const WATCH_EVERY = 64;
@@ -29,29 +30,35 @@ const WATCH_EVERY = 64;
  * a time, and never for longer than it was left alone before. So a thread that does nothing but sets takes twice as
  * long for them meanwhile, and any other notices nothing.
  *
- * Threads may be killed at any time. One that is killed while it copies a sample leaves a place of length 0, which
- * is passed over. If the one is killed that learns, others notice that it gives no sign of life, and one of them
- * learns in its stead.
+ * Threads and processes may be killed at any time. One that is killed while it copies a sample leaves a place of length
+ * 0, which is passed over. If the one that learns is gone, or gives no sign of life, one of the others learns in its
+ * stead. Times are each thread's own: the clocks of processes need not agree.
  */
 export class DictionaryTrainer {
   readonly #sharedState: SharedState;
   /** The last state seen; from `ready` on they are final. */
   #state = 0;
-  #worker: object | null = null;
+  #worker: LearningThread | null = null;
   /** What this thread learns itself. */
   #steps: Learning | null = null;
+  /** What came of it, until it is published. */
+  #learned: Uint8Array | null | undefined;
   /** When the last slice ended, and how long it was. */
   #sliceEnd = 0;
   #sliceMs = 0;
   #watched = 0;
+  /** Who learned and how many signs of life there were when it was looked last, and since when that has been so. */
+  #learner = 0;
+  #signs = 0;
+  #since = 0;
   #closed = false;
 
   constructor(sharedState: SharedState) {
     this.#sharedState = sharedState;
   }
 
-  /** For caches with a dictionary from the start, or none at all. Nobody else has the memory yet. */
-  settle(dictionary: Uint8Array | null): boolean {
+  /** For caches with a dictionary from the start, or none at all. */
+  settle(dictionary: Uint8Array | null, threads: CacheThreads): boolean {
     const { words, dictionary: room } = this.#sharedState;
     const { collecting, training, off } = DictionaryState;
     if (dictionary === null) {
@@ -60,7 +67,7 @@ export class DictionaryTrainer {
     }
     if (dictionary.length > room.length) return false;
     if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return false;
-    publish(this.#sharedState, dictionary);
+    publish(this.#sharedState, dictionary, threads);
     return true;
   }
 
@@ -78,21 +85,23 @@ export class DictionaryTrainer {
   becameReady(): boolean {
     if (this.settled) return false;
     this.#state = Atomics.load(this.#sharedState.words, STATE);
-    if (this.settled) this.#steps = null;
+    if (this.settled) this.#forget();
     return this.#state === DictionaryState.ready;
   }
 
   /** It could not be taken into use yet, for this reason: it {@link becameReady} anew. */
   postpone(reason: unknown): void {
     note(this.#sharedState, reason);
-    this.#state = DictionaryState.publishing;
+    this.#state = DictionaryState.training;
   }
 
   /** Takes a value that is being set as a sample, if one is wanted; or helps with learning, if this thread is to. */
-  offer(bytes: Uint8Array, length: number): void {
+  offer(bytes: Uint8Array, length: number, threads: CacheThreads): void {
     if (this.#state !== DictionaryState.collecting) {
       if (this.#steps !== null) this.#slice(this.#steps);
-      else if (++this.#watched % WATCH_EVERY === 0) this.#watch();
+      else if (this.#learned === undefined) this.#learned = this.#worker?.learned();
+      if (this.#learned !== undefined) this.#publish(this.#learned, threads);
+      else if (this.#steps === null && ++this.#watched % WATCH_EVERY === 0) this.#watch(threads);
       return;
     }
     if (length < SAMPLE_BYTES_MIN || length > SAMPLE_BYTES_MAX) return;
@@ -100,7 +109,7 @@ export class DictionaryTrainer {
     const at = Atomics.add(words, BYTES_TAKEN, length);
     const index = Atomics.add(words, SAMPLES_TAKEN, 1);
     if (at + length > shape.maxSampleBytes || index >= shape.maxSampleCount) {
-      this.#train();
+      this.#train(threads);
       return;
     }
     for (let i = 0; i < length; i++) samples[at + i] = bytes[i];
@@ -109,24 +118,33 @@ export class DictionaryTrainer {
   }
 
   /** Leaves what this thread began to the next one that sets a value; a worker that it started ends by itself. */
-  close(): void {
+  close(member: number): void {
+    const { words } = this.#sharedState;
     const { collecting, training } = DictionaryState;
     this.#closed = true;
-    if (this.#worker !== null || this.#steps !== null) {
-      Atomics.compareExchange(this.#sharedState.words, STATE, training, collecting);
+    const learns = this.#worker !== null || this.#steps !== null || this.#learned !== undefined;
+    if (learns && Atomics.load(words, LEARNER) === member) {
+      Atomics.compareExchange(words, STATE, training, collecting);
     }
-    this.#worker = null;
-    this.#steps = null;
+    this.#forget();
   }
 
-  #train(): void {
+  #forget(): void {
+    this.#worker = null;
+    this.#steps = null;
+    this.#learned = undefined;
+  }
+
+  #train(threads: CacheThreads): void {
     const { words, buffer, shape } = this.#sharedState;
     const { collecting, training } = DictionaryState;
     this.#state = training;
     if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return;
-    Atomics.store(words, ALIVE, now());
+    // Until it is noted, the learner before counts, who is gone or closed the cache.
+    Atomics.store(words, LEARNER, threads.member);
+    this.#looked(threads.member, Atomics.load(words, SIGNS));
     try {
-      this.#worker = startWorker(buffer, shape, (worker, reason) => this.#lost(worker, reason));
+      this.#worker = startWorker(buffer, shape, (worker, reason) => this.#ended(worker, reason, threads));
     } catch (error) {
       // No permission for workers, or no memory for one.
       note(this.#sharedState, error);
@@ -136,9 +154,23 @@ export class DictionaryTrainer {
     this.#learn();
   }
 
+  #publish(learned: Uint8Array | null, threads: CacheThreads): void {
+    publish(this.#sharedState, learned, threads);
+    this.#forget();
+  }
+
   /** The worker has ended. If it has not done what it was there for, this thread does. */
-  #lost(worker: object, reason: unknown): void {
+  #ended(worker: LearningThread, reason: unknown, threads: CacheThreads): void {
     if (this.#worker !== worker) return;
+    this.#learned = worker.learned();
+    if (this.#learned !== undefined) {
+      try {
+        this.#publish(this.#learned, threads);
+      } catch {
+        // Another thread keeps the lock. The next set tries again, and is told if it cannot either.
+      }
+      return;
+    }
     this.#worker = null;
     if (Atomics.load(this.#sharedState.words, STATE) !== DictionaryState.training) return;
     note(this.#sharedState, reason);
@@ -164,7 +196,7 @@ export class DictionaryTrainer {
       while (!step.done && performance.now() - start < SLICE_MS) step = steps.next();
       if (step.done) {
         this.#steps = null;
-        publish(sharedState, step.value);
+        this.#learned = step.value;
       }
     } catch (error) {
       this.#steps = null;
@@ -172,23 +204,29 @@ export class DictionaryTrainer {
     }
     this.#sliceEnd = performance.now();
     this.#sliceMs = this.#sliceEnd - start;
-    Atomics.store(sharedState.words, ALIVE, now());
+    Atomics.add(sharedState.words, SIGNS, 1);
   }
 
-  /** Takes over from a thread that is gone. */
-  #watch(): void {
+  /** Takes over from a thread that is gone, or gives no sign of life. */
+  #watch(threads: CacheThreads): void {
     const { words } = this.#sharedState;
     if (Atomics.load(words, STATE) !== DictionaryState.training) return;
-    const [alive, time] = [Atomics.load(words, ALIVE), now()];
-    if (((time - alive) | 0) < PATIENCE_MS) return;
-    if (Atomics.compareExchange(words, ALIVE, alive, time) !== alive) return;
-    note(this.#sharedState, `the thread that learned it gave no sign of life for ${PATIENCE_MS} ms`);
-    this.#worker = null;
+    const learner = Atomics.load(words, LEARNER);
+    const signs = Atomics.load(words, SIGNS);
+    if (learner !== this.#learner || signs !== this.#signs) this.#looked(learner, signs);
+    const isGone = learner !== threads.member && threads.isGone(learner);
+    if (!isGone && performance.now() - this.#since < PATIENCE_MS) return;
+    if (Atomics.compareExchange(words, LEARNER, learner, threads.member) !== learner) return;
+    const what = isGone ? "is gone" : `gave no sign of life for ${PATIENCE_MS} ms`;
+    note(this.#sharedState, `the thread that learned it ${what}`);
+    this.#looked(threads.member, signs);
+    this.#forget();
     this.#learn();
   }
-}
 
-/** Milliseconds, the same in all threads, modulo 2^32. */
-function now(): number {
-  return Math.floor((performance.timeOrigin + performance.now()) % 2 ** 32) | 0;
+  #looked(learner: number, signs: number): void {
+    this.#learner = learner;
+    this.#signs = signs;
+    this.#since = performance.now();
+  }
 }

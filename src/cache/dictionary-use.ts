@@ -42,14 +42,14 @@ export class DictionaryUse {
 
   /** Offers a value that is about to be set, as long as the trainer is not settled. */
   offer<V>(engine: Engine, values: ValueCodec<V>): void {
-    this.trainer.offer(values.bytes, values.length);
+    this.trainer.offer(values.bytes, values.length, engine);
     this.#use(engine);
   }
 
   /** Uses this dictionary, unless there is one or samples are being learned from. */
   adopt(engine: Engine, dictionary: Uint8Array): void {
     if (this.trainer.settled) return;
-    this.trainer.settle(dictionary);
+    this.trainer.settle(dictionary, engine);
     this.#use(engine);
   }
 

@@ -7,6 +7,7 @@ export const THREAD_NAMES: readonly string[] = [
   "serializer",
   "onRemoved",
   "clock",
+  "lockTimeout",
   "codec",
   "driver",
   "backing",

@@ -7,7 +7,7 @@ import { PLACES } from "../base/index.ts";
  *   word 16…    by place of a thread: its member while it has leases that found no slot
  *   then        by place of a thread: its member while it reads a file
  *   then        by group: 1 while one of its slots is taken
- *   then        the slots, group by group, in four columns: member, k0, k1, state
+ *   then        the slots, group by group, in four columns: member, k0, k1, and the slot's word
  *   then        the filter: bits of the keys that were changed while a file was being read
  */
 const HEADER_WORDS = 16;

@@ -1,9 +1,11 @@
 import { show, ZbudError } from "../base/index.ts";
+import { Look } from "../engine/index.ts";
 import type { CacheCore } from "./core.ts";
 import { checkLoadOptions } from "./known-options.ts";
 import type { Lease } from "./leases.ts";
 import { metrics, publish, tracing } from "./metrics.ts";
 import { milliseconds, staleMs } from "./options.ts";
+import { OtherLoads } from "./other-loads.ts";
 import { Counter } from "./shared-state.ts";
 import { type Flight, SingleFlight } from "./single-flight.ts";
 import type { CacheKey, CacheMetric, GetOrSetOptions, LoadContext, SetOptions } from "./types.ts";
@@ -21,14 +23,30 @@ interface Target<V> {
   put(key: CacheKey, value: V, options: SetOptions, lease: Lease): unknown;
 }
 
-/** `getOrSet`: what is there, or one load for all who ask at a time in this thread. */
+/** What a call of `getOrSet` found before it began a load. */
+interface Asked<V> {
+  /** When it looked. */
+  readonly now: number;
+  readonly staleValue: V | undefined;
+  /** Whether the second tier is asked first. */
+  readonly looks: boolean;
+  readonly updatesAge: boolean;
+}
+
+/**
+ * `getOrSet`: what is there, or one load for all who ask at a time, in whatever thread. Those of one thread join its load;
+ * a thread that finds the key being loaded in another one waits for that, and looks again.
+ */
 export class Loads<V> {
   readonly #target: Target<V>;
   readonly #singleFlight: SingleFlight<V>;
+  readonly #others: OtherLoads;
 
   constructor(target: Target<V>) {
+    const core = target.open();
     this.#target = target;
-    this.#singleFlight = new SingleFlight(target.open());
+    this.#singleFlight = new SingleFlight(core);
+    this.#others = new OtherLoads(core.leases, core.lockTimeout);
   }
 
   /** A key was set or deleted. */
@@ -71,6 +89,7 @@ export class Loads<V> {
     }
     const joined = this.#singleFlight.find(key);
     if (joined !== undefined) {
+      if (forceRefresh === true) this.#singleFlight.force(joined);
       core.sharedState.count(Counter.loadsShared);
       this.#publish(key, "inflight");
     } else {
@@ -78,54 +97,54 @@ export class Loads<V> {
       this.#publish(key, !there ? "miss" : stale ? "stale" : "refresh");
     }
     const looks = !there && core.tier !== null && forceRefresh !== true;
-    const flight =
-      joined ??
-      this.#start(key, options, (flight) => {
-        return this.#load(core, flight, key, loader, value, looks, updatesAge);
-      });
+    const asked: Asked<V> = { now, staleValue: value, looks, updatesAge };
+    const flight = joined ?? this.#start(key, options, (flight) => this.#load(core, flight, loader, asked));
     if (stale && forceRefresh !== true) {
       core.sharedState.count(Counter.staleHits);
       // The load goes on behind it, whoever waits for it as well and gives up. If it fails, the stale value stays
       // until its time is over.
-      flight.waiting++;
+      flight.isRefresh = true;
       return value as V;
     }
     return await this.#singleFlight.wait(flight, signal);
   }
 
   #start(key: CacheKey, options: GetOrSetOptions, load: (flight: Flight<V>) => Promise<V>): Flight<V> {
-    const { ttl, staleWhileRevalidate, tags } = options;
+    const { ttl, staleWhileRevalidate, tags, forceRefresh } = options;
     const kept: SetOptions = {};
     if (ttl !== undefined) kept.ttl = ttl;
     if (staleWhileRevalidate !== undefined) kept.staleWhileRevalidate = staleWhileRevalidate;
     if (tags !== undefined) kept.tags = tags;
-    const flight = this.#singleFlight.start(key, kept);
+    const flight = this.#singleFlight.start(key, kept, forceRefresh === true);
     const run = (): Promise<V> => runAs(flight.frame, () => load(flight));
     const promise = tracing.hasSubscribers ? tracing.tracePromise(run, { op: "fetch", key }) : run();
     promise.then(flight.resolve, flight.reject);
     return flight;
   }
 
-  /** @param looks - whether the second tier is asked first. */
-  async #load(
-    core: CacheCore<V>,
-    flight: Flight<V>,
-    key: CacheKey,
-    loader: Loader<V>,
-    staleValue: V | undefined,
-    looks: boolean,
-    updatesAge: boolean,
-  ): Promise<V> {
+  async #load(core: CacheCore<V>, flight: Flight<V>, loader: Loader<V>, asked: Asked<V>): Promise<V> {
     const { signal } = flight.controller;
+    const { key } = flight;
+    const { now, staleValue } = asked;
     let isBegun = false;
+    let isGivenUp = false;
     try {
-      if (looks) {
-        const found = await core.fetch(key, signal, undefined, updatesAge);
+      // Not awaited unless it must wait: a loader is called within the call of `getOrSet`, if it can be.
+      if (flight.other !== null) await this.#waitForOthers(flight);
+      // What another thread loaded since this one looked.
+      const loaded = flight.isForced ? undefined : storedSince(core, key, now);
+      if (loaded !== undefined) {
+        core.sharedState.count(Counter.loadsShared);
+        return loaded;
+      }
+      const { lease } = flight as { lease: Lease };
+      if (asked.looks && !flight.isForced) {
+        const found = await core.fetch(key, signal, undefined, asked.updatesAge);
         if (found !== undefined) return found;
         // A tier need not heed the signal. Nobody waits any more, or the cache was closed and has no lease to renew.
         signal.throwIfAborted();
         // What is read from here on is newer than what was changed until now.
-        core.leases.renew(flight.lease);
+        core.leases.renew(lease);
       }
       core.sharedState.count(Counter.loads);
       isBegun = true;
@@ -136,20 +155,41 @@ export class Loads<V> {
       const value = await result;
       // An aborted load was given up, and another one may be under way.
       if (value !== undefined && !signal.aborted) {
-        this.#target.put(key, value, flight.options, flight.lease);
+        isGivenUp = this.#target.put(key, value, flight.options, lease) === null;
       }
       return value;
     } catch (error) {
       if (isBegun) core.sharedState.count(Counter.loadsFailed);
       throw error;
     } finally {
-      this.#singleFlight.end(flight);
+      this.#singleFlight.end(flight, isGivenUp);
+    }
+  }
+
+  /**
+   * Waits as long as other threads load the key. After a load that came to its end there is no further wait, and if it
+   * stored nothing, each of those who waited loads: they would else do so one after the other.
+   *
+   * @throws the signal's reason.
+   */
+  async #waitForOthers(flight: Flight<V>): Promise<void> {
+    while (flight.other !== null) {
+      const hasEnded = await this.#others.hasEnded(flight.other, flight);
+      flight.controller.signal.throwIfAborted();
+      this.#singleFlight.takeLease(flight, !hasEnded);
     }
   }
 
   #publish(key: CacheKey, fetch: NonNullable<CacheMetric["fetch"]>): void {
     if (metrics.hasSubscribers) publish({ op: "fetch", key, fetch, cache: this.#target.cache });
   }
+}
+
+/** The value of a key that was put after `since`, or was fresh then; it counts as no read. */
+function storedSince<V>(core: CacheCore<V>, key: CacheKey, since: number): V | undefined {
+  // At no time anything has expired, so nothing is removed: what is over stays there for the loader.
+  const there = core.lookup(key, Number.NEGATIVE_INFINITY, false, Look.uncounted);
+  return there && since <= core.freshUntil() ? core.value() : undefined;
 }
 
 function checkArguments(loader: unknown, options: GetOrSetOptions): void {

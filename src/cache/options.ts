@@ -8,6 +8,7 @@ import {
   notShared,
   show,
   sizeOption,
+  sizeRangeOption,
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
@@ -33,6 +34,7 @@ const PAGE_SIZE_MIN = 64;
 const PAGE_SIZE_MAX = 2 ** 20;
 /** The longest value. */
 export const VALUE_BYTES_MAX: number = 2 ** 20;
+const LOCK_TIMEOUT_MS = 10_000;
 /** A window of staleness is kept in 31 bits. */
 const STALE_MS_MAX: number = 2 ** 31 - 1;
 /** The number, in an engine, of the codec with the cache's dictionary. Others have their own ids. */
@@ -60,6 +62,8 @@ export interface CacheSettings {
   /** Name of the codec, or null for one of the user's own. */
   readonly codec: string | null;
   readonly maxBytes: number;
+  /** The lowest limit of a cache that follows the machine; else the same as `maxBytes`. */
+  readonly minBytes: number;
 }
 
 /** What `share()` gives, in full. */
@@ -89,8 +93,10 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
       `codec must be a name such as "lz4", or a function that makes a codec, not ${show(codec)}`,
     );
   }
+  const { min: minBytes, max: maxBytes } = rangeOption(options.maxBytes);
   return {
-    maxBytes: sizeOption("maxBytes", options.maxBytes, BYTES_MIN, BYTES_MAX),
+    maxBytes,
+    minBytes,
     ttl: milliseconds("ttl", ttl),
     staleWhileRevalidate: staleMs(staleWhileRevalidate),
     allowStale: flagOption("allowStale", allowStale),
@@ -101,6 +107,15 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
     backingId: options.backing?.id ?? null,
     codec: typeof codec === "string" ? codec : null,
   };
+}
+
+/** The limit, or the range of it. */
+function rangeOption(value: unknown): { min: number; max: number } {
+  if (typeof value === "object" && value !== null) {
+    return sizeRangeOption("maxBytes", value, BYTES_MIN, BYTES_MAX);
+  }
+  const bytes = sizeOption("maxBytes", value, BYTES_MIN, BYTES_MAX);
+  return { min: bytes, max: bytes };
 }
 
 /** The part of the options that the engine takes as it is; what is absent stays absent. */
@@ -285,6 +300,15 @@ export function milliseconds(name: string, value: unknown): number {
   throw new ZbudError(
     "EINVAL",
     `${name} must be a number of milliseconds from 0 to 2^53, or Infinity (0 and Infinity: never), not ${show(value)}`,
+  );
+}
+
+/** How long `getOrSet` waits for one load of another thread. */
+export function lockTimeoutOption(value: unknown = LOCK_TIMEOUT_MS): number {
+  if (typeof value === "number" && value >= 0) return value;
+  throw new ZbudError(
+    "EINVAL",
+    `lockTimeout must be a number of milliseconds from 0 (each thread loads by itself) to Infinity, not ${show(value)}`,
   );
 }
 

@@ -13,7 +13,8 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-layout.ts";
  *   word 7       the number of this run: stamps of another run mean nothing here
  *   word 8       the stamp of the last time that the second tier could not be told of a change
  *   word 9       bytes of the note, see `dictionary-state.ts`
- *   word 10      when whoever learns a dictionary gave its last sign of life, see `dictionary-trainer.ts`
+ *   word 10      signs of life of whoever learns a dictionary, counted
+ *   word 11      its member, see `dictionary-trainer.ts`
  *   word 12, 13  bytes that the dictionary saved, a number of 64 bits
  *   word 14…     counters, two words each
  *   STAMPS…      by hash: the stamp of the last time that a key of this hash was changed, then the same of tags
@@ -47,6 +48,15 @@ export const Counter = {
   loadsFailed: 8,
   loadsShared: 9,
 } as const;
+
+/** The threads of a cache, as one of them sees them: a part of the engine. */
+export interface CacheThreads {
+  /** The number of this one. It never comes back. */
+  readonly member: number;
+  isGone(member: number): boolean;
+  /** Does what no other thread does meanwhile, of whatever process. Who dies in there keeps nobody out. */
+  exclusively(work: () => void): void;
+}
 
 /** How a shared state memory is divided; plain data that other threads get with it. */
 export interface SharedStateShape extends LeaseShape {

@@ -5,6 +5,8 @@ import type { SharedStateShape } from "./shared-state.ts";
 export interface DictionaryJob {
   readonly buffer: SharedArrayBuffer;
   readonly shape: SharedStateShape;
+  /** Where it puts what it learned: it has no seat among the threads of the cache, and so no lock. */
+  readonly result: SharedArrayBuffer;
   /** The lz4 module, since the thread's code is without it: scripts/build-worker.ts. */
   readonly lz4: string;
 }
@@ -16,6 +18,28 @@ export type Learning = Generator<undefined, Uint8Array | null, undefined>;
 const GAIN_MIN = 0.05;
 /** Every so many-th sample judges, and is not learned from. */
 const JUDGE_EVERY = 5;
+
+/** Of a result, in its first word: it is not there yet, or nothing is worth it. Else the length of what follows. */
+const PENDING = 0;
+const NOTHING = -1;
+const RESULT_WORD_BYTES = 4;
+
+/** Room for what a thread learns. */
+export function newResult(maxBytes: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(RESULT_WORD_BYTES + maxBytes);
+}
+
+export function writeLearned(result: SharedArrayBuffer, learned: Uint8Array | null): void {
+  if (learned !== null) new Uint8Array(result, RESULT_WORD_BYTES).set(learned);
+  Atomics.store(new Int32Array(result, 0, 1), 0, learned?.length ?? NOTHING);
+}
+
+/** What was learned, null if nothing is worth it; undefined as long as it is not known. */
+export function readLearned(result: SharedArrayBuffer): Uint8Array | null | undefined {
+  const length = Atomics.load(new Int32Array(result, 0, 1), 0);
+  if (length === PENDING) return undefined;
+  return length === NOTHING ? null : new Uint8Array(result, RESULT_WORD_BYTES, length);
+}
 
 function* total(codec: Codec, records: readonly Uint8Array[]): Generator<undefined, number, undefined> {
   let target = new Uint8Array(1024);

@@ -1,5 +1,5 @@
 import type { Backing } from "../backing/index.ts";
-import type { Size } from "../base/index.ts";
+import type { Size, SizeRange } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
 
@@ -120,6 +120,12 @@ export interface CacheThreadOptions<V> {
   /** Gives milliseconds since 1970. `Date.now`, as it is at each use, if absent. All threads need the same. */
   clock?: () => number;
   /**
+   * Milliseconds that `getOrSet` waits for a load of the same key in another thread or process, before it loads too: what
+   * that one gives is then stored only if it comes first. Default 10,000; 0: each thread loads by itself. Give more
+   * than the slowest load takes. A thread that was killed is not waited for.
+   */
+  lockTimeout?: number;
+  /**
    * `"lz4"` (the default), `"zstd"`, `"none"`, a registered name, or a function that makes a codec. Only a
    * function needs to be given to `attach` again.
    */
@@ -145,8 +151,12 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /**
    * All memory that the cache takes, for keys, index, metadata and values together: bytes, `"256MiB"`, or
    * `"20%"` of what this process may use. At least 1 MiB. Reserved at the start, resident as it is used.
+   *
+   * A range, `{ min: "64MiB", max: "2GiB" }`, follows the machine: what others leave in the container or machine. Memory
+   * goes back before the kernel has to end somebody, the least recently used entries first, and the limit rises again
+   * when there is room. docs/architecture.md has the rule; each change is on the channel `zbud:memory`.
    */
-  maxBytes: Size;
+  maxBytes: Size | SizeRange;
   /** The most entries, as in lru-cache. If absent, as many as `averageBytes` leaves room for. */
   maxEntries?: number;
   /**
@@ -215,6 +225,13 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   whenDifferent?: "reject" | "replace" | undefined;
 }
 
+/** What `resize()` did. */
+export interface ResizedCache {
+  /** Bytes that the system got back. */
+  readonly bytesFreed: number;
+  readonly entriesEvicted: number;
+}
+
 /** What `share()` gives: pass it to another thread as it is, in `workerData` or by `postMessage`. */
 export interface SharedCompressedCache {
   readonly kind: "zbud-cache";
@@ -262,7 +279,7 @@ export interface CacheStats {
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;
-  /** Calls of `getOrSet` that waited for a load which another call in their thread had begun. */
+  /** Calls of `getOrSet` that were given what another call loaded, in whatever thread or process. */
   loadsShared: number;
   /** What small similar values have in common, as far as it is learned. */
   dictionary: DictionaryStats;

@@ -1,8 +1,10 @@
 import { bytesText, countText } from "../base/index.ts";
 import { isBytes, nameText, type Tick, valueText } from "../viewer/index.ts";
 import { printable } from "./printable.ts";
+import { shortText } from "./shared-memory-text.ts";
 import type { Style } from "./style.ts";
 import { type Column, chartLines, tableLines } from "./text-table.ts";
+import type { TopLook } from "./top-source.ts";
 
 const COLUMNS: Column[] = [
   { title: "counter", align: "left" },
@@ -10,37 +12,77 @@ const COLUMNS: Column[] = [
   { title: "a second", align: "right" },
 ];
 
+/** What lines there is room for, and how long each may be. */
+interface Size {
+  rows: number;
+  columns: number;
+}
+
+const UNBOUNDED: Size = { rows: Number.POSITIVE_INFINITY, columns: Number.POSITIVE_INFINITY };
+
 /**
- * The counters of a viewer as lines.
+ * The counters of one look as lines.
  *
- * @param before - an earlier look, for what changes a second; null: there was none.
+ * @param before - an earlier look's, for what changes a second; null: there was none.
+ * @param size - of a screen, where counters that are 0 have to make room first.
  */
 export function counterLines(
-  title: string,
-  where: string,
-  tick: Tick,
+  { title, where, about, tick }: TopLook,
   before: Tick | null,
   style: Style,
+  { rows, columns }: Size = UNBOUNDED,
 ): string[] {
+  const name = shortText(printable(title), columns);
+  const place = shortText(printable(where), columns - name.length - 2);
+  const head = [
+    `${style.title(name)}  ${style.dim(place)}`,
+    ...(about === undefined ? [] : [shortText(printable(about), columns)]),
+    "",
+  ];
+  const charts = chartsOf(tick, columns, style);
+  return [...head, ...tableOf(tick, before, rows - head.length - charts.length, style), ...charts];
+}
+
+function tableOf(tick: Tick, before: Tick | null, room: number, style: Style): string[] {
   const seconds = before === null ? 0 : (tick.at - before.at) / 1000;
-  const rows = Object.entries(tick.counters).map(([name, value]) => {
+  const all = Object.entries(tick.counters);
+  const shown = fitting(all, room - 1);
+  const cells = shown.map(([name, value]) => {
     const earlier = before?.counters[name];
     const rate = earlier === undefined || seconds <= 0 ? 0 : (value - earlier) / seconds;
     return [printable(nameText(name)), valueText(name, value), rateText(name, value, rate)];
   });
-  const [head, ...lines] = tableLines(COLUMNS, rows);
-  const histograms = Object.entries(tick.histograms).flatMap(([name, counts]) => {
-    if (!counts.some((count) => count > 0)) return [];
-    const [chart] = chartLines(counts, 1);
-    return [`${style.bar(chart)}  ${printable(nameText(name))}`];
-  });
+  const [head, ...lines] = tableLines(COLUMNS, cells);
+  const left = all.length - shown.length;
   return [
-    `${style.title(printable(title))}  ${style.dim(`${where}  ${Math.round(tick.at / 1000)} s`)}`,
-    "",
     style.dim(head),
     ...lines,
-    ...(histograms.length === 0 ? [] : ["", ...histograms]),
+    ...(left === 0 ? [] : [style.dim(`and ${left} more in a taller window`)]),
   ];
+}
+
+/**
+ * Those that there is room for, in their order: the last that are 0 go first. Where some are left out, the last line is
+ * for saying so.
+ */
+function fitting(counters: [string, number][], room: number): [string, number][] {
+  if (counters.length <= room) return counters;
+  const shown = [...counters];
+  while (shown.length > Math.max(0, room - 1)) {
+    const last = shown.findLastIndex(([, value]) => value === 0);
+    shown.splice(last, 1);
+  }
+  return shown;
+}
+
+function chartsOf({ histograms }: Tick, columns: number, style: Style): string[] {
+  const lines = Object.entries(histograms).flatMap(([name, counts]) => {
+    if (!counts.some((count) => count > 0)) return [];
+    const [chart] = chartLines(counts, 1);
+    const text = shortText(printable(nameText(name)), columns - chart.length - 2);
+    return [`${style.bar(chart)}  ${text}`];
+  });
+  return lines.length === 0 ? [] : ["", ...lines];
 }
 
 function rateText(name: string, value: number, rate: number): string {

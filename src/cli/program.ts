@@ -4,19 +4,27 @@ import { classesCommand } from "./classes-command.ts";
 import { estimateCommand } from "./estimate-command.ts";
 import { exitCodeOf, failureText, UsageError } from "./failure.ts";
 import { Interruption } from "./interruption.ts";
+import { listCommand } from "./list-command.ts";
 import { mapCommand } from "./map-command.ts";
 import { replayCommand } from "./replay-command.ts";
+import { rmCommand } from "./rm-command.ts";
+import { statsCommand } from "./stats-command.ts";
 import { topCommand } from "./top-command.ts";
+import { verifyCommand } from "./verify-command.ts";
 import { viewCommand } from "./view-command.ts";
 
 /** The commands' names. */
-export const COMMANDS: readonly string[] = ["estimate", "replay", "view", "top", "map", "classes"];
+export const COMMANDS: readonly string[] = [
+  ...["estimate", "replay", "view", "top", "map"],
+  ...["list", "stats", "verify", "rm", "classes"],
+];
 
 const EXIT_CODES = `
 Exit codes:
   0    done
-  1    it ran, but a trace's results differ (zbud replay), bytes came back
-       different (a bug, please report it), or the output could not be written
+  1    it ran, but a trace's results differ (zbud replay), shared memory is
+       damaged (zbud verify), bytes came back different (a bug, please report
+       it), or the output could not be written
   2    the command line or the input cannot be used; one line on standard error
        says why
   130  stopped with Ctrl-C (143: by SIGTERM, 129: by SIGHUP)`;
@@ -40,7 +48,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
 function createProgram(interruption: Interruption): Command {
   const program = new Command("zbud")
     .description(
-      "Compressed memory: see what it would save on your data, replay recorded workloads, and watch the pools of running programs.",
+      "Compressed memory: see what it would save on your data, replay recorded workloads, watch the pools of running programs, and look after the memory that processes share.",
     )
     .version(`zbud ${packageJson.version}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
@@ -50,6 +58,10 @@ function createProgram(interruption: Interruption): Command {
     .addCommand(viewCommand(interruption))
     .addCommand(topCommand(interruption))
     .addCommand(mapCommand(interruption))
+    .addCommand(listCommand())
+    .addCommand(statsCommand())
+    .addCommand(verifyCommand())
+    .addCommand(rmCommand())
     .addCommand(classesCommand())
     .addHelpText("after", EXIT_CODES)
     .action((_options, command: Command) => {

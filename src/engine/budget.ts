@@ -1,11 +1,23 @@
-import { EXPIRY_WORDS, ROW_BYTES, type ShardLayout, W_ENTRIES, W_FRAGMENTS, W_HIGH_WATER } from "./table.ts";
+import {
+  EXPIRY_WORDS,
+  F_FIXED_BYTES,
+  F_LIMIT,
+  F_ROWS_RESERVED,
+  ROW_BYTES,
+  type ShardLayout,
+  W_ENTRIES,
+  W_FRAGMENTS,
+  W_HIGH_WATER,
+} from "./table.ts";
 
 /** Bytes that one shard may take, and what its parts cost. */
 export interface ShardBudget {
-  /** The limit. */
+  /** The highest limit. */
   readonly bytes: number;
-  /** What the table takes whatever it holds, and the pools' own metadata. */
+  /** What the table takes whatever it holds, and the pools' own metadata, which is that for the highest limit. */
   readonly fixedBytes: number;
+  /** Of these, what the table takes. */
+  readonly tableBytes: number;
   /** For each row, with its expiry and what the secondary index keeps for it. */
   readonly rowBytes: number;
   /** Share of a pool page's bytes that its metadata takes on top. */
@@ -17,34 +29,63 @@ export interface ShardBudget {
 }
 
 /**
- * Rows that may be used: those that are reserved, and more while the pages leave room for them. A page that was
- * touched stays touched, so what counts is the most that the pools ever had.
+ * The limit of a shard as it is now, which may be lower than that of its budget: its bytes, what is fixed of them, and
+ * the rows that are kept free of pages. The pools' metadata for objects and the rows are taken to be as many as there
+ * is room for objects.
  */
-export function rowsAllowed(budget: ShardBudget, layout: ShardLayout, maxPoolBytes: number): number {
-  const left = budget.bytes - budget.fixedBytes - maxPoolBytes * (1 + budget.pageCost);
-  const rows = Math.max(budget.rowsReserved, Math.floor(left / budget.rowBytes));
+export function setLimit(budget: ShardBudget, floats: Float64Array, bytes: number): void {
+  const share = bytes / budget.bytes;
+  floats[F_LIMIT] = bytes;
+  floats[F_FIXED_BYTES] = budget.tableBytes + Math.ceil((budget.fixedBytes - budget.tableBytes) * share);
+  floats[F_ROWS_RESERVED] = Math.floor(budget.rowsReserved * share);
+}
+
+/**
+ * Rows that may be used: those that are reserved, and more while the pages leave room for them. A page that was
+ * touched stays touched until it is given back.
+ */
+export function rowsAllowed(
+  budget: ShardBudget,
+  layout: ShardLayout,
+  floats: Float64Array,
+  maxPoolBytes: number,
+): number {
+  const left = floats[F_LIMIT] - floats[F_FIXED_BYTES] - maxPoolBytes * (1 + budget.pageCost);
+  const rows = Math.max(floats[F_ROWS_RESERVED], Math.floor(left / budget.rowBytes));
   return Math.min(rows, layout.maxRows) + 1;
 }
 
 /** Bytes of pool pages that may be used, beside the rows that were. */
-export function poolBytesAllowed(budget: ShardBudget, highWater: number): number {
-  const rows = Math.max(budget.rowsReserved, highWater - 1);
-  return Math.floor((budget.bytes - budget.fixedBytes - rows * budget.rowBytes) / (1 + budget.pageCost));
+export function poolBytesAllowed(budget: ShardBudget, floats: Float64Array, highWater: number): number {
+  const rows = Math.max(floats[F_ROWS_RESERVED], highWater - 1);
+  return Math.floor(
+    (floats[F_LIMIT] - floats[F_FIXED_BYTES] - rows * budget.rowBytes) / (1 + budget.pageCost),
+  );
 }
 
 /** What a shard has touched: its part of {@link EngineStats.bytesUsed}. */
-export function bytesTouched(budget: ShardBudget, words: Int32Array, maxPoolBytes: number): number {
+export function bytesTouched(
+  budget: ShardBudget,
+  words: Int32Array,
+  floats: Float64Array,
+  maxPoolBytes: number,
+): number {
   return (
-    budget.fixedBytes +
+    floats[F_FIXED_BYTES] +
     (words[W_HIGH_WATER] - 1) * budget.rowBytes +
     Math.ceil(maxPoolBytes * (1 + budget.pageCost))
   );
 }
 
 /** What a shard's entries take now. Pages and rows that were used before and are free do not count. */
-export function bytesLive(budget: ShardBudget, words: Int32Array, poolBytes: number): number {
+export function bytesLive(
+  budget: ShardBudget,
+  words: Int32Array,
+  floats: Float64Array,
+  poolBytes: number,
+): number {
   const rows = words[W_ENTRIES] + words[W_FRAGMENTS];
-  return budget.fixedBytes + rows * budget.rowBytes + Math.ceil(poolBytes * (1 + budget.pageCost));
+  return floats[F_FIXED_BYTES] + rows * budget.rowBytes + Math.ceil(poolBytes * (1 + budget.pageCost));
 }
 
 /** Words of a row beside {@link ROW_BYTES}. */

@@ -2,6 +2,7 @@
 import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { StoredEntry } from "../record/index.ts";
+import { setLimit } from "./budget.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
 import type { MigrationOf } from "./migration.ts";
@@ -19,9 +20,11 @@ import {
   REPLACED,
 } from "./parts.ts";
 import type { Shard } from "./shard.ts";
+import { giveBack, shrink } from "./shrinking.ts";
 import { statsOf } from "./stats.ts";
 import {
   CODEC_SHIFT,
+  F_LIMIT,
   F_PUTS,
   F_REJECT_FULL,
   F_REJECT_LARGE,
@@ -135,9 +138,16 @@ export class Engine {
     return [this.#opened.header, registryAt(this.#shape.shards)];
   }
 
-  /** What the engine takes at most; it never changes. */
-  get bytesReserved(): number {
+  /** What the engine takes at most at its highest limit. */
+  get maxBytes(): number {
     return this.#shape.maxBytes;
+  }
+
+  /** What the engine takes at most, now. */
+  get bytesReserved(): number {
+    const { shards, budget, maxBytes } = this.#shape;
+    const bytes = this.#shards.reduce((sum, { floats }) => sum + floats[F_LIMIT], 0);
+    return bytes === shards * budget.bytes ? maxBytes : bytes + this.#opened.header.byteLength;
   }
 
   /** Whether other threads can have it. */
@@ -516,6 +526,11 @@ export class Engine {
     return this.#opened.isGone(member);
   }
 
+  /** Whether this thread is the one, of those that share the engine, that does what one of them is to do. */
+  isFirst(): boolean {
+    return this.#opened.isFirst();
+  }
+
   /**
    * Does work of the layer above while no other thread does. It is the first shard's lock, so a thread that dies
    * in here keeps nobody out; `work` must not call the engine.
@@ -536,7 +551,7 @@ export class Engine {
   /** Share of its limit that the fullest shard has in use, 0 to 1. A few instructions for each shard. */
   fullness(): number {
     let most = 0;
-    for (const { bytesLive, budget } of this.#shards) most = Math.max(most, bytesLive / budget.bytes);
+    for (const { bytesLive, floats } of this.#shards) most = Math.max(most, bytesLive / floats[F_LIMIT]);
     return most;
   }
 
@@ -568,14 +583,53 @@ export class Engine {
         });
       }
     }
-    if (freed > 0 && !this.#shape.shared) for (const shard of this.#shards) shard.locked(() => shard.trim());
+    if (freed > 0) {
+      if (!this.#shape.shared) for (const shard of this.#shards) shard.locked(() => shard.trim());
+      this.trim();
+    }
     return freed;
+  }
+
+  /**
+   * Changes the limit, up to what the engine was made with. A higher one holds at once. For a lower one entries are
+   * evicted in the engine's order, what stays is moved together, and the memory goes back to the system.
+   *
+   * @param deadline - when to stop moving, by `performance.now()`: then more is evicted instead.
+   * @returns bytes that the system got back.
+   * @throws {ZbudError} `EINVAL` for more than the engine was made with, or too little for an entry.
+   */
+  resize(maxBytes: number, now: number, deadline: number = Number.POSITIVE_INFINITY): number {
+    this.#check();
+    const { shards, budget } = this.#shape;
+    const bytes = Math.floor((maxBytes - this.#opened.header.byteLength) / shards);
+    const least = this.minBytes;
+    if (!(maxBytes >= least && bytes <= budget.bytes)) {
+      throw new ZbudError(
+        "EINVAL",
+        `the limit can be changed to anything from ${least} bytes to those that it was made with (${this.#shape.maxBytes}), not to ${show(maxBytes)}`,
+      );
+    }
+    for (const shard of this.#shards) shard.locked(() => setLimit(budget, shard.floats, bytes));
+    return this.#shards.reduce((sum, shard) => sum + shrink(shard, now, deadline), 0);
+  }
+
+  /** Gives the memory of free pages back to the system. Bytes that went; 0 where nothing can be. */
+  trim(): number {
+    this.#check();
+    return this.#shards.reduce((sum, shard) => sum + giveBack(shard), 0);
+  }
+
+  /** The lowest limit: what the index takes whatever it holds, and some pages of each shard. */
+  get minBytes(): number {
+    const { shards, budget, poolPageSize } = this.#shape;
+    const pages = 16 * Math.ceil(poolPageSize * (1 + budget.pageCost));
+    return this.#opened.header.byteLength + shards * (budget.tableBytes + 8 * budget.rowBytes + pages);
   }
 
   /** One cheap call. Makes one object. */
   stats(): EngineStats {
     this.#check();
-    return statsOf(this.#shards, this.#shape.maxBytes, this.#opened.header.byteLength);
+    return statsOf(this.#shards, this.bytesReserved, this.#opened.header.byteLength);
   }
 
   /**

@@ -1,11 +1,14 @@
 export { Engine, entryAttributes } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
+export { follow } from "./follow.ts";
+export type { MemoryFollower } from "./memory-follower.ts";
 export { migrationOf } from "./migration.ts";
 export { ENGINE_LAYOUT, emptyEntry } from "./open.ts";
 export { driversOf, type EngineShape, shapeOf } from "./options.ts";
 export { onePool } from "./pages.ts";
 export type { EngineInside } from "./parts.ts";
 export { Recompressor } from "./recompressor.ts";
+export { W_ENTRIES } from "./table.ts";
 export type {
   EngineHooks,
   EngineOptions,

@@ -18,6 +18,7 @@ import {
   type PoolDriver,
 } from "../pool/index.ts";
 import { emptyRecord } from "../record/index.ts";
+import { setLimit } from "./budget.ts";
 import type { MigrationOf } from "./migration.ts";
 import { driversOf, type EngineShape, poolOptions, shapeOf } from "./options.ts";
 import type { Hooks } from "./parts.ts";
@@ -53,6 +54,8 @@ export interface OpenEngine {
   readonly member: number;
   /** Whether the thread of a member is certainly gone. */
   isGone(member: number): boolean;
+  /** Whether no other living thread has a place before this one's: true in exactly one, but while one comes or goes. */
+  isFirst(): boolean;
   useDriver(type: string, migrationOf: MigrationOf): void;
   recover(): number;
   threadGone(threadId: number): void;
@@ -98,7 +101,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
     for (let number = 0; number < shape.shards; number++) {
       const table = from?.tables[number] ?? tableOf(shape.layout, options.secondaryIndex, memory);
       // A view that does not say how long it is follows a growable buffer, and is slow.
-      const words = new Int32Array(table, 0, table.byteLength >> 2);
+      const words = new Int32Array(table, 0, Math.floor(table.byteLength / 4));
       if (from === undefined) format(words, shape);
       else checkTable(words, shape);
       const shard = new Shard({
@@ -113,7 +116,10 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
         member,
         header,
       });
-      if (from === undefined) shard.rows.format();
+      if (from === undefined) {
+        shard.rows.format();
+        setLimit(shape.budget, shard.floats, shape.budget.bytes);
+      }
       opened.shards.push(shard);
       for (const [i, driver] of drivers.entries()) {
         shard.pools.list.push(openPool(shard, shape, driver, i, memory, from?.pools[number][i]));
@@ -122,7 +128,9 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
     if (registry?.inherits === true) opened.recover();
   } catch (cause) {
     opened.close();
-    if (from !== undefined || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
+    // A file says what it lacks.
+    const isFile = memory !== null && memory !== threadsMemory;
+    if (from !== undefined || isFile || !(cause instanceof ZbudError) || cause.code !== "ENOMEM") throw cause;
     throw new ZbudError("ENOMEM", `the system does not give ${shape.maxBytes} bytes; lower maxBytes`, {
       cause,
     });
@@ -180,6 +188,13 @@ class Opened implements OpenEngine {
 
   isGone(member: number): boolean {
     return this.#registry?.isGone(member) ?? false;
+  }
+
+  isFirst(): boolean {
+    const registry = this.#registry;
+    if (registry === null) return true;
+    const first = registry.taken().find((member) => member === this.member || !registry.isGone(member));
+    return first === this.member;
   }
 
   useDriver(type: string, migrationOf: MigrationOf): void {

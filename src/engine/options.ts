@@ -187,7 +187,7 @@ function divide({
   }
   return {
     layout,
-    budget: { bytes, fixedBytes, rowBytes, pageCost, rowsReserved, maxEntries },
+    budget: { bytes, fixedBytes, tableBytes, rowBytes, pageCost, rowsReserved, maxEntries },
     maxPages,
     maxObjects,
   };

@@ -1,11 +1,13 @@
-import { Reach } from "../memory/index.ts";
+import { type ElementArray, giveRoom, needsRoom, roomStep, takeRoom } from "../memory/index.ts";
 import {
   BUCKETS_AT,
+  type GrowingIndex,
   HASH_NEXT,
   hashOf,
   K0,
   K1,
   KIND_FREE,
+  KIND_MASK,
   NAME,
   ROW_SHIFT,
   rowArraysOf,
@@ -13,8 +15,8 @@ import {
   STATE,
   W_FREE,
   W_HIGH_WATER,
+  W_ROOM,
 } from "./table.ts";
-import type { SecondaryIndex } from "./types.ts";
 
 /**
  * The rows of one shard: free ones, hash chains. Knows neither objects nor order nor locks; a few instructions each,
@@ -26,21 +28,22 @@ export class Rows {
   readonly layout: ShardLayout;
   readonly #at: number = 0;
   readonly #bucketMask: number = 0;
-  readonly #reach: Reach;
+  readonly #arrays: readonly ElementArray[];
 
   /** @param secondaryIndex - whose words grow with the rows too. */
-  constructor(words: Int32Array, layout: ShardLayout, secondaryIndex: SecondaryIndex | null) {
+  constructor(words: Int32Array, layout: ShardLayout, secondaryIndex: GrowingIndex | null) {
     this.words = words;
     this.floats = new Float64Array(words.buffer, 0, words.length >> 1);
     this.layout = layout;
     this.#at = layout.rowsAt | 0;
-    this.#reach = new Reach(words.buffer, rowArraysOf(layout, secondaryIndex));
+    this.#arrays = rowArraysOf(layout, secondaryIndex);
     this.#bucketMask = (layout.bucketCount - 1) | 0;
   }
 
   /** A fresh table: zeros, so that row 0, the queue's head, is its own neighbour; and it is in use. */
   format(): void {
     this.words[W_HIGH_WATER] = 1;
+    this.words[W_ROOM] = needsRoom(this.words.buffer) ? 1 : this.layout.maxRows + 1;
   }
 
   /** Index of the row's first word. */
@@ -92,7 +95,7 @@ export class Rows {
       return row;
     }
     const high = words[W_HIGH_WATER];
-    if (high >= maxHighWater || (high >= this.#reach.end && !this.#reach.extend(high))) return 0;
+    if (high >= maxHighWater || (high >= words[W_ROOM] && !this.#takeRoom(high))) return 0;
     words[W_HIGH_WATER] = high + 1;
     return high;
   }
@@ -104,6 +107,29 @@ export class Rows {
     words[at + STATE] = KIND_FREE;
     words[at + HASH_NEXT] = words[W_FREE];
     words[W_FREE] = row;
+  }
+
+  /**
+   * Forgets rows from `high` on, which are free, and orders the free ones below: the first is taken next. Their memory
+   * goes back to the system. How many bytes it were.
+   */
+  lowerTo(high: number): number {
+    const words = this.words;
+    const before = words[W_HIGH_WATER];
+    words[W_FREE] = 0;
+    for (let row = high - 1; row > 0; row--)
+      if ((this.stateOf(row) & KIND_MASK) === KIND_FREE) this.release(row);
+    words[W_HIGH_WATER] = high;
+    if (needsRoom(words.buffer)) words[W_ROOM] = Math.min(words[W_ROOM], high);
+    return giveRoom(words.buffer, this.#arrays, high, before);
+  }
+
+  /** The file system is asked for some rows at a time. */
+  #takeRoom(row: number): boolean {
+    const end = Math.min(row + roomStep(this.#arrays), this.layout.maxRows + 1);
+    if (!takeRoom(this.words.buffer, this.#arrays, row, end)) return false;
+    this.words[W_ROOM] = end;
+    return true;
   }
 
   stateOf(row: number): number {

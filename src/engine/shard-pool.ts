@@ -52,9 +52,9 @@ export class ShardPool {
     return this.pool.heldBytes;
   }
 
-  /** Gives back memory behind the last page in use, where it can be given back. Bytes that may still be touched. */
-  trim(): number {
-    this.pool.trim();
+  /** Gives back memory behind the last page in use, where it can be cut off. Bytes that may still be touched. */
+  cutEnd(): number {
+    this.pool.cutEnd();
     return this.#bytes.byteLength;
   }
 
@@ -62,6 +62,11 @@ export class ShardPool {
   offsetOf(handle: number): number {
     this.open(handle);
     return this.#span.offset;
+  }
+
+  /** Bytes of the open object. */
+  get objectBytes(): number {
+    return this.#span.size + this.#span.size2;
   }
 
   /** Says which object the next calls are about. */

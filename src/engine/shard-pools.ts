@@ -35,7 +35,7 @@ export class ShardPools {
     const at = F_POOL_TOUCHED + number;
     const more = pool.heldBytes - this.#floats[at];
     if (more <= 0) return handle;
-    if (this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#words[W_HIGH_WATER])) {
+    if (this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER])) {
       this.#floats[at] += more;
       return handle;
     }
@@ -56,7 +56,7 @@ export class ShardPools {
     const { list } = this;
     const used = this.#words[W_POOL];
     if (list.length === 1 || total <= list[used].maxObjectBytes - this.headerBytes) return used;
-    const left = poolBytesAllowed(this.#budget, this.#words[W_HIGH_WATER]) - this.bytesTouched;
+    const left = poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER]) - this.bytesTouched;
     if (this.#floats[F_POOL_TOUCHED + used] + left >= ROOM_FOR * total) return used;
     let most = used;
     for (let other = 0; other < list.length; other++) {
@@ -71,21 +71,29 @@ export class ShardPools {
     return false;
   }
 
-  /** Gives back what lies behind the last page in use. Pages before it that are free stay touched, and count. */
+  /** Cuts off what lies behind the last page in use. Pages before it that are free stay touched, and count. */
   trim(): void {
     for (const [number, pool] of this.list.entries()) {
       const at = F_POOL_TOUCHED + number;
-      if (this.#floats[at] > 0) this.#floats[at] = Math.min(this.#floats[at], pool.trim());
+      if (this.#floats[at] > 0) this.#floats[at] = Math.min(this.#floats[at], pool.cutEnd());
     }
   }
 
-  /** Repairs them after a thread died. A page may have been taken and not counted yet. */
-  recover(): void {
-    for (const [number, pool] of this.list.entries()) {
-      pool.pool.recover();
+  /** Gives the memory of free pages back, about so many bytes. How many it were. */
+  giveBack(maxBytes: number): number {
+    let given = 0;
+    for (const [number, { pool }] of this.list.entries()) {
+      if (given >= maxBytes) break;
+      given += pool.trim(maxBytes - given);
       const at = F_POOL_TOUCHED + number;
-      this.#floats[at] = Math.max(this.#floats[at], pool.bytesHeld);
+      this.#floats[at] = Math.max(pool.heldBytes, Math.min(this.#floats[at], pool.touchedBytes));
     }
+    return given;
+  }
+
+  /** Repairs them after a thread died. It may have taken a page beyond the limit, which nobody counts: its object goes. */
+  recover(): void {
+    for (const { pool } of this.list) pool.recover();
   }
 
   /** Bytes of pages that are touched. A pool that gets no new objects counts until its memory is given back. */

@@ -347,7 +347,7 @@ export class Shard implements ShardParts {
 
   /** What the entries take now, of the budget's bytes. */
   get bytesLive(): number {
-    return bytesLive(this.budget, this.words, this.pools.bytesHeld);
+    return bytesLive(this.budget, this.words, this.floats, this.pools.bytesHeld);
   }
 
   lookedUp(found: boolean): void {
@@ -418,7 +418,7 @@ export class Shard implements ShardParts {
     return this.#replace(old, draft, this.pools.list.indexOf(this.fragments.poolOf(old)));
   }
 
-  /** Moves an entry that has objects to the pool that is used. As {@link replaceStored}. */
+  /** Moves an entry to other rows, and its objects to the pool that is used. As {@link replaceStored}. */
   moveEntry(row: number): boolean {
     const draft = this.#moved;
     this.describeWhole(row, this.#victim);
@@ -427,7 +427,8 @@ export class Shard implements ShardParts {
     draft.start = prefixLength + headLength;
     draft.stored = storedLength;
     draft.length = length;
-    draft.state = this.rows.stateOf(row) & ((0xff << CODEC_SHIFT) | STATE_RAW | STATE_SETTLED);
+    draft.state =
+      this.rows.stateOf(row) & ((0xff << CODEC_SHIFT) | STATE_RAW | STATE_SETTLED | STATE_SAME_FILLED);
     return this.#replace(row, draft, this.words[W_POOL]);
   }
 
@@ -449,8 +450,13 @@ export class Shard implements ShardParts {
     if (row === 0) return false;
     const at = this.rows.at(row);
     this.describeWhole(old, this.#victim);
-    this.fragments.write(pool, row, 0, this.#victim.bytes, 0, named);
-    this.fragments.write(pool, row, named, draft.bytes, draft.start, draft.start + draft.stored);
+    if (named + draft.stored === 0) {
+      words[at + HANDLE] = words[from + HANDLE];
+      words[at + HANDLE + 1] = words[from + HANDLE + 1];
+    } else {
+      this.fragments.write(pool, row, 0, this.#victim.bytes, 0, named);
+      this.fragments.write(pool, row, named, draft.bytes, draft.start, draft.start + draft.stored);
+    }
     const version = (words[W_VERSION] + 1) | 0;
     words[W_VERSION] = version;
     for (const word of [K0, K1, LENGTH, NAME, AUX, AUX2]) words[at + word] = words[from + word];
@@ -667,7 +673,7 @@ export class Shard implements ShardParts {
 
   #takeRow(now: number): number {
     for (;;) {
-      const allowed = rowsAllowed(this.budget, this.layout, this.pools.bytesTouched);
+      const allowed = rowsAllowed(this.budget, this.layout, this.floats, this.pools.bytesTouched);
       const row = this.rows.take(allowed);
       if (row !== 0) {
         this.fragments.setHandle(row, 0);

@@ -37,7 +37,8 @@ export function statsOf(shards: readonly Shard[], bytesReserved: number, headerB
     poolBytes: shards.reduce((sum, { pools }) => sum + pools.bytesUsed, 0),
     maxPoolBytes: shards.reduce((sum, { pools }) => sum + pools.bytesTouched, 0),
     bytesUsed: shards.reduce(
-      (sum, { budget, words, pools }) => sum + bytesTouched(budget, words, pools.bytesTouched),
+      (sum, { budget, words, floats, pools }) =>
+        sum + bytesTouched(budget, words, floats, pools.bytesTouched),
       headerBytes,
     ),
     bytesLive: shards.reduce((sum, shard) => sum + shard.bytesLive, headerBytes),

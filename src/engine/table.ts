@@ -1,6 +1,5 @@
 import { PLACES, REGISTRY_WORDS } from "../base/index.ts";
 import type { ElementArray } from "../memory/index.ts";
-import type { SecondaryIndex } from "./types.ts";
 
 /**
  * The table of one shard: all that the engine knows of its entries, in one buffer apart from the pools' pages.
@@ -33,7 +32,7 @@ import type { SecondaryIndex } from "./types.ts";
  *   E6  what the eviction policy keeps names entries only (of SIEVE: the hand is 0 or an entry)
  */
 export const MAGIC = 0x65676e65;
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 export const W_MAGIC = 0;
 export const W_LAYOUT_VERSION = 1;
@@ -56,6 +55,8 @@ export const W_VERSION = 25;
 export const W_EXPIRIES = 26;
 /** The eviction policy's own: of SIEVE the entry to look at next. */
 export const W_EVICTION = 27;
+/** Rows from here on need room in the file system before they are touched. */
+export const W_ROOM = 28;
 
 /** Counters: indices of doubles. The first are sums over the rows, the others only grow. */
 export const F_ORIGINAL_BYTES = 16;
@@ -74,6 +75,10 @@ export const F_RECOMPRESSED = 32;
 export const F_RECOMPRESSED_SAVED = 33;
 /** For each pool, by its number: the most bytes of its pages that were in use, and so are touched. */
 export const F_POOL_TOUCHED = 34;
+/** The limit of the shard now, and with it the rows kept free of pages and what is fixed: see budget.ts. */
+export const F_LIMIT = 42;
+export const F_ROWS_RESERVED = 43;
+export const F_FIXED_BYTES = 44;
 /** Rows of one shard. */
 export const ROWS_MAX: number = 2 ** 26;
 /** Drivers of one engine. */
@@ -179,10 +184,16 @@ export function layoutOf(
   return { maxRows, bucketCount, rowsAt, deadlinesAt, heapAt, heapPlacesAt, secondaryIndexAt, words };
 }
 
+/** Of a secondary index, what grows with the rows. */
+export interface GrowingIndex {
+  /** The word where an array with an element for each row begins, from the first word on, and the words of an element. */
+  rowArray(rows: number): readonly [at: number, words: number];
+}
+
 /** What grows with the rows: bytes where each array begins, and of its elements. */
 export function rowArraysOf(
   { rowsAt, deadlinesAt, heapAt, heapPlacesAt, secondaryIndexAt, maxRows }: ShardLayout,
-  secondaryIndex: Pick<SecondaryIndex, "rowArray"> | null,
+  secondaryIndex: GrowingIndex | null,
 ): ElementArray[] {
   const arrays: ElementArray[] = [[4 * rowsAt, ROW_BYTES]];
   if (deadlinesAt !== 0) arrays.push([4 * deadlinesAt, 8], [4 * heapAt, 4], [4 * heapPlacesAt, 4]);

@@ -4,6 +4,7 @@ import type { SharedMemory } from "../memory/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
 import type { StoredEntry } from "../record/index.ts";
 import type { Eviction } from "./eviction/index.ts";
+import type { GrowingIndex } from "./table.ts";
 
 /** Why an entry left the engine. */
 export type RemovalReason = "evicted" | "expired" | "replaced" | "deleted" | "cleared";
@@ -107,7 +108,7 @@ export type OnEvict = (entry: FoundEntry) => boolean;
  * table, are zero at first, and all calls come with the shard's lock held, in whatever thread changes the
  * entry. After a thread died, `reset` and one `inserted` for each entry rebuild them.
  */
-export interface SecondaryIndex {
+export interface SecondaryIndex extends GrowingIndex {
   /** How many words a shard of rows 0 to `rows - 1` needs. Asked for several numbers, to learn what a row costs. */
   words(rows: number): number;
   /**
@@ -120,8 +121,6 @@ export interface SecondaryIndex {
   reset(table: Int32Array, at: number, rows: number, used: number): void;
   /** The words of a shard that do not grow with the rows in use: from the first on. */
   fixedWords(rows: number): number;
-  /** The word where an array with an element for each row begins, from the first word on, and the words of an element. */
-  rowArray(rows: number): readonly [at: number, words: number];
 }
 
 /** Options of {@link Engine}. */

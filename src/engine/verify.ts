@@ -4,6 +4,7 @@ import { bytesTouched, poolBytesAllowed } from "./budget.ts";
 import type { ShardParts } from "./parts.ts";
 import {
   BUCKETS_AT,
+  F_LIMIT,
   F_ORIGINAL_BYTES,
   F_POOL_TOUCHED,
   F_STORED_BYTES,
@@ -100,10 +101,17 @@ export function verifyShard(shard: ShardParts, verifyPool: (pool: Pool) => void)
     assert(isCounted, `more pages of pool ${pool.type} are in use than ever were`);
     assert(objects === named[number].size, `an entry names an object that pool ${pool.type} has not`);
   }
-  const poolBytesTouched = shard.pools.bytesTouched;
-  const touched = bytesTouched(shard.budget, words, poolBytesTouched);
-  assert(touched <= shard.budget.bytes, `${touched} bytes are in use, the limit is ${shard.budget.bytes}`);
-  assert(poolBytesTouched <= poolBytesAllowed(shard.budget, high), "pool pages exceed their share");
+  verifyLimit(shard);
+}
+
+function verifyLimit({ budget, words, floats, pools }: ShardParts): void {
+  const poolBytes = pools.bytesTouched;
+  const touched = bytesTouched(budget, words, floats, poolBytes);
+  assert(touched <= budget.bytes, `${touched} bytes are in use, the limit is ${budget.bytes}`);
+  // A limit that was lowered holds for what comes; what may not go stays.
+  if (floats[F_LIMIT] < budget.bytes) return;
+  const allowed = poolBytesAllowed(budget, floats, words[W_HIGH_WATER]);
+  assert(poolBytes <= allowed, "pool pages exceed their share");
 }
 
 /** How many fragments there are beside the first. */

@@ -33,6 +33,7 @@ export {
   zbudDriver,
   zsmallocDriver,
 } from "../drivers/index.ts";
+export { removeShared } from "../memory/index.ts";
 export {
   type EvictHandler,
   Pool,

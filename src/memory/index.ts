@@ -1,5 +1,5 @@
 export { attachPageMemory, createPageMemory, type PageMemory, type SharedMemory } from "./page-memory.ts";
-export { type ElementArray, Reach } from "./reach.ts";
+export { type ElementArray, giveRoom, needsRoom, Reach, roomStep, takeRoom } from "./reach.ts";
 export { received, Segment, type SegmentWish, type SharedSegment, segmentOf } from "./segment.ts";
 export {
   inFolder,
@@ -9,5 +9,6 @@ export {
   segmentPath,
   whenDifferentOption,
 } from "./segment-folder.ts";
-export type { Agreement, SegmentHeader } from "./segment-header.ts";
+export type { Agreement, SegmentDescription, SegmentHeader } from "./segment-header.ts";
+export { lookAtSegment, removeSegment, removeShared, type SegmentLook } from "./segment-look.ts";
 export { threadsMemory } from "./threads-memory.ts";

@@ -1,7 +1,7 @@
 import { canGrow, sharedBuffer, show, ZbudError } from "../base/index.ts";
 import { libcIfAny } from "./libc.ts";
 import { type SegmentArea, segmentAreaOf } from "./segment-area.ts";
-import { systemOf } from "./system.ts";
+import { systemOf } from "./system-calls.ts";
 
 /** The first step in which memory is committed, and the smallest: 1 MiB. */
 const COMMIT_STEP_BYTES_MIN = 2 ** 20;

@@ -1,6 +1,6 @@
 import { noteFallback } from "../base/index.ts";
 import { hasHeadroom } from "./headroom.ts";
-import { systemOf } from "./system.ts";
+import { systemOf } from "./system-calls.ts";
 
 /** The open file of a segment, as its areas need it. */
 export interface SegmentFile {

@@ -1,4 +1,5 @@
-import { crc32 } from "../base/index.ts";
+import { crc32ByTables, REGISTRY_WORDS } from "../base/index.ts";
+import { MAP_UNIT } from "./system-calls.ts";
 
 /**
  * What a segment's file begins with. Written before the file gets its name, and never changed.
@@ -51,6 +52,10 @@ export interface AreaPlace {
 
 const MAGIC = "zbudshm\n";
 const VERSION = 1;
+/** WebAssembly reaches no more. */
+const LOCKABLE_BYTES_MAX = 2 ** 32;
+/** How deep what `share()` gives may be nested. */
+const DEPTH_MAX = 16;
 const DESCRIPTION_AT = 64;
 /** Where the header ends and the control words begin. */
 export const CONTROL_AT: number = 2 ** 17;
@@ -68,7 +73,7 @@ export function encodeSegmentHeader({ createdAt, fileBytes, description }: Segme
   view.setFloat64(24, createdAt, true);
   view.setFloat64(32, fileBytes, true);
   bytes.set(text, DESCRIPTION_AT);
-  view.setUint32(16, crc32(bytes.subarray(24)), true);
+  view.setUint32(16, crc32ByTables(bytes.subarray(24)), true);
   return bytes;
 }
 
@@ -80,12 +85,80 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | "foreign
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = DESCRIPTION_AT + view.getUint32(12, true);
   if (view.getUint32(8, true) !== VERSION || end > bytes.length) return "damaged";
-  if (view.getUint32(16, true) !== crc32(bytes.subarray(24, end))) return "damaged";
+  // Not the one of node:zlib, which takes longer to load than to map all of it.
+  if (view.getUint32(16, true) !== crc32ByTables(bytes.subarray(24, end))) return "damaged";
+  const createdAt = view.getFloat64(24, true);
+  const fileBytes = view.getFloat64(32, true);
+  let description: unknown;
   try {
-    const text = new TextDecoder().decode(bytes.subarray(DESCRIPTION_AT, end));
-    const description = JSON.parse(text) as SegmentDescription;
-    return { createdAt: view.getFloat64(24, true), fileBytes: view.getFloat64(32, true), description };
+    description = JSON.parse(new TextDecoder().decode(bytes.subarray(DESCRIPTION_AT, end)));
   } catch {
     return "damaged";
   }
+  if (!Number.isFinite(createdAt) || !Number.isSafeInteger(fileBytes)) return "damaged";
+  return isDescription(description, fileBytes) ? { createdAt, fileBytes, description } : "damaged";
+}
+
+/** Bytes of the file that are an area's: whole units. */
+export function unitsOf(bytes: number): number {
+  return Math.ceil(bytes / MAP_UNIT) * MAP_UNIT;
+}
+
+/** Whether a description says what one must say, and names nothing outside of the file. */
+function isDescription(value: unknown, fileBytes: number): value is SegmentDescription {
+  if (!isRecord(value)) return false;
+  const { kind, layout, boot, pid, agreement, areas, threads, shared } = value;
+  return (
+    [kind, layout, boot].every((each) => typeof each === "string") &&
+    Number.isSafeInteger(pid) &&
+    isRecord(agreement) &&
+    Object.values(agreement).every((each) => typeof each !== "object" || each === null) &&
+    areAreas(areas, fileBytes) &&
+    isTable(threads, areas) &&
+    isRecord(shared) &&
+    isSharable(shared, areas, 0)
+  );
+}
+
+/** Whether areas lie one behind the other, and in the file. */
+function areAreas(areas: unknown, fileBytes: number): areas is AreaPlace[] {
+  if (!Array.isArray(areas) || areas.length > AREAS_MAX) return false;
+  let end = AREAS_AT;
+  for (const area of areas as unknown[]) {
+    if (!isRecord(area)) return false;
+    const { offset, bytes, lockable } = area;
+    if (!isNumber(offset, end, fileBytes) || offset % MAP_UNIT !== 0) return false;
+    if (typeof lockable !== "boolean") return false;
+    if (!isNumber(bytes, 1, lockable ? LOCKABLE_BYTES_MAX : fileBytes)) return false;
+    end = offset + unitsOf(bytes);
+  }
+  return end <= fileBytes;
+}
+
+/** Whether a table of threads lies in an area. */
+function isTable(threads: unknown, areas: readonly AreaPlace[]): boolean {
+  if (!Array.isArray(threads) || threads.length !== 2) return false;
+  const [area, at] = threads as unknown[];
+  return (
+    isNumber(area, 0, areas.length - 1) && isNumber(at, 0, Math.floor(areas[area].bytes / 4) - REGISTRY_WORDS)
+  );
+}
+
+/** Whether all areas that stand for buffers are there. */
+function isSharable(value: unknown, areas: readonly AreaPlace[], depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (depth > DEPTH_MAX) return false;
+  const { $buffer, $memory, $number } = value as Record<string, unknown>;
+  if ($buffer !== undefined) return isNumber($buffer, 0, areas.length - 1);
+  if ($memory !== undefined) return isNumber($memory, 0, areas.length - 1) && areas[$memory].lockable;
+  if ($number !== undefined) return typeof $number === "string";
+  return Object.values(value).every((each) => isSharable(each, areas, depth + 1));
+}
+
+function isNumber(value: unknown, min: number, max: number): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import {
+  isSharedBuffer,
   type LockMemory,
   lockableBufferOf,
   memoryBehind,
@@ -8,7 +9,7 @@ import {
   show,
   ZbudError,
 } from "../base/index.ts";
-import type { SharedMemory } from "./page-memory.ts";
+import { type SharedMemory, sharedPages } from "./page-memory.ts";
 import { SegmentArea, type SegmentFile, segmentAreaOf } from "./segment-area.ts";
 import {
   draftPath,
@@ -32,8 +33,13 @@ import {
   encodeSegmentHeader,
   type SegmentDescription,
   type SegmentHeader,
+  unitsOf,
 } from "./segment-header.ts";
-import { bootId, MAP_UNIT, systemOf } from "./system.ts";
+import { bootId, systemOf } from "./system-calls.ts";
+
+const CONTROL_BYTES = AREAS_AT - CONTROL_AT;
+/** In the place of a descriptor. */
+const CLOSED = -1;
 
 /** What is to be made or joined. */
 export interface SegmentWish {
@@ -74,24 +80,42 @@ export interface SharedSegment {
  * one leaves the file before to those who use it, and it goes with the last of them.
  */
 export class Segment implements SharedMemory, SegmentFile, Places {
-  /** Open for room and locks. No mapping is of this descriptor: one would keep its locks after a close. */
-  readonly descriptor: number;
   readonly committed: Float64Array;
   readonly #control: SharedArrayBuffer;
   readonly #places: AreaPlace[] = [];
   readonly #areas: SegmentArea[] = [];
+  /** Open for room and locks. */
+  #descriptor: number;
+  /** Open while areas are mapped. A mapping keeps what it was made with open, and would keep its locks. */
+  #mappingDescriptor = CLOSED;
   #end: number = AREAS_AT;
   #header: SegmentHeader | undefined;
-  #isClosed = false;
   #path: string;
 
   private constructor(path: string, descriptor: number, control?: SharedArrayBuffer) {
     this.#path = path;
-    this.descriptor = descriptor;
-    const bytes = AREAS_AT - CONTROL_AT;
-    this.#control = control ?? new SharedArrayBuffer(bytes, { maxByteLength: bytes });
+    this.#descriptor = descriptor;
+    this.#control = control ?? sharedPages(CONTROL_BYTES);
     this.committed = new Float64Array(this.#control, 0, AREAS_MAX);
-    if (control === undefined) this.#mapInto(this.#control, CONTROL_AT, bytes);
+    dropped.register(this, descriptor, this);
+  }
+
+  /** Opens a segment by `act`, and closes it again if that throws. The descriptor is its own from here on. */
+  static #opened<T>(
+    path: string,
+    descriptor: number,
+    control: SharedArrayBuffer | undefined,
+    act: (segment: Segment) => T,
+  ): T {
+    const segment = new Segment(path, descriptor, control);
+    try {
+      return act(segment);
+    } catch (error) {
+      segment.close();
+      throw isOfSystem(error) ? segmentFault(path, "cannot be opened", error) : error;
+    } finally {
+      segment.#endMapping();
+    }
   }
 
   /**
@@ -110,50 +134,38 @@ export class Segment implements SharedMemory, SegmentFile, Places {
     systemOf();
     const path = segmentPath("shared", wish.name);
     if (path.startsWith(`${segmentFolder()}/`)) prepareSegmentFolder();
-    return inFolder(path, () => {
-      const found = Segment.#find(path, wish);
-      if (found !== null) {
-        try {
-          return { made: join(found.shared(), found), segment: found, isNew: false };
-        } catch (error) {
-          found.close();
-          throw error;
-        }
-      }
-      removeDrafts(path);
-      return { ...Segment.#make(path, wish, make), isNew: true };
-    });
+    // What has its name is whole, so whoever joins waits for nobody who makes one.
+    const found =
+      Segment.#findUnlocked(path, wish) ?? inFolder(path, () => Segment.#findOrMake(path, wish, make));
+    return found instanceof Segment ? Segment.#join(found, join) : found;
   }
 
-  /** The segment as another thread of this process sent it. */
-  static adopt({ path, header, areas, control }: SharedSegment): Segment {
-    const descriptor = openFile(path, false);
-    if (!isFileOf(descriptor, header)) {
-      fs().closeSync(descriptor);
-      throw new ZbudError(
-        "ENOENT",
-        `the shared memory file ${show(path)} was replaced or removed meanwhile; open it by its name`,
-      );
-    }
-    const segment = new Segment(path, descriptor, control);
-    segment.#header = header;
-    for (const [number, place] of header.description.areas.entries()) {
-      const area = areas[number];
-      const buffer = place.lockable ? lockableBufferOf(area) : area;
-      segment.#add(place, buffer as SharedArrayBuffer);
-    }
-    return segment;
+  /**
+   * The segment as another thread of this process sent it.
+   *
+   * @throws {ZbudError} `EINVAL` for what is none, or was copied on the way; `ENOENT` if its file was removed or
+   *   replaced since.
+   */
+  static adopt(sent: SharedSegment): Segment {
+    const { path, header, areas, control } = sent ?? {};
+    const isWhole = typeof path === "string" && typeof header === "object" && Array.isArray(areas);
+    if (!isWhole || !isSharedBuffer(control)) throw notSent(path);
+    return Segment.#opened(path, openFile(path, false), control, (segment) => {
+      if (!isFileOf(segment.descriptor, header)) throw replaced(path);
+      segment.#header = header;
+      for (const [number, place] of header.description.areas.entries()) {
+        const area = place.lockable ? lockableBufferOf(areas[number]) : areas[number];
+        if (!isSharedBuffer(area)) throw notSent(path);
+        segment.#add(place, area);
+      }
+      return segment;
+    });
   }
 
   /** The header of a segment's file; or what else the file is. Null: there is none. */
   static look(path: string): SegmentHeader | "foreign" | "damaged" | "outdated" | null {
-    let descriptor: number;
-    try {
-      descriptor = openFile(path, false);
-    } catch (error) {
-      if (((error as ZbudError).cause as NodeJS.ErrnoException)?.code === "ENOENT") return null;
-      throw error;
-    }
+    const descriptor = openIfAny(path);
+    if (descriptor === CLOSED) return null;
     try {
       return readHeader(descriptor);
     } finally {
@@ -161,46 +173,81 @@ export class Segment implements SharedMemory, SegmentFile, Places {
     }
   }
 
-  /** The segment of a path, mapped for one who looks at it. Its header was found to be good. */
+  /**
+   * The segment of a path, mapped for one who looks at it.
+   *
+   * @param header - as {@link look} found it.
+   * @throws {ZbudError} `ENOENT` if it was removed or replaced since; `ENOMEM`.
+   */
   static map(path: string, header: SegmentHeader): Segment {
     const descriptor = openFile(path, false);
-    try {
-      const segment = new Segment(path, descriptor);
-      segment.#mapAreas(header);
+    if (isFileOf(descriptor, header)) return Segment.#map(path, descriptor, header);
+    fs().closeSync(descriptor);
+    throw replaced(path);
+  }
+
+  /** @param descriptor - of the file that has this header; the segment's from here on. */
+  static #map(path: string, descriptor: number, header: SegmentHeader): Segment {
+    return Segment.#opened(path, descriptor, undefined, (segment) => {
+      segment.#mapControl();
+      segment.#header = header;
+      for (const place of header.description.areas) segment.#mapArea(place);
       return segment;
+    });
+  }
+
+  static #join<Made>(
+    segment: Segment,
+    join: (shared: unknown, segment: Segment) => Made,
+  ): { made: Made; segment: Segment; isNew: boolean } {
+    try {
+      return { made: join(segment.shared(), segment), segment, isNew: false };
     } catch (error) {
-      fs().closeSync(descriptor);
+      segment.close();
+      if (!(error instanceof TypeError) && !(error instanceof RangeError)) throw error;
+      throw new ZbudError(
+        "EBADMSG",
+        `the shared memory file ${show(segment.path)} cannot be joined: ${error.message}; if that is not of a function that you gave, the file is damaged: end the processes that use it, and remove it`,
+        { cause: error },
+      );
+    }
+  }
+
+  static #findOrMake<Made>(
+    path: string,
+    wish: SegmentWish,
+    make: (segment: Segment) => Content<Made>,
+  ): Segment | { made: Made; segment: Segment; isNew: boolean } {
+    const found = Segment.#find(path, wish);
+    if (found !== null) return found;
+    removeDrafts(path);
+    return { ...Segment.#make(path, wish, make), isNew: true };
+  }
+
+  static #findUnlocked(path: string, wish: SegmentWish): Segment | null {
+    try {
+      return Segment.#find(path, wish);
+    } catch (error) {
+      // Replaced or removed meanwhile.
+      if ((error as ZbudError).code === "ENOENT") return null;
       throw error;
     }
   }
 
+  /** The segment of this path, mapped; null if a new one is to be made, in the place of what is there. */
   static #find(path: string, wish: SegmentWish): Segment | null {
-    const header = Segment.look(path);
-    if (header === null || header === "damaged" || header === "outdated") return null;
-    if (header === "foreign") {
-      throw new ZbudError(
-        "EEXIST",
-        `${show(path)} is another kind of file, and is left as it is; give another path, or remove it`,
-      );
+    const descriptor = openIfAny(path);
+    if (descriptor === CLOSED) return null;
+    let header: SegmentHeader | null;
+    try {
+      header = wantedHeader(path, descriptor, wish);
+    } catch (error) {
+      fs().closeSync(descriptor);
+      throw error;
     }
-    const { description } = header;
-    if (description.kind !== wish.kind) {
-      if (wish.whenDifferent === "replace") return null;
-      throw new ZbudError(
-        "EEXIST",
-        `the shared memory ${show(wish.name)} holds a ${description.kind}, and not a ${wish.kind}; give another name, or whenDifferent: "replace"`,
-      );
-    }
-    if (description.layout !== wish.layout) return null;
-    const differences = differencesOf(description.agreement, wish.agreement);
-    if (differences.length > 0) {
-      if (wish.whenDifferent === "replace") return null;
-      throw new ZbudError(
-        "EINVAL",
-        `the shared memory ${show(wish.name)} was made with other options: ${differences.join("; ")}. Give the same in all processes, or whenDifferent: "replace" to begin anew`,
-      );
-    }
-    return Segment.map(path, header);
+    if (header !== null) return Segment.#map(path, descriptor, header);
+    fs().closeSync(descriptor);
+    return null;
   }
 
   static #make<Made>(
@@ -211,19 +258,37 @@ export class Segment implements SharedMemory, SegmentFile, Places {
     const draft = draftPath(path);
     const descriptor = openFile(draft, true);
     try {
-      // Before anything is mapped: what lies behind a file's end cannot be touched.
-      fs().ftruncateSync(descriptor, AREAS_AT);
-      const segment = new Segment(draft, descriptor);
-      const { made, shared, threads } = make(segment);
-      segment.#publish(path, wish, shared, threads);
-      fs().renameSync(draft, path);
-      segment.#path = path;
-      return { made, segment };
+      return Segment.#opened(draft, descriptor, undefined, (segment) => {
+        // Before anything is mapped: what lies behind a file's end cannot be touched.
+        fs().ftruncateSync(descriptor, AREAS_AT);
+        if (!systemOf().canAllocate(descriptor, CONTROL_AT, 1)) {
+          throw new ZbudError(
+            "ENOTSUP",
+            `the file system of ${show(path)} cannot set room aside (fallocate); give a bare name, or a path on tmpfs, ext4, XFS or Btrfs`,
+          );
+        }
+        segment.#mapControl();
+        return segment.#fill(path, wish, make);
+      });
     } catch (error) {
-      fs().closeSync(descriptor);
       fs().rmSync(draft, { force: true });
-      if (error instanceof ZbudError) throw error;
-      throw segmentFault(path, "cannot be made", error);
+      throw error;
+    }
+  }
+
+  #fill<Made>(
+    path: string,
+    wish: SegmentWish,
+    make: (segment: Segment) => Content<Made>,
+  ): { made: Made; segment: Segment } {
+    try {
+      const { made, shared, threads } = make(this);
+      this.#publish(path, wish, shared, threads);
+      return { made, segment: this };
+    } catch (error) {
+      // The file keeps its room for as long as it is mapped, which is until the collector comes.
+      for (const area of this.#areas) area.giveBack(0, area.buffer.byteLength);
+      throw error;
     }
   }
 
@@ -244,7 +309,7 @@ export class Segment implements SharedMemory, SegmentFile, Places {
   }
 
   give(byte: number): void {
-    if (!this.#isClosed) systemOf().unlock(this.descriptor, byte);
+    systemOf().unlock(this.descriptor, byte);
   }
 
   isTaken(byte: number): boolean {
@@ -258,6 +323,11 @@ export class Segment implements SharedMemory, SegmentFile, Places {
 
   get path(): string {
     return this.#path;
+  }
+
+  /** Of no file once it is closed, so that calls fail that come too late. */
+  get descriptor(): number {
+    return this.#descriptor;
   }
 
   get header(): SegmentHeader {
@@ -283,10 +353,10 @@ export class Segment implements SharedMemory, SegmentFile, Places {
    * @throws {ZbudError} `EBADMSG` for one that was cut off; `ENOENT` for one that was removed or replaced.
    */
   check(): void {
-    const { size, ino } = fs().fstatSync(this.descriptor);
-    if (size < this.header.fileBytes) throw cutOff(this.#path);
-    const isNamed = fs().existsSync(this.#path) && fs().statSync(this.#path).ino === ino;
-    if (!isNamed) {
+    const own = fs().fstatSync(this.descriptor);
+    if (own.size < this.header.fileBytes) throw cutOff(this.#path);
+    const named = fs().statSync(this.#path, { throwIfNoEntry: false });
+    if (named === undefined || !isSame(own, named)) {
       throw new ZbudError(
         "ENOENT",
         `the shared memory file ${show(this.#path)} was removed or replaced: what is in it goes with the last process that has it; close this one, and open it by its name`,
@@ -305,28 +375,34 @@ export class Segment implements SharedMemory, SegmentFile, Places {
 
   /** Ends this thread's use: locks and descriptor. The memory stays mapped until the collector finds it unused. */
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    fs().closeSync(this.descriptor);
+    if (this.#descriptor === CLOSED) return;
+    dropped.unregister(this);
+    fs().closeSync(this.#descriptor);
+    this.#descriptor = CLOSED;
   }
 
   #newArea(bytes: number, lockable: boolean): SharedArrayBuffer {
-    if (this.#places.length === AREAS_MAX)
+    const number = this.#places.length;
+    if (number === AREAS_MAX)
       throw new ZbudError("EINVAL", `a shared memory has at most ${AREAS_MAX} areas; give fewer shards`);
-    const place = { offset: this.#end, bytes, lockable };
-    const word = CONTROL_AT + 8 * this.#places.length;
-    if (!systemOf().allocate(this.descriptor, word, 8)) throw noRoom(this.#path);
-    this.#end += Math.ceil(bytes / MAP_UNIT) * MAP_UNIT;
+    if (!systemOf().allocate(this.descriptor, CONTROL_AT + 8 * number, 8)) throw noRoom(this.#path);
+    const memory = lockable ? newLockMemory(bytes) : undefined;
+    const place = { offset: this.#end, bytes, lockable: memory !== undefined };
+    this.#end += unitsOf(bytes);
     fs().ftruncateSync(this.descriptor, this.#end);
-    return this.#mapArea(place);
+    return this.#mapArea(place, memory);
   }
 
-  #mapArea(place: AreaPlace): SharedArrayBuffer {
+  #mapArea(place: AreaPlace, memory?: SharedArrayBuffer): SharedArrayBuffer {
     const { bytes, lockable, offset } = place;
-    const mapped = Math.ceil(bytes / MAP_UNIT) * MAP_UNIT;
-    const memory = lockable ? newLockMemory(mapped) : undefined;
-    const buffer = memory ?? new SharedArrayBuffer(bytes, { maxByteLength: bytes });
-    this.#mapInto(buffer, offset, lockable ? mapped : bytes);
+    const buffer = lockable ? (memory ?? newLockMemory(bytes)) : sharedPages(bytes);
+    if (buffer === undefined) {
+      throw new ZbudError(
+        "ENOMEM",
+        `there is no WebAssembly memory here for ${show(this.#path)}, as whoever made it has; raise the limit of addresses (ulimit -v), or leave --jitless out`,
+      );
+    }
+    this.#mapInto(buffer, offset, buffer.byteLength);
     return this.#add(place, buffer);
   }
 
@@ -345,32 +421,29 @@ export class Segment implements SharedMemory, SegmentFile, Places {
     return buffer;
   }
 
-  #mapAreas(header: SegmentHeader): void {
-    this.#header = header;
-    for (const place of header.description.areas) this.#mapArea(place);
+  #mapControl(): void {
+    this.#mapInto(this.#control, CONTROL_AT, CONTROL_BYTES);
   }
 
-  /** A mapping keeps what it was made with open, and its locks: so it gets a descriptor of its own. */
   #mapInto(buffer: SharedArrayBuffer, offset: number, bytes: number): void {
-    const descriptor = openFile(this.path, false);
-    try {
-      if (fs().fstatSync(descriptor).ino !== fs().fstatSync(this.descriptor).ino) {
-        throw new ZbudError(
-          "ENOENT",
-          `the shared memory file ${show(this.#path)} was replaced meanwhile; try again`,
-        );
-      }
-      if (!systemOf().map(buffer, descriptor, offset, bytes)) {
-        throw new ZbudError(
-          "ENOMEM",
-          `the system does not map ${bytes} bytes of ${show(this.#path)}; lower maxBytes`,
-        );
-      }
-    } finally {
-      fs().closeSync(descriptor);
+    if (this.#mappingDescriptor === CLOSED) {
+      this.#mappingDescriptor = openFile(this.#path, false);
+      const [own, other] = [this.descriptor, this.#mappingDescriptor].map((file) => fs().fstatSync(file));
+      if (!isSame(own, other)) throw replaced(this.#path);
     }
+    if (systemOf().map(buffer, this.#mappingDescriptor, offset, bytes)) return;
+    throw new ZbudError(
+      "ENOMEM",
+      `the system does not map ${bytes} bytes of ${show(this.#path)}; lower maxBytes`,
+    );
   }
 
+  #endMapping(): void {
+    if (this.#mappingDescriptor !== CLOSED) fs().closeSync(this.#mappingDescriptor);
+    this.#mappingDescriptor = CLOSED;
+  }
+
+  /** Gives the segment, which is whole, its header and its name. */
   #publish(
     path: string,
     wish: SegmentWish,
@@ -387,7 +460,11 @@ export class Segment implements SharedMemory, SegmentFile, Places {
       threads: [this.#areas.findIndex(({ buffer }) => buffer === words.buffer), at],
       shared: this.#strip(shared),
     };
-    this.#header = { createdAt: Date.now(), fileBytes: this.#end, description };
+    this.#header = {
+      createdAt: performance.timeOrigin + performance.now(),
+      fileBytes: this.#end,
+      description,
+    };
     const bytes = encodeSegmentHeader(this.#header);
     if (bytes.length > DESCRIPTION_BYTES_MAX) {
       throw new ZbudError(
@@ -396,6 +473,8 @@ export class Segment implements SharedMemory, SegmentFile, Places {
       );
     }
     fs().writeSync(this.descriptor, bytes, 0, bytes.length, 0);
+    fs().renameSync(this.#path, path);
+    this.#path = path;
   }
 
   /** Puts numbers of areas in the place of buffers, at any depth. */
@@ -463,45 +542,112 @@ class OffsetPlaces implements Places {
   }
 }
 
+/** Closes what was not closed before the collector found it unused. */
+const dropped = new FinalizationRegistry<number>((descriptor) => fs().closeSync(descriptor));
+
 function openFile(path: string, isNew: boolean): number {
-  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs().constants;
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs().constants;
+  const flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | (isNew ? O_CREAT | O_EXCL : 0);
   try {
-    return fs().openSync(path, O_RDWR | O_NOFOLLOW | (isNew ? O_CREAT | O_EXCL : 0), 0o600);
+    return fs().openSync(path, flags, 0o600);
   } catch (cause) {
     throw segmentFault(path, isNew ? "cannot be made" : "cannot be opened", cause);
   }
 }
 
+/** Whether something was thrown by a call of the file system, or by the engine for want of addresses. */
+function isOfSystem(error: unknown): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== undefined || code === "ERR_ACCESS_DENIED") return true;
+  return error instanceof RangeError && code === undefined;
+}
+
+/** {@link CLOSED} if there is no such file. */
+function openIfAny(path: string): number {
+  try {
+    return openFile(path, false);
+  } catch (error) {
+    const { code } = (error as ZbudError).cause as NodeJS.ErrnoException;
+    if (code === "ENOENT") return CLOSED;
+    throw error;
+  }
+}
+
+function isSame(one: { dev: number; ino: number }, other: { dev: number; ino: number }): boolean {
+  return one.dev === other.dev && one.ino === other.ino;
+}
+
 function readHeader(descriptor: number): SegmentHeader | "foreign" | "damaged" | "outdated" {
-  const { size } = fs().fstatSync(descriptor);
+  const stat = fs().fstatSync(descriptor);
+  if (!stat.isFile()) return "foreign";
   // Somebody made room for one, or the file was cut off.
-  if (size === 0) return "damaged";
-  const bytes = new Uint8Array(Math.min(size, CONTROL_AT));
+  if (stat.size === 0) return "damaged";
+  const bytes = new Uint8Array(Math.min(stat.size, CONTROL_AT));
   fs().readSync(descriptor, bytes, 0, bytes.length, 0);
   const header = decodeSegmentHeader(bytes);
   if (typeof header === "string") return header;
   if (header.description.boot !== bootId()) return "outdated";
-  return isWhole(header, size) ? header : "damaged";
+  return stat.size < header.fileBytes ? "damaged" : header;
 }
 
-/** Whether all that the header names lies in the file. */
-function isWhole({ fileBytes, description }: SegmentHeader, size: number): boolean {
-  const { areas, threads } = description;
-  if (size < fileBytes || !Array.isArray(areas) || !Array.isArray(threads)) return false;
-  return areas.every(({ offset, bytes }) => {
-    return (
-      Number.isSafeInteger(offset) &&
-      offset % MAP_UNIT === 0 &&
-      offset >= AREAS_AT &&
-      offset + bytes <= fileBytes
+/** The header of a file that can be joined; null if a new one is to take its place. */
+function wantedHeader(path: string, descriptor: number, wish: SegmentWish): SegmentHeader | null {
+  const header = readHeader(descriptor);
+  if (header === "foreign") {
+    throw new ZbudError(
+      "EEXIST",
+      `${show(path)} is another kind of file, and is left as it is; give another path, or remove it`,
     );
-  });
+  }
+  checkOwner(path, descriptor);
+  if (typeof header === "string") return null;
+  const { kind, layout, agreement } = header.description;
+  if (kind !== wish.kind) {
+    if (wish.whenDifferent === "replace") return null;
+    throw new ZbudError(
+      "EEXIST",
+      `the shared memory ${show(wish.name)} holds a ${kind}, and not a ${wish.kind}; give another name, or whenDifferent: "replace"`,
+    );
+  }
+  if (layout !== wish.layout) return null;
+  const differences = differencesOf(agreement, wish.agreement);
+  if (differences.length === 0) return header;
+  if (wish.whenDifferent === "replace") return null;
+  throw new ZbudError(
+    "EINVAL",
+    `the shared memory ${show(wish.name)} was made with other options: ${differences.join("; ")}. Give the same in all processes, or whenDifferent: "replace" to begin anew`,
+  );
+}
+
+/** @throws {ZbudError} `EACCES` for a file of another user, who could put anything into it. */
+function checkOwner(path: string, descriptor: number): void {
+  const own = globalThis.process.getuid?.();
+  const { uid } = fs().fstatSync(descriptor);
+  if (own === undefined || uid === own || uid === 0) return;
+  throw new ZbudError(
+    "EACCES",
+    `the shared memory file ${show(path)} belongs to user ${uid}, and this process to user ${own}; run both as one user, or give another path`,
+  );
 }
 
 function isFileOf(descriptor: number, { createdAt, description }: SegmentHeader): boolean {
   const header = readHeader(descriptor);
   if (typeof header === "string") return false;
   return header.createdAt === createdAt && header.description.pid === description.pid;
+}
+
+function replaced(path: string): ZbudError {
+  return new ZbudError(
+    "ENOENT",
+    `the shared memory file ${show(path)} was replaced or removed meanwhile; open it by its name`,
+  );
+}
+
+function notSent(path: unknown): ZbudError {
+  return new ZbudError(
+    "EINVAL",
+    `this is what share() gave, but its memory is missing, as it is after JSON or a message to another process. Worker threads can have it by postMessage or workerData; other processes open it by its name, ${show(path)}`,
+  );
 }
 
 function differencesOf(there: Agreement, wanted: Agreement): string[] {

@@ -5,7 +5,7 @@ export type { DriverOptions, PoolDriver, PoolParts } from "./driver.ts";
 export { freeRunsOf, GivenBack } from "./given-back.ts";
 export { type HandleLayout, handleLayoutOf, nextPoolNumber, SLOTS_MAX, TAG_BITS } from "./handle.ts";
 export { corrupt, followLinks } from "./links.ts";
-export { makePool } from "./named.ts";
+export { makePool, POOL_LAYOUT } from "./named.ts";
 export { Observers } from "./observers.ts";
 export {
   type CommonOptions,

@@ -5,6 +5,9 @@ import type { Pool } from "./pool.ts";
 import { checkMade } from "./registry.ts";
 import { LAYOUT_VERSION } from "./table-header.ts";
 
+/** Version of all that lies in a pool's memory. */
+export const POOL_LAYOUT: string = `pool ${LAYOUT_VERSION}`;
+
 /**
  * Makes a pool; with a name in `shared` joins the pool that processes have under it, if there is one.
  *
@@ -23,7 +26,7 @@ export function makePool(driver: PoolDriver, options: DriverOptions): Pool {
   const wish = {
     name: shared,
     kind: "pool",
-    layout: `pool ${LAYOUT_VERSION}`,
+    layout: POOL_LAYOUT,
     agreement: agreementOf(driver, others),
     whenDifferent: whenDifferentOption(whenDifferent),
   };

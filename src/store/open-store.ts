@@ -41,6 +41,8 @@ export interface OpenStore {
 
 /** Version of a store's own layout. */
 export const LAYOUT_VERSION = 3;
+/** Version of all that lies in a store's memory. */
+export const STORE_LAYOUT: string = `store ${LAYOUT_VERSION} ${ENGINE_LAYOUT}`;
 
 /**
  * Makes what a store works on, or opens what another thread made; with a name in `shared`, what processes have under it.
@@ -80,7 +82,7 @@ function openNamed(name: string, options: PageStoreOptions, shape: StoreShape, o
   const wish = {
     name,
     kind: "store",
-    layout: `store ${LAYOUT_VERSION} ${ENGINE_LAYOUT}`,
+    layout: STORE_LAYOUT,
     agreement: agreementOf(options, shape),
     whenDifferent: whenDifferentOption(options.whenDifferent),
   };

@@ -6,8 +6,10 @@ import {
   flagOption,
   integerOption,
   type Size,
+  type SizeRange,
   show,
   sizeOption,
+  sizeRangeOption,
   ZbudError,
 } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
@@ -20,6 +22,7 @@ const PAGE_BYTES_MAX = 2 ** 20;
 const POOL_PAGE_BYTES_MIN = 64;
 /** Less than this holds nothing worth the name: an index, and a few pages. */
 const STORE_BYTES_MIN = 2 ** 17;
+const STORE_BYTES_MAX = 2 ** 40;
 
 /** What each thread chooses for itself. */
 export interface PageStoreThreadOptions {
@@ -78,7 +81,7 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
    * same again in each thread that attaches, what the codec works with (one for all stores of a thread), and the
    * backing store's own memory.
    */
-  maxBytes: Size;
+  maxBytes: Size | SizeRange;
   /** Bytes of a page: 512 to 1 MiB. Default 4096. */
   pageSize?: Size | undefined;
   /**
@@ -129,6 +132,8 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
 /** What all threads of a store agree on: plain data. */
 export interface StoreShape {
   readonly maxBytes: number;
+  /** The lowest limit of a store that follows the machine; else the same as `maxBytes`. */
+  readonly minBytes: number;
   readonly pageSize: number;
   readonly poolPageSize: number;
   readonly incompressible: "raw" | "writeback" | "reject";
@@ -171,8 +176,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 export function storeShapeOf(options: PageStoreOptions): StoreShape {
   checkNames("a page store", options, [...KNOWN, ...KNOWN_THREAD], ELSEWHERE);
   checkNoNulls(options);
-  const maxBytes =
-    options.maxBytes === 0 ? 0 : sizeOption("maxBytes", options.maxBytes, STORE_BYTES_MIN, 2 ** 40);
+  const { min: minBytes, max: maxBytes } = rangeOption(options.maxBytes);
   const pageSize = sizeOption("pageSize", options.pageSize ?? 4096, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
   const poolPageSize =
     options.poolPageSize === undefined
@@ -195,7 +199,16 @@ export function storeShapeOf(options: PageStoreOptions): StoreShape {
     throw new ZbudError("EINVAL", 'incompressible: "writeback" needs a backing store');
   }
   const whenFull = choiceOption("whenFull", options.whenFull ?? "reject", ["reject", "drop"]);
-  return { maxBytes, pageSize, poolPageSize, incompressible, whenFull };
+  return { maxBytes, minBytes, pageSize, poolPageSize, incompressible, whenFull };
+}
+
+/** The limit, or the range of it. */
+function rangeOption(value: unknown): { min: number; max: number } {
+  if (typeof value === "object" && value !== null) {
+    return sizeRangeOption("maxBytes", value, STORE_BYTES_MIN, STORE_BYTES_MAX);
+  }
+  const bytes = value === 0 ? 0 : sizeOption("maxBytes", value, STORE_BYTES_MIN, STORE_BYTES_MAX);
+  return { min: bytes, max: bytes };
 }
 
 /** The options of a thread, checked. */
@@ -243,7 +256,8 @@ export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSetting
  */
 export function checkShape(shape: StoreShape): StoreShape {
   try {
-    const { maxBytes, pageSize, poolPageSize, incompressible, whenFull } = shape;
+    const { minBytes, pageSize, poolPageSize, incompressible, whenFull } = shape;
+    const maxBytes = shape.maxBytes === 0 ? 0 : { min: minBytes, max: shape.maxBytes };
     const backing = incompressible === "writeback" ? { backing: {} as Backing } : {};
     storeShapeOf({ maxBytes, pageSize, poolPageSize, incompressible, whenFull, ...backing });
     return shape;

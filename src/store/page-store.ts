@@ -12,8 +12,10 @@ import {
   inspectAsText,
   isSharedBuffer,
   notShared,
+  type Size,
   show,
   signalOption,
+  sizeOption,
   withSignal,
   ZbudError,
 } from "../base/index.ts";
@@ -23,6 +25,7 @@ import {
   type EngineInside,
   type EntryAttributes,
   entryAttributes,
+  type MemoryFollower,
   migrationOf,
   type OnEvict,
   Recompressor,
@@ -47,6 +50,7 @@ import {
 import { publish, publishFault } from "./events.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { IdleRecompressor } from "./idle-recompressor.ts";
+import { followerOf, resizable } from "./limit.ts";
 import { driverName, LAYOUT_VERSION, openStore, type StoreParts, sharedShape } from "./open-store.ts";
 import {
   checkShape,
@@ -55,10 +59,9 @@ import {
   type PageStoreThreadOptions,
   type StoreShape,
   storeShapeOf,
-  type ThreadSettings,
   threadSettingsOf,
 } from "./options.ts";
-import { batchPages } from "./own-bytes.ts";
+import { writebackOf } from "./own-writeback.ts";
 import { checkPage, keyOf, rawRecord } from "./page-records.ts";
 import { statsOf } from "./stats.ts";
 import type {
@@ -69,8 +72,7 @@ import type {
   StoreResult,
   WaitOptions,
 } from "./types.ts";
-import { WriteBudget } from "./write-budget.ts";
-import { Writeback } from "./writeback.ts";
+import type { Writeback } from "./writeback.ts";
 
 /** The largest index: 2^40. */
 const INDEX_MAX = 2 ** 40;
@@ -122,6 +124,7 @@ export class PageStore {
   readonly #recompressor: Recompressor | null;
   readonly #idleRecompressor: IdleRecompressor | null;
   readonly #flushes: FlushQueue;
+  readonly #follower: MemoryFollower | null;
   /** Whether other threads may move a page between memory and backing store while this one looks for it. */
   readonly #isContended: boolean;
   /** A codec that the caller gave itself. */
@@ -167,6 +170,7 @@ export class PageStore {
             () => this.#calls,
             clock,
           );
+    this.#follower = followerOf(engine, shape, isNew);
     if (isNew && backing !== null) userOf.set(backing, this);
   }
 
@@ -421,11 +425,16 @@ export class PageStore {
   }
 
   /**
-   * The limit: all that the store may take, with index, metadata and what this thread works with. It never changes.
-   * Each thread that attaches works with some pages of its own beside: see {@link PageStoreOptions.maxBytes}.
+   * The limit: all that the store may take, with index, metadata and what this thread works with. It changes with
+   * {@link resize}, and in a store that follows the machine. Each thread that attaches works with some pages of its own
+   * beside: see {@link PageStoreOptions.maxBytes}.
    */
   get bytesReserved(): number {
-    return this.#shape.maxBytes;
+    return this.#engine === null ? 0 : this.#engine.bytesReserved + this.#ownBytes;
+  }
+
+  get #ownBytes(): number {
+    return this.#shape.maxBytes - (this.#engine?.maxBytes ?? 0);
   }
 
   /** Pages in memory. */
@@ -456,6 +465,32 @@ export class PageStore {
     const before = this.#engine?.size ?? 0;
     const bytesFreed = this.#engine?.shrinkBytes(bytes, 0) ?? 0;
     return { bytesFreed, pagesEvicted: Math.max(0, before - (this.#engine?.size ?? 0)) };
+  }
+
+  /**
+   * Changes the limit, for all threads and processes, up to the `maxBytes` that the store was made with. A higher one
+   * holds at once. For a lower one pages are evicted, as by {@link shrinkBytes}, what stays is moved together, and the
+   * memory goes back to the system.
+   *
+   * @param maxBytes - bytes, `"64MiB"` or `"20%"`.
+   * @returns `bytesFreed`: what really went back to the system: nothing where it cannot (`"give-back"` among
+   *   `stats().fallbacks`), or where pages must stay.
+   * @throws {ZbudError} `EINVAL` for a limit out of range, naming the range; also of a store that follows the machine.
+   * @remarks Blocks for about a second for each GiB that stays.
+   */
+  resize(maxBytes: Size): ShrunkStore {
+    this.#check();
+    const engine = resizable(this.#engine, this.#shape);
+    const bytes = sizeOption("maxBytes", maxBytes, engine.minBytes + this.#ownBytes, this.#shape.maxBytes);
+    const before = engine.size;
+    const bytesFreed = engine.resize(bytes - this.#ownBytes, 0);
+    return { bytesFreed, pagesEvicted: Math.max(0, before - engine.size) };
+  }
+
+  /** Gives the memory of free pages back to the system. Bytes that went; 0 where nothing can be. */
+  trim(): number {
+    this.#check();
+    return this.#engine?.trim() ?? 0;
   }
 
   /** New pages of this thread are compressed with this codec; those that are there stay as they are. */
@@ -495,7 +530,7 @@ export class PageStore {
   /** Figures of this moment. One cheap call, whatever the store holds. */
   stats(): PageStoreStats {
     this.#check();
-    return statsOf(this.#engine?.stats() ?? null, this.#counters, this.#shape);
+    return statsOf(this.#engine?.stats() ?? null, this.#counters, this.#ownBytes);
   }
 
   /**
@@ -560,6 +595,7 @@ export class PageStore {
   }
 
   #end(): void {
+    this.#follower?.close();
     this.#engine?.close();
     segmentOf(this.#counters.buffer)?.close();
     if (this.#backing !== null && userOf.get(this.#backing) === this) userOf.delete(this.#backing);
@@ -745,26 +781,6 @@ export class PageStore {
 
 function keepsChanging(index: number): ZbudError {
   return new ZbudError("EAGAIN", `page ${index} kept changing while it was loaded; try again`);
-}
-
-function writebackOf(
-  engine: Engine,
-  counters: Counters,
-  shape: StoreShape,
-  settings: ThreadSettings,
-): Writeback {
-  const { backing, acceptThreshold, maxWriteBytesPerSecond, sharedClock, writeback } = settings;
-  const parts = {
-    engine,
-    backing,
-    counters,
-    drops: shape.whenFull === "drop",
-    batchPages: batchPages(shape),
-    pageSize: shape.pageSize,
-    threshold: acceptThreshold,
-    budget: new WriteBudget(counters.budget, maxWriteBytesPerSecond, sharedClock),
-  };
-  return new Writeback(parts, writeback);
 }
 
 function codecOf(codec: string | Codec): Codec {

@@ -17,12 +17,13 @@ import {
   WRITTEN_BACK,
   WRITTEN_BACK_BYTES,
 } from "./counters.ts";
-import type { StoreShape } from "./options.ts";
 import type { PageStoreStats } from "./types.ts";
 
-/** @param engine - null for a store without memory of its own. */
-export function statsOf(engine: EngineStats | null, counters: Counters, shape: StoreShape): PageStoreStats {
-  const own = engine === null ? 0 : shape.maxBytes - engine.bytesReserved;
+/**
+ * @param engine - null for a store without memory of its own.
+ * @param own - bytes that the store takes beside its engine.
+ */
+export function statsOf(engine: EngineStats | null, counters: Counters, own: number): PageStoreStats {
   return {
     poolTotalSize: engine?.poolBytes ?? 0,
     storedPages: engine?.entries ?? 0,
@@ -39,7 +40,7 @@ export function statsOf(engine: EngineStats | null, counters: Counters, shape: S
     origDataSize: engine?.originalBytes ?? 0,
     comprDataSize: engine?.storedBytes ?? 0,
     memUsedTotal: (engine?.bytesLive ?? 0) + own,
-    memLimit: shape.maxBytes,
+    memLimit: engine === null ? 0 : engine.bytesReserved + own,
     memUsedMax: (engine?.bytesUsed ?? 0) + own,
     recompressedPages: engine?.recompressed ?? 0,
     recompressedBytesSaved: engine?.recompressedBytesSaved ?? 0,

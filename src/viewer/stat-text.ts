@@ -5,7 +5,7 @@ export function nameText(name: string): string {
   return name
     .replaceAll(".", ": ")
     .replace(/(?:Bytes|Ns)(?=$|:)/, (unit) => ` ${unit.toLowerCase()}`)
-    .replaceAll(/([a-z\d])([A-Z][a-z])/g, (_all, a: string, b: string) => `${a} ${b.toLowerCase()}`)
+    .replaceAll(/(?<=[a-z\d])[A-Z](?=[a-z])/g, (letter) => ` ${letter.toLowerCase()}`)
     .replace(/(latency)? ns\b/, (_all, latency?: string) => latency ?? " time")
     .replaceAll(/\s+/g, " ");
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { totalmem } from "node:os";
 import { describe, it } from "node:test";
-import { memoryBytes, sizeOption, ZbudError } from "../../src/base/index.ts";
+import { memoryBytes, sizeOption, sizeRangeOption, ZbudError } from "../../src/base/index.ts";
 
 const read = (value: unknown): number => sizeOption("maxBytes", value, 1, 2 ** 40, () => 1000);
 
@@ -44,4 +44,32 @@ describe("size options", () => {
     const bytes = memoryBytes();
     assert.ok(Number.isInteger(bytes) && bytes > 2 ** 24 && bytes <= totalmem(), String(bytes));
   });
+});
+
+describe("options that are a range of sizes", () => {
+  const range = (value: unknown): object => sizeRangeOption("maxBytes", value, 1024, 2 ** 30);
+
+  it("two sizes, from the first to the second", () => {
+    assert.deepEqual(range({ min: "64MiB", max: 2 ** 28 }), { min: 2 ** 26, max: 2 ** 28 });
+    assert.deepEqual(range({ min: 4096, max: "4k" }), { min: 4096, max: 4096 });
+  });
+
+  const BAD: [value: unknown, message: RegExp][] = [
+    [
+      { min: "2MiB", max: "1MiB" },
+      /^maxBytes\.min must be at most maxBytes\.max, not "2MiB", which is more than "1MiB"/,
+    ],
+    [{ max: "1MiB" }, /^maxBytes\.min must be a number of bytes.* not undefined/],
+    [{ min: "1MiB" }, /^maxBytes\.max must be a number of bytes.* not undefined/],
+    [{ min: 10, max: 2048 }, /^maxBytes\.min must be from 1024 to 1073741824 bytes, not 10/],
+    [{ min: "1MiB", max: "2TiB" }, /^maxBytes\.max must be from .* not "2TiB", which is/],
+    [{ min: "1MiB", max: "2MiB", step: 1 }, /step/],
+    ["1MiB", /options of maxBytes must be an object such as \{ min: … \}, not "1MiB"/],
+    [null, /must be an object/],
+  ];
+  for (const [value, message] of BAD) {
+    it(`${JSON.stringify(value)} is refused`, () => {
+      assert.throws(() => range(value), { code: "EINVAL", message });
+    });
+  }
 });

@@ -80,7 +80,8 @@ export class CheckedCache {
 
   /** Makes the cache, or one more handle of it. */
   open(number: number): CompressedCache<Value> {
-    const own = { clock: this.clock, onRemoved: this.onRemoved };
+    // Each handle loads by itself: `shared-loads.test.ts` is about waiting, which takes time.
+    const own = { clock: this.clock, onRemoved: this.onRemoved, lockTimeout: 0 };
     const backing = this.tier === null ? {} : { backing: this.tier };
     const other = this.handles.find((handle) => handle.number !== number);
     if (other !== undefined)

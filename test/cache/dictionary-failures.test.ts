@@ -1,13 +1,19 @@
 /** What becomes of the dictionary where the thread that learns it cannot be had, fails or is killed; and that it is told. */
 
 import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { before, describe, it, type TestContext } from "node:test";
 import { Worker } from "node:worker_threads";
 import { QUIET_FLAG, ROOT, run } from "../../scripts/tools.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { freshPath } from "../support/fresh-path.ts";
+import { until } from "../support/until.ts";
 import { fill, noise, record } from "./dictionary-helpers.ts";
+import type { KillPoint } from "./dictionary-kill-child.ts";
 
 /** As much as two ways to learn may differ in what the cache then holds. */
 const SHARE = 0.03;
@@ -160,6 +166,55 @@ describe("a dictionary without its worker thread", () => {
       late.mock.restore();
       cache.close();
     }
+  });
+
+  /** A process that does so; see there. */
+  function startChild(path: string, point: KillPoint): ChildProcess {
+    const child = join(ROOT, "test/cache/dictionary-kill-child.ts");
+    return spawn(process.execPath, [QUIET_FLAG, child, path, point], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+  }
+
+  for (const point of ["learning", "copying", "copied"] as const) {
+    it(`a process is killed that has it (${point}): another one learns at once, or one that comes later`, async () => {
+      const path = freshPath();
+      const there = makeCache({ shared: path });
+      const [, signal] = await once(startChild(path, point), "exit");
+      assert.equal(signal, "SIGKILL");
+      const later = makeCache({ shared: path });
+      assert.equal(later.stats().dictionary.state, "learning");
+      const { dictionary, density } = await fill(point === "learning" ? there : later);
+      assert.equal(dictionary.state, "in-use");
+      assert.equal(dictionary.error, "the thread that learned it is gone");
+      assertUsual(density);
+      for (const cache of [there, later]) for (let i = 0; i < 100; i++) assert.equal(cache.get(i), record(i));
+      there.close();
+      later.close();
+    });
+  }
+
+  it("a process is stopped that learns it: another one does, after ten seconds; it goes on and changes nothing", async (t) => {
+    const path = freshPath();
+    const cache = makeCache({ shared: path });
+    const child = startChild(path, "stopped");
+    t.after(() => child.kill("SIGKILL"));
+    await until("it learns", () => cache.stats().dictionary.state === "learning" && cache.size > 0);
+    await until("it is stopped", () => readFileSync(`/proc/${child.pid}/stat`, "latin1").includes(") T "));
+    for (let i = 0; i < 200; i++) cache.set(i, record(i));
+    const { performance } = globalThis;
+    const { now } = performance;
+    const late = t.mock.method(performance, "now", () => now.call(performance) + 11_000);
+    const { dictionary, density } = await fill(cache);
+    late.mock.restore();
+    assert.match(dictionary.error ?? "", /no sign of life for 10000 ms/);
+    assertUsual(density);
+    child.kill("SIGCONT");
+    const [text] = await once(child.stdout as Readable, "data");
+    assert.equal(JSON.parse(String(text)).state, "in-use");
+    for (let i = 0; i < 100; i++) assert.equal(cache.get(i), record(i));
+    assert.equal(cache.get("from the child"), record(1));
+    cache.close();
   });
 
   it("an error while it is learned: failed, and why; values are kept without", async (t) => {

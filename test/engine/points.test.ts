@@ -33,6 +33,10 @@ const WHERE: Where = {
   "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "startsWith"),
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
+  "src/engine/shrinking.ts": all(
+    ...["bytesPacked", "isOnBlocks", "eachObject", "hasRowFrom", "isEntryIn", "sparseBlocks"],
+    ...["giveBack", "isOver"],
+  ),
   "src/drivers/zbud/allocator.ts": all("find", "place", "close", "trim", "objects", "stats", "snapshot"),
 };
 
@@ -285,7 +289,24 @@ describe("an engine's operation that is cut off anywhere", () => {
         engine.shrinkBytes(4000, 0);
       },
     ],
+    [
+      "another driver, when all memory is taken",
+      { ...full, twoDrivers: true },
+      ({ engine, put }) => {
+        engine.useDriver("slots", entry.migrationOf);
+        for (const id of [28, 35, 42, 5, 49, 56]) put(id, 1);
+      },
+    ],
     ["shrinking", {}, ({ engine }) => engine.shrinkBytes(10_000, 0)],
+    [
+      "a lower limit: some go, the rest moves together",
+      { averageBytes: 300 },
+      ({ engine, nameOf }) => {
+        for (const id of [1, 2, 3, 4, 6, 10, 11, 12, 13, 15]) engine.remove(...nameOf(id));
+        engine.resize(90_000, 110);
+        engine.resize(130_000, 110);
+      },
+    ],
     ["clearing", {}, ({ engine }) => engine.clear()],
   ];
 

@@ -40,6 +40,7 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/codecs/lz4-fuzz.test.ts": "a bound a thousand times what it takes: no block makes a decoder spin",
   "test/drivers/size-classes/refit.test.ts": "real threads read until they read enough, within a deadline",
   "test/drivers/zsmalloc/compaction.test.ts": "real threads read until they read enough, within a deadline",
+  "test/cache/following-child.ts": "takes memory in turns of the event loop, within a second or so",
   "test/redis/server.ts": "the time-out of a socket",
   "test/store/churn.ts": "a soak: it goes on for as long as it is told to",
   "test/store/worker-kills.ts": "threads die at random moments",

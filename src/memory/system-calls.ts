@@ -1,4 +1,4 @@
-import { builtin } from "../base/index.ts";
+import { builtin, ZbudError } from "../base/index.ts";
 import { type Libc, libc } from "./libc.ts";
 
 /** Parts of a file that are mapped begin at multiples of this, which every system's page divides. */
@@ -42,6 +42,15 @@ const DONT_NEED = 4;
 const REMOVE = 9;
 const APPLE_FREE = 5;
 
+/** Numbers of errors. */
+const INTERRUPTED = 4;
+const NOT_SUPPORTED = 95;
+
+/** Room that is taken at a time where signals keep interrupting. */
+const ROOM_STEP_BYTES_MIN = 2 ** 16;
+/** Times that something is tried which a signal may interrupt. */
+const TRIES = 8;
+
 const STRUCT_BYTES = 256;
 
 let system: System | undefined;
@@ -78,10 +87,19 @@ export class System {
     return at !== MAP_FAILED && at !== -1n;
   }
 
+  /** The whole pages of the machine in a range of a buffer, as bytes from its start; null if there is none. */
+  wholePages(buffer: ArrayBufferLike, from: number, to: number): [number, number] | null {
+    const { pageBytes } = this;
+    const shift = Number(this.#libc.address(buffer) % BigInt(pageBytes));
+    const start = Math.ceil((from + shift) / pageBytes) * pageBytes - shift;
+    const end = Math.floor((to + shift) / pageBytes) * pageBytes - shift;
+    return start < end ? [start, end] : null;
+  }
+
   /**
    * Gives memory of no file back: it reads as zeros from then on, and is taken anew where it is touched.
    *
-   * @param from - bytes from the start of the buffer, which begins at a page of the machine.
+   * @param from - bytes from the start of the buffer, where a page of the machine begins.
    */
   discard(buffer: ArrayBufferLike, from: number, bytes: number): boolean {
     const advice = this.#isApple ? APPLE_FREE : DONT_NEED;
@@ -101,9 +119,33 @@ export class System {
 
   /** Takes room for a part of a file, which may have it already. False: there is none. */
   allocate(file: number, offset: number, bytes: number): boolean {
-    if (this.#libc.allocate !== undefined) {
-      return this.#libc.allocate(file, BigInt(offset), BigInt(bytes)) === 0;
+    const { allocate } = this.#libc;
+    if (allocate === undefined) return this.#preallocate(file, bytes);
+    // A signal undoes what a call has done so far, and a profiler sends one each millisecond: then in parts.
+    let step = bytes;
+    for (let done = 0; done < bytes; ) {
+      const part = Math.min(step, bytes - done);
+      const error = allocate(file, BigInt(offset + done), BigInt(part));
+      if (error === 0) done += part;
+      else if (error === INTERRUPTED) step = Math.max(Math.ceil(step / 2), ROOM_STEP_BYTES_MIN);
+      else return false;
     }
+    return true;
+  }
+
+  /** Whether a file system can set room aside. Where it cannot, the C library may write zeros over what is there. */
+  canAllocate(file: number, offset: number, bytes: number): boolean {
+    const { fallocate, allocate } = this.#libc;
+    if (fallocate === undefined || allocate === undefined) return true;
+    for (let tries = 0; tries < TRIES; tries++) {
+      if (fallocate(file, 0, BigInt(offset), BigInt(bytes)) === 0) return true;
+    }
+    // One that has no room refuses as well.
+    const error = allocate(file, BigInt(offset), BigInt(bytes));
+    return error !== 0 && error !== NOT_SUPPORTED;
+  }
+
+  #preallocate(file: number, bytes: number): boolean {
     // fstore_t: all of it, from the end of what the file has.
     this.#struct.setUint32(0, 4, true);
     this.#struct.setInt32(4, 3, true);
@@ -131,31 +173,65 @@ export class System {
     this.#lockCall(file, setLock, noLock, byte);
   }
 
-  /** Whether another open file has a byte locked. A call that fails says yes: nobody counts as dead by mistake. */
-  isLocked(file: number, byte: number): boolean {
+  /**
+   * Whether another open file has one of these bytes locked. A call that fails says yes: nobody counts as dead by mistake.
+   *
+   * @param bytes - 0: all from `byte` on.
+   */
+  isLocked(file: number, byte: number, bytes = 1): boolean {
     const { getLock, writeLock, noLock, at } = this.#numbers;
-    if (!this.#lockCall(file, getLock, writeLock, byte)) return true;
+    if (!this.#lockCall(file, getLock, writeLock, byte, bytes)) return true;
     return this.#struct.getInt16(at.type, true) !== noLock;
   }
 
-  #lockCall(file: number, command: number, type: number, byte: number): boolean {
+  #lockCall(file: number, command: number, type: number, byte: number, bytes = 1): boolean {
     const { at } = this.#numbers;
     for (let word = 0; word < 32; word += 8) this.#struct.setBigInt64(word, 0n, true);
     this.#struct.setInt16(at.type, type, true);
     this.#struct.setBigInt64(at.start, BigInt(byte), true);
-    this.#struct.setBigInt64(at.length, 1n, true);
+    this.#struct.setBigInt64(at.length, BigInt(bytes), true);
     return this.#libc.fcntl(file, command, this.#structAddress) === 0;
+  }
+
+  /** A text that macOS has under a name; empty if it has none. */
+  textOf(name: string): string {
+    const bytes = new Uint8Array(this.#struct.buffer);
+    bytes.fill(0);
+    new TextEncoder().encodeInto(name, bytes.subarray(0, 63));
+    this.#struct.setBigInt64(64, 64n, true);
+    const at = this.#structAddress;
+    if (this.#libc.sysctl?.(at, at + 128n, at + 64n) !== 0) return "";
+    return new TextDecoder("latin1").decode(bytes.subarray(128, bytes.indexOf(0, 128)));
   }
 }
 
-/** What tells one start of the machine from another: memory between processes does not outlive it. */
+const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
+
+let boot: string | undefined;
+
+/**
+ * What tells one start of the machine from another: memory between processes does not outlive it.
+ *
+ * @throws {ZbudError} `ENOTSUP`, `EACCES` where it cannot be known.
+ */
 export function bootId(): string {
-  const fs = builtin<typeof import("node:fs")>("node:fs");
+  boot ??= readBootId();
+  return boot;
+}
+
+function readBootId(): string {
+  if (globalThis.process.platform === "darwin") return systemOf().textOf("kern.bootsessionuuid");
   try {
-    return fs?.readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim() ?? "";
-  } catch {
-    // When it started, to the minute: what a clock that is put right changes it by.
-    const os = builtin<typeof import("node:os")>("node:os");
-    return `${Math.round((Date.now() / 1000 - (os?.uptime() ?? 0)) / 60)}`;
+    return builtin<typeof import("node:fs")>("node:fs")?.readFileSync(BOOT_ID_FILE, "latin1").trim() ?? "";
+  } catch (cause) {
+    const isDenied = (cause as NodeJS.ErrnoException).code === "ERR_ACCESS_DENIED";
+    const why = isDenied
+      ? `which Node does not permit here: with --permission, add --allow-fs-read=${BOOT_ID_FILE}`
+      : "which cannot be read here; leave the name out: shared: true shares among the threads of one process";
+    throw new ZbudError(
+      isDenied ? "EACCES" : "ENOTSUP",
+      `memory between processes needs ${BOOT_ID_FILE}, ${why}`,
+      { cause },
+    );
   }
 }

@@ -1,0 +1,213 @@
+import { ownBytes, ownWords } from "../base/index.ts";
+import { bytesTouched } from "./budget.ts";
+import type { Shard } from "./shard.ts";
+import type { ShardPool } from "./shard-pool.ts";
+import {
+  F_FIXED_BYTES,
+  F_LIMIT,
+  F_STORED_BYTES,
+  KIND_ENTRY,
+  KIND_FREE,
+  KIND_MASK,
+  NEXT_FRAGMENT,
+  POOL_MASK,
+  POOL_SHIFT,
+  STATE_SAME_FILLED,
+  STATE_WRITING,
+  W_ENTRIES,
+  W_FRAGMENTS,
+  W_HIGH_WATER,
+} from "./table.ts";
+
+/** Memory is given back in pages of the machine; what lies on one of them counts together. */
+const BLOCK_BYTES = 4096;
+/** Evictions, and rows that are looked at, while the lock is held once. */
+const STEP_ENTRIES = 256;
+const STEP_BYTES = 2 ** 20;
+/** What an object takes beside its bytes, by and large: it is rounded up. */
+const ROUNDING_BYTES = 24;
+/** The share of pages that objects fill when they were moved together. */
+const FILLED = 0.95;
+/** How often more is evicted because what was freed did not go. */
+const ROUNDS = 4;
+/** Moving entries is worth it from this share of pages or rows on that it can free. */
+const WORTH = 1 / 16;
+
+/**
+ * Lets a shard that holds more than its limit hold less: evicts in its order, moves what stays together, so that whole
+ * pages and the end of the rows become free, and gives their memory back. The lock is taken for a step at a time, some
+ * tenths of a millisecond.
+ *
+ * @param deadline - when to stop moving, by `performance.now()`: then more is evicted instead.
+ * @returns bytes that the system got back.
+ */
+export function shrink(shard: Shard, now: number, deadline: number): number {
+  const isOver = (): boolean => performance.now() >= deadline;
+  const { budget, floats, words, pools } = shard;
+  let given = 0;
+  let limit = floats[F_LIMIT];
+  for (let round = 0; round < ROUNDS; round++) {
+    const wanted = limit;
+    while (evictSome(shard, now, () => bytesPacked(shard) > wanted));
+    // What is free already goes first: somebody may be waiting for it.
+    given += giveBack(shard);
+    if (!shard.eviction.byPage) {
+      for (const number of pools.list.keys()) compactPages(shard, number, isOver);
+    }
+    while (evictSome(shard, now, () => shard.bytesLive > wanted));
+    given += compactRows(shard, isOver) + giveBack(shard);
+    // Free pages that share a page of the machine with others do not go.
+    const excess = bytesTouched(budget, words, floats, pools.bytesTouched) - floats[F_LIMIT];
+    if (excess <= 0) break;
+    limit -= excess;
+  }
+  return given;
+}
+
+/** Gives the memory of free pages back. Bytes that went. */
+export function giveBack(shard: Shard): number {
+  let given = 0;
+  for (let isMore = true; isMore; ) {
+    const bytes = shard.locked(() => shard.pools.giveBack(STEP_BYTES));
+    given += bytes;
+    isMore = bytes >= STEP_BYTES;
+  }
+  return given;
+}
+
+/** Evicts some entries while a shard is too large. Whether there is more to do. */
+function evictSome(shard: Shard, now: number, isTooLarge: () => boolean): boolean {
+  return shard.locked(() => {
+    for (let i = 0; i < STEP_ENTRIES; i++) {
+      if (!isTooLarge() || shard.pools.bytesUsed === 0 || !shard.makeRoom(now)) return false;
+    }
+    return true;
+  });
+}
+
+/** What a shard would hold if its entries lay close together. */
+function bytesPacked(shard: Shard): number {
+  if (shard.eviction.byPage) return shard.bytesLive;
+  const { budget, words, floats } = shard;
+  const rows = words[W_ENTRIES] + words[W_FRAGMENTS];
+  const bytes = (floats[F_STORED_BYTES] + rows * ROUNDING_BYTES) / FILLED;
+  const held = Math.min(bytes, shard.pools.bytesHeld);
+  return floats[F_FIXED_BYTES] + rows * budget.rowBytes + held * (1 + budget.pageCost);
+}
+
+/** Moves entries off the pages that hold least, until the others are well filled. */
+function compactPages(shard: Shard, number: number, isOver: () => boolean): void {
+  const { pool } = shard.pools.list[number];
+  shard.locked(() => {
+    // What the driver can do itself it does better.
+    pool.compact();
+  });
+  const sparse = shard.locked(() => sparseBlocks(shard, number));
+  if (sparse !== null) moveAll(shard, isOver, (row) => isOnBlocks(shard, row, number, sparse));
+}
+
+/** A byte for each block: 1 if what lies on it should go elsewhere. Null: moving frees too few to be worth it. */
+function sparseBlocks(shard: Shard, number: number): Uint8Array | null {
+  const pool = shard.pools.list[number];
+  const blocks = Math.ceil(pool.pool.memoryBytes.length / BLOCK_BYTES);
+  const filled = ownWords(blocks);
+  let total = 0;
+  for (let row = 1; row < shard.words[W_HIGH_WATER]; row++) {
+    if (!isEntryIn(shard, row, number)) continue;
+    eachObject(shard, row, pool, (block, bytes) => {
+      filled[block] += bytes;
+      total += bytes;
+    });
+  }
+  const used: number[] = [];
+  for (let block = 0; block < blocks; block++) if (filled[block] > 0) used.push(block);
+  const spare = used.length - Math.ceil(total / (BLOCK_BYTES * FILLED));
+  if (spare < used.length * WORTH) return null;
+  const marks = ownBytes(blocks);
+  used.sort((one, other) => filled[one] - filled[other]);
+  for (const block of used.slice(0, spare)) marks[block] = 1;
+  return marks;
+}
+
+function isOnBlocks(shard: Shard, row: number, number: number, blocks: Uint8Array): boolean {
+  if (!isEntryIn(shard, row, number)) return false;
+  let isOn = false;
+  eachObject(shard, row, shard.pools.list[number], (block) => {
+    isOn ||= blocks[block] === 1;
+  });
+  return isOn;
+}
+
+/** Calls `visit` for each object of an entry, with the block where it begins and its bytes. */
+function eachObject(
+  shard: Shard,
+  row: number,
+  pool: ShardPool,
+  visit: (block: number, bytes: number) => void,
+): void {
+  const { fragments, rows, words } = shard;
+  for (let fragment = row; fragment !== 0; fragment = words[rows.at(fragment) + NEXT_FRAGMENT]) {
+    const handle = fragments.handleOf(fragment);
+    if (handle === 0) continue;
+    const block = Math.floor(pool.offsetOf(handle) / BLOCK_BYTES);
+    visit(block, pool.objectBytes);
+  }
+}
+
+/** Moves entries from the last rows to the first free ones, and gives the memory of the last rows back. */
+function compactRows(shard: Shard, isOver: () => boolean): number {
+  const { words, rows } = shard;
+  const wanted = shard.locked(() => {
+    const live = words[W_ENTRIES] + words[W_FRAGMENTS] + 1;
+    const high = words[W_HIGH_WATER];
+    if (high - live < high * WORTH) return 0;
+    // The first free ones are taken first from here on. One entry at a time has its rows twice.
+    rows.lowerTo(high);
+    return live + Math.ceil(live * WORTH);
+  });
+  if (wanted === 0) return 0;
+  moveAll(shard, isOver, (row) => hasRowFrom(shard, row, wanted));
+  return shard.locked(() => {
+    let high = words[W_HIGH_WATER];
+    while (high > 1 && (rows.stateOf(high - 1) & KIND_MASK) === KIND_FREE) high--;
+    return rows.lowerTo(high);
+  });
+}
+
+/** Whether an entry has a row from `first` on. */
+function hasRowFrom(shard: Shard, row: number, first: number): boolean {
+  const { rows, words } = shard;
+  if ((rows.stateOf(row) & KIND_MASK) !== KIND_ENTRY) return false;
+  if (row >= first) return true;
+  for (
+    let next = words[rows.at(row) + NEXT_FRAGMENT];
+    next !== 0;
+    next = words[rows.at(next) + NEXT_FRAGMENT]
+  ) {
+    if (next >= first) return true;
+  }
+  return false;
+}
+
+/** Moves all entries for which `isWanted`, some rows at a time. */
+function moveAll(shard: Shard, isOver: () => boolean, isWanted: (row: number) => boolean): void {
+  for (let from = 1; from < shard.words[W_HIGH_WATER] && !isOver(); from += STEP_ENTRIES) {
+    const goesOn = shard.locked(() => {
+      const to = Math.min(from + STEP_ENTRIES, shard.words[W_HIGH_WATER]);
+      for (let row = from; row < to; row++) {
+        // What is on its way to the backing store is named by its row.
+        if ((shard.rows.stateOf(row) & STATE_WRITING) !== 0 || !isWanted(row)) continue;
+        if (!shard.moveEntry(row)) return false;
+      }
+      return true;
+    });
+    if (!goesOn) return;
+  }
+}
+
+/** Whether a row is an entry with objects in a pool: a same-filled one has none. */
+function isEntryIn(shard: Shard, row: number, number: number): boolean {
+  const state = shard.rows.stateOf(row);
+  const isEntry = (state & (KIND_MASK | STATE_SAME_FILLED)) === KIND_ENTRY;
+  return isEntry && ((state >> POOL_SHIFT) & POOL_MASK) === number;
+}
