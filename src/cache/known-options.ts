@@ -28,6 +28,7 @@ const CACHE_NAMES: readonly string[] = [
   "shards",
   "shared",
   "whenDifferent",
+  "giveBack",
   ...THREAD_NAMES,
 ];
 const SET_NAMES: readonly string[] = ["ttl", "staleWhileRevalidate", "tags"];

@@ -144,6 +144,7 @@ export function engineOptions<V>(
     shards,
     shared: shared !== false,
   };
+  if (options.giveBack !== undefined) chosen.giveBack = flagOption("giveBack", options.giveBack);
   if (maxEntries !== undefined) chosen.maxEntries = entriesOption(maxEntries);
   if (maxEntrySize !== undefined) {
     chosen.maxEntrySize = sizeOption("maxEntrySize", maxEntrySize, 1, BYTES_MAX);

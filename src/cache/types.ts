@@ -219,6 +219,11 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    */
   shared?: boolean | string;
   /**
+   * Whether memory that is free for a while goes back to the system by itself, and not only at `trim()` and `resize()`.
+   * Default true with a name in `shared`, else false: the first call of the system prints a warning of `node:ffi`.
+   */
+  giveBack?: boolean | undefined;
+  /**
    * With a name in `shared`: what to do where a cache of other options has it. `"reject"`, the default, is an error that
    * names them; `"replace"` puts a new cache in its place, and leaves the other to those who use it.
    */

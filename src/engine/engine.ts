@@ -1,10 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
+import { segmentOf } from "../memory/index.ts";
+import { giveBackWhenIdle, stopGivingBack } from "../pool/index.ts";
 import type { StoredEntry } from "../record/index.ts";
 import { setLimit } from "./budget.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
+import { IdleEngine } from "./idle-memory.ts";
 import type { MigrationOf } from "./migration.ts";
 import { type OpenEngine, openEngine, sharedOf } from "./open.ts";
 import type { EngineShape } from "./options.ts";
@@ -93,6 +96,8 @@ export class Engine {
   /** Of what is put as it is stored. */
   readonly #restored: EntryAttributes = entryAttributes();
   #closed = false;
+  /** What gives free memory back by itself, if it is to; kept here, since nobody else does. */
+  readonly #idle: IdleEngine | null;
 
   /**
    * @param opened - for the library itself: the buffers of an engine that is there.
@@ -114,6 +119,9 @@ export class Engine {
     }
     this.found = opened.found;
     this.#reader = new ValueReader(this.#codecs, opened.found);
+    const givesBack = options.giveBack ?? segmentOf(opened.header.buffer) !== undefined;
+    this.#idle = givesBack ? new IdleEngine(this) : null;
+    if (this.#idle !== null) giveBackWhenIdle(this.#idle);
   }
 
   /**
@@ -613,10 +621,12 @@ export class Engine {
     return this.#shards.reduce((sum, shard) => sum + shrink(shard, now, deadline), 0);
   }
 
-  /** Gives the memory of free pages back to the system. Bytes that went; 0 where nothing can be. */
-  trim(): number {
+  /** Gives the memory of free pages back to the system, about so many bytes. Those that went; 0 where none can. */
+  trim(maxBytes: number = Number.POSITIVE_INFINITY): number {
     this.#check();
-    return this.#shards.reduce((sum, shard) => sum + giveBack(shard), 0);
+    return this.#shards.reduce((given, shard) => {
+      return given < maxBytes ? given + giveBack(shard, maxBytes - given) : given;
+    }, 0);
   }
 
   /** The lowest limit: what the index takes whatever it holds, and some pages of each shard. */
@@ -670,6 +680,7 @@ export class Engine {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#idle !== null) stopGivingBack(this.#idle);
     this.#opened.close();
   }
 

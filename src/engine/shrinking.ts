@@ -64,13 +64,14 @@ export function shrink(shard: Shard, now: number, deadline: number): number {
   return given;
 }
 
-/** Gives the memory of free pages back. Bytes that went. */
-export function giveBack(shard: Shard): number {
+/** Gives the memory of free pages back, about so many bytes. Those that went. */
+export function giveBack(shard: Shard, maxBytes: number = Number.POSITIVE_INFINITY): number {
   let given = 0;
-  for (let isMore = true; isMore; ) {
-    const bytes = shard.locked(() => shard.pools.giveBack(STEP_BYTES));
+  for (let isMore = true; isMore && given < maxBytes; ) {
+    const step = Math.min(STEP_BYTES, maxBytes - given);
+    const bytes = shard.locked(() => shard.pools.giveBack(step));
     given += bytes;
-    isMore = bytes >= STEP_BYTES;
+    isMore = bytes >= step;
   }
   return given;
 }

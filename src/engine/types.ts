@@ -152,6 +152,8 @@ export interface EngineOptions {
   shared?: boolean;
   /** Where the buffers of a shared one come from. Default: memory for the threads of this process. */
   memory?: SharedMemory;
+  /** Whether free memory goes back to the system by itself. Default: in memory that processes share. */
+  giveBack?: boolean | undefined;
   /** Which entries go when memory is wanted. Default `"lru"`. */
   evict?: Eviction;
   /** What is done with values that do not compress. Default `"raw"`: they are kept as they are. */
@@ -195,6 +197,7 @@ export type EngineHooks = Pick<
   EngineOptions,
   | "codec"
   | "drivers"
+  | "giveBack"
   | "secondaryIndex"
   | "onEvict"
   | "hasCopy"

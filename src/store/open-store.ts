@@ -181,6 +181,7 @@ function engineOptions(
     maxValueBytes: pageSize,
     averageBytes: Math.max(256, pageSize >> 2),
     incompressible: incompressible === "reject" ? "reject" : "raw",
+    ...(options.giveBack === undefined ? {} : { giveBack: flagOption("giveBack", options.giveBack) }),
     ...(shards === undefined ? {} : { shards }),
   };
 }

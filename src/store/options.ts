@@ -118,6 +118,11 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
    */
   shared?: boolean | string | undefined;
   /**
+   * Whether memory that is free for a while goes back to the system by itself, and not only at `trim()` and `resize()`.
+   * Default true with a name in `shared`, else false: the first call of the system prints a warning of `node:ffi`.
+   */
+  giveBack?: boolean | undefined;
+  /**
    * With a name: what to do where a store of other options has it. `"reject"`, the default, is an error that names them;
    * `"replace"` puts a new store in its place, and leaves the other to those who use it.
    */
@@ -151,6 +156,7 @@ const KNOWN = [
   "whenFull",
   "shared",
   "whenDifferent",
+  "giveBack",
   "shards",
 ];
 const KNOWN_THREAD = [
