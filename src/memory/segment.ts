@@ -154,9 +154,9 @@ export class Segment implements SharedMemory, SegmentFile, Places {
       if (!isFileOf(segment.descriptor, header)) throw replaced(path);
       segment.#header = header;
       for (const [number, place] of header.description.areas.entries()) {
-        const area = place.lockable ? lockableBufferOf(areas[number]) : areas[number];
-        if (!isSharedBuffer(area)) throw notSent(path);
-        segment.#add(place, area);
+        const buffer = place.lockable ? lockableBufferOf(areas[number]) : areas[number];
+        if (!isSharedBuffer(buffer)) throw notSent(path);
+        segment.#add(place, segmentAreaOf(buffer) === undefined ? buffer : anotherOf(buffer));
       }
       return segment;
     });
@@ -517,6 +517,14 @@ export function segmentOf(buffer: ArrayBufferLike): Segment | undefined {
 export function received<T>(shared: T): T {
   const { segment } = (shared ?? {}) as { segment?: SharedSegment };
   return segment === undefined ? shared : (Segment.adopt(segment).shared() as T);
+}
+
+/** The same memory as another buffer, for who opens it in the thread that has it open: each has a descriptor of its own. */
+function anotherOf(buffer: SharedArrayBuffer): SharedArrayBuffer {
+  const memory = memoryBehind(buffer);
+  return memory === undefined
+    ? structuredClone(buffer)
+    : (lockableBufferOf(structuredClone(memory)) as SharedArrayBuffer);
 }
 
 /** Places in one area, by the bytes of its buffer. */

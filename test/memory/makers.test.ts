@@ -16,10 +16,13 @@ import {
 } from "node:fs";
 import { after, describe, it } from "node:test";
 import { PLACES } from "../../src/base/index.ts";
+import { attachPool, createPool } from "../../src/drivers/index.ts";
 import { received, Segment } from "../../src/memory/index.ts";
 import { inFolder } from "../../src/memory/segment-folder.ts";
 import { encodeSegmentHeader } from "../../src/memory/segment-header.ts";
+import type { Pool } from "../../src/pool/index.ts";
 import { isCode } from "../support/is-code.ts";
+import { putMany } from "../support/objects.ts";
 import { bundled, SegmentProcess } from "./segment-process.ts";
 import { FREE_WORD, type OpenSegment, openSegment, SharedFolder } from "./segments.ts";
 
@@ -285,6 +288,24 @@ describe("a segment whose file somebody takes away", () => {
     assert.equal(other.isNew, true);
     assert.equal(Atomics.load(other.words, FREE_WORD), 0);
     close(other);
+  });
+
+  it("opened twice in one thread: each closes its own, and the other goes on", () => {
+    const options = { maxPages: 4096, shared: folder.file("twice") };
+    const files = (): number => readdirSync("/proc/self/fd").length;
+    const before = files();
+    for (const open of [(pool: Pool) => attachPool(pool.share()), () => createPool("slots", options)]) {
+      const one = createPool("slots", options);
+      const other = open(one);
+      const third = open(one);
+      other.close();
+      assert.equal(putMany(one, 4000, 500).length, 500, "it takes room still");
+      assert.equal(third.pageCount, one.pageCount);
+      one.close();
+      assert.equal(putMany(third, 4000, 500).length, 500);
+      third.close();
+      assert.equal(files(), before);
+    }
   });
 
   it("what share() gave, after JSON: EINVAL that says how other processes open it", () => {
