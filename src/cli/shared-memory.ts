@@ -4,6 +4,7 @@ import type { Codec } from "../codecs/index.ts";
 import { attachPool, registerBuiltIns } from "../drivers/index.ts";
 import { W_ENTRIES } from "../engine/index.ts";
 import {
+  checkSegmentFolder,
   inFolder,
   lookAtSegment,
   Segment,
@@ -224,6 +225,7 @@ export interface OpenedMemory {
 export function openMemory(name: string): OpenedMemory {
   const path = pathOf(name);
   if (lookAtSegment(path) === null) throw notThere(name, path);
+  if (path.startsWith(`${segmentFolder()}/`)) checkSegmentFolder();
   registerBuiltIns();
   return inFolder(path, () => {
     const look = lookAtSegment(path, countsOf);

@@ -2,6 +2,7 @@ export { attachPageMemory, createPageMemory, type PageMemory, type SharedMemory 
 export { type ElementArray, giveRoom, needsRoom, Reach, roomStep, takeRoom } from "./reach.ts";
 export { received, Segment, type SegmentWish, type SharedSegment, segmentOf } from "./segment.ts";
 export {
+  checkSegmentFolder,
   inFolder,
   prepareSegmentFolder,
   segmentFolder,

@@ -4,10 +4,12 @@ import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { stripVTControlCharacters } from "node:util";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { partlyNoisy } from "../estimate/noisy-data.ts";
 import { until } from "../support/until.ts";
 import { bytesReadBy, ended, hasOpen, MAIN, QUIET, start, untilItWorked } from "./command.ts";
+import { CAN_SHARE, freshPath, hold } from "./holding.ts";
 
 const LINUX = process.platform === "linux";
 const folder = temporaryFolder("stop");
@@ -165,6 +167,43 @@ describe("on a terminal", { skip: !hasScript }, () => {
     assert.ok(!json.stdout.includes(ESCAPE));
     JSON.parse(json.stdout);
   });
+
+  for (const [key, code] of [
+    ["q", 0],
+    ["\x03", 130],
+  ] as const) {
+    it(`top fits a screen of 24 lines, and ends at ${JSON.stringify(key)}`, {
+      skip: !CAN_SHARE,
+    }, async () => {
+      const path = freshPath();
+      const holder = await hold("store", path);
+      const top = `'${process.execPath}' ${QUIET} '${MAIN}' top ${path} --every 100`;
+      const command = `stty rows 24 cols 80; ${top}; code=$?; stty -a; exit $code`;
+      const terminal = spawn("script", ["-qec", command, "/dev/null"], {
+        stdio: ["pipe", "pipe", "inherit"],
+        env: { ...process.env, TERM: "xterm-256color", ...NO_OPINION },
+      });
+      let text = "";
+      terminal.stdout.on("data", (piece) => {
+        text += piece;
+      });
+      const home = `${ESCAPE}H`;
+      await until("it drew three times", () => text.split(home).length > 3);
+      terminal.stdin.write(key);
+      await once(terminal, "close");
+      assert.equal(terminal.exitCode, code);
+      const [, ...screens] = text.split(home);
+      for (const drawn of screens) {
+        const [seen] = drawn.split(`${ESCAPE}J`);
+        const lines = stripVTControlCharacters(seen).trimEnd().split("\r\n");
+        assert.ok(lines.length < 24, `${lines.length} lines`);
+        for (const line of lines) assert.ok(line.length <= 80, line);
+      }
+      assert.match(screens[0], /and \d+ more in a taller window/);
+      assert.match(text, / icanon.* echo /s, "the terminal is as it was");
+      await holder.end();
+    });
+  }
 
   /** Starts a long estimate on a terminal, sends signals to it when it is at work, and gives what it said. */
   async function interrupted(signals: readonly NodeJS.Signals[]): Promise<string> {
