@@ -6,7 +6,7 @@ import { after, describe, it } from "node:test";
 import { Segment } from "../../src/memory/index.ts";
 import { type Libc, libc } from "../../src/memory/libc.ts";
 import { sharedPages } from "../../src/memory/page-memory.ts";
-import { bootId, System, systemOf } from "../../src/memory/system.ts";
+import { bootId, System, systemOf } from "../../src/memory/system-calls.ts";
 import { openSegment, SharedFolder } from "./segments.ts";
 
 const INTERRUPTED = 4;
