@@ -9,7 +9,6 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { libcIfAny } from "./libc.ts";
-import { isWhole } from "./segment.ts";
 import {
   checkSegmentFolder,
   fs,
@@ -88,7 +87,7 @@ function look(
   const header = stat.size === 0 ? "damaged" : decodeSegmentHeader(bytesAt(descriptor, 0, CONTROL_AT));
   if (header === "foreign") return { ...unread, state: header, threads: [] };
   try {
-    if (header !== "damaged" && isWhole(header, stat.size)) {
+    if (header !== "damaged" && stat.size >= header.fileBytes) {
       const { description } = header;
       const state = description.boot === bootId() ? "good" : "outdated";
       const words = state === "good" ? wordsAt(descriptor, description, wordsOf(description)) : [];

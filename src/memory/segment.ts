@@ -476,7 +476,7 @@ function readHeader(descriptor: number): SegmentHeader | "foreign" | "damaged" |
 }
 
 /** Whether all that the header names lies in the file. */
-export function isWhole({ fileBytes, description }: SegmentHeader, size: number): boolean {
+function isWhole({ fileBytes, description }: SegmentHeader, size: number): boolean {
   const { areas, threads } = description;
   if (size < fileBytes || !Array.isArray(areas) || !Array.isArray(threads)) return false;
   return areas.every(({ offset, bytes }) => {
