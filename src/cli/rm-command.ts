@@ -6,7 +6,7 @@ import { printable } from "./printable.ts";
 
 const EXAMPLES = `
 Examples:
-  zbud rm app                 the memory that nobody uses, with all that is in it
+  zbud rm app                 what nobody uses, with all that is in it
   zbud rm app pages --force   also while processes use it
 
 By force: processes that use it go on with what they have, apart from whoever

@@ -9,8 +9,8 @@ Examples:
   zbud stats app --json
 
 It joins as one more thread for the time of one call. Nothing is counted or
-changed by that, and nobody is kept waiting, but for a pool: its pages are walked
-under its lock, about 10 ns a page.`;
+changed by that, and nobody is kept waiting, but for a pool: its pages are
+walked under its lock, about 10 ns a page.`;
 
 /** `zbud stats`. */
 export function statsCommand(): Command {
