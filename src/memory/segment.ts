@@ -598,7 +598,6 @@ function readHeader(descriptor: number): SegmentHeader | "foreign" | "damaged" |
   return stat.size < header.fileBytes ? "damaged" : header;
 }
 
-<<<<<<< HEAD
 /** The header of a file that can be joined; null if a new one is to take its place. */
 function wantedHeader(path: string, descriptor: number, wish: SegmentWish): SegmentHeader | null {
   const header = readHeader(descriptor);
@@ -606,18 +605,6 @@ function wantedHeader(path: string, descriptor: number, wish: SegmentWish): Segm
     throw new ZbudError(
       "EEXIST",
       `${show(path)} is another kind of file, and is left as it is; give another path, or remove it`,
-=======
-/** Whether all that the header names lies in the file. */
-function isWhole({ fileBytes, description }: SegmentHeader, size: number): boolean {
-  const { areas, threads } = description;
-  if (size < fileBytes || !Array.isArray(areas) || !Array.isArray(threads)) return false;
-  return areas.every(({ offset, bytes }) => {
-    return (
-      Number.isSafeInteger(offset) &&
-      offset % MAP_UNIT === 0 &&
-      offset >= AREAS_AT &&
-      offset + bytes <= fileBytes
->>>>>>> h-f
     );
   }
   checkOwner(path, descriptor);

@@ -32,7 +32,11 @@ export class ExpectedObjects {
   }
 
   static make(pool: Pool): ExpectedObjects {
-    return new ExpectedObjects(new SharedArrayBuffer(PLACES_PER_PAGE * pool.shape.maxPages * 12));
+    return new ExpectedObjects(new SharedArrayBuffer(ExpectedObjects.bytesOf(pool.shape.maxPages)));
+  }
+
+  static bytesOf(maxPages: number): number {
+    return PLACES_PER_PAGE * maxPages * 12;
   }
 
   /** Fills a new object, and enters it. Gives its place. */

@@ -52,7 +52,8 @@ const PAGE_LISTS: Where = {
   "src/pool/rebuild-lru.ts": { all: true, names: [] },
 };
 
-const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
+/** In allocators. */
+export const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
   zbud: {
     "src/drivers/zbud/allocator.ts": { all: true, names: HARMLESS },
     "src/drivers/zbud/repair.ts": { all: true, names: [] },

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { Load, type LoadPlan } from "./load.ts";
+import { type LoadPlan, loadOf } from "./load.ts";
 import { Member } from "./worker-group.ts";
 
 /** How a worker of the kill test ends: killed from outside, or by itself in one of these ways. */
@@ -14,7 +14,7 @@ class Deliberate extends Error {}
 const { plan, control, end } = workerData as { plan: LoadPlan; control: Int32Array; end: End };
 const member = new Member(control, plan.owner);
 const hoard: unknown[] = [];
-const load = new Load(plan, () => endNow());
+const load = loadOf(plan, () => endNow());
 parentPort?.postMessage("at work");
 for (;;) {
   // Each step: a worker that rests does so between any two operations.

@@ -17,10 +17,14 @@ const REFITS: readonly (readonly number[])[] = [[512, 1024], [640, 1024], [768],
 const DEPTH_MAX = 3;
 
 /** What a load is made of, as it goes to a worker. */
-export interface LoadPlan {
-  driver: DriverName;
+export interface LoadPlan extends LoadKind {
   shared: SharedPool;
   expected: SharedArrayBuffer;
+}
+
+/** What a load does. */
+export interface LoadKind {
+  driver: DriverName;
   owner: number;
   seed: number;
   act: EvictAct;
@@ -40,6 +44,17 @@ export interface LoadCounts {
   reclaimed: number;
 }
 
+/** What a load opens its pool with. */
+export interface LoadPoolOptions {
+  onEvict?: (handle: Handle) => boolean;
+}
+
+/** The load of a thread, at a pool that another one shared. */
+export function loadOf(plan: LoadPlan, inHandler?: () => void): Load {
+  const open = (options: LoadPoolOptions): Pool => attachPool(plan.driver, plan.shared, options);
+  return new Load(plan, new ExpectedObjects(plan.expected), open, inHandler);
+}
+
 /** Random operations of one thread. */
 export class Load {
   readonly pool: Pool;
@@ -52,7 +67,7 @@ export class Load {
     evictions: 0,
     reclaimed: 0,
   };
-  readonly #plan: LoadPlan;
+  readonly #plan: LoadKind;
   readonly #inHandler: () => void;
   readonly #expected: ExpectedObjects;
   readonly #prng: Prng;
@@ -63,17 +78,25 @@ export class Load {
   #live = 0;
   #depth = 0;
 
-  /** @param inHandler - called at the start of each evict handler, and may end the thread. */
-  constructor(plan: LoadPlan, inHandler: () => void = () => undefined) {
+  /**
+   * @param open - gives the pool.
+   * @param inHandler - called at the start of each evict handler, and may end the thread.
+   */
+  constructor(
+    plan: LoadKind,
+    expected: ExpectedObjects,
+    open: (options: LoadPoolOptions) => Pool,
+    inHandler: () => void = () => undefined,
+  ) {
     this.#plan = plan;
     this.#inHandler = inHandler;
-    this.#expected = new ExpectedObjects(plan.expected);
+    this.#expected = expected;
     this.#prng = new Prng(Math.imul(plan.seed, 0x9e3779b1) ^ (plan.owner << 20));
     for (let i = 0; i < 8; i++) this.#prng.uint32();
     this.#places = new Int32Array(plan.liveMax);
     this.#records = new Int32Array(plan.liveMax);
     const onEvict = (handle: Handle): boolean => this.#evict(handle);
-    this.pool = attachPool(plan.driver, plan.shared, plan.act === "never" ? {} : { onEvict });
+    this.pool = open(plan.act === "never" ? {} : { onEvict });
     this.#maxSize = this.pool.maxObjectBytes;
   }
 

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { Load, type LoadPlan } from "./load.ts";
+import { type LoadPlan, loadOf } from "./load.ts";
 import { Member } from "./worker-group.ts";
 
 const { plan, control, operations } = workerData as {
@@ -8,7 +8,7 @@ const { plan, control, operations } = workerData as {
   operations: number;
 };
 const member = new Member(control, plan.owner);
-const load = new Load(plan);
+const load = loadOf(plan);
 while (load.counts.operations < operations) {
   if (!member.goesOn(load.counts.operations)) break;
   for (let i = 0; i < 50; i++) load.step();
