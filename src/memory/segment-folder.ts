@@ -1,4 +1,5 @@
 import { builtin, choiceOption, show, ZbudError, type ZbudErrorCode } from "../base/index.ts";
+import { fs } from "./node-fs.ts";
 import { systemOf } from "./system-calls.ts";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
@@ -18,10 +19,6 @@ const FOLDER_LOOK_MS = 2;
  */
 export function whenDifferentOption(value: unknown): "reject" | "replace" {
   return choiceOption("whenDifferent", value ?? "reject", ["reject", "replace"]);
-}
-
-export function fs(): typeof import("node:fs") {
-  return builtin<typeof import("node:fs")>("node:fs") as typeof import("node:fs");
 }
 
 /** The folder of this user for segments that have a bare name. */

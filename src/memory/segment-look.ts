@@ -9,9 +9,9 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { libcIfAny } from "./libc.ts";
+import { fs } from "./node-fs.ts";
 import {
   checkSegmentFolder,
-  fs,
   inFolder,
   removeDrafts,
   segmentFault,

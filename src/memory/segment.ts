@@ -9,11 +9,11 @@ import {
   show,
   ZbudError,
 } from "../base/index.ts";
+import { fs } from "./node-fs.ts";
 import { type SharedMemory, sharedPages } from "./page-memory.ts";
 import { SegmentArea, type SegmentFile, segmentAreaOf } from "./segment-area.ts";
 import {
   draftPath,
-  fs,
   inFolder,
   noRoom,
   prepareSegmentFolder,
