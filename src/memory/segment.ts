@@ -369,8 +369,8 @@ export class Segment implements SharedMemory, SegmentFile, Places {
    * Its folder is locked: see {@link inFolder}.
    */
   removeName(): void {
-    const found = fs().statSync(this.#path, { throwIfNoEntry: false });
-    if (found?.ino === fs().fstatSync(this.descriptor).ino) fs().rmSync(this.#path);
+    const named = fs().statSync(this.#path, { throwIfNoEntry: false });
+    if (named !== undefined && isSame(fs().fstatSync(this.descriptor), named)) fs().rmSync(this.#path);
   }
 
   /** Ends this thread's use: locks and descriptor. The memory stays mapped until the collector finds it unused. */

@@ -324,7 +324,7 @@ describe("who may have a file that processes share", () => {
     for (const shared of [true, "", "a b", 5, null] as never[]) {
       await assert.rejects(FileBacking.open(path, { ...options, shared }), {
         code: "EINVAL",
-        message: /shared must be a name of letters/,
+        message: /shared must be a name of at most 100 letters/,
       });
     }
     const whenDifferent = "ask" as never;

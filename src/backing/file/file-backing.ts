@@ -103,13 +103,13 @@ export class FileBacking extends RecordFile implements SharedBacking {
       const { size } = io.statSync(file);
       // A file that does not suit is refused before anything is made for it.
       const geometry = geometryFor(path, size === 0 ? null : await lastHeader(path, file, io), read);
-      const { state, group } = joinGroup(settingsOf(path, read), file, io, options, geometry, read);
+      const part = joinGroup(settingsOf(path, read), file, io, options, geometry, read);
       let opened: OpenedFile | null = null;
       try {
-        opened = await group.enter(read);
-        if (opened !== null) return new FileBacking(state, io, group, opened);
+        opened = (await part?.group.enter(read)) ?? null;
+        if (part !== null && opened !== null) return new FileBacking(part.state, io, part.group, opened);
       } finally {
-        if (opened === null) group.release();
+        if (opened === null) part?.group.release();
       }
       io.closeSync(file);
       return null;

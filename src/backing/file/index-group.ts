@@ -82,7 +82,7 @@ export class IndexGroup implements Ownership {
       await pause(LOOK_MS);
     }
     try {
-      if (!this.#isNamed()) return null;
+      if (!hasName(this.#segment)) return null;
       const opened = await this.#open(settings);
       locked(() => {
         Atomics.store(header, W_CLOSED, OPEN);
@@ -181,16 +181,6 @@ export class IndexGroup implements Ownership {
     if (words.header[W_KEEPER] === member) words.header[W_KEEPER] = 0;
   }
 
-  #isNamed(): boolean {
-    try {
-      this.#segment.check();
-      return true;
-    } catch (error) {
-      if (error instanceof ZbudError && error.code === "ENOENT") return false;
-      throw error;
-    }
-  }
-
   /** Opens the file for all. Nobody uses it. */
   async #open(settings: OpenSettings): Promise<OpenedFile> {
     const state = this.#state;
@@ -235,6 +225,17 @@ export class IndexGroup implements Ownership {
       "EBUSY",
       `another process has been opening or closing ${path} for ${PATIENCE * timeoutMs} ms; look whether it was stopped (kill -CONT), or end it`,
     );
+  }
+}
+
+/** Whether memory can still be found by its name. */
+export function hasName(segment: Segment): boolean {
+  try {
+    segment.check();
+    return true;
+  } catch (error) {
+    if (error instanceof ZbudError && error.code === "ENOENT") return false;
+    throw error;
   }
 }
 

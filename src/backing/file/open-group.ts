@@ -10,7 +10,7 @@ import {
 } from "../../memory/index.ts";
 import { required } from "../system.ts";
 import { type FileSettings, FileState } from "./file-state.ts";
-import { drawGroup, groupIdOf, IndexGroup } from "./index-group.ts";
+import { drawGroup, groupIdOf, hasName, IndexGroup } from "./index-group.ts";
 import {
   attachIndexWords,
   createIndexWords,
@@ -42,6 +42,7 @@ export interface GroupPart {
  * Joins the processes that share a file under a name, or is the first of them. It does not use the file yet: see
  * {@link IndexGroup.enter}.
  *
+ * @returns null: their memory was removed at this moment; begin anew.
  * @throws {ZbudError} `EBUSY` if somebody else has the file, or 127 threads are there; what {@link Segment.open} throws.
  */
 export function joinGroup(
@@ -51,7 +52,7 @@ export function joinGroup(
   { shared, whenDifferent }: Pick<FileBackingOptions, "shared" | "whenDifferent">,
   geometry: IndexGeometry,
   options: OpenSettings,
-): GroupPart {
+): GroupPart | null {
   const identity = io.statSync(file);
   const memory = segmentPath("shared", shared);
   const taken: OwnerNotes[] = [];
@@ -68,7 +69,7 @@ export function joinGroup(
     whenDifferent: whenDifferentOption(whenDifferent),
   };
   try {
-    const { made: state, segment } = Segment.open<FileState>(
+    const { made: state, segment } = Segment.open<FileState | null>(
       wish,
       (made) => {
         const index = made.lockable(indexMemoryBytes(geometry), fixedRanges(geometry));
@@ -79,12 +80,15 @@ export function joinGroup(
         // Before it has the name: what others use under it stays if the file is not to be had.
         return { made: enter(words), shared: sent, threads: [words.header, words.registryAt] };
       },
-      (sent) => {
+      (sent, joined) => {
         const { index, geometry: theirs } = sent as SharedIndex;
-        return enter(attachIndexWords(index, theirs));
+        const words = attachIndexWords(index, theirs);
+        return inFolder(joined.path, () => (hasName(joined) ? enter(words) : null));
       },
     );
-    return { state, group: new IndexGroup(state, io, segment, taken[0]) };
+    if (state !== null) return { state, group: new IndexGroup(state, io, segment, taken[0]) };
+    segment.close();
+    return null;
   } catch (error) {
     for (const notes of taken) notes.release();
     throw error;
