@@ -21,6 +21,8 @@ describe("a program that takes 160 MiB more in a memory group of 256 MiB, beside
   async function lives(args: string[]): Promise<void> {
     after(() => rmSync(args[2] ?? "", { force: true }));
     for (let run = 0; run < 2; run++) {
+      // What the run before left has the limit that it was lowered to.
+      rmSync(args[2] ?? "", { force: true });
       const { code, stdout, stderr, isKilledForMemory } = await group.run(args);
       assert.deepEqual([code, isKilledForMemory], [0, false], stderr);
       const [, filled, left] = /^filled (\d+)\nalive (\d+)\n$/.exec(stdout) ?? [];
