@@ -44,6 +44,8 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/backing/shared-ends.test.ts": "a process is stopped, and goes on a moment later",
   "test/cache/shared-loads.test.ts": "how soon a load of a dead process is replaced",
   "test/cache/following-child.ts": "takes memory in turns of the event loop, within a second or so",
+  "test/cli/list.test.ts": "the age of what is listed",
+  "test/memory/cycles.ts": "a soak: how long an opening takes",
   "test/processes/board.ts": "processes that share nothing but memory wait for each other by looking",
   "test/processes/outlives.test.ts": "the subject is that a lock is waited for, for 10 s",
   "test/processes/torture.ts": "processes die at random moments, and when it soaks, until a time is over",

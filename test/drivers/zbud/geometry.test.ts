@@ -193,7 +193,7 @@ describe("geometry", () => {
     ["chunkOrder", { maxPages: 1, chunkOrder: 2.5 }],
     ["chunkOrder", { maxPages: 1, chunkOrder: 40 }],
     ["chunkOrder", { maxPages: 1, chunkOrder: "6" }],
-    ["shared", { maxPages: 1, shared: "yes" }],
+    ["shared", { maxPages: 1, shared: 1 }],
     ["onEvict", { maxPages: 1, onEvict: true }],
   ];
   it("names a bad option", () => {
