@@ -153,6 +153,11 @@ export class ThreadRegistry {
     const at = this.#wordOf(member);
     const taken = stateOf(member, TAKEN);
     Atomics.compareExchange(this.#words, at + STATE, taken, nextTurnOf(turnOf(member)));
+    this.#unlock(member);
+  }
+
+  /** In memory of one process no place is locked. */
+  #unlock(member: number): void {
     if (member !== this.#own) return;
     this.#own = 0;
     this.#places?.give(this.#byteOf(member % PLACES));

@@ -1,11 +1,20 @@
 import type { IdleMemory } from "../pool/index.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineStats } from "./types.ts";
+
+/** What it needs of an engine. */
+interface Giver {
+  readonly isClosed: boolean;
+  stats(): Pick<EngineStats, "maxPoolBytes" | "poolBytes">;
+  /** Whether no other thread that has it open came before. */
+  isFirst(): boolean;
+  trim(maxBytes: number): number;
+}
 
 /** An engine as what gives free memory back by itself: of the threads that share it one does. */
 export class IdleEngine implements IdleMemory {
-  readonly #engine: Engine;
+  readonly #engine: Giver;
 
-  constructor(engine: Engine) {
+  constructor(engine: Giver) {
     this.#engine = engine;
   }
 

@@ -159,12 +159,7 @@ export function verifyPages(
   const unlisted = listOf.findIndex((list) => list !== NO_LIST);
   check(unlisted < 0, "I2: no list holds page", unlisted);
 
-  let freePages = 0;
-  for (let row = freeHead; row !== FREE; row = table[row | LIST_NEXT]) {
-    const page = pageOf(row, "the list of free pages");
-    check(table[row | LRU_PREV] === FREE, "the list of free pages holds one in use: page", page);
-    check(++freePages <= highWater, "the list of free pages has no end");
-  }
+  const freePages = verifyFree(table, freeHead, highWater, pageOf);
   check(
     pages + freePages === highWater,
     "I5: pages in use + free pages are not all pages",
@@ -176,4 +171,20 @@ export function verifyPages(
       if (table[rowOf(page) | LRU_PREV] !== FREE) visit(page * pageSize, (page + 1) * pageSize);
     }
   });
+}
+
+/** Checks the list of free pages, which begins at a row; gives how many there are. */
+function verifyFree(
+  table: Table,
+  head: number,
+  pages: number,
+  pageOf: (row: number, what: string) => number,
+): number {
+  let count = 0;
+  for (let row = head; row !== FREE; row = table[row | LIST_NEXT]) {
+    const page = pageOf(row, "the list of free pages");
+    check(table[row | LRU_PREV] === FREE, "the list of free pages holds one in use: page", page);
+    check(++count <= pages, "the list of free pages has no end");
+  }
+  return count;
 }

@@ -54,8 +54,8 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: keys that share a group of leases are not told apart",
     file: LEASES,
-    find: "if (words[this.#at + k0s + slot] !== k0 || words[this.#at + k1s + slot] !== k1) continue;",
-    replace: "if (words[this.#at + k0s + slot] !== k0 && words[this.#at + k1s + slot] === k1) continue;",
+    find: "if (words[k0At + slot] !== k0 || words[k1At + slot] !== k1) continue;",
+    replace: "if (words[k0At + slot] !== k0 && words[k1At + slot] === k1) continue;",
   },
   {
     name: "cache: a file that is read undoes sets and deletes",
@@ -84,8 +84,8 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: who asks after a set joins the load from before it",
     file: FLIGHTS,
-    find: "if (flight === undefined || this.#core.isOutdated(flight.lease, flight.options.tags)) return undefined;",
-    replace: "if (flight === undefined) return undefined;",
+    find: "return lease !== null && this.#core.isOutdated(lease, options.tags) ? undefined : flight;",
+    replace: "return flight;",
   },
   {
     name: "cache: whoever joins a load from within its loader gets undefined",
@@ -114,19 +114,19 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: a caller who gives up ends a refresh behind a stale value",
     file: LOADS,
-    find: "      flight.waiting++;\n      return value as V;",
+    find: "      flight.isRefresh = true;\n      return value as V;",
     replace: "      return value as V;",
   },
   {
     name: "cache: a caller who gives up ends the load of the others",
     file: FLIGHTS,
-    find: "if (--flight.waiting === 0 && signal?.aborted === true) {",
-    replace: "if (--flight.waiting >= 0 && signal?.aborted === true) {",
+    find: "if (--flight.waiting === 0 && signal?.aborted === true && !flight.isRefresh) {",
+    replace: "if (--flight.waiting >= 0 && signal?.aborted === true && !flight.isRefresh) {",
   },
   {
     name: "cache: the loader is not told that nobody waits any more",
     file: FLIGHTS,
-    find: "        flight.controller.abort(signal.reason);\n",
+    find: "        abort(flight, signal.reason);\n",
     replace: "",
   },
   {
@@ -144,7 +144,7 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: close() does not tell loaders",
     file: FLIGHTS,
-    find: "    for (const { controller } of open) controller?.abort(reason);\n",
+    find: `    for (const one of open) if ("controller" in one) abort(one, reason);\n`,
     replace: "",
   },
   {

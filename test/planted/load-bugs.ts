@@ -33,8 +33,8 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   {
     name: "leases: slots of threads that are gone stay taken",
     file: LEASES,
-    find: "for (let i = this.#at + members; i < this.#at + k0; i++) if (gone.has(words[i])) words[i] = 0;",
-    replace: "",
+    find: "if (!gone.has(words[i])) continue;",
+    replace: "continue;",
   },
   {
     name: "files: what was changed while a file is read gets the file's value",
@@ -52,12 +52,6 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
     name: "loads: those who wait are not told that the cache was closed",
     file: FLIGHTS,
     find: "for (const { reject } of open) reject(reason);",
-    replace: "",
-  },
-  {
-    name: "loads: a refresh ends with the caller who waited for it as well",
-    file: "src/cache/loads.ts",
-    find: "      flight.waiting++;\n",
     replace: "",
   },
   {

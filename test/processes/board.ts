@@ -3,6 +3,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { REGISTRY_WORDS } from "../../src/base/index.ts";
 import { Segment } from "../../src/memory/index.ts";
 
 /** The most processes of one group. */
@@ -49,8 +50,10 @@ export function openBoard(path: string, bytes: number): SharedArrayBuffer {
   return Segment.open(
     wish,
     (segment) => {
-      const buffer = segment.buffer(bytes);
-      return { made: buffer, shared: { buffer }, threads: [new Int32Array(buffer, 0, 1), 0] };
+      // Behind it a table of threads, which every segment has; nobody enters.
+      const at = Math.ceil(bytes / 4);
+      const buffer = segment.buffer(4 * (at + REGISTRY_WORDS));
+      return { made: buffer, shared: { buffer }, threads: [new Int32Array(buffer), at] };
     },
     (shared) => (shared as { buffer: SharedArrayBuffer }).buffer,
   ).made;

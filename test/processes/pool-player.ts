@@ -24,7 +24,8 @@ export function openPool({ path, options }: Plan, more: LoadPoolOptions = {}): P
 
 /** What all processes wrote down of its objects. */
 export function expectedOf({ board }: Plan): ExpectedObjects {
-  return new ExpectedObjects(openBoard(`${board}-objects`, ExpectedObjects.bytesOf(PAGES_MAX)));
+  const bytes = ExpectedObjects.bytesOf(PAGES_MAX);
+  return new ExpectedObjects(openBoard(`${board}-objects`, bytes), bytes);
 }
 
 if (process.argv[1]?.endsWith("pool-player.mjs")) play();

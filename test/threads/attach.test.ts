@@ -228,7 +228,7 @@ describe("attach refuses", () => {
     // Magic, version, page size, chunk order, pages, number, lock, note of what was in hand, pages ever used.
     const harmful: Record<number, readonly number[]> = {
       0: [0, -1, 1, 0x7fff_ffff],
-      1: [0, 2, -1, 0x7fff_ffff],
+      1: [0, 1, 3, -1, 0x7fff_ffff],
       2: [0, -1, 1, 1023, 2048, 0x7fff_ffff, -(2 ** 31)],
       3: [0, -1, 1, 3, 5, 11, 31, 0x7fff_ffff],
       4: [0, -1, 4, 6, 0x7fff_ffff, -(2 ** 31)],

@@ -24,9 +24,10 @@ export class ExpectedObjects {
   /** What `enter` wrote last. */
   lastRecord = 0;
 
-  constructor(buffer: SharedArrayBuffer) {
+  /** @param bytes - of the buffer, which may be longer. */
+  constructor(buffer: SharedArrayBuffer, bytes: number = buffer.byteLength) {
     this.buffer = buffer;
-    this.places = buffer.byteLength / 12;
+    this.places = bytes / 12;
     this.#handles = new Float64Array(buffer, 0, this.places);
     this.#records = new Int32Array(buffer, this.places * 8, this.places);
   }

@@ -16,7 +16,8 @@ export type Step =
   | { do: "compact"; moves?: number }
   /** Of a pool of size classes. */
   | { do: "refit"; pageSizes: number[] }
-  | { do: "attach" | "recover" | "verify" | "trim" | "close" };
+  | { do: "attach" | "recover" | "verify" | "close" }
+  | { do: "trim"; bytes?: number };
 
 export interface Job {
   shared: SharedPool;
@@ -102,7 +103,7 @@ function runSteps(job: Job, driver: PoolDriver): number[] {
       } else if (step.do === "reclaim") pool.reclaimPage(1);
       else if (step.do === "recover") pool.recover();
       else if (step.do === "verify") verify(pool);
-      else if (step.do === "trim") pool.trim();
+      else if (step.do === "trim") pool.trim(step.bytes);
       else if (step.do === "compact") pool.compact(step.moves);
       else if (step.do === "refit") (pool as unknown as SizeClassPool).refit(step.pageSizes);
       else if (step.do === "close") pool.close();

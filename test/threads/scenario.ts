@@ -164,6 +164,12 @@ export function givesBack(make: () => Pool, size: number): Scenario[] {
   ];
   return [
     scenario("trim: pages that lie anywhere", () => ({ steps: [{ do: "trim" }] })),
+    scenario("trim: as much as is asked for, twice", () => ({
+      steps: [
+        { do: "trim", bytes: 4096 },
+        { do: "trim", bytes: 2 * 4096 },
+      ],
+    })),
     scenario("alloc: pages that were given back", ({ setup }) => {
       trimmed(setup);
       return { steps: [alloc(size), alloc(size)] };
