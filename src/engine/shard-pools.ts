@@ -5,6 +5,8 @@ import { F_POOL_TOUCHED, W_HIGH_WATER, W_POOL } from "./table.ts";
 
 /** An entry of several objects goes to a pool that may have so many times its bytes. */
 const ROOM_FOR = 8;
+/** What is given back at a time where room is short, and what more must be free to try again after it gained none. */
+const GAIN_BYTES = 2 ** 16;
 
 /**
  * The pools of one shard, one for each driver, within the limit that they share with its rows: a page that was
@@ -18,6 +20,8 @@ export class ShardPools {
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
   readonly #budget: ShardBudget;
+  /** Bytes that were free when none of them could be given back: then it takes more to try again. */
+  #stuck = -GAIN_BYTES;
 
   constructor(words: Int32Array, floats: Float64Array, budget: ShardBudget, headerBytes: number) {
     this.#words = words;
@@ -35,12 +39,48 @@ export class ShardPools {
     const at = F_POOL_TOUCHED + number;
     const more = pool.heldBytes - this.#floats[at];
     if (more <= 0) return handle;
-    if (this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER])) {
+    if (this.#hasRoom(more) || (this.list.length > 1 && this.gains(more, number) && this.#hasRoom(more))) {
       this.#floats[at] += more;
       return handle;
     }
     pool.free(handle as Handle);
     return 0;
+  }
+
+  #hasRoom(more: number): boolean {
+    return this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER]);
+  }
+
+  /**
+   * Gives back free pages of one of the pools, which count against the limit as long as they are touched. False: none has
+   * so many bytes free, or they cannot be given back.
+   *
+   * @param except - the pool that needs the room, and would touch them again; -1: none.
+   */
+  gains(bytes: number, except: number = -1): boolean {
+    let most = -1;
+    let free = 0;
+    for (let number = 0; number < this.list.length; number++) {
+      const bytesFree = this.#floats[F_POOL_TOUCHED + number] - this.list[number].pool.heldBytes;
+      if (number === except || bytesFree <= free) continue;
+      most = number;
+      free = bytesFree;
+    }
+    this.#stuck = Math.min(this.#stuck, free);
+    if (free < bytes || free < this.#stuck + GAIN_BYTES) return false;
+    const before = this.#floats[F_POOL_TOUCHED + most];
+    this.#giveBackOf(most, Math.max(bytes, GAIN_BYTES));
+    const isGained = this.#floats[F_POOL_TOUCHED + most] < before;
+    this.#stuck = isGained ? -GAIN_BYTES : free;
+    return isGained;
+  }
+
+  #giveBackOf(number: number, maxBytes: number): number {
+    const { pool } = this.list[number];
+    const given = pool.trim(maxBytes);
+    const at = F_POOL_TOUCHED + number;
+    this.#floats[at] = Math.max(pool.heldBytes, Math.min(this.#floats[at], pool.touchedBytes));
+    return given;
   }
 
   /** Whether a pool has, or had, any memory. */
@@ -82,11 +122,8 @@ export class ShardPools {
   /** Gives the memory of free pages back, about so many bytes. How many it were. */
   giveBack(maxBytes: number): number {
     let given = 0;
-    for (const [number, { pool }] of this.list.entries()) {
-      if (given >= maxBytes) break;
-      given += pool.trim(maxBytes - given);
-      const at = F_POOL_TOUCHED + number;
-      this.#floats[at] = Math.max(pool.heldBytes, Math.min(this.#floats[at], pool.touchedBytes));
+    for (let number = 0; number < this.list.length && given < maxBytes; number++) {
+      given += this.#giveBackOf(number, maxBytes - given);
     }
     return given;
   }

@@ -38,6 +38,7 @@ export const storeSubject: Subject = {
 /** Empties a store, and fills it until it refuses a page, or drops one. How many it held. */
 function fill(store: PageStore, make: (index: number) => Uint8Array): number {
   void store.clear();
+  store.trim();
   const evicted = store.stats().evictions;
   for (let i = 0; ; i++) {
     const result = store.store(FILL_AT + i, make(i));
