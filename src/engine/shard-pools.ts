@@ -48,7 +48,9 @@ export class ShardPools {
   }
 
   #hasRoom(more: number): boolean {
-    return this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER]);
+    return (
+      this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER])
+    );
   }
 
   /**
@@ -57,7 +59,7 @@ export class ShardPools {
    *
    * @param except - the pool that needs the room, and would touch them again; -1: none.
    */
-  gains(bytes: number, except: number = -1): boolean {
+  gains(bytes: number, except = -1): boolean {
     let most = -1;
     let free = 0;
     for (let number = 0; number < this.list.length; number++) {

@@ -8,4 +8,8 @@ export function systemOf(): never {
 export function bootId(): never {
   return systemOf();
 }
+
+/** There is none. */
+export class System {}
+
 export const MAP_UNIT = 0;

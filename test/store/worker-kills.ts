@@ -2,12 +2,14 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { FileBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { verify } from "../../src/diagnostics/index.ts";
 import { PageStore, type PageStoreOptions } from "../../src/store/index.ts";
+import { oneFile } from "../support/one-file.ts";
 import { until } from "../support/until.ts";
 import { isPageOf } from "./pages.ts";
 import type { WorkerJob } from "./worker-kill-worker.ts";
@@ -35,6 +37,7 @@ export async function killWorkers({
   backing,
 }: KillOptions): Promise<number> {
   const prng = new Prng(seed);
+  const program = new URL(await oneFile(join(import.meta.dirname, "worker-kill-worker.ts")));
   const store = new PageStore({ ...options, shared: true, backing });
   const control = new Int32Array(new SharedArrayBuffer(4 * (1 + WORKERS_MAX)));
   control[0] = 1;
@@ -45,7 +48,7 @@ export async function killWorkers({
     const number = started++ % WORKERS_MAX;
     const job: WorkerJob = { shared: store.share(), seed: seed + started, indices, control, number };
     if (backing !== undefined) job.backing = backing.share();
-    const worker = new Worker(new URL("./worker-kill-worker.ts", import.meta.url), { workerData: job });
+    const worker = new Worker(program, { workerData: job });
     worker.on("error", (error) => errors.push(error));
     await once(worker, "message");
     return worker;

@@ -144,8 +144,8 @@ export class CrashRunner {
   }
 }
 
-async function started({ driver, module }: Instrumented): Promise<Worker> {
-  const worker = startWorker("./points-worker.ts", { module, name: DRIVERS[driver].name });
+async function started({ driver, module, worker: program }: Instrumented): Promise<Worker> {
+  const worker = startWorker(program, { module, name: DRIVERS[driver].name });
   await messageOf(worker);
   return worker;
 }

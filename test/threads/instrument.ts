@@ -7,6 +7,7 @@ import { rolldown } from "rolldown";
 import { parseAst } from "rolldown/parseAst";
 import { identifier, isNode, lineOf, ROOT, type SyntaxNode } from "../meta/sources.ts";
 import { CAN_GIVE_BACK } from "../support/can-give-back.ts";
+import { oneFile } from "../support/one-file.ts";
 import { DRIVERS, type DriverName } from "./pools.ts";
 
 /** One place where a thread may stop. */
@@ -19,6 +20,8 @@ export interface Instrumented {
   driver: DriverName;
   /** URL of a module that exports the instrumented class of the driver's pools. */
   module: string;
+  /** URL of the threads' program. */
+  worker: string;
   /** By number. */
   points: Point[];
 }
@@ -52,6 +55,13 @@ const PAGE_LISTS: Where = {
   "src/pool/rebuild-lru.ts": { all: true, names: [] },
 };
 
+/** What gives memory back: by what drivers call of it. */
+function givenBack(...names: string[]): Where {
+  // What refuses to be given cannot be tried here.
+  if (!CAN_GIVE_BACK) return {};
+  return { "src/pool/given-back.ts": { all: false, names: [...names, "take", "mark", "repair"] } };
+}
+
 /** In allocators. */
 export const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
   zbud: {
@@ -78,6 +88,7 @@ export const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
         "headOf",
       ],
     },
+    ...givenBack("give", "giveRun"),
     "src/drivers/size-classes/open-classes.ts": { all: true, names: ["liveClasses", "isRecordWhole"] },
     "src/drivers/size-classes/repair.ts": { all: true, names: [] },
     ...PAGE_LISTS,
@@ -133,15 +144,7 @@ const WHERE: Where = {
       ...WALKS,
     ],
   },
-  // What refuses to be given cannot be tried here.
-  ...(CAN_GIVE_BACK
-    ? {
-        "src/pool/given-back.ts": {
-          all: false,
-          names: ["step", "give", "giveRun", "take", "mark", "repair"],
-        },
-      }
-    : {}),
+  ...givenBack("step", "give", "giveRun"),
   "src/base/lock.ts": { all: false, names: ["release", "takesFromDead"] },
   "src/base/thread-registry.ts": { all: false, names: ["enter", "leave"] },
 };
@@ -152,9 +155,10 @@ const HOOK = "globalThis.zbudPoint";
 /** Writes the copy, in one file, into a folder. */
 export async function instrument(folder: string, driver: DriverName = "zbud"): Promise<Instrumented> {
   const file = join(folder, "pool.mjs");
-  const where = { ...DRIVERS_WHERE[driver], ...WHERE };
+  const where = { ...WHERE, ...DRIVERS_WHERE[driver] };
   const points = await buildWithPoints(join(ROOT, `src/drivers/${DRIVERS[driver].poolFile}`), where, file);
-  return { driver, module: pathToFileURL(file).href, points };
+  const worker = await oneFile(join(import.meta.dirname, "points-worker.ts"));
+  return { driver, module: pathToFileURL(file).href, worker, points };
 }
 
 /** Writes a module and all that it imports to one file, with points in the chosen files. Gives the points. */

@@ -1,9 +1,11 @@
 /** Workers under load, and one after the other is killed at a random moment. Used by the test and the soak. */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { Prng } from "../../src/base/index.ts";
 import type { Pool } from "../../src/pool/index.ts";
+import { oneFile } from "../support/one-file.ts";
 import { until } from "../support/until.ts";
 import { ExpectedObjects, finishPool, recoverAll } from "./expected-objects.ts";
 import type { End } from "./kill-worker.ts";
@@ -74,6 +76,7 @@ class KillRun {
   readonly #expected: ExpectedObjects;
   readonly #group = new WorkerGroup();
   readonly #peers: Peer[] = [];
+  #program = "";
   #started = 0;
   readonly #report: KillReport = {
     kills: { killed: 0, outOfMemory: 0, uncaught: 0, exit: 0 },
@@ -94,6 +97,7 @@ class KillRun {
 
   async run(): Promise<KillReport> {
     const { kills, threads = 4, secondsMax = Number.POSITIVE_INFINITY, onKill } = this.#options;
+    this.#program = await oneFile(join(import.meta.dirname, "kill-worker.ts"));
     const start = performance.now();
     for (let i = 0; i < threads; i++) this.#start(i);
     for (let i = 0; i < kills && performance.now() - start < secondsMax * 1000; i++) {
@@ -133,7 +137,7 @@ class KillRun {
     };
     this.#group.forget(owner);
     const worker = startWorker(
-      "./kill-worker.ts",
+      this.#program,
       { plan, control: this.#group.words, end },
       { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB }, stderr: true },
     );

@@ -152,10 +152,10 @@ const OPERATIONS: Scenario[] = [
   ...givesBack(
     () =>
       new SizeClassPool({
-        maxBytes: 8 * 8192,
+        maxBytes: 8 * 16384,
         pageSizes: [
           { pageSize: 4096, maxSize: 3000 },
-          { pageSize: 8192, maxSize: 6000 },
+          { pageSize: 16384, maxSize: 12000 },
         ],
         chunkOrder: 3,
         shared: true,
