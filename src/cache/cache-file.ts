@@ -339,7 +339,7 @@ class EntryLoader<V> {
       core.leases.isReadingFile = false;
     }
     // As after a set.
-    if (result !== "stale") core.tier?.drop(core.key);
+    if (result !== "stale") core.dropBelow();
     return isIn(result);
   }
 

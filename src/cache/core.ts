@@ -116,6 +116,8 @@ export class CacheCore<V> {
   /** Of what is being put, and whether it was found to hold. */
   #lease: Lease | null = null;
   #held = false;
+  /** Whether the file behind it had something of the key that was changed last. */
+  #hadBelow = false;
   readonly #guard: Guard = () => {
     const { stamp } = this.#lease as Lease;
     this.#held = this.leases.holds(this.#lease as Lease) && !this.tagsDeletedSince(stamp);
@@ -149,13 +151,18 @@ export class CacheCore<V> {
       aux2: 0,
     };
     const { removalListener, tags, tier } = this;
+    const isFile = tier?.isOrdered === true;
     const codec = codecOf(settings, options);
     this.codecId = codec.id;
     this.#codec = codec;
     this.engine = makeEngine({
       codec,
       resolveCodec: (number) => this.codecNumbered(number),
-      onChange: (k0, k1) => this.leases.changed(k0, k1),
+      onChange: (k0, k1, prefix, prefixLength) => {
+        this.leases.changed(k0, k1);
+        if (isFile) this.#hadBelow = tier.drop(k0, k1, prefix, prefixLength);
+      },
+      ...(tier === null ? {} : { onOutdated: (...name) => tier.drop(...name) }),
       ...(tags === null ? {} : { secondaryIndex: tags }),
       ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry) }),
       ...(removalListener === null
@@ -200,6 +207,7 @@ export class CacheCore<V> {
         return { made: core, shared: core.buffers(), threads: core.engine.threads };
       },
       (sent) => CacheCore.attach(sharedParts(sent as SharedParts), threadOptionsOf(options), parts),
+      (core) => core.close(),
     );
     return made;
   }
@@ -379,7 +387,7 @@ export class CacheCore<V> {
     if (!fits) {
       engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length, guard);
       if (guard !== null && !this.#held) return null;
-      this.tier?.drop(encoded);
+      this.dropBelow();
       this.sharedState.count(Counter.rejectTooBig);
       return "E2BIG";
     }
@@ -394,8 +402,7 @@ export class CacheCore<V> {
     }
     const result = engine.put(encoded.k0, encoded.k1, values.bytes, values.length, attributes, now, guard);
     if (guard !== null && !this.#held) return null;
-    // After the put: before it, another thread could still evict the old value and hand it to the tier.
-    this.tier?.drop(encoded);
+    this.dropBelow();
     if (result === "stored" || result === "replaced") dictionary.count(values, this);
     return RESULTS[result];
   }
@@ -469,14 +476,23 @@ export class CacheCore<V> {
     const encoded = this.key;
     if (!encoded.encode(key)) return false;
     const removed = this.engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length);
-    const dropped = this.#dropBelow();
+    const dropped = this.dropBelow(true);
     return removed || dropped;
   }
 
-  /** {@link key} was removed: what was evicted to the second tier until then is out of date as well. Whether it had any. */
-  #dropBelow(): boolean {
-    if (this.tier?.isOrdered === false) this.sharedState.invalidateKey(this.key.k0);
-    return this.tier?.drop(this.key) ?? false;
+  /**
+   * {@link key} was set or removed: what the second tier has of it is out of date. A file was told under the lock of the
+   * shard, so whoever dies leaves no older value there; a server is told now, since before the change another thread
+   * could still evict the old value and hand it over.
+   *
+   * @returns whether it is known to have had something.
+   */
+  dropBelow(isRemoved = false): boolean {
+    const { tier, key } = this;
+    if (tier === null) return false;
+    if (tier.isOrdered) return this.#hadBelow;
+    if (isRemoved) this.sharedState.invalidateKey(key.k0);
+    return tier.drop(key.k0, key.k1, key.bytes, key.length);
   }
 
   /**
@@ -497,7 +513,7 @@ export class CacheCore<V> {
       // Somebody changed it meanwhile: another one is the last now.
       if (!engine.removeRow(shard, row, version)) continue;
       encoded.take(bytes, prefixLength);
-      this.#dropBelow();
+      this.dropBelow(true);
       return foundKey(engine);
     }
     return undefined;

@@ -55,9 +55,9 @@ interface Read<V> {
  * The second tier: where evicted entries go, and come back from.
  *
  * No value that was overwritten or deleted is ever read from it, because
- *  - an entry is handed over while its shard is locked, so a set or delete of its key comes before that, or
- *    after; and it tells the tier afterwards. The tier keeps the order of calls for a key, a file that of all threads,
- *    a server only that of each (docs/backing.md says what the others may find meanwhile);
+ *  - an entry is handed over while its shard is locked, so a set or delete of its key comes before that, or after. A
+ *    file is told of it under that lock too; a server afterwards. The tier keeps the order of calls for a key, a file
+ *    that of all threads, a server only that of each (docs/backing.md says what the others may find meanwhile);
  *  - an entry that comes back is put into memory only if nobody changed its key since the read began (a lease);
  *  - what `clear` and `deleteByTag` removed is told by stamps: a record notes the stamp of its eviction. Another
  *    cache, after this one or in another process, does not know them: to it an entry with tags is a miss;
@@ -67,7 +67,7 @@ interface Read<V> {
  * an entry less, and counted.
  */
 export class Tier<V> {
-  /** A file keeps the order of all threads' calls, and no other process has it. */
+  /** A file keeps the order of all threads' calls. */
   readonly isOrdered: boolean;
   readonly #core: TieredCache<V>;
   readonly #backing: Backing;
@@ -115,12 +115,12 @@ export class Tier<V> {
   }
 
   /**
-   * A key was set or deleted: what the tier has of it, or is being given, is out of date.
+   * A key is being set or deleted, or was: what the tier has of it, or is being given, is out of date.
    *
    * @returns whether it is known to have had something.
    */
-  drop(key: EncodedKey): boolean {
-    const name = nameOf(key);
+  drop(k0: number, k1: number, prefix: Uint8Array, prefixLength: number): boolean {
+    const name = { k0, k1, prefix: prefix.slice(0, prefixLength) };
     let had = false;
     try {
       const has: unknown = !this.#isClosed && this.#backing.has(name);

@@ -417,7 +417,7 @@ export class Engine {
     return shard.locked(() => {
       const row = shard.find(k0, k1, hash, prefix, prefixLength);
       if (row === 0 || (found !== null && !shard.isCurrent(row, found.version))) return false;
-      shard.setExpiry(row, expiresAt);
+      shard.setExpiry(row, expiresAt, prefix, prefixLength);
       if (found !== null) shard.setAux(row, found.aux, found.aux2);
       return true;
     });

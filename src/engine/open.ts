@@ -93,6 +93,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
     onEvicted: options.onEvicted ?? null,
     onRemoved: options.onRemoved ?? null,
     onChange: options.onChange ?? null,
+    onOutdated: options.onOutdated ?? null,
     secondaryIndex: options.secondaryIndex ?? null,
   };
   const victim = emptyEntry();

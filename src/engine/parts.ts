@@ -26,6 +26,7 @@ export interface Hooks {
   onEvicted: ((k0: number, k1: number) => void) | null;
   onRemoved: OnRemoved | null;
   onChange: OnChange | null;
+  onOutdated: OnChange | null;
   secondaryIndex: SecondaryIndex | null;
 }
 

@@ -473,10 +473,18 @@ export class Shard implements ShardParts {
     return true;
   }
 
-  setExpiry(row: number, expiresAt: number): void {
+  setExpiry(row: number, expiresAt: number, prefix: Uint8Array, prefixLength: number): void {
     const expiries = this.expiries as Expiries;
     const { words } = this;
-    const state = this.rows.at(row) + STATE;
+    const at = this.rows.at(row);
+    const state = at + STATE;
+    if ((words[state] & STATE_CLEAN) !== 0) {
+      const { onOutdated } = this.hooks;
+      // First: whoever dies in between leaves an entry whose copy is gone, which is a loss, and not one that comes back.
+      if (onOutdated !== null) onOutdated(words[at + K0], words[at + K1], prefix, prefixLength);
+      words[state] &= ~STATE_CLEAN;
+      words[W_CLEAN]--;
+    }
     if ((words[state] & STATE_EXPIRES) !== 0) expiries.remove(row);
     if (expiresAt === 0) words[state] &= ~STATE_EXPIRES;
     else {
@@ -485,9 +493,6 @@ export class Shard implements ShardParts {
       words[state] |= STATE_EXPIRES;
       expiries.add(row);
     }
-    if ((words[state] & STATE_CLEAN) === 0) return;
-    words[state] &= ~STATE_CLEAN;
-    words[W_CLEAN]--;
   }
 
   setAux(row: number, aux: number, aux2: number): void {

@@ -174,6 +174,8 @@ export interface EngineOptions {
   onEvicted?: ((k0: number, k1: number) => void) | undefined;
   onRemoved?: OnRemoved | undefined;
   onChange?: OnChange | undefined;
+  /** Told under the lock of a clean entry that gets another time to live: the copy of the layer above has the old one. */
+  onOutdated?: OnChange | undefined;
   /** The codec with a number that this thread does not know yet, or null. */
   resolveCodec?: ((number: number) => Codec | null) | undefined;
 }
@@ -204,6 +206,7 @@ export type EngineHooks = Pick<
   | "onEvicted"
   | "onRemoved"
   | "onChange"
+  | "onOutdated"
   | "resolveCodec"
 >;
 

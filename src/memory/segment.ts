@@ -122,7 +122,9 @@ export class Segment implements SharedMemory, SegmentFile, Places {
    * Joins the segment of a name, or makes it if there is none.
    *
    * @param make - fills a new one, with buffers that it takes from it.
-   * @param join - opens what another thread shared.
+   * @param join - opens what another thread shared, and takes a place there.
+   * @param leave - undoes `join`: the file was removed or replaced before the place was taken, and nobody saw it. Without
+   *   it `join` sees to that.
    * @throws {ZbudError} `ENOTSUP` where processes cannot share memory; `EINVAL` naming options that differ; `EEXIST` if
    *   the file is something else; `ENOMEM` if its file system has no room; `EACCES`, `ENOENT`, `EIO` of the file.
    */
@@ -130,14 +132,19 @@ export class Segment implements SharedMemory, SegmentFile, Places {
     wish: SegmentWish,
     make: (segment: Segment) => Content<Made>,
     join: (shared: unknown, segment: Segment) => Made,
+    leave?: (made: Made) => void,
   ): { made: Made; segment: Segment; isNew: boolean } {
     systemOf();
     const path = segmentPath("shared", wish.name);
     if (path.startsWith(`${segmentFolder()}/`)) prepareSegmentFolder();
-    // What has its name is whole, so whoever joins waits for nobody who makes one.
-    const found =
-      Segment.#findUnlocked(path, wish) ?? inFolder(path, () => Segment.#findOrMake(path, wish, make));
-    return found instanceof Segment ? Segment.#join(found, join) : found;
+    for (;;) {
+      // What has its name is whole, so whoever joins waits for nobody who makes one.
+      const found =
+        Segment.#findUnlocked(path, wish) ?? inFolder(path, () => Segment.#findOrMake(path, wish, make));
+      if (!(found instanceof Segment)) return found;
+      const joined = Segment.#join(found, join);
+      if (leave === undefined || found.#isThere(() => leave(joined.made))) return joined;
+    }
   }
 
   /**
@@ -210,6 +217,19 @@ export class Segment implements SharedMemory, SegmentFile, Places {
         `the shared memory file ${show(segment.path)} cannot be joined: ${error.message}; if that is not of a function that you gave, the file is damaged: end the processes that use it, and remove it`,
         { cause: error },
       );
+    }
+  }
+
+  /** Whether it has its name still; if not, or if it is damaged, what was joined is left. */
+  #isThere(leave: () => void): boolean {
+    try {
+      this.check();
+      return true;
+    } catch (error) {
+      leave();
+      this.close();
+      if ((error as ZbudError).code !== "ENOENT") throw error;
+      return false;
     }
   }
 

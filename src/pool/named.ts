@@ -42,6 +42,7 @@ export function makePool(driver: PoolDriver, options: DriverOptions): Pool {
       return { made: pool, shared: sent, threads: [words, words.length - REGISTRY_WORDS] };
     },
     (sent) => checkMade(driver, driver.attach(sent as never, { onEvict })),
+    (pool) => pool.close(),
   );
   return made;
 }

@@ -99,6 +99,7 @@ function openNamed(name: string, options: PageStoreOptions, shape: StoreShape, o
       const counters = new Counters(shared.counters);
       return { engine: engineOf(options, shape, shared.engine, onEvict, null), counters };
     },
+    ({ engine }) => (engine as Engine).close(),
   );
   return made;
 }

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { after, describe, it } from "node:test";
-import { PLACES } from "../../src/base/index.ts";
+import { PLACES, REGISTRY_WORDS } from "../../src/base/index.ts";
 import { attachPool, createPool } from "../../src/drivers/index.ts";
 import { received, Segment } from "../../src/memory/index.ts";
 import { inFolder } from "../../src/memory/segment-folder.ts";
@@ -222,6 +222,37 @@ describe("a segment whose file somebody takes away", () => {
     close(one);
     close(other);
   });
+
+  for (const [what, take] of [
+    ["removed", (name: string) => rmSync(name)],
+    ["replaced", (name: string) => close(openSegment({ name, layout: "test 2", whenDifferent: "replace" }))],
+  ] as const) {
+    it(`${what} between its opening and the place of who joins it: that one leaves it, and begins anew`, () => {
+      const name = folder.file(`${what}-before`);
+      const one = openSegment({ name });
+      const left: OpenSegment[] = [];
+      const wish = { name, kind: "test", layout: "test 1", agreement: {}, whenDifferent: "replace" } as const;
+      const { made, segment, isNew } = Segment.open<OpenSegment | "made">(
+        wish,
+        (memory) => {
+          const table = memory.buffer(4 * REGISTRY_WORDS);
+          return { made: "made", shared: { table }, threads: [new Int32Array(table), 0] };
+        },
+        (_, joined) => {
+          take(name);
+          return { ...one, segment: joined };
+        },
+        (other) => left.push(other as OpenSegment),
+      );
+      assert.equal(left.length, 1);
+      assert.notEqual(left[0].segment, segment);
+      assert.equal(left[0].segment.descriptor, -1, "it is closed");
+      assert.deepEqual([made, isNew], ["made", true]);
+      segment.check();
+      segment.close();
+      close(one);
+    });
+  }
 
   it("moved: the other name has it", () => {
     const [name, other] = [folder.file("moved"), folder.file("moved-there")];
