@@ -42,6 +42,10 @@ export interface PeerOptions {
   isJson: boolean;
   /** Where a Redis server listens, if there is one. */
   redisPort?: number;
+  /** Its Unix socket, instead. */
+  redisSocket?: string;
+  /** The name under which processes share the cache. */
+  shared?: string;
 }
 
 export async function openPeer(name: PeerName, options: PeerOptions): Promise<Peer> {
@@ -49,7 +53,7 @@ export async function openPeer(name: PeerName, options: PeerOptions): Promise<Pe
   switch (name) {
     case "zbud":
     case "zbud, 8 shards":
-      return zbud(name, bytes);
+      return zbud(name, bytes, options.shared);
     case "lru-cache, Buffers":
       return lru(
         name,
@@ -76,15 +80,19 @@ export async function openPeer(name: PeerName, options: PeerOptions): Promise<Pe
     case "keyv in memory":
       return keyv(name);
     case "Redis":
-      return await redis(name, options.redisPort ?? 6379);
+      return await redis(name, options);
   }
 }
 
-function zbud(name: PeerName, bytes: number): Peer {
+function zbud(name: PeerName, bytes: number, shared: string | undefined): Peer {
   const shards = name === "zbud" ? 1 : 8;
   // Room for all, so that what is compared is memory for the same entries.
   const maxBytes = Math.max(2 ** 26, Math.ceil((bytes * 1.5) / 2 ** 20) * 2 ** 20);
-  const cache = new CompressedCache<Buffer>({ maxBytes, shards });
+  const cache = new CompressedCache<Buffer>({
+    maxBytes,
+    shards,
+    ...(shared === undefined ? {} : { shared }),
+  });
   const target = new Uint8Array(2 ** 17);
   return {
     name,
@@ -152,9 +160,13 @@ function keyv(name: PeerName): Peer {
   };
 }
 
-async function redis(name: PeerName, port: number): Promise<Peer> {
+async function redis(name: PeerName, { redisPort = 6379, redisSocket }: PeerOptions): Promise<Peer> {
   // The client that Keyv's adapter has, without Keyv around it.
-  const adapter = new KeyvRedis<string>(`redis://127.0.0.1:${port}`);
+  const adapter = new KeyvRedis<string>(
+    redisSocket === undefined
+      ? `redis://127.0.0.1:${redisPort}`
+      : { socket: { path: redisSocket, tls: false } },
+  );
   const client = (await adapter.getClient()) as unknown as {
     set(key: string, value: Buffer): Promise<unknown>;
     get(key: string): Promise<string | null>;

@@ -10,6 +10,7 @@ const SUITES = [
   "density",
   "estimate",
   "policy",
+  "processes",
   "store",
   "threads",
   "viewer",

@@ -1,0 +1,85 @@
+/** One process of the suite `processes`: does what it is told by messages, and answers with figures. */
+import { Prng } from "../src/base/index.ts";
+import { CompressedCache, type CompressedCacheOptions } from "../src/cache/index.ts";
+import { registerBuiltIns } from "../src/drivers/index.ts";
+import { cacheData } from "./cache-data.ts";
+
+export type Order =
+  | { do: "open"; options: CompressedCacheOptions<Buffer> }
+  /** Fills it with so many bytes that do not compress. */
+  | { do: "fill"; bytes: number; valueBytes: number }
+  /** Gets that are drawn at random, `sets` of a hundred of them sets instead. */
+  | { do: "work"; data: number; count: number; operations: number; sets: number; seed: number }
+  /** Evicts half of what it holds. */
+  | { do: "halve"; data: number; count: number };
+
+export type Answer = { ms: number; went?: number; freed?: number };
+
+const TARGET = new Uint8Array(2 ** 17);
+let cache: CompressedCache<Buffer>;
+
+function open({ options }: Extract<Order, { do: "open" }>): Answer {
+  registerBuiltIns();
+  const start = performance.now();
+  cache = new CompressedCache<Buffer>(options);
+  // It is open when it answers.
+  cache.get("none");
+  return { ms: performance.now() - start };
+}
+
+function fill({ bytes, valueBytes }: Extract<Order, { do: "fill" }>): Answer {
+  const value = Buffer.alloc(valueBytes);
+  const prng = new Prng(1);
+  for (let i = 0; i < valueBytes; i += 4) value.writeUInt32LE(prng.uint32(), i);
+  const start = performance.now();
+  for (let i = 0; i * valueBytes < bytes; i++) {
+    value.writeUInt32LE(i, 0);
+    cache.set(`key ${i}`, value);
+  }
+  return { ms: performance.now() - start };
+}
+
+function work({ data, count, operations, sets, seed }: Extract<Order, { do: "work" }>): Answer {
+  const { key, make } = cacheData(data, 1);
+  const prng = new Prng(seed);
+  const keys = Array.from({ length: operations }, () => key(prng.below(count)));
+  const isSet = Uint8Array.from(keys, () => (prng.below(100) < sets ? 1 : 0));
+  const values = Array.from({ length: 64 }, (_, i) => make(i));
+  const start = performance.now();
+  for (let i = 0; i < operations; i++) {
+    if (isSet[i] === 1) cache.set(keys[i], values[i & 63]);
+    else cache.getInto(keys[i], TARGET);
+  }
+  return { ms: performance.now() - start };
+}
+
+function halve({ data, count }: Extract<Order, { do: "halve" }>): Answer {
+  const { key, make } = cacheData(data, 1);
+  for (let i = 0; i < count; i++) cache.set(key(i), make(i));
+  const held = cache.stats();
+  collect();
+  const before = process.memoryUsage.rss();
+  const start = performance.now();
+  // Half of the entries, those that were used least recently, and then what is free goes.
+  cache.resize(Math.floor(held.bytesUsed / 2));
+  cache.trim();
+  const ms = performance.now() - start;
+  collect();
+  return { ms, went: before - process.memoryUsage.rss(), freed: held.bytesUsed - cache.stats().bytesUsed };
+}
+
+function collect(): void {
+  for (let i = 0; i < 4; i++) globalThis.gc?.();
+}
+
+process.on("message", (order: Order) => {
+  const answer =
+    order.do === "open"
+      ? open(order)
+      : order.do === "fill"
+        ? fill(order)
+        : order.do === "work"
+          ? work(order)
+          : halve(order);
+  process.send?.(answer);
+});
