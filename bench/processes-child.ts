@@ -2,6 +2,7 @@
 import { Prng } from "../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../src/cache/index.ts";
 import { registerBuiltIns } from "../src/drivers/index.ts";
+import { PageStore, type PageStoreOptions } from "../src/store/index.ts";
 import { cacheData } from "./cache-data.ts";
 
 export type Order =
@@ -10,8 +11,8 @@ export type Order =
   | { do: "fill"; bytes: number; valueBytes: number }
   /** Gets that are drawn at random, `sets` of a hundred of them sets instead. */
   | { do: "work"; data: number; count: number; operations: number; sets: number; seed: number }
-  /** Evicts half of what it holds. */
-  | { do: "halve"; data: number; count: number };
+  /** Fills a store, and lowers its limit until half of the pages are evicted. */
+  | { do: "halve"; options: PageStoreOptions; count: number };
 
 export type Answer = { ms: number; went?: number; freed?: number };
 
@@ -53,19 +54,27 @@ function work({ data, count, operations, sets, seed }: Extract<Order, { do: "wor
   return { ms: performance.now() - start };
 }
 
-function halve({ data, count }: Extract<Order, { do: "halve" }>): Answer {
-  const { key, make } = cacheData(data, 1);
-  for (let i = 0; i < count; i++) cache.set(key(i), make(i));
-  const held = cache.stats();
+function halve({ options, count }: Extract<Order, { do: "halve" }>): Answer {
+  registerBuiltIns();
+  const store = new PageStore(options);
+  const { make } = cacheData(2, 1);
+  const page = new Uint8Array(store.pageSize);
+  for (let i = 0; i < count; i++) {
+    page.fill(0);
+    page.set(make(i).subarray(0, page.length));
+    store.store(i, page);
+  }
+  // What was used least recently lies anywhere.
+  const prng = new Prng(1);
+  for (let i = 0; i < count; i++) store.load(prng.below(count), page);
+  const { memUsedTotal, poolTotalSize } = store.stats();
   collect();
   const before = process.memoryUsage.rss();
   const start = performance.now();
-  // Half of the entries, those that were used least recently, and then what is free goes.
-  cache.resize(Math.floor(held.bytesUsed / 2));
-  cache.trim();
+  for (let limit = 0.9 * memUsedTotal; store.size > count / 2; limit *= 0.9) store.resize(Math.floor(limit));
   const ms = performance.now() - start;
   collect();
-  return { ms, went: before - process.memoryUsage.rss(), freed: held.bytesUsed - cache.stats().bytesUsed };
+  return { ms, went: before - process.memoryUsage.rss(), freed: poolTotalSize - store.stats().poolTotalSize };
 }
 
 function collect(): void {

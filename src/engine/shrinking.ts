@@ -19,8 +19,8 @@ import {
   W_HIGH_WATER,
 } from "./table.ts";
 
-/** Memory is given back in pages of the machine; what lies on one of them counts together. */
-const BLOCK_BYTES = 4096;
+/** Memory is given back in pages of the machine, and a pool's page as a whole: what lies on one of them counts together. */
+const BLOCK_BYTES_MIN = 4096;
 /** Evictions, and rows that are looked at, while the lock is held once. */
 const STEP_ENTRIES = 256;
 const STEP_BYTES = 2 ** 20;
@@ -110,7 +110,8 @@ function compactPages(shard: Shard, number: number, isOver: () => boolean): void
 /** A byte for each block: 1 if what lies on it should go elsewhere. Null: moving frees too few to be worth it. */
 function sparseBlocks(shard: Shard, number: number): Uint8Array | null {
   const pool = shard.pools.list[number];
-  const blocks = Math.ceil(pool.pool.memoryBytes.length / BLOCK_BYTES);
+  const blockBytes = blockBytesOf(pool);
+  const blocks = Math.ceil(pool.pool.memoryBytes.length / blockBytes);
   const filled = ownWords(blocks);
   let total = 0;
   for (let row = 1; row < shard.words[W_HIGH_WATER]; row++) {
@@ -122,12 +123,16 @@ function sparseBlocks(shard: Shard, number: number): Uint8Array | null {
   }
   const used: number[] = [];
   for (let block = 0; block < blocks; block++) if (filled[block] > 0) used.push(block);
-  const spare = used.length - Math.ceil(total / (BLOCK_BYTES * FILLED));
+  const spare = used.length - Math.ceil(total / (blockBytes * FILLED));
   if (spare < used.length * WORTH) return null;
   const marks = ownBytes(blocks);
   used.sort((one, other) => filled[one] - filled[other]);
   for (const block of used.slice(0, spare)) marks[block] = 1;
   return marks;
+}
+
+function blockBytesOf({ pool }: ShardPool): number {
+  return Math.max(BLOCK_BYTES_MIN, pool.pageSize);
 }
 
 function isOnBlocks(shard: Shard, row: number, number: number, blocks: Uint8Array): boolean {
@@ -147,10 +152,11 @@ function eachObject(
   visit: (block: number, bytes: number) => void,
 ): void {
   const { fragments, rows, words } = shard;
+  const blockBytes = blockBytesOf(pool);
   for (let fragment = row; fragment !== 0; fragment = words[rows.at(fragment) + NEXT_FRAGMENT]) {
     const handle = fragments.handleOf(fragment);
     if (handle === 0) continue;
-    const block = Math.floor(pool.offsetOf(handle) / BLOCK_BYTES);
+    const block = Math.floor(pool.offsetOf(handle) / blockBytes);
     visit(block, pool.objectBytes);
   }
 }
