@@ -69,7 +69,7 @@ async function sharedSource(name: string): Promise<TopSource> {
         title: name,
         where: info.path,
         about: aboutText(info, Date.now()),
-        tick: { at, ...flat, evictedFrom: [], player: null },
+        tick: { at, ...flat, evictedFrom: [], decisions: [], player: null },
         restMs: (at - begun) / LOOK_SHARE,
       };
     },

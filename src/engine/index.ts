@@ -1,7 +1,7 @@
 export { Engine, entryAttributes } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
 export { follow } from "./follow.ts";
-export type { MemoryFollower } from "./memory-follower.ts";
+export { MEMORY_CHANNEL, type MemoryDecision, type MemoryFollower } from "./memory-follower.ts";
 export { migrationOf } from "./migration.ts";
 export { ENGINE_LAYOUT, emptyEntry } from "./open.ts";
 export { driversOf, type EngineShape, shapeOf } from "./options.ts";

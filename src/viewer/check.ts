@@ -1,5 +1,5 @@
 import { ZbudError } from "../base/index.ts";
-import type { Hello, PlayerState, Tick } from "./types.ts";
+import type { Hello, PlayerState, ShownDecision, Tick } from "./types.ts";
 
 /** What is more than a viewer's page or a terminal shows is no viewer's. */
 const TITLE_MAX = 4096;
@@ -20,14 +20,20 @@ export function checkHello(value: unknown): Hello {
 
 /** What a server says its counters are. Throws as {@link checkHello}. */
 export function checkTick(value: unknown): Tick {
-  const { at, counters, histograms, evictedFrom, player } = membersOf(value, "figures");
+  const { at, counters, histograms, evictedFrom, decisions, player } = membersOf(value, "figures");
   return {
     at: number(at),
     counters: named(counters, number),
     histograms: named(histograms, numbers),
     evictedFrom: numbers(evictedFrom),
+    decisions: listOf(decisions).map(checkDecision),
     player: player === null ? null : checkPlayer(player),
   };
+}
+
+function checkDecision(value: unknown): ShownDecision {
+  const { at, text: words } = membersOf(value, "decision");
+  return { at: number(at), text: text(words, TITLE_MAX) };
 }
 
 function checkPlayer(value: unknown): PlayerState {
@@ -63,8 +69,12 @@ function number(value: unknown): number {
 }
 
 function numbers(value: unknown): number[] {
-  if (Array.isArray(value) && value.length <= LIST_MAX) return value.map(number);
-  throw malformed("list of numbers");
+  return listOf(value).map(number);
+}
+
+function listOf(value: unknown): unknown[] {
+  if (Array.isArray(value) && value.length <= LIST_MAX) return value;
+  throw malformed("list");
 }
 
 function text(value: unknown, maxLength: number): string {

@@ -56,6 +56,13 @@ export interface Hello {
   readonly player: boolean;
 }
 
+/** What a cache that follows the machine decided, in words. */
+export interface ShownDecision {
+  /** As {@link Tick.at}. */
+  readonly at: number;
+  readonly text: string;
+}
+
 /** What a viewer's page is told again and again. */
 export interface Tick {
   /** Milliseconds since the viewer was made. */
@@ -66,6 +73,8 @@ export interface Tick {
   readonly histograms: Record<string, readonly number[]>;
   /** Pages that objects were evicted from since the last tick, the first of them. */
   readonly evictedFrom: readonly number[];
+  /** What was decided about memory since somebody watches, the oldest first, the last of it. */
+  readonly decisions: readonly ShownDecision[];
   readonly player: PlayerState | null;
 }
 

@@ -1,6 +1,7 @@
 import { ZbudError } from "../base/index.ts";
 import { isInspectable, snapshotColumns } from "../diagnostics/index.ts";
 import type { PoolObserver, SnapshotColumns } from "../pool/index.ts";
+import { Decisions } from "./decisions.ts";
 import { flattenStats } from "./flatten-stats.ts";
 import type { Frame } from "./snapshot-frame.ts";
 import type { Hello, Tick, Viewable } from "./types.ts";
@@ -44,6 +45,7 @@ export class Watch {
   #waiting: Promise<NumberedFrame> | null = null;
   #endHearing: (() => void) | null = null;
   #evictedFrom: number[] = [];
+  readonly #decisions: Decisions;
 
   /** @param clock - milliseconds. */
   constructor(target: Viewable, title: string, clock: () => number) {
@@ -52,6 +54,7 @@ export class Watch {
     this.#title = title;
     this.#clock = clock;
     this.#made = clock();
+    this.#decisions = new Decisions(() => clock() - this.#made);
   }
 
   hello(): Hello {
@@ -96,6 +99,7 @@ export class Watch {
       counters,
       histograms,
       evictedFrom,
+      decisions: this.#decisions.shown(),
       player: player?.state() ?? null,
     };
   }
@@ -160,6 +164,7 @@ export class Watch {
 
   #begin(): void {
     this.#endHearing = this.#listen();
+    this.#decisions.begin();
     this.#plan();
   }
 
@@ -167,6 +172,7 @@ export class Watch {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#forget();
+    this.#decisions.end();
     this.#endHearing?.();
     this.#endHearing = null;
   }

@@ -19,6 +19,7 @@ const TICK = {
   counters: { pages: 3 },
   histograms: { sizes: [1, 2] },
   evictedFrom: [],
+  decisions: [],
   player: null,
 };
 const json = (value: unknown): string => JSON.stringify(value);
@@ -269,6 +270,9 @@ describe("answers of the right form with wrong content", () => {
     tick({ histograms: { a: new Array(200_000).fill(1) } }),
     tick({ evictedFrom: "x" }),
     tick({ evictedFrom: [{}] }),
+    tick({ decisions: "x" }),
+    tick({ decisions: [{ at: 1 }] }),
+    tick({ decisions: [{ at: "1", text: "a" }] }),
     tick({ player: 1 }),
     tick({ player: { playing: true } }),
     tick({}).replace('"at":1000', '"at":1e999'),

@@ -158,7 +158,7 @@ describe("zbud top", { skip: !CAN_SHARE }, () => {
   it("what changes, each second", async () => {
     const path = freshPath();
     const holder = await hold("cache", path, "busy");
-    const text = await said(["top", path, "--count", "2", "--every", "100"]);
+    const text = await said(["top", path, "--count", "2", "--every", "1000"]);
     const [first, second] = text.split("\n\n").filter((part) => part.startsWith("counter"));
     assert.match(first, /^sets +[\d,]+$/m);
     assert.match(second, /^sets +[\d,]+ +\+[\d,]+$/m);

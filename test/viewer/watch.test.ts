@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { channel } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
+import type { MemoryDecision } from "../../src/engine/index.ts";
 import { ZbudPool } from "../../src/entry/index.ts";
 import { ColumnsBuilder } from "../../src/pool/index.ts";
 import type { Tick, Viewable } from "../../src/viewer/types.ts";
@@ -134,5 +136,32 @@ describe("watching", () => {
     watch.soon();
     await assert.rejects(watch.frame(0), { code: "ECLOSED" });
     stop();
+  });
+
+  it("what a cache that follows the machine decided is told while somebody watches, the last of it", () => {
+    const clock = { now: 1000 };
+    const watch = new Watch({ stats: () => ({}) }, "cache", () => clock.now);
+    const decide = (to: number): void =>
+      channel("zbud:memory").publish({
+        reason: "short",
+        availableBytes: 2 ** 20,
+        limitBytes: 2 ** 28,
+        pressure: null,
+        from: 2 ** 27,
+        to,
+        bytesFreed: 2 ** 22,
+      } satisfies MemoryDecision);
+    decide(1);
+    assert.deepEqual(watch.tick().decisions, [], "nobody watched");
+    const stop = watch.subscribe(() => undefined);
+    clock.now += 500;
+    decide(2 ** 26);
+    const text = "limit 128 MiB → 64 MiB: memory is short, 1 MiB available; 4 MiB went back to the system";
+    assert.deepEqual(watch.tick().decisions, [{ at: 500, text }]);
+    for (let i = 0; i < 30; i++) decide(i * 2 ** 20);
+    assert.equal(watch.tick().decisions.length, 20);
+    stop();
+    decide(0);
+    assert.match(watch.tick().decisions[19].text, /→ 29 MiB/);
   });
 });

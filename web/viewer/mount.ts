@@ -2,6 +2,7 @@ import { bytesText, countText } from "../../src/base/number-text.ts";
 import type { Hello, Tick } from "../../src/viewer/types.ts";
 import { button, el } from "../shared/dom.ts";
 import { Counters } from "./counters.ts";
+import { Decisions } from "./decisions.ts";
 import { Details } from "./details.ts";
 import { Lists } from "./lists.ts";
 import { LruStrip } from "./lru.ts";
@@ -33,6 +34,7 @@ class ViewerPage {
   readonly #lists = new Lists(() => this.#chooseList());
   readonly #lru = new LruStrip();
   readonly #counters = new Counters();
+  readonly #decisions = new Decisions();
   readonly #player: PlayerBar;
   readonly #arrange: HTMLElement[];
   readonly #stage: HTMLElement;
@@ -74,6 +76,7 @@ class ViewerPage {
       this.#stage,
       this.#side,
       this.#counters.element,
+      this.#decisions.element,
     );
     this.#player.element.hidden = true;
   }
@@ -147,6 +150,7 @@ class ViewerPage {
 
   #tick(tick: Tick): void {
     this.#counters.show(tick);
+    this.#decisions.show(tick);
     this.#map.flash(tick.evictedFrom);
     if (tick.player !== null) this.#player.show(tick.player);
     this.#stale = true;
