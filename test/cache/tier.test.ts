@@ -154,10 +154,19 @@ describe("no old value is ever read from the tier", () => {
     ],
     ["refused", (cache) => void cache.set("a", "x".repeat(2 ** 20 + 1))],
   ];
-  for (const [name, change] of CHANGES) {
+  const TIERS: [string, (clock: () => number) => Backing | Promise<Backing>][] = [
+    ["memory", (clock) => new MemoryBacking({ delayMs: 5, clock })],
+    [
+      "a file",
+      (clock) => FileBacking.open(join(temporaryFolder("tier"), "file"), { maxBytes: "1MiB", clock }),
+    ],
+  ];
+  for (const [[name, change], [tier, make]] of CHANGES.flatMap((each) =>
+    TIERS.map((tier) => [each, tier] as const),
+  )) {
     for (const when of ["after its write", "during its write"]) {
-      it(`a key that was ${name}, ${when}`, async () => {
-        const { cache, clock } = open(new MemoryBacking({ delayMs: 5 }));
+      it(`a key that was ${name}, ${when}, in ${tier}`, async () => {
+        const { cache, clock } = open(await make(Date.now));
         cache.set("a", "v1", { tags: ["t"] });
         push(cache);
         assert.equal(cache.has("a"), false);
@@ -168,8 +177,8 @@ describe("no old value is ever read from the tier", () => {
       });
     }
 
-    it(`a key that was ${name} while it was being read`, async () => {
-      const { cache, clock } = open(new MemoryBacking({ delayMs: 5 }));
+    it(`a key that was ${name} while it was being read, in ${tier}`, async () => {
+      const { cache, clock } = open(await make(Date.now));
       cache.set("a", "v1", { tags: ["t"] });
       push(cache);
       await cache.flush();
@@ -178,6 +187,30 @@ describe("no old value is ever read from the tier", () => {
       await reading;
       assert.equal(cache.get("a"), undefined);
       assert.equal(await cache.getAsync("a"), undefined);
+    });
+  }
+
+  for (const [tier, make] of TIERS) {
+    it(`an entry that came back and was given another time, in ${tier}`, async () => {
+      const clock = new FakeClock();
+      const { cache } = open(await make(clock.read), { clock: clock.read });
+      cache.set("a", "v1", { ttl: 1000 });
+      push(cache);
+      await cache.flush();
+      assert.equal(await cache.getAsync("a"), "v1");
+      cache.touch("a", 10);
+      clock.now += 11;
+      assert.equal(await cache.getAsync("a"), undefined);
+      // Nor has another one that comes after it.
+      cache.set("b", "v1", { ttl: 1000 });
+      push(cache);
+      await cache.flush();
+      assert.equal(await cache.getAsync("b"), "v1");
+      cache.touch("b", 2000);
+      push(cache);
+      await cache.flush();
+      clock.now += 1500;
+      assert.equal(await cache.getAsync("b"), "v1", "it was written with its new time");
     });
   }
 

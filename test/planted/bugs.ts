@@ -8,6 +8,7 @@ import { ENGINE_BUGS } from "./engine-bugs.ts";
 import { LOAD_BUGS } from "./load-bugs.ts";
 import { MEMORY_BUGS } from "./memory-bugs.ts";
 import type { PlantedBug } from "./planted-bug.ts";
+import { PROCESS_BUGS } from "./process-bugs.ts";
 import { SIZE_CLASSES_BUGS } from "./size-classes-bugs.ts";
 import { SLOTS_BUGS } from "./slots-bugs.ts";
 import { STORE_BUGS } from "./store-bugs.ts";
@@ -21,6 +22,7 @@ const PLACES = "src/drivers/zbud/places.ts";
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...SIZE_CLASSES_BUGS,
   ...MEMORY_BUGS,
+  ...PROCESS_BUGS,
   {
     name: "a page is put at the tail of its list, not at the head",
     file: ALLOCATOR,

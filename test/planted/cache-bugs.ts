@@ -78,7 +78,7 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: an entry of a file leaves an older one in the second tier",
     file: SNAPSHOT,
-    find: '    if (result !== "stale") core.tier?.drop(core.key);\n',
+    find: '    if (result !== "stale") core.dropBelow();\n',
     replace: "",
   },
   {
@@ -174,8 +174,8 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: set() leaves the older value in the second tier",
     file: CORE,
-    find: "    // After the put: before it, another thread could still evict the old value and hand it to the tier.\n    this.tier?.drop(encoded);\n",
-    replace: "",
+    find: '    this.dropBelow();\n    if (result === "stored"',
+    replace: '    if (result === "stored"',
   },
   {
     name: "cache: a value that is too long leaves the older one",
@@ -222,13 +222,25 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: pop leaves a copy in the second tier",
     file: CORE,
-    find: "      this.#dropBelow();\n      return foundKey(engine);",
+    find: "      this.dropBelow(true);\n      return foundKey(engine);",
     replace: "      return foundKey(engine);",
   },
   {
     name: "cache: an entry whose time began anew is not written to the second tier again",
     file: "src/engine/shard.ts",
-    find: "    if ((words[state] & STATE_CLEAN) === 0) return;\n    words[state] &= ~STATE_CLEAN;\n    words[W_CLEAN]--;\n",
+    find: "      words[state] &= ~STATE_CLEAN;\n      words[W_CLEAN]--;\n    }\n    if ((words[state] & STATE_EXPIRES)",
+    replace: "    }\n    if ((words[state] & STATE_EXPIRES)",
+  },
+  {
+    name: "cache: an entry whose time began anew comes back with its old time",
+    file: CORE,
+    find: "...(tier === null ? {} : { onOutdated: (...name) => tier.drop(...name) }),",
+    replace: "",
+  },
+  {
+    name: "cache: a file as second tier is not told of changes",
+    file: CORE,
+    find: "if (isFile) this.#hadBelow = tier.drop(k0, k1, prefix, prefixLength);",
     replace: "",
   },
   {
