@@ -169,7 +169,12 @@ export class CacheCore<V> {
         ? {}
         : { onRemoved: (reason, entry) => removalListener.note(reason, entry) }),
     });
-    this.leases = new Leases(sharedState, this.engine);
+    try {
+      this.leases = new Leases(sharedState, this.engine);
+    } catch (error) {
+      this.engine.close();
+      throw error;
+    }
   }
 
   /** A new cache; with a name in `shared`, the one that processes have under it. */
@@ -219,8 +224,13 @@ export class CacheCore<V> {
       const drivers = options.driver === undefined ? [slotsDriver] : [driverOf(options.driver), slotsDriver];
       return Engine.attach(shared.engine as SharedEngine, { ...hooks, drivers });
     });
-    core.leases.sweep();
-    core.#follow(false);
+    try {
+      core.leases.sweep();
+      core.#follow(false);
+    } catch (error) {
+      core.close();
+      throw error;
+    }
     return core;
   }
 

@@ -158,19 +158,24 @@ export class PageStore {
     this.#clock = clock;
     this.#ownCodec = typeof options.codec === "object" ? options.codec : null;
     this.#isContended = backing !== null && isSharedBuffer(counters.buffer);
-    this.#writeback = engine === null ? null : writebackOf(engine, counters, shape, settings);
-    this.#flushes = new FlushQueue(this.#writeback, backing);
-    this.#recompressor = engine === null ? null : new Recompressor(engine);
-    this.#idleRecompressor =
-      engine === null || this.#recompressor === null || recompress === null
-        ? null
-        : new IdleRecompressor(
-            this.#recompressor,
-            engine.addCodec(codecOf(recompress)),
-            () => this.#calls,
-            clock,
-          );
-    this.#follower = followerOf(engine, shape, isNew);
+    try {
+      this.#writeback = engine === null ? null : writebackOf(engine, counters, shape, settings);
+      this.#flushes = new FlushQueue(this.#writeback, backing);
+      this.#recompressor = engine === null ? null : new Recompressor(engine);
+      this.#idleRecompressor =
+        engine === null || this.#recompressor === null || recompress === null
+          ? null
+          : new IdleRecompressor(
+              this.#recompressor,
+              engine.addCodec(codecOf(recompress)),
+              () => this.#calls,
+              clock,
+            );
+      this.#follower = followerOf(engine, shape, isNew);
+    } catch (error) {
+      engine?.close();
+      throw error;
+    }
     if (isNew && backing !== null) userOf.set(backing, this);
   }
 
