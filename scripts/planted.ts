@@ -127,7 +127,14 @@ const PRINTED = /^(fast-check seed|seeds \d)/;
 /** Runs a file of tests, in one process, until the first fails. One that hangs is ended with that process. */
 function runTests(folder: string, file: string, msMax: number): Promise<RunResult> {
   const started = performance.now();
-  const args = [QUIET_FLAG, "--expose-gc", "--test", ISOLATION, "--test-reporter=./test/planted/reporter.ts", file];
+  const args = [
+    QUIET_FLAG,
+    "--expose-gc",
+    "--test",
+    ISOLATION,
+    "--test-reporter=./test/planted/reporter.ts",
+    file,
+  ];
   // A test that runs this script must not pass on that it is a test.
   const env = { ...process.env, ...QUICK, NODE_TEST_CONTEXT: undefined };
   const { promise, resolve } = Promise.withResolvers<RunResult>();
