@@ -14,14 +14,12 @@
  *   Killer               ends DEATHS processes, each between any two steps
  *
  * Two places for three processes. Checked: never two living processes at one place, and no member comes back; isGone
- * says of nobody who lives that it is gone; who enters takes nobody for dead that left; at most one process inside, and
+ * says of nobody who lives that it is gone, and nobody loses its place while it lives; at most one process inside, and
  * never while the change is half done; and no end but with everybody through, idle, or without a free place.
  *
  * The macros PLANT_... each put a mistake in, which spin must find; models.test.ts names them.
  */
-#ifndef PROCESSES
 #define PROCESSES 3
-#endif
 #ifndef VISITS
 #define VISITS 2 /* how often each joins; one that dies counts, and with -DNEWCOMERS another one comes for it */
 #endif
@@ -49,7 +47,6 @@ byte memberOf[PROCESSES]; /* 0 for who is not there, or dead */
 byte inside;
 byte dying;
 byte nextFree[LAST_PLACE + 1]; /* turns below it were used */
-byte left[LAST_PLACE + 1];     /* the member that left last by itself */
 
 #define LIVES(member) (memberOf[0] == (member) || memberOf[1] == (member) || memberOf[2] == (member))
 #define SITS(process, place) (memberOf[process] != 0 && PLACE(memberOf[process]) == (place))
@@ -121,13 +118,10 @@ inline enter() {
   atomic {
     inherits = ((seen & 3) != VACANT);
     assert(!SITS(0, place) && !SITS(1, place) && !SITS(2, place));
-    /* Who left has made its place vacant before it gave it back. */
-    assert(!inherits || left[place] != (seen >> 2) * PLACES + place);
     assert(turn >= nextFree[place]);
     state[place] = (turn << 2) | TAKEN;
     nextFree[place] = turn + 1;
     memberOf[me] = turn * PLACES + place;
-    left[place] = 0;
     turn = 0;
     seen = 0
   }
@@ -252,7 +246,7 @@ end_idle:
       release();
       /* leave */
 #ifdef PLANT_GIVE_FIRST /* The place is given back before its state is vacant. */
-      atomic { kernel[place] = 0; left[place] = MINE };
+      kernel[place] = 0;
 #endif
       atomic {
         if
@@ -264,7 +258,6 @@ end_idle:
 #endif
         :: else
         fi;
-        left[place] = MINE;
         memberOf[me] = 0
       };
 #ifndef PLANT_GIVE_FIRST
@@ -293,17 +286,17 @@ end_idle:
   if :: kernel[1] == (process) + 1 -> kernel[1] = 0 :: else fi; \
   if :: kernel[2] == (process) + 1 -> kernel[2] = 0 :: else fi
 
+/* The processes are alike, so it does not matter which of them die. */
 proctype Killer() {
   byte deaths;
   do
   :: deaths == DEATHS -> break
-  :: deaths < DEATHS -> atomic {
-      deaths++;
+  :: deaths < DEATHS -> d_step {
       if
-      :: DIES(0)
-      :: DIES(1)
-      :: DIES(2)
-      fi
+      :: deaths == 0 -> DIES(0)
+      :: deaths != 0 -> DIES(1)
+      fi;
+      deaths++
     }
   :: break
   od
