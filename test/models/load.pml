@@ -4,20 +4,22 @@
  * few that no other thread and no death can tell apart.
  *
  *   here                 there
- *   slotsLock, shardLock  `exclusively`, and the lock of the key's shard: as in lock.pml, so who is dead loses it
- *   member[slot], named[slot], word[slot]  the columns of a slot: its member, whether it has the key, turn and state
- *   group, hasBroad       the words that a change looks at first
- *   broad, keyStamp, lastStamp  the list of members with broad leases, and the stamps
+ *   slotsLock            `exclusively`; as in lock.pml, who is dead loses it
+ *   shardLock            the lock of the key's shard
+ *   member, named, word  the columns of the slots: the member, whether it has the key, turn and state
+ *   group, hasBroad      the words that a change looks at first
+ *   broad                the list of members with broad leases, as bits
  *   source               the newest version of what loaders read; 0 is no value
  *   cached               the version that the cache has
- *   changed              the version of the last set or delete: what is older must not be stored or given to who asks later
- *   loading               who loads, is waited for, and was neither overtaken nor revoked: for what is checked only
- *   gone, told           who died, and of whom somebody said so who was wrong
+ *   gone, told           who died, and of whom somebody said so who was wrong (threadGone)
+ *   changed              for what is checked only: the version of the last set or delete
+ *   loading              for what is checked only: who loads, and was neither overtaken nor revoked
  *
- * Each thread asks for the key ROUNDS times, another one changes it CHANGES times; the Killer ends up to DEATHS of them
- * between any two steps.
+ * Each thread asks for the key once, another one changes it CHANGES times; the Killer ends up to DEATHS of them between
+ * any two steps. With -DOVERTAKING a load may be too slow for who waits, with -DFAILING it may come to nothing, with
+ * -DCHANGER_DIES who changes the key may die as well, with -DWRONGLY_GONE who lives may be said to be gone.
  *
- * Checked: what was read before a change is not stored after it, and is given to nobody who asks after it; who finds no
+ * Checked: what was read before a change is not stored after it, nor given to who asks after it; who finds no
  * load of another thread in its step under the lock begins while nobody else is loading; and no end but with everybody
  * through: nobody waits for ever.
  *
@@ -76,7 +78,7 @@ hidden byte last;
 hidden byte i;
 hidden byte isEmpty;
 
-/* These two belong into the step after or before them: nobody else can tell. */
+/* Parts of the first and the last step under a lock, which nobody else can tell apart from it. */
 #define ACQUIRED(lock) CAN_TAKE(lock) -> lock = me + 1
 #define RELEASED(lock) lock = 0
 
@@ -249,7 +251,7 @@ inline end(becomes) {
     d_step { ACQUIRED(slotsLock); broad = broad & ~BIT(me) };
     d_step { if :: broad == 0 -> hasBroad = false :: else fi; RELEASED(slotsLock) }
   :: slot != BROAD ->
-#ifdef PLANT_END_UNLOCKED
+#ifdef PLANT_END_UNLOCKED /* A slot is given back while others may take slots of its group. */
     d_step {
       isOwn = IS_OWN;
 #else
@@ -300,7 +302,7 @@ inline end(becomes) {
 inline waitForOther() {
   if
   :: d_step { !IS_LOADING -> yields = !(word[slot] == (turn | ENDED) || TURN(word[slot]) != turn) }
-#ifndef PLANT_DEAD_NOT_SEEN
+#ifndef PLANT_DEAD_NOT_SEEN /* Nobody asks whether who loads lives. */
   :: SEEMS_GONE(other) -> freeMembers(other); yields = true /* freeIfGone */
 #endif
 #ifdef OVERTAKING
@@ -409,7 +411,9 @@ proctype Changer(byte me) {
 #endif
       if
       :: atomic { true -> cached = 0; changed = source }
+#ifndef DELETING
       :: atomic { true -> cached = source; changed = source }
+#endif
       fi;
 #ifdef PLANT_TOLD_AFTER /* Leases are told after the change. */
       tellLeases();
@@ -424,7 +428,13 @@ proctype Changer(byte me) {
   atomic { ended = ended | BIT(me); changes = 0; found = 0 }
 }
 
-#define DIES(thread) d_step { deaths < DEATHS && begun > thread && !(ended & BIT(thread)) -> gone = gone | BIT(thread); loading = loading & ~BIT(thread); deaths++ }
+#define DIES(thread) \
+  d_step { \
+    deaths < DEATHS && begun > thread && !(ended & BIT(thread)) -> \
+    gone = gone | BIT(thread); \
+    loading = loading & ~BIT(thread); \
+    deaths++ \
+  }
 
 proctype Killer() {
   byte deaths;
