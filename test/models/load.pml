@@ -17,7 +17,8 @@
  *
  * Each thread asks for the key once, another one changes it CHANGES times; the Killer ends up to DEATHS of them between
  * any two steps. With -DOVERTAKING a load may be too slow for who waits, with -DFAILING it may come to nothing, with
- * -DCHANGER_DIES who changes the key may die as well, with -DWRONGLY_GONE who lives may be said to be gone.
+ * -DCHANGER_DIES who changes the key may die as well, with -DWRONGLY_GONE who lives may be said to be gone, and with
+ * -DTIER each loader renews its lease before it reads.
  *
  * Checked: what was read before a change is not stored after it, nor given to who asks after it; who finds no
  * load of another thread in its step under the lock begins while nobody else is loading; and no end but with everybody
@@ -366,7 +367,19 @@ proctype Thread(byte me) {
     atomic { CAN_TAKE(shardLock) -> value = cached }; /* storedSince */
     if
     :: value != 0 -> end(ENDED); goto got
-    :: value == 0 -> value = source
+    :: value == 0 ->
+#ifdef TIER /* renew, after a second tier had nothing. Two steps: with -DWRONGLY_GONE its slot may be lost between. */
+      holds = (slot != BROAD && IS_OWN);
+      d_step {
+        if
+        :: holds && word[slot] == (turn | REVOKED) -> word[slot] = turn | LOADING
+        :: else
+        fi;
+        stamp = lastStamp;
+        holds = false
+      };
+#endif
+      value = source
 #ifdef FAILING
     :: value == 0 -> end(ENDED); goto got /* the loader threw, or gave undefined */
 #endif

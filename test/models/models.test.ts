@@ -54,6 +54,7 @@ const HOLDS: [string, Model, string[]][] = [
   ["three threads ask for a key, and one dies", "load", ["CHANGES=0", "DEATHS=1"]],
   ["loads that are too slow, come to nothing, or are revoked", "load", FAILING],
   ["who loads dies, or who changes the key", "load", CHANGED_DYING],
+  ["a lease that is renewed", "load", [...CHANGED_DYING, "TIER"]],
   ["a dead thread's slot is the only one", "load", CROWDED_DYING],
   ["a thread that lives is said to be gone", "load", WRONGLY_GONE],
 ];
