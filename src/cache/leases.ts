@@ -148,9 +148,13 @@ export class Leases {
 
   /** Lets a lease begin anew: what was changed before does not count. */
   renew(lease: Lease): void {
-    if (lease.slot >= 0 && this.#isOwn(lease.slot, lease.turn)) {
-      const at = this.#columns[3] + lease.slot;
-      Atomics.compareExchange(this.#words, at, lease.turn | REVOKED, lease.turn | lease.state);
+    const { slot, turn, state } = lease;
+    if (slot >= 0) {
+      // Under the lock: between the look and the change a thread that is wrongly said to be gone would lose its slot.
+      this.#threads.exclusively(() => {
+        if (!this.#isOwn(slot, turn)) return;
+        Atomics.compareExchange(this.#words, this.#columns[3] + slot, turn | REVOKED, turn | state);
+      });
     }
     lease.stamp = this.#sharedState.stamp();
     lease.isLost = false;

@@ -368,9 +368,16 @@ proctype Thread(byte me) {
     if
     :: value != 0 -> end(ENDED); goto got
     :: value == 0 ->
-#ifdef TIER /* renew, after a second tier had nothing. Two steps: with -DWRONGLY_GONE its slot may be lost between. */
+#ifdef TIER /* renew, after a second tier had nothing. Under the lock: who is wrongly said to be gone loses its slot. */
+#ifdef PLANT_UNLOCKED_RENEW
       holds = (slot != BROAD && IS_OWN);
+#endif
       d_step {
+#ifndef PLANT_UNLOCKED_RENEW
+        ACQUIRED(slotsLock);
+        slotsLock = 0;
+        holds = (slot != BROAD && IS_OWN);
+#endif
         if
         :: holds && word[slot] == (turn | REVOKED) -> word[slot] = turn | LOADING
         :: else

@@ -36,6 +36,7 @@ const FAILING = [...OVERTAKEN, "FAILING", "CHANGES=2"];
 const CHANGED_DYING = [...OVERTAKEN, "DEATHS=1", "CHANGER_DIES"];
 const CROWDED_DYING = [...OF_TWO, "WAYS=1", "DEATHS=1", "FAILING"];
 const REUSED = ["WAYS=1", "CHANGES=0", "DEATHS=1", "FAILING"];
+const RENEWED = [...OF_TWO, "TIER", "WRONGLY_GONE"];
 const WRONGLY_GONE = [...OVERTAKEN, "WRONGLY_GONE", "FAILING"];
 
 const HOLDS: [string, Model, string[]][] = [
@@ -55,6 +56,7 @@ const HOLDS: [string, Model, string[]][] = [
   ["loads that are too slow, come to nothing, or are revoked", "load", FAILING],
   ["who loads dies, or who changes the key", "load", CHANGED_DYING],
   ["a lease that is renewed", "load", [...CHANGED_DYING, "TIER"]],
+  ["a lease that is renewed by who is said to be gone", "load", RENEWED],
   ["a dead thread's slot is the only one", "load", CROWDED_DYING],
   ["a thread that lives is said to be gone", "load", WRONGLY_GONE],
 ];
@@ -147,6 +149,7 @@ const PLANTED: [string, Model, string[], string][] = [
     ["WAYS=1", "CHANGES=0", "WRONGLY_GONE", "PLANT_OWN_UNSEEN"],
     ASSERTION,
   ],
+  ["a lease is renewed without the lock", "load", [...RENEWED, "PLANT_UNLOCKED_RENEW"], ASSERTION],
   ["a slot is given back without the lock", "load", [...FAILING, "PLANT_END_UNLOCKED"], ASSERTION],
   ["a group is said to be empty that is not", "load", [...FAILING, "PLANT_GROUP_UNSEEN"], ASSERTION],
 ];
