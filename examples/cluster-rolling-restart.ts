@@ -3,7 +3,7 @@
  * come. The cache is memory of the machine: a worker that starts finds what the others rendered, and what it renders
  * is there for its successor.
  *
- * The primary asks its workers for pages, notes the hit rate of each 250 requests, and replaces the workers one by one
+ * The primary asks its workers for pages, notes the hit rate of each 200 requests, and replaces the workers one by one
  * meanwhile; then it does all of that again with a cache in each worker. It ends with exit code 1 if a request failed,
  * or if the hit rate of the one cache fell below 0.98 of what it was before. It needs Linux, and Node 26.10 or koffi.
  *
@@ -20,9 +20,9 @@ import { removeShared } from "zbud";
 import { CompressedCache } from "zbud/cache";
 
 const WORKERS = 4;
-const PRODUCTS = 250;
+const PRODUCTS = 200;
 const CLIENTS = 4;
-const REQUESTS_PER_WINDOW = 250;
+const REQUESTS_PER_WINDOW = 200;
 const RATIO_MIN = 0.98;
 /** Its multiples, without their whole parts, lie evenly between 0 and 1, in no order. */
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
@@ -177,7 +177,7 @@ class Load {
         this.rates.push(1 - (this.rendered - this.#renderedBefore) / REQUESTS_PER_WINDOW);
         this.#renderedBefore = this.rendered;
       }
-      await pause(1);
+      await pause(3);
     }
   }
 
