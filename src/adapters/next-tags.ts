@@ -9,7 +9,7 @@ const ROWS_MAX = 256;
 const LOOKS = 50;
 /** How often an update begins anew because another thread's came between. */
 const TRIES = 20;
-/** A time so far ahead of the clock comes from no thread of this process. */
+/** A time so far ahead of the clock comes from nobody. */
 const AHEAD_MS = 60_000;
 
 /* In the cache a record is an array of doubles: its id and floor, and for each tag a row of hash, hard, soft and due. */
@@ -40,7 +40,7 @@ const NEVER: TagTimes = { hard: 0, soft: 0, due: 0 };
 const LOST: TagTimes = { hard: Number.POSITIVE_INFINITY, soft: 0, due: 0 };
 
 /**
- * When each tag was last revalidated, known to all threads by records in the cache: 64, each with the tags of some
+ * When each tag was last revalidated, known to all threads and processes by records in the cache: 64, each with the tags of some
  * hashes. Two tags of one hash count as one, so that either's revalidation takes the entries of both.
  *
  * A record is there from the start. One that is missing was evicted, or refused, or could not be read: all of its
@@ -69,7 +69,7 @@ export class TagClock {
   /**
    * Makes the records that are not there: what was revalidated by threads that are gone, nobody knows.
    *
-   * @param clock - milliseconds since 1970, the same in all threads.
+   * @param clock - milliseconds since 1970, the same for all who have the cache.
    */
   constructor(cache: AnyCache, key: string, clock: () => number) {
     this.#cache = cache;

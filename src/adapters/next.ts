@@ -1,37 +1,17 @@
 import { checkNames } from "../base/index.ts";
-import { type AnyCache, cacheOf, isKept } from "./keys.ts";
-import { TagClock } from "./next-tags.ts";
-import { notPacked, pack, unpack } from "./packed-value.ts";
+import { type AnyCache, cacheOf } from "./keys.ts";
+import { handlerWith, type NextCacheHandler } from "./next-handler.ts";
 
-/** One result of a cached function, as Next.js gives and takes it. Times are in seconds, but for `timestamp`. */
-export interface NextCacheEntry {
-  value: ReadableStream<Uint8Array>;
-  tags: string[];
-  /** How long a client may use it without asking. */
-  stale: number;
-  /** When it was made, in ms since 1970. */
-  timestamp: number;
-  /** How long it may be used at all. */
-  expire: number;
-  /** After how long it is to be made anew behind its use. */
-  revalidate: number;
-}
-
-/** The members of a handler of Next.js 16; those of 15 call {@link NextCacheHandler.expireTags}. */
-export interface NextCacheHandler {
-  get(cacheKey: string, softTags: string[]): Promise<NextCacheEntry | undefined>;
-  set(cacheKey: string, pendingEntry: Promise<NextCacheEntry>): Promise<void>;
-  refreshTags(): Promise<void>;
-  getExpiration(...tags: (string | string[])[]): Promise<number>;
-  updateTags(tags: string[], durations?: { expire?: number }): Promise<void>;
-  expireTags(...tags: string[]): Promise<void>;
-}
+export type { NextCacheEntry, NextCacheHandler } from "./next-handler.ts";
 
 /** Options of {@link nextCacheHandler}. */
 export interface NextHandlerOptions {
   /** With what the cache's keys of this handler begin; default `"next "`. */
   prefix?: string;
-  /** Milliseconds since 1970; default the clock that Next.js takes an entry's `timestamp` from. */
+  /**
+   * Milliseconds since 1970, the same in all threads and processes that have the cache. Default the clock that Next.js
+   * takes an entry's `timestamp` from; where those of two processes differ, the handler converts between them.
+   */
   clock?: () => number;
 }
 
@@ -41,19 +21,16 @@ export interface NextHandlerOptions {
  */
 const nextClock = (): number => performance.timeOrigin + performance.now();
 
-/** Without end, where JSON has no infinity: seconds or ms. */
-const ENDLESS = Number.MAX_SAFE_INTEGER;
-
-/** What is kept of an entry beside its bytes. */
-type Kept = Omit<NextCacheEntry, "value">;
+/** The machine's, in ms: one for all processes, never set. */
+const steadyClock = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /**
  * A handler for `cacheHandlers: { default: … }` of next.config: a module whose default export it is.
  *
  * Entries stay for as long as they may be used (`expire`); Next.js itself makes those anew that are older than
- * `revalidate`. Revalidated tags are known to all threads that attach to the cache as soon as `updateTags` has
- * returned. If the cache evicts or refuses what it has to know of tags, their entries count as revalidated: nothing
- * that was revalidated is given. That takes 129 small entries of the cache, and 16,000 tags are told apart.
+ * `revalidate`. Revalidated tags are known to all threads and processes that have the cache as soon as `updateTags`
+ * has returned. If the cache evicts or refuses what it has to know of tags, their entries count as revalidated: nothing
+ * that was revalidated is given. That takes 130 small entries of the cache, and 16,000 tags are told apart.
  * A saved cache has entries and tags: load it before the handler is made. Next.js names entries by the build, so
  * those of another build are never found, and leave as the least recently used.
  *
@@ -62,109 +39,6 @@ type Kept = Omit<NextCacheEntry, "value">;
 export function nextCacheHandler(cache: AnyCache, options: NextHandlerOptions = {}): NextCacheHandler {
   cacheOf(cache, "nextCacheHandler(cache)");
   checkNames("nextCacheHandler", options, ["prefix", "clock"]);
-  const { prefix = "next ", clock = nextClock } = options;
-  const tagClock = new TagClock(cache, `${prefix}tags`, clock);
-  const keyOf = (cacheKey: string): string => `${prefix}entry ${cacheKey}`;
-  /** Entries that are being made: who asks meanwhile waits for them. */
-  const pending = new Map<string, Promise<void>>();
-
-  const keep = async (cacheKey: string, pendingEntry: Promise<NextCacheEntry>): Promise<void> => {
-    const made = await collected(pendingEntry);
-    if (made === null) return;
-    const { kept, parts } = made;
-    const ttl = kept.timestamp + kept.expire * 1000 - clock();
-    const key = keyOf(cacheKey);
-    // One that is over already takes the one before with it, as one that the cache refuses does.
-    if (!(ttl > 0)) cache.delete(key);
-    else if (isKept(cache.set(key, pack(kept, parts), { ttl: Math.min(ttl, ENDLESS) }))) {
-      tagClock.touch(kept.tags);
-    }
-  };
-
-  return {
-    async get(cacheKey, softTags) {
-      await pending.get(cacheKey);
-      const value = await cache.getAsync(keyOf(cacheKey));
-      if (value === undefined) return undefined;
-      const { header, body } = unpack(value);
-      const kept = keptOf(header);
-      if (clock() >= kept.timestamp + kept.expire * 1000) return undefined;
-      const { gone, stale } = tagClock.before(kept.tags);
-      if (gone > kept.timestamp || tagClock.before(softTags).gone > kept.timestamp) return undefined;
-      const isStale = stale > kept.timestamp;
-      return { ...kept, revalidate: isStale ? -1 : kept.revalidate, value: streamOf(body) };
-    },
-
-    async set(cacheKey, pendingEntry) {
-      const work = keep(cacheKey, pendingEntry);
-      // Others that wait for it only want to know when it is over.
-      const settled = work.catch(() => {});
-      pending.set(cacheKey, settled);
-      try {
-        await work;
-      } finally {
-        if (pending.get(cacheKey) === settled) pending.delete(cacheKey);
-      }
-    },
-
-    // Each lookup reads what there is to know of its tags.
-    refreshTags: () => Promise.resolve(),
-    getExpiration: (...tags) => done(() => tagClock.before(tags.flat()).gone),
-    updateTags: (tags, durations) => done(() => tagClock.revalidate(tags, staleMs(durations))),
-    expireTags: (...tags) => done(() => tagClock.revalidate(tags, 0)),
-  };
-}
-
-/** For how long entries may still be given after their tag was revalidated. */
-function staleMs(durations: { expire?: number } | undefined): number {
-  if (durations === undefined) return 0;
-  return Math.min((durations.expire ?? ENDLESS) * 1000, ENDLESS);
-}
-
-/**
- * All of an entry, or null if it could not be made: the cached function threw, or was cut off. Next.js has said so
- * by then, and would say it again of a `set` that rejects.
- */
-async function collected(
-  pendingEntry: Promise<NextCacheEntry>,
-): Promise<{ kept: Kept; parts: Uint8Array[] } | null> {
-  try {
-    const { value, ...kept } = await pendingEntry;
-    for (const time of ["stale", "expire", "revalidate"] as const) kept[time] = Math.min(kept[time], ENDLESS);
-    const parts: Uint8Array[] = [];
-    for await (const part of value) parts.push(part);
-    return { kept, parts };
-  } catch {
-    return null;
-  }
-}
-
-/**
- * What was kept of an entry, checked: a snapshot may come from anywhere.
- *
- * @throws {ZbudError} `EBADMSG` if it is something else.
- */
-function keptOf(header: unknown): Kept {
-  const kept = (typeof header === "object" && header !== null ? header : {}) as Kept;
-  const { tags, stale, timestamp, expire, revalidate } = kept;
-  const isWhole =
-    Array.isArray(tags) &&
-    tags.every((tag) => typeof tag === "string") &&
-    [stale, timestamp, expire, revalidate].every(Number.isFinite);
-  if (!isWhole) throw notPacked();
-  return kept;
-}
-
-/** A stream of one part. */
-function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      controller.enqueue(bytes);
-      controller.close();
-    },
-  });
-}
-
-function done<T>(run: () => T): Promise<T> {
-  return new Promise((resolve) => resolve(run()));
+  const { prefix = "next ", clock } = options;
+  return handlerWith(cache, prefix, clock ?? nextClock, clock === undefined ? steadyClock : null);
 }

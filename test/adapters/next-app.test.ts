@@ -1,8 +1,10 @@
 /** The handler inside a real Next.js: the example's app, built, served and asked over HTTP. */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { CacheStats } from "../../src/cache/index.ts";
+import { removeShared } from "../../src/memory/index.ts";
 import { until } from "../support/until.ts";
 import { NextApp, type Program } from "./next-app.ts";
 
@@ -120,6 +122,39 @@ describe("a Next.js app with the handler", () => {
       assert.doesNotMatch(server.said, COMPLAINT);
     }
     assert.notEqual(renders[0], renders[1]);
+  });
+
+  it("processes share what each renders and revalidates, and one that starts later finds all of it", async () => {
+    const name = join(app.folder, "shared-cache");
+    let coffee = "";
+    let tea = "";
+    const first = app.start(name);
+    const second = app.start(name);
+    await withServer(first, 1, (one) =>
+      withServer(second, 1, async (other) => {
+        coffee = await renderOf(one, "coffee");
+        assert.equal(await renderOf(other, "coffee"), coffee);
+        await revalidate(other, "tag=products+coffee&now");
+        const anew = await renderOf(one, "coffee");
+        assert.notEqual(anew, coffee);
+        assert.equal(await renderOf(other, "coffee"), anew);
+        await revalidate(one, "path=/");
+        coffee = await renderOf(other, "coffee");
+        assert.notEqual(coffee, anew);
+        assert.equal(await renderOf(one, "coffee"), coffee);
+        tea = await renderOf(other, "tea");
+        assert.equal(await renderOf(one, "tea"), tea);
+        await revalidate(one, "tag=products+tea&now");
+      }),
+    );
+    const third = app.start(name);
+    await withServer(third, 1, async (address) => {
+      assert.equal(await renderOf(address, "coffee"), coffee);
+      assert.notEqual(await renderOf(address, "tea"), tea, "it was revalidated by a process that is gone");
+    });
+    for (const { said } of [first, second, third]) assert.doesNotMatch(said, COMPLAINT);
+    // It would be refused if a process still had it.
+    assert.equal(removeShared(name), true);
   });
 
   it("threads share what each renders and revalidates, and a saved cache has it all after a restart", async () => {

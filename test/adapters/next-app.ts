@@ -38,10 +38,11 @@ export class Program {
   readonly #process: ChildProcessByStdio<null, Readable, Readable>;
   readonly #kill = (): void => void this.#process.kill("SIGKILL");
 
-  constructor(folder: string, args: readonly string[]) {
+  /** @param env - environment variables besides the usual ones. */
+  constructor(folder: string, args: readonly string[], env: Record<string, string> = {}) {
     this.#process = spawn(process.execPath, args, {
       cwd: folder,
-      env: ENV,
+      env: { ...ENV, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -135,9 +136,10 @@ export class NextApp {
     return builder;
   }
 
-  /** `next start`. */
-  start(): Program {
-    return new Program(this.folder, [NEXT, "start", "--hostname", "127.0.0.1", "--port", "0"]);
+  /** `next start`; with the name of a cache, this one is shared with all processes that have it. */
+  start(cacheName?: string): Program {
+    const args = [NEXT, "start", "--hostname", "127.0.0.1", "--port", "0"];
+    return new Program(this.folder, args, cacheName === undefined ? {} : { CACHE_NAME: cacheName });
   }
 
   /** The server with threads. */

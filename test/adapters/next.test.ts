@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AnyCache } from "../../src/adapters/keys.ts";
 import { type NextCacheEntry, type NextCacheHandler, nextCacheHandler } from "../../src/adapters/next.ts";
+import { handlerWith } from "../../src/adapters/next-handler.ts";
 import { pack } from "../../src/adapters/packed-value.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { testCache, tooLarge } from "./caches.ts";
@@ -331,6 +332,108 @@ class Stalling extends Fixture {
     assert.equal(await textOf(await this.handler.get("new", [])), "1", what);
   }
 }
+
+describe("the handler of Next.js, between processes whose clocks differ", () => {
+  /** A process; `ahead` is what the machine's clock was ahead of the first process's when this one started. */
+  class Process {
+    readonly handler: NextCacheHandler;
+    readonly #fixture: Fixture;
+    readonly #ahead: number;
+
+    constructor(fixture: Fixture, ahead: number) {
+      this.#fixture = fixture;
+      this.#ahead = ahead;
+      this.handler = handlerWith(
+        fixture.cache,
+        "next ",
+        () => this.now,
+        () => fixture.now - START,
+      );
+    }
+
+    get now(): number {
+      return this.#fixture.now + this.#ahead;
+    }
+
+    set(key: string, overrides: Partial<NextCacheEntry> = {}): Promise<void> {
+      const entry = this.#fixture.entry("text", { timestamp: this.now, tags: ["x"], ...overrides });
+      return this.handler.set(key, Promise.resolve(entry));
+    }
+
+    async has(key: string): Promise<boolean> {
+      return (await this.handler.get(key, ["soft"])) !== undefined;
+    }
+  }
+
+  const DAY = 86_400_000;
+  for (const ahead of [-3 * DAY, -3_600_000, -100, 0, 100, 900, 3_600_000, 3 * DAY]) {
+    it(`one is ahead by ${ahead} ms`, async () => {
+      const fixture = new Fixture();
+      const one = new Process(fixture, 0);
+      await one.set("old");
+      const other = new Process(fixture, ahead);
+      for (const [here, there] of [
+        [one, other],
+        [other, one],
+      ]) {
+        for (const tag of ["x", "soft"]) {
+          fixture.now += 10;
+          await here.set("a", { stale: 5, revalidate: 60 });
+          const { timestamp } = (await there.handler.get("a", []))!;
+          assert.ok(Math.abs(timestamp - there.now) < 0.01, "it has the age that it has");
+          fixture.now += 10;
+          await there.handler.updateTags([tag]);
+          for (const process of [here, there]) {
+            assert.ok(!(await process.has("a")), `${tag} was revalidated`);
+            const expiration = await process.handler.getExpiration(["x", "soft"]);
+            assert.ok(Math.abs(expiration - process.now) < 0.01);
+          }
+          fixture.now += 10;
+          await here.set("a");
+          assert.ok((await here.has("a")) && (await there.has("a")), "what was made since stays");
+        }
+      }
+      fixture.now += 3_600_000;
+      assert.ok(!(await one.has("a")) && !(await other.has("a")), "its time is over for both");
+    });
+  }
+
+  it("what they agree on may be evicted, or damaged", async () => {
+    for (const damage of [undefined, "text", -1e300, 1e300, 1]) {
+      const fixture = new Fixture();
+      const one = new Process(fixture, 0);
+      const other = new Process(fixture, -5000);
+      await other.set("a");
+      if (damage === undefined) fixture.cache.delete("next clock");
+      else fixture.cache.set("next clock", damage);
+      fixture.now += 10;
+      await other.handler.updateTags(["x"]);
+      assert.ok(!(await one.has("a")), String(damage));
+      await one.set("b");
+      fixture.now += 10;
+      await new Process(fixture, -2500).handler.updateTags(["x"]);
+      assert.ok(!(await one.has("b")) && !(await other.has("b")), String(damage));
+    }
+  });
+
+  it("after the machine was started anew, what a saved cache has is older than all that comes", async () => {
+    const fixture = new Fixture();
+    const one = new Process(fixture, 0);
+    await one.set("a");
+    fixture.now += 10;
+    // Its steady clock begins anew; its time goes on.
+    const uptime = fixture.now;
+    const again = handlerWith(
+      fixture.cache,
+      "next ",
+      () => fixture.now,
+      () => fixture.now - uptime,
+    );
+    assert.equal(await textOf(await again.get("a", [])), "text");
+    await again.updateTags(["x"]);
+    assert.equal(await again.get("a", []), undefined);
+  });
+});
 
 /** Calls of the cache in one update that nothing comes between. */
 const CALLS = 7;

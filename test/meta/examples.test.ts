@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -30,12 +30,39 @@ function runProgram(file: string, env: Record<string, string> = {}): string {
   return result.stdout;
 }
 
+/** What is checked of an example's output besides that there is some. */
+const CHECKS: Readonly<Record<string, (output: string) => void>> = {
+  "examples/cluster-rolling-restart.ts": (output) => {
+    const [head, shared, apart] = output
+      .trim()
+      .split("\n")
+      .map((line) => line.trim().split(/\s{2,}/));
+    const columns = ["before", "lowest meanwhile", "ratio", "requests", "rendered", "failed"];
+    assert.deepEqual(head, columns);
+    const figuresOf = ([, ...cells]: readonly string[]): Record<string, number> => {
+      assert.equal(cells.length, columns.length, output);
+      return Object.fromEntries(cells.map((cell, index) => [columns[index], Number(cell)]));
+    };
+    const { ratio, before, failed, requests } = figuresOf(shared);
+    assert.ok(before > 0.9 && ratio >= 0.98 && failed === 0 && requests > 2000, output);
+    const others = figuresOf(apart);
+    // New workers with caches of their own render everything again.
+    assert.ok(others.ratio < 0.95 && others.failed === 0, output);
+  },
+};
+
 describe("examples", () => {
   for (const file of readTree(["examples"], [".ts"]).keys()) {
     it(`${file} runs and says something`, () => {
-      assert.notEqual(runProgram(join(ROOT, file)), "");
+      const output = runProgram(join(ROOT, file));
+      assert.notEqual(output, "");
+      CHECKS[file]?.(output);
     });
   }
+
+  it("there is what is checked", () => {
+    for (const file of Object.keys(CHECKS)) assert.ok(existsSync(join(ROOT, file)), file);
+  });
 });
 
 /** A program in a Markdown file, and its output in the block right after it. */
