@@ -1,9 +1,11 @@
 /** One process of the suite `processes`: does what it is told by messages, and answers with figures. */
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { Prng } from "../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../src/cache/index.ts";
 import { registerBuiltIns } from "../src/drivers/index.ts";
 import { PageStore, type PageStoreOptions } from "../src/store/index.ts";
 import { cacheData } from "./cache-data.ts";
+import { openPeer, type Peer, type PeerName, type PeerOptions } from "./cache-peers.ts";
 
 export type Order =
   | { do: "open"; options: CompressedCacheOptions<Buffer> }
@@ -11,13 +13,17 @@ export type Order =
   | { do: "fill"; bytes: number; valueBytes: number }
   /** Gets that are drawn at random, `sets` of a hundred of them sets instead. */
   | { do: "work"; data: number; count: number; operations: number; sets: number; seed: number }
+  /** Fills a cache of somebody's, twice, since our dictionary comes behind the first sets. */
+  | { do: "peer"; name: PeerName; options: PeerOptions; data: number; pauseMs: number }
+  | { do: "gets"; data: number; count: number; operations: number; seed: number }
   /** Fills a store, and lowers its limit until half of the pages are evicted. */
   | { do: "halve"; options: PageStoreOptions; count: number };
 
-export type Answer = { ms: number; went?: number; freed?: number };
+export type Answer = { ms: number; bytes?: number; went?: number; freed?: number };
 
 const TARGET = new Uint8Array(2 ** 17);
 let cache: CompressedCache<Buffer>;
+let peer: Peer;
 
 function open({ options }: Extract<Order, { do: "open" }>): Answer {
   registerBuiltIns();
@@ -54,6 +60,34 @@ function work({ data, count, operations, sets, seed }: Extract<Order, { do: "wor
   return { ms: performance.now() - start };
 }
 
+async function fillPeer({ name, options, data, pauseMs }: Extract<Order, { do: "peer" }>): Promise<Answer> {
+  const { key, make } = cacheData(data, 1);
+  const { count } = options;
+  peer = await openPeer(name, options);
+  const start = performance.now();
+  for (let i = 0; i < 2 * count; i++) {
+    const result = peer.set(key(i % count), make(i % count));
+    if (peer.isAsync && i % 100 === 99) await result;
+    if (i % 500 === 499) await turn();
+    if (i === count) await sleep(pauseMs);
+  }
+  await peer.settle?.();
+  return { ms: performance.now() - start };
+}
+
+async function gets({ data, count, operations, seed }: Extract<Order, { do: "gets" }>): Promise<Answer> {
+  const { key } = cacheData(data, 1);
+  const prng = new Prng(seed);
+  const keys = Array.from({ length: operations }, () => key(prng.below(count)));
+  let bytes = 0;
+  const start = performance.now();
+  for (const each of keys) {
+    const length = peer.get(each);
+    bytes += typeof length === "number" ? length : await length;
+  }
+  return { ms: performance.now() - start, bytes };
+}
+
 function halve({ options, count }: Extract<Order, { do: "halve" }>): Answer {
   registerBuiltIns();
   const store = new PageStore(options);
@@ -81,14 +115,22 @@ function collect(): void {
   for (let i = 0; i < 4; i++) globalThis.gc?.();
 }
 
-process.on("message", (order: Order) => {
-  const answer =
-    order.do === "open"
-      ? open(order)
-      : order.do === "fill"
-        ? fill(order)
-        : order.do === "work"
-          ? work(order)
-          : halve(order);
-  process.send?.(answer);
-});
+function carryOut(order: Order): Answer | Promise<Answer> {
+  switch (order.do) {
+    case "open":
+      return open(order);
+    case "fill":
+      return fill(order);
+    case "work":
+      return work(order);
+    case "peer":
+      return fillPeer(order);
+    case "gets":
+      return gets(order);
+    case "halve":
+      return halve(order);
+  }
+}
+
+process.on("message", async (order: Order) => process.send?.(await carryOut(order)));
+process.once("disconnect", () => process.exit());

@@ -9,7 +9,7 @@ import { removeShared } from "../src/entry/index.ts";
 import type { PageStoreOptions } from "../src/store/index.ts";
 import { RedisServer } from "../test/redis/server.ts";
 import { CACHE_DATA, cacheData } from "./cache-data.ts";
-import { openPeer, type Peer } from "./cache-peers.ts";
+import type { PeerName, PeerOptions } from "./cache-peers.ts";
 import { type BenchOptions, type Row, race, timeRows } from "./harness.ts";
 import type { Answer, Order } from "./processes-child.ts";
 
@@ -26,7 +26,6 @@ export async function run(options: BenchOptions): Promise<Row[]> {
   const name = `zbud-bench-${process.pid}`;
   try {
     return [
-      // First: after caches of another kind its code would be compiled for both.
       ...(await againstPeers(name, options)),
       ...(await againstThreads(name, options)),
       ...(await twoProcesses(name, options)),
@@ -134,20 +133,21 @@ async function againstPeers(name: string, { seed, quick, log }: BenchOptions): P
   });
   try {
     for (const [index, kind] of CACHE_DATA.entries()) {
-      const data = cacheData(index, seed);
-      const count = quick ? 100 : Math.min(50_000, Math.floor(1e8 / data.bytes));
+      const { bytes } = cacheData(index, seed);
+      const count = quick ? 100 : Math.min(50_000, Math.floor(1e8 / bytes));
       log(`  ${kind}: against lmdb and Redis …`);
-      const peers: Peer[] = [
-        await openPeer("zbud", { ...SIZES, count, shared: name }),
-        await openPeer("lmdb, compressed", { ...SIZES, count }),
-        ...(server === null ? [] : [await openPeer("Redis", { ...SIZES, count, redisSocket: unixSocket })]),
+      const peers: [PeerName, Partial<PeerOptions>][] = [
+        ["zbud", { shared: name }],
+        ["lmdb, compressed", {}],
+        ...(server === null
+          ? []
+          : [["Redis", { redisSocket: unixSocket }] as [PeerName, Partial<PeerOptions>]]),
       ];
-      const rates = await gets(peers, data, count, quick ? 100 : 50_000, seed, quick);
-      for (let i = 1; i < peers.length; i++) {
-        const peer = i === 1 ? "lmdb, compressed" : "Redis, Unix socket";
-        rows.push(row(`${kind}, gets`, rates[0], peer, rates[i], "op/s"));
+      const rates = await ratesOf(peers, index, count, { seed, quick, log });
+      for (const [i, [peer]] of peers.entries()) {
+        const who = peer === "Redis" ? "Redis, Unix socket" : peer;
+        if (i > 0) rows.push(row(`${kind}, gets`, rates[0], who, rates[i], "op/s"));
       }
-      for (const peer of peers) await peer.close();
       removeShared(name, { force: true });
     }
   } finally {
@@ -157,47 +157,34 @@ async function againstPeers(name: string, { seed, quick, log }: BenchOptions): P
   return rows;
 }
 
-const SIZES = { bytes: 1.5e8, isJson: true };
-
-/** The best rate of each, in turns. */
-async function gets(
-  peers: readonly Peer[],
-  { key, make }: ReturnType<typeof cacheData>,
+/** The best rate of each, in a process of its own, in turns. */
+async function ratesOf(
+  peers: readonly [PeerName, Partial<PeerOptions>][],
+  data: number,
   count: number,
-  operations: number,
-  seed: number,
-  quick: boolean,
+  { seed, quick }: BenchOptions,
 ): Promise<number[]> {
-  for (const peer of peers) {
-    // Twice, since a dictionary comes behind the first sets.
-    for (let i = 0; i < 2 * count; i++) {
-      const result = peer.set(key(i % count), make(i % count));
-      if (peer.isAsync && i % 100 === 99) await result;
-      if (i % 500 === 499) await new Promise((resolve) => setImmediate(resolve));
-      if (i === count && !quick) await new Promise((resolve) => setTimeout(resolve, 2000));
-    }
-    await peer.settle?.();
+  const children: ChildProcess[] = [];
+  for (const [name, more] of peers) {
+    const child = await start();
+    children.push(child);
+    const options = { bytes: 1.5e8, isJson: true, count, ...more };
+    await ask(child, { do: "peer", name, options, data, pauseMs: quick ? 1 : 2000 });
   }
-  const prng = new Prng(seed);
-  const keys = Array.from({ length: operations }, () => key(prng.below(count)));
   const rates = peers.map(() => 0);
-  for (let round = 0; round < (quick ? 1 : 5); round++) {
-    const sums: number[] = [];
-    for (const [i, peer] of peers.entries()) {
-      const part = peer.isAsync ? keys.slice(0, Math.ceil(operations / 5)) : keys;
-      let sum = 0;
-      const begin = performance.now();
-      for (const [at, each] of part.entries()) {
-        const length = peer.get(each);
-        const bytes = typeof length === "number" ? length : await length;
-        if (at < operations / 5) sum += bytes;
-      }
-      rates[i] = Math.max(rates[i], (part.length / (performance.now() - begin)) * 1e3);
+  for (let round = 0; round < (quick ? 1 : ROUNDS); round++) {
+    const sums = new Set<number>();
+    for (const [i, [name]] of peers.entries()) {
+      const operations = quick ? 100 : name === "Redis" ? 10_000 : 50_000;
+      const { ms, bytes = 0 } = await ask(children[i], { do: "gets", data, count, operations, seed });
+      rates[i] = Math.max(rates[i], (operations / ms) * 1e3);
       // Redis's client gives text, so its lengths are of characters.
-      if (!peer.isAsync) sums.push(sum);
+      if (name !== "Redis") sums.add(bytes);
     }
-    if (new Set(sums).size !== 1) throw new Error(`the peers gave other values (seed ${seed}): ${sums}`);
+    if (sums.size !== 1) throw new Error(`the peers gave other values (seed ${seed}): ${[...sums]}`);
   }
+  for (const child of children) child.disconnect();
+  await Promise.all(children.map((child) => once(child, "exit")));
   return rates;
 }
 
