@@ -120,6 +120,7 @@ export class Engine {
     this.found = opened.found;
     this.#reader = new ValueReader(this.#codecs, opened.found);
     const givesBack = options.giveBack ?? segmentOf(opened.header.buffer) !== undefined;
+    for (const { pools } of shards) pools.givesBack = givesBack;
     this.#idle = givesBack ? new IdleEngine(this) : null;
     if (this.#idle !== null) giveBackWhenIdle(this.#idle);
   }

@@ -17,6 +17,8 @@ export class ShardPools {
   readonly list: ShardPool[] = [];
   /** Bytes that each object begins with before those of its entry: the number of the entry's row, or nothing. */
   readonly headerBytes: number = 0;
+  /** Whether memory goes back without being asked for: whoever did not want that gets no call of the system. */
+  givesBack = false;
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
   readonly #budget: ShardBudget;
@@ -60,6 +62,7 @@ export class ShardPools {
    * @param except - the pool that needs the room, and would touch them again; -1: none.
    */
   gains(bytes: number, except = -1): boolean {
+    if (!this.givesBack) return false;
     let most = -1;
     let free = 0;
     for (let number = 0; number < this.list.length; number++) {

@@ -1,6 +1,7 @@
 /** A change of the allocator at the limit: what the old pool has touched and what the new one takes stay within it. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { memoryUsage } from "node:process";
 import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
@@ -134,5 +135,51 @@ describe("another allocator for a store that is full", () => {
     });
     assert.throws(() => store.useDriver("slab"), { code: "ENOENT" });
     await store.close();
+  });
+
+  it("what it freed is there for the other one, where memory goes back by itself", () => {
+    const options = {
+      maxBytes: "700KiB",
+      whenFull: "drop",
+      evict: "sieve",
+      shards: 2,
+      shared: true,
+    } as const;
+    const store = new PageStore({ ...options, drivers: ["zbud"], giveBack: true });
+    const held = (make: (index: number) => Uint8Array): number => {
+      store.clear();
+      const { evictions } = store.stats();
+      for (let i = 0; store.store(i, make(i)) === "stored" && store.stats().evictions === evictions; ) i++;
+      return store.size;
+    };
+    const rates = (): number[] => [held((index) => quarterPage(index)), held((index) => makePage(5 * index))];
+    const before = rates();
+    for (let i = 0; i < 5000; i++) {
+      if (i % 50 === 0) store.useDriver(i % 100 === 0 ? "slots" : "zbud");
+      store.store(i % 600, i % 3 === 0 ? quarterPage(i) : makePage(i));
+      if (i % 70 === 0) store.shrinkBytes(8192);
+    }
+    store.useDriver("slots");
+    // The end of a pool's memory that shares a page of the machine with nothing stays.
+    const after = rates();
+    for (const [i, count] of before.entries()) assert.ok(after[i] > 0.97 * count, `${before}, then ${after}`);
+    store.close();
+  });
+
+  it("a store that does not give memory back calls nothing of the system", () => {
+    const program = `
+      import { registerBuiltIns } from ${JSON.stringify(new URL("../../src/drivers/index.ts", import.meta.url).href)};
+      import { PageStore } from ${JSON.stringify(new URL("../../src/store/index.ts", import.meta.url).href)};
+      registerBuiltIns();
+      const store = new PageStore({ maxBytes: "700KiB", whenFull: "drop", shared: true, shards: 2, drivers: ["zbud"] });
+      for (let i = 0; i < 3000; i++) {
+        if (i % 50 === 0) store.useDriver(i % 100 === 0 ? "slots" : "zbud");
+        store.store(i % 600, new Uint8Array(4096).map((_, at) => Math.imul(at * (i + 1), 2654435761) >>> (i % 29)));
+      }
+      await store.close();`;
+    const { status, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
+      encoding: "utf8",
+    });
+    assert.deepEqual([status, stderr], [0, ""]);
   });
 });
