@@ -20,6 +20,7 @@ describe("bench command", () => {
     "density",
     "estimate",
     "policy",
+    "processes",
     "store",
     "threads",
     "viewer",
@@ -47,7 +48,7 @@ describe("bench command", () => {
   const WRONG: [string[], RegExp][] = [
     [
       ["alocator"],
-      /no suite "alocator"; the suites are allocator, cache, codec, density, estimate, policy, store, threads, viewer/,
+      /no suite "alocator"; the suites are allocator, cache, codec, density, estimate, policy, processes, store, threads, viewer/,
     ],
     [["--seed", "x"], /--seed takes an integer .* not "x"/],
     [["--seed", "-1"], /--seed/],
