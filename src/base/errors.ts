@@ -87,3 +87,8 @@ function showObject(value: object): string {
     return "an object";
   }
 }
+
+/** Whether a call gave up as somebody keeps a lock: a thread that is stopped, since one that is gone keeps none. */
+export function isLockBusy(error: unknown): boolean {
+  return error instanceof ZbudError && error.code === "EAGAIN";
+}

@@ -5,6 +5,8 @@ import type { ThreadRegistry } from "./thread-registry.ts";
 
 /** The bit of the lock's word that says: somebody may sleep. */
 const SLEEPER = 1;
+/** Looks at a lock before it counts as busy. */
+const BUSY_LOOKS = 2000;
 /** Looks at a held lock before going to sleep. */
 const SPINS = 100;
 /** Of them, those that come as often as the lock's user says. */
@@ -94,6 +96,12 @@ export class ThreadLock {
   release(): void {
     const give = this.#give;
     if (give(this.#byte) !== this.#mine) Atomics.notify(this.#words, this.#at, 1);
+  }
+
+  /** Whether somebody has it for longer than a short change takes, and may be stopped. */
+  isBusy(): boolean {
+    for (let look = 0; look < BUSY_LOOKS; look++) if (Atomics.load(this.#words, this.#at) === 0) return false;
+    return true;
   }
 
   /**

@@ -16,6 +16,7 @@ import { type Places, placesOf } from "./thread-places.ts";
  *   word 2   when that thread started, in clock ticks, modulo 2^32: numbers are used again, pairs are not
  *   word 3   the engine's number of the thread (`threadId` of node:worker_threads) + 1, or 0
  *   word 4   the member that somebody said is gone
+ *   word 5   1: it only looks, and leaves to the others what one of them is to do
  *
  * Words 1 to 3 are those of the member in word 0 while that says TAKEN.
  *
@@ -35,6 +36,7 @@ const NUMBER = 1;
 const STARTED = 2;
 const ENGINE_ID = 3;
 const SAID_GONE = 4;
+const LOOKS = 5;
 
 const VACANT = 0;
 const ENTERING = 1;
@@ -64,6 +66,18 @@ export interface NotedThread {
   readonly threadId: number;
 }
 
+let isLooking = false;
+
+/** Opens something in `act` as one that only looks: what one of the threads is to do by itself it leaves to the others. */
+export function lookingOnly<T>(act: () => T): T {
+  isLooking = true;
+  try {
+    return act();
+  } finally {
+    isLooking = false;
+  }
+}
+
 /** The table of threads at `words[at]…`, as one of them sees it. */
 export class ThreadRegistry {
   readonly #words: Int32Array;
@@ -77,6 +91,8 @@ export class ThreadRegistry {
    * the caller, with what the other dead left, whose places are still taken.
    */
   inherits = false;
+  /** Whether {@link enter} was called within {@link lookingOnly}. */
+  looks = false;
 
   constructor(words: Int32Array, at: number) {
     this.#words = words;
@@ -92,6 +108,7 @@ export class ThreadRegistry {
    * @returns its member, a positive number; or 0 if all places are those of threads that are not known to be gone.
    */
   enter(): number {
+    this.looks = isLooking;
     if (this.#places !== undefined) return this.#enterLocked(this.#places);
     const me = identify();
     for (let place = 1; place < PLACES; place++) {
@@ -121,6 +138,7 @@ export class ThreadRegistry {
       const at = this.#at + place * PLACE_WORDS;
       Atomics.store(this.#words, at + NUMBER, globalThis.process?.pid ?? 0);
       Atomics.store(this.#words, at + ENGINE_ID, engineIdOfThread());
+      Atomics.store(this.#words, at + LOOKS, Number(this.looks));
       Atomics.store(this.#words, at + STATE, (turn << 2) | TAKEN);
       this.#own = turn * PLACES + place;
       return this.#own;
@@ -144,6 +162,7 @@ export class ThreadRegistry {
     Atomics.store(this.#words, at + NUMBER, number);
     Atomics.store(this.#words, at + STARTED, started);
     Atomics.store(this.#words, at + ENGINE_ID, engineId);
+    Atomics.store(this.#words, at + LOOKS, Number(this.looks));
     Atomics.compareExchange(this.#words, at + STATE, entering, vacant | TAKEN);
     return true;
   }
@@ -161,6 +180,19 @@ export class ThreadRegistry {
     if (member !== this.#own) return;
     this.#own = 0;
     this.#places?.give(this.#byteOf(member % PLACES));
+  }
+
+  /**
+   * Whether a member is the one, of the threads that live and do not only look, that does what one of them is to do: true
+   * for exactly one, but while one comes or goes.
+   */
+  isFirst(member: number): boolean {
+    if (this.looks) return false;
+    const first = this.taken().find((each) => {
+      const looks = Atomics.load(this.#words, this.#wordOf(each) + LOOKS) === 1;
+      return each === member || !(looks || this.isGone(each));
+    });
+    return first === member;
   }
 
   /** The members that are taken, by threads alive or not. */

@@ -159,8 +159,9 @@ export class CacheCore<V> {
       codec,
       resolveCodec: (number) => this.codecNumbered(number),
       onChange: (k0, k1, prefix, prefixLength) => {
-        this.leases.changed(k0, k1);
+        // First: a lease that begins after it was looked for finds nothing in the file any more.
         if (isFile) this.#hadBelow = tier.drop(k0, k1, prefix, prefixLength);
+        this.leases.changed(k0, k1);
       },
       ...(tier === null ? {} : { onOutdated: (...name) => tier.drop(...name) }),
       ...(tags === null ? {} : { secondaryIndex: tags }),
@@ -193,8 +194,13 @@ export class CacheCore<V> {
       const core = new CacheCore(settings, new SharedState(buffer, shape), options, parts, (hooks) => {
         return new Engine({ ...hooks, ...chosen, ...memory });
       });
-      if (!learns) core.dictionary.trainer.settle(given, core.engine);
-      core.#follow(true);
+      try {
+        if (!learns) core.dictionary.trainer.settle(given, core.engine);
+        core.#follow(true);
+      } catch (error) {
+        core.close();
+        throw error;
+      }
       return core;
     };
     if (typeof shared !== "string") return make();

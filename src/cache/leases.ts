@@ -1,4 +1,4 @@
-import { PLACES } from "../base/index.ts";
+import { isLockBusy, PLACES } from "../base/index.ts";
 import { type LeaseLayout, leaseLayout, WAYS } from "./lease-layout.ts";
 import type { CacheThreads, SharedState } from "./shared-state.ts";
 
@@ -179,10 +179,18 @@ export class Leases {
     const { slot, turn } = lease;
     lease.slot = NOWHERE;
     if (this.#closed || slot === NOWHERE) return;
-    this.#threads.exclusively(() => {
-      if (slot !== BROAD) this.#free(slot, turn, isGivenUp ? REVOKED : ENDED);
-      else this.#endBroad(lease);
-    });
+    const state = isGivenUp ? REVOKED : ENDED;
+    try {
+      this.#threads.exclusively(() => {
+        if (slot !== BROAD) this.#free(slot, turn, state);
+        else this.#endBroad(lease);
+      });
+    } catch (error) {
+      if (!isLockBusy(error)) throw error;
+      // Nobody waits for it, and its slot is free when this thread has closed.
+      if (slot >= 0 && this.#isOwn(slot, turn))
+        Atomics.store(this.#words, this.#columns[3] + slot, turn | state);
+    }
   }
 
   /**

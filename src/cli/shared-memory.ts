@@ -1,4 +1,4 @@
-import { type NotedThread, show, ThreadRegistry, ZbudError } from "../base/index.ts";
+import { lookingOnly, type NotedThread, show, ThreadRegistry, ZbudError } from "../base/index.ts";
 import { CACHE_LAYOUT, CompressedCache, type SharedCompressedCache } from "../cache/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { attachPool, registerBuiltIns } from "../drivers/index.ts";
@@ -233,7 +233,7 @@ export function openMemory(name: string): OpenedMemory {
     const { header, kind } = readable(name, look);
     const segment = Segment.map(path, header);
     try {
-      const thing = KINDS[kind].attach(segment.shared() as never);
+      const thing = lookingOnly(() => KINDS[kind].attach(segment.shared() as never));
       return {
         name,
         kind,

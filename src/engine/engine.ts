@@ -119,7 +119,7 @@ export class Engine {
     }
     this.found = opened.found;
     this.#reader = new ValueReader(this.#codecs, opened.found);
-    const givesBack = options.giveBack ?? segmentOf(opened.header.buffer) !== undefined;
+    const givesBack = !opened.looks && (options.giveBack ?? segmentOf(opened.header.buffer) !== undefined);
     for (const { pools } of shards) pools.givesBack = givesBack;
     this.#idle = givesBack ? new IdleEngine(this) : null;
     if (this.#idle !== null) giveBackWhenIdle(this.#idle);
@@ -533,6 +533,11 @@ export class Engine {
   /** Whether the thread of a member is certainly gone. Asks the system, some 40 µs. */
   isGone(member: number): boolean {
     return this.#opened.isGone(member);
+  }
+
+  /** Whether somebody keeps the lock of a shard, who may be stopped, for as long as it takes to look some times. */
+  isBusy(): boolean {
+    return this.#shards.some((shard) => shard.isBusy());
   }
 
   /** Whether this thread is the one, of those that share the engine, that does what one of them is to do. */

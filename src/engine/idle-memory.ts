@@ -7,6 +7,8 @@ interface Giver {
   stats(): Pick<EngineStats, "maxPoolBytes" | "poolBytes">;
   /** Whether no other thread that has it open came before. */
   isFirst(): boolean;
+  /** Whether somebody keeps a lock, who may be stopped. */
+  isBusy(): boolean;
   trim(maxBytes: number): number;
 }
 
@@ -29,6 +31,7 @@ export class IdleEngine implements IdleMemory {
   }
 
   giveBack(maxBytes: number): number {
-    return this.#engine.isClosed ? 0 : this.#engine.trim(maxBytes);
+    // Never waits for a lock: this thread may not need the memory at all.
+    return this.#engine.isClosed || this.#engine.isBusy() ? 0 : this.#engine.trim(maxBytes);
   }
 }

@@ -1,4 +1,4 @@
-import { builtin, type MachineMemory, MemoryReader } from "../base/index.ts";
+import { builtin, isLockBusy, type MachineMemory, MemoryReader } from "../base/index.ts";
 
 /**
  * The constants of the rule by which a limit follows what memory there is.
@@ -336,6 +336,9 @@ export class MemoryFollower {
     try {
       if (this.#cache.isLeader()) ms = this.#look();
       else this.#rest();
+    } catch (error) {
+      // A process is stopped within a lock: when it goes on, so does this.
+      if (!isLockBusy(error)) throw error;
     } finally {
       // A look may have closed the cache.
       if (!this.#isClosed) this.#cancel = this.#system.after(ms, () => this.#turn());

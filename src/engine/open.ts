@@ -52,9 +52,11 @@ export interface OpenEngine {
   readonly header: Int32Array;
   /** Of this thread; see {@link ThreadRegistry}. */
   readonly member: number;
+  /** Whether this thread only looks; see {@link lookingOnly}. */
+  readonly looks: boolean;
   /** Whether the thread of a member is certainly gone. */
   isGone(member: number): boolean;
-  /** Whether no other living thread has a place before this one's: true in exactly one, but while one comes or goes. */
+  /** As {@link ThreadRegistry.isFirst}. */
   isFirst(): boolean;
   useDriver(type: string, migrationOf: MigrationOf): void;
   recover(): number;
@@ -187,15 +189,16 @@ class Opened implements OpenEngine {
     this.member = member;
   }
 
+  get looks(): boolean {
+    return this.#registry?.looks ?? false;
+  }
+
   isGone(member: number): boolean {
     return this.#registry?.isGone(member) ?? false;
   }
 
   isFirst(): boolean {
-    const registry = this.#registry;
-    if (registry === null) return true;
-    const first = registry.taken().find((member) => member === this.member || !registry.isGone(member));
-    return first === this.member;
+    return this.#registry?.isFirst(this.member) ?? true;
   }
 
   useDriver(type: string, migrationOf: MigrationOf): void {

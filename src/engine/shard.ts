@@ -147,6 +147,10 @@ export class Shard implements ShardParts {
     if (this.#lock !== null) this.#lock.release();
   }
 
+  isBusy(): boolean {
+    return this.#lock?.isBusy() ?? false;
+  }
+
   /** After an exception: whoever comes next repairs first. */
   abandon(): void {
     if (this.#lock !== null) this.#lock.abandon();

@@ -24,6 +24,9 @@ const BLOCK_BYTES_MIN = 4096;
 /** Evictions, and rows that are looked at, while the lock is held once. */
 const STEP_ENTRIES = 256;
 const STEP_BYTES = 2 ** 20;
+/** Rows that are only counted, and objects that a driver moves, while the lock is held once. */
+const ROWS_A_STEP = 4096;
+const MOVES_A_STEP = 1024;
 /** What an object takes beside its bytes, by and large: it is rounded up. */
 const ROUNDING_BYTES = 24;
 /** The share of pages that objects fill when they were moved together. */
@@ -99,26 +102,32 @@ function bytesPacked(shard: Shard): number {
 /** Moves entries off the pages that hold least, until the others are well filled. */
 function compactPages(shard: Shard, number: number, isOver: () => boolean): void {
   const { pool } = shard.pools.list[number];
-  shard.locked(() => {
-    // What the driver can do itself it does better.
-    pool.compact();
-  });
-  const sparse = shard.locked(() => sparseBlocks(shard, number));
+  // What the driver can do itself it does better.
+  for (let moved = MOVES_A_STEP; moved === MOVES_A_STEP && !isOver(); )
+    ({ moved } = shard.locked(() => pool.compact(MOVES_A_STEP)));
+  const sparse = sparseBlocks(shard, number, isOver);
   if (sparse !== null) moveAll(shard, isOver, (row) => isOnBlocks(shard, row, number, sparse));
 }
 
 /** A byte for each block: 1 if what lies on it should go elsewhere. Null: moving frees too few to be worth it. */
-function sparseBlocks(shard: Shard, number: number): Uint8Array | null {
+function sparseBlocks(shard: Shard, number: number, isOver: () => boolean): Uint8Array | null {
   const pool = shard.pools.list[number];
   const blockBytes = blockBytesOf(pool);
   const blocks = Math.ceil(pool.pool.memoryBytes.length / blockBytes);
   const filled = ownWords(blocks);
   let total = 0;
-  for (let row = 1; row < shard.words[W_HIGH_WATER]; row++) {
-    if (!isEntryIn(shard, row, number)) continue;
-    eachObject(shard, row, pool, (block, bytes) => {
-      filled[block] += bytes;
-      total += bytes;
+  // What changes between two steps makes the choice a little worse, no more.
+  for (let from = 1; from < shard.words[W_HIGH_WATER]; from += ROWS_A_STEP) {
+    if (isOver()) return null;
+    shard.locked(() => {
+      const to = Math.min(from + ROWS_A_STEP, shard.words[W_HIGH_WATER]);
+      for (let row = from; row < to; row++) {
+        if (!isEntryIn(shard, row, number)) continue;
+        eachObject(shard, row, pool, (block, bytes) => {
+          filled[block] += bytes;
+          total += bytes;
+        });
+      }
     });
   }
   const used: number[] = [];

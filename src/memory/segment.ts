@@ -226,9 +226,13 @@ export class Segment implements SharedMemory, SegmentFile, Places {
       this.check();
       return true;
     } catch (error) {
-      leave();
-      this.close();
-      if ((error as ZbudError).code !== "ENOENT") throw error;
+      try {
+        // Of a file that was cut off nothing is touched any more.
+        if ((error as ZbudError).code !== "ENOENT") throw error;
+        leave();
+      } finally {
+        this.close();
+      }
       return false;
     }
   }
@@ -492,7 +496,8 @@ export class Segment implements SharedMemory, SegmentFile, Places {
         `the description of ${show(path)} takes ${bytes.length} bytes, and may take ${DESCRIPTION_BYTES_MAX}; give fewer shards`,
       );
     }
-    fs().writeSync(this.descriptor, bytes, 0, bytes.length, 0);
+    // What is on a file system that fills up at this moment may be written in part, without a word.
+    if (fs().writeSync(this.descriptor, bytes, 0, bytes.length, 0) < bytes.length) throw noRoom(path);
     fs().renameSync(this.#path, path);
     this.#path = path;
   }

@@ -1,3 +1,5 @@
+import { isLockBusy } from "../base/index.ts";
+
 /** Between two looks at how much is free. */
 const LOOK_MS = 1000;
 /** Looks until it is tried again to give back what could not be. */
@@ -93,8 +95,9 @@ function asked(each: Watched, ask: (memory: IdleMemory, each: Watched) => boolea
   try {
     // It may have been stopped meanwhile.
     if (memory !== undefined) return ask(memory, each) && watched.has(each);
-  } catch {
-    // A timer has nobody to tell.
+  } catch (error) {
+    // A timer has nobody to tell. Who is stopped within a lock goes on some time.
+    if (isLockBusy(error)) return false;
   }
   watched.delete(each);
   return false;

@@ -6,9 +6,6 @@ import type { PoolStats } from "./types.ts";
 /** Between two looks for dead threads that nobody asked for. */
 const LOOK_MS = 100;
 
-/** Looks at a lock before it counts as busy: more than a change of the table takes. */
-const BUSY_LOOKS = 2000;
-
 /** What only reports: thrown under the lock, it leaves the table as it was. */
 const REPORTS: readonly string[] = ["ECORRUPT", "EBADF", "EINVAL", "ECLOSED"];
 
@@ -26,7 +23,6 @@ export class LockedAllocator implements Allocator {
   readonly #member: number;
   readonly #lock: ThreadLock;
   readonly #inner: Allocator;
-  readonly #table: Table;
   #lookedAt: number = Number.NEGATIVE_INFINITY;
   #closed = false;
 
@@ -35,7 +31,6 @@ export class LockedAllocator implements Allocator {
    * @throws {ZbudError} `EBUSY` if as many threads as a pool takes are at it.
    */
   constructor(table: Table, innerOf: (member: number) => Allocator) {
-    this.#table = table;
     this.#registry = new ThreadRegistry(table, table.length - REGISTRY_WORDS);
     this.#member = this.#registry.enter();
     if (this.#member === 0) {
@@ -125,8 +120,7 @@ export class LockedAllocator implements Allocator {
 
   /** Whether somebody keeps the lock, who may be stopped, for as long as it takes to look some times. */
   isBusy(): boolean {
-    for (let look = 0; look < BUSY_LOOKS; look++) if (Atomics.load(this.#table, W_LOCK) === 0) return false;
-    return true;
+    return this.#lock.isBusy();
   }
 
   touchedBytes(): number {

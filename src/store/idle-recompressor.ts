@@ -1,3 +1,4 @@
+import { isLockBusy } from "../base/index.ts";
 import type { Recompressor } from "../engine/index.ts";
 
 /** Between two looks whether the thread has nothing to do. */
@@ -19,8 +20,13 @@ export class IdleRecompressor {
       seen = calls();
       if (!isIdle) return;
       const start = clock();
-      for (let looked = STEP; looked > 0 && clock() - start < TURN_MS; )
-        looked = recompressor.recompress(number, STEP).looked;
+      try {
+        for (let looked = STEP; looked > 0 && clock() - start < TURN_MS; )
+          looked = recompressor.recompress(number, STEP).looked;
+      } catch (error) {
+        // A process is stopped within a lock: when it goes on, so does this.
+        if (!isLockBusy(error)) throw error;
+      }
     }, LOOK_MS);
     (this.#timer as { unref?: () => void }).unref?.();
   }

@@ -6,6 +6,7 @@ import {
   Engine,
   type EngineHooks,
   type EngineOptions,
+  type MemoryFollower,
   type OnEvict,
   type SharedEngine,
   shapeOf,
@@ -20,6 +21,7 @@ import {
 import { driverOf, type PoolDriver } from "../pool/index.ts";
 import { COUNTERS_BYTES, Counters } from "./counters.ts";
 import { publishLater } from "./events.ts";
+import { followerOf } from "./limit.ts";
 import type { PageStoreOptions, StoreShape } from "./options.ts";
 import { workingBytes } from "./own-bytes.ts";
 import { keyOf } from "./page-records.ts";
@@ -37,6 +39,8 @@ export interface OpenStore {
   /** Null: the limit is 0. */
   readonly engine: Engine | null;
   readonly counters: Counters;
+  /** Null: the limit stays. */
+  readonly follower: MemoryFollower | null;
 }
 
 /** Version of a store's own layout. */
@@ -57,12 +61,22 @@ export function openStore(
 ): OpenStore {
   const { shared = false } = options;
   if (parts.counters !== undefined) {
-    return { engine: engineOf(options, shape, parts.shared, onEvict, null), counters: parts.counters };
+    return opened(engineOf(options, shape, parts.shared, onEvict, null), parts.counters, shape, false);
   }
   if (typeof shared === "string") return openNamed(shared, options, shape, onEvict);
   const memory = flagOption("shared", shared) ? threadsMemory : null;
   const counters = new Counters(memory?.buffer(COUNTERS_BYTES) ?? new ArrayBuffer(COUNTERS_BYTES));
-  return { engine: engineOf(options, shape, undefined, onEvict, memory), counters };
+  return opened(engineOf(options, shape, undefined, onEvict, memory), counters, shape, true);
+}
+
+/** An engine that follows the machine, if it is to; or closed again. */
+function opened(engine: Engine | null, counters: Counters, shape: StoreShape, isNew: boolean): OpenStore {
+  try {
+    return { engine, counters, follower: followerOf(engine, shape, isNew) };
+  } catch (error) {
+    engine?.close();
+    throw error;
+  }
 }
 
 function openNamed(name: string, options: PageStoreOptions, shape: StoreShape, onEvict: OnEvict): OpenStore {
@@ -92,14 +106,18 @@ function openNamed(name: string, options: PageStoreOptions, shape: StoreShape, o
       const counters = new Counters(segment.buffer(COUNTERS_BYTES));
       const engine = engineOf(options, shape, undefined, onEvict, segment) as Engine;
       const shared = { engine: engine.share(), counters: counters.buffer, ...sharedShape(options, shape) };
-      return { made: { engine, counters }, shared, threads: engine.threads };
+      // Before the file has its name: what comes of a wrong limit is no memory that refuses the right one.
+      return { made: opened(engine, counters, shape, true), shared, threads: engine.threads };
     },
     (sent) => {
       const shared = sent as SharedPageStore;
       const counters = new Counters(shared.counters);
-      return { engine: engineOf(options, shape, shared.engine, onEvict, null), counters };
+      return opened(engineOf(options, shape, shared.engine, onEvict, null), counters, shape, false);
     },
-    ({ engine }) => (engine as Engine).close(),
+    ({ engine, follower }) => {
+      follower?.close();
+      engine?.close();
+    },
   );
   return made;
 }

@@ -50,7 +50,7 @@ import {
 import { publish, publishFault } from "./events.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { IdleRecompressor } from "./idle-recompressor.ts";
-import { followerOf, resizable } from "./limit.ts";
+import { resizable } from "./limit.ts";
 import { driverName, LAYOUT_VERSION, openStore, type StoreParts, sharedShape } from "./open-store.ts";
 import {
   checkShape,
@@ -150,7 +150,8 @@ export class PageStore {
     const isNew = parts.shape === undefined;
     if (isNew && backing !== null && userOf.has(backing)) throw usedTwice(backing);
     const onEvict: OnEvict = (entry) => this.#writeback?.evict(entry) ?? false;
-    const { engine, counters } = openStore(options, shape, parts, onEvict);
+    const { engine, counters, follower } = openStore(options, shape, parts, onEvict);
+    this.#follower = follower;
     this.#shape = shape;
     this.#engine = engine;
     this.#backing = backing;
@@ -171,9 +172,10 @@ export class PageStore {
               () => this.#calls,
               clock,
             );
-      this.#follower = followerOf(engine, shape, isNew);
     } catch (error) {
+      follower?.close();
       engine?.close();
+      segmentOf(counters.buffer)?.close();
       throw error;
     }
     if (isNew && backing !== null) userOf.set(backing, this);

@@ -65,10 +65,21 @@ export class RemoteThread {
     Atomics.notify(words, 0);
     if (Atomics.wait(words, 1, 0, PATIENCE_MS) === "timed-out") throw new Error("the thread does not answer");
     Atomics.store(words, 1, 0);
-    const { receiveMessageOnPort } = threads as typeof import("node:worker_threads");
-    const answer = receiveMessageOnPort(this.#port)?.message as Answer;
+    const answer = this.#received();
     if (answer.error !== undefined) throw answer.error;
     return answer;
+  }
+
+  /** What was posted may be seen a moment later than the word that says so. */
+  #received(): Answer {
+    const { receiveMessageOnPort } = threads as typeof import("node:worker_threads");
+    const end = performance.now() + PATIENCE_MS;
+    while (performance.now() < end) {
+      const received = receiveMessageOnPort(this.#port);
+      if (received !== undefined) return received.message as Answer;
+      Atomics.wait(this.#words, 1, 0, 1);
+    }
+    throw new Error("the thread's answer does not come");
   }
 
   async close(): Promise<void> {

@@ -3,26 +3,14 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "rolldown";
-import { temporaryFolder } from "../../scripts/tools.ts";
+import { oneFile } from "../support/one-file.ts";
 import type { SegmentOptions } from "./segments.ts";
 
-const bundles = temporaryFolder("bundles");
-
-/** A program of this folder as one file: it starts in a quarter of the time. */
+/** A program of this folder as one file. */
 export async function bundled(name: string): Promise<string> {
-  const file = join(bundles, `${name}.mjs`);
-  if (existsSync(file)) return file;
-  await build({
-    input: fileURLToPath(new URL(name, import.meta.url)),
-    platform: "node",
-    output: { file, format: "esm" },
-    logLevel: "silent",
-  });
-  return file;
+  return fileURLToPath(await oneFile(join(import.meta.dirname, name)));
 }
 
 /** What {@link SegmentProcess} can be asked. */

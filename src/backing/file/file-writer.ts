@@ -1,4 +1,4 @@
-import { nextTurn, type ZbudError } from "../../base/index.ts";
+import { isLockBusy, nextTurn, pause, type ZbudError } from "../../base/index.ts";
 import { encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
 import type { StoredEntry, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
@@ -47,9 +47,14 @@ interface Job {
   readonly places: number[];
   /** Its time is over, its callers have their outcome, and it may still end. */
   isLost: boolean;
+  /** Its write has begun. */
+  isBegun: boolean;
   readonly ended: Promise<void>;
   readonly end: () => void;
 }
+
+/** Until what could not be noted, as a process is stopped within the lock, is tried again. */
+const BUSY_MS = 1000;
 
 /** The records of one thread that are on their way into the file. */
 export class FileWriter {
@@ -212,7 +217,16 @@ export class FileWriter {
   async #run(job: Job): Promise<void> {
     const state = this.#state;
     this.#active++;
-    const timer = setTimeout(() => this.#lose(job), state.settings.timeoutMs);
+    job.isBegun = true;
+    const lose = (): void => {
+      try {
+        this.#lose(job);
+      } catch (cause) {
+        if (!isLockBusy(cause)) throw cause;
+        timer = setTimeout(lose, BUSY_MS);
+      }
+    };
+    let timer = setTimeout(lose, state.settings.timeoutMs);
     let error: ZbudError | null = null;
     try {
       await writeAll(state.io, state.file, job.chunk.buffer.subarray(job.from, job.to), job.position);
@@ -220,27 +234,38 @@ export class FileWriter {
       error = state.fault("a write failed", cause);
     }
     clearTimeout(timer);
-    if (job.isLost) this.#lost--;
-    else this.#active--;
-    this.#conclude(job, error);
+    await this.#whenFree(() => this.#conclude(job, error));
     this.#pump();
+  }
+
+  /** Does what takes the lock, as soon as no process is stopped that has it. */
+  async #whenFree(act: () => void): Promise<void> {
+    for (;;) {
+      try {
+        act();
+        return;
+      } catch (cause) {
+        if (!isLockBusy(cause)) throw cause;
+      }
+      await pause(BUSY_MS);
+    }
   }
 
   /** A write has not ended in its time: it and all that wait behind it have failed. */
   #lose(job: Job): void {
     const state = this.#state;
     const error = state.timeout("a write");
-    job.isLost = true;
-    this.#lost++;
-    this.#active--;
     state.locked(() => {
       for (const row of job.rows) state.table.doom(row);
       state.count(F_WRITES_FAILED, job.rows.length);
     });
+    job.isLost = true;
+    this.#lost++;
+    this.#active--;
     for (const [index, call] of job.calls.entries()) settle(call, job.places[index], error);
     job.end();
     this.#open = null;
-    for (const waiting of this.#queue.splice(0)) this.#conclude(waiting, error);
+    for (const waiting of this.#queue.splice(0)) void this.#whenFree(() => this.#conclude(waiting, error));
   }
 
   /** A job's I/O has ended, or never began. */
@@ -254,6 +279,8 @@ export class FileWriter {
         return "ECANCELED";
       }),
     );
+    if (job.isBegun && job.isLost) this.#lost--;
+    else if (job.isBegun) this.#active--;
     this.#bytesInFlight -= job.to - job.from;
     this.#jobs.delete(job);
     if (--job.chunk.jobs === 0 && job.chunk !== this.#chunk) this.#giveBack(job.chunk);
@@ -290,6 +317,7 @@ function newJob(chunk: Chunk, position: number): Job {
     calls: [],
     places: [],
     isLost: false,
+    isBegun: false,
     ended: promise,
     end: resolve,
   };

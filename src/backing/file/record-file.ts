@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { inspectAsText, nextTurn, pause, show, signalOption } from "../../base/index.ts";
+import { inspectAsText, isLockBusy, nextTurn, pause, show, signalOption } from "../../base/index.ts";
 import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../../record/index.ts";
 import { describeBacking } from "../describe.ts";
 import type { Backing, BackingKey, BackingStats, ReadOptions, StoredEntry, WriteOutcome } from "../types.ts";
@@ -165,7 +165,11 @@ export abstract class RecordFile implements Backing {
    *   until the process ends. Other codes: the file is closed, and the next opening takes it for unclean.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#close().catch((error) => {
+      // A process is stopped within a lock: this can be called again.
+      if (isLockBusy(error)) this.#closing = null;
+      throw error;
+    });
     return this.#closing;
   }
 
