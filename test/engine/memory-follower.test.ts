@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { ZbudError } from "../../src/base/index.ts";
 import {
   MEMORY_CHANNEL,
   MEMORY_RULE,
@@ -381,6 +382,15 @@ describe("the process that follows", () => {
     assert.throws(() => simulated.run(SECOND), /planted/);
     assert.ok(simulated.isWaiting);
     simulated.run(2 * SECOND);
+    assert.ok(simulated.changes.length > 0);
+  });
+
+  it("waits for a process that is stopped within a lock, and goes on with it", () => {
+    const simulated = machine({ others });
+    simulated.faults = 3;
+    simulated.fault = new ZbudError("EAGAIN", "planted");
+    simulated.run(6 * SECOND);
+    assert.equal(simulated.faults, 0);
     assert.ok(simulated.changes.length > 0);
   });
 });

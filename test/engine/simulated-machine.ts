@@ -39,6 +39,8 @@ export class SimulatedMachine {
   isLeader = true;
   /** How many resizes are to throw. */
   faults = 0;
+  /** What they throw. */
+  fault: Error = new Error("planted");
   openReaders = 0;
   readonly follower: MemoryFollower;
   #now = 0;
@@ -131,7 +133,7 @@ export class SimulatedMachine {
   #resize(bytes: number): { limitBytes: number; bytesFreed: number } {
     if (this.faults > 0) {
       this.faults--;
-      throw new Error("planted");
+      throw this.fault;
     }
     const bytesFreed = this.#options.givesBack === false ? 0 : Math.max(0, this.#bytesInUse - bytes);
     this.changes.push({ at: this.#now, from: this.#limitBytes, to: bytes });
