@@ -86,7 +86,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
   if (member === 0) {
     throw new ZbudError(
       "EBUSY",
-      `${THREADS_MAX} threads use this already; close it in one of them, or call threadGone(threadId) for each that has ended`,
+      `${THREADS_MAX} threads use this already, where a thread that opened it several times counts each time; close it where it is not needed, or call threadGone(threadId) for each thread of this process that has ended`,
     );
   }
   const hooks: Hooks = {

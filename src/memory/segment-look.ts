@@ -170,7 +170,7 @@ export function removeSegment(path: string, force: boolean): RemovedSegment | nu
     if (threads.length > 0 && !force) {
       throw new ZbudError(
         "EBUSY",
-        `${show(path)} is in use by ${inWords(threads)}; close it there or end them first, or remove it by force: they go on with what they have, and its memory goes with the last of them`,
+        `${show(path)} is in use by ${inWords(threads)}; close it there or end them first, or remove it by force (zbud rm --force, removeShared(name, { force: true })): they go on with what they have, and its memory goes with the last of them`,
       );
     }
     try {

@@ -639,7 +639,7 @@ function wantedHeader(path: string, descriptor: number, wish: SegmentWish): Segm
     if (wish.whenDifferent === "replace") return null;
     throw new ZbudError(
       "EEXIST",
-      `the shared memory ${show(wish.name)} holds a ${kind}, and not a ${wish.kind}; give another name, or whenDifferent: "replace"`,
+      `the shared memory ${show(wish.name)} holds ${kind === "index" ? "an index of a file" : `a ${kind}`}, and not ${wish.kind === "index" ? "an index" : `a ${wish.kind}`}; give another name, or whenDifferent: "replace"`,
     );
   }
   if (layout !== wish.layout) return null;
