@@ -63,18 +63,18 @@ async function againstThreads(name: string, { seed, quick, log }: BenchOptions):
         return sum;
       },
     }));
-  const race1 = race(
+  const gets = race(
     contenders((cache, i) => cache.getInto(keys[i], target) ?? -1),
     { operations, seed, rounds: quick ? 2 : 11 },
   );
-  const race2 = race(
+  const sets = race(
     contenders((cache, i) => cache.set(keys[i], values[i & 511]).length),
     { operations, seed, rounds: quick ? 2 : 11 },
   );
   for (const cache of caches) cache.close();
   removeShared(name, { force: true });
   const what = `${CACHE_DATA[DATA]}, one process`;
-  return [...timeRows(SUITE, `${what}, get`, race1), ...timeRows(SUITE, `${what}, set`, race2)];
+  return [...timeRows(SUITE, `${what}, get`, gets), ...timeRows(SUITE, `${what}, set`, sets)];
 }
 
 /** Two processes at one cache, against one of them. */
@@ -83,7 +83,7 @@ async function twoProcesses(name: string, { seed, quick, log }: BenchOptions): P
   const operations = quick ? 200 : 200_000;
   const rows: Row[] = [];
   for (const shards of quick ? [8] : [1, 8]) {
-    log(`  two processes, ${shards} shards …`);
+    log(`  two processes, shards: ${shards} …`);
     const options = { maxBytes: MAX_BYTES, shards, shared: name } as CompressedCacheOptions<Buffer>;
     const cache = new CompressedCache<Buffer>(options);
     const { key, make } = cacheData(DATA, 1);

@@ -92,3 +92,14 @@ function showObject(value: object): string {
 export function isLockBusy(error: unknown): boolean {
   return error instanceof ZbudError && error.code === "EAGAIN";
 }
+
+/** Does what nobody waits for, unless somebody is stopped within a lock: then it is done some time later. Whether it was done. */
+export function unlessLockBusy(act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch (error) {
+    if (!isLockBusy(error)) throw error;
+    return false;
+  }
+}

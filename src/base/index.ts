@@ -3,7 +3,7 @@ export { builtin } from "./builtin.ts";
 export { checkBytes } from "./bytes.ts";
 export { copyBytes } from "./copy.ts";
 export { crc32, crc32ByTables } from "./crc32.ts";
-export { isLockBusy, show, ZbudError, type ZbudErrorCode } from "./errors.ts";
+export { isLockBusy, show, unlessLockBusy, ZbudError, type ZbudErrorCode } from "./errors.ts";
 export { fallbacks, noteFallback } from "./fallbacks.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
 export type { Handle } from "./handle-type.ts";

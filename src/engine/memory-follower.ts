@@ -1,4 +1,4 @@
-import { builtin, isLockBusy, type MachineMemory, MemoryReader } from "../base/index.ts";
+import { builtin, type MachineMemory, MemoryReader, unlessLockBusy } from "../base/index.ts";
 
 /**
  * The constants of the rule by which a limit follows what memory there is.
@@ -334,11 +334,10 @@ export class MemoryFollower {
   #turn(): void {
     let ms: number = MEMORY_RULE.maxLookMs;
     try {
-      if (this.#cache.isLeader()) ms = this.#look();
-      else this.#rest();
-    } catch (error) {
-      // A process is stopped within a lock: when it goes on, so does this.
-      if (!isLockBusy(error)) throw error;
+      unlessLockBusy(() => {
+        if (this.#cache.isLeader()) ms = this.#look();
+        else this.#rest();
+      });
     } finally {
       // A look may have closed the cache.
       if (!this.#isClosed) this.#cancel = this.#system.after(ms, () => this.#turn());

@@ -39,7 +39,7 @@ const WORTH = 1 / 16;
 /**
  * Lets a shard that holds more than its limit hold less: evicts in its order, moves what stays together, so that whole
  * pages and the end of the rows become free, and gives their memory back. The lock is taken for a step at a time, some
- * tenths of a millisecond.
+ * tenths of a millisecond; but for the list of free rows, which is put in order at once: some 17 ms for 300,000.
  *
  * @param deadline - when to stop moving, by `performance.now()`: then more is evicted instead.
  * @returns bytes that the system got back.

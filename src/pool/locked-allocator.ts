@@ -118,6 +118,11 @@ export class LockedAllocator implements Allocator {
     this.locked(() => this.#inner.giveBack(walk));
   }
 
+  /** Whether this thread only looks. */
+  get looks(): boolean {
+    return this.#registry.looks;
+  }
+
   /** Whether somebody keeps the lock, who may be stopped, for as long as it takes to look some times. */
   isBusy(): boolean {
     return this.#lock.isBusy();

@@ -129,7 +129,8 @@ export class Pool {
       this.#allocator,
       onEvict === null ? null : (handle) => onEvict(handle, this),
     );
-    this.#idle = table[W_GIVES_BACK] === 1 ? this.#beginToGiveBack() : null;
+    const givesBack = table[W_GIVES_BACK] === 1 && this.#locked?.looks !== true;
+    this.#idle = givesBack ? this.#beginToGiveBack() : null;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { isLockBusy } from "../base/index.ts";
+import { unlessLockBusy } from "../base/index.ts";
 import type { Recompressor } from "../engine/index.ts";
 
 /** Between two looks whether the thread has nothing to do. */
@@ -20,13 +20,10 @@ export class IdleRecompressor {
       seen = calls();
       if (!isIdle) return;
       const start = clock();
-      try {
+      unlessLockBusy(() => {
         for (let looked = STEP; looked > 0 && clock() - start < TURN_MS; )
           looked = recompressor.recompress(number, STEP).looked;
-      } catch (error) {
-        // A process is stopped within a lock: when it goes on, so does this.
-        if (!isLockBusy(error)) throw error;
-      }
+      });
     }, LOOK_MS);
     (this.#timer as { unref?: () => void }).unref?.();
   }

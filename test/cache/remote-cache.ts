@@ -70,7 +70,7 @@ export class RemoteThread {
     return answer;
   }
 
-  /** What was posted may be seen a moment later than the word that says so. */
+  /** Whatever ends the wait for the word, the answer is there when it has come. */
   #received(): Answer {
     const { receiveMessageOnPort } = threads as typeof import("node:worker_threads");
     const end = performance.now() + PATIENCE_MS;

@@ -45,9 +45,19 @@ function held(folder: string): Held {
   };
 }
 
+/** Without a dictionary: who learns one does so in a thread, which ends some time after the cache is closed. */
+function cacheOptions(folder: SharedFolder) {
+  return { maxBytes: "4MiB", shared: folder.file("cache"), tags: true, dictionary: "none" } as const;
+}
+
+/** What the collector finds is told to nobody while one cycle follows the other. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** One of each kind of use. */
 async function cycle(folder: SharedFolder, number: number): Promise<void> {
-  const options = { maxBytes: "4MiB", shared: folder.file("cache"), tags: true } as const;
+  const options = cacheOptions(folder);
   switch (number % 6) {
     case 0: {
       // Joined, or made the first time.
@@ -94,36 +104,47 @@ async function cycle(folder: SharedFolder, number: number): Promise<void> {
 
 /**
  * @param looked - told what was held at each look.
+ * @param warmUp - cycles before the first look. By default all code has run after them; it takes some thousand until a
+ *   process has its size, since its allocators keep what they had once.
  * @throws {AssertionError} if more and more is held.
  */
 export async function openAndClose(
   cycles: number,
   looked?: (done: number, now: Held) => void,
+  warmUp: number = WARM_UP,
 ): Promise<CyclesReport> {
   using folder = new SharedFolder();
   // Held all the time, so that some files stay as they are.
-  const cache = new CompressedCache({ maxBytes: "4MiB", shared: folder.file("cache"), tags: true });
-  for (let number = 0; number < WARM_UP; number++) await cycle(folder, number);
+  const cache = new CompressedCache(cacheOptions(folder));
+  for (let number = 0; number < warmUp; number++) {
+    await cycle(folder, number);
+    if (number % LOOK_EVERY === 0) await turn();
+  }
+  await collected();
   const before = held(folder.path);
   const most = { ...before };
   const start = performance.now();
   for (let done = 1; done <= cycles; done++) {
     await cycle(folder, done);
     if (done % LOOK_EVERY !== 0) continue;
-    // What the collector finds is told to nobody while one cycle follows the other.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     const now = held(folder.path);
     for (const name of Object.keys(now) as (keyof Held)[]) most[name] = Math.max(most[name], now[name]);
     looked?.(done, now);
   }
   const ms = performance.now() - start;
-  for (let times = 0; times < 5; times++) {
-    globalThis.gc?.();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await collected();
   const after = held(folder.path);
   cache.close();
   return { cycles, ms: Math.round(ms), before, most, after };
+}
+
+/** Everything that nobody has any more is gone. */
+async function collected(): Promise<void> {
+  for (let times = 0; times < 5; times++) {
+    globalThis.gc?.();
+    await turn();
+  }
 }
 
 /** Fails unless all is as it was before. */

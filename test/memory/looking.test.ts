@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, describe, it } from "node:test";
-import { lookingOnly } from "../../src/base/index.ts";
-import { registerBuiltIns } from "../../src/drivers/index.ts";
+import { lookingOnly, PLACES } from "../../src/base/index.ts";
+import { createPool, registerBuiltIns } from "../../src/drivers/index.ts";
 import { Engine } from "../../src/engine/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { isCode } from "../support/is-code.ts";
@@ -25,7 +25,7 @@ describe("one who only looks", () => {
     one.registry.leave(one.member);
     one.segment.close();
     const looker = lookingOnly(() => openSegment({ name }));
-    assert.ok(looker.member % 128 < two.member % 128, "it has the place before");
+    assert.ok(looker.member % PLACES < two.member % PLACES, "it has the place before");
     assert.deepEqual(
       [looker, two].map((each) => each.registry.isFirst(each.member)),
       [false, true],
@@ -38,6 +38,17 @@ describe("one who only looks", () => {
       [true, false],
     );
     for (const each of [two, three]) each.segment.close();
+  });
+
+  it("gives nothing back by itself", (t) => {
+    const options = { maxPages: 4, shared: folder.file("pool") };
+    createPool("zbud", options).close();
+    const timers = t.mock.method(globalThis, "setInterval");
+    const looker = lookingOnly(() => createPool("zbud", options));
+    assert.equal(timers.mock.callCount(), 0);
+    const pool = createPool("zbud", options);
+    assert.equal(timers.mock.callCount(), 1);
+    for (const each of [looker, pool]) each.close();
   });
 });
 

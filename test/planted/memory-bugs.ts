@@ -50,9 +50,8 @@ export const MEMORY_BUGS: readonly PlantedBug[] = [
   {
     name: "memory follower: it always looks once a second",
     file: FOLLOWER,
-    find: "let ms: number = MEMORY_RULE.maxLookMs;\n    try {\n      if (this.#cache.isLeader()) ms = this.#look();",
-    replace:
-      "const ms: number = MEMORY_RULE.maxLookMs;\n    try {\n      if (this.#cache.isLeader()) this.#look();",
+    find: "if (this.#cache.isLeader()) ms = this.#look();",
+    replace: "if (this.#cache.isLeader()) this.#look();",
   },
   {
     name: "memory follower: who is not the leader any more keeps its files open",

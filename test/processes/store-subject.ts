@@ -27,6 +27,11 @@ export const storeSubject: Subject = {
         }
       },
       capacity: () => {
+        // Each pool has been full once: the end of its pages, where it shares a page of the machine, stays with it.
+        for (const driver of (plan.options.drivers ?? []) as string[]) {
+          store.useDriver(driver);
+          fill(store, quarterPage);
+        }
         if (plan.options.drivers !== undefined) store.useDriver("slots");
         return [quarterPage, (index: number) => makePage(5 * index)].map((make) => fill(store, make));
       },

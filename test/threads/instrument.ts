@@ -136,6 +136,7 @@ const WHERE: Where = {
       "endReclaims",
       "trim",
       "isBusy",
+      "looks",
       "touchedBytes",
       "repair",
       "recover",

@@ -1,4 +1,4 @@
-import { isLockBusy, nextTurn, pause, type ZbudError } from "../../base/index.ts";
+import { nextTurn, pause, unlessLockBusy, type ZbudError } from "../../base/index.ts";
 import { encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
 import type { StoredEntry, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
@@ -219,12 +219,7 @@ export class FileWriter {
     this.#active++;
     job.isBegun = true;
     const lose = (): void => {
-      try {
-        this.#lose(job);
-      } catch (cause) {
-        if (!isLockBusy(cause)) throw cause;
-        timer = setTimeout(lose, BUSY_MS);
-      }
+      if (!unlessLockBusy(() => this.#lose(job))) timer = setTimeout(lose, BUSY_MS);
     };
     let timer = setTimeout(lose, state.settings.timeoutMs);
     let error: ZbudError | null = null;
@@ -240,15 +235,7 @@ export class FileWriter {
 
   /** Does what takes the lock, as soon as no process is stopped that has it. */
   async #whenFree(act: () => void): Promise<void> {
-    for (;;) {
-      try {
-        act();
-        return;
-      } catch (cause) {
-        if (!isLockBusy(cause)) throw cause;
-      }
-      await pause(BUSY_MS);
-    }
+    while (!unlessLockBusy(act)) await pause(BUSY_MS);
   }
 
   /** A write has not ended in its time: it and all that wait behind it have failed. */

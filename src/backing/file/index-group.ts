@@ -1,4 +1,4 @@
-import { isLockBusy, PLACES, pause, ZbudError } from "../../base/index.ts";
+import { PLACES, pause, unlessLockBusy, ZbudError } from "../../base/index.ts";
 import { inFolder, type Segment } from "../../memory/index.ts";
 import type { FileState } from "./file-state.ts";
 import { lastHeader, settleHeader, writeHeader } from "./header-file.ts";
@@ -171,12 +171,7 @@ export class IndexGroup implements Ownership {
     const state = this.#state;
     state.words.users[state.member % PLACES] = state.member;
     this.#recovering = setInterval(() => {
-      try {
-        if (state.words.header[W_UNDER_WAY] > 0) state.recover();
-      } catch (error) {
-        // A process is stopped within a lock: when it goes on, so does this.
-        if (!isLockBusy(error)) throw error;
-      }
+      if (state.words.header[W_UNDER_WAY] > 0) unlessLockBusy(() => void state.recover());
     }, RECOVER_EVERY_MS);
     this.#recovering.unref();
   }
