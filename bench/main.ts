@@ -7,6 +7,7 @@ const SUITES = [
   "allocator",
   "cache",
   "codec",
+  "defaults",
   "density",
   "estimate",
   "policy",

@@ -134,7 +134,7 @@ async function bundleUser(): Promise<RunResult> {
     `import { CompressedCache, driverTypes } from "${MANIFEST.name}";
      console.log(driverTypes().join(), new CompressedCache({ maxBytes: "2MiB", driver: "zsmalloc" }).size);`,
   );
-  if (!named.ok || named.output.trim() !== "zbud,slots,zsmalloc,size-classes 0") {
+  if (!named.ok || named.output.trim() !== "zbud,slots,zsmalloc,size-classes,log 0") {
     return { ok: false, output: `not all drivers are in the bundle: ${named.output}\n` };
   }
   const one = await bundled(

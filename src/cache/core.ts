@@ -9,7 +9,8 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
-import { slotsDriver } from "../drivers/slots/index.ts";
+import { logDriver } from "../drivers/log/index.ts";
+import { zbudDriver } from "../drivers/zbud/index.ts";
 import {
   Engine,
   type EngineHooks,
@@ -186,7 +187,7 @@ export class CacheCore<V> {
     const given = givenDictionary(dictionary, settings);
     const shape = sharedStateShape(settings.maxBytes, learns, given?.length ?? 0);
     const bytes = sharedStateBytes(shape);
-    const chosen = { ...engineOptions(options, settings.maxBytes), maxBytes: settings.maxBytes - bytes };
+    const chosen = { ...engineOptions(options), maxBytes: settings.maxBytes - bytes };
     const make = (segment?: Segment): CacheCore<V> => {
       // Shared even if the cache is not, since a worker thread learns the dictionary.
       const buffer = segment?.buffer(bytes) ?? sharedStateMemory(bytes, shared !== false || canShare());
@@ -227,7 +228,8 @@ export class CacheCore<V> {
     const sharedState = new SharedState(shared.sharedState, shared.shape as SharedStateShape);
     const core = new CacheCore(shared.settings, sharedState, options, parts, (hooks) => {
       checkSameCodec(hooks.codec as Codec, shared.codecId);
-      const drivers = options.driver === undefined ? [slotsDriver] : [driverOf(options.driver), slotsDriver];
+      const own = options.driver === undefined ? [] : [driverOf(options.driver)];
+      const drivers = [...own, logDriver, zbudDriver];
       return Engine.attach(shared.engine as SharedEngine, { ...hooks, drivers });
     });
     try {

@@ -12,7 +12,8 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, checkCodec, getCodec } from "../codecs/index.ts";
-import { slotsDriver } from "../drivers/slots/index.ts";
+import { logDriver } from "../drivers/log/index.ts";
+import { zbudDriver } from "../drivers/zbud/index.ts";
 import { ENGINE_LAYOUT, type EngineOptions, shapeOf } from "../engine/index.ts";
 import { type Agreement, received } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
@@ -26,10 +27,6 @@ const BYTES_MIN = 2 ** 20;
 const BYTES_MAX = 2 ** 40;
 /** What an entry takes on average, if nobody says. */
 const AVERAGE_BYTES = 384;
-/** Slots of 32 bytes: with those of 64, what rounding costs an entry of 0.5 KB is a quarter of what it takes. */
-const PAGE_SIZE = 2048;
-/** A pool of that driver has no more pages, and no larger ones. */
-const PAGES_MAX = 2 ** 20;
 const PAGE_SIZE_MIN = 64;
 const PAGE_SIZE_MAX = 2 ** 20;
 /** The longest value. */
@@ -119,26 +116,23 @@ function rangeOption(value: unknown): { min: number; max: number } {
 }
 
 /** The part of the options that the engine takes as it is; what is absent stays absent. */
-export function engineOptions<V>(
-  options: CompressedCacheOptions<V>,
-  maxBytes: number,
-): Omit<EngineOptions, "maxBytes"> {
-  // Its default holds the most under eviction, of records of any length; docs/which-cache.md has the figures.
-  const driver = driverOf(options.driver === undefined ? slotsDriver : options.driver);
+export function engineOptions<V>(options: CompressedCacheOptions<V>): Omit<EngineOptions, "maxBytes"> {
   const {
     maxEntries,
     maxEntrySize,
     averageBytes = AVERAGE_BYTES,
     evict = "lru",
     shards = 1,
-    poolPageSize = driver === slotsDriver ? poolPageSizeFor(maxBytes / shards) : undefined,
+    poolPageSize,
     shared = canShare(),
+    // By pages there are at most two evictions for each.
+    driver = evict === "page" ? zbudDriver : logDriver,
   } = options;
   if (typeof shared !== "string") flagOption("shared", shared);
   const chosen: Omit<EngineOptions, "maxBytes"> = {
     averageBytes: sizeOption("averageBytes", averageBytes, 1, 2 ** 30),
     maxValueBytes: VALUE_BYTES_MAX,
-    driver,
+    driver: driverOf(driver),
     evict,
     expiry: true,
     shards,
@@ -163,13 +157,6 @@ function entriesOption(value: unknown): number {
     );
   }
   return integerOption("maxEntries", value, 1, 2 ** 31 - 1);
-}
-
-/** The preset, or as much larger as a shard of so many bytes must have it. */
-function poolPageSizeFor(bytes: number): number {
-  let pageSize = PAGE_SIZE;
-  while (bytes > pageSize * PAGES_MAX && pageSize < PAGE_SIZE_MAX) pageSize *= 2;
-  return pageSize;
 }
 
 /**
@@ -247,7 +234,7 @@ export function agreementOf(
     codec: settings.codec ?? "a function",
     dictionary: given === null ? String(dictionary) : `${given.length} bytes, CRC-32 ${crc32(given)}`,
     driver: chosen.driver.type,
-    poolPageSize: shape.poolPageSize,
+    poolPageSize: shape.pools[0].pageSize,
     shards: shape.shards,
     averageBytes: chosen.averageBytes ?? null,
     maxEntries: chosen.maxEntries ?? null,

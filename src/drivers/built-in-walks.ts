@@ -1,4 +1,5 @@
 import type { Walks } from "../pool/index.ts";
+import { logWalks } from "./log/walks.ts";
 import { sizeClassesWalks } from "./size-classes/walks.ts";
 import { slotsWalks } from "./slots/walks.ts";
 import { zbudWalks } from "./zbud/walks.ts";
@@ -10,4 +11,5 @@ export const BUILT_IN_WALKS: ReadonlyMap<string, Walks> = /* @__PURE__ */ new Ma
   ["slots", slotsWalks],
   ["zsmalloc", zsmallocWalks],
   ["size-classes", sizeClassesWalks],
+  ["log", logWalks],
 ]);

@@ -8,13 +8,20 @@ import {
   registerDriver,
   type SharedPool,
 } from "../pool/index.ts";
+import { type LogPoolOptions, logDriver } from "./log/index.ts";
 import { type SizeClassPoolOptions, sizeClassesDriver } from "./size-classes/index.ts";
 import { type SlotsPoolOptions, slotsDriver } from "./slots/index.ts";
 import { type ZbudPoolOptions, zbudDriver } from "./zbud/index.ts";
 import { type ZsmallocPoolOptions, zsmallocDriver } from "./zsmalloc/index.ts";
 
 /** The drivers that come with the library. */
-const BUILT_IN: readonly PoolDriver[] = [zbudDriver, slotsDriver, zsmallocDriver, sizeClassesDriver];
+const BUILT_IN: readonly PoolDriver[] = [
+  zbudDriver,
+  slotsDriver,
+  zsmallocDriver,
+  sizeClassesDriver,
+  logDriver,
+];
 
 let registered = false;
 
@@ -39,12 +46,13 @@ export type CreatePoolOptions =
   | ZbudPoolOptions
   | SlotsPoolOptions
   | ZsmallocPoolOptions
-  | SizeClassPoolOptions;
+  | SizeClassPoolOptions
+  | LogPoolOptions;
 
 /**
  * Makes a pool; the same as `new ZbudPool(options)` and its like do.
  *
- * @param driver - `"zbud"`, `"slots"`, `"zsmalloc"`, `"size-classes"`, the name of a registered driver, or a driver.
+ * @param driver - `"zbud"`, `"slots"`, `"zsmalloc"`, `"size-classes"`, `"log"`, the name of a registered driver, or a driver.
  * @throws {ZbudError} `ENOENT` for an unknown name, naming those that exist; `EINVAL` naming a bad option;
  *   `ENOMEM` if its address space cannot be reserved.
  */

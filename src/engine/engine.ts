@@ -637,8 +637,9 @@ export class Engine {
 
   /** The lowest limit: what the index takes whatever it holds, and some pages of each shard. */
   get minBytes(): number {
-    const { shards, budget, poolPageSize } = this.#shape;
-    const pages = 16 * Math.ceil(poolPageSize * (1 + budget.pageCost));
+    const { shards, budget, pools } = this.#shape;
+    const pageSize = Math.max(...pools.map((pool) => pool.pageSize));
+    const pages = 16 * Math.ceil(pageSize * (1 + budget.pageCost));
     return this.#opened.header.byteLength + shards * (budget.tableBytes + 8 * budget.rowBytes + pages);
   }
 

@@ -246,8 +246,7 @@ function openPool(
 ): ShardPool {
   const onEvict = (handle: Handle): boolean => shard.evictObject(number, handle);
   if (shared !== undefined) return ShardPool.attach(driver, shared, onEvict);
-  const { poolPageSize, maxPages, maxObjects } = shape;
-  const options = poolOptions(driver, poolPageSize, maxPages, maxObjects, shape.shared);
+  const options = poolOptions(driver, shape.pools[number], shape.shared);
   return ShardPool.create(driver, options, onEvict, memory);
 }
 

@@ -26,8 +26,6 @@ export interface EngineShape {
   readonly maxBytes: number;
   /** Types of the drivers, in the order of the pools' numbers. */
   readonly drivers: readonly string[];
-  /** The pools' page sizes, the same for all. */
-  readonly poolPageSize: number;
   readonly maxValueBytes: number;
   readonly shards: number;
   readonly shared: boolean;
@@ -38,10 +36,20 @@ export interface EngineShape {
   readonly layout: ShardLayout;
   readonly budget: ShardBudget;
   readonly maxEntrySize: number;
-  /** Pages of each shard's pools, at most. */
+  /** The pools of each shard, by their numbers. */
+  readonly pools: readonly PoolPart[];
+}
+
+/** One pool of each shard. */
+export interface PoolPart {
+  /** Bytes. */
+  readonly pageSize: number;
+  /** At most. */
   readonly maxPages: number;
-  /** Objects that each of them has metadata for, if its driver asks. */
+  /** Objects that it has metadata for, if its driver asks. */
   readonly maxObjects: number;
+  /** Bytes that sizes of objects are rounded up to. */
+  readonly unitBytes: number;
 }
 
 /**
@@ -73,9 +81,10 @@ export function shapeOf(options: EngineOptions, drivers: readonly PoolDriver[]):
   const maxBytes = integerOption("maxBytes", options.maxBytes, 1, 2 ** 40);
   const shared = flag("shared", options.shared, false);
   const expiry = flag("expiry", options.expiry, false);
-  const poolPageSize = integerOption("poolPageSize", options.poolPageSize ?? 4096, 64, 2 ** 20);
+  const { poolPageSize, fixedPageSize = 4096 } = options;
+  if (poolPageSize !== undefined) integerOption("poolPageSize", poolPageSize, 64, 2 ** 20);
   const averageBytes = integerOption("averageBytes", options.averageBytes ?? 1024, 16, 2 ** 20);
-  const shards = options.shards ?? (shared ? shardsFor(maxBytes, poolPageSize) : 1);
+  const shards = options.shards ?? (shared ? shardsFor(maxBytes, poolPageSize ?? fixedPageSize) : 1);
   if (!Number.isInteger(shards) || shards < 1 || shards > SHARDS_MAX || (shards & (shards - 1)) !== 0) {
     throw new ZbudError(
       "EINVAL",
@@ -85,10 +94,11 @@ export function shapeOf(options: EngineOptions, drivers: readonly PoolDriver[]):
   const maxEntries = integerOption("maxEntries", options.maxEntries ?? ROWS_MAX, 1, ROWS_MAX);
   const { secondaryIndex = null } = options;
   const bytes = Math.floor((maxBytes - 4 * headerWords(shards, shared)) / shards);
-  const { layout, budget, maxPages, maxObjects } = divide({
+  const pageSizes = drivers.map((each) => poolPageSize ?? each.enginePageSize?.(bytes) ?? fixedPageSize);
+  const { layout, budget, pools } = divide({
     bytes,
     drivers,
-    poolPageSize,
+    pageSizes,
     averageBytes,
     maxEntries: Math.ceil(maxEntries / shards),
     expiry,
@@ -97,7 +107,6 @@ export function shapeOf(options: EngineOptions, drivers: readonly PoolDriver[]):
   return {
     maxBytes,
     drivers: drivers.map(({ type }) => type),
-    poolPageSize,
     maxValueBytes: integerOption(
       "maxValueBytes",
       options.maxValueBytes ?? VALUE_BYTES_MAX,
@@ -112,15 +121,17 @@ export function shapeOf(options: EngineOptions, drivers: readonly PoolDriver[]):
     expiry,
     layout,
     budget,
-    maxPages,
-    maxObjects,
-    maxEntrySize: Math.min(options.maxEntrySize ?? 2 ** 30, Math.floor((maxPages * poolPageSize) / 4)),
+    pools,
+    maxEntrySize: Math.min(
+      options.maxEntrySize ?? 2 ** 30,
+      Math.floor(Math.min(...pools.map(({ maxPages, pageSize }) => maxPages * pageSize)) / 4),
+    ),
   };
 }
 
-function shardsFor(maxBytes: number, poolPageSize: number): number {
+function shardsFor(maxBytes: number, pageSize: number): number {
   // Twice as many pages as a shard must have leave room for index and metadata.
-  const bytesMin = Math.max(SHARD_BYTES_MIN, 2 * PAGES_MIN * poolPageSize);
+  const bytesMin = Math.max(SHARD_BYTES_MIN, 2 * PAGES_MIN * pageSize);
   let shards = SHARED_SHARDS;
   while (shards > 1 && maxBytes / shards < bytesMin) shards /= 2;
   return shards;
@@ -129,7 +140,8 @@ function shardsFor(maxBytes: number, poolPageSize: number): number {
 interface Division {
   bytes: number;
   drivers: readonly PoolDriver[];
-  poolPageSize: number;
+  /** By the drivers. */
+  pageSizes: readonly number[];
   averageBytes: number;
   maxEntries: number;
   expiry: boolean;
@@ -140,73 +152,71 @@ interface Division {
  * How a shard's bytes are divided. With `e` bytes an entry on average there will be about
  * `bytes / (e + row + bucket)` of them: so many rows and buckets are set aside, the rest is for pages.
  */
-function divide({
-  bytes,
-  drivers,
-  poolPageSize,
-  averageBytes,
-  maxEntries,
-  expiry,
-  secondaryIndex,
-}: Division): {
-  layout: ShardLayout;
-  budget: ShardBudget;
-  maxPages: number;
-  maxObjects: number;
-} {
+function divide(division: Division): { layout: ShardLayout; budget: ShardBudget; pools: PoolPart[] } {
+  const { bytes, drivers, pageSizes, averageBytes, maxEntries, expiry, secondaryIndex } = division;
   const secondaryIndexEach =
     secondaryIndex === null ? 0 : secondaryIndex.words(1001) - secondaryIndex.words(1);
-  const rowBytes = rowBytesOf(expiry, Math.ceil(Math.max(0, secondaryIndexEach) / 1000));
-  const rowsReserved = Math.max(PAGES_MIN, Math.floor(bytes / (averageBytes + rowBytes + 8)));
+  const indexBytes = rowBytesOf(expiry, Math.ceil(Math.max(0, secondaryIndexEach) / 1000));
+  const rowsReserved = Math.max(PAGES_MIN, Math.floor(bytes / (averageBytes + indexBytes + 8)));
   const bucketCount = Math.max(16, powerOfTwoAtLeast(rowsReserved));
-  const maxRows = Math.min(ROWS_MAX, Math.max(rowsReserved, Math.floor(bytes / rowBytes)), 4 * rowsReserved);
+  const maxRows = Math.min(
+    ROWS_MAX,
+    Math.max(rowsReserved, Math.floor(bytes / indexBytes)),
+    4 * rowsReserved,
+  );
   const secondaryIndexWords = secondaryIndex === null ? 0 : secondaryIndex.words(maxRows + 1);
   const layout = layoutOf(maxRows, bucketCount, expiry, secondaryIndexWords);
   const tableBytes =
-    layout.rowsAt * 4 + rowBytes + 8 + (secondaryIndex === null ? 0 : 4 * secondaryIndex.words(1));
+    layout.rowsAt * 4 + indexBytes + 8 + (secondaryIndex === null ? 0 : 4 * secondaryIndex.words(1));
   const objects = Math.max(OBJECTS_PER_ROW * rowsReserved, Math.floor(bytes / BYTES_PER_OBJECT));
   const maxObjects = Math.min(maxRows, objects);
+  const parts = drivers.map((driver, i) => ({
+    driver,
+    pageSize: pageSizes[i],
+    maxPages: Math.max(PAGES_MIN, Math.floor(bytes / pageSizes[i])),
+    maxObjects,
+    unitBytes: 0,
+  }));
   let fixedBytes = 0;
-  let pageCost = 0;
-  let maxPages = Math.max(PAGES_MIN, Math.floor(bytes / poolPageSize));
   // Fewer pages may have more metadata beside them (slots), so it is counted anew until it is that of the pages.
   for (;;) {
-    const footprints = drivers.map((driver) => footprintOf(driver, poolPageSize, maxPages, maxObjects));
+    const footprints = parts.map(footprintOf);
     const fixed = footprints.reduce((sum, each) => sum + each.fixedBytes, tableBytes);
-    if (fixed <= fixedBytes) break;
+    // An entry is in one of the pools, and has an object there.
+    const rowBytes = indexBytes + Math.max(...footprints.map(({ objectBytes = 0 }) => objectBytes));
+    const pageCost = footprints.reduce(
+      (sum, { pageBytes, minPageSize }, i) => sum + pageBytes / (minPageSize ?? pageSizes[i]),
+      0,
+    );
+    if (fixed <= fixedBytes) {
+      const pools = parts.map(({ pageSize, maxPages }, i) => {
+        return { pageSize, maxPages, maxObjects, unitBytes: footprints[i].unitBytes ?? pageSize >> 6 };
+      });
+      const budget = { bytes, fixedBytes, tableBytes, rowBytes, pageCost, rowsReserved, maxEntries };
+      return { layout, budget, pools };
+    }
     fixedBytes = fixed;
-    pageCost = footprints.reduce((sum, each) => sum + each.pageBytes / (each.minPageSize ?? poolPageSize), 0);
     const left = bytes - fixedBytes - rowsReserved * rowBytes;
-    maxPages = Math.floor(left / (poolPageSize * (1 + pageCost)));
-    if (maxPages < PAGES_MIN) {
+    for (const part of parts) {
+      part.maxPages = Math.floor(left / (part.pageSize * (1 + pageCost)));
+      if (part.maxPages >= PAGES_MIN) continue;
       throw new ZbudError(
         "EINVAL",
-        `maxBytes leaves ${Math.max(0, left)} bytes of each shard for pages of ${poolPageSize}; a shard needs ${PAGES_MIN} pages: give a larger maxBytes, or fewer shards`,
+        `maxBytes leaves ${Math.max(0, left)} bytes of each shard for pages of ${part.pageSize}; a shard needs ${PAGES_MIN} pages: give a larger maxBytes, or fewer shards`,
       );
     }
   }
-  return {
-    layout,
-    budget: { bytes, fixedBytes, tableBytes, rowBytes, pageCost, rowsReserved, maxEntries },
-    maxPages,
-    maxObjects,
-  };
 }
 
-function footprintOf(
-  driver: PoolDriver,
-  pageSize: number,
-  maxPages: number,
-  maxObjects: number,
-): PoolFootprint {
-  const options = poolOptions(driver, pageSize, maxPages, maxObjects, false);
+function footprintOf({ driver, ...part }: PoolPart & { driver: PoolDriver }): PoolFootprint {
+  const options = poolOptions(driver, part, false);
   try {
     return driver.footprint(options);
   } catch (cause) {
     if (!(cause instanceof ZbudError) || cause.code !== "EINVAL") throw cause;
     throw new ZbudError(
       "EINVAL",
-      `a shard cannot have ${maxPages} pages of ${pageSize} bytes of ${show(driver.type)}: ${cause.message.replace(/ \(EINVAL\)$/, "")}; give another page size, a lower maxBytes, or more shards`,
+      `a shard cannot have ${part.maxPages} pages of ${part.pageSize} bytes of ${show(driver.type)}: ${cause.message.replace(/ \(EINVAL\)$/, "")}; give another page size, a lower maxBytes, or more shards`,
       { cause },
     );
   }
@@ -215,9 +225,7 @@ function footprintOf(
 /** Options of one shard's pool. The engine's lock is the pool's. */
 export function poolOptions(
   driver: PoolDriver,
-  pageSize: number,
-  maxPages: number,
-  maxObjects: number,
+  { pageSize, maxPages, maxObjects }: PoolPart,
   shared: boolean,
 ): DriverOptions {
   const options: DriverOptions = shared

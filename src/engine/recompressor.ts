@@ -43,7 +43,7 @@ export class Recompressor {
     this.#shards = shards;
     this.#codecs = codecs;
     this.#reader = reader;
-    this.#unit = shape.poolPageSize >> 6;
+    this.#unit = Math.min(...shape.pools.map(({ unitBytes }) => unitBytes));
     this.#cursors = shards.map(() => ({ row: 0, version: 0 }));
   }
 

@@ -1,8 +1,10 @@
 import type { Handle } from "../base/index.ts";
 import { poolBytesAllowed, type ShardBudget } from "./budget.ts";
 import type { ShardPool } from "./shard-pool.ts";
-import { F_POOL_TOUCHED, W_HIGH_WATER, W_POOL } from "./table.ts";
+import { F_ORIGINAL_BYTES, F_POOL_TOUCHED, F_STORED_BYTES, W_HIGH_WATER, W_POOL } from "./table.ts";
 
+/** Entries take at most so many times their bytes, where moving objects together can reach it. */
+const WORSE_THAN_RAW = 1.03;
 /** An entry of several objects goes to a pool that may have so many times its bytes. */
 const ROOM_FOR = 8;
 /** What is given back at a time where room is short, and what more must be free to try again after it gained none. */
@@ -36,17 +38,60 @@ export class ShardPools {
   allocate(number: number, bytes: number): number {
     const { pool, maxObjectBytes } = this.list[number];
     if (bytes > maxObjectBytes) return 0;
-    const handle = pool.alloc(bytes);
-    if (typeof handle !== "number") return 0;
+    let handle = pool.alloc(bytes);
+    if (typeof handle !== "number") {
+      if (!pool.allowBytes(this.#allowedTo(number), false)) return 0;
+      handle = pool.alloc(bytes);
+      if (typeof handle !== "number") return 0;
+    }
     const at = F_POOL_TOUCHED + number;
     const more = pool.heldBytes - this.#floats[at];
     if (more <= 0) return handle;
-    if (this.#hasRoom(more) || (this.list.length > 1 && this.gains(more, number) && this.#hasRoom(more))) {
+    const hasRoom =
+      this.#hasRoom(more) || (this.list.length > 1 && this.gains(more, number) && this.#hasRoom(more));
+    const isTight = this.#isWorseThanRaw(more);
+    if (hasRoom && !isTight) {
       this.#floats[at] += more;
       return handle;
     }
     pool.free(handle as Handle);
+    const within = this.#allocateWithin(number, bytes, isTight);
+    if (within !== 0 || !hasRoom) return within;
+    pool.allowBytes(this.#allowedTo(number), false);
+    handle = pool.alloc(bytes);
+    if (typeof handle !== "number") return 0;
+    this.#floats[at] = Math.max(this.#floats[at], pool.heldBytes);
+    return handle;
+  }
+
+  /** As {@link allocate}, in the pages that the pool has. */
+  #allocateWithin(number: number, bytes: number, isTight: boolean): number {
+    const { pool } = this.list[number];
+    pool.allowBytes(isTight ? pool.heldBytes : this.#allowedTo(number), isTight);
+    const handle = pool.alloc(bytes);
+    if (typeof handle !== "number") return 0;
+    if (pool.heldBytes <= this.#floats[F_POOL_TOUCHED + number]) return handle;
+    pool.free(handle as Handle);
     return 0;
+  }
+
+  /**
+   * Whether with so many more bytes of pages the entries would take more than as many bytes as they are, by a share: where
+   * moving objects together can help that.
+   */
+  #isWorseThanRaw(more: number): boolean {
+    const words = this.#words;
+    const { pageCost, rowBytes } = this.#budget;
+    const raw = WORSE_THAN_RAW * this.#floats[F_ORIGINAL_BYTES] - (words[W_HIGH_WATER] - 1) * rowBytes;
+    const least = (this.#floats[F_STORED_BYTES] + more) * (1 + pageCost);
+    return least < raw && (this.bytesTouched + more) * (1 + pageCost) > raw;
+  }
+
+  /** Bytes that a pool may have beside what the others have touched. */
+  #allowedTo(number: number): number {
+    const others = this.bytesTouched - this.#floats[F_POOL_TOUCHED + number];
+    const allowed = poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER]) - others;
+    return Math.max(allowed, this.#floats[F_POOL_TOUCHED + number]);
   }
 
   #hasRoom(more: number): boolean {

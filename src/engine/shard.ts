@@ -73,6 +73,9 @@ const FIRST_PAUSES = 4;
 const REFUSALS_MAX = 8;
 /** Entries on their way to the backing store that are passed over when room is wanted. */
 const WRITING_PASSED_MAX = 512;
+/** An entry is split where that leaves less unused than two rows take, if it is at least so long a part of a page. */
+const SPLIT_MIN = 256;
+const SPLIT_SHARE = 16;
 /** Entries that a put moves out of a pool that was used before. */
 const MIGRATED_BY_PUT = 8;
 /** Bytes of the number of a row. */
@@ -651,7 +654,10 @@ export class Shard implements ShardParts {
     let left = total;
     let fragments = 0;
     while (left > 0) {
-      const bytes = Math.min(left, maxFragment);
+      let bytes = Math.min(left, maxFragment);
+      // What is long beside a page fills the rest of the page that is being filled.
+      const room = pool.pool.roomLeft - headerBytes;
+      if (room < bytes && room >= SPLIT_MIN && bytes * SPLIT_SHARE > maxFragment) bytes = room;
       const anywhere = bytes === total && this.#mayMakeRoom;
       const handle = this.#allocate(poolNumber, bytes + headerBytes, now, anywhere);
       if (handle === 0) break;

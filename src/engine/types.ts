@@ -133,8 +133,10 @@ export interface EngineOptions {
   driver: PoolDriver;
   /** Others that the engine may change to later. {@link Engine.attach}: those that it has, unless they are registered. */
   drivers?: readonly PoolDriver[];
-  /** Bytes of a pool's page. Default 4096. */
+  /** Bytes of a page, of all pools. Default: what each driver wants for itself, or `fixedPageSize`. */
   poolPageSize?: number;
+  /** Bytes of a page of drivers that do not say what they want. Default 4096. */
+  fixedPageSize?: number;
   /**
    * What an entry takes on average, compressed, with all that belongs to it: how many hash buckets there are
    * follows from it. Default 1024.

@@ -30,6 +30,8 @@ export interface PoolDriver<P extends Pool = Pool> {
   readonly canReclaim: boolean;
   /** Options of its own that an engine gives, where the defaults are those of a pool that stands alone. */
   readonly engineDefaults?: object;
+  /** The page size for an engine that has so many bytes for its pages. Default: what the engine finds right. */
+  enginePageSize?(bytes: number): number;
   /** Whether `maxObjects` makes its metadata smaller, without refusing objects beyond that which pages take. */
   readonly takesMaxObjects?: boolean;
   /** Whether `maxObjects` makes its metadata smaller, and is the most objects that it takes. */

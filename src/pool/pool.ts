@@ -463,7 +463,24 @@ export class Pool {
   }
 
   /**
-   * Moves objects together where the driver can (`zsmalloc`), so that pages are released without an eviction. May
+   * For a caller whose limit is lower than the pool's: with how many bytes of pages alloc has to do from now on, by
+   * moving objects together rather than taking pages. Pages that are in use stay. Of no effect where the driver moves
+   * nothing in an alloc.
+   *
+   * @param _isTight - whether to move objects for whatever room there is, and not only where it costs little.
+   * @returns whether that are more than before.
+   */
+  allowBytes(_bytes: number, _isTight: boolean): boolean {
+    return false;
+  }
+
+  /** Bytes that are left behind the last object of the page that is being filled; 0 where the driver has no such page. */
+  get roomLeft(): number {
+    return 0;
+  }
+
+  /**
+   * Moves objects together where the driver can (`zsmalloc`, `log`), so that pages are released without an eviction. May
    * be called from an evict handler: what is under reclaim is left alone.
    *
    * @param maxMoves - the most objects to move, so that the call ends soon; the next goes on there. Default: as

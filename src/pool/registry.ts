@@ -3,7 +3,7 @@ import type { PoolDriver } from "./driver.ts";
 import { Pool } from "./pool.ts";
 
 /** What the package brings along, and the root entry registers. */
-const BUILT_IN = ["zbud", "slots", "zsmalloc", "size-classes"];
+const BUILT_IN = ["zbud", "slots", "zsmalloc", "size-classes", "log"];
 
 const drivers = new Map<string, PoolDriver>();
 const openPools = new Map<string, number>();

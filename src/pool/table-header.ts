@@ -65,6 +65,7 @@ export const DRIVER_ZBUD = 1;
 export const DRIVER_SLOTS = 2;
 export const DRIVER_ZSMALLOC = 3;
 export const DRIVER_SIZE_CLASSES = 4;
+export const DRIVER_LOG = 5;
 
 /** Values of {@link W_LOCKING}: for one thread; threads share it, with a lock of its own; with their caller's. */
 export const LOCK_NONE = 0;

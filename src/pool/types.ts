@@ -141,6 +141,10 @@ export interface PoolFootprint {
   fixedBytes: number;
   /** For each page, at most. */
   pageBytes: number;
+  /** For each object, where that is not a matter of pages. Default: none. */
+  objectBytes?: number;
+  /** What sizes of objects are rounded up to. Default: a 64th of a page. */
+  unitBytes?: number;
   /** Of a pool with pages of several sizes: bytes of the smallest that there may be. Default: all are of one size. */
   minPageSize?: number;
 }

@@ -1,5 +1,6 @@
 import { flagOption, show, ZbudError } from "../base/index.ts";
-import { slotsDriver } from "../drivers/slots/index.ts";
+import { logDriver } from "../drivers/log/index.ts";
+import { zbudDriver } from "../drivers/zbud/index.ts";
 import {
   driversOf,
   ENGINE_LAYOUT,
@@ -22,7 +23,7 @@ import { driverOf, type PoolDriver } from "../pool/index.ts";
 import { COUNTERS_BYTES, Counters } from "./counters.ts";
 import { publishLater } from "./events.ts";
 import { followerOf } from "./limit.ts";
-import type { PageStoreOptions, StoreShape } from "./options.ts";
+import { fixedPageSizeFor, type PageStoreOptions, type StoreShape } from "./options.ts";
 import { workingBytes } from "./own-bytes.ts";
 import { keyOf } from "./page-records.ts";
 import type { SharedPageStore } from "./types.ts";
@@ -167,7 +168,7 @@ function engineOf(
     const others = (options.drivers ?? []).map(driverOf);
     return Engine.attach(shared, {
       ...hooks,
-      drivers: [...others, driverOf(options.driver ?? slotsDriver), slotsDriver],
+      drivers: [...others, driverOf(options.driver ?? logDriver), logDriver, zbudDriver],
     });
   }
   return new Engine({ ...hooks, ...engineOptions(options, shape, memory) });
@@ -187,7 +188,9 @@ function engineOptions(
       `a store with pages of ${pageSize} bytes needs ${own} bytes besides those for its pages, and maxBytes is ${maxBytes}; give more`,
     );
   }
-  const { driver = slotsDriver, evict = "lru", shards, shared = false } = options;
+  const { evict = "lru", shards, shared = false } = options;
+  // By pages there are at most two evictions for each.
+  const { driver = evict === "page" ? zbudDriver : logDriver } = options;
   return {
     maxBytes: maxBytes - own,
     driver: driverOf(driver),
@@ -196,7 +199,8 @@ function engineOptions(
     sameFilled: flagOption("sameFilled", options.sameFilled ?? true),
     shared: shared !== false,
     ...(memory === null ? {} : { memory }),
-    poolPageSize,
+    ...(poolPageSize === null ? {} : { poolPageSize }),
+    fixedPageSize: fixedPageSizeFor(pageSize),
     maxValueBytes: pageSize,
     averageBytes: Math.max(256, pageSize >> 2),
     incompressible: incompressible === "reject" ? "reject" : "raw",

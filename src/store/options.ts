@@ -140,7 +140,8 @@ export interface StoreShape {
   /** The lowest limit of a store that follows the machine; else the same as `maxBytes`. */
   readonly minBytes: number;
   readonly pageSize: number;
-  readonly poolPageSize: number;
+  /** Null: each driver's own. */
+  readonly poolPageSize: number | null;
   readonly incompressible: "raw" | "writeback" | "reject";
   readonly whenFull: "reject" | "drop";
 }
@@ -186,7 +187,7 @@ export function storeShapeOf(options: PageStoreOptions): StoreShape {
   const pageSize = sizeOption("pageSize", options.pageSize ?? 4096, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
   const poolPageSize =
     options.poolPageSize === undefined
-      ? poolPageSizeFor(pageSize)
+      ? null
       : sizeOption("poolPageSize", options.poolPageSize, POOL_PAGE_BYTES_MIN, PAGE_BYTES_MAX);
   const incompressible = choiceOption("incompressible", options.incompressible ?? "raw", [
     "raw",
@@ -265,7 +266,8 @@ export function checkShape(shape: StoreShape): StoreShape {
     const { minBytes, pageSize, poolPageSize, incompressible, whenFull } = shape;
     const maxBytes = shape.maxBytes === 0 ? 0 : { min: minBytes, max: shape.maxBytes };
     const backing = incompressible === "writeback" ? { backing: {} as Backing } : {};
-    storeShapeOf({ maxBytes, pageSize, poolPageSize, incompressible, whenFull, ...backing });
+    const own = poolPageSize === null ? {} : { poolPageSize };
+    storeShapeOf({ maxBytes, pageSize, ...own, incompressible, whenFull, ...backing });
     return shape;
   } catch (cause) {
     throw new ZbudError(
@@ -300,6 +302,6 @@ function checkNoNulls(options: object): void {
  * Pages of the pool: those of a computer's size hold several small pages or the best part of a large one; a page
  * that does not compress should not need much more than its own size.
  */
-function poolPageSizeFor(pageSize: number): number {
+export function fixedPageSizeFor(pageSize: number): number {
   return Math.min(2 ** 20, Math.max(4096, Math.ceil((pageSize * 1.0625) / 64) * 64));
 }

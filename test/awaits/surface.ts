@@ -9,6 +9,7 @@ import type * as unstorage from "../../src/adapters/unstorage.ts";
 import type * as backing from "../../src/backing/index.ts";
 import type * as cache from "../../src/cache/index.ts";
 import type * as codecs from "../../src/codecs/index.ts";
+import type * as log from "../../src/drivers/log/index.ts";
 import type * as slots from "../../src/drivers/slots/index.ts";
 import type * as zbud from "../../src/drivers/zbud/index.ts";
 import type * as zsmalloc from "../../src/drivers/zsmalloc/index.ts";
@@ -60,6 +61,7 @@ export type Awaitable =
   | OfModule<typeof zpool>
   | OfModule<typeof zbud>
   | OfModule<typeof slots>
+  | OfModule<typeof log>
   | OfModule<typeof zsmalloc>
   | OfModule<typeof codecs>
   | OfModule<typeof backing>

@@ -35,6 +35,7 @@ const MUST_RUN = [
   "test/drivers/zbud/contract.test.ts",
   "test/drivers/slots/contract.test.ts",
   "test/drivers/zsmalloc/contract.test.ts",
+  "test/drivers/log/contract.test.ts",
   "test/drivers/zbud/property.test.ts",
   "test/engine/model.test.ts",
   "test/backing/memory.test.ts",

@@ -41,7 +41,7 @@ export const MAKERS: Record<string, (shared: string) => Thing | Promise<Thing>> 
     return stored(new PageStore({ maxBytes: "8MiB", backing, writeback: false, shared }));
   },
 };
-for (const driver of ["zbud", "slots", "zsmalloc", "size-classes"]) {
+for (const driver of ["zbud", "slots", "zsmalloc", "size-classes", "log"]) {
   MAKERS[driver] = (shared) => {
     const pool = createPool(driver, { maxPages: 1000, shared });
     for (let i = 0; i < COUNT; i++) pool.alloc(100);

@@ -35,7 +35,7 @@ describe("zbud stats", { skip: !CAN_SHARE }, () => {
         /^PageStore: 500 pages/,
       ];
     }),
-    ...["zbud", "slots", "zsmalloc", "size-classes"].map((driver): (typeof KINDS)[number] => {
+    ...["zbud", "slots", "zsmalloc", "size-classes", "log"].map((driver): (typeof KINDS)[number] => {
       return [driver, { objects: 500 }, new RegExp(`^${driver} pool: 500 objects`)];
     }),
   ];

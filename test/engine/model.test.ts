@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { sizeClassesDriver, slotsDriver, zbudDriver, zsmallocDriver } from "../../src/drivers/index.ts";
+import {
+  logDriver,
+  sizeClassesDriver,
+  slotsDriver,
+  zbudDriver,
+  zsmallocDriver,
+} from "../../src/drivers/index.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
 import { runModel } from "./engine-model.ts";
 
 describe("the engine against a Map", () => {
   const base = { seed: 1, steps: 4000, names: 80, maxBytes: 6000 };
   const small = { maxBytes: 260_000, averageBytes: 1000, driver: zbudDriver };
-  for (const driver of [zbudDriver, slotsDriver, zsmallocDriver, sizeClassesDriver]) {
+  for (const driver of [zbudDriver, slotsDriver, zsmallocDriver, sizeClassesDriver, logDriver]) {
     const { type } = driver;
     it(`${type}: at its limit`, () => {
       const { hits, evicted } = runModel({ ...base, engine: { ...small, driver } });

@@ -91,6 +91,7 @@ const POOLS: [driver: string, options: CreatePoolOptions][] = [
   ["slots", { maxBytes: 2 ** 24 }],
   ["slots", { maxBytes: 2 ** 24, pageSize: 16_384 }],
   ["zsmalloc", { maxBytes: 2 ** 24 }],
+  ["log", { maxBytes: 2 ** 24 }],
   ["size-classes", { maxBytes: 2 ** 24, pageSizes: [1024, 3328, 8192] }],
 ];
 

@@ -90,6 +90,7 @@ export const WORLDS: readonly World[] = [
   pool("zbud"),
   pool("slots"),
   pool("zsmalloc"),
+  pool("log"),
   pool("size-classes"),
 ];
 

@@ -155,11 +155,11 @@ describe("another allocator for a store that is full", () => {
     const rates = (): number[] => [held((index) => quarterPage(index)), held((index) => makePage(5 * index))];
     const before = rates();
     for (let i = 0; i < 5000; i++) {
-      if (i % 50 === 0) store.useDriver(i % 100 === 0 ? "slots" : "zbud");
+      if (i % 50 === 0) store.useDriver(i % 100 === 0 ? "log" : "zbud");
       store.store(i % 600, i % 3 === 0 ? quarterPage(i) : makePage(i));
       if (i % 70 === 0) store.shrinkBytes(8192);
     }
-    store.useDriver("slots");
+    store.useDriver("log");
     // The end of a pool's memory that shares a page of the machine with nothing stays.
     const after = rates();
     for (const [i, count] of before.entries()) assert.ok(after[i] > 0.97 * count, `${before}, then ${after}`);
@@ -173,7 +173,7 @@ describe("another allocator for a store that is full", () => {
       registerBuiltIns();
       const store = new PageStore({ maxBytes: "700KiB", whenFull: "drop", shared: true, shards: 2, drivers: ["zbud"] });
       for (let i = 0; i < 3000; i++) {
-        if (i % 50 === 0) store.useDriver(i % 100 === 0 ? "slots" : "zbud");
+        if (i % 50 === 0) store.useDriver(i % 100 === 0 ? "log" : "zbud");
         store.store(i % 600, new Uint8Array(4096).map((_, at) => Math.imul(at * (i + 1), 2654435761) >>> (i % 29)));
       }
       await store.close();`;

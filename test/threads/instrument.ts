@@ -103,6 +103,23 @@ export const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
     "src/drivers/slots/repair.ts": { all: true, names: [] },
     ...PAGE_LISTS,
   },
+  log: {
+    "src/drivers/log/allocator.ts": {
+      all: true,
+      names: [
+        "repair",
+        "objectAt",
+        "looseBytes",
+        "roomInOpenPage",
+        "allowPages",
+        "openBytes",
+        "byteOf",
+        ...HARMLESS,
+      ],
+    },
+    "src/drivers/log/repair.ts": { all: true, names: [] },
+    ...PAGE_LISTS,
+  },
   zsmalloc: {
     "src/drivers/zsmalloc/allocator.ts": {
       all: true,

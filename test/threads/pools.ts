@@ -1,5 +1,6 @@
 /** The pools that threads are tested with, by driver. */
 
+import { LogPool, logDriver } from "../../src/drivers/log/index.ts";
 import { SizeClassPool, sizeClassesDriver } from "../../src/drivers/size-classes/index.ts";
 import { SlotsPool, slotsDriver } from "../../src/drivers/slots/index.ts";
 import { ZbudPool, zbudDriver } from "../../src/drivers/zbud/index.ts";
@@ -23,7 +24,7 @@ export interface ThreadDriver {
   driver: PoolDriver;
 }
 
-export type DriverName = "zbud" | "size-classes" | "slots" | "zsmalloc";
+export type DriverName = "zbud" | "size-classes" | "slots" | "zsmalloc" | "log";
 
 export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
   zbud: {
@@ -43,6 +44,12 @@ export const DRIVERS: Readonly<Record<DriverName, ThreadDriver>> = {
     poolFile: "slots/index.ts",
     pool: SlotsPool as unknown as PoolClass,
     driver: slotsDriver,
+  },
+  log: {
+    name: "logDriver",
+    poolFile: "log/index.ts",
+    pool: LogPool as unknown as PoolClass,
+    driver: logDriver,
   },
   zsmalloc: {
     name: "zsmallocDriver",

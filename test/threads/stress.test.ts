@@ -22,6 +22,7 @@ describe("threads at one pool", () => {
     { driver: "size-classes", threads: 4, maxPages: 24, liveMax: 100 },
     { driver: "slots", threads: 4, maxPages: 12, liveMax: 100 },
     { driver: "zsmalloc", threads: 4, maxPages: 16, liveMax: 100 },
+    { driver: "log", threads: 4, maxPages: 16, liveMax: 100 },
   ] as const) {
     it(`${threads} threads do ${OPERATIONS_MIN / 2} operations at a ${driver} pool (seed ${SEED})`, {
       timeout: 300_000,

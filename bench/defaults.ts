@@ -1,0 +1,236 @@
+/**
+ * What untouched defaults hold: page stores and caches on all kinds of data, filled, and after ten times their size went
+ * through them in the order of the LRU, all memory counted. Beside the codec's own ratio, the best settings picked by
+ * hand, and the raw bytes.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Prng } from "../src/base/index.ts";
+import { CompressedCache } from "../src/cache/index.ts";
+import { getCodec } from "../src/codecs/index.ts";
+import { registerBuiltIns } from "../src/drivers/index.ts";
+import { PageStore, type PageStoreOptions } from "../src/store/index.ts";
+import { cacheData } from "./cache-data.ts";
+import { realData, spread } from "./codec-data.ts";
+import type { BenchOptions, Row } from "./harness.ts";
+
+registerBuiltIns();
+
+const SUITE = "defaults";
+const PAGE = 4096;
+const KIB = 1024;
+const CODECS = ["lz4", "zstd"];
+/** Goals, as shares of the codec's own ratio. */
+const GOALS = { full: 0.9, churned: 0.8 };
+const CHURN = 10;
+
+/** What is tried by hand: each driver with pages of these sizes. */
+const BY_HAND: Partial<PageStoreOptions>[] = ["slots", "zsmalloc", "size-classes", "zbud"].flatMap((driver) =>
+  [2 * KIB, 4 * KIB, 4352, 8 * KIB, 16 * KIB].map((poolPageSize) => ({ driver, poolPageSize })),
+);
+
+type Moment = keyof typeof GOALS;
+
+/** What a store or cache holds at a moment: raw bytes for each byte of memory, and for each compressed byte. */
+interface Held {
+  ratio: number;
+  codecRatio: number;
+}
+
+export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
+  const rows: Row[] = [];
+  const maxBytes = (quick ? 1 : 16) * KIB * KIB;
+  for (const [kind, data] of await pageData(quick ? KIB * KIB : 12 * KIB * KIB, log)) {
+    for (const codec of quick ? ["lz4"] : CODECS) {
+      log(`pages of ${kind}, ${codec}`);
+      rows.push(...pageRows(kind, data, codec, maxBytes, seed, quick));
+    }
+  }
+  for (const kind of quick ? [0] : [0, 1, 2, 3, -1]) {
+    for (const codec of quick ? ["lz4"] : CODECS)
+      rows.push(...(await cacheRows(kind, codec, maxBytes, seed, log)));
+  }
+  return rows;
+}
+
+/** Data in pages, as the name of each kind says. */
+async function pageData(bytes: number, log: (line: string) => void): Promise<Map<string, Buffer>> {
+  const data = await realData(Math.min(bytes, 3 * KIB * KIB), log);
+  data.set("SQLite database", spread(database(), Math.min(bytes, 3 * KIB * KIB)));
+  data.set("mixed", mixedPages([...data.values()], bytes));
+  data.set("incompressible", noise(Math.min(bytes, KIB * KIB)));
+  return data;
+}
+
+/** A database as an application has it: MDN's compatibility data, a row for each statement, with two indices. */
+function database(): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), "zbud-bench-"));
+  const file = join(folder, "data.sqlite");
+  try {
+    const db = new DatabaseSync(file);
+    db.exec(
+      "CREATE TABLE compat (id INTEGER PRIMARY KEY, path TEXT, browser TEXT, version TEXT, flags TEXT, note TEXT)",
+    );
+    db.exec("CREATE INDEX by_path ON compat (path); CREATE INDEX by_browser ON compat (browser, version)");
+    const insert = db.prepare(
+      "INSERT INTO compat (path, browser, version, flags, note) VALUES (?, ?, ?, ?, ?)",
+    );
+    db.exec("BEGIN");
+    const walk = (node: unknown, path: string): void => {
+      if (typeof node !== "object" || node === null) return;
+      for (const [key, value] of Object.entries(node)) {
+        if (key !== "__compat") {
+          walk(value, `${path}.${key}`);
+          continue;
+        }
+        for (const [browser, support] of Object.entries((value as { support: object }).support)) {
+          const each = (Array.isArray(support) ? support[0] : support) as Record<string, unknown>;
+          const flags = JSON.stringify(each.flags ?? null);
+          insert.run(path, browser, String(each.version_added), flags, String(each.notes ?? ""));
+        }
+      }
+    };
+    const json = createRequire(import.meta.url).resolve("@mdn/browser-compat-data");
+    walk(JSON.parse(readFileSync(json, "utf8")), "");
+    db.exec("COMMIT");
+    db.close();
+    return readFileSync(file);
+  } finally {
+    if (existsSync(folder)) rmSync(folder, { recursive: true });
+  }
+}
+
+function noise(bytes: number): Buffer {
+  const prng = new Prng(7);
+  return Buffer.from(Uint32Array.from({ length: bytes / 4 }, () => prng.below(2 ** 32)).buffer);
+}
+
+function mixedPages(kinds: readonly Buffer[], bytes: number): Buffer {
+  const prng = new Prng(3);
+  const pages = Math.floor(bytes / PAGE);
+  return Buffer.concat(
+    Array.from({ length: pages }, () => {
+      const from = kinds[prng.below(kinds.length)];
+      const at = prng.below(Math.floor(from.length / PAGE)) * PAGE;
+      return from.subarray(at, at + PAGE);
+    }),
+  );
+}
+
+function pageRows(
+  kind: string,
+  data: Buffer,
+  codec: string,
+  maxBytes: number,
+  seed: number,
+  quick: boolean,
+): Row[] {
+  const ours = tryPages(data, { codec, maxBytes }, seed);
+  const best: Record<Moment, { name: string; ratio: number }> = {
+    full: { name: "none", ratio: 0 },
+    churned: { name: "none", ratio: 0 },
+  };
+  for (const options of quick ? BY_HAND.slice(0, 1) : BY_HAND) {
+    let held: Record<Moment, Held>;
+    try {
+      held = tryPages(data, { codec, maxBytes, ...options }, seed);
+    } catch {
+      continue; // Too large a page for the driver, or too few of them.
+    }
+    for (const moment of ["full", "churned"] as const) {
+      if (held[moment].ratio <= best[moment].ratio) continue;
+      best[moment] = { name: `${String(options.driver)} ${options.poolPageSize}`, ratio: held[moment].ratio };
+    }
+  }
+  return (["full", "churned"] as const).flatMap((moment) => {
+    const { ratio, codecRatio } = ours[moment];
+    const what = `pages of ${kind}, ${codec}, ${moment}`;
+    return [
+      row(`${what} (goal ≥ ${GOALS[moment]})`, ratio, "codec alone", codecRatio),
+      row(`${what} (goal ≥ 0.97)`, ratio, `by hand: ${best[moment].name}`, best[moment].ratio),
+      row(`${what} (goal ≥ 0.97)`, ratio, "raw", 1),
+    ];
+  });
+}
+
+/** Fills a store, and lets ten times its size go through it. */
+function tryPages(data: Buffer, options: PageStoreOptions, seed: number): Record<Moment, Held> {
+  const store = new PageStore({ whenFull: "drop", sameFilled: false, ...options });
+  const prng = new Prng(seed);
+  const pages = Math.floor(data.length / PAGE);
+  const order = Uint32Array.from({ length: pages }, (_, i) => i);
+  for (let i = pages - 1; i > 0; i--) {
+    const other = prng.below(i + 1);
+    [order[i], order[other]] = [order[other], order[i]];
+  }
+  const put = (index: number): void => {
+    const at = order[index % pages] * PAGE;
+    store.store(index, data.subarray(at, at + PAGE));
+  };
+  let index = 0;
+  while (store.stats().evictions === 0) for (let i = 0; i < 64; i++) put(index++);
+  const full = heldBy(store);
+  const held = store.stats().storedPages;
+  for (const end = index + CHURN * held; index < end; ) put(index++);
+  const churned = heldBy(store);
+  void store.close();
+  return { full, churned };
+}
+
+function heldBy(store: PageStore): Held {
+  const { storedPages, memUsedTotal, comprDataSize } = store.stats();
+  const raw = storedPages * PAGE;
+  return { ratio: raw / memUsedTotal, codecRatio: raw / comprDataSize };
+}
+
+async function cacheRows(
+  kind: number,
+  codec: string,
+  maxBytes: number,
+  seed: number,
+  log: (line: string) => void,
+): Promise<Row[]> {
+  const all = kind < 0 ? [0, 1, 2, 3].map((each) => cacheData(each, seed)) : [cacheData(kind, seed)];
+  const name = kind < 0 ? "mixed" : all[0].name;
+  log(`cache of ${name}, ${codec}`);
+  const cache = new CompressedCache({ maxBytes, codec, dictionary: "none" });
+  const stage = new Uint8Array(2 ** 20);
+  const coder = getCodec(codec);
+  const put = (index: number): void => {
+    const data = all[index % all.length];
+    cache.set(data.key(index), data.make(index));
+  };
+  let index = 0;
+  while (cache.stats().evictions === 0) for (let i = 0; i < 64; i++) put(index++);
+  const full = heldByCache(cache);
+  for (const end = index + CHURN * cache.stats().entries; index < end; ) put(index++);
+  const churned = heldByCache(cache);
+  await cache.close();
+  let raw = 0;
+  let compressed = 0;
+  for (let i = 0; i < 500; i++) {
+    const bytes = all[i % all.length].make(i);
+    raw += bytes.length;
+    compressed += coder.compress(bytes, stage) || bytes.length;
+  }
+  return (["full", "churned"] as const).map((moment) =>
+    row(
+      `cache of ${name}, ${codec}, ${moment} (goal ≥ ${GOALS[moment]})`,
+      { full, churned }[moment],
+      "codec alone",
+      raw / compressed,
+    ),
+  );
+}
+
+function heldByCache(cache: CompressedCache): number {
+  const { originalBytes, bytesUsed } = cache.stats();
+  return originalBytes / bytesUsed;
+}
+
+function row(what: string, ours: number, peer: string, theirs: number): Row {
+  return { suite: SUITE, case: what, ours, peer, theirs, unit: "times", ratio: ours / theirs };
+}

@@ -1,0 +1,37 @@
+import { powerOfTwoAtLeast } from "../../base/index.ts";
+import type { DriverOptions, PoolDriver, PoolFootprint, PoolParts } from "../../pool/index.ts";
+import { attachLog } from "./attach.ts";
+import { LogPool } from "./log-pool.ts";
+import { checkOptions } from "./options.ts";
+import { FIRST_PAGE, PAGE_ROW_BYTES, ROW_BYTES } from "./table.ts";
+
+/** Of 100 bytes that an engine evicts at its limit, 95 are moved at most before they are used again. */
+const ENGINE_SLACK = 5;
+/** A shard has about so many pages: one of them is being filled, and one there to copy to. */
+const PAGES_WANTED = 128;
+const PAGE_SIZE_ENGINE_MIN = 8192;
+const PAGE_SIZE_ENGINE_MAX = 65_536;
+
+/** log: objects one behind the other; what lives in pages with gaps is copied together. */
+export const logDriver: PoolDriver<LogPool> = {
+  type: "log",
+  canReclaim: true,
+  boundsObjects: true,
+  engineDefaults: { slack: ENGINE_SLACK },
+  enginePageSize: (bytes) =>
+    Math.min(
+      PAGE_SIZE_ENGINE_MAX,
+      Math.max(PAGE_SIZE_ENGINE_MIN, powerOfTwoAtLeast(bytes / (2 * PAGES_WANTED))),
+    ),
+  create: (options: DriverOptions, parts?: PoolParts) => new LogPool(options, parts),
+  attach: attachLog,
+  footprint(options: DriverOptions): PoolFootprint {
+    const { geometry } = checkOptions(options);
+    return {
+      fixedBytes: 4 * FIRST_PAGE + geometry.pageSize,
+      pageBytes: PAGE_ROW_BYTES,
+      objectBytes: ROW_BYTES,
+      unitBytes: 2 ** geometry.granuleShift,
+    };
+  },
+};
