@@ -1,5 +1,5 @@
 import { ownWords, show, ZbudError } from "../base/index.ts";
-import type { Engine, FoundEntry, SecondaryIndex } from "../engine/index.ts";
+import { type Engine, type FoundEntry, type SecondaryIndex, touchedAtRandom } from "../engine/index.ts";
 import { Reach } from "../memory/index.ts";
 import { EncodedKey } from "./key.ts";
 
@@ -112,6 +112,15 @@ export class TagLists implements SecondaryIndex {
 
   fixedWords(rows: number): number {
     return HEADER_WORDS + bucketsOf(rows);
+  }
+
+  touchedBytes(table: Int32Array, at: number, rows: number, used: number, puts: number): number {
+    const nodes = table[at + USED];
+    const writes = nodes === 0 ? 0 : puts;
+    return (
+      4 * (HEADER_WORDS + ROW_WORDS * used + NODE_WORDS * nodes) +
+      touchedAtRandom(4 * bucketsOf(rows), writes)
+    );
   }
 
   rowArray(rows: number): readonly [number, number] {

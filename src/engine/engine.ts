@@ -638,8 +638,7 @@ export class Engine {
   /** The lowest limit: what the index takes whatever it holds, and some pages of each shard. */
   get minBytes(): number {
     const { shards, budget, pools } = this.#shape;
-    const pageSize = Math.max(...pools.map((pool) => pool.pageSize));
-    const pages = 16 * Math.ceil(pageSize * (1 + budget.pageCost));
+    const pages = 16 * Math.ceil(Math.max(...pools.map((pool) => pool.pageSize)) * (1 + budget.pageCost));
     return this.#opened.header.byteLength + shards * (budget.tableBytes + 8 * budget.rowBytes + pages);
   }
 
@@ -649,9 +648,7 @@ export class Engine {
     return statsOf(this.#shards, this.bytesReserved, this.#opened.header.byteLength);
   }
 
-  /**
-   * For a recompressor, which is apart so that a bundler leaves it out where nobody recompresses.
-   */
+  /** For a recompressor, which is apart so that a bundler leaves it out where nobody recompresses. */
   parts(): EngineParts {
     this.#check();
     return { shape: this.#shape, shards: this.#shards, codecs: this.#codecs, reader: this.#reader };

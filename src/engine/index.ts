@@ -8,6 +8,7 @@ export { driversOf, type EngineShape, shapeOf } from "./options.ts";
 export { onePool } from "./pages.ts";
 export type { EngineInside } from "./parts.ts";
 export { Recompressor } from "./recompressor.ts";
+export { touchedAtRandom } from "./resident.ts";
 export { W_ENTRIES } from "./table.ts";
 export type {
   EngineHooks,

@@ -183,7 +183,8 @@ function divide(division: Division): { layout: ShardLayout; budget: ShardBudget;
     const footprints = parts.map(footprintOf);
     const fixed = footprints.reduce((sum, each) => sum + each.fixedBytes, tableBytes);
     // An entry is in one of the pools, and has an object there.
-    const rowBytes = indexBytes + Math.max(...footprints.map(({ objectBytes = 0 }) => objectBytes));
+    const objectBytes = Math.max(...footprints.map((each) => each.objectBytes ?? 0));
+    const rowBytes = indexBytes + objectBytes;
     const pageCost = footprints.reduce(
       (sum, { pageBytes, minPageSize }, i) => sum + pageBytes / (minPageSize ?? pageSizes[i]),
       0,
@@ -192,14 +193,24 @@ function divide(division: Division): { layout: ShardLayout; budget: ShardBudget;
       const pools = parts.map(({ pageSize, maxPages }, i) => {
         return { pageSize, maxPages, maxObjects, unitBytes: footprints[i].unitBytes ?? pageSize >> 6 };
       });
-      const budget = { bytes, fixedBytes, tableBytes, rowBytes, pageCost, rowsReserved, maxEntries };
+      const budget = {
+        bytes,
+        fixedBytes,
+        tableBytes,
+        objectBytes,
+        rowBytes,
+        pageCost,
+        rowsReserved,
+        maxEntries,
+      };
       return { layout, budget, pools };
     }
     fixedBytes = fixed;
     const left = bytes - fixedBytes - rowsReserved * rowBytes;
     for (const part of parts) {
-      part.maxPages = Math.floor(left / (part.pageSize * (1 + pageCost)));
-      if (part.maxPages >= PAGES_MIN) continue;
+      // Of rows that nobody needs pages are made: budget.ts. So there may be more than are left beside all rows.
+      part.maxPages = Math.floor((bytes - fixedBytes) / (part.pageSize * (1 + pageCost)));
+      if (left >= PAGES_MIN * part.pageSize * (1 + pageCost)) continue;
       throw new ZbudError(
         "EINVAL",
         `maxBytes leaves ${Math.max(0, left)} bytes of each shard for pages of ${part.pageSize}; a shard needs ${PAGES_MIN} pages: give a larger maxBytes, or fewer shards`,

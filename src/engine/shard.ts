@@ -695,7 +695,7 @@ export class Shard implements ShardParts {
         this.words[this.rows.at(row) + NEXT_FRAGMENT] = 0;
         return row;
       }
-      if (this.pools.gains(this.budget.rowBytes)) continue;
+      if (this.pools.gains(this.budget.rowBytes) || this.pools.condense()) continue;
       if (!this.#mayMakeRoom) return 0;
       this.floats[F_LIMIT_HIT]++;
       if (!this.evictDueOrOne(now)) return 0;

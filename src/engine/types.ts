@@ -121,6 +121,8 @@ export interface SecondaryIndex extends GrowingIndex {
   reset(table: Int32Array, at: number, rows: number, used: number): void;
   /** The words of a shard that do not grow with the rows in use: from the first on. */
   fixedWords(rows: number): number;
+  /** Bytes that were touched, about, by so many puts of entries that had rows below `used`. */
+  touchedBytes(table: Int32Array, at: number, rows: number, used: number, puts: number): number;
 }
 
 /** Options of {@link Engine}. */
@@ -229,9 +231,9 @@ export interface EngineStats {
   poolBytes: number;
   /** Bytes of pool pages that are touched, of all drivers together. */
   maxPoolBytes: number;
-  /** What entries take at this moment, with the rows, metadata and index that belong to them. */
+  /** What is resident, but for pages that are free again. */
   bytesLive: number;
-  /** Pool pages, rows and buckets and pool metadata that were touched: never more than `bytesReserved`. */
+  /** What is resident, about: pages, rows, buckets and metadata of pools that were touched and are not given back. */
   bytesUsed: number;
   bytesReserved: number;
   hits: number;

@@ -118,8 +118,8 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     name: "engine: rows beyond the reserved ones do not count against the pages",
     file: BUDGET,
-    find: "const rows = Math.max(floats[F_ROWS_RESERVED], highWater - 1);",
-    replace: "const rows = floats[F_ROWS_RESERVED];",
+    find: "const rows = Math.max(rowsWanted(budget, words, floats), words[W_HIGH_WATER] - 1);",
+    replace: "const rows = rowsWanted(budget, words, floats);",
   },
   {
     name: "engine: the memory of another pool does not count",

@@ -69,6 +69,10 @@ export class LogPool extends Pool {
     return this.#inner.allowPages(Math.floor(bytes / this.pageSize), isTight);
   }
 
+  override get spareBytes(): number {
+    return this.pageSize;
+  }
+
   override get roomLeft(): number {
     return this.#inner.roomInOpenPage();
   }
