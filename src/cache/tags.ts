@@ -81,6 +81,7 @@ export class TagLists implements SecondaryIndex {
   }
 
   inserted(table: Int32Array, at: number, rows: number, row: number, entry: FoundEntry): void {
+    if (entry.headLength === 0 && isUnused(table, at)) return;
     const place = placeOf(at, rows, row);
     table[place] = 0;
     table[place + 1] = entry.version;
@@ -99,6 +100,7 @@ export class TagLists implements SecondaryIndex {
   }
 
   removed(table: Int32Array, at: number, rows: number, row: number): void {
+    if (isUnused(table, at)) return;
     const place = placeOf(at, rows, row);
     if (table[place] === UNLISTED) table[at + UNLISTED_COUNT]--;
     else this.#unlist(table, at, rows, place);
@@ -115,12 +117,9 @@ export class TagLists implements SecondaryIndex {
   }
 
   touchedBytes(table: Int32Array, at: number, rows: number, used: number, puts: number): number {
-    const nodes = table[at + USED];
-    const writes = nodes === 0 ? 0 : puts;
-    return (
-      4 * (HEADER_WORDS + ROW_WORDS * used + NODE_WORDS * nodes) +
-      touchedAtRandom(4 * bucketsOf(rows), writes)
-    );
+    if (isUnused(table, at)) return 4 * HEADER_WORDS;
+    const words = HEADER_WORDS + ROW_WORDS * used + NODE_WORDS * table[at + USED];
+    return 4 * words + touchedAtRandom(4 * bucketsOf(rows), puts);
   }
 
   rowArray(rows: number): readonly [number, number] {
@@ -299,4 +298,9 @@ function removeBySearch(engine: Engine, tags: TagLists, tag: string, shard: numb
     if (engine.removeRow(shard, rows[i], rows[i + 1])) removed++;
   }
   return removed;
+}
+
+/** Whether no entry ever had a tag: then the rows here say nothing, and take no memory. */
+function isUnused(table: Int32Array, at: number): boolean {
+  return table[at + USED] === 0 && table[at + UNLISTED_COUNT] === 0;
 }

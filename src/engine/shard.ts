@@ -75,7 +75,7 @@ const REFUSALS_MAX = 8;
 const WRITING_PASSED_MAX = 512;
 /** An entry is split where that leaves less unused than two rows take, if it is at least so long a part of a page. */
 const SPLIT_MIN = 256;
-const SPLIT_SHARE = 16;
+const SPLIT_SHARE = 64;
 /** Entries that a put moves out of a pool that was used before. */
 const MIGRATED_BY_PUT = 8;
 /** Bytes of the number of a row. */
