@@ -3,6 +3,7 @@ import type {
   CacheEntryInfo,
   CacheKey,
   CacheStats,
+  ClosedCache,
   GetOptions,
   GetOrSetOptions,
   LoadContext,
@@ -262,7 +263,7 @@ export interface Cache<V> {
    * thread has closed the cache. The backing store stays open, for whoever opened it to close it
    * afterwards; what was evicted last may not be in it unless `flush()` was called before.
    */
-  close(): void;
+  close(): ClosedCache;
   [Symbol.dispose](): void;
   /** `flush()`, then `close()`, also if the flush failed. */
   [Symbol.asyncDispose](): Promise<void>;

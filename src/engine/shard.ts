@@ -482,12 +482,13 @@ export class Shard implements ShardParts {
     const { words } = this;
     const at = this.rows.at(row);
     const state = at + STATE;
-    if ((words[state] & STATE_CLEAN) !== 0) {
+    if ((words[state] & (STATE_CLEAN | STATE_WRITING)) !== 0) {
       const { onOutdated } = this.hooks;
       // First: whoever dies in between leaves an entry whose copy is gone, which is a loss, and not one that comes back.
       if (onOutdated !== null) onOutdated(words[at + K0], words[at + K1], prefix, prefixLength);
-      words[state] &= ~STATE_CLEAN;
-      words[W_CLEAN]--;
+      if ((words[state] & STATE_CLEAN) !== 0) words[W_CLEAN]--;
+      // A copy that is on its way has the old time as well: when it ends, it makes nothing clean.
+      words[state] &= ~(STATE_CLEAN | STATE_WRITING);
     }
     if ((words[state] & STATE_EXPIRES) !== 0) expiries.remove(row);
     if (expiresAt === 0) words[state] &= ~STATE_EXPIRES;
