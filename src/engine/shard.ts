@@ -311,8 +311,12 @@ export class Shard implements ShardParts {
     if ((this.words[state] & STATE_CLEAN) === 0) return false;
     const { hasCopy } = this.hooks;
     if (hasCopy === null) return true;
-    this.describe(row, this.#victim);
-    if (hasCopy(this.#victim)) return true;
+    const victim = this.#victim;
+    this.describe(row, victim);
+    const { prefixLength } = victim;
+    if (victim.bytes.length < prefixLength) victim.bytes = ownBytes(powerOfTwoAtLeast(prefixLength));
+    if (prefixLength !== 0) this.fragments.read(row, 0, prefixLength, victim.bytes, 0);
+    if (hasCopy(victim)) return true;
     this.words[state] &= ~STATE_CLEAN;
     this.words[W_CLEAN]--;
     return false;

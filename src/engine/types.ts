@@ -167,7 +167,7 @@ export interface EngineOptions {
   onEvict?: OnEvict | undefined;
   /**
    * Asked under the lock before a clean entry goes, which `onEvict` is not asked about: whether its copy is still
-   * there. If not, the entry is dirty again. Its `bytes` are not filled. Without it, copies stay.
+   * there. If not, the entry is dirty again. Of its `bytes` only the prefix is filled. Without it, copies stay.
    */
   hasCopy?: ((entry: FoundEntry) => boolean) | undefined;
   /** Told under the lock of each entry that is evicted, by its words alone: cheaper than `onRemoved`. */

@@ -86,7 +86,11 @@ export abstract class RecordFile implements Backing {
   }
 
   get writeRoom(): number {
-    return Math.max(0, this.#state.settings.maxInFlightBytes - this.#writer.bytesInFlight);
+    const { settings, words } = this.#state;
+    const { unitCount, unitBytes } = words.geometry;
+    // What is under way can make no room for others: it must leave some in a small file.
+    const most = Math.min(settings.maxInFlightBytes, (unitCount * unitBytes) / 2);
+    return Math.max(0, most - this.#writer.bytesInFlight);
   }
 
   get whenFull(): "reject" | "drop" {

@@ -32,7 +32,7 @@ export class Lru implements EvictionPolicy {
   }
 
   start(): number {
-    return this.#queue.last();
+    return this.first();
   }
 
   next(row: number): number {
