@@ -13,6 +13,7 @@ const SUITES = [
   "processes",
   "store",
   "threads",
+  "tier",
   "viewer",
 ] as const;
 

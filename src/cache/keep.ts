@@ -26,7 +26,7 @@ const UNIT_BYTES = 128;
 /** What is needed of a second tier, see {@link Tier}. */
 interface KeepingTier {
   readonly drops: boolean;
-  writeSoon(entry: FoundEntry): Promise<unknown>;
+  writeSoon(entry: FoundEntry, counts: boolean): Promise<unknown>;
   writeNow(entry: FoundEntry): unknown;
   hasRecord(entry: FoundEntry): boolean;
   bounds(): { maxBytes: number; drops: number };
@@ -57,7 +57,7 @@ export async function keepDirty(
   }
 }
 
-/** Whether the tier is full. */
+/** Whether the tier is full, or fails. */
 async function keepBatch(
   engine: Engine,
   tier: KeepingTier,
@@ -68,7 +68,7 @@ async function keepBatch(
   const written: { row: number; version: number; outcome: Promise<unknown> }[] = [];
   const take = (entry: FoundEntry): void => {
     const { row, version, storedLength } = entry;
-    written.push({ row, version, outcome: tier.writeSoon(entry) });
+    written.push({ row, version, outcome: tier.writeSoon(entry, true) });
     budget?.spend(storedLength);
   };
   startWritebackOf(engine, shard, rows, take, () => {});
@@ -77,7 +77,7 @@ async function keepBatch(
     const result = await outcome;
     if (engine.isClosed) return true;
     endWriteback(engine, shard, row, version, result === "ok" ? "clean" : "failed");
-    isFull ||= result === "ENOSPC";
+    isFull ||= result === "ENOSPC" || result instanceof Error;
   }
   return isFull;
 }

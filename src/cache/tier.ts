@@ -90,7 +90,7 @@ export class Tier<V> {
   readonly #foreign: Map<number, Codec | null> = new Map();
   /** Name of this cache's dictionary, once it is in the tier. */
   #dictionary = 0;
-  readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1));
+  readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1, true));
   /** This thread's use of it has ended: nothing is asked of it any more. */
   #isClosed = false;
   /** What is paid off of what was written ahead. */
@@ -106,7 +106,7 @@ export class Tier<V> {
     const parts = {
       engine: () => core.engine,
       budget: this.budget,
-      write: async (entry: FoundEntry) => (await this.writeSoon(entry)) === "ok",
+      write: async (entry: FoundEntry) => (await this.writeSoon(entry, false)) === "ok",
     };
     this.#ahead = settings.maxWriteBytesPerSecond === 0 ? null : new WriteAhead(parts);
   }
@@ -140,7 +140,7 @@ export class Tier<V> {
     if (entry.clean) return true;
     this.#ahead?.wake();
     // A burst: the queue is full, and what would be refused is written at once instead.
-    if (this.#hasRoom(entry)) void this.#handOver(entry);
+    if (this.#hasRoom(entry)) void this.#handOver(entry, true);
     else this.writeNow(entry);
     return true;
   }
@@ -154,10 +154,12 @@ export class Tier<V> {
   /**
    * Hands an entry over while its shard is locked, as {@link evict}, and tells what became of it. Never rejects; null if
    * there is no answer.
+   *
+   * @param counts - whether one that is not taken counts: of what is written ahead nothing is lost yet.
    */
-  async writeSoon(entry: FoundEntry): Promise<unknown> {
-    if (!this.#hasRoom(entry)) return this.writeNow(entry);
-    const written = this.#handOver(entry);
+  async writeSoon(entry: FoundEntry, counts: boolean): Promise<unknown> {
+    if (!this.#hasRoom(entry)) return this.writeNow(entry, counts);
+    const written = this.#handOver(entry, counts);
     try {
       const outcomes: unknown = await written;
       return Array.isArray(outcomes) ? outcomes.at(-1) : null;
@@ -167,10 +169,9 @@ export class Tier<V> {
   }
 
   /** Null: it was not handed over, which is counted. */
-  #handOver(entry: FoundEntry): Promise<unknown> | null {
-    const { sharedState } = this.#core;
+  #handOver(entry: FoundEntry, counts: boolean): Promise<unknown> | null {
     if (this.#isClosed) {
-      sharedState.count(Counter.backingWritesFailed);
+      this.#countOutcomes(null, 1, counts);
       return null;
     }
     try {
@@ -181,22 +182,23 @@ export class Tier<V> {
       const late = this.isOrdered ? null : lateDrop(entry);
       // It copies all of the entry's record: the engine fills that again.
       const written = this.#backing.write(records);
-      if (late === null && records.length === 1) this.#writes.add(written);
-      else this.#track(written, records.length, late === null ? undefined : () => this.#dropLate(late));
+      if (counts && late === null && records.length === 1) this.#writes.add(written);
+      else
+        this.#track(written, records.length, counts, late === null ? () => {} : () => this.#dropLate(late));
       return written;
     } catch {
-      sharedState.count(Counter.backingWritesFailed);
+      this.#countOutcomes(null, 1, counts);
       return null;
     }
   }
 
   /** Writes an entry before it returns; its shard is locked. Never throws. Whether it is there. */
-  writeNow(entry: FoundEntry): WriteOutcome {
+  writeNow(entry: FoundEntry, counts = true): WriteOutcome {
     if (entry.codec === DICTIONARY_CODEC && this.#dictionary === 0)
       this.#writeRecord(this.#dictionaryRecord());
     this.#prepare(entry);
     const outcome = this.#writeRecord(entry);
-    this.#countOutcomes([outcome], 1);
+    this.#countOutcomes([outcome], 1, counts);
     return outcome;
   }
 
@@ -255,6 +257,8 @@ export class Tier<V> {
       sharedState.isNoted = true;
       const notes: TierNotes = { ...sharedState.runNotes(), dictionary };
       if (this.#writeRecord(notesRecord(notes)) !== "ok") break;
+      // Again: somebody may have taken those away that were there before.
+      sharedState.isNoted = true;
       if (sharedState.stamp() === notes.stamp) return true;
     }
     this.dropNotes();
@@ -334,6 +338,8 @@ export class Tier<V> {
     this.#track(
       Promise.resolve(cleared).then(() => CLEARED),
       1,
+      true,
+      () => {},
     );
   }
 
@@ -470,23 +476,27 @@ export class Tier<V> {
     if (sharedState.keyChangedSince(stamp, name.k0) || sharedState.clearedSince(stamp)) this.#delete(name);
   }
 
-  /** @param count - what is written: so many writes have failed if there is no answer. */
-  #track(written: Promise<unknown>, count: number, then: () => void = () => {}): void {
+  /**
+   * @param count - what is written: so many writes have failed if there is no answer.
+   * @param counts - whether those that failed count.
+   */
+  #track(written: Promise<unknown>, count: number, counts: boolean, then: () => void): void {
     const tracked = Promise.resolve(written).then(
       (outcomes) => {
         then();
-        if (outcomes !== CLEARED) this.#countOutcomes(outcomes, count);
+        if (outcomes !== CLEARED) this.#countOutcomes(outcomes, count, counts);
       },
-      () => this.#countOutcomes(null, count),
+      () => this.#countOutcomes(null, count, counts),
     );
     this.#writes.addCounted(tracked);
   }
 
-  #countOutcomes(outcomes: unknown, count: number): void {
+  #countOutcomes(outcomes: unknown, count: number, counts: boolean): void {
     const { sharedState } = this.#core;
     const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
     for (let i = 0; i < count; i++) {
       const isWritten = all[i] === "ok" || all[i] === "ECANCELED";
+      if (!isWritten && !counts) continue;
       sharedState.count(isWritten ? Counter.backingWrites : Counter.backingWritesFailed);
       if (all[i] === "EAGAIN") sharedState.count(Counter.backingRefusedBusy);
       else if (all[i] === "ENOSPC" || all[i] === "EFBIG") sharedState.count(Counter.backingRefusedFull);

@@ -138,7 +138,8 @@ export interface CacheThreadOptions<V> {
   driver?: string | PoolDriver;
   /**
    * The second tier: a backing store where evicted entries go, and where `getAsync` and `getOrSet` find them again;
-   * `get` looks in memory only. Default: none. Whoever opened it closes it, after the cache: the cache never does.
+   * `get` looks in memory only. What is in memory goes there too when the cache is closed, if it can write at once, as a
+   * file can. Default: none. Whoever opened it closes it, after the cache: the cache never does.
    * If one thread has it, all give theirs: one shared file, which keeps the order of what all threads do, or a
    * connection each to a server, which keeps that of each thread: docs/backing.md says what that means. Another
    * store than the cache's is `EINVAL` at `attach`.
@@ -192,9 +193,9 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /** See {@link GetOptions.updateAgeOnGet}; default false. `touch(key)` does it for one entry. */
   updateAgeOnGet?: boolean;
   /**
-   * Whether entries may have tags. It takes 33 bytes more of the index for each entry. Default false. A backing store
-   * forgets entries with tags when the cache ends, since nobody knows then which tags were deleted: only `save` keeps
-   * them.
+   * Whether entries may have tags. It takes 33 bytes more of the index for each entry. Default false. A file as
+   * `backing` keeps them over a restart, as `save` does; of another kind of backing store, or after a crash, entries with
+   * tags are not found any more, since nobody knows then which tags were deleted.
    */
   tags?: boolean;
   /**

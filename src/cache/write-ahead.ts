@@ -9,6 +9,8 @@ import {
 
 /** How long after a set the entries that go next are looked at. */
 const LOOK_MS = 20;
+/** How long it rests when the tier did not take something. */
+const FAILED_MS = 1000;
 /** Entries that are looked at, in all shards together: those that go first, and no more than a share of a shard's. */
 const LOOKS = 2048;
 const SHARE = 1 / 8;
@@ -106,7 +108,7 @@ export class WriteAhead {
         isFull ||= batch.length >= BATCH_ENTRIES || bytes >= BATCH_BYTES;
       }
       // What the tier did not take is tried again after a rest, and if it is evicted first, then.
-      if (failed > 0 || !isFull) return failed > 0 ? 10 * LOOK_MS : 0;
+      if (failed > 0 || !isFull) return failed > 0 ? FAILED_MS : 0;
     }
   }
 

@@ -23,6 +23,7 @@ describe("bench command", () => {
     "processes",
     "store",
     "threads",
+    "tier",
     "viewer",
   ]) {
     it(`${name}, small: every row has the common form, every checksum agrees`, () => {
