@@ -170,7 +170,7 @@ export class CacheCore<V> {
       },
       ...(tier === null ? {} : { onOutdated: (...name) => tier.drop(...name) }),
       ...(tags === null ? {} : { secondaryIndex: tags }),
-      ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry) }),
+      ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry), evictsWriting: true }),
       ...(tier?.drops === true ? { hasCopy: (entry) => tier.hasRecord(entry) } : {}),
       ...(removalListener === null
         ? {}

@@ -106,7 +106,8 @@ export class Tier<V> {
     const parts = {
       engine: () => core.engine,
       budget: this.budget,
-      write: async (entry: FoundEntry) => (await this.writeSoon(entry, false)) === "ok",
+      write: (entry: FoundEntry) => this.writeSoon(entry, false),
+      lost: (outcome: unknown) => this.#countOutcomes([outcome], 1, true),
     };
     this.#ahead = settings.maxWriteBytesPerSecond === 0 ? null : new WriteAhead(parts);
   }

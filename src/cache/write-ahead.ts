@@ -23,15 +23,17 @@ interface Ahead {
   readonly row: number;
   readonly version: number;
   readonly bytes: number;
-  readonly isWritten: Promise<boolean>;
+  readonly outcome: Promise<unknown>;
 }
 
 /** What {@link WriteAhead} is given. */
 interface AheadParts {
   readonly engine: () => Engine;
   readonly budget: WriteBudget;
-  /** Hands an entry over, under its shard's lock. It never throws, and its promise never rejects. */
-  readonly write: (entry: FoundEntry) => Promise<boolean>;
+  /** Hands an entry over, under its shard's lock, and gives the outcome. It never throws, and its promise never rejects. */
+  readonly write: (entry: FoundEntry) => Promise<unknown>;
+  /** Told of one that was not written, and is no longer in memory either. */
+  readonly lost: (outcome: unknown) => void;
 }
 
 /**
@@ -98,18 +100,29 @@ export class WriteAhead {
         const batch = this.#take(engine, shard, limits);
         if (batch === null) return LOOK_MS;
         if (batch.length === 0) continue;
-        for (const { isWritten, row, version } of batch) {
-          const ok = await isWritten;
-          if (!ok) failed++;
-          if (this.#isClosed || engine.isClosed) return 0;
-          unlessLockBusy(() => endWriteback(engine, shard, row, version, ok ? "clean" : "failed"));
-        }
+        for (const ahead of batch) if (!(await this.#end(engine, shard, ahead))) failed++;
+        if (this.#isClosed || engine.isClosed) return 0;
         const bytes = batch.reduce((sum, ahead) => sum + ahead.bytes, 0);
         isFull ||= batch.length >= BATCH_ENTRIES || bytes >= BATCH_BYTES;
       }
       // What the tier did not take is tried again after a rest, and if it is evicted first, then.
       if (failed > 0 || !isFull) return failed > 0 ? FAILED_MS : 0;
     }
+  }
+
+  /** Waits for a write and notes how it ended. False: it failed. */
+  async #end(engine: Engine, shard: number, { row, version, outcome }: Ahead): Promise<boolean> {
+    const result = await outcome;
+    const isWritten = result === "ok";
+    if (this.#isClosed || engine.isClosed) return true;
+    let isThere = true;
+    unlessLockBusy(() => {
+      isThere = endWriteback(engine, shard, row, version, isWritten ? "clean" : "failed");
+    });
+    if (isWritten || result === "ECANCELED") return true;
+    // It was evicted meanwhile, for which it is enough to be on the way.
+    if (!isThere) this.#parts.lost(result);
+    return false;
   }
 
   /** Null: somebody is stopped within the shard's lock, or the engine was closed. */
@@ -120,7 +133,7 @@ export class WriteAhead {
     const isFree = unlessLockBusy(() =>
       startWritingAhead(engine, shard, limits, (entry) => {
         const { row, version, storedLength } = entry;
-        batch.push({ row, version, bytes: storedLength, isWritten: write(entry) });
+        batch.push({ row, version, bytes: storedLength, outcome: write(entry) });
         budget.spend(storedLength);
       }),
     );

@@ -442,7 +442,7 @@ export class Shard implements ShardParts {
 
   /** Evicts an entry, if it may go. */
   evictRow(row: number): boolean {
-    if ((this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) return false;
+    if (this.#isKept(this.rows.stateOf(row))) return false;
     if (!this.mayEvict(row)) return false;
     this.removeRow(row, EVICTED);
     return true;
@@ -536,7 +536,7 @@ export class Shard implements ShardParts {
     const { eviction } = this;
     for (let row = eviction.first(); row !== 0; row = eviction.next(row)) {
       const state = this.rows.stateOf(row);
-      if ((state & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) {
+      if (this.#isKept(state)) {
         passed++;
       } else if ((state & STATE_CLEAN) !== 0 || refusals < REFUSALS_MAX) {
         if (this.mayEvict(row)) {
@@ -560,10 +560,16 @@ export class Shard implements ShardParts {
     return true;
   }
 
-  /** Asks the hook, unless the backing store has the entry already. */
+  /** Whether an entry stays until its write has ended. */
+  #isKept(state: number): boolean {
+    return (state & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING && !this.hooks.evictsWriting;
+  }
+
+  /** Asks the hook, unless the backing store has the entry already, or is being given it and that is enough. */
   mayEvict(row: number): boolean {
-    const { onEvict } = this.hooks;
+    const { onEvict, evictsWriting } = this.hooks;
     if (onEvict === null || this.isClean(row)) return true;
+    if (evictsWriting && (this.rows.stateOf(row) & STATE_WRITING) !== 0) return true;
     this.describeWhole(row, this.#victim);
     if (onEvict(this.#victim)) return true;
     this.floats[F_EVICTIONS_REFUSED]++;
@@ -576,7 +582,7 @@ export class Shard implements ShardParts {
     pool.open(handle);
     const row = pool.readWord(0);
     if ((this.rows.stateOf(row) & KIND_MASK) !== KIND_ENTRY) return false; // being made at this moment
-    if ((this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) return false;
+    if (this.#isKept(this.rows.stateOf(row))) return false;
     if (!this.mayEvict(row)) return false;
     this.removeRow(row, EVICTED);
     return true;
