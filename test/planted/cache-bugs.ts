@@ -240,8 +240,8 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: a burst is refused what the second tier's queue has no room for",
     file: TIER,
-    find: "    if (this.#hasRoom(entry)) void this.#handOver(entry);\n    else this.writeNow(entry);",
-    replace: "    void this.#handOver(entry);",
+    find: "    if (this.#hasRoom(entry)) void this.#handOver(entry, true);\n    else this.writeNow(entry);",
+    replace: "    void this.#handOver(entry, true);",
   },
   {
     name: "cache: a tag that is deleted leaves the notes for the next cache as they were",
