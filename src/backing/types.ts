@@ -83,6 +83,12 @@ export interface Backing {
   readonly isSync: boolean;
   /** The most bytes of one record, prefix included. */
   readonly maxRecordBytes: number;
+  /** Bytes that {@link write} takes at this moment without an `"EAGAIN"` for too much under way; absent: not known. */
+  readonly writeRoom?: number;
+  /** What a write gets when there is no room: an outcome, or the room of the oldest records. Absent: not known. */
+  readonly whenFull?: "reject" | "drop";
+  /** Whether what the last flush wrote is found after the process was killed. Absent: not known. */
+  readonly findsFlushed?: boolean;
 
   /**
    * Writes records, in one go where it can.

@@ -29,6 +29,7 @@ import type {
   CacheMetric,
   CacheStats,
   CacheThreadOptions,
+  ClosedCache,
   CompressedCacheOptions,
   GetOptions,
   GetOrSetOptions,
@@ -381,6 +382,9 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       backingReadsFailed: sharedState.counted(Counter.backingReadsFailed),
       backingWrites: sharedState.counted(Counter.backingWrites),
       backingWritesFailed: sharedState.counted(Counter.backingWritesFailed),
+      backingRefusedBusy: sharedState.counted(Counter.backingRefusedBusy),
+      backingRefusedFull: sharedState.counted(Counter.backingRefusedFull),
+      flushesFailed: sharedState.counted(Counter.flushesFailed),
       loads: sharedState.counted(Counter.loads),
       loadsFailed: sharedState.counted(Counter.loadsFailed),
       loadsShared: sharedState.counted(Counter.loadsShared),
@@ -406,11 +410,11 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     this.#open().threadGone(threadId);
   }
 
-  close(): void {
-    if (this.#closed) return;
+  close(): ClosedCache {
+    if (this.#closed) return { entriesWritten: 0, entriesLost: 0 };
     this.#closed = true;
     this.#loads.abort(new ZbudError("ECLOSED", "the cache was closed while this was loading"));
-    this.#core.close();
+    return this.#core.close();
   }
 
   [Symbol.dispose](): void {

@@ -6,6 +6,7 @@ import {
   powerOfTwoAtLeast,
   type Size,
   sizeOption,
+  ThreadRegistry,
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
@@ -28,6 +29,7 @@ import type { StoredEntry } from "../record/index.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
 import { foundKey } from "./iterate.ts";
+import { keepAll } from "./keep.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { type Lease, Leases, type OtherLoad } from "./leases.ts";
 import {
@@ -47,6 +49,7 @@ import {
   threadOptionsOf,
   VALUE_BYTES_MAX,
 } from "./options.ts";
+import { RegularFlush } from "./regular-flush.ts";
 import { type RemovalListener, removalListenerOf } from "./removal-listener.ts";
 import {
   Counter,
@@ -62,6 +65,7 @@ import type {
   CacheEntryInfo,
   CacheKey,
   CacheThreadOptions,
+  ClosedCache,
   CompressedCacheOptions,
   ResizedCache,
   SetResult,
@@ -114,6 +118,7 @@ export class CacheCore<V> {
   #depth = 0;
   #sets = 0;
   #follower: MemoryFollower | null = null;
+  #regularFlush: RegularFlush | null = null;
   /** Of what is being put, and whether it was found to hold. */
   #lease: Lease | null = null;
   #held = false;
@@ -166,7 +171,8 @@ export class CacheCore<V> {
       },
       ...(tier === null ? {} : { onOutdated: (...name) => tier.drop(...name) }),
       ...(tags === null ? {} : { secondaryIndex: tags }),
-      ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry) }),
+      ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry), evictsWriting: true }),
+      ...(tier?.drops === true ? { hasCopy: (entry) => tier.hasRecord(entry) } : {}),
       ...(removalListener === null
         ? {}
         : { onRemoved: (reason, entry) => removalListener.note(reason, entry) }),
@@ -197,6 +203,7 @@ export class CacheCore<V> {
       });
       try {
         if (!learns) core.dictionary.trainer.settle(given, core.engine);
+        if (core.tier?.isSync === true) core.tier.takeNotes();
         core.#follow(true);
       } catch (error) {
         core.close();
@@ -242,9 +249,12 @@ export class CacheCore<V> {
     return core;
   }
 
-  /** Has the limit follow the machine, if it is a range. */
+  /** Has the limit follow the machine, if it is a range, and the file follow what is in memory, if it is to. */
   #follow(isNew: boolean): void {
-    const { settings, engine } = this;
+    const { settings, engine, tier } = this;
+    if (tier !== null && settings.flushEvery > 0) {
+      this.#regularFlush = new RegularFlush(engine, tier, settings.flushEvery, this.sharedState);
+    }
     if (settings.minBytes === settings.maxBytes) return;
     const own = settings.maxBytes - engine.maxBytes;
     const range = { min: settings.minBytes - own, max: engine.maxBytes };
@@ -416,6 +426,7 @@ export class CacheCore<V> {
     attributes.aux2 = ttl === 0 ? 0 : stale;
     if (++this.#sets % EXPIRE_EVERY === 0) {
       engine.expire(now, EXPIRE_MAX);
+      this.tier?.wake();
       if (this.#sets % SWEEP_EVERY === 0) this.leases.sweep(1);
     }
     const result = engine.put(encoded.k0, encoded.k1, values.bytes, values.length, attributes, now, guard);
@@ -543,9 +554,12 @@ export class CacheCore<V> {
     if (tags === null) throw new ZbudError("EINVAL", "to delete by tag, make the cache with tags: true");
     // First: what is put under a shard's lock later than this sees it, and what was put before is found.
     this.sharedState.invalidateTag(tags.hash(tag));
+    this.tier?.dropNotes();
     const removed = removeTagged(engine, tags, tag);
     // What was evicted to the second tier meanwhile has the first note's stamp, and is out of date as well.
-    if (this.tier !== null) this.sharedState.invalidateTag(tags.hash(tag));
+    if (this.tier === null) return removed;
+    this.sharedState.invalidateTag(tags.hash(tag));
+    this.tier.dropNotes();
     return removed;
   }
 
@@ -605,16 +619,37 @@ export class CacheCore<V> {
     this.leases.sweep();
   }
 
-  close(): void {
+  close(): ClosedCache {
     this.#follower?.close();
+    this.#regularFlush?.close();
+    this.tier?.close();
     this.dictionary.trainer.close(this.engine.member);
+    const closing = this.sharedState.countClosing(1);
     try {
-      this.leases.close();
+      return this.#keep(closing);
     } finally {
-      // If another thread kept the lock, that finds the leases of a member that is gone.
-      this.engine.close();
-      segmentOf(this.sharedState.buffer)?.close();
+      try {
+        this.leases.close();
+      } finally {
+        // If another thread kept the lock, that finds the leases of a member that is gone.
+        this.engine.close();
+        this.sharedState.countClosing(-1);
+        segmentOf(this.sharedState.buffer)?.close();
+      }
     }
+  }
+
+  /**
+   * Writes what is in memory to a tier that can write at once, if nobody will have the cache after this thread.
+   *
+   * @param closing - threads that are closing it: of several at once, the last one at least finds that it is the last.
+   */
+  #keep(closing: number): ClosedCache {
+    const { engine, tier } = this;
+    if (tier?.isSync !== true) return { entriesWritten: 0, entriesLost: 0 };
+    const isLast =
+      !engine.isShared || new ThreadRegistry(...engine.threads).isLast(engine.member, closing - 1);
+    return isLast ? keepAll(engine, tier, this.clock()) : { entriesWritten: 0, entriesLost: 0 };
   }
 
   /** The codec with this number in the engine; null if there is none. */

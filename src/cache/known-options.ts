@@ -29,6 +29,8 @@ const CACHE_NAMES: readonly string[] = [
   "shared",
   "whenDifferent",
   "giveBack",
+  "maxWriteBytesPerSecond",
+  "flushEvery",
   ...THREAD_NAMES,
 ];
 const SET_NAMES: readonly string[] = ["ttl", "staleWhileRevalidate", "tags"];

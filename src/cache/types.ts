@@ -138,7 +138,8 @@ export interface CacheThreadOptions<V> {
   driver?: string | PoolDriver;
   /**
    * The second tier: a backing store where evicted entries go, and where `getAsync` and `getOrSet` find them again;
-   * `get` looks in memory only. Default: none. Whoever opened it closes it, after the cache: the cache never does.
+   * `get` looks in memory only. What is in memory goes there too when the cache is closed, if it can write at once, as a
+   * file can. Default: none. Whoever opened it closes it, after the cache: the cache never does.
    * If one thread has it, all give theirs: one shared file, which keeps the order of what all threads do, or a
    * connection each to a server, which keeps that of each thread: docs/backing.md says what that means. Another
    * store than the cache's is `EINVAL` at `attach`.
@@ -192,9 +193,9 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /** See {@link GetOptions.updateAgeOnGet}; default false. `touch(key)` does it for one entry. */
   updateAgeOnGet?: boolean;
   /**
-   * Whether entries may have tags. It takes 33 bytes more of the index for each entry. Default false. A backing store
-   * forgets entries with tags when the cache ends, since nobody knows then which tags were deleted: only `save` keeps
-   * them.
+   * Whether entries may have tags. It takes 33 bytes more of the index for each entry. Default false. A file as
+   * `backing` keeps them over a restart, as `save` does; of another kind of backing store, or after a crash, entries with
+   * tags are not found any more, since nobody knows then which tags were deleted.
    */
   tags?: boolean;
   /**
@@ -224,6 +225,19 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    */
   giveBack?: boolean | undefined;
   /**
+   * The most bytes a second that are written to the backing store ahead of time: entries that will be evicted soon, so
+   * that a burst finds them written. All threads together; 0: nothing is written ahead. Default `"32MiB"`. What has to
+   * be evicted is written in any case, and what a file may be given at most is the option of this name of its own.
+   */
+  maxWriteBytesPerSecond?: Size | undefined;
+  /**
+   * Milliseconds between two times that the cache calls `flush()` by itself, in one of its threads, at the pace of
+   * `maxWriteBytesPerSecond`. A process that is killed then loses what was set or deleted in the last `flushEvery`
+   * milliseconds, and in the time that a flush takes. For a file with `unclean: "flushed"`; any other is `EINVAL`.
+   * Default 0: never.
+   */
+  flushEvery?: number | undefined;
+  /**
    * With a name in `shared`: what to do where a cache of other options has it. `"reject"`, the default, is an error that
    * names them; `"replace"` puts a new cache in its place, and leaves the other to those who use it.
    */
@@ -235,6 +249,14 @@ export interface ResizedCache {
   /** Bytes that the system got back. */
   readonly bytesFreed: number;
   readonly entriesEvicted: number;
+}
+
+/** What `close()` did with what was in memory. */
+export interface ClosedCache {
+  /** Entries that it wrote to the backing store. */
+  readonly entriesWritten: number;
+  /** Entries that the backing store has not, since it was full or failed: those that were used longest ago. */
+  readonly entriesLost: number;
 }
 
 /** What `share()` gives: pass it to another thread as it is, in `workerData` or by `postMessage`. */
@@ -278,9 +300,14 @@ export interface CacheStats {
   backingHits: number;
   backingMisses: number;
   backingReadsFailed: number;
-  /** Evicted entries that it took, and that it did not: those are gone. */
+  /** Entries that it took, evicted or ahead of that, and that it did not: those are gone once they are evicted. */
   backingWrites: number;
   backingWritesFailed: number;
+  /** Of `backingWritesFailed`: too much was under way, or the store is down for now; and it had no room for them. */
+  backingRefusedBusy: number;
+  backingRefusedFull: number;
+  /** Flushes by the option `flushEvery` that failed: what is younger than the last good one is lost in a crash. */
+  flushesFailed: number;
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;

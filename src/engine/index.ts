@@ -24,4 +24,14 @@ export type {
 } from "./types.ts";
 export { type Guard, Look } from "./types.ts";
 export { verifyShard } from "./verify.ts";
-export { dirtyCount, dirtyRows, endWriteback, startWriteback, startWritebackOf } from "./writeback-marks.ts";
+export {
+  type AheadLimits,
+  dirtyCount,
+  dirtyRows,
+  endWriteback,
+  listedBytes,
+  startWriteback,
+  startWritebackOf,
+  startWritingAhead,
+  writeListed,
+} from "./writeback-marks.ts";

@@ -23,6 +23,7 @@ export const REASONS = ["evicted", "expired", "replaced", "deleted", "cleared"] 
 export interface Hooks {
   onEvict: OnEvict | null;
   hasCopy: ((entry: FoundEntry) => boolean) | null;
+  evictsWriting: boolean;
   onEvicted: ((k0: number, k1: number) => void) | null;
   onRemoved: OnRemoved | null;
   onChange: OnChange | null;

@@ -314,8 +314,12 @@ export class Shard implements ShardParts {
     if ((this.words[state] & STATE_CLEAN) === 0) return false;
     const { hasCopy } = this.hooks;
     if (hasCopy === null) return true;
-    this.describe(row, this.#victim);
-    if (hasCopy(this.#victim)) return true;
+    const victim = this.#victim;
+    this.describe(row, victim);
+    const { prefixLength } = victim;
+    if (victim.bytes.length < prefixLength) victim.bytes = ownBytes(powerOfTwoAtLeast(prefixLength));
+    if (prefixLength !== 0) this.fragments.read(row, 0, prefixLength, victim.bytes, 0);
+    if (hasCopy(victim)) return true;
     this.words[state] &= ~STATE_CLEAN;
     this.words[W_CLEAN]--;
     return false;
@@ -441,7 +445,7 @@ export class Shard implements ShardParts {
 
   /** Evicts an entry, if it may go. */
   evictRow(row: number): boolean {
-    if ((this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) return false;
+    if (this.#isKept(this.rows.stateOf(row))) return false;
     if (!this.mayEvict(row)) return false;
     this.removeRow(row, EVICTED);
     return true;
@@ -485,12 +489,13 @@ export class Shard implements ShardParts {
     const { words } = this;
     const at = this.rows.at(row);
     const state = at + STATE;
-    if ((words[state] & STATE_CLEAN) !== 0) {
+    if ((words[state] & (STATE_CLEAN | STATE_WRITING)) !== 0) {
       const { onOutdated } = this.hooks;
       // First: whoever dies in between leaves an entry whose copy is gone, which is a loss, and not one that comes back.
       if (onOutdated !== null) onOutdated(words[at + K0], words[at + K1], prefix, prefixLength);
-      words[state] &= ~STATE_CLEAN;
-      words[W_CLEAN]--;
+      if ((words[state] & STATE_CLEAN) !== 0) words[W_CLEAN]--;
+      // A copy that is on its way has the old time as well: when it ends, it makes nothing clean.
+      words[state] &= ~(STATE_CLEAN | STATE_WRITING);
     }
     if ((words[state] & STATE_EXPIRES) !== 0) expiries.remove(row);
     if (expiresAt === 0) words[state] &= ~STATE_EXPIRES;
@@ -534,7 +539,7 @@ export class Shard implements ShardParts {
     const { eviction } = this;
     for (let row = eviction.first(); row !== 0; row = eviction.next(row)) {
       const state = this.rows.stateOf(row);
-      if ((state & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) {
+      if (this.#isKept(state)) {
         passed++;
       } else if ((state & STATE_CLEAN) !== 0 || refusals < REFUSALS_MAX) {
         if (this.mayEvict(row)) {
@@ -558,10 +563,16 @@ export class Shard implements ShardParts {
     return true;
   }
 
-  /** Asks the hook, unless the backing store has the entry already. */
+  /** Whether an entry stays until its write has ended. */
+  #isKept(state: number): boolean {
+    return (state & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING && !this.hooks.evictsWriting;
+  }
+
+  /** Asks the hook, unless the backing store has the entry already, or is being given it and that is enough. */
   mayEvict(row: number): boolean {
-    const { onEvict } = this.hooks;
+    const { onEvict, evictsWriting } = this.hooks;
     if (onEvict === null || this.isClean(row)) return true;
+    if (evictsWriting && (this.rows.stateOf(row) & STATE_WRITING) !== 0) return true;
     this.describeWhole(row, this.#victim);
     if (onEvict(this.#victim)) return true;
     this.floats[F_EVICTIONS_REFUSED]++;
@@ -574,7 +585,7 @@ export class Shard implements ShardParts {
     pool.open(handle);
     const row = pool.readWord(0);
     if ((this.rows.stateOf(row) & KIND_MASK) !== KIND_ENTRY) return false; // being made at this moment
-    if ((this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) return false;
+    if (this.#isKept(this.rows.stateOf(row))) return false;
     if (!this.mayEvict(row)) return false;
     this.removeRow(row, EVICTED);
     return true;

@@ -171,9 +171,14 @@ export interface EngineOptions {
   onEvict?: OnEvict | undefined;
   /**
    * Asked under the lock before a clean entry goes, which `onEvict` is not asked about: whether its copy is still
-   * there. If not, the entry is dirty again. Its `bytes` are not filled. Without it, copies stay.
+   * there. If not, the entry is dirty again. Of its `bytes` only the prefix is filled. Without it, copies stay.
    */
   hasCopy?: ((entry: FoundEntry) => boolean) | undefined;
+  /**
+   * Whether an entry that is on its way to the backing store may go, without a question, when its turn comes: whoever
+   * writes it hears from `endWriteback` that it went. Default false: it stays until its write has ended.
+   */
+  evictsWriting?: boolean | undefined;
   /** Told under the lock of each entry that is evicted, by its words alone: cheaper than `onRemoved`. */
   onEvicted?: ((k0: number, k1: number) => void) | undefined;
   onRemoved?: OnRemoved | undefined;
@@ -207,6 +212,7 @@ export type EngineHooks = Pick<
   | "secondaryIndex"
   | "onEvict"
   | "hasCopy"
+  | "evictsWriting"
   | "onEvicted"
   | "onRemoved"
   | "onChange"

@@ -1,4 +1,5 @@
 import type { Backing, WriteOutcome } from "../backing/index.ts";
+import type { WriteBudget } from "../base/index.ts";
 import { nextTurn, ownBytes, ZbudError } from "../base/index.ts";
 import {
   dirtyCount,
@@ -13,7 +14,6 @@ import {
 import { type Counters, DROPPED, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./counters.ts";
 import { publishLater } from "./events.ts";
 import { Pause } from "./pause.ts";
-import type { WriteBudget } from "./write-budget.ts";
 
 /** After a fault: how long writeback rests, twice as long each time. */
 const REST_MS_MIN = 20;

@@ -6,4 +6,10 @@ export { Engine, entryAttributes } from "../../src/engine/engine.ts";
 export { migrationOf } from "../../src/engine/migration.ts";
 export { openEngine } from "../../src/engine/open.ts";
 export { Recompressor } from "../../src/engine/recompressor.ts";
-export { endWriteback, startWriteback, startWritebackOf } from "../../src/engine/writeback-marks.ts";
+export {
+  endWriteback,
+  startWriteback,
+  startWritebackOf,
+  startWritingAhead,
+  writeListed,
+} from "../../src/engine/writeback-marks.ts";

@@ -22,7 +22,7 @@ const all = (...names: string[]): Where[string] => ({ all: true, names: ["constr
 const WHERE: Where = {
   "src/engine/shard.ts": all(
     ...["enter", "leave", "abandon", "locked", "repair", "isCurrent", "describe", "describeWhole"],
-    ...["trim", "usePool", "mayEvict"],
+    ...["trim", "usePool", "mayEvict", "isKept"],
   ),
   "src/engine/shard-pools.ts": all(
     "trim",
@@ -33,11 +33,13 @@ const WHERE: Where = {
     "condense",
     "isTouched",
   ),
-  "src/engine/writeback-marks.ts": all("forgetWriting", "dirtyCount", "dirtyRows"),
+  "src/engine/writeback-marks.ts": all(
+    ...["forgetWriting", "dirtyCount", "dirtyRows", "isNearlyFull", "listedBytes"],
+  ),
   "src/engine/rows.ts": all("format", "at", "find", "stateOf"),
   "src/engine/eviction/queue.ts": all("first", "last", "before", "after", "at"),
-  "src/engine/eviction/lru.ts": all("fault", "first", "next"),
-  "src/engine/eviction/sieve.ts": all("fault"),
+  "src/engine/eviction/lru.ts": all("fault", "first", "next", "start"),
+  "src/engine/eviction/sieve.ts": all("fault", "start"),
   "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "startsWith"),
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
@@ -286,6 +288,33 @@ describe("an engine's operation that is cut off anywhere", () => {
           () => {},
         );
         engine.removeRow(0, engine.rowsOf(0)[0], engine.rowsOf(0)[1]);
+      },
+    ],
+    [
+      "writing ahead, and what is being written goes",
+      {
+        ...full,
+        onEvict: () => true,
+        evictsWriting: true,
+        hasCopy: ({ k0 }) => k0 % 2 === 0,
+        onOutdated: () => {},
+      },
+      ({ engine, put }) => {
+        const taken: [number, number][] = [];
+        const limits = { looks: 20, share: 1, max: 8, maxBytes: 4000 };
+        entry.startWritingAhead(engine, 0, limits, ({ row, version }) => taken.push([row, version]));
+        for (const [i, [row, version]] of taken.entries()) {
+          if (i % 2 === 0 && engine.readRow(0, row, version)) {
+            const { k0, k1, bytes, prefixLength } = engine.found;
+            engine.setExpiry(k0, k1, bytes, prefixLength, 150);
+          }
+          if (i < 3) entry.endWriteback(engine, 0, row, version, i === 0 ? "failed" : "clean");
+        }
+        const rows = engine.rowsOf(0).slice(-8);
+        entry.writeListed(engine, 0, rows, false, ({ k0 }) => k0 % 2 === 0);
+        entry.writeListed(engine, 0, rows, true, () => true);
+        entry.startWritingAhead(engine, 0, { ...limits, max: 3 }, () => {});
+        for (const id of [28, 35, 42]) put(id, 1);
       },
     ],
     [

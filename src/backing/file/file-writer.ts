@@ -88,7 +88,7 @@ export class FileWriter {
     const { promise, resolve } = Promise.withResolvers<WriteOutcome[]>();
     const call: Call = { outcomes: new Array<WriteOutcome>(records.length), left: records.length, resolve };
     records.forEach((record, place) => {
-      const taken = this.#take(record, maxRecordBytes);
+      const taken = this.#take(record, maxRecordBytes, this.#bytesInFlight);
       if (typeof taken === "number") this.#stage(record, taken, call, place);
       else settle(call, place, taken);
     });
@@ -98,7 +98,8 @@ export class FileWriter {
 
   writeSync(record: StoredEntry, maxRecordBytes: number): WriteOutcome {
     const state = this.#state;
-    const row = this.#take(record, maxRecordBytes);
+    // It waits in no memory, so what is under way already keeps it from nothing.
+    const row = this.#take(record, maxRecordBytes, Number.NEGATIVE_INFINITY);
     if (typeof row !== "number") return row;
     const bytes = recordBytes(record);
     const span = state.span(bytes);
@@ -121,8 +122,12 @@ export class FileWriter {
     return this.#lost === 0;
   }
 
-  /** A row for a record, or why it is refused. What the key had is dropped either way. */
-  #take(record: StoredEntry, maxRecordBytes: number): number | WriteOutcome {
+  /**
+   * A row for a record, or why it is refused. What the key had is dropped either way.
+   *
+   * @param waiting - bytes that wait in memory already.
+   */
+  #take(record: StoredEntry, maxRecordBytes: number, waiting: number): number | WriteOutcome {
     const state = this.#state;
     const bytes = recordBytes(record);
     const span = state.span(bytes);
@@ -131,11 +136,7 @@ export class FileWriter {
       if (state.ended) return state.closedError();
       let outcome: WriteOutcome = "ENOSPC";
       if (bytes > maxRecordBytes) outcome = "EFBIG";
-      else if (
-        this.isDown ||
-        this.#bytesInFlight + span > state.settings.maxInFlightBytes ||
-        !state.takeBudget(span)
-      ) {
+      else if (this.isDown || waiting + span > state.settings.maxInFlightBytes || !state.takeBudget(span)) {
         outcome = "EAGAIN";
       } else {
         const row = state.table.begin(key, bytes, state.member);

@@ -24,6 +24,8 @@ import {
   type IndexWords,
   indexMemoryBytes,
   W_CLOSED,
+  W_DROPS,
+  W_PINS,
   W_RECORDS,
   W_UNDER_WAY,
   W_UNITS_USED,
@@ -81,6 +83,22 @@ export abstract class RecordFile implements Backing {
     const { unitCount, unitBytes } = state.words.geometry;
     this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, unitCount * unitBytes);
     this.id = state.id;
+  }
+
+  get writeRoom(): number {
+    const { settings, words } = this.#state;
+    const { unitCount, unitBytes } = words.geometry;
+    // What is under way can make no room for others: it must leave some in a small file.
+    const most = Math.min(settings.maxInFlightBytes, (unitCount * unitBytes) / 2);
+    return Math.max(0, most - this.#writer.bytesInFlight);
+  }
+
+  get whenFull(): "reject" | "drop" {
+    return this.#state.words.header[W_DROPS] === 1 ? "drop" : "reject";
+  }
+
+  get findsFlushed(): boolean {
+    return this.#state.words.header[W_PINS] === 1;
   }
 
   write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
