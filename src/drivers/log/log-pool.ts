@@ -12,9 +12,6 @@ import { LogAllocator } from "./allocator.ts";
 import { checkOptions, type LogPoolOptions } from "./options.ts";
 import { createLogTable } from "./table.ts";
 
-/** Moves under one hold of the lock, so that other threads need not wait long. */
-const MOVES_A_STEP = 64;
-
 /**
  * Stores objects one behind the other in pages, as a log: nothing is lost to sizes that do not fit together. Pages from
  * which objects were freed are cleaned when room is wanted: what lives in them is copied together. So objects may move,
@@ -73,15 +70,17 @@ export class LogPool extends Pool {
     return this.#inner.roomInOpenPage();
   }
 
-  /** Moves only what a release comes of. In a shared pool others get the lock every 64 moves. */
+  /**
+   * Moves only what a release comes of, and ends with one: it may move a few pages of objects more than was said. Other
+   * threads get the lock after each release.
+   */
   protected override compactObjects(maxMoves: number): CompactResult {
     const result = { moved: 0, pagesReleased: 0 };
-    for (let isDone = false; !isDone; ) {
-      const step = Math.min(MOVES_A_STEP, maxMoves - result.moved);
-      const { moved, pages } = this.underLock(() => this.#inner.compact(step));
+    while (result.moved < maxMoves) {
+      const { moved, pages } = this.underLock(() => this.#inner.compact());
       result.moved += moved;
       result.pagesReleased += pages;
-      isDone = moved < step || result.moved >= maxMoves;
+      if (pages <= 0) break;
     }
     return result;
   }
