@@ -36,7 +36,8 @@ class Setup {
   readonly layout: HandleLayout;
   readonly live = new Map<Handle, { size: number; fill: number }>();
   readonly whole: LogAllocator;
-  #fill = 0;
+  /** Handles that must not come again. */
+  readonly #issued = new Set<Handle>();
 
   constructor(maxObjects?: number) {
     this.geometry = geometryOf(PAGE_SIZE, PAGES, maxObjects);
@@ -67,7 +68,8 @@ class Setup {
   take(size: number): Handle {
     const handle = this.whole.alloc(size);
     if (handle === null) assert.fail(`no room for ${size} bytes`);
-    const fill = 1 + (this.#fill++ % 255);
+    const fill = 1 + (this.#issued.size % 255);
+    this.#issued.add(handle);
     this.bytesOf(handle).fill(fill);
     this.live.set(handle, { size, fill });
     return handle;
@@ -91,8 +93,11 @@ class Setup {
     return new Uint8Array(this.memory.buffer, at.offset, at.size);
   }
 
-  /** Fails unless the table is whole, and holds what is live, and at most what was in flight besides. */
-  check({ freed, allocated }: InFlight, reclaims: number): void {
+  /**
+   * Fails unless the table is whole, and holds what is live, and what was allocated if that came to its end: of an
+   * alloc that was cut off nobody knows the handle.
+   */
+  check({ freed, allocated }: InFlight, isWhole: boolean, reclaims: number): void {
     logWalks.verify(this.whole, reclaims);
     for (const [handle, { size, fill }] of this.live) {
       if (this.whole.find(handle) === 0) {
@@ -106,9 +111,13 @@ class Setup {
         `object ${handle} is overwritten`,
       );
     }
+    let isThere = false;
     this.whole.objects((handle, size) => {
-      if (!this.live.has(handle)) assert.equal(size, allocated, "an object that nobody allocated");
+      if (this.live.has(handle)) return;
+      assert.equal(size, allocated, "an object that nobody allocated");
+      isThere = true;
     });
+    assert.equal(isThere, isWhole && allocated !== undefined, "an alloc is whole or undone");
   }
 
   /** All of it can be freed, and every page and row be used again. */
@@ -120,12 +129,20 @@ class Setup {
     logWalks.verify(this.whole, null);
     assert.equal(this.whole.pageBytes(), 0);
     const pages = Math.min(PAGES, this.geometry.maxObjects);
-    for (let page = 0; page < pages; page++) assert.ok(this.whole.alloc(PAGE_SIZE) !== null, "a page leaked");
+    for (let page = 0; page < pages; page++) {
+      const handle = this.whole.alloc(PAGE_SIZE);
+      if (handle === null) assert.fail("a page leaked");
+      assert.ok(!this.#issued.has(handle), `handle ${handle} was issued again`);
+    }
     assert.equal(this.whole.alloc(PAGE_SIZE), null);
     this.whole.objects((handle) => handles.push(handle));
     for (const handle of handles) this.whole.free(handle);
     const rows = Math.min(this.geometry.maxObjects, PAGES * this.geometry.granules);
-    for (let row = 0; row < rows; row++) assert.ok(this.whole.alloc(1) !== null, "a row leaked");
+    for (let row = 0; row < rows; row++) {
+      const handle = this.whole.alloc(1);
+      if (handle === null) assert.fail("a row leaked");
+      assert.ok(!this.#issued.has(handle), `handle ${handle} was issued again`);
+    }
     logWalks.verify(this.whole, null);
   }
 }
@@ -358,7 +375,7 @@ describe("a thread that dies before any store in a log pool", () => {
         // The repair dies as well, every few stores on, and begins anew.
         for (let before = stores % 5; !cameToEnd(() => setup.cutOffAfter(before).repair(isGone)); )
           before += 23;
-        setup.check(inFlight, reclaims);
+        setup.check(inFlight, isWhole, reclaims);
         setup.finish();
         if (isWhole) break;
       }
