@@ -40,6 +40,7 @@ const LRU_PREV = tables.LRU_PREV;
 const NEXT = tables.NEXT;
 const PAGE_SHIFT = tables.PAGE_SHIFT;
 const PLACE = tables.PLACE;
+const EMPTIED_MAX = tables.EMPTIED_MAX;
 const ROW_SHIFT = tables.ROW_SHIFT;
 const SIZE = tables.SIZE;
 const TOP = tables.TOP;
@@ -67,8 +68,6 @@ const TAG_SHIFT = TAG_BITS;
 /** Rows of freed objects are looked for from this share of all rows on: 1 in 16. */
 const DEAD_SHIFT = 4;
 const DEAD_MIN = 64;
-/** The most pages that are emptied to release one: where less than 1 in so many is free, compaction is not worth it. */
-const EMPTIED_MAX = 32;
 
 /**
  * The algorithm: an object goes behind the last one of the open page. A page that objects were freed from is cleaned
