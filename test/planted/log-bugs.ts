@@ -118,7 +118,7 @@ export const LOG_BUGS: readonly PlantedBug[] = [
   {
     name: "log: a repair has the objects of a page in no order",
     file: REPAIR,
-    find: "  live.sort((one, other) => table[one | PLACE] - table[other | PLACE]);\n",
+    find: "  rows.sort((one, other) => table[one | PLACE] - table[other | PLACE]);\n",
     replace: "",
   },
   {
