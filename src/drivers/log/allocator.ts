@@ -410,7 +410,9 @@ export class LogAllocator implements Allocator {
     const percent = 100 - (100 * table[W_LIVE]) / (count * granules);
     const allowed = table[W_PAGES_ALLOWED];
     if (count < (allowed === 0 ? this.#maxPages : allowed)) {
-      if (canGain && percent >= table[W_SLACK] && this.#clean(emptiest)) return table[W_OPEN];
+      // What was stored last may be freed soon: in a queue that is shorter than a page all of it is.
+      const isOlder = emptiest !== table[W_OPEN];
+      if (canGain && isOlder && percent >= table[W_SLACK] && this.#clean(emptiest)) return table[W_OPEN];
       const page = this.#takePage();
       if (page !== FREE) {
         this.#open(page);

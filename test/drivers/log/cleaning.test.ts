@@ -77,6 +77,29 @@ describe("what cleaning costs", () => {
     }
   });
 
+  it("a queue in a pool that is not full: nothing while it is shorter than a page, and never more than it stores", () => {
+    for (const [objects, most] of [
+      [10, 0],
+      [20, 0],
+      [32, 0],
+      [48, 1],
+      [182, 1],
+      [333, 1],
+      [816, 0],
+    ]) {
+      const pool = new LogPool({ maxPages: 64, pageSize: PAGE_SIZE });
+      const live: Handle[] = [];
+      const stored = 128 * 20 * objects;
+      for (let i = 0; i < 20 * objects; i++) {
+        live.push(take(pool, 128));
+        if (live.length > objects) pool.free(live.shift() as Handle);
+      }
+      const cost = countsOf(pool).bytesMoved / stored;
+      assert.ok(cost <= most, `${objects} objects: ${cost} bytes for each`);
+      finish(pool, live);
+    }
+  });
+
   it("with a slack of 5 %, at most 19 bytes for each, on average, whatever is freed", (t) => {
     for (const [name, sizes, victim] of [
       ["any of small ones", 200, (prng: Prng, live: Handle[]) => prng.below(live.length)],

@@ -383,3 +383,33 @@ describe("a thread that dies before any store in a log pool", () => {
     });
   }
 });
+
+describe("a repair while a living thread walks over a page", () => {
+  it("leaves the walk in its page, where rows that it was at are used elsewhere", () => {
+    for (let at = 0; at < 4; at++) {
+      const setup = new Setup();
+      const handles = setup.takeMany(QUARTER, 4);
+      const token = setup.whole.startReclaim();
+      assert.equal(setup.whole.positions(token), 4);
+      for (let position = 0; position <= at; position++) {
+        assert.equal(setup.whole.objectAt(token, position), handles[position]);
+        setup.drop(handles[position]);
+        assert.equal(setup.whole.objectAt(token, position), null);
+      }
+      const other = setup.allocator(setup.table);
+      other.repair((member) => member !== OTHER_MEMBER);
+      logWalks.verify(other, 1);
+      const elsewhere = setup.takeMany(QUARTER, 6);
+      const offered: (Handle | null)[] = [];
+      for (let position = at + 1; position < 4; position++)
+        offered.push(setup.whole.objectAt(token, position));
+      for (const handle of offered) {
+        assert.ok(handle === null || handles.indexOf(handle) > at, `${handle} is of another page`);
+        assert.ok(handle === null || !elsewhere.includes(handle));
+      }
+      assert.equal(setup.whole.endReclaim(token), at === 3 ? 1 : 0);
+      setup.check({}, true, 0);
+      setup.finish();
+    }
+  });
+});
