@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Handle } from "../../../src/base/index.ts";
+import { type Handle, Prng } from "../../../src/base/index.ts";
 import { LogAllocator } from "../../../src/drivers/log/allocator.ts";
 import { geometryOf, type LogGeometry } from "../../../src/drivers/log/geometry.ts";
 import { createLogTable } from "../../../src/drivers/log/table.ts";
@@ -383,6 +383,60 @@ describe("a thread that dies before any store in a log pool", () => {
     });
   }
 });
+
+describe("a thread that dies anywhere, again and again, in a pool in any state", () => {
+  it("leaves all objects as they were, but for what it was at", () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const prng = new Prng(Math.imul(seed, 0x9e37_79b1));
+      for (let i = 0; i < 8; i++) prng.uint32();
+      const setup = new Setup(prng.chance(0.3) ? 30 : undefined);
+      for (let death = 0; death < 20; death++) {
+        for (let i = prng.below(20); i > 0; i--) randomStep(setup, prng);
+        const live = [...setup.live.keys()];
+        const handle = live[prng.below(live.length)] ?? (0 as Handle);
+        const size = 1 + prng.below(prng.chance(0.5) ? 60 : PAGE_SIZE);
+        const [act, inFlight] = (
+          [
+            [(a) => void a.alloc(size), { allocated: size }],
+            [(a) => void a.free(handle), { freed: [handle] }],
+            [(a) => void a.compact(), {}],
+          ] satisfies [(a: LogAllocator) => void, InFlight][]
+        )[prng.below(3)] as [(a: LogAllocator) => void, InFlight];
+        let before = prng.below(80);
+        const isWhole = cameToEnd(() => act(setup.cutOffAfter(before)));
+        for (before = prng.below(100); !cameToEnd(() => setup.cutOffAfter(before).repair(isGone)); )
+          before += 200;
+        logWalks.verify(setup.whole, 0);
+        settle(setup, inFlight, isWhole);
+        setup.check({}, true, 0);
+      }
+      setup.finish();
+    }
+  });
+});
+
+function randomStep(setup: Setup, prng: Prng): void {
+  const live = [...setup.live.keys()];
+  const choice = prng.below(10);
+  if (choice < 6) {
+    const hasRoom = live.length < setup.geometry.maxObjects && setup.whole.pageBytes() < 9 * PAGE_SIZE;
+    if (hasRoom) setup.take(1 + prng.below(prng.chance(0.7) ? 100 : PAGE_SIZE));
+  } else if (choice < 9 && live.length > 0) setup.drop(live[prng.below(live.length)]);
+  else setup.whole.compact();
+}
+
+/** What may have been done counts from here on. */
+function settle(setup: Setup, { freed = [], allocated }: InFlight, isWhole: boolean): void {
+  for (const handle of freed) if (setup.whole.find(handle) === 0) setup.live.delete(handle);
+  const added: Handle[] = [];
+  setup.whole.objects((handle, size) => {
+    if (setup.live.has(handle)) return;
+    assert.ok(isWhole && size === allocated, "an object that nobody allocated");
+    added.push(handle);
+  });
+  assert.ok(added.length <= 1);
+  for (const handle of added) assert.ok(setup.whole.free(handle));
+}
 
 describe("a repair while a living thread walks over a page", () => {
   it("leaves the walk in its page, where rows that it was at are used elsewhere", () => {
