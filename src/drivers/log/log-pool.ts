@@ -10,7 +10,7 @@ import {
 } from "../../pool/index.ts";
 import { LogAllocator } from "./allocator.ts";
 import { checkOptions, type LogPoolOptions } from "./options.ts";
-import { createLogTable } from "./table.ts";
+import { createLogTable, W_FULL_SLACK, W_SLACK } from "./table.ts";
 
 /**
  * Stores objects one behind the other in pages, as a log: nothing is lost to sizes that do not fit together. Pages from
@@ -52,7 +52,7 @@ export class LogPool extends Pool {
       table,
       memory,
       layout,
-      shape: { pageSize, maxPages, maxObjects },
+      shape: { pageSize, maxPages, maxObjects, ...slackOf(table) },
       allocatorOf: (member) => {
         inner = new LogAllocator(table, geometry, layout, memory, member);
         return inner;
@@ -88,6 +88,11 @@ export class LogPool extends Pool {
   protected override looseBytes(): number {
     return this.#inner.looseBytes();
   }
+}
+
+/** The option that a pool was made with. Without it the two values differ. */
+function slackOf(table: Table): { slack?: number } {
+  return table[W_SLACK] === table[W_FULL_SLACK] ? { slack: table[W_SLACK] } : {};
 }
 
 /** What a pool can be given instead of its own. */
