@@ -8,6 +8,8 @@ import { makeWork, type Work } from "./work.ts";
 const DRIVERS = [
   { name: "slots", type: "slots", goal: 2, options: {} },
   { name: "zsmalloc", type: "zsmalloc", goal: 2.5, options: {} },
+  { name: "log", type: "log", goal: null, options: {} },
+  { name: "log, slack 20", type: "log", goal: null, options: { slack: 20 } },
   {
     name: "size-classes, four page sizes",
     type: "size-classes",

@@ -88,7 +88,7 @@ function compressedSizes(codec: Codec, data: Buffer, unit: number): { sizes: Uin
 }
 
 function waysFor({ sizes, unit }: Sizes): Way[] {
-  const plain = ["zbud", "slots", "zsmalloc"].filter(hasDriver);
+  const plain = ["zbud", "slots", "zsmalloc", "log"].filter(hasDriver);
   const sample = sizes.subarray(0, SAMPLE);
   return [
     ...plain.map((driver) => ({ name: driver, driver, options: { pageSize: unit } })),

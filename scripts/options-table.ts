@@ -19,6 +19,7 @@ const THINGS: readonly Thing[] = [
   { column: "pool", name: "ZbudPool", type: "ZbudPoolOptions" },
   { column: "pool", name: "SlotsPool", type: "SlotsPoolOptions" },
   { column: "pool", name: "ZsmallocPool", type: "ZsmallocPoolOptions" },
+  { column: "pool", name: "LogPool", type: "LogPoolOptions" },
   { column: "pool", name: "SizeClassPool", type: "SizeClassPoolOptions" },
   { column: "store", name: "PageStore", type: "PageStoreOptions" },
   { column: "cache", name: "CompressedCache", type: "CompressedCacheOptions" },

@@ -22,6 +22,7 @@ const FOLDERS = [
   "test/drivers/zbud",
   "test/drivers/slots",
   "test/drivers/zsmalloc",
+  "test/drivers/log",
   "test/zpool",
   "test/trace",
   "test/memory",
@@ -64,6 +65,7 @@ const PARTS: readonly Part[] = [
   { name: "waits", code: /^src\/base\/wait/, tests: /^test\/base\/wait/ },
   { name: "file", code: /^src\/(backing|record)\//, tests: /^test\/backing\/(contract|reopen|file|hostile)/ },
   { name: "slots", code: /^src\/drivers\/slots\//, tests: /^test\/drivers\/slots\// },
+  { name: "log", code: /^src\/drivers\/log\//, tests: /^test\/drivers\/log\// },
   { name: "zsmalloc", code: /^src\/drivers\/zsmalloc\//, tests: /^test\/drivers\/zsmalloc\// },
   {
     name: "zbud",

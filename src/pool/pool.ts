@@ -495,7 +495,7 @@ export class Pool {
    * be called from an evict handler: what is under reclaim is left alone.
    *
    * @param maxMoves - the most objects to move, so that the call ends soon; the next goes on there. Default: as
-   *   many as it takes.
+   *   many as it takes. With `log` it may be those of a few pages more, which one release takes.
    * @returns how many were moved and what came of it: nothing, where nothing moves.
    * @throws {ZbudError} `EINVAL` if `maxMoves` is not a positive integer; `ECLOSED` after `close()`.
    */

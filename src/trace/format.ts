@@ -21,6 +21,8 @@ export interface TraceHeader {
   maxGroupPages?: number;
   /** Of a pool that bounds the number of objects: the most. */
   maxObjects?: number;
+  /** Of a pool that cleans pages: percent of them that it leaves free, if it was said. */
+  slack?: number;
   /** Whether the pool had an evict handler. */
   evict: boolean;
 }
@@ -168,7 +170,7 @@ function checkHeader(header: Fields): void {
   if (header.chunkOrder !== undefined && !isCount(header.chunkOrder)) {
     throw bad(`"chunkOrder" must be a number, not ${show(header.chunkOrder)}`);
   }
-  for (const name of ["maxGroupPages", "maxObjects"]) {
+  for (const name of ["maxGroupPages", "maxObjects", "slack"]) {
     if (header[name] !== undefined && !isCount(header[name])) {
       throw bad(`${show(name)} must be a number, not ${show(header[name])}`);
     }

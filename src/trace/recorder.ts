@@ -44,7 +44,7 @@ export function record(pool: Pool, write: (line: string) => void): Recording {
     );
   }
   const { pageSize, maxPages, chunkOrder, maxBytes, pageSizes } = pool.shape;
-  const { maxGroupPages, maxObjects } = pool.shape as Record<string, number | undefined>;
+  const { maxGroupPages, maxObjects, slack } = pool.shape as Record<string, number | undefined>;
   const header: TraceHeader = {
     trace: "zbud/1",
     ...(pool.type === "zbud" ? {} : { driver: pool.type }),
@@ -54,6 +54,7 @@ export function record(pool: Pool, write: (line: string) => void): Recording {
     ...(pageSizes === undefined || maxBytes === undefined ? {} : { pageSizes, maxBytes }),
     ...(maxGroupPages === undefined ? {} : { maxGroupPages }),
     ...(maxObjects === undefined ? {} : { maxObjects }),
+    ...(slack === undefined ? {} : { slack }),
     evict: pool.evictable,
   };
   const recorder = new Recorder(pool, write);

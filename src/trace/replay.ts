@@ -112,6 +112,7 @@ function reshaped(header: TraceHeader, shape: Partial<TraceHeader>): TraceHeader
   delete result.maxBytes;
   delete result.maxGroupPages;
   delete result.maxObjects;
+  delete result.slack;
   return result;
 }
 
@@ -120,7 +121,7 @@ function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | u
   const { pageSize, maxPages, chunkOrder, pageSizes, maxBytes } = header;
   // Pools with pages of several sizes once called themselves zbud.
   const driver = pageSizes === undefined ? (header.driver ?? "zbud") : "size-classes";
-  const { maxGroupPages, maxObjects } = header;
+  const { maxGroupPages, maxObjects, slack } = header;
   const sizes =
     pageSizes === undefined || maxBytes === undefined ? { pageSize, maxPages } : { pageSizes, maxBytes };
   const options = {
@@ -128,6 +129,7 @@ function poolFor(header: TraceHeader, onEvict: ((handle: Handle) => boolean) | u
     ...(chunkOrder === undefined ? {} : { chunkOrder }),
     ...(maxGroupPages === undefined ? {} : { maxGroupPages }),
     ...(maxObjects === undefined ? {} : { maxObjects }),
+    ...(slack === undefined ? {} : { slack }),
     onEvict,
   };
   try {

@@ -6,6 +6,7 @@
 import { CACHE_BUGS } from "./cache-bugs.ts";
 import { ENGINE_BUGS } from "./engine-bugs.ts";
 import { LOAD_BUGS } from "./load-bugs.ts";
+import { LOG_BUGS } from "./log-bugs.ts";
 import { MEMORY_BUGS } from "./memory-bugs.ts";
 import type { PlantedBug } from "./planted-bug.ts";
 import { PROCESS_BUGS } from "./process-bugs.ts";
@@ -321,6 +322,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   ...SLOTS_BUGS,
   ...ZSMALLOC_BUGS,
+  ...LOG_BUGS,
   ...CACHE_BUGS,
   ...ENGINE_BUGS,
   ...STORE_BUGS,

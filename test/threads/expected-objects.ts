@@ -152,9 +152,9 @@ export function placeOf(pool: Pool, handle: Handle): number {
   return Math.floor(span.offset / placeBytes);
 }
 
-/** Whether the objects of a pool move: those in groups of pages do. */
+/** Whether the objects of a pool move. */
 function moves(pool: Pool): boolean {
-  return pool.shape.maxGroupPages !== undefined;
+  return pool.type === "zsmalloc" || pool.type === "log";
 }
 
 function slotOf(pool: Pool, handle: Handle): number {
@@ -206,8 +206,9 @@ export function finishPool(pool: Pool, known: Iterable<Handle> = []): void {
   const maxPages = maxBytes === undefined ? pagesMost : maxBytes / pageSize;
   // In size classes an object needs a row, and a small one a page of its own, of which none is left then.
   const most = moves(pool) ? Math.min(maxPages, Number(maxObjects)) : maxPages;
-  // Leaves room for one that is small.
-  const large = Math.min(pool.maxObjectBytes, pool.pageSize - pool.pageSize / PLACES_PER_PAGE);
+  // Where they do not move, it leaves room for one that is small.
+  const small = moves(pool) ? 0 : pool.pageSize / PLACES_PER_PAGE;
+  const large = Math.min(pool.maxObjectBytes, pool.pageSize - small);
   const handles: Handle[] = [];
   for (const [size, total] of [
     [large, most],

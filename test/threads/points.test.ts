@@ -8,6 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { CrashRunner } from "./crash-runner.ts";
 import { type Instrumented, instrument } from "./instrument.ts";
+import { LOG_SCENARIOS } from "./log-scenarios.ts";
 import type { DriverName } from "./pools.ts";
 import type { Scenario } from "./scenario.ts";
 import { SIZE_CLASSES_SCENARIOS } from "./size-classes-scenarios.ts";
@@ -25,6 +26,7 @@ stopsAnywhere("zbud", ZBUD_SCENARIOS);
 stopsAnywhere("size-classes", SIZE_CLASSES_SCENARIOS);
 stopsAnywhere("slots", SLOTS_SCENARIOS);
 stopsAnywhere("zsmalloc", ZSMALLOC_SCENARIOS);
+stopsAnywhere("log", LOG_SCENARIOS);
 
 function stopsAnywhere(driver: DriverName, scenarios: readonly Scenario[]): void {
   describe(`a thread that stops for ever at any point of a ${driver} pool`, () => {

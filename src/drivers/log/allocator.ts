@@ -42,6 +42,7 @@ const LRU_PREV = tables.LRU_PREV;
 const NEXT = tables.NEXT;
 const PAGE_SHIFT = tables.PAGE_SHIFT;
 const PLACE = tables.PLACE;
+const EMPTIED_MAX = tables.EMPTIED_MAX;
 const ROW_SHIFT = tables.ROW_SHIFT;
 const SIZE = tables.SIZE;
 const TOP = tables.TOP;
@@ -184,6 +185,8 @@ export class LogAllocator implements Allocator {
     table[row | GENERATION] = (table[row | GENERATION] + 1) & this.#generationMask;
     table[W_DEAD]++;
     table[W_LIVE] -= gone;
+    // Where all rows were taken, the next alloc needs this one: it should not have to look for it.
+    if (table[W_ROWS_TAKEN] >= this.#rowBound) table[W_SWEEP_AT] = table[row | PLACE] >> this.#placeBits;
     const before = table[page | LIVE];
     const live = before - gone;
     table[page | LIVE] = live;
@@ -306,30 +309,35 @@ export class LogAllocator implements Allocator {
   }
 
   /**
-   * Cleans the emptiest pages while that releases some.
+   * Moves what lives in the emptiest pages together, until one page more is free than before.
    *
-   * @param maxMoves - the most objects to move, but for those of the last page.
+   * @returns how many objects were moved, and pages released; nothing is moved where no release comes of it.
    */
-  compact(maxMoves: number): { moved: number; pages: number } {
+  compact(): { moved: number; pages: number } {
     const table = this.#table;
-    const before = this.#counters[F_OBJECTS_MOVED];
-    const done = { moved: 0, pages: 0 };
-    let left = table[PAGE_COUNT];
-    while (done.moved < maxMoves && left-- > 0 && this.looseBytes() > 0) {
-      const list = findList(table, W_BITMAP, 2, 1);
-      if (list >= LISTS) break;
-      const pages = table[PAGE_COUNT];
-      if (!this.#emptyInto(table[(W_HEADS + (list << 1)) | LIST_NEXT])) break;
-      done.pages += pages - table[PAGE_COUNT];
-      done.moved = this.#counters[F_OBJECTS_MOVED] - before;
+    const pages = table[PAGE_COUNT];
+    const moved = this.#counters[F_OBJECTS_MOVED];
+    const open = table[W_OPEN];
+    // What was freed in the open page is gained only where that is emptied like the others.
+    const isClosed =
+      open !== 0 && table[open | TOP] > table[open | LIVE] && this.#listFor(table[open | LIVE]) !== 0;
+    if (isClosed) {
+      table[W_OPEN] = 0;
+      this.#list(open);
     }
-    return done;
+    const plan = this.#planOfRelease();
+    if (isClosed && plan.length === 0) {
+      takeOffList(table, W_HEADS, W_BITMAP, open);
+      table[W_OPEN] = open;
+    }
+    for (const page of plan) if (!this.#emptyInto(page)) break;
+    return { moved: this.#counters[F_OBJECTS_MOVED] - moved, pages: pages - table[PAGE_COUNT] };
   }
 
-  /** Bytes of whole pages that cleaning all would release. Needs no lock. */
+  /** Bytes of whole pages that cleaning all would release, if no page lost anything at its end. Needs no lock. */
   looseBytes(): number {
     const table = this.#table;
-    const needed = Math.ceil(table[W_LIVE] / this.#granules);
+    const needed = Math.ceil((table[W_LIVE] / this.#granules) * (1 + 1 / EMPTIED_MAX));
     return Math.max(0, table[PAGE_COUNT] - needed) * this.maxObjectBytes;
   }
 
@@ -403,14 +411,15 @@ export class LogAllocator implements Allocator {
   #openFor(wanted: number): number {
     const table = this.#table;
     const granules = this.#granules;
-    const list = findList(table, W_BITMAP, 2, 1);
-    const emptiest = list < LISTS ? table[(W_HEADS + (list << 1)) | LIST_NEXT] : 0;
+    const emptiest = this.#emptiest();
     const canGain = emptiest !== 0 && granules - table[emptiest | LIVE] >= wanted;
     const count = table[PAGE_COUNT];
     const percent = 100 - (100 * table[W_LIVE]) / (count * granules);
     const allowed = table[W_PAGES_ALLOWED];
     if (count < (allowed === 0 ? this.#maxPages : allowed)) {
-      if (canGain && percent >= table[W_SLACK] && this.#clean(emptiest)) return table[W_OPEN];
+      // What was stored last may be freed soon: in a queue that is shorter than a page all of it is.
+      const isOlder = emptiest !== table[W_OPEN];
+      if (canGain && isOlder && percent >= table[W_SLACK] && this.#clean(emptiest)) return table[W_OPEN];
       const page = this.#takePage();
       if (page !== FREE) {
         this.#open(page);
@@ -434,6 +443,16 @@ export class LogAllocator implements Allocator {
     return 0;
   }
 
+  /** The page with the fewest live granules, about; 0: all are too full. In the open one objects may have been freed too. */
+  #emptiest(): number {
+    const table = this.#table;
+    const list = findList(table, W_BITMAP, 2, 1);
+    const listed = list < LISTS ? table[(W_HEADS + (list << 1)) | LIST_NEXT] : 0;
+    const open = table[W_OPEN];
+    if (open === 0 || this.#listFor(table[open | LIVE]) === 0) return listed;
+    return listed === 0 || table[open | LIVE] < table[listed | LIVE] ? open : listed;
+  }
+
   /** Lists what was open, and makes this the page that objects are put into. */
   #open(page: number): void {
     const table = this.#table;
@@ -450,6 +469,36 @@ export class LogAllocator implements Allocator {
     this.#open(into);
     this.#moveAll(page, into);
     return true;
+  }
+
+  /** The pages to empty, in this order, so that one more is released than is taken; none: it would take too many. */
+  #planOfRelease(): number[] {
+    const table = this.#table;
+    const plan: number[] = [];
+    const open = table[W_OPEN];
+    let top = open === 0 ? this.#granules : table[open | TOP];
+    let taken = 0;
+    for (
+      let list = findList(table, W_BITMAP, 2, 1);
+      list < LISTS;
+      list = findList(table, W_BITMAP, 2, list + 1)
+    ) {
+      const head = W_HEADS + (list << 1);
+      for (let page = table[head | LIST_NEXT]; page !== head; page = table[page | LIST_NEXT]) {
+        plan.push(page);
+        for (let row = table[page | FIRST]; row !== 0; row = table[row | NEXT]) {
+          const granules = (table[row | SIZE] + this.#granuleMask) >> this.#granuleShift;
+          if (top + granules > this.#granules) {
+            taken++;
+            top = 0;
+          }
+          top += granules;
+        }
+        if (plan.length > taken) return plan;
+        if (plan.length === EMPTIED_MAX) return [];
+      }
+    }
+    return [];
   }
 
   /** Moves the objects of a page to the open one as far as they fit, and the rest to a new open page. */

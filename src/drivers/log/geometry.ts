@@ -8,8 +8,8 @@ export const PAGE_SIZE_MAX: number = 2 ** 20;
 const GRANULE_SHIFT_MIN = 3;
 /** Bits of the word that says where an object lies: page and granule. */
 const PLACE_BITS = 31;
-/** As many granules as there can be, of 64 bytes each. */
-const BYTES_MAX: number = 2 ** (PLACE_BITS + 6);
+/** Pages are multiples of the longest granule, so that none has a rest. */
+const GRANULE_SHIFT_MAX = 6;
 export const PAGES_MAX: number = 2 ** 24;
 
 /** How the memory of a pool is divided. All figures follow from three options. */
@@ -45,7 +45,8 @@ export function geometryOf(given: Size, maxPages: number, maxObjects?: number): 
       `pageSize must be a multiple of 64, not ${pageSize}; the nearest are ${below} and ${below + 64}`,
     );
   }
-  integerOption("maxPages", maxPages, 1, Math.min(PAGES_MAX, Math.floor(BYTES_MAX / pageSize) - 1));
+  const numberedPages = 2 ** (PLACE_BITS - placeBitsOf(pageSize, GRANULE_SHIFT_MAX));
+  integerOption("maxPages", maxPages, 1, Math.min(PAGES_MAX, numberedPages - 1));
   const pages = maxPages + 1;
   let granuleShift = GRANULE_SHIFT_MIN;
   while (placeBitsOf(pageSize, granuleShift) + bitsFor(pages) > PLACE_BITS) granuleShift++;

@@ -10,10 +10,7 @@ import {
 } from "../../pool/index.ts";
 import { LogAllocator } from "./allocator.ts";
 import { checkOptions, type LogPoolOptions } from "./options.ts";
-import { createLogTable } from "./table.ts";
-
-/** Moves under one hold of the lock, so that other threads need not wait long. */
-const MOVES_A_STEP = 64;
+import { createLogTable, W_FULL_SLACK, W_SLACK } from "./table.ts";
 
 /**
  * Stores objects one behind the other in pages, as a log: nothing is lost to sizes that do not fit together. Pages from
@@ -55,7 +52,7 @@ export class LogPool extends Pool {
       table,
       memory,
       layout,
-      shape: { pageSize, maxPages, maxObjects },
+      shape: { pageSize, maxPages, maxObjects, ...slackOf(table) },
       allocatorOf: (member) => {
         inner = new LogAllocator(table, geometry, layout, memory, member);
         return inner;
@@ -77,15 +74,17 @@ export class LogPool extends Pool {
     return this.#inner.roomInOpenPage();
   }
 
-  /** Moves only what a release comes of. In a shared pool others get the lock every 64 moves. */
+  /**
+   * Moves only what a release comes of, and ends with one: it may move a few pages of objects more than was said. Other
+   * threads get the lock after each release.
+   */
   protected override compactObjects(maxMoves: number): CompactResult {
     const result = { moved: 0, pagesReleased: 0 };
-    for (let isDone = false; !isDone; ) {
-      const step = Math.min(MOVES_A_STEP, maxMoves - result.moved);
-      const { moved, pages } = this.underLock(() => this.#inner.compact(step));
+    while (result.moved < maxMoves) {
+      const { moved, pages } = this.underLock(() => this.#inner.compact());
       result.moved += moved;
       result.pagesReleased += pages;
-      isDone = moved < step || result.moved >= maxMoves;
+      if (pages <= 0) break;
     }
     return result;
   }
@@ -93,6 +92,11 @@ export class LogPool extends Pool {
   protected override looseBytes(): number {
     return this.#inner.looseBytes();
   }
+}
+
+/** The option that a pool was made with. Without it the two values differ. */
+function slackOf(table: Table): { slack?: number } {
+  return table[W_SLACK] === table[W_FULL_SLACK] ? { slack: table[W_SLACK] } : {};
 }
 
 /** What a pool can be given instead of its own. */

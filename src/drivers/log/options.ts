@@ -17,7 +17,7 @@ export interface LogPoolOptions extends PoolOptions {
   /**
    * How much of its pages the pool leaves free rather than move objects for it, in percent, 0 to 50: with 5, at most 19
    * bytes are moved on average for each that is stored. Default: 5 while it may take another page, 0 when it is full,
-   * so that it refuses nothing that there is room for, and may move a page of objects for each.
+   * so that it refuses nothing that a page has room for, and may move a page of objects for each.
    */
   slack?: number | undefined;
 }

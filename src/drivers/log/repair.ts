@@ -112,15 +112,17 @@ export function repairTable(
 
 /** Puts the rows of live objects into the chains of their pages, in the order of their places; the others are free. */
 function rebuildChains(table: Table, geometry: LogGeometry): void {
-  const { granuleShift, placeBits } = geometry;
   const firstRow = firstRowOf(geometry);
-  const rows = table[W_ROWS_TAKEN];
-  const live: number[] = [];
+  const endPage = FIRST_PAGE + (table[W_HIGH_WATER] << PAGE_SHIFT);
+  const step = 1 << PAGE_SHIFT;
+  for (let page = FIRST_PAGE; page < endPage; page += step) table[page | FIRST] = 0;
   table[W_FREE_ROW] = 0;
-  for (let i = rows - 1; i >= 0; i--) {
+  for (let i = table[W_ROWS_TAKEN] - 1; i >= 0; i--) {
     const row = firstRow + (i << ROW_SHIFT);
     if (table[row | SIZE] > 0) {
-      live.push(row);
+      const page = FIRST_PAGE + ((table[row | PLACE] >> geometry.placeBits) << PAGE_SHIFT);
+      table[row | NEXT] = table[page | FIRST];
+      table[page | FIRST] = row;
     } else {
       table[row | SIZE] = 0;
       table[row | PLACE] = NOWHERE;
@@ -128,24 +130,31 @@ function rebuildChains(table: Table, geometry: LogGeometry): void {
       table[W_FREE_ROW] = row;
     }
   }
-  live.sort((one, other) => table[one | PLACE] - table[other | PLACE]);
-  for (let i = 0; i < table[W_HIGH_WATER]; i++) {
-    const page = FIRST_PAGE + (i << PAGE_SHIFT);
-    for (const word of [FIRST, LAST, TOP, LIVE]) table[page | word] = 0;
-  }
-  let sum = 0;
-  for (const row of live) {
-    const place = table[row | PLACE];
-    const page = FIRST_PAGE + ((place >> placeBits) << PAGE_SHIFT);
-    const granules = (table[row | SIZE] + 2 ** granuleShift - 1) >> granuleShift;
-    table[row | NEXT] = 0;
-    if (table[page | LAST] === 0) table[page | FIRST] = row;
-    else table[table[page | LAST] | NEXT] = row;
-    table[page | LAST] = row;
-    table[page | TOP] = (place & (2 ** placeBits - 1)) + granules;
-    table[page | LIVE] += granules;
-    sum += granules;
-  }
-  table[W_LIVE] = sum;
+  let live = 0;
+  for (let page = FIRST_PAGE; page < endPage; page += step) live += rebuildPage(table, geometry, page);
+  table[W_LIVE] = live;
   table[W_DEAD] = 0;
+}
+
+/** Puts the chain of a page in order; gives its live granules. */
+function rebuildPage(table: Table, { granuleShift, placeBits }: LogGeometry, page: number): number {
+  const rows: number[] = [];
+  for (let row = table[page | FIRST]; row !== 0; row = table[row | NEXT]) rows.push(row);
+  rows.sort((one, other) => table[one | PLACE] - table[other | PLACE]);
+  let next = 0;
+  let live = 0;
+  let top = 0;
+  for (let i = rows.length - 1; i >= 0; i--) {
+    const row = rows[i];
+    const granules = (table[row | SIZE] + 2 ** granuleShift - 1) >> granuleShift;
+    if (next === 0) top = (table[row | PLACE] & (2 ** placeBits - 1)) + granules;
+    table[row | NEXT] = next;
+    next = row;
+    live += granules;
+  }
+  table[page | FIRST] = next;
+  table[page | LAST] = rows.length === 0 ? 0 : rows[rows.length - 1];
+  table[page | TOP] = top;
+  table[page | LIVE] = live;
+  return live;
 }

@@ -95,6 +95,8 @@ export const F_BYTES_MOVED = 38;
 
 export const W_HEADS: number = HEADER_WORDS;
 export const LISTS = 64;
+/** The most pages that a compaction empties to release one: where less than 1 in so many is free, it is not worth it. */
+export const EMPTIED_MAX = 32;
 
 // Words of a page's row, behind those of its lists: src/pool/page-lists.ts.
 export { FREE, LIST_NEXT, LIST_PREV, LRU_NEXT, LRU_PREV, type Table, W_LRU };

@@ -111,7 +111,9 @@ function verifyPage(whole: Whole, index: number): number {
   }
   check(last === table[page | LAST], "L2: the last of the chain is another, of page", index);
   const state = table[page | LRU_PREV];
-  if (state !== 0) {
+  if (state === 0) {
+    check(table[page | FIRST] === 0, "L2: a free page has a chain: page", index);
+  } else {
     check(table[page | TOP] >= end && table[page | TOP] <= granules, "L1: the top is wrong of page", index);
     check(live === table[page | LIVE], "L3: its granules are counted wrongly: page", index);
   }

@@ -1,4 +1,4 @@
-/** Pools whose objects move, recorded and replayed: groups of pages, compaction, handlers that allocate. */
+/** Pools whose objects move, recorded and replayed: compaction, options that only they have, handlers that allocate. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -9,7 +9,7 @@ import { parseTrace, record, replay } from "../../src/trace/index.ts";
 registerBuiltIns();
 
 /** A recorded run of random operations; gives the lines of its trace. */
-function recorded(seed: number, options: Record<string, number> = {}): string[] {
+function recorded(seed: number, options: Record<string, number> = {}, driver = "zsmalloc"): string[] {
   const prng = new Prng(Math.imul(seed, 0x9e3779b1));
   const live = new Set<Handle>();
   const lines: string[] = [];
@@ -26,7 +26,7 @@ function recorded(seed: number, options: Record<string, number> = {}): string[] 
       return true;
     },
   };
-  const pool = createPool("zsmalloc", poolOptions);
+  const pool = createPool(driver, poolOptions);
   const recording = record(pool, (line) => lines.push(line));
   for (let i = 0; i < 1500; i++) {
     const choice = prng.below(10);
@@ -47,6 +47,19 @@ function recorded(seed: number, options: Record<string, number> = {}): string[] 
   pool.close();
   return lines;
 }
+
+describe("traces of log pools", () => {
+  it("replay with the same result, page and place for each operation", () => {
+    const ways = [{}, { slack: 30 }, { slack: 0, maxObjects: 60 }, { pageSize: 8192, slack: 5 }];
+    for (let seed = 1; seed <= 12; seed++) {
+      const lines = recorded(seed, ways[seed % ways.length], "log");
+      assert.ok(lines.some((line) => line.startsWith('{"op":"compact"') && !line.includes('"moved":0')));
+      const { operations, mismatches } = replay(parseTrace(lines.join("\n")));
+      assert.deepEqual(mismatches, []);
+      assert.ok(operations >= 1000);
+    }
+  });
+});
 
 describe("traces of zsmalloc pools", () => {
   it("replay with the same result, page and place for each operation", () => {
