@@ -132,7 +132,8 @@ export interface CacheThreadOptions<V> {
   codec?: string | (() => Codec);
   /**
    * The allocator: a driver such as `zbudDriver` or `zsmallocDriver`, or the name of one that is registered. Default
-   * `slotsDriver`. docs/which-cache.md says how much each holds. For `attach`: the cache's, if it is not registered
+   * `logDriver`, which fits itself to any values, or with `evict: "page"` `zbudDriver`. docs/which-cache.md says how much
+   * each holds. For `attach`: the cache's, if it is not registered
    * in this thread.
    */
   driver?: string | PoolDriver;
@@ -199,8 +200,8 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    */
   tags?: boolean;
   /**
-   * Bytes of a page of the allocator; longer values are split. Default for `"slots"` 2048, and larger from 2 GiB a
-   * shard on, since a shard has a million pages at most; for others 4096.
+   * Bytes of a page of the allocator; longer values are split. Default: what the allocator finds right; for those that
+   * say nothing 4096.
    */
   poolPageSize?: Size;
   /**
@@ -273,8 +274,8 @@ export interface CacheStats {
   /** Bytes of keys and compressed values. */
   storedBytes: number;
   /**
-   * The most of `bytesReserved` that can be resident by now. What does not grow with the entries counts in full from
-   * the start (docs/which-cache.md says what that is), rows and pages from their first use on; it never falls.
+   * How much of `bytesReserved` is resident, about: what was touched and is not given back. docs/which-cache.md says what
+   * it is made of.
    */
   bytesUsed: number;
   bytesReserved: number;

@@ -88,11 +88,11 @@ export interface PageStoreStats {
   origDataSize: number;
   /** zram: what they take compressed. */
   comprDataSize: number;
-  /** zram: what they take in all, with index and metadata. */
+  /** zram: what they take in all, with index and metadata: what is resident, but for what was used before and is free. */
   memUsedTotal: number;
   /** zram: the limit, `bytesReserved`. */
   memLimit: number;
-  /** zram: the most memory that was touched; what is free again is not given back while the store is shared. */
+  /** zram: what is resident: memory that was touched and is not given back. */
   memUsedMax: number;
   /** zram: pages that became smaller by recompression, and what that saved. */
   recompressedPages: number;
