@@ -11,18 +11,26 @@ import {
   signalOption,
   ZbudError,
 } from "../base/index.ts";
-import { type EngineInside, Look } from "../engine/index.ts";
+import { type BlockPacker, type EngineInside, Look } from "../engine/index.ts";
+import { VALUE_BYTES_MAX } from "../record/index.ts";
 import type { Cache } from "./api.ts";
 import { loadFile, saveFile } from "./cache-file.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
 import { dictionaryStats } from "./dictionary-state.ts";
 import { foundKey, iterate } from "./iterate.ts";
-import { checkGetOptions, checkPeekOptions, checkSetOptions, checkThreadNames } from "./known-options.ts";
+import {
+  checkGetOptions,
+  checkPeekOptions,
+  checkSetOptions,
+  checkSetStreamOptions,
+  checkThreadNames,
+} from "./known-options.ts";
 import type { Lease } from "./leases.ts";
 import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
-import { milliseconds, sharedParts, staleMs, VALUE_BYTES_MAX } from "./options.ts";
+import { type CacheSettings, milliseconds, sharedParts, staleMs } from "./options.ts";
 import { Counter } from "./shared-state.ts";
+import { type ByteSource, packStream, streamOf } from "./streams.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
@@ -36,6 +44,7 @@ import type {
   ResizedCache,
   SetOptions,
   SetResult,
+  SetStreamOptions,
   SharedCompressedCache,
 } from "./types.ts";
 
@@ -160,7 +169,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const given = ttl === undefined ? undefined : milliseconds("ttl", ttl);
     const core = this.#open();
     const now = core.clock();
-    const fresh = core.lookup(key, now, true, Look.uncounted) && now <= core.freshUntil();
+    const fresh = core.lookup(key, now, true, Look.uncounted | Look.unread) && now <= core.freshUntil();
     if (fresh) core.restart(now, given);
     this.#notify();
     return fresh;
@@ -177,14 +186,27 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   getInto(key: CacheKey, target: Uint8Array, options?: GetOptions): number | undefined {
     checkBytes(target);
     const found = this.#find(key, options);
-    let length: number | undefined;
-    if (found) {
-      const { engine } = this.#core;
-      length = engine.found.length;
-      if (length > 0 && length <= target.length) engine.decode(target);
+    const { engine } = this.#core;
+    const { length } = engine.found;
+    if (found && length > 0 && length <= target.length) engine.decode(target);
+    this.#notify();
+    if (found && length > target.length) {
+      throw new ZbudError(
+        "EINVAL",
+        `the value of ${show(key)} has ${length} bytes, and the array given to getInto ${target.length}: give a longer one; info(key).originalBytes tells how long`,
+      );
+    }
+    return found ? length : undefined;
+  }
+
+  getStream(key: CacheKey, options?: GetOptions): ReadableStream<Uint8Array> | undefined {
+    let stream: ReadableStream<Uint8Array> | null | undefined = null;
+    while (stream === null) {
+      const found = this.#find(key, options, Look.unread);
+      stream = found ? streamOf(this.#core.engine, () => void this.#open()) : undefined;
     }
     this.#notify();
-    return length;
+    return stream;
   }
 
   withValue<R>(key: CacheKey, use: (view: Uint8Array) => R, options?: GetOptions): R | undefined {
@@ -227,6 +249,32 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const result = this.#put(key, value, options, null) as SetResult;
     this.#loads.drop(key);
     return result;
+  }
+
+  async setStream(key: CacheKey, source: ByteSource, options: SetStreamOptions = {}): Promise<SetResult> {
+    checkSetStreamOptions(options);
+    const { signal } = options;
+    const core = this.#open();
+    core.checkKey(key);
+    core.checkTags(options.tags);
+    timesOf(core.settings, options);
+    signal?.throwIfAborted();
+    const stop = new AbortController();
+    const abort = (): void => stop.abort(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    try {
+      const { engine } = core;
+      const packing = packStream(engine, source, engine.maxEntrySize, stop.signal);
+      const packer = await this.#loads.untilClosed(packing);
+      const result = this.#putPacked(key, packer, options);
+      this.#loads.drop(key);
+      return result;
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
   }
 
   setMany(entries: Iterable<readonly [CacheKey, V | undefined]>, options?: SetOptions): SetResult[] {
@@ -458,6 +506,16 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     return result;
   }
 
+  /** Stores what came as a stream; null: too much. */
+  #putPacked(key: CacheKey, packer: BlockPacker | null, options: SetOptions): SetResult {
+    const core = this.#open();
+    const { ttl, stale } = timesOf(core.settings, options);
+    const result = core.putPacked(key, packer, core.clock(), ttl, stale, options.tags ?? NO_TAGS);
+    if (metrics.hasSubscribers) this.#publishSet(key, result, ttl);
+    this.#notify();
+    return result;
+  }
+
   #deleted(key: CacheKey, deleted: boolean): void {
     this.#loads.drop(key);
     if (!metrics.hasSubscribers) return;
@@ -466,11 +524,15 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     );
   }
 
-  /** Finds a key for a use of its value, as {@link #findAt}. */
-  #find(key: CacheKey, options: GetOptions | undefined): boolean {
+  /**
+   * Finds a key for a use of its value, as {@link #findAt}.
+   *
+   * @param unread - `Look.unread` if it is not read by `decode`, or 0.
+   */
+  #find(key: CacheKey, options: GetOptions | undefined, unread = 0): boolean {
     checkGetOptions(options);
     const core = this.#open();
-    return this.#findAt(core, key, core.clock(), true, options);
+    return this.#findAt(core, key, core.clock(), true, options, unread);
   }
 
   /** Finds a key, in `engine.found`. False as well if it is stale, and nobody wants that. */
@@ -480,10 +542,11 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     now: number,
     counts: boolean,
     options: GetOptions | undefined,
+    unread = 0,
   ): boolean {
     const takesStale = options?.allowStale ?? core.settings.allowStale;
     const look = counts ? (takesStale ? Look.counted : Look.fresh) : Look.uncounted;
-    const there = core.lookup(key, now, counts, look);
+    const there = core.lookup(key, now, counts, look | unread);
     const stale = there && now > core.freshUntil();
     const given = there && (!stale || takesStale);
     if (counts && given) {
@@ -523,6 +586,14 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     if (this.#closed) throw new ZbudError("ECLOSED", "this cache was closed; make or attach another");
     return this.#core;
   }
+}
+
+/** When an entry ends, by the options of a set. Throws `EINVAL` for what is no time. */
+function timesOf(settings: CacheSettings, { ttl, staleWhileRevalidate }: SetOptions) {
+  return {
+    ttl: ttl === undefined ? settings.ttl : milliseconds("ttl", ttl),
+    stale: staleWhileRevalidate === undefined ? settings.staleWhileRevalidate : staleMs(staleWhileRevalidate),
+  };
 }
 
 /** @throws {ZbudError} `EINVAL` for what is not several, such as one key, though a string can be walked over. */

@@ -16,6 +16,7 @@ import { slotsDriver } from "../drivers/slots/index.ts";
 import { ENGINE_LAYOUT, type EngineOptions, shapeOf } from "../engine/index.ts";
 import { type Agreement, received } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
+import { VALUE_BYTES_MAX } from "../record/index.ts";
 import { checkCacheNames, THREAD_NAMES } from "./known-options.ts";
 import { isSharedStateShape } from "./shared-state.ts";
 import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
@@ -32,8 +33,6 @@ const PAGE_SIZE = 2048;
 const PAGES_MAX = 2 ** 20;
 const PAGE_SIZE_MIN = 64;
 const PAGE_SIZE_MAX = 2 ** 20;
-/** The longest value. */
-export const VALUE_BYTES_MAX: number = 2 ** 20;
 const LOCK_TIMEOUT_MS = 10_000;
 /** A window of staleness is kept in 31 bits. */
 const STALE_MS_MAX: number = 2 ** 31 - 1;
@@ -43,7 +42,7 @@ export const DICTIONARY_CODEC = 127;
 /** Says what `share()` gave it. */
 export const CACHE_KIND = "zbud-cache";
 /** Version of all that lies in a cache's memory. */
-export const CACHE_LAYOUT: string = `cache 2 ${ENGINE_LAYOUT}`;
+export const CACHE_LAYOUT: string = `cache 3 ${ENGINE_LAYOUT}`;
 
 type Evict = NonNullable<CompressedCacheOptions<unknown>["evict"]>;
 

@@ -3,8 +3,8 @@ import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { segmentOf } from "../memory/index.ts";
 import { giveBackWhenIdle, stopGivingBack } from "../pool/index.ts";
-import type { StoredEntry } from "../record/index.ts";
-import { setLimit } from "./budget.ts";
+import { BLOCK_BYTES, type StoredEntry } from "../record/index.ts";
+import { BlockPacker } from "./block-packer.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
 import { IdleEngine } from "./idle-memory.ts";
@@ -20,10 +20,11 @@ import {
   EVICTED,
   EXPIRED,
   emptyDraft,
+  entryAttributes,
   REPLACED,
 } from "./parts.ts";
 import type { Shard } from "./shard.ts";
-import { giveBack, shrink } from "./shrinking.ts";
+import { giveBack, shrinkTo } from "./shrinking.ts";
 import { statsOf } from "./stats.ts";
 import {
   CODEC_SHIFT,
@@ -47,6 +48,7 @@ import {
   type EntryAttributes,
   type FoundEntry,
   type Guard,
+  isHitOf,
   Look,
   type PutResult,
   type SharedEngine,
@@ -58,20 +60,10 @@ const ALWAYS = -1;
 /** For an epoch: put unless there is one. */
 const IF_ABSENT = -2;
 
-/** Whether a lookup that found this, and does not merely count what it found, is a hit. */
-function isHitOf({ expiresAt, aux2 }: FoundEntry, now: number, look: number): boolean {
-  return expiresAt === 0 || now < (look === Look.fresh ? expiresAt - aux2 : expiresAt);
-}
-
 /** What a recompressor works with. */
 export interface EngineParts extends Pick<OpenEngine, "shape" | "shards"> {
   readonly codecs: CodecTable;
   readonly reader: ValueReader;
-}
-
-/** A fresh record for {@link Engine.put}, with nothing beside the name: use it again for each call. */
-export function entryAttributes(): EntryAttributes {
-  return { prefix: EMPTY, prefixLength: 0, head: EMPTY, headLength: 0, expiresAt: 0, aux: 0, aux2: 0 };
 }
 
 /**
@@ -216,6 +208,11 @@ export class Engine {
       draft.state = STATE_SAME_FILLED;
       return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
     }
+    if (length > BLOCK_BYTES) {
+      const packer = this.packer();
+      packer.addAll(value, length, this.#shape.maxEntrySize);
+      return this.putPacked(k0, k1, packer, attributes, now, guard);
+    }
     const codec = this.#codecs.current;
     const room = length - (length >> 4) - 1;
     const stored = room > 0 ? codec.encode(value, length, room) : 0;
@@ -233,6 +230,37 @@ export class Engine {
     draft.stored = length;
     draft.state = STATE_RAW;
     return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
+  }
+
+  /** For a value that comes block by block; {@link putPacked} stores it. */
+  packer(): BlockPacker {
+    return new BlockPacker(this.#codecs.current, this.#codecs.currentNumber);
+  }
+
+  /** As {@link put}, of a value that was packed already. */
+  putPacked(
+    k0: number,
+    k1: number,
+    packer: BlockPacker,
+    attributes: EntryAttributes,
+    now: number,
+    guard: Guard | null = null,
+  ): PutResult {
+    if (packer.length === 0) return this.put(k0, k1, EMPTY, 0, attributes, now, guard);
+    this.#check();
+    checkPut(this.#shape, EMPTY, 0, attributes);
+    if (!packer.isPacked && this.#shape.incompressible === "reject")
+      return this.#refuse(k0, k1, attributes, F_REJECT_POOR, "poor", guard);
+    const draft = this.#draft;
+    draft.length = packer.length;
+    draft.stored = packer.stored;
+    draft.state = packer.isPacked ? packer.codecNumber << CODEC_SHIFT : STATE_RAW;
+    draft.pieces = packer.pieces();
+    try {
+      return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
+    } finally {
+      draft.pieces = null;
+    }
   }
 
   /**
@@ -309,21 +337,22 @@ export class Engine {
     this.#check();
     const hash = hashOf(k0, k1);
     const shard = this.#shardOf(hash);
+    const kind = look & Look.withExpired;
     let row = 0;
     try {
       shard.enter();
       row =
-        look === Look.withExpired
+        kind === Look.withExpired
           ? shard.find(k0, k1, hash, prefix, prefixLength)
           : shard.findFresh(k0, k1, hash, prefix, prefixLength, now);
       let isHit = row !== 0;
       if (row !== 0) {
         shard.describe(row, this.found);
-        if (look > Look.counted) isHit = isHitOf(this.found, now, look);
-        if (touch && (isHit || look !== Look.withExpired)) shard.eviction.touched(row);
-        this.#reader.stage(shard, row);
+        if (kind > Look.counted) isHit = isHitOf(this.found, now, kind);
+        if (touch && (isHit || kind !== Look.withExpired)) shard.eviction.touched(row);
+        if (look === kind) this.#reader.stage(shard, row);
       }
-      if (look !== Look.uncounted) shard.lookedUp(isHit);
+      if (kind !== Look.uncounted) shard.lookedUp(isHit);
       shard.leave();
     } catch (error) {
       shard.abandon();
@@ -342,6 +371,11 @@ export class Engine {
    */
   decode(target: Uint8Array): number {
     return this.#reader.decode(target);
+  }
+
+  /** As {@link decode}, to an array of the value's own; once for what was found. */
+  decodeOwn(): Uint8Array {
+    return this.#reader.decodeOwn();
   }
 
   /**
@@ -460,11 +494,6 @@ export class Engine {
     this.#opened.useDriver(driver, migrationOf);
   }
 
-  /** Replaces the hooks of this thread that are named. */
-  setHooks(hooks: Pick<EngineHooks, "onEvict" | "onRemoved" | "onChange">): void {
-    Object.assign(this.#opened.hooks, hooks);
-  }
-
   /**
    * Where the entries of a shard lie at this moment: row and version of each, most recently used first (by
    * SIEVE: put). Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
@@ -579,32 +608,6 @@ export class Engine {
   }
 
   /**
-   * Evicts entries in the engine's order, from all shards in turn, until the pools hold `bytes` less.
-   *
-   * @returns bytes of pool pages that were freed; fewer than asked for if the rest must stay.
-   */
-  shrinkBytes(bytes: number, now: number): number {
-    this.#check();
-    let freed = 0;
-    for (let isMoving = true; isMoving && freed < bytes; ) {
-      isMoving = false;
-      for (const shard of this.#shards) {
-        if (freed >= bytes) break;
-        freed += shard.locked(() => {
-          const before = shard.pools.bytesUsed;
-          if (before > 0 && shard.makeRoom(now)) isMoving = true;
-          return before - shard.pools.bytesUsed;
-        });
-      }
-    }
-    if (freed > 0) {
-      if (!this.#shape.shared) for (const shard of this.#shards) shard.locked(() => shard.trim());
-      this.trim();
-    }
-    return freed;
-  }
-
-  /**
    * Changes the limit, up to what the engine was made with. A higher one holds at once. For a lower one entries are
    * evicted in the engine's order, what stays is moved together, and the memory goes back to the system.
    *
@@ -614,17 +617,14 @@ export class Engine {
    */
   resize(maxBytes: number, now: number, deadline: number = Number.POSITIVE_INFINITY): number {
     this.#check();
-    const { shards, budget } = this.#shape;
-    const bytes = Math.floor((maxBytes - this.#opened.header.byteLength) / shards);
-    const least = this.minBytes;
-    if (!(maxBytes >= least && bytes <= budget.bytes)) {
+    const bytes = Math.floor((maxBytes - this.#opened.header.byteLength) / this.#shape.shards);
+    if (!(maxBytes >= this.minBytes && bytes <= this.#shape.budget.bytes)) {
       throw new ZbudError(
         "EINVAL",
-        `the limit can be changed to anything from ${least} bytes to those that it was made with (${this.#shape.maxBytes}), not to ${show(maxBytes)}`,
+        `the limit can be changed to anything from ${this.minBytes} bytes to those that it was made with (${this.#shape.maxBytes}), not to ${show(maxBytes)}`,
       );
     }
-    for (const shard of this.#shards) shard.locked(() => setLimit(budget, shard.floats, bytes));
-    return this.#shards.reduce((sum, shard) => sum + shrink(shard, now, deadline), 0);
+    return shrinkTo(this.#shards, this.#shape.budget, bytes, now, deadline);
   }
 
   /** Gives the memory of free pages back to the system, about so many bytes. Those that went; 0 where none can. */

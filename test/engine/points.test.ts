@@ -173,8 +173,8 @@ describe("an engine's operation that is cut off anywhere", () => {
     [
       "by SIEVE, what may not go, stays",
       { ...full, evict: "sieve" },
-      ({ engine, put }) => {
-        engine.setHooks({ onEvict: ({ k0 }) => k0 % 2 === 0 });
+      ({ opened, put }) => {
+        opened.hooks.onEvict = ({ k0 }) => k0 % 2 === 0;
         for (const id of [28, 35, 42]) put(id, 1);
       },
     ],
@@ -210,8 +210,8 @@ describe("an engine's operation that is cut off anywhere", () => {
     [
       "what may not go, stays",
       full,
-      ({ engine, put }) => {
-        engine.setHooks({ onEvict: ({ k0 }) => k0 % 2 === 0 });
+      ({ opened, put }) => {
+        opened.hooks.onEvict = ({ k0 }) => k0 % 2 === 0;
         for (const id of [28, 35, 42]) put(id, 1);
       },
     ],
@@ -286,7 +286,7 @@ describe("an engine's operation that is cut off anywhere", () => {
       ({ engine, put }) => {
         engine.useDriver("slots", entry.migrationOf);
         for (const id of [5, 7, 28, 35]) put(id, 1);
-        engine.shrinkBytes(4000, 0);
+        entry.shrinkBytes(engine, 4000, 0);
       },
     ],
     [
@@ -297,7 +297,19 @@ describe("an engine's operation that is cut off anywhere", () => {
         for (const id of [28, 35, 42, 5, 49, 56]) put(id, 1);
       },
     ],
-    ["shrinking", {}, ({ engine }) => engine.shrinkBytes(10_000, 0)],
+    [
+      "a value of several blocks",
+      {},
+      ({ engine }) => {
+        const value = new Uint8Array(2 ** 21 + 5000);
+        for (let i = 0; i < 5000; i++) value[2 ** 20 + i] = i * i;
+        const attributes = entry.entryAttributes();
+        attributes.prefix = Uint8Array.of(NAMES + 1);
+        attributes.prefixLength = 1;
+        engine.put(NAMES + 1, 7, value, value.length, attributes, 0);
+      },
+    ],
+    ["shrinking", {}, ({ engine }) => entry.shrinkBytes(engine, 10_000, 0)],
     [
       "a lower limit: some go, the rest moves together",
       { averageBytes: 300 },
