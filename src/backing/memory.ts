@@ -81,6 +81,10 @@ export class MemoryBacking implements Backing {
     return writing.finally(() => this.#writing.delete(writing));
   }
 
+  refuses(bytes: number): boolean {
+    return bytes > this.maxRecordBytes || this.#bytes + this.#bytesInFlight + bytes > this.#maxBytes;
+  }
+
   writeSync(record: StoredEntry): WriteOutcome {
     checkRecord(record);
     const begun = this.#begin(record);

@@ -1,8 +1,15 @@
-import { type Backing, type BackingKey, checkSameBacking } from "../backing/index.ts";
+import { type Backing, type BackingKey, checkSameBacking, isRefusal } from "../backing/index.ts";
 import { ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { FoundEntry, Guard, PutResult } from "../engine/index.ts";
-import { checkRecord, decodeValue, emptyRecord, hasName, type StoredEntry } from "../record/index.ts";
+import {
+  checkRecord,
+  decodeValue,
+  emptyRecord,
+  hasName,
+  recordBytes,
+  type StoredEntry,
+} from "../record/index.ts";
 import { checkEntry, mendTimes } from "./check-entry.ts";
 import { codecWith } from "./dictionary-codec.ts";
 import type { DictionaryUse } from "./dictionary-use.ts";
@@ -75,6 +82,7 @@ export class Tier<V> {
   /** Name of this cache's dictionary, once it is in the tier. */
   #dictionary = 0;
   readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1));
+  #isRefused = false;
   /** This thread's use of it has ended: nothing is asked of it any more. */
   #isClosed = false;
 
@@ -82,6 +90,11 @@ export class Tier<V> {
     this.#core = core;
     this.#backing = backing;
     this.isOrdered = "share" in backing;
+  }
+
+  /** Whether it did not take what this thread evicted last, as it was full, out of reach, or had too much under way. */
+  get isRefused(): boolean {
+    return this.#isRefused;
   }
 
   /**
@@ -97,6 +110,12 @@ export class Tier<V> {
       return true;
     }
     try {
+      // Nothing is left there that it would replace: what the tier had of the key was dropped when it was set.
+      if (this.#backing.refuses?.(recordBytes(entry)) === true) {
+        this.#isRefused = true;
+        sharedState.count(Counter.backingWritesFailed);
+        return true;
+      }
       const needsDictionary = entry.codec === DICTIONARY_CODEC;
       const records: StoredEntry[] = [entry];
       if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
@@ -294,6 +313,7 @@ export class Tier<V> {
     const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
     for (let i = 0; i < count; i++) {
       const isWritten = all[i] === "ok" || all[i] === "ECANCELED";
+      this.#isRefused = isRefusal(all[i]);
       sharedState.count(isWritten ? Counter.backingWrites : Counter.backingWritesFailed);
     }
   }

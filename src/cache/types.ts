@@ -287,6 +287,11 @@ export interface CacheStats {
   /** Evicted entries that it took, and that it did not: those are gone. */
   backingWrites: number;
   backingWritesFailed: number;
+  /**
+   * Whether it did not take what this thread evicted last: it is full, out of reach, or has too much under way. Until
+   * that is over it is not asked for each entry, and `backingWritesFailed` counts what is lost.
+   */
+  backingRefuses: boolean;
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;

@@ -22,6 +22,7 @@ const all = (...names: string[]): Where[string] => ({ all: true, names: ["constr
 const WHERE: Where = {
   "src/engine/shard.ts": all(
     ...["enter", "leave", "abandon", "locked", "repair", "isCurrent", "describe", "describeWhole"],
+    ...["describeNamed", "readBytes"],
     ...["trim", "usePool", "mayEvict"],
   ),
   "src/engine/shard-pools.ts": all("trim", "bytesTouched", "bytesHeld", "bytesUsed", "isTouched"),
@@ -30,7 +31,7 @@ const WHERE: Where = {
   "src/engine/eviction/queue.ts": all("first", "last", "before", "after", "at"),
   "src/engine/eviction/lru.ts": all("fault", "first", "next"),
   "src/engine/eviction/sieve.ts": all("fault"),
-  "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "startsWith"),
+  "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "readOn", "skip", "here", "startsWith"),
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
   "src/engine/shrinking.ts": all(
@@ -299,7 +300,7 @@ describe("an engine's operation that is cut off anywhere", () => {
     ],
     [
       "a value of several blocks",
-      {},
+      { maxValueBytes: 2 ** 22 },
       ({ engine }) => {
         const value = new Uint8Array(2 ** 21 + 5000);
         for (let i = 0; i < 5000; i++) value[2 ** 20 + i] = i * i;
