@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { builtin, Prng } from "../../src/base/index.ts";
+import { builtin, canShare, Prng, sharedBuffer } from "../../src/base/index.ts";
 
 /** Values by number and class of size: each says whose it is. */
 export type Value = string | Uint8Array;
 
 const BYTES = [0, 0, 3000, 40_000, 300_000];
-/** More than any cache keeps, so what it is does not matter. */
-const TOO_LONG = new Uint8Array(2 ** 26 + 1);
+/** More than any cache keeps, so what it is does not matter; shared, so that it goes to other threads as it is. */
+const TOO_LONG = new Uint8Array(canShare() ? sharedBuffer(2 ** 26 + 1) : new ArrayBuffer(2 ** 26 + 1));
 /** Where a value begins in the noise: no two values of a history begin alike. */
 const STEP = 16;
 const STARTS = 2 ** 16;
