@@ -429,7 +429,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       backingReadsFailed: sharedState.counted(Counter.backingReadsFailed),
       backingWrites: sharedState.counted(Counter.backingWrites),
       backingWritesFailed: sharedState.counted(Counter.backingWritesFailed),
-      backingRefuses: core.tier?.isRefused ?? false,
+      isBackingFull: core.tier?.isFull ?? false,
       loads: sharedState.counted(Counter.loads),
       loadsFailed: sharedState.counted(Counter.loadsFailed),
       loadsShared: sharedState.counted(Counter.loadsShared),

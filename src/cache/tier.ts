@@ -83,6 +83,8 @@ export class Tier<V> {
   #dictionary = 0;
   readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1));
   #isRefused = false;
+  /** Of the record that was evicted last. */
+  #lastBytes = 0;
   /** This thread's use of it has ended: nothing is asked of it any more. */
   #isClosed = false;
 
@@ -92,9 +94,9 @@ export class Tier<V> {
     this.isOrdered = "share" in backing;
   }
 
-  /** Whether it did not take what this thread evicted last, as it was full, out of reach, or had too much under way. */
-  get isRefused(): boolean {
-    return this.#isRefused;
+  /** Whether it did not take what this thread evicted last, and would not now: it is full, or out of reach. */
+  get isFull(): boolean {
+    return this.#isRefused && this.#backing.refuses?.(this.#lastBytes) !== false;
   }
 
   /**
@@ -111,7 +113,8 @@ export class Tier<V> {
     }
     try {
       // Nothing is left there that it would replace: what the tier had of the key was dropped when it was set.
-      if (this.#backing.refuses?.(recordBytes(entry)) === true) {
+      this.#lastBytes = recordBytes(entry);
+      if (this.#backing.refuses?.(this.#lastBytes) === true) {
         this.#isRefused = true;
         sharedState.count(Counter.backingWritesFailed);
         return true;
@@ -156,6 +159,7 @@ export class Tier<V> {
   /** Drops all. The stamp that `clear` left keeps what is under way, or stays, from being read. */
   clear(): void {
     this.#dictionary = 0;
+    this.#isRefused = false;
     let cleared: unknown;
     try {
       cleared = this.#backing.clear();

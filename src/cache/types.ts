@@ -291,7 +291,7 @@ export interface CacheStats {
    * Whether it did not take what this thread evicted last: it is full, out of reach, or has too much under way. Until
    * that is over it is not asked for each entry, and `backingWritesFailed` counts what is lost.
    */
-  backingRefuses: boolean;
+  isBackingFull: boolean;
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;

@@ -538,8 +538,8 @@ export class PageStore {
   /** Figures of this moment. One cheap call, whatever the store holds. */
   stats(): PageStoreStats {
     this.#check();
-    const refuses = this.#writeback?.isRefused ?? false;
-    return statsOf(this.#engine?.stats() ?? null, this.#counters, this.#ownBytes, refuses);
+    const isFull = this.#writeback?.isFull ?? false;
+    return statsOf(this.#engine?.stats() ?? null, this.#counters, this.#ownBytes, isFull);
   }
 
   /**

@@ -22,13 +22,13 @@ import type { PageStoreStats } from "./types.ts";
 /**
  * @param engine - null for a store without memory of its own.
  * @param own - bytes that the store takes beside its engine.
- * @param backingRefuses - what the writeback says.
+ * @param isBackingFull - what the writeback says.
  */
 export function statsOf(
   engine: EngineStats | null,
   counters: Counters,
   own: number,
-  backingRefuses: boolean,
+  isBackingFull: boolean,
 ): PageStoreStats {
   return {
     poolTotalSize: engine?.poolBytes ?? 0,
@@ -61,7 +61,7 @@ export function statsOf(
     drops: counters.total(DROPPED),
     bytesWrittenBack: counters.total(WRITTEN_BACK_BYTES),
     writebacksFailed: counters.total(WRITEBACK_FAILED),
-    backingRefuses,
+    isBackingFull,
     storeLatencyNs: counters.histogram(STORE_NS),
     loadLatencyNs: counters.histogram(LOAD_NS),
     fallbacks: fallbacks(),

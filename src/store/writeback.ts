@@ -76,6 +76,8 @@ export class Writeback {
   #flushes = 0;
   #faults = 0;
   #isRefused = false;
+  /** Of the last record that was to be written. */
+  #lastBytes = 0;
   #closed = false;
 
   constructor(parts: WritebackParts, enabled: boolean) {
@@ -100,9 +102,9 @@ export class Writeback {
       });
   }
 
-  /** Whether the backing store did not take the last page that this thread had for it, as it was full or out of reach. */
-  get isRefused(): boolean {
-    return this.#isRefused;
+  /** Whether the backing store did not take the last page that this thread had for it, and would not now. */
+  get isFull(): boolean {
+    return this.#isRefused && this.#parts.backing?.refuses?.(this.#lastBytes) !== false;
   }
 
   /** Whether the background is at work, and the last that it wrote did not fail. */
@@ -276,6 +278,7 @@ export class Writeback {
       (entry) => {
         const { k0, k1, shard, row, version, storedLength } = entry;
         records.push(entry);
+        this.#lastBytes = recordBytes(entry);
         written.push({ k0, k1, shard, row, version, bytes: storedLength });
       },
       () => {
@@ -303,7 +306,8 @@ export class Writeback {
 
   /** Whether the backing store would not take a page: then it is not asked. */
   #refuses(entry: FoundEntry): boolean {
-    if (this.#parts.backing?.refuses?.(recordBytes(entry)) !== true) return false;
+    this.#lastBytes = recordBytes(entry);
+    if (this.#parts.backing?.refuses?.(this.#lastBytes) !== true) return false;
     this.#isRefused = true;
     return true;
   }
