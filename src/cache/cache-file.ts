@@ -108,6 +108,7 @@ async function writeAll<V>(
   view.setUint32(at + 4, count, true);
   view.setUint32(at + 8, crc32(bytes.subarray(at, at + 8)), true);
   await write(bytes.subarray(0, at + END_BYTES));
+  if (engine.found.bytes.length > KEPT_BYTES_MAX) engine.found.bytes = new Uint8Array(0);
   return count;
 }
 

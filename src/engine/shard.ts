@@ -252,7 +252,7 @@ export class Shard implements ShardParts {
     const { length } = into.bytes;
     // What one long value took is not kept for others.
     if (length < count || (length > KEPT_BYTES_MAX && count <= KEPT_BYTES_MAX))
-      into.bytes = ownBytes(powerOfTwoAtLeast(count));
+      into.bytes = ownBytes(count > KEPT_BYTES_MAX ? count : powerOfTwoAtLeast(count));
     if (count !== 0) this.fragments.read(row, 0, count, into.bytes, 0);
   }
 
