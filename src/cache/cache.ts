@@ -12,7 +12,7 @@ import {
   ZbudError,
 } from "../base/index.ts";
 import { type BlockPacker, type EngineInside, Look } from "../engine/index.ts";
-import { VALUE_BYTES_MAX } from "../record/index.ts";
+import { BLOCK_BYTES, VALUE_BYTES_MAX } from "../record/index.ts";
 import type { Cache } from "./api.ts";
 import { loadFile, saveFile } from "./cache-file.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
@@ -30,7 +30,7 @@ import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
 import { type CacheSettings, milliseconds, sharedParts, staleMs } from "./options.ts";
 import { Counter } from "./shared-state.ts";
-import { type ByteSource, packStream, streamOf } from "./streams.ts";
+import { type ByteSource, packStream, readInto, streamOf } from "./streams.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
@@ -185,18 +185,14 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   getInto(key: CacheKey, target: Uint8Array, options?: GetOptions): number | undefined {
     checkBytes(target);
-    const found = this.#find(key, options);
+    const found = this.#find(key, options, Look.unreadLong);
     const { engine } = this.#core;
     const { length } = engine.found;
-    if (found && length > 0 && length <= target.length) engine.decode(target);
+    if (!found || length > BLOCK_BYTES || length > target.length)
+      return found ? this.#getLong(key, target, options) : this.#missed();
+    if (length > 0) engine.decode(target);
     this.#notify();
-    if (found && length > target.length) {
-      throw new ZbudError(
-        "EINVAL",
-        `the value of ${show(key)} has ${length} bytes, and the array given to getInto ${target.length}: give a longer one; info(key).originalBytes tells how long`,
-      );
-    }
-    return found ? length : undefined;
+    return length;
   }
 
   getStream(key: CacheKey, options?: GetOptions): ReadableStream<Uint8Array> | undefined {
@@ -522,6 +518,29 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     if (!metrics.hasSubscribers) return;
     publish(
       deleted ? { op: "delete", key, delete: "deleted", cache: this } : { op: "delete", key, cache: this },
+    );
+  }
+
+  #missed(): undefined {
+    this.#notify();
+    return undefined;
+  }
+
+  /** For `getInto`, of a value that was found, and is too long for the array or has several blocks. */
+  #getLong(key: CacheKey, target: Uint8Array, options: GetOptions | undefined): number | undefined {
+    const { engine } = this.#core;
+    const { found } = engine;
+    if (found.length <= target.length && !readInto(engine, target)) {
+      // Somebody replaced it while it was read: what is there now is copied before it is decompressed.
+      if (!this.#find(key, options)) return this.#missed();
+      if (found.length <= target.length) engine.decode(target);
+    }
+    const { length } = found;
+    this.#notify();
+    if (length <= target.length) return length;
+    throw new ZbudError(
+      "EINVAL",
+      `the value of ${show(key)} has ${length} bytes, and the array given to getInto ${target.length}: give a longer one; info(key).originalBytes tells how long`,
     );
   }
 

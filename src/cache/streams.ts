@@ -50,6 +50,21 @@ export function streamOf(engine: Engine, open: () => void): ReadableStream<Uint8
   );
 }
 
+/**
+ * Reads what a lookup found, a value of several blocks, to where it is wanted, without a copy of it on the way.
+ *
+ * @returns false if somebody replaced it meanwhile: what is in `target` then is nothing.
+ */
+export function readInto(engine: Engine, target: Uint8Array): boolean {
+  try {
+    new BlockReader(engine, engine.found).readAll(target);
+    return true;
+  } catch (error) {
+    if (error instanceof ZbudError && error.code === "ESTALE") return false;
+    throw error;
+  }
+}
+
 function readNext(reader: BlockReader): Uint8Array<ArrayBuffer> {
   const block = ownBytes(reader.nextLength);
   reader.read(block);

@@ -1,6 +1,7 @@
 import { fillWith, ownBytes, wordAt, ZbudError } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
 import {
+  BLOCK_BYTES,
   BlockKind,
   blockCount,
   blockLength,
@@ -99,6 +100,12 @@ export class BlockReader {
           );
       }
     }
+  }
+
+  /** Reads all blocks that are left, to the start of `target`. */
+  readAll(target: Uint8Array): void {
+    for (let at = 0; this.nextLength > 0; at += BLOCK_BYTES)
+      this.read(target.subarray(at, at + this.nextLength));
   }
 
   #copy(count: number, target: Uint8Array, at: number): void {

@@ -161,11 +161,7 @@ export class Engine {
     return this.#shape.maxEntrySize;
   }
 
-  get maxValueBytes(): number {
-    return this.#shape.maxValueBytes;
-  }
-
-  /** How many shards there are; they are numbered from 0. */
+  /** Shards are numbered from 0. */
   get shardCount(): number {
     return this.#shards.length;
   }
@@ -350,7 +346,8 @@ export class Engine {
         shard.describe(row, this.found);
         if (kind > Look.counted) isHit = isHitOf(this.found, now, kind);
         if (touch && (isHit || kind !== Look.withExpired)) shard.eviction.touched(row);
-        if (look === kind) this.#reader.stage(shard, row);
+        if (look < Look.unread || (look >= Look.unreadLong && this.found.length <= BLOCK_BYTES))
+          this.#reader.stage(shard, row);
       }
       if (kind !== Look.uncounted) shard.lookedUp(isHit);
       shard.leave();

@@ -76,6 +76,8 @@ export const Look = {
   withExpired: 3,
   /** Added to one of the others: the value is not made ready to be decoded. */
   unread: 4,
+  /** Added to one of the others: a value of several blocks is not made ready, any other is. */
+  unreadLong: 8,
 } as const;
 
 /** Whether a lookup that found this, and does not merely count what it found, is a hit. */
