@@ -11,7 +11,7 @@ import {
 import { type Codec, codecById } from "../codecs/index.ts";
 import { slotsDriver } from "../drivers/slots/index.ts";
 import {
-  type BlockPacker,
+  BlockPacker,
   Engine,
   type EngineHooks,
   type EntryAttributes,
@@ -399,12 +399,24 @@ export class CacheCore<V> {
     const guard = lease === null ? null : this.#guard;
     if (!dictionary.trainer.settled) dictionary.offer(engine, values);
     this.#attribute(values.kind, now, ttl, stale);
-    const result = engine.put(encoded.k0, encoded.k1, values.bytes, values.length, attributes, now, guard);
+    const { k0, k1 } = encoded;
+    const { bytes, length } = values;
+    const result =
+      length > BLOCK_BYTES
+        ? engine.putPacked(k0, k1, this.#packed(bytes, length), attributes, now, guard)
+        : engine.put(k0, k1, bytes, length, attributes, now, guard);
     if (guard !== null && !this.#held) return null;
     this.dropBelow();
     if (result === "stored" || result === "replaced") dictionary.count(values, this);
-    if (values.length > BLOCK_BYTES) values.release();
+    if (length > BLOCK_BYTES) values.release();
     return RESULTS[result];
+  }
+
+  /** A value of several blocks. */
+  #packed(bytes: Uint8Array, length: number): BlockPacker {
+    const packer = new BlockPacker(this.engine);
+    packer.addAll(bytes, length, this.engine.maxEntrySize);
+    return packer;
   }
 
   /** As {@link put}, of bytes that came block by block; null: of too many. */
@@ -517,7 +529,10 @@ export class CacheCore<V> {
   putDecoded(entry: StoredEntry, value: Uint8Array, now: number, guard: Guard): PutResult {
     const { key: encoded, engine } = this;
     this.#takeAttributes(entry);
-    return engine.put(encoded.k0, encoded.k1, value, entry.length, this.attributes, now, guard);
+    const { k0, k1 } = encoded;
+    return entry.length > BLOCK_BYTES
+      ? engine.putPacked(k0, k1, this.#packed(value, entry.length), this.attributes, now, guard)
+      : engine.put(k0, k1, value, entry.length, this.attributes, now, guard);
   }
 
   /** Removes a key. */

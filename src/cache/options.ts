@@ -16,7 +16,6 @@ import { slotsDriver } from "../drivers/slots/index.ts";
 import { ENGINE_LAYOUT, type EngineOptions, shapeOf } from "../engine/index.ts";
 import { type Agreement, received } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
-import { VALUE_BYTES_MAX } from "../record/index.ts";
 import { checkCacheNames, THREAD_NAMES } from "./known-options.ts";
 import { isSharedStateShape } from "./shared-state.ts";
 import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
@@ -136,7 +135,6 @@ export function engineOptions<V>(
   if (typeof shared !== "string") flagOption("shared", shared);
   const chosen: Omit<EngineOptions, "maxBytes"> = {
     averageBytes: sizeOption("averageBytes", averageBytes, 1, 2 ** 30),
-    maxValueBytes: VALUE_BYTES_MAX,
     driver,
     evict,
     expiry: true,

@@ -1,5 +1,5 @@
 import { copyBytes, ownBytes, show, withSignal, ZbudError } from "../base/index.ts";
-import { type BlockPacker, BlockReader, type Engine } from "../engine/index.ts";
+import { BlockPacker, BlockReader, type Engine } from "../engine/index.ts";
 import { BLOCK_BYTES, VALUE_BYTES_MAX } from "../record/index.ts";
 
 /**
@@ -86,7 +86,7 @@ export async function packStream(
   signal: AbortSignal,
 ): Promise<BlockPacker | null> {
   const chunks = chunksOf(source);
-  const packer = engine.packer();
+  const packer = new BlockPacker(engine);
   let block = ownBytes(0);
   let filled = 0;
   try {

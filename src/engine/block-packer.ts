@@ -1,6 +1,7 @@
 import { copyBytes, isFilled, ownBytes } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
 import { BLOCK_BYTES, BlockKind, setBlock, tableBytes, VALUE_BYTES_MAX } from "../record/index.ts";
+import type { Engine } from "./engine.ts";
 
 /** Bytes of the word that fills a block. */
 const FILL_BYTES = 8;
@@ -11,6 +12,8 @@ const SAVED_MIN = tableBytes(VALUE_BYTES_MAX);
  * A value on its way into an engine, block by block: each is compressed as it comes, so that beside what is stored
  * there is one block at a time. What is stored is in pieces, which the engine copies one after the other to where they
  * are kept.
+ *
+ * A part of its own, so that a bundler leaves it out where values are short.
  */
 export class BlockPacker {
   /** Bytes of the value so far. */
@@ -25,9 +28,10 @@ export class BlockPacker {
   /** Bytes of the pieces. */
   #bytes = 0;
 
-  constructor(codec: StagedCodec, codecNumber: number) {
-    this.#codec = codec;
-    this.codecNumber = codecNumber;
+  constructor(engine: Pick<Engine, "parts">) {
+    const { codecs } = engine.parts();
+    this.#codec = codecs.current;
+    this.codecNumber = codecs.currentNumber;
   }
 
   /** Bytes that are stored. */

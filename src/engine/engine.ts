@@ -4,7 +4,7 @@ import type { Codec } from "../codecs/index.ts";
 import { segmentOf } from "../memory/index.ts";
 import { giveBackWhenIdle, stopGivingBack } from "../pool/index.ts";
 import { BLOCK_BYTES, type StoredEntry } from "../record/index.ts";
-import { BlockPacker } from "./block-packer.ts";
+import type { BlockPacker } from "./block-packer.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
 import { IdleEngine } from "./idle-memory.ts";
@@ -204,11 +204,6 @@ export class Engine {
       draft.state = STATE_SAME_FILLED;
       return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
     }
-    if (length > BLOCK_BYTES) {
-      const packer = this.packer();
-      packer.addAll(value, length, this.#shape.maxEntrySize);
-      return this.putPacked(k0, k1, packer, attributes, now, guard);
-    }
     const codec = this.#codecs.current;
     const room = length - (length >> 4) - 1;
     const stored = room > 0 ? codec.encode(value, length, room) : 0;
@@ -228,12 +223,7 @@ export class Engine {
     return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
   }
 
-  /** For a value that comes block by block; {@link putPacked} stores it. */
-  packer(): BlockPacker {
-    return new BlockPacker(this.#codecs.current, this.#codecs.currentNumber);
-  }
-
-  /** As {@link put}, of a value that was packed already. */
+  /** As {@link put}, of a value that was packed block by block: of one that is longer than {@link put} takes. */
   putPacked(
     k0: number,
     k1: number,

@@ -1,4 +1,4 @@
-export type { BlockPacker } from "./block-packer.ts";
+export { BlockPacker } from "./block-packer.ts";
 export { BlockReader } from "./block-reader.ts";
 export { Engine } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";

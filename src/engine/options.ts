@@ -1,6 +1,6 @@
 import { integerOption, powerOfTwoAtLeast, show, ZbudError } from "../base/index.ts";
 import { checkDriver, type DriverOptions, type PoolDriver, type PoolFootprint } from "../pool/index.ts";
-import { BLOCK_BYTES, VALUE_BYTES_MAX } from "../record/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { EVICTIONS, type Eviction } from "./eviction/index.ts";
 import { headerWords, layoutOf, POOLS_MAX, ROWS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
@@ -97,7 +97,7 @@ export function shapeOf(options: EngineOptions, drivers: readonly PoolDriver[]):
     maxBytes,
     drivers: drivers.map(({ type }) => type),
     poolPageSize,
-    maxValueBytes: integerOption("maxValueBytes", options.maxValueBytes ?? BLOCK_BYTES, 1, VALUE_BYTES_MAX),
+    maxValueBytes: integerOption("maxValueBytes", options.maxValueBytes ?? BLOCK_BYTES, 1, BLOCK_BYTES),
     shards,
     shared,
     evict: choice("evict", options.evict === undefined ? "lru" : options.evict, EVICTIONS),

@@ -151,7 +151,7 @@ export interface EngineOptions {
   averageBytes?: number;
   /** The most entries; exact when `shards` is 1, else divided among them. Default: as many as memory takes. */
   maxEntries?: number;
-  /** The longest value. Default 1 MiB; 64 MiB at most: longer ones than 1 MiB are stored as blocks. */
+  /** The longest value that `put` takes. Default 1 MiB, which is also the most: longer ones are packed in blocks first. */
   maxValueBytes?: number;
   /** The most that one entry may take; see {@link Engine.maxEntrySize}. Default, and the most: what that allows. */
   maxEntrySize?: number;

@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { FileBacking, KeyvBacking, MemoryBacking } from "../../src/backing/index.ts";
+import {
+  type BackingKey,
+  FileBacking,
+  KeyvBacking,
+  MemoryBacking,
+  type StoredEntry,
+} from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { verify } from "../../src/diagnostics/index.ts";
@@ -229,11 +235,114 @@ describe("a value of several blocks", () => {
     for (const backing of [...backings, small]) await backing.close();
   });
 
+  it("of a second tier with a wrong table, or with lengths that cannot be, is a miss, and counted", async () => {
+    class HostileTier extends MemoryBacking {
+      forge: (record: StoredEntry) => StoredEntry = (record) => record;
+
+      override async read(key: BackingKey): Promise<StoredEntry | null> {
+        const record = await super.read(key);
+        return record === null ? null : this.forge(record);
+      }
+    }
+    const backing = new HostileTier();
+    const cache = open({ backing, maxEntries: 1 });
+    const value = new Uint8Array(3 * MIB).map((_, i) => i >>> 12);
+    cache.set("a", value);
+    const set = (): void => {
+      cache.set("b", 1);
+    };
+    set();
+    await cache.flush();
+    const forge = (change: (bytes: Uint8Array) => Partial<StoredEntry> | undefined) => {
+      backing.forge = (record) => {
+        const bytes = record.bytes.slice();
+        return { ...record, bytes, ...change(bytes) };
+      };
+    };
+    for (let i = 0; i < 60; i++) {
+      forge((bytes) => {
+        bytes[1 + prng.below(12)] ^= 1 << prng.below(8);
+        return undefined;
+      });
+      assert.equal(await cache.getAsync("a"), undefined);
+    }
+    for (const length of [
+      MIB,
+      MIB + 1,
+      3 * MIB - 1,
+      3 * MIB + 1,
+      4 * MIB,
+      64 * MIB,
+      64 * MIB + 1,
+      2 ** 32 - 1,
+    ]) {
+      forge(() => ({ length }));
+      assert.equal(await cache.getAsync("a"), undefined, `${length}`);
+    }
+    forge(() => ({ codec: 0 }));
+    assert.equal(await cache.getAsync("a"), undefined);
+    assert.equal(cache.stats().backingReadsFailed, 69);
+    backing.forge = (record) => record;
+    assert.ok(same(await cache.getAsync("a"), value));
+    verify(cache);
+  });
+
+  it("of which a block in memory is damaged is EBADMSG for every way to read it", () => {
+    const cache = open({ shared: false });
+    cache.set(
+      "a",
+      new Uint8Array(3 * MIB).map((_, i) => i >>> 12),
+    );
+    const { shards } = cache.inside();
+    const [{ fragments, rows, queue }] = shards;
+    const row = queue.last();
+    const pool = fragments.poolOf(row);
+    assert.ok(rows.stateOf(row) !== 0);
+    fragments.write(pool, row, 1, Uint8Array.of(1, 2, 3), 0, 3);
+    assert.throws(() => cache.get("a"), isCode("EBADMSG"));
+    assert.throws(() => cache.getInto("a", new Uint8Array(3 * MIB)), isCode("EBADMSG"));
+    assert.throws(() => cache.withValue("a", () => 1), isCode("EBADMSG"));
+    assert.throws(() => cache.getStream("a"), isCode("EBADMSG"));
+    assert.equal(cache.set("a", "new"), "replace");
+  });
+
   it("says what is wrong where an array is too short", () => {
     const cache = open();
     cache.set("a", largeValue(prng, 2 * MIB));
     const into = new Uint8Array(2 * MIB - 1);
     assert.throws(() => cache.getInto("a", into), isCode("EINVAL", "2097152 bytes", "getInto 2097151"));
     assert.ok(!into.some((byte) => byte !== 0), "it is as it was");
+  });
+});
+
+describe("a key of up to 65,535 bytes", () => {
+  it("is found, in memory, in a second tier, in a saved cache, by a load", async () => {
+    const path = freshPath();
+    const backing = await FileBacking.open(freshPath(), { maxBytes: "4MiB" });
+    const options = { maxBytes: "8MiB", tags: true, dictionary: "none" } as const;
+    const cache = new CompressedCache<string>({ ...options, backing });
+    const long = "k".repeat(65_533);
+    const keys = [`${long}aa`, `${long}ab`, `${long}ü`, new Uint8Array(65_534).fill(7)];
+    for (const [i, key] of keys.entries())
+      assert.equal(cache.set(key, `value ${i}`, { tags: [long] }), "add");
+    for (const [i, key] of keys.entries()) assert.equal(cache.get(key), `value ${i}`);
+    assert.deepEqual([...cache.keys()].length, 4);
+    assert.equal(await cache.getOrSet(`${long}x`, async () => "loaded"), "loaded");
+    assert.equal(await cache.save(path), 5);
+    const noise = "0123456789abcdef".repeat(4000);
+    for (let i = 0; i < 500; i++) cache.set(`${long.slice(i % 9)}${i}`, `${i}${noise}`);
+    await cache.flush();
+    for (const [i, key] of keys.entries()) assert.equal(await cache.getAsync(key), `value ${i}`);
+    verify(cache);
+    const loaded = new CompressedCache<string>(options);
+    assert.equal(await loaded.load(path), 5);
+    for (const [i, key] of keys.entries()) assert.equal(loaded.get(key), `value ${i}`);
+    assert.equal(loaded.deleteByTag(long), 4);
+    assert.equal(cache.set(`${long}aaa`, "x"), "E2BIG");
+    assert.equal(cache.set(new Uint8Array(65_535), "x"), "E2BIG");
+    assert.throws(() => cache.set("a", "x", { tags: [`${long}aaa`] }), isCode("EINVAL", "65,535"));
+    cache.close();
+    loaded.close();
+    await backing.close();
   });
 });

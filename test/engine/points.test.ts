@@ -300,14 +300,16 @@ describe("an engine's operation that is cut off anywhere", () => {
     ],
     [
       "a value of several blocks",
-      { maxValueBytes: 2 ** 22 },
+      {},
       ({ engine }) => {
         const value = new Uint8Array(2 ** 21 + 5000);
         for (let i = 0; i < 5000; i++) value[2 ** 20 + i] = i * i;
         const attributes = entry.entryAttributes();
         attributes.prefix = Uint8Array.of(NAMES + 1);
         attributes.prefixLength = 1;
-        engine.put(NAMES + 1, 7, value, value.length, attributes, 0);
+        const packer = new entry.BlockPacker(engine);
+        packer.addAll(value, value.length, engine.maxEntrySize);
+        engine.putPacked(NAMES + 1, 7, packer, attributes, 0);
       },
     ],
     ["shrinking", {}, ({ engine }) => entry.shrinkBytes(engine, 10_000, 0)],
