@@ -2,6 +2,7 @@ import { copyBytes, isFilled, ownBytes } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
 import { BLOCK_BYTES, BlockKind, setBlock, tableBytes, VALUE_BYTES_MAX } from "../record/index.ts";
 import type { Engine } from "./engine.ts";
+import type { PackedValue } from "./parts.ts";
 
 /** Bytes of the word that fills a block. */
 const FILL_BYTES = 8;
@@ -15,7 +16,7 @@ const SAVED_MIN = tableBytes(VALUE_BYTES_MAX);
  *
  * A part of its own, so that a bundler leaves it out where values are short.
  */
-export class BlockPacker {
+export class BlockPacker implements PackedValue {
   /** Bytes of the value so far. */
   length = 0;
   /** Whether a codec, or a word that fills a block, made it smaller; else it is stored as it is, without a table. */

@@ -3,8 +3,7 @@ import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { segmentOf } from "../memory/index.ts";
 import { giveBackWhenIdle, stopGivingBack } from "../pool/index.ts";
-import { BLOCK_BYTES, type StoredEntry } from "../record/index.ts";
-import type { BlockPacker } from "./block-packer.ts";
+import { BLOCK_BYTES, type StoredEntry, VALUE_BYTES_MAX } from "../record/index.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
 import { IdleEngine } from "./idle-memory.ts";
@@ -21,6 +20,7 @@ import {
   EXPIRED,
   emptyDraft,
   entryAttributes,
+  type PackedValue,
   REPLACED,
 } from "./parts.ts";
 import type { Shard } from "./shard.ts";
@@ -227,7 +227,7 @@ export class Engine {
   putPacked(
     k0: number,
     k1: number,
-    packer: BlockPacker,
+    packer: PackedValue,
     attributes: EntryAttributes,
     now: number,
     guard: Guard | null = null,
@@ -277,7 +277,7 @@ export class Engine {
     attributes.expiresAt = entry.expiresAt;
     attributes.aux = entry.aux;
     attributes.aux2 = entry.aux2;
-    checkPut(this.#shape, bytes, storedLength, attributes);
+    checkPut(this.#shape, bytes, storedLength, attributes, VALUE_BYTES_MAX);
     if (named + storedLength > bytes.length || (sameFilled && named !== 0)) {
       throw new ZbudError(
         "EINVAL",

@@ -48,6 +48,18 @@ export interface Draft {
   fill1: number;
 }
 
+/** A value that was compressed block by block, as {@link BlockPacker} does it. */
+export interface PackedValue {
+  /** Bytes of the value. */
+  readonly length: number;
+  /** Bytes that are stored. */
+  readonly stored: number;
+  /** Whether it is smaller than the value; else the pieces are the value itself. */
+  readonly isPacked: boolean;
+  readonly codecNumber: number;
+  pieces(): readonly Uint8Array[];
+}
+
 /** What a shard is made of. */
 export interface ShardSetup {
   readonly number: number;
