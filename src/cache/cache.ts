@@ -57,8 +57,8 @@ const NO_TAGS: readonly string[] = [];
  * It evicts what is expired, then in the order of use, or as `evict` says. Misuse throws a `ZbudError`; a
  * value that is too large is refused with a result that says so.
  *
- * Each thread has a few buffers for itself besides, of 2 MiB together at most, for the values that it is
- * reading and writing, and the memory of its codec.
+ * Each thread has a few buffers for itself besides, of some MiB together at most, for the values that it is
+ * reading and writing, and the memory of its codec. A value of more than 1 MiB takes more, until it is read or written.
  *
  * @example
  * ```ts
