@@ -88,12 +88,22 @@ describe("getStream", () => {
     ["replaced", (cache) => cache.set("a", OTHER)],
     ["deleted", (cache) => cache.delete("a")],
     ["cleared", (cache) => cache.clear()],
-    ["evicted", (cache) => [1, 2].map((key) => cache.set(key, 1))],
+    [
+      "evicted",
+      (cache) => Array.from({ length: 40_000 }, (_, key) => cache.set(key, LARGE.subarray(key, key + 900))),
+    ],
+    [
+      "deleted, and its row has another entry",
+      (cache) => {
+        cache.delete("a");
+        for (let key = 0; key < 4000; key++) cache.set(key, LARGE.subarray(key, key + 9));
+      },
+    ],
     ["replaced by itself", (cache) => cache.set("a", LARGE)],
   ];
   for (const [how, end] of ENDS) {
     it(`fails if the value is ${how} in the middle, and never mixes two`, async () => {
-      const cache = open({ maxEntries: 2 });
+      const cache = open({ maxBytes: "14MiB" });
       cache.set("a", LARGE);
       const reader = (cache.getStream("a") as ReadableStream<Uint8Array>).getReader();
       const first = await reader.read();

@@ -53,12 +53,6 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
     replace: "block",
   },
   {
-    name: "cache: the table of a value of several blocks is believed",
-    file: "src/record/blocks.ts",
-    find: "  if (!isThere || sum !== storedLength)",
-    replace: "  if (!isThere)",
-  },
-  {
     name: "cache: a tier that is full is asked for each entry",
     file: TIER,
     find: "      if (this.#backing.refuses?.(this.#lastBytes) === true) {",
