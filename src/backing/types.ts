@@ -91,6 +91,15 @@ export interface Backing {
   readonly findsFlushed?: boolean;
 
   /**
+   * Whether a record of so many bytes, header included, would be refused now: it is longer than any, too much is under
+   * way, the store is full, or it is known to be out of reach. Costs next to nothing and asks nobody. Who writes much
+   * asks first, and does not write what would be refused. A store that was full says no until something was deleted
+   * and, if that was elsewhere, for a pause of 50 ms, twice as long each time, up to 5 s. A store without it is
+   * asked by each write.
+   */
+  refuses?(bytes: number): boolean;
+
+  /**
    * Writes records, in one go where it can.
    *
    * All of a record is copied before this returns: the caller may change it, and its bytes, at once. An engine fills one

@@ -13,6 +13,7 @@ import { type Codec, codecById } from "../codecs/index.ts";
 import { logDriver } from "../drivers/log/index.ts";
 import { zbudDriver } from "../drivers/zbud/index.ts";
 import {
+  BlockPacker,
   Engine,
   type EngineHooks,
   type EntryAttributes,
@@ -25,7 +26,7 @@ import {
 } from "../engine/index.ts";
 import { Segment, segmentOf, whenDifferentOption } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
-import type { StoredEntry } from "../record/index.ts";
+import { BLOCK_BYTES, type StoredEntry, VALUE_BYTES_MAX } from "../record/index.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
 import { foundKey } from "./iterate.ts";
@@ -47,7 +48,6 @@ import {
   type SharedParts,
   sharedParts,
   threadOptionsOf,
-  VALUE_BYTES_MAX,
 } from "./options.ts";
 import { RegularFlush } from "./regular-flush.ts";
 import { type RemovalListener, removalListenerOf } from "./removal-listener.ts";
@@ -71,7 +71,7 @@ import type {
   SetResult,
   SharedCompressedCache,
 } from "./types.ts";
-import { keepsBytes, ValueCodec } from "./values.ts";
+import { keepsBytes, ValueCodec, ValueKind } from "./values.ts";
 
 /** Parts that tests replace. */
 export interface CacheParts {
@@ -329,11 +329,7 @@ export class CacheCore<V> {
   value(): V {
     const { length } = this.engine.found;
     const kind = kindOf(this.engine.found.aux);
-    if (keepsBytes(kind)) {
-      const own = ownBytes(length);
-      if (length > 0) this.engine.decode(own);
-      return this.values.decode(own, kind);
-    }
+    if (keepsBytes(kind) || length > BLOCK_BYTES) return this.values.decode(this.engine.decodeOwn(), kind);
     const scratch = this.borrow(length);
     try {
       if (length > 0) this.engine.decode(scratch);
@@ -374,6 +370,10 @@ export class CacheCore<V> {
 
   /** Room for `length` bytes until `giveBack`; whoever borrows meanwhile gets other room. */
   borrow(length: number): Uint8Array {
+    if (length > BLOCK_BYTES) {
+      this.#depth++;
+      return ownBytes(length); // which is not kept for others
+    }
     let scratch = this.#scratches[this.#depth];
     if (scratch === undefined || scratch.length < length) {
       scratch = ownBytes(Math.max(4096, powerOfTwoAtLeast(length + 1)));
@@ -406,34 +406,74 @@ export class CacheCore<V> {
     // The serializer is the user's and may call the cache, so it goes first.
     const fits = values.encode(value);
     attributes.headLength = this.#encodeTags(tags);
-    if (!encoded.encode(key)) {
-      this.sharedState.count(Counter.rejectTooBig);
-      return "E2BIG";
-    }
+    if (!fits || !encoded.encode(key)) return this.#refuse(key, lease);
     this.#lease = lease;
     const guard = lease === null ? null : this.#guard;
-    if (!fits) {
-      engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length, guard);
-      if (guard !== null && !this.#held) return null;
-      this.dropBelow();
-      this.sharedState.count(Counter.rejectTooBig);
-      return "E2BIG";
-    }
     if (!dictionary.trainer.settled) dictionary.offer(engine, values);
-    attributes.prefixLength = encoded.length;
-    attributes.expiresAt = expiresAt(now, ttl, stale);
-    attributes.aux = auxOf(values.kind, ttl);
-    attributes.aux2 = ttl === 0 ? 0 : stale;
-    if (++this.#sets % EXPIRE_EVERY === 0) {
-      engine.expire(now, EXPIRE_MAX);
-      this.tier?.wake();
-      if (this.#sets % SWEEP_EVERY === 0) this.leases.sweep(1);
-    }
-    const result = engine.put(encoded.k0, encoded.k1, values.bytes, values.length, attributes, now, guard);
+    this.#attribute(values.kind, now, ttl, stale);
+    const { k0, k1 } = encoded;
+    const { bytes, length } = values;
+    const result =
+      length > BLOCK_BYTES
+        ? engine.putPacked(k0, k1, this.#packed(bytes, length), attributes, now, guard)
+        : engine.put(k0, k1, bytes, length, attributes, now, guard);
     if (guard !== null && !this.#held) return null;
     this.dropBelow();
     if (result === "stored" || result === "replaced") dictionary.count(values, this);
+    if (length > BLOCK_BYTES) values.release();
     return RESULTS[result];
+  }
+
+  /** A value of several blocks. */
+  #packed(bytes: Uint8Array, length: number): BlockPacker {
+    const packer = new BlockPacker(this.engine);
+    packer.addAll(bytes, length, this.engine.maxEntrySize);
+    return packer;
+  }
+
+  /** As {@link put}, of bytes that came block by block; null: of too many. */
+  putPacked(
+    key: CacheKey,
+    packer: BlockPacker | null,
+    now: number,
+    ttl: number,
+    stale: number,
+    tags: readonly string[],
+  ): SetResult {
+    const { key: encoded, attributes, engine } = this;
+    attributes.headLength = this.#encodeTags(tags);
+    if (packer === null || !encoded.encode(key)) return this.#refuse(key, null) as SetResult;
+    this.#attribute(ValueKind.bytes, now, ttl, stale);
+    const result = engine.putPacked(encoded.k0, encoded.k1, packer, attributes, now);
+    this.dropBelow();
+    return RESULTS[result];
+  }
+
+  /** The value, or the key, is too long: nothing of the key is left. Null if the lease did not hold. */
+  #refuse(key: CacheKey, lease: Lease | null): SetResult | null {
+    const { key: encoded, engine } = this;
+    if (encoded.encode(key)) {
+      this.#lease = lease;
+      const guard = lease === null ? null : this.#guard;
+      engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length, guard);
+      if (guard !== null && !this.#held) return null;
+      this.dropBelow();
+    }
+    this.sharedState.count(Counter.rejectTooBig);
+    return "E2BIG";
+  }
+
+  /** What belongs to the value that is put under {@link key}; and what is done now and then at a put. */
+  #attribute(kind: number, now: number, ttl: number, stale: number): void {
+    const { attributes, engine } = this;
+    attributes.prefixLength = this.key.length;
+    attributes.expiresAt = expiresAt(now, ttl, stale);
+    attributes.aux = auxOf(kind, ttl);
+    attributes.aux2 = ttl === 0 ? 0 : stale;
+    if (++this.#sets % EXPIRE_EVERY !== 0) return;
+    engine.expire(now, EXPIRE_MAX);
+    this.tier?.wake();
+    if (this.#sets % SWEEP_EVERY === 0) this.leases.sweep(1);
   }
 
   /**
@@ -464,6 +504,11 @@ export class CacheCore<V> {
       if (this.sharedState.tagDeletedSince(stamp, hashAt(head, at))) return true;
     }
     return false;
+  }
+
+  /** @throws {ZbudError} `EINVAL` for what is no key. */
+  checkKey(key: CacheKey): void {
+    this.key.encode(key);
   }
 
   /** @throws {ZbudError} `EINVAL` for what cannot be the tags of an entry of this cache. */
@@ -497,7 +542,10 @@ export class CacheCore<V> {
   putDecoded(entry: StoredEntry, value: Uint8Array, now: number, guard: Guard): PutResult {
     const { key: encoded, engine } = this;
     this.#takeAttributes(entry);
-    return engine.put(encoded.k0, encoded.k1, value, entry.length, this.attributes, now, guard);
+    const { k0, k1 } = encoded;
+    return entry.length > BLOCK_BYTES
+      ? engine.putPacked(k0, k1, this.#packed(value, entry.length), this.attributes, now, guard)
+      : engine.put(k0, k1, value, entry.length, this.attributes, now, guard);
   }
 
   /** Removes a key. */

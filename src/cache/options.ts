@@ -29,8 +29,6 @@ const BYTES_MAX = 2 ** 40;
 const AVERAGE_BYTES = 384;
 const PAGE_SIZE_MIN = 64;
 const PAGE_SIZE_MAX = 2 ** 20;
-/** The longest value. */
-export const VALUE_BYTES_MAX: number = 2 ** 20;
 const LOCK_TIMEOUT_MS = 10_000;
 /** What is written ahead a second: a disk or a network that does other work as well has this to spare. */
 const WRITE_BYTES_PER_SECOND = 2 ** 25;
@@ -166,7 +164,6 @@ export function engineOptions<V>(options: CompressedCacheOptions<V>): Omit<Engin
   if (typeof shared !== "string") flagOption("shared", shared);
   const chosen: Omit<EngineOptions, "maxBytes"> = {
     averageBytes: sizeOption("averageBytes", averageBytes, 1, 2 ** 30),
-    maxValueBytes: VALUE_BYTES_MAX,
     driver: driverOf(driver),
     evict,
     expiry: true,

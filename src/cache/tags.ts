@@ -57,7 +57,7 @@ export class TagLists implements SecondaryIndex {
    * Writes the hashes of tags to the start of `head`.
    *
    * @returns bytes written.
-   * @throws {ZbudError} `EINVAL` if they are not at most 8 strings of at most 16 KiB.
+   * @throws {ZbudError} `EINVAL` if they are not at most 8 strings of at most 65,535 bytes.
    */
   encode(tags: readonly string[], head: Uint8Array): number {
     if (!Array.isArray(tags) || tags.length > TAGS_MAX) {
@@ -163,7 +163,10 @@ export class TagLists implements SecondaryIndex {
   /** Puts the words of a tag's hash into the key of this object. */
   #hash(tag: string): void {
     if (typeof tag !== "string" || !this.#tag.encode(tag)) {
-      throw new ZbudError("EINVAL", `a tag must be a string of at most 16 KiB, not ${show(tag)}`);
+      throw new ZbudError(
+        "EINVAL",
+        `a tag must be a string of at most 65,535 bytes as UTF-8, not ${show(tag)}`,
+      );
     }
   }
 

@@ -1,4 +1,10 @@
-import { type Backing, type BackingKey, checkSameBacking, type WriteOutcome } from "../backing/index.ts";
+import {
+  type Backing,
+  type BackingKey,
+  checkSameBacking,
+  isRefusal,
+  type WriteOutcome,
+} from "../backing/index.ts";
 import { ownBytes, show, WriteBudget, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import type { Engine, FoundEntry, Guard, PutResult } from "../engine/index.ts";
@@ -91,6 +97,9 @@ export class Tier<V> {
   /** Name of this cache's dictionary, once it is in the tier. */
   #dictionary = 0;
   readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1, true));
+  #isRefused = false;
+  /** Of the record that was evicted last. */
+  #lastBytes = 0;
   /** This thread's use of it has ended: nothing is asked of it any more. */
   #isClosed = false;
   /** What is paid off of what was written ahead. */
@@ -130,6 +139,11 @@ export class Tier<V> {
   /** Ends what this thread does in the background. */
   close(): void {
     this.#ahead?.close();
+  }
+
+  /** Whether it did not take what this thread evicted last, and would not now: it is full, or out of reach. */
+  get isFull(): boolean {
+    return this.#isRefused && this.#backing.refuses?.(this.#lastBytes) !== false;
   }
 
   /**
@@ -176,6 +190,7 @@ export class Tier<V> {
       return null;
     }
     try {
+      if (this.#refuses(entry, counts)) return null;
       const needsDictionary = entry.codec === DICTIONARY_CODEC;
       const records: StoredEntry[] = [entry];
       if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
@@ -195,12 +210,25 @@ export class Tier<V> {
 
   /** Writes an entry before it returns; its shard is locked. Never throws. Whether it is there. */
   writeNow(entry: FoundEntry, counts = true): WriteOutcome {
+    if (this.#refuses(entry, counts)) return "ENOSPC";
     if (entry.codec === DICTIONARY_CODEC && this.#dictionary === 0)
       this.#writeRecord(this.#dictionaryRecord());
     this.#prepare(entry);
     const outcome = this.#writeRecord(entry);
     this.#countOutcomes([outcome], 1, counts);
     return outcome;
+  }
+
+  /**
+   * Whether the tier would not take an entry now, as it said before: then it is not asked. Nothing is left there that the
+   * entry would replace: what the tier had of the key was dropped when it was set.
+   */
+  #refuses(entry: FoundEntry, counts: boolean): boolean {
+    this.#lastBytes = recordBytes(entry);
+    // One that has too much under way can write at once.
+    if (!this.#hasRoom(entry) || this.#backing.refuses?.(this.#lastBytes) !== true) return false;
+    this.#countOutcomes([this.#backing.isSync ? "ENOSPC" : "EAGAIN"], 1, counts);
+    return true;
   }
 
   #writeRecord(record: StoredEntry): WriteOutcome {
@@ -329,6 +357,7 @@ export class Tier<V> {
   clear(): void {
     this.#dictionary = 0;
     this.#core.sharedState.isNoted = false;
+    this.#isRefused = false;
     let cleared: unknown;
     try {
       cleared = this.#backing.clear();
@@ -497,6 +526,7 @@ export class Tier<V> {
     const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
     for (let i = 0; i < count; i++) {
       const isWritten = all[i] === "ok" || all[i] === "ECANCELED";
+      this.#isRefused = isRefusal(all[i]);
       if (!isWritten && !counts) continue;
       sharedState.count(isWritten ? Counter.backingWrites : Counter.backingWritesFailed);
       if (all[i] === "EAGAIN") sharedState.count(Counter.backingRefusedBusy);

@@ -38,8 +38,8 @@ export type RemovalReason = "evicted" | "expired" | "replaced" | "deleted" | "cl
  *
  * - `"add"`, `"replace"`: the value is in; so lru-cache calls them in its `status.set`.
  * - `"deleted"`: the value was `undefined`, which deletes, as in lru-cache.
- * - `"E2BIG"`: the entry takes more than `maxEntrySize` as it would be kept, or the value has more than 1 MiB,
- *   or the key more than 16 KiB. The old value of the key is gone as well: it would be out of date.
+ * - `"E2BIG"`: the entry takes more than `maxEntrySize` as it would be kept, or the value has more than 64 MiB,
+ *   or the key more than 65,535 bytes as UTF-8. The old value of the key is gone as well: it would be out of date.
  * - `"ENOMEM"`: there was no room, even after evicting what could be. The old value is gone as well.
  */
 export type SetResult = "add" | "replace" | "deleted" | "E2BIG" | "ENOMEM";
@@ -56,6 +56,12 @@ export interface SetOptions {
   staleWhileRevalidate?: number;
   /** Names by which `deleteByTag` finds the entry; needs the cache's option `tags`. 8 at most. */
   tags?: readonly string[];
+}
+
+/** Options of `setStream`. */
+export interface SetStreamOptions extends SetOptions {
+  /** Ends it with the signal's reason: the source is cancelled, and the old value stays. */
+  signal?: AbortSignal;
 }
 
 /** Options of reads. */
@@ -309,6 +315,11 @@ export interface CacheStats {
   backingRefusedFull: number;
   /** Flushes by the option `flushEvery` that failed: what is younger than the last good one is lost in a crash. */
   flushesFailed: number;
+  /**
+   * Whether it did not take what this thread evicted last: it is full, out of reach, or has too much under way. Until
+   * that is over it is not asked for each entry, and `backingWritesFailed` counts what is lost.
+   */
+  isBackingFull: boolean;
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;

@@ -1,12 +1,11 @@
 import { integerOption, powerOfTwoAtLeast, show, ZbudError } from "../base/index.ts";
 import { checkDriver, type DriverOptions, type PoolDriver, type PoolFootprint } from "../pool/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { EVICTIONS, type Eviction } from "./eviction/index.ts";
 import { headerWords, layoutOf, POOLS_MAX, ROWS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
 import type { EngineOptions, SecondaryIndex } from "./types.ts";
 
-/** The longest value: what the lz4 codec takes. */
-const VALUE_BYTES_MAX = 2 ** 20;
 /** Shards that a shared engine has, if each is at least so large. */
 const SHARED_SHARDS = 16;
 const SHARD_BYTES_MIN = 2 ** 22;
@@ -107,12 +106,7 @@ export function shapeOf(options: EngineOptions, drivers: readonly PoolDriver[]):
   return {
     maxBytes,
     drivers: drivers.map(({ type }) => type),
-    maxValueBytes: integerOption(
-      "maxValueBytes",
-      options.maxValueBytes ?? VALUE_BYTES_MAX,
-      1,
-      VALUE_BYTES_MAX,
-    ),
+    maxValueBytes: integerOption("maxValueBytes", options.maxValueBytes ?? BLOCK_BYTES, 1, BLOCK_BYTES),
     shards,
     shared,
     evict: choice("evict", options.evict === undefined ? "lru" : options.evict, EVICTIONS),

@@ -76,6 +76,8 @@ const WRITING_PASSED_MAX = 512;
 /** An entry is split where that leaves less unused than two rows take, if it is at least so long a part of a page. */
 const SPLIT_MIN = 256;
 const SPLIT_SHARE = 64;
+/** Room for an entry's bytes up to this length stays for the next ones: an entry of one block fits. */
+const KEPT_BYTES_MAX = 2 ** 21;
 /** Entries that a put moves out of a pool that was used before. */
 const MIGRATED_BY_PUT = 8;
 /** Bytes of the number of a row. */
@@ -240,8 +242,20 @@ export class Shard implements ShardParts {
   /** {@link describe}, and the entry's bytes: prefix, head, stored. */
   describeWhole(row: number, into: FoundEntry): void {
     this.describe(row, into);
-    const count = into.sameFilled ? 0 : into.prefixLength + into.headLength + into.storedLength;
-    if (into.bytes.length < count) into.bytes = ownBytes(powerOfTwoAtLeast(count));
+    this.#readBytes(row, into, into.sameFilled ? 0 : into.prefixLength + into.headLength + into.storedLength);
+  }
+
+  /** {@link describe}, and prefix and head. */
+  describeNamed(row: number, into: FoundEntry): void {
+    this.describe(row, into);
+    this.#readBytes(row, into, into.prefixLength + into.headLength);
+  }
+
+  #readBytes(row: number, into: FoundEntry, count: number): void {
+    const { length } = into.bytes;
+    // What one long value took is not kept for others.
+    if (length < count || (length > KEPT_BYTES_MAX && count <= KEPT_BYTES_MAX))
+      into.bytes = ownBytes(count > KEPT_BYTES_MAX ? count : powerOfTwoAtLeast(count));
     if (count !== 0) this.fragments.read(row, 0, count, into.bytes, 0);
   }
 
@@ -264,7 +278,7 @@ export class Shard implements ShardParts {
   /** {@link change}, of an entry that is there. */
   changeRow(row: number): void {
     const at = this.rows.at(row);
-    this.describeWhole(row, this.#victim);
+    this.describeNamed(row, this.#victim);
     const { bytes, prefixLength } = this.#victim;
     this.change(this.words[at + K0], this.words[at + K1], this.hashOfRow(row), bytes, prefixLength);
   }
@@ -301,7 +315,7 @@ export class Shard implements ShardParts {
     if (secondaryIndex === null) return;
     const { secondaryIndexAt, maxRows } = this.layout;
     if (sign === 1) {
-      this.describeWhole(row, this.#victim);
+      this.describeNamed(row, this.#victim);
       secondaryIndex.inserted(words, secondaryIndexAt, maxRows + 1, row, this.#victim);
     } else {
       secondaryIndex.removed(words, secondaryIndexAt, maxRows + 1, row);
@@ -333,7 +347,7 @@ export class Shard implements ShardParts {
       onEvicted(this.words[at + K0], this.words[at + K1]);
     }
     if (onRemoved !== null) {
-      this.describeWhole(row, this.#victim);
+      this.describeNamed(row, this.#victim);
       onRemoved(REASONS[reason], this.#victim);
     }
     this.dropRow(row);
@@ -397,7 +411,9 @@ export class Shard implements ShardParts {
       const pool = this.pools.list[poolNumber];
       if (prefixLength !== 0) this.fragments.write(pool, row, 0, attributes.prefix, 0, prefixLength);
       if (headLength !== 0) this.fragments.write(pool, row, prefixLength, attributes.head, 0, headLength);
-      this.fragments.write(pool, row, prefixLength + headLength, draft.bytes, start, start + stored);
+      if (draft.pieces !== null)
+        this.fragments.writePieces(pool, row, prefixLength + headLength, draft.pieces);
+      else this.fragments.write(pool, row, prefixLength + headLength, draft.bytes, start, start + stored);
     } else {
       words[at + HANDLE] = draft.fill0;
       words[at + HANDLE + 1] = draft.fill1;

@@ -49,7 +49,7 @@ export interface EntryAttributes {
  * What the last successful {@link Engine.lookup}, `contains` or `readRow` found: an entry as it is stored, and where it
  * lies. One record for each engine, filled anew by each call, but for its `stamp`, which is the layer above's.
  *
- * Its `bytes` are filled by `readRow` and for the hooks. `codec` is the number of a codec of this engine; `fill0` and `fill1`
+ * Its `bytes` are filled by `readRow` and for the hooks, as each says. `codec` is the number of a codec of this engine; `fill0` and `fill1`
  * mean something only if it is same-filled.
  */
 export interface FoundEntry extends StoredEntry {
@@ -74,7 +74,16 @@ export const Look = {
    * expired is the caller's to see, by `expiresAt`.
    */
   withExpired: 3,
+  /** Added to one of the others: the value is not made ready to be decoded. */
+  unread: 4,
+  /** Added to one of the others: a value of several blocks is not made ready, any other is. */
+  unreadLong: 8,
 } as const;
+
+/** Whether a lookup that found this, and does not merely count what it found, is a hit. */
+export function isHitOf({ expiresAt, aux2 }: FoundEntry, now: number, look: number): boolean {
+  return expiresAt === 0 || now < (look === Look.fresh ? expiresAt - aux2 : expiresAt);
+}
 
 /**
  * Asked under the lock of a shard whether a change may be made that others may have made pointless. It must not
@@ -83,8 +92,8 @@ export const Look = {
 export type Guard = () => boolean;
 
 /**
- * Called for each entry that leaves, under the lock of its shard, while its bytes can still be read from
- * `entry.bytes`. It must not call the engine, and should be short: note what you want and act on it later.
+ * Called for each entry that leaves, under the lock of its shard, with its prefix and head in `entry.bytes`. It must
+ * not call the engine, and should be short: note what you want and act on it later.
  */
 export type OnRemoved = (reason: RemovalReason, entry: FoundEntry) => void;
 
@@ -146,7 +155,7 @@ export interface EngineOptions {
   averageBytes?: number;
   /** The most entries; exact when `shards` is 1, else divided among them. Default: as many as memory takes. */
   maxEntries?: number;
-  /** The longest value. Default 1 MiB, which is also the most. */
+  /** The longest value that `put` takes. Default 1 MiB, which is also the most: longer ones are packed in blocks first. */
   maxValueBytes?: number;
   /** The most that one entry may take; see {@link Engine.maxEntrySize}. Default, and the most: what that allows. */
   maxEntrySize?: number;

@@ -119,6 +119,11 @@ export interface PageStoreStats {
   bytesWrittenBack: number;
   /** Pages whose write to the backing store failed: they stay in memory. */
   writebacksFailed: number;
+  /**
+   * Whether the backing store did not take the last page that this thread had for it, as it is full or out of reach. It
+   * is not asked again for each page then, but when something was deleted, or after a pause.
+   */
+  isBackingFull: boolean;
   /** Of every 64th store and every 64th load of a thread: how many took `[2^i, 2^(i + 1))` nanoseconds, for each `i`. */
   storeLatencyNs: number[];
   loadLatencyNs: number[];

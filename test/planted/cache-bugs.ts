@@ -40,6 +40,25 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
       "        if (reason !== REPLACED) shard.change(k0, k1, hash, prefix, prefixLength);\n        row = shard.find(",
   },
   {
+    name: "cache: a stream goes on with another value",
+    file: "src/engine/block-reader.ts",
+    find: "      if (!this.#shard.isCurrent(row, version)) return false;\n",
+    replace:
+      "      if (!this.#shard.isCurrent(row, this.#shard.words[this.#shard.rows.at(row) + 11])) return false;\n",
+  },
+  {
+    name: "cache: a block that does not compress is kept by its view, which the source of a stream fills anew",
+    file: "src/engine/block-packer.ts",
+    find: "keeps ? block : copyOf(block, 0, length)",
+    replace: "block",
+  },
+  {
+    name: "cache: a tier that is full is asked for each entry",
+    file: TIER,
+    find: "      if (this.#backing.refuses?.(this.#lastBytes) === true) {",
+    replace: "      if (this.#backing.refuses?.(0) === true) {",
+  },
+  {
     name: "cache: clear() leaves the leases of loads",
     file: LEASES,
     find: "    if (this.#sharedState.clearedSince(stamp)) return false;\n    if (slot === BROAD)",

@@ -2,6 +2,7 @@ import { nextTurn, pause, unlessLockBusy, type ZbudError } from "../../base/inde
 import { encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
 import type { StoredEntry, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
+import { Fullness } from "./fullness.ts";
 import {
   F_BYTES_WRITTEN,
   F_RECORDS_WRITTEN,
@@ -11,6 +12,7 @@ import {
   R_START,
   ROW_WORDS,
   W_CURSOR,
+  W_UNITS_USED,
 } from "./index-words.ts";
 import { writeAll, writeAllSync } from "./io.ts";
 
@@ -68,6 +70,7 @@ export class FileWriter {
   #active = 0;
   #lost = 0;
   #isScheduled = false;
+  readonly #fullness: Fullness = new Fullness();
   #bytesInFlight = 0;
   #scratch: Uint8Array = new Uint8Array(0);
 
@@ -82,6 +85,24 @@ export class FileWriter {
   /** Whether a write did not answer in time, and still does not. */
   get isDown(): boolean {
     return this.#lost > 0;
+  }
+
+  /** Whether a record of so many bytes would be refused now. Asks nobody. */
+  refuses(bytes: number): boolean {
+    const state = this.#state;
+    const span = state.span(bytes);
+    if (this.isDown || this.#isTooMuch(span, this.#bytesInFlight)) return true;
+    return this.#fullness.refuses(span, state.words.header[W_UNITS_USED], state.clock());
+  }
+
+  /** Records were deleted by this thread. */
+  noteRoom(): void {
+    this.#fullness.noteRoom();
+  }
+
+  /** Whether too much is under way; a record that is longer than may be goes when nothing else does. */
+  #isTooMuch(span: number, waiting: number): boolean {
+    return waiting > 0 && waiting + span > this.#state.settings.maxInFlightBytes;
   }
 
   write(records: readonly StoredEntry[], maxRecordBytes: number): Promise<WriteOutcome[]> {
@@ -136,11 +157,12 @@ export class FileWriter {
       if (state.ended) return state.closedError();
       let outcome: WriteOutcome = "ENOSPC";
       if (bytes > maxRecordBytes) outcome = "EFBIG";
-      else if (this.isDown || waiting + span > state.settings.maxInFlightBytes || !state.takeBudget(span)) {
+      else if (this.isDown || this.#isTooMuch(span, waiting) || !state.takeBudget(span)) {
         outcome = "EAGAIN";
       } else {
         const row = state.table.begin(key, bytes, state.member);
         if (row !== 0) return row;
+        this.#fullness.noteRefused(span, state.words.header[W_UNITS_USED], state.clock());
       }
       state.table.remove(key);
       state.count(F_REFUSED);
@@ -284,10 +306,14 @@ export class FileWriter {
     if (error !== null) {
       state.table.abort(row);
       state.count(F_WRITES_FAILED);
-      // The front of the file has its place on the disk already: what is free there can still be written.
-      if (error.code === "ENOSPC") state.words.header[W_CURSOR] = 0;
+      if (error.code === "ENOSPC") {
+        // The front of the file has its place on the disk already: what is free there can still be written.
+        state.words.header[W_CURSOR] = 0;
+        this.#fullness.noteRefused(state.span(bytes), Number.POSITIVE_INFINITY, state.clock());
+      }
       return error;
     }
+    this.#fullness.noteWritten(state.span(bytes));
     state.count(F_RECORDS_WRITTEN);
     state.count(F_BYTES_WRITTEN, state.span(bytes));
     return state.table.commit(row) ? "ok" : "ECANCELED";

@@ -111,6 +111,10 @@ export abstract class RecordFile implements Backing {
     return this.#writer.writeSync(record, this.maxRecordBytes);
   }
 
+  refuses(bytes: number): boolean {
+    return bytes > this.maxRecordBytes || this.#writer.refuses(bytes);
+  }
+
   async read(key: BackingKey, options: ReadOptions = {}): Promise<StoredEntry | null> {
     checkKey(key);
     const signal = signalOption("read", options);
@@ -135,7 +139,9 @@ export abstract class RecordFile implements Backing {
     const state = this.live();
     const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     state.locked(() => {
-      if (state.table.remove(indexKey)) state.count(F_DELETED);
+      if (!state.table.remove(indexKey)) return;
+      state.count(F_DELETED);
+      this.#writer.noteRoom();
     });
   }
 
