@@ -1,6 +1,7 @@
 import {
   canShare,
   clockOption,
+  flagOption,
   isSharedBuffer,
   ownBytes,
   powerOfTwoAtLeast,
@@ -13,6 +14,7 @@ import { slotsDriver } from "../drivers/slots/index.ts";
 import {
   Engine,
   type EngineHooks,
+  type EngineStats,
   type EntryAttributes,
   follow,
   type Guard,
@@ -26,6 +28,7 @@ import { driverOf } from "../pool/index.ts";
 import type { StoredEntry } from "../record/index.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
+import { CacheImprover } from "./improver.ts";
 import { foundKey } from "./iterate.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { type Lease, Leases, type OtherLoad } from "./leases.ts";
@@ -62,6 +65,7 @@ import type {
   CacheKey,
   CacheThreadOptions,
   CompressedCacheOptions,
+  ImprovementStats,
   ResizedCache,
   SetResult,
   SharedCompressedCache,
@@ -113,6 +117,8 @@ export class CacheCore<V> {
   #depth = 0;
   #sets = 0;
   #follower: MemoryFollower | null = null;
+  readonly #improves: boolean;
+  #improver: CacheImprover | null = null;
   /** Of what is being put, and whether it was found to hold. */
   #lease: Lease | null = null;
   #held = false;
@@ -141,6 +147,7 @@ export class CacheCore<V> {
     this.tier = tierOf(this, settings, options.backing);
     this.clock = clockOption(options.clock);
     this.lockTimeout = lockTimeoutOption(options.lockTimeout);
+    this.#improves = flagOption("improve", options.improve === undefined ? true : options.improve);
     this.attributes = {
       prefix: this.key.bytes,
       prefixLength: 0,
@@ -196,7 +203,7 @@ export class CacheCore<V> {
       });
       try {
         if (!learns) core.dictionary.trainer.settle(given, core.engine);
-        core.#follow(true);
+        core.#begin(true);
       } catch (error) {
         core.close();
         throw error;
@@ -232,7 +239,7 @@ export class CacheCore<V> {
     });
     try {
       core.leases.sweep();
-      core.#follow(false);
+      core.#begin(false);
     } catch (error) {
       core.close();
       throw error;
@@ -240,9 +247,10 @@ export class CacheCore<V> {
     return core;
   }
 
-  /** Has the limit follow the machine, if it is a range. */
-  #follow(isNew: boolean): void {
+  /** Begins what it does by itself: it improves what it holds, and its limit follows the machine, if that is a range. */
+  #begin(isNew: boolean): void {
     const { settings, engine } = this;
+    if (this.#improves) this.#improver = new CacheImprover(this);
     if (settings.minBytes === settings.maxBytes) return;
     const own = settings.maxBytes - engine.maxBytes;
     const range = { min: settings.minBytes - own, max: engine.maxBytes };
@@ -603,8 +611,17 @@ export class CacheCore<V> {
     this.leases.sweep();
   }
 
+  /** What was improved, with what the engine says of it. */
+  improvement({ recompressed, recompressedBytesSaved }: EngineStats): ImprovementStats {
+    const error = this.#improver?.error ?? null;
+    const counts = { recompressed, recompressedBytesSaved };
+    if (error !== null) return { state: "failed", ...counts, error };
+    return { state: this.#improves ? "on" : "off", ...counts };
+  }
+
   close(): void {
     this.#follower?.close();
+    this.#improver?.close();
     this.dictionary.trainer.close(this.engine.member);
     try {
       this.leases.close();

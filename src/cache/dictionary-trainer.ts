@@ -117,6 +117,20 @@ export class DictionaryTrainer {
     Atomics.store(words, places + 2 * index + 1, length);
   }
 
+  /**
+   * Goes on with what this thread learns itself, without a set, until `end` by `performance.now()`. Whether there is more
+   * to do now.
+   */
+  work(threads: CacheThreads, end: number): boolean {
+    while (this.#steps !== null) {
+      if (performance.now() >= end) return true;
+      this.#sliceMs = 0;
+      this.#slice(this.#steps);
+    }
+    if (this.#learned !== undefined) this.#publish(this.#learned, threads);
+    return false;
+  }
+
   /** Leaves what this thread began to the next one that sets a value; a worker that it started ends by itself. */
   close(member: number): void {
     const { words } = this.#sharedState;

@@ -46,6 +46,12 @@ export class DictionaryUse {
     this.#use(engine);
   }
 
+  /** Whether new values of this thread get a dictionary, from now on if there is one by now. */
+  isUsed(engine: Engine): boolean {
+    if (!this.#isUsed) this.#use(engine);
+    return this.#isUsed;
+  }
+
   /** Uses this dictionary, unless there is one or samples are being learned from. */
   adopt(engine: Engine, dictionary: Uint8Array): void {
     if (this.trainer.settled) return;

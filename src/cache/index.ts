@@ -10,6 +10,7 @@ export type {
   DictionaryStats,
   GetOptions,
   GetOrSetOptions,
+  ImprovementStats,
   LoadContext,
   RemovalReason,
   Serializer,

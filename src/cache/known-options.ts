@@ -11,6 +11,7 @@ export const THREAD_NAMES: readonly string[] = [
   "codec",
   "driver",
   "backing",
+  "improve",
 ];
 const CACHE_NAMES: readonly string[] = [
   "maxBytes",

@@ -7,7 +7,7 @@ export { ENGINE_LAYOUT, emptyEntry } from "./open.ts";
 export { driversOf, type EngineShape, shapeOf } from "./options.ts";
 export { onePool } from "./pages.ts";
 export type { EngineInside } from "./parts.ts";
-export { Recompressor } from "./recompressor.ts";
+export { Recompressor, type RecompressorRules } from "./recompressor.ts";
 export { W_ENTRIES } from "./table.ts";
 export type {
   EngineHooks,

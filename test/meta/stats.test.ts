@@ -53,7 +53,8 @@ const BACKING: Table = table({
 const CACHE: Table = table({
   now: "entries originalBytes storedBytes bytesReserved dictionary.bytes",
   ever: `hits misses staleHits sets rejectTooBig rejectNoMemory evictions expirations replacements deletions clearDeletions
-    backingHits backingMisses backingReadsFailed backingWrites backingWritesFailed loads loadsFailed loadsShared`,
+    backingHits backingMisses backingReadsFailed backingWrites backingWritesFailed loads loadsFailed loadsShared
+    improvement.recompressed improvement.recompressedBytesSaved`,
   most: "bytesUsed",
   estimate: "dictionary.savedBytes",
 });
