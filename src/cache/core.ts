@@ -1,5 +1,6 @@
 import {
   canShare,
+  choiceOption,
   clockOption,
   flagOption,
   isSharedBuffer,
@@ -9,7 +10,7 @@ import {
   sizeOption,
   ZbudError,
 } from "../base/index.ts";
-import { type Codec, codecById } from "../codecs/index.ts";
+import { type Codec, codecById, createZstd } from "../codecs/index.ts";
 import { slotsDriver } from "../drivers/slots/index.ts";
 import {
   Engine,
@@ -26,6 +27,7 @@ import {
 import { Segment, segmentOf, whenDifferentOption } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
 import type { StoredEntry } from "../record/index.ts";
+import { COLD_LEVEL } from "./dictionary-codec.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
 import { CacheImprover } from "./improver.ts";
@@ -39,15 +41,16 @@ import {
   type CacheSettings,
   checkSameCodec,
   codecOf,
-  DICTIONARY_CODEC,
   engineOptions,
   givenDictionary,
   lockTimeoutOption,
+  needsDictionary,
   readSettings,
   type SharedParts,
   sharedParts,
   threadOptionsOf,
   VALUE_BYTES_MAX,
+  ZSTD,
 } from "./options.ts";
 import { type RemovalListener, removalListenerOf } from "./removal-listener.ts";
 import {
@@ -118,6 +121,7 @@ export class CacheCore<V> {
   #sets = 0;
   #follower: MemoryFollower | null = null;
   readonly #improves: boolean;
+  readonly recompresses: boolean;
   #improver: CacheImprover | null = null;
   /** Of what is being put, and whether it was found to hold. */
   #lease: Lease | null = null;
@@ -147,6 +151,9 @@ export class CacheCore<V> {
     this.tier = tierOf(this, settings, options.backing);
     this.clock = clockOption(options.clock);
     this.lockTimeout = lockTimeoutOption(options.lockTimeout);
+    const { recompress = "none" } = options;
+    this.recompresses = choiceOption("recompress", recompress, ["zstd", "none"]) === "zstd";
+    this.recompresses &&= settings.codec === "lz4";
     this.#improves = flagOption("improve", options.improve === undefined ? true : options.improve);
     this.attributes = {
       prefix: this.key.bytes,
@@ -255,6 +262,11 @@ export class CacheCore<V> {
     const own = settings.maxBytes - engine.maxBytes;
     const range = { min: settings.minBytes - own, max: engine.maxBytes };
     this.#follower = follow(engine, range, this.clock, isNew);
+  }
+
+  /** What goes to a second tier goes with the name of its dictionary, for one codec. */
+  get recompressesWithDictionary(): boolean {
+    return this.tier === null;
   }
 
   get bytesReserved(): number {
@@ -614,7 +626,8 @@ export class CacheCore<V> {
   /** What was improved, with what the engine says of it. */
   improvement({ recompressed, recompressedBytesSaved }: EngineStats): ImprovementStats {
     const error = this.#improver?.error ?? null;
-    const counts = { recompressed, recompressedBytesSaved };
+    const coldCodec = this.#improver?.coldCodec ?? "none";
+    const counts = { coldCodec, recompressed, recompressedBytesSaved } as const;
     if (error !== null) return { state: "failed", ...counts, error };
     return { state: this.#improves ? "on" : "off", ...counts };
   }
@@ -634,8 +647,10 @@ export class CacheCore<V> {
 
   /** The codec with this number in the engine; null if there is none. */
   codecNumbered(number: number): Codec | null {
-    if (number === DICTIONARY_CODEC) return this.dictionary.codec();
+    if (needsDictionary(number)) return this.dictionary.codec(number);
     if (number === this.codecId) return this.#codec;
+    // Any level reads what any other wrote.
+    if (number === ZSTD) return createZstd({ level: COLD_LEVEL });
     try {
       return codecById(number);
     } catch {

@@ -21,7 +21,7 @@ export class DictionaryUse {
   readonly trainer: DictionaryTrainer;
   readonly #sharedState: SharedState;
   readonly #codecName: string | null;
-  #codec: Codec | null = null;
+  readonly #codecs: Map<number, Codec> = new Map();
   #isUsed = false;
   #untilWeighed = WEIGH_EVERY;
 
@@ -31,13 +31,15 @@ export class DictionaryUse {
     this.#codecName = codecName;
   }
 
-  /** The codec with the dictionary; null if there is none (yet). */
-  codec(): Codec | null {
-    if (this.#codec !== null) return this.#codec;
+  /** The codec with the dictionary that has this number; null if there is none (yet). */
+  codec(number: number = DICTIONARY_CODEC): Codec | null {
+    const known = this.#codecs.get(number);
+    if (known !== undefined) return known;
     const dictionary = this.trainer.dictionary();
     if (dictionary === null || this.#codecName === null) return null;
-    this.#codec = codecWith(this.#codecName, dictionary.slice());
-    return this.#codec;
+    const codec = codecWith(this.#codecName, dictionary.slice(), number);
+    this.#codecs.set(number, codec);
+    return codec;
   }
 
   /** Offers a value that is about to be set, as long as the trainer is not settled. */

@@ -12,6 +12,7 @@ export const THREAD_NAMES: readonly string[] = [
   "driver",
   "backing",
   "improve",
+  "recompress",
 ];
 const CACHE_NAMES: readonly string[] = [
   "maxBytes",

@@ -338,7 +338,7 @@ export class Tier<V> {
     if (!hasName(found, name) || !mayBeDictionary(found.storedLength, core.settings.maxBytes)) return null;
     const bytes = found.bytes.slice(name.prefix.length, name.prefix.length + found.storedLength);
     if (dictionaryHash(bytes) !== dictionary || !takesDictionary(found.codec)) return null;
-    const codec = codecWith(codecById(found.codec).name, bytes);
+    const codec = codecWith(codecById(found.codec).name, bytes, DICTIONARY_CODEC);
     const [oldest] = this.#foreign.keys();
     if (this.#foreign.size === FOREIGN_MAX) this.#foreign.delete(oldest);
     this.#foreign.set(dictionary, codec);

@@ -320,7 +320,7 @@ export class Engine {
       if (row !== 0) {
         shard.describe(row, this.found);
         if (look > Look.counted) isHit = isHitOf(this.found, now, look);
-        if (touch && (isHit || look !== Look.withExpired)) shard.eviction.touched(row);
+        if (touch && (isHit || look !== Look.withExpired)) shard.used(row);
         this.#reader.stage(shard, row);
       }
       if (look !== Look.uncounted) shard.lookedUp(isHit);

@@ -1,3 +1,4 @@
+export { type ColdCodecs, ColdPass } from "./cold-pass.ts";
 export { Engine, entryAttributes } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
 export { follow } from "./follow.ts";

@@ -2,13 +2,16 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { canShare } from "../../src/base/index.ts";
+import { MemoryBacking } from "../../src/backing/index.ts";
+import { canShare, stopWorking, workWhenIdle } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
+import { CODEC_SHIFT, STATE } from "../../src/engine/table.ts";
+import { freshPath } from "../support/fresh-path.ts";
 import { isCode } from "../support/is-code.ts";
 import { until } from "../support/until.ts";
 import { checkBooks } from "./cache-checks.ts";
-import { record } from "./dictionary-helpers.ts";
+import { fill, record } from "./dictionary-helpers.ts";
 
 const COUNT = 6000;
 
@@ -25,7 +28,8 @@ async function filledTwice(options: CompressedCacheOptions<unknown>, count = COU
   fillAtOnce(cache, count);
   const { storedBytes, entries, improvement } = cache.stats();
   cache.close();
-  assert.deepEqual(improvement, { state: "off", recompressed: 0, recompressedBytesSaved: 0 });
+  const nothing = { coldCodec: "none", recompressed: 0, recompressedBytesSaved: 0 };
+  assert.deepEqual(improvement, { state: "off", ...nothing });
   return storedBytes / entries;
 }
 
@@ -97,11 +101,139 @@ describe("what was set before the dictionary was there", () => {
     const cache = new CompressedCache({ maxBytes: "1MiB", improve: false });
     assert.equal(cache.stats().improvement.state, "off");
     cache.close();
+    for (const recompress of [null, "lz4", true]) {
+      assert.throws(
+        () => new CompressedCache({ maxBytes: "1MiB", recompress: recompress as unknown as "none" }),
+        isCode("EINVAL", "recompress"),
+      );
+    }
     for (const improve of [null, 1, "off"]) {
       assert.throws(
         () => new CompressedCache({ maxBytes: "1MiB", improve: improve as unknown as boolean }),
         isCode("EINVAL", "improve"),
       );
+    }
+  });
+});
+
+/** A cache that is told how late it is. */
+function withClock(options: Partial<CompressedCacheOptions<unknown>>): {
+  cache: CompressedCache<unknown>;
+  codecs: () => string;
+  pass: () => Promise<void>;
+} {
+  let now = 1e6;
+  const cache = new CompressedCache<unknown>({
+    maxBytes: "8MiB",
+    recompress: "zstd",
+    clock: () => now,
+    ...options,
+  });
+  return {
+    cache,
+    codecs: () => codecsOf(cache),
+    pass: async () => {
+      now += 31_000;
+      await quiet();
+    },
+  };
+}
+
+/** The numbers of the codecs that entries have, in the order of use, a letter each: d with dictionary, c cold, z zstd. */
+function codecsOf(cache: CompressedCache<unknown>): string {
+  const letters: Record<number, string> = { 0: ".", 1: "l", 2: "l", 3: "z", 126: "c", 127: "d" };
+  let text = "";
+  for (const { queue, rows, words } of cache.inside().shards) {
+    for (let row = queue.first(); row !== 0; row = queue.after(row)) {
+      text += letters[(words[rows.at(row) + STATE] >> CODEC_SHIFT) & 0xff] ?? "?";
+    }
+  }
+  return text;
+}
+
+/** Waits until idle work had time for all that there is to do: it looks every tenth of a second. */
+async function quiet(): Promise<void> {
+  const asked = { count: 0, work: () => ++asked.count < 0, failed: () => undefined };
+  workWhenIdle(asked);
+  // What was added last is asked last; when it was asked often nobody has had more to do for as many looks.
+  await until("idle work was looked for", () => asked.count > 6);
+  stopWorking(asked);
+}
+
+describe("what is cold", () => {
+  const COLD = 600;
+  const value = (i: number): string => [0, 1, 2, 3, 4, 5].map((each) => record(6 * i + each)).join();
+
+  for (const dictionary of ["auto", "none"] as const) {
+    const isLearned = dictionary === "auto";
+    it(`gets zstd, and what is used again lz4: dictionary ${dictionary}`, async () => {
+      const { cache, codecs, pass } = withClock({ dictionary });
+      if (isLearned) {
+        await fill(cache, value);
+        cache.clear();
+      }
+      for (let i = 0; i < COLD; i++) cache.set(i, value(i));
+      const [warm, cold] = isLearned ? ["d", "c"] : ["l", "z"];
+      assert.equal(codecs(), warm.repeat(COLD));
+      await pass();
+      assert.equal(codecs(), warm.repeat(COLD), "nothing is cold yet");
+      // Of the colder half, some are used.
+      for (let i = 0; i < 100; i++) assert.equal(cache.get(i), value(i));
+      const before = cache.stats().storedBytes;
+      await pass();
+      await pass();
+      await until("the colder half has it", () => codecs().split(cold).length > COLD / 2 - 50);
+      assert.ok(cache.stats().storedBytes < before * 0.95);
+      assert.equal(codecs().slice(0, COLD / 2), warm.repeat(COLD / 2), "the warmer half stays");
+      assert.equal(cache.stats().improvement.coldCodec, "zstd");
+      checkBooks(cache);
+      for (let i = 300; i < 400; i++) assert.equal(cache.get(i), value(i));
+      await pass();
+      assert.equal(codecs().slice(0, COLD / 2), warm.repeat(COLD / 2), "what was used has lz4 again");
+      checkBooks(cache);
+      for (let i = 0; i < COLD; i++) assert.equal(cache.get(i), value(i));
+      cache.close();
+    });
+  }
+
+  it("is saved and loaded with what it needs", async () => {
+    const { cache, codecs, pass } = withClock({});
+    await fill(cache, value);
+    await pass();
+    await pass();
+    await until("some is cold", () => codecs().includes("c"));
+    const path = freshPath();
+    await cache.save(path);
+    const other = new CompressedCache<unknown>({ maxBytes: "8MiB", clock: () => 1e6 });
+    assert.equal(await other.load(path), cache.size);
+    assert.ok(codecsOf(other).includes("c"), "as it is");
+    const tiered = new CompressedCache<unknown>({
+      maxBytes: "8MiB",
+      clock: () => 1e6,
+      backing: new MemoryBacking(),
+    });
+    assert.equal(await tiered.load(path), cache.size);
+    assert.ok(!codecsOf(tiered).includes("c"), "a second tier has no name for it");
+    for (const key of cache.keys()) {
+      assert.equal(other.peek(key), cache.peek(key));
+      assert.equal(tiered.peek(key), cache.peek(key));
+    }
+    for (const each of [cache, other, tiered]) each.close();
+  });
+
+  it("stays as it is by default, with another codec, and with a second tier where there is a dictionary", async () => {
+    const kinds: Partial<CompressedCacheOptions<unknown>>[] = [
+      { recompress: "none" },
+      { codec: "zstd" },
+      { backing: new MemoryBacking() },
+    ];
+    for (const kind of kinds) {
+      const { cache, codecs, pass } = withClock(kind);
+      await fill(cache, value);
+      for (let i = 0; i < 3; i++) await pass();
+      assert.ok(!codecs().includes("c"));
+      assert.equal(cache.stats().improvement.coldCodec, "none");
+      cache.close();
     }
   });
 });
