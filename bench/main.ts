@@ -9,6 +9,7 @@ const SUITES = [
   "codec",
   "density",
   "estimate",
+  "improve",
   "policy",
   "processes",
   "store",

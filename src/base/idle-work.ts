@@ -11,6 +11,8 @@ const PAUSE_MS = 1;
 const IDLE = 0.1;
 /** While they use more, a turn is followed by a rest of so many times its length: 5 % of the time at most. */
 const RESTS = 19;
+/** A turn that took longer was interrupted by other programs, as far as it did. */
+const TURN_MS_COUNTED = 4;
 
 /** Work that nobody waits for. */
 export interface IdleWork {
@@ -84,7 +86,7 @@ export class IdleTurns {
     this.#turnMs = this.#turnEnd - start;
     if (this.#works.size === 0) this.#stop = null;
     else if (!isMore) this.#wait(LOOK_MS);
-    else this.#wait(this.#others <= IDLE ? PAUSE_MS : Math.max(PAUSE_MS, RESTS * this.#turnMs));
+    else this.#wait(this.#others <= IDLE ? PAUSE_MS : restAfter(this.#turnMs));
   }
 
   /** Asks one that is still there. One that fails is let go. */
@@ -100,6 +102,10 @@ export class IdleTurns {
     this.#works.delete(each);
     return false;
   }
+}
+
+function restAfter(turnMs: number): number {
+  return Math.max(PAUSE_MS, RESTS * Math.min(turnMs, TURN_MS_COUNTED));
 }
 
 function later(call: () => void, ms: number): () => void {

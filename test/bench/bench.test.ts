@@ -19,6 +19,7 @@ describe("bench command", () => {
     "codec",
     "density",
     "estimate",
+    "improve",
     "policy",
     "processes",
     "store",
@@ -48,7 +49,7 @@ describe("bench command", () => {
   const WRONG: [string[], RegExp][] = [
     [
       ["alocator"],
-      /no suite "alocator"; the suites are allocator, cache, codec, density, estimate, policy, processes, store, threads, viewer/,
+      /no suite "alocator"; the suites are allocator, cache, codec, density, estimate, improve, policy, processes, store, threads, viewer/,
     ],
     [["--seed", "x"], /--seed takes an integer .* not "x"/],
     [["--seed", "-1"], /--seed/],
