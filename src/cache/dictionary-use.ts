@@ -10,6 +10,18 @@ import type { ValueCodec } from "./values.ts";
 /** One of so many values is compressed without the dictionary as well. A prime: sets often come in patterns. */
 const WEIGH_EVERY = 127;
 
+/** What a cache that betters itself works on. */
+export interface Improved {
+  readonly engine: Engine;
+  readonly dictionary: DictionaryUse;
+  readonly clock: () => number;
+  /** Of the codec that new values get without a dictionary. */
+  readonly codecId: number;
+  /** Whether what is cold may get the stronger codec; and whether with the dictionary. */
+  readonly recompresses: boolean;
+  readonly recompressesWithDictionary: boolean;
+}
+
 /** Who lends room for a value. */
 interface Scratches {
   borrow(length: number): Uint8Array;

@@ -1,32 +1,15 @@
-import { fallbacks, type IdleWork, stopWorking, workWhenIdle, ZbudError } from "../base/index.ts";
-import { createZstd } from "../codecs/index.ts";
-import { type ColdCodecs, ColdPass, type Engine, Recompressor } from "../engine/index.ts";
-import type { DictionaryUse } from "./dictionary-use.ts";
-import { COLD_CODEC, DICTIONARY_CODEC, ZSTD } from "./options.ts";
+import { type IdleWork, stopWorking, workWhenIdle, ZbudError } from "../base/index.ts";
+import { Recompressor } from "../engine/index.ts";
+import { ColdWalks } from "./cold-walks.ts";
+import type { Improved } from "./dictionary-use.ts";
+import { DICTIONARY_CODEC } from "./options.ts";
 
-/** Entries between two looks at the clock, with the dictionary and with the stronger codec. */
+/** Entries between two looks at the clock. */
 const STEP = 8;
-const COLD_STEP = 2;
 /** Entries that one search for work looks at under the lock: some 50 µs. */
 const LOOKS_MAX = 1000;
 /** Longer values would keep the event loop for more than half a millisecond. */
 const LENGTH_MAX = 2 ** 17;
-/** From one walk for cold entries to the next. What is not used in between is cold. */
-const WALK_MS = 30_000;
-/** Walks after the last use until there can be nothing more to do: one that marks, and one that finds. */
-const WALKS = 2;
-
-/** What it works on. */
-export interface Improved {
-  readonly engine: Engine;
-  readonly dictionary: DictionaryUse;
-  readonly clock: () => number;
-  /** Of the codec that new values get without a dictionary. */
-  readonly codecId: number;
-  /** Whether what is cold may get the stronger codec; and whether with the dictionary. */
-  readonly recompresses: boolean;
-  readonly recompressesWithDictionary: boolean;
-}
 
 /**
  * What a cache does for itself in the pauses of the event loop: values that were set before the dictionary was there are
@@ -39,19 +22,12 @@ export class CacheImprover implements IdleWork {
   /** Of the values from before the dictionary; null: it is not there yet, or all of them are done. */
   #recompressor: Recompressor | null = null;
   #isThrough = false;
-  /** The walk for cold entries; null: it is over. */
-  #pass: ColdPass | null = null;
-  #nextPass: number;
-  /** Uses and sets when it began, and how many walks since there was another one. */
-  #uses = -1;
-  #walks = 0;
-  /** Whether there is one that is fast; null: not looked yet. */
-  #hasZstd: boolean | null = null;
+  readonly #coldWalks: ColdWalks;
   #error: string | null = null;
 
   constructor(cache: Improved) {
     this.#cache = cache;
-    this.#nextPass = cache.clock() + WALK_MS;
+    this.#coldWalks = new ColdWalks(cache);
     workWhenIdle(this);
   }
 
@@ -64,7 +40,7 @@ export class CacheImprover implements IdleWork {
     if (dictionary.trainer.work(engine, end)) return true;
     const isUsed = dictionary.isUsed(engine);
     if (!engine.isFirst()) return false;
-    return (isUsed && this.#addDictionary(end)) || this.#recompressCold(end);
+    return (isUsed && this.#addDictionary(end)) || this.#coldWalks.work(end);
   }
 
   failed(error: unknown): void {
@@ -77,7 +53,7 @@ export class CacheImprover implements IdleWork {
   }
 
   get coldCodec(): "zstd" | "none" {
-    return this.#coldCodecs() === null ? "none" : "zstd";
+    return this.#coldWalks.codec;
   }
 
   close(): void {
@@ -101,53 +77,4 @@ export class CacheImprover implements IdleWork {
     }
     return true;
   }
-
-  /** What is cold gets the stronger codec, and what is used again the other. Whether there is more to do now. */
-  #recompressCold(end: number): boolean {
-    if (this.#pass === null && !this.#isWalkDue()) return false;
-    const codecs = this.#coldCodecs();
-    if (codecs === null) return false;
-    const { engine, clock } = this.#cache;
-    this.#pass ??= new ColdPass(engine, codecs, LENGTH_MAX, clock);
-    while (performance.now() < end) {
-      if (this.#pass.step(COLD_STEP)) continue;
-      this.#pass = null;
-      return false;
-    }
-    return true;
-  }
-
-  #isWalkDue(): boolean {
-    const { clock, engine, recompresses } = this.#cache;
-    if (!recompresses) return false;
-    const now = clock();
-    // Or the clock was set back.
-    if (now < this.#nextPass && now >= this.#nextPass - WALK_MS) return false;
-    this.#nextPass = now + WALK_MS;
-    const { hits, puts } = engine.stats();
-    this.#walks = this.#uses === hits + puts ? this.#walks + 1 : 0;
-    this.#uses = hits + puts;
-    return this.#walks < WALKS;
-  }
-
-  #coldCodecs(): ColdCodecs | null {
-    const { engine, dictionary, codecId, recompresses, recompressesWithDictionary } = this.#cache;
-    if (!recompresses) return null;
-    this.#hasZstd ??= hasFastZstd();
-    if (!this.#hasZstd) return null;
-    if (!dictionary.isUsed(engine)) return { cold: ZSTD, warm: codecId };
-    return recompressesWithDictionary ? { cold: COLD_CODEC, warm: DICTIONARY_CODEC } : null;
-  }
-}
-
-/** Whether there is zstd here that reads about as fast as lz4. */
-function hasFastZstd(): boolean {
-  const codec = createZstd();
-  const block = new Uint8Array(64);
-  try {
-    codec.decompress(block.slice(0, codec.compress(new Uint8Array(256), block)), new Uint8Array(256));
-  } catch {
-    return false;
-  }
-  return !fallbacks().includes("zstd-frames");
 }
