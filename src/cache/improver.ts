@@ -10,6 +10,8 @@ const STEP = 8;
 const LOOKS_MAX = 1000;
 /** Longer values would keep the event loop for more than half a millisecond. */
 const LENGTH_MAX = 2 ** 17;
+/** A thread that is not the first to have the cache asks again after so many looks: it may cost a call of the system. */
+const RESTS = 10;
 
 /**
  * What a cache does for itself in the pauses of the event loop: values that were set before the dictionary was there are
@@ -23,6 +25,8 @@ export class CacheImprover implements IdleWork {
   #recompressor: Recompressor | null = null;
   #isThrough = false;
   readonly #coldWalks: ColdWalks;
+  /** Looks until it asks whether it is the first. */
+  #rests = 0;
   #error: string | null = null;
 
   constructor(cache: Improved) {
@@ -39,7 +43,12 @@ export class CacheImprover implements IdleWork {
     }
     if (dictionary.trainer.work(engine, end)) return true;
     const isUsed = dictionary.isUsed(engine);
-    if (!engine.isFirst()) return false;
+    if (this.#rests-- > 0) return false;
+    if (!engine.isFirst()) {
+      this.#rests = RESTS;
+      return false;
+    }
+    this.#rests = 0;
     return (isUsed && this.#addDictionary(end)) || this.#coldWalks.work(end);
   }
 

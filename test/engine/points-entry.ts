@@ -2,6 +2,7 @@
 
 export { slotsDriver } from "../../src/drivers/slots/index.ts";
 export { zbudDriver } from "../../src/drivers/zbud/index.ts";
+export { ColdPass } from "../../src/engine/cold-pass.ts";
 export { Engine, entryAttributes } from "../../src/engine/engine.ts";
 export { migrationOf } from "../../src/engine/migration.ts";
 export { openEngine } from "../../src/engine/open.ts";

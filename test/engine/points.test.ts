@@ -249,6 +249,29 @@ describe("an engine's operation that is cut off anywhere", () => {
       ({ engine }) => new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30),
     ],
     [
+      "recompression of a full engine, which evicts for it",
+      full,
+      ({ engine, put }) => {
+        for (const id of [28, 35, 42]) put(id, 1);
+        new entry.Recompressor(engine, { evictsBy: () => 0 }).recompress(engine.addCodec(strong()), 30);
+      },
+    ],
+    [
+      "walks for what is cold, a use in between",
+      {},
+      ({ engine, nameOf }) => {
+        const codecs = { cold: engine.addCodec(strong()), warm: 1 };
+        const walk = (): void => {
+          const pass = new entry.ColdPass(engine, codecs, 2 ** 20, () => 0);
+          while (pass.step(3));
+        };
+        walk();
+        walk();
+        for (let id = 0; id < 8; id++) engine.lookup(...nameOf(id), 0, true);
+        walk();
+      },
+    ],
+    [
       "writeback",
       {},
       ({ engine }) => {
