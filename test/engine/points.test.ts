@@ -48,6 +48,8 @@ class Death extends Error {}
 /** Names of a scenario: some plain, some with a prefix, one same-filled, one of several objects, some that expire. */
 const NAMES = 24;
 const NONE = new Uint8Array(0);
+/** The codec of new values. */
+const LZ4 = 2;
 
 function makeValue(id: number, version: number): Uint8Array {
   const value = new Uint8Array(id % 7 === 0 ? 9000 : 300 + 61 * id);
@@ -260,7 +262,7 @@ describe("an engine's operation that is cut off anywhere", () => {
       "walks for what is cold, a use in between",
       {},
       ({ engine, nameOf }) => {
-        const codecs = { cold: engine.addCodec(strong()), warm: 1 };
+        const codecs = { cold: engine.addCodec(strong()), warm: LZ4 };
         const walk = (): void => {
           const pass = new entry.ColdPass(engine, codecs, 2 ** 20, () => 0);
           while (pass.step(3));
