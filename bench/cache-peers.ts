@@ -99,7 +99,7 @@ function zbud(name: PeerName, bytes: number, shared: string | undefined): Peer {
     isAsync: false,
     set: (key, value) => cache.set(key, value),
     get: (key) => cache.getInto(key, target) ?? -1,
-    close: () => cache.close(),
+    close: () => void cache.close(),
   };
 }
 

@@ -14,6 +14,7 @@ const SUITES = [
   "processes",
   "store",
   "threads",
+  "tier",
   "viewer",
 ] as const;
 

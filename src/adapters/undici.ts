@@ -47,7 +47,7 @@ interface Place {
 }
 
 /** A longer body is never kept, however well it compresses. */
-const BODY_BYTES_MAX = 2 ** 20;
+const BODY_BYTES_MAX = 2 ** 26;
 /** Lists of names beside the first that a URL may have; the oldest are dropped. */
 const OTHERS_MAX = 8;
 
@@ -80,8 +80,8 @@ export class UndiciStore {
   }
 
   /**
-   * Takes a response's body; the response is there once the stream has ended. One that is too large is dropped, and
-   * the older one with it. Undefined if the cache was closed.
+   * Takes a response's body; the response is there once the stream has ended. Until then its body is in memory as it is.
+   * One of more than 64 MiB, or that the cache refuses, is dropped, and the older one with it. Undefined if the cache was closed.
    */
   createWriteStream(key: UndiciCacheKey, value: UndiciCacheValue): Writable | undefined {
     check(key);

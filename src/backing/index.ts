@@ -8,6 +8,7 @@ export { KeyvBacking, type KeyvBackingOptions } from "./keyv/keyv-backing.ts";
 export { MemoryBacking, type MemoryBackingOptions } from "./memory.ts";
 export { OpfsBacking, type OpfsBackingOptions } from "./opfs/opfs-backing.ts";
 export type { OpfsAccess, OpfsDirectory } from "./opfs/opfs-io.ts";
+export { isRefusal } from "./refusal.ts";
 export { replaceFile } from "./replace-file.ts";
 export { checkSameBacking } from "./same-backing.ts";
 export { faultOf, required } from "./system.ts";

@@ -11,7 +11,7 @@ import {
   sizeOption,
   ZbudError,
 } from "../base/index.ts";
-import { checkKey, checkRecord, contentBytes, recordBytes } from "../record/index.ts";
+import { checkKey, checkRecord, contentBytes, RECORD_BYTES_MAX, recordBytes } from "../record/index.ts";
 import { describeBacking } from "./describe.ts";
 import type { Backing, BackingKey, BackingStats, ReadOptions, StoredEntry, WriteOutcome } from "./types.ts";
 
@@ -68,7 +68,7 @@ export class MemoryBacking implements Backing {
       maxBytes === undefined ? Number.POSITIVE_INFINITY : sizeOption("maxBytes", maxBytes, 1, 2 ** 40);
     this.#delayMs = integerOption("delayMs", delayMs, 0, 2 ** 27);
     this.#clock = clockOption(clock);
-    this.maxRecordBytes = Math.min(2 ** 26, this.#maxBytes);
+    this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, this.#maxBytes);
   }
 
   write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
@@ -79,6 +79,10 @@ export class MemoryBacking implements Backing {
     );
     this.#writing.add(writing);
     return writing.finally(() => this.#writing.delete(writing));
+  }
+
+  refuses(bytes: number): boolean {
+    return bytes > this.maxRecordBytes || this.#bytes + this.#bytesInFlight + bytes > this.#maxBytes;
   }
 
   writeSync(record: StoredEntry): WriteOutcome {

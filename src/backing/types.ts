@@ -83,6 +83,21 @@ export interface Backing {
   readonly isSync: boolean;
   /** The most bytes of one record, prefix included. */
   readonly maxRecordBytes: number;
+  /** Bytes that {@link write} takes at this moment without an `"EAGAIN"` for too much under way; absent: not known. */
+  readonly writeRoom?: number;
+  /** What a write gets when there is no room: an outcome, or the room of the oldest records. Absent: not known. */
+  readonly whenFull?: "reject" | "drop";
+  /** Whether what the last flush wrote is found after the process was killed. Absent: not known. */
+  readonly findsFlushed?: boolean;
+
+  /**
+   * Whether a record of so many bytes, header included, would be refused now: it is longer than any, too much is under
+   * way, the store is full, or it is known to be out of reach. Costs next to nothing and asks nobody. Who writes much
+   * asks first, and does not write what would be refused. A store that was full says no until something was deleted
+   * and, if that was elsewhere, for a pause of 50 ms, twice as long each time, up to 5 s. A store without it is
+   * asked by each write.
+   */
+  refuses?(bytes: number): boolean;
 
   /**
    * Writes records, in one go where it can.

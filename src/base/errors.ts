@@ -10,6 +10,7 @@
  * | `EEXIST` | the name is taken |
  * | `EBUSY` | still in use |
  * | `EAGAIN` | a lock was held for too long by another thread |
+ * | `ESTALE` | a value that was being read by parts was replaced or removed meanwhile |
  * | `EDEADLK` | a load of a cache waits for itself |
  * | `ENOMEM` | the system gave no memory |
  * | `EBADMSG` | bytes from outside are damaged: a compressed block, a trace, a saved file |
@@ -28,6 +29,7 @@ export type ZbudErrorCode =
   | "EEXIST"
   | "EBUSY"
   | "EAGAIN"
+  | "ESTALE"
   | "EDEADLK"
   | "ENOMEM"
   | "EBADMSG"

@@ -51,3 +51,4 @@ export {
 } from "./thread-registry.ts";
 export { nextTurn } from "./turn.ts";
 export { pause, waitAtMost, withSignal } from "./wait.ts";
+export { WriteBudget } from "./write-budget.ts";

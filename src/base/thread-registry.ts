@@ -195,6 +195,15 @@ export class ThreadRegistry {
     return first === member;
   }
 
+  /** Whether all others that live only look, but for so many. */
+  isLast(member: number, others: number): boolean {
+    const living = this.taken().filter((each) => {
+      const looks = Atomics.load(this.#words, this.#wordOf(each) + LOOKS) === 1;
+      return each !== member && !looks && !this.isGone(each);
+    });
+    return living.length <= others;
+  }
+
   /** The members that are taken, by threads alive or not. */
   taken(): number[] {
     const members: number[] = [];

@@ -1,14 +1,17 @@
 import type { Size } from "../base/index.ts";
+import type { ByteSource } from "./streams.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
   CacheStats,
+  ClosedCache,
   GetOptions,
   GetOrSetOptions,
   LoadContext,
   ResizedCache,
   SetOptions,
   SetResult,
+  SetStreamOptions,
   SharedCompressedCache,
 } from "./types.ts";
 
@@ -26,7 +29,7 @@ export interface Cache<V> {
   /**
    * The most bytes that one entry may take as it is kept, compressed, with its key and tags: what the option of this
    * name says, or a quarter of a shard's pages if that is less. What takes more is `"E2BIG"`, and so is a value
-   * of more than 1 MiB before compression.
+   * of more than 64 MiB before compression.
    */
   readonly maxEntrySize: number;
 
@@ -71,11 +74,28 @@ export interface Cache<V> {
   /**
    * Copies the value's bytes into a buffer of the caller's: for a string its UTF-8, for JSON its text.
    *
-   * @returns the value's length in bytes, or undefined if there is none. If the length is larger than
-   *   `target.length`, nothing was copied: make room and call again.
-   * @remarks Allocates no object.
+   * @returns the value's length in bytes, or undefined if there is none. What of `target` lies behind is undefined.
+   * @throws {ZbudError} `EINVAL` naming both lengths if `target` is too short: then it is as it was. `info(key)` tells
+   *   the length before.
+   * @remarks Allocates no object for a value of at most 1 MiB.
    */
   getInto(key: CacheKey, target: Uint8Array, options?: GetOptions): number | undefined;
+  /**
+   * The value's bytes as a stream, for a string its UTF-8, for JSON its text; undefined if there is none in memory. Each
+   * chunk is up to 1 MiB, decompressed when it is asked for: a stream takes no more memory than that, however long the
+   * value is. It counts as used when it is found, and by LRU with each chunk.
+   *
+   * A value of at most 1 MiB is read at once. Of a longer one nothing is kept for the stream: if it is replaced,
+   * deleted or evicted before its end, or moved by `resize`, the stream fails with a {@link ZbudError} `ESTALE`. It never
+   * gives bytes of two values. `get` gives a longer one whole, and nothing comes between.
+   *
+   * @example
+   * ```ts
+   * const body = cache.getStream("/large.json");
+   * if (body !== undefined) return new Response(body);
+   * ```
+   */
+  getStream(key: CacheKey, options?: GetOptions): ReadableStream<Uint8Array> | undefined;
   /**
    * Calls back with the value's bytes, where they were decompressed to: nothing is copied to the heap.
    *
@@ -102,6 +122,20 @@ export interface Cache<V> {
    *   memory for what this thread needs on the way; the old value may be gone then.
    */
   set(key: CacheKey, value: V | undefined, options?: SetOptions): SetResult;
+  /**
+   * Keeps the bytes that a stream gives, as {@link set} of a Uint8Array: `await cache.setStream(key, response.body)`. They
+   * are compressed as they come, 1 MiB at a time, and no more is asked for meanwhile. So beside what is stored there is
+   * 1 MiB of them. The value is there when all of it is; until then the old one stays. Whatever the option `serializer`
+   * says, `get` gives them as a Uint8Array.
+   *
+   * @param source - a `ReadableStream`, a stream of Node, or another source of Uint8Arrays. Of one that gives too much
+   *   the rest is not read.
+   * @returns what became of it, as of `set`.
+   * @throws what the source threw, or the signal's reason: then the old value is still there. {@link ZbudError} `EINVAL`
+   *   for what is no source of Uint8Arrays, and as of `set`; `ECLOSED` if the cache is closed meanwhile. The source is
+   *   cancelled then.
+   */
+  setStream(key: CacheKey, source: ByteSource, options?: SetStreamOptions): Promise<SetResult>;
   /**
    * The value; if there is none, what `loader` gives, which is then stored. However many call it at a time, in
    * whatever thread or process, one load runs for a key. A value within its `staleWhileRevalidate` is given at once,
@@ -229,8 +263,10 @@ export interface Cache<V> {
    */
   load(path: string, options?: { signal?: AbortSignal }): Promise<number>;
   /**
-   * Waits until the second tier has what was evicted so far; without one it returns at once. Entries that the tier
-   * did not take are counted (`backingWritesFailed`) and gone, as if there were no tier.
+   * Writes what is in memory to a second tier that can write at once, as a file can, and keeps it in memory too; waits
+   * until the tier, of whatever kind, has that and what was evicted so far. It goes in batches, with a turn of the event
+   * loop after each. Without a tier it returns at once. Entries that the tier did not take are counted
+   * (`backingWritesFailed`) and, if they were evicted, gone, as if there were no tier.
    *
    * @throws {ZbudError} what the tier's own `flush` threw; `EIO` if that was no ZbudError, or the tier was closed.
    */
@@ -259,10 +295,16 @@ export interface Cache<V> {
   threadGone(threadId: number): void;
   /**
    * Ends this thread's use of the cache. Calls that still wait reject with `ECLOSED`. The memory is free when the last
-   * thread has closed the cache. The backing store stays open, for whoever opened it to close it
-   * afterwards; what was evicted last may not be in it unless `flush()` was called before.
+   * thread has closed the cache.
+   *
+   * If there is a second tier that can write at once, as a file can, the last thread writes what is in memory and not
+   * there yet, before this returns: some 10 µs for each entry. `flush()` before it leaves next to nothing to do. If the
+   * tier has no room for all, it gets what was used last. The backing store stays open, for whoever opened it to close
+   * it afterwards. A server gets nothing here, and what was evicted last may not be in it unless `flush()` was called.
+   *
+   * @returns how many entries it wrote, and how many the tier has not; nothing of both from a second close.
    */
-  close(): void;
+  close(): ClosedCache;
   [Symbol.dispose](): void;
   /** `flush()`, then `close()`, also if the flush failed. */
   [Symbol.asyncDispose](): Promise<void>;

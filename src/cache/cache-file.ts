@@ -40,6 +40,8 @@ const END_BYTES = 12;
 const TURN_BYTES = 2 ** 21;
 /** What is gathered before it is written: short enough that an event loop does not notice. */
 const CHUNK_BYTES = 2 ** 18;
+/** Room up to this length stays for the next entries: one of a block fits. */
+const KEPT_BYTES_MAX = 2 ** 21;
 
 /** Writes all entries. How many there were. */
 export async function saveFile<V>(
@@ -72,7 +74,7 @@ async function writeAll<V>(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const { engine } = core;
-  const bytes = new Uint8Array(CHUNK_BYTES + ENTRY_BYTES_MAX);
+  let bytes = new Uint8Array(2 * CHUNK_BYTES);
   const head = header(core);
   const fileNumber = viewOf(head).getUint32(AT_HEADER_CRC, true);
   let count = 0;
@@ -85,6 +87,11 @@ async function writeAll<V>(
       if (!engine.readRow(shard, rows[i], rows[i + 1])) continue;
       mendTimes(engine.found);
       const length = recordBytes(engine.found);
+      if (at + length > bytes.length - END_BYTES) {
+        const longer = new Uint8Array(at + length + END_BYTES);
+        longer.set(bytes.subarray(0, at));
+        bytes = longer;
+      }
       encodeRecord(engine.found, count++, bytes, at);
       sealRecord(bytes, at, length, fileNumber);
       at += length;
@@ -92,6 +99,8 @@ async function writeAll<V>(
       await write(bytes.subarray(0, at));
       signal?.throwIfAborted();
       at = 0;
+      // What one long entry took is not kept for the others.
+      if (bytes.length > KEPT_BYTES_MAX) bytes = new Uint8Array(2 * CHUNK_BYTES);
     }
   }
   const view = viewOf(bytes);
@@ -99,6 +108,7 @@ async function writeAll<V>(
   view.setUint32(at + 4, count, true);
   view.setUint32(at + 8, crc32(bytes.subarray(at, at + 8)), true);
   await write(bytes.subarray(0, at + END_BYTES));
+  if (engine.found.bytes.length > KEPT_BYTES_MAX) engine.found.bytes = new Uint8Array(0);
   return count;
 }
 

@@ -11,24 +11,33 @@ import {
   signalOption,
   ZbudError,
 } from "../base/index.ts";
-import { type EngineInside, Look } from "../engine/index.ts";
+import { type BlockPacker, type EngineInside, Look } from "../engine/index.ts";
+import { BLOCK_BYTES, VALUE_BYTES_MAX } from "../record/index.ts";
 import type { Cache } from "./api.ts";
 import { loadFile, saveFile } from "./cache-file.ts";
 import { CacheCore, type CacheParts } from "./core.ts";
 import { dictionaryStats } from "./dictionary-state.ts";
 import { foundKey, iterate } from "./iterate.ts";
-import { checkGetOptions, checkPeekOptions, checkSetOptions, checkThreadNames } from "./known-options.ts";
+import {
+  checkGetOptions,
+  checkPeekOptions,
+  checkSetOptions,
+  checkSetStreamOptions,
+  checkThreadNames,
+} from "./known-options.ts";
 import type { Lease } from "./leases.ts";
 import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
-import { milliseconds, sharedParts, staleMs, VALUE_BYTES_MAX } from "./options.ts";
+import { type CacheSettings, milliseconds, sharedParts, staleMs } from "./options.ts";
 import { Counter } from "./shared-state.ts";
+import { type ByteSource, packStream, readInto, streamOf } from "./streams.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
   CacheMetric,
   CacheStats,
   CacheThreadOptions,
+  ClosedCache,
   CompressedCacheOptions,
   GetOptions,
   GetOrSetOptions,
@@ -36,6 +45,7 @@ import type {
   ResizedCache,
   SetOptions,
   SetResult,
+  SetStreamOptions,
   SharedCompressedCache,
 } from "./types.ts";
 
@@ -48,8 +58,8 @@ const NO_TAGS: readonly string[] = [];
  * It evicts what is expired, then in the order of use, or as `evict` says. Misuse throws a `ZbudError`; a
  * value that is too large is refused with a result that says so.
  *
- * Each thread has a few buffers for itself besides, of 2 MiB together at most, for the values that it is
- * reading and writing, and the memory of its codec.
+ * Each thread has a few buffers for itself besides, of some MiB together at most, for the values that it is
+ * reading and writing, and the memory of its codec. A value of more than 1 MiB takes more, until it is read or written.
  *
  * @example
  * ```ts
@@ -160,7 +170,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const given = ttl === undefined ? undefined : milliseconds("ttl", ttl);
     const core = this.#open();
     const now = core.clock();
-    const fresh = core.lookup(key, now, true, Look.uncounted) && now <= core.freshUntil();
+    const fresh = core.lookup(key, now, true, Look.uncounted | Look.unread) && now <= core.freshUntil();
     if (fresh) core.restart(now, given);
     this.#notify();
     return fresh;
@@ -176,15 +186,24 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   getInto(key: CacheKey, target: Uint8Array, options?: GetOptions): number | undefined {
     checkBytes(target);
-    const found = this.#find(key, options);
-    let length: number | undefined;
-    if (found) {
-      const { engine } = this.#core;
-      length = engine.found.length;
-      if (length > 0 && length <= target.length) engine.decode(target);
-    }
+    const found = this.#find(key, options, Look.unreadLong);
+    const { engine } = this.#core;
+    const { length } = engine.found;
+    if (!found || length > BLOCK_BYTES || length > target.length)
+      return found ? this.#getLong(key, target, options) : this.#missed();
+    if (length > 0) engine.decode(target);
     this.#notify();
     return length;
+  }
+
+  getStream(key: CacheKey, options?: GetOptions): ReadableStream<Uint8Array> | undefined {
+    let stream: ReadableStream<Uint8Array> | null | undefined = null;
+    while (stream === null) {
+      const found = this.#find(key, options, Look.unread);
+      stream = found ? streamOf(this.#core.engine, () => void this.#open()) : undefined;
+    }
+    this.#notify();
+    return stream;
   }
 
   withValue<R>(key: CacheKey, use: (view: Uint8Array) => R, options?: GetOptions): R | undefined {
@@ -227,6 +246,32 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const result = this.#put(key, value, options, null) as SetResult;
     this.#loads.drop(key);
     return result;
+  }
+
+  async setStream(key: CacheKey, source: ByteSource, options: SetStreamOptions = {}): Promise<SetResult> {
+    checkSetStreamOptions(options);
+    const { signal } = options;
+    const core = this.#open();
+    core.checkKey(key);
+    core.checkTags(options.tags);
+    timesOf(core.settings, options);
+    signal?.throwIfAborted();
+    const stop = new AbortController();
+    const abort = (): void => stop.abort(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    try {
+      const { engine } = core;
+      const packing = packStream(engine, source, engine.maxEntrySize, stop.signal);
+      const packer = await this.#loads.untilClosed(packing);
+      const result = this.#putPacked(key, packer, options);
+      this.#loads.drop(key);
+      return result;
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
   }
 
   setMany(entries: Iterable<readonly [CacheKey, V | undefined]>, options?: SetOptions): SetResult[] {
@@ -381,6 +426,10 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       backingReadsFailed: sharedState.counted(Counter.backingReadsFailed),
       backingWrites: sharedState.counted(Counter.backingWrites),
       backingWritesFailed: sharedState.counted(Counter.backingWritesFailed),
+      backingRefusedBusy: sharedState.counted(Counter.backingRefusedBusy),
+      backingRefusedFull: sharedState.counted(Counter.backingRefusedFull),
+      flushesFailed: sharedState.counted(Counter.flushesFailed),
+      isBackingFull: core.tier?.isFull ?? false,
       loads: sharedState.counted(Counter.loads),
       loadsFailed: sharedState.counted(Counter.loadsFailed),
       loadsShared: sharedState.counted(Counter.loadsShared),
@@ -406,11 +455,11 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     this.#open().threadGone(threadId);
   }
 
-  close(): void {
-    if (this.#closed) return;
+  close(): ClosedCache {
+    if (this.#closed) return { entriesWritten: 0, entriesLost: 0 };
     this.#closed = true;
     this.#loads.abort(new ZbudError("ECLOSED", "the cache was closed while this was loading"));
-    this.#core.close();
+    return this.#core.close();
   }
 
   [Symbol.dispose](): void {
@@ -458,6 +507,16 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     return result;
   }
 
+  /** Stores what came as a stream; null: too much. */
+  #putPacked(key: CacheKey, packer: BlockPacker | null, options: SetOptions): SetResult {
+    const core = this.#open();
+    const { ttl, stale } = timesOf(core.settings, options);
+    const result = core.putPacked(key, packer, core.clock(), ttl, stale, options.tags ?? NO_TAGS);
+    if (metrics.hasSubscribers) this.#publishSet(key, result, ttl);
+    this.#notify();
+    return result;
+  }
+
   #deleted(key: CacheKey, deleted: boolean): void {
     this.#loads.drop(key);
     if (!metrics.hasSubscribers) return;
@@ -466,11 +525,38 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     );
   }
 
-  /** Finds a key for a use of its value, as {@link #findAt}. */
-  #find(key: CacheKey, options: GetOptions | undefined): boolean {
+  #missed(): undefined {
+    this.#notify();
+    return undefined;
+  }
+
+  /** For `getInto`, of a value that was found, and is too long for the array or has several blocks. */
+  #getLong(key: CacheKey, target: Uint8Array, options: GetOptions | undefined): number | undefined {
+    const { engine } = this.#core;
+    const { found } = engine;
+    if (found.length <= target.length && !readInto(engine, target)) {
+      // Somebody replaced it while it was read: what is there now is copied before it is decompressed.
+      if (!this.#find(key, options)) return this.#missed();
+      if (found.length <= target.length) engine.decode(target);
+    }
+    const { length } = found;
+    this.#notify();
+    if (length <= target.length) return length;
+    throw new ZbudError(
+      "EINVAL",
+      `the value of ${show(key)} has ${length} bytes, and the array given to getInto ${target.length}: give a longer one; info(key).originalBytes tells how long`,
+    );
+  }
+
+  /**
+   * Finds a key for a use of its value, as {@link #findAt}.
+   *
+   * @param unread - `Look.unread` if it is not read by `decode`, or 0.
+   */
+  #find(key: CacheKey, options: GetOptions | undefined, unread = 0): boolean {
     checkGetOptions(options);
     const core = this.#open();
-    return this.#findAt(core, key, core.clock(), true, options);
+    return this.#findAt(core, key, core.clock(), true, options, unread);
   }
 
   /** Finds a key, in `engine.found`. False as well if it is stale, and nobody wants that. */
@@ -480,10 +566,11 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     now: number,
     counts: boolean,
     options: GetOptions | undefined,
+    unread = 0,
   ): boolean {
     const takesStale = options?.allowStale ?? core.settings.allowStale;
     const look = counts ? (takesStale ? Look.counted : Look.fresh) : Look.uncounted;
-    const there = core.lookup(key, now, counts, look);
+    const there = core.lookup(key, now, counts, look | unread);
     const stale = there && now > core.freshUntil();
     const given = there && (!stale || takesStale);
     if (counts && given) {
@@ -523,6 +610,14 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     if (this.#closed) throw new ZbudError("ECLOSED", "this cache was closed; make or attach another");
     return this.#core;
   }
+}
+
+/** When an entry ends, by the options of a set. Throws `EINVAL` for what is no time. */
+function timesOf(settings: CacheSettings, { ttl, staleWhileRevalidate }: SetOptions) {
+  return {
+    ttl: ttl === undefined ? settings.ttl : milliseconds("ttl", ttl),
+    stale: staleWhileRevalidate === undefined ? settings.staleWhileRevalidate : staleMs(staleWhileRevalidate),
+  };
 }
 
 /** @throws {ZbudError} `EINVAL` for what is not several, such as one key, though a string can be walked over. */

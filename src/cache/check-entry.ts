@@ -1,8 +1,13 @@
 import { ZbudError } from "../base/index.ts";
-import { RECORD_HEADER_BYTES, type StoredEntry } from "../record/index.ts";
+import {
+  checkTable,
+  isInBlocks,
+  RECORD_HEADER_BYTES,
+  type StoredEntry,
+  VALUE_BYTES_MAX,
+} from "../record/index.ts";
 import { auxOf, kindOf, ttlOf } from "./expiry.ts";
 import { isKey, KEY_BYTES_MAX } from "./key.ts";
-import { VALUE_BYTES_MAX } from "./options.ts";
 import { TAG_BYTES, TAGS_MAX } from "./tags.ts";
 import { VALUE_KIND_MAX, ValueKind } from "./values.ts";
 
@@ -45,6 +50,7 @@ function checkLengths(entry: StoredEntry): void {
   } else if (total === 0) throw damaged("no bytes at all");
   else if (codec === 0 ? storedLength !== length : storedLength === 0 || storedLength >= length)
     throw damaged(`${storedLength} bytes of codec ${codec} for a value of ${length}`);
+  if (isInBlocks(entry)) checkTable(entry.bytes, prefixLength + headLength, length, storedLength);
   if (kind > VALUE_KIND_MAX) throw damaged(`a value of the unknown kind ${kind}`);
   if (kind === ValueKind.units && length % 2 !== 0) throw damaged("half of a character");
 }

@@ -6,12 +6,14 @@ import {
   powerOfTwoAtLeast,
   type Size,
   sizeOption,
+  ThreadRegistry,
   ZbudError,
 } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import { logDriver } from "../drivers/log/index.ts";
 import { zbudDriver } from "../drivers/zbud/index.ts";
 import {
+  BlockPacker,
   Engine,
   type EngineHooks,
   type EntryAttributes,
@@ -24,10 +26,11 @@ import {
 } from "../engine/index.ts";
 import { Segment, segmentOf, whenDifferentOption } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
-import type { StoredEntry } from "../record/index.ts";
+import { BLOCK_BYTES, type StoredEntry, VALUE_BYTES_MAX } from "../record/index.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
 import { foundKey } from "./iterate.ts";
+import { keepAll } from "./keep.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
 import { type Lease, Leases, type OtherLoad } from "./leases.ts";
 import {
@@ -45,8 +48,8 @@ import {
   type SharedParts,
   sharedParts,
   threadOptionsOf,
-  VALUE_BYTES_MAX,
 } from "./options.ts";
+import { RegularFlush } from "./regular-flush.ts";
 import { type RemovalListener, removalListenerOf } from "./removal-listener.ts";
 import {
   Counter,
@@ -62,12 +65,13 @@ import type {
   CacheEntryInfo,
   CacheKey,
   CacheThreadOptions,
+  ClosedCache,
   CompressedCacheOptions,
   ResizedCache,
   SetResult,
   SharedCompressedCache,
 } from "./types.ts";
-import { keepsBytes, ValueCodec } from "./values.ts";
+import { keepsBytes, ValueCodec, ValueKind } from "./values.ts";
 
 /** Parts that tests replace. */
 export interface CacheParts {
@@ -114,6 +118,7 @@ export class CacheCore<V> {
   #depth = 0;
   #sets = 0;
   #follower: MemoryFollower | null = null;
+  #regularFlush: RegularFlush | null = null;
   /** Of what is being put, and whether it was found to hold. */
   #lease: Lease | null = null;
   #held = false;
@@ -166,7 +171,8 @@ export class CacheCore<V> {
       },
       ...(tier === null ? {} : { onOutdated: (...name) => tier.drop(...name) }),
       ...(tags === null ? {} : { secondaryIndex: tags }),
-      ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry) }),
+      ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry), evictsWriting: true }),
+      ...(tier?.drops === true ? { hasCopy: (entry) => tier.hasRecord(entry) } : {}),
       ...(removalListener === null
         ? {}
         : { onRemoved: (reason, entry) => removalListener.note(reason, entry) }),
@@ -197,6 +203,7 @@ export class CacheCore<V> {
       });
       try {
         if (!learns) core.dictionary.trainer.settle(given, core.engine);
+        if (core.tier?.isSync === true) core.tier.takeNotes();
         core.#follow(true);
       } catch (error) {
         core.close();
@@ -242,9 +249,12 @@ export class CacheCore<V> {
     return core;
   }
 
-  /** Has the limit follow the machine, if it is a range. */
+  /** Has the limit follow the machine, if it is a range, and the file follow what is in memory, if it is to. */
   #follow(isNew: boolean): void {
-    const { settings, engine } = this;
+    const { settings, engine, tier } = this;
+    if (tier !== null && settings.flushEvery > 0) {
+      this.#regularFlush = new RegularFlush(engine, tier, settings.flushEvery, this.sharedState);
+    }
     if (settings.minBytes === settings.maxBytes) return;
     const own = settings.maxBytes - engine.maxBytes;
     const range = { min: settings.minBytes - own, max: engine.maxBytes };
@@ -319,11 +329,7 @@ export class CacheCore<V> {
   value(): V {
     const { length } = this.engine.found;
     const kind = kindOf(this.engine.found.aux);
-    if (keepsBytes(kind)) {
-      const own = ownBytes(length);
-      if (length > 0) this.engine.decode(own);
-      return this.values.decode(own, kind);
-    }
+    if (keepsBytes(kind) || length > BLOCK_BYTES) return this.values.decode(this.engine.decodeOwn(), kind);
     const scratch = this.borrow(length);
     try {
       if (length > 0) this.engine.decode(scratch);
@@ -364,6 +370,10 @@ export class CacheCore<V> {
 
   /** Room for `length` bytes until `giveBack`; whoever borrows meanwhile gets other room. */
   borrow(length: number): Uint8Array {
+    if (length > BLOCK_BYTES) {
+      this.#depth++;
+      return ownBytes(length); // which is not kept for others
+    }
     let scratch = this.#scratches[this.#depth];
     if (scratch === undefined || scratch.length < length) {
       scratch = ownBytes(Math.max(4096, powerOfTwoAtLeast(length + 1)));
@@ -396,33 +406,74 @@ export class CacheCore<V> {
     // The serializer is the user's and may call the cache, so it goes first.
     const fits = values.encode(value);
     attributes.headLength = this.#encodeTags(tags);
-    if (!encoded.encode(key)) {
-      this.sharedState.count(Counter.rejectTooBig);
-      return "E2BIG";
-    }
+    if (!fits || !encoded.encode(key)) return this.#refuse(key, lease);
     this.#lease = lease;
     const guard = lease === null ? null : this.#guard;
-    if (!fits) {
-      engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length, guard);
-      if (guard !== null && !this.#held) return null;
-      this.dropBelow();
-      this.sharedState.count(Counter.rejectTooBig);
-      return "E2BIG";
-    }
     if (!dictionary.trainer.settled) dictionary.offer(engine, values);
-    attributes.prefixLength = encoded.length;
-    attributes.expiresAt = expiresAt(now, ttl, stale);
-    attributes.aux = auxOf(values.kind, ttl);
-    attributes.aux2 = ttl === 0 ? 0 : stale;
-    if (++this.#sets % EXPIRE_EVERY === 0) {
-      engine.expire(now, EXPIRE_MAX);
-      if (this.#sets % SWEEP_EVERY === 0) this.leases.sweep(1);
-    }
-    const result = engine.put(encoded.k0, encoded.k1, values.bytes, values.length, attributes, now, guard);
+    this.#attribute(values.kind, now, ttl, stale);
+    const { k0, k1 } = encoded;
+    const { bytes, length } = values;
+    const result =
+      length > BLOCK_BYTES
+        ? engine.putPacked(k0, k1, this.#packed(bytes, length), attributes, now, guard)
+        : engine.put(k0, k1, bytes, length, attributes, now, guard);
     if (guard !== null && !this.#held) return null;
     this.dropBelow();
     if (result === "stored" || result === "replaced") dictionary.count(values, this);
+    if (length > BLOCK_BYTES) values.release();
     return RESULTS[result];
+  }
+
+  /** A value of several blocks. */
+  #packed(bytes: Uint8Array, length: number): BlockPacker {
+    const packer = new BlockPacker(this.engine);
+    packer.addAll(bytes, length, this.engine.maxEntrySize);
+    return packer;
+  }
+
+  /** As {@link put}, of bytes that came block by block; null: of too many. */
+  putPacked(
+    key: CacheKey,
+    packer: BlockPacker | null,
+    now: number,
+    ttl: number,
+    stale: number,
+    tags: readonly string[],
+  ): SetResult {
+    const { key: encoded, attributes, engine } = this;
+    attributes.headLength = this.#encodeTags(tags);
+    if (packer === null || !encoded.encode(key)) return this.#refuse(key, null) as SetResult;
+    this.#attribute(ValueKind.bytes, now, ttl, stale);
+    const result = engine.putPacked(encoded.k0, encoded.k1, packer, attributes, now);
+    this.dropBelow();
+    return RESULTS[result];
+  }
+
+  /** The value, or the key, is too long: nothing of the key is left. Null if the lease did not hold. */
+  #refuse(key: CacheKey, lease: Lease | null): SetResult | null {
+    const { key: encoded, engine } = this;
+    if (encoded.encode(key)) {
+      this.#lease = lease;
+      const guard = lease === null ? null : this.#guard;
+      engine.remove(encoded.k0, encoded.k1, encoded.bytes, encoded.length, guard);
+      if (guard !== null && !this.#held) return null;
+      this.dropBelow();
+    }
+    this.sharedState.count(Counter.rejectTooBig);
+    return "E2BIG";
+  }
+
+  /** What belongs to the value that is put under {@link key}; and what is done now and then at a put. */
+  #attribute(kind: number, now: number, ttl: number, stale: number): void {
+    const { attributes, engine } = this;
+    attributes.prefixLength = this.key.length;
+    attributes.expiresAt = expiresAt(now, ttl, stale);
+    attributes.aux = auxOf(kind, ttl);
+    attributes.aux2 = ttl === 0 ? 0 : stale;
+    if (++this.#sets % EXPIRE_EVERY !== 0) return;
+    engine.expire(now, EXPIRE_MAX);
+    this.tier?.wake();
+    if (this.#sets % SWEEP_EVERY === 0) this.leases.sweep(1);
   }
 
   /**
@@ -453,6 +504,11 @@ export class CacheCore<V> {
       if (this.sharedState.tagDeletedSince(stamp, hashAt(head, at))) return true;
     }
     return false;
+  }
+
+  /** @throws {ZbudError} `EINVAL` for what is no key. */
+  checkKey(key: CacheKey): void {
+    this.key.encode(key);
   }
 
   /** @throws {ZbudError} `EINVAL` for what cannot be the tags of an entry of this cache. */
@@ -486,7 +542,10 @@ export class CacheCore<V> {
   putDecoded(entry: StoredEntry, value: Uint8Array, now: number, guard: Guard): PutResult {
     const { key: encoded, engine } = this;
     this.#takeAttributes(entry);
-    return engine.put(encoded.k0, encoded.k1, value, entry.length, this.attributes, now, guard);
+    const { k0, k1 } = encoded;
+    return entry.length > BLOCK_BYTES
+      ? engine.putPacked(k0, k1, this.#packed(value, entry.length), this.attributes, now, guard)
+      : engine.put(k0, k1, value, entry.length, this.attributes, now, guard);
   }
 
   /** Removes a key. */
@@ -543,9 +602,12 @@ export class CacheCore<V> {
     if (tags === null) throw new ZbudError("EINVAL", "to delete by tag, make the cache with tags: true");
     // First: what is put under a shard's lock later than this sees it, and what was put before is found.
     this.sharedState.invalidateTag(tags.hash(tag));
+    this.tier?.dropNotes();
     const removed = removeTagged(engine, tags, tag);
     // What was evicted to the second tier meanwhile has the first note's stamp, and is out of date as well.
-    if (this.tier !== null) this.sharedState.invalidateTag(tags.hash(tag));
+    if (this.tier === null) return removed;
+    this.sharedState.invalidateTag(tags.hash(tag));
+    this.tier.dropNotes();
     return removed;
   }
 
@@ -605,16 +667,37 @@ export class CacheCore<V> {
     this.leases.sweep();
   }
 
-  close(): void {
+  close(): ClosedCache {
     this.#follower?.close();
+    this.#regularFlush?.close();
+    this.tier?.close();
     this.dictionary.trainer.close(this.engine.member);
+    const closing = this.sharedState.countClosing(1);
     try {
-      this.leases.close();
+      return this.#keep(closing);
     } finally {
-      // If another thread kept the lock, that finds the leases of a member that is gone.
-      this.engine.close();
-      segmentOf(this.sharedState.buffer)?.close();
+      try {
+        this.leases.close();
+      } finally {
+        // If another thread kept the lock, that finds the leases of a member that is gone.
+        this.engine.close();
+        this.sharedState.countClosing(-1);
+        segmentOf(this.sharedState.buffer)?.close();
+      }
     }
+  }
+
+  /**
+   * Writes what is in memory to a tier that can write at once, if nobody will have the cache after this thread.
+   *
+   * @param closing - threads that are closing it: of several at once, the last one at least finds that it is the last.
+   */
+  #keep(closing: number): ClosedCache {
+    const { engine, tier } = this;
+    if (tier?.isSync !== true) return { entriesWritten: 0, entriesLost: 0 };
+    const isLast =
+      !engine.isShared || new ThreadRegistry(...engine.threads).isLast(engine.member, closing - 1);
+    return isLast ? keepAll(engine, tier, this.clock()) : { entriesWritten: 0, entriesLost: 0 };
   }
 
   /** The codec with this number in the engine; null if there is none. */

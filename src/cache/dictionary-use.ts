@@ -1,6 +1,7 @@
 import { ZbudError } from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import type { Engine } from "../engine/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import { codecWith } from "./dictionary-codec.ts";
 import { DictionaryTrainer } from "./dictionary-trainer.ts";
 import { DICTIONARY_CODEC } from "./options.ts";
@@ -59,7 +60,8 @@ export class DictionaryUse {
     this.#untilWeighed = WEIGH_EVERY;
     const codec = this.codec();
     if (codec === null || this.#codecName === null || values.length === 0) return;
-    const value = values.bytes.subarray(0, values.length);
+    // Of a long one the first block, which is what a codec takes.
+    const value = values.bytes.subarray(0, Math.min(values.length, BLOCK_BYTES));
     try {
       const target = scratches.borrow(value.length).subarray(0, value.length);
       try {

@@ -1,6 +1,7 @@
 export type { Cache } from "./api.ts";
 export { CompressedCache } from "./cache.ts";
 export { CACHE_LAYOUT } from "./options.ts";
+export type { ByteSource } from "./streams.ts";
 export type {
   CacheKey,
   CacheMetric,
@@ -15,5 +16,6 @@ export type {
   Serializer,
   SetOptions,
   SetResult,
+  SetStreamOptions,
   SharedCompressedCache,
 } from "./types.ts";

@@ -14,8 +14,10 @@ const NUMBER = 0xfe;
 const BYTES = 0xff;
 const NUMBER_BYTES = 9;
 
-/** The longest key, as bytes. A longer one is never there. */
-export const KEY_BYTES_MAX = 16_384;
+/** The longest key, as bytes: what a row has 16 bits for. A longer one is never there. */
+export const KEY_BYTES_MAX = 65_535;
+/** Behind the longest key lie some bytes that are zero, so that its last word is one. */
+const ROOM_BYTES = 65_536 + 8;
 
 /** Turns the first `length` bytes into the two words of {@link EncodedKey}. They are followed by 8 zero bytes. */
 export type KeyHash = (words: Int32Array, length: number, key: EncodedKey) => void;
@@ -36,7 +38,7 @@ export class EncodedKey {
   readonly #hash: KeyHash;
 
   constructor(hash: KeyHash = hashKey) {
-    this.bytes = ownBytes(KEY_BYTES_MAX + 8);
+    this.bytes = ownBytes(ROOM_BYTES);
     this.#words = new Int32Array(this.bytes.buffer);
     this.#hash = hash;
   }

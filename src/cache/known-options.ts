@@ -1,6 +1,6 @@
 import { checkNames, checkSignal, flagOption, show, ZbudError } from "../base/index.ts";
 import { FOREIGN } from "./foreign-options.ts";
-import type { GetOptions, GetOrSetOptions } from "./types.ts";
+import type { GetOptions, GetOrSetOptions, SetStreamOptions } from "./types.ts";
 
 /** Options that each thread has for itself. */
 export const THREAD_NAMES: readonly string[] = [
@@ -29,9 +29,12 @@ const CACHE_NAMES: readonly string[] = [
   "shared",
   "whenDifferent",
   "giveBack",
+  "maxWriteBytesPerSecond",
+  "flushEvery",
   ...THREAD_NAMES,
 ];
 const SET_NAMES: readonly string[] = ["ttl", "staleWhileRevalidate", "tags"];
+const STREAM_NAMES: readonly string[] = [...SET_NAMES, "signal"];
 const LOAD_NAMES: readonly string[] = [...SET_NAMES, "signal", "forceRefresh", "updateAgeOnGet"];
 const PEEK_NAMES: readonly string[] = ["allowStale"];
 const GET_NAMES: readonly string[] = [...PEEK_NAMES, "updateAgeOnGet"];
@@ -65,6 +68,12 @@ export function checkSetOptions(options: object | undefined): void {
     if (name === "ttl" || name === "tags" || name === "staleWhileRevalidate") continue;
     checkNames("set", options, SET_NAMES, FOREIGN);
   }
+}
+
+/** Makes sure of the names of the options of `setStream`. */
+export function checkSetStreamOptions(options: SetStreamOptions): void {
+  checkNames("setStream", options, STREAM_NAMES, FOREIGN);
+  checkSignal(options.signal);
 }
 
 /** Makes sure of the names of a read's options. */

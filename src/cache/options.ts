@@ -29,9 +29,9 @@ const BYTES_MAX = 2 ** 40;
 const AVERAGE_BYTES = 384;
 const PAGE_SIZE_MIN = 64;
 const PAGE_SIZE_MAX = 2 ** 20;
-/** The longest value. */
-export const VALUE_BYTES_MAX: number = 2 ** 20;
 const LOCK_TIMEOUT_MS = 10_000;
+/** What is written ahead a second: a disk or a network that does other work as well has this to spare. */
+const WRITE_BYTES_PER_SECOND = 2 ** 25;
 /** A window of staleness is kept in 31 bits. */
 const STALE_MS_MAX: number = 2 ** 31 - 1;
 /** The number, in an engine, of the codec with the cache's dictionary. Others have their own ids. */
@@ -40,7 +40,7 @@ export const DICTIONARY_CODEC = 127;
 /** Says what `share()` gave it. */
 export const CACHE_KIND = "zbud-cache";
 /** Version of all that lies in a cache's memory. */
-export const CACHE_LAYOUT: string = `cache 2 ${ENGINE_LAYOUT}`;
+export const CACHE_LAYOUT: string = `cache 3 ${ENGINE_LAYOUT}`;
 
 type Evict = NonNullable<CompressedCacheOptions<unknown>["evict"]>;
 
@@ -56,6 +56,10 @@ export interface CacheSettings {
   readonly backing: boolean;
   /** What tells it from others, if it says. */
   readonly backingId: string | null;
+  /** Of what is written ahead; 0: nothing is. */
+  readonly maxWriteBytesPerSecond: number;
+  /** Milliseconds; 0: never. */
+  readonly flushEvery: number;
   /** Name of the codec, or null for one of the user's own. */
   readonly codec: string | null;
   readonly maxBytes: number;
@@ -102,7 +106,36 @@ export function readSettings<V>(options: CompressedCacheOptions<V>): CacheSettin
     evict: choiceOption("evict", evict, ["lru", "sieve", "page"]),
     backing: options.backing !== undefined,
     backingId: options.backing?.id ?? null,
+    ...tierSettings(options),
     codec: typeof codec === "string" ? codec : null,
+  };
+}
+
+/** The options about the second tier, which mean nothing without one. */
+function tierSettings<V>(
+  options: CompressedCacheOptions<V>,
+): Pick<CacheSettings, "maxWriteBytesPerSecond" | "flushEvery"> {
+  const { backing, maxWriteBytesPerSecond = WRITE_BYTES_PER_SECOND, flushEvery = 0 } = options;
+  for (const name of ["maxWriteBytesPerSecond", "flushEvery"] as const) {
+    if (backing === undefined && options[name] !== undefined) {
+      throw new ZbudError(
+        "EINVAL",
+        `${name} says how a backing store is written; give backing too, or leave it out`,
+      );
+    }
+  }
+  const every = integerOption("flushEvery", flushEvery, 0, 2 ** 31 - 1);
+  if (every > 0 && !(backing?.isSync === true && backing.findsFlushed !== false)) {
+    throw new ZbudError(
+      "EINVAL",
+      backing?.isSync === true
+        ? 'flushEvery is for what is found after a crash, and this backing store finds nothing then; open it with unclean: "flushed"'
+        : "flushEvery writes what is in memory to a file, and this backing store is none that can write at once; leave it out",
+    );
+  }
+  return {
+    maxWriteBytesPerSecond: sizeOption("maxWriteBytesPerSecond", maxWriteBytesPerSecond, 0, 2 ** 50, null),
+    flushEvery: every,
   };
 }
 
@@ -131,7 +164,6 @@ export function engineOptions<V>(options: CompressedCacheOptions<V>): Omit<Engin
   if (typeof shared !== "string") flagOption("shared", shared);
   const chosen: Omit<EngineOptions, "maxBytes"> = {
     averageBytes: sizeOption("averageBytes", averageBytes, 1, 2 ** 30),
-    maxValueBytes: VALUE_BYTES_MAX,
     driver: driverOf(driver),
     evict,
     expiry: true,

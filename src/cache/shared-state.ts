@@ -17,17 +17,29 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-layout.ts";
  *   word 11      its member, see `dictionary-trainer.ts`
  *   word 12, 13  bytes that the dictionary saved, a number of 64 bits
  *   word 14…     counters, two words each
+ *   word 60      1: what the second tier has of these stamps is what they are (see `tier-notes.ts`), or is being written
+ *   word 61      threads that are closing the cache
+ *   word 62, 63  what is written ahead, paid off until then, see `write-budget.ts`
  *   STAMPS…      by hash: the stamp of the last time that a key of this hash was changed, then the same of tags
+ *   RUNS…        how many runs before this one are known, then the number and the last stamp of each
  *   LEASES…      what is being loaded, see `leases.ts`
  *   then         places and bytes of samples, then the dictionary, then the note
  */
-const MAGIC = 0x7a63_0002;
+const MAGIC = 0x7a63_0003;
 const SAVED = 12;
 const COUNTERS = 14;
 const STAMPS = 64;
 /** Of keys, and as many of tags. */
 const STAMP_COUNT = 2048;
-const LEASES = STAMPS + 2 * STAMP_COUNT;
+const RUNS = STAMPS + 2 * STAMP_COUNT;
+/** Runs before this one that are known: what older ones evicted with tags is not found any more. */
+export const RUNS_MAX = 31;
+const LEASES = RUNS + 2 + 2 * RUNS_MAX;
+const NOTED = 60;
+const CLOSING = 61;
+const BUDGET = 62;
+/** From here on stamps are not taken over by the next run: they have 31 bits. */
+const STAMP_END = 2 ** 30;
 const LAST_STAMP = 5;
 const CLEARED = 6;
 const RUN = 7;
@@ -47,7 +59,22 @@ export const Counter = {
   loads: 7,
   loadsFailed: 8,
   loadsShared: 9,
+  backingRefusedBusy: 10,
+  backingRefusedFull: 11,
+  flushesFailed: 12,
 } as const;
+
+/** What a run before this one left about itself, so that the next one can believe what it evicted. */
+export interface RunNotes {
+  readonly run: number;
+  readonly stamp: number;
+  readonly cleared: number;
+  readonly tierVoid: number;
+  /** Runs before that one: number and last stamp of each. */
+  readonly runs: readonly (readonly [number, number])[];
+  /** Places and stamps of deleted tags. */
+  readonly tags: readonly (readonly [number, number])[];
+}
 
 /** The threads of a cache, as one of them sees them: a part of the engine. */
 export interface CacheThreads {
@@ -133,6 +160,8 @@ export class SharedState {
   readonly dictionary: Uint8Array;
   readonly notes: Uint8Array;
   readonly #saved: BigInt64Array;
+  /** The word of a `WriteBudget`. */
+  readonly budget: BigInt64Array;
 
   constructor(buffer: ArrayBuffer | SharedArrayBuffer, shape: SharedStateShape) {
     this.buffer = buffer;
@@ -140,7 +169,8 @@ export class SharedState {
     this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
     this.leases = LEASES;
     this.places = LEASES + leaseWords(shape);
-    this.#counters = new BigInt64Array(buffer, COUNTERS * 4, (STAMPS - COUNTERS) >> 1);
+    this.#counters = new BigInt64Array(buffer, COUNTERS * 4, (NOTED - COUNTERS) >> 1);
+    this.budget = new BigInt64Array(buffer, BUDGET * 4, 1);
     const samplesAt = (this.places + 2 * shape.maxSampleCount) * 4;
     this.samples = new Uint8Array(buffer, samplesAt, shape.maxSampleBytes);
     const dictionaryAt = samplesAt + shape.maxSampleBytes;
@@ -200,6 +230,81 @@ export class SharedState {
 
   invalidateAll(): void {
     this.#raise(CLEARED);
+  }
+
+  /** What is known of this run at this moment, and of those before it. */
+  runNotes(): RunNotes {
+    const { words } = this;
+    // First: what is invalidated while the rest is read has a later one.
+    const stamp = this.stamp();
+    const tags: [number, number][] = [];
+    for (let place = 0; place < STAMP_COUNT; place++) {
+      const at = Atomics.load(words, STAMPS + STAMP_COUNT + place);
+      if (at !== 0) tags.push([place, at]);
+    }
+    const runs = Array.from({ length: words[RUNS] }, (_, i): [number, number] => {
+      return [words[RUNS + 2 + 2 * i], words[RUNS + 3 + 2 * i]];
+    });
+    return {
+      run: this.run,
+      stamp,
+      cleared: Atomics.load(words, CLEARED),
+      tierVoid: Atomics.load(words, TIER_VOID),
+      runs,
+      tags,
+    };
+  }
+
+  /**
+   * Goes on where another run ended: stamps count on from its last one, so what is invalidated from here on is later
+   * than all that it evicted. For the thread that makes the cache, before anything is in it.
+   */
+  goOn({ run, stamp, cleared, tierVoid, runs, tags }: RunNotes): void {
+    const { words } = this;
+    if (stamp >= STAMP_END) return;
+    const known = [...runs, [run, stamp] as const].slice(-RUNS_MAX);
+    words[LAST_STAMP] = stamp;
+    words[CLEARED] = cleared;
+    words[TIER_VOID] = tierVoid;
+    for (const [place, at] of tags) words[STAMPS + STAMP_COUNT + place] = at;
+    words[RUNS] = known.length;
+    for (const [i, [number, last]] of known.entries()) {
+      words[RUNS + 2 + 2 * i] = number;
+      words[RUNS + 3 + 2 * i] = last;
+    }
+    while (known.some(([number]) => number === words[RUN])) words[RUN] = (words[RUN] % RUN_MAX) + 1;
+  }
+
+  /**
+   * When, in this run's time, something was evicted that notes a run and a stamp of that; -1 if that run is not known.
+   * What another run evicted after its last notes counts as evicted with them.
+   */
+  stampOf(run: number, stamp: number): number {
+    const { words } = this;
+    if (run === words[RUN]) return stamp;
+    for (let i = 0; i < words[RUNS]; i++) {
+      if (words[RUNS + 2 + 2 * i] === run) return Math.min(stamp, words[RUNS + 3 + 2 * i]);
+    }
+    return -1;
+  }
+
+  /** Whether runs before this one are known. */
+  get hasRunsBefore(): boolean {
+    return this.words[RUNS] > 0;
+  }
+
+  /** Whether the notes of the second tier, if it has any, say what these stamps say. */
+  get isNoted(): boolean {
+    return Atomics.load(this.words, NOTED) === 1;
+  }
+
+  set isNoted(isNoted: boolean) {
+    Atomics.store(this.words, NOTED, isNoted ? 1 : 0);
+  }
+
+  /** Counts threads that are closing the cache at this moment. How many there are now. */
+  countClosing(by: 1 | -1): number {
+    return Atomics.add(this.words, CLOSING, by) + by;
   }
 
   /** Writes a new stamp, unless another thread wrote a later one meanwhile. */

@@ -1,5 +1,5 @@
 import { ownWords, show, ZbudError } from "../base/index.ts";
-import type { Engine, FoundEntry, SecondaryIndex } from "../engine/index.ts";
+import { type Engine, type FoundEntry, type SecondaryIndex, touchedAtRandom } from "../engine/index.ts";
 import { Reach } from "../memory/index.ts";
 import { EncodedKey } from "./key.ts";
 
@@ -57,7 +57,7 @@ export class TagLists implements SecondaryIndex {
    * Writes the hashes of tags to the start of `head`.
    *
    * @returns bytes written.
-   * @throws {ZbudError} `EINVAL` if they are not at most 8 strings of at most 16 KiB.
+   * @throws {ZbudError} `EINVAL` if they are not at most 8 strings of at most 65,535 bytes.
    */
   encode(tags: readonly string[], head: Uint8Array): number {
     if (!Array.isArray(tags) || tags.length > TAGS_MAX) {
@@ -81,6 +81,7 @@ export class TagLists implements SecondaryIndex {
   }
 
   inserted(table: Int32Array, at: number, rows: number, row: number, entry: FoundEntry): void {
+    if (entry.headLength === 0 && isUnused(table, at)) return;
     const place = placeOf(at, rows, row);
     table[place] = 0;
     table[place + 1] = entry.version;
@@ -99,6 +100,7 @@ export class TagLists implements SecondaryIndex {
   }
 
   removed(table: Int32Array, at: number, rows: number, row: number): void {
+    if (isUnused(table, at)) return;
     const place = placeOf(at, rows, row);
     if (table[place] === UNLISTED) table[at + UNLISTED_COUNT]--;
     else this.#unlist(table, at, rows, place);
@@ -112,6 +114,12 @@ export class TagLists implements SecondaryIndex {
 
   fixedWords(rows: number): number {
     return HEADER_WORDS + bucketsOf(rows);
+  }
+
+  touchedBytes(table: Int32Array, at: number, rows: number, used: number, puts: number): number {
+    if (isUnused(table, at)) return 4 * HEADER_WORDS;
+    const words = HEADER_WORDS + ROW_WORDS * used + NODE_WORDS * table[at + USED];
+    return 4 * words + touchedAtRandom(4 * bucketsOf(rows), puts);
   }
 
   rowArray(rows: number): readonly [number, number] {
@@ -155,7 +163,10 @@ export class TagLists implements SecondaryIndex {
   /** Puts the words of a tag's hash into the key of this object. */
   #hash(tag: string): void {
     if (typeof tag !== "string" || !this.#tag.encode(tag)) {
-      throw new ZbudError("EINVAL", `a tag must be a string of at most 16 KiB, not ${show(tag)}`);
+      throw new ZbudError(
+        "EINVAL",
+        `a tag must be a string of at most 65,535 bytes as UTF-8, not ${show(tag)}`,
+      );
     }
   }
 
@@ -290,4 +301,9 @@ function removeBySearch(engine: Engine, tags: TagLists, tag: string, shard: numb
     if (engine.removeRow(shard, rows[i], rows[i + 1])) removed++;
   }
   return removed;
+}
+
+/** Whether no entry ever had a tag: then the rows here say nothing, and take no memory. */
+function isUnused(table: Int32Array, at: number): boolean {
+  return table[at + USED] === 0 && table[at + UNLISTED_COUNT] === 0;
 }

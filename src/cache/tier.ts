@@ -1,18 +1,34 @@
-import { type Backing, type BackingKey, checkSameBacking } from "../backing/index.ts";
-import { ownBytes, show, ZbudError } from "../base/index.ts";
+import {
+  type Backing,
+  type BackingKey,
+  checkSameBacking,
+  isRefusal,
+  type WriteOutcome,
+} from "../backing/index.ts";
+import { ownBytes, show, WriteBudget, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
-import type { FoundEntry, Guard, PutResult } from "../engine/index.ts";
-import { checkRecord, decodeValue, emptyRecord, hasName, type StoredEntry } from "../record/index.ts";
+import type { Engine, FoundEntry, Guard, PutResult } from "../engine/index.ts";
+import {
+  checkRecord,
+  decodeValue,
+  emptyRecord,
+  hasName,
+  recordBytes,
+  type StoredEntry,
+} from "../record/index.ts";
 import { checkEntry, mendTimes } from "./check-entry.ts";
 import { codecWith } from "./dictionary-codec.ts";
 import type { DictionaryUse } from "./dictionary-use.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
+import { keepDirty } from "./keep.ts";
 import type { EncodedKey } from "./key.ts";
 import type { Lease, Leases } from "./leases.ts";
 import { type CacheSettings, DICTIONARY_CODEC, mayBeDictionary, takesDictionary } from "./options.ts";
 import { Counter, type SharedState } from "./shared-state.ts";
 import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
+import { NOTES_KEY, notesRecord, readNotes, type TierNotes } from "./tier-notes.ts";
 import type { ValueCodec } from "./values.ts";
+import { WriteAhead } from "./write-ahead.ts";
 import { WritesUnderWay } from "./writes-under-way.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */
@@ -21,6 +37,10 @@ const DICTIONARY_NAME = 0xfd;
 const FOREIGN_MAX = 8;
 /** For the engine: put unless there is one. */
 const UNLESS_THERE = -2;
+/** What a record may take of the room for writes beyond its own bytes: files round up to units of so many at most. */
+const UNIT_BYTES_MAX = 2 ** 16;
+/** How often notes are written anew that were out of date before they were there. */
+const NOTES_TRIES = 3;
 /** The outcome of a `clear`. */
 const CLEARED = "cleared";
 /** The stamp of a record is `run * 2^31 + stamp`: which cache evicted it, and when in that one's time. */
@@ -31,6 +51,7 @@ export type Fetched<V> = { value: V; freshUntil: number } | "changed" | null;
 
 /** The part of a cache that its second tier needs. */
 export interface TieredCache<V> {
+  readonly engine: Engine;
   readonly sharedState: SharedState;
   readonly leases: Leases;
   readonly settings: CacheSettings;
@@ -59,8 +80,9 @@ interface Read<V> {
  *    file is told of it under that lock too; a server afterwards. The tier keeps the order of calls for a key, a file
  *    that of all threads, a server only that of each (docs/backing.md says what the others may find meanwhile);
  *  - an entry that comes back is put into memory only if nobody changed its key since the read began (a lease);
- *  - what `clear` and `deleteByTag` removed is told by stamps: a record notes the stamp of its eviction. Another
- *    cache, after this one or in another process, does not know them: to it an entry with tags is a miss;
+ *  - what `clear` and `deleteByTag` removed is told by stamps: a record notes the stamp of the time when it was
+ *    written. The next cache on a file is told them by the notes that this one leaves there (`tier-notes.ts`). Any
+ *    other cache, after this one or in another process, does not know them: to it an entry with tags is a miss;
  *  - if the tier could not be told of a set or delete, all that it has until then counts as out of date.
  *
  * A tier may fail in any way (it was closed, it throws, rejects, or answers with what is no answer): that is a miss or
@@ -74,14 +96,54 @@ export class Tier<V> {
   readonly #foreign: Map<number, Codec | null> = new Map();
   /** Name of this cache's dictionary, once it is in the tier. */
   #dictionary = 0;
-  readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1));
+  readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1, true));
+  #isRefused = false;
+  /** Of the record that was evicted last. */
+  #lastBytes = 0;
   /** This thread's use of it has ended: nothing is asked of it any more. */
   #isClosed = false;
+  /** What is paid off of what was written ahead. */
+  readonly budget: WriteBudget;
+  readonly #ahead: WriteAhead | null;
 
   constructor(core: TieredCache<V>, backing: Backing) {
+    const { sharedState, settings } = core;
     this.#core = core;
     this.#backing = backing;
     this.isOrdered = "share" in backing;
+    this.budget = new WriteBudget(sharedState.budget, settings.maxWriteBytesPerSecond, () => core.clock());
+    const parts = {
+      engine: () => core.engine,
+      budget: this.budget,
+      write: (entry: FoundEntry) => this.writeSoon(entry, false),
+      lost: (outcome: unknown) => this.#countOutcomes([outcome], 1, true),
+    };
+    this.#ahead = settings.maxWriteBytesPerSecond === 0 ? null : new WriteAhead(parts);
+  }
+
+  /** Whether it can write before it returns, as a file can. */
+  get isSync(): boolean {
+    return this.#backing.isSync;
+  }
+
+  /** Whether a full one gives up its oldest records for new ones. */
+  get drops(): boolean {
+    return this.#backing.whenFull === "drop";
+  }
+
+  /** Something was set: what goes next because of it is written ahead. */
+  wake(): void {
+    this.#ahead?.wake();
+  }
+
+  /** Ends what this thread does in the background. */
+  close(): void {
+    this.#ahead?.close();
+  }
+
+  /** Whether it did not take what this thread evicted last, and would not now: it is full, or out of reach. */
+  get isFull(): boolean {
+    return this.#isRefused && this.#backing.refuses?.(this.#lastBytes) !== false;
   }
 
   /**
@@ -91,27 +153,184 @@ export class Tier<V> {
    */
   evict(entry: FoundEntry): boolean {
     if (entry.clean) return true;
-    const { sharedState } = this.#core;
+    this.#ahead?.wake();
+    // A burst: the queue is full, and what would be refused is written at once instead.
+    if (this.#hasRoom(entry)) void this.#handOver(entry, true);
+    else this.writeNow(entry);
+    return true;
+  }
+
+  /** Whether the tier's queue takes an entry, as far as that is known of one that could write at once instead. */
+  #hasRoom(entry: FoundEntry): boolean {
+    const room = this.#backing.isSync ? this.#backing.writeRoom : undefined;
+    return room === undefined || room >= recordBytes(entry) + UNIT_BYTES_MAX;
+  }
+
+  /**
+   * Hands an entry over while its shard is locked, as {@link evict}, and tells what became of it. Never rejects; null if
+   * there is no answer.
+   *
+   * @param counts - whether one that is not taken counts: of what is written ahead nothing is lost yet.
+   */
+  async writeSoon(entry: FoundEntry, counts: boolean): Promise<unknown> {
+    if (!this.#hasRoom(entry)) return this.writeNow(entry, counts);
+    const written = this.#handOver(entry, counts);
+    try {
+      const outcomes: unknown = await written;
+      return Array.isArray(outcomes) ? outcomes.at(-1) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Null: it was not handed over, which is counted. */
+  #handOver(entry: FoundEntry, counts: boolean): Promise<unknown> | null {
     if (this.#isClosed) {
-      sharedState.count(Counter.backingWritesFailed);
-      return true;
+      this.#countOutcomes(null, 1, counts);
+      return null;
     }
     try {
+      if (this.#refuses(entry, counts)) return null;
       const needsDictionary = entry.codec === DICTIONARY_CODEC;
       const records: StoredEntry[] = [entry];
       if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
-      mendTimes(entry);
-      if (needsDictionary) entry.codec += 256 * this.#dictionary;
-      entry.stamp = sharedState.run * STAMPS + sharedState.stamp();
+      this.#prepare(entry);
       const late = this.isOrdered ? null : lateDrop(entry);
       // It copies all of the entry's record: the engine fills that again.
       const written = this.#backing.write(records);
-      if (late === null && records.length === 1) this.#writes.add(written);
-      else this.#track(written, records.length, late === null ? undefined : () => this.#dropLate(late));
+      if (counts && late === null && records.length === 1) this.#writes.add(written);
+      else
+        this.#track(written, records.length, counts, late === null ? () => {} : () => this.#dropLate(late));
+      return written;
     } catch {
-      sharedState.count(Counter.backingWritesFailed);
+      this.#countOutcomes(null, 1, counts);
+      return null;
     }
+  }
+
+  /** Writes an entry before it returns; its shard is locked. Never throws. Whether it is there. */
+  writeNow(entry: FoundEntry, counts = true): WriteOutcome {
+    if (this.#refuses(entry, counts)) return "ENOSPC";
+    if (entry.codec === DICTIONARY_CODEC && this.#dictionary === 0)
+      this.#writeRecord(this.#dictionaryRecord());
+    this.#prepare(entry);
+    const outcome = this.#writeRecord(entry);
+    this.#countOutcomes([outcome], 1, counts);
+    return outcome;
+  }
+
+  /**
+   * Whether the tier would not take an entry now, as it said before: then it is not asked. Nothing is left there that the
+   * entry would replace: what the tier had of the key was dropped when it was set.
+   */
+  #refuses(entry: FoundEntry, counts: boolean): boolean {
+    this.#lastBytes = recordBytes(entry);
+    // One that has too much under way can write at once.
+    if (!this.#hasRoom(entry) || this.#backing.refuses?.(this.#lastBytes) !== true) return false;
+    this.#countOutcomes([this.#backing.isSync ? "ENOSPC" : "EAGAIN"], 1, counts);
     return true;
+  }
+
+  #writeRecord(record: StoredEntry): WriteOutcome {
+    try {
+      if (this.#isClosed) throw new ZbudError("ECLOSED", "the backing store was closed");
+      return this.#backing.writeSync(record);
+    } catch (error) {
+      this.#noteClosed(error);
+      return error instanceof ZbudError ? error : new ZbudError("EIO", "a write failed", { cause: error });
+    }
+  }
+
+  /** Makes an entry, in the engine's own record, what a record of it says. */
+  #prepare(entry: FoundEntry): void {
+    const { sharedState } = this.#core;
+    mendTimes(entry);
+    if (entry.codec === DICTIONARY_CODEC) entry.codec += 256 * this.#dictionary;
+    entry.stamp = sharedState.run * STAMPS + sharedState.stamp();
+  }
+
+  /** Whether a read would find it, as far as the tier knows. Never throws. */
+  hasRecord({ k0, k1, bytes, prefixLength }: StoredEntry): boolean {
+    try {
+      return this.#backing.has({ k0, k1, prefix: bytes.slice(0, prefixLength) }) === true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Its bound in bytes, and how many records it gave up so far. */
+  bounds(): { maxBytes: number; drops: number } {
+    try {
+      const { maxBytes, drops } = this.#backing.stats();
+      return { maxBytes, drops };
+    } catch {
+      return { maxBytes: 0, drops: 0 };
+    }
+  }
+
+  /**
+   * Leaves in the tier what the next cache must know to read what this one wrote: the dictionary, and when tags were
+   * deleted. For tiers that write at once.
+   *
+   * @returns whether it is there, and right.
+   */
+  keepNotes(): boolean {
+    const { sharedState, settings, dictionary: use } = this.#core;
+    const hasDictionary = use.trainer.dictionary() !== null;
+    if (!hasDictionary && !settings.tags && !sharedState.hasRunsBefore) return true;
+    if (hasDictionary && !this.hasRecord(this.#dictionaryRecord()))
+      this.#writeRecord(this.#dictionaryRecord());
+    const dictionary = hasDictionary ? this.#nameOfOwnDictionary() : 0;
+    for (let tries = 0; tries < NOTES_TRIES; tries++) {
+      // First: whoever deletes a tag from here on takes these notes away, and what was deleted before is in them.
+      sharedState.isNoted = true;
+      const notes: TierNotes = { ...sharedState.runNotes(), dictionary };
+      if (this.#writeRecord(notesRecord(notes)) !== "ok") break;
+      // Again: somebody may have taken those away that were there before.
+      sharedState.isNoted = true;
+      if (sharedState.stamp() === notes.stamp) return true;
+    }
+    this.dropNotes();
+    return false;
+  }
+
+  /** A tag was deleted: notes from before say what is no longer so. */
+  dropNotes(): void {
+    const { sharedState } = this.#core;
+    if (!sharedState.isNoted) return;
+    sharedState.isNoted = false;
+    this.#delete(NOTES_KEY);
+  }
+
+  /** What the cache before this one left there. For who makes a cache on a tier that reads at once. */
+  takeNotes(): void {
+    const { sharedState } = this.#core;
+    try {
+      const record = this.#backing.readSync(NOTES_KEY);
+      if (record === null) return;
+      checkRecord(record);
+      // Once: who closes this cache leaves new ones.
+      this.#backing.delete(NOTES_KEY);
+      const notes = hasName(record, NOTES_KEY) ? readNotes(record) : null;
+      if (notes === null) return;
+      sharedState.goOn(notes);
+      this.#takeDictionary(notes.dictionary);
+    } catch (error) {
+      this.#noteClosed(error);
+      sharedState.count(Counter.backingReadsFailed);
+    }
+  }
+
+  /** Goes on with the dictionary of the cache before, so that what it wrote is at home in memory here. */
+  #takeDictionary(name: number): void {
+    const { dictionary, engine, codecId } = this.#core;
+    if (name === 0 || dictionary.trainer.settled) return;
+    const found = this.#backing.readSync(dictionaryName(name));
+    const bytes = found === null ? null : this.#dictionaryBytes(found, name);
+    if (bytes === null || found?.codec !== codecId) return;
+    dictionary.adopt(engine, bytes);
+    if (dictionary.trainer.dictionary() !== null && this.#nameOfOwnDictionary() === name)
+      this.#dictionary = name;
   }
 
   /**
@@ -137,6 +356,8 @@ export class Tier<V> {
   /** Drops all. The stamp that `clear` left keeps what is under way, or stays, from being read. */
   clear(): void {
     this.#dictionary = 0;
+    this.#core.sharedState.isNoted = false;
+    this.#isRefused = false;
     let cleared: unknown;
     try {
       cleared = this.#backing.clear();
@@ -147,6 +368,8 @@ export class Tier<V> {
     this.#track(
       Promise.resolve(cleared).then(() => CLEARED),
       1,
+      true,
+      () => {},
     );
   }
 
@@ -169,12 +392,18 @@ export class Tier<V> {
   }
 
   /**
-   * Waits for what was handed over.
+   * Writes what is in memory, if it is a tier that can write at once, and waits for it and for all that was handed over.
    *
+   * @param budget - if given, what may be written a second.
    * @throws {ZbudError} what the tier's `flush` threw; `EIO` if it threw something else, or was closed.
    */
-  async flush(): Promise<void> {
+  async flush(budget: WriteBudget | null = null): Promise<void> {
+    if (this.isSync && !this.#isClosed) {
+      await keepDirty(this.#core.engine, this, budget);
+      if (this.#core.engine.isClosed) return;
+    }
     await this.#writes.ended();
+    if (this.isSync && !this.#isClosed && !this.#core.engine.isClosed) this.keepNotes();
     try {
       await this.#backing.flush();
     } catch (cause) {
@@ -221,7 +450,7 @@ export class Tier<V> {
       this.#delete(name);
       return this.#miss();
     }
-    if (entry.headLength > 0 && !this.#isOwn(entry)) {
+    if (entry.headLength > 0 && this.#stampOf(entry) < 0) {
       // Which tags were deleted in the cache that evicted it is not known here.
       if (this.isOrdered) this.#delete(name);
       return this.#miss();
@@ -277,24 +506,31 @@ export class Tier<V> {
     if (sharedState.keyChangedSince(stamp, name.k0) || sharedState.clearedSince(stamp)) this.#delete(name);
   }
 
-  /** @param count - what is written: so many writes have failed if there is no answer. */
-  #track(written: Promise<unknown>, count: number, then: () => void = () => {}): void {
+  /**
+   * @param count - what is written: so many writes have failed if there is no answer.
+   * @param counts - whether those that failed count.
+   */
+  #track(written: Promise<unknown>, count: number, counts: boolean, then: () => void): void {
     const tracked = Promise.resolve(written).then(
       (outcomes) => {
         then();
-        if (outcomes !== CLEARED) this.#countOutcomes(outcomes, count);
+        if (outcomes !== CLEARED) this.#countOutcomes(outcomes, count, counts);
       },
-      () => this.#countOutcomes(null, count),
+      () => this.#countOutcomes(null, count, counts),
     );
     this.#writes.addCounted(tracked);
   }
 
-  #countOutcomes(outcomes: unknown, count: number): void {
+  #countOutcomes(outcomes: unknown, count: number, counts: boolean): void {
     const { sharedState } = this.#core;
     const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
     for (let i = 0; i < count; i++) {
       const isWritten = all[i] === "ok" || all[i] === "ECANCELED";
+      this.#isRefused = isRefusal(all[i]);
+      if (!isWritten && !counts) continue;
       sharedState.count(isWritten ? Counter.backingWrites : Counter.backingWritesFailed);
+      if (all[i] === "EAGAIN") sharedState.count(Counter.backingRefusedBusy);
+      else if (all[i] === "ENOSPC" || all[i] === "EFBIG") sharedState.count(Counter.backingRefusedFull);
     }
   }
 
@@ -333,11 +569,8 @@ export class Tier<V> {
     if (known !== undefined) return known;
     const name = dictionaryName(dictionary);
     const found = await this.#backing.read(name, { signal });
-    if (found === null) return null;
-    checkRecord(found);
-    if (!hasName(found, name) || !mayBeDictionary(found.storedLength, core.settings.maxBytes)) return null;
-    const bytes = found.bytes.slice(name.prefix.length, name.prefix.length + found.storedLength);
-    if (dictionaryHash(bytes) !== dictionary || !takesDictionary(found.codec)) return null;
+    const bytes = found === null ? null : this.#dictionaryBytes(found, dictionary);
+    if (found === null || bytes === null) return null;
     const codec = codecWith(codecById(found.codec).name, bytes);
     const [oldest] = this.#foreign.keys();
     if (this.#foreign.size === FOREIGN_MAX) this.#foreign.delete(oldest);
@@ -345,18 +578,27 @@ export class Tier<V> {
     return codec;
   }
 
-  /** Whether this cache evicted it, not another one before it or in another process. */
-  #isOwn({ stamp }: StoredEntry): boolean {
-    return Math.floor(stamp / STAMPS) === this.#core.sharedState.run;
+  /** The bytes of a dictionary of this name; null for anything else. */
+  #dictionaryBytes(found: StoredEntry, dictionary: number): Uint8Array | null {
+    const name = dictionaryName(dictionary);
+    checkRecord(found);
+    if (!hasName(found, name) || !mayBeDictionary(found.storedLength, this.#core.settings.maxBytes))
+      return null;
+    const bytes = found.bytes.slice(name.prefix.length, name.prefix.length + found.storedLength);
+    return dictionaryHash(bytes) === dictionary && takesDictionary(found.codec) ? bytes : null;
+  }
+
+  /** When it was written, in this cache's time; -1 if that was another cache, whose notes this one has not. */
+  #stampOf({ stamp }: StoredEntry): number {
+    return this.#core.sharedState.stampOf(Math.floor(stamp / STAMPS), stamp % STAMPS);
   }
 
   /** Whether the cache was cleared, or one of the entry's tags deleted, after it was evicted. */
   #isOutdated(entry: StoredEntry): boolean {
-    const { sharedState, tags } = this.#core;
-    // Another run's stamps say nothing to this one: what was deleted here at all counts as deleted since.
-    const stamp = this.#isOwn(entry) ? entry.stamp % STAMPS : 0;
+    const { sharedState } = this.#core;
+    // An unknown run's stamps say nothing to this one: what was deleted here at all counts as deleted since.
+    const stamp = Math.max(0, this.#stampOf(entry));
     if (sharedState.clearedSince(stamp) || sharedState.tierVoidSince(stamp)) return true;
-    if (tags === null) return false;
     const start = entry.prefixLength;
     for (let at = start; at < start + entry.headLength; at += TAG_BYTES) {
       if (sharedState.tagDeletedSince(stamp, hashAt(entry.bytes, at))) return true;

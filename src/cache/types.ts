@@ -38,8 +38,8 @@ export type RemovalReason = "evicted" | "expired" | "replaced" | "deleted" | "cl
  *
  * - `"add"`, `"replace"`: the value is in; so lru-cache calls them in its `status.set`.
  * - `"deleted"`: the value was `undefined`, which deletes, as in lru-cache.
- * - `"E2BIG"`: the entry takes more than `maxEntrySize` as it would be kept, or the value has more than 1 MiB,
- *   or the key more than 16 KiB. The old value of the key is gone as well: it would be out of date.
+ * - `"E2BIG"`: the entry takes more than `maxEntrySize` as it would be kept, or the value has more than 64 MiB,
+ *   or the key more than 65,535 bytes as UTF-8. The old value of the key is gone as well: it would be out of date.
  * - `"ENOMEM"`: there was no room, even after evicting what could be. The old value is gone as well.
  */
 export type SetResult = "add" | "replace" | "deleted" | "E2BIG" | "ENOMEM";
@@ -56,6 +56,12 @@ export interface SetOptions {
   staleWhileRevalidate?: number;
   /** Names by which `deleteByTag` finds the entry; needs the cache's option `tags`. 8 at most. */
   tags?: readonly string[];
+}
+
+/** Options of `setStream`. */
+export interface SetStreamOptions extends SetOptions {
+  /** Ends it with the signal's reason: the source is cancelled, and the old value stays. */
+  signal?: AbortSignal;
 }
 
 /** Options of reads. */
@@ -132,13 +138,15 @@ export interface CacheThreadOptions<V> {
   codec?: string | (() => Codec);
   /**
    * The allocator: a driver such as `zbudDriver` or `zsmallocDriver`, or the name of one that is registered. Default
-   * `slotsDriver`. docs/which-cache.md says how much each holds. For `attach`: the cache's, if it is not registered
+   * `logDriver`, which fits itself to any values, or with `evict: "page"` `zbudDriver`. docs/which-cache.md says how much
+   * each holds. For `attach`: the cache's, if it is not registered
    * in this thread.
    */
   driver?: string | PoolDriver;
   /**
    * The second tier: a backing store where evicted entries go, and where `getAsync` and `getOrSet` find them again;
-   * `get` looks in memory only. Default: none. Whoever opened it closes it, after the cache: the cache never does.
+   * `get` looks in memory only. What is in memory goes there too when the cache is closed, if it can write at once, as a
+   * file can. Default: none. Whoever opened it closes it, after the cache: the cache never does.
    * If one thread has it, all give theirs: one shared file, which keeps the order of what all threads do, or a
    * connection each to a server, which keeps that of each thread: docs/backing.md says what that means. Another
    * store than the cache's is `EINVAL` at `attach`.
@@ -192,14 +200,14 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /** See {@link GetOptions.updateAgeOnGet}; default false. `touch(key)` does it for one entry. */
   updateAgeOnGet?: boolean;
   /**
-   * Whether entries may have tags. It takes 33 bytes more of the index for each entry. Default false. A backing store
-   * forgets entries with tags when the cache ends, since nobody knows then which tags were deleted: only `save` keeps
-   * them.
+   * Whether entries may have tags. It takes 33 bytes more of the index for each entry. Default false. A file as
+   * `backing` keeps them over a restart, as `save` does; of another kind of backing store, or after a crash, entries with
+   * tags are not found any more, since nobody knows then which tags were deleted.
    */
   tags?: boolean;
   /**
-   * Bytes of a page of the allocator; longer values are split. Default for `"slots"` 2048, and larger from 2 GiB a
-   * shard on, since a shard has a million pages at most; for others 4096.
+   * Bytes of a page of the allocator; longer values are split. Default: what the allocator finds right; for those that
+   * say nothing 4096.
    */
   poolPageSize?: Size;
   /**
@@ -224,6 +232,19 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
    */
   giveBack?: boolean | undefined;
   /**
+   * The most bytes a second that are written to the backing store ahead of time: entries that will be evicted soon, so
+   * that a burst finds them written. All threads together; 0: nothing is written ahead. Default `"32MiB"`. What has to
+   * be evicted is written in any case, and what a file may be given at most is the option of this name of its own.
+   */
+  maxWriteBytesPerSecond?: Size | undefined;
+  /**
+   * Milliseconds between two times that the cache calls `flush()` by itself, in one of its threads, at the pace of
+   * `maxWriteBytesPerSecond`. A process that is killed then loses what was set or deleted in the last `flushEvery`
+   * milliseconds, and in the time that a flush takes. For a file with `unclean: "flushed"`; any other is `EINVAL`.
+   * Default 0: never.
+   */
+  flushEvery?: number | undefined;
+  /**
    * With a name in `shared`: what to do where a cache of other options has it. `"reject"`, the default, is an error that
    * names them; `"replace"` puts a new cache in its place, and leaves the other to those who use it.
    */
@@ -235,6 +256,14 @@ export interface ResizedCache {
   /** Bytes that the system got back. */
   readonly bytesFreed: number;
   readonly entriesEvicted: number;
+}
+
+/** What `close()` did with what was in memory. */
+export interface ClosedCache {
+  /** Entries that it wrote to the backing store. */
+  readonly entriesWritten: number;
+  /** Entries that the backing store has not, since it was full or failed: those that were used longest ago. */
+  readonly entriesLost: number;
 }
 
 /** What `share()` gives: pass it to another thread as it is, in `workerData` or by `postMessage`. */
@@ -251,8 +280,8 @@ export interface CacheStats {
   /** Bytes of keys and compressed values. */
   storedBytes: number;
   /**
-   * The most of `bytesReserved` that can be resident by now. What does not grow with the entries counts in full from
-   * the start (docs/which-cache.md says what that is), rows and pages from their first use on; it never falls.
+   * How much of `bytesReserved` is resident, about: what was touched and is not given back. docs/which-cache.md says what
+   * it is made of.
    */
   bytesUsed: number;
   bytesReserved: number;
@@ -278,9 +307,19 @@ export interface CacheStats {
   backingHits: number;
   backingMisses: number;
   backingReadsFailed: number;
-  /** Evicted entries that it took, and that it did not: those are gone. */
+  /** Entries that it took, evicted or ahead of that, and that it did not: those are gone once they are evicted. */
   backingWrites: number;
   backingWritesFailed: number;
+  /** Of `backingWritesFailed`: too much was under way, or the store is down for now; and it had no room for them. */
+  backingRefusedBusy: number;
+  backingRefusedFull: number;
+  /** Flushes by the option `flushEvery` that failed: what is younger than the last good one is lost in a crash. */
+  flushesFailed: number;
+  /**
+   * Whether it did not take what this thread evicted last: it is full, out of reach, or has too much under way. Until
+   * that is over it is not asked for each entry, and `backingWritesFailed` counts what is lost.
+   */
+  isBackingFull: boolean;
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;

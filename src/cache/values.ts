@@ -1,4 +1,5 @@
 import { builtin, checkBytes, ownBytes, show, ZbudError } from "../base/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import { checkKept, isPlain } from "./json.ts";
 import type { Serializer, SerializerOption } from "./types.ts";
 
@@ -24,6 +25,9 @@ export const VALUE_KIND_MAX: number = ValueKind.own;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const NO_BYTES = new Uint8Array(0);
+
+/** Room for text up to this length stays for the next value: any of one block fits. */
+const KEPT_BYTES_MAX = 3 * BLOCK_BYTES;
 
 /** Node's Buffer, or undefined elsewhere. */
 const NodeBuffer: typeof Buffer | undefined = (globalThis as { Buffer?: typeof Buffer }).Buffer;
@@ -70,6 +74,12 @@ export class ValueCodec<V> {
     return this.#write(JSON.stringify(value), ValueKind.json);
   }
 
+  /** Lets go of what the last value took, if it was a long one. */
+  release(): void {
+    this.bytes = NO_BYTES;
+    if (this.#scratch.length > KEPT_BYTES_MAX) this.#scratch = NO_BYTES;
+  }
+
   /**
    * The value whose bytes these are.
    *
@@ -105,6 +115,8 @@ export class ValueCodec<V> {
 
   #write(text: string, kind: number): boolean {
     if (text.length > this.#maxBytes) return false;
+    // What one long value took is not kept for others.
+    if (this.#scratch.length > KEPT_BYTES_MAX) this.#scratch = NO_BYTES;
     let { read, written } = encoder.encodeInto(text, this.#scratch);
     while (read < text.length) {
       if (written > this.#maxBytes) return false;

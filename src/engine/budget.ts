@@ -3,12 +3,19 @@ import {
   F_FIXED_BYTES,
   F_LIMIT,
   F_ROWS_RESERVED,
+  F_STORED_BYTES,
   ROW_BYTES,
   type ShardLayout,
   W_ENTRIES,
   W_FRAGMENTS,
   W_HIGH_WATER,
 } from "./table.ts";
+
+/** So many rows tell how long entries are. */
+const ROWS_THAT_TELL = 256;
+/** Entries may become so many times shorter, and find rows without memory being moved. */
+const DRIFT = 1.5;
+const ROWS_MIN = 8;
 
 /** Bytes that one shard may take, and what its parts cost. */
 export interface ShardBudget {
@@ -18,7 +25,9 @@ export interface ShardBudget {
   readonly fixedBytes: number;
   /** Of these, what the table takes. */
   readonly tableBytes: number;
-  /** For each row, with its expiry and what the secondary index keeps for it. */
+  /** For each object of a pool, beside its pages. */
+  readonly objectBytes: number;
+  /** For each row, with its object, its expiry and what the secondary index keeps for it. */
   readonly rowBytes: number;
   /** Share of a pool page's bytes that its metadata takes on top. */
   readonly pageCost: number;
@@ -41,9 +50,19 @@ export function setLimit(budget: ShardBudget, floats: Float64Array, bytes: numbe
 }
 
 /**
- * Rows that may be used: those that are reserved, and more while the pages leave room for them. A page that was
- * touched stays touched until it is given back.
+ * Rows that pages leave room for. Before there are entries that could tell, as many as `averageBytes` says; then as many
+ * as there would be if they were two thirds as long as those that are there, since pages that were touched do not become
+ * rows, and what is stored changes.
  */
+function rowsWanted(budget: ShardBudget, words: Int32Array, floats: Float64Array): number {
+  const rows = words[W_ENTRIES] + words[W_FRAGMENTS];
+  if (rows < ROWS_THAT_TELL) return floats[F_ROWS_RESERVED];
+  const bytesEach = floats[F_STORED_BYTES] / rows / DRIFT + budget.rowBytes;
+  const most = Math.ceil((floats[F_LIMIT] - floats[F_FIXED_BYTES]) / bytesEach);
+  return Math.min(floats[F_ROWS_RESERVED], most);
+}
+
+/** Rows that may be used: what the pages leave. A page that was touched stays touched until it is given back. */
 export function rowsAllowed(
   budget: ShardBudget,
   layout: ShardLayout,
@@ -51,19 +70,19 @@ export function rowsAllowed(
   maxPoolBytes: number,
 ): number {
   const left = floats[F_LIMIT] - floats[F_FIXED_BYTES] - maxPoolBytes * (1 + budget.pageCost);
-  const rows = Math.max(floats[F_ROWS_RESERVED], Math.floor(left / budget.rowBytes));
+  const rows = Math.max(ROWS_MIN, Math.floor(left / budget.rowBytes));
   return Math.min(rows, layout.maxRows) + 1;
 }
 
 /** Bytes of pool pages that may be used, beside the rows that were. */
-export function poolBytesAllowed(budget: ShardBudget, floats: Float64Array, highWater: number): number {
-  const rows = Math.max(floats[F_ROWS_RESERVED], highWater - 1);
+export function poolBytesAllowed(budget: ShardBudget, words: Int32Array, floats: Float64Array): number {
+  const rows = Math.max(rowsWanted(budget, words, floats), words[W_HIGH_WATER] - 1);
   return Math.floor(
     (floats[F_LIMIT] - floats[F_FIXED_BYTES] - rows * budget.rowBytes) / (1 + budget.pageCost),
   );
 }
 
-/** What a shard has touched: its part of {@link EngineStats.bytesUsed}. */
+/** What a shard has touched, by the budget: what is fixed counts in full. */
 export function bytesTouched(
   budget: ShardBudget,
   words: Int32Array,
@@ -77,7 +96,7 @@ export function bytesTouched(
   );
 }
 
-/** What a shard's entries take now. Pages and rows that were used before and are free do not count. */
+/** What a shard's entries take now, by the budget. Pages and rows that were used before and are free do not count. */
 export function bytesLive(
   budget: ShardBudget,
   words: Int32Array,

@@ -2,20 +2,24 @@ import { show, ZbudError } from "../base/index.ts";
 import type { EngineShape } from "./options.ts";
 import type { EntryAttributes } from "./types.ts";
 
-/** @throws {ZbudError} `EINVAL` for what an engine of this shape cannot put. */
+/**
+ * @param most - the longest value.
+ * @throws {ZbudError} `EINVAL` for what an engine of this shape cannot put.
+ */
 export function checkPut(
   { maxValueBytes, expiry }: EngineShape,
   value: Uint8Array,
   length: number,
   attributes: EntryAttributes,
+  most: number = maxValueBytes,
 ): void {
   if (!(value instanceof Uint8Array)) {
     throw new ZbudError("EINVAL", `a value is a Uint8Array, not ${show(value)}`);
   }
-  if ((length | 0) !== length || length < 0 || length > value.length || length > maxValueBytes) {
+  if ((length | 0) !== length || length < 0 || length > value.length || length > most) {
     throw new ZbudError(
       "EINVAL",
-      `the length of a value is 0 to ${maxValueBytes} and at most its array's, ${value.length}; not ${show(length)}`,
+      `the length of a value is 0 to ${most} and at most its array's, ${value.length}; not ${show(length)}`,
     );
   }
   const { prefix, prefixLength, head, headLength, expiresAt } = attributes;

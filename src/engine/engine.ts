@@ -3,8 +3,7 @@ import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { segmentOf } from "../memory/index.ts";
 import { giveBackWhenIdle, stopGivingBack } from "../pool/index.ts";
-import type { StoredEntry } from "../record/index.ts";
-import { setLimit } from "./budget.ts";
+import { BLOCK_BYTES, type StoredEntry, VALUE_BYTES_MAX } from "../record/index.ts";
 import { checkPut } from "./check-put.ts";
 import { CodecTable } from "./codec-table.ts";
 import { IdleEngine } from "./idle-memory.ts";
@@ -20,10 +19,12 @@ import {
   EVICTED,
   EXPIRED,
   emptyDraft,
+  entryAttributes,
+  type PackedValue,
   REPLACED,
 } from "./parts.ts";
 import type { Shard } from "./shard.ts";
-import { giveBack, shrink } from "./shrinking.ts";
+import { giveBack, shrinkTo } from "./shrinking.ts";
 import { statsOf } from "./stats.ts";
 import {
   CODEC_SHIFT,
@@ -47,6 +48,7 @@ import {
   type EntryAttributes,
   type FoundEntry,
   type Guard,
+  isHitOf,
   Look,
   type PutResult,
   type SharedEngine,
@@ -58,20 +60,10 @@ const ALWAYS = -1;
 /** For an epoch: put unless there is one. */
 const IF_ABSENT = -2;
 
-/** Whether a lookup that found this, and does not merely count what it found, is a hit. */
-function isHitOf({ expiresAt, aux2 }: FoundEntry, now: number, look: number): boolean {
-  return expiresAt === 0 || now < (look === Look.fresh ? expiresAt - aux2 : expiresAt);
-}
-
 /** What a recompressor works with. */
 export interface EngineParts extends Pick<OpenEngine, "shape" | "shards"> {
   readonly codecs: CodecTable;
   readonly reader: ValueReader;
-}
-
-/** A fresh record for {@link Engine.put}, with nothing beside the name: use it again for each call. */
-export function entryAttributes(): EntryAttributes {
-  return { prefix: EMPTY, prefixLength: 0, head: EMPTY, headLength: 0, expiresAt: 0, aux: 0, aux2: 0 };
 }
 
 /**
@@ -169,11 +161,7 @@ export class Engine {
     return this.#shape.maxEntrySize;
   }
 
-  get maxValueBytes(): number {
-    return this.#shape.maxValueBytes;
-  }
-
-  /** How many shards there are; they are numbered from 0. */
+  /** Shards are numbered from 0. */
   get shardCount(): number {
     return this.#shards.length;
   }
@@ -235,6 +223,32 @@ export class Engine {
     return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
   }
 
+  /** As {@link put}, of a value that was packed block by block: of one that is longer than {@link put} takes. */
+  putPacked(
+    k0: number,
+    k1: number,
+    packer: PackedValue,
+    attributes: EntryAttributes,
+    now: number,
+    guard: Guard | null = null,
+  ): PutResult {
+    if (packer.length === 0) return this.put(k0, k1, EMPTY, 0, attributes, now, guard);
+    this.#check();
+    checkPut(this.#shape, EMPTY, 0, attributes);
+    if (!packer.isPacked && this.#shape.incompressible === "reject")
+      return this.#refuse(k0, k1, attributes, F_REJECT_POOR, "poor", guard);
+    const draft = this.#draft;
+    draft.length = packer.length;
+    draft.stored = packer.stored;
+    draft.state = packer.isPacked ? packer.codecNumber << CODEC_SHIFT : STATE_RAW;
+    draft.pieces = packer.pieces();
+    try {
+      return this.#insert(k0, k1, attributes, now, ALWAYS, guard);
+    } finally {
+      draft.pieces = null;
+    }
+  }
+
   /**
    * Stores what is compressed already: from a file, a backing store, another engine. Its bytes are copied once. Its
    * codec is the number of one of this engine.
@@ -263,7 +277,7 @@ export class Engine {
     attributes.expiresAt = entry.expiresAt;
     attributes.aux = entry.aux;
     attributes.aux2 = entry.aux2;
-    checkPut(this.#shape, bytes, storedLength, attributes);
+    checkPut(this.#shape, bytes, storedLength, attributes, VALUE_BYTES_MAX);
     if (named + storedLength > bytes.length || (sameFilled && named !== 0)) {
       throw new ZbudError(
         "EINVAL",
@@ -309,21 +323,23 @@ export class Engine {
     this.#check();
     const hash = hashOf(k0, k1);
     const shard = this.#shardOf(hash);
+    const kind = look & Look.withExpired;
     let row = 0;
     try {
       shard.enter();
       row =
-        look === Look.withExpired
+        kind === Look.withExpired
           ? shard.find(k0, k1, hash, prefix, prefixLength)
           : shard.findFresh(k0, k1, hash, prefix, prefixLength, now);
       let isHit = row !== 0;
       if (row !== 0) {
         shard.describe(row, this.found);
-        if (look > Look.counted) isHit = isHitOf(this.found, now, look);
-        if (touch && (isHit || look !== Look.withExpired)) shard.eviction.touched(row);
-        this.#reader.stage(shard, row);
+        if (kind > Look.counted) isHit = isHitOf(this.found, now, kind);
+        if (touch && (isHit || kind !== Look.withExpired)) shard.eviction.touched(row);
+        if (look < Look.unread || (look >= Look.unreadLong && this.found.length <= BLOCK_BYTES))
+          this.#reader.stage(shard, row);
       }
-      if (look !== Look.uncounted) shard.lookedUp(isHit);
+      if (kind !== Look.uncounted) shard.lookedUp(isHit);
       shard.leave();
     } catch (error) {
       shard.abandon();
@@ -342,6 +358,11 @@ export class Engine {
    */
   decode(target: Uint8Array): number {
     return this.#reader.decode(target);
+  }
+
+  /** As {@link decode}, to an array of the value's own; once for what was found. */
+  decodeOwn(): Uint8Array {
+    return this.#reader.decodeOwn();
   }
 
   /**
@@ -460,11 +481,6 @@ export class Engine {
     this.#opened.useDriver(driver, migrationOf);
   }
 
-  /** Replaces the hooks of this thread that are named. */
-  setHooks(hooks: Pick<EngineHooks, "onEvict" | "onRemoved" | "onChange">): void {
-    Object.assign(this.#opened.hooks, hooks);
-  }
-
   /**
    * Where the entries of a shard lie at this moment: row and version of each, most recently used first (by
    * SIEVE: put). Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
@@ -579,32 +595,6 @@ export class Engine {
   }
 
   /**
-   * Evicts entries in the engine's order, from all shards in turn, until the pools hold `bytes` less.
-   *
-   * @returns bytes of pool pages that were freed; fewer than asked for if the rest must stay.
-   */
-  shrinkBytes(bytes: number, now: number): number {
-    this.#check();
-    let freed = 0;
-    for (let isMoving = true; isMoving && freed < bytes; ) {
-      isMoving = false;
-      for (const shard of this.#shards) {
-        if (freed >= bytes) break;
-        freed += shard.locked(() => {
-          const before = shard.pools.bytesUsed;
-          if (before > 0 && shard.makeRoom(now)) isMoving = true;
-          return before - shard.pools.bytesUsed;
-        });
-      }
-    }
-    if (freed > 0) {
-      if (!this.#shape.shared) for (const shard of this.#shards) shard.locked(() => shard.trim());
-      this.trim();
-    }
-    return freed;
-  }
-
-  /**
    * Changes the limit, up to what the engine was made with. A higher one holds at once. For a lower one entries are
    * evicted in the engine's order, what stays is moved together, and the memory goes back to the system.
    *
@@ -614,17 +604,14 @@ export class Engine {
    */
   resize(maxBytes: number, now: number, deadline: number = Number.POSITIVE_INFINITY): number {
     this.#check();
-    const { shards, budget } = this.#shape;
-    const bytes = Math.floor((maxBytes - this.#opened.header.byteLength) / shards);
-    const least = this.minBytes;
-    if (!(maxBytes >= least && bytes <= budget.bytes)) {
+    const bytes = Math.floor((maxBytes - this.#opened.header.byteLength) / this.#shape.shards);
+    if (!(maxBytes >= this.minBytes && bytes <= this.#shape.budget.bytes)) {
       throw new ZbudError(
         "EINVAL",
-        `the limit can be changed to anything from ${least} bytes to those that it was made with (${this.#shape.maxBytes}), not to ${show(maxBytes)}`,
+        `the limit can be changed to anything from ${this.minBytes} bytes to those that it was made with (${this.#shape.maxBytes}), not to ${show(maxBytes)}`,
       );
     }
-    for (const shard of this.#shards) shard.locked(() => setLimit(budget, shard.floats, bytes));
-    return this.#shards.reduce((sum, shard) => sum + shrink(shard, now, deadline), 0);
+    return shrinkTo(this.#shards, this.#shape.budget, bytes, now, deadline);
   }
 
   /** Gives the memory of free pages back to the system, about so many bytes. Those that went; 0 where none can. */
@@ -638,8 +625,7 @@ export class Engine {
   /** The lowest limit: what the index takes whatever it holds, and some pages of each shard. */
   get minBytes(): number {
     const { shards, budget, pools } = this.#shape;
-    const pageSize = Math.max(...pools.map((pool) => pool.pageSize));
-    const pages = 16 * Math.ceil(pageSize * (1 + budget.pageCost));
+    const pages = 16 * Math.ceil(Math.max(...pools.map((pool) => pool.pageSize)) * (1 + budget.pageCost));
     return this.#opened.header.byteLength + shards * (budget.tableBytes + 8 * budget.rowBytes + pages);
   }
 
@@ -649,9 +635,7 @@ export class Engine {
     return statsOf(this.#shards, this.bytesReserved, this.#opened.header.byteLength);
   }
 
-  /**
-   * For a recompressor, which is apart so that a bundler leaves it out where nobody recompresses.
-   */
+  /** For a recompressor, which is apart so that a bundler leaves it out where nobody recompresses. */
   parts(): EngineParts {
     this.#check();
     return { shape: this.#shape, shards: this.#shards, codecs: this.#codecs, reader: this.#reader };

@@ -1,5 +1,5 @@
 import type { Rows } from "./rows.ts";
-import { W_EXPIRIES } from "./table.ts";
+import { W_EXPIRIES, W_EXPIRIES_MAX } from "./table.ts";
 
 /**
  * The entries of a shard that expire, as a binary heap of row numbers: the earliest deadline is at its top, so
@@ -36,6 +36,7 @@ export class Expiries {
   add(row: number): void {
     const count = this.#words[W_EXPIRIES] + 1;
     this.#words[W_EXPIRIES] = count;
+    if (count > this.#words[W_EXPIRIES_MAX]) this.#words[W_EXPIRIES_MAX] = count;
     this.#rise(row, count);
   }
 

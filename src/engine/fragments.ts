@@ -1,8 +1,14 @@
-import type { Handle } from "../base/index.ts";
+import { type Handle, ZbudError } from "../base/index.ts";
 import type { Rows } from "./rows.ts";
 import type { ShardPool } from "./shard-pool.ts";
 import type { ShardPools } from "./shard-pools.ts";
 import { FRAGMENT_BYTES, HANDLE, NEXT_FRAGMENT, POOL_MASK, POOL_SHIFT, STATE } from "./table.ts";
+
+/** A place in the bytes of an entry: a fragment, and how far in it. */
+export interface FragmentCursor {
+  fragment: number;
+  at: number;
+}
 
 /**
  * The bytes of entries: prefix, head and stored value, one after the other, in one object or in several where
@@ -87,6 +93,57 @@ export class Fragments {
       }
       fragment = words[this.#rows.at(fragment) + NEXT_FRAGMENT];
     }
+  }
+
+  /** Copies `count` bytes from the cursor on, and moves it behind them: so a long entry is read by parts in one walk. */
+  readOn(cursor: FragmentCursor, count: number, target: Uint8Array, targetAt: number): void {
+    const pool = this.poolOf(cursor.fragment);
+    let done = 0;
+    while (done < count) {
+      const part = this.#here(cursor, count - done);
+      pool.open(this.handleOf(cursor.fragment));
+      pool.read(this.#headerBytes + cursor.at, part, target, targetAt + done);
+      cursor.at += part;
+      done += part;
+    }
+  }
+
+  /** {@link readOn} without a copy. */
+  skip(cursor: FragmentCursor, count: number): void {
+    for (let left = count; left > 0; ) {
+      const part = this.#here(cursor, left);
+      cursor.at += part;
+      left -= part;
+    }
+  }
+
+  /** Copies all of some arrays, one after the other, to `at` and on of an entry's bytes. */
+  writePieces(pool: ShardPool, row: number, at: number, pieces: readonly Uint8Array[]): void {
+    const cursor: FragmentCursor = { fragment: row, at: 0 };
+    this.skip(cursor, at);
+    for (const piece of pieces) {
+      for (let done = 0; done < piece.length; ) {
+        const part = this.#here(cursor, piece.length - done);
+        pool.open(this.handleOf(cursor.fragment));
+        pool.write(this.#headerBytes + cursor.at, piece, done, done + part);
+        cursor.at += part;
+        done += part;
+      }
+    }
+  }
+
+  /** How many bytes, at most `count`, the fragment of a cursor has; which goes on to the next if it is at the end of one. */
+  #here(cursor: FragmentCursor, count: number): number {
+    const words = this.#rows.words;
+    let left = words[this.#rows.at(cursor.fragment) + FRAGMENT_BYTES] - cursor.at;
+    while (left <= 0) {
+      cursor.fragment = words[this.#rows.at(cursor.fragment) + NEXT_FRAGMENT];
+      cursor.at = 0;
+      if (cursor.fragment === 0)
+        throw new ZbudError("ECORRUPT", "an entry has fewer bytes than its row says");
+      left = words[this.#rows.at(cursor.fragment) + FRAGMENT_BYTES];
+    }
+    return Math.min(left, count);
   }
 
   /** Whether an entry's bytes begin with the first `count` of `prefix`. */

@@ -1,4 +1,6 @@
-export { Engine, entryAttributes } from "./engine.ts";
+export { BlockPacker } from "./block-packer.ts";
+export { BlockReader } from "./block-reader.ts";
+export { Engine } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
 export { follow } from "./follow.ts";
 export { MEMORY_CHANNEL, type MemoryDecision, type MemoryFollower } from "./memory-follower.ts";
@@ -6,8 +8,10 @@ export { migrationOf } from "./migration.ts";
 export { ENGINE_LAYOUT, emptyEntry } from "./open.ts";
 export { driversOf, type EngineShape, shapeOf } from "./options.ts";
 export { onePool } from "./pages.ts";
-export type { EngineInside } from "./parts.ts";
+export { type EngineInside, entryAttributes } from "./parts.ts";
 export { Recompressor } from "./recompressor.ts";
+export { touchedAtRandom } from "./resident.ts";
+export { shrinkBytes } from "./shrinking.ts";
 export { W_ENTRIES } from "./table.ts";
 export type {
   EngineHooks,
@@ -23,4 +27,14 @@ export type {
 } from "./types.ts";
 export { type Guard, Look } from "./types.ts";
 export { verifyShard } from "./verify.ts";
-export { dirtyCount, dirtyRows, endWriteback, startWriteback, startWritebackOf } from "./writeback-marks.ts";
+export {
+  type AheadLimits,
+  dirtyCount,
+  dirtyRows,
+  endWriteback,
+  listedBytes,
+  startWriteback,
+  startWritebackOf,
+  startWritingAhead,
+  writeListed,
+} from "./writeback-marks.ts";

@@ -92,6 +92,7 @@ export function openEngine(options: EngineHooks & Partial<EngineOptions>, from?:
   const hooks: Hooks = {
     onEvict: options.onEvict ?? null,
     hasCopy: options.hasCopy ?? null,
+    evictsWriting: options.evictsWriting ?? false,
     onEvicted: options.onEvicted ?? null,
     onRemoved: options.onRemoved ?? null,
     onChange: options.onChange ?? null,

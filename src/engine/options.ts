@@ -1,12 +1,11 @@
 import { integerOption, powerOfTwoAtLeast, show, ZbudError } from "../base/index.ts";
 import { checkDriver, type DriverOptions, type PoolDriver, type PoolFootprint } from "../pool/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import { rowBytesOf, type ShardBudget } from "./budget.ts";
 import { EVICTIONS, type Eviction } from "./eviction/index.ts";
 import { headerWords, layoutOf, POOLS_MAX, ROWS_MAX, SHARDS_MAX, type ShardLayout } from "./table.ts";
 import type { EngineOptions, SecondaryIndex } from "./types.ts";
 
-/** The longest value: what the lz4 codec takes. */
-const VALUE_BYTES_MAX = 2 ** 20;
 /** Shards that a shared engine has, if each is at least so large. */
 const SHARED_SHARDS = 16;
 const SHARD_BYTES_MIN = 2 ** 22;
@@ -107,12 +106,7 @@ export function shapeOf(options: EngineOptions, drivers: readonly PoolDriver[]):
   return {
     maxBytes,
     drivers: drivers.map(({ type }) => type),
-    maxValueBytes: integerOption(
-      "maxValueBytes",
-      options.maxValueBytes ?? VALUE_BYTES_MAX,
-      1,
-      VALUE_BYTES_MAX,
-    ),
+    maxValueBytes: integerOption("maxValueBytes", options.maxValueBytes ?? BLOCK_BYTES, 1, BLOCK_BYTES),
     shards,
     shared,
     evict: choice("evict", options.evict === undefined ? "lru" : options.evict, EVICTIONS),
@@ -183,7 +177,8 @@ function divide(division: Division): { layout: ShardLayout; budget: ShardBudget;
     const footprints = parts.map(footprintOf);
     const fixed = footprints.reduce((sum, each) => sum + each.fixedBytes, tableBytes);
     // An entry is in one of the pools, and has an object there.
-    const rowBytes = indexBytes + Math.max(...footprints.map(({ objectBytes = 0 }) => objectBytes));
+    const objectBytes = Math.max(...footprints.map((each) => each.objectBytes ?? 0));
+    const rowBytes = indexBytes + objectBytes;
     const pageCost = footprints.reduce(
       (sum, { pageBytes, minPageSize }, i) => sum + pageBytes / (minPageSize ?? pageSizes[i]),
       0,
@@ -192,14 +187,24 @@ function divide(division: Division): { layout: ShardLayout; budget: ShardBudget;
       const pools = parts.map(({ pageSize, maxPages }, i) => {
         return { pageSize, maxPages, maxObjects, unitBytes: footprints[i].unitBytes ?? pageSize >> 6 };
       });
-      const budget = { bytes, fixedBytes, tableBytes, rowBytes, pageCost, rowsReserved, maxEntries };
+      const budget = {
+        bytes,
+        fixedBytes,
+        tableBytes,
+        objectBytes,
+        rowBytes,
+        pageCost,
+        rowsReserved,
+        maxEntries,
+      };
       return { layout, budget, pools };
     }
     fixedBytes = fixed;
     const left = bytes - fixedBytes - rowsReserved * rowBytes;
     for (const part of parts) {
-      part.maxPages = Math.floor(left / (part.pageSize * (1 + pageCost)));
-      if (part.maxPages >= PAGES_MIN) continue;
+      // Of rows that nobody needs pages are made: budget.ts. So there may be more than are left beside all rows.
+      part.maxPages = Math.floor((bytes - fixedBytes) / (part.pageSize * (1 + pageCost)));
+      if (left >= PAGES_MIN * part.pageSize * (1 + pageCost)) continue;
       throw new ZbudError(
         "EINVAL",
         `maxBytes leaves ${Math.max(0, left)} bytes of each shard for pages of ${part.pageSize}; a shard needs ${PAGES_MIN} pages: give a larger maxBytes, or fewer shards`,

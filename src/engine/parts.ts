@@ -6,7 +6,7 @@ import type { Fragments } from "./fragments.ts";
 import type { Rows } from "./rows.ts";
 import type { ShardPools } from "./shard-pools.ts";
 import type { ShardLayout } from "./table.ts";
-import type { FoundEntry, OnChange, OnEvict, OnRemoved, SecondaryIndex } from "./types.ts";
+import type { EntryAttributes, FoundEntry, OnChange, OnEvict, OnRemoved, SecondaryIndex } from "./types.ts";
 
 /** No bytes. */
 export const EMPTY: Uint8Array = new Uint8Array(0);
@@ -23,6 +23,7 @@ export const REASONS = ["evicted", "expired", "replaced", "deleted", "cleared"] 
 export interface Hooks {
   onEvict: OnEvict | null;
   hasCopy: ((entry: FoundEntry) => boolean) | null;
+  evictsWriting: boolean;
   onEvicted: ((k0: number, k1: number) => void) | null;
   onRemoved: OnRemoved | null;
   onChange: OnChange | null;
@@ -36,6 +37,8 @@ export interface Hooks {
  */
 export interface Draft {
   bytes: Uint8Array;
+  /** Of a value of several blocks: what is stored, one after the other, instead of `bytes`. Else null. */
+  pieces: readonly Uint8Array[] | null;
   start: number;
   stored: number;
   length: number;
@@ -44,6 +47,18 @@ export interface Draft {
   /** The word that fills a same-filled value. */
   fill0: number;
   fill1: number;
+}
+
+/** A value that was compressed block by block, as {@link BlockPacker} does it. */
+export interface PackedValue {
+  /** Bytes of the value. */
+  readonly length: number;
+  /** Bytes that are stored. */
+  readonly stored: number;
+  /** Whether it is smaller than the value; else the pieces are the value itself. */
+  readonly isPacked: boolean;
+  readonly codecNumber: number;
+  pieces(): readonly Uint8Array[];
 }
 
 /** What a shard is made of. */
@@ -92,5 +107,10 @@ export interface EngineInside {
 
 /** An empty draft, to be filled by each put. */
 export function emptyDraft(): Draft {
-  return { bytes: EMPTY, start: 0, stored: 0, length: 0, state: 0, fill0: 0, fill1: 0 };
+  return { bytes: EMPTY, pieces: null, start: 0, stored: 0, length: 0, state: 0, fill0: 0, fill1: 0 };
+}
+
+/** A fresh record for `put` of an engine, with nothing beside the name: use it again for each call. */
+export function entryAttributes(): EntryAttributes {
+  return { prefix: EMPTY, prefixLength: 0, head: EMPTY, headLength: 0, expiresAt: 0, aux: 0, aux2: 0 };
 }

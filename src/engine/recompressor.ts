@@ -1,5 +1,6 @@
 import { ownBytes, ownWords, powerOfTwoAtLeast } from "../base/index.ts";
 import type { StagedCodec } from "../codecs/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import type { CodecTable } from "./codec-table.ts";
 import type { Engine } from "./engine.ts";
 import { type Draft, EMPTY, emptyDraft } from "./parts.ts";
@@ -8,6 +9,7 @@ import {
   CODEC_SHIFT,
   F_RECOMPRESSED,
   F_RECOMPRESSED_SAVED,
+  LENGTH,
   STATE,
   STATE_SAME_FILLED,
   STATE_SETTLED,
@@ -130,6 +132,8 @@ function unsettled(shard: Shard, cursor: Cursor, codec: number, max: number): In
     const state = words[at + STATE];
     if ((state & (STATE_SETTLED | STATE_SAME_FILLED | STATE_WRITING)) !== 0) continue;
     if (((state >> CODEC_SHIFT) & 0xff) === codec) continue;
+    // Values of several blocks stay as they are.
+    if (words[at + LENGTH] > BLOCK_BYTES) continue;
     list[count++] = row;
     list[count++] = words[at + VERSION];
   }

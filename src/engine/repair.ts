@@ -16,7 +16,7 @@ import {
   STATE_SAME_FILLED,
   STATE_WRITING,
   VERSION,
-  W_BUCKETS,
+  W_BUCKETS_USED,
   W_CLEAN,
   W_ENTRIES,
   W_FRAGMENTS,
@@ -47,7 +47,7 @@ export function repairShard(shard: ShardParts): void {
   }
   const order = queue.rebuilt(isEntry);
 
-  words.fill(0, BUCKETS_AT, BUCKETS_AT + words[W_BUCKETS]);
+  words.fill(0, BUCKETS_AT, BUCKETS_AT + words[W_BUCKETS_USED]);
   for (const count of [W_ENTRIES, W_FRAGMENTS, W_SAME_FILLED, W_RAW, W_CLEAN]) words[count] = 0;
   shard.floats[F_ORIGINAL_BYTES] = 0;
   shard.floats[F_STORED_BYTES] = 0;

@@ -1,6 +1,8 @@
 import { type ElementArray, giveRoom, needsRoom, roomStep, takeRoom } from "../memory/index.ts";
 import {
   BUCKETS_AT,
+  BUCKETS_MIN,
+  bucketOf,
   type GrowingIndex,
   HASH_NEXT,
   hashOf,
@@ -13,6 +15,8 @@ import {
   rowArraysOf,
   type ShardLayout,
   STATE,
+  W_BUCKETS_USED,
+  W_ENTRIES,
   W_FREE,
   W_HIGH_WATER,
   W_ROOM,
@@ -27,7 +31,7 @@ export class Rows {
   readonly floats: Float64Array;
   readonly layout: ShardLayout;
   readonly #at: number = 0;
-  readonly #bucketMask: number = 0;
+  readonly #bucketCount: number = 0;
   readonly #arrays: readonly ElementArray[];
 
   /** @param secondaryIndex - whose words grow with the rows too. */
@@ -37,12 +41,13 @@ export class Rows {
     this.layout = layout;
     this.#at = layout.rowsAt | 0;
     this.#arrays = rowArraysOf(layout, secondaryIndex);
-    this.#bucketMask = (layout.bucketCount - 1) | 0;
+    this.#bucketCount = layout.bucketCount | 0;
   }
 
   /** A fresh table: zeros, so that row 0, the queue's head, is its own neighbour; and it is in use. */
   format(): void {
     this.words[W_HIGH_WATER] = 1;
+    this.words[W_BUCKETS_USED] = BUCKETS_MIN;
     this.words[W_ROOM] = needsRoom(this.words.buffer) ? 1 : this.layout.maxRows + 1;
   }
 
@@ -59,7 +64,7 @@ export class Rows {
    */
   find(k0: number, k1: number, hash: number, nameWord: number, row: number): number {
     const words = this.words;
-    let next = row === 0 ? words[BUCKETS_AT + (hash & this.#bucketMask)] : words[this.at(row) + HASH_NEXT];
+    let next = row === 0 ? words[this.#bucketOf(hash)] : words[this.at(row) + HASH_NEXT];
     while (next !== 0) {
       const at = this.at(next);
       if (words[at + K0] === k0 && words[at + K1] === k1 && (words[at + NAME] & 0xffff) === nameWord) break;
@@ -68,11 +73,38 @@ export class Rows {
     return next;
   }
 
+  /** The word of a hash's bucket. */
+  #bucketOf(hash: number): number {
+    return BUCKETS_AT + bucketOf(hash, this.words[W_BUCKETS_USED]);
+  }
+
+  /** Takes one more bucket into use, and moves to it what belongs there: some entries of one other. */
+  #addBucket(): void {
+    const words = this.words;
+    const added = words[W_BUCKETS_USED];
+    if (added >= this.#bucketCount) return;
+    let link = this.#bucketOf(added);
+    words[W_BUCKETS_USED] = added + 1;
+    words[BUCKETS_AT + added] = 0;
+    while (words[link] !== 0) {
+      const row = words[link];
+      const at = this.at(row);
+      if (this.#bucketOf(hashOf(words[at + K0], words[at + K1])) === BUCKETS_AT + added) {
+        words[link] = words[at + HASH_NEXT];
+        words[at + HASH_NEXT] = words[BUCKETS_AT + added];
+        words[BUCKETS_AT + added] = row;
+      } else {
+        link = at + HASH_NEXT;
+      }
+    }
+  }
+
   /** Puts an entry at the head of its hash chain. */
   link(row: number, hash: number): void {
     const words = this.words;
     const at = this.at(row);
-    const bucket = BUCKETS_AT + (hash & this.#bucketMask);
+    if (words[W_ENTRIES] >= words[W_BUCKETS_USED]) this.#addBucket();
+    const bucket = this.#bucketOf(hash);
     words[at + HASH_NEXT] = words[bucket];
     words[bucket] = row;
   }
@@ -81,7 +113,7 @@ export class Rows {
   unlink(row: number): void {
     const words = this.words;
     const at = this.at(row);
-    let link = BUCKETS_AT + (hashOf(words[at + K0], words[at + K1]) & this.#bucketMask);
+    let link = this.#bucketOf(hashOf(words[at + K0], words[at + K1]));
     while (words[link] !== row) link = this.at(words[link]) + HASH_NEXT;
     words[link] = words[at + HASH_NEXT];
   }

@@ -9,6 +9,11 @@ const WORSE_THAN_RAW = 1.03;
 const ROOM_FOR = 8;
 /** What is given back at a time where room is short, and what more must be free to try again after it gained none. */
 const GAIN_BYTES = 2 ** 16;
+/** From this share of a pool's pages on, what is free in them is moved together where rows are short. */
+const LOOSE_SHARE = 1 / 4;
+const LOOSE_MIN = 2 ** 18;
+/** Objects that are moved then. */
+const CONDENSED_AT_ONCE = 256;
 
 /**
  * The pools of one shard, one for each driver, within the limit that they share with its rows: a page that was
@@ -26,6 +31,8 @@ export class ShardPools {
   readonly #budget: ShardBudget;
   /** Bytes that were free when none of them could be given back: then it takes more to try again. */
   #stuck = -GAIN_BYTES;
+  /** The same of {@link condense}. */
+  #stuckLoose = -GAIN_BYTES;
 
   constructor(words: Int32Array, floats: Float64Array, budget: ShardBudget, headerBytes: number) {
     this.#words = words;
@@ -40,6 +47,7 @@ export class ShardPools {
     if (bytes > maxObjectBytes) return 0;
     let handle = pool.alloc(bytes);
     if (typeof handle !== "number") {
+      if (this.list.length > 1) this.gains(pool.pageSize, number);
       if (!pool.allowBytes(this.#allowedTo(number), false)) return 0;
       handle = pool.alloc(bytes);
       if (typeof handle !== "number") return 0;
@@ -90,14 +98,12 @@ export class ShardPools {
   /** Bytes that a pool may have beside what the others have touched. */
   #allowedTo(number: number): number {
     const others = this.bytesTouched - this.#floats[F_POOL_TOUCHED + number];
-    const allowed = poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER]) - others;
+    const allowed = poolBytesAllowed(this.#budget, this.#words, this.#floats) - others;
     return Math.max(allowed, this.#floats[F_POOL_TOUCHED + number]);
   }
 
   #hasRoom(more: number): boolean {
-    return (
-      this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER])
-    );
+    return this.bytesTouched + more <= poolBytesAllowed(this.#budget, this.#words, this.#floats);
   }
 
   /**
@@ -125,6 +131,25 @@ export class ShardPools {
     return isGained;
   }
 
+  /**
+   * Moves the objects of a pool together and gives back the pages that become free, where many are half empty: what is
+   * stored has become much shorter, so that there are too few rows for what the pages hold. False: nothing came of it.
+   */
+  condense(): boolean {
+    const { list } = this;
+    const number = this.#words[W_POOL];
+    const { pool } = list[number];
+    const touched = this.#floats[F_POOL_TOUCHED + number];
+    const free = pool.freeTouchedBytes;
+    if (free < Math.max(LOOSE_MIN, touched * LOOSE_SHARE) || free < this.#stuckLoose + GAIN_BYTES)
+      return false;
+    pool.compact(CONDENSED_AT_ONCE);
+    this.#giveBackOf(number, GAIN_BYTES);
+    const isGained = this.#floats[F_POOL_TOUCHED + number] < touched;
+    this.#stuckLoose = isGained ? -GAIN_BYTES : free;
+    return isGained;
+  }
+
   #giveBackOf(number: number, maxBytes: number): number {
     const { pool } = this.list[number];
     const given = pool.trim(maxBytes);
@@ -146,7 +171,7 @@ export class ShardPools {
     const { list } = this;
     const used = this.#words[W_POOL];
     if (list.length === 1 || total <= list[used].maxObjectBytes - this.headerBytes) return used;
-    const left = poolBytesAllowed(this.#budget, this.#floats, this.#words[W_HIGH_WATER]) - this.bytesTouched;
+    const left = poolBytesAllowed(this.#budget, this.#words, this.#floats) - this.bytesTouched;
     if (this.#floats[F_POOL_TOUCHED + used] + left >= ROOM_FOR * total) return used;
     let most = used;
     for (let other = 0; other < list.length; other++) {
@@ -187,6 +212,17 @@ export class ShardPools {
   get bytesTouched(): number {
     let bytes = 0;
     for (let number = 0; number < this.list.length; number++) bytes += this.#floats[F_POOL_TOUCHED + number];
+    return bytes;
+  }
+
+  /** Bytes of pages that are resident. */
+  get bytesResident(): number {
+    let bytes = 0;
+    for (let number = 0; number < this.list.length; number++) {
+      const { pool } = this.list[number];
+      // A page that was taken and refused for want of room was never touched.
+      bytes += Math.min(pool.touchedBytes, this.#floats[F_POOL_TOUCHED + number] + pool.spareBytes);
+    }
     return bytes;
   }
 

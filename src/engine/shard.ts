@@ -75,7 +75,9 @@ const REFUSALS_MAX = 8;
 const WRITING_PASSED_MAX = 512;
 /** An entry is split where that leaves less unused than two rows take, if it is at least so long a part of a page. */
 const SPLIT_MIN = 256;
-const SPLIT_SHARE = 16;
+const SPLIT_SHARE = 64;
+/** Room for an entry's bytes up to this length stays for the next ones: an entry of one block fits. */
+const KEPT_BYTES_MAX = 2 ** 21;
 /** Entries that a put moves out of a pool that was used before. */
 const MIGRATED_BY_PUT = 8;
 /** Bytes of the number of a row. */
@@ -240,8 +242,20 @@ export class Shard implements ShardParts {
   /** {@link describe}, and the entry's bytes: prefix, head, stored. */
   describeWhole(row: number, into: FoundEntry): void {
     this.describe(row, into);
-    const count = into.sameFilled ? 0 : into.prefixLength + into.headLength + into.storedLength;
-    if (into.bytes.length < count) into.bytes = ownBytes(powerOfTwoAtLeast(count));
+    this.#readBytes(row, into, into.sameFilled ? 0 : into.prefixLength + into.headLength + into.storedLength);
+  }
+
+  /** {@link describe}, and prefix and head. */
+  describeNamed(row: number, into: FoundEntry): void {
+    this.describe(row, into);
+    this.#readBytes(row, into, into.prefixLength + into.headLength);
+  }
+
+  #readBytes(row: number, into: FoundEntry, count: number): void {
+    const { length } = into.bytes;
+    // What one long value took is not kept for others.
+    if (length < count || (length > KEPT_BYTES_MAX && count <= KEPT_BYTES_MAX))
+      into.bytes = ownBytes(count > KEPT_BYTES_MAX ? count : powerOfTwoAtLeast(count));
     if (count !== 0) this.fragments.read(row, 0, count, into.bytes, 0);
   }
 
@@ -264,7 +278,7 @@ export class Shard implements ShardParts {
   /** {@link change}, of an entry that is there. */
   changeRow(row: number): void {
     const at = this.rows.at(row);
-    this.describeWhole(row, this.#victim);
+    this.describeNamed(row, this.#victim);
     const { bytes, prefixLength } = this.#victim;
     this.change(this.words[at + K0], this.words[at + K1], this.hashOfRow(row), bytes, prefixLength);
   }
@@ -301,7 +315,7 @@ export class Shard implements ShardParts {
     if (secondaryIndex === null) return;
     const { secondaryIndexAt, maxRows } = this.layout;
     if (sign === 1) {
-      this.describeWhole(row, this.#victim);
+      this.describeNamed(row, this.#victim);
       secondaryIndex.inserted(words, secondaryIndexAt, maxRows + 1, row, this.#victim);
     } else {
       secondaryIndex.removed(words, secondaryIndexAt, maxRows + 1, row);
@@ -314,8 +328,12 @@ export class Shard implements ShardParts {
     if ((this.words[state] & STATE_CLEAN) === 0) return false;
     const { hasCopy } = this.hooks;
     if (hasCopy === null) return true;
-    this.describe(row, this.#victim);
-    if (hasCopy(this.#victim)) return true;
+    const victim = this.#victim;
+    this.describe(row, victim);
+    const { prefixLength } = victim;
+    if (victim.bytes.length < prefixLength) victim.bytes = ownBytes(powerOfTwoAtLeast(prefixLength));
+    if (prefixLength !== 0) this.fragments.read(row, 0, prefixLength, victim.bytes, 0);
+    if (hasCopy(victim)) return true;
     this.words[state] &= ~STATE_CLEAN;
     this.words[W_CLEAN]--;
     return false;
@@ -329,7 +347,7 @@ export class Shard implements ShardParts {
       onEvicted(this.words[at + K0], this.words[at + K1]);
     }
     if (onRemoved !== null) {
-      this.describeWhole(row, this.#victim);
+      this.describeNamed(row, this.#victim);
       onRemoved(REASONS[reason], this.#victim);
     }
     this.dropRow(row);
@@ -393,7 +411,9 @@ export class Shard implements ShardParts {
       const pool = this.pools.list[poolNumber];
       if (prefixLength !== 0) this.fragments.write(pool, row, 0, attributes.prefix, 0, prefixLength);
       if (headLength !== 0) this.fragments.write(pool, row, prefixLength, attributes.head, 0, headLength);
-      this.fragments.write(pool, row, prefixLength + headLength, draft.bytes, start, start + stored);
+      if (draft.pieces !== null)
+        this.fragments.writePieces(pool, row, prefixLength + headLength, draft.pieces);
+      else this.fragments.write(pool, row, prefixLength + headLength, draft.bytes, start, start + stored);
     } else {
       words[at + HANDLE] = draft.fill0;
       words[at + HANDLE + 1] = draft.fill1;
@@ -441,7 +461,7 @@ export class Shard implements ShardParts {
 
   /** Evicts an entry, if it may go. */
   evictRow(row: number): boolean {
-    if ((this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) return false;
+    if (this.#isKept(this.rows.stateOf(row))) return false;
     if (!this.mayEvict(row)) return false;
     this.removeRow(row, EVICTED);
     return true;
@@ -485,12 +505,13 @@ export class Shard implements ShardParts {
     const { words } = this;
     const at = this.rows.at(row);
     const state = at + STATE;
-    if ((words[state] & STATE_CLEAN) !== 0) {
+    if ((words[state] & (STATE_CLEAN | STATE_WRITING)) !== 0) {
       const { onOutdated } = this.hooks;
       // First: whoever dies in between leaves an entry whose copy is gone, which is a loss, and not one that comes back.
       if (onOutdated !== null) onOutdated(words[at + K0], words[at + K1], prefix, prefixLength);
-      words[state] &= ~STATE_CLEAN;
-      words[W_CLEAN]--;
+      if ((words[state] & STATE_CLEAN) !== 0) words[W_CLEAN]--;
+      // A copy that is on its way has the old time as well: when it ends, it makes nothing clean.
+      words[state] &= ~(STATE_CLEAN | STATE_WRITING);
     }
     if ((words[state] & STATE_EXPIRES) !== 0) expiries.remove(row);
     if (expiresAt === 0) words[state] &= ~STATE_EXPIRES;
@@ -534,7 +555,7 @@ export class Shard implements ShardParts {
     const { eviction } = this;
     for (let row = eviction.first(); row !== 0; row = eviction.next(row)) {
       const state = this.rows.stateOf(row);
-      if ((state & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) {
+      if (this.#isKept(state)) {
         passed++;
       } else if ((state & STATE_CLEAN) !== 0 || refusals < REFUSALS_MAX) {
         if (this.mayEvict(row)) {
@@ -558,10 +579,16 @@ export class Shard implements ShardParts {
     return true;
   }
 
-  /** Asks the hook, unless the backing store has the entry already. */
+  /** Whether an entry stays until its write has ended. */
+  #isKept(state: number): boolean {
+    return (state & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING && !this.hooks.evictsWriting;
+  }
+
+  /** Asks the hook, unless the backing store has the entry already, or is being given it and that is enough. */
   mayEvict(row: number): boolean {
-    const { onEvict } = this.hooks;
+    const { onEvict, evictsWriting } = this.hooks;
     if (onEvict === null || this.isClean(row)) return true;
+    if (evictsWriting && (this.rows.stateOf(row) & STATE_WRITING) !== 0) return true;
     this.describeWhole(row, this.#victim);
     if (onEvict(this.#victim)) return true;
     this.floats[F_EVICTIONS_REFUSED]++;
@@ -574,7 +601,7 @@ export class Shard implements ShardParts {
     pool.open(handle);
     const row = pool.readWord(0);
     if ((this.rows.stateOf(row) & KIND_MASK) !== KIND_ENTRY) return false; // being made at this moment
-    if ((this.rows.stateOf(row) & (STATE_WRITING | STATE_CLEAN)) === STATE_WRITING) return false;
+    if (this.#isKept(this.rows.stateOf(row))) return false;
     if (!this.mayEvict(row)) return false;
     this.removeRow(row, EVICTED);
     return true;
@@ -695,7 +722,7 @@ export class Shard implements ShardParts {
         this.words[this.rows.at(row) + NEXT_FRAGMENT] = 0;
         return row;
       }
-      if (this.pools.gains(this.budget.rowBytes)) continue;
+      if (this.pools.gains(this.budget.rowBytes) || this.pools.condense()) continue;
       if (!this.#mayMakeRoom) return 0;
       this.floats[F_LIMIT_HIT]++;
       if (!this.evictDueOrOne(now)) return 0;

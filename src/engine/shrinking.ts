@@ -1,5 +1,5 @@
 import { ownBytes, ownWords } from "../base/index.ts";
-import { bytesTouched } from "./budget.ts";
+import { bytesTouched, type ShardBudget, setLimit } from "./budget.ts";
 import type { Shard } from "./shard.ts";
 import type { ShardPool } from "./shard-pool.ts";
 import {
@@ -44,7 +44,7 @@ const WORTH = 1 / 16;
  * @param deadline - when to stop moving, by `performance.now()`: then more is evicted instead.
  * @returns bytes that the system got back.
  */
-export function shrink(shard: Shard, now: number, deadline: number): number {
+function shrink(shard: Shard, now: number, deadline: number): number {
   const isOver = (): boolean => performance.now() >= deadline;
   const { budget, floats, words, pools } = shard;
   let given = 0;
@@ -65,6 +65,50 @@ export function shrink(shard: Shard, now: number, deadline: number): number {
     limit -= excess;
   }
   return given;
+}
+
+/** Lowers or raises the limit of all shards, and has them hold no more. Bytes that the system got back. */
+export function shrinkTo(
+  shards: readonly Shard[],
+  budget: ShardBudget,
+  bytes: number,
+  now: number,
+  deadline: number,
+): number {
+  for (const shard of shards) shard.locked(() => setLimit(budget, shard.floats, bytes));
+  return shards.reduce((sum, shard) => sum + shrink(shard, now, deadline), 0);
+}
+
+/** An engine. */
+interface Shrinkable {
+  parts(): { readonly shape: { readonly shared: boolean }; readonly shards: readonly Shard[] };
+  trim(): number;
+}
+
+/**
+ * Evicts entries in the engine's order, from all shards in turn, until the pools hold `bytes` less.
+ *
+ * @returns bytes of pool pages that were freed; fewer than asked for if the rest must stay.
+ */
+export function shrinkBytes(engine: Shrinkable, bytes: number, now: number): number {
+  const { shape, shards } = engine.parts();
+  let freed = 0;
+  for (let isMoving = true; isMoving && freed < bytes; ) {
+    isMoving = false;
+    for (const shard of shards) {
+      if (freed >= bytes) break;
+      freed += shard.locked(() => {
+        const before = shard.pools.bytesUsed;
+        if (before > 0 && shard.makeRoom(now)) isMoving = true;
+        return before - shard.pools.bytesUsed;
+      });
+    }
+  }
+  if (freed > 0) {
+    if (!shape.shared) for (const shard of shards) shard.locked(() => shard.trim());
+    engine.trim();
+  }
+  return freed;
 }
 
 /** Gives the memory of free pages back, about so many bytes. Those that went. */

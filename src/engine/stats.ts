@@ -1,5 +1,5 @@
-import { bytesTouched } from "./budget.ts";
 import { CLEARED, DELETED, EVICTED, EXPIRED, REPLACED } from "./parts.ts";
+import { bytesOfEntries, bytesResident } from "./resident.ts";
 import type { Shard } from "./shard.ts";
 import {
   F_EVICTIONS_REFUSED,
@@ -36,12 +36,8 @@ export function statsOf(shards: readonly Shard[], bytesReserved: number, headerB
     storedBytes: float(F_STORED_BYTES),
     poolBytes: shards.reduce((sum, { pools }) => sum + pools.bytesUsed, 0),
     maxPoolBytes: shards.reduce((sum, { pools }) => sum + pools.bytesTouched, 0),
-    bytesUsed: shards.reduce(
-      (sum, { budget, words, floats, pools }) =>
-        sum + bytesTouched(budget, words, floats, pools.bytesTouched),
-      headerBytes,
-    ),
-    bytesLive: shards.reduce((sum, shard) => sum + shard.bytesLive, headerBytes),
+    bytesUsed: shards.reduce((sum, shard) => sum + bytesResident(shard), headerBytes),
+    bytesLive: shards.reduce((sum, shard) => sum + bytesOfEntries(shard), headerBytes),
     bytesReserved,
     hits: float(F_HITS),
     misses: float(F_MISSES),

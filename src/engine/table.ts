@@ -39,6 +39,9 @@ export const W_LAYOUT_VERSION = 1;
 export const W_ROWS_MAX = 2;
 export const W_BUCKETS = 3;
 
+/** Buckets in use: as many as there were entries at a time, so that what is not needed is never touched. */
+export const W_BUCKETS_USED = 16;
+export const BUCKETS_MIN = 16;
 /** Number of the pool that new objects go to. */
 export const W_POOL = 17;
 /** First of the free rows below the high-water mark. */
@@ -55,6 +58,8 @@ export const W_VERSION = 25;
 export const W_EXPIRIES = 26;
 /** The eviction policy's own: of SIEVE the entry to look at next. */
 export const W_EVICTION = 27;
+/** The most entries that ever were in that heap. */
+export const W_EXPIRIES_MAX = 29;
 /** Rows from here on need room in the file system before they are touched. */
 export const W_ROOM = 28;
 
@@ -202,6 +207,16 @@ export function rowArraysOf(
     arrays.push([4 * (secondaryIndexAt + at), 4 * words]);
   }
   return arrays;
+}
+
+/**
+ * The bucket of a hash, by linear hashing: with `used` buckets, `2^n <= used < 2^(n + 1)`, that of its lowest n + 1 bits
+ * if there is such a bucket, else that of the lowest n.
+ */
+export function bucketOf(hash: number, used: number): number {
+  const mask = 0xffff_ffff >>> Math.clz32(used);
+  const bucket = hash & mask;
+  return bucket < used ? bucket : bucket & (mask >>> 1);
 }
 
 /** What the hash table and the choice of a shard go by: all 32 bits depend on both words. */

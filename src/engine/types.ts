@@ -49,7 +49,7 @@ export interface EntryAttributes {
  * What the last successful {@link Engine.lookup}, `contains` or `readRow` found: an entry as it is stored, and where it
  * lies. One record for each engine, filled anew by each call, but for its `stamp`, which is the layer above's.
  *
- * Its `bytes` are filled by `readRow` and for the hooks. `codec` is the number of a codec of this engine; `fill0` and `fill1`
+ * Its `bytes` are filled by `readRow` and for the hooks, as each says. `codec` is the number of a codec of this engine; `fill0` and `fill1`
  * mean something only if it is same-filled.
  */
 export interface FoundEntry extends StoredEntry {
@@ -74,7 +74,16 @@ export const Look = {
    * expired is the caller's to see, by `expiresAt`.
    */
   withExpired: 3,
+  /** Added to one of the others: the value is not made ready to be decoded. */
+  unread: 4,
+  /** Added to one of the others: a value of several blocks is not made ready, any other is. */
+  unreadLong: 8,
 } as const;
+
+/** Whether a lookup that found this, and does not merely count what it found, is a hit. */
+export function isHitOf({ expiresAt, aux2 }: FoundEntry, now: number, look: number): boolean {
+  return expiresAt === 0 || now < (look === Look.fresh ? expiresAt - aux2 : expiresAt);
+}
 
 /**
  * Asked under the lock of a shard whether a change may be made that others may have made pointless. It must not
@@ -83,8 +92,8 @@ export const Look = {
 export type Guard = () => boolean;
 
 /**
- * Called for each entry that leaves, under the lock of its shard, while its bytes can still be read from
- * `entry.bytes`. It must not call the engine, and should be short: note what you want and act on it later.
+ * Called for each entry that leaves, under the lock of its shard, with its prefix and head in `entry.bytes`. It must
+ * not call the engine, and should be short: note what you want and act on it later.
  */
 export type OnRemoved = (reason: RemovalReason, entry: FoundEntry) => void;
 
@@ -121,6 +130,8 @@ export interface SecondaryIndex extends GrowingIndex {
   reset(table: Int32Array, at: number, rows: number, used: number): void;
   /** The words of a shard that do not grow with the rows in use: from the first on. */
   fixedWords(rows: number): number;
+  /** Bytes that were touched, about, by so many puts of entries that had rows below `used`. */
+  touchedBytes(table: Int32Array, at: number, rows: number, used: number, puts: number): number;
 }
 
 /** Options of {@link Engine}. */
@@ -144,7 +155,7 @@ export interface EngineOptions {
   averageBytes?: number;
   /** The most entries; exact when `shards` is 1, else divided among them. Default: as many as memory takes. */
   maxEntries?: number;
-  /** The longest value. Default 1 MiB, which is also the most. */
+  /** The longest value that `put` takes. Default 1 MiB, which is also the most: longer ones are packed in blocks first. */
   maxValueBytes?: number;
   /** The most that one entry may take; see {@link Engine.maxEntrySize}. Default, and the most: what that allows. */
   maxEntrySize?: number;
@@ -169,9 +180,14 @@ export interface EngineOptions {
   onEvict?: OnEvict | undefined;
   /**
    * Asked under the lock before a clean entry goes, which `onEvict` is not asked about: whether its copy is still
-   * there. If not, the entry is dirty again. Its `bytes` are not filled. Without it, copies stay.
+   * there. If not, the entry is dirty again. Of its `bytes` only the prefix is filled. Without it, copies stay.
    */
   hasCopy?: ((entry: FoundEntry) => boolean) | undefined;
+  /**
+   * Whether an entry that is on its way to the backing store may go, without a question, when its turn comes: whoever
+   * writes it hears from `endWriteback` that it went. Default false: it stays until its write has ended.
+   */
+  evictsWriting?: boolean | undefined;
   /** Told under the lock of each entry that is evicted, by its words alone: cheaper than `onRemoved`. */
   onEvicted?: ((k0: number, k1: number) => void) | undefined;
   onRemoved?: OnRemoved | undefined;
@@ -205,6 +221,7 @@ export type EngineHooks = Pick<
   | "secondaryIndex"
   | "onEvict"
   | "hasCopy"
+  | "evictsWriting"
   | "onEvicted"
   | "onRemoved"
   | "onChange"
@@ -229,9 +246,9 @@ export interface EngineStats {
   poolBytes: number;
   /** Bytes of pool pages that are touched, of all drivers together. */
   maxPoolBytes: number;
-  /** What entries take at this moment, with the rows, metadata and index that belong to them. */
+  /** What is resident, but for pages that are free again. */
   bytesLive: number;
-  /** Pool pages, rows and buckets and pool metadata that were touched: never more than `bytesReserved`. */
+  /** What is resident, about: pages, rows, buckets and metadata of pools that were touched and are not given back. */
   bytesUsed: number;
   bytesReserved: number;
   hits: number;

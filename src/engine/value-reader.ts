@@ -1,5 +1,5 @@
 import { copyBytes, fillWith, ownBytes, powerOfTwoAtLeast, ZbudError } from "../base/index.ts";
-import type { StoredEntry } from "../record/index.ts";
+import { BLOCK_BYTES, decodeBlocks, decodeValue, isInBlocks, type StoredEntry } from "../record/index.ts";
 import type { CodecTable } from "./codec-table.ts";
 import { EMPTY } from "./parts.ts";
 import type { Shard } from "./shard.ts";
@@ -14,6 +14,8 @@ export class ValueReader {
   readonly #codecs: CodecTable;
   /** Stored bytes of a raw value, and those that this thread has no codec for. */
   #plain: Uint8Array = EMPTY;
+  /** Stored bytes of a value of several blocks, until something else is staged. */
+  #long: Uint8Array = EMPTY;
 
   constructor(codecs: CodecTable, found: FoundEntry) {
     this.#codecs = codecs;
@@ -22,8 +24,14 @@ export class ValueReader {
 
   /** Copies the stored bytes of what was found to where `decode` takes them from. Expects the lock. */
   stage(shard: Shard, row: number): void {
-    const { codec, sameFilled, storedLength } = this.found;
+    const { codec, sameFilled, storedLength, length } = this.found;
+    if (this.#long !== EMPTY) this.#long = EMPTY;
     if (sameFilled) return;
+    if (length > BLOCK_BYTES) {
+      this.#long = ownBytes(storedLength);
+      shard.stageStored(row, this.#long, 0);
+      return;
+    }
     const staged = codec === 0 ? null : this.#codecs.known(codec);
     if (staged?.reserve(storedLength) === true) {
       shard.stageStored(row, staged.stage, staged.stageAt);
@@ -45,7 +53,9 @@ export class ValueReader {
       if (storedLength !== length) {
         throw new ZbudError("EBADMSG", `a value of ${length} bytes is kept in ${storedLength} bytes`);
       }
-      copyBytes(this.#plain, 0, storedLength, target, 0);
+      copyBytes(length > BLOCK_BYTES ? this.#long : this.#plain, 0, storedLength, target, 0);
+    } else if (isInBlocks(this.found)) {
+      decodeBlocks(this.#long, 0, storedLength, this.#codecs.of(codec).codec, target, length);
     } else {
       const written = this.#codecs.of(codec).decode(storedLength, target);
       if (written !== length) {
@@ -53,6 +63,19 @@ export class ValueReader {
       }
     }
     return length;
+  }
+
+  /** {@link decode} to an array of the value's own, with exactly its bytes. Not twice for what was found. */
+  decodeOwn(): Uint8Array {
+    const { length, storedLength, codec, sameFilled } = this.found;
+    if (length > BLOCK_BYTES && codec === 0 && !sameFilled && storedLength === length) {
+      const own = this.#long;
+      this.#long = EMPTY;
+      return own;
+    }
+    const own = ownBytes(length);
+    if (length > 0) this.decode(own);
+    return own;
   }
 
   /** See {@link Engine.decodeStored}. */
@@ -65,6 +88,11 @@ export class ValueReader {
     found.sameFilled = entry.sameFilled;
     found.fill0 = entry.fill0;
     found.fill1 = entry.fill1;
+    if (entry.length > BLOCK_BYTES) {
+      const known = codec === 0 ? null : this.#codecs.of(codec).codec;
+      decodeValue(entry, known, target.subarray(0, entry.length));
+      return entry.length;
+    }
     if (!entry.sameFilled) {
       const staged = codec === 0 ? null : this.#codecs.of(codec);
       if (staged !== null && !staged.reserve(storedLength)) {

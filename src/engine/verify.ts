@@ -1,10 +1,11 @@
 import { assert, ownBytes } from "../base/index.ts";
 import type { Pool } from "../pool/index.ts";
-import { bytesTouched, poolBytesAllowed } from "./budget.ts";
+import { bytesTouched } from "./budget.ts";
 import type { ShardParts } from "./parts.ts";
 import {
   BUCKETS_AT,
-  F_LIMIT,
+  BUCKETS_MIN,
+  bucketOf,
   F_ORIGINAL_BYTES,
   F_POOL_TOUCHED,
   F_STORED_BYTES,
@@ -23,6 +24,7 @@ import {
   STATE_SAME_FILLED,
   STORED,
   W_BUCKETS,
+  W_BUCKETS_USED,
   W_CLEAN,
   W_ENTRIES,
   W_EXPIRIES,
@@ -108,10 +110,6 @@ function verifyLimit({ budget, words, floats, pools }: ShardParts): void {
   const poolBytes = pools.bytesTouched;
   const touched = bytesTouched(budget, words, floats, poolBytes);
   assert(touched <= budget.bytes, `${touched} bytes are in use, the limit is ${budget.bytes}`);
-  // A limit that was lowered holds for what comes; what may not go stays.
-  if (floats[F_LIMIT] < budget.bytes) return;
-  const allowed = poolBytesAllowed(budget, floats, words[W_HIGH_WATER]);
-  assert(poolBytes <= allowed, "pool pages exceed their share");
 }
 
 /** How many fragments there are beside the first. */
@@ -143,10 +141,12 @@ function verifyFragments(
 function verifyChains(shard: ShardParts, used: Uint8Array): void {
   const { rows, words } = shard;
   let chained = 0;
-  for (let bucket = 0; bucket < words[W_BUCKETS]; bucket++) {
+  const usedBuckets = words[W_BUCKETS_USED];
+  assert(usedBuckets >= BUCKETS_MIN && usedBuckets <= words[W_BUCKETS], `${usedBuckets} buckets are in use`);
+  for (let bucket = 0; bucket < usedBuckets; bucket++) {
     for (let row = words[BUCKETS_AT + bucket]; row !== 0; row = words[rows.at(row) + HASH_NEXT]) {
       assert(used[row] === 1 && ++chained <= used.length, `the chain of bucket ${bucket} holds row ${row}`);
-      const right = shard.hashOfRow(row) & (words[W_BUCKETS] - 1);
+      const right = bucketOf(shard.hashOfRow(row), usedBuckets);
       assert(right === bucket, `row ${row} is in bucket ${bucket}, not in ${right}`);
     }
   }

@@ -2,11 +2,16 @@ import { ownWords } from "../base/index.ts";
 import { EVICTED } from "./parts.ts";
 import type { Shard } from "./shard.ts";
 import {
+  F_LIMIT,
+  F_LIMIT_HIT,
   KIND_ENTRY,
   KIND_MASK,
+  NAME,
   STATE,
   STATE_CLEAN,
+  STATE_EVICTION,
   STATE_WRITING,
+  STORED,
   VERSION,
   W_CLEAN,
   W_ENTRIES,
@@ -24,6 +29,8 @@ interface Sharded {
   shard(number: number): Shard;
 }
 
+/** Share of a limit from which on something will be evicted soon. */
+const NEARLY_FULL = 0.9;
 /** Entries on their way already that are passed over. */
 const WRITING_PASSED_MAX = 512;
 
@@ -113,6 +120,61 @@ function takeListed(
   return taken;
 }
 
+/** What {@link startWritingAhead} does while it has the lock. */
+export interface AheadLimits {
+  /** Entries that it looks at, at most: those that go first. */
+  readonly looks: number;
+  /** Share of those that there are, 0 to 1. */
+  readonly share: number;
+  /** Entries that it takes, at most, and their bytes. */
+  readonly max: number;
+  readonly maxBytes: number;
+}
+
+/**
+ * Takes entries that will be evicted soon and that the backing store has not, if the shard is nearly full or was full
+ * before: marked as being written, each given to `take` with its bytes, in one record that is filled again and again.
+ * Nothing is evicted. What SIEVE would spare is passed over.
+ *
+ * @returns how many were taken.
+ */
+export function startWritingAhead(
+  engine: Sharded,
+  number: number,
+  limits: AheadLimits,
+  take: (entry: FoundEntry) => void,
+): number {
+  const shard = engine.shard(number);
+  return shard.locked(() => (isNearlyFull(shard) ? takeAhead(shard, limits, take) : 0));
+}
+
+function isNearlyFull({ words, floats, budget, bytesLive }: Shard): boolean {
+  return (
+    floats[F_LIMIT_HIT] > 0 ||
+    bytesLive > NEARLY_FULL * floats[F_LIMIT] ||
+    words[W_ENTRIES] > NEARLY_FULL * budget.maxEntries
+  );
+}
+
+function takeAhead(shard: Shard, limits: AheadLimits, take: (entry: FoundEntry) => void): number {
+  const { queue, rows, words } = shard;
+  let looks = Math.min(limits.looks, Math.ceil(words[W_ENTRIES] * limits.share));
+  let bytes = 0;
+  let taken = 0;
+  for (let row = shard.eviction.start(); row !== 0 && looks > 0 && taken < limits.max; looks--) {
+    const before = queue.before(row);
+    const state = rows.stateOf(row);
+    if ((state & (STATE_CLEAN | STATE_WRITING | STATE_EVICTION)) === 0) {
+      shard.startWriting(row, take);
+      taken++;
+      bytes += words[rows.at(row) + STORED];
+      if (bytes >= limits.maxBytes) break;
+    }
+    row = before;
+  }
+  return taken;
+}
+
 /** How the writing of a value ended. */
 type Outcome = "clean" | "evict" | "failed";
 
@@ -138,12 +200,56 @@ function ended(shard: Shard, row: number, version: number, outcome: Outcome): bo
   if (!shard.isCurrent(row, version)) return false;
   const { words } = shard;
   const state = shard.rows.at(row) + STATE;
+  // It got another time to live meanwhile, which the copy has not, or a thread died and all marks were taken away.
+  if ((words[state] & STATE_WRITING) === 0) return false;
   words[state] &= ~STATE_WRITING;
   if (outcome === "failed") return true;
   if ((words[state] & STATE_CLEAN) === 0) words[W_CLEAN]++;
   words[state] |= STATE_CLEAN;
   if (outcome === "evict") shard.removeRow(row, EVICTED);
   return true;
+}
+
+/**
+ * Gives each value that a list names, and that is still there, to `write` with its bytes, in one record that is filled
+ * again and again: for a backing store that writes before it returns. Those that it says are written are clean from
+ * then on. All under the lock, so of a few at a time.
+ *
+ * @param withClean - whether those that are clean are given too.
+ */
+export function writeListed(
+  engine: Sharded,
+  number: number,
+  list: Int32Array,
+  withClean: boolean,
+  write: (entry: FoundEntry) => boolean,
+): void {
+  const shard = engine.shard(number);
+  shard.locked(() => {
+    for (let at = 0; at < list.length; at += 2) {
+      const row = list[at];
+      if (!shard.isCurrent(row, list[at + 1])) continue;
+      if (!withClean && (shard.rows.stateOf(row) & STATE_CLEAN) !== 0) continue;
+      let isWritten = false;
+      shard.startWriting(row, (entry) => {
+        isWritten = write(entry);
+      });
+      ended(shard, row, list[at + 1], isWritten ? "clean" : "failed");
+    }
+  });
+}
+
+/** Bytes of the values that a list names, with their names; 0 for those that are gone. */
+export function listedBytes(engine: Sharded, number: number, list: Int32Array): Float64Array {
+  const shard = engine.shard(number);
+  return shard.locked(() => {
+    const { words, rows } = shard;
+    return Float64Array.from({ length: list.length / 2 }, (_, i) => {
+      if (!shard.isCurrent(list[2 * i], list[2 * i + 1])) return 0;
+      const at = rows.at(list[2 * i]);
+      return words[at + STORED] + (words[at + NAME] & 0xffff) + (words[at + NAME] >>> 16);
+    });
+  });
 }
 
 /** How many entries of a shard the backing store has not. */

@@ -4,6 +4,7 @@
  * @module
  */
 export {
+  type ByteSource,
   type Cache,
   type CacheKey,
   type CacheMetric,
@@ -18,5 +19,6 @@ export {
   type Serializer,
   type SetOptions,
   type SetResult,
+  type SetStreamOptions,
   type SharedCompressedCache,
 } from "../cache/index.ts";

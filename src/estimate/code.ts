@@ -69,7 +69,7 @@ const page = new Uint8Array(${setting.pageSize});
 store.store(7, page); // "stored"
 store.load(7, page); // "loaded"
 
-// Or found by key: strings, bytes, or anything that JSON can hold, of any length to 1 MiB.
+// Or found by key: strings, bytes, or anything that JSON can hold, of any length to 64 MiB.
 import { CompressedCache } from "zbud/cache";
 
 const cache = ${cacheCallText(setting)};

@@ -79,6 +79,8 @@ export interface Allocator {
   giveBack(walk: FreeWalk): void;
   /** Bytes of page memory that were touched and are not given back. */
   touchedBytes(): number;
+  /** Bytes of the table that were touched, about. */
+  metadataBytes(): number;
   /** Adds to a counter of the table, `F_…` of table-header.ts. */
   count(counter: number, by: number): void;
   /** Drops the table. From here on no handle is found. */

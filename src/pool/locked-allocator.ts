@@ -132,6 +132,10 @@ export class LockedAllocator implements Allocator {
     return this.#inner.touchedBytes();
   }
 
+  metadataBytes(): number {
+    return this.#inner.metadataBytes();
+  }
+
   count(counter: number, by: number): void {
     this.locked(() => this.#inner.count(counter, by));
   }

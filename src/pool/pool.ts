@@ -459,6 +459,12 @@ export class Pool {
     return this.#allocator.touchedBytes();
   }
 
+  /** Bytes of bookkeeping that were touched, about. Unlike {@link stats} it walks over nothing. */
+  get metadataBytes(): number {
+    if (this.#closed) throw closedError();
+    return this.#allocator.metadataBytes();
+  }
+
   /** Of {@link touchedBytes}, about those that {@link trim} can give back. Where objects move, an estimate. */
   get freeTouchedBytes(): number {
     if (this.#closed) throw closedError();
@@ -475,6 +481,11 @@ export class Pool {
    */
   allowBytes(_bytes: number, _isTight: boolean): boolean {
     return false;
+  }
+
+  /** Bytes of pages beside those of {@link heldBytes} that the driver needs to work with: from the first move on. */
+  get spareBytes(): number {
+    return 0;
   }
 
   /** Bytes that are left behind the last object of the page that is being filled; 0 where the driver has no such page. */

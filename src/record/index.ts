@@ -1,4 +1,18 @@
 export {
+  BLOCK_BYTES,
+  BlockKind,
+  blockCount,
+  blockLength,
+  bytesOfBlock,
+  checkTable,
+  decodeBlocks,
+  isInBlocks,
+  kindOfBlock,
+  setBlock,
+  tableBytes,
+  VALUE_BYTES_MAX,
+} from "./blocks.ts";
+export {
   checkKey,
   checkRecord,
   decodeRecord,

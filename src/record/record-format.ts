@@ -1,4 +1,5 @@
 import { checkBytes, copyBytes, crc32, show, ZbudError } from "../base/index.ts";
+import { VALUE_BYTES_MAX } from "./blocks.ts";
 import { type BackingKey, contentBytes, type StoredEntry } from "./stored-entry.ts";
 
 /**
@@ -25,8 +26,8 @@ import { type BackingKey, contentBytes, type StoredEntry } from "./stored-entry.
  * taken for its own.
  */
 export const RECORD_HEADER_BYTES = 64;
-/** The most bytes of a record in a file, whatever the file's size. */
-export const RECORD_BYTES_MAX: number = 2 ** 26;
+/** The most bytes of a record in a file, whatever the file's size: of the longest value, with the longest key and head. */
+export const RECORD_BYTES_MAX: number = VALUE_BYTES_MAX + 2 ** 18;
 
 /** The most bytes of a key's prefix, and of a head. */
 const PREFIX_BYTES_MAX = 65_535;

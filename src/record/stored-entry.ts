@@ -1,4 +1,5 @@
 import { fillWith, ZbudError } from "../base/index.ts";
+import { decodeBlocks, isInBlocks } from "./blocks.ts";
 
 /**
  * Names a record: two words that the layer above chose (the halves of a page's index, or of a key's hash),
@@ -27,7 +28,7 @@ export interface StoredEntry {
   prefixLength: number;
   /** Bytes that are kept uncompressed, for the layer above, 0 to 65,535. */
   headLength: number;
-  /** Bytes of the value as it is stored; 0 if it is same-filled. */
+  /** Bytes of the value as it is stored, with the table of its blocks if it has any; 0 if it is same-filled. */
   storedLength: number;
   /** Bytes of the value before compression: a uint32. */
   length: number;
@@ -102,6 +103,10 @@ export function decodeValue(record: StoredEntry, codec: Decompressor | null, tar
     return;
   }
   const start = record.prefixLength + record.headLength;
+  if (codec !== null && isInBlocks(record) && target.length === record.length) {
+    decodeBlocks(record.bytes, start, record.storedLength, codec, target, target.length);
+    return;
+  }
   const stored = record.bytes.subarray(start, start + record.storedLength);
   const fits = codec === null ? stored.length === target.length : target.length > 0;
   const written = !fits ? -1 : codec === null ? stored.length : codec.decompress(stored, target);

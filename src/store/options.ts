@@ -86,10 +86,10 @@ export interface PageStoreOptions extends PageStoreThreadOptions {
   pageSize?: Size | undefined;
   /**
    * The allocator: a driver such as `zbudDriver`, or the name of one that is registered (`"zbud"`, `"slots"`, …).
-   * Default `slotsDriver`.
+   * Default `logDriver`, which fits itself to any pages, or with `evict: "page"` `zbudDriver`.
    */
   driver?: string | PoolDriver | undefined;
-  /** Bytes of a page of the allocator. Default: one that suits `pageSize`. */
+  /** Bytes of a page of the allocator. Default: what the allocator finds right, or one that suits `pageSize`. */
   poolPageSize?: Size | undefined;
   /**
    * Which page goes first: the least recently used one (`"lru"`, the default); the oldest that was not used since

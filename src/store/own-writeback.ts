@@ -1,8 +1,8 @@
+import { WriteBudget } from "../base/index.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Counters } from "./counters.ts";
 import type { StoreShape, ThreadSettings } from "./options.ts";
 import { batchPages } from "./own-bytes.ts";
-import { WriteBudget } from "./write-budget.ts";
 import { Writeback } from "./writeback.ts";
 
 /** The writeback of a store in this thread. */

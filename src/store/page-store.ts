@@ -29,6 +29,7 @@ import {
   migrationOf,
   type OnEvict,
   Recompressor,
+  shrinkBytes,
 } from "../engine/index.ts";
 import { received, segmentOf } from "../memory/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
@@ -470,7 +471,7 @@ export class PageStore {
     if (!(bytes >= 0))
       throw new ZbudError("EINVAL", `bytes must be a number of at least 0, not ${show(bytes)}`);
     const before = this.#engine?.size ?? 0;
-    const bytesFreed = this.#engine?.shrinkBytes(bytes, 0) ?? 0;
+    const bytesFreed = this.#engine === null ? 0 : shrinkBytes(this.#engine, bytes, 0);
     return { bytesFreed, pagesEvicted: Math.max(0, before - (this.#engine?.size ?? 0)) };
   }
 
@@ -537,7 +538,8 @@ export class PageStore {
   /** Figures of this moment. One cheap call, whatever the store holds. */
   stats(): PageStoreStats {
     this.#check();
-    return statsOf(this.#engine?.stats() ?? null, this.#counters, this.#ownBytes);
+    const isFull = this.#writeback?.isFull ?? false;
+    return statsOf(this.#engine?.stats() ?? null, this.#counters, this.#ownBytes, isFull);
   }
 
   /**

@@ -22,8 +22,14 @@ import type { PageStoreStats } from "./types.ts";
 /**
  * @param engine - null for a store without memory of its own.
  * @param own - bytes that the store takes beside its engine.
+ * @param isBackingFull - what the writeback says.
  */
-export function statsOf(engine: EngineStats | null, counters: Counters, own: number): PageStoreStats {
+export function statsOf(
+  engine: EngineStats | null,
+  counters: Counters,
+  own: number,
+  isBackingFull: boolean,
+): PageStoreStats {
   return {
     poolTotalSize: engine?.poolBytes ?? 0,
     storedPages: engine?.entries ?? 0,
@@ -55,6 +61,7 @@ export function statsOf(engine: EngineStats | null, counters: Counters, own: num
     drops: counters.total(DROPPED),
     bytesWrittenBack: counters.total(WRITTEN_BACK_BYTES),
     writebacksFailed: counters.total(WRITEBACK_FAILED),
+    isBackingFull,
     storeLatencyNs: counters.histogram(STORE_NS),
     loadLatencyNs: counters.histogram(LOAD_NS),
     fallbacks: fallbacks(),

@@ -88,11 +88,11 @@ export interface PageStoreStats {
   origDataSize: number;
   /** zram: what they take compressed. */
   comprDataSize: number;
-  /** zram: what they take in all, with index and metadata. */
+  /** zram: what they take in all, with index and metadata: what is resident, but for what was used before and is free. */
   memUsedTotal: number;
   /** zram: the limit, `bytesReserved`. */
   memLimit: number;
-  /** zram: the most memory that was touched; what is free again is not given back while the store is shared. */
+  /** zram: what is resident: memory that was touched and is not given back. */
   memUsedMax: number;
   /** zram: pages that became smaller by recompression, and what that saved. */
   recompressedPages: number;
@@ -119,6 +119,11 @@ export interface PageStoreStats {
   bytesWrittenBack: number;
   /** Pages whose write to the backing store failed: they stay in memory. */
   writebacksFailed: number;
+  /**
+   * Whether the backing store did not take the last page that this thread had for it, as it is full or out of reach. It
+   * is not asked again for each page then, but when something was deleted, or after a pause.
+   */
+  isBackingFull: boolean;
   /** Of every 64th store and every 64th load of a thread: how many took `[2^i, 2^(i + 1))` nanoseconds, for each `i`. */
   storeLatencyNs: number[];
   loadLatencyNs: number[];

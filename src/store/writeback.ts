@@ -1,4 +1,5 @@
-import type { Backing, WriteOutcome } from "../backing/index.ts";
+import { type Backing, isRefusal, type WriteOutcome } from "../backing/index.ts";
+import type { WriteBudget } from "../base/index.ts";
 import { nextTurn, ownBytes, ZbudError } from "../base/index.ts";
 import {
   dirtyCount,
@@ -10,10 +11,10 @@ import {
   startWriteback,
   startWritebackOf,
 } from "../engine/index.ts";
+import { recordBytes } from "../record/index.ts";
 import { type Counters, DROPPED, WRITEBACK_FAILED, WRITTEN_BACK, WRITTEN_BACK_BYTES } from "./counters.ts";
 import { publishLater } from "./events.ts";
 import { Pause } from "./pause.ts";
-import type { WriteBudget } from "./write-budget.ts";
 
 /** After a fault: how long writeback rests, twice as long each time. */
 const REST_MS_MIN = 20;
@@ -74,6 +75,9 @@ export class Writeback {
   #batch: readonly FoundEntry[] = [];
   #flushes = 0;
   #faults = 0;
+  #isRefused = false;
+  /** Of the last record that was to be written. */
+  #lastBytes = 0;
   #closed = false;
 
   constructor(parts: WritebackParts, enabled: boolean) {
@@ -96,6 +100,11 @@ export class Writeback {
       .finally(() => {
         this.#running = null;
       });
+  }
+
+  /** Whether the backing store did not take the last page that this thread had for it, and would not now. */
+  get isFull(): boolean {
+    return this.#isRefused && this.#parts.backing?.refuses?.(this.#lastBytes) !== false;
   }
 
   /** Whether the background is at work, and the last that it wrote did not fail. */
@@ -123,9 +132,11 @@ export class Writeback {
       return drops;
     }
     if (!backing.isSync || !this.enabled || this.#closed || this.#parts.budget.waitMs() > 0) return false;
+    if (this.#refuses(entry)) return false;
     const outcome = backing.writeSync(entry);
     const isWritten = outcome === "ok";
     publishLater("writeback", entry.k0, entry.k1, outcome);
+    this.#isRefused = isRefusal(outcome);
     this.#count(isWritten, entry.storedLength);
     return isWritten;
   }
@@ -267,6 +278,7 @@ export class Writeback {
       (entry) => {
         const { k0, k1, shard, row, version, storedLength } = entry;
         records.push(entry);
+        this.#lastBytes = recordBytes(entry);
         written.push({ k0, k1, shard, row, version, bytes: storedLength });
       },
       () => {
@@ -285,10 +297,19 @@ export class Writeback {
       if (!isCanceled) publishLater("writeback", k0, k1, results[i]);
       endWriteback(engine, shard, row, version, isWritten ? after : "failed");
       if (isCanceled) continue;
+      this.#isRefused = isRefusal(results[i]);
       this.#count(isWritten, bytes);
       if (!isWritten) fault ??= results[i];
     }
     return fault;
+  }
+
+  /** Whether the backing store would not take a page: then it is not asked. */
+  #refuses(entry: FoundEntry): boolean {
+    this.#lastBytes = recordBytes(entry);
+    if (this.#parts.backing?.refuses?.(this.#lastBytes) !== true) return false;
+    this.#isRefused = true;
+    return true;
   }
 
   #batchRecords(): readonly FoundEntry[] {

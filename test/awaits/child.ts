@@ -17,8 +17,8 @@ interface Case {
 }
 
 const CLOSERS = ["close", "asyncDispose"];
-/** Loads that a close came after: they may be told that it is closed. So may whatever is called after a close. */
-const LOADS = ["loadAsync", "getAsync", "getOrSet", "load", "save"];
+/** What a close came after, and may be told of it, as it had no end yet. So may whatever is called after a close. */
+const LOADS = ["loadAsync", "getAsync", "getOrSet", "setStream", "load", "save"];
 
 /** What has something under way between two turns, so that it matters when the second call comes. */
 const BUSY = ["PageStore", "FileBacking", "viewer()"];

@@ -192,6 +192,7 @@ function cacheOn(state: string, backingOf: () => Promise<Backing | undefined>): 
   const methods: Record<MethodOf<"CompressedCache">, (made: Made) => unknown> = {
     getAsync: ({ cache }) => cache.getAsync("key 1"),
     getOrSet: ({ cache }) => cache.getOrSet("key 0", async () => "loaded"),
+    setStream: ({ cache }) => cache.setStream("key 2", new Blob(["streamed"]).stream()),
     save: ({ cache, path }) => cache.save(path),
     load: ({ cache, path }) => cache.load(path),
     flush: ({ cache }) => cache.flush(),

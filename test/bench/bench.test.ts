@@ -23,6 +23,7 @@ describe("bench command", () => {
     "processes",
     "store",
     "threads",
+    "tier",
     "viewer",
   ]) {
     it(`${name}, small: every row has the common form, every checksum agrees`, () => {
@@ -48,7 +49,7 @@ describe("bench command", () => {
   const WRONG: [string[], RegExp][] = [
     [
       ["alocator"],
-      /no suite "alocator"; the suites are allocator, cache, codec, density, estimate, policy, processes, store, threads, viewer/,
+      /no suite "alocator"; the suites are allocator, cache, codec, density, estimate, policy, processes, store, threads, tier, viewer/,
     ],
     [["--seed", "x"], /--seed takes an integer .* not "x"/],
     [["--seed", "-1"], /--seed/],

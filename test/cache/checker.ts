@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { RemovalReason } from "../../src/cache/index.ts";
 import { verify } from "../../src/diagnostics/index.ts";
+import { isCode } from "../support/is-code.ts";
 import { type History, type Step, TAGS } from "./cache-history.ts";
 import type { ModelEntry } from "./cache-model.ts";
 import { CheckedCache, type Handle, KEY_OF, numberOf } from "./checked-cache.ts";
@@ -240,9 +241,12 @@ class Checker {
     if (step.do === "withValue") found = cache.withValue(KEY_OF[key], (view) => view.slice());
     else {
       const room = new Uint8Array(step.how % 2 === 0 ? 2 ** 18 : 100);
-      const length = cache.getInto(KEY_OF[key], room);
-      if (length !== undefined && length > room.length) {
+      let length: number | undefined;
+      try {
+        length = cache.getInto(KEY_OF[key], room);
+      } catch (error) {
         this.#wasRead(key, true);
+        assert.ok(isCode("EINVAL", "getInto")(error));
         assert.ok(entry !== undefined, `getInto() of key ${key}`);
         return;
       }

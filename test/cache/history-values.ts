@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { builtin, Prng } from "../../src/base/index.ts";
+import { builtin, canShare, Prng, sharedBuffer } from "../../src/base/index.ts";
 
 /** Values by number and class of size: each says whose it is. */
 export type Value = string | Uint8Array;
 
-const BYTES = [0, 0, 3000, 40_000, 300_000, 2 ** 20 + 1];
+const BYTES = [0, 0, 3000, 40_000, 300_000];
+/** More than any cache keeps, so what it is does not matter; shared, so that it goes to other threads as it is. */
+const TOO_LONG = new Uint8Array(canShare() ? sharedBuffer(2 ** 26 + 1) : new ArrayBuffer(2 ** 26 + 1));
 /** Where a value begins in the noise: no two values of a history begin alike. */
 const STEP = 16;
 const STARTS = 2 ** 16;
@@ -29,10 +31,11 @@ export class Values {
   of(id: number): Value {
     const size = this.#sizes[id];
     if (size < 2) return textOf(id, size);
+    if (size === BYTES.length) return TOO_LONG;
     const start = (id % STARTS) * STEP;
     // Lengths vary, so that room is divided in many ways.
     const length = BYTES[size] + (size === 3 ? (id % 8) * 16_000 : id % 64);
-    return noise.subarray(start, start + Math.min(length, 2 ** 20 + 1));
+    return noise.subarray(start, start + length);
   }
 
   /** Throws if a value is not this one. */

@@ -124,8 +124,8 @@ describe("a snapshot with right checksums and wrong content", () => {
   entry("a compressed value shorter than its block", /for a value of 1/, 0, (one) =>
     one.writeUInt32LE(1, 32),
   );
-  entry("a value that is longer than any", /value of 1048577 bytes/, 0, (one) =>
-    one.writeUInt32LE(2 ** 20 + 1, 32),
+  entry("a value that is longer than any", /value of 67108865 bytes/, 0, (one) =>
+    one.writeUInt32LE(2 ** 26 + 1, 32),
   );
   const kind = (one: Buffer, kind: number): number => one.writeUInt8((one[56] & ~7) | kind, 56);
   entry("an unknown kind of value", /unknown kind 6/, 0, (one) => kind(one, 6));

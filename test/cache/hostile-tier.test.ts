@@ -85,7 +85,7 @@ describe("a record of the second tier with right checksums and wrong content is 
       // The empty key has an empty value: no bytes are its own, and more may stand behind.
       assert.equal(await assertMisses(backing, forge), bytes instanceof Uint8Array ? 1 : 0);
     }
-    for (const storedLength of [2 ** 20 + 1, 2 ** 22]) {
+    for (const storedLength of [2 ** 26 + 1, 2 ** 27]) {
       const bytes = new Uint8Array(storedLength + 100);
       const forge = (record: StoredEntry): StoredEntry => {
         bytes.set(record.bytes.subarray(0, record.prefixLength + record.headLength));

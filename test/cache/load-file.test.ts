@@ -32,7 +32,7 @@ const CHANGES: [string, (cache: CompressedCache<string>) => void, string | undef
   ["set", (cache) => void cache.set("a", "newer"), "newer"],
   ["deleted", (cache) => void cache.delete("a"), undefined],
   ["set and deleted", (cache) => void [cache.set("a", "newer"), cache.delete("a")], undefined],
-  ["set and refused", (cache) => void cache.set("a", "x".repeat(2 ** 20 + 1)), undefined],
+  ["set and refused", (cache) => void cache.set("a", "x".repeat(2 ** 26 + 1)), undefined],
   [
     "set and expired",
     (cache) => {

@@ -54,7 +54,7 @@ function end({ key, with: outcome }: Extract<Order, { do: "end" }>): void {
     1,
   );
   if (outcome === "fails") reject(new Error(`the load of ${String(key)} failed`));
-  else if (outcome === "large") resolve("x".repeat(2 ** 20 + 1));
+  else if (outcome === "large") resolve("x".repeat(2 ** 26 + 1));
   else if (outcome === "undefined") resolve(undefined);
   else resolve(outcome.value);
 }

@@ -23,7 +23,7 @@ function slow() {
 
 type Change = (cache: CompressedCache<string>, clock: FakeClock) => void;
 
-const LONG = "x".repeat(2 ** 20 + 1);
+const LONG = "x".repeat(2 ** 26 + 1);
 const NOISE = new Prng(1);
 const TOO_MUCH = Uint8Array.from({ length: 2 ** 20 - 100 }, () => NOISE.below(256));
 
@@ -302,7 +302,7 @@ describe("options of a load", () => {
       "t",
       [1],
       Array.from({ length: 9 }, (_, i) => `${i}`),
-      ["x".repeat(20_000)],
+      ["x".repeat(70_000)],
       null,
       "",
       {},

@@ -164,7 +164,7 @@ describe("lru-cache's behaviour, checked against lru-cache", () => {
       sizeCalculation: (v) => v.length,
     });
     for (const cache of [ours, theirs]) cache.set("a", "small");
-    const large = "x".repeat(2 ** 20 + 1);
+    const large = "x".repeat(2 ** 26 + 1);
     assert.equal(ours.set("a", large), "E2BIG");
     theirs.set("a", large);
     assert.equal(ours.get("a"), theirs.get("a"));

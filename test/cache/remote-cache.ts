@@ -100,8 +100,9 @@ export function remoteCache(
   onRemoved: (key: CacheKey, reason: RemovalReason) => void,
 ): RemoteCache {
   const ask = (method: Question["method"], args: unknown[]): unknown => {
-    // Of a view, a message carries the whole buffer.
-    const own = args.map((arg) => (arg instanceof Uint8Array ? arg.slice() : arg));
+    // Of a view, a message carries the whole buffer; but it does not copy what is shared.
+    const isOwn = (arg: unknown) => arg instanceof Uint8Array && arg.buffer instanceof ArrayBuffer;
+    const own = args.map((arg) => (isOwn(arg) ? (arg as Uint8Array).slice() : arg));
     const { result, removed } = thread.ask({ method, args: own, now: now() });
     for (const event of removed) onRemoved(...event);
     return result;

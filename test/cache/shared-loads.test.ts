@@ -156,7 +156,7 @@ for (const kind of ["processes", "threads"] as const) {
     const NOTHING: ["fails" | "undefined" | "large", unknown][] = [
       ["fails", "the load of a failed"],
       ["undefined", undefined],
-      ["large", "x".repeat(2 ** 20 + 1)],
+      ["large", "x".repeat(2 ** 26 + 1)],
     ];
     for (const [outcome, given] of NOTHING) {
       it(`a load that leaves nothing (${outcome}): those who wait load, each for itself and at once`, async () => {

@@ -152,7 +152,7 @@ describe("no old value is ever read from the tier", () => {
         clock.now += 11;
       },
     ],
-    ["refused", (cache) => void cache.set("a", "x".repeat(2 ** 20 + 1))],
+    ["refused", (cache) => void cache.set("a", "x".repeat(2 ** 26 + 1))],
   ];
   const TIERS: [string, (clock: () => number) => Backing | Promise<Backing>][] = [
     ["memory", (clock) => new MemoryBacking({ delayMs: 5, clock })],

@@ -7,6 +7,7 @@ import {
   entryAttributes,
   type FoundEntry,
   Recompressor,
+  shrinkBytes,
 } from "../../src/engine/index.ts";
 import { HAS_NODE_CODECS } from "../contracts/sharing.ts";
 
@@ -132,7 +133,7 @@ function changeMany(engine: Engine, prng: Prng, action: number, now: number): vo
     engine.expire(now, 1 + prng.below(5));
   } else if (action === 18 && prng.chance(0.05)) {
     if (prng.chance(0.1)) engine.clear();
-    else engine.shrinkBytes(prng.below(20_000), now);
+    else shrinkBytes(engine, prng.below(20_000), now);
   } else if (action === 19 && prng.chance(0.3)) {
     new Recompressor(engine).recompress(prng.chance(0.5) ? STRONG_IDS[0] : STRONG_IDS[1], 8);
   }

@@ -2,8 +2,17 @@
 
 export { slotsDriver } from "../../src/drivers/slots/index.ts";
 export { zbudDriver } from "../../src/drivers/zbud/index.ts";
-export { Engine, entryAttributes } from "../../src/engine/engine.ts";
+export { BlockPacker } from "../../src/engine/block-packer.ts";
+export { Engine } from "../../src/engine/engine.ts";
 export { migrationOf } from "../../src/engine/migration.ts";
 export { openEngine } from "../../src/engine/open.ts";
+export { entryAttributes } from "../../src/engine/parts.ts";
 export { Recompressor } from "../../src/engine/recompressor.ts";
-export { endWriteback, startWriteback, startWritebackOf } from "../../src/engine/writeback-marks.ts";
+export { shrinkBytes } from "../../src/engine/shrinking.ts";
+export {
+  endWriteback,
+  startWriteback,
+  startWritebackOf,
+  startWritingAhead,
+  writeListed,
+} from "../../src/engine/writeback-marks.ts";

@@ -22,15 +22,26 @@ const all = (...names: string[]): Where[string] => ({ all: true, names: ["constr
 const WHERE: Where = {
   "src/engine/shard.ts": all(
     ...["enter", "leave", "abandon", "locked", "repair", "isCurrent", "describe", "describeWhole"],
-    ...["trim", "usePool", "mayEvict"],
+    ...["describeNamed", "readBytes"],
+    ...["trim", "usePool", "mayEvict", "isKept"],
   ),
-  "src/engine/shard-pools.ts": all("trim", "bytesTouched", "bytesHeld", "bytesUsed", "isTouched"),
-  "src/engine/writeback-marks.ts": all("forgetWriting", "dirtyCount", "dirtyRows"),
+  "src/engine/shard-pools.ts": all(
+    "trim",
+    "bytesTouched",
+    "bytesHeld",
+    "bytesUsed",
+    "bytesResident",
+    "condense",
+    "isTouched",
+  ),
+  "src/engine/writeback-marks.ts": all(
+    ...["forgetWriting", "dirtyCount", "dirtyRows", "isNearlyFull", "listedBytes"],
+  ),
   "src/engine/rows.ts": all("format", "at", "find", "stateOf"),
   "src/engine/eviction/queue.ts": all("first", "last", "before", "after", "at"),
-  "src/engine/eviction/lru.ts": all("fault", "first", "next"),
-  "src/engine/eviction/sieve.ts": all("fault"),
-  "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "startsWith"),
+  "src/engine/eviction/lru.ts": all("fault", "first", "next", "start"),
+  "src/engine/eviction/sieve.ts": all("fault", "start"),
+  "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "readOn", "skip", "here", "startsWith"),
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
   "src/engine/shrinking.ts": all(
@@ -173,8 +184,8 @@ describe("an engine's operation that is cut off anywhere", () => {
     [
       "by SIEVE, what may not go, stays",
       { ...full, evict: "sieve" },
-      ({ engine, put }) => {
-        engine.setHooks({ onEvict: ({ k0 }) => k0 % 2 === 0 });
+      ({ opened, put }) => {
+        opened.hooks.onEvict = ({ k0 }) => k0 % 2 === 0;
         for (const id of [28, 35, 42]) put(id, 1);
       },
     ],
@@ -210,8 +221,8 @@ describe("an engine's operation that is cut off anywhere", () => {
     [
       "what may not go, stays",
       full,
-      ({ engine, put }) => {
-        engine.setHooks({ onEvict: ({ k0 }) => k0 % 2 === 0 });
+      ({ opened, put }) => {
+        opened.hooks.onEvict = ({ k0 }) => k0 % 2 === 0;
         for (const id of [28, 35, 42]) put(id, 1);
       },
     ],
@@ -281,12 +292,39 @@ describe("an engine's operation that is cut off anywhere", () => {
       },
     ],
     [
+      "writing ahead, and what is being written goes",
+      {
+        ...full,
+        onEvict: () => true,
+        evictsWriting: true,
+        hasCopy: ({ k0 }) => k0 % 2 === 0,
+        onOutdated: () => {},
+      },
+      ({ engine, put }) => {
+        const taken: [number, number][] = [];
+        const limits = { looks: 20, share: 1, max: 8, maxBytes: 4000 };
+        entry.startWritingAhead(engine, 0, limits, ({ row, version }) => taken.push([row, version]));
+        for (const [i, [row, version]] of taken.entries()) {
+          if (i % 2 === 0 && engine.readRow(0, row, version)) {
+            const { k0, k1, bytes, prefixLength } = engine.found;
+            engine.setExpiry(k0, k1, bytes, prefixLength, 150);
+          }
+          if (i < 3) entry.endWriteback(engine, 0, row, version, i === 0 ? "failed" : "clean");
+        }
+        const rows = engine.rowsOf(0).slice(-8);
+        entry.writeListed(engine, 0, rows, false, ({ k0 }) => k0 % 2 === 0);
+        entry.writeListed(engine, 0, rows, true, () => true);
+        entry.startWritingAhead(engine, 0, { ...limits, max: 3 }, () => {});
+        for (const id of [28, 35, 42]) put(id, 1);
+      },
+    ],
+    [
       "another driver, to which entries move",
       { maxBytes: 200_000, twoDrivers: true },
       ({ engine, put }) => {
         engine.useDriver("slots", entry.migrationOf);
         for (const id of [5, 7, 28, 35]) put(id, 1);
-        engine.shrinkBytes(4000, 0);
+        entry.shrinkBytes(engine, 4000, 0);
       },
     ],
     [
@@ -297,7 +335,21 @@ describe("an engine's operation that is cut off anywhere", () => {
         for (const id of [28, 35, 42, 5, 49, 56]) put(id, 1);
       },
     ],
-    ["shrinking", {}, ({ engine }) => engine.shrinkBytes(10_000, 0)],
+    [
+      "a value of several blocks",
+      {},
+      ({ engine }) => {
+        const value = new Uint8Array(2 ** 21 + 5000);
+        for (let i = 0; i < 5000; i++) value[2 ** 20 + i] = i * i;
+        const attributes = entry.entryAttributes();
+        attributes.prefix = Uint8Array.of(NAMES + 1);
+        attributes.prefixLength = 1;
+        const packer = new entry.BlockPacker(engine);
+        packer.addAll(value, value.length, engine.maxEntrySize);
+        engine.putPacked(NAMES + 1, 7, packer, attributes, 0);
+      },
+    ],
+    ["shrinking", {}, ({ engine }) => entry.shrinkBytes(engine, 10_000, 0)],
     [
       "a lower limit: some go, the rest moves together",
       { averageBytes: 300 },

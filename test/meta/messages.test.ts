@@ -55,7 +55,7 @@ const CASES: Record<string, Case[]> = {
       /^poolPageSize must be from 64 to 1048576 bytes, not 2097152/,
     ],
     ["poolPageSize as text", made({ poolPageSize: "large" }), /^poolPageSize must be .*, not "large"/],
-    ["poolPageSize: 100", made({ poolPageSize: 100 }), /pageSize must be a multiple of 64/],
+    ["poolPageSize: 1000", made({ poolPageSize: 1000 }), /pageSize must be a multiple of 64/],
     ["maxEntries: 0", made({ maxEntries: 0 }), /maxEntries must be an integer from 1, not 0; leave it out/],
     [
       "maxEntries: Infinity",

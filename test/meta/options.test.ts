@@ -93,6 +93,12 @@ const CALLS: Record<string, Call> = {
   has: { name: "allowStale", call: (options) => cache.has("key", options) },
   peek: { name: "allowStale", call: (options) => cache.peek("key", options) },
   getInto: { name: "allowStale", call: (options) => cache.getInto("key", page, options) },
+  getStream: { name: "allowStale", call: (options) => cache.getStream("key", options) },
+  setStream: {
+    name: "signal",
+    type: ["cache/types.ts", "SetStreamOptions"],
+    call: (options) => cache.setStream("key", new Blob(["x"]).stream(), options),
+  },
   withValue: { name: "allowStale", call: (options) => cache.withValue("key", () => 1, options) },
   getAsync: { name: "allowStale", call: (options) => cache.getAsync("key", options) },
   getOrSet: {

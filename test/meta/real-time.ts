@@ -31,6 +31,8 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/cache/dictionary-failures.test.ts": "the subject is a clock that is replaced",
   "test/cache/file-gates.ts": "a deadline, in turns that are far shorter than those of `until`",
   "test/cache/remote-cache.ts": "a deadline for the answer of another thread, on which this one blocks",
+  "test/cache/flush-every-child.ts":
+    "the subject is a timer of the cache, in a process that is killed at a random moment",
   "test/cache/save-child.ts": "stays alive until it is killed",
   "test/cache/wait-for-graph.test.ts": "the subject is what a context is behind a timer",
   "test/cli/estimate.test.ts":

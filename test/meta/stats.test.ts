@@ -39,7 +39,7 @@ const POOL: Table = table({
 });
 const STORE: Table = table({
   now: `poolTotalSize storedPages sameFilledPages storedIncompressiblePages origDataSize comprDataSize memUsedTotal
-    memLimit cleanPages`,
+    memLimit cleanPages isBackingFull`,
   // Those before `stores` have their names from zswap and zram.
   ever: `poolLimitHit writtenBackPages rejectReclaimFail rejectCompressFail rejectCompressPoor rejectAllocFail
     duplicateEntry decompressFail recompressedPages recompressedBytesSaved
@@ -51,9 +51,10 @@ const BACKING: Table = table({
   ever: "writes bytesWritten reads bytesRead deletions drops writesRefused writesFailed readsFailed readsDamaged",
 });
 const CACHE: Table = table({
-  now: "entries originalBytes storedBytes bytesReserved dictionary.bytes",
+  now: "entries originalBytes storedBytes bytesReserved isBackingFull dictionary.bytes",
   ever: `hits misses staleHits sets rejectTooBig rejectNoMemory evictions expirations replacements deletions clearDeletions
-    backingHits backingMisses backingReadsFailed backingWrites backingWritesFailed loads loadsFailed loadsShared`,
+    backingHits backingMisses backingReadsFailed backingWrites backingWritesFailed loads loadsFailed loadsShared
+    backingRefusedBusy backingRefusedFull flushesFailed`,
   most: "bytesUsed",
   estimate: "dictionary.savedBytes",
 });

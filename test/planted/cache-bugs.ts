@@ -40,6 +40,25 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
       "        if (reason !== REPLACED) shard.change(k0, k1, hash, prefix, prefixLength);\n        row = shard.find(",
   },
   {
+    name: "cache: a stream goes on with another value",
+    file: "src/engine/block-reader.ts",
+    find: "      if (!this.#shard.isCurrent(row, version)) return false;\n",
+    replace:
+      "      if (!this.#shard.isCurrent(row, this.#shard.words[this.#shard.rows.at(row) + 11])) return false;\n",
+  },
+  {
+    name: "cache: a block that does not compress is kept by its view, which the source of a stream fills anew",
+    file: "src/engine/block-packer.ts",
+    find: "keeps ? block : copyOf(block, 0, length)",
+    replace: "block",
+  },
+  {
+    name: "cache: a tier that is full is asked for each entry",
+    file: TIER,
+    find: "      if (this.#backing.refuses?.(this.#lastBytes) === true) {",
+    replace: "      if (this.#backing.refuses?.(0) === true) {",
+  },
+  {
     name: "cache: clear() leaves the leases of loads",
     file: LEASES,
     find: "    if (this.#sharedState.clearedSince(stamp)) return false;\n    if (slot === BROAD)",
@@ -228,8 +247,56 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: an entry whose time began anew is not written to the second tier again",
     file: "src/engine/shard.ts",
-    find: "      words[state] &= ~STATE_CLEAN;\n      words[W_CLEAN]--;\n    }\n    if ((words[state] & STATE_EXPIRES)",
-    replace: "    }\n    if ((words[state] & STATE_EXPIRES)",
+    find: "      words[state] &= ~(STATE_CLEAN | STATE_WRITING);",
+    replace: "      words[state] &= ~STATE_WRITING;\n      if (this.isClean(row)) words[W_CLEAN]++;",
+  },
+  {
+    name: "cache: what got another time while it was written ahead counts as written",
+    file: "src/engine/shard.ts",
+    find: "      words[state] &= ~(STATE_CLEAN | STATE_WRITING);",
+    replace: "      words[state] &= ~STATE_CLEAN;",
+  },
+  {
+    name: "cache: a burst is refused what the second tier's queue has no room for",
+    file: TIER,
+    find: "    if (this.#hasRoom(entry)) void this.#handOver(entry, true);\n    else this.writeNow(entry);",
+    replace: "    void this.#handOver(entry, true);",
+  },
+  {
+    name: "cache: a tag that is deleted leaves the notes for the next cache as they were",
+    file: TIER,
+    find: "    sharedState.isNoted = false;\n    this.#delete(NOTES_KEY);",
+    replace: "",
+  },
+  {
+    name: "cache: what tags were deleted before a restart is forgotten",
+    file: "src/cache/shared-state.ts",
+    find: "    for (const [place, at] of tags) words[STAMPS + STAMP_COUNT + place] = at;\n",
+    replace: "",
+  },
+  {
+    name: "cache: the first of several threads that close it writes what is in memory, and the last one not",
+    file: CORE,
+    find: ".isLast(engine.member, closing - 1);",
+    replace: ".isFirst(engine.member) && engine.member !== 1;",
+  },
+  {
+    name: "cache: a file that is full at the close gets what was used longest ago",
+    file: "src/cache/keep.ts",
+    find: 'this.#visit("newest first", false,',
+    replace: 'this.#visit("oldest first", false,',
+  },
+  {
+    name: "cache: a file that drops is not given again at the close what it dropped",
+    file: "src/cache/keep.ts",
+    find: "if (entry.clean && tier.hasRecord(entry)) return true;",
+    replace: "if (entry.clean) return true;",
+  },
+  {
+    name: "cache: a clean entry goes though the file dropped it",
+    file: CORE,
+    find: "...(tier?.drops === true ? { hasCopy: (entry) => tier.hasRecord(entry) } : {}),",
+    replace: "",
   },
   {
     name: "cache: an entry whose time began anew comes back with its old time",

@@ -27,7 +27,7 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     name: "engine: a lookup does not make an entry the most recently used one",
     file: ENGINE,
-    find: "        if (touch && (isHit || look !== Look.withExpired)) shard.eviction.touched(row);\n",
+    find: "        if (touch && (isHit || kind !== Look.withExpired)) shard.eviction.touched(row);\n",
     replace: "",
   },
   {
@@ -118,8 +118,8 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     name: "engine: rows beyond the reserved ones do not count against the pages",
     file: BUDGET,
-    find: "const rows = Math.max(floats[F_ROWS_RESERVED], highWater - 1);",
-    replace: "const rows = floats[F_ROWS_RESERVED];",
+    find: "const rows = Math.max(rowsWanted(budget, words, floats), words[W_HIGH_WATER] - 1);",
+    replace: "const rows = rowsWanted(budget, words, floats);",
   },
   {
     name: "engine: the memory of another pool does not count",

@@ -101,7 +101,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "store: the budget of bytes a second is for a millisecond",
-    file: "src/store/write-budget.ts",
+    file: "src/base/write-budget.ts",
     find: "(bytes * 1e6)",
     replace: "(bytes * 1e3)",
   },

@@ -29,7 +29,14 @@ const MEMBERS: Where = {
 /** The engine with its usual allocator. */
 const ENGINE: Where = {
   "src/engine/shard.ts": all("isCurrent", "mayEvict", "hasDue", "epochAt"),
-  "src/engine/shard-pools.ts": all("bytesTouched", "bytesHeld", "bytesUsed", "isTouched"),
+  "src/engine/shard-pools.ts": all(
+    "bytesTouched",
+    "bytesHeld",
+    "bytesUsed",
+    "bytesResident",
+    "condense",
+    "isTouched",
+  ),
   "src/engine/rows.ts": all("format", "at", "find", "stateOf"),
   "src/engine/eviction/queue.ts": all("first", "last", "before", "after", "at"),
   "src/engine/eviction/lru.ts": all("fault", "first", "next"),

@@ -4,12 +4,11 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
-import { ZbudError } from "../../src/base/index.ts";
+import { WriteBudget, ZbudError } from "../../src/base/index.ts";
 import { type Codec, getCodec } from "../../src/codecs/index.ts";
 import { verify } from "../../src/diagnostics/index.ts";
 import { COUNTERS_BYTES, Counters } from "../../src/store/counters.ts";
 import { PageStore, STORE_CHANNEL, type StoreEvent } from "../../src/store/index.ts";
-import { WriteBudget } from "../../src/store/write-budget.ts";
 import { makePage } from "./pages.ts";
 
 const PAGE = 4096;

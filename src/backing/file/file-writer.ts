@@ -2,6 +2,7 @@ import { nextTurn, pause, unlessLockBusy, type ZbudError } from "../../base/inde
 import { encodeRecord, recordBytes, sealRecord } from "../../record/index.ts";
 import type { StoredEntry, WriteOutcome } from "../types.ts";
 import type { FileState } from "./file-state.ts";
+import { Fullness } from "./fullness.ts";
 import {
   F_BYTES_WRITTEN,
   F_RECORDS_WRITTEN,
@@ -11,6 +12,7 @@ import {
   R_START,
   ROW_WORDS,
   W_CURSOR,
+  W_UNITS_USED,
 } from "./index-words.ts";
 import { writeAll, writeAllSync } from "./io.ts";
 
@@ -68,6 +70,7 @@ export class FileWriter {
   #active = 0;
   #lost = 0;
   #isScheduled = false;
+  readonly #fullness: Fullness = new Fullness();
   #bytesInFlight = 0;
   #scratch: Uint8Array = new Uint8Array(0);
 
@@ -84,11 +87,29 @@ export class FileWriter {
     return this.#lost > 0;
   }
 
+  /** Whether a record of so many bytes would be refused now. Asks nobody. */
+  refuses(bytes: number): boolean {
+    const state = this.#state;
+    const span = state.span(bytes);
+    if (this.isDown || this.#isTooMuch(span, this.#bytesInFlight)) return true;
+    return this.#fullness.refuses(span, state.words.header[W_UNITS_USED], state.clock());
+  }
+
+  /** Records were deleted by this thread. */
+  noteRoom(): void {
+    this.#fullness.noteRoom();
+  }
+
+  /** Whether too much is under way; a record that is longer than may be goes when nothing else does. */
+  #isTooMuch(span: number, waiting: number): boolean {
+    return waiting > 0 && waiting + span > this.#state.settings.maxInFlightBytes;
+  }
+
   write(records: readonly StoredEntry[], maxRecordBytes: number): Promise<WriteOutcome[]> {
     const { promise, resolve } = Promise.withResolvers<WriteOutcome[]>();
     const call: Call = { outcomes: new Array<WriteOutcome>(records.length), left: records.length, resolve };
     records.forEach((record, place) => {
-      const taken = this.#take(record, maxRecordBytes);
+      const taken = this.#take(record, maxRecordBytes, this.#bytesInFlight);
       if (typeof taken === "number") this.#stage(record, taken, call, place);
       else settle(call, place, taken);
     });
@@ -98,7 +119,8 @@ export class FileWriter {
 
   writeSync(record: StoredEntry, maxRecordBytes: number): WriteOutcome {
     const state = this.#state;
-    const row = this.#take(record, maxRecordBytes);
+    // It waits in no memory, so what is under way already keeps it from nothing.
+    const row = this.#take(record, maxRecordBytes, Number.NEGATIVE_INFINITY);
     if (typeof row !== "number") return row;
     const bytes = recordBytes(record);
     const span = state.span(bytes);
@@ -121,8 +143,12 @@ export class FileWriter {
     return this.#lost === 0;
   }
 
-  /** A row for a record, or why it is refused. What the key had is dropped either way. */
-  #take(record: StoredEntry, maxRecordBytes: number): number | WriteOutcome {
+  /**
+   * A row for a record, or why it is refused. What the key had is dropped either way.
+   *
+   * @param waiting - bytes that wait in memory already.
+   */
+  #take(record: StoredEntry, maxRecordBytes: number, waiting: number): number | WriteOutcome {
     const state = this.#state;
     const bytes = recordBytes(record);
     const span = state.span(bytes);
@@ -131,15 +157,12 @@ export class FileWriter {
       if (state.ended) return state.closedError();
       let outcome: WriteOutcome = "ENOSPC";
       if (bytes > maxRecordBytes) outcome = "EFBIG";
-      else if (
-        this.isDown ||
-        this.#bytesInFlight + span > state.settings.maxInFlightBytes ||
-        !state.takeBudget(span)
-      ) {
+      else if (this.isDown || this.#isTooMuch(span, waiting) || !state.takeBudget(span)) {
         outcome = "EAGAIN";
       } else {
         const row = state.table.begin(key, bytes, state.member);
         if (row !== 0) return row;
+        this.#fullness.noteRefused(span, state.words.header[W_UNITS_USED], state.clock());
       }
       state.table.remove(key);
       state.count(F_REFUSED);
@@ -283,10 +306,14 @@ export class FileWriter {
     if (error !== null) {
       state.table.abort(row);
       state.count(F_WRITES_FAILED);
-      // The front of the file has its place on the disk already: what is free there can still be written.
-      if (error.code === "ENOSPC") state.words.header[W_CURSOR] = 0;
+      if (error.code === "ENOSPC") {
+        // The front of the file has its place on the disk already: what is free there can still be written.
+        state.words.header[W_CURSOR] = 0;
+        this.#fullness.noteRefused(state.span(bytes), Number.POSITIVE_INFINITY, state.clock());
+      }
       return error;
     }
+    this.#fullness.noteWritten(state.span(bytes));
     state.count(F_RECORDS_WRITTEN);
     state.count(F_BYTES_WRITTEN, state.span(bytes));
     return state.table.commit(row) ? "ok" : "ECANCELED";

@@ -38,8 +38,8 @@ export interface FileBackingOptions {
   /** The most bytes written a second; writes beyond it have the outcome `"EAGAIN"`. Default: no bound. */
   readonly maxWriteBytesPerSecond?: Size;
   /**
-   * The most bytes of records that are being written, for each thread; writes beyond it have the outcome `"EAGAIN"`.
-   * Default 8 MiB.
+   * The most bytes of records that are being written, for each thread; writes beyond it have the outcome `"EAGAIN"`, but
+   * for a longer record while no other is under way. Default 8 MiB.
    */
   readonly maxInFlightBytes?: Size;
   /** How long a write or read may take before it counts as failed, in ms. Default 30,000. */

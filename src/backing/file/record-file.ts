@@ -24,6 +24,8 @@ import {
   type IndexWords,
   indexMemoryBytes,
   W_CLOSED,
+  W_DROPS,
+  W_PINS,
   W_RECORDS,
   W_UNDER_WAY,
   W_UNITS_USED,
@@ -83,6 +85,22 @@ export abstract class RecordFile implements Backing {
     this.id = state.id;
   }
 
+  get writeRoom(): number {
+    const { settings, words } = this.#state;
+    const { unitCount, unitBytes } = words.geometry;
+    // What is under way can make no room for others: it must leave some in a small file.
+    const most = Math.min(settings.maxInFlightBytes, (unitCount * unitBytes) / 2);
+    return Math.max(0, most - this.#writer.bytesInFlight);
+  }
+
+  get whenFull(): "reject" | "drop" {
+    return this.#state.words.header[W_DROPS] === 1 ? "drop" : "reject";
+  }
+
+  get findsFlushed(): boolean {
+    return this.#state.words.header[W_PINS] === 1;
+  }
+
   write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     for (const record of records) checkRecord(record);
     return this.#writer.write(records, this.maxRecordBytes);
@@ -91,6 +109,10 @@ export abstract class RecordFile implements Backing {
   writeSync(record: StoredEntry): WriteOutcome {
     checkRecord(record);
     return this.#writer.writeSync(record, this.maxRecordBytes);
+  }
+
+  refuses(bytes: number): boolean {
+    return bytes > this.maxRecordBytes || this.#writer.refuses(bytes);
   }
 
   async read(key: BackingKey, options: ReadOptions = {}): Promise<StoredEntry | null> {
@@ -117,7 +139,9 @@ export abstract class RecordFile implements Backing {
     const state = this.live();
     const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     state.locked(() => {
-      if (state.table.remove(indexKey)) state.count(F_DELETED);
+      if (!state.table.remove(indexKey)) return;
+      state.count(F_DELETED);
+      this.#writer.noteRoom();
     });
   }
 

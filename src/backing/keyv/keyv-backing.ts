@@ -46,10 +46,13 @@ export interface KeyvBackingOptions {
   readonly timeoutMs?: number;
   /**
    * The most bytes of values that are being written, as a number or `"16MiB"`; writes beyond it have the outcome
-   * `"EAGAIN"`. Default 16 MiB.
+   * `"EAGAIN"`, but for a longer one while no other is under way. Default 16 MiB.
    */
   readonly maxInFlightBytes?: Size;
-  /** The most bytes of a record, as a number or `"16MiB"`. Default 16 MiB; some stores take less. */
+  /**
+   * The most bytes of a record, as a number or `"64MiB"`; a longer one has the outcome `"EFBIG"`. Default 16 MiB; some
+   * stores take less. It is kept as text, a third longer.
+   */
   readonly maxRecordBytes?: Size;
   /**
    * The most keys whose delete the store was not told of yet. With one more, everything that was written before counts
@@ -148,6 +151,10 @@ export class KeyvBacking implements Backing {
   write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
     for (const record of records) checkRecord(record);
     return Promise.all(records.map((record) => this.#write(record)));
+  }
+
+  refuses(bytes: number): boolean {
+    return bytes > this.maxRecordBytes || this.#isTooMuch(bytes) || this.#isResting;
   }
 
   writeSync(_record: StoredEntry): WriteOutcome {
@@ -282,12 +289,9 @@ export class KeyvBacking implements Backing {
     if (this.#isClosed) return closedError();
     const bytes = recordBytes(record);
     const name = nameOf(this.#namespace, nameIn(record));
-    const maxValue = valueBytes(bytes);
     let refusal: WriteOutcome | null = null;
     if (bytes > this.maxRecordBytes) refusal = "EFBIG";
-    else if (this.#queues.bytes + maxValue > this.#maxInFlightBytes) refusal = "EAGAIN";
-    else if (!this.#queues.admits(name) || (this.#health.isDown && this.#health.waitMs > 0))
-      refusal = "EAGAIN";
+    else if (this.#isTooMuch(bytes) || !this.#queues.admits(name) || this.#isResting) refusal = "EAGAIN";
     if (refusal !== null) {
       this.#count.refused++;
       this.#queues.delete(name);
@@ -306,6 +310,17 @@ export class KeyvBacking implements Backing {
       };
       this.#queues.set(name, { value, expiresAt: record.expiresAt, bytes: value.length, settle });
     });
+  }
+
+  /** Whether too much is under way; a value that is longer than may be goes when nothing else does. */
+  #isTooMuch(bytes: number): boolean {
+    const { bytes: underWay } = this.#queues;
+    return underWay > 0 && underWay + valueBytes(bytes) > this.#maxInFlightBytes;
+  }
+
+  /** Whether the store is down, and it is not yet time to try it again. */
+  get #isResting(): boolean {
+    return this.#health.isDown && this.#health.waitMs > 0;
   }
 
   async #get(name: string, signal: AbortSignal | undefined): Promise<unknown> {

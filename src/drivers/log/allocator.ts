@@ -28,6 +28,8 @@ import * as tables from "./table.ts";
 // The engine folds a module's own constants into the code, but loads an imported one at each use.
 const F_BYTES_MOVED = tables.F_BYTES_MOVED;
 const F_OBJECTS_MOVED = tables.F_OBJECTS_MOVED;
+const DEAD_MIN = tables.DEAD_MIN;
+const DEAD_SHIFT = tables.DEAD_SHIFT;
 const FIRST = tables.FIRST;
 const FIRST_PAGE = tables.FIRST_PAGE;
 const FREE = tables.FREE;
@@ -65,9 +67,8 @@ const PAGE_COUNT = W_PAGE_COUNT;
 const GIVEN_BACK = W_GIVEN_BACK;
 const TAG_SHIFT = TAG_BITS;
 
-/** Rows of freed objects are looked for from this share of all rows on: 1 in 16. */
-const DEAD_SHIFT = 4;
-const DEAD_MIN = 64;
+/** Pages whose gaps are put together for one object. */
+const GATHERED_MAX = 6;
 
 /**
  * The algorithm: an object goes behind the last one of the open page. A page that objects were freed from is cleaned
@@ -365,6 +366,12 @@ export class LogAllocator implements Allocator {
     return this.#table[W_HIGH_WATER] * this.maxObjectBytes - this.#givenBack.bytes;
   }
 
+  metadataBytes(): number {
+    const table = this.#table;
+    const pages = table[W_HIGH_WATER] * tables.PAGE_ROW_BYTES;
+    return 4 * FIRST_PAGE + pages + table[W_ROWS_TAKEN] * tables.ROW_BYTES;
+  }
+
   count(counter: number, by: number): void {
     this.#counters[counter] += by;
   }
@@ -419,8 +426,21 @@ export class LogAllocator implements Allocator {
         return page;
       }
     }
-    const isWorth = table[W_TIGHT] === 1 || percent >= table[W_FULL_SLACK];
-    return canGain && isWorth && this.#clean(emptiest) ? table[W_OPEN] : 0;
+    const isTight = table[W_TIGHT] === 1;
+    if (canGain && (isTight || percent >= table[W_FULL_SLACK]) && this.#clean(emptiest)) return table[W_OPEN];
+    return isTight ? this.#gather(wanted) : 0;
+  }
+
+  /** Moves what lives in the emptiest pages together until there is room for so many granules; 0: it came to too little. */
+  #gather(wanted: number): number {
+    const table = this.#table;
+    for (let i = 0; i < GATHERED_MAX; i++) {
+      const list = findList(table, W_BITMAP, 2, 1);
+      if (list >= LISTS || !this.#emptyInto(table[(W_HEADS + (list << 1)) | LIST_NEXT])) return 0;
+      const page = table[W_OPEN];
+      if (page !== 0 && table[page | TOP] + wanted <= this.#granules) return page;
+    }
+    return 0;
   }
 
   /** The page with the fewest live granules, about; 0: all are too full. In the open one objects may have been freed too. */

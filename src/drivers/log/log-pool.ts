@@ -66,6 +66,10 @@ export class LogPool extends Pool {
     return this.#inner.allowPages(Math.floor(bytes / this.pageSize), isTight);
   }
 
+  override get spareBytes(): number {
+    return this.pageSize;
+  }
+
   override get roomLeft(): number {
     return this.#inner.roomInOpenPage();
   }

@@ -12,9 +12,18 @@ import {
   W_PAGE_COUNT,
 } from "../../pool/index.ts";
 import type { LogGeometry } from "./geometry.ts";
-import { FIRST_PAGE, firstRowOf, PAGE_ROW_BYTES, ROW_BYTES, ROW_SHIFT, SIZE, W_ROWS_TAKEN } from "./table.ts";
+import {
+  FIRST_PAGE,
+  firstRowOf,
+  PAGE_ROW_BYTES,
+  ROW_BYTES,
+  ROW_SHIFT,
+  SIZE,
+  W_DEAD,
+  W_ROWS_TAKEN,
+} from "./table.ts";
 
-/** Counts what the table holds. The bookkeeping is that of pages in use, and all rows that were ever taken. */
+/** Counts what the table holds. The bookkeeping is that of pages in use, with all rows that they have. */
 export function statsOf(table: Table, counters: Float64Array, geometry: LogGeometry): PoolStats {
   const { pageSize } = geometry;
   const sizeHistogram = new Array<number>(SIZE_STEPS).fill(0);
@@ -35,7 +44,7 @@ export function statsOf(table: Table, counters: Float64Array, geometry: LogGeome
     objectBytes,
     pages,
     pageBytes: pages * pageSize,
-    metadataBytes: 4 * FIRST_PAGE + pages * PAGE_ROW_BYTES + rows * ROW_BYTES,
+    metadataBytes: 4 * FIRST_PAGE + pages * PAGE_ROW_BYTES + (objects + table[W_DEAD]) * ROW_BYTES,
     pagesReclaimed: counters[F_PAGES_RECLAIMED],
     objectsEvicted: counters[F_OBJECTS_EVICTED],
     evictionsRefused: counters[F_EVICTIONS_REFUSED],

@@ -115,6 +115,10 @@ export const PLACE = 1;
 export const SIZE = 2;
 export const GENERATION = 3;
 
+/** Rows of freed objects are taken out of their chains when there are so many more than 1 in 16 of all rows. */
+export const DEAD_MIN = 64;
+export const DEAD_SHIFT = 4;
+
 /** The row of page 0. */
 export const FIRST_PAGE: number = W_HEADS + 2 * LISTS;
 

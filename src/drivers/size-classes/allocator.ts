@@ -229,6 +229,10 @@ export class SizeClassAllocator implements Allocator {
     this.#segments.giveBack(walk);
   }
 
+  metadataBytes(): number {
+    return this.#segments.metadataBytes();
+  }
+
   touchedBytes(): number {
     return this.#segments.touchedBytes();
   }

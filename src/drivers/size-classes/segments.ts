@@ -172,6 +172,15 @@ export class Segments {
   }
 
   /** Bytes of the segments that were ever taken and are not given back. */
+  /** Bytes of the table that were touched, about: of each segment the rows of its pages. */
+  metadataBytes(): number {
+    const table = this.#table;
+    const high = table[W_SEGMENT_HIGH];
+    let rows = 0;
+    for (let i = 0; i < high; i++) rows += table[(this.#firstSegment + (i << SEGMENT_SHIFT)) | S_HIGH];
+    return 4 * (this.#firstSegment + (high << SEGMENT_SHIFT) + (rows << ROW_SHIFT));
+  }
+
   touchedBytes(): number {
     return this.#table[W_SEGMENT_HIGH] * this.#segmentBytes - this.#givenBack.bytes;
   }

@@ -298,6 +298,11 @@ export class SlotsAllocator implements Allocator {
     this.#givenBack.step(walk, table[W_HIGH_WATER], this.maxObjectBytes, isFree);
   }
 
+  metadataBytes(): number {
+    const rows = this.#table[W_HIGH_WATER] + this.#table[tables.W_EXTRA_HIGH_WATER];
+    return 4 * FIRST_ROW + rows * tables.ROW_BYTES;
+  }
+
   touchedBytes(): number {
     return this.#table[W_HIGH_WATER] * this.maxObjectBytes - this.#givenBack.bytes;
   }

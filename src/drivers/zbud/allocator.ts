@@ -274,6 +274,10 @@ export class ZbudAllocator implements Allocator {
     this.#givenBack.step(walk, table[W_HIGH_WATER], this.#geometry.pageSize, isFree);
   }
 
+  metadataBytes(): number {
+    return 4 * this.#firstRow + this.#table[W_HIGH_WATER] * tables.ROW_BYTES;
+  }
+
   touchedBytes(): number {
     return this.#table[W_HIGH_WATER] * this.#geometry.pageSize - this.#givenBack.bytes;
   }

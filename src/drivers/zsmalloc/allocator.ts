@@ -253,6 +253,16 @@ export class ZsmallocAllocator implements Allocator {
     this.#groups.giveBack(walk);
   }
 
+  metadataBytes(): number {
+    const table = this.#table;
+    return (
+      geometries.fixedBytesOf(this.#geometry) +
+      table[tables.W_PAGES_TAKEN] * geometries.PAGE_BYTES +
+      table[W_GROUPS_TAKEN] * geometries.GROUP_BYTES +
+      table[W_ROWS_TAKEN] * geometries.ROW_BYTES
+    );
+  }
+
   touchedBytes(): number {
     return this.#groups.touchedBytes();
   }

@@ -31,6 +31,10 @@ export class Lru implements EvictionPolicy {
     return this.#queue.last();
   }
 
+  start(): number {
+    return this.first();
+  }
+
   next(row: number): number {
     return this.#queue.before(row);
   }

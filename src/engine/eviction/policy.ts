@@ -20,6 +20,8 @@ export interface EvictionPolicy {
   replaced(old: number, row: number): void;
   /** The entry to go first, or 0: there is none. */
   first(): number;
+  /** Where the search for that begins, or 0: for who only looks what will go soon. It changes nothing. */
+  start(): number;
   /** The one to go if `row`, which was given last, has to stay; or 0: there is none. */
   next(row: number): number;
   /** After a thread died, when all entries were inserted anew: makes the rest right. */

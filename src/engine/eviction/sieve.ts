@@ -62,8 +62,12 @@ export class Sieve implements EvictionPolicy {
 
   first(): number {
     this.#left = 2 * this.#words[W_ENTRIES];
+    return this.#pass(this.start());
+  }
+
+  start(): number {
     const hand = this.#words[W_HAND];
-    return this.#pass(hand === 0 ? this.#queue.last() : hand);
+    return hand === 0 ? this.#queue.last() : hand;
   }
 
   next(row: number): number {

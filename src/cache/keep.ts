@@ -1,0 +1,216 @@
+import { nextTurn, type WriteBudget } from "../base/index.ts";
+import {
+  dirtyRows,
+  type Engine,
+  endWriteback,
+  type FoundEntry,
+  listedBytes,
+  startWritebackOf,
+  writeListed,
+} from "../engine/index.ts";
+import { RECORD_HEADER_BYTES } from "../record/index.ts";
+import type { ClosedCache } from "./types.ts";
+
+/** Rows that are looked at in one hold of a lock, some hundred microseconds; and entries that go to the tier then. */
+const STEP_ROWS = 8192;
+const BATCH_ENTRIES = 64;
+/** Entries that are written in one hold of a lock, by a tier that writes at once. */
+const HELD_ENTRIES = 16;
+/** Refusals in a row after which a full tier is not asked for the rest. */
+const REFUSALS_MAX = 256;
+/** How often it is looked whether a tier that drops the oldest has dropped what is wanted. */
+const PASSES_MAX = 3;
+/** Room that a record takes in a file, as long as its option `unitBytes` is the preset. */
+const UNIT_BYTES = 128;
+
+/** What is needed of a second tier, see {@link Tier}. */
+interface KeepingTier {
+  readonly drops: boolean;
+  writeSoon(entry: FoundEntry, counts: boolean): Promise<unknown>;
+  writeNow(entry: FoundEntry): unknown;
+  hasRecord(entry: FoundEntry): boolean;
+  bounds(): { maxBytes: number; drops: number };
+  keepNotes(): boolean;
+}
+
+/**
+ * Writes what the tier has not to it, and keeps it in memory too, with a turn of the event loop after each batch. A tier
+ * that says that it is full is not asked any more.
+ *
+ * @param budget - if given, what may be written a second.
+ */
+export async function keepDirty(
+  engine: Engine,
+  tier: KeepingTier,
+  budget: WriteBudget | null,
+): Promise<void> {
+  for (let shard = 0; shard < engine.shardCount; shard++) {
+    for (let from = 1; from > 0; ) {
+      for (let waitMs = budget?.waitMs() ?? 0; waitMs > 0; waitMs = budget?.waitMs() ?? 0) await rest(waitMs);
+      if (engine.isClosed) return;
+      const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, BATCH_ENTRIES);
+      if (await keepBatch(engine, tier, budget, shard, rows)) return;
+      if (engine.isClosed) return;
+      from = next;
+      await new Promise<void>(nextTurn);
+    }
+  }
+}
+
+/** Whether the tier is full, or fails. */
+async function keepBatch(
+  engine: Engine,
+  tier: KeepingTier,
+  budget: WriteBudget | null,
+  shard: number,
+  rows: Int32Array,
+): Promise<boolean> {
+  const written: { row: number; version: number; outcome: Promise<unknown> }[] = [];
+  const take = (entry: FoundEntry): void => {
+    const { row, version, storedLength } = entry;
+    written.push({ row, version, outcome: tier.writeSoon(entry, true) });
+    budget?.spend(storedLength);
+  };
+  startWritebackOf(engine, shard, rows, take, () => {});
+  let isFull = false;
+  for (const { row, version, outcome } of written) {
+    const result = await outcome;
+    if (engine.isClosed) return true;
+    endWriteback(engine, shard, row, version, result === "ok" ? "clean" : "failed");
+    isFull ||= result === "ENOSPC" || result instanceof Error;
+  }
+  return isFull;
+}
+
+/**
+ * Writes all that is in memory and that the tier has not, before it returns. If that has no room for all, what was used
+ * last is there afterwards, as far as a full tier takes anything.
+ */
+export function keepAll(engine: Engine, tier: KeepingTier, now: number): ClosedCache {
+  const keeper = new Keeper(engine, tier, now);
+  return tier.drops ? keeper.keepDropping() : keeper.keepRefusing();
+}
+
+/** Rows of a shard, most recently used first, as `rowsOf` gives them. */
+interface Listed {
+  readonly shard: number;
+  readonly rows: Int32Array;
+}
+
+class Keeper {
+  readonly #engine: Engine;
+  readonly #tier: KeepingTier;
+  readonly #now: number;
+  readonly #lists: readonly Listed[];
+  #written = 0;
+  #lost = 0;
+
+  constructor(engine: Engine, tier: KeepingTier, now: number) {
+    this.#engine = engine;
+    this.#tier = tier;
+    this.#now = now;
+    this.#lists = Array.from({ length: engine.shardCount }, (_, shard) => ({
+      shard,
+      rows: engine.rowsOf(shard),
+    }));
+  }
+
+  /** A full tier refuses what comes then: so the last used first, and before all the notes, without which tags are lost. */
+  keepRefusing(): ClosedCache {
+    const tier = this.#tier;
+    const hasNotes = tier.keepNotes();
+    let refused = 0;
+    this.#visit("newest first", false, Number.POSITIVE_INFINITY, (entry) => {
+      if (this.#isOver(entry)) return false;
+      const isLost = (entry.headLength > 0 && !hasNotes) || refused >= REFUSALS_MAX;
+      if (!isLost && tier.writeNow(entry) === "ok") {
+        refused = 0;
+        this.#written++;
+        return true;
+      }
+      if (!isLost) refused++;
+      this.#lost++;
+      return false;
+    });
+    return { entriesWritten: this.#written, entriesLost: this.#lost };
+  }
+
+  /**
+   * A full tier drops what was written longest ago: so the last used last, then the notes. It may drop what is in memory
+   * and was in the tier before, so that is looked for too, until a pass had nothing dropped.
+   */
+  keepDropping(): ClosedCache {
+    const tier = this.#tier;
+    const max = this.#countThatFit(tier.bounds().maxBytes);
+    for (let pass = 0, drops = -1; pass < PASSES_MAX && drops !== tier.bounds().drops; pass++) {
+      drops = tier.bounds().drops;
+      this.#visit("oldest first", true, max, (entry) => {
+        if (this.#isOver(entry)) return false;
+        if (entry.clean && tier.hasRecord(entry)) return true;
+        const isWritten = tier.writeNow(entry) === "ok";
+        if (isWritten) this.#written++;
+        return isWritten;
+      });
+      tier.keepNotes();
+    }
+    this.#visit("newest first", true, Number.POSITIVE_INFINITY, (entry) => {
+      const isThere = tier.hasRecord(entry);
+      if (!isThere && !this.#isOver(entry)) this.#lost++;
+      return isThere;
+    });
+    return { entriesWritten: this.#written, entriesLost: this.#lost };
+  }
+
+  #isOver({ expiresAt }: FoundEntry): boolean {
+    return expiresAt !== 0 && expiresAt <= this.#now;
+  }
+
+  /** Visits the first `max` entries of each list, the shards in turn. */
+  #visit(
+    order: "newest first" | "oldest first",
+    withClean: boolean,
+    max: number,
+    visit: (entry: FoundEntry) => boolean,
+  ): void {
+    const most = Math.max(...this.#lists.map(({ rows }) => Math.min(max, rows.length / 2)));
+    const steps = Math.ceil(most / HELD_ENTRIES);
+    for (let i = 0; i < steps; i++) {
+      const step = order === "newest first" ? i : steps - 1 - i;
+      for (const { shard, rows } of this.#lists) {
+        const from = 2 * HELD_ENTRIES * step;
+        const part = rows.slice(from, Math.min(from + 2 * HELD_ENTRIES, 2 * max));
+        if (part.length === 0) continue;
+        if (order === "oldest first") reversePairs(part);
+        writeListed(this.#engine, shard, part, withClean, visit);
+      }
+    }
+  }
+
+  /** How many of the entries used last of each shard fit into so many bytes. */
+  #countThatFit(maxBytes: number): number {
+    const bytes = this.#lists.map(({ shard, rows }) => listedBytes(this.#engine, shard, rows));
+    const most = Math.max(...bytes.map(({ length }) => length));
+    let sum = 0;
+    for (let i = 0; i < most; i++) {
+      for (const each of bytes) {
+        if (i < each.length) sum += Math.ceil((each[i] + RECORD_HEADER_BYTES) / UNIT_BYTES) * UNIT_BYTES;
+      }
+      if (sum > maxBytes) return i;
+    }
+    return most;
+  }
+}
+
+/** Turns a list of rows and versions round. */
+function reversePairs(list: Int32Array): void {
+  list.reverse();
+  for (let at = 0; at < list.length; at += 2) [list[at], list[at + 1]] = [list[at + 1], list[at]];
+}
+
+function rest(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer: unknown = setTimeout(resolve, ms);
+    // Nobody who needs the process waits for this: it is the background that goes by the budget.
+    (timer as { unref?: () => void }).unref?.();
+  });
+}
