@@ -433,9 +433,12 @@ export class Pool {
     if (this.#closed) throw closedError();
     if (maxBytes !== undefined) integerOption("maxBytes", maxBytes, 1, Number.MAX_SAFE_INTEGER);
     const most = maxBytes ?? Number.POSITIVE_INFINITY;
+    const before = this.#allocator.touchedBytes();
     this.#makeFree(most);
+    // To move objects together, pages may have been taken that were with the system.
+    const taken = Math.max(0, this.#allocator.touchedBytes() - before);
     const cut = maxBytes === undefined ? this.cutEnd() : 0;
-    return cut + this.#giveBack(most);
+    return Math.max(0, cut + this.#giveBack(most + taken) - taken);
   }
 
   /**

@@ -70,8 +70,8 @@ export const LOG_BUGS: readonly PlantedBug[] = [
   {
     name: "log: pages are cleaned while less than the slack is free",
     file: ALLOCATOR,
-    find: "table[W_TIGHT] === 1 || percent >= table[W_FULL_SLACK];",
-    replace: "table[W_TIGHT] === 1 || percent >= table[W_FULL_SLACK] / 4;",
+    find: "(isTight || percent >= table[W_FULL_SLACK])",
+    replace: "(isTight || percent >= table[W_FULL_SLACK] / 4)",
   },
   {
     name: "log: a page is taken beyond what is allowed",

@@ -90,6 +90,8 @@ export class TrimRun {
   /** What the driver makes its memory of: bytes of a piece, and how many of them. */
   #layout(maxPages: number): [number, number] {
     const pageSize = this.#pageSize;
+    // One more to copy to.
+    if (this.#driver === "log") return [pageSize, maxPages + 1];
     if (this.#driver !== "size-classes") return [pageSize, maxPages];
     const ranges = [
       { pageSize: pageSize / 2, maxSize: 1 },
@@ -168,7 +170,12 @@ export class TrimRun {
   #count(before: number, given: number): void {
     this.given += given;
     // What was refused in the middle may be gone, and is not counted.
-    if (!this.#faults) assert.equal(this.pool.touchedBytes, before - given);
+    if (this.#faults) return;
+    const { touchedBytes } = this.pool;
+    // To move objects together it takes pages, whose part of memory may be larger than what comes free of whole ones.
+    const isTaken = this.#driver === "log" && given === 0;
+    if (isTaken) assert.ok(touchedBytes <= before + 2 * Math.max(this.#pageSize, 16_384), `${touchedBytes}`);
+    else assert.equal(touchedBytes, before - given);
   }
 
   #check(): void {

@@ -48,7 +48,7 @@ function overflowEverywhere(driver: DriverName): void {
     pool.free(handle);
     return true;
   };
-  const pool = makeShared(driver, { maxPages: 64, pageSize: 256, onEvict });
+  const pool = makeShared(driver, { maxPages: 64, pageSize: driver === "log" ? 512 : 256, onEvict });
   const calls = [
     () => pool.alloc(100),
     () => {

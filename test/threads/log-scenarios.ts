@@ -84,6 +84,17 @@ const OPERATIONS: Scenario[] = [
     withGaps(all, 1, 1, 3);
     return { steps: [alloc(HALF)] };
   }),
+  scenario("alloc: puts the gaps of several pages together", (all) => {
+    withGaps(all, 4, 0);
+    all.setup.pool.allowBytes(all.setup.pool.totalBytes, true);
+    return { steps: [alloc(HALF)] };
+  }),
+  scenario("alloc: puts gaps together, and a page comes free", (all) => {
+    withGaps(all, 1, 0, 1, 2);
+    all.take(QUARTER);
+    all.setup.pool.allowBytes(all.setup.pool.totalBytes, true);
+    return { steps: [alloc(LARGE)] };
+  }),
   scenario("alloc: no page to be had", (all) => {
     fill(all);
     return { steps: [alloc(LARGE), alloc(QUARTER)] };

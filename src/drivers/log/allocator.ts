@@ -434,11 +434,18 @@ export class LogAllocator implements Allocator {
   /** Moves what lives in the emptiest pages together until there is room for so many granules; 0: it came to too little. */
   #gather(wanted: number): number {
     const table = this.#table;
+    const count = table[PAGE_COUNT];
     for (let i = 0; i < GATHERED_MAX; i++) {
       const list = findList(table, W_BITMAP, 2, 1);
       if (list >= LISTS || !this.#emptyInto(table[(W_HEADS + (list << 1)) | LIST_NEXT])) return 0;
-      const page = table[W_OPEN];
+      let page = table[W_OPEN];
       if (page !== 0 && table[page | TOP] + wanted <= this.#granules) return page;
+      // A page came free meanwhile.
+      if (table[PAGE_COUNT] >= count) continue;
+      page = this.#takePage();
+      if (page === FREE) return 0;
+      this.#open(page);
+      return page;
     }
     return 0;
   }

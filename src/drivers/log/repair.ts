@@ -1,5 +1,6 @@
 import {
   askedOnce,
+  corrupt,
   emptyLists,
   emptyLru,
   FREE,
@@ -120,7 +121,11 @@ function rebuildChains(table: Table, geometry: LogGeometry): void {
   for (let i = table[W_ROWS_TAKEN] - 1; i >= 0; i--) {
     const row = firstRow + (i << ROW_SHIFT);
     if (table[row | SIZE] > 0) {
-      const page = FIRST_PAGE + ((table[row | PLACE] >> geometry.placeBits) << PAGE_SHIFT);
+      const index = table[row | PLACE] >> geometry.placeBits;
+      // No death leaves that: somebody wrote into the table.
+      const isInPage = index >= 0 && index < table[W_HIGH_WATER] && table[row | SIZE] <= geometry.pageSize;
+      if (!isInPage) throw corrupt("an object that is in no page: row", i);
+      const page = FIRST_PAGE + (index << PAGE_SHIFT);
       table[row | NEXT] = table[page | FIRST];
       table[page | FIRST] = row;
     } else {

@@ -1,5 +1,5 @@
 import type { Handle } from "../../base/index.ts";
-import { PageListColumns, type SnapshotColumns, type Table } from "../../pool/index.ts";
+import { corrupt, followLinks, PageListColumns, type SnapshotColumns, type Table } from "../../pool/index.ts";
 import type { LogGeometry } from "./geometry.ts";
 import {
   FIRST,
@@ -13,6 +13,7 @@ import {
   W_HEADS,
   W_HIGH_WATER,
   W_OPEN,
+  W_ROWS_TAKEN,
 } from "./table.ts";
 
 const OBJECTS_PER_PAGE = 32;
@@ -28,14 +29,17 @@ export function columnsOf(
   for (let i = 0; i < pages; i++) {
     const page = FIRST_PAGE + (i << PAGE_SHIFT);
     if (!into.row(page, pageSize)) continue;
-    for (let row = table[page | FIRST]; row !== 0; row = table[row | NEXT]) {
-      if (table[row | SIZE] <= 0) continue;
+    const rows = followLinks(table[page | FIRST], 0, table[W_ROWS_TAKEN], (row) => table[row | NEXT]);
+    for (const row of rows) {
+      if (!(table[row | SIZE] > 0)) continue;
       const granule = table[row | PLACE] & (2 ** placeBits - 1);
       into.object(handleAt(row), granule << granuleShift, table[row | SIZE]);
     }
   }
   if (table[W_OPEN] !== 0) {
-    into.listed((table[W_OPEN] - FIRST_PAGE) >> PAGE_SHIFT);
+    const open = (table[W_OPEN] - FIRST_PAGE) >> PAGE_SHIFT;
+    if (open < 0 || open >= pages) throw corrupt("the open page is none: row", table[W_OPEN]);
+    into.listed(open);
     into.endList(() => "open");
   }
   for (let list = 1; list < LISTS - 1; list++) {

@@ -52,7 +52,8 @@ export function verifyTable(table: Table, geometry: LogGeometry, reclaims: numbe
   check(whole.live === table[W_LIVE], "L3: the pool's granules are not its pages'", table[W_LIVE]);
   check(whole.dead === table[W_DEAD], "L5: the number of freed objects with a row", table[W_DEAD]);
   const open = table[W_OPEN];
-  const isOpenPage = open === 0 || table[open | LRU_PREV] > 0;
+  const isRow = open >= FIRST_PAGE && open < FIRST_PAGE + (highWater << PAGE_SHIFT) && open % 8 === 0;
+  const isOpenPage = open === 0 || (isRow && table[open | LRU_PREV] > 0);
   check(isOpenPage, "L4: the open page is not in use: row", open);
   verifyPages(
     table,
@@ -104,6 +105,7 @@ function verifyPage(whole: Whole, index: number): number {
     const place = table[row | PLACE];
     const granule = place & (2 ** placeBits - 1);
     const count = (size + 2 ** granuleShift - 1) >> granuleShift;
+    check(size <= geometry.pageSize, "L1: an object is longer than its page", index);
     check(place >> placeBits === index, "L2: an object of another page in the chain of page", index);
     check(granule >= end, "L1: objects share a granule, or are out of order, in page", index);
     end = granule + count;

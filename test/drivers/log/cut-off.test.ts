@@ -123,6 +123,7 @@ class Setup {
   /** All of it can be freed, and every page and row be used again. */
   finish(): void {
     this.whole.endReclaims();
+    this.whole.allowPages(PAGES, false);
     const handles: Handle[] = [];
     this.whole.objects((handle) => handles.push(handle));
     for (const handle of handles) assert.ok(this.whole.free(handle));
@@ -213,6 +214,27 @@ const SCENARIOS: Scenario[] = [
       setup.takeMany(PAGE_SIZE, PAGES - 1);
       pagesWithGaps(setup, 1, 1);
       return alloc(QUARTER);
+    },
+  },
+  {
+    name: "alloc: puts the gaps of several pages together",
+    set: (setup) => {
+      setup.take(PAGE_SIZE);
+      pagesWithGaps(setup, 4, 0);
+      setup.whole.allowPages(5, true);
+      return {
+        act: (a) => assert.ok(a.alloc(2 * QUARTER) !== null),
+        inFlight: { allocated: 2 * QUARTER },
+      };
+    },
+  },
+  {
+    name: "alloc: puts gaps together, and a page comes free",
+    set: (setup) => {
+      pagesWithGaps(setup, 1, 0, 1, 2);
+      setup.take(QUARTER);
+      setup.whole.allowPages(2, true);
+      return { act: (a) => assert.ok(a.alloc(PAGE_SIZE) !== null), inFlight: { allocated: PAGE_SIZE } };
     },
   },
   {
