@@ -28,9 +28,13 @@ const GOALS = { full: 0.9, churned: 0.8 };
 const CHURN = 10;
 
 /** What is tried by hand: each driver with pages of these sizes. */
-const BY_HAND: Partial<PageStoreOptions>[] = ["slots", "zsmalloc", "size-classes", "zbud"].flatMap((driver) =>
-  [2 * KIB, 4 * KIB, 4352, 8 * KIB, 16 * KIB].map((poolPageSize) => ({ driver, poolPageSize })),
-);
+const BY_HAND: Partial<PageStoreOptions>[] = [
+  { driver: "slots", poolPageSize: 2 * KIB },
+  { driver: "slots", poolPageSize: 8 * KIB },
+  { driver: "slots", poolPageSize: 16 * KIB },
+  { driver: "zsmalloc", poolPageSize: 4 * KIB },
+  { driver: "size-classes", poolPageSize: 4352 },
+];
 
 type Moment = keyof typeof GOALS;
 
@@ -42,7 +46,7 @@ interface Held {
 
 export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
-  const maxBytes = (quick ? 1 : 16) * KIB * KIB;
+  const maxBytes = (quick ? 1 : 8) * KIB * KIB;
   for (const [kind, data] of await pageData(quick ? KIB * KIB : 12 * KIB * KIB, log)) {
     for (const codec of quick ? ["lz4"] : CODECS) {
       log(`pages of ${kind}, ${codec}`);
