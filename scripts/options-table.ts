@@ -33,6 +33,7 @@ const THINGS: readonly Thing[] = [
 export const DIFFERENT_TYPES: Readonly<Record<string, string>> = {
   maxBytes: "only what evicts by itself, a cache or page store, can follow the machine within a range",
   shared: "a file is there for the threads of one process without being asked",
+  recompress: "a cache gives a stronger codec its own dictionary, and so knows which one it is",
   codec: "a cache needs a codec for each thread and dictionary, and so a function that makes one",
 };
 

@@ -7,6 +7,7 @@ export { isLockBusy, show, unlessLockBusy, ZbudError, type ZbudErrorCode } from 
 export { fallbacks, noteFallback } from "./fallbacks.ts";
 export { fillWith, isFilled, wordAt } from "./filled.ts";
 export type { Handle } from "./handle-type.ts";
+export { type IdleWork, stopWorking, workWhenIdle } from "./idle-work.ts";
 export { inspectAsText } from "./inspect.ts";
 export { ThreadLock } from "./lock.ts";
 export {

@@ -15,7 +15,7 @@ import { checkEntry, ENTRY_BYTES_MAX, mendTimes } from "./check-entry.ts";
 import type { CacheCore } from "./core.ts";
 import { codecWith } from "./dictionary-codec.ts";
 import { kindOf } from "./expiry.ts";
-import { DICTIONARY_CODEC, mayBeDictionary, takesDictionary } from "./options.ts";
+import { COLD_CODEC, mayBeDictionary, needsDictionary, takesDictionary } from "./options.ts";
 import { keepsBytes, ValueKind } from "./values.ts";
 
 /*
@@ -268,7 +268,7 @@ class EntryLoader<V> {
   readonly #codec: number;
   readonly #dictionary: Uint8Array;
   #sameDictionary = false;
-  #codecWithDictionary: Codec | null = null;
+  readonly #codecsWithDictionary: Map<number, Codec> = new Map();
 
   readonly #guard: () => boolean;
 
@@ -332,7 +332,9 @@ class EntryLoader<V> {
     const asIs =
       entry.sameFilled ||
       entry.codec === 0 ||
-      (entry.codec === DICTIONARY_CODEC ? this.#sameDictionary : core.codecNumbered(entry.codec) !== null);
+      (needsDictionary(entry.codec)
+        ? this.#sameDictionary && (entry.codec !== COLD_CODEC || core.recompressesWithDictionary)
+        : core.codecNumbered(entry.codec) !== null);
     let value: Uint8Array | null = null;
     if (!asIs) {
       value = ownBytes(entry.length);
@@ -355,7 +357,7 @@ class EntryLoader<V> {
 
   /** @throws {ZbudError} `EBADMSG` if there is none. */
   #codecOf(number: number): Codec {
-    if (number !== DICTIONARY_CODEC) {
+    if (!needsDictionary(number)) {
       const codec = this.#core.codecNumbered(number);
       if (codec !== null) return codec;
       throw new ZbudError(
@@ -365,8 +367,12 @@ class EntryLoader<V> {
     }
     if (this.#dictionary.length === 0)
       throw new ZbudError("EBADMSG", "it needs a dictionary, and there is none");
-    this.#codecWithDictionary ??= codecWith(codecById(this.#codec).name, this.#dictionary);
-    return this.#codecWithDictionary;
+    let codec = this.#codecsWithDictionary.get(number);
+    if (codec === undefined) {
+      codec = codecWith(codecById(this.#codec).name, this.#dictionary, number);
+      this.#codecsWithDictionary.set(number, codec);
+    }
+    return codec;
   }
 }
 

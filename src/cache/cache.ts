@@ -434,6 +434,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       loadsFailed: sharedState.counted(Counter.loadsFailed),
       loadsShared: sharedState.counted(Counter.loadsShared),
       dictionary: dictionaryStats(sharedState),
+      improvement: core.improvement(engine),
       fallbacks: fallbacks(),
     };
   }

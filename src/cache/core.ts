@@ -1,6 +1,8 @@
 import {
   canShare,
+  choiceOption,
   clockOption,
+  flagOption,
   isSharedBuffer,
   ownBytes,
   powerOfTwoAtLeast,
@@ -9,13 +11,14 @@ import {
   ThreadRegistry,
   ZbudError,
 } from "../base/index.ts";
-import { type Codec, codecById } from "../codecs/index.ts";
+import { type Codec, codecById, createZstd } from "../codecs/index.ts";
 import { logDriver } from "../drivers/log/index.ts";
 import { zbudDriver } from "../drivers/zbud/index.ts";
 import {
   BlockPacker,
   Engine,
   type EngineHooks,
+  type EngineStats,
   type EntryAttributes,
   follow,
   type Guard,
@@ -27,8 +30,10 @@ import {
 import { Segment, segmentOf, whenDifferentOption } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
 import { BLOCK_BYTES, type StoredEntry, VALUE_BYTES_MAX } from "../record/index.ts";
+import { COLD_LEVEL } from "./dictionary-codec.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
+import { CacheImprover } from "./improver.ts";
 import { foundKey } from "./iterate.ts";
 import { keepAll } from "./keep.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
@@ -40,14 +45,15 @@ import {
   type CacheSettings,
   checkSameCodec,
   codecOf,
-  DICTIONARY_CODEC,
   engineOptions,
   givenDictionary,
   lockTimeoutOption,
+  needsDictionary,
   readSettings,
   type SharedParts,
   sharedParts,
   threadOptionsOf,
+  ZSTD,
 } from "./options.ts";
 import { RegularFlush } from "./regular-flush.ts";
 import { type RemovalListener, removalListenerOf } from "./removal-listener.ts";
@@ -67,6 +73,7 @@ import type {
   CacheThreadOptions,
   ClosedCache,
   CompressedCacheOptions,
+  ImprovementStats,
   ResizedCache,
   SetResult,
   SharedCompressedCache,
@@ -119,6 +126,9 @@ export class CacheCore<V> {
   #sets = 0;
   #follower: MemoryFollower | null = null;
   #regularFlush: RegularFlush | null = null;
+  readonly #improves: boolean;
+  readonly recompresses: boolean;
+  #improver: CacheImprover | null = null;
   /** Of what is being put, and whether it was found to hold. */
   #lease: Lease | null = null;
   #held = false;
@@ -147,6 +157,10 @@ export class CacheCore<V> {
     this.tier = tierOf(this, settings, options.backing);
     this.clock = clockOption(options.clock);
     this.lockTimeout = lockTimeoutOption(options.lockTimeout);
+    const { recompress = "none" } = options;
+    this.recompresses = choiceOption("recompress", recompress, ["zstd", "none"]) === "zstd";
+    this.recompresses &&= settings.codec === "lz4";
+    this.#improves = flagOption("improve", options.improve === undefined ? true : options.improve);
     this.attributes = {
       prefix: this.key.bytes,
       prefixLength: 0,
@@ -204,7 +218,7 @@ export class CacheCore<V> {
       try {
         if (!learns) core.dictionary.trainer.settle(given, core.engine);
         if (core.tier?.isSync === true) core.tier.takeNotes();
-        core.#follow(true);
+        core.#begin(true);
       } catch (error) {
         core.close();
         throw error;
@@ -241,7 +255,7 @@ export class CacheCore<V> {
     });
     try {
       core.leases.sweep();
-      core.#follow(false);
+      core.#begin(false);
     } catch (error) {
       core.close();
       throw error;
@@ -249,9 +263,13 @@ export class CacheCore<V> {
     return core;
   }
 
-  /** Has the limit follow the machine, if it is a range, and the file follow what is in memory, if it is to. */
-  #follow(isNew: boolean): void {
+  /**
+   * Begins what it does by itself: it improves what it holds, its limit follows the machine, if that is a range, and the
+   * file follows what is in memory, if it is to.
+   */
+  #begin(isNew: boolean): void {
     const { settings, engine, tier } = this;
+    if (this.#improves) this.#improver = new CacheImprover(this);
     if (tier !== null && settings.flushEvery > 0) {
       this.#regularFlush = new RegularFlush(engine, tier, settings.flushEvery, this.sharedState);
     }
@@ -259,6 +277,11 @@ export class CacheCore<V> {
     const own = settings.maxBytes - engine.maxBytes;
     const range = { min: settings.minBytes - own, max: engine.maxBytes };
     this.#follower = follow(engine, range, this.clock, isNew);
+  }
+
+  /** What goes to a second tier goes with the name of its dictionary, for one codec. */
+  get recompressesWithDictionary(): boolean {
+    return this.tier === null;
   }
 
   get bytesReserved(): number {
@@ -667,8 +690,18 @@ export class CacheCore<V> {
     this.leases.sweep();
   }
 
+  /** What was improved, with what the engine says of it. */
+  improvement({ recompressed, recompressedBytesSaved }: EngineStats): ImprovementStats {
+    const error = this.#improver?.error ?? null;
+    const coldCodec = this.#improver?.coldCodec ?? "none";
+    const counts = { coldCodec, recompressed, recompressedBytesSaved } as const;
+    if (error !== null) return { state: "failed", ...counts, error };
+    return { state: this.#improves ? "on" : "off", ...counts };
+  }
+
   close(): ClosedCache {
     this.#follower?.close();
+    this.#improver?.close();
     this.#regularFlush?.close();
     this.tier?.close();
     this.dictionary.trainer.close(this.engine.member);
@@ -702,8 +735,10 @@ export class CacheCore<V> {
 
   /** The codec with this number in the engine; null if there is none. */
   codecNumbered(number: number): Codec | null {
-    if (number === DICTIONARY_CODEC) return this.dictionary.codec();
+    if (needsDictionary(number)) return this.dictionary.codec(number);
     if (number === this.codecId) return this.#codec;
+    // Any level reads what any other wrote.
+    if (number === ZSTD) return createZstd({ level: COLD_LEVEL });
     try {
       return codecById(number);
     } catch {

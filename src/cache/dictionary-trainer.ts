@@ -21,6 +21,9 @@ const SLICE_MS = 1;
 const PATIENCE_MS = 10_000;
 /** How often it is looked whether it is. */
 const WATCH_EVERY = 64;
+/** If so much of the cache is full of values without a dictionary, after so long, the setting thread learns as well. */
+const PRESSED_FULLNESS = 1 / 4;
+const PRESSED_MS = 100;
 
 /**
  * Collects the first values that are set, by all threads, in shared memory; has a worker thread learn from
@@ -29,6 +32,9 @@ const WATCH_EVERY = 64;
  * Where no worker can be had, or it fails, the thread learns itself: within its calls of `offer`, 1 ms at most at
  * a time, and never for longer than it was left alone before. So a thread that does nothing but sets takes twice as
  * long for them meanwhile, and any other notices nothing.
+ *
+ * So it does where the worker is late, as the machine is busy, and a quarter of the cache is full: the first of the two
+ * results is used.
  *
  * Threads and processes may be killed at any time. One that is killed while it copies a sample leaves a place of length
  * 0, which is passed over. If the one that learns is gone, or gives no sign of life, one of the others learns in its
@@ -98,8 +104,8 @@ export class DictionaryTrainer {
   /** Takes a value that is being set as a sample, if one is wanted; or helps with learning, if this thread is to. */
   offer(bytes: Uint8Array, length: number, threads: CacheThreads): void {
     if (this.#state !== DictionaryState.collecting) {
-      if (this.#steps !== null) this.#slice(this.#steps);
-      else if (this.#learned === undefined) this.#learned = this.#worker?.learned();
+      this.#learned ??= this.#worker?.learned();
+      if (this.#learned === undefined && this.#steps !== null) this.#slice(this.#steps);
       if (this.#learned !== undefined) this.#publish(this.#learned, threads);
       else if (this.#steps === null && ++this.#watched % WATCH_EVERY === 0) this.#watch(threads);
       return;
@@ -115,6 +121,20 @@ export class DictionaryTrainer {
     for (let i = 0; i < length; i++) samples[at + i] = bytes[i];
     words[places + 2 * index] = at;
     Atomics.store(words, places + 2 * index + 1, length);
+  }
+
+  /**
+   * Goes on with what this thread learns itself, without a set, until `end` by `performance.now()`. Whether there is more
+   * to do now.
+   */
+  work(threads: CacheThreads, end: number): boolean {
+    while (this.#steps !== null) {
+      if (performance.now() >= end) return true;
+      this.#sliceMs = 0;
+      this.#slice(this.#steps);
+    }
+    if (this.#learned !== undefined) this.#publish(this.#learned, threads);
+    return false;
   }
 
   /** Leaves what this thread began to the next one that sets a value; a worker that it started ends by itself. */
@@ -214,6 +234,10 @@ export class DictionaryTrainer {
     const learner = Atomics.load(words, LEARNER);
     const signs = Atomics.load(words, SIGNS);
     if (learner !== this.#learner || signs !== this.#signs) this.#looked(learner, signs);
+    if (this.#worker !== null && this.#isPressed(threads)) {
+      this.#learn();
+      return;
+    }
     const isGone = learner !== threads.member && threads.isGone(learner);
     if (!isGone && performance.now() - this.#since < PATIENCE_MS) return;
     if (Atomics.compareExchange(words, LEARNER, learner, threads.member) !== learner) return;
@@ -222,6 +246,11 @@ export class DictionaryTrainer {
     this.#looked(threads.member, signs);
     this.#forget();
     this.#learn();
+  }
+
+  /** Whether the worker is late: pages that are filled without a dictionary leave fewer rows, for as long as the cache lives. */
+  #isPressed(threads: CacheThreads): boolean {
+    return performance.now() - this.#since > PRESSED_MS && threads.fullness() > PRESSED_FULLNESS;
   }
 
   #looked(learner: number, signs: number): void {

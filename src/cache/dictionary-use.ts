@@ -11,6 +11,18 @@ import type { ValueCodec } from "./values.ts";
 /** One of so many values is compressed without the dictionary as well. A prime: sets often come in patterns. */
 const WEIGH_EVERY = 127;
 
+/** What a cache that betters itself works on. */
+export interface Improved {
+  readonly engine: Engine;
+  readonly dictionary: DictionaryUse;
+  readonly clock: () => number;
+  /** Of the codec that new values get without a dictionary. */
+  readonly codecId: number;
+  /** Whether what is cold may get the stronger codec; and whether with the dictionary. */
+  readonly recompresses: boolean;
+  readonly recompressesWithDictionary: boolean;
+}
+
 /** Who lends room for a value. */
 interface Scratches {
   borrow(length: number): Uint8Array;
@@ -22,7 +34,7 @@ export class DictionaryUse {
   readonly trainer: DictionaryTrainer;
   readonly #sharedState: SharedState;
   readonly #codecName: string | null;
-  #codec: Codec | null = null;
+  readonly #codecs: Map<number, Codec> = new Map();
   #isUsed = false;
   #untilWeighed = WEIGH_EVERY;
 
@@ -32,19 +44,27 @@ export class DictionaryUse {
     this.#codecName = codecName;
   }
 
-  /** The codec with the dictionary; null if there is none (yet). */
-  codec(): Codec | null {
-    if (this.#codec !== null) return this.#codec;
+  /** The codec with the dictionary that has this number; null if there is none (yet). */
+  codec(number: number = DICTIONARY_CODEC): Codec | null {
+    const known = this.#codecs.get(number);
+    if (known !== undefined) return known;
     const dictionary = this.trainer.dictionary();
     if (dictionary === null || this.#codecName === null) return null;
-    this.#codec = codecWith(this.#codecName, dictionary.slice());
-    return this.#codec;
+    const codec = codecWith(this.#codecName, dictionary.slice(), number);
+    this.#codecs.set(number, codec);
+    return codec;
   }
 
   /** Offers a value that is about to be set, as long as the trainer is not settled. */
   offer<V>(engine: Engine, values: ValueCodec<V>): void {
     this.trainer.offer(values.bytes, values.length, engine);
     this.#use(engine);
+  }
+
+  /** Whether new values of this thread get a dictionary, from now on if there is one by now. */
+  isUsed(engine: Engine): boolean {
+    if (!this.#isUsed) this.#use(engine);
+    return this.#isUsed;
   }
 
   /** Uses this dictionary, unless there is one or samples are being learned from. */

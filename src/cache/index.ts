@@ -11,6 +11,7 @@ export type {
   DictionaryStats,
   GetOptions,
   GetOrSetOptions,
+  ImprovementStats,
   LoadContext,
   RemovalReason,
   Serializer,

@@ -11,6 +11,8 @@ export const THREAD_NAMES: readonly string[] = [
   "codec",
   "driver",
   "backing",
+  "improve",
+  "recompress",
 ];
 const CACHE_NAMES: readonly string[] = [
   "maxBytes",

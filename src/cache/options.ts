@@ -36,6 +36,15 @@ const WRITE_BYTES_PER_SECOND = 2 ** 25;
 const STALE_MS_MAX: number = 2 ** 31 - 1;
 /** The number, in an engine, of the codec with the cache's dictionary. Others have their own ids. */
 export const DICTIONARY_CODEC = 127;
+/** That of zstd with the cache's dictionary, for what is cold. Without a dictionary it is zstd's own. */
+export const COLD_CODEC = 126;
+/** zstd's own. */
+export const ZSTD = 3;
+
+/** Whether a value of this codec cannot be read without the cache's dictionary. */
+export function needsDictionary(codec: number): boolean {
+  return codec === DICTIONARY_CODEC || codec === COLD_CODEC;
+}
 
 /** Says what `share()` gave it. */
 export const CACHE_KIND = "zbud-cache";

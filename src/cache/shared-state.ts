@@ -81,6 +81,8 @@ export interface CacheThreads {
   /** The number of this one. It never comes back. */
   readonly member: number;
   isGone(member: number): boolean;
+  /** Share of its limit that the fullest part of the cache has in use, 0 to 1. */
+  fullness(): number;
   /** Does what no other thread does meanwhile, of whatever process. Who dies in there keeps nobody out. */
   exclusively(work: () => void): void;
 }

@@ -571,7 +571,7 @@ export class Tier<V> {
     const found = await this.#backing.read(name, { signal });
     const bytes = found === null ? null : this.#dictionaryBytes(found, dictionary);
     if (found === null || bytes === null) return null;
-    const codec = codecWith(codecById(found.codec).name, bytes);
+    const codec = codecWith(codecById(found.codec).name, bytes, DICTIONARY_CODEC);
     const [oldest] = this.#foreign.keys();
     if (this.#foreign.size === FOREIGN_MAX) this.#foreign.delete(oldest);
     this.#foreign.set(dictionary, codec);

@@ -335,7 +335,7 @@ export class Engine {
       if (row !== 0) {
         shard.describe(row, this.found);
         if (kind > Look.counted) isHit = isHitOf(this.found, now, kind);
-        if (touch && (isHit || kind !== Look.withExpired)) shard.eviction.touched(row);
+        if (touch && (isHit || kind !== Look.withExpired)) shard.used(row);
         if (look < Look.unread || (look >= Look.unreadLong && this.found.length <= BLOCK_BYTES))
           this.#reader.stage(shard, row);
       }

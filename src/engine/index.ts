@@ -1,5 +1,6 @@
 export { BlockPacker } from "./block-packer.ts";
 export { BlockReader } from "./block-reader.ts";
+export { type ColdCodecs, ColdPass } from "./cold-pass.ts";
 export { Engine } from "./engine.ts";
 export type { Eviction } from "./eviction/index.ts";
 export { follow } from "./follow.ts";
@@ -9,7 +10,7 @@ export { ENGINE_LAYOUT, emptyEntry } from "./open.ts";
 export { driversOf, type EngineShape, shapeOf } from "./options.ts";
 export { onePool } from "./pages.ts";
 export { type EngineInside, entryAttributes } from "./parts.ts";
-export { Recompressor } from "./recompressor.ts";
+export { Recompressor, type RecompressorRules } from "./recompressor.ts";
 export { touchedAtRandom } from "./resident.ts";
 export { shrinkBytes } from "./shrinking.ts";
 export { W_ENTRIES } from "./table.ts";

@@ -51,8 +51,10 @@ import {
   STATE_EVICTION,
   STATE_EXPIRES,
   STATE_RAW,
+  STATE_RESTED,
   STATE_SAME_FILLED,
   STATE_SETTLED,
+  STATE_UNYIELDING,
   STATE_WRITING,
   STORED,
   VERSION,
@@ -375,6 +377,13 @@ export class Shard implements ShardParts {
     return bytesLive(this.budget, this.words, this.floats, this.pools.bytesHeld);
   }
 
+  /** An entry was used. */
+  used(row: number): void {
+    this.eviction.touched(row);
+    const state = this.rows.at(row) + STATE;
+    if ((this.words[state] & STATE_RESTED) !== 0) this.words[state] &= ~STATE_RESTED;
+  }
+
   lookedUp(found: boolean): void {
     this.floats[found ? F_HITS : F_MISSES]++;
   }
@@ -455,7 +464,13 @@ export class Shard implements ShardParts {
     draft.stored = storedLength;
     draft.length = length;
     draft.state =
-      this.rows.stateOf(row) & ((0xff << CODEC_SHIFT) | STATE_RAW | STATE_SETTLED | STATE_SAME_FILLED);
+      this.rows.stateOf(row) &
+      ((0xff << CODEC_SHIFT) |
+        STATE_RAW |
+        STATE_SAME_FILLED |
+        STATE_SETTLED |
+        STATE_RESTED |
+        STATE_UNYIELDING);
     return this.#replace(row, draft, this.words[W_POOL]);
   }
 

@@ -133,6 +133,10 @@ export const POOL_SHIFT = 18;
 export const POOL_MASK = 7;
 /** Looked at by recompression since it was put. */
 export const STATE_SETTLED: number = 1 << 21;
+/** Not used since a walk of {@link ColdPass} came by. */
+export const STATE_RESTED: number = 1 << 22;
+/** The codec for cold entries was tried, and did not make it smaller. */
+export const STATE_UNYIELDING: number = 1 << 23;
 
 /** Words of an expiry: deadline (a double), then its row in the heap's order, then its place in the heap. */
 export const EXPIRY_WORDS = 4;

@@ -1,34 +1,41 @@
-import { unlessLockBusy } from "../base/index.ts";
+import { type IdleWork, stopWorking, workWhenIdle } from "../base/index.ts";
 import type { Recompressor } from "../engine/index.ts";
 
-/** Between two looks whether the thread has nothing to do. */
-const LOOK_MS = 50;
 /** Pages between two looks at the clock. */
 const STEP = 4;
-/** The most that one turn takes of the event loop's time. */
-const TURN_MS = 2;
 
-/** Compresses cold pages anew with a stronger codec, whenever no call was made for a while. */
-export class IdleRecompressor {
-  readonly #timer: unknown;
+/** Compresses cold pages anew with a stronger codec, in the pauses of the event loop after which no call was made. */
+export class IdleRecompressor implements IdleWork {
+  readonly #recompressor: Recompressor;
+  readonly #number: number;
+  readonly #calls: () => number;
+  #seen: number;
 
   /** @param calls - a number that grows with each call of the store. */
-  constructor(recompressor: Recompressor, number: number, calls: () => number, clock: () => number) {
-    let seen = calls();
-    this.#timer = setInterval(() => {
-      const isIdle = seen === calls();
-      seen = calls();
-      if (!isIdle) return;
-      const start = clock();
-      unlessLockBusy(() => {
-        for (let looked = STEP; looked > 0 && clock() - start < TURN_MS; )
-          looked = recompressor.recompress(number, STEP).looked;
-      });
-    }, LOOK_MS);
-    (this.#timer as { unref?: () => void }).unref?.();
+  constructor(recompressor: Recompressor, number: number, calls: () => number) {
+    this.#recompressor = recompressor;
+    this.#number = number;
+    this.#calls = calls;
+    this.#seen = calls();
+    workWhenIdle(this);
+  }
+
+  work(end: number): boolean {
+    const calls = this.#calls();
+    const isIdle = this.#seen === calls;
+    this.#seen = calls;
+    if (!isIdle) return false;
+    while (performance.now() < end) {
+      if (this.#recompressor.recompress(this.#number, STEP).looked === 0) return false;
+    }
+    return true;
+  }
+
+  failed(): void {
+    // The next call of the store meets the same, and its caller is told.
   }
 
   close(): void {
-    clearInterval(this.#timer as NodeJS.Timeout);
+    stopWorking(this);
   }
 }

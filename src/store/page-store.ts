@@ -167,12 +167,7 @@ export class PageStore {
       this.#idleRecompressor =
         engine === null || this.#recompressor === null || recompress === null
           ? null
-          : new IdleRecompressor(
-              this.#recompressor,
-              engine.addCodec(codecOf(recompress)),
-              () => this.#calls,
-              clock,
-            );
+          : new IdleRecompressor(this.#recompressor, engine.addCodec(codecOf(recompress)), () => this.#calls);
     } catch (error) {
       follower?.close();
       engine?.close();

@@ -19,6 +19,7 @@ describe("bench command", () => {
     "codec",
     "density",
     "estimate",
+    "improve",
     "policy",
     "processes",
     "store",
@@ -49,7 +50,7 @@ describe("bench command", () => {
   const WRONG: [string[], RegExp][] = [
     [
       ["alocator"],
-      /no suite "alocator"; the suites are allocator, cache, codec, density, estimate, policy, processes, store, threads, tier, viewer/,
+      /no suite "alocator"; the suites are allocator, cache, codec, defaults, density, estimate, improve, policy, processes, store, threads, tier, viewer/,
     ],
     [["--seed", "x"], /--seed takes an integer .* not "x"/],
     [["--seed", "-1"], /--seed/],

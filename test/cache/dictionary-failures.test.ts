@@ -108,6 +108,29 @@ describe("a dictionary without its worker thread", () => {
     cache.close();
   });
 
+  it("one that is late: from a quarter of the cache on the thread learns as well, if it does nothing but set", (t) => {
+    replaceWorker(t, IdleWorker);
+    const { now } = performance;
+    let passed = 0;
+    t.mock.method(performance, "now", () => now.call(performance) + passed);
+    const cache = makeCache({ maxBytes: "4MiB" });
+    let count = 0;
+    const set = (): void => void cache.set(count, record(count++));
+    while (cache.stats().bytesUsed < 2 ** 21) set();
+    assert.equal(cache.stats().dictionary.state, "learning");
+    passed = 200;
+    // A tick of the clock for each set, as others take some time too.
+    while (cache.stats().dictionary.state === "learning" && count < 1e5) {
+      passed += 0.1;
+      set();
+    }
+    const { dictionary, evictions } = cache.stats();
+    assert.equal(dictionary.state, "in-use");
+    assert.equal(evictions, 0, "before the cache was full");
+    assert.equal(dictionary.error, undefined);
+    cache.close();
+  });
+
   it("a process that may start no threads", () => {
     const flags = [QUIET_FLAG, "--permission", "--allow-fs-read=*"];
     const child = join(ROOT, "test/cache/dictionary-child.ts");

@@ -23,6 +23,7 @@ function open(maxBytes = 2 ** 20) {
     return new Leases(new SharedState(memory, shape), {
       member,
       isGone: (of) => gone.has(of),
+      fullness: () => 0,
       exclusively: (work) => work(),
     });
   };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Prng } from "../../src/base/index.ts";
 import { verify } from "../../src/diagnostics/index.ts";
 import {
+  ColdPass,
   Engine,
   type EngineOptions,
   entryAttributes,
@@ -11,8 +12,9 @@ import {
 } from "../../src/engine/index.ts";
 import { HAS_NODE_CODECS } from "../contracts/sharing.ts";
 
+const LZ4 = 2;
 /** Codecs to compress idle entries with: zstd and deflate in Node, lz4 in browsers, which have neither. */
-const STRONG_IDS = HAS_NODE_CODECS ? [3, 4] : [2, 2];
+const STRONG_IDS = HAS_NODE_CODECS ? [3, 4] : [LZ4, LZ4];
 
 /** One step of a run: what is done is in the number, so a failing run is a seed and a count. */
 export interface RunOptions {
@@ -135,7 +137,14 @@ function changeMany(engine: Engine, prng: Prng, action: number, now: number): vo
     if (prng.chance(0.1)) engine.clear();
     else shrinkBytes(engine, prng.below(20_000), now);
   } else if (action === 19 && prng.chance(0.3)) {
-    new Recompressor(engine).recompress(prng.chance(0.5) ? STRONG_IDS[0] : STRONG_IDS[1], 8);
+    const number = prng.chance(0.5) ? STRONG_IDS[0] : STRONG_IDS[1];
+    const clock = (): number => now;
+    if (prng.chance(0.5)) {
+      new Recompressor(engine, prng.chance(0.5) ? { evictsBy: clock } : {}).recompress(number, 8);
+    } else {
+      const pass = new ColdPass(engine, { cold: number, warm: LZ4 }, 2 ** 20, clock);
+      for (let step = prng.below(20); step > 0 && pass.step(2); step--);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 export { slotsDriver } from "../../src/drivers/slots/index.ts";
 export { zbudDriver } from "../../src/drivers/zbud/index.ts";
 export { BlockPacker } from "../../src/engine/block-packer.ts";
+export { ColdPass } from "../../src/engine/cold-pass.ts";
 export { Engine } from "../../src/engine/engine.ts";
 export { migrationOf } from "../../src/engine/migration.ts";
 export { openEngine } from "../../src/engine/open.ts";

@@ -59,6 +59,8 @@ class Death extends Error {}
 /** Names of a scenario: some plain, some with a prefix, one same-filled, one of several objects, some that expire. */
 const NAMES = 24;
 const NONE = new Uint8Array(0);
+/** The codec of new values. */
+const LZ4 = 2;
 
 function makeValue(id: number, version: number): Uint8Array {
   const value = new Uint8Array(id % 7 === 0 ? 9000 : 300 + 61 * id);
@@ -258,6 +260,29 @@ describe("an engine's operation that is cut off anywhere", () => {
       "recompression",
       {},
       ({ engine }) => new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30),
+    ],
+    [
+      "recompression of a full engine, which evicts for it",
+      full,
+      ({ engine, put }) => {
+        for (const id of [28, 35, 42]) put(id, 1);
+        new entry.Recompressor(engine, { evictsBy: () => 0 }).recompress(engine.addCodec(strong()), 30);
+      },
+    ],
+    [
+      "walks for what is cold, a use in between",
+      {},
+      ({ engine, nameOf }) => {
+        const codecs = { cold: engine.addCodec(strong()), warm: LZ4 };
+        const walk = (): void => {
+          const pass = new entry.ColdPass(engine, codecs, 2 ** 20, () => 0);
+          while (pass.step(3));
+        };
+        walk();
+        walk();
+        for (let id = 0; id < 8; id++) engine.lookup(...nameOf(id), 0, true);
+        walk();
+      },
     ],
     [
       "writeback",

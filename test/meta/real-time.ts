@@ -30,6 +30,8 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/cache/cache.test.ts": "compares two times of the same work, the best of twenty each",
   "test/cache/dictionary-failures.test.ts": "the subject is a clock that is replaced",
   "test/cache/file-gates.ts": "a deadline, in turns that are far shorter than those of `until`",
+  "test/cache/improver-kill-worker.ts": "what is looked for every half minute is looked for every 5 ms",
+  "test/cache/improver-kills.ts": "threads die at random moments",
   "test/cache/remote-cache.ts": "a deadline for the answer of another thread, on which this one blocks",
   "test/cache/flush-every-child.ts":
     "the subject is a timer of the cache, in a process that is killed at a random moment",

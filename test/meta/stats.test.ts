@@ -54,7 +54,8 @@ const CACHE: Table = table({
   now: "entries originalBytes storedBytes bytesReserved isBackingFull dictionary.bytes",
   ever: `hits misses staleHits sets rejectTooBig rejectNoMemory evictions expirations replacements deletions clearDeletions
     backingHits backingMisses backingReadsFailed backingWrites backingWritesFailed loads loadsFailed loadsShared
-    backingRefusedBusy backingRefusedFull flushesFailed`,
+    backingRefusedBusy backingRefusedFull flushesFailed
+    improvement.recompressed improvement.recompressedBytesSaved`,
   most: "bytesUsed",
   estimate: "dictionary.savedBytes",
 });

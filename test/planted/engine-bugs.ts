@@ -27,7 +27,7 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     name: "engine: a lookup does not make an entry the most recently used one",
     file: ENGINE,
-    find: "        if (touch && (isHit || kind !== Look.withExpired)) shard.eviction.touched(row);\n",
+    find: "        if (touch && (isHit || kind !== Look.withExpired)) shard.used(row);\n",
     replace: "",
   },
   {

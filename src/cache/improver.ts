@@ -1,0 +1,89 @@
+import { type IdleWork, stopWorking, workWhenIdle, ZbudError } from "../base/index.ts";
+import { Recompressor } from "../engine/index.ts";
+import { ColdWalks } from "./cold-walks.ts";
+import type { Improved } from "./dictionary-use.ts";
+import { DICTIONARY_CODEC } from "./options.ts";
+
+/** Entries between two looks at the clock. */
+const STEP = 8;
+/** Entries that one search for work looks at under the lock: some 50 µs. */
+const LOOKS_MAX = 1000;
+/** Longer values would keep the event loop for more than half a millisecond. */
+const LENGTH_MAX = 2 ** 17;
+/** A thread that is not the first to have the cache asks again after so many looks: it may cost a call of the system. */
+const RESTS = 10;
+
+/**
+ * What a cache does for itself in the pauses of the event loop: values that were set before the dictionary was there are
+ * compressed anew with it, and entries that are not used for some time by zstd. Of the threads that have the cache one
+ * does it, the one that came first; if that is gone, the next one goes on, since entries say themselves what was done to
+ * them.
+ */
+export class CacheImprover implements IdleWork {
+  readonly #cache: Improved;
+  /** Of the values from before the dictionary; null: it is not there yet, or all of them are done. */
+  #recompressor: Recompressor | null = null;
+  #isThrough = false;
+  readonly #coldWalks: ColdWalks;
+  /** Looks until it asks whether it is the first. */
+  #rests = 0;
+  #error: string | null = null;
+
+  constructor(cache: Improved) {
+    this.#cache = cache;
+    this.#coldWalks = new ColdWalks(cache);
+    workWhenIdle(this);
+  }
+
+  work(end: number): boolean {
+    const { engine, dictionary } = this.#cache;
+    if (engine.isClosed) {
+      this.close();
+      return false;
+    }
+    if (dictionary.trainer.work(engine, end)) return true;
+    const isUsed = dictionary.isUsed(engine);
+    if (this.#rests-- > 0) return false;
+    if (!engine.isFirst()) {
+      this.#rests = RESTS;
+      return false;
+    }
+    this.#rests = 0;
+    return (isUsed && this.#addDictionary(end)) || this.#coldWalks.work(end);
+  }
+
+  failed(error: unknown): void {
+    this.#error = error instanceof ZbudError ? error.message : String(error);
+  }
+
+  /** Why it ended, if it did so by itself. */
+  get error(): string | null {
+    return this.#error;
+  }
+
+  get coldCodec(): "zstd" | "none" {
+    return this.#coldWalks.codec;
+  }
+
+  close(): void {
+    stopWorking(this);
+  }
+
+  /** Values from before the dictionary get it. Whether there is more to do. */
+  #addDictionary(end: number): boolean {
+    if (this.#isThrough) return false;
+    this.#recompressor ??= new Recompressor(this.#cache.engine, {
+      onlyOld: true,
+      evictsBy: this.#cache.clock,
+      looksMax: LOOKS_MAX,
+      maxLength: LENGTH_MAX,
+    });
+    while (performance.now() < end) {
+      if (!this.#recompressor.recompress(DICTIONARY_CODEC, STEP).isThrough) continue;
+      this.#isThrough = true;
+      this.#recompressor = null;
+      return false;
+    }
+    return true;
+  }
+}
