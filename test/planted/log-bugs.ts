@@ -80,6 +80,12 @@ export const LOG_BUGS: readonly PlantedBug[] = [
     replace: "if (count <= (allowed === 0 ? this.#maxPages : allowed)) {",
   },
   {
+    name: "log: a page that came free while gaps were put together is not taken",
+    file: ALLOCATOR,
+    find: "if (table[PAGE_COUNT] >= count) continue;",
+    replace: "if (table[PAGE_COUNT] >= 0) continue;",
+  },
+  {
     name: "log: compaction moves what no release comes of",
     file: ALLOCATOR,
     find: "if (plan.length > taken) return plan;",

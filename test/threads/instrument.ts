@@ -27,7 +27,7 @@ export interface Instrumented {
 }
 
 /** They change nothing. */
-const WALKS = ["objects", "stats", "inside"];
+const WALKS = ["objects", "stats", "inside", "metadataBytes"];
 
 /** Functions of allocators that change nothing, are not used by shared pools, or only call others. */
 const HARMLESS = [

@@ -95,6 +95,11 @@ const OPERATIONS: Scenario[] = [
     all.setup.pool.allowBytes(all.setup.pool.totalBytes, true);
     return { steps: [alloc(LARGE)] };
   }),
+  scenario("alloc: gaps that come to too little", ({ setup, takeMany }) => {
+    takeMany(480, 8);
+    setup.pool.allowBytes(setup.pool.totalBytes, true);
+    return { steps: [alloc(LARGE)] };
+  }),
   scenario("alloc: no page to be had", (all) => {
     fill(all);
     return { steps: [alloc(LARGE), alloc(QUARTER)] };

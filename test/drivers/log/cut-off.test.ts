@@ -238,6 +238,14 @@ const SCENARIOS: Scenario[] = [
     },
   },
   {
+    name: "alloc: gaps that come to too little",
+    set: (setup) => {
+      setup.takeMany(480, 8);
+      setup.whole.allowPages(8, true);
+      return { act: (a) => assert.equal(a.alloc(PAGE_SIZE), null) };
+    },
+  },
+  {
     name: "alloc: no room",
     set: (setup) => {
       setup.takeMany(PAGE_SIZE, PAGES);
