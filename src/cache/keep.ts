@@ -5,7 +5,9 @@ import {
   endWriteback,
   type FoundEntry,
   listedBytes,
+  rowsBeingWritten,
   startWritebackOf,
+  unmark,
   writeListed,
 } from "../engine/index.ts";
 import { RECORD_HEADER_BYTES } from "../record/index.ts";
@@ -18,6 +20,9 @@ const BATCH_ENTRIES = 64;
 const HELD_ENTRIES = 16;
 /** Refusals in a row after which a full tier is not asked for the rest. */
 const REFUSALS_MAX = 256;
+/** How long it waits for entries that another thread is writing, and how long it rests meanwhile. */
+const PATIENCE_MS = 2000;
+const REST_MS = 10;
 /** How often it is looked whether a tier that drops the oldest has dropped what is wanted. */
 const PASSES_MAX = 3;
 /** Room that a record takes in a file, as long as its option `unitBytes` is the preset. */
@@ -44,17 +49,49 @@ export async function keepDirty(
   tier: KeepingTier,
   budget: WriteBudget | null,
 ): Promise<void> {
+  // What dead threads were writing is not on its way.
+  engine.recover();
+  const refusals: Refusals = { inARow: 0 };
   for (let shard = 0; shard < engine.shardCount; shard++) {
     for (let from = 1; from > 0; ) {
-      for (let waitMs = budget?.waitMs() ?? 0; waitMs > 0; waitMs = budget?.waitMs() ?? 0) await rest(waitMs);
+      for (let waitMs = budget?.waitMs() ?? 0; waitMs > 0; waitMs = budget?.waitMs() ?? 0)
+        await rest(waitMs, true);
       if (engine.isClosed) return;
       const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, BATCH_ENTRIES);
-      if (await keepBatch(engine, tier, budget, shard, rows)) return;
+      if (await keepBatch(engine, tier, budget, shard, rows, refusals)) return;
+      if (engine.isClosed) return;
+      const others = await othersOf(engine, shard, rows, budget !== null);
+      if (others.length > 0 && (await keepBatch(engine, tier, budget, shard, others, refusals))) return;
       if (engine.isClosed) return;
       from = next;
       await new Promise<void>(nextTurn);
     }
   }
+}
+
+/** A large value may have no room where small ones have: only many in a row say that a tier is full. */
+interface Refusals {
+  inARow: number;
+}
+
+/**
+ * Of a list of rows, those that another thread has been writing for too long: it may be busy or stopped. Their marks are
+ * taken off.
+ */
+async function othersOf(
+  engine: Engine,
+  shard: number,
+  rows: Int32Array,
+  isBackground: boolean,
+): Promise<Int32Array> {
+  let left = rowsBeingWritten(engine, shard, rows);
+  for (let waited = 0; left.length > 0 && waited < PATIENCE_MS; waited += REST_MS) {
+    await rest(REST_MS, isBackground);
+    if (engine.isClosed) return left.subarray(0, 0);
+    left = rowsBeingWritten(engine, shard, left);
+  }
+  unmark(engine, shard, left);
+  return left;
 }
 
 /** Whether the tier is full, or fails. */
@@ -64,6 +101,7 @@ async function keepBatch(
   budget: WriteBudget | null,
   shard: number,
   rows: Int32Array,
+  refusals: Refusals,
 ): Promise<boolean> {
   const written: { row: number; version: number; outcome: Promise<unknown> }[] = [];
   const take = (entry: FoundEntry): void => {
@@ -72,14 +110,15 @@ async function keepBatch(
     budget?.spend(storedLength);
   };
   startWritebackOf(engine, shard, rows, take, () => {});
-  let isFull = false;
+  let hasFailed = false;
   for (const { row, version, outcome } of written) {
     const result = await outcome;
     if (engine.isClosed) return true;
     endWriteback(engine, shard, row, version, result === "ok" ? "clean" : "failed");
-    isFull ||= result === "ENOSPC" || result instanceof Error;
+    refusals.inARow = result === "ENOSPC" ? refusals.inARow + 1 : 0;
+    hasFailed ||= result instanceof Error;
   }
-  return isFull;
+  return hasFailed || refusals.inARow >= REFUSALS_MAX;
 }
 
 /**
@@ -207,10 +246,10 @@ function reversePairs(list: Int32Array): void {
   for (let at = 0; at < list.length; at += 2) [list[at], list[at + 1]] = [list[at + 1], list[at]];
 }
 
-function rest(ms: number): Promise<void> {
+function rest(ms: number, isBackground: boolean): Promise<void> {
   return new Promise((resolve) => {
     const timer: unknown = setTimeout(resolve, ms);
-    // Nobody who needs the process waits for this: it is the background that goes by the budget.
-    (timer as { unref?: () => void }).unref?.();
+    // Nobody who needs the process waits for the background.
+    if (isBackground) (timer as { unref?: () => void }).unref?.();
   });
 }

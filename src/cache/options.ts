@@ -179,6 +179,8 @@ export function engineOptions<V>(options: CompressedCacheOptions<V>): Omit<Engin
     shards,
     shared: shared !== false,
   };
+  // Two entries to a page.
+  if (evict === "page") chosen.fixedPageSize = pageSizeFor(chosen.averageBytes ?? AVERAGE_BYTES);
   if (options.giveBack !== undefined) chosen.giveBack = flagOption("giveBack", options.giveBack);
   if (maxEntries !== undefined) chosen.maxEntries = entriesOption(maxEntries);
   if (maxEntrySize !== undefined) {
@@ -352,4 +354,9 @@ export function staleMs(value: unknown): number {
 /** Whether the codec of this id is one of those that take a dictionary. */
 export function takesDictionary(codecId: number): boolean {
   return codecId === getCodec("lz4").id || codecId === getCodec("zstd").id;
+}
+
+/** Bytes of a page of which two entries of so many bytes fill the most. */
+function pageSizeFor(averageBytes: number): number {
+  return Math.min(PAGE_SIZE_MAX, 64 * Math.ceil((2.1 * averageBytes) / 64) + 64);
 }

@@ -47,6 +47,8 @@ export class WriteAhead {
   #timer: unknown = null;
   #isRunning = false;
   #isClosed = false;
+  /** What it writes at this moment. */
+  #pending: readonly { shard: number; row: number; version: number }[] = [];
 
   constructor(parts: AheadParts) {
     this.#parts = parts;
@@ -59,6 +61,13 @@ export class WriteAhead {
 
   close(): void {
     this.#isClosed = true;
+    const engine = this.#parts.engine();
+    // Else they would count as on their way for ever.
+    if (!engine.isClosed) {
+      for (const { shard, row, version } of this.#pending) {
+        unlessLockBusy(() => endWriteback(engine, shard, row, version, "failed"));
+      }
+    }
     clearTimeout(this.#timer as NodeJS.Timeout);
   }
 
@@ -100,7 +109,9 @@ export class WriteAhead {
         const batch = this.#take(engine, shard, limits);
         if (batch === null) return LOOK_MS;
         if (batch.length === 0) continue;
+        this.#pending = batch.map(({ row, version }) => ({ shard, row, version }));
         for (const ahead of batch) if (!(await this.#end(engine, shard, ahead))) failed++;
+        this.#pending = [];
         if (this.#isClosed || engine.isClosed) return 0;
         const bytes = batch.reduce((sum, ahead) => sum + ahead.bytes, 0);
         isFull ||= batch.length >= BATCH_ENTRIES || bytes >= BATCH_BYTES;

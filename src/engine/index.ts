@@ -34,8 +34,10 @@ export {
   dirtyRows,
   endWriteback,
   listedBytes,
+  rowsBeingWritten,
   startWriteback,
   startWritebackOf,
   startWritingAhead,
+  unmark,
   writeListed,
 } from "./writeback-marks.ts";

@@ -9,6 +9,8 @@ import type { EngineOptions, SecondaryIndex } from "./types.ts";
 /** Shards that a shared engine has, if each is at least so large. */
 const SHARED_SHARDS = 16;
 const SHARD_BYTES_MIN = 2 ** 22;
+/** Rows take no more of the limit than this: those that were used once are not there for pages any more. */
+const ROWS_SHARE = 0.6;
 /** A shard has at least this many pages. */
 const PAGES_MIN = 8;
 /**
@@ -151,13 +153,13 @@ function divide(division: Division): { layout: ShardLayout; budget: ShardBudget;
   const secondaryIndexEach =
     secondaryIndex === null ? 0 : secondaryIndex.words(1001) - secondaryIndex.words(1);
   const indexBytes = rowBytesOf(expiry, Math.ceil(Math.max(0, secondaryIndexEach) / 1000));
-  const rowsReserved = Math.max(PAGES_MIN, Math.floor(bytes / (averageBytes + indexBytes + 8)));
+  const objectBytes = objectBytesOf(drivers, pageSizes);
+  // An entry is in one of the pools, and has an object there.
+  const rowBytes = indexBytes + objectBytes;
+  const rowsReserved = Math.max(PAGES_MIN, Math.floor(bytes / (averageBytes + rowBytes + 8)));
   const bucketCount = Math.max(16, powerOfTwoAtLeast(rowsReserved));
-  const maxRows = Math.min(
-    ROWS_MAX,
-    Math.max(rowsReserved, Math.floor(bytes / indexBytes)),
-    4 * rowsReserved,
-  );
+  const rowsShare = Math.floor((ROWS_SHARE * bytes) / rowBytes);
+  const maxRows = Math.min(ROWS_MAX, Math.max(rowsReserved, rowsShare), 4 * rowsReserved);
   const secondaryIndexWords = secondaryIndex === null ? 0 : secondaryIndex.words(maxRows + 1);
   const layout = layoutOf(maxRows, bucketCount, expiry, secondaryIndexWords);
   const tableBytes =
@@ -176,9 +178,6 @@ function divide(division: Division): { layout: ShardLayout; budget: ShardBudget;
   for (;;) {
     const footprints = parts.map(footprintOf);
     const fixed = footprints.reduce((sum, each) => sum + each.fixedBytes, tableBytes);
-    // An entry is in one of the pools, and has an object there.
-    const objectBytes = Math.max(...footprints.map((each) => each.objectBytes ?? 0));
-    const rowBytes = indexBytes + objectBytes;
     const pageCost = footprints.reduce(
       (sum, { pageBytes, minPageSize }, i) => sum + pageBytes / (minPageSize ?? pageSizes[i]),
       0,
@@ -211,6 +210,15 @@ function divide(division: Division): { layout: ShardLayout; budget: ShardBudget;
       );
     }
   }
+}
+
+/** What an object costs beside its bytes and pages, of whichever driver has most. */
+function objectBytesOf(drivers: readonly PoolDriver[], pageSizes: readonly number[]): number {
+  const bytes = drivers.map((driver, i) => {
+    const part = { pageSize: pageSizes[i], maxPages: PAGES_MIN, maxObjects: PAGES_MIN, unitBytes: 0 };
+    return footprintOf({ driver, ...part }).objectBytes ?? 0;
+  });
+  return Math.max(...bytes);
 }
 
 function footprintOf({ driver, ...part }: PoolPart & { driver: PoolDriver }): PoolFootprint {

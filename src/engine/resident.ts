@@ -1,6 +1,7 @@
 import type { Shard } from "./shard.ts";
 import {
   BUCKETS_AT,
+  BUCKETS_MIN,
   EXPIRY_WORDS,
   F_PUTS,
   ROW_BYTES,
@@ -44,7 +45,8 @@ export function bytesOfEntries(shard: Shard): number {
 }
 
 function indexBytes({ words, layout, hooks }: Shard, rows: number, puts: number): number {
-  let bytes = 4 * (BUCKETS_AT + words[W_BUCKETS_USED]) + rows * ROW_BYTES;
+  const buckets = Math.min(words[W_BUCKETS_USED], Math.max(BUCKETS_MIN, rows));
+  let bytes = 4 * (BUCKETS_AT + buckets) + rows * ROW_BYTES;
   if (words[W_EXPIRIES_MAX] > 0) bytes += rows * 4 * EXPIRY_WORDS;
   const { secondaryIndex } = hooks;
   if (secondaryIndex === null) return bytes;

@@ -10,7 +10,7 @@ const ROOM_FOR = 8;
 /** What is given back at a time where room is short, and what more must be free to try again after it gained none. */
 const GAIN_BYTES = 2 ** 16;
 /** From this share of a pool's pages on, what is free in them is moved together where rows are short. */
-const LOOSE_SHARE = 1 / 4;
+const LOOSE_SHARE = 1 / 2;
 const LOOSE_MIN = 2 ** 18;
 /** Objects that are moved then. */
 const CONDENSED_AT_ONCE = 256;
@@ -93,6 +93,11 @@ export class ShardPools {
     const raw = WORSE_THAN_RAW * this.#floats[F_ORIGINAL_BYTES] - (words[W_HIGH_WATER] - 1) * rowBytes;
     const least = (this.#floats[F_STORED_BYTES] + more) * (1 + pageCost);
     return least < raw && (this.bytesTouched + more) * (1 + pageCost) > raw;
+  }
+
+  /** The longest entry for which room can be made in a pool, about: all pages may be had but a twentieth of them. */
+  mostFor(number: number): number {
+    return 0.95 * this.#allowedTo(number) - 2 * this.list[number].pool.pageSize;
   }
 
   /** Bytes that a pool may have beside what the others have touched. */

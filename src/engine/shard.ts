@@ -75,6 +75,8 @@ const FIRST_PAUSES = 4;
 const REFUSALS_MAX = 8;
 /** Entries on their way to the backing store that are passed over when room is wanted. */
 const WRITING_PASSED_MAX = 512;
+/** What is shorter needs no look at what the limit leaves for pages. */
+const ALWAYS_FITS = 2 ** 16;
 /** An entry is split where that leaves less unused than two rows take, if it is at least so long a part of a page. */
 const SPLIT_MIN = 256;
 const SPLIT_SHARE = 64;
@@ -525,7 +527,11 @@ export class Shard implements ShardParts {
       // First: whoever dies in between leaves an entry whose copy is gone, which is a loss, and not one that comes back.
       if (onOutdated !== null) onOutdated(words[at + K0], words[at + K1], prefix, prefixLength);
       if ((words[state] & STATE_CLEAN) !== 0) words[W_CLEAN]--;
-      // A copy that is on its way has the old time as well: when it ends, it makes nothing clean.
+      // A copy that is on its way has the old time as well: when it ends, it makes nothing clean, nor another of this row.
+      if ((words[state] & STATE_WRITING) !== 0) {
+        words[W_VERSION] = (words[W_VERSION] + 1) | 0;
+        words[at + VERSION] = words[W_VERSION];
+      }
       words[state] &= ~(STATE_CLEAN | STATE_WRITING);
     }
     if ((words[state] & STATE_EXPIRES) !== 0) expiries.remove(row);
@@ -667,11 +673,14 @@ export class Shard implements ShardParts {
 
   /** A row with objects for `total` bytes, not yet an entry, or 0. Makes room where there is none. */
   #reserve(total: number, now: number): number {
+    const number = this.pools.numberFor(total);
+    // Else all would be evicted before it turns out that there is no room for so much.
+    if (total > ALWAYS_FITS && total > this.pools.mostFor(number)) return 0;
     while (this.words[W_ENTRIES] >= this.budget.maxEntries) {
       this.floats[F_LIMIT_HIT]++;
       if (!this.evictDueOrOne(now)) return 0;
     }
-    return this.#reserveChain(total, this.pools.numberFor(total), now);
+    return this.#reserveChain(total, number, now);
   }
 
   /** As {@link #reserve}, but evicts nothing. */

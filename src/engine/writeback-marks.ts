@@ -102,6 +102,23 @@ export function startWritebackOf(
   return shard.locked(() => takeListed(shard, rows, take, done, into));
 }
 
+/** Of a list of rows and versions, those that are on their way to the backing store, and not there. */
+export function rowsBeingWritten(engine: Sharded, number: number, list: Int32Array): Int32Array {
+  const shard = engine.shard(number);
+  return shard.locked(() => {
+    return list.filter((_, i) => {
+      const at = i & ~1;
+      if (!shard.isCurrent(list[at], list[at + 1])) return false;
+      return (shard.rows.stateOf(list[at]) & (STATE_CLEAN | STATE_WRITING)) === STATE_WRITING;
+    });
+  });
+}
+
+/** Takes the marks off entries that are on their way, so that they can be written by another. */
+export function unmark(engine: Sharded, number: number, list: Int32Array): void {
+  for (let at = 0; at < list.length; at += 2) endWriteback(engine, number, list[at], list[at + 1], "failed");
+}
+
 function takeListed(
   shard: Shard,
   list: Int32Array,

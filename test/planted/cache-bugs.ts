@@ -55,8 +55,8 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: a tier that is full is asked for each entry",
     file: TIER,
-    find: "      if (this.#backing.refuses?.(this.#lastBytes) === true) {",
-    replace: "      if (this.#backing.refuses?.(0) === true) {",
+    find: "this.#backing.refuses?.(this.#lastBytes) !== true) return false;",
+    replace: "this.#backing.refuses?.(0) !== true) return false;",
   },
   {
     name: "cache: clear() leaves the leases of loads",

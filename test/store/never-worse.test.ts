@@ -40,7 +40,7 @@ const WORST: readonly Case[] = [
   { low: 4096, high: 4096, sizes: "random", order: "none", held: 150, stored: 150 },
 ].map((each) => ({ seed: 1, maxBytes: 2 ** 26, ...each }) as Case);
 
-const noise = Buffer.from(Uint32Array.from({ length: 8192 }, random(7)).buffer);
+const noise = new Uint8Array(Uint32Array.from({ length: 8192 }, random(7)).buffer);
 
 function random(seed: number): () => number {
   const prng = new Prng(seed);
@@ -48,10 +48,10 @@ function random(seed: number): () => number {
 }
 
 /** Fills a page so that it takes about so many bytes compressed. */
-function fillPage(page: Buffer, bytes: number, prng: Prng): void {
+function fillPage(page: Uint8Array, bytes: number, prng: Prng): void {
   page.fill(0);
   const at = prng.below(noise.length - PAGE);
-  noise.copy(page, 0, at, at + bytes);
+  page.set(noise.subarray(at, at + bytes));
 }
 
 function sizeOf({ low, high, sizes, stored }: Case, i: number, prng: Prng): number {
@@ -63,7 +63,7 @@ function sizeOf({ low, high, sizes, stored }: Case, i: number, prng: Prng): numb
 function check(each: Case): void {
   const prng = new Prng(each.seed);
   const store = new PageStore({ maxBytes: each.maxBytes, whenFull: "drop", sameFilled: false });
-  const page = Buffer.alloc(PAGE);
+  const page = new Uint8Array(PAGE);
   const live: number[] = [];
   let most = 0;
   for (let i = 0; i < each.stored; i++) {
