@@ -41,22 +41,27 @@ const ENGINE: Where = {
   "src/engine/eviction/queue.ts": all("first", "last", "before", "after", "at"),
   "src/engine/eviction/lru.ts": all("fault", "first", "next"),
   "src/engine/eviction/sieve.ts": all("fault"),
-  "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "startsWith"),
+  "src/engine/fragments.ts": all("handleOf", "poolOf", "read", "readOn", "skip", "here", "startsWith"),
   "src/engine/expiries.ts": all("fault", "deadlineOf", "first"),
   "src/engine/repair.ts": all(),
-  "src/engine/writeback-marks.ts": all("dirtyCount", "dirtyRows"),
-  "src/drivers/slots/allocator.ts": all(
-    "find",
-    "place",
-    "objects",
-    "stats",
-    "snapshot",
-    "objectAt",
-    "pageBytes",
+  "src/engine/writeback-marks.ts": all(
+    ...["dirtyCount", "dirtyRows", "rowsBeingWritten", "unmark", "listedBytes", "isNearlyFull"],
   ),
-  "src/drivers/slots/extras.ts": all(),
-  "src/drivers/slots/lists.ts": all(),
-  "src/drivers/slots/repair.ts": all(),
+  "src/drivers/log/allocator.ts": all(
+    ...[
+      "find",
+      "place",
+      "objects",
+      "stats",
+      "snapshot",
+      "objectAt",
+      "pageBytes",
+      "metadataBytes",
+      "looseBytes",
+    ],
+    ...["roomInOpenPage", "allowPages", "openBytes", "byteOf", "count", "close", "trim", "positions"],
+  ),
+  "src/drivers/log/repair.ts": all(),
 };
 
 const CACHE: Where = {

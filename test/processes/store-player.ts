@@ -45,7 +45,7 @@ export class StorePlayer {
     const { store } = this;
     if (this.#prng.chance(0.3)) store.shrinkBytes(8192);
     else if (this.#plan.options.drivers !== undefined)
-      store.useDriver(this.#prng.chance(0.5) ? "zbud" : "slots");
+      store.useDriver(this.#prng.chance(0.5) ? "zbud" : "log");
   }
 
   /** The version that is there, or 0. */

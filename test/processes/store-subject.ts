@@ -32,7 +32,7 @@ export const storeSubject: Subject = {
           store.useDriver(driver);
           fill(store, quarterPage);
         }
-        if (plan.options.drivers !== undefined) store.useDriver("slots");
+        if (plan.options.drivers !== undefined) store.useDriver("log");
         return [quarterPage, (index: number) => makePage(5 * index)].map((make) => fill(store, make));
       },
       close: () => void store.close(),
