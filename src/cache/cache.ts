@@ -479,11 +479,11 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   /** What the cache holds, in a line. */
   toString(): string {
     if (this.#closed) return "CompressedCache (closed)";
-    const { entries, originalBytes, storedBytes, bytesReserved, hits, misses, backingWritesFailed } =
+    const { entries, originalBytes, bytesUsed, bytesReserved, hits, misses, backingWritesFailed } =
       this.stats();
     const { evict, backing } = this.#core.settings;
     const parts = [
-      `${countText(entries)} ${entries === 1 ? "entry" : "entries"}, ${bytesText(originalBytes)} kept in ${bytesText(storedBytes)} of ${bytesText(bytesReserved)}`,
+      `${countText(entries)} ${entries === 1 ? "entry" : "entries"}, ${bytesText(originalBytes)} kept in ${bytesText(bytesUsed)} of ${bytesText(bytesReserved)}`,
       hits + misses === 0 ? "not read yet" : `${percentText(hits / (hits + misses))} hits`,
       `evict: "${evict}"`,
     ];

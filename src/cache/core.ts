@@ -7,6 +7,7 @@ import {
   ownBytes,
   powerOfTwoAtLeast,
   type Size,
+  show,
   sizeOption,
   ThreadRegistry,
   ZbudError,
@@ -157,10 +158,8 @@ export class CacheCore<V> {
     this.tier = tierOf(this, settings, options.backing);
     this.clock = clockOption(options.clock);
     this.lockTimeout = lockTimeoutOption(options.lockTimeout);
-    const { recompress = "none" } = options;
-    this.recompresses = choiceOption("recompress", recompress, ["zstd", "none"]) === "zstd";
-    this.recompresses &&= settings.codec === "lz4";
     this.#improves = flagOption("improve", options.improve === undefined ? true : options.improve);
+    this.recompresses = recompressOption(options.recompress, settings.codec, this.#improves);
     this.attributes = {
       prefix: this.key.bytes,
       prefixLength: 0,
@@ -763,4 +762,16 @@ export class CacheCore<V> {
     if (this.tags !== null) return this.tags.encode(tags, this.attributes.head);
     throw new ZbudError("EINVAL", "for entries with tags, make the cache with tags: true");
   }
+}
+
+/** @throws {ZbudError} `EINVAL` if it is unknown, or would do nothing with these other options. */
+function recompressOption(value: unknown, codec: string | null, improves: boolean): boolean {
+  const chosen = choiceOption("recompress", value === undefined ? "none" : value, ["zstd", "none"]);
+  if (chosen === "zstd" && (codec !== "lz4" || !improves)) {
+    throw new ZbudError(
+      "EINVAL",
+      `recompress: "zstd" is for values of codec "lz4" that the cache improves; leave it out with ${improves ? `codec ${show(codec)}` : "improve: false"}`,
+    );
+  }
+  return chosen === "zstd";
 }

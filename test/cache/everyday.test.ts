@@ -268,7 +268,7 @@ describe("console.log", () => {
     const { cache } = open({ dictionary: "none", evict: "sieve" });
     assert.match(
       inspect(cache),
-      /^CompressedCache: 0 entries, 0 B kept in 0 B of 4 MiB, not read yet, evict: "sieve"$/,
+      /^CompressedCache: 0 entries, 0 B kept in [\d.]+ KiB of 4 MiB, not read yet, evict: "sieve"$/,
     );
     for (let i = 0; i < 1234; i++) cache.set(i, "compresses well ".repeat(10));
     assert.equal(cache.getMany([1, 2, 3, "nobody"]).length, 4);

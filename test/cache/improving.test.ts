@@ -221,10 +221,16 @@ describe("what is cold", () => {
     for (const each of [cache, other, tiered]) each.close();
   });
 
-  it("stays as it is by default, with another codec, and with a second tier where there is a dictionary", async () => {
+  it("stays as it is by default, and with a second tier where there is a dictionary; another codec is refused", async () => {
+    for (const other of [{ codec: "zstd" }, { codec: "none" }, { improve: false }] as const) {
+      const options = { maxBytes: "1MiB", recompress: "zstd", ...other } as const;
+      assert.throws(() => new CompressedCache(options), {
+        code: "EINVAL",
+        message: /^recompress: "zstd" is for/,
+      });
+    }
     const kinds: Partial<CompressedCacheOptions<unknown>>[] = [
       { recompress: "none" },
-      { codec: "zstd" },
       { backing: new MemoryBacking() },
     ];
     for (const kind of kinds) {

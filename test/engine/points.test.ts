@@ -35,7 +35,15 @@ const WHERE: Where = {
     "isTouched",
   ),
   "src/engine/writeback-marks.ts": all(
-    ...["forgetWriting", "dirtyCount", "dirtyRows", "isNearlyFull", "listedBytes"],
+    ...[
+      "forgetWriting",
+      "dirtyCount",
+      "dirtyRows",
+      "isNearlyFull",
+      "listedBytes",
+      "rowsBeingWritten",
+      "unmark",
+    ],
   ),
   "src/engine/rows.ts": all("format", "at", "find", "stateOf"),
   "src/engine/eviction/queue.ts": all("first", "last", "before", "after", "at"),

@@ -83,6 +83,7 @@ export const DRIVERS_WHERE: Readonly<Record<DriverName, Where>> = {
         "firstRowOf",
         "trim",
         "refuse",
+        "metadataBytes",
         "touchedBytes",
         "stepOf",
         "headOf",
