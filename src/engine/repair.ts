@@ -93,6 +93,7 @@ export function repairShard(shard: ShardParts): void {
       if (!named[number].has(handle)) pool.pool.free(handle);
     });
   }
+  shard.pools.settle();
   for (let i = 0; i < EPOCHS; i++) words[EPOCHS_AT + i] = (words[EPOCHS_AT + i] + 1) & 0x7fffffff;
 }
 

@@ -1,7 +1,14 @@
 import type { Handle } from "../base/index.ts";
 import { poolBytesAllowed, type ShardBudget } from "./budget.ts";
 import type { ShardPool } from "./shard-pool.ts";
-import { F_ORIGINAL_BYTES, F_POOL_TOUCHED, F_STORED_BYTES, W_HIGH_WATER, W_POOL } from "./table.ts";
+import {
+  F_ORIGINAL_BYTES,
+  F_POOL_TOUCHED,
+  F_STORED_BYTES,
+  W_ENTRIES,
+  W_HIGH_WATER,
+  W_POOL,
+} from "./table.ts";
 
 /** Entries take at most so many times their bytes, where moving objects together can reach it. */
 const WORSE_THAN_RAW = 1.03;
@@ -48,51 +55,49 @@ export class ShardPools {
     let handle = pool.alloc(bytes);
     if (typeof handle !== "number") {
       if (this.list.length > 1) this.gains(pool.pageSize, number);
-      if (!pool.allowBytes(this.#allowedTo(number), false)) return 0;
+      if (!pool.allowBytes(this.#allowedTo(number))) return 0;
       handle = pool.alloc(bytes);
       if (typeof handle !== "number") return 0;
     }
     const at = F_POOL_TOUCHED + number;
     const more = pool.heldBytes - this.#floats[at];
     if (more <= 0) return handle;
-    const hasRoom =
-      this.#hasRoom(more) || (this.list.length > 1 && this.gains(more, number) && this.#hasRoom(more));
-    const isTight = this.#isWorseThanRaw(more);
-    if (hasRoom && !isTight) {
+    if (this.#hasRoom(more) || (this.list.length > 1 && this.gains(more, number) && this.#hasRoom(more))) {
       this.#floats[at] += more;
       return handle;
     }
+    // With the pages that it has, and what moving objects together makes of them.
     pool.free(handle as Handle);
-    const within = this.#allocateWithin(number, bytes, isTight);
-    if (within !== 0 || !hasRoom) return within;
-    pool.allowBytes(this.#allowedTo(number), false);
+    pool.allowBytes(this.#allowedTo(number));
     handle = pool.alloc(bytes);
-    if (typeof handle !== "number") return 0;
-    this.#floats[at] = Math.max(this.#floats[at], pool.heldBytes);
-    return handle;
-  }
-
-  /** As {@link allocate}, in the pages that the pool has. */
-  #allocateWithin(number: number, bytes: number, isTight: boolean): number {
-    const { pool } = this.list[number];
-    pool.allowBytes(isTight ? pool.heldBytes : this.#allowedTo(number), isTight);
-    const handle = pool.alloc(bytes);
-    if (typeof handle !== "number") return 0;
-    if (pool.heldBytes <= this.#floats[F_POOL_TOUCHED + number]) return handle;
+    if (typeof handle !== "number" || pool.heldBytes <= this.#floats[at]) {
+      return typeof handle === "number" ? handle : 0;
+    }
     pool.free(handle as Handle);
     return 0;
   }
 
   /**
-   * Whether with so many more bytes of pages the entries would take more than as many bytes as they are, by a share: where
-   * moving objects together can help that.
+   * Bytes that the next object of a pool can have without another page. Where a page more would make the entries take more
+   * than they are, by a share, objects are moved together for at least `least` bytes.
    */
-  #isWorseThanRaw(more: number): boolean {
+  roomIn(number: number, least: number): number {
+    const { pool } = this.list[number];
+    const room = pool.roomLeft;
+    if (room >= least || !this.#isWorseThanRaw(number) || !pool.openGap(least)) return room;
+    return pool.roomLeft;
+  }
+
+  #isWorseThanRaw(number: number): boolean {
     const words = this.#words;
+    const { pool } = this.list[number];
     const { pageCost, rowBytes } = this.#budget;
-    const raw = WORSE_THAN_RAW * this.#floats[F_ORIGINAL_BYTES] - (words[W_HIGH_WATER] - 1) * rowBytes;
-    const least = (this.#floats[F_STORED_BYTES] + more) * (1 + pageCost);
-    return least < raw && (this.bytesTouched + more) * (1 + pageCost) > raw;
+    const more = pool.heldBytes + pool.pageSize - this.#floats[F_POOL_TOUCHED + number];
+    if (more <= 0) return false;
+    const most = WORSE_THAN_RAW * this.#floats[F_ORIGINAL_BYTES];
+    // Short entries take more than they are whatever is done, by their rows.
+    if (this.#floats[F_STORED_BYTES] + words[W_ENTRIES] * rowBytes > most) return false;
+    return (this.bytesTouched + more) * (1 + pageCost) + (words[W_HIGH_WATER] - 1) * rowBytes > most;
   }
 
   /** The longest entry for which room can be made in a pool, about: all pages may be had but a twentieth of them. */
@@ -211,6 +216,18 @@ export class ShardPools {
   /** Repairs them after a thread died. It may have taken a page beyond the limit, which nobody counts: its object goes. */
   recover(): void {
     for (const { pool } of this.list) pool.recover();
+  }
+
+  /**
+   * After {@link recover} and the return of what no entry names: a thread that died while it moved objects together had
+   * taken a page for that, which nobody counts. The moves are ended; what cannot go counts from now on.
+   */
+  settle(): void {
+    for (const [number, { pool }] of this.list.entries()) {
+      const at = F_POOL_TOUCHED + number;
+      if (pool.heldBytes > this.#floats[at]) pool.compact(CONDENSED_AT_ONCE);
+      this.#floats[at] = Math.max(this.#floats[at], pool.heldBytes);
+    }
   }
 
   /** Bytes of pages that are touched. A pool that gets no new objects counts until its memory is given back. */

@@ -71,6 +71,8 @@ import type { EntryAttributes, FoundEntry } from "./types.ts";
 
 /** A shard's lock is held for some 0.3 µs: several looks in that time. See {@link ThreadLock}. */
 const FIRST_PAUSES = 4;
+/** In place of the time: room is taken only where there is some. */
+const KEEPS_ALL = -1;
 /** Answers that an entry must stay, after which making room is given up. */
 const REFUSALS_MAX = 8;
 /** Entries on their way to the backing store that are passed over when room is wanted. */
@@ -108,8 +110,6 @@ export class Shard implements ShardParts {
   readonly #victim: FoundEntry;
   readonly #lock: ThreadLock | null;
   #broken = false;
-  /** False while room may only be taken where there is some. */
-  #mayMakeRoom = true;
   /** The pool that the row of the last reservation has its objects in. */
   #reservedIn = 0;
   /** Null: the pools' memory does not shrink. */
@@ -685,12 +685,7 @@ export class Shard implements ShardParts {
 
   /** As {@link #reserve}, but evicts nothing. */
   #reserveFree(total: number, poolNumber: number): number {
-    this.#mayMakeRoom = false;
-    try {
-      return this.#reserveChain(total, poolNumber, 0);
-    } finally {
-      this.#mayMakeRoom = true;
-    }
+    return this.#reserveChain(total, poolNumber, KEEPS_ALL);
   }
 
   #reserveChain(total: number, poolNumber: number, now: number): number {
@@ -707,9 +702,10 @@ export class Shard implements ShardParts {
     while (left > 0) {
       let bytes = Math.min(left, maxFragment);
       // What is long beside a page fills the rest of the page that is being filled.
-      const room = pool.pool.roomLeft - headerBytes;
-      if (room < bytes && room >= SPLIT_MIN && bytes * SPLIT_SHARE > maxFragment) bytes = room;
-      const anywhere = bytes === total && this.#mayMakeRoom;
+      const least = bytes * SPLIT_SHARE > maxFragment ? Math.min(SPLIT_MIN, bytes) : bytes;
+      const room = this.pools.roomIn(poolNumber, least + headerBytes) - headerBytes;
+      if (room < bytes && room >= least) bytes = room;
+      const anywhere = bytes === total && now !== KEEPS_ALL;
       const handle = this.#allocate(poolNumber, bytes + headerBytes, now, anywhere);
       if (handle === 0) break;
       pool = this.pools.list[this.#reservedIn];
@@ -747,7 +743,7 @@ export class Shard implements ShardParts {
         return row;
       }
       if (this.pools.gains(this.budget.rowBytes) || this.pools.condense()) continue;
-      if (!this.#mayMakeRoom) return 0;
+      if (now === KEEPS_ALL) return 0;
       this.floats[F_LIMIT_HIT]++;
       if (!this.evictDueOrOne(now)) return 0;
     }
@@ -766,7 +762,7 @@ export class Shard implements ShardParts {
         this.#reservedIn = other;
       }
       if (handle !== 0) return handle;
-      if (!this.#mayMakeRoom) return 0;
+      if (now === KEEPS_ALL) return 0;
       if (!isCounted) this.floats[F_LIMIT_HIT]++;
       isCounted = true;
       if (!this.makeRoom(now)) return 0;

@@ -475,11 +475,17 @@ export class Pool {
    * For a caller whose limit is lower than the pool's: with how many bytes of pages alloc has to do from now on, by
    * moving objects together rather than taking pages. Pages that are in use stay. Of no effect where the driver moves
    * nothing in an alloc.
-   *
-   * @param _isTight - whether to move objects for whatever room there is, and not only where it costs little.
    * @returns whether that are more than before.
    */
-  allowBytes(_bytes: number, _isTight: boolean): boolean {
+  allowBytes(_bytes: number): boolean {
+    return false;
+  }
+
+  /**
+   * Moves objects together, so that {@link roomLeft} is at least so many bytes, in the pages that are in use. False: no page
+   * has so much free, or the driver moves nothing in this way.
+   */
+  openGap(_bytes: number): boolean {
     return false;
   }
 

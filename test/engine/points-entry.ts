@@ -1,5 +1,6 @@
 /** What the numbered-point tests of the engine use of it, to be built in one file. */
 
+export { logDriver } from "../../src/drivers/log/index.ts";
 export { slotsDriver } from "../../src/drivers/slots/index.ts";
 export { zbudDriver } from "../../src/drivers/zbud/index.ts";
 export { BlockPacker } from "../../src/engine/block-packer.ts";
@@ -15,5 +16,6 @@ export {
   startWriteback,
   startWritebackOf,
   startWritingAhead,
+  unmark,
   writeListed,
 } from "../../src/engine/writeback-marks.ts";

@@ -70,8 +70,8 @@ export const LOG_BUGS: readonly PlantedBug[] = [
   {
     name: "log: pages are cleaned while less than the slack is free",
     file: ALLOCATOR,
-    find: "(isTight || percent >= table[W_FULL_SLACK])",
-    replace: "(isTight || percent >= table[W_FULL_SLACK] / 4)",
+    find: "canGain && percent >= table[W_FULL_SLACK] &&",
+    replace: "canGain && percent >= table[W_FULL_SLACK] / 4 &&",
   },
   {
     name: "log: a page is taken beyond what is allowed",
@@ -80,10 +80,10 @@ export const LOG_BUGS: readonly PlantedBug[] = [
     replace: "if (count <= (allowed === 0 ? this.#maxPages : allowed)) {",
   },
   {
-    name: "log: a page that came free while gaps were put together is not taken",
+    name: "log: a gap is opened that is too short",
     file: ALLOCATOR,
-    find: "if (table[PAGE_COUNT] >= count) continue;",
-    replace: "if (table[PAGE_COUNT] >= 0) continue;",
+    find: "return free >= bytes && this.#clean(page);",
+    replace: "return free > 0 && this.#clean(page);",
   },
   {
     name: "log: compaction moves what no release comes of",

@@ -205,7 +205,7 @@ export function finishPool(pool: Pool, known: Iterable<Handle> = []): void {
   const { maxPages: pagesMost, maxBytes, pageSize, maxObjects } = pool.shape;
   const maxPages = maxBytes === undefined ? pagesMost : maxBytes / pageSize;
   // What a scenario's caller allowed.
-  pool.allowBytes(maxPages * pageSize, false);
+  pool.allowBytes(maxPages * pageSize);
   // In size classes an object needs a row, and a small one a page of its own, of which none is left then.
   const most = moves(pool) ? Math.min(maxPages, Number(maxObjects)) : maxPages;
   // Where they do not move, it leaves room for one that is small.

@@ -84,21 +84,13 @@ const OPERATIONS: Scenario[] = [
     withGaps(all, 1, 1, 3);
     return { steps: [alloc(HALF)] };
   }),
-  scenario("alloc: puts the gaps of several pages together", (all) => {
-    withGaps(all, 4, 0);
-    all.setup.pool.allowBytes(all.setup.pool.totalBytes, true);
-    return { steps: [alloc(HALF)] };
+  scenario("openGap: of a page, and of the open one", (all) => {
+    withGaps(all, 3, 0);
+    return { steps: [{ do: "openGap", bytes: QUARTER }, alloc(QUARTER), { do: "openGap", bytes: QUARTER }] };
   }),
-  scenario("alloc: puts gaps together, and a page comes free", (all) => {
-    withGaps(all, 1, 0, 1, 2);
-    all.take(QUARTER);
-    all.setup.pool.allowBytes(all.setup.pool.totalBytes, true);
-    return { steps: [alloc(LARGE)] };
-  }),
-  scenario("alloc: gaps that come to too little", ({ setup, takeMany }) => {
-    takeMany(480, 8);
-    setup.pool.allowBytes(setup.pool.totalBytes, true);
-    return { steps: [alloc(LARGE)] };
+  scenario("openGap: no page has so much free", (all) => {
+    fill(all);
+    return { steps: [{ do: "openGap", bytes: HALF }] };
   }),
   scenario("alloc: no page to be had", (all) => {
     fill(all);

@@ -60,15 +60,11 @@ const W_PAGES_ALLOWED = tables.W_PAGES_ALLOWED;
 const W_ROWS_TAKEN = tables.W_ROWS_TAKEN;
 const W_FULL_SLACK = tables.W_FULL_SLACK;
 const W_SLACK = tables.W_SLACK;
-const W_TIGHT = tables.W_TIGHT;
 const W_SWEEP_AT = tables.W_SWEEP_AT;
 const INTENT = W_INTENT;
 const PAGE_COUNT = W_PAGE_COUNT;
 const GIVEN_BACK = W_GIVEN_BACK;
 const TAG_SHIFT = TAG_BITS;
-
-/** Pages whose gaps are put together for one object. */
-const GATHERED_MAX = 6;
 
 /**
  * The algorithm: an object goes behind the last one of the open page. A page that objects were freed from is cleaned
@@ -238,15 +234,21 @@ export class LogAllocator implements Allocator {
   /**
    * Says how many pages may be in use from now on, if fewer than the pool has: those that are in use stay.
    *
-   * @param isTight - whether to clean for whatever room there is.
    * @returns whether that are more than before.
    */
-  allowPages(pages: number, isTight: boolean): boolean {
+  allowPages(pages: number): boolean {
     const table = this.#table;
     const before = table[W_PAGES_ALLOWED];
-    table[W_TIGHT] = isTight ? 1 : 0;
     table[W_PAGES_ALLOWED] = Math.min(Math.max(1, pages), this.#maxPages);
     return before !== 0 && table[W_PAGES_ALLOWED] > before;
+  }
+
+  /** Cleans the emptiest page, if it has so many bytes free: they are what the open page has left then. */
+  openGap(bytes: number): boolean {
+    const table = this.#table;
+    const page = this.#emptiest();
+    const free = page === 0 ? 0 : (this.#granules - table[page | LIVE]) << this.#granuleShift;
+    return free >= bytes && this.#clean(page);
   }
 
   startReclaim(): number {
@@ -426,28 +428,7 @@ export class LogAllocator implements Allocator {
         return page;
       }
     }
-    const isTight = table[W_TIGHT] === 1;
-    if (canGain && (isTight || percent >= table[W_FULL_SLACK]) && this.#clean(emptiest)) return table[W_OPEN];
-    return isTight ? this.#gather(wanted) : 0;
-  }
-
-  /** Moves what lives in the emptiest pages together until there is room for so many granules; 0: it came to too little. */
-  #gather(wanted: number): number {
-    const table = this.#table;
-    const count = table[PAGE_COUNT];
-    for (let i = 0; i < GATHERED_MAX; i++) {
-      const list = findList(table, W_BITMAP, 2, 1);
-      if (list >= LISTS || !this.#emptyInto(table[(W_HEADS + (list << 1)) | LIST_NEXT])) return 0;
-      let page = table[W_OPEN];
-      if (page !== 0 && table[page | TOP] + wanted <= this.#granules) return page;
-      // A page came free meanwhile.
-      if (table[PAGE_COUNT] >= count) continue;
-      page = this.#takePage();
-      if (page === FREE) return 0;
-      this.#open(page);
-      return page;
-    }
-    return 0;
+    return canGain && percent >= table[W_FULL_SLACK] && this.#clean(emptiest) ? table[W_OPEN] : 0;
   }
 
   /** The page with the fewest live granules, about; 0: all are too full. In the open one objects may have been freed too. */

@@ -62,8 +62,12 @@ export class LogPool extends Pool {
     this.#inner = inner as unknown as LogAllocator;
   }
 
-  override allowBytes(bytes: number, isTight: boolean): boolean {
-    return this.#inner.allowPages(Math.floor(bytes / this.pageSize), isTight);
+  override allowBytes(bytes: number): boolean {
+    return this.#inner.allowPages(Math.floor(bytes / this.pageSize));
+  }
+
+  override openGap(bytes: number): boolean {
+    return this.underLock(() => this.#inner.openGap(bytes));
   }
 
   override get spareBytes(): number {

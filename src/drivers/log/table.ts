@@ -86,8 +86,6 @@ export const W_SWEEP_AT = 32;
 /** Percent of the pages in use that must be free before one is cleaned: while another may be taken, and when not. */
 export const W_SLACK = 33;
 export const W_FULL_SLACK = 34;
-/** 1: whatever makes room is to be cleaned. */
-export const W_TIGHT = 35;
 
 /** Counters of this driver, as indices of the Float64Array. */
 export const F_OBJECTS_MOVED = 37;

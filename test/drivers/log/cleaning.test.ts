@@ -225,7 +225,7 @@ describe("what cleaning gains", () => {
   it("a pool that may have fewer pages than are in use does with those that it has", () => {
     const pool = new LogPool({ maxPages: 4, pageSize: PAGE_SIZE });
     const live = fillUp(pool, 1024, 16);
-    pool.allowBytes(2 * PAGE_SIZE, true);
+    pool.allowBytes(2 * PAGE_SIZE);
     assert.equal(pool.alloc(1024), "ENOMEM", "pages that are in use stay, and are full");
     pool.free(live.pop() as Handle);
     live.push(take(pool, 1024));

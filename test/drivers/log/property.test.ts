@@ -31,6 +31,7 @@ const KINDS = [
   "misuse",
   "trim",
   "allow",
+  "openGap",
 ] as const;
 
 interface Step {
@@ -82,6 +83,7 @@ class Run {
     else if (step.kind === "rewrite") this.#rewriteOne();
     else if (step.kind === "misuse") this.#misuse();
     else if (step.kind === "allow") this.#allow();
+    else if (step.kind === "openGap") this.#openGap();
     else this.#pool.trim();
     this.#check();
   }
@@ -211,12 +213,22 @@ class Run {
     }
   }
 
+  /** In the pages that are in use, and what it gives is there. */
+  #openGap(): void {
+    const { pageSize } = this.#plan;
+    const before = this.#pool.pageCount;
+    const bytes = 1 + this.#below(pageSize / 2);
+    const isOpen = this.#pool.openGap(bytes);
+    assert.equal(this.#pool.pageCount, before);
+    if (isOpen) assert.ok(this.#pool.roomLeft >= bytes - 7, `${this.#pool.roomLeft} of ${bytes} bytes`);
+  }
+
   #allow(): void {
     const { maxPages, pageSize } = this.#plan;
     const pages = this.#below(maxPages + 2);
     const before = this.#allowed;
     this.#allowed = Math.min(Math.max(1, pages), maxPages);
-    const isMore = this.#pool.allowBytes(pages * pageSize + this.#below(pageSize), this.#below(2) === 0);
+    const isMore = this.#pool.allowBytes(pages * pageSize + this.#below(pageSize));
     assert.equal(isMore, Number.isFinite(before) && this.#allowed > before);
   }
 
