@@ -1,4 +1,5 @@
 import {
+  checkNames,
   isSharedBuffer,
   type LockMemory,
   lockableBufferOf,
@@ -6,7 +7,7 @@ import {
   show,
   ZbudError,
 } from "../base/index.ts";
-import type { SharedSegment } from "../memory/index.ts";
+import { attachPageMemory, type PageMemory, received, type SharedSegment } from "../memory/index.ts";
 import { isPartSize } from "./given-back.ts";
 import {
   HEADER_WORDS,
@@ -15,6 +16,7 @@ import {
   LOCK_CALLER,
   LOCK_OWN,
   type Table,
+  tailWordsOf,
   W_DRIVER,
   W_GIVEN_BACK,
   W_INTENT,
@@ -52,14 +54,65 @@ export function badBuffers(what: string, cause?: unknown): ZbudError {
   );
 }
 
+/** What a driver knows of its tables. */
+export interface TableLayout<G> {
+  readonly driver: number;
+  /** What the header of a table says. Throws where no table can say so. */
+  geometryOf(table: Table): G;
+  tableWordsOf(geometry: G): number;
+  /** How long the pages are, and how many there can be. */
+  pagesOf(geometry: G): { bytes: number; count: number };
+  /** What no table of this geometry can hold, or null. */
+  faultOf(table: Table, geometry: G): string | null;
+}
+
+/** A pool that another thread made, as a driver makes its own of it. */
+export interface OpenedPool<G, Handler> {
+  readonly table: Table;
+  readonly geometry: G;
+  readonly memory: PageMemory;
+  readonly onEvict: Handler | undefined;
+}
+
 /**
- * Opens the table of a shared pool and checks what all tables have; the driver checks the rest.
+ * Opens the buffers of a pool that another thread made.
  *
- * @param driver - whose table it must be.
- * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
- *   a pool of this layout and driver.
+ * @param sent - what its `share()` gave there, as it came through `postMessage` or `workerData`.
+ * @throws {ZbudError} `EINVAL` if `sent` is no such thing, or an option is none; `EBADMSG` if its buffers hold no pool of
+ *   this layout.
  */
-export function openSharedTable(shared: SharedPool, driver: number): Table {
+export function openPool<G, Handler>(
+  sent: SharedPool,
+  options: { onEvict?: Handler | undefined },
+  layout: TableLayout<G>,
+): OpenedPool<G, Handler> {
+  const shared = received(sent);
+  const table = openSharedTable(shared, layout.driver);
+  let geometry: G;
+  try {
+    geometry = layout.geometryOf(table);
+  } catch (cause) {
+    throw badBuffers("their geometry is impossible", cause);
+  }
+  const { bytes, count } = layout.pagesOf(geometry);
+  if (
+    table.length !==
+    layout.tableWordsOf(geometry) + tailWordsOf(table[W_LOCKING], shared.pages.byteLength)
+  ) {
+    throw badBuffers("the table's length is not its geometry's");
+  }
+  if (shared.pages.byteLength !== bytes * count) {
+    throw badBuffers("the length of the pages is not their geometry's");
+  }
+  const fault = layout.faultOf(table, geometry);
+  if (fault !== null) throw badBuffers(fault);
+  const memory = attachPageMemory(bytes, shared.pages);
+  checkNames("attach", options, ["onEvict"]);
+  return { table, geometry, memory, onEvict: options.onEvict };
+}
+
+/** Opens the table of a shared pool and checks what all tables have. */
+function openSharedTable(shared: SharedPool, driver: number): Table {
   const { table: sent, pages, fast } = shared ?? {};
   const buffer = fast === undefined ? sent : lockableBufferOf(fast?.memory);
   if (!isSharedBuffer(buffer) || !isSharedBuffer(pages)) {

@@ -1,5 +1,5 @@
 export type { Allocator, FreeWalk, ObjectVisitor, Place, PoolInside, Walks } from "./allocator.ts";
-export { badBuffers, openSharedTable, type SharedPool } from "./attach.ts";
+export { openPool, type SharedPool } from "./attach.ts";
 export { ColumnsBuilder, PageListColumns } from "./columns.ts";
 export type { DriverOptions, PoolDriver, PoolParts } from "./driver.ts";
 export { GivenBack, verifyGivenBack } from "./given-back.ts";
@@ -31,7 +31,7 @@ export {
   unregisterDriver,
 } from "./registry.ts";
 export { type SnapshotColumns, snapshotOf } from "./snapshot.ts";
-export { completeStats, SIZE_STEPS, sizeStepOf } from "./stats.ts";
+export { poolStats, SIZE_STEPS, SizeCount, sizeStepOf } from "./stats.ts";
 export * from "./table-header.ts";
 export type {
   AllocRefusal,

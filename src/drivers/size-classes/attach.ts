@@ -1,17 +1,13 @@
-import { checkNames } from "../../base/index.ts";
-import { attachPageMemory, received } from "../../memory/index.ts";
+import { ZbudError } from "../../base/index.ts";
 import {
-  badBuffers,
   checkEvictHandler,
   DRIVER_SIZE_CLASSES,
   type EvictHandler,
-  openSharedTable,
+  openPool,
   type SharedPool,
   SLOTS_MAX,
   type Table,
-  tailWordsOf,
   W_INTENT,
-  W_LOCKING,
 } from "../../pool/index.ts";
 import { CHUNK_ORDER_MAX, CHUNK_ORDER_MIN } from "../zbud/geometry.ts";
 import type { Geometry } from "./geometry.ts";
@@ -38,33 +34,26 @@ import {
  *
  * @param sent - what its `share()` gave there, as it came through `postMessage` or `workerData`.
  * @param options - `onEvict`: called for what this thread reclaims.
- * @throws {ZbudError} `EINVAL` if `shared` is no such thing; `EBADMSG` if its buffers hold no pool of this
+ * @throws {ZbudError} `EINVAL` if `sent` is no such thing; `EBADMSG` if its buffers hold no pool of this
  *   layout; `EBUSY` if 127 threads use the pool already.
  */
 export function attachSizeClass(
   sent: SharedPool,
   options: { onEvict?: EvictHandler | undefined } = {},
 ): SizeClassPool {
-  const shared = received(sent);
-  const { table, geometry } = openTable(shared);
-  const memory = attachPageMemory(geometry.segmentBytes, shared.pages);
-  checkNames("attach", options, ["onEvict"]);
-  const onEvict = checkEvictHandler(options.onEvict);
+  const { onEvict, ...opened } = openPool(sent, options, {
+    driver: DRIVER_SIZE_CLASSES,
+    geometryOf,
+    tableWordsOf,
+    pagesOf: ({ segmentBytes, segments }) => ({ bytes: segmentBytes, count: segments }),
+    faultOf,
+  });
   // What the options would say is in the table.
-  return new SizeClassPool(
-    { maxBytes: 0, pageSizes: [] },
-    { attached: { table, geometry, memory, onEvict } },
-  );
+  const attached = { ...opened, onEvict: checkEvictHandler(onEvict) };
+  return new SizeClassPool({ maxBytes: 0, pageSizes: [] }, { attached });
 }
 
-/**
- * Opens the table of a shared pool.
- *
- * @throws {ZbudError} `EINVAL` if `shared` is not what `share()` gives; `EBADMSG` if its buffers do not hold
- *   a pool of size classes of this layout.
- */
-function openTable(shared: SharedPool): { table: Table; geometry: Geometry } {
-  const table = openSharedTable(shared, DRIVER_SIZE_CLASSES);
+function geometryOf(table: Table): Geometry {
   const chunkOrder = table[W_CHUNK_ORDER];
   const segmentBytes = table[W_SEGMENT_BYTES];
   const segments = table[W_SEGMENTS];
@@ -79,28 +68,26 @@ function openTable(shared: SharedPool): { table: Table; geometry: Geometry } {
     segments * 2 ** (rowsShift + 1) <= SLOTS_MAX &&
     maxObjectBytes > 0 &&
     maxObjectBytes < segmentBytes;
-  if (!isPossible) throw badBuffers("their geometry is impossible");
-  const chunkCount = 2 ** chunkOrder;
-  const geometry = { chunkOrder, chunkCount, segmentBytes, segments, rowsShift, maxObjectBytes };
-  if (table.length !== tableWordsOf(geometry) + tailWordsOf(table[W_LOCKING], shared.pages.byteLength)) {
-    throw badBuffers("the table's length is not its geometry's");
+  if (!isPossible) {
+    const words = { chunkOrder, segmentBytes, segments, rowsShift, maxObjectBytes };
+    throw new ZbudError("EBADMSG", `no size classes have ${JSON.stringify(words)}`);
   }
-  if (shared.pages.byteLength !== segmentBytes * segments) {
-    throw badBuffers("the length of the pages is not their geometry's");
-  }
-  const slots = segments << (rowsShift + 1);
-  if (table[W_INTENT] > slots) throw badBuffers(`its note says ${table[W_INTENT]}`);
-  if (table[W_SEGMENT_HIGH] < 0 || table[W_SEGMENT_HIGH] > segments) {
-    throw badBuffers("more segments in use than there are");
-  }
+  return { chunkOrder, chunkCount: 2 ** chunkOrder, segmentBytes, segments, rowsShift, maxObjectBytes };
+}
+
+function faultOf(table: Table, geometry: Geometry): string | null {
+  const { segments, rowsShift } = geometry;
+  const note = table[W_INTENT]; // once: others may be at work
+  if (note > segments << (rowsShift + 1)) return `its note says ${note}`;
+  if (table[W_SEGMENT_HIGH] < 0 || table[W_SEGMENT_HIGH] > segments)
+    return "more segments in use than there are";
   const which = table[W_WHICH];
   const open = (which & ~1) === 0 ? table[W_OPEN + which * OPEN_WORDS] : 0;
-  if (open < 1 || open > OPEN_MAX) throw badBuffers(`it has ${open} page sizes`);
+  if (open < 1 || open > OPEN_MAX) return `it has ${open} page sizes`;
   const classes = classesOf(geometry);
   for (const { sizeClass } of openClassesOf(table)) {
-    if (!classes.includes(sizeClass) || !isRecordWhole(table, geometry, sizeClass)) {
-      throw badBuffers(`it has no pages at word ${sizeClass}`);
-    }
+    if (!classes.includes(sizeClass) || !isRecordWhole(table, geometry, sizeClass))
+      return `it has no pages at word ${sizeClass}`;
   }
-  return { table, geometry };
+  return null;
 }

@@ -1,15 +1,4 @@
-import {
-  completeStats,
-  F_EVICTIONS_REFUSED,
-  F_OBJECTS_EVICTED,
-  F_PAGES_RECLAIMED,
-  F_REFUSED_ENOMEM,
-  F_REFUSED_ENOSPC,
-  type PoolStats,
-  SIZE_STEPS,
-  sizeStepOf,
-  W_PAGE_COUNT,
-} from "../../pool/index.ts";
+import { type PoolStats, poolStats, SizeCount, W_PAGE_COUNT } from "../../pool/index.ts";
 import {
   FIRST_ROW,
   FREE,
@@ -25,30 +14,15 @@ import { eachRecord, type SlotsTable, sizeOf } from "./records.ts";
 export function statsOf(whole: SlotsTable, counters: Float64Array): PoolStats {
   const { table, geometry } = whole;
   const { pageSize } = geometry;
-  const sizeHistogram = new Array<number>(SIZE_STEPS).fill(0);
-  let objects = 0;
-  let objectBytes = 0;
+  const sizes = new SizeCount(pageSize);
   const end = FIRST_ROW + table[W_HIGH_WATER] * ROW_WORDS;
-  const count = (record: number, half: number): void => {
-    const size = sizeOf(whole, record, half);
-    objects++;
-    objectBytes += size;
-    sizeHistogram[sizeStepOf(size, pageSize)]++;
-  };
+  const count = (record: number, half: number): void => sizes.add(sizeOf(whole, record, half));
   for (let row = FIRST_ROW; row < end; row += ROW_WORDS) {
     if (table[row | LRU_PREV] !== FREE) eachRecord(whole, row, count);
   }
   const pages = table[W_PAGE_COUNT];
-  return completeStats({
-    objects,
-    objectBytes,
-    pages,
+  return poolStats(table, counters, sizes, {
     pageBytes: pages * pageSize,
     metadataBytes: 4 * FIRST_ROW + (pages + table[W_EXTRA_COUNT]) * ROW_BYTES,
-    pagesReclaimed: counters[F_PAGES_RECLAIMED],
-    objectsEvicted: counters[F_OBJECTS_EVICTED],
-    evictionsRefused: counters[F_EVICTIONS_REFUSED],
-    allocsRefused: { ENOSPC: counters[F_REFUSED_ENOSPC], ENOMEM: counters[F_REFUSED_ENOMEM] },
-    sizeHistogram,
   });
 }

@@ -1,15 +1,4 @@
-import {
-  completeStats,
-  F_EVICTIONS_REFUSED,
-  F_OBJECTS_EVICTED,
-  F_PAGES_RECLAIMED,
-  F_REFUSED_ENOMEM,
-  F_REFUSED_ENOSPC,
-  type PoolStats,
-  SIZE_STEPS,
-  sizeStepOf,
-  W_PAGE_COUNT,
-} from "../../pool/index.ts";
+import { type PoolStats, poolStats, SizeCount, W_PAGE_COUNT } from "../../pool/index.ts";
 import type { Geometry } from "./geometry.ts";
 import {
   firstRowOf,
@@ -25,31 +14,16 @@ import {
 /** Counts what the table holds. Rows of free pages hold no sizes, so every row may be read alike. */
 export function statsOf(table: PageTable, counters: Float64Array, geometry: Geometry): PoolStats {
   const { pageSize } = geometry;
-  const sizeHistogram = new Array<number>(SIZE_STEPS).fill(0);
-  let objects = 0;
-  let objectBytes = 0;
+  const sizes = new SizeCount(pageSize);
   const firstRow = firstRowOf(geometry);
   const end = firstRow + (table[W_HIGH_WATER] << ROW_SHIFT);
   for (let row = firstRow; row < end; row += 1 << ROW_SHIFT) {
-    for (let buddy = 0; buddy < 2; buddy++) {
-      const size = table[row + SIZES + buddy] & SIZE_MASK;
-      if (size === 0) continue;
-      objects++;
-      objectBytes += size;
-      sizeHistogram[sizeStepOf(size, pageSize)]++;
-    }
+    sizes.add(table[row + SIZES] & SIZE_MASK);
+    sizes.add(table[row + SIZES + 1] & SIZE_MASK);
   }
   const pages = table[W_PAGE_COUNT];
-  return completeStats({
-    objects,
-    objectBytes,
-    pages,
+  return poolStats(table, counters, sizes, {
     pageBytes: pages * pageSize,
     metadataBytes: headerBytesOf(geometry) + pages * ROW_BYTES,
-    pagesReclaimed: counters[F_PAGES_RECLAIMED],
-    objectsEvicted: counters[F_OBJECTS_EVICTED],
-    evictionsRefused: counters[F_EVICTIONS_REFUSED],
-    allocsRefused: { ENOSPC: counters[F_REFUSED_ENOSPC], ENOMEM: counters[F_REFUSED_ENOMEM] },
-    sizeHistogram,
   });
 }

@@ -1,15 +1,4 @@
-import {
-  completeStats,
-  F_EVICTIONS_REFUSED,
-  F_OBJECTS_EVICTED,
-  F_PAGES_RECLAIMED,
-  F_REFUSED_ENOMEM,
-  F_REFUSED_ENOSPC,
-  type PoolStats,
-  SIZE_STEPS,
-  sizeStepOf,
-  W_PAGE_COUNT,
-} from "../../pool/index.ts";
+import { type PoolStats, poolStats, SizeCount, W_PAGE_COUNT } from "../../pool/index.ts";
 import {
   fixedBytesOf,
   type Geometry,
@@ -33,17 +22,9 @@ import {
 /** Counts what the table holds. The bookkeeping is that of groups in use, with all rows that they have. */
 export function statsOf(table: ZsmallocTable, counters: Float64Array, geometry: Geometry): PoolStats {
   const { pageSize, firstGroup, firstRow } = geometry;
-  const sizeHistogram = new Array<number>(SIZE_STEPS).fill(0);
-  let objects = 0;
-  let objectBytes = 0;
+  const sizes = new SizeCount(pageSize);
   const endRow = firstRow + (table[W_ROWS_TAKEN] << ROW_SHIFT);
-  for (let row = firstRow; row < endRow; row += 1 << ROW_SHIFT) {
-    const size = table[row | SIZE];
-    if (size <= 0) continue;
-    objects++;
-    objectBytes += size;
-    sizeHistogram[sizeStepOf(size, pageSize)]++;
-  }
+  for (let row = firstRow; row < endRow; row += 1 << ROW_SHIFT) sizes.add(table[row | SIZE]);
   const pages = table[W_PAGE_COUNT];
   let metadataBytes = fixedBytesOf(geometry) + pages * PAGE_BYTES;
   const endGroup = firstGroup + (table[W_GROUPS_TAKEN] << GROUP_SHIFT);
@@ -51,16 +32,5 @@ export function statsOf(table: ZsmallocTable, counters: Float64Array, geometry: 
     if (table[group | PREV] === FREE) continue;
     metadataBytes += GROUP_BYTES + (table[group | ATTACHED] & COUNT_MASK) * ROW_BYTES;
   }
-  return completeStats({
-    objects,
-    objectBytes,
-    pages,
-    pageBytes: pages * pageSize,
-    metadataBytes,
-    pagesReclaimed: counters[F_PAGES_RECLAIMED],
-    objectsEvicted: counters[F_OBJECTS_EVICTED],
-    evictionsRefused: counters[F_EVICTIONS_REFUSED],
-    allocsRefused: { ENOSPC: counters[F_REFUSED_ENOSPC], ENOMEM: counters[F_REFUSED_ENOMEM] },
-    sizeHistogram,
-  });
+  return poolStats(table, counters, sizes, { pageBytes: pages * pageSize, metadataBytes });
 }
