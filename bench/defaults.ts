@@ -15,6 +15,7 @@ import { registerBuiltIns } from "../src/drivers/index.ts";
 import { PageStore, type PageStoreOptions } from "../src/store/index.ts";
 import { cacheData } from "./cache-data.ts";
 import { realData, spread } from "./codec-data.ts";
+import { guestMemory } from "./guest-memory.ts";
 import type { BenchOptions, Row } from "./harness.ts";
 
 registerBuiltIns();
@@ -63,6 +64,8 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
 /** Data in pages, as the name of each kind says. */
 async function pageData(bytes: number, log: (line: string) => void): Promise<Map<string, Buffer>> {
   const data = await realData(Math.min(bytes, 3 * KIB * KIB), log);
+  const guest = bytes > KIB * KIB ? await guestMemory(log) : null;
+  if (guest !== null) data.set("an emulated machine's memory", spread(guest, Math.min(bytes, 3 * KIB * KIB)));
   data.set("SQLite database", spread(database(), Math.min(bytes, 3 * KIB * KIB)));
   data.set("mixed", mixedPages([...data.values()], bytes));
   data.set("incompressible", noise(Math.min(bytes, KIB * KIB)));
