@@ -24,7 +24,7 @@ import {
   REPLACED,
 } from "./parts.ts";
 import type { Shard } from "./shard.ts";
-import { giveBack, shrinkTo } from "./shrinking.ts";
+import { giveBack, RowPacker, shrinkTo } from "./shrinking.ts";
 import { statsOf } from "./stats.ts";
 import {
   CODEC_SHIFT,
@@ -113,7 +113,7 @@ export class Engine {
     this.#reader = new ValueReader(this.#codecs, opened.found);
     const givesBack = !opened.looks && (options.giveBack ?? segmentOf(opened.header.buffer) !== undefined);
     for (const { pools } of shards) pools.givesBack = givesBack;
-    this.#idle = givesBack ? new IdleEngine(this) : null;
+    this.#idle = givesBack ? new IdleEngine(this, new RowPacker(shards)) : null;
     if (this.#idle !== null) giveBackWhenIdle(this.#idle);
   }
 

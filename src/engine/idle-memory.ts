@@ -1,5 +1,9 @@
 import type { IdleMemory } from "../pool/index.ts";
+import type { RowPacker } from "./shrinking.ts";
 import type { EngineStats } from "./types.ts";
+
+/** What one turn of moving entries may take of the event loop's time. */
+const TURN_MS = 1;
 
 /** What it needs of an engine. */
 interface Giver {
@@ -15,23 +19,33 @@ interface Giver {
 /** An engine as what gives free memory back by itself: of the threads that share it one does. */
 export class IdleEngine implements IdleMemory {
   readonly #engine: Giver;
+  readonly #rows: RowPacker;
 
-  constructor(engine: Giver) {
+  constructor(engine: Giver, rows: RowPacker) {
     this.#engine = engine;
+    this.#rows = rows;
   }
 
   touchedBytes(): number {
-    return this.#engine.isClosed ? 0 : this.#engine.stats().maxPoolBytes;
+    return this.#engine.isClosed ? 0 : this.#engine.stats().maxPoolBytes + this.#rows.looseBytes;
   }
 
   freeTouchedBytes(): number {
     if (this.#engine.isClosed || !this.#engine.isFirst()) return 0;
     const { maxPoolBytes, poolBytes } = this.#engine.stats();
-    return maxPoolBytes - poolBytes;
+    return maxPoolBytes - poolBytes + this.#rows.looseBytes;
   }
 
   giveBack(maxBytes: number): number {
     // Never waits for a lock: this thread may not need the memory at all.
-    return this.#engine.isClosed || this.#engine.isBusy() ? 0 : this.#engine.trim(maxBytes);
+    if (this.#engine.isClosed || this.#engine.isBusy()) return 0;
+    const { maxPoolBytes, poolBytes } = this.#engine.stats();
+    // Entries move to pages that are free.
+    if (this.#rows.looseBytes > maxPoolBytes - poolBytes) {
+      const end = performance.now() + TURN_MS;
+      const given = this.#rows.step(() => performance.now() >= end);
+      if (given > 0) return given;
+    }
+    return this.#engine.trim(maxBytes);
   }
 }

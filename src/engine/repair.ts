@@ -12,6 +12,7 @@ import {
   KIND_MASK,
   NAME,
   NEXT_FRAGMENT,
+  NO_END,
   STATE,
   STATE_SAME_FILLED,
   STATE_WRITING,
@@ -23,6 +24,7 @@ import {
   W_FREE,
   W_HIGH_WATER,
   W_RAW,
+  W_ROWS_END,
   W_SAME_FILLED,
 } from "./table.ts";
 
@@ -86,6 +88,7 @@ export function repairShard(shard: ShardParts): void {
     }
   }
   words[W_FREE] = 0;
+  words[W_ROWS_END] = NO_END;
   for (let row = high - 1; row > 0; row--) if (inUse[row] === 0) rows.release(row);
   shard.eviction.repair();
   for (const [number, pool] of pools.entries()) {

@@ -11,6 +11,7 @@ import {
   KIND_FREE,
   KIND_MASK,
   NAME,
+  NO_END,
   ROW_SHIFT,
   rowArraysOf,
   type ShardLayout,
@@ -20,6 +21,7 @@ import {
   W_FREE,
   W_HIGH_WATER,
   W_ROOM,
+  W_ROWS_END,
 } from "./table.ts";
 
 /**
@@ -47,6 +49,7 @@ export class Rows {
   /** A fresh table: zeros, so that row 0, the queue's head, is its own neighbour; and it is in use. */
   format(): void {
     this.words[W_HIGH_WATER] = 1;
+    this.words[W_ROWS_END] = NO_END;
     this.words[W_BUCKETS_USED] = BUCKETS_MIN;
     this.words[W_ROOM] = needsRoom(this.words.buffer) ? 1 : this.layout.maxRows + 1;
   }
@@ -127,6 +130,10 @@ export class Rows {
       return row;
     }
     const high = words[W_HIGH_WATER];
+    if (high >= words[W_ROWS_END]) {
+      this.#keepAll();
+      return this.take(maxHighWater);
+    }
     if (high >= maxHighWater || (high >= words[W_ROOM] && !this.#takeRoom(high))) return 0;
     words[W_HIGH_WATER] = high + 1;
     return high;
@@ -137,6 +144,7 @@ export class Rows {
     const words = this.words;
     const at = this.at(row);
     words[at + STATE] = KIND_FREE;
+    if (row >= words[W_ROWS_END]) return;
     words[at + HASH_NEXT] = words[W_FREE];
     words[W_FREE] = row;
   }
@@ -144,16 +152,28 @@ export class Rows {
   /**
    * Forgets rows from `high` on, which are free, and orders the free ones below: the first is taken next. Their memory
    * goes back to the system. How many bytes it were.
+   *
+   * @param end - rows from here on are not taken again, unless there is no other.
    */
-  lowerTo(high: number): number {
+  lowerTo(high: number, end: number = NO_END): number {
     const words = this.words;
     const before = words[W_HIGH_WATER];
+    words[W_ROWS_END] = end;
     words[W_FREE] = 0;
-    for (let row = high - 1; row > 0; row--)
+    for (let row = Math.min(high, end) - 1; row > 0; row--)
       if ((this.stateOf(row) & KIND_MASK) === KIND_FREE) this.release(row);
     words[W_HIGH_WATER] = high;
     if (needsRoom(words.buffer)) words[W_ROOM] = Math.min(words[W_ROOM], high);
     return giveRoom(words.buffer, this.#arrays, high, before);
+  }
+
+  /** None is given up: more are needed than was thought. Those below were taken, or are about to be used. */
+  #keepAll(): void {
+    const words = this.words;
+    const end = words[W_ROWS_END];
+    words[W_ROWS_END] = NO_END;
+    for (let row = words[W_HIGH_WATER] - 1; row >= end; row--)
+      if ((this.stateOf(row) & KIND_MASK) === KIND_FREE) this.release(row);
   }
 
   /** The file system is asked for some rows at a time. */

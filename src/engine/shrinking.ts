@@ -1,4 +1,5 @@
 import { ownBytes, ownWords } from "../base/index.ts";
+import { canGiveRoom } from "../memory/index.ts";
 import { bytesTouched, type ShardBudget, setLimit } from "./budget.ts";
 import type { Shard } from "./shard.ts";
 import type { ShardPool } from "./shard-pool.ts";
@@ -31,6 +32,10 @@ const MOVES_A_STEP = 1024;
 const ROUNDING_BYTES = 24;
 /** The share of pages that objects fill when they were moved together. */
 const FILLED = 0.95;
+/** A time at which nothing is due. */
+const NEVER = 0;
+/** Entries that go where moving others finds no room. */
+const EVICTED_AT_ONCE = 16;
 /** How often more is evicted because what was freed did not go. */
 const ROUNDS = 4;
 /** Moving entries is worth it from this share of pages or rows on that it can free. */
@@ -216,22 +221,83 @@ function eachObject(
 
 /** Moves entries from the last rows to the first free ones, and gives the memory of the last rows back. */
 function compactRows(shard: Shard, isOver: () => boolean): number {
+  const end = beginRows(shard);
+  if (end === 0) return 0;
+  moveAll(shard, isOver, (row) => hasRowFrom(shard, row, end));
+  return endRows(shard);
+}
+
+/** Rows from the one that is returned on are given up from here on; 0: too few could be. */
+function beginRows(shard: Shard): number {
   const { words, rows } = shard;
-  const wanted = shard.locked(() => {
+  return shard.locked(() => {
     const live = words[W_ENTRIES] + words[W_FRAGMENTS] + 1;
     const high = words[W_HIGH_WATER];
     if (high - live < high * WORTH) return 0;
-    // The first free ones are taken first from here on. One entry at a time has its rows twice.
-    rows.lowerTo(high);
-    return live + Math.ceil(live * WORTH);
+    // One entry at a time has its rows twice.
+    const end = live + Math.ceil(live * WORTH);
+    rows.lowerTo(high, end);
+    return end;
   });
-  if (wanted === 0) return 0;
-  moveAll(shard, isOver, (row) => hasRowFrom(shard, row, wanted));
+}
+
+/** Gives the memory of the last rows back, as far as they are free. */
+function endRows(shard: Shard): number {
+  const { words, rows } = shard;
   return shard.locked(() => {
     let high = words[W_HIGH_WATER];
     while (high > 1 && (rows.stateOf(high - 1) & KIND_MASK) === KIND_FREE) high--;
     return rows.lowerTo(high);
   });
+}
+
+/** {@link compactRows} of all shards of an engine, a little at a time: what is stored has become longer, and is less. */
+export class RowPacker {
+  readonly #shards: readonly Shard[];
+  /** The shard, where its rows are given up from, and the row that is next. */
+  #at = 0;
+  #end = 0;
+  #from = 1;
+
+  constructor(shards: readonly Shard[]) {
+    this.#shards = shards;
+  }
+
+  /** Bytes of rows between those that are in use; 0 where none could be given back. */
+  get looseBytes(): number {
+    if (!canGiveRoom()) return 0;
+    return this.#shards.reduce((sum, { words, budget }) => {
+      return sum + budget.rowBytes * (words[W_HIGH_WATER] - 1 - words[W_ENTRIES] - words[W_FRAGMENTS]);
+    }, 0);
+  }
+
+  /** Goes on until it is over. Bytes that the system got back, at least 1 while more can come of it; 0: nothing came of it. */
+  step(isOver: () => boolean): number {
+    if (!canGiveRoom()) return 0;
+    for (; this.#at < this.#shards.length; this.#at++) {
+      const shard = this.#shards[this.#at];
+      if (this.#end === 0) this.#end = beginRows(shard);
+      if (this.#end === 0) continue;
+      const end = this.#end;
+      const at = moveAll(shard, isOver, (row) => hasRowFrom(shard, row, end), this.#from);
+      this.#from = Math.abs(at);
+      if (at >= 0 && at < shard.words[W_HIGH_WATER]) return 1;
+      if (at < 0) {
+        // All is full: a few go, so that many find room.
+        let evictions = 0;
+        evictSome(shard, NEVER, () => evictions++ < EVICTED_AT_ONCE);
+        if (evictions > EVICTED_AT_ONCE) return 1;
+      }
+      const given = endRows(shard);
+      this.#end = 0;
+      this.#from = 1;
+      if (given === 0) continue;
+      this.#at++;
+      return given;
+    }
+    this.#at = 0;
+    return 0;
+  }
 }
 
 /** Whether an entry has a row from `first` on. */
@@ -249,9 +315,10 @@ function hasRowFrom(shard: Shard, row: number, first: number): boolean {
   return false;
 }
 
-/** Moves all entries for which `isWanted`, some rows at a time. */
-function moveAll(shard: Shard, isOver: () => boolean, isWanted: (row: number) => boolean): void {
-  for (let from = 1; from < shard.words[W_HIGH_WATER] && !isOver(); from += STEP_ENTRIES) {
+/** Moves all entries for which `isWanted`, some rows at a time. The row where it ended; negative: there was no room. */
+function moveAll(shard: Shard, isOver: () => boolean, isWanted: (row: number) => boolean, first = 1): number {
+  let from = first;
+  for (; from < shard.words[W_HIGH_WATER] && !isOver(); from += STEP_ENTRIES) {
     const goesOn = shard.locked(() => {
       const to = Math.min(from + STEP_ENTRIES, shard.words[W_HIGH_WATER]);
       for (let row = from; row < to; row++) {
@@ -261,8 +328,9 @@ function moveAll(shard: Shard, isOver: () => boolean, isWanted: (row: number) =>
       }
       return true;
     });
-    if (!goesOn) return;
+    if (!goesOn) return -from;
   }
+  return from;
 }
 
 /** Whether a row is an entry with objects in a pool: a same-filled one has none. */

@@ -24,7 +24,7 @@ import type { ElementArray } from "../memory/index.ts";
  * thread left half done is a free row, and its objects are those that no row names.
  *
  *   E1  a row is on exactly one of: the hash chain of its name and the LRU (entries), the fragments of one entry
- *       (fragments), the list of free rows
+ *       (fragments), the list of free rows; while the last rows are given up, no list has the free ones of these
  *   E2  prefix + head + stored bytes of an entry = the sum of the bytes of its fragments
  *   E3  every live object of the pools is named by exactly one row, in use; a same-filled or empty entry has none
  *   E4  the counts of the header are those of the rows
@@ -32,7 +32,7 @@ import type { ElementArray } from "../memory/index.ts";
  *   E6  what the eviction policy keeps names entries only (of SIEVE: the hand is 0 or an entry)
  */
 export const MAGIC = 0x65676e65;
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 
 export const W_MAGIC = 0;
 export const W_LAYOUT_VERSION = 1;
@@ -62,6 +62,11 @@ export const W_EVICTION = 27;
 export const W_EXPIRIES_MAX = 29;
 /** Rows from here on need room in the file system before they are touched. */
 export const W_ROOM = 28;
+
+/** Rows from here on are being given up: where they are free, they are on no list. */
+export const W_ROWS_END = 30;
+/** Then none is given up. */
+export const NO_END: number = 2 ** 31 - 1;
 
 /** Counters: indices of doubles. The first are sums over the rows, the others only grow. */
 export const F_ORIGINAL_BYTES = 16;

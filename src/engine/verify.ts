@@ -32,6 +32,7 @@ import {
   W_FREE,
   W_HIGH_WATER,
   W_RAW,
+  W_ROWS_END,
   W_SAME_FILLED,
 } from "./table.ts";
 
@@ -75,6 +76,9 @@ export function verifyShard(shard: ShardParts, verifyPool: (pool: Pool) => void)
     assert(row > 0 && row < high && used[row] === 0, `free row ${row} is in use, or free twice`);
     assert((words[rows.at(row) + STATE] & KIND_MASK) === KIND_FREE, `free row ${row} says that it is not`);
     used[row] = 1;
+  }
+  for (let row = words[W_ROWS_END]; row < high; row++) {
+    if ((words[rows.at(row) + STATE] & KIND_MASK) === KIND_FREE) used[row] = 1;
   }
   assert(!used.includes(0), `row ${used.indexOf(0)} is neither in use nor free`);
   assert(words[W_ENTRIES] === sums.entries, `${words[W_ENTRIES]} entries counted, ${sums.entries} there`);

@@ -1,5 +1,5 @@
 export { attachPageMemory, createPageMemory, type PageMemory, type SharedMemory } from "./page-memory.ts";
-export { type ElementArray, giveRoom, needsRoom, Reach, roomStep, takeRoom } from "./reach.ts";
+export { canGiveRoom, type ElementArray, giveRoom, needsRoom, Reach, roomStep, takeRoom } from "./reach.ts";
 export { received, Segment, type SegmentWish, type SharedSegment, segmentOf } from "./segment.ts";
 export {
   checkSegmentFolder,

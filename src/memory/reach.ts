@@ -58,6 +58,11 @@ export function giveRoom(
   return given;
 }
 
+/** Whether {@link giveRoom} can give anything back here. */
+export function canGiveRoom(): boolean {
+  return libcIfAny() !== undefined;
+}
+
 /**
  * Arrays whose elements are used one after the other for the first time, such as the rows of a table. In memory that
  * processes share the file system is asked for room before an element is touched; elsewhere all can be touched at once.

@@ -10,6 +10,7 @@ import {
   Recompressor,
   shrinkBytes,
 } from "../../src/engine/index.ts";
+import { RowPacker } from "../../src/engine/shrinking.ts";
 import { HAS_NODE_CODECS } from "../contracts/sharing.ts";
 
 const LZ4 = 2;
@@ -78,6 +79,7 @@ export function runModel(run: RunOptions): { hits: number; evicted: number } {
     },
   });
   const target = new Uint8Array(maxBytes);
+  const packer = new RowPacker(engine.parts().shards);
   let hits = 0;
   for (let step = 0; step < steps; step++) {
     const k0 = prng.below(names);
@@ -119,7 +121,7 @@ export function runModel(run: RunOptions): { hits: number; evicted: number } {
       assert.equal(engine.remove(word, k1, prefix, prefixBytes), had);
       assert.ok(!model.has(id));
     } else {
-      changeMany(engine, prng, action, now);
+      changeMany(engine, packer, prng, action, now);
     }
     assert.equal(engine.size, model.size);
     if (step % 16 === 0) checkMemory(engine);
@@ -130,12 +132,16 @@ export function runModel(run: RunOptions): { hits: number; evicted: number } {
 }
 
 /** What concerns more than one entry. */
-function changeMany(engine: Engine, prng: Prng, action: number, now: number): void {
+function changeMany(engine: Engine, packer: RowPacker, prng: Prng, action: number, now: number): void {
   if (action === 17) {
     engine.expire(now, 1 + prng.below(5));
   } else if (action === 18 && prng.chance(0.05)) {
     if (prng.chance(0.1)) engine.clear();
     else shrinkBytes(engine, prng.below(20_000), now);
+  } else if (action === 18 && prng.chance(0.2)) {
+    // Cut short at any row: others go on in between.
+    let looks = prng.below(4);
+    packer.step(() => looks-- <= 0);
   } else if (action === 19 && prng.chance(0.3)) {
     const number = prng.chance(0.5) ? STRONG_IDS[0] : STRONG_IDS[1];
     const clock = (): number => now;

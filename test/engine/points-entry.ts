@@ -10,7 +10,7 @@ export { migrationOf } from "../../src/engine/migration.ts";
 export { openEngine } from "../../src/engine/open.ts";
 export { entryAttributes } from "../../src/engine/parts.ts";
 export { Recompressor } from "../../src/engine/recompressor.ts";
-export { shrinkBytes } from "../../src/engine/shrinking.ts";
+export { RowPacker, shrinkBytes } from "../../src/engine/shrinking.ts";
 export {
   endWriteback,
   startWriteback,

@@ -45,6 +45,7 @@ const WHERE: Where = {
   "src/engine/repair.ts": all(),
   "src/engine/shrinking.ts": all(
     ...["bytesPacked", "isOnBlocks", "eachObject", "hasRowFrom", "isEntryIn", "sparseBlocks"],
+    ...["looseBytes"],
     ...["giveBack", "isOver"],
   ),
   "src/drivers/log/allocator.ts": all(
@@ -387,6 +388,18 @@ describe("an engine's operation that is cut off anywhere", () => {
       ({ engine, put, nameOf }) => {
         for (const id of [3, 9, 12, 17, 22, 24]) engine.remove(...nameOf(id));
         for (const id of [29, 31, 37, 45, 47, 52, 53, 55, 28, 59, 60, 61, 62]) put(id, 1);
+      },
+    ],
+    [
+      "rows that are given up, some at a time, and are wanted again",
+      { ...full, usesLog: true, maxBytes: 120_000 },
+      ({ engine, opened, put, nameOf }) => {
+        for (let id = 1; id <= 15; id++) engine.remove(...nameOf(id));
+        const packer = new entry.RowPacker(opened.shards);
+        let looks = 0;
+        packer.step(() => looks++ > 0);
+        for (const id of [28, 35, 42]) put(id, 1);
+        packer.step(() => false);
       },
     ],
     ["shrinking", {}, ({ engine }) => entry.shrinkBytes(engine, 10_000, 0)],

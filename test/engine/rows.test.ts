@@ -1,0 +1,73 @@
+/** Rows at the end of a table that few entries are in: they go, and what was in them is found. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { verify } from "../../src/diagnostics/index.ts";
+import { logDriver } from "../../src/drivers/log/index.ts";
+import { Engine, entryAttributes } from "../../src/engine/index.ts";
+import { RowPacker } from "../../src/engine/shrinking.ts";
+import { F_POOL_TOUCHED, W_HIGH_WATER } from "../../src/engine/table.ts";
+import { canGiveRoom } from "../../src/memory/index.ts";
+
+const NONE = new Uint8Array(0);
+const MAX_BYTES = 4 * 2 ** 20;
+const LONG = 700;
+
+function engineOf(): Engine {
+  return new Engine({ maxBytes: MAX_BYTES, averageBytes: 60, driver: logDriver, codec: "none" });
+}
+
+function put(engine: Engine, kind: number, id: number, length: number): void {
+  const value = new Uint8Array(length).map((_, i) => (i * i + id) >> (i & 3));
+  value[0] = id;
+  value[1] = id >> 8;
+  engine.put(id, kind, value, length, entryAttributes(), 0);
+}
+
+function rowsOf(engine: Engine): number {
+  return engine.parts().shards[0].words[W_HIGH_WATER];
+}
+
+describe("rows that few entries are in", () => {
+  it("go when the limit is lowered, and no entry with them", () => {
+    const engine = engineOf();
+    for (let id = 0; id < 20_000; id++) put(engine, 0, id, 60);
+    for (let id = 0; id < 20_000; id++) if (id % 8 !== 5) engine.remove(id, 0, NONE, 0);
+    const { size } = engine;
+    assert.ok(size >= 2000 && rowsOf(engine) > 19_000, `${size} entries, ${rowsOf(engine)} rows`);
+    engine.resize(MAX_BYTES / 2, 0);
+    assert.equal(engine.size, size);
+    assert.ok(rowsOf(engine) <= (size + 1) * (1 + 1 / 16) + 1, `${rowsOf(engine)} rows for ${size} entries`);
+    verify(engine);
+    engine.close();
+  });
+
+  it("leave their room to longer values, which came in place of short ones", {
+    skip: canGiveRoom() ? false : "memory cannot be given back here",
+  }, () => {
+    const engine = engineOf();
+    const fresh = engineOf();
+    for (let id = 0; id < 60_000; id++) put(engine, 0, id, 60);
+    for (let id = 0; id < 10_000; id++) put(engine, 1, id, LONG);
+    const held = engine.size;
+    const packer = new RowPacker(engine.parts().shards);
+    const [{ floats }] = engine.parts().shards;
+    const touched = floats[F_POOL_TOUCHED];
+    // Half of the steps end before they moved anything.
+    for (let steps = 0; ; steps++) {
+      let looks = 0;
+      if (packer.step(() => looks++ >= (steps & 1)) === 0) break;
+      verify(engine);
+      assert.ok(steps < 1000, "it ends");
+    }
+    assert.ok(floats[F_POOL_TOUCHED] <= touched, "no page was taken for it");
+    assert.ok(engine.size > 0.9 * held, `${held} entries, then ${engine.size}`);
+    for (let id = 0; id < 10_000; id++) put(engine, 2, id, LONG);
+    for (let id = 0; id < 10_000; id++) put(fresh, 2, id, LONG);
+    assert.ok(engine.size > 0.97 * fresh.size, `${engine.size} entries, in a fresh engine ${fresh.size}`);
+    assert.ok(engine.size > 1.5 * held, `${held} entries, then ${engine.size}`);
+    verify(engine);
+    engine.close();
+    fresh.close();
+  });
+});
