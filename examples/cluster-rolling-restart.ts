@@ -166,7 +166,12 @@ class Load {
     while (!this.#stopped) {
       const id = this.#nextProduct();
       try {
-        const { headers, statusCode, body } = await ask(`http://127.0.0.1:${this.#port}/products/${id}`);
+        const url = `http://127.0.0.1:${this.#port}/products/${id}`;
+        // As a proxy does: Node may still hand a connection to a worker that is about to go, which resets it.
+        const { headers, statusCode, body } = await ask(url).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== "ECONNRESET") throw error;
+          return ask(url);
+        });
         if (statusCode !== 200 || !body.includes(`<h1>Product ${id}</h1>`)) throw new Error(`${statusCode}`);
         if (headers["x-cache"] === "miss") this.rendered++;
       } catch (error) {
