@@ -32,8 +32,9 @@ export interface MemoryBackingOptions {
 const BYTES_AS_TEXT: TextDecoder = new TextDecoder("latin1");
 
 interface Held {
-  /** Undefined: its write is under way. */
-  record: StoredEntry | undefined;
+  readonly record: StoredEntry;
+  /** Its write has ended. */
+  isWritten: boolean;
 }
 
 /**
@@ -102,10 +103,11 @@ export class MemoryBacking implements Backing {
 
   readSync(key: BackingKey): StoredEntry | null {
     const name = this.#nameOf(key);
-    const record = this.#held.get(name)?.record;
-    if (record === undefined) return null;
+    const held = this.#held.get(name);
+    if (held === undefined) return null;
+    const { record, isWritten } = held;
     if (record.expiresAt !== 0 && record.expiresAt <= this.#clock()) {
-      this.#drop(name);
+      if (isWritten) this.#drop(name);
       return null;
     }
     this.#count.read++;
@@ -114,7 +116,7 @@ export class MemoryBacking implements Backing {
   }
 
   has(key: BackingKey): boolean {
-    return this.#held.get(this.#nameOf(key))?.record !== undefined;
+    return this.#held.has(this.#nameOf(key));
   }
 
   delete(key: BackingKey): void {
@@ -183,7 +185,7 @@ export class MemoryBacking implements Backing {
     return nameOf(key.k0, key.k1, key.prefix);
   }
 
-  #begin(record: StoredEntry): WriteOutcome | { name: string; held: Held; record: StoredEntry } {
+  #begin(record: StoredEntry): WriteOutcome | { name: string; held: Held } {
     if (this.#isClosed) return closed();
     const name = nameOf(record.k0, record.k1, record.bytes.subarray(0, record.prefixLength));
     const bytes = recordBytes(record);
@@ -193,19 +195,19 @@ export class MemoryBacking implements Backing {
       this.#count.refused++;
       return refusal;
     }
-    const held: Held = { record: undefined };
+    const held: Held = { record: copyOf(record), isWritten: false };
     this.#held.set(name, held);
     this.#bytesInFlight += bytes;
-    return { name, held, record: copyOf(record) };
+    return { name, held };
   }
 
-  #commit({ name, held, record }: { name: string; held: Held; record: StoredEntry }): WriteOutcome {
-    const bytes = recordBytes(record);
+  #commit({ name, held }: { name: string; held: Held }): WriteOutcome {
+    const bytes = recordBytes(held.record);
     this.#bytesInFlight -= bytes;
     this.#count.written++;
     this.#count.bytesWritten += bytes;
     if (this.#held.get(name) !== held) return "ECANCELED";
-    held.record = record;
+    held.isWritten = true;
     this.#records++;
     this.#bytes += bytes;
     return "ok";
@@ -213,11 +215,11 @@ export class MemoryBacking implements Backing {
 
   /** True: there was a record, and not only a write under way. */
   #drop(name: string): boolean {
-    const record = this.#held.get(name)?.record;
+    const held = this.#held.get(name);
     this.#held.delete(name);
-    if (record === undefined) return false;
+    if (held?.isWritten !== true) return false;
     this.#records--;
-    this.#bytes -= recordBytes(record);
+    this.#bytes -= recordBytes(held.record);
     return true;
   }
 

@@ -65,7 +65,9 @@ export interface BackingStats {
  *
  * - Calls on one key take effect in the order in which they were made, whatever is under way. Once `delete` or
  *   a later `write` of a key was called, no read gives the older record, though its write may end afterwards.
- * - A read finds a record from the moment its write has the outcome `"ok"`. Before that it is a miss.
+ * - A read finds a record from the moment its write has the outcome `"ok"`, and the kinds that are here find it from the
+ *   call of `write` on, in the thread that called it. If that write then fails, later reads are misses. In other threads
+ *   that share the store, a record is a miss until its write has ended.
  * - A read gives the bytes that were written, a miss (null), or throws; never other bytes.
  * - Faults of the disk or the server are outcomes. They leave the store usable, and it recovers when they end.
  *
@@ -132,7 +134,7 @@ export interface Backing {
   readSync(key: BackingKey): StoredEntry | null;
 
   /**
-   * Whether a read would find the key, as far as that is known without I/O. True may still turn out a miss (an
+   * Whether a read would find the key, what is under way included, as far as that is known without I/O. True may still turn out a miss (an
    * expired record, a collision), false is certain.
    *
    * @throws {ZbudError} `ECLOSED`, `EINVAL`.

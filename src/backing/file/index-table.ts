@@ -134,12 +134,22 @@ export class IndexTable {
     const row = this.#lookup(key);
     if (row === 0) return false;
     const { rows, numbers } = this.#words;
+    if (rows[row * ROW_WORDS + R_STATE] !== LIVE || this.sequenceOf(row) <= numbers[F_CLEARED]) return false;
+    this.#fill(place, row);
+    return true;
+  }
+
+  /**
+   * Fills `place` with where the key's record will be whose write is under way. False: there is none, or it is another
+   * thread's, whose bytes this one has not.
+   */
+  findWriting(key: IndexKey, place: RecordPlace, writer: number): boolean {
+    const row = this.#lookup(key);
+    const { rows, numbers } = this.#words;
     const at = row * ROW_WORDS;
-    place.sequence = this.sequenceOf(row);
-    if (rows[at + R_STATE] !== LIVE || place.sequence <= numbers[F_CLEARED]) return false;
-    place.row = row;
-    place.start = rows[at + R_START];
-    place.bytes = rows[at + R_BYTES];
+    if (row === 0 || rows[at + R_STATE] !== WRITING || rows[at + R_WRITER] !== writer) return false;
+    if (this.sequenceOf(row) <= numbers[F_CLEARED]) return false;
+    this.#fill(place, row);
     return true;
   }
 
@@ -269,6 +279,15 @@ export class IndexTable {
     this.removeLive(row);
     this.#words.numbers[F_DROPPED]++;
     return true;
+  }
+
+  #fill(place: RecordPlace, row: number): void {
+    const { rows } = this.#words;
+    const at = row * ROW_WORDS;
+    place.row = row;
+    place.sequence = this.sequenceOf(row);
+    place.start = rows[at + R_START];
+    place.bytes = rows[at + R_BYTES];
   }
 
   #unitsOf(bytes: number): number {

@@ -79,7 +79,7 @@ export abstract class RecordFile implements Backing {
     this.#owner = owner;
     this.opened = opened;
     this.#writer = new FileWriter(state);
-    this.#reader = new FileReader(state);
+    this.#reader = new FileReader(state, this.#writer);
     const { unitCount, unitBytes } = state.words.geometry;
     this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, unitCount * unitBytes);
     this.id = state.id;
@@ -131,7 +131,7 @@ export abstract class RecordFile implements Backing {
     checkKey(key);
     const state = this.live();
     const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
-    return state.locked(() => state.table.find(indexKey, { row: 0, sequence: 0, start: 0, bytes: 0 }));
+    return this.#reader.has(indexKey);
   }
 
   delete(key: BackingKey): void {
