@@ -59,6 +59,8 @@ export class MemoryBacking implements Backing {
   #records = 0;
   #bytes = 0;
   #bytesInFlight = 0;
+  /** The last write had no room, and nothing was deleted since. */
+  #isFull = false;
   #isClosed = false;
 
   /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
@@ -127,6 +129,7 @@ export class MemoryBacking implements Backing {
     if (this.#isClosed) return Promise.reject(closed());
     this.#count.deleted += this.#records;
     this.#held.clear();
+    this.#isFull = false;
     this.#records = 0;
     this.#bytes = 0;
     return Promise.resolve();
@@ -158,6 +161,8 @@ export class MemoryBacking implements Backing {
       records: this.#records,
       bytesUsed: this.#bytes,
       maxBytes: this.#maxBytes,
+      maxRecords: Number.POSITIVE_INFINITY,
+      fullOf: this.#isFull ? "bytes" : null,
       memoryBytes: this.#bytes + this.#bytesInFlight,
       bytesInFlight: this.#bytesInFlight,
       writes: written,
@@ -190,8 +195,9 @@ export class MemoryBacking implements Backing {
     const name = nameOf(record.k0, record.k1, record.bytes.subarray(0, record.prefixLength));
     const bytes = recordBytes(record);
     this.#drop(name);
+    this.#isFull = this.#bytes + this.#bytesInFlight + bytes > this.#maxBytes;
     const refusal = bytes > this.maxRecordBytes ? "EFBIG" : "ENOSPC";
-    if (bytes > this.maxRecordBytes || this.#bytes + this.#bytesInFlight + bytes > this.#maxBytes) {
+    if (bytes > this.maxRecordBytes || this.#isFull) {
       this.#count.refused++;
       return refusal;
     }
@@ -218,6 +224,7 @@ export class MemoryBacking implements Backing {
     const held = this.#held.get(name);
     this.#held.delete(name);
     if (held?.isWritten !== true) return false;
+    this.#isFull = false;
     this.#records--;
     this.#bytes -= recordBytes(held.record);
     return true;

@@ -19,6 +19,9 @@ export type { BackingKey, StoredEntry } from "../record/index.ts";
  */
 export type WriteOutcome = "ok" | "ECANCELED" | "ENOSPC" | "EFBIG" | "EAGAIN" | ZbudError;
 
+/** What a backing store has no room for. */
+export type FullOf = "bytes" | "records";
+
 /** What a read takes besides the key. */
 export interface ReadOptions {
   /** Ends the wait: the read rejects with the signal's reason. */
@@ -36,6 +39,14 @@ export interface BackingStats {
   readonly bytesUsed: number;
   /** The store's bound in bytes, or Infinity. */
   readonly maxBytes: number;
+  /** The most records, or Infinity: the rows of a file's index. Absent: not known. */
+  readonly maxRecords?: number;
+  /**
+   * What a write lacked that was refused, or for which others were given up: `"bytes"` (more `maxBytes` helps),
+   * `"records"` (a file's index has no row; a smaller `averageBytes` helps). Null: nothing, or something was deleted, or
+   * written without a drop, since then. Absent: not known.
+   */
+  readonly fullOf?: FullOf | null;
   /** Memory that the store holds: its index, and the bytes under way at most. */
   readonly memoryBytes: number;
   /** Bytes under way: accepted by `write`, without an outcome yet. */

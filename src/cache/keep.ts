@@ -25,8 +25,9 @@ const PATIENCE_MS = 2000;
 const REST_MS = 10;
 /** How often it is looked whether a tier that drops the oldest has dropped what is wanted. */
 const PASSES_MAX = 3;
-/** Room that a record takes in a file, as long as its option `unitBytes` is the preset. */
+/** Room that a record takes in a file, as long as its option `unitBytes` is the preset; and its place in the index. */
 const UNIT_BYTES = 128;
+const INDEX_BYTES = 64;
 
 /** What is needed of a second tier, see {@link Tier}. */
 interface KeepingTier {
@@ -232,7 +233,8 @@ class Keeper {
     let sum = 0;
     for (let i = 0; i < most; i++) {
       for (const each of bytes) {
-        if (i < each.length) sum += Math.ceil((each[i] + RECORD_HEADER_BYTES) / UNIT_BYTES) * UNIT_BYTES;
+        if (i < each.length)
+          sum += Math.ceil((each[i] + RECORD_HEADER_BYTES) / UNIT_BYTES) * UNIT_BYTES + INDEX_BYTES;
       }
       if (sum > maxBytes) return i;
     }

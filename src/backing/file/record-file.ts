@@ -2,13 +2,22 @@
 import { inspectAsText, isLockBusy, nextTurn, pause, show, signalOption } from "../../base/index.ts";
 import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../../record/index.ts";
 import { describeBacking } from "../describe.ts";
-import type { Backing, BackingKey, BackingStats, ReadOptions, StoredEntry, WriteOutcome } from "../types.ts";
+import type {
+  Backing,
+  BackingKey,
+  BackingStats,
+  FullOf,
+  ReadOptions,
+  StoredEntry,
+  WriteOutcome,
+} from "../types.ts";
 import { flushFile } from "./file-flush.ts";
 import { FileReader } from "./file-reader.ts";
 import type { FileState } from "./file-state.ts";
 import { FileWriter } from "./file-writer.ts";
 import {
   CLOSING,
+  ENTRY_BYTES,
   F_BYTES_READ,
   F_BYTES_WRITTEN,
   F_CLEARED,
@@ -21,17 +30,23 @@ import {
   F_REFUSED,
   F_SEQUENCE,
   F_WRITES_FAILED,
+  FULL_OF_NOTHING,
   type IndexWords,
-  indexMemoryBytes,
+  indexBytesUsed,
+  unitLimit,
   W_CLOSED,
   W_DROPS,
+  W_FULL_OF,
   W_PINS,
   W_RECORDS,
+  W_ROWS_USED,
   W_UNDER_WAY,
   W_UNITS_USED,
 } from "./index-words.ts";
 import type { OpenedFile } from "./open-index.ts";
 
+/** By what the header has in W_FULL_OF. */
+const FULL_OF: readonly (FullOf | null)[] = [null, "bytes", "records"];
 /** Rows that clear() drops under one hold of the lock. */
 const ROWS_AT_A_TIME = 1000;
 
@@ -80,8 +95,10 @@ export abstract class RecordFile implements Backing {
     this.opened = opened;
     this.#writer = new FileWriter(state);
     this.#reader = new FileReader(state, this.#writer);
-    const { unitCount, unitBytes } = state.words.geometry;
-    this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, unitCount * unitBytes);
+    const { geometry } = state.words;
+    // As an empty file would have it.
+    const units = unitLimit({ geometry, header: new Int32Array(W_ROWS_USED + 1) });
+    this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, units * geometry.unitBytes);
     this.id = state.id;
   }
 
@@ -141,6 +158,7 @@ export abstract class RecordFile implements Backing {
     state.locked(() => {
       if (!state.table.remove(indexKey)) return;
       state.count(F_DELETED);
+      state.words.header[W_FULL_OF] = FULL_OF_NOTHING;
       this.#writer.noteRoom();
     });
   }
@@ -154,6 +172,7 @@ export abstract class RecordFile implements Backing {
     const { numbers } = state.words;
     const last = state.locked(() => {
       numbers[F_CLEARED] = numbers[F_SEQUENCE];
+      state.words.header[W_FULL_OF] = FULL_OF_NOTHING;
       return numbers[F_CLEARED];
     });
     // Nobody finds them any more; their room is given back a part at a time.
@@ -209,12 +228,15 @@ export abstract class RecordFile implements Backing {
 
   stats(): BackingStats {
     const { header, numbers, geometry } = this.#state.words;
-    const { unitBytes, unitCount } = geometry;
+    const { unitBytes, unitCount, maxRows, roomBytes } = geometry;
+    const grows = roomBytes < Number.POSITIVE_INFINITY;
     return {
       records: header[W_RECORDS],
-      bytesUsed: header[W_UNITS_USED] * unitBytes,
-      maxBytes: unitCount * unitBytes,
-      memoryBytes: indexMemoryBytes(geometry) + this.#state.settings.maxInFlightBytes,
+      bytesUsed: header[W_UNITS_USED] * unitBytes + (grows ? 2 * ENTRY_BYTES * header[W_RECORDS] : 0),
+      maxBytes: grows ? roomBytes : unitCount * unitBytes,
+      maxRecords: maxRows,
+      fullOf: FULL_OF[header[W_FULL_OF]],
+      memoryBytes: indexBytesUsed(this.#state.words) + this.#state.settings.maxInFlightBytes,
       bytesInFlight: this.#writer.bytesInFlight,
       writes: numbers[F_RECORDS_WRITTEN],
       bytesWritten: numbers[F_BYTES_WRITTEN],
