@@ -104,6 +104,14 @@ export interface Backing {
   readonly findsFlushed?: boolean;
 
   /**
+   * Notes who keeps records here, `"cache"` or `"page store"`, for as long as the records are there. What makes one calls
+   * it. Absent: anybody may.
+   *
+   * @throws {ZbudError} `EINVAL` if the store has records of the other, or is in use by it; `ECLOSED`.
+   */
+  claim?(user: "cache" | "page store"): void;
+
+  /**
    * Whether a record of so many bytes, header included, would be refused now: it is longer than any, too much is under
    * way, the store is full, or it is known to be out of reach. Costs next to nothing and asks nobody. Who writes much
    * asks first, and does not write what would be refused. A store that was full says no until something was deleted

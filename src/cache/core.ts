@@ -528,9 +528,12 @@ export class CacheCore<V> {
     return false;
   }
 
-  /** @throws {ZbudError} `EINVAL` for what is no key. */
-  checkKey(key: CacheKey): void {
-    this.key.encode(key);
+  /**
+   * @returns false: it is longer than a key may be.
+   * @throws {ZbudError} `EINVAL` for what is no key.
+   */
+  checkKey(key: CacheKey): boolean {
+    return this.key.encode(key);
   }
 
   /** @throws {ZbudError} `EINVAL` for what cannot be the tags of an entry of this cache. */
@@ -726,10 +729,10 @@ export class CacheCore<V> {
    */
   #keep(closing: number): ClosedCache {
     const { engine, tier } = this;
-    if (tier?.isSync !== true) return { entriesWritten: 0, entriesLost: 0 };
+    if (tier?.isSync !== true) return NOTHING_KEPT;
     const isLast =
       !engine.isShared || new ThreadRegistry(...engine.threads).isLast(engine.member, closing - 1);
-    return isLast ? keepAll(engine, tier, this.clock()) : { entriesWritten: 0, entriesLost: 0 };
+    return isLast ? keepAll(engine, tier, this.clock()) : NOTHING_KEPT;
   }
 
   /** The codec with this number in the engine; null if there is none. */
@@ -763,6 +766,8 @@ export class CacheCore<V> {
     throw new ZbudError("EINVAL", "for entries with tags, make the cache with tags: true");
   }
 }
+
+const NOTHING_KEPT: ClosedCache = { entriesWritten: 0, entriesLost: 0, backingFullOf: null };
 
 /** @throws {ZbudError} `EINVAL` if it is unknown, or would do nothing with these other options. */
 function recompressOption(value: unknown, codec: string | null, improves: boolean): boolean {

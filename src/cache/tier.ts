@@ -2,12 +2,14 @@ import {
   type Backing,
   type BackingKey,
   checkSameBacking,
+  claimBacking,
+  type FullOf,
   isRefusal,
   type WriteOutcome,
 } from "../backing/index.ts";
 import { ownBytes, show, WriteBudget, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
-import type { Engine, FoundEntry, Guard, PutResult } from "../engine/index.ts";
+import { dirtyCount, type Engine, type FoundEntry, type Guard, type PutResult } from "../engine/index.ts";
 import {
   checkRecord,
   decodeValue,
@@ -27,6 +29,7 @@ import { type CacheSettings, DICTIONARY_CODEC, mayBeDictionary, takesDictionary 
 import { Counter, type SharedState } from "./shared-state.ts";
 import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
 import { NOTES_KEY, notesRecord, readNotes, type TierNotes } from "./tier-notes.ts";
+import type { FlushedCache } from "./types.ts";
 import type { ValueCodec } from "./values.ts";
 import { WriteAhead } from "./write-ahead.ts";
 import { WritesUnderWay } from "./writes-under-way.ts";
@@ -231,6 +234,17 @@ export class Tier<V> {
     return true;
   }
 
+  /** As {@link writeNow} for what was written before, and given up for others since. Nothing of it counts. */
+  writeAgain(entry: FoundEntry): WriteOutcome {
+    this.#prepare(entry);
+    return this.#writeRecord(entry);
+  }
+
+  /** An entry is lost of which no write says so. */
+  countLost(): void {
+    this.#core.sharedState.count(Counter.backingWritesFailed);
+  }
+
   #writeRecord(record: StoredEntry): WriteOutcome {
     try {
       if (this.#isClosed) throw new ZbudError("ECLOSED", "the backing store was closed");
@@ -258,13 +272,13 @@ export class Tier<V> {
     }
   }
 
-  /** Its bound in bytes, and how many records it gave up so far. */
-  bounds(): { maxBytes: number; drops: number } {
+  /** Its bound in bytes, how many records it gave up so far, and what it has no room for. */
+  bounds(): { maxBytes: number; drops: number; fullOf: FullOf | null } {
     try {
-      const { maxBytes, drops } = this.#backing.stats();
-      return { maxBytes, drops };
+      const { maxBytes, drops, fullOf = null } = this.#backing.stats();
+      return { maxBytes, drops, fullOf };
     } catch {
-      return { maxBytes: 0, drops: 0 };
+      return { maxBytes: 0, drops: 0, fullOf: null };
     }
   }
 
@@ -397,11 +411,22 @@ export class Tier<V> {
    * @param budget - if given, what may be written a second.
    * @throws {ZbudError} what the tier's `flush` threw; `EIO` if it threw something else, or was closed.
    */
-  async flush(budget: WriteBudget | null = null): Promise<void> {
+  async flush(budget: WriteBudget | null = null): Promise<FlushedCache> {
+    const { engine } = this.#core;
+    let entriesWritten = 0;
+    let entriesLeft = 0;
     if (this.isSync && !this.#isClosed) {
-      await keepDirty(this.#core.engine, this, budget);
-      if (this.#core.engine.isClosed) return;
+      const { written, refused } = await keepDirty(engine, this, budget);
+      entriesWritten = written;
+      if (engine.isClosed) return { entriesWritten, entriesLeft: refused, backingFullOf: null };
+      for (let shard = 0; refused > 0 && shard < engine.shardCount; shard++)
+        entriesLeft += dirtyCount(engine, shard);
     }
+    await this.#flushAfter();
+    return { entriesWritten, entriesLeft, backingFullOf: this.bounds().fullOf };
+  }
+
+  async #flushAfter(): Promise<void> {
     await this.#writes.ended();
     if (this.isSync && !this.#isClosed && !this.#core.engine.isClosed) this.keepNotes();
     try {
@@ -670,6 +695,7 @@ export function tierOf<V>(core: TieredCache<V>, settings: CacheSettings, backing
   if (backing === undefined) return null;
   if (typeof (backing as Partial<Backing> | null)?.write === "function") {
     checkSameBacking("cache", settings.backingId, backing as Backing);
+    claimBacking("cache", backing as Backing);
     return new Tier(core, backing as Backing);
   }
   throw new ZbudError(

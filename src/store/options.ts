@@ -1,4 +1,4 @@
-import type { Backing } from "../backing/index.ts";
+import { type Backing, claimBacking } from "../backing/index.ts";
 import {
   checkNames,
   choiceOption,
@@ -241,6 +241,7 @@ export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSetting
       `backing must be a backing store that is open, such as await FileBacking.open(path, options), not ${show(backing)}`,
     );
   }
+  if (backing !== undefined) claimBacking("page store", backing);
   const percent = integerOption("acceptThresholdPercent", options.acceptThresholdPercent ?? 90, 1, 100);
   return {
     backing: backing ?? null,

@@ -176,6 +176,8 @@ export const W_KEEPER = 24;
 export const W_GROUP = 25;
 /** What the last record that was to be written found no room in, or others were given up for: one of these. */
 export const W_FULL_OF = 27;
+/** Whose records the file has, as in its header. */
+export const W_USER = 28;
 
 export const FULL_OF_NOTHING = 0;
 export const FULL_OF_BYTES = 1;

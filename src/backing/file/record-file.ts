@@ -1,5 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { inspectAsText, isLockBusy, nextTurn, pause, show, signalOption } from "../../base/index.ts";
+import {
+  inspectAsText,
+  isLockBusy,
+  nextTurn,
+  pause,
+  show,
+  signalOption,
+  ZbudError,
+} from "../../base/index.ts";
 import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../../record/index.ts";
 import { describeBacking } from "../describe.ts";
 import type {
@@ -15,6 +23,7 @@ import { flushFile } from "./file-flush.ts";
 import { FileReader } from "./file-reader.ts";
 import type { FileState } from "./file-state.ts";
 import { FileWriter } from "./file-writer.ts";
+import { USERS } from "./header.ts";
 import {
   CLOSING,
   ENTRY_BYTES,
@@ -42,6 +51,7 @@ import {
   W_ROWS_USED,
   W_UNDER_WAY,
   W_UNITS_USED,
+  W_USER,
 } from "./index-words.ts";
 import type { OpenedFile } from "./open-index.ts";
 
@@ -126,6 +136,21 @@ export abstract class RecordFile implements Backing {
   writeSync(record: StoredEntry): WriteOutcome {
     checkRecord(record);
     return this.#writer.writeSync(record, this.maxRecordBytes);
+  }
+
+  claim(user: "cache" | "page store"): void {
+    const state = this.live();
+    const { header } = state.words;
+    const number = USERS.indexOf(user);
+    const there = state.locked(() => {
+      header[W_USER] ||= number;
+      return header[W_USER];
+    });
+    if (there === number) return;
+    throw new ZbudError(
+      "EINVAL",
+      `${show(state.settings.path)} has the records of a ${USERS[there]}, so a ${user} cannot have it: give the ${user} another file, or remove this one`,
+    );
   }
 
   refuses(bytes: number): boolean {

@@ -260,6 +260,7 @@ export class KeyvBacking implements Backing {
       records: -1,
       bytesUsed: -1,
       maxBytes: Number.POSITIVE_INFINITY,
+      maxRecords: Number.POSITIVE_INFINITY,
       memoryBytes: this.#maxInFlightBytes + this.#queues.count * QUEUE_BYTES,
       bytesInFlight: this.#queues.bytes,
       writes: written,
