@@ -100,6 +100,8 @@ export class Tier<V> {
   /** Name of this cache's dictionary, once it is in the tier. */
   #dictionary = 0;
   readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1, true));
+  /** Stamps of what this thread wrote last of each key, while that is under way, in a tier that has no order. */
+  readonly #lastWrites: Map<string, number> = new Map();
   #isRefused = false;
   /** Of the record that was evicted last. */
   #lastBytes = 0;
@@ -199,6 +201,7 @@ export class Tier<V> {
       if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
       this.#prepare(entry);
       const late = this.isOrdered ? null : lateDrop(entry);
+      if (late !== null) this.#lastWrites.set(late.id, late.stamp);
       // It copies all of the entry's record: the engine fills that again.
       const written = this.#backing.write(records);
       if (counts && late === null && records.length === 1) this.#writes.add(written);
@@ -471,13 +474,13 @@ export class Tier<V> {
   #takeBack(name: BackingKey, { entry, dictionary, value }: Read<V>, lease: Lease): Fetched<V> {
     const core = this.#core;
     const now = core.clock();
-    if ((entry.expiresAt !== 0 && entry.expiresAt <= now) || this.#isOutdated(entry)) {
-      this.#delete(name);
-      return this.#miss();
-    }
-    if (entry.headLength > 0 && this.#stampOf(entry) < 0) {
-      // Which tags were deleted in the cache that evicted it is not known here.
-      if (this.isOrdered) this.#delete(name);
+    const isOver = (entry.expiresAt !== 0 && entry.expiresAt <= now) || this.#isOutdated(entry);
+    // Which tags were deleted in the cache that evicted it is not known here.
+    const isForeign = entry.headLength > 0 && this.#stampOf(entry) < 0;
+    if (isOver || isForeign) {
+      // Else the tier may have something newer by now.
+      if (!core.leases.holds(lease)) return "changed";
+      if (isOver || this.isOrdered) this.#delete(name);
       return this.#miss();
     }
     const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(entry);
@@ -526,8 +529,11 @@ export class Tier<V> {
    * A record was written. If its key was deleted since the eviction, by another thread whose delete may have come to
    * the server before this write, it goes now.
    */
-  #dropLate({ name, stamp }: LateDrop): void {
+  #dropLate({ name, stamp, id }: LateDrop): void {
     const { sharedState } = this.#core;
+    // This thread has written the key anew since: that came after whatever was deleted, and is what the tier has.
+    if (this.#lastWrites.get(id) !== stamp) return;
+    this.#lastWrites.delete(id);
     if (sharedState.keyChangedSince(stamp, name.k0) || sharedState.clearedSince(stamp)) this.#delete(name);
   }
 
@@ -541,7 +547,10 @@ export class Tier<V> {
         then();
         if (outcomes !== CLEARED) this.#countOutcomes(outcomes, count, counts);
       },
-      () => this.#countOutcomes(null, count, counts),
+      () => {
+        then();
+        this.#countOutcomes(null, count, counts);
+      },
     );
     this.#writes.addCounted(tracked);
   }
@@ -642,12 +651,14 @@ function nameOf(key: EncodedKey): BackingKey {
 
 /** What is looked at once a record is written, where calls of several threads have no order. */
 interface LateDrop {
+  readonly id: string;
   readonly name: BackingKey;
   readonly stamp: number;
 }
 
 function lateDrop({ k0, k1, bytes, prefixLength, stamp }: StoredEntry): LateDrop {
-  return { name: { k0, k1, prefix: bytes.slice(0, prefixLength) }, stamp: stamp % STAMPS };
+  const name = { k0, k1, prefix: bytes.slice(0, prefixLength) };
+  return { id: `${k0} ${k1}`, name, stamp: stamp % STAMPS };
 }
 
 /**

@@ -249,7 +249,7 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /**
    * The most bytes a second that are written to the backing store ahead of time: entries that will be evicted soon, so
    * that a burst finds them written. All threads together; 0: nothing is written ahead. Default `"32MiB"`. What has to
-   * be evicted is written in any case, and what a file may be given at most is the option of this name of its own.
+   * be evicted is written in any case. It waits, and loses nothing; the option of this name of a file refuses instead.
    */
   maxWriteBytesPerSecond?: Size | undefined;
   /**

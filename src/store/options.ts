@@ -42,8 +42,8 @@ export interface PageStoreThreadOptions {
    */
   acceptThresholdPercent?: number | undefined;
   /**
-   * The most bytes a second that go to the backing store, all threads together, as a number or `"4MiB"`. Give the
-   * same in each thread: what a thread without it writes is not counted. Default: no bound.
+   * The most bytes a second that go to the backing store, all threads together, as a number or `"4MiB"`. It waits; the
+   * option of this name of a file refuses instead. Give the same in each thread: what a thread without it writes is not counted. Default: no bound.
    */
   maxWriteBytesPerSecond?: Size | undefined;
   /**

@@ -38,7 +38,11 @@ export interface FileBackingOptions {
    * full store needs a flush, and does not go with `whenFull: "drop"`.
    */
   readonly unclean?: "empty" | "flushed";
-  /** The most bytes written a second; writes beyond it have the outcome `"EAGAIN"`. Default: no bound. */
+  /**
+   * The most bytes written a second; writes beyond it have the outcome `"EAGAIN"`. It does not wait: what a cache evicts
+   * beyond it is lost. To write no faster than so, give the option of this name to the cache or the page store, which
+   * wait. Default: no bound.
+   */
   readonly maxWriteBytesPerSecond?: Size;
   /**
    * The most bytes of records that are being written, for each thread; writes beyond it have the outcome `"EAGAIN"`, but
