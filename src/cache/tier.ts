@@ -200,7 +200,8 @@ export class Tier<V> {
       const records: StoredEntry[] = [entry];
       if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
       this.#prepare(entry);
-      const late = this.isOrdered ? null : lateDrop(entry);
+      // One thread's calls have an order in any tier.
+      const late = this.isOrdered || !this.#core.engine.isShared ? null : lateDrop(entry);
       if (late !== null) this.#lastWrites.set(late.id, late.stamp);
       // It copies all of the entry's record: the engine fills that again.
       const written = this.#backing.write(records);
