@@ -10,12 +10,13 @@ export { OpfsBacking, type OpfsBackingOptions } from "./opfs/opfs-backing.ts";
 export type { OpfsAccess, OpfsDirectory } from "./opfs/opfs-io.ts";
 export { isRefusal } from "./refusal.ts";
 export { replaceFile } from "./replace-file.ts";
-export { checkSameBacking } from "./same-backing.ts";
+export { checkSameBacking, claimBacking } from "./same-backing.ts";
 export { faultOf, required } from "./system.ts";
 export type {
   Backing,
   BackingKey,
   BackingStats,
+  FullOf,
   ReadOptions,
   SharedBacking,
   StoredEntry,

@@ -32,8 +32,9 @@ export interface MemoryBackingOptions {
 const BYTES_AS_TEXT: TextDecoder = new TextDecoder("latin1");
 
 interface Held {
-  /** Undefined: its write is under way. */
-  record: StoredEntry | undefined;
+  readonly record: StoredEntry;
+  /** Its write has ended. */
+  isWritten: boolean;
 }
 
 /**
@@ -58,6 +59,8 @@ export class MemoryBacking implements Backing {
   #records = 0;
   #bytes = 0;
   #bytesInFlight = 0;
+  /** The last write had no room, and nothing was deleted since. */
+  #isFull = false;
   #isClosed = false;
 
   /** @throws {ZbudError} `EINVAL` naming the option that is not what it should be. */
@@ -102,10 +105,11 @@ export class MemoryBacking implements Backing {
 
   readSync(key: BackingKey): StoredEntry | null {
     const name = this.#nameOf(key);
-    const record = this.#held.get(name)?.record;
-    if (record === undefined) return null;
+    const held = this.#held.get(name);
+    if (held === undefined) return null;
+    const { record, isWritten } = held;
     if (record.expiresAt !== 0 && record.expiresAt <= this.#clock()) {
-      this.#drop(name);
+      if (isWritten) this.#drop(name);
       return null;
     }
     this.#count.read++;
@@ -114,7 +118,7 @@ export class MemoryBacking implements Backing {
   }
 
   has(key: BackingKey): boolean {
-    return this.#held.get(this.#nameOf(key))?.record !== undefined;
+    return this.#held.has(this.#nameOf(key));
   }
 
   delete(key: BackingKey): void {
@@ -125,6 +129,7 @@ export class MemoryBacking implements Backing {
     if (this.#isClosed) return Promise.reject(closed());
     this.#count.deleted += this.#records;
     this.#held.clear();
+    this.#isFull = false;
     this.#records = 0;
     this.#bytes = 0;
     return Promise.resolve();
@@ -156,6 +161,8 @@ export class MemoryBacking implements Backing {
       records: this.#records,
       bytesUsed: this.#bytes,
       maxBytes: this.#maxBytes,
+      maxRecords: Number.POSITIVE_INFINITY,
+      fullOf: this.#isFull ? "bytes" : null,
       memoryBytes: this.#bytes + this.#bytesInFlight,
       bytesInFlight: this.#bytesInFlight,
       writes: written,
@@ -183,29 +190,30 @@ export class MemoryBacking implements Backing {
     return nameOf(key.k0, key.k1, key.prefix);
   }
 
-  #begin(record: StoredEntry): WriteOutcome | { name: string; held: Held; record: StoredEntry } {
+  #begin(record: StoredEntry): WriteOutcome | { name: string; held: Held } {
     if (this.#isClosed) return closed();
     const name = nameOf(record.k0, record.k1, record.bytes.subarray(0, record.prefixLength));
     const bytes = recordBytes(record);
     this.#drop(name);
+    this.#isFull = this.#bytes + this.#bytesInFlight + bytes > this.#maxBytes;
     const refusal = bytes > this.maxRecordBytes ? "EFBIG" : "ENOSPC";
-    if (bytes > this.maxRecordBytes || this.#bytes + this.#bytesInFlight + bytes > this.#maxBytes) {
+    if (bytes > this.maxRecordBytes || this.#isFull) {
       this.#count.refused++;
       return refusal;
     }
-    const held: Held = { record: undefined };
+    const held: Held = { record: copyOf(record), isWritten: false };
     this.#held.set(name, held);
     this.#bytesInFlight += bytes;
-    return { name, held, record: copyOf(record) };
+    return { name, held };
   }
 
-  #commit({ name, held, record }: { name: string; held: Held; record: StoredEntry }): WriteOutcome {
-    const bytes = recordBytes(record);
+  #commit({ name, held }: { name: string; held: Held }): WriteOutcome {
+    const bytes = recordBytes(held.record);
     this.#bytesInFlight -= bytes;
     this.#count.written++;
     this.#count.bytesWritten += bytes;
     if (this.#held.get(name) !== held) return "ECANCELED";
-    held.record = record;
+    held.isWritten = true;
     this.#records++;
     this.#bytes += bytes;
     return "ok";
@@ -213,11 +221,12 @@ export class MemoryBacking implements Backing {
 
   /** True: there was a record, and not only a write under way. */
   #drop(name: string): boolean {
-    const record = this.#held.get(name)?.record;
+    const held = this.#held.get(name);
     this.#held.delete(name);
-    if (record === undefined) return false;
+    if (held?.isWritten !== true) return false;
+    this.#isFull = false;
     this.#records--;
-    this.#bytes -= recordBytes(record);
+    this.#bytes -= recordBytes(held.record);
     return true;
   }
 

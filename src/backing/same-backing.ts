@@ -1,6 +1,35 @@
 import { ZbudError } from "../base/index.ts";
 import type { Backing } from "./types.ts";
 
+const NO_KEY = { k0: 0, k1: 0, prefix: new Uint8Array(0) };
+
+/**
+ * Makes sure, as a cache or a page store is made, that its backing store is open and has no records of the other kind.
+ *
+ * @throws {ZbudError} `ECLOSED`, `EINVAL`.
+ */
+export function claimBacking(user: "cache" | "page store", backing: Backing): void {
+  if (isClosed(backing)) {
+    throw new ZbudError(
+      "ECLOSED",
+      `the backing store of this ${user} was closed: open it again before the ${user} is made, and close it after the ${user}`,
+    );
+  }
+  backing.claim?.(user);
+}
+
+function isClosed(backing: Backing): boolean {
+  try {
+    const has: unknown = backing.has(NO_KEY);
+    // One that is asynchronous, against the contract, says it later.
+    if (has instanceof Promise) has.catch(() => undefined);
+    return false;
+  } catch (error) {
+    // What else is wrong with it, its calls say.
+    return error instanceof ZbudError && error.code === "ECLOSED";
+  }
+}
+
 /**
  * Makes sure that a thread that attaches brings the backing store that the others have.
  *

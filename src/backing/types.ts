@@ -19,6 +19,9 @@ export type { BackingKey, StoredEntry } from "../record/index.ts";
  */
 export type WriteOutcome = "ok" | "ECANCELED" | "ENOSPC" | "EFBIG" | "EAGAIN" | ZbudError;
 
+/** What a backing store has no room for. */
+export type FullOf = "bytes" | "records";
+
 /** What a read takes besides the key. */
 export interface ReadOptions {
   /** Ends the wait: the read rejects with the signal's reason. */
@@ -36,6 +39,14 @@ export interface BackingStats {
   readonly bytesUsed: number;
   /** The store's bound in bytes, or Infinity. */
   readonly maxBytes: number;
+  /** The most records, or Infinity: the rows of a file's index. Absent: not known. */
+  readonly maxRecords?: number;
+  /**
+   * What a write lacked that was refused, or for which others were given up: `"bytes"` (more `maxBytes` helps),
+   * `"records"` (a file's index has no row; a smaller `averageBytes` helps). Null: nothing, or something was deleted, or
+   * written without a drop, since then. Absent: not known.
+   */
+  readonly fullOf?: FullOf | null;
   /** Memory that the store holds: its index, and the bytes under way at most. */
   readonly memoryBytes: number;
   /** Bytes under way: accepted by `write`, without an outcome yet. */
@@ -65,7 +76,9 @@ export interface BackingStats {
  *
  * - Calls on one key take effect in the order in which they were made, whatever is under way. Once `delete` or
  *   a later `write` of a key was called, no read gives the older record, though its write may end afterwards.
- * - A read finds a record from the moment its write has the outcome `"ok"`. Before that it is a miss.
+ * - A read finds a record from the moment its write has the outcome `"ok"`, and the kinds that are here find it from the
+ *   call of `write` on, in the thread that called it. If that write then fails, later reads are misses. In other threads
+ *   that share the store, a record is a miss until its write has ended.
  * - A read gives the bytes that were written, a miss (null), or throws; never other bytes.
  * - Faults of the disk or the server are outcomes. They leave the store usable, and it recovers when they end.
  *
@@ -89,6 +102,14 @@ export interface Backing {
   readonly whenFull?: "reject" | "drop";
   /** Whether what the last flush wrote is found after the process was killed. Absent: not known. */
   readonly findsFlushed?: boolean;
+
+  /**
+   * Notes who keeps records here, `"cache"` or `"page store"`, for as long as the records are there. What makes one calls
+   * it. Absent: anybody may.
+   *
+   * @throws {ZbudError} `EINVAL` if the store has records of the other, or is in use by it; `ECLOSED`.
+   */
+  claim?(user: "cache" | "page store"): void;
 
   /**
    * Whether a record of so many bytes, header included, would be refused now: it is longer than any, too much is under
@@ -132,7 +153,7 @@ export interface Backing {
   readSync(key: BackingKey): StoredEntry | null;
 
   /**
-   * Whether a read would find the key, as far as that is known without I/O. True may still turn out a miss (an
+   * Whether a read would find the key, what is under way included, as far as that is known without I/O. True may still turn out a miss (an
    * expired record, a collision), false is certain.
    *
    * @throws {ZbudError} `ECLOSED`, `EINVAL`.

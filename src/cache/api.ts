@@ -5,6 +5,7 @@ import type {
   CacheKey,
   CacheStats,
   ClosedCache,
+  FlushedCache,
   GetOptions,
   GetOrSetOptions,
   LoadContext,
@@ -265,12 +266,13 @@ export interface Cache<V> {
   /**
    * Writes what is in memory to a second tier that can write at once, as a file can, and keeps it in memory too; waits
    * until the tier, of whatever kind, has that and what was evicted so far. It goes in batches, with a turn of the event
-   * loop after each. Without a tier it returns at once. Entries that the tier did not take are counted
-   * (`backingWritesFailed`) and, if they were evicted, gone, as if there were no tier.
+   * loop after each. Without a tier it returns at once. Entries that the tier did not take stay in memory; those that
+   * were evicted are lost and counted (`backingWritesFailed`), as if there were no tier.
    *
+   * @returns how many it wrote, and how many the tier did not take, and why.
    * @throws {ZbudError} what the tier's own `flush` threw; `EIO` if that was no ZbudError, or the tier was closed.
    */
-  flush(): Promise<void>;
+  flush(): Promise<FlushedCache>;
 
   /**
    * What the cache holds, in a line, as `console.log` shows it: entries, bytes before and after compression, how many
@@ -302,7 +304,8 @@ export interface Cache<V> {
    * tier has no room for all, it gets what was used last. The backing store stays open, for whoever opened it to close
    * it afterwards. A server gets nothing here, and what was evicted last may not be in it unless `flush()` was called.
    *
-   * @returns how many entries it wrote, and how many the tier has not; nothing of both from a second close.
+   * @returns how many entries it wrote, each counted once, and how many the tier has not, and what it is full of;
+   *   nothing of these from a second close.
    */
   close(): ClosedCache;
   [Symbol.dispose](): void;

@@ -30,7 +30,7 @@ import { Loads } from "./loads.ts";
 import { metrics, publish } from "./metrics.ts";
 import { type CacheSettings, milliseconds, sharedParts, staleMs } from "./options.ts";
 import { Counter } from "./shared-state.ts";
-import { type ByteSource, packStream, readInto, streamOf } from "./streams.ts";
+import { type ByteSource, leaveStream, packStream, readInto, streamOf } from "./streams.ts";
 import type {
   CacheEntryInfo,
   CacheKey,
@@ -39,6 +39,7 @@ import type {
   CacheThreadOptions,
   ClosedCache,
   CompressedCacheOptions,
+  FlushedCache,
   GetOptions,
   GetOrSetOptions,
   LoadContext,
@@ -131,7 +132,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   getMany(keys: Iterable<CacheKey>, options?: GetOptions): (V | undefined)[] {
-    checkGetOptions(options);
+    checkGetOptions(options, "getMany");
     const core = this.#open();
     const now = core.clock();
     const values: (V | undefined)[] = [];
@@ -186,6 +187,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   getInto(key: CacheKey, target: Uint8Array, options?: GetOptions): number | undefined {
     checkBytes(target);
+    checkGetOptions(options, "getInto");
     const found = this.#find(key, options, Look.unreadLong);
     const { engine } = this.#core;
     const { length } = engine.found;
@@ -197,6 +199,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   getStream(key: CacheKey, options?: GetOptions): ReadableStream<Uint8Array> | undefined {
+    checkGetOptions(options, "getStream");
     let stream: ReadableStream<Uint8Array> | null | undefined = null;
     while (stream === null) {
       const found = this.#find(key, options, Look.unread);
@@ -208,6 +211,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
 
   withValue<R>(key: CacheKey, use: (view: Uint8Array) => R, options?: GetOptions): R | undefined {
     if (typeof use !== "function") throw new ZbudError("EINVAL", `use must be a function, not ${show(use)}`);
+    checkGetOptions(options, "withValue");
     if (!this.#find(key, options)) {
       this.#notify();
       return undefined;
@@ -225,6 +229,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   async getAsync(key: CacheKey, options?: GetOptions & { signal?: AbortSignal }): Promise<V | undefined> {
+    checkGetOptions(options, "getAsync");
     checkSignal(options?.signal);
     options?.signal?.throwIfAborted();
     const value = this.get(key, options);
@@ -252,10 +257,14 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     checkSetStreamOptions(options);
     const { signal } = options;
     const core = this.#open();
-    core.checkKey(key);
+    const hasKey = core.checkKey(key);
     core.checkTags(options.tags);
     timesOf(core.settings, options);
     signal?.throwIfAborted();
+    if (!hasKey) {
+      leaveStream(source);
+      return this.#putPacked(key, null, options);
+    }
     const stop = new AbortController();
     const abort = (): void => stop.abort(signal?.reason);
     signal?.addEventListener("abort", abort);
@@ -396,8 +405,9 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     }
   }
 
-  async flush(): Promise<void> {
-    await this.#open().tier?.flush();
+  async flush(): Promise<FlushedCache> {
+    const flushed = await this.#open().tier?.flush();
+    return flushed ?? { entriesWritten: 0, entriesLeft: 0, backingFullOf: null };
   }
 
   stats(): CacheStats {
@@ -430,6 +440,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       backingRefusedFull: sharedState.counted(Counter.backingRefusedFull),
       flushesFailed: sharedState.counted(Counter.flushesFailed),
       isBackingFull: core.tier?.isFull ?? false,
+      backingFullOf: core.tier?.bounds().fullOf ?? null,
       loads: sharedState.counted(Counter.loads),
       loadsFailed: sharedState.counted(Counter.loadsFailed),
       loadsShared: sharedState.counted(Counter.loadsShared),
@@ -457,7 +468,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   close(): ClosedCache {
-    if (this.#closed) return { entriesWritten: 0, entriesLost: 0 };
+    if (this.#closed) return { entriesWritten: 0, entriesLost: 0, backingFullOf: null };
     this.#closed = true;
     this.#loads.abort(new ZbudError("ECLOSED", "the cache was closed while this was loading"));
     return this.#core.close();

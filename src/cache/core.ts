@@ -377,17 +377,21 @@ export class CacheCore<V> {
     allowStale: boolean = this.settings.allowStale,
     updatesAge: boolean = this.settings.updateAgeOnGet,
   ): Promise<V | undefined> {
-    if (this.tier === null || !this.key.encode(key)) return undefined;
-    const fetched = await this.tier.fetch(this.key, signal);
-    if (fetched === null) return undefined;
-    const now = this.clock();
-    if (fetched !== "changed") {
-      const isFresh = now <= fetched.freshUntil;
-      if (updatesAge && isFresh && this.contains(key, now)) this.restart(now);
-      return allowStale || isFresh ? fetched.value : undefined;
+    for (let tries = 0; tries < FETCHES_MAX && this.tier !== null; tries++) {
+      if (!this.key.encode(key)) return undefined;
+      const fetched = await this.tier.fetch(this.key, signal);
+      if (fetched === null) return undefined;
+      const now = this.clock();
+      if (fetched !== "changed") {
+        const isFresh = now <= fetched.freshUntil;
+        if (updatesAge && isFresh && this.contains(key, now)) this.restart(now);
+        return allowStale || isFresh ? fetched.value : undefined;
+      }
+      // If memory has it no more, it was evicted again meanwhile: then the tier has it.
+      if (!this.lookup(key, now, true, Look.uncounted)) continue;
+      return allowStale || now <= this.freshUntil() ? this.value() : undefined;
     }
-    const there = this.lookup(key, now, true, Look.uncounted);
-    return there && (allowStale || now <= this.freshUntil()) ? this.value() : undefined;
+    return undefined;
   }
 
   /** Room for `length` bytes until `giveBack`; whoever borrows meanwhile gets other room. */
@@ -528,9 +532,12 @@ export class CacheCore<V> {
     return false;
   }
 
-  /** @throws {ZbudError} `EINVAL` for what is no key. */
-  checkKey(key: CacheKey): void {
-    this.key.encode(key);
+  /**
+   * @returns false: it is longer than a key may be.
+   * @throws {ZbudError} `EINVAL` for what is no key.
+   */
+  checkKey(key: CacheKey): boolean {
+    return this.key.encode(key);
   }
 
   /** @throws {ZbudError} `EINVAL` for what cannot be the tags of an entry of this cache. */
@@ -726,10 +733,10 @@ export class CacheCore<V> {
    */
   #keep(closing: number): ClosedCache {
     const { engine, tier } = this;
-    if (tier?.isSync !== true) return { entriesWritten: 0, entriesLost: 0 };
+    if (tier?.isSync !== true) return NOTHING_KEPT;
     const isLast =
       !engine.isShared || new ThreadRegistry(...engine.threads).isLast(engine.member, closing - 1);
-    return isLast ? keepAll(engine, tier, this.clock()) : { entriesWritten: 0, entriesLost: 0 };
+    return isLast ? keepAll(engine, tier, this.clock()) : NOTHING_KEPT;
   }
 
   /** The codec with this number in the engine; null if there is none. */
@@ -763,6 +770,10 @@ export class CacheCore<V> {
     throw new ZbudError("EINVAL", "for entries with tags, make the cache with tags: true");
   }
 }
+
+/** How often the tier is asked for a key that others put into memory, and that was evicted again, as it was read. */
+const FETCHES_MAX = 16;
+const NOTHING_KEPT: ClosedCache = { entriesWritten: 0, entriesLost: 0, backingFullOf: null };
 
 /** @throws {ZbudError} `EINVAL` if it is unknown, or would do nothing with these other options. */
 function recompressOption(value: unknown, codec: string | null, improves: boolean): boolean {

@@ -8,6 +8,8 @@ const MILLISECONDS = "use ttl, in milliseconds";
 
 /** What to do instead of the options that other caches have: lru-cache, quick-lru, node-cache. */
 export const FOREIGN: Readonly<Record<string, string>> = {
+  flushInterval: "use flushEvery, in milliseconds",
+  improvement: "use improve",
   max: "use maxEntries",
   tier: "use backing",
   policy: "use evict",

@@ -1,3 +1,4 @@
+import type { FullOf } from "../backing/index.ts";
 import { nextTurn, type WriteBudget } from "../base/index.ts";
 import {
   dirtyRows,
@@ -25,17 +26,20 @@ const PATIENCE_MS = 2000;
 const REST_MS = 10;
 /** How often it is looked whether a tier that drops the oldest has dropped what is wanted. */
 const PASSES_MAX = 3;
-/** Room that a record takes in a file, as long as its option `unitBytes` is the preset. */
+/** Room that a record takes in a file, as long as its option `unitBytes` is the preset; and its place in the index. */
 const UNIT_BYTES = 128;
+const INDEX_BYTES = 64;
 
 /** What is needed of a second tier, see {@link Tier}. */
 interface KeepingTier {
   readonly drops: boolean;
   writeSoon(entry: FoundEntry, counts: boolean): Promise<unknown>;
-  writeNow(entry: FoundEntry): unknown;
+  writeNow(entry: FoundEntry, counts?: boolean): unknown;
+  writeAgain(entry: FoundEntry): unknown;
   hasRecord(entry: FoundEntry): boolean;
-  bounds(): { maxBytes: number; drops: number };
+  bounds(): { maxBytes: number; drops: number; fullOf: FullOf | null };
   keepNotes(): boolean;
+  countLost(): void;
 }
 
 /**
@@ -43,25 +47,36 @@ interface KeepingTier {
  * that says that it is full is not asked any more.
  *
  * @param budget - if given, what may be written a second.
+ * @returns how many were written, and whether all that were tried were.
  */
 export async function keepDirty(
   engine: Engine,
   tier: KeepingTier,
   budget: WriteBudget | null,
-): Promise<void> {
+): Promise<Kept> {
   // What dead threads were writing is not on its way.
   engine.recover();
-  const refusals: Refusals = { inARow: 0 };
+  const kept: Kept = { written: 0, refused: 0, refusedInARow: 0 };
+  await keepShards(engine, tier, budget, kept);
+  return kept;
+}
+
+async function keepShards(
+  engine: Engine,
+  tier: KeepingTier,
+  budget: WriteBudget | null,
+  kept: Kept,
+): Promise<void> {
   for (let shard = 0; shard < engine.shardCount; shard++) {
     for (let from = 1; from > 0; ) {
       for (let waitMs = budget?.waitMs() ?? 0; waitMs > 0; waitMs = budget?.waitMs() ?? 0)
         await rest(waitMs, true);
       if (engine.isClosed) return;
       const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, BATCH_ENTRIES);
-      if (await keepBatch(engine, tier, budget, shard, rows, refusals)) return;
+      if (await keepBatch(engine, tier, budget, shard, rows, kept)) return;
       if (engine.isClosed) return;
       const others = await othersOf(engine, shard, rows, budget !== null);
-      if (others.length > 0 && (await keepBatch(engine, tier, budget, shard, others, refusals))) return;
+      if (others.length > 0 && (await keepBatch(engine, tier, budget, shard, others, kept))) return;
       if (engine.isClosed) return;
       from = next;
       await new Promise<void>(nextTurn);
@@ -69,9 +84,12 @@ export async function keepDirty(
   }
 }
 
-/** A large value may have no room where small ones have: only many in a row say that a tier is full. */
-interface Refusals {
-  inARow: number;
+/** What became of entries that were written. */
+interface Kept {
+  written: number;
+  refused: number;
+  /** A large value may have no room where small ones have: only many in a row say that a tier is full. */
+  refusedInARow: number;
 }
 
 /**
@@ -101,12 +119,12 @@ async function keepBatch(
   budget: WriteBudget | null,
   shard: number,
   rows: Int32Array,
-  refusals: Refusals,
+  kept: Kept,
 ): Promise<boolean> {
   const written: { row: number; version: number; outcome: Promise<unknown> }[] = [];
   const take = (entry: FoundEntry): void => {
     const { row, version, storedLength } = entry;
-    written.push({ row, version, outcome: tier.writeSoon(entry, true) });
+    written.push({ row, version, outcome: tier.writeSoon(entry, false) });
     budget?.spend(storedLength);
   };
   startWritebackOf(engine, shard, rows, take, () => {});
@@ -115,10 +133,12 @@ async function keepBatch(
     const result = await outcome;
     if (engine.isClosed) return true;
     endWriteback(engine, shard, row, version, result === "ok" ? "clean" : "failed");
-    refusals.inARow = result === "ENOSPC" ? refusals.inARow + 1 : 0;
+    if (result === "ok") kept.written++;
+    else if (result !== "ECANCELED") kept.refused++;
+    kept.refusedInARow = result === "ENOSPC" ? kept.refusedInARow + 1 : 0;
     hasFailed ||= result instanceof Error;
   }
-  return hasFailed || refusals.inARow >= REFUSALS_MAX;
+  return hasFailed || kept.refusedInARow >= REFUSALS_MAX;
 }
 
 /**
@@ -141,6 +161,8 @@ class Keeper {
   readonly #tier: KeepingTier;
   readonly #now: number;
   readonly #lists: readonly Listed[];
+  /** By shard and row those that were written: they count once. */
+  readonly #isWritten: readonly Uint8Array[];
   #written = 0;
   #lost = 0;
 
@@ -152,6 +174,16 @@ class Keeper {
       shard,
       rows: engine.rowsOf(shard),
     }));
+    this.#isWritten = this.#lists.map(({ rows }) => {
+      let most = 0;
+      for (let at = 0; at < rows.length; at += 2) most = Math.max(most, rows[at]);
+      return new Uint8Array(most + 1);
+    });
+  }
+
+  #result(): ClosedCache {
+    const { fullOf } = this.#tier.bounds();
+    return { entriesWritten: this.#written, entriesLost: this.#lost, backingFullOf: fullOf };
   }
 
   /** A full tier refuses what comes then: so the last used first, and before all the notes, without which tags are lost. */
@@ -167,11 +199,12 @@ class Keeper {
         this.#written++;
         return true;
       }
-      if (!isLost) refused++;
+      if (isLost) tier.countLost();
+      else refused++;
       this.#lost++;
       return false;
     });
-    return { entriesWritten: this.#written, entriesLost: this.#lost };
+    return this.#result();
   }
 
   /**
@@ -186,18 +219,26 @@ class Keeper {
       this.#visit("oldest first", true, max, (entry) => {
         if (this.#isOver(entry)) return false;
         if (entry.clean && tier.hasRecord(entry)) return true;
-        const isWritten = tier.writeNow(entry) === "ok";
-        if (isWritten) this.#written++;
-        return isWritten;
+        const { shard, row } = entry;
+        if (this.#isWritten[shard][row] === 1) return tier.writeAgain(entry) === "ok";
+        const isWritten = tier.writeNow(entry, false) === "ok";
+        if (!isWritten) return false;
+        this.#isWritten[shard][row] = 1;
+        this.#written++;
+        return true;
       });
       tier.keepNotes();
     }
     this.#visit("newest first", true, Number.POSITIVE_INFINITY, (entry) => {
       const isThere = tier.hasRecord(entry);
-      if (!isThere && !this.#isOver(entry)) this.#lost++;
-      return isThere;
+      if (isThere || this.#isOver(entry)) return isThere;
+      // It may have been written, and given up for those that came after it.
+      this.#written -= this.#isWritten[entry.shard][entry.row];
+      this.#lost++;
+      tier.countLost();
+      return false;
     });
-    return { entriesWritten: this.#written, entriesLost: this.#lost };
+    return this.#result();
   }
 
   #isOver({ expiresAt }: FoundEntry): boolean {
@@ -232,7 +273,8 @@ class Keeper {
     let sum = 0;
     for (let i = 0; i < most; i++) {
       for (const each of bytes) {
-        if (i < each.length) sum += Math.ceil((each[i] + RECORD_HEADER_BYTES) / UNIT_BYTES) * UNIT_BYTES;
+        if (i < each.length)
+          sum += Math.ceil((each[i] + RECORD_HEADER_BYTES) / UNIT_BYTES) * UNIT_BYTES + INDEX_BYTES;
       }
       if (sum > maxBytes) return i;
     }

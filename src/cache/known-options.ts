@@ -79,13 +79,13 @@ export function checkSetStreamOptions(options: SetStreamOptions): void {
 }
 
 /** Makes sure of the names of a read's options. */
-export function checkGetOptions(options: GetOptions | undefined): void {
+export function checkGetOptions(options: GetOptions | undefined, owner = "get"): void {
   if (options === undefined) return;
-  checkObject("get", options);
+  checkObject(owner, options);
   for (const name in options) {
     // `signal` is one of getAsync, and means nothing to a read that does not wait.
     if (name === "allowStale" || name === "updateAgeOnGet" || name === "signal") continue;
-    checkNames("get", options, GET_NAMES, FOREIGN);
+    checkNames(owner, options, GET_NAMES, FOREIGN);
   }
   checkFlag("allowStale", options.allowStale);
   checkFlag("updateAgeOnGet", options.updateAgeOnGet);

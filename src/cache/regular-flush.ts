@@ -1,6 +1,7 @@
 import type { Engine } from "../engine/index.ts";
 import { Counter, type SharedState } from "./shared-state.ts";
 import type { Tier } from "./tier.ts";
+import type { FlushedCache } from "./types.ts";
 
 /**
  * Flushes a cache again and again, for the option `flushEvery`: in the one of its threads that does what one of them is
@@ -8,7 +9,7 @@ import type { Tier } from "./tier.ts";
  */
 export class RegularFlush {
   readonly #engine: Engine;
-  readonly #flush: () => Promise<void>;
+  readonly #flush: () => Promise<FlushedCache>;
   readonly #everyMs: number;
   readonly #sharedState: SharedState;
   #timer: unknown;
@@ -41,7 +42,8 @@ export class RegularFlush {
     const start = performance.now();
     if (this.#engine.isFirst()) {
       try {
-        await this.#flush();
+        const { entriesLeft } = await this.#flush();
+        if (entriesLeft > 0 && !this.#engine.isClosed) this.#sharedState.count(Counter.flushesFailed);
       } catch {
         if (!this.#engine.isClosed) this.#sharedState.count(Counter.flushesFailed);
       }

@@ -130,6 +130,11 @@ function withRoom(block: Uint8Array<ArrayBuffer>, filled: number, count: number)
   return longer;
 }
 
+/** Ends a source of which nothing is wanted. @throws {ZbudError} as {@link packStream} for what is none. */
+export function leaveStream(source: ByteSource): void {
+  leave(chunksOf(source), tooLong());
+}
+
 /** Ends a source of which no more is wanted. Nobody is told if it does not like that. */
 function leave(chunks: Chunks, reason: unknown): void {
   try {
@@ -139,12 +144,13 @@ function leave(chunks: Chunks, reason: unknown): void {
   }
 }
 
-/** @throws {ZbudError} `EINVAL` for what gives no chunks, or has a reader already. */
+/** @throws {ZbudError} `EINVAL` for what gives no chunks, has a reader already, or was read or cancelled before. */
 function chunksOf(source: ByteSource): Chunks {
   if (typeof (source as Partial<ReadableStream> | null | undefined)?.getReader === "function") {
     const stream = source as ReadableStream<Uint8Array>;
     if (stream.locked)
       throw new ZbudError("EINVAL", "this stream has a reader already; give setStream one that nobody reads");
+    if (wasRead(stream)) throw alreadyRead();
     const reader = stream.getReader();
     return { next: () => reader.read(), cancel: (reason) => reader.cancel(reason) };
   }
@@ -155,8 +161,29 @@ function chunksOf(source: ByteSource): Chunks {
       `setStream takes a ReadableStream, such as the body of a response, or another source of chunks, not ${show(source)}`,
     );
   }
+  // Of a stream of Node, and of nothing else.
+  const { readableDidRead, destroyed } = source as { readableDidRead?: unknown; destroyed?: unknown };
+  if (readableDidRead === true || destroyed === true) throw alreadyRead();
   const iterator = iterate.call(source);
   return { next: () => iterator.next(), cancel: () => iterator.return?.() };
+}
+
+/** Whether somebody has read of a web stream, or cancelled it: what is left is not the value. */
+function wasRead(stream: ReadableStream<Uint8Array>): boolean {
+  try {
+    // The only thing on every platform that says so. It reads nothing, and takes no lock.
+    new Response(stream);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function alreadyRead(): ZbudError {
+  return new ZbudError(
+    "EINVAL",
+    "this stream was read or cancelled before, so it does not give the whole value; give setStream one that nobody has read, such as response.clone().body",
+  );
 }
 
 function noBytes(value: unknown): ZbudError {

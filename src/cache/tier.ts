@@ -2,12 +2,14 @@ import {
   type Backing,
   type BackingKey,
   checkSameBacking,
+  claimBacking,
+  type FullOf,
   isRefusal,
   type WriteOutcome,
 } from "../backing/index.ts";
 import { ownBytes, show, WriteBudget, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
-import type { Engine, FoundEntry, Guard, PutResult } from "../engine/index.ts";
+import { dirtyCount, type Engine, type FoundEntry, type Guard, type PutResult } from "../engine/index.ts";
 import {
   checkRecord,
   decodeValue,
@@ -27,6 +29,7 @@ import { type CacheSettings, DICTIONARY_CODEC, mayBeDictionary, takesDictionary 
 import { Counter, type SharedState } from "./shared-state.ts";
 import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
 import { NOTES_KEY, notesRecord, readNotes, type TierNotes } from "./tier-notes.ts";
+import type { FlushedCache } from "./types.ts";
 import type { ValueCodec } from "./values.ts";
 import { WriteAhead } from "./write-ahead.ts";
 import { WritesUnderWay } from "./writes-under-way.ts";
@@ -97,6 +100,8 @@ export class Tier<V> {
   /** Name of this cache's dictionary, once it is in the tier. */
   #dictionary = 0;
   readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1, true));
+  /** Stamps of what this thread wrote last of each key, while that is under way, in a tier that has no order. */
+  readonly #lastWrites: Map<string, number> = new Map();
   #isRefused = false;
   /** Of the record that was evicted last. */
   #lastBytes = 0;
@@ -195,7 +200,9 @@ export class Tier<V> {
       const records: StoredEntry[] = [entry];
       if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
       this.#prepare(entry);
-      const late = this.isOrdered ? null : lateDrop(entry);
+      // One thread's calls have an order in any tier.
+      const late = this.isOrdered || !this.#core.engine.isShared ? null : lateDrop(entry);
+      if (late !== null) this.#lastWrites.set(late.id, late.stamp);
       // It copies all of the entry's record: the engine fills that again.
       const written = this.#backing.write(records);
       if (counts && late === null && records.length === 1) this.#writes.add(written);
@@ -231,6 +238,17 @@ export class Tier<V> {
     return true;
   }
 
+  /** As {@link writeNow} for what was written before, and given up for others since. Nothing of it counts. */
+  writeAgain(entry: FoundEntry): WriteOutcome {
+    this.#prepare(entry);
+    return this.#writeRecord(entry);
+  }
+
+  /** An entry is lost of which no write says so. */
+  countLost(): void {
+    this.#core.sharedState.count(Counter.backingWritesFailed);
+  }
+
   #writeRecord(record: StoredEntry): WriteOutcome {
     try {
       if (this.#isClosed) throw new ZbudError("ECLOSED", "the backing store was closed");
@@ -258,13 +276,13 @@ export class Tier<V> {
     }
   }
 
-  /** Its bound in bytes, and how many records it gave up so far. */
-  bounds(): { maxBytes: number; drops: number } {
+  /** Its bound in bytes, how many records it gave up so far, and what it has no room for. */
+  bounds(): { maxBytes: number; drops: number; fullOf: FullOf | null } {
     try {
-      const { maxBytes, drops } = this.#backing.stats();
-      return { maxBytes, drops };
+      const { maxBytes, drops, fullOf = null } = this.#backing.stats();
+      return { maxBytes, drops, fullOf };
     } catch {
-      return { maxBytes: 0, drops: 0 };
+      return { maxBytes: 0, drops: 0, fullOf: null };
     }
   }
 
@@ -397,11 +415,22 @@ export class Tier<V> {
    * @param budget - if given, what may be written a second.
    * @throws {ZbudError} what the tier's `flush` threw; `EIO` if it threw something else, or was closed.
    */
-  async flush(budget: WriteBudget | null = null): Promise<void> {
+  async flush(budget: WriteBudget | null = null): Promise<FlushedCache> {
+    const { engine } = this.#core;
+    let entriesWritten = 0;
+    let entriesLeft = 0;
     if (this.isSync && !this.#isClosed) {
-      await keepDirty(this.#core.engine, this, budget);
-      if (this.#core.engine.isClosed) return;
+      const { written, refused } = await keepDirty(engine, this, budget);
+      entriesWritten = written;
+      if (engine.isClosed) return { entriesWritten, entriesLeft: refused, backingFullOf: null };
+      for (let shard = 0; refused > 0 && shard < engine.shardCount; shard++)
+        entriesLeft += dirtyCount(engine, shard);
     }
+    await this.#flushAfter();
+    return { entriesWritten, entriesLeft, backingFullOf: this.bounds().fullOf };
+  }
+
+  async #flushAfter(): Promise<void> {
     await this.#writes.ended();
     if (this.isSync && !this.#isClosed && !this.#core.engine.isClosed) this.keepNotes();
     try {
@@ -446,13 +475,13 @@ export class Tier<V> {
   #takeBack(name: BackingKey, { entry, dictionary, value }: Read<V>, lease: Lease): Fetched<V> {
     const core = this.#core;
     const now = core.clock();
-    if ((entry.expiresAt !== 0 && entry.expiresAt <= now) || this.#isOutdated(entry)) {
-      this.#delete(name);
-      return this.#miss();
-    }
-    if (entry.headLength > 0 && this.#stampOf(entry) < 0) {
-      // Which tags were deleted in the cache that evicted it is not known here.
-      if (this.isOrdered) this.#delete(name);
+    const isOver = (entry.expiresAt !== 0 && entry.expiresAt <= now) || this.#isOutdated(entry);
+    // Which tags were deleted in the cache that evicted it is not known here.
+    const isForeign = entry.headLength > 0 && this.#stampOf(entry) < 0;
+    if (isOver || isForeign) {
+      // Else the tier may have something newer by now.
+      if (!core.leases.holds(lease)) return "changed";
+      if (isOver || this.isOrdered) this.#delete(name);
       return this.#miss();
     }
     const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(entry);
@@ -501,8 +530,11 @@ export class Tier<V> {
    * A record was written. If its key was deleted since the eviction, by another thread whose delete may have come to
    * the server before this write, it goes now.
    */
-  #dropLate({ name, stamp }: LateDrop): void {
+  #dropLate({ name, stamp, id }: LateDrop): void {
     const { sharedState } = this.#core;
+    // This thread has written the key anew since: that came after whatever was deleted, and is what the tier has.
+    if (this.#lastWrites.get(id) !== stamp) return;
+    this.#lastWrites.delete(id);
     if (sharedState.keyChangedSince(stamp, name.k0) || sharedState.clearedSince(stamp)) this.#delete(name);
   }
 
@@ -516,7 +548,10 @@ export class Tier<V> {
         then();
         if (outcomes !== CLEARED) this.#countOutcomes(outcomes, count, counts);
       },
-      () => this.#countOutcomes(null, count, counts),
+      () => {
+        then();
+        this.#countOutcomes(null, count, counts);
+      },
     );
     this.#writes.addCounted(tracked);
   }
@@ -617,12 +652,14 @@ function nameOf(key: EncodedKey): BackingKey {
 
 /** What is looked at once a record is written, where calls of several threads have no order. */
 interface LateDrop {
+  readonly id: string;
   readonly name: BackingKey;
   readonly stamp: number;
 }
 
 function lateDrop({ k0, k1, bytes, prefixLength, stamp }: StoredEntry): LateDrop {
-  return { name: { k0, k1, prefix: bytes.slice(0, prefixLength) }, stamp: stamp % STAMPS };
+  const name = { k0, k1, prefix: bytes.slice(0, prefixLength) };
+  return { id: `${k0} ${k1}`, name, stamp: stamp % STAMPS };
 }
 
 /**
@@ -670,6 +707,7 @@ export function tierOf<V>(core: TieredCache<V>, settings: CacheSettings, backing
   if (backing === undefined) return null;
   if (typeof (backing as Partial<Backing> | null)?.write === "function") {
     checkSameBacking("cache", settings.backingId, backing as Backing);
+    claimBacking("cache", backing as Backing);
     return new Tier(core, backing as Backing);
   }
   throw new ZbudError(

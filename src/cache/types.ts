@@ -1,4 +1,4 @@
-import type { Backing } from "../backing/index.ts";
+import type { Backing, FullOf } from "../backing/index.ts";
 import type { Size, SizeRange } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import type { PoolDriver } from "../pool/index.ts";
@@ -249,7 +249,7 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   /**
    * The most bytes a second that are written to the backing store ahead of time: entries that will be evicted soon, so
    * that a burst finds them written. All threads together; 0: nothing is written ahead. Default `"32MiB"`. What has to
-   * be evicted is written in any case, and what a file may be given at most is the option of this name of its own.
+   * be evicted is written in any case. It waits, and loses nothing; the option of this name of a file refuses instead.
    */
   maxWriteBytesPerSecond?: Size | undefined;
   /**
@@ -273,12 +273,27 @@ export interface ResizedCache {
   readonly entriesEvicted: number;
 }
 
+/** What `flush()` did with what was in memory. */
+export interface FlushedCache {
+  /** Entries that it wrote to a backing store that can write at once. */
+  readonly entriesWritten: number;
+  /**
+   * Entries in memory that such a backing store did not take, as it is full or failed; they stay in memory. 0 if it took
+   * all that it was given.
+   */
+  readonly entriesLeft: number;
+  /** What the backing store has no room for, see {@link CacheStats.backingFullOf}. */
+  readonly backingFullOf: FullOf | null;
+}
+
 /** What `close()` did with what was in memory. */
 export interface ClosedCache {
   /** Entries that it wrote to the backing store. */
   readonly entriesWritten: number;
   /** Entries that the backing store has not, since it was full or failed: those that were used longest ago. */
   readonly entriesLost: number;
+  /** What the backing store has no room for, see {@link CacheStats.backingFullOf}. */
+  readonly backingFullOf: FullOf | null;
 }
 
 /** What `share()` gives: pass it to another thread as it is, in `workerData` or by `postMessage`. */
@@ -322,19 +337,28 @@ export interface CacheStats {
   backingHits: number;
   backingMisses: number;
   backingReadsFailed: number;
-  /** Entries that it took, evicted or ahead of that, and that it did not: those are gone once they are evicted. */
+  /**
+   * Entries that it took, evicted or ahead of that; and those that it did not take when they were evicted, or at the
+   * close, each once: they are lost.
+   */
   backingWrites: number;
   backingWritesFailed: number;
   /** Of `backingWritesFailed`: too much was under way, or the store is down for now; and it had no room for them. */
   backingRefusedBusy: number;
   backingRefusedFull: number;
-  /** Flushes by the option `flushEvery` that failed: what is younger than the last good one is lost in a crash. */
+  /** Flushes by the option `flushEvery` that failed, or left something for lack of room: what is younger than the last good one is lost in a crash. */
   flushesFailed: number;
   /**
    * Whether it did not take what this thread evicted last: it is full, out of reach, or has too much under way. Until
    * that is over it is not asked for each entry, and `backingWritesFailed` counts what is lost.
    */
   isBackingFull: boolean;
+  /**
+   * What the backing store lacks for what it is given: `"bytes"` (give it more `maxBytes`), `"records"` (a file with a
+   * fixed index; lower its `averageBytes`, or leave it out); null: nothing, or it does not say. A store with
+   * `whenFull: "drop"` says it too, though it takes everything.
+   */
+  backingFullOf: FullOf | null;
   /** Loads that `getOrSet` began, and those of them that failed. */
   loads: number;
   loadsFailed: number;

@@ -3,7 +3,7 @@ import type { CodecTable } from "./codec-table.ts";
 import type { Engine } from "./engine.ts";
 import { type Draft, EMPTY, emptyDraft } from "./parts.ts";
 import type { Shard } from "./shard.ts";
-import { CODEC_SHIFT, F_RECOMPRESSED, F_RECOMPRESSED_SAVED, STATE, VERSION } from "./table.ts";
+import { CODEC_SHIFT, F_RECOMPRESSED, F_RECOMPRESSED_SAVED, STATE, STATE_WRITING, VERSION } from "./table.ts";
 import type { ValueReader } from "./value-reader.ts";
 
 /** So many entries may be replaced for each that goes to make room for them. */
@@ -63,7 +63,7 @@ export class EntryRecompressor {
     const reader = this.#reader;
     const codec = this.#codecs.of(number);
     const isThere = shard.locked(() => {
-      if (!shard.isCurrent(row, version)) return false;
+      if (!isAtRest(shard, row, version)) return false;
       shard.words[shard.rows.at(row) + STATE] |= mark;
       shard.describe(row, reader.found);
       reader.stage(shard, row);
@@ -83,7 +83,11 @@ export class EntryRecompressor {
     const units = (stored: number): number => Math.ceil((prefixLength + headLength + stored) / this.#unit);
     if (bytes === 0 || (!mayGrow && units(bytes) >= units(storedLength))) return false;
     return shard.locked(() => {
-      if (!shard.isCurrent(row, version)) return false;
+      if (!isAtRest(shard, row, version)) {
+        // It is looked at again when the backing store has it.
+        if (shard.isCurrent(row, version)) shard.words[shard.rows.at(row) + STATE] &= ~mark;
+        return false;
+      }
       const draft = this.#draft;
       draft.bytes = codec.stage;
       draft.start = codec.stageAt;
@@ -111,6 +115,14 @@ export class EntryRecompressor {
     // It may have been the one that went.
     return shard.isCurrent(row, version) && shard.replaceStored(row, draft);
   }
+}
+
+/**
+ * Whether an entry is still there, and not on its way to the backing store: in another row it would be taken for one that
+ * nobody writes, and the end of its write for that of a value which is gone. Expects the lock.
+ */
+function isAtRest(shard: Shard, row: number, version: number): boolean {
+  return shard.isCurrent(row, version) && (shard.rows.stateOf(row) & STATE_WRITING) === 0;
 }
 
 /** Where a walk goes on, from the end of the queue to its front; 0 if it must begin anew. Expects the lock. */

@@ -1,4 +1,4 @@
-import type { Backing } from "../backing/index.ts";
+import { type Backing, claimBacking } from "../backing/index.ts";
 import {
   checkNames,
   choiceOption,
@@ -42,8 +42,8 @@ export interface PageStoreThreadOptions {
    */
   acceptThresholdPercent?: number | undefined;
   /**
-   * The most bytes a second that go to the backing store, all threads together, as a number or `"4MiB"`. Give the
-   * same in each thread: what a thread without it writes is not counted. Default: no bound.
+   * The most bytes a second that go to the backing store, all threads together, as a number or `"4MiB"`. It waits; the
+   * option of this name of a file refuses instead. Give the same in each thread: what a thread without it writes is not counted. Default: no bound.
    */
   maxWriteBytesPerSecond?: Size | undefined;
   /**
@@ -241,6 +241,7 @@ export function threadSettingsOf(options: PageStoreThreadOptions): ThreadSetting
       `backing must be a backing store that is open, such as await FileBacking.open(path, options), not ${show(backing)}`,
     );
   }
+  if (backing !== undefined) claimBacking("page store", backing);
   const percent = integerOption("acceptThresholdPercent", options.acceptThresholdPercent ?? 90, 1, 100);
   return {
     backing: backing ?? null,

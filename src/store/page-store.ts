@@ -533,8 +533,7 @@ export class PageStore {
   /** Figures of this moment. One cheap call, whatever the store holds. */
   stats(): PageStoreStats {
     this.#check();
-    const isFull = this.#writeback?.isFull ?? false;
-    return statsOf(this.#engine?.stats() ?? null, this.#counters, this.#ownBytes, isFull);
+    return statsOf(this.#engine?.stats() ?? null, this.#counters, this.#ownBytes, this.#writeback);
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { FullOf } from "../backing/index.ts";
 import { fallbacks } from "../base/index.ts";
 import type { EngineStats } from "../engine/index.ts";
 import {
@@ -22,13 +23,13 @@ import type { PageStoreStats } from "./types.ts";
 /**
  * @param engine - null for a store without memory of its own.
  * @param own - bytes that the store takes beside its engine.
- * @param isBackingFull - what the writeback says.
+ * @param writeback - null without a backing store.
  */
 export function statsOf(
   engine: EngineStats | null,
   counters: Counters,
   own: number,
-  isBackingFull: boolean,
+  writeback: { readonly isFull: boolean; readonly fullOf: FullOf | null } | null,
 ): PageStoreStats {
   return {
     poolTotalSize: engine?.poolBytes ?? 0,
@@ -61,7 +62,8 @@ export function statsOf(
     drops: counters.total(DROPPED),
     bytesWrittenBack: counters.total(WRITTEN_BACK_BYTES),
     writebacksFailed: counters.total(WRITEBACK_FAILED),
-    isBackingFull,
+    isBackingFull: writeback?.isFull ?? false,
+    backingFullOf: writeback?.fullOf ?? null,
     storeLatencyNs: counters.histogram(STORE_NS),
     loadLatencyNs: counters.histogram(LOAD_NS),
     fallbacks: fallbacks(),

@@ -1,3 +1,4 @@
+import type { FullOf } from "../backing/index.ts";
 import type { SharedEngine } from "../engine/index.ts";
 import type { StoreShape } from "./options.ts";
 
@@ -124,6 +125,11 @@ export interface PageStoreStats {
    * is not asked again for each page then, but when something was deleted, or after a pause.
    */
   isBackingFull: boolean;
+  /**
+   * What the backing store lacks for what it is given: `"bytes"` (give it more `maxBytes`), `"records"` (a file with a
+   * fixed index; lower its `averageBytes`, or leave it out); null: nothing, or it does not say.
+   */
+  backingFullOf: FullOf | null;
   /** Of every 64th store and every 64th load of a thread: how many took `[2^i, 2^(i + 1))` nanoseconds, for each `i`. */
   storeLatencyNs: number[];
   loadLatencyNs: number[];

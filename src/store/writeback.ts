@@ -1,4 +1,4 @@
-import { type Backing, isRefusal, type WriteOutcome } from "../backing/index.ts";
+import { type Backing, type FullOf, isRefusal, type WriteOutcome } from "../backing/index.ts";
 import type { WriteBudget } from "../base/index.ts";
 import { nextTurn, ownBytes, ZbudError } from "../base/index.ts";
 import {
@@ -105,6 +105,15 @@ export class Writeback {
   /** Whether the backing store did not take the last page that this thread had for it, and would not now. */
   get isFull(): boolean {
     return this.#isRefused && this.#parts.backing?.refuses?.(this.#lastBytes) !== false;
+  }
+
+  /** What the backing store has no room for, as far as it says. */
+  get fullOf(): FullOf | null {
+    try {
+      return this.#parts.backing?.stats().fullOf ?? null;
+    } catch {
+      return null;
+    }
   }
 
   /** Whether the background is at work, and the last that it wrote did not fail. */

@@ -8,6 +8,8 @@ interface Known {
   floor: number;
   /** The version that must be read, if nothing comes between; 0: nothing may be; null: under way, or lost. */
   certain: number | null;
+  /** A read missed it while its write was under way: then that does not end well. */
+  isMissed?: boolean;
 }
 
 export interface ModelOptions {
@@ -16,6 +18,8 @@ export interface ModelOptions {
   readonly maxLength: number;
   /** Whether a record may vanish by itself: dropped, damaged on purpose, lost with a fault. */
   readonly mayLose?: boolean;
+  /** Whether a read finds what is under way. */
+  readonly findsUnderWay?: boolean;
   /** Codes that calls may fail with, besides refusals. */
   readonly faults?: readonly string[];
 }
@@ -133,6 +137,8 @@ export class BackingModel {
     if (outcome === "ECANCELED") assert.ok(known.floor > version, "nothing came after what was cancelled");
     if (known.floor !== version) return;
     known.certain = outcome === "ok" ? version : 0;
+    if (outcome === "ok" && this.#options.findsUnderWay === true)
+      assert.ok(known.isMissed !== true, `key ${number} was a miss while it was being written`);
   }
 
   #expectFault(error: unknown): void {
@@ -175,6 +181,7 @@ export class BackingModel {
     const isQuiet = now.floor === before.floor && before.certain !== null;
     if (record === null) {
       this.counts.misses++;
+      if (now.floor === before.floor) now.isMissed = true;
       if (isQuiet && this.#options.mayLose !== true)
         assert.equal(before.certain, 0, `key ${number} is there`);
       return;

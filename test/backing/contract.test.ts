@@ -10,6 +10,7 @@ for (const unitBytes of [64, 128, 4096]) {
     open: (options = {}) => FileBacking.open(freshPath(), { maxBytes: 2 ** 26, unitBytes, ...options }),
     openSmall: (maxBytes) => FileBacking.open(freshPath(), { maxBytes: maxBytes, unitBytes: 64 }),
     isExact: true,
+    findsUnderWay: true,
     maxLength: 300_000,
   });
 }
@@ -25,5 +26,6 @@ backingContract({
   open: (options = {}) => openPair({ maxBytes: 2 ** 26, ...options }),
   openSmall: (maxBytes) => openPair({ maxBytes, unitBytes: 64 }),
   isExact: true,
+  findsUnderWay: false,
   maxLength: 300_000,
 });

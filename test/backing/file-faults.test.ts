@@ -99,6 +99,40 @@ describe("faults of the file", () => {
     await backing.close();
   });
 
+  it("what is under way is found until its write fails", async () => {
+    for (const fault of ["EIO", "ENOSPC", "never"] as const) {
+      const plan = FaultPlan.at(0, fault);
+      const backing = await openFaulty(plan, timeoutFor(fault));
+      await new Promise((resolve) => setImmediate(resolve));
+      const writing = backing.write([recordOf(1, 1, 1000)]);
+      assert.equal((await backing.read(keyOf(1)))?.stamp, 1, fault);
+      assert.equal(backing.has(keyOf(1)), true, fault);
+      const [outcome] = await writing;
+      assert.ok(outcome instanceof ZbudError, fault);
+      assert.equal(backing.has(keyOf(1)), false, fault);
+      assert.equal(await backing.read(keyOf(1)), null, fault);
+      plan.stop();
+      await recovered(backing);
+      await backing.close();
+    }
+  });
+
+  it("a close while writes are under way: they end well, and reads are ECLOSED from then on", async () => {
+    const path = freshPath();
+    const backing = await FileBacking.open(path, SMALL);
+    const reading = backing.write([recordOf(1, 1, 1000)]).then(() => "written");
+    const early = backing.read(keyOf(1));
+    const closing = backing.close();
+    assert.throws(() => backing.readSync(keyOf(1)), { code: "ECLOSED" });
+    await assert.rejects(backing.read(keyOf(1)), { code: "ECLOSED" });
+    assert.equal((await early)?.stamp, 1);
+    assert.equal(await reading, "written");
+    await closing;
+    const again = await FileBacking.open(path, SMALL);
+    assert.equal((await again.read(keyOf(1)))?.stamp, 1);
+    await again.close();
+  });
+
   it("a file that was removed while it was in use: all goes on", async () => {
     const path = freshPath();
     const backing = await FileBacking.open(path, SMALL);

@@ -15,6 +15,7 @@ function kindOf(name: string, make: () => KeyvLike): BackingKind {
       Promise.resolve(new KeyvBacking({ store: make(), timeoutMs: 20_000, ...options })),
     openSmall: null,
     isExact: false,
+    findsUnderWay: true,
     maxLength: 20_000,
   };
 }

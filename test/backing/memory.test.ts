@@ -6,5 +6,6 @@ backingContract({
   open: (options = {}) => Promise.resolve(new MemoryBacking(options)),
   openSmall: (maxBytes) => Promise.resolve(new MemoryBacking({ maxBytes })),
   isExact: true,
+  findsUnderWay: true,
   maxLength: 300_000,
 });

@@ -69,8 +69,8 @@ describe("close() writes what is in memory to a tier that can write at once", ()
       for (const [key, value, options] of values) cache.set(key, value, options);
       cache.set("over", "x", { ttl: 10 });
       clock.now += 100;
-      assert.deepEqual(cache.close(), { entriesWritten: values.length, entriesLost: 0 });
-      assert.deepEqual(cache.close(), { entriesWritten: 0, entriesLost: 0 });
+      assert.deepEqual(cache.close(), { entriesWritten: values.length, entriesLost: 0, backingFullOf: null });
+      assert.deepEqual(cache.close(), { entriesWritten: 0, entriesLost: 0, backingFullOf: null });
       await first.close();
 
       clock.now += 100;
@@ -84,7 +84,7 @@ describe("close() writes what is in memory to a tier that can write at once", ()
       assert.equal(await again.getAsync("tagged"), undefined);
       assert.equal(await again.getAsync("of two"), "x");
       // What is there already is not written again.
-      assert.deepEqual(again.close(), { entriesWritten: 0, entriesLost: 0 });
+      assert.deepEqual(again.close(), { entriesWritten: 0, entriesLost: 0, backingFullOf: null });
       await second.close();
     });
   }
@@ -160,14 +160,15 @@ describe("close() writes what is in memory to a tier that can write at once", ()
   for (const whenFull of ["reject", "drop"] as const) {
     it(`a file that is too small has what was used last, and the rest is counted (${whenFull})`, async () => {
       const path = freshPath();
-      const small = { maxBytes: 400_000, averageBytes: 512, whenFull };
+      const small = { maxBytes: 400_000, whenFull };
       const first = await FileBacking.open(path, small);
       const cache = cacheOn(first, { dictionary: "none" });
       for (let i = 0; i < 600; i++) cache.set(i, noise(i, 1000), { tags: ["t"] });
       for (let i = 0; i < 50; i++) cache.get(i);
-      const { entriesWritten, entriesLost } = cache.close();
+      const { entriesWritten, entriesLost, backingFullOf } = cache.close();
       assert.ok(entriesLost > 200 && entriesLost < 350, `${entriesLost} lost`);
-      assert.ok(entriesWritten >= 600 - entriesLost, `${entriesWritten} written`);
+      assert.equal(entriesWritten + entriesLost, 600, "each counts once");
+      assert.equal(backingFullOf, "bytes");
       await first.close();
       const second = await FileBacking.open(path, small);
       const next = cacheOn(second, { dictionary: "none" });
@@ -182,6 +183,26 @@ describe("close() writes what is in memory to a tier that can write at once", ()
       await second.close();
     });
   }
+
+  it("flushes of a full file lose nothing, and say what is left; an entry that is lost counts once", async () => {
+    const backing = await FileBacking.open(freshPath(), { maxBytes: 400_000, averageBytes: 4096 });
+    const cache = cacheOn(backing, { dictionary: "none" });
+    for (let i = 0; i < 300; i++) cache.set(i, noise(i, 1000));
+    const first = await cache.flush();
+    // Rows of the index, and one of them for what the next cache must know.
+    assert.equal(first.entriesWritten + first.entriesLeft, 300);
+    assert.ok(first.entriesWritten >= 96 && first.entriesWritten <= 97, JSON.stringify(first));
+    assert.equal(first.backingFullOf, "records");
+    for (let i = 0; i < 3; i++) assert.equal((await cache.flush()).entriesLeft, first.entriesLeft);
+    const { backingWritesFailed, backingFullOf, isBackingFull } = cache.stats();
+    assert.deepEqual([backingWritesFailed, backingFullOf, isBackingFull], [0, "records", true]);
+    assert.match(String(backing), /full: its index has 97 records at most/);
+    const attached = CompressedCache.attach<unknown>(cache.share(), { backing });
+    assert.deepEqual(cache.close(), { entriesWritten: 0, entriesLost: 0, backingFullOf: null });
+    const { entriesWritten, entriesLost } = attached.close();
+    assert.deepEqual([entriesWritten, entriesLost], [0, first.entriesLeft]);
+    await backing.close();
+  });
 
   it("a file that drops has at the end what it had at the beginning, if it was used since", async () => {
     const path = freshPath();
@@ -238,8 +259,8 @@ describe("close() writes what is in memory to a tier that can write at once", ()
       backing: FileBacking.attach(backing.share()),
     });
     for (let i = 0; i < 10; i++) cache.set(i, i);
-    assert.deepEqual(cache.close(), { entriesWritten: 0, entriesLost: 0 });
-    assert.deepEqual(attached.close(), { entriesWritten: 10, entriesLost: 0 });
+    assert.deepEqual(cache.close(), { entriesWritten: 0, entriesLost: 0, backingFullOf: null });
+    assert.deepEqual(attached.close(), { entriesWritten: 10, entriesLost: 0, backingFullOf: null });
     await backing.close();
 
     const store = new Map<string, unknown>();
@@ -247,7 +268,7 @@ describe("close() writes what is in memory to a tier that can write at once", ()
     const other = cacheOn(remote);
     other.set("a", 1);
     await other.flush();
-    assert.deepEqual(other.close(), { entriesWritten: 0, entriesLost: 0 });
+    assert.deepEqual(other.close(), { entriesWritten: 0, entriesLost: 0, backingFullOf: null });
     await remote.close();
     assert.equal(store.size, 0);
   });
@@ -257,7 +278,7 @@ describe("close() writes what is in memory to a tier that can write at once", ()
     const cache = cacheOn(backing, { tags: false });
     for (let i = 0; i < 10; i++) cache.set(i, i);
     await backing.close();
-    assert.deepEqual(cache.close(), { entriesWritten: 0, entriesLost: 10 });
+    assert.deepEqual(cache.close(), { entriesWritten: 0, entriesLost: 10, backingFullOf: null });
 
     const memory = new MemoryBacking();
     memory.writeSync = () => {
@@ -265,7 +286,7 @@ describe("close() writes what is in memory to a tier that can write at once", ()
     };
     const other = cacheOn(memory);
     for (let i = 0; i < 10; i++) other.set(i, i, { tags: ["t"] });
-    assert.deepEqual(other.close(), { entriesWritten: 0, entriesLost: 10 });
+    assert.deepEqual(other.close(), { entriesWritten: 0, entriesLost: 10, backingFullOf: null });
   });
 
   it("flush() does the same and goes on", async () => {
@@ -277,7 +298,7 @@ describe("close() writes what is in memory to a tier that can write at once", ()
     assert.equal(cache.size, 1000);
     cache.set(5, "new");
     cache.delete(6);
-    assert.deepEqual(cache.close(), { entriesWritten: 1, entriesLost: 0 });
+    assert.deepEqual(cache.close(), { entriesWritten: 1, entriesLost: 0, backingFullOf: null });
     await backing.close();
     await end();
   });

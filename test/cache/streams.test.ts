@@ -249,8 +249,55 @@ describe("setStream", () => {
     });
     assert.equal(await cache.setStream("a", long.stream), "E2BIG");
     assert.equal(long.seen.pulled, 65);
-    assert.equal(await cache.setStream("x".repeat(70_000), source([LARGE]).stream), "E2BIG");
+    const unread = source([LARGE]);
+    assert.equal(await cache.setStream("x".repeat(70_000), unread.stream), "E2BIG");
+    assert.equal(unread.seen.pulled, 0, "the key is looked at first");
+    assert.ok(isCode("EINVAL")(unread.seen.cancelled));
     assert.equal(cache.stats().rejectTooBig, 3);
+  });
+
+  it("refuses what was read before, rather than keep what is left of it", async () => {
+    const cache = open();
+    cache.set("a", "old");
+    const read = source([LARGE]).stream;
+    const reader = read.getReader();
+    while (!(await reader.read()).done);
+    reader.releaseLock();
+    const begun = source([LARGE, LARGE]).stream;
+    const other = begun.getReader();
+    await other.read();
+    other.releaseLock();
+    const cancelled = source([LARGE]).stream;
+    await cancelled.cancel();
+    const response = new Response("text");
+    await response.text();
+    const ofNode = Readable.from([LARGE]);
+    for await (const _ of ofNode);
+    const destroyed = Readable.from([LARGE]).destroy();
+    for (const stream of [read, begun, cancelled, ofNode, destroyed])
+      await assert.rejects(
+        cache.setStream("a", stream as ByteSource),
+        isCode("EINVAL", "read or cancelled before"),
+      );
+    await assert.rejects(cache.setStream("a", response.body as ByteSource), isCode("EINVAL", "reader"));
+    assert.equal(cache.get("a"), "old");
+    assert.equal(await cache.setStream("a", source([LARGE]).stream), "replace");
+  });
+
+  it("names the call whose options are wrong", async () => {
+    const cache = open();
+    const wrong = { foo: 1 } as never;
+    assert.throws(() => cache.getStream("a", wrong), isCode("EINVAL", "of getStream;"));
+    assert.throws(() => cache.getInto("a", new Uint8Array(1), wrong), isCode("EINVAL", "of getInto;"));
+    assert.throws(() => cache.withValue("a", () => 1, wrong), isCode("EINVAL", "of withValue;"));
+    assert.throws(() => cache.getMany(["a"], wrong), isCode("EINVAL", "of getMany;"));
+    assert.throws(() => cache.get("a", wrong), isCode("EINVAL", "of get;"));
+    await assert.rejects(cache.getAsync("a", wrong), isCode("EINVAL", "of getAsync;"));
+    for (const [name, hint] of [
+      ["flushInterval", "flushEvery"],
+      ["improvement", "use improve"],
+    ])
+      assert.throws(() => open({ [name]: 1 }), isCode("EINVAL", hint));
   });
 
   it("says what is no source, and ends when the cache is closed", async () => {

@@ -50,6 +50,29 @@ describe("what is evicted goes to the second tier, and comes back", () => {
     assert.ok(backingWrites >= 7, `${backingWrites} written`);
   });
 
+  it("what was just evicted is found at once, before its write has begun", async () => {
+    const file = await FileBacking.open(join(temporaryFolder("cache-tier"), "tier"), { maxBytes: 2 ** 22 });
+    const stores: Backing[] = [new MemoryBacking(), file, new KeyvBacking({ store: new Map() })];
+    for (const backing of stores) {
+      const { cache } = open(backing);
+      for (let i = 0; i < 200; i++) {
+        cache.set(`k${i}`, `value ${i}`);
+        // Those before it were evicted in this turn of the event loop.
+        const key = Math.max(0, i - 4);
+        assert.equal(await cache.getAsync(`k${key}`), `value ${key}`, backing.name);
+        assert.equal(await cache.getOrSet("k0", () => assert.fail("it is there")), "value 0");
+      }
+      cache.delete("k0");
+      assert.equal(await cache.getAsync("k0"), undefined);
+      cache.set("k1", "other");
+      push(cache);
+      assert.equal(await cache.getAsync("k1"), "other", backing.name);
+      verify(cache);
+      await cache[Symbol.asyncDispose]();
+      await backing.close();
+    }
+  });
+
   it("an entry that came back and is evicted again is not written twice", async () => {
     const backing = new MemoryBacking();
     const { cache } = open(backing);

@@ -139,6 +139,30 @@ describe("an engine's upkeep", () => {
     engine.close();
   });
 
+  it("an entry that another thread begins to write while it is compressed anew stays where it is", () => {
+    const engine = filled(1);
+    let writing: Taken[] = [];
+    // As another thread does, between the two times that the lock is held.
+    const compress = (_source: Uint8Array, target: Uint8Array): number => {
+      if (writing.length === 0) writing = taken(engine, 1);
+      return target.fill(1, 0, 40).length && 40;
+    };
+    const slot = engine.addCodec({ ...strong(), compress });
+    const recompressor = new Recompressor(engine);
+    assert.equal(recompressor.recompress(slot, 2).smaller, 0);
+    const [{ row, version }] = writing;
+    assert.equal(dirtyCount(engine, 0), 1);
+    assert.equal(taken(engine, 1).length, 0, "its mark is there yet");
+    assert.equal(endWriteback(engine, 0, row, version, "clean"), true, "it is what was written");
+    assert.equal(engine.stats().clean, 1);
+    // Then its turn comes, and it stays clean.
+    recompressor.recompress(slot, 2);
+    assert.equal(recompressor.recompress(slot, 2).smaller + engine.stats().recompressed, 1);
+    assert.equal(engine.stats().clean, 1);
+    verify(engine);
+    engine.close();
+  });
+
   it("every shard gets its part of the entries", () => {
     for (const shards of [1, 2, 4, 16]) {
       const engine = filled(400, { maxBytes: 2 ** 22, shards });

@@ -47,7 +47,8 @@ const STORE: Table = table({
   most: "memUsedMax",
 });
 const BACKING: Table = table({
-  now: "records bytesUsed maxBytes memoryBytes bytesInFlight isDown",
+  now: "records bytesUsed maxBytes maxRecords bytesInFlight isDown",
+  most: "memoryBytes",
   ever: "writes bytesWritten reads bytesRead deletions drops writesRefused writesFailed readsFailed readsDamaged",
 });
 const CACHE: Table = table({

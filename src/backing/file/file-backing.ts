@@ -31,8 +31,8 @@ export interface FileParts {
 /**
  * Records in one file of fixed length, each in a row of units with a checksum of its own.
  *
- * The index is in shared memory: all threads of the process that `attach` use the file at once. It costs
- * 52 to 56 bytes a record that would fit, and 3 bits a unit. Writes and reads are asynchronous, and several
+ * The index is in shared memory: all threads of the process that `attach` use the file at once. It costs 52 bytes for
+ * each of the most records that there were at once, and 3 bits a unit. Writes and reads are asynchronous, and several
  * records go to the file in one write; `writeSync` and `readSync` are for those who cannot wait.
  */
 export class FileBacking extends RecordFile implements SharedBacking {
@@ -61,7 +61,7 @@ export class FileBacking extends RecordFile implements SharedBacking {
     if (typeof path !== "string" || path === "" || path.includes("\0")) {
       throw new ZbudError("EINVAL", `a file store is opened by the path of its file, not by ${show(path)}`);
     }
-    const read = readFileOptions(options, ["shared", "whenDifferent"]);
+    const read = readFileOptions(options, ["shared", "whenDifferent"], null);
     const io = parts.io ?? systemIo();
     if (options.shared === undefined) return await FileBacking.#openAlone(path, read, io);
     for (;;) {

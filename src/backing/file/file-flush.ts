@@ -13,6 +13,7 @@ import {
   W_FLUSHER,
   W_GENERATION,
   W_UNDER_WAY,
+  W_USER,
 } from "./index-words.ts";
 
 /** A flush may take as many times longer than a single write or read. */
@@ -59,6 +60,7 @@ export async function flushFile(state: FileState, isClean: boolean): Promise<voi
       sequence: numbers[F_SEQUENCE],
       geometry: words.geometry,
       generation: header[W_GENERATION] >>> 0,
+      user: header[W_USER],
     });
     end(CLOSED);
     await clearPins(words, area === 0 ? 1 : 0, state.locked);

@@ -9,6 +9,18 @@ import { readAll, readAllSync } from "./io.ts";
 /** How often a read looks again when its record was replaced while it was being read. */
 const TRIES_MAX = 16;
 
+/** What this thread is writing. */
+interface UnderWay {
+  /** A copy of the bytes of a row, or null if it is none of its. The lock is held. */
+  bytesOf(row: number): Uint8Array | null;
+}
+
+/** A record that was found, and its bytes if they are in memory, as their write is under way. */
+interface Found {
+  readonly place: RecordPlace;
+  readonly bytes: Uint8Array | null;
+}
+
 /** What became of one try: a record, a miss, or that the key's record was replaced meanwhile. */
 type Tried = StoredEntry | null | "moved";
 
@@ -19,17 +31,21 @@ type Tried = StoredEntry | null | "moved";
  */
 export class FileReader {
   readonly #state: FileState;
+  readonly #underWay: UnderWay;
 
-  constructor(state: FileState) {
+  constructor(state: FileState, underWay: UnderWay) {
     this.#state = state;
+    this.#underWay = underWay;
   }
 
   async read(key: BackingKey, signal: AbortSignal | undefined): Promise<StoredEntry | null> {
     const state = this.#state;
     const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const place = this.#find(indexKey);
-      if (place === null) return null;
+      const found = this.#find(indexKey);
+      if (found === null) return null;
+      const { place } = found;
+      if (found.bytes !== null) return this.#judgeOwn(key, found.bytes);
       const bytes = new Uint8Array(place.bytes);
       let read: number;
       try {
@@ -49,8 +65,10 @@ export class FileReader {
     const state = this.#state;
     const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const place = this.#find(indexKey);
-      if (place === null) return null;
+      const found = this.#find(indexKey);
+      if (found === null) return null;
+      const { place } = found;
+      if (found.bytes !== null) return this.#judgeOwn(key, found.bytes);
       const bytes = new Uint8Array(place.bytes);
       let read: number;
       try {
@@ -64,13 +82,29 @@ export class FileReader {
     return null;
   }
 
-  #find(key: IndexKey): RecordPlace | null {
+  /** Whether a read would find something, as far as the index knows. */
+  has(key: IndexKey): boolean {
+    const { table, member, locked } = this.#state;
+    const place: RecordPlace = { row: 0, sequence: 0, start: 0, bytes: 0 };
+    return locked(() => table.find(key, place) || table.findWriting(key, place, member));
+  }
+
+  #find(key: IndexKey): Found | null {
     const state = this.#state;
     const place: RecordPlace = { row: 0, sequence: 0, start: 0, bytes: 0 };
     return state.locked(() => {
       if (state.ended) throw state.closedError();
-      return state.table.find(key, place) ? place : null;
+      if (state.table.find(key, place)) return { place, bytes: null };
+      if (!state.table.findWriting(key, place, state.member)) return null;
+      const bytes = this.#underWay.bytesOf(place.row);
+      return bytes === null ? null : { place, bytes };
     });
+  }
+
+  /** Judges what this thread itself is writing, as its memory has it. */
+  #judgeOwn(key: BackingKey, bytes: Uint8Array): StoredEntry | null {
+    const decoded = decodeRecord(bytes, this.#state.storeNumber);
+    return decoded === null ? null : this.#accepted(key, decoded.record, bytes.length);
   }
 
   #judge(key: BackingKey, place: RecordPlace, bytes: Uint8Array, read: number): Tried {
@@ -84,18 +118,25 @@ export class FileReader {
         `${state.settings.path}: the record of ${place.bytes} bytes at ${state.positionOf(place.start)} is damaged and was given up${short}`,
       );
     }
-    // Another name of the same checksum.
-    if (!hasName(decoded.record, key)) return null;
-    const { expiresAt } = decoded.record;
-    if (expiresAt !== 0 && expiresAt <= state.clock()) {
-      this.#drop(place);
-      return null;
-    }
+    const record = this.#accepted(key, decoded.record, place.bytes);
+    if (record === null && this.#isOver(decoded.record)) this.#drop(place);
+    return record;
+  }
+
+  /** A record that is whole, if it is the key's and has not expired. */
+  #accepted(key: BackingKey, record: StoredEntry, bytes: number): StoredEntry | null {
+    const state = this.#state;
+    // It may have another name of the same checksum.
+    if (!hasName(record, key) || this.#isOver(record)) return null;
     state.locked(() => {
       state.count(F_RECORDS_READ);
-      state.count(F_BYTES_READ, place.bytes);
+      state.count(F_BYTES_READ, bytes);
     });
-    return decoded.record;
+    return record;
+  }
+
+  #isOver({ expiresAt }: StoredEntry): boolean {
+    return expiresAt !== 0 && expiresAt <= this.#state.clock();
   }
 
   /** Drops a record unless its key has moved on. @returns whether it was there. */

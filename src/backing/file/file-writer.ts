@@ -63,6 +63,8 @@ export class FileWriter {
   readonly #state: FileState;
   readonly #queue: Job[] = [];
   readonly #jobs: Set<Job> = new Set();
+  /** By row the job that has its bytes. */
+  readonly #byRow: Map<number, Job> = new Map();
   readonly #spare: Chunk[] = [];
   #chunk: Chunk | null = null;
   /** The last job, while more can join it. */
@@ -136,6 +138,14 @@ export class FileWriter {
     return state.locked(() => this.#finish(row, bytes, error));
   }
 
+  /** A copy of the bytes of a row that this thread is writing. The lock is held. */
+  bytesOf(row: number): Uint8Array | null {
+    const job = this.#byRow.get(row);
+    if (job === undefined) return null;
+    const at = job.from + this.#positionOf(row) - job.position;
+    return job.chunk.buffer.slice(at, at + this.#state.words.rows[row * ROW_WORDS + R_BYTES]);
+  }
+
   /** When every write that was accepted up to now has ended. False: one did not in its time. */
   async drain(): Promise<boolean> {
     const jobs = [...this.#jobs];
@@ -186,6 +196,7 @@ export class FileWriter {
     chunk.used += span;
     job.to = chunk.used;
     job.rows.push(row);
+    this.#byRow.set(row, job);
     job.calls.push(call);
     job.places.push(place);
     this.#bytesInFlight += span;
@@ -284,6 +295,7 @@ export class FileWriter {
     const { rows } = state.words;
     const outcomes = state.locked(() =>
       job.rows.map((row) => {
+        this.#byRow.delete(row);
         if (!job.isLost) return this.#finish(row, rows[row * ROW_WORDS + R_BYTES], error);
         state.table.abort(row);
         return "ECANCELED";

@@ -6,10 +6,11 @@ import { HEADER_BYTES, type IndexGeometry, indexGeometryOf } from "./index-words
  * turn: number n at 4096 · (n mod 2). The one with the higher number counts.
  *
  *   byte  0   8 bytes  "zbudfile"
- *         8   uint32   version of the format, 3
+ *         8   uint32   version of the format, 4
  *        12   uint32   the store's number, drawn when the file was made: all checksums of it begin with it
  *        16   float64  number of this header: one more than that of the other block
- *        24   uint32   1: the file was closed well, and the index has all records; 0: it is or was in use
+ *        24   uint8    1: the file was closed well, and the index has all records; 0: it is or was in use
+ *        25   uint8    whose records it has: 0 nobody's yet, 1 a page store's, 2 a cache's
  *        28   uint32   index area, 0 or 1
  *        32   uint32   entries in it
  *        36   uint32   CRC-32 of these entries
@@ -32,11 +33,16 @@ export interface FileHeader {
   readonly sequence: number;
   readonly geometry: IndexGeometry;
   readonly generation: number;
+  /** Whose records it has, see {@link USERS}. */
+  readonly user: number;
   readonly draw: number;
 }
 
+/** Whose records a file has, by the number in its header. */
+export const USERS: readonly string[] = ["nobody", "page store", "cache"];
+
 const MAGIC: Uint8Array = new TextEncoder().encode("zbudfile");
-const VERSION = 3;
+const VERSION = 4;
 const AT_CRC = 68;
 /** What is higher was never counted to. The rest to 2^53 is room to count on. */
 const NUMBER_MAX = 2 ** 52;
@@ -48,7 +54,8 @@ export function encodeHeader(header: FileHeader): Uint8Array {
   view.setUint32(8, VERSION, true);
   view.setUint32(12, header.storeNumber, true);
   view.setFloat64(16, header.number, true);
-  view.setUint32(24, header.isClean ? 1 : 0, true);
+  view.setUint8(24, header.isClean ? 1 : 0);
+  view.setUint8(25, header.user);
   view.setUint32(28, header.area, true);
   view.setUint32(32, header.entries, true);
   view.setUint32(36, header.entriesCrc, true);
@@ -87,8 +94,10 @@ export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damag
   const area = view.getUint32(28, true);
   const entries = view.getUint32(32, true);
   const sequence = view.getFloat64(40, true);
-  const isClean = view.getUint32(24, true);
+  const isClean = view.getUint8(24);
+  const user = view.getUint8(25);
   if (geometry === null || area > 1 || isClean > 1 || entries > geometry.maxRows) return "damaged";
+  if (user >= USERS.length) return "damaged";
   if (!canGrow(number, 1) || !canGrow(sequence, 0)) return "damaged";
   return {
     storeNumber: view.getUint32(12, true),
@@ -100,6 +109,7 @@ export function decodeHeader(block: Uint8Array): FileHeader | "foreign" | "damag
     sequence,
     geometry,
     generation: view.getUint32(60, true),
+    user,
     draw: view.getUint32(64, true),
   };
 }

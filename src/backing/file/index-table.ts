@@ -6,6 +6,9 @@ import {
   F_DROPPED,
   F_SEQUENCE,
   FREE,
+  FULL_OF_BYTES,
+  FULL_OF_NOTHING,
+  FULL_OF_RECORDS,
   type IndexWords,
   LIVE,
   R_BYTES,
@@ -23,6 +26,7 @@ import {
   W_CURSOR,
   W_DROPS,
   W_FREE_ROW,
+  W_FULL_OF,
   W_NEWEST,
   W_NO_RUN_OF,
   W_OLDEST,
@@ -73,7 +77,10 @@ export class IndexTable {
   constructor(words: IndexWords) {
     this.#words = words;
     this.#units = new UnitMap(words);
-    this.#reach = new Reach(words.buffer, [[words.rows.byteOffset, 4 * ROW_WORDS]]);
+    this.#reach = new Reach(words.buffer, [
+      [words.rows.byteOffset, 4 * ROW_WORDS],
+      [words.buckets.byteOffset, 4],
+    ]);
   }
 
   /**
@@ -89,7 +96,7 @@ export class IndexTable {
     if (start < 0) return 0;
     let row = header[W_FREE_ROW];
     if (row !== 0) header[W_FREE_ROW] = rows[row * ROW_WORDS + R_NEXT];
-    else row = ++header[W_ROWS_USED];
+    else row = this.#newRow();
     this.#name(row, key, start, bytes, this.#nextSequence());
     const at = row * ROW_WORDS;
     rows[at + R_WRITER] = writer;
@@ -134,12 +141,23 @@ export class IndexTable {
     const row = this.#lookup(key);
     if (row === 0) return false;
     const { rows, numbers } = this.#words;
+    if (row === 0 || rows[row * ROW_WORDS + R_STATE] !== LIVE) return false;
+    if (this.sequenceOf(row) <= numbers[F_CLEARED]) return false;
+    this.#fill(place, row);
+    return true;
+  }
+
+  /**
+   * Fills `place` with where the key's record will be whose write is under way. False: there is none, or it is another
+   * thread's, whose bytes this one has not.
+   */
+  findWriting(key: IndexKey, place: RecordPlace, writer: number): boolean {
+    const row = this.#lookup(key);
+    const { rows, numbers } = this.#words;
     const at = row * ROW_WORDS;
-    place.sequence = this.sequenceOf(row);
-    if (rows[at + R_STATE] !== LIVE || place.sequence <= numbers[F_CLEARED]) return false;
-    place.row = row;
-    place.start = rows[at + R_START];
-    place.bytes = rows[at + R_BYTES];
+    if (row === 0 || rows[at + R_STATE] !== WRITING || rows[at + R_WRITER] !== writer) return false;
+    if (this.sequenceOf(row) <= numbers[F_CLEARED]) return false;
+    this.#fill(place, row);
     return true;
   }
 
@@ -196,7 +214,7 @@ export class IndexTable {
         "the file system of the shared memory has no room for the index of this file; give it more (docker run --shm-size=1g; mount -o remount,size=…), raise averageBytes, or give shared a path elsewhere",
       );
     }
-    const row = ++header[W_ROWS_USED];
+    const row = this.#newRow();
     this.#name(row, key, place.start, place.bytes, place.sequence);
     rows[row * ROW_WORDS + R_STATE] = LIVE;
     fillBits(used, place.start, units, true);
@@ -212,7 +230,7 @@ export class IndexTable {
    */
   repair(isGone: (member: number) => boolean): void {
     const { header, rows, buckets, used } = this.#words;
-    buckets.fill(0);
+    buckets.fill(0, 0, header[W_ROWS_USED] + 1);
     used.fill(0);
     for (const word of [W_FREE_ROW, W_UNITS_USED, W_RECORDS, W_OLDEST, W_NEWEST, W_UNDER_WAY, W_NO_RUN_OF]) {
       header[word] = 0;
@@ -251,10 +269,14 @@ export class IndexTable {
   #takeUnits(units: number): number {
     const { header } = this.#words;
     const drops = header[W_DROPS] === 1;
+    // One that drops stays full.
+    if (!drops) header[W_FULL_OF] = FULL_OF_NOTHING;
     while (!this.#hasRow()) {
+      header[W_FULL_OF] = FULL_OF_RECORDS;
       if (!drops || !this.#drop()) return -1;
     }
     let start = this.#units.take(units);
+    if (start < 0) header[W_FULL_OF] = FULL_OF_BYTES;
     while (start < 0 && drops) {
       const given = header[W_OLDEST] === 0 ? -1 : this.#words.rows[header[W_OLDEST] * ROW_WORDS + R_START];
       if (!this.#drop()) return -1;
@@ -269,6 +291,15 @@ export class IndexTable {
     this.removeLive(row);
     this.#words.numbers[F_DROPPED]++;
     return true;
+  }
+
+  #fill(place: RecordPlace, row: number): void {
+    const { rows } = this.#words;
+    const at = row * ROW_WORDS;
+    place.row = row;
+    place.sequence = this.sequenceOf(row);
+    place.start = rows[at + R_START];
+    place.bytes = rows[at + R_BYTES];
   }
 
   #unitsOf(bytes: number): number {
@@ -294,7 +325,33 @@ export class IndexTable {
   #bucketOf(k0: number, k1: number, prefix: number): number {
     let hash = Math.imul(k0 ^ Math.imul(k1, 0x85eb_ca6b) ^ prefix, 0x9e37_79b1);
     hash ^= hash >>> 15;
-    return (Math.imul(hash, 0xc2b2_ae35) >>> 5) & (this.#words.buckets.length - 1);
+    hash = Math.imul(hash, 0xc2b2_ae35) >>> 5;
+    // Linear hashing: of n buckets, those that are not split yet have the rows of two.
+    const count = this.#words.header[W_ROWS_USED] + 1;
+    const half = highestBit(count);
+    const bucket = hash & (2 * half - 1);
+    return bucket < count ? bucket : hash & (half - 1);
+  }
+
+  /** A row that was never used, and with it one more bucket: the rows of another are divided among the two. */
+  #newRow(): number {
+    const { header, rows, buckets } = this.#words;
+    const row = ++header[W_ROWS_USED];
+    const from = row - highestBit(row);
+    let stays = 0;
+    let moves = 0;
+    for (let next = buckets[from]; next !== 0; ) {
+      const at = next * ROW_WORDS;
+      const after = rows[at + R_NEXT];
+      const isMoved = this.#bucketOfRow(next) === row;
+      rows[at + R_NEXT] = isMoved ? moves : stays;
+      if (isMoved) moves = next;
+      else stays = next;
+      next = after;
+    }
+    buckets[from] = stays;
+    buckets[row] = moves;
+    return row;
   }
 
   #lookup(key: IndexKey): number {
@@ -366,4 +423,9 @@ export class IndexTable {
     rows[at + R_NEXT] = header[W_FREE_ROW];
     header[W_FREE_ROW] = row;
   }
+}
+
+/** The highest power of two that is not above a positive number. */
+function highestBit(number: number): number {
+  return 1 << (31 - Math.clz32(number));
 }

@@ -1,13 +1,4 @@
-import {
-  assert,
-  canShare,
-  PLACES,
-  powerOfTwoAtLeast,
-  REGISTRY_WORDS,
-  sharedBuffer,
-  show,
-  ZbudError,
-} from "../../base/index.ts";
+import { assert, canShare, PLACES, REGISTRY_WORDS, sharedBuffer, show, ZbudError } from "../../base/index.ts";
 
 /**
  * Where things lie, in the file and in the index that all threads share.
@@ -19,6 +10,10 @@ import {
  *                                                           dataOffset
  *
  * A record fills whole units in a row. The index in memory has one row a record.
+ *
+ * The index *grows*, or has a room of its own. If it grows, units and index share `roomBytes`: the index areas are as long
+ * as they could ever have to be, which are holes in the file, and for each row that was ever used the last units of the
+ * file are left alone (see {@link unitLimit}). So there are rows for whatever fits, and what has no room lacks bytes.
  */
 export interface IndexGeometry {
   /** Bytes of the unit that records are rounded up to: a power of two. */
@@ -32,6 +27,8 @@ export interface IndexGeometry {
   readonly dataOffset: number;
   /** The file's length. */
   readonly fileBytes: number;
+  /** What units and the index's entries may take together; Infinity: each has a room of its own. */
+  readonly roomBytes: number;
 }
 
 /** Bytes of a header block. There are two, written in turn. */
@@ -43,24 +40,54 @@ export const UNIT_BYTES_MIN = 64;
 export const UNIT_BYTES_MAX = 65_536;
 const UNITS_MAX = 2 ** 31 - 64;
 const ROWS_MAX = 2 ** 26;
+/** An index that grows has so many rows at most, or one for so many bytes: addresses are reserved for all of them. */
+const GROWN_ROWS_MAX = 2 ** 23;
+const GROWN_ROW_BYTES = 1024;
+/** An index that grows takes room in the file in steps of so many bytes, for both areas. */
+const GROWTH_BYTES = 4096;
 
 /**
  * How a file of at most `maxBytes` is divided.
  *
- * @param averageBytes - what a record is expected to take; the index is made for as many as would fit.
+ * @param averageBytes - what a record is expected to take; the index is made for as many as would fit. Null: it grows.
  * @throws {ZbudError} `EINVAL` if that leaves no room for records.
  */
-export function indexGeometry(maxBytes: number, unitBytes: number, averageBytes: number): IndexGeometry {
+export function indexGeometry(
+  maxBytes: number,
+  unitBytes: number,
+  averageBytes: number | null,
+): IndexGeometry {
+  if (averageBytes === null) return grownGeometry(maxBytes, unitBytes);
   const maxRows = Math.min(ROWS_MAX, Math.max(16, Math.floor(maxBytes / averageBytes)));
   const { dataOffset } = withUnits(unitBytes, 0, maxRows);
-  const unitCount = Math.min(UNITS_MAX, Math.floor((maxBytes - dataOffset) / unitBytes));
-  if (unitCount < 1) {
-    throw new ZbudError(
-      "EINVAL",
-      `a file of ${maxBytes} bytes has no room for records beside its index of ${dataOffset} bytes; make maxBytes larger`,
-    );
-  }
-  return withUnits(unitBytes, unitCount, maxRows);
+  return withUnits(unitBytes, unitsIn(maxBytes, dataOffset, unitBytes), maxRows);
+}
+
+function grownGeometry(maxBytes: number, unitBytes: number): IndexGeometry {
+  const roomBytes = maxBytes - 2 * HEADER_BYTES;
+  const unitCount = unitsIn(maxBytes, 2 * HEADER_BYTES + GROWTH_BYTES, unitBytes);
+  const mostRows = Math.max(GROWN_ROWS_MAX, Math.floor(maxBytes / GROWN_ROW_BYTES));
+  // As many as there are if each record takes one unit.
+  const rows = Math.ceil(roomBytes / (unitBytes + 2 * ENTRY_BYTES));
+  const maxRows = Math.max(16, Math.min(rows, mostRows, ROWS_MAX));
+  return { ...withUnits(unitBytes, unitCount, maxRows), roomBytes };
+}
+
+function unitsIn(maxBytes: number, offset: number, unitBytes: number): number {
+  const unitCount = Math.min(UNITS_MAX, Math.floor((maxBytes - offset) / unitBytes));
+  if (unitCount >= 1) return unitCount;
+  throw new ZbudError(
+    "EINVAL",
+    `a file of ${maxBytes} bytes has no room for records beside its index of ${offset} bytes; make maxBytes larger`,
+  );
+}
+
+/** Units from this one on are left alone: what they take is the index's. */
+export function unitLimit({ geometry, header }: Pick<IndexWords, "geometry" | "header">): number {
+  const { roomBytes, unitBytes, unitCount } = geometry;
+  if (roomBytes === Number.POSITIVE_INFINITY) return unitCount;
+  const index = Math.ceil(((header[W_ROWS_USED] + 1) * 2 * ENTRY_BYTES) / GROWTH_BYTES) * GROWTH_BYTES;
+  return Math.max(0, Math.min(unitCount, Math.floor((roomBytes - index) / unitBytes)));
 }
 
 /** The geometry that a header names, or null if there is none such. */
@@ -81,6 +108,7 @@ function withUnits(unitBytes: number, unitCount: number, maxRows: number): Index
     indexBytes,
     dataOffset,
     fileBytes: dataOffset + unitCount * unitBytes,
+    roomBytes: Number.POSITIVE_INFINITY,
   };
 }
 
@@ -146,6 +174,14 @@ export const W_GENERATION = 23;
 export const W_KEEPER = 24;
 /** Two words that no other index has. */
 export const W_GROUP = 25;
+/** What the last record that was to be written found no room in, or others were given up for: one of these. */
+export const W_FULL_OF = 27;
+/** Whose records the file has, as in its header. */
+export const W_USER = 28;
+
+export const FULL_OF_NOTHING = 0;
+export const FULL_OF_BYTES = 1;
+export const FULL_OF_RECORDS = 2;
 
 /** States of a store: in use; from close() of its owner on; after the last flush; or that failed. */
 export const OPEN = 0;
@@ -225,6 +261,7 @@ export interface IndexWords {
   readonly registryAt: number;
   /** By place of a thread. */
   readonly users: Int32Array;
+  /** As many are in use as rows, and the first one. */
   readonly buckets: Int32Array;
   /** Row 0 is nobody's. */
   readonly rows: Int32Array;
@@ -234,29 +271,35 @@ export interface IndexWords {
   readonly pins: readonly [Int32Array, Int32Array];
 }
 
-/** Bytes of the index in memory. */
+/** Bytes of the index in memory that are reserved for it. */
 export function indexMemoryBytes(geometry: IndexGeometry): number {
   return 4 * wordsOf(geometry).total;
+}
+
+/** Bytes of the index in memory that are in use: those of its fixed parts, and of the rows that were ever used. */
+export function indexBytesUsed({ geometry, header }: IndexWords): number {
+  const { bits, fixed } = wordsOf(geometry);
+  return 4 * (fixed + (header[W_PINS] === 1 ? 3 : 1) * bits + (ROW_WORDS + 1) * (header[W_ROWS_USED] + 1));
 }
 
 function wordsOf({
   maxRows,
   unitCount,
-}: IndexGeometry): Record<"buckets" | "rows" | "bits" | "total", number> {
-  const buckets = powerOfTwoAtLeast(maxRows);
+}: IndexGeometry): Record<"fixed" | "buckets" | "rows" | "bits" | "total", number> {
+  const fixed = HEADER_WORDS + REGISTRY_WORDS + PLACES;
+  const buckets = maxRows + 1;
   const rows = (maxRows + 1) * ROW_WORDS;
   const bits = Math.ceil(unitCount / 32);
-  const total = HEADER_WORDS + REGISTRY_WORDS + PLACES + buckets + rows + 3 * bits;
-  return { buckets, rows, bits, total: total + (total % 2) };
+  const total = fixed + buckets + rows + 3 * bits;
+  return { fixed, buckets, rows, bits, total: total + (total % 2) };
 }
 
-/** Ranges of bytes that are touched without a look at {@link Reach}: all but the rows. */
+/** Ranges of bytes that are touched without a look at {@link Reach}: all but the rows, and buckets but the first. */
 export function fixedRanges(geometry: IndexGeometry): (readonly [number, number])[] {
-  const { buckets, rows, total } = wordsOf(geometry);
-  const rowsAt = HEADER_WORDS + REGISTRY_WORDS + PLACES + buckets;
+  const { fixed, buckets, rows, total } = wordsOf(geometry);
   return [
-    [0, 4 * rowsAt],
-    [4 * (rowsAt + rows), 4 * total],
+    [0, 4 * (fixed + 1)],
+    [4 * (fixed + buckets + rows), 4 * total],
   ];
 }
 
@@ -304,7 +347,9 @@ export function emptyIndexWords({ header, numbers, buckets, used, pins }: IndexW
   header[W_ROWS_USED] = 0;
   for (let word = 0; word < F_SEQUENCE * 2; word++) if (!KEPT.includes(word)) header[word] = 0;
   numbers.fill(0, F_SEQUENCE);
-  for (const part of [buckets, used, ...pins]) part.fill(0);
+  // The other buckets are written when they come into use.
+  buckets[0] = 0;
+  for (const part of [used, ...pins]) part.fill(0);
 }
 
 /**

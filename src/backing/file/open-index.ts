@@ -19,6 +19,7 @@ import {
   W_PINS,
   W_RECORDS,
   W_STORE_NUMBER,
+  W_USER,
 } from "./index-words.ts";
 import type { RecordIo } from "./io.ts";
 import type { OpenSettings } from "./options.ts";
@@ -130,10 +131,12 @@ async function prepare(
     sequence: kept?.sequence ?? 0,
     geometry,
     // 0 is that of a store whose every close was a good one.
+    user: kept?.user ?? 0,
     generation: isTakenUp ? drawn() || 1 : (kept?.generation ?? 0),
   };
   header[W_STORE_NUMBER] = base.storeNumber | 0;
   header[W_GENERATION] = base.generation | 0;
+  header[W_USER] = base.user;
   // Records that were written after the last flush have higher sequences than it knows of.
   numbers[F_SEQUENCE] = base.sequence + (isTakenUp ? 2 ** 32 : 0);
   if (header[W_PINS] === 1) words.pins[base.area].set(words.used);

@@ -12,13 +12,16 @@ import { UNIT_BYTES_DEFAULT, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./index-word
 /** What {@link FileBacking.open} takes besides the path. */
 export interface FileBackingOptions {
   /**
-   * The most bytes that the file may have, as a number or `"1GiB"`; at least 65,536. The file gets this length at once,
-   * and takes room on the disk as it fills.
+   * The most bytes that the file takes on the disk, as a number or `"1GiB"`; at least 65,536: records with their place
+   * in the index. It takes them as it fills. Its length is up to half more from the start, since that has holes for as
+   * large an index as there may have to be; with {@link averageBytes} it is `maxBytes` at most.
    */
   readonly maxBytes: Size;
   /**
-   * What a record takes on average, in bytes: the index has room for as many as then fit into the file. Default
-   * 2048.
+   * What a record takes on average, in bytes: the index has room for as many as then fit into the file, and no more.
+   * Default: the index grows as records come, so that only bytes are a bound; beyond 8,388,608 records, one for each
+   * 1024 bytes of `maxBytes`. Give it where the file's length must not be above `maxBytes`, as on a disk whose file
+   * system has no holes, or to have more records than that. `OpfsBacking`, whose files have none, has 512 as default.
    */
   readonly averageBytes?: Size;
   /** Records are rounded up to multiples of this: a power of two from 64 to 65,536. Default 128. */
@@ -35,7 +38,11 @@ export interface FileBackingOptions {
    * full store needs a flush, and does not go with `whenFull: "drop"`.
    */
   readonly unclean?: "empty" | "flushed";
-  /** The most bytes written a second; writes beyond it have the outcome `"EAGAIN"`. Default: no bound. */
+  /**
+   * The most bytes written a second; writes beyond it have the outcome `"EAGAIN"`. It does not wait: what a cache evicts
+   * beyond it is lost. To write no faster than so, give the option of this name to the cache or the page store, which
+   * wait. Default: no bound.
+   */
   readonly maxWriteBytesPerSecond?: Size;
   /**
    * The most bytes of records that are being written, for each thread; writes beyond it have the outcome `"EAGAIN"`, but
@@ -63,7 +70,8 @@ export interface FileBackingOptions {
 /** The options as the store uses them. */
 export interface OpenSettings {
   readonly maxBytes: number;
-  readonly averageBytes: number;
+  /** Null: the index grows. */
+  readonly averageBytes: number | null;
   readonly unitBytes: number;
   readonly whenFull: "reject" | "drop";
   readonly unclean: "empty" | "flushed";
@@ -88,11 +96,13 @@ const NAMES = [
 
 /**
  * @param more - names of options that the caller reads.
+ * @param averagePreset - the default of `averageBytes`; null: the index grows.
  * @throws {ZbudError} `EINVAL` naming the option that is not what it should be.
  */
 export function readFileOptions(
   options: Omit<FileBackingOptions, "shared" | "whenDifferent">,
   more: readonly string[],
+  averagePreset: number | null,
 ): OpenSettings {
   checkNames("a file store", options, [...NAMES, ...more]);
   const { maxWriteBytesPerSecond } = options;
@@ -116,7 +126,10 @@ export function readFileOptions(
   }
   return {
     maxBytes: sizeOption("maxBytes", options.maxBytes, 65_536, 2 ** 46, null),
-    averageBytes: sizeOption("averageBytes", options.averageBytes ?? 2048, 64, 2 ** 26, null),
+    averageBytes:
+      options.averageBytes === undefined
+        ? averagePreset
+        : sizeOption("averageBytes", options.averageBytes, 64, 2 ** 26, null),
     unitBytes,
     whenFull,
     unclean,

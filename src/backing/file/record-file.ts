@@ -1,14 +1,32 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { inspectAsText, isLockBusy, nextTurn, pause, show, signalOption } from "../../base/index.ts";
+import {
+  inspectAsText,
+  isLockBusy,
+  nextTurn,
+  pause,
+  show,
+  signalOption,
+  ZbudError,
+} from "../../base/index.ts";
 import { checkKey, checkRecord, RECORD_BYTES_MAX } from "../../record/index.ts";
 import { describeBacking } from "../describe.ts";
-import type { Backing, BackingKey, BackingStats, ReadOptions, StoredEntry, WriteOutcome } from "../types.ts";
+import type {
+  Backing,
+  BackingKey,
+  BackingStats,
+  FullOf,
+  ReadOptions,
+  StoredEntry,
+  WriteOutcome,
+} from "../types.ts";
 import { flushFile } from "./file-flush.ts";
 import { FileReader } from "./file-reader.ts";
 import type { FileState } from "./file-state.ts";
 import { FileWriter } from "./file-writer.ts";
+import { USERS } from "./header.ts";
 import {
   CLOSING,
+  ENTRY_BYTES,
   F_BYTES_READ,
   F_BYTES_WRITTEN,
   F_CLEARED,
@@ -21,17 +39,24 @@ import {
   F_REFUSED,
   F_SEQUENCE,
   F_WRITES_FAILED,
+  FULL_OF_NOTHING,
   type IndexWords,
-  indexMemoryBytes,
+  indexBytesUsed,
+  unitLimit,
   W_CLOSED,
   W_DROPS,
+  W_FULL_OF,
   W_PINS,
   W_RECORDS,
+  W_ROWS_USED,
   W_UNDER_WAY,
   W_UNITS_USED,
+  W_USER,
 } from "./index-words.ts";
 import type { OpenedFile } from "./open-index.ts";
 
+/** By what the header has in W_FULL_OF. */
+const FULL_OF: readonly (FullOf | null)[] = [null, "bytes", "records"];
 /** Rows that clear() drops under one hold of the lock. */
 const ROWS_AT_A_TIME = 1000;
 
@@ -79,9 +104,11 @@ export abstract class RecordFile implements Backing {
     this.#owner = owner;
     this.opened = opened;
     this.#writer = new FileWriter(state);
-    this.#reader = new FileReader(state);
-    const { unitCount, unitBytes } = state.words.geometry;
-    this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, unitCount * unitBytes);
+    this.#reader = new FileReader(state, this.#writer);
+    const { geometry } = state.words;
+    // As an empty file would have it.
+    const units = unitLimit({ geometry, header: new Int32Array(W_ROWS_USED + 1) });
+    this.maxRecordBytes = Math.min(RECORD_BYTES_MAX, units * geometry.unitBytes);
     this.id = state.id;
   }
 
@@ -111,6 +138,21 @@ export abstract class RecordFile implements Backing {
     return this.#writer.writeSync(record, this.maxRecordBytes);
   }
 
+  claim(user: "cache" | "page store"): void {
+    const state = this.live();
+    const { header } = state.words;
+    const number = USERS.indexOf(user);
+    const there = state.locked(() => {
+      header[W_USER] ||= number;
+      return header[W_USER];
+    });
+    if (there === number) return;
+    throw new ZbudError(
+      "EINVAL",
+      `${show(state.settings.path)} has the records of a ${USERS[there]}, so a ${user} cannot have it: give the ${user} another file, or remove this one`,
+    );
+  }
+
   refuses(bytes: number): boolean {
     return bytes > this.maxRecordBytes || this.#writer.refuses(bytes);
   }
@@ -131,7 +173,7 @@ export abstract class RecordFile implements Backing {
     checkKey(key);
     const state = this.live();
     const indexKey = state.indexKey(key.k0, key.k1, key.prefix);
-    return state.locked(() => state.table.find(indexKey, { row: 0, sequence: 0, start: 0, bytes: 0 }));
+    return this.#reader.has(indexKey);
   }
 
   delete(key: BackingKey): void {
@@ -141,6 +183,7 @@ export abstract class RecordFile implements Backing {
     state.locked(() => {
       if (!state.table.remove(indexKey)) return;
       state.count(F_DELETED);
+      state.words.header[W_FULL_OF] = FULL_OF_NOTHING;
       this.#writer.noteRoom();
     });
   }
@@ -154,6 +197,7 @@ export abstract class RecordFile implements Backing {
     const { numbers } = state.words;
     const last = state.locked(() => {
       numbers[F_CLEARED] = numbers[F_SEQUENCE];
+      state.words.header[W_FULL_OF] = FULL_OF_NOTHING;
       return numbers[F_CLEARED];
     });
     // Nobody finds them any more; their room is given back a part at a time.
@@ -209,12 +253,15 @@ export abstract class RecordFile implements Backing {
 
   stats(): BackingStats {
     const { header, numbers, geometry } = this.#state.words;
-    const { unitBytes, unitCount } = geometry;
+    const { unitBytes, unitCount, maxRows, roomBytes } = geometry;
+    const grows = roomBytes < Number.POSITIVE_INFINITY;
     return {
       records: header[W_RECORDS],
-      bytesUsed: header[W_UNITS_USED] * unitBytes,
-      maxBytes: unitCount * unitBytes,
-      memoryBytes: indexMemoryBytes(geometry) + this.#state.settings.maxInFlightBytes,
+      bytesUsed: header[W_UNITS_USED] * unitBytes + (grows ? 2 * ENTRY_BYTES * header[W_RECORDS] : 0),
+      maxBytes: grows ? roomBytes : unitCount * unitBytes,
+      maxRecords: maxRows,
+      fullOf: FULL_OF[header[W_FULL_OF]],
+      memoryBytes: indexBytesUsed(this.#state.words) + this.#state.settings.maxInFlightBytes,
       bytesInFlight: this.#writer.bytesInFlight,
       writes: numbers[F_RECORDS_WRITTEN],
       bytesWritten: numbers[F_BYTES_WRITTEN],

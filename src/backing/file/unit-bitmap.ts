@@ -1,4 +1,4 @@
-import { type IndexWords, W_CURSOR, W_NO_RUN_OF } from "./index-words.ts";
+import { type IndexWords, unitLimit, W_CURSOR, W_NO_RUN_OF } from "./index-words.ts";
 
 /**
  * The most words of a bitmap that one search looks at: a millisecond's worth. A search that ends there found
@@ -36,7 +36,7 @@ export function anyBit(bits: Int32Array, start: number, count: number): boolean 
  * Units in a row that nobody has, taken from the cursor on: writes that follow each other lie behind each
  * other in the file, and go there in one piece. The caller holds the lock.
  *
- * Invariant: a unit may be taken iff its bit is clear in `used`, `pins[0]` and `pins[1]`.
+ * Invariant: a unit may be taken iff its bit is clear in `used`, `pins[0]` and `pins[1]`, and it is below `unitLimit`.
  */
 export class UnitMap {
   readonly #words: IndexWords;
@@ -59,11 +59,12 @@ export class UnitMap {
 
   /** Takes `count` units in a row around a unit that was just given back, or -1. */
   takeAround(unit: number, count: number): number {
-    const { header, used, geometry } = this.#words;
+    const { header, used } = this.#words;
+    const limit = unitLimit(this.#words);
     let start = unit;
     while (start > 0 && unit - start < count && !this.#isTaken(start - 1)) start--;
     let end = unit;
-    while (end < geometry.unitCount && end - start < count && !this.#isTaken(end)) end++;
+    while (end < limit && end - start < count && !this.#isTaken(end)) end++;
     if (end - start < count) return -1;
     fillBits(used, start, count, true);
     header[W_CURSOR] = start + count;
@@ -81,14 +82,14 @@ export class UnitMap {
   }
 
   #find(count: number): number {
-    const { header, geometry } = this.#words;
-    const { unitCount } = geometry;
-    const cursor = header[W_CURSOR] < unitCount ? header[W_CURSOR] : 0;
+    const { header } = this.#words;
+    const limit = unitLimit(this.#words);
+    const cursor = header[W_CURSOR] < limit ? header[W_CURSOR] : 0;
     let words = SEARCH_WORDS_MAX;
     // From the cursor to the end, then from the front to behind the cursor, so that every run is seen whole.
     for (const [from, to] of [
-      [cursor, unitCount],
-      [0, Math.min(unitCount, cursor + count - 1)],
+      [cursor, limit],
+      [0, Math.min(limit, cursor + count - 1)],
     ]) {
       const found = this.#findIn(from, to, count, words);
       if (found >= 0) return found;

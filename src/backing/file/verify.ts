@@ -35,7 +35,7 @@ export function verifyFileIndex(words: IndexWords): void {
     free.add(row);
   }
   const chained = new Set<number>();
-  for (const first of buckets) {
+  for (const first of buckets.subarray(0, rowsUsed + 1)) {
     for (let row = first; row !== 0; row = word(row, R_NEXT)) {
       assert(row <= rowsUsed && !chained.has(row), "the chains are whole");
       chained.add(row);

@@ -21,7 +21,7 @@ export interface Setting {
 
 /**
  * What is still to be told about one key. A key has a queue from the first call that changes it until the
- * store is known to have what the last one said; reads of it are misses until then.
+ * store is known to have what the last one said; until then reads of it find the value that is on its way, or nothing.
  *
  * One call at a time is under way for a key, so the store sees them in order; whatever came in between and
  * was not sent yet is left out.
@@ -78,6 +78,14 @@ export class KeyQueues {
 
   has(key: string): boolean {
     return this.#queues.has(key);
+  }
+
+  /** The value on its way that a key has once all that was said is done; null: none, or it is known to have failed. */
+  valueOf(key: string): string | null {
+    const queue = this.#queues.get(key);
+    if (queue === undefined || queue.isStuck) return null;
+    const wanted = queue.next ?? (queue.verdict === null ? queue.active : null);
+    return wanted === null || wanted === "delete" ? null : wanted.value;
   }
 
   get count(): number {

@@ -171,12 +171,7 @@ export class KeyvBacking implements Backing {
     this.#live();
     signal?.throwIfAborted();
     const name = nameOf(this.#namespace, key);
-    if (this.#queues.has(name)) return null;
-    if (!this.#health.admits()) {
-      this.#count.readsFailed++;
-      throw new ZbudError("EIO", "a read failed: the store is down, and will be tried again soon");
-    }
-    const value = await this.#get(name, signal);
+    const value = this.#queues.has(name) ? this.#queues.valueOf(name) : await this.#getIfUp(name, signal);
     if (value === undefined || value === null) return null;
     const found = unseal(value, this.maxRecordBytes);
     if (found === null) {
@@ -197,7 +192,8 @@ export class KeyvBacking implements Backing {
   has(key: BackingKey): boolean | "unknown" {
     checkKey(key);
     this.#live();
-    return this.#queues.has(nameOf(this.#namespace, key)) ? false : "unknown";
+    const name = nameOf(this.#namespace, key);
+    return this.#queues.has(name) ? this.#queues.valueOf(name) !== null : "unknown";
   }
 
   delete(key: BackingKey): void {
@@ -264,6 +260,7 @@ export class KeyvBacking implements Backing {
       records: -1,
       bytesUsed: -1,
       maxBytes: Number.POSITIVE_INFINITY,
+      maxRecords: Number.POSITIVE_INFINITY,
       memoryBytes: this.#maxInFlightBytes + this.#queues.count * QUEUE_BYTES,
       bytesInFlight: this.#queues.bytes,
       writes: written,
@@ -321,6 +318,12 @@ export class KeyvBacking implements Backing {
   /** Whether the store is down, and it is not yet time to try it again. */
   get #isResting(): boolean {
     return this.#health.isDown && this.#health.waitMs > 0;
+  }
+
+  async #getIfUp(name: string, signal: AbortSignal | undefined): Promise<unknown> {
+    if (this.#health.admits()) return await this.#get(name, signal);
+    this.#count.readsFailed++;
+    throw new ZbudError("EIO", "a read failed: the store is down, and will be tried again soon");
   }
 
   async #get(name: string, signal: AbortSignal | undefined): Promise<unknown> {

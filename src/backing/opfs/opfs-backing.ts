@@ -12,6 +12,8 @@ export interface OpfsBackingOptions extends Omit<FileBackingOptions, "shared" | 
   readonly directory?: OpfsDirectory;
 }
 
+/** The default of `averageBytes`: a browser counts a file's length, holes or not, so its index does not grow. */
+const AVERAGE_BYTES = 512;
 /** How long another owner of the file is waited for: a page that is loaded anew comes before its worker went. */
 const PATIENCE_MS = 1000;
 const PAUSE_MS = 50;
@@ -48,7 +50,7 @@ export class OpfsBacking extends RecordFile {
    *   `EACCES`, `EIO`.
    */
   static async open(name: string, options: OpfsBackingOptions): Promise<OpfsBacking> {
-    const read = readFileOptions(options, ["directory"]);
+    const read = readFileOptions(options, ["directory"], AVERAGE_BYTES);
     if (typeof name !== "string" || name === "" || /[/\\\0]|^\.{1,2}$/.test(name)) {
       throw new ZbudError(
         "EINVAL",

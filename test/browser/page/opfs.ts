@@ -83,6 +83,7 @@ function inWorker(): void {
     openSmall: async (maxBytes) =>
       await OpfsBacking.open(await freshName(), { maxBytes: maxBytes, unitBytes: 64 }),
     isExact: true,
+    findsUnderWay: true,
     maxLength: 300_000,
   });
   reopening();

@@ -9,6 +9,8 @@ export interface BackingKind {
   readonly openSmall: ((maxBytes: number) => Promise<Backing>) | null;
   /** Whether the index is in this process, so that `has` and the counts are exact. */
   readonly isExact: boolean;
+  /** Whether each call is made where the one before was, so that reads find what is under way. */
+  readonly findsUnderWay: boolean;
   /** Longest record of the random runs. */
   readonly maxLength: number;
 }

@@ -32,6 +32,8 @@ export function orderCases(kind: BackingKind): void {
     });
   });
 
+  if (kind.findsUnderWay) underWayCases(kind);
+
   it("write, delete, write of one key in one turn", async () => {
     await using(kind.open(), async (backing) => {
       const first = backing.write([recordOf(1, 1, 100)]);
@@ -82,6 +84,7 @@ export function orderCases(kind: BackingKind): void {
           seed: SEED * 1000 + keys,
           keys,
           maxLength: kind.maxLength,
+          findsUnderWay: kind.findsUnderWay,
         });
         for (let step = 0; step < STEPS; step++) {
           model.step();
@@ -96,4 +99,58 @@ export function orderCases(kind: BackingKind): void {
       });
     });
   }
+}
+
+/** What reads find of writes that are under way. */
+function underWayCases(kind: BackingKind): void {
+  it("a read finds what is under way, at once, and nothing older", async () => {
+    await using(kind.open(), async (backing) => {
+      const first = recordOf(1, 1, 1000);
+      const writing = [backing.write([first])];
+      // What the caller does with its memory is nothing to it.
+      first.bytes.fill(0xee);
+      assert.equal(backing.has(keyOf(1)), true);
+      assert.deepEqual(await backing.read(keyOf(1)), recordOf(1, 1, 1000));
+      for (let version = 2; version <= 20; version++) {
+        writing.push(backing.write([recordOf(1, version, 100 * version)]));
+        if (backing.isSync) assert.equal(backing.readSync(keyOf(1))?.stamp, version);
+        // No turn of the event loop ends meanwhile.
+        for (let microtask = 0; microtask < 3; microtask++) await Promise.resolve();
+        assert.deepEqual(await backing.read(keyOf(1)), recordOf(1, version, 100 * version));
+      }
+      backing.delete(keyOf(1));
+      assert.equal(backing.has(keyOf(1)), false);
+      assert.equal(await backing.read(keyOf(1)), null);
+      await Promise.all(writing);
+      assert.equal(await backing.read(keyOf(1)), null);
+    });
+  });
+
+  it("a clear while writes are under way: reads find none of them, and what is written then", async () => {
+    await using(kind.open(), async (backing) => {
+      const before = backing.write([recordOf(1, 1, 100), recordOf(2, 1, 100)]);
+      const clearing = backing.clear();
+      const after = backing.write([recordOf(2, 2, 100)]);
+      assert.equal(await backing.read(keyOf(1)), null);
+      assert.equal((await backing.read(keyOf(2)))?.stamp, 2);
+      await clearing;
+      assert.deepEqual(await before, ["ECANCELED", "ECANCELED"]);
+      assert.deepEqual(await after, ["ok"]);
+      assert.equal(await backing.read(keyOf(1)), null);
+      assert.equal((await backing.read(keyOf(2)))?.stamp, 2);
+    });
+  });
+
+  it("what is under way ends at its time too", async () => {
+    let time = 1_800_000_000_000;
+    await using(kind.open({ clock: () => time }), async (backing) => {
+      const writing = backing.write([recordOf(1, 1, 100, time + 1000)]);
+      assert.equal((await backing.read(keyOf(1)))?.stamp, 1);
+      const again = backing.write([recordOf(1, 2, 100, time + 1000)]);
+      time += 1000;
+      assert.equal(await backing.read(keyOf(1)), null);
+      await Promise.all([writing, again]);
+      assert.equal(await backing.read(keyOf(1)), null);
+    });
+  });
 }
