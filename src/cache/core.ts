@@ -185,7 +185,7 @@ export class CacheCore<V> {
       ...(tier === null ? {} : { onOutdated: (...name) => tier.drop(...name) }),
       ...(tags === null ? {} : { secondaryIndex: tags }),
       ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry), evictsWriting: true }),
-      ...(tier?.drops === true ? { hasCopy: (entry) => tier.hasRecord(entry) } : {}),
+      ...(tier?.isSync === true ? { hasCopy: (entry) => tier.hasRecord(entry) } : {}),
       ...(removalListener === null
         ? {}
         : { onRemoved: (reason, entry) => removalListener.note(reason, entry) }),
