@@ -2,14 +2,18 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { canShare } from "../../src/base/index.ts";
+import type { Dictionaries } from "../../src/cache/dictionary-lesson.ts";
+import type { Learned } from "../../src/cache/dictionary-state.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { learn } from "../../src/cache/train-dictionary.ts";
 import { until } from "../support/until.ts";
 import { checkBooks } from "./cache-checks.ts";
 import { noise, record } from "./dictionary-helpers.ts";
 
-function runLearning(samples: readonly Uint8Array[]): Uint8Array | null {
-  const steps = learn(samples, 8192);
+const NONE: Dictionaries = { current: -1, bytes: [] };
+
+function runLearning(samples: readonly Uint8Array[], known: Dictionaries = NONE): Learned {
+  const steps = learn({ samples, maxBytes: 8192, known });
   for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
 }
 

@@ -277,7 +277,8 @@ describe("an engine's operation that is cut off anywhere", () => {
       "walks for what is cold, a use in between",
       {},
       ({ engine, nameOf }) => {
-        const codecs = { cold: engine.addCodec(strong()), warm: LZ4 };
+        const cold = engine.addCodec(strong());
+        const codecs = { cold, warm: LZ4, isCold: (codec: number) => codec === cold };
         const walk = (): void => {
           const pass = new entry.ColdPass(engine, codecs, 2 ** 20, () => 0);
           while (pass.step(3));
