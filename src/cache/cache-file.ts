@@ -330,6 +330,8 @@ class EntryLoader<V> {
   readonly #dictionaries: Dictionaries;
   /** Of each of the file's dictionaries the slot that it has in this cache; -1: none. */
   #slots: number[] = [];
+  /** By slot: whether an entry was found that has it. */
+  readonly #isNeeded: boolean[] = [];
   readonly #codecsWithDictionary: Map<number, Codec> = new Map();
 
   readonly #guard: () => boolean;
@@ -360,6 +362,7 @@ class EntryLoader<V> {
    */
   check(entry: StoredEntry): void {
     const { codec, length, sameFilled } = entry;
+    if (needsDictionary(codec)) this.#isNeeded[slotOf(codec)] = true;
     const kind = kindOf(entry.aux);
     if (kind === ValueKind.own && !this.#core.values.hasOwn) {
       throw new ZbudError(
@@ -384,14 +387,15 @@ class EntryLoader<V> {
   }
 
   /**
-   * New values of the cache get the file's dictionary, if it has none of its own. Of several the one in use: what needs
-   * another one is compressed anew, so that the cache has room to learn others.
+   * New values of the cache get the file's dictionary, if it has none of its own, and it has the others that entries need as
+   * well. But one slot stays free to learn another, and what needs one that it has not is compressed anew.
    */
   adoptDictionary(): void {
     const { dictionary, engine, codecId, sharedState } = this.#core;
     const { current, bytes } = this.#dictionaries;
     if (bytes.length === 0 || this.#codec !== codecId) return;
-    dictionary.adopt(engine, bytes[current]);
+    const others = bytes.filter((_, slot) => slot !== current && this.#isNeeded[slot]);
+    dictionary.adopt(engine, [...others, bytes[current]]);
     const own = dictionariesOf(sharedState).bytes;
     this.#slots = bytes.map((each) => own.findIndex((one) => equal(one, each)));
   }

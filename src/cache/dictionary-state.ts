@@ -78,7 +78,7 @@ export function dictionaryOf(sharedState: SharedState, slot?: number): Uint8Arra
 }
 
 /**
- * Makes what was learned known to all threads, if nobody else did, and that trial still goes on. Else this changes
+ * Makes what was learned, or loaded, known to all threads, if nobody else did, and that trial still goes on. Else this changes
  * nothing.
  *
  * It is copied under a lock, to a slot that was never used before: values name the slot of the dictionary that they need,
@@ -87,7 +87,7 @@ export function dictionaryOf(sharedState: SharedState, slot?: number): Uint8Arra
  */
 export function publish(
   sharedState: SharedState,
-  learned: Learned,
+  learned: Learned | readonly Uint8Array[],
   trial: number,
   threads: CacheThreads,
 ): void {
@@ -95,9 +95,9 @@ export function publish(
     if (!isTraining(word, trial)) return word;
     let count = countOf(word);
     let current = typeof learned === "number" ? learned : currentOf(word);
-    if (learned instanceof Uint8Array) {
+    for (const each of learned instanceof Uint8Array ? [learned] : Array.isArray(learned) ? learned : []) {
       current = count++;
-      sharedState.setDictionary(current, learned);
+      sharedState.setDictionary(current, each);
     }
     beginWindows(sharedState.words, trial);
     const next = (trial << TRIAL_SHIFT) | ((current + 1) << CURRENT_SHIFT) | (count << COUNT_SHIFT);

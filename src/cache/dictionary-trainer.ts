@@ -98,15 +98,17 @@ export class DictionaryTrainer {
     this.#sharedState = sharedState;
   }
 
-  /** For caches with a dictionary from the start, or none at all. */
-  settle(dictionary: Uint8Array | null, threads: CacheThreads): void {
+  /** For caches with dictionaries from the start, of which the last one is used, or none at all. */
+  settle(dictionaries: readonly Uint8Array[], threads: CacheThreads): void {
     const { words, shape } = this.#sharedState;
     const word = Atomics.load(words, STATE);
     if (stateOf(word) !== COLLECTING || countOf(word) > 0) return;
-    if (dictionary !== null && dictionary.length > shape.maxDictionaryBytes) return;
-    const next = withState(word, dictionary === null ? OFF : TRAINING);
-    if (Atomics.compareExchange(words, STATE, word, next) !== word || dictionary === null) return;
-    publish(this.#sharedState, dictionary, trialOf(word), threads);
+    if (dictionaries.some(({ length }) => length > shape.maxDictionaryBytes)) return;
+    const next = withState(word, dictionaries.length === 0 ? OFF : TRAINING);
+    if (Atomics.compareExchange(words, STATE, word, next) !== word) return;
+    // One slot stays free, so that another one can be learned.
+    const taken = dictionaries.slice(-Math.max(1, shape.maxDictionaries - 1));
+    publish(this.#sharedState, taken, trialOf(word), threads);
   }
 
   /** The shared bytes of a dictionary, by default that which new values get; null if there is none (yet). */

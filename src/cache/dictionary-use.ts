@@ -69,10 +69,10 @@ export class DictionaryUse {
     return this.#slot;
   }
 
-  /** Uses this dictionary, unless there is one or samples are being learned from. */
-  adopt(engine: Engine, dictionary: Uint8Array): void {
+  /** Has these dictionaries, and uses the last one, unless there is one or samples are being learned from. */
+  adopt(engine: Engine, dictionaries: readonly Uint8Array[]): void {
     if (this.trainer.settled) return;
-    this.trainer.settle(dictionary, engine);
+    this.trainer.settle(dictionaries, engine);
     this.#use(engine);
   }
 

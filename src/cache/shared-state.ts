@@ -18,7 +18,7 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-layout.ts";
  *   word 12, 13  bytes that dictionaries saved, a number of 64 bits
  *   word 14…     counters, two words each
  *   word 48…51   bytes of each dictionary
- *   word 52…56   what the dictionary saves of late, see `dictionary-gain.ts`
+ *   word 52…57   what the dictionary saves of late, see `dictionary-gain.ts`
  *   word 60      1: what the second tier has of these stamps is what they are (see `tier-notes.ts`), or is being written
  *   word 61      threads that are closing the cache
  *   word 62, 63  what is written ahead, paid off until then, see `write-budget.ts`

@@ -295,10 +295,15 @@ export class Tier<V> {
     }
     const current = use.trainer.look();
     const dictionary = current < 0 ? 0 : this.#nameOf(current);
+    const others = Array.from({ length: count }, (_, slot) => this.#nameOf(slot));
     for (let tries = 0; tries < NOTES_TRIES; tries++) {
       // First: whoever deletes a tag from here on takes these notes away, and what was deleted before is in them.
       sharedState.isNoted = true;
-      const notes: TierNotes = { ...sharedState.runNotes(), dictionary };
+      const notes: TierNotes = {
+        ...sharedState.runNotes(),
+        dictionary,
+        others: others.filter((name) => name !== dictionary),
+      };
       if (this.#writeRecord(notesRecord(notes)) !== "ok") break;
       // Again: somebody may have taken those away that were there before.
       sharedState.isNoted = true;
@@ -328,23 +333,26 @@ export class Tier<V> {
       const notes = hasName(record, NOTES_KEY) ? readNotes(record) : null;
       if (notes === null) return;
       sharedState.goOn(notes);
-      this.#takeDictionary(notes.dictionary);
+      this.#takeDictionaries(notes);
     } catch (error) {
       this.#noteClosed(error);
       sharedState.count(Counter.backingReadsFailed);
     }
   }
 
-  /** Goes on with the dictionary of the cache before, so that what it wrote is at home in memory here. */
-  #takeDictionary(name: number): void {
+  /** Goes on with the dictionaries of the cache before, so that what it wrote is at home in memory here. */
+  #takeDictionaries({ dictionary: name, others }: TierNotes): void {
     const { dictionary, engine, codecId } = this.#core;
     if (name === 0 || dictionary.trainer.settled) return;
-    const found = this.#backing.readSync(dictionaryName(name));
-    const bytes = found === null ? null : this.#dictionaryBytes(found, name);
-    if (bytes === null || found?.codec !== codecId) return;
-    dictionary.adopt(engine, bytes);
-    const slot = this.#slotNamed(name);
-    if (slot >= 0) this.#isThere[slot] = true;
+    const found = [...others, name].map((each) => {
+      const record = this.#backing.readSync(dictionaryName(each));
+      return record?.codec === codecId ? this.#dictionaryBytes(record, each) : null;
+    });
+    if (found.at(-1) === null) return;
+    dictionary.adopt(
+      engine,
+      found.filter((bytes) => bytes !== null),
+    );
   }
 
   /**

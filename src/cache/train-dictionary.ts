@@ -1,4 +1,5 @@
 import { type Codec, createLz4, trainingSteps } from "../codecs/index.ts";
+import { expectGain } from "./dictionary-gain.ts";
 import { type Lesson, lessonOf } from "./dictionary-lesson.ts";
 import type { Learned } from "./dictionary-state.ts";
 import type { SharedState, SharedStateShape } from "./shared-state.ts";
@@ -63,29 +64,39 @@ function* total(codec: Codec, records: readonly Uint8Array[]): Generator<undefin
 }
 
 /** Learns from what a cache has for it now. */
-export function learnFor(sharedState: SharedState): Learning {
-  return learn(lessonOf(sharedState));
+export function* learnFor(sharedState: SharedState): Learning {
+  const { learned, gain } = yield* learn(lessonOf(sharedState));
+  expectGain(sharedState.words, gain);
+  return learned;
+}
+
+interface Found {
+  readonly learned: Learned;
+  /** What the dictionary saves that is in use from here on, of what the values would take without it. */
+  readonly gain: number;
 }
 
 /**
  * A dictionary learned from the samples of a cache, or the best of those that it has. lz4 judges, whatever codec is to use
  * it, so that no thread may be killed within zlib.
  *
- * @returns null if neither would make values like them smaller, by 5 % at least, than what is in use, and than none.
+ * @returns as `learned` null if neither would make values like them smaller, by 5 % at least, than what is in use, and than none.
  */
-export function* learn({ samples, maxBytes, known }: Lesson): Learning {
+export function* learn({ samples, maxBytes, known }: Lesson): Generator<undefined, Found, undefined> {
   const judges = samples.filter((_, i) => i % JUDGE_EVERY === 0);
   const lessons = samples.filter((_, i) => i % JUDGE_EVERY !== 0);
-  if (lessons.length === 0) return null;
+  if (lessons.length === 0) return { learned: null, gain: 0 };
   const plain = yield* total(createLz4(), judges);
   const sizes: number[] = [];
   for (const dictionary of known.bytes) sizes.push(yield* total(createLz4({ dictionary }), judges));
-  const most = Math.min(plain, sizes[known.current] ?? plain) * (1 - GAIN_MIN);
+  const found = (learned: Learned, size: number): Found => ({ learned, gain: 1 - size / plain });
+  const present = sizes[known.current] ?? plain;
+  const most = Math.min(plain, present) * (1 - GAIN_MIN);
   const least = Math.min(...sizes);
   if (maxBytes > 0) {
     const dictionary = yield* trainingSteps(lessons, maxBytes);
     const size = yield* total(createLz4({ dictionary }), judges);
-    if (size <= most && size < least * (1 - SAME)) return dictionary;
+    if (size <= most && size < least * (1 - SAME)) return found(dictionary, size);
   }
-  return least <= most ? sizes.indexOf(least) : null;
+  return least <= most ? found(sizes.indexOf(least), least) : found(null, present);
 }

@@ -14,7 +14,7 @@ const NONE: Dictionaries = { current: -1, bytes: [] };
 
 function runLearning(samples: readonly Uint8Array[], known: Dictionaries = NONE): Learned {
   const steps = learn({ samples, maxBytes: 8192, known });
-  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value.learned;
 }
 
 /**
