@@ -1,10 +1,15 @@
 /** What becomes of the dictionary when values change: another one is learned, and nothing is lost of what has the first. */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { on, once } from "node:events";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { QUIET_FLAG, ROOT } from "../../scripts/tools.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
-import { canShare } from "../../src/base/index.ts";
+import { canShare, Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { CODEC_SHIFT, STATE } from "../../src/engine/table.ts";
 import { freshPath } from "../support/fresh-path.ts";
@@ -172,6 +177,59 @@ describe("values of another kind than those that the dictionary was learned from
     }
     assert.equal(cache.stats().dictionary.learned, 3);
     for (let k = 0; k < 500; k++) assert.equal(cache.get(k), KINDS_OF_VALUES[0](k));
+    checkBooks(cache);
+    cache.close();
+  });
+});
+
+describe("who learns again is killed", () => {
+  for (const point of ["learning", "copying", "copied"] as const) {
+    it(`a process that has it (${point}): the first dictionary stays in use, and another one learns the second`, async () => {
+      const path = freshPath();
+      const there = makeCache({ maxBytes: "8MiB", shared: path });
+      const child = join(ROOT, "test/cache/dictionary-kill-child.ts");
+      const killed = spawn(process.execPath, [QUIET_FLAG, child, path, point, "2"], { stdio: "inherit" });
+      const [, signal] = await once(killed, "exit");
+      assert.equal(signal, "SIGKILL");
+      const { state, learned, trials } = there.stats().dictionary;
+      assert.deepEqual({ state, learned, trials }, { state: "in-use", learned: 1, trials: 1 });
+      for (let i = 0; i < 2000; i++) {
+        const value = there.get(i);
+        assert.ok(value === record(i) || value === event(i));
+      }
+      await fillUntilLearned(there, event, 2);
+      for (let i = 0; i < 2000; i++) there.set(i, event(i));
+      assert.ok(perEntry(there) < 120);
+      assert.equal(there.stats().dictionary.error, "the thread that learned it is gone");
+      for (let i = 0; i < 2000; i++) assert.equal(there.get(i), event(i));
+      checkBooks(there);
+      there.close();
+    });
+  }
+
+  it("threads, at any moment: what is held is readable, and the last one has it learned", {
+    skip: !canShare() && "nothing is shared",
+  }, async () => {
+    const prng = new Prng(5);
+    const cache = makeCache({ maxBytes: "8MiB" });
+    await fill(cache);
+    for (let kill = 0; kill < 12; kill++) {
+      const workerData = { shared: cache.share(), from: prng.below(1000) };
+      const worker = new Worker(new URL("./relearning-worker.ts", import.meta.url), { workerData });
+      const sets = 1000 * (1 + prng.below(8));
+      for await (const [done] of on(worker, "message")) if (done >= sets) break;
+      const { threadId } = worker;
+      await worker.terminate();
+      cache.threadGone(threadId);
+      for (let i = 0; i < 2000; i += 37) {
+        const value = cache.get(i);
+        assert.ok(value === undefined || value === record(i) || value === event(i));
+      }
+    }
+    await fillUntilLearned(cache, event, 2);
+    for (let i = 0; i < 2000; i++) cache.set(i, event(i));
+    assert.ok(perEntry(cache) < 120);
+    for (let i = 0; i < 2000; i++) assert.equal(cache.get(i), event(i));
     checkBooks(cache);
     cache.close();
   });
