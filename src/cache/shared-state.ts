@@ -107,7 +107,7 @@ export interface SharedStateShape extends LeaseShape {
 }
 
 /**
- * Shapes by the size of the cache: 1/9 of one of 1 MiB, 1/53 of one of 16 MiB, and at most 803 KiB. More samples make
+ * Shapes by the size of the cache: 1/8 of one of 1 MiB, 1/51 of one of 16 MiB, and at most 803 KiB. More samples make
  * values smaller by some hundredths, but learning from them takes so much longer that more values are stored without a
  * dictionary.
  */

@@ -153,8 +153,8 @@ export interface CacheThreadOptions<V> {
    */
   backing?: Backing;
   /**
-   * Whether this thread betters the cache in the pauses of its event loop: values from before the dictionary are compressed
-   * anew with it. A millisecond at a time, at most 5 % of the time unless the event loop is idle; it keeps no process
+   * Whether this thread betters the cache in the pauses of its event loop: values from before the dictionary, or with the
+   * one before it, are compressed anew with it. A millisecond at a time, at most 5 % of the time unless the event loop is idle; it keeps no process
    * alive. Of the threads that may, the one that has the cache longest does it. Default true; `stats().improvement` says
    * what came of it.
    */
@@ -227,7 +227,8 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   poolPageSize?: Size;
   /**
    * What small similar values have in common. `"auto"`, the default, learns it from the first sets and uses it
-   * if it is worth it; or bytes, from `trainDictionary`; or `"none"`.
+   * if it is worth it, and learns another one when values have changed so much that it saves little; or bytes, from
+   * `trainDictionary`, which stay; or `"none"`.
    */
   dictionary?: "auto" | "none" | Uint8Array;
   /**

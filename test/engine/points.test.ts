@@ -266,6 +266,15 @@ describe("an engine's operation that is cut off anywhere", () => {
       ({ engine }) => new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30),
     ],
     [
+      "recompression of what was looked at before",
+      {},
+      ({ engine }) => {
+        new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30);
+        const again = new entry.Recompressor(engine, { lookedBy: 255 });
+        for (let step = 0; step < 3; step++) again.recompress(LZ4, 30);
+      },
+    ],
+    [
       "recompression of a full engine, which evicts for it",
       full,
       ({ engine, put }) => {
