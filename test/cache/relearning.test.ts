@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { on, once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { QUIET_FLAG, ROOT } from "../../scripts/tools.ts";
 import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
-import { canShare, Prng } from "../../src/base/index.ts";
+import { canShare, crc32, Prng } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { CODEC_SHIFT, STATE } from "../../src/engine/table.ts";
 import { freshPath } from "../support/fresh-path.ts";
@@ -302,6 +303,35 @@ describe("values with two dictionaries", () => {
     assert.equal(await cache.load(path), saved);
     assertAll(cache);
     assert.ok(perSlot(cache)[0] > 1000 && perSlot(cache)[1] > 1000);
+    cache.close();
+  });
+
+  it("a saved file that says something else of its dictionaries is refused", async () => {
+    const cache = await withTwo();
+    const path = freshPath();
+    await cache.save(path);
+    const file = readFileSync(path);
+    assert.equal(file.readUInt32LE(24), 2 + 256, "two, of which the second is in use");
+    const refused = async (change: (bytes: Buffer) => void, what: RegExp): Promise<void> => {
+      const bytes = Buffer.from(file);
+      change(bytes);
+      const end = 32 + file.readUInt32LE(16);
+      bytes.writeUInt32LE(crc32(bytes.subarray(32, end)), 20);
+      bytes.writeUInt32LE(crc32(bytes.subarray(0, 28)), 28);
+      writeFileSync(path, bytes);
+      const other = makeCache();
+      await assert.rejects(other.load(path), { code: "EBADMSG", message: what });
+      assert.equal(other.size, 0);
+      assert.equal(other.stats().dictionary.learned, 0);
+      other.close();
+    };
+    for (const many of [1, 3, 5, 255, 2 + 2 * 256, 2 + 2 ** 31]) {
+      await refused((bytes) => bytes.writeUInt32LE(many, 24), /wrong numbers/);
+    }
+    for (const length of [0, 2 ** 32 - 1, file.readUInt32LE(32) + 1]) {
+      await refused((bytes) => bytes.writeUInt32LE(length, 32), /wrong numbers/);
+    }
+    await refused((bytes) => bytes.writeUInt32LE(0, 24), /entry 0 is damaged/);
     cache.close();
   });
 
