@@ -52,7 +52,7 @@ export interface CollectedMetrics {
 
 /** What goes up and down. Everything else only grows, and is a counter. */
 const GAUGE =
-  /^(?:entries|size|density|utilisation|.*(?:Bytes|bytes|Pages|pages|objects)(?:Used|Reserved|Max|InFlight)?|records|maxRecords|is[A-Z].*|.*(?:Size|memUsedTotal|memUsedMax|memLimit))$/;
+  /^(?:entries|size|density|utilisation|.*(?:Bytes|bytes|Pages|pages|objects)(?:Used|Reserved|Max|InFlight)?|records|maxRecords|is[A-Z].*|.*(?:Size|memUsedTotal|memUsedMax|memLimit|learnedMax))$/;
 /** Names of a page store that look like it and are counters, as they are in zswap. */
 const COUNTER = /^(?:writtenBackPages|recompressedPages)$/;
 

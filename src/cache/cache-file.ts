@@ -1,6 +1,7 @@
 import { faultOf, replaceFile, required } from "../backing/index.ts";
 import { crc32, nextTurn, ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
+import type { Engine } from "../engine/index.ts";
 import {
   decodeRecord,
   decodeValue,
@@ -14,16 +15,25 @@ import {
 import { checkEntry, ENTRY_BYTES_MAX, mendTimes } from "./check-entry.ts";
 import type { CacheCore } from "./core.ts";
 import { codecWith } from "./dictionary-codec.ts";
+import { type Dictionaries, dictionariesOf } from "./dictionary-lesson.ts";
 import { kindOf } from "./expiry.ts";
-import { COLD_CODEC, mayBeDictionary, needsDictionary, takesDictionary } from "./options.ts";
+import {
+  isColdCodec,
+  mayBeDictionary,
+  needsDictionary,
+  slotOf,
+  takesDictionary,
+  warmCodec,
+} from "./options.ts";
+import { DICTIONARIES_MAX } from "./shared-state.ts";
 import { keepsBytes, ValueKind } from "./values.ts";
 
 /*
  * A file of entries, the least recently used first, so that they are used in the same order when it is read:
  *
- *   header   "zbudcach", version u32, codec id u32, dictionary bytes u32, crc of the dictionary u32, 0 u32,
- *            crc of this header u32
- *   the dictionary
+ *   header   "zbudcach", version u32, codec id u32, bytes of dictionaries u32, crc of these u32,
+ *            0 u32, or of several dictionaries how many + 256 × the number of the one in use, crc of this header u32
+ *   the dictionary; of several first the bytes of each as u32. Entries say by their codec which one they need
  *   entries  records as in `record-format.ts`, whose number in this file, from 0 on, is their sequence, and whose
  *            checksum begins with that of the header
  *   end      0xffffffff u32, entries u32, crc of all before in this line u32
@@ -33,6 +43,7 @@ import { keepsBytes, ValueKind } from "./values.ts";
 const MAGIC = 0x6863_6163_6475_627an;
 const VERSION = 2;
 const HEADER_BYTES = 32;
+const AT_MANY = 24;
 const AT_HEADER_CRC = 28;
 const END = 0xffff_ffff;
 const END_BYTES = 12;
@@ -75,7 +86,8 @@ async function writeAll<V>(
 ): Promise<number> {
   const { engine } = core;
   let bytes = new Uint8Array(2 * CHUNK_BYTES);
-  const head = header(core);
+  const dictionaries = dictionariesOf(core.sharedState);
+  const head = header(core.codecId, dictionaries);
   const fileNumber = viewOf(head).getUint32(AT_HEADER_CRC, true);
   let count = 0;
   await write(head);
@@ -86,6 +98,9 @@ async function writeAll<V>(
     for (let i = rows.length - 2; i >= 0; i -= 2) {
       if (!engine.readRow(shard, rows[i], rows[i + 1])) continue;
       mendTimes(engine.found);
+      // A dictionary that came since the header was written is not in the file.
+      if (needsDictionary(engine.found.codec) && slotOf(engine.found.codec) >= dictionaries.bytes.length)
+        unpack(engine);
       const length = recordBytes(engine.found);
       if (at + length > bytes.length - END_BYTES) {
         const longer = new Uint8Array(at + length + END_BYTES);
@@ -112,18 +127,58 @@ async function writeAll<V>(
   return count;
 }
 
-function header<V>(core: CacheCore<V>): Uint8Array {
-  const dictionary = core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0);
-  const bytes = new Uint8Array(HEADER_BYTES + dictionary.length);
-  const view = new DataView(bytes.buffer);
+/** Makes an entry one that is kept as it is. */
+function unpack(engine: Engine): void {
+  const { found } = engine;
+  const value = engine.decodeOwn();
+  const start = found.prefixLength + found.headLength;
+  const bytes = new Uint8Array(start + value.length);
+  bytes.set(found.bytes.subarray(0, start));
+  bytes.set(value, start);
+  found.bytes = bytes;
+  found.codec = 0;
+  found.storedLength = value.length;
+}
+
+function header(codec: number, { current, bytes: all }: Dictionaries): Uint8Array {
+  const table = all.length > 1 ? Uint32Array.from(all, ({ length }) => length) : new Uint32Array(0);
+  const bytes = new Uint8Array(
+    HEADER_BYTES + table.byteLength + all.reduce((sum, { length }) => sum + length, 0),
+  );
+  const view = viewOf(bytes);
+  let at = HEADER_BYTES;
+  for (const length of table) {
+    view.setUint32(at, length, true);
+    at += 4;
+  }
+  for (const each of all) {
+    bytes.set(each, at);
+    at += each.length;
+  }
   view.setBigUint64(0, MAGIC, true);
   view.setUint32(8, VERSION, true);
-  view.setUint32(12, core.codecId, true);
-  view.setUint32(16, dictionary.length, true);
-  view.setUint32(20, crc32(dictionary), true);
+  view.setUint32(12, codec, true);
+  view.setUint32(16, bytes.length - HEADER_BYTES, true);
+  view.setUint32(20, crc32(bytes.subarray(HEADER_BYTES)), true);
+  view.setUint32(AT_MANY, table.length > 0 ? table.length + 256 * current : 0, true);
   view.setUint32(AT_HEADER_CRC, crc32(bytes.subarray(0, AT_HEADER_CRC)), true);
-  bytes.set(dictionary, HEADER_BYTES);
   return bytes;
+}
+
+/** The dictionaries of a file, from what its header says of them. Null: that cannot be. */
+function dictionariesIn(bytes: Uint8Array, many: number): Dictionaries | null {
+  if (many === 0) return { current: 0, bytes: bytes.length === 0 ? [] : [bytes] };
+  const [count, current] = [many % 256, many >>> 8];
+  let at = 4 * count;
+  if (count < 2 || count > DICTIONARIES_MAX || current >= count || at > bytes.length) return null;
+  const view = viewOf(bytes);
+  const all = Array.from({ length: count }, (_, slot) => {
+    const end = at + view.getUint32(4 * slot, true);
+    const each = bytes.slice(at, end);
+    at = end;
+    return each;
+  });
+  return at === bytes.length && all.every(({ length }) => length > 0) ? { current, bytes: all } : null;
 }
 
 /** Adds the entries of a file. How many. */
@@ -207,19 +262,25 @@ async function readHead<V>(
   const version = view.getUint32(8, true);
   if (version !== VERSION) throw damaged(`its version is ${version}, not ${VERSION}`);
   const codec = view.getUint32(12, true);
-  const [length, sum] = [view.getUint32(16, true), view.getUint32(20, true)];
-  if (view.getUint32(24, true) !== 0 || codec < 1 || codec > 255)
-    throw damaged("its header has wrong numbers");
+  const [length, sum, many] = [16, 20, AT_MANY].map((at) => view.getUint32(at, true));
+  if (codec < 1 || codec > 255) throw damaged("its header has wrong numbers");
   if (length > 0 && !takesDictionary(codec))
     throw damaged(`codec ${codec} takes no dictionary, and it has one`);
   const { maxBytes } = core.settings;
-  if (!mayBeDictionary(length, maxBytes)) {
-    throw damaged(`its dictionary of ${length} bytes is too long for a cache of ${maxBytes}`);
-  }
+  const fits = (bytes: number): boolean => mayBeDictionary(bytes, maxBytes);
+  // Before memory is taken for it.
+  if (!fits(many === 0 ? length : length / (2 * DICTIONARIES_MAX))) throw tooLong(length, maxBytes);
   if (length > size) throw damaged("it was cut off");
-  const dictionary = (await reader.take(length)).slice();
-  if (crc32(dictionary) !== sum) throw damaged("its dictionary is damaged");
-  return new EntryLoader(core, codec, dictionary, fileNumber, since);
+  const bytes = (await reader.take(length)).slice();
+  if (crc32(bytes) !== sum) throw damaged("its dictionary is damaged");
+  const dictionaries = dictionariesIn(bytes, many);
+  if (dictionaries === null) throw damaged("its header has wrong numbers");
+  for (const each of dictionaries.bytes) if (!fits(each.length)) throw tooLong(each.length, maxBytes);
+  return new EntryLoader(core, codec, dictionaries, fileNumber, since);
+}
+
+function tooLong(bytes: number, maxBytes: number): ZbudError {
+  return damaged(`its dictionary of ${bytes} bytes is too long for a cache of ${maxBytes}`);
 }
 
 /** Reads what comes behind the head, to the end of the file, and says at which entry something is wrong. */
@@ -266,21 +327,30 @@ class EntryLoader<V> {
   readonly fileNumber: number;
   readonly #core: CacheCore<V>;
   readonly #codec: number;
-  readonly #dictionary: Uint8Array;
-  #sameDictionary = false;
+  readonly #dictionaries: Dictionaries;
+  /** Of each of the file's dictionaries the slot that it has in this cache; -1: none. */
+  #slots: number[] = [];
+  /** By slot: whether an entry was found that has it. */
+  readonly #isNeeded: boolean[] = [];
   readonly #codecsWithDictionary: Map<number, Codec> = new Map();
 
   readonly #guard: () => boolean;
 
   /**
-   * @param codec - id of the codec that the dictionary is for; one that takes dictionaries, if there is one.
+   * @param codec - id of the codec that the dictionaries are for; one that takes dictionaries, if there is one.
    * @param since - what `leases.beginFile` gave: what was changed since then stays as it is.
    */
-  constructor(core: CacheCore<V>, codec: number, dictionary: Uint8Array, fileNumber: number, since: number) {
+  constructor(
+    core: CacheCore<V>,
+    codec: number,
+    dictionaries: Dictionaries,
+    fileNumber: number,
+    since: number,
+  ) {
     this.fileNumber = fileNumber;
     this.#core = core;
     this.#codec = codec;
-    this.#dictionary = dictionary;
+    this.#dictionaries = dictionaries;
     const { leases, key } = core;
     this.#guard = () => leases.fileHolds(since, key.k0, key.k1) && !core.tagsDeletedSince(since);
   }
@@ -292,6 +362,7 @@ class EntryLoader<V> {
    */
   check(entry: StoredEntry): void {
     const { codec, length, sameFilled } = entry;
+    if (needsDictionary(codec)) this.#isNeeded[slotOf(codec)] = true;
     const kind = kindOf(entry.aux);
     if (kind === ValueKind.own && !this.#core.values.hasOwn) {
       throw new ZbudError(
@@ -315,13 +386,18 @@ class EntryLoader<V> {
     }
   }
 
-  /** New values of the cache get the file's dictionary, if it has none of its own. */
+  /**
+   * New values of the cache get the file's dictionary, if it has none of its own, and it has the others that entries need as
+   * well. But one slot stays free to learn another, and what needs one that it has not is compressed anew.
+   */
   adoptDictionary(): void {
-    const core = this.#core;
-    if (this.#dictionary.length === 0 || this.#codec !== core.codecId) return;
-    core.dictionary.adopt(core.engine, this.#dictionary);
-    const own = core.dictionary.trainer.dictionary();
-    this.#sameDictionary = own !== null && equal(own, this.#dictionary);
+    const { dictionary, engine, codecId, sharedState } = this.#core;
+    const { current, bytes } = this.#dictionaries;
+    if (bytes.length === 0 || this.#codec !== codecId) return;
+    const others = bytes.filter((_, slot) => slot !== current && this.#isNeeded[slot]);
+    dictionary.adopt(engine, [...others, bytes[current]]);
+    const own = dictionariesOf(sharedState).bytes;
+    this.#slots = bytes.map((each) => own.findIndex((one) => equal(one, each)));
   }
 
   /** @returns whether it is in the cache now. */
@@ -329,14 +405,10 @@ class EntryLoader<V> {
     const core = this.#core;
     const now = core.clock();
     if (entry.expiresAt !== 0 && entry.expiresAt <= now) return false;
-    const asIs =
-      entry.sameFilled ||
-      entry.codec === 0 ||
-      (needsDictionary(entry.codec)
-        ? this.#sameDictionary && (entry.codec !== COLD_CODEC || core.recompressesWithDictionary)
-        : core.codecNumbered(entry.codec) !== null);
     let value: Uint8Array | null = null;
-    if (!asIs) {
+    const number = this.#numberHere(entry);
+    if (number >= 0) entry.codec = number;
+    else {
       value = ownBytes(entry.length);
       decodeValue(entry, this.#codecOf(entry.codec), value);
     }
@@ -355,6 +427,16 @@ class EntryLoader<V> {
     return isIn(result);
   }
 
+  /** The number of an entry's codec in this cache; -1: it has none that reads what is stored. */
+  #numberHere({ codec, sameFilled }: StoredEntry): number {
+    const core = this.#core;
+    if (sameFilled || codec === 0) return codec;
+    if (!needsDictionary(codec)) return core.codecNumbered(codec) === null ? -1 : codec;
+    if (isColdCodec(codec) && !core.recompressesWithDictionary) return -1;
+    const slot = this.#slots[slotOf(codec)] ?? -1;
+    return slot < 0 ? -1 : warmCodec(slot) - (isColdCodec(codec) ? 1 : 0);
+  }
+
   /** @throws {ZbudError} `EBADMSG` if there is none. */
   #codecOf(number: number): Codec {
     if (!needsDictionary(number)) {
@@ -365,11 +447,11 @@ class EntryLoader<V> {
         `its codec ${number} is not known here; register it with registerCodec()`,
       );
     }
-    if (this.#dictionary.length === 0)
-      throw new ZbudError("EBADMSG", "it needs a dictionary, and there is none");
+    const dictionary = this.#dictionaries.bytes[slotOf(number)];
+    if (dictionary === undefined) throw new ZbudError("EBADMSG", "it needs a dictionary, and there is none");
     let codec = this.#codecsWithDictionary.get(number);
     if (codec === undefined) {
-      codec = codecWith(codecById(this.#codec).name, this.#dictionary, number);
+      codec = codecWith(codecById(this.#codec).name, dictionary, number);
       this.#codecsWithDictionary.set(number, codec);
     }
     return codec;

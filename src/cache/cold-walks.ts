@@ -2,7 +2,7 @@ import { fallbacks } from "../base/index.ts";
 import { createZstd } from "../codecs/index.ts";
 import { type ColdCodecs, ColdPass } from "../engine/index.ts";
 import type { Improved } from "./dictionary-use.ts";
-import { COLD_CODEC, DICTIONARY_CODEC, ZSTD } from "./options.ts";
+import { coldCodec, isColdCodec, needsDictionary, warmCodec, ZSTD } from "./options.ts";
 
 /** Longer values would keep the event loop for more than half a millisecond. */
 const LENGTH_MAX = 2 ** 17;
@@ -68,9 +68,15 @@ export class ColdWalks {
     if (!recompresses) return null;
     this.#hasZstd ??= hasFastZstd();
     if (!this.#hasZstd) return null;
-    if (!dictionary.isUsed(engine)) return { cold: ZSTD, warm: codecId };
-    return recompressesWithDictionary ? { cold: COLD_CODEC, warm: DICTIONARY_CODEC } : null;
+    const slot = dictionary.slot(engine);
+    if (slot < 0) return { cold: ZSTD, warm: codecId, isCold };
+    return recompressesWithDictionary ? { cold: coldCodec(slot), warm: warmCodec(slot), isCold } : null;
   }
+}
+
+/** With whatever dictionary, or none. */
+function isCold(codec: number): boolean {
+  return codec === ZSTD || (needsDictionary(codec) && isColdCodec(codec));
 }
 
 /** Whether there is zstd here that reads about as fast as lz4. */

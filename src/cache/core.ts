@@ -215,7 +215,7 @@ export class CacheCore<V> {
         return new Engine({ ...hooks, ...chosen, ...memory });
       });
       try {
-        if (!learns) core.dictionary.trainer.settle(given, core.engine);
+        if (!learns) core.dictionary.trainer.settle(given === null ? [] : [given], core.engine);
         if (core.tier?.isSync === true) core.tier.takeNotes();
         core.#begin(true);
       } catch (error) {

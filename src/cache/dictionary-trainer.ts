@@ -1,5 +1,24 @@
 import { noteFallback } from "../base/index.ts";
-import { DictionaryState, dictionaryOf, fail, note, publish, STATE, samplesOf } from "./dictionary-state.ts";
+import { paysNoLonger } from "./dictionary-gain.ts";
+import {
+  COLLECTING,
+  collectAgain,
+  countOf,
+  currentOf,
+  dictionaryOf,
+  fail,
+  isTraining,
+  type Learned,
+  note,
+  OFF,
+  publish,
+  READY,
+  STATE,
+  stateOf,
+  TRAINING,
+  trialOf,
+  withState,
+} from "./dictionary-state.ts";
 import { type LearningThread, startLearning, startWorker } from "./learning.ts";
 import type { CacheThreads, SharedState } from "./shared-state.ts";
 import type { Learning } from "./train-dictionary.ts";
@@ -14,6 +33,9 @@ const LEARNER = 11;
 /** Longer values compress well by themselves. */
 const SAMPLE_BYTES_MAX = 8192;
 const SAMPLE_BYTES_MIN = 64;
+/** When it is learned again, one of so many values is a sample; each time of twice as many, until kinds that take turns are all among them. */
+const SAMPLE_EVERY = 4;
+const EVERY_DOUBLED = 6;
 
 /** What a `set` may take for learning, where no worker thread does it. */
 const SLICE_MS = 1;
@@ -24,6 +46,11 @@ const WATCH_EVERY = 64;
 /** If so much of the cache is full of values without a dictionary, after so long, the setting thread learns as well. */
 const PRESSED_FULLNESS = 1 / 4;
 const PRESSED_MS = 100;
+
+/** Whether a value of so many bytes is one that a dictionary is for. */
+function isSample(length: number): boolean {
+  return length >= SAMPLE_BYTES_MIN && length <= SAMPLE_BYTES_MAX;
+}
 
 /**
  * Collects the first values that are set, by all threads, in shared memory; has a worker thread learn from
@@ -36,19 +63,27 @@ const PRESSED_MS = 100;
  * So it does where the worker is late, as the machine is busy, and a quarter of the cache is full: the first of the two
  * results is used.
  *
+ * All this begins again when the dictionary saves little by now (`dictionary-gain.ts`), as values have changed. It stays in
+ * use meanwhile.
+ *
  * Threads and processes may be killed at any time. One that is killed while it copies a sample leaves a place of length
  * 0, which is passed over. If the one that learns is gone, or gives no sign of life, one of the others learns in its
  * stead. Times are each thread's own: the clocks of processes need not agree.
  */
 export class DictionaryTrainer {
   readonly #sharedState: SharedState;
-  /** The last state seen; from `ready` on they are final. */
+  /** The last state seen; from `ready` on nothing is to be done. */
   #state = 0;
+  /** One of so many values is a sample; 0: all, since it is the first time. */
+  #every = 0;
+  #offered = 0;
+  /** Which trial this thread learns for. */
+  #trial = 0;
   #worker: LearningThread | null = null;
   /** What this thread learns itself. */
   #steps: Learning | null = null;
   /** What came of it, until it is published. */
-  #learned: Uint8Array | null | undefined;
+  #learned: Learned | undefined;
   /** When the last slice ended, and how long it was. */
   #sliceEnd = 0;
   #sliceMs = 0;
@@ -63,54 +98,67 @@ export class DictionaryTrainer {
     this.#sharedState = sharedState;
   }
 
-  /** For caches with a dictionary from the start, or none at all. */
-  settle(dictionary: Uint8Array | null, threads: CacheThreads): boolean {
-    const { words, dictionary: room } = this.#sharedState;
-    const { collecting, training, off } = DictionaryState;
-    if (dictionary === null) {
-      Atomics.compareExchange(words, STATE, collecting, off);
-      return true;
-    }
-    if (dictionary.length > room.length) return false;
-    if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return false;
-    publish(this.#sharedState, dictionary, threads);
-    return true;
+  /** For caches with dictionaries from the start, of which the last one is used, or none at all. */
+  settle(dictionaries: readonly Uint8Array[], threads: CacheThreads): void {
+    const { words, shape } = this.#sharedState;
+    const word = Atomics.load(words, STATE);
+    if (stateOf(word) !== COLLECTING || countOf(word) > 0) return;
+    if (dictionaries.some(({ length }) => length > shape.maxDictionaryBytes)) return;
+    const next = withState(word, dictionaries.length === 0 ? OFF : TRAINING);
+    if (Atomics.compareExchange(words, STATE, word, next) !== word) return;
+    // One slot stays free, so that another one can be learned.
+    const taken = dictionaries.slice(-Math.max(1, shape.maxDictionaries - 1));
+    publish(this.#sharedState, taken, trialOf(word), threads);
   }
 
-  /** The shared bytes of the dictionary; null if there is none (yet). */
-  dictionary(): Uint8Array | null {
-    return dictionaryOf(this.#sharedState);
+  /** The shared bytes of a dictionary, by default that which new values get; null if there is none (yet). */
+  dictionary(slot?: number): Uint8Array | null {
+    return dictionaryOf(this.#sharedState, slot);
   }
 
-  /** Whether the state is final in this thread's eyes: then neither `offer` nor `became` need be called. */
+  /** How many there are, in the slots from 0 on. */
+  get count(): number {
+    return countOf(Atomics.load(this.#sharedState.words, STATE));
+  }
+
+  /** Whether nothing is to be done in this thread's eyes: then `offer` need not be called. */
   get settled(): boolean {
-    return this.#state >= DictionaryState.ready;
+    return this.#state >= READY;
   }
 
-  /** True once: when this thread finds that there is a dictionary now. */
-  becameReady(): boolean {
-    if (this.settled) return false;
-    this.#state = Atomics.load(this.#sharedState.words, STATE);
+  /** The slot of the dictionary that new values get as of now; -1: there is none. */
+  look(): number {
+    const word = Atomics.load(this.#sharedState.words, STATE);
+    this.#state = stateOf(word);
+    const trial = trialOf(word);
+    this.#every = trial === 0 ? 0 : SAMPLE_EVERY << Math.min(trial - 1, EVERY_DOUBLED);
     if (this.settled) this.#forget();
-    return this.#state === DictionaryState.ready;
+    return currentOf(word);
   }
 
-  /** It could not be taken into use yet, for this reason: it {@link becameReady} anew. */
+  /** Counts what a value takes without the dictionary and with it; when that pays no longer, it is learned again. */
+  weighed(length: number, plain: number, stored: number, threads: CacheThreads): void {
+    const { words, shape } = this.#sharedState;
+    if (shape.maxSampleCount === 0 || !isSample(length)) return;
+    if (paysNoLonger(words, plain, stored)) collectAgain(this.#sharedState, threads);
+  }
+
+  /** It could not be taken into use yet, for this reason: the next {@link offer} is followed by another try. */
   postpone(reason: unknown): void {
     note(this.#sharedState, reason);
-    this.#state = DictionaryState.training;
+    this.#state = TRAINING;
   }
 
   /** Takes a value that is being set as a sample, if one is wanted; or helps with learning, if this thread is to. */
   offer(bytes: Uint8Array, length: number, threads: CacheThreads): void {
-    if (this.#state !== DictionaryState.collecting) {
+    if (this.#state !== COLLECTING) {
       this.#learned ??= this.#worker?.learned();
       if (this.#learned === undefined && this.#steps !== null) this.#slice(this.#steps);
       if (this.#learned !== undefined) this.#publish(this.#learned, threads);
       else if (this.#steps === null && ++this.#watched % WATCH_EVERY === 0) this.#watch(threads);
       return;
     }
-    if (length < SAMPLE_BYTES_MIN || length > SAMPLE_BYTES_MAX) return;
+    if (!isSample(length) || (this.#every > 0 && ++this.#offered % this.#every !== 0)) return;
     const { words, samples, places, shape } = this.#sharedState;
     const at = Atomics.add(words, BYTES_TAKEN, length);
     const index = Atomics.add(words, SAMPLES_TAKEN, 1);
@@ -140,11 +188,11 @@ export class DictionaryTrainer {
   /** Leaves what this thread began to the next one that sets a value; a worker that it started ends by itself. */
   close(member: number): void {
     const { words } = this.#sharedState;
-    const { collecting, training } = DictionaryState;
     this.#closed = true;
     const learns = this.#worker !== null || this.#steps !== null || this.#learned !== undefined;
-    if (learns && Atomics.load(words, LEARNER) === member) {
-      Atomics.compareExchange(words, STATE, training, collecting);
+    const word = Atomics.load(words, STATE);
+    if (learns && Atomics.load(words, LEARNER) === member && isTraining(word, this.#trial)) {
+      Atomics.compareExchange(words, STATE, word, withState(word, COLLECTING));
     }
     this.#forget();
   }
@@ -155,16 +203,25 @@ export class DictionaryTrainer {
     this.#learned = undefined;
   }
 
+  /** Whether the trial goes on that this thread learns for. */
+  #isTraining(): boolean {
+    return isTraining(Atomics.load(this.#sharedState.words, STATE), this.#trial);
+  }
+
   #train(threads: CacheThreads): void {
     const { words, buffer, shape } = this.#sharedState;
-    const { collecting, training } = DictionaryState;
-    this.#state = training;
-    if (Atomics.compareExchange(words, STATE, collecting, training) !== collecting) return;
-    // Until it is noted, the learner before counts, who is gone or closed the cache.
+    this.#state = TRAINING;
+    const word = Atomics.load(words, STATE);
+    const next = withState(word, TRAINING);
+    if (stateOf(word) !== COLLECTING || Atomics.compareExchange(words, STATE, word, next) !== word) return;
+    this.#trial = trialOf(word);
+    // Until it is noted, the learner before counts, who is gone or closed the cache, or has learned before.
     Atomics.store(words, LEARNER, threads.member);
-    this.#looked(threads.member, Atomics.load(words, SIGNS));
+    this.#looked(threads.member, Atomics.add(words, SIGNS, 1) + 1);
     try {
-      this.#worker = startWorker(buffer, shape, (worker, reason) => this.#ended(worker, reason, threads));
+      this.#worker = startWorker(buffer, shape, next, (worker, reason) =>
+        this.#ended(worker, reason, threads),
+      );
     } catch (error) {
       // No permission for workers, or no memory for one.
       note(this.#sharedState, error);
@@ -174,8 +231,8 @@ export class DictionaryTrainer {
     this.#learn();
   }
 
-  #publish(learned: Uint8Array | null, threads: CacheThreads): void {
-    publish(this.#sharedState, learned, threads);
+  #publish(learned: Learned, threads: CacheThreads): void {
+    publish(this.#sharedState, learned, this.#trial, threads);
     this.#forget();
   }
 
@@ -192,7 +249,7 @@ export class DictionaryTrainer {
       return;
     }
     this.#worker = null;
-    if (Atomics.load(this.#sharedState.words, STATE) !== DictionaryState.training) return;
+    if (!this.#isTraining()) return;
     note(this.#sharedState, reason);
     this.#learn();
   }
@@ -201,10 +258,10 @@ export class DictionaryTrainer {
     const sharedState = this.#sharedState;
     const use = (steps: Learning): void => {
       // It may have come late: then the cache was closed, or another thread did it.
-      if (!this.settled && !this.#closed) this.#steps = steps;
+      if (!this.#closed && this.#isTraining()) this.#steps = steps;
     };
-    const failed = (reason: unknown): void => fail(sharedState, reason);
-    startLearning(samplesOf(sharedState), sharedState.shape.maxDictionaryBytes, use, failed);
+    const failed = (reason: unknown): void => fail(sharedState, this.#trial, reason);
+    startLearning(sharedState, use, failed);
   }
 
   #slice(steps: Learning): void {
@@ -220,7 +277,7 @@ export class DictionaryTrainer {
       }
     } catch (error) {
       this.#steps = null;
-      fail(sharedState, error);
+      fail(sharedState, this.#trial, error);
     }
     this.#sliceEnd = performance.now();
     this.#sliceMs = this.#sliceEnd - start;
@@ -230,11 +287,13 @@ export class DictionaryTrainer {
   /** Takes over from a thread that is gone, or gives no sign of life. */
   #watch(threads: CacheThreads): void {
     const { words } = this.#sharedState;
-    if (Atomics.load(words, STATE) !== DictionaryState.training) return;
+    const word = Atomics.load(words, STATE);
+    if (stateOf(word) !== TRAINING) return;
+    this.#trial = trialOf(word);
     const learner = Atomics.load(words, LEARNER);
     const signs = Atomics.load(words, SIGNS);
     if (learner !== this.#learner || signs !== this.#signs) this.#looked(learner, signs);
-    if (this.#worker !== null && this.#isPressed(threads)) {
+    if (this.#worker !== null && this.#every === 0 && this.#isPressed(threads)) {
       this.#learn();
       return;
     }

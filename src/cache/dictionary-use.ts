@@ -1,10 +1,10 @@
-import { ZbudError } from "../base/index.ts";
+import { isLockBusy, type ZbudError } from "../base/index.ts";
 import { type Codec, getCodec } from "../codecs/index.ts";
 import type { Engine } from "../engine/index.ts";
 import { BLOCK_BYTES } from "../record/index.ts";
 import { codecWith } from "./dictionary-codec.ts";
 import { DictionaryTrainer } from "./dictionary-trainer.ts";
-import { DICTIONARY_CODEC } from "./options.ts";
+import { slotOf, warmCodec } from "./options.ts";
 import type { SharedState } from "./shared-state.ts";
 import type { ValueCodec } from "./values.ts";
 
@@ -25,17 +25,19 @@ export interface Improved {
 
 /** Who lends room for a value. */
 interface Scratches {
+  readonly engine: Engine;
   borrow(length: number): Uint8Array;
   giveBack(): void;
 }
 
-/** The dictionary of a cache as one thread uses it: it helps to learn it, and takes it into use once it is there. */
+/** The dictionaries of a cache as one thread uses them: it helps to learn them, and takes into use what is there. */
 export class DictionaryUse {
   readonly trainer: DictionaryTrainer;
   readonly #sharedState: SharedState;
   readonly #codecName: string | null;
   readonly #codecs: Map<number, Codec> = new Map();
-  #isUsed = false;
+  /** Of the dictionary that new values of this thread get; -1: none. */
+  #slot = -1;
   #untilWeighed = WEIGH_EVERY;
 
   constructor(sharedState: SharedState, codecName: string | null) {
@@ -44,11 +46,11 @@ export class DictionaryUse {
     this.#codecName = codecName;
   }
 
-  /** The codec with the dictionary that has this number; null if there is none (yet). */
-  codec(number: number = DICTIONARY_CODEC): Codec | null {
+  /** The codec that has this number, of one that needs a dictionary; null if there is none (yet). */
+  codec(number: number): Codec | null {
     const known = this.#codecs.get(number);
     if (known !== undefined) return known;
-    const dictionary = this.trainer.dictionary();
+    const dictionary = this.trainer.dictionary(slotOf(number));
     if (dictionary === null || this.#codecName === null) return null;
     const codec = codecWith(this.#codecName, dictionary.slice(), number);
     this.#codecs.set(number, codec);
@@ -61,52 +63,68 @@ export class DictionaryUse {
     this.#use(engine);
   }
 
-  /** Whether new values of this thread get a dictionary, from now on if there is one by now. */
-  isUsed(engine: Engine): boolean {
-    if (!this.#isUsed) this.#use(engine);
-    return this.#isUsed;
+  /** The slot of the dictionary that new values of this thread get, from now on if it is there by now; -1: none. */
+  slot(engine: Engine): number {
+    this.#use(engine);
+    return this.#slot;
   }
 
-  /** Uses this dictionary, unless there is one or samples are being learned from. */
-  adopt(engine: Engine, dictionary: Uint8Array): void {
+  /** Has these dictionaries, and uses the last one, unless there is one or samples are being learned from. */
+  adopt(engine: Engine, dictionaries: readonly Uint8Array[]): void {
     if (this.trainer.settled) return;
-    this.trainer.settle(dictionary, engine);
+    this.trainer.settle(dictionaries, engine);
     this.#use(engine);
   }
 
   /** Counts what the dictionary saved with a value that was stored, if it is its turn. */
   count<V>(values: ValueCodec<V>, scratches: Scratches): void {
-    if (!this.#isUsed || --this.#untilWeighed > 0) return;
+    if (--this.#untilWeighed > 0) return;
     this.#untilWeighed = WEIGH_EVERY;
-    const codec = this.codec();
-    if (codec === null || this.#codecName === null || values.length === 0) return;
-    // Of a long one the first block, which is what a codec takes.
-    const value = values.bytes.subarray(0, Math.min(values.length, BLOCK_BYTES));
     try {
-      const target = scratches.borrow(value.length).subarray(0, value.length);
-      try {
-        const stored = (by: Codec): number => by.compress(value, target) || value.length;
-        this.#sharedState.addSaved((stored(getCodec(this.#codecName)) - stored(codec)) * WEIGH_EVERY);
-      } finally {
-        scratches.giveBack();
-      }
+      // Another thread may have begun to learn again, or found another one.
+      this.#use(scratches.engine);
+      this.#weigh(values, scratches);
     } catch (error) {
-      // No memory for it: the value is stored, and only not counted.
-      if (!(error instanceof ZbudError) || error.code !== "ENOMEM") throw error;
+      // No memory for it, or another thread keeps the lock: the value is stored, and only not counted.
+      if (!isLockBusy(error) && !isOutOfMemory(error)) throw error;
     }
   }
 
-  /** If there is a dictionary by now, new values get it. */
+  #weigh<V>({ bytes, length }: ValueCodec<V>, scratches: Scratches): void {
+    const { engine } = scratches;
+    let [plain, own] = [0, 0];
+    const codec = this.#slot < 0 || length === 0 ? null : this.codec(warmCodec(this.#slot));
+    if (codec !== null) {
+      // Of a long one the first block, which is what a codec takes.
+      const value = bytes.subarray(0, Math.min(length, BLOCK_BYTES));
+      const target = scratches.borrow(value.length).subarray(0, value.length);
+      try {
+        plain = getCodec(this.#codecName as string).compress(value, target) || value.length;
+        own = codec.compress(value, target) || value.length;
+      } finally {
+        scratches.giveBack();
+      }
+      this.#sharedState.addSaved((plain - own) * WEIGH_EVERY);
+    }
+    this.trainer.weighed(length, plain, own, engine);
+  }
+
+  /** If there is another dictionary by now, new values get it. */
   #use(engine: Engine): void {
-    if (!this.trainer.becameReady()) return;
+    const slot = this.trainer.look();
+    if (slot < 0 || slot === this.#slot) return;
     try {
       // The engine asks for it by `resolveCodec`, if it did not already to read what another thread wrote.
-      engine.useCodec(DICTIONARY_CODEC);
-      this.#isUsed = true;
+      engine.useCodec(warmCodec(slot));
+      this.#slot = slot;
     } catch (error) {
-      if (!(error instanceof ZbudError) || error.code !== "ENOMEM") throw error;
+      if (!isOutOfMemory(error)) throw error;
       // Its codec needs memory of its own. Until there is some, values are kept without it.
       this.trainer.postpone(error);
     }
   }
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return (error as Partial<ZbudError> | null)?.code === "ENOMEM";
 }

@@ -3,16 +3,16 @@
  * text in `dictionary-worker.generated.ts`, so that it goes with its module wherever a bundler puts that.
  */
 import { builtin } from "../base/index.ts";
-import { DictionaryState, STATE, samplesOf } from "./dictionary-state.ts";
+import { STATE } from "./dictionary-state.ts";
 import { SharedState } from "./shared-state.ts";
-import { type DictionaryJob, learn, writeLearned } from "./train-dictionary.ts";
+import { type DictionaryJob, learnFor, writeLearned } from "./train-dictionary.ts";
 
 const threads = builtin("node:worker_threads") as typeof import("node:worker_threads");
-const { buffer, shape, result } = threads.workerData as DictionaryJob;
+const { buffer, shape, word, result } = threads.workerData as DictionaryJob;
 const sharedState = new SharedState(buffer, shape);
-const steps = learn(samplesOf(sharedState), shape.maxDictionaryBytes);
+const steps = learnFor(sharedState);
 // When nobody waits for it any more, it ends.
-const isWanted = (): boolean => Atomics.load(sharedState.words, STATE) === DictionaryState.training;
+const isWanted = (): boolean => Atomics.load(sharedState.words, STATE) === word;
 for (let step = steps.next(); isWanted(); step = steps.next()) {
   if (!step.done) continue;
   writeLearned(result, step.value);

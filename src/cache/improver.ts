@@ -2,7 +2,7 @@ import { type IdleWork, stopWorking, workWhenIdle, ZbudError } from "../base/ind
 import { Recompressor } from "../engine/index.ts";
 import { ColdWalks } from "./cold-walks.ts";
 import type { Improved } from "./dictionary-use.ts";
-import { DICTIONARY_CODEC } from "./options.ts";
+import { coldCodec, warmCodec } from "./options.ts";
 
 /** Entries between two looks at the clock. */
 const STEP = 8;
@@ -14,16 +14,17 @@ const LENGTH_MAX = 2 ** 17;
 const RESTS = 10;
 
 /**
- * What a cache does for itself in the pauses of the event loop: values that were set before the dictionary was there are
- * compressed anew with it, and entries that are not used for some time by zstd. Of the threads that have the cache one
+ * What a cache does for itself in the pauses of the event loop: values that were set before the dictionary was there, or
+ * with the one before it, are compressed anew with it, and entries that are not used for some time by zstd. Of the threads that have the cache one
  * does it, the one that came first; if that is gone, the next one goes on, since entries say themselves what was done to
  * them.
  */
 export class CacheImprover implements IdleWork {
   readonly #cache: Improved;
-  /** Of the values from before the dictionary; null: it is not there yet, or all of them are done. */
+  /** Of the values from before the dictionary; null: all of them are done. */
   #recompressor: Recompressor | null = null;
-  #isThrough = false;
+  /** The slot of the dictionary that they get, or got; -1: there is none yet. */
+  #slot = -1;
   readonly #coldWalks: ColdWalks;
   /** Looks until it asks whether it is the first. */
   #rests = 0;
@@ -42,14 +43,14 @@ export class CacheImprover implements IdleWork {
       return false;
     }
     if (dictionary.trainer.work(engine, end)) return true;
-    const isUsed = dictionary.isUsed(engine);
+    const slot = dictionary.slot(engine);
     if (this.#rests-- > 0) return false;
     if (!engine.isFirst()) {
       this.#rests = RESTS;
       return false;
     }
     this.#rests = 0;
-    return (isUsed && this.#addDictionary(end)) || this.#coldWalks.work(end);
+    return this.#addDictionary(slot, end) || this.#coldWalks.work(end);
   }
 
   failed(error: unknown): void {
@@ -70,17 +71,21 @@ export class CacheImprover implements IdleWork {
   }
 
   /** Values from before the dictionary get it. Whether there is more to do. */
-  #addDictionary(end: number): boolean {
-    if (this.#isThrough) return false;
-    this.#recompressor ??= new Recompressor(this.#cache.engine, {
-      onlyOld: true,
-      evictsBy: this.#cache.clock,
-      looksMax: LOOKS_MAX,
-      maxLength: LENGTH_MAX,
-    });
+  #addDictionary(slot: number, end: number): boolean {
+    if (slot !== this.#slot) {
+      this.#slot = slot;
+      this.#recompressor = new Recompressor(this.#cache.engine, {
+        onlyOld: true,
+        evictsBy: this.#cache.clock,
+        looksMax: LOOKS_MAX,
+        maxLength: LENGTH_MAX,
+        // What another dictionary did not make smaller, this one may.
+        lookedBy: coldCodec(slot),
+      });
+    }
+    if (this.#recompressor === null) return false;
     while (performance.now() < end) {
-      if (!this.#recompressor.recompress(DICTIONARY_CODEC, STEP).isThrough) continue;
-      this.#isThrough = true;
+      if (!this.#recompressor.recompress(warmCodec(slot), STEP).isThrough) continue;
       this.#recompressor = null;
       return false;
     }

@@ -18,7 +18,7 @@ import { ENGINE_LAYOUT, type EngineOptions, shapeOf } from "../engine/index.ts";
 import { type Agreement, received } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
 import { checkCacheNames, THREAD_NAMES } from "./known-options.ts";
-import { isSharedStateShape } from "./shared-state.ts";
+import { DICTIONARIES_MAX, isSharedStateShape } from "./shared-state.ts";
 import type { CacheThreadOptions, CompressedCacheOptions, SharedCompressedCache } from "./types.ts";
 
 /** The least that a cache works with. */
@@ -34,22 +34,43 @@ const LOCK_TIMEOUT_MS = 10_000;
 const WRITE_BYTES_PER_SECOND = 2 ** 25;
 /** A window of staleness is kept in 31 bits. */
 const STALE_MS_MAX: number = 2 ** 31 - 1;
-/** The number, in an engine, of the codec with the cache's dictionary. Others have their own ids. */
+/**
+ * The number, in an engine, of the codec with a cache's first dictionary. Each slot has two: that one, and zstd for what
+ * is cold, so numbers go down by two. Other codecs have their own ids.
+ */
 export const DICTIONARY_CODEC = 127;
-/** That of zstd with the cache's dictionary, for what is cold. Without a dictionary it is zstd's own. */
-export const COLD_CODEC = 126;
 /** zstd's own. */
 export const ZSTD = 3;
 
-/** Whether a value of this codec cannot be read without the cache's dictionary. */
+/** The number of the codec that new values get with the dictionary of a slot. */
+export function warmCodec(slot: number): number {
+  return DICTIONARY_CODEC - 2 * slot;
+}
+
+/** That of zstd with it, for what is cold. Without a dictionary it is zstd's own. */
+export function coldCodec(slot: number): number {
+  return warmCodec(slot) - 1;
+}
+
+/** Whether a value of this codec cannot be read without one of the cache's dictionaries, that of {@link slotOf}. */
 export function needsDictionary(codec: number): boolean {
-  return codec === DICTIONARY_CODEC || codec === COLD_CODEC;
+  return codec <= DICTIONARY_CODEC && codec > DICTIONARY_CODEC - 2 * DICTIONARIES_MAX;
+}
+
+/** Which dictionary it {@link needsDictionary}. */
+export function slotOf(codec: number): number {
+  return (DICTIONARY_CODEC - codec) >> 1;
+}
+
+/** Of a codec that {@link needsDictionary}. */
+export function isColdCodec(codec: number): boolean {
+  return codec % 2 === 0;
 }
 
 /** Says what `share()` gave it. */
 export const CACHE_KIND = "zbud-cache";
 /** Version of all that lies in a cache's memory. */
-export const CACHE_LAYOUT: string = `cache 3 ${ENGINE_LAYOUT}`;
+export const CACHE_LAYOUT: string = `cache 4 ${ENGINE_LAYOUT}`;
 
 type Evict = NonNullable<CompressedCacheOptions<unknown>["evict"]>;
 

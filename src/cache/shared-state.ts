@@ -5,8 +5,8 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-layout.ts";
  * The memory beside the engine that all threads of a cache share.
  *
  *   word 0       magic and version
- *   word 1       state of the dictionary, see `dictionary-trainer.ts`
- *   word 2       bytes of the dictionary
+ *   word 1       state of the dictionaries, see `dictionary-state.ts`
+ *   word 2       not used
  *   word 3, 4    samples and bytes of samples taken
  *   word 5       the last stamp of an invalidation
  *   word 6       the stamp of the last `clear`
@@ -15,19 +15,27 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-layout.ts";
  *   word 9       bytes of the note, see `dictionary-state.ts`
  *   word 10      signs of life of whoever learns a dictionary, counted
  *   word 11      its member, see `dictionary-trainer.ts`
- *   word 12, 13  bytes that the dictionary saved, a number of 64 bits
+ *   word 12, 13  bytes that dictionaries saved, a number of 64 bits
  *   word 14…     counters, two words each
+ *   word 48…51   bytes of each dictionary
+ *   word 52…57   what the dictionary saves of late, see `dictionary-gain.ts`
  *   word 60      1: what the second tier has of these stamps is what they are (see `tier-notes.ts`), or is being written
  *   word 61      threads that are closing the cache
  *   word 62, 63  what is written ahead, paid off until then, see `write-budget.ts`
  *   STAMPS…      by hash: the stamp of the last time that a key of this hash was changed, then the same of tags
  *   RUNS…        how many runs before this one are known, then the number and the last stamp of each
  *   LEASES…      what is being loaded, see `leases.ts`
- *   then         places and bytes of samples, then the dictionary, then the note
+ *   then         places and bytes of samples, then the slots of dictionaries, then the note
  */
-const MAGIC = 0x7a63_0003;
+const MAGIC = 0x7a63_0004;
 const SAVED = 12;
 const COUNTERS = 14;
+const COUNTERS_END = 48;
+const LENGTHS = 48;
+/** Dictionaries that a cache may have learned one after the other: each value says which one it needs. */
+export const DICTIONARIES_MAX = 4;
+/** Below it a cache has fewer. */
+const SMALL_BYTES = 2 ** 22;
 const STAMPS = 64;
 /** Of keys, and as many of tags. */
 const STAMP_COUNT = 2048;
@@ -92,12 +100,14 @@ export interface SharedStateShape extends LeaseShape {
   readonly maxSampleCount: number;
   readonly maxSampleBytes: number;
   readonly maxDictionaryBytes: number;
+  /** Dictionaries for which there is room. One that was never learned takes no memory of the system. */
+  readonly maxDictionaries: number;
   /** Room for what went wrong while a dictionary was learned, as text. */
   readonly maxNoteBytes: number;
 }
 
 /**
- * Shapes by the size of the cache: 1/9 of one of 1 MiB, 1/64 of one of 16 MiB, and at most 707 KiB. More samples make
+ * Shapes by the size of the cache: 1/8 of one of 1 MiB, 1/51 of one of 16 MiB, and at most 803 KiB. More samples make
  * values smaller by some hundredths, but learning from them takes so much longer that more values are stored without a
  * dictionary.
  */
@@ -109,7 +119,8 @@ export function sharedStateShape(
   const leases = leaseShape(maxBytes);
   if (!learns) {
     const maxDictionaryBytes = align(dictionaryBytes);
-    return { ...leases, maxSampleCount: 0, maxSampleBytes: 0, maxDictionaryBytes, maxNoteBytes: 0 };
+    const none = { maxSampleCount: 0, maxSampleBytes: 0, maxDictionaries: 1, maxNoteBytes: 0 };
+    return { ...leases, ...none, maxDictionaryBytes };
   }
   const maxSampleBytes = Math.min(2 ** 18, Math.max(2 ** 16, align(Math.floor(maxBytes / 96))));
   return {
@@ -117,6 +128,8 @@ export function sharedStateShape(
     maxSampleCount: 2048,
     maxSampleBytes,
     maxDictionaryBytes: Math.min(2 ** 15, Math.max(2 ** 12, align(Math.floor(maxSampleBytes / 8)))),
+    // In a small one their room would be missed.
+    maxDictionaries: maxBytes < SMALL_BYTES ? 3 : DICTIONARIES_MAX,
     maxNoteBytes: 256,
   };
 }
@@ -127,7 +140,8 @@ function align(bytes: number): number {
 
 export function sharedStateBytes(shape: SharedStateShape): number {
   const words = LEASES + leaseWords(shape) + 2 * shape.maxSampleCount;
-  return words * 4 + shape.maxSampleBytes + shape.maxDictionaryBytes + shape.maxNoteBytes;
+  const dictionaryBytes = shape.maxDictionaries * shape.maxDictionaryBytes;
+  return words * 4 + shape.maxSampleBytes + dictionaryBytes + shape.maxNoteBytes;
 }
 
 /** Whether a shared state memory of so many bytes can be divided so. */
@@ -159,7 +173,7 @@ export class SharedState {
   /** Where sample places begin in `words`: two words each, first byte in `samples` and length + 1. */
   readonly places: number;
   readonly samples: Uint8Array;
-  readonly dictionary: Uint8Array;
+  readonly #dictionaries: Uint8Array;
   readonly notes: Uint8Array;
   readonly #saved: BigInt64Array;
   /** The word of a `WriteBudget`. */
@@ -171,13 +185,14 @@ export class SharedState {
     this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
     this.leases = LEASES;
     this.places = LEASES + leaseWords(shape);
-    this.#counters = new BigInt64Array(buffer, COUNTERS * 4, (NOTED - COUNTERS) >> 1);
+    this.#counters = new BigInt64Array(buffer, COUNTERS * 4, (COUNTERS_END - COUNTERS) >> 1);
     this.budget = new BigInt64Array(buffer, BUDGET * 4, 1);
     const samplesAt = (this.places + 2 * shape.maxSampleCount) * 4;
     this.samples = new Uint8Array(buffer, samplesAt, shape.maxSampleBytes);
     const dictionaryAt = samplesAt + shape.maxSampleBytes;
-    this.dictionary = new Uint8Array(buffer, dictionaryAt, shape.maxDictionaryBytes);
-    this.notes = new Uint8Array(buffer, dictionaryAt + shape.maxDictionaryBytes, shape.maxNoteBytes);
+    const dictionaryBytes = shape.maxDictionaries * shape.maxDictionaryBytes;
+    this.#dictionaries = new Uint8Array(buffer, dictionaryAt, dictionaryBytes);
+    this.notes = new Uint8Array(buffer, dictionaryAt + dictionaryBytes, shape.maxNoteBytes);
     this.#saved = new BigInt64Array(buffer, 4 * SAVED, 1);
     const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     Atomics.compareExchange(this.words, RUN, 0, (microseconds % RUN_MAX) + 1);
@@ -200,7 +215,19 @@ export class SharedState {
     return Number(Atomics.load(this.#counters, counter));
   }
 
-  /** Bytes that the dictionary saved so far. */
+  /** The dictionary in a slot, which has been published. */
+  dictionary(slot: number): Uint8Array {
+    const at = slot * this.shape.maxDictionaryBytes;
+    return this.#dictionaries.subarray(at, at + this.words[LENGTHS + slot]);
+  }
+
+  /** Fills a slot that nobody reads yet. */
+  setDictionary(slot: number, bytes: Uint8Array): void {
+    this.#dictionaries.set(bytes, slot * this.shape.maxDictionaryBytes);
+    this.words[LENGTHS + slot] = bytes.length;
+  }
+
+  /** Bytes that dictionaries saved so far. */
   get savedBytes(): number {
     return Number(Atomics.load(this.#saved, 0));
   }

@@ -1,6 +1,6 @@
 import type { BackingKey } from "../backing/index.ts";
 import { emptyRecord, type StoredEntry } from "../record/index.ts";
-import { RUNS_MAX, type RunNotes } from "./shared-state.ts";
+import { DICTIONARIES_MAX, RUNS_MAX, type RunNotes } from "./shared-state.ts";
 
 /*
  * What a cache leaves in its second tier about itself, so that the next one on the same file can believe what it
@@ -9,7 +9,8 @@ import { RUNS_MAX, type RunNotes } from "./shared-state.ts";
  *   words 0 … 4   run, last stamp, stamp of the last clear, stamp of the last change that the tier was not told of,
  *                 name of the dictionary or 0
  *   word 5, 6     how many runs before it are known, how many places of tags follow
- *   then          number and last stamp of each of those runs; place and stamp of each of the tags
+ *   then          number and last stamp of each of those runs; place and stamp of each of the tags; names of up to
+ *                 three other dictionaries
  *
  * All int32, little-endian. The record has a checksum of its own in the file.
  */
@@ -23,12 +24,14 @@ export const NOTES_KEY: BackingKey = { k0: 0, k1: NOTES_NAME, prefix: Uint8Array
 export interface TierNotes extends RunNotes {
   /** The name of its dictionary, or 0. */
   readonly dictionary: number;
+  /** Names of those before it. */
+  readonly others: readonly number[];
 }
 
 export function notesRecord(notes: TierNotes): StoredEntry {
-  const { run, stamp, cleared, tierVoid, dictionary, runs, tags } = notes;
+  const { run, stamp, cleared, tierVoid, dictionary, runs, tags, others } = notes;
   const words = [run, stamp, cleared, tierVoid, dictionary, runs.length, tags.length];
-  words.push(...runs.flat(), ...tags.flat());
+  words.push(...runs.flat(), ...tags.flat(), ...others);
   const { k0, k1, prefix } = NOTES_KEY;
   const bytes = new Uint8Array(prefix.length + 4 * words.length);
   bytes.set(prefix);
@@ -52,12 +55,23 @@ export function readNotes({ bytes, prefixLength, storedLength, codec }: StoredEn
     runCount <= RUNS_MAX &&
     tagCount >= 0 &&
     tagCount <= PLACES_MAX &&
-    storedLength === 4 * (HEAD_WORDS + 2 * runCount + 2 * tagCount);
-  if (!isRight) return null;
+    storedLength % 4 === 0;
+  const othersAt = HEAD_WORDS + 2 * runCount + 2 * tagCount;
+  const otherCount = storedLength / 4 - othersAt;
+  if (!isRight || otherCount < 0 || otherCount >= DICTIONARIES_MAX) return null;
   const runs = pairsOf(wordsOf(view, HEAD_WORDS, 2 * runCount));
   const tags = pairsOf(wordsOf(view, HEAD_WORDS + 2 * runCount, 2 * tagCount));
   if (!tags.every(([place, at]) => place >= 0 && place < PLACES_MAX && at <= stamp)) return null;
-  return { run, stamp, cleared, tierVoid, dictionary, runs, tags };
+  return {
+    run,
+    stamp,
+    cleared,
+    tierVoid,
+    dictionary,
+    runs,
+    tags,
+    others: wordsOf(view, othersAt, otherCount),
+  };
 }
 
 function wordsOf(view: DataView, from: number, count: number): number[] {

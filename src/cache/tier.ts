@@ -25,7 +25,15 @@ import { freshUntil, kindOf } from "./expiry.ts";
 import { keepDirty } from "./keep.ts";
 import type { EncodedKey } from "./key.ts";
 import type { Lease, Leases } from "./leases.ts";
-import { type CacheSettings, DICTIONARY_CODEC, mayBeDictionary, takesDictionary } from "./options.ts";
+import {
+  type CacheSettings,
+  DICTIONARY_CODEC,
+  mayBeDictionary,
+  needsDictionary,
+  slotOf,
+  takesDictionary,
+  warmCodec,
+} from "./options.ts";
 import { Counter, type SharedState } from "./shared-state.ts";
 import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
 import { NOTES_KEY, notesRecord, readNotes, type TierNotes } from "./tier-notes.ts";
@@ -97,8 +105,9 @@ export class Tier<V> {
   readonly #core: TieredCache<V>;
   readonly #backing: Backing;
   readonly #foreign: Map<number, Codec | null> = new Map();
-  /** Name of this cache's dictionary, once it is in the tier. */
-  #dictionary = 0;
+  /** Names of this cache's dictionaries, by slot, as far as they were asked for; and which of them are in the tier. */
+  readonly #names: number[] = [];
+  readonly #isThere: boolean[] = [];
   readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1, true));
   /** Stamps of what this thread wrote last of each key, while that is under way, in a tier that has no order. */
   readonly #lastWrites: Map<string, number> = new Map();
@@ -196,9 +205,9 @@ export class Tier<V> {
     }
     try {
       if (this.#refuses(entry, counts)) return null;
-      const needsDictionary = entry.codec === DICTIONARY_CODEC;
       const records: StoredEntry[] = [entry];
-      if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
+      const dictionary = this.#missingDictionary(entry);
+      if (dictionary !== null) records.unshift(dictionary);
       this.#prepare(entry);
       // One thread's calls have an order in any tier.
       const late = this.isOrdered || !this.#core.engine.isShared ? null : lateDrop(entry);
@@ -218,8 +227,8 @@ export class Tier<V> {
   /** Writes an entry before it returns; its shard is locked. Never throws. Whether it is there. */
   writeNow(entry: FoundEntry, counts = true): WriteOutcome {
     if (this.#refuses(entry, counts)) return "ENOSPC";
-    if (entry.codec === DICTIONARY_CODEC && this.#dictionary === 0)
-      this.#writeRecord(this.#dictionaryRecord());
+    const dictionary = this.#missingDictionary(entry);
+    if (dictionary !== null) this.#writeRecord(dictionary);
     this.#prepare(entry);
     const outcome = this.#writeRecord(entry);
     this.#countOutcomes([outcome], 1, counts);
@@ -263,7 +272,9 @@ export class Tier<V> {
   #prepare(entry: FoundEntry): void {
     const { sharedState } = this.#core;
     mendTimes(entry);
-    if (entry.codec === DICTIONARY_CODEC) entry.codec += 256 * this.#dictionary;
+    // The name says which dictionary, so the number need not.
+    if (needsDictionary(entry.codec))
+      entry.codec = DICTIONARY_CODEC + 256 * this.#nameOf(slotOf(entry.codec));
     entry.stamp = sharedState.run * STAMPS + sharedState.stamp();
   }
 
@@ -294,15 +305,23 @@ export class Tier<V> {
    */
   keepNotes(): boolean {
     const { sharedState, settings, dictionary: use } = this.#core;
-    const hasDictionary = use.trainer.dictionary() !== null;
-    if (!hasDictionary && !settings.tags && !sharedState.hasRunsBefore) return true;
-    if (hasDictionary && !this.hasRecord(this.#dictionaryRecord()))
-      this.#writeRecord(this.#dictionaryRecord());
-    const dictionary = hasDictionary ? this.#nameOfOwnDictionary() : 0;
+    const { count } = use.trainer;
+    if (count === 0 && !settings.tags && !sharedState.hasRunsBefore) return true;
+    for (let slot = 0; slot < count; slot++) {
+      const record = this.#dictionaryRecord(slot);
+      if (!this.hasRecord(record)) this.#writeRecord(record);
+    }
+    const current = use.trainer.look();
+    const dictionary = current < 0 ? 0 : this.#nameOf(current);
+    const others = Array.from({ length: count }, (_, slot) => this.#nameOf(slot));
     for (let tries = 0; tries < NOTES_TRIES; tries++) {
       // First: whoever deletes a tag from here on takes these notes away, and what was deleted before is in them.
       sharedState.isNoted = true;
-      const notes: TierNotes = { ...sharedState.runNotes(), dictionary };
+      const notes: TierNotes = {
+        ...sharedState.runNotes(),
+        dictionary,
+        others: others.filter((name) => name !== dictionary),
+      };
       if (this.#writeRecord(notesRecord(notes)) !== "ok") break;
       // Again: somebody may have taken those away that were there before.
       sharedState.isNoted = true;
@@ -332,23 +351,26 @@ export class Tier<V> {
       const notes = hasName(record, NOTES_KEY) ? readNotes(record) : null;
       if (notes === null) return;
       sharedState.goOn(notes);
-      this.#takeDictionary(notes.dictionary);
+      this.#takeDictionaries(notes);
     } catch (error) {
       this.#noteClosed(error);
       sharedState.count(Counter.backingReadsFailed);
     }
   }
 
-  /** Goes on with the dictionary of the cache before, so that what it wrote is at home in memory here. */
-  #takeDictionary(name: number): void {
+  /** Goes on with the dictionaries of the cache before, so that what it wrote is at home in memory here. */
+  #takeDictionaries({ dictionary: name, others }: TierNotes): void {
     const { dictionary, engine, codecId } = this.#core;
     if (name === 0 || dictionary.trainer.settled) return;
-    const found = this.#backing.readSync(dictionaryName(name));
-    const bytes = found === null ? null : this.#dictionaryBytes(found, name);
-    if (bytes === null || found?.codec !== codecId) return;
-    dictionary.adopt(engine, bytes);
-    if (dictionary.trainer.dictionary() !== null && this.#nameOfOwnDictionary() === name)
-      this.#dictionary = name;
+    const found = [...others, name].map((each) => {
+      const record = this.#backing.readSync(dictionaryName(each));
+      return record?.codec === codecId ? this.#dictionaryBytes(record, each) : null;
+    });
+    if (found.at(-1) === null) return;
+    dictionary.adopt(
+      engine,
+      found.filter((bytes) => bytes !== null),
+    );
   }
 
   /**
@@ -373,7 +395,7 @@ export class Tier<V> {
 
   /** Drops all. The stamp that `clear` left keeps what is under way, or stays, from being read. */
   clear(): void {
-    this.#dictionary = 0;
+    this.#isThere.length = 0;
     this.#core.sharedState.isNoted = false;
     this.#isRefused = false;
     let cleared: unknown;
@@ -487,7 +509,9 @@ export class Tier<V> {
     const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(entry);
     // A value with another cache's dictionary stays where it is.
     const until = freshUntil(entry.expiresAt, entry.aux2);
-    if (dictionary === 0 || dictionary === this.#dictionary) {
+    const slot = dictionary === 0 ? 0 : this.#slotNamed(dictionary);
+    if (slot >= 0) {
+      if (dictionary !== 0) entry.codec = warmCodec(slot);
       const result = core.putStored(entry, true, now, UNLESS_THERE, holds);
       // What is too large for this cache is given, and stays where it is.
       if (result === "stale" || (result === "large" && !holds())) return "changed";
@@ -569,10 +593,17 @@ export class Tier<V> {
     }
   }
 
-  #dictionaryRecord(): StoredEntry {
-    this.#dictionary = this.#nameOfOwnDictionary();
-    const dictionary = this.#core.dictionary.trainer.dictionary() ?? new Uint8Array(0);
-    const { k0, k1, prefix } = dictionaryName(this.#dictionary);
+  /** What an entry needs that is not in the tier yet. */
+  #missingDictionary({ codec }: StoredEntry): StoredEntry | null {
+    const slot = slotOf(codec);
+    return needsDictionary(codec) && !this.#isThere[slot] ? this.#dictionaryRecord(slot) : null;
+  }
+
+  /** A dictionary of this cache as a record, which is going to be in the tier. */
+  #dictionaryRecord(slot: number): StoredEntry {
+    this.#isThere[slot] = true;
+    const dictionary = this.#core.dictionary.trainer.dictionary(slot) ?? new Uint8Array(0);
+    const { k0, k1, prefix } = dictionaryName(this.#nameOf(slot));
     const bytes = new Uint8Array(prefix.length + dictionary.length);
     bytes.set(prefix);
     bytes.set(dictionary, prefix.length);
@@ -588,17 +619,28 @@ export class Tier<V> {
     };
   }
 
-  #nameOfOwnDictionary(): number {
-    if (this.#dictionary !== 0) return this.#dictionary;
-    return dictionaryHash(this.#core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0));
+  /** The name of this cache's dictionary in that slot; once it is there it stays the same. */
+  #nameOf(slot: number): number {
+    const { trainer } = this.#core.dictionary;
+    this.#names[slot] ??= dictionaryHash(trainer.dictionary(slot)?.slice() ?? new Uint8Array(0));
+    return this.#names[slot];
+  }
+
+  /** The slot of this cache's dictionary that has this name; -1: none has. */
+  #slotNamed(name: number): number {
+    for (let slot = this.#core.dictionary.trainer.count - 1; slot >= 0; slot--) {
+      if (this.#nameOf(slot) === name) return slot;
+    }
+    return -1;
   }
 
   async #codecOf(number: number, dictionary: number, signal: AbortSignal | undefined): Promise<Codec | null> {
     const core = this.#core;
     if (number !== DICTIONARY_CODEC) return core.codecNumbered(number);
-    if (core.dictionary.trainer.dictionary() !== null && dictionary === this.#nameOfOwnDictionary()) {
-      this.#dictionary ||= dictionary;
-      return core.codecNumbered(DICTIONARY_CODEC);
+    const slot = this.#slotNamed(dictionary);
+    if (slot >= 0) {
+      this.#isThere[slot] = true;
+      return core.codecNumbered(warmCodec(slot));
     }
     const known = this.#foreign.get(dictionary);
     if (known !== undefined) return known;
@@ -673,7 +715,8 @@ function takeDictionary(entry: StoredEntry, name: BackingKey): number {
     throw new ZbudError("EBADMSG", "the backing store gave the record of another key");
   const dictionary = entry.codec >>> 8;
   entry.codec &= 0xff;
-  if ((dictionary !== 0) !== (entry.codec === DICTIONARY_CODEC))
+  const isNamed = dictionary !== 0 && entry.codec === DICTIONARY_CODEC;
+  if (!isNamed && (dictionary !== 0 || needsDictionary(entry.codec)))
     throw new ZbudError(
       "EBADMSG",
       `the backing store has an entry of codec ${entry.codec} with dictionary ${dictionary}`,

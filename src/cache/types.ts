@@ -153,8 +153,8 @@ export interface CacheThreadOptions<V> {
    */
   backing?: Backing;
   /**
-   * Whether this thread betters the cache in the pauses of its event loop: values from before the dictionary are compressed
-   * anew with it. A millisecond at a time, at most 5 % of the time unless the event loop is idle; it keeps no process
+   * Whether this thread betters the cache in the pauses of its event loop: values from before the dictionary, or with the
+   * one before it, are compressed anew with it. A millisecond at a time, at most 5 % of the time unless the event loop is idle; it keeps no process
    * alive. Of the threads that may, the one that has the cache longest does it. Default true; `stats().improvement` says
    * what came of it.
    */
@@ -227,7 +227,8 @@ export interface CompressedCacheOptions<V> extends CacheThreadOptions<V> {
   poolPageSize?: Size;
   /**
    * What small similar values have in common. `"auto"`, the default, learns it from the first sets and uses it
-   * if it is worth it; or bytes, from `trainDictionary`; or `"none"`.
+   * if it is worth it, and learns another one when values have changed so much that it saves little; or bytes, from
+   * `trainDictionary`, which stay; or `"none"`.
    */
   dictionary?: "auto" | "none" | Uint8Array;
   /**
@@ -372,20 +373,28 @@ export interface CacheStats {
   fallbacks: string[];
 }
 
-/** What became of a cache's dictionary; all threads see the same. */
+/** What became of a cache's dictionary, or its dictionaries; all threads see the same. */
 export interface DictionaryStats {
   /**
    * - `"off"`: there is none: `dictionary: "none"`, or a codec that takes none.
    * - `"learning"`: values are collected, or being learned from. What is set meanwhile is stored without.
-   * - `"in-use"`: new values are stored with it.
-   * - `"no-use"`: it was learned, and would not save 5 %.
+   * - `"in-use"`: new values are stored with it, also while another one is being learned.
+   * - `"no-use"`: it was learned, and would not save 5 %. It is tried again with values that are set later.
    * - `"failed"`: it could not be learned; `error` says why.
    */
   state: "off" | "learning" | "in-use" | "no-use" | "failed";
-  /** Its length; 0 unless it is in use. */
+  /** The length of the one in use; 0 if there is none. */
   bytes: number;
   /**
-   * How many bytes more all values that were set since it is in use would have taken without it, whether they
+   * How many this cache has had, learned, given or loaded, and how many it can have: values say which one they need, so
+   * all are kept. When there are so many, it goes on with the best of those.
+   */
+  learned: number;
+  learnedMax: number;
+  /** How often it was begun to learn again, since the dictionary saved little by then. Each time the next pause doubles. */
+  trials: number;
+  /**
+   * How many bytes more all values that were set since there is one would have taken without it, whether they
    * are still held or not. An estimate: each thread compresses one value of 127 both ways. Less than 0 if values are
    * no longer like those that it was learned from.
    */

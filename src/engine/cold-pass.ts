@@ -30,6 +30,8 @@ export interface ColdCodecs {
   readonly cold: number;
   /** Of what is used: the one that new values get. */
   readonly warm: number;
+  /** Whether a codec is one that what is not used gets, or got before. */
+  readonly isCold: (codec: number) => boolean;
 }
 
 /** How far the pass came in a shard. */
@@ -131,13 +133,13 @@ export class ColdPass {
   /** What is to be done with the entry of a row; marks one that begins to rest. */
   #wanted(words: Int32Array, at: number, isInColdHalf: boolean): number {
     const state = words[at + STATE];
-    const isCold = ((state >> CODEC_SHIFT) & 0xff) === this.#codecs.cold;
+    const codec = (state >> CODEC_SHIFT) & 0xff;
     const rests = (state & STATE_RESTED) !== 0;
     if ((state & (STATE_SAME_FILLED | STATE_WRITING)) !== 0) return 0;
-    if (!isInColdHalf) return isCold && !rests ? TO_WARM : 0;
+    if (!isInColdHalf) return !rests && this.#codecs.isCold(codec) ? TO_WARM : 0;
     words[at + STATE] = state | STATE_RESTED;
     const length = words[at + LENGTH];
-    if (!rests || isCold || (state & STATE_UNYIELDING) !== 0) return 0;
+    if (!rests || codec === this.#codecs.cold || (state & STATE_UNYIELDING) !== 0) return 0;
     return length >= LENGTH_MIN && length <= this.#maxLength ? TO_COLD : 0;
   }
 }

@@ -27,6 +27,8 @@ export interface RecompressorRules {
   readonly looksMax?: number;
   /** Longer values are passed over. Default, and the most: those of several blocks. */
   readonly maxLength?: number;
+  /** What others looked at before is looked at again, but for what has this codec. Default: nothing is. */
+  readonly lookedBy?: number;
 }
 
 /** What one call of a {@link Recompressor} did. */
@@ -43,6 +45,8 @@ interface SearchCursor extends Cursor {
   found: number;
   /** The version of the last entry that is searched. */
   readonly last: number;
+  /** Whether the first walk is under way, which forgets what others looked at. */
+  forgets: boolean;
 }
 
 /** Compresses cold values again with another codec, those at the queue's end first; each is looked at once. */
@@ -55,13 +59,22 @@ export class Recompressor {
   readonly #onlyOld: boolean;
   readonly #looksMax: number;
   readonly #maxLength: number;
+  readonly #lookedBy: number;
 
   constructor(engine: Pick<Engine, "parts">, rules: RecompressorRules = {}) {
     this.#shards = engine.parts().shards;
     this.#entries = new EntryRecompressor(engine, rules.evictsBy ?? null);
     this.#cursors = this.#shards.map(({ words }) => {
-      return { row: 0, version: 0, behind: 0, found: 0, last: words[W_VERSION] };
+      return {
+        row: 0,
+        version: 0,
+        behind: 0,
+        found: 0,
+        last: words[W_VERSION],
+        forgets: rules.lookedBy !== undefined,
+      };
     });
+    this.#lookedBy = rules.lookedBy ?? 0;
     this.#onlyOld = rules.onlyOld ?? false;
     this.#looksMax = rules.looksMax ?? LOOKS_MAX;
     this.#maxLength = rules.maxLength ?? BLOCK_BYTES;
@@ -113,10 +126,13 @@ export class Recompressor {
       const at = rows.at(row);
       const state = words[at + STATE];
       const version = words[at + VERSION];
+      const number = (state >> CODEC_SHIFT) & 0xff;
       const isDone = (state & (STATE_SETTLED | STATE_SAME_FILLED | STATE_WRITING)) !== 0;
       const isOut =
         words[at + LENGTH] > this.#maxLength || (this.#onlyOld && ((version - cursor.last) | 0) > 0);
-      if (!isDone && !isOut && ((state >> CODEC_SHIFT) & 0xff) !== codec) {
+      if (cursor.forgets) {
+        if (number !== this.#lookedBy) words[at + STATE] = state & ~STATE_SETTLED;
+      } else if (!isDone && !isOut && number !== codec) {
         list[count++] = row;
         list[count++] = version;
       }
@@ -124,6 +140,11 @@ export class Recompressor {
     }
     goOnAt(shard, cursor, row);
     cursor.found += count;
+    if (cursor.forgets && row === 0) {
+      cursor.forgets = false;
+      // It is not through: the walk that looks begins.
+      cursor.found = 1;
+    }
     return list.subarray(0, count);
   }
 }

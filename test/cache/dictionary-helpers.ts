@@ -48,3 +48,35 @@ export async function fill(
   const { dictionary, originalBytes, storedBytes } = cache.stats();
   return { dictionary, density: originalBytes / storedBytes };
 }
+
+/** A small record of another kind, like all others of this function. */
+export function event(i: number): string {
+  const prng = new Prng(i + 1_000_001);
+  return JSON.stringify({
+    eventType: ["page_view", "add_to_basket", "checkout_started", "payment_failed"][prng.below(4)],
+    sessionToken: prng.uint32().toString(16) + prng.uint32().toString(16),
+    device: {
+      manufacturer: ["Apple", "Samsung", "Xiaomi"][prng.below(3)],
+      operatingSystem: `version ${prng.below(20)}.${prng.below(10)}`,
+      screenWidth: 100 * prng.below(30),
+    },
+    durationMilliseconds: prng.below(100_000),
+    referrerUrl: `https://www.example.org/catalogue/articles/${prng.below(10_000)}/details`,
+    experimentGroups: ["control", "variant-a", "variant-b"].slice(prng.below(3)),
+  });
+}
+
+/**
+ * Sets values of another kind, with turns of the event loop between them, until so many dictionaries have been learned.
+ */
+export async function fillUntilLearned(
+  cache: CompressedCache<unknown>,
+  valueFor: (i: number) => unknown,
+  count: number,
+): Promise<void> {
+  const signal = AbortSignal.timeout(60_000);
+  for (let i = 0; cache.stats().dictionary.learned < count; i++) {
+    cache.set(i % RECORDS, valueFor(i % RECORDS));
+    if (i % 20 === 0) await turn(undefined, { signal });
+  }
+}

@@ -2,15 +2,19 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { canShare } from "../../src/base/index.ts";
+import type { Dictionaries } from "../../src/cache/dictionary-lesson.ts";
+import type { Learned } from "../../src/cache/dictionary-state.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { learn } from "../../src/cache/train-dictionary.ts";
 import { until } from "../support/until.ts";
 import { checkBooks } from "./cache-checks.ts";
-import { noise, record } from "./dictionary-helpers.ts";
+import { event, noise, record } from "./dictionary-helpers.ts";
 
-function runLearning(samples: readonly Uint8Array[]): Uint8Array | null {
-  const steps = learn(samples, 8192);
-  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+const NONE: Dictionaries = { current: -1, bytes: [] };
+
+function runLearning(samples: readonly Uint8Array[], known: Dictionaries = NONE, maxBytes = 8192): Learned {
+  const steps = learn({ samples, maxBytes, known });
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value.learned;
 }
 
 /**
@@ -59,6 +63,23 @@ describe("a dictionary that is learned from the first sets", () => {
     const learned = new CompressedCache<unknown>({ maxBytes: "8MiB" });
     await settle(learned, record);
     assert.ok(learned.stats().storedBytes < plain / 1.5);
+  });
+
+  it("is compared with those that there are: the best of them rather than one that is a little better", () => {
+    const bytesOf = (valueFor: (i: number) => string): Uint8Array[] =>
+      Array.from({ length: 400 }, (_, i) => new TextEncoder().encode(valueFor(i)));
+    const [records, events] = [bytesOf(record), bytesOf(event)];
+    const forRecords = runLearning(records) as Uint8Array;
+    const forEvents = runLearning(events) as Uint8Array;
+    assert.ok(forRecords.length > 1000 && forEvents.length > 1000);
+    const both = [forRecords, forEvents];
+    assert.equal(runLearning(records, { current: 0, bytes: both }), null, "it is in use");
+    assert.equal(runLearning(events, { current: 0, bytes: both }), 1);
+    assert.ok(runLearning(events, { current: 0, bytes: [forRecords] }) instanceof Uint8Array);
+    assert.equal(runLearning(events, { current: 0, bytes: [forRecords] }, 0), null, "no room for another");
+    assert.equal(runLearning(events, { current: 0, bytes: both }, 0), 1);
+    const noises = Array.from({ length: 200 }, (_, i) => noise(i));
+    assert.equal(runLearning(noises, { current: 1, bytes: both }), null);
   });
 
   it("closing while it is being learned", () => {

@@ -148,7 +148,12 @@ function changeMany(engine: Engine, packer: RowPacker, prng: Prng, action: numbe
     if (prng.chance(0.5)) {
       new Recompressor(engine, prng.chance(0.5) ? { evictsBy: clock } : {}).recompress(number, 8);
     } else {
-      const pass = new ColdPass(engine, { cold: number, warm: LZ4 }, 2 ** 20, clock);
+      const pass = new ColdPass(
+        engine,
+        { cold: number, warm: LZ4, isCold: (codec) => codec === number },
+        2 ** 20,
+        clock,
+      );
       for (let step = prng.below(20); step > 0 && pass.step(2); step--);
     }
   }

@@ -267,6 +267,15 @@ describe("an engine's operation that is cut off anywhere", () => {
       ({ engine }) => new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30),
     ],
     [
+      "recompression of what was looked at before",
+      {},
+      ({ engine }) => {
+        new entry.Recompressor(engine).recompress(engine.addCodec(strong()), 30);
+        const again = new entry.Recompressor(engine, { lookedBy: 255 });
+        for (let step = 0; step < 3; step++) again.recompress(LZ4, 30);
+      },
+    ],
+    [
       "recompression of a full engine, which evicts for it",
       full,
       ({ engine, put }) => {
@@ -278,7 +287,8 @@ describe("an engine's operation that is cut off anywhere", () => {
       "walks for what is cold, a use in between",
       {},
       ({ engine, nameOf }) => {
-        const codecs = { cold: engine.addCodec(strong()), warm: LZ4 };
+        const cold = engine.addCodec(strong());
+        const codecs = { cold, warm: LZ4, isCold: (codec: number) => codec === cold };
         const walk = (): void => {
           const pass = new entry.ColdPass(engine, codecs, 2 ** 20, () => 0);
           while (pass.step(3));

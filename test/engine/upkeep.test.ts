@@ -163,6 +163,32 @@ describe("an engine's upkeep", () => {
     engine.close();
   });
 
+  it("what was looked at is looked at again for another codec, but for what has one that is named", () => {
+    const engine = filled(6);
+    const slot = engine.addCodec(strong());
+    const other = engine.addCodec(strong(), slot + 1);
+    const lookedAt = (lookedBy?: number): number => {
+      const recompressor = new Recompressor(engine, {
+        onlyOld: true,
+        looksMax: 4,
+        ...(lookedBy === undefined ? {} : { lookedBy }),
+      });
+      let count = 0;
+      for (;;) {
+        const { looked, isThrough } = recompressor.recompress(other, 2);
+        count += looked;
+        if (isThrough) return count;
+      }
+    };
+    assert.equal(new Recompressor(engine).recompress(slot, 10).smaller, 6);
+    assert.equal(lookedAt(), 0);
+    assert.equal(lookedAt(slot), 0);
+    assert.equal(lookedAt(255), 6);
+    assert.equal(lookedAt(), 0, "it was looked at");
+    verify(engine);
+    engine.close();
+  });
+
   it("every shard gets its part of the entries", () => {
     for (const shards of [1, 2, 4, 16]) {
       const engine = filled(400, { maxBytes: 2 ** 22, shards });

@@ -52,11 +52,11 @@ const BACKING: Table = table({
   ever: "writes bytesWritten reads bytesRead deletions drops writesRefused writesFailed readsFailed readsDamaged",
 });
 const CACHE: Table = table({
-  now: "entries originalBytes storedBytes bytesReserved isBackingFull dictionary.bytes",
+  now: "entries originalBytes storedBytes bytesReserved isBackingFull dictionary.bytes dictionary.learnedMax",
   ever: `hits misses staleHits sets rejectTooBig rejectNoMemory evictions expirations replacements deletions clearDeletions
     backingHits backingMisses backingReadsFailed backingWrites backingWritesFailed loads loadsFailed loadsShared
     backingRefusedBusy backingRefusedFull flushesFailed
-    improvement.recompressed improvement.recompressedBytesSaved`,
+    improvement.recompressed improvement.recompressedBytesSaved dictionary.learned dictionary.trials`,
   most: "bytesUsed",
   estimate: "dictionary.savedBytes",
 });
