@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
@@ -72,6 +72,49 @@ describe("a cache in a file", () => {
       );
     });
   }
+
+  it("what moves while the file is written is in it, and what is set anew has the new value or the old", async () => {
+    const path = newPath();
+    const cache = open({ shards: 1, dictionary: "none" });
+    const prng = new Prng(5);
+    const noise = (): Uint8Array => Uint8Array.from({ length: 200 }, () => prng.below(256));
+    for (let i = 0; i < 20_000; i++) cache.set(i, noise());
+    for (let i = 0; i < 20_000; i++) if (i % 5 !== 0) cache.delete(i);
+    const values = new Map([...cache.entries()]);
+    for (const file of readdirSync(folder)) rmSync(join(folder, file));
+    const saving = cache.save(path);
+    let isSaved = false;
+    void saving.then(() => {
+      isSaved = true;
+    });
+    let isMoved = false;
+    const written = (): number =>
+      Math.max(
+        0,
+        ...readdirSync(folder).map((name) =>
+          name.startsWith("file-") ? statSync(join(folder, name)).size : 0,
+        ),
+      );
+    for (let turns = 0; !isSaved; turns++) {
+      if (!isMoved && written() > 2 ** 17) {
+        isMoved = true;
+        cache.resize(6 * 2 ** 20);
+      }
+      cache.set(5 * turns, "new");
+      await new Promise(setImmediate);
+    }
+    assert.ok(isMoved, "nothing was written before the end");
+    const loaded = open();
+    await loaded.load(path);
+    for (const [key, value] of values) {
+      const got = loaded.get(key);
+      assert.ok(got !== undefined, `${String(key)} is lost`);
+      if (got !== "new") assert.deepEqual(got, value);
+    }
+    assert.equal(loaded.size, values.size);
+    cache.close();
+    loaded.close();
+  });
 
   it("what expired since is left out, and the order of use is kept", async () => {
     const path = newPath();
