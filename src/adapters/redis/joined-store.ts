@@ -51,6 +51,8 @@ export class JoinedStore implements CoherentStore {
   readonly #view: CoherentView;
   readonly #locks: Set<() => void> = new Set();
   #tracker: Tracker | null = null;
+  /** Whether its cache was closed. */
+  isClosed = false;
 
   constructor(parts: RedisParts, view: CoherentView) {
     const { graceMs, heartbeatMs, timeoutMs, ttlMs } = parts.settings;
@@ -96,9 +98,15 @@ export class JoinedStore implements CoherentStore {
     for (const key of keys) {
       const told = this.#parts.names.told(key);
       if (told.kind === "key") listener.key(told.prefix);
-      else if (told.kind === "tag") listener.tag(told.tag);
-      else if (told.kind === "clear") listener.all();
+      else if (told.kind === "tag") void this.#confirm(key, () => listener.tag(told.tag));
+      else if (told.kind === "clear") void this.#confirm(key, () => listener.all());
     }
+  }
+
+  /** A version that somebody made since there was none is no deletion, nor is one that was drawn here. */
+  async #confirm(key: Buffer, deleted: () => void): Promise<void> {
+    const isDeletion = await this.#parts.keys.isDeletion(key).catch(() => true);
+    if (!this.isClosed && isDeletion) deleted();
   }
 
   async read(
@@ -161,6 +169,7 @@ export class JoinedStore implements CoherentStore {
   }
 
   close(): void {
+    this.isClosed = true;
     this.#tracker?.stop();
     for (const stop of this.#locks) stop();
   }

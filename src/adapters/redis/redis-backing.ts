@@ -15,7 +15,7 @@ import {
 import { inspectAsText, show, signalOption, waitAtMost, ZbudError } from "../../base/index.ts";
 import { CoherentTier } from "../../cache/index.ts";
 import { checkKey, checkRecord, hasName, recordBytes } from "../../record/index.ts";
-import { JoinedStore } from "./joined-store.ts";
+import { JoinedStore, type RedisParts } from "./joined-store.ts";
 import type { RedisLink } from "./link.ts";
 import { Names, sealed, stampVersions, type Unsealed, unseal, versionsBytes } from "./names.ts";
 import type { RedisTierSettings } from "./options.ts";
@@ -61,7 +61,10 @@ export class RedisBacking implements CoherentBacking {
   readonly #queues: KeyQueues<Pending>;
   #sequence = 0;
   #era = 0;
+  /** The version of all, as a write found it last. */
+  #lastAll: string | null = null;
   #isClosed = false;
+  #joined: JoinedStore | null = null;
   #closing: Promise<void> | null = null;
   readonly #count = {
     written: 0,
@@ -108,7 +111,7 @@ export class RedisBacking implements CoherentBacking {
         this.#put(record, tags, since, view),
       admits: () => this.#admit(),
     };
-    this.coherence = { tier: CoherentTier, join: (view) => new JoinedStore(store, view) };
+    this.coherence = { tier: CoherentTier, join: (view) => this.#join(store, view) };
   }
 
   write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
@@ -218,6 +221,17 @@ export class RedisBacking implements CoherentBacking {
     return describeBacking(`RedisBacking ${show(this.#settings.prefix)}`, this.#isClosed, this.stats());
   }
 
+  #join(parts: RedisParts, view: CoherentView): JoinedStore {
+    if (this.#joined?.isClosed === false) {
+      throw new ZbudError(
+        "EINVAL",
+        "this tier has a cache already, which is told for itself what others change; open another one with redisTier for this cache",
+      );
+    }
+    this.#joined = new JoinedStore(parts, view);
+    return this.#joined;
+  }
+
   #nameOf(key: BackingKey): string {
     return this.#names.record(key).toString("latin1");
   }
@@ -266,10 +280,18 @@ export class RedisBacking implements CoherentBacking {
   async #set(name: string, pending: Pending, leftMs: number): Promise<void> {
     const { bytes, tags, since, view } = pending;
     const key = Buffer.from(name, "latin1");
-    const [all, ...found] = await Promise.all([
-      this.#keys.all(view, true),
-      ...tags.map((tag) => this.#keys.tag(tag, view, true)),
-    ]);
+    const asking = Promise.all(tags.map((tag) => this.#keys.tag(tag, view, true)));
+    const all = this.#keys.all(view, true);
+    const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
+    const guess = this.#lastAll;
+    if (view === null && guess !== null && pending.era === this.#era) {
+      // In one trip, and once more if all was cleared since.
+      stampVersions(bytes, { clear: guess, tags: [] });
+      const [now] = await Promise.all([all, this.#server.set(key, bytes, left)]);
+      if (now === guess) return;
+    }
+    const found = await asking;
+    const clear = (await all) as string;
     // Whether a tag was deleted while the value was loaded is known only if its version was known before.
     const isUnsure = since !== null && found.some(({ stamp, isNew }) => !isNew && ((stamp - since) | 0) > 0);
     // The version of all may be that of a clear which came after it.
@@ -278,9 +300,9 @@ export class RedisBacking implements CoherentBacking {
       await this.#server.delete(key);
       return;
     }
+    this.#lastAll = clear;
     const versions = found.map(({ version }, i) => ({ tag: tags[i], version: version as string }));
-    stampVersions(bytes, { clear: all as string, tags: versions });
-    const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
+    stampVersions(bytes, { clear, tags: versions });
     await this.#server.set(key, bytes, left);
   }
 
@@ -305,7 +327,8 @@ export class RedisBacking implements CoherentBacking {
     }
     if (!(await this.#counts(found, all, view, key)) || this.#queues.has(text)) return null;
     const { record } = found;
-    if (!hasName(record, key) || (record.expiresAt !== 0 && record.expiresAt <= this.#settings.clock())) return null;
+    if (!hasName(record, key) || (record.expiresAt !== 0 && record.expiresAt <= this.#settings.clock()))
+      return null;
     this.#count.read++;
     this.#count.bytesRead += value.length;
     return record;
