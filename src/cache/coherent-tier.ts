@@ -36,6 +36,9 @@ const WAIT_STEP_MS_MAX = 20;
 /** At no time has anything expired. */
 const BEFORE_ALL = Number.NEGATIVE_INFINITY;
 
+/** A value that is the server's. */
+type Found<V> = Extract<Fetched<V>, object>;
+
 /** Where an entry lies in memory. */
 interface Place {
   readonly shard: number;
@@ -196,7 +199,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
           signal?.throwIfAborted();
           if (head === undefined) return this.miss();
           const checked = this.#checked(place, head, lease);
-          if (checked === "trusted") return "changed";
+          if (typeof checked === "object") return checked;
           if (checked === "told" && !isLast) {
             leases.renew(lease);
             continue;
@@ -214,16 +217,21 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   }
 
   /** What comes of an entry of memory that was compared with the server's. */
-  #checked(place: Place, head: RecordHead | null, lease: Lease): "trusted" | "told" | "gone" {
-    const { engine, sharedState, leases } = this.core;
+  #checked(place: Place, head: RecordHead | null, lease: Lease): Found<V> | "told" | "gone" {
+    const { engine, sharedState, leases, values } = this.core;
     const { shard, row, version } = place;
     sharedState.count(Counter.verified);
     if (!this.#isSame(place, head)) {
       engine.removeRow(shard, row, version, "evicted");
       return "gone";
     }
-    if (!leases.holds(lease) || !this.holds(lease)) return "told";
-    return trustAgain(engine, shard, row, version) ? "trusted" : "told";
+    if (!leases.holds(lease) || !this.holds(lease) || !engine.readRow(shard, row, version)) return "told";
+    const { aux, aux2, expiresAt } = engine.found;
+    // Given by itself: while nothing is told, what was asked for now need not be served again.
+    const value = values.decode(engine.decodeOwn(), kindOf(aux));
+    return trustAgain(engine, shard, row, version)
+      ? { value, freshUntil: freshUntil(expiresAt, aux2) }
+      : "told";
   }
 
   #names(tags: readonly string[] | undefined): TagName[] {

@@ -2,6 +2,7 @@
 
 import type { RedisBacking } from "../../src/adapters/redis.ts";
 import { type RedisTierOptions, redisTier } from "../../src/adapters/redis.ts";
+import type { ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { until } from "../support/until.ts";
 import type { ClientLibrary, TestClient } from "./clients.ts";
@@ -34,9 +35,22 @@ export class Fleet {
     return cache;
   }
 
+  /** Another thread of the machine that has a cache. */
+  async attach(first: CompressedCache, tierOptions: RedisTierOptions = {}): Promise<CompressedCache> {
+    const client = await this.#library.connect(this.#url);
+    const tier = await redisTier(client.client, { heartbeatMs: 100, timeoutMs: 2000, ...tierOptions });
+    const cache = CompressedCache.attach(first.share(), { backing: tier });
+    this.machines.push({ cache, tier, client });
+    return cache;
+  }
+
   /** Everything that was set or deleted is on the server. */
   async flush(): Promise<void> {
-    for (const { cache } of this.machines) await cache.flush();
+    for (const { cache } of this.machines) {
+      await cache.flush().catch((error: unknown) => {
+        if ((error as ZbudError).code !== "ECLOSED") throw error;
+      });
+    }
   }
 
   async end(): Promise<void> {
