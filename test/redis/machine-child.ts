@@ -43,7 +43,7 @@ async function obey(order: Order): Promise<unknown> {
     case "getAsync":
       return await cache.getAsync(order.key);
     case "load":
-      return await cache.getOrSet(order.key, async () => {
+      return await cache.getOrSet(order.key, () => {
         process.send?.({ loads: order.key });
         return `by ${process.pid}`;
       });
