@@ -37,8 +37,8 @@ export interface RedisParts {
     since: number | null,
     view: CoherentView,
   ): Promise<WriteOutcome>;
-  /** Throws while the server is known not to answer. */
-  admits(): void;
+  /** Asks the server, unless it is known not to answer: then it rejects. */
+  ask<T>(send: () => Promise<T>): Promise<T>;
 }
 
 /** A tier in Redis as one cache uses it. */
@@ -120,8 +120,9 @@ export class JoinedStore implements CoherentStore {
 
   async head(key: BackingKey): Promise<RecordHead | null> {
     const { server, keys, names } = this.#parts;
-    this.#parts.admits();
-    const [bytes, all] = await Promise.all([server.getHead(names.record(key)), keys.all(this.#view, false)]);
+    const [bytes, all] = await this.#parts.ask(() =>
+      Promise.all([server.getHead(names.record(key)), keys.all(this.#view, false)]),
+    );
     const head = unsealHead(bytes);
     if (head === null || head.clear !== all || !(await keys.hold(head.tags, this.#view))) return null;
     return { stamp: head.stamp, expiresAt: head.expiresAt };
@@ -142,11 +143,10 @@ export class JoinedStore implements CoherentStore {
 
   async lock(key: BackingKey): Promise<FleetLock | null> {
     const { server, names, settings } = this.#parts;
-    this.#parts.admits();
     const name = names.lock(names.record(key));
     const token = randomBytes(12).toString("hex");
     const { lockMs } = settings;
-    if (!(await server.lock(name, token, lockMs))) return null;
+    if (!(await this.#parts.ask(() => server.lock(name, token, lockMs)))) return null;
     const renewing = setInterval(() => {
       server.renewLock(name, token, lockMs).catch(() => undefined);
     }, lockMs / 3);
