@@ -290,8 +290,8 @@ export class RedisBacking implements CoherentBacking {
       const [now] = await Promise.all([all, this.#server.set(key, bytes, left)]);
       if (now === guess) return;
     }
-    const found = await asking;
-    const clear = (await all) as string;
+    const [found, version] = await Promise.all([asking, all]);
+    const clear = version as string;
     // Whether a tag was deleted while the value was loaded is known only if its version was known before.
     const isUnsure = since !== null && found.some(({ stamp, isNew }) => !isNew && ((stamp - since) | 0) > 0);
     // The version of all may be that of a clear which came after it.
