@@ -22,12 +22,13 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-layout.ts";
  *   word 60      1: what the second tier has of these stamps is what they are (see `tier-notes.ts`), or is being written
  *   word 61      threads that are closing the cache
  *   word 62, 63  what is written ahead, paid off until then, see `write-budget.ts`
+ *   word 64…67   what is told by other machines, see `hearing.ts`
  *   STAMPS…      by hash: the stamp of the last time that a key of this hash was changed, then the same of tags
  *   RUNS…        how many runs before this one are known, then the number and the last stamp of each
  *   LEASES…      what is being loaded, see `leases.ts`
  *   then         places and bytes of samples, then the slots of dictionaries, then the note
  */
-const MAGIC = 0x7a63_0004;
+const MAGIC = 0x7a63_0005;
 const SAVED = 12;
 const COUNTERS = 14;
 const COUNTERS_END = 48;
@@ -36,13 +37,15 @@ const LENGTHS = 48;
 export const DICTIONARIES_MAX = 4;
 /** Below it a cache has fewer. */
 const SMALL_BYTES = 2 ** 22;
-const STAMPS = 64;
+const STAMPS = 68;
 /** Of keys, and as many of tags. */
 const STAMP_COUNT = 2048;
 const RUNS = STAMPS + 2 * STAMP_COUNT;
 /** Runs before this one that are known: what older ones evicted with tags is not found any more. */
 export const RUNS_MAX = 31;
 const LEASES = RUNS + 2 + 2 * RUNS_MAX;
+/** Words for who listens to other machines. */
+export const HEARING = 64;
 const NOTED = 60;
 const CLOSING = 61;
 const BUDGET = 62;
@@ -70,6 +73,10 @@ export const Counter = {
   backingRefusedBusy: 10,
   backingRefusedFull: 11,
   flushesFailed: 12,
+  untrusted: 13,
+  verified: 14,
+  told: 15,
+  untold: 16,
 } as const;
 
 /** What a run before this one left about itself, so that the next one can believe what it evicted. */

@@ -1,9 +1,11 @@
 import {
   type Backing,
   type BackingKey,
+  type CoherentBacking,
   checkSameBacking,
   claimBacking,
   type FullOf,
+  isCoherent,
   isRefusal,
   type WriteOutcome,
 } from "../backing/index.ts";
@@ -19,6 +21,7 @@ import {
   type StoredEntry,
 } from "../record/index.ts";
 import { checkEntry, mendTimes } from "./check-entry.ts";
+import type { Coherent } from "./coherent.ts";
 import { codecWith } from "./dictionary-codec.ts";
 import type { DictionaryUse } from "./dictionary-use.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
@@ -43,7 +46,7 @@ import { WriteAhead } from "./write-ahead.ts";
 import { WritesUnderWay } from "./writes-under-way.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */
-const DICTIONARY_NAME = 0xfd;
+export const DICTIONARY_NAME = 0xfd;
 /** Codecs of other caches' dictionaries that are kept: each has memory of its own. */
 const FOREIGN_MAX = 8;
 /** For the engine: put unless there is one. */
@@ -74,12 +77,17 @@ export interface TieredCache<V> {
   readonly codecId: number;
   codecNumbered(number: number): Codec | null;
   putStored(entry: StoredEntry, clean: boolean, now: number, epoch: number, guard: Guard): PutResult;
+  putDecoded(entry: StoredEntry, value: Uint8Array, now: number, guard: Guard): PutResult;
+  borrow(length: number): Uint8Array;
+  giveBack(): void;
 }
 
 /** An entry that was read, the name of the dictionary that it needs, or 0, and its value. */
-interface Read<V> {
+export interface Read<V> {
   readonly entry: StoredEntry;
   readonly dictionary: number;
+  /** As they were before compression; those of a value that keeps its bytes are its own. */
+  readonly bytes: Uint8Array;
   readonly value: V;
 }
 
@@ -102,12 +110,14 @@ interface Read<V> {
 export class Tier<V> {
   /** A file keeps the order of all threads' calls. */
   readonly isOrdered: boolean;
-  readonly #core: TieredCache<V>;
+  /** That of a store which several machines share; else null. */
+  readonly coherent: Coherent | null = null;
+  protected readonly core: TieredCache<V>;
   readonly #backing: Backing;
   readonly #foreign: Map<number, Codec | null> = new Map();
   /** Names of this cache's dictionaries, by slot, as far as they were asked for; and which of them are in the tier. */
   readonly #names: number[] = [];
-  readonly #isThere: boolean[] = [];
+  protected readonly isThere: boolean[] = [];
   readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1, true));
   /** Stamps of what this thread wrote last of each key, while that is under way, in a tier that has no order. */
   readonly #lastWrites: Map<string, number> = new Map();
@@ -115,14 +125,14 @@ export class Tier<V> {
   /** Of the record that was evicted last. */
   #lastBytes = 0;
   /** This thread's use of it has ended: nothing is asked of it any more. */
-  #isClosed = false;
+  protected isClosed = false;
   /** What is paid off of what was written ahead. */
   readonly budget: WriteBudget;
   readonly #ahead: WriteAhead | null;
 
   constructor(core: TieredCache<V>, backing: Backing) {
     const { sharedState, settings } = core;
-    this.#core = core;
+    this.core = core;
     this.#backing = backing;
     this.isOrdered = "share" in backing;
     this.budget = new WriteBudget(sharedState.budget, settings.maxWriteBytesPerSecond, () => core.clock());
@@ -132,7 +142,7 @@ export class Tier<V> {
       write: (entry: FoundEntry) => this.writeSoon(entry, false),
       lost: (outcome: unknown) => this.#countOutcomes([outcome], 1, true),
     };
-    this.#ahead = settings.maxWriteBytesPerSecond === 0 ? null : new WriteAhead(parts);
+    this.#ahead = settings.maxWriteBytesPerSecond === 0 || isCoherent(backing) ? null : new WriteAhead(parts);
   }
 
   /** Whether it can write before it returns, as a file can. */
@@ -199,24 +209,23 @@ export class Tier<V> {
 
   /** Null: it was not handed over, which is counted. */
   #handOver(entry: FoundEntry, counts: boolean): Promise<unknown> | null {
-    if (this.#isClosed) {
+    if (this.isClosed) {
       this.#countOutcomes(null, 1, counts);
       return null;
     }
     try {
       if (this.#refuses(entry, counts)) return null;
       const records: StoredEntry[] = [entry];
-      const dictionary = this.#missingDictionary(entry);
+      const dictionary = this.missingDictionary(entry);
       if (dictionary !== null) records.unshift(dictionary);
       this.#prepare(entry);
       // One thread's calls have an order in any tier.
-      const late = this.isOrdered || !this.#core.engine.isShared ? null : lateDrop(entry);
+      const late = this.isOrdered || !this.core.engine.isShared ? null : lateDrop(entry);
       if (late !== null) this.#lastWrites.set(late.id, late.stamp);
       // It copies all of the entry's record: the engine fills that again.
       const written = this.#backing.write(records);
       if (counts && late === null && records.length === 1) this.#writes.add(written);
-      else
-        this.#track(written, records.length, counts, late === null ? () => {} : () => this.#dropLate(late));
+      else this.track(written, records.length, counts, late === null ? () => {} : () => this.#dropLate(late));
       return written;
     } catch {
       this.#countOutcomes(null, 1, counts);
@@ -227,7 +236,7 @@ export class Tier<V> {
   /** Writes an entry before it returns; its shard is locked. Never throws. Whether it is there. */
   writeNow(entry: FoundEntry, counts = true): WriteOutcome {
     if (this.#refuses(entry, counts)) return "ENOSPC";
-    const dictionary = this.#missingDictionary(entry);
+    const dictionary = this.missingDictionary(entry);
     if (dictionary !== null) this.#writeRecord(dictionary);
     this.#prepare(entry);
     const outcome = this.#writeRecord(entry);
@@ -255,26 +264,24 @@ export class Tier<V> {
 
   /** An entry is lost of which no write says so. */
   countLost(): void {
-    this.#core.sharedState.count(Counter.backingWritesFailed);
+    this.core.sharedState.count(Counter.backingWritesFailed);
   }
 
   #writeRecord(record: StoredEntry): WriteOutcome {
     try {
-      if (this.#isClosed) throw new ZbudError("ECLOSED", "the backing store was closed");
+      if (this.isClosed) throw new ZbudError("ECLOSED", "the backing store was closed");
       return this.#backing.writeSync(record);
     } catch (error) {
-      this.#noteClosed(error);
+      this.noteClosed(error);
       return error instanceof ZbudError ? error : new ZbudError("EIO", "a write failed", { cause: error });
     }
   }
 
   /** Makes an entry, in the engine's own record, what a record of it says. */
   #prepare(entry: FoundEntry): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     mendTimes(entry);
-    // The name says which dictionary, so the number need not.
-    if (needsDictionary(entry.codec))
-      entry.codec = DICTIONARY_CODEC + 256 * this.#nameOf(slotOf(entry.codec));
+    this.nameDictionary(entry);
     entry.stamp = sharedState.run * STAMPS + sharedState.stamp();
   }
 
@@ -304,16 +311,16 @@ export class Tier<V> {
    * @returns whether it is there, and right.
    */
   keepNotes(): boolean {
-    const { sharedState, settings, dictionary: use } = this.#core;
+    const { sharedState, settings, dictionary: use } = this.core;
     const { count } = use.trainer;
     if (count === 0 && !settings.tags && !sharedState.hasRunsBefore) return true;
     for (let slot = 0; slot < count; slot++) {
-      const record = this.#dictionaryRecord(slot);
+      const record = this.dictionaryRecord(slot);
       if (!this.hasRecord(record)) this.#writeRecord(record);
     }
     const current = use.trainer.look();
-    const dictionary = current < 0 ? 0 : this.#nameOf(current);
-    const others = Array.from({ length: count }, (_, slot) => this.#nameOf(slot));
+    const dictionary = current < 0 ? 0 : this.dictionaryNameOf(current);
+    const others = Array.from({ length: count }, (_, slot) => this.dictionaryNameOf(slot));
     for (let tries = 0; tries < NOTES_TRIES; tries++) {
       // First: whoever deletes a tag from here on takes these notes away, and what was deleted before is in them.
       sharedState.isNoted = true;
@@ -333,7 +340,7 @@ export class Tier<V> {
 
   /** A tag was deleted: notes from before say what is no longer so. */
   dropNotes(): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     if (!sharedState.isNoted) return;
     sharedState.isNoted = false;
     this.#delete(NOTES_KEY);
@@ -341,7 +348,7 @@ export class Tier<V> {
 
   /** What the cache before this one left there. For who makes a cache on a tier that reads at once. */
   takeNotes(): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     try {
       const record = this.#backing.readSync(NOTES_KEY);
       if (record === null) return;
@@ -353,14 +360,14 @@ export class Tier<V> {
       sharedState.goOn(notes);
       this.#takeDictionaries(notes);
     } catch (error) {
-      this.#noteClosed(error);
+      this.noteClosed(error);
       sharedState.count(Counter.backingReadsFailed);
     }
   }
 
   /** Goes on with the dictionaries of the cache before, so that what it wrote is at home in memory here. */
   #takeDictionaries({ dictionary: name, others }: TierNotes): void {
-    const { dictionary, engine, codecId } = this.#core;
+    const { dictionary, engine, codecId } = this.core;
     if (name === 0 || dictionary.trainer.settled) return;
     const found = [...others, name].map((each) => {
       const record = this.#backing.readSync(dictionaryName(each));
@@ -382,21 +389,21 @@ export class Tier<V> {
     const name = { k0, k1, prefix: prefix.slice(0, prefixLength) };
     let had = false;
     try {
-      const has: unknown = !this.#isClosed && this.#backing.has(name);
+      const has: unknown = !this.isClosed && this.#backing.has(name);
       had = has === true;
       if (isThenable(has)) has.then(undefined, () => undefined);
     } catch {
       // Then it is not known.
     }
     // Also if there is nothing yet: a write of the key may be under way.
-    if (!this.#delete(name)) this.#core.sharedState.invalidateTier();
+    if (!this.#delete(name)) this.core.sharedState.invalidateTier();
     return had;
   }
 
   /** Drops all. The stamp that `clear` left keeps what is under way, or stays, from being read. */
   clear(): void {
-    this.#isThere.length = 0;
-    this.#core.sharedState.isNoted = false;
+    this.isThere.length = 0;
+    this.core.sharedState.isNoted = false;
     this.#isRefused = false;
     let cleared: unknown;
     try {
@@ -405,7 +412,7 @@ export class Tier<V> {
       cleared = Promise.reject(error);
     }
     // What comes of it is counted only if it fails.
-    this.#track(
+    this.track(
       Promise.resolve(cleared).then(() => CLEARED),
       1,
       true,
@@ -419,13 +426,17 @@ export class Tier<V> {
    * @returns `"changed"` if somebody set or deleted the key meanwhile: then memory knows better.
    * @throws the signal's reason; `ECLOSED` if the cache was closed. A tier that fails is a miss.
    */
-  async fetch(key: EncodedKey, signal: AbortSignal | undefined): Promise<Fetched<V>> {
-    const { leases } = this.#core;
+  async fetch(
+    key: EncodedKey,
+    signal: AbortSignal | undefined,
+    _tags: readonly string[] | undefined = undefined,
+  ): Promise<Fetched<V>> {
+    const { leases } = this.core;
     const name = nameOf(key);
     const lease = leases.take(name.k0, name.k1);
     try {
-      const read = await this.#read(name, signal);
-      return read === null ? this.#miss() : this.#takeBack(name, read, lease);
+      const read = await this.read(name, signal);
+      return read === null ? this.miss() : this.#takeBack(name, read, lease);
     } finally {
       leases.end(lease);
     }
@@ -438,10 +449,10 @@ export class Tier<V> {
    * @throws {ZbudError} what the tier's `flush` threw; `EIO` if it threw something else, or was closed.
    */
   async flush(budget: WriteBudget | null = null): Promise<FlushedCache> {
-    const { engine } = this.#core;
+    const { engine } = this.core;
     let entriesWritten = 0;
     let entriesLeft = 0;
-    if (this.isSync && !this.#isClosed) {
+    if (this.isSync && !this.isClosed) {
       const { written, refused } = await keepDirty(engine, this, budget);
       entriesWritten = written;
       if (engine.isClosed) return { entriesWritten, entriesLeft: refused, backingFullOf: null };
@@ -454,7 +465,7 @@ export class Tier<V> {
 
   async #flushAfter(): Promise<void> {
     await this.#writes.ended();
-    if (this.isSync && !this.#isClosed && !this.#core.engine.isClosed) this.keepNotes();
+    if (this.isSync && !this.isClosed && !this.core.engine.isClosed) this.keepNotes();
     try {
       await this.#backing.flush();
     } catch (cause) {
@@ -471,11 +482,15 @@ export class Tier<V> {
   }
 
   /** A record and its value; null if there is none that can be read. */
-  async #read(name: BackingKey, signal: AbortSignal | undefined): Promise<Read<V> | null> {
-    if (this.#isClosed) return null;
-    const core = this.#core;
+  protected async read(
+    name: BackingKey,
+    signal: AbortSignal | undefined,
+    ask: (() => Promise<StoredEntry | null>) | null = null,
+  ): Promise<Read<V> | null> {
+    if (this.isClosed) return null;
+    const core = this.core;
     try {
-      const record = await this.#backing.read(name, { signal });
+      const record = await (ask === null ? this.#backing.read(name, { signal }) : ask());
       if (record === null) return null;
       // Not its bytes: the engine is given those.
       const entry = { ...record };
@@ -484,10 +499,10 @@ export class Tier<V> {
       if (codec === null && entry.codec !== 0) return null;
       const value = ownBytes(entry.length);
       decodeValue(entry, codec, value);
-      return { entry, dictionary, value: core.values.decode(value, kindOf(entry.aux)) };
+      return { entry, dictionary, bytes: value, value: core.values.decode(value, kindOf(entry.aux)) };
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
-      this.#noteClosed(error);
+      this.noteClosed(error);
       core.sharedState.count(Counter.backingReadsFailed);
       return null;
     }
@@ -495,7 +510,7 @@ export class Tier<V> {
 
   /** Puts into memory what was read, if it is not out of date. */
   #takeBack(name: BackingKey, { entry, dictionary, value }: Read<V>, lease: Lease): Fetched<V> {
-    const core = this.#core;
+    const core = this.core;
     const now = core.clock();
     const isOver = (entry.expiresAt !== 0 && entry.expiresAt <= now) || this.#isOutdated(entry);
     // Which tags were deleted in the cache that evicted it is not known here.
@@ -504,12 +519,12 @@ export class Tier<V> {
       // Else the tier may have something newer by now.
       if (!core.leases.holds(lease)) return "changed";
       if (isOver || this.isOrdered) this.#delete(name);
-      return this.#miss();
+      return this.miss();
     }
     const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(entry);
     // A value with another cache's dictionary stays where it is.
     const until = freshUntil(entry.expiresAt, entry.aux2);
-    const slot = dictionary === 0 ? 0 : this.#slotNamed(dictionary);
+    const slot = dictionary === 0 ? 0 : this.slotNamed(dictionary);
     if (slot >= 0) {
       if (dictionary !== 0) entry.codec = warmCodec(slot);
       const result = core.putStored(entry, true, now, UNLESS_THERE, holds);
@@ -522,31 +537,31 @@ export class Tier<V> {
 
   /** Whether the tier was told. */
   #delete(name: BackingKey): boolean {
-    if (this.#isClosed) return false;
+    if (this.isClosed) return false;
     try {
       const told: unknown = this.#backing.delete(name);
       // One that is asynchronous, against the contract, may still say that it was not.
       if (isThenable(told)) told.then(undefined, () => this.#failedToDelete());
       return true;
     } catch (error) {
-      this.#noteClosed(error);
-      this.#core.sharedState.count(Counter.backingWritesFailed);
+      this.noteClosed(error);
+      this.core.sharedState.count(Counter.backingWritesFailed);
       return false;
     }
   }
 
   #failedToDelete(): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     sharedState.count(Counter.backingWritesFailed);
     sharedState.invalidateTier();
   }
 
-  #noteClosed(error: unknown): void {
-    if (error instanceof ZbudError && error.code === "ECLOSED") this.#isClosed = true;
+  protected noteClosed(error: unknown): void {
+    if (error instanceof ZbudError && error.code === "ECLOSED") this.isClosed = true;
   }
 
-  #miss(): null {
-    this.#core.sharedState.count(Counter.backingMisses);
+  protected miss(): null {
+    this.core.sharedState.count(Counter.backingMisses);
     return null;
   }
 
@@ -555,7 +570,7 @@ export class Tier<V> {
    * the server before this write, it goes now.
    */
   #dropLate({ name, stamp, id }: LateDrop): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     // This thread has written the key anew since: that came after whatever was deleted, and is what the tier has.
     if (this.#lastWrites.get(id) !== stamp) return;
     this.#lastWrites.delete(id);
@@ -566,7 +581,7 @@ export class Tier<V> {
    * @param count - what is written: so many writes have failed if there is no answer.
    * @param counts - whether those that failed count.
    */
-  #track(written: Promise<unknown>, count: number, counts: boolean, then: () => void): void {
+  protected track(written: Promise<unknown>, count: number, counts: boolean, then: () => void): void {
     const tracked = Promise.resolve(written).then(
       (outcomes) => {
         then();
@@ -581,7 +596,7 @@ export class Tier<V> {
   }
 
   #countOutcomes(outcomes: unknown, count: number, counts: boolean): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
     for (let i = 0; i < count; i++) {
       const isWritten = all[i] === "ok" || all[i] === "ECANCELED";
@@ -593,17 +608,23 @@ export class Tier<V> {
     }
   }
 
+  /** Has an entry, in the engine's own record, say by name which dictionary it needs: so the number need not. */
+  protected nameDictionary(entry: StoredEntry): void {
+    if (needsDictionary(entry.codec))
+      entry.codec = DICTIONARY_CODEC + 256 * this.dictionaryNameOf(slotOf(entry.codec));
+  }
+
   /** What an entry needs that is not in the tier yet. */
-  #missingDictionary({ codec }: StoredEntry): StoredEntry | null {
+  protected missingDictionary({ codec }: StoredEntry): StoredEntry | null {
     const slot = slotOf(codec);
-    return needsDictionary(codec) && !this.#isThere[slot] ? this.#dictionaryRecord(slot) : null;
+    return needsDictionary(codec) && !this.isThere[slot] ? this.dictionaryRecord(slot) : null;
   }
 
   /** A dictionary of this cache as a record, which is going to be in the tier. */
-  #dictionaryRecord(slot: number): StoredEntry {
-    this.#isThere[slot] = true;
-    const dictionary = this.#core.dictionary.trainer.dictionary(slot) ?? new Uint8Array(0);
-    const { k0, k1, prefix } = dictionaryName(this.#nameOf(slot));
+  protected dictionaryRecord(slot: number): StoredEntry {
+    this.isThere[slot] = true;
+    const dictionary = this.core.dictionary.trainer.dictionary(slot) ?? new Uint8Array(0);
+    const { k0, k1, prefix } = dictionaryName(this.dictionaryNameOf(slot));
     const bytes = new Uint8Array(prefix.length + dictionary.length);
     bytes.set(prefix);
     bytes.set(dictionary, prefix.length);
@@ -615,31 +636,31 @@ export class Tier<V> {
       prefixLength: prefix.length,
       storedLength: dictionary.length,
       length: dictionary.length,
-      codec: this.#core.codecId,
+      codec: this.core.codecId,
     };
   }
 
   /** The name of this cache's dictionary in that slot; once it is there it stays the same. */
-  #nameOf(slot: number): number {
-    const { trainer } = this.#core.dictionary;
+  protected dictionaryNameOf(slot: number): number {
+    const { trainer } = this.core.dictionary;
     this.#names[slot] ??= dictionaryHash(trainer.dictionary(slot)?.slice() ?? new Uint8Array(0));
     return this.#names[slot];
   }
 
   /** The slot of this cache's dictionary that has this name; -1: none has. */
-  #slotNamed(name: number): number {
-    for (let slot = this.#core.dictionary.trainer.count - 1; slot >= 0; slot--) {
-      if (this.#nameOf(slot) === name) return slot;
+  protected slotNamed(name: number): number {
+    for (let slot = this.core.dictionary.trainer.count - 1; slot >= 0; slot--) {
+      if (this.dictionaryNameOf(slot) === name) return slot;
     }
     return -1;
   }
 
   async #codecOf(number: number, dictionary: number, signal: AbortSignal | undefined): Promise<Codec | null> {
-    const core = this.#core;
+    const core = this.core;
     if (number !== DICTIONARY_CODEC) return core.codecNumbered(number);
-    const slot = this.#slotNamed(dictionary);
+    const slot = this.slotNamed(dictionary);
     if (slot >= 0) {
-      this.#isThere[slot] = true;
+      this.isThere[slot] = true;
       return core.codecNumbered(warmCodec(slot));
     }
     const known = this.#foreign.get(dictionary);
@@ -659,7 +680,7 @@ export class Tier<V> {
   #dictionaryBytes(found: StoredEntry, dictionary: number): Uint8Array | null {
     const name = dictionaryName(dictionary);
     checkRecord(found);
-    if (!hasName(found, name) || !mayBeDictionary(found.storedLength, this.#core.settings.maxBytes))
+    if (!hasName(found, name) || !mayBeDictionary(found.storedLength, this.core.settings.maxBytes))
       return null;
     const bytes = found.bytes.slice(name.prefix.length, name.prefix.length + found.storedLength);
     return dictionaryHash(bytes) === dictionary && takesDictionary(found.codec) ? bytes : null;
@@ -667,12 +688,12 @@ export class Tier<V> {
 
   /** When it was written, in this cache's time; -1 if that was another cache, whose notes this one has not. */
   #stampOf({ stamp }: StoredEntry): number {
-    return this.#core.sharedState.stampOf(Math.floor(stamp / STAMPS), stamp % STAMPS);
+    return this.core.sharedState.stampOf(Math.floor(stamp / STAMPS), stamp % STAMPS);
   }
 
   /** Whether the cache was cleared, or one of the entry's tags deleted, after it was evicted. */
   #isOutdated(entry: StoredEntry): boolean {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     // An unknown run's stamps say nothing to this one: what was deleted here at all counts as deleted since.
     const stamp = Math.max(0, this.#stampOf(entry));
     if (sharedState.clearedSince(stamp) || sharedState.tierVoidSince(stamp)) return true;
@@ -688,7 +709,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
 }
 
-function nameOf(key: EncodedKey): BackingKey {
+/** A key as it is at this moment. */
+export function nameOf(key: EncodedKey): BackingKey {
   return { k0: key.k0, k1: key.k1, prefix: key.bytes.slice(0, key.length) };
 }
 
@@ -725,7 +747,7 @@ function takeDictionary(entry: StoredEntry, name: BackingKey): number {
   return dictionary;
 }
 
-function dictionaryName(dictionary: number): BackingKey {
+export function dictionaryName(dictionary: number): BackingKey {
   const prefix = Uint8Array.of(DICTIONARY_NAME, dictionary, dictionary >> 8, dictionary >> 16);
   return { k0: dictionary, k1: DICTIONARY_NAME, prefix };
 }
@@ -751,7 +773,9 @@ export function tierOf<V>(core: TieredCache<V>, settings: CacheSettings, backing
   if (typeof (backing as Partial<Backing> | null)?.write === "function") {
     checkSameBacking("cache", settings.backingId, backing as Backing);
     claimBacking("cache", backing as Backing);
-    return new Tier(core, backing as Backing);
+    if (!isCoherent(backing as Backing)) return new Tier(core, backing as Backing);
+    const Coherent = (backing as CoherentBacking).coherence.tier as typeof Tier;
+    return new Coherent(core, backing as Backing);
   }
   throw new ZbudError(
     "EINVAL",

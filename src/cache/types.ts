@@ -339,6 +339,16 @@ export interface CacheStats {
   backingMisses: number;
   backingReadsFailed: number;
   /**
+   * With a backing store that several machines share: of the misses, those that found an entry in memory which others may
+   * have changed since, because the line to the server was broken.
+   */
+  hitsNotTrusted: number;
+  /** Entries of memory that were compared with the server's, and entries that others changed or deleted. */
+  backingChecks: number;
+  backingTold: number;
+  /** Values that were loaded while nobody could tell what others change, and that the server was not given. */
+  backingUntold: number;
+  /**
    * Entries that it took, evicted or ahead of that; and those that it did not take when they were evicted, or at the
    * close, each once: they are lost.
    */

@@ -60,6 +60,7 @@ import {
   VERSION,
   W_CLEAN,
   W_ENTRIES,
+  W_FLOOR,
   W_FRAGMENTS,
   W_HIGH_WATER,
   W_POOL,
@@ -501,8 +502,12 @@ export class Shard implements ShardParts {
       this.fragments.write(pool, row, 0, this.#victim.bytes, 0, named);
       this.fragments.write(pool, row, named, draft.bytes, draft.start, draft.start + draft.stored);
     }
-    const version = (words[W_VERSION] + 1) | 0;
-    words[W_VERSION] = version;
+    let version = words[from + VERSION];
+    // Moving an entry makes it no more trusted (trust.ts).
+    if (((version - words[W_FLOOR]) | 0) > 0) {
+      version = (words[W_VERSION] + 1) | 0;
+      words[W_VERSION] = version;
+    }
     for (const word of [K0, K1, LENGTH, NAME, AUX, AUX2]) words[at + word] = words[from + word];
     words[at + STORED] = draft.stored;
     words[at + VERSION] = version;
