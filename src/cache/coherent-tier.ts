@@ -341,9 +341,11 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
 
   /** The server gave up a dictionary, perhaps: what is written with it is of no use to others then. */
   async #toldDictionary(prefix: Uint8Array): Promise<void> {
-    const name = dictionaryName(this.dictionary);
-    if (!name.prefix.every((byte, i) => byte === prefix[i])) return;
-    if ((await this.#headOf(name)) === null) this.dictionary = 0;
+    for (let slot = 0; slot < this.core.dictionary.trainer.count; slot++) {
+      const name = dictionaryName(this.dictionaryNameOf(slot));
+      if (!name.prefix.every((byte, i) => byte === prefix[i])) continue;
+      if ((await this.#headOf(name)) === null) this.isThere[slot] = false;
+    }
   }
 
   #toldTag(tag: TagName): void {

@@ -29,6 +29,7 @@ describe("a tier on a Redis server", () => {
         }),
       openSmall: null,
       isExact: false,
+      findsUnderWay: false,
       maxLength: 20_000,
       hitsMin: 0,
     });

@@ -95,7 +95,7 @@ export class KeyQueues<T> {
   }
 
   /** The value on its way that a key has once all that was said is done; null: none, or it is known to have failed. */
-  valueOf(key: string): string | null {
+  valueOf(key: string): T | null {
     const queue = this.#queues.get(key);
     if (queue === undefined || queue.isStuck) return null;
     const wanted = queue.next ?? (queue.verdict === null ? queue.active : null);
