@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import type { Estimate, EstimateInput, EstimateOptions } from "../estimate/index.ts";
 import { UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
+import { widthFor } from "./layout.ts";
 import { printable } from "./printable.ts";
 import { createProgress } from "./progress-bar.ts";
 import { parseInteger, parseList, parseSize } from "./sizes.ts";
@@ -51,6 +52,7 @@ interface EstimateFlags {
   unit?: string[];
   sample?: string;
   seed: number;
+  for?: string;
   json?: true;
   html?: string;
   details?: true;
@@ -75,6 +77,9 @@ export function estimateCommand(interruption: Interruption): Command {
       new Option("--seed <number>", "chooses what is read")
         .default(1)
         .argParser((text) => parseInteger(text, "--seed", 0, 0xffff_ffff)),
+    )
+    .addOption(
+      new Option("--for <goal>", "what the advice is for: speed, size or balance (default: balance)"),
     )
     .option("--details", "print every allocator and page size too")
     .option("--json", "print the figures as JSON, one object a line")
@@ -119,7 +124,8 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
         process.stdout.write(`${JSON.stringify(result)}\n`);
       } else {
         const { estimateReport } = await import("./estimate-report.ts");
-        process.stdout.write(estimateReport(result, styleFor(process.stdout), flags.details === true));
+        const paper = { style: styleFor(process.stdout), width: widthFor(process.stdout) };
+        process.stdout.write(estimateReport(result, paper, flags.details === true));
       }
       return result;
     } finally {
@@ -133,6 +139,7 @@ function readFlags(flags: EstimateFlags): EstimateOptions {
   if (flags.sample !== undefined) {
     options.sampleBytes = flags.sample === "all" ? "all" : parseSize(flags.sample, "--sample");
   }
+  if (flags.for !== undefined) options.for = flags.for as NonNullable<EstimateOptions["for"]>;
   for (const name of ["codec", "driver", "unit"] as const) {
     if (flags[name]?.length === 0) throw new UsageError(`--${name} needs a value before or after the comma`);
   }

@@ -89,18 +89,21 @@ async function estimateFrom(
   const summary = reader.summary();
   // A reader that found nothing more left the bytes of the last batch where they are.
   reader.batch.slots = slots;
-  const candidate = bestForStore(units, summary, sampleBytes);
+  const advice = advise(units, summary, sampleBytes, settings.goal);
+  const choice = bestForStore(units, summary, sampleBytes, settings.goal);
   progress.step(WEIGHT.store, "trying a page store");
   const store =
-    candidate === null ? null : await tryStore(reader.batch, { ...candidate, sampleBytes }, progress);
+    choice === null || advice.onlySameFilled
+      ? null
+      : await tryStore(reader.batch, sampleBytes, choice, progress);
   const { sampleBytes: limit, seed } = settings;
   const share = sampleBytes / summary.bytes;
   return {
-    schema: "zbud-estimate/1",
+    schema: "zbud-estimate/2",
     input: { ...summary, notes: [...summary.notes, ...(limit < summary.bytes ? sampleNotes(units) : [])] },
     sample: { bytes: sampleBytes, share, limitBytes: Number.isFinite(limit) ? limit : null, seed, batches },
     units,
-    advice: { ...advise(units, summary, sampleBytes), store },
+    advice: { ...advice, store },
   };
 }
 

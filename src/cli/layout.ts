@@ -1,0 +1,90 @@
+import { stripVTControlCharacters } from "node:util";
+import type { Style } from "./style.ts";
+import { type Column, tableLines } from "./text-table.ts";
+
+/** Narrower than this nothing gets, and wider than that nothing need be. */
+const WIDTH_MIN = 40;
+const WIDTH_MAX = 120;
+
+/** Columns to fill: a terminal's; without end where there is none, for whoever reads lines. */
+export function widthFor(stream: NodeJS.WriteStream): number {
+  if (!stream.isTTY) return Number.POSITIVE_INFINITY;
+  return Math.min(WIDTH_MAX, Math.max(WIDTH_MIN, stream.columns ?? 80));
+}
+
+/** Columns that a text takes on a terminal; marks take none. */
+function columnsOf(text: string): number {
+  return stripVTControlCharacters(text).length;
+}
+
+/**
+ * Lines of at most `width` columns, broken between words; a word that is longer by itself is broken too.
+ *
+ * @param rest - what the lines after the first begin with; the first begins as `text` does.
+ * @param end - what a line that goes on ends with, such as the backslash of a shell.
+ */
+export function wrapped(text: string, width: number, rest = "", end = ""): string[] {
+  const lines: string[] = [];
+  const [indent] = /^ */.exec(text) as RegExpExecArray;
+  let line = indent;
+  let isEmpty = true;
+  for (const word of text.slice(indent.length).split(" ")) {
+    let left = word;
+    const needed = columnsOf(line) + (isEmpty ? 0 : 1) + columnsOf(left);
+    if (!isEmpty && needed > width - end.length) {
+      lines.push(line + end);
+      line = rest;
+      isEmpty = true;
+    }
+    while (isEmpty && columnsOf(line) + columnsOf(left) > width && left === stripVTControlCharacters(left)) {
+      const room = width - columnsOf(line);
+      lines.push(line + left.slice(0, room));
+      left = left.slice(room);
+      line = rest;
+    }
+    line += isEmpty ? left : ` ${left}`;
+    isEmpty = false;
+  }
+  lines.push(line);
+  return lines;
+}
+
+/** How to draw a table. */
+export interface TableLayout {
+  width: number;
+  style: Style;
+  /** How many columns, from the left, say what a row is of. */
+  keys: number;
+  /** The row that stands out, or -1. */
+  marked?: number;
+}
+
+const INDENT = "  ";
+
+/**
+ * A table, indented, its titles dim; with narrow gaps where it would not fit, and where that does not do, each row as
+ * a few lines of `title value`.
+ */
+export function tableBlock(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  { width, style, keys, marked = -1 }: TableLayout,
+): string[] {
+  for (const gap of ["  ", " "]) {
+    const lines = tableLines(columns, rows, gap).map((line) => INDENT + line);
+    if (lines.some((line) => line.length > width)) continue;
+    return lines.map((line, i) => (i === 0 ? style.dim(line) : i - 1 === marked ? style.good(line) : line));
+  }
+  return rows.flatMap((cells, row) => {
+    const named = cells.filter((cell, i) => cell !== "" && (i < keys || columns[i].title === ""));
+    const values = columns.flatMap(({ title }, i) =>
+      i < keys || title === "" || cells[i] === "" ? [] : [`${title} ${cells[i].trim()}`],
+    );
+    const head = wrapped(INDENT + named.map((cell) => cell.trim()).join(" "), width, INDENT.repeat(2));
+    const mark = row === marked ? style.good : style.title;
+    return [
+      ...head.map(mark),
+      ...wrapped(`${INDENT.repeat(2)}${values.join(", ")}`, width, INDENT.repeat(2)),
+    ];
+  });
+}
