@@ -11,6 +11,8 @@ import { parseInteger, parseList, parseSize } from "./sizes.ts";
 import { styleFor } from "./style.ts";
 
 const PID_MAX = 2 ** 22;
+const COLD_SECONDS = 10;
+const COLD_SECONDS_MAX = 86_400;
 
 const EXAMPLES = `
 Examples:
@@ -47,6 +49,9 @@ How it counts:
 
 interface EstimateFlags {
   pid?: number;
+  cgroup?: string;
+  system?: true;
+  cold?: number | true;
   codec?: string[];
   driver?: string[];
   unit?: string[];
@@ -68,6 +73,14 @@ export function estimateCommand(interruption: Interruption): Command {
       new Option("--pid <number>", "the memory of a running process (Linux)").argParser((text) =>
         parseInteger(text, "--pid", 1, PID_MAX),
       ),
+    )
+    .option("--cgroup <path>", "the memory of all processes of a control group (Linux)")
+    .option("--system", "the memory of all processes (Linux)")
+    .addOption(
+      new Option(
+        "--cold [seconds]",
+        "of processes only what nobody uses for so long (default: 10)",
+      ).argParser((text) => parseInteger(text, "--cold", 1, COLD_SECONDS_MAX)),
     )
     .option("--codec <names>", "codecs, such as lz4,zstd,deflate,none (default: lz4,zstd)", parseList)
     .option("--driver <names>", "pool drivers, such as zbud (default: all)", parseList)
@@ -106,7 +119,7 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
     const { runDemo } = await import("./demo.ts");
     await runDemo(options, { json, signal, estimateOne });
   } else {
-    await estimateOne(readInput(paths, flags.pid, signal), options);
+    await estimateOne(readInput(paths, flags, signal), options);
   }
   if (page !== null && flags.html !== undefined) {
     await page.writePage(flags.html, page.estimateHtml(estimates));
@@ -149,20 +162,32 @@ function readFlags(flags: EstimateFlags): EstimateOptions {
   return options;
 }
 
-function readInput(paths: string[], pid: number | undefined, signal: AbortSignal): EstimateInput {
-  const named = paths.length > 0 || pid !== undefined;
+function readInput(paths: string[], flags: EstimateFlags, signal: AbortSignal): EstimateInput {
+  const scope = scopeOf(flags);
+  const isScoped = Object.keys(scope).length > 0;
+  const named = paths.length > 0 || isScoped;
   if (!named && !isPiped()) {
     throw new UsageError(
-      "name files or folders, give --pid, or pipe data in (zbud estimate --help has examples)",
+      "name files or folders, give --pid, --cgroup or --system, or pipe data in (zbud estimate --help has examples)",
     );
   }
   if (!named || paths.includes("-")) {
-    if (paths.length > 1 || pid !== undefined) {
+    if (paths.length > 1 || isScoped) {
       throw new UsageError("- (standard input) is estimated alone: leave out the other paths and --pid");
     }
     return { stream: addAbortSignal(signal, process.stdin), label: "standard input" };
   }
-  return { paths, ...(pid === undefined ? {} : { pid }) };
+  return { paths, ...scope };
+}
+
+/** Which processes are named. */
+function scopeOf({ pid, cgroup, system, cold }: EstimateFlags): EstimateInput {
+  const scope: EstimateInput = {};
+  if (pid !== undefined) scope.pid = pid;
+  if (cgroup !== undefined) scope.cgroup = cgroup;
+  if (system) scope.system = true;
+  if (cold !== undefined) scope.cold = cold === true ? COLD_SECONDS : cold;
+  return scope;
 }
 
 /** Whether somebody feeds standard input; a terminal or /dev/null feeds nothing. */

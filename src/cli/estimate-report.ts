@@ -225,6 +225,9 @@ const SMALL_FILES =
 
 function inputLines({ input, sample }: Estimate): string[] {
   const parts = [
+    input.group === null
+      ? ""
+      : `${countText(input.group.processes)} ${input.group.processes === 1 ? "process" : "processes"}, anonymous memory in RAM`,
     input.process === null
       ? ""
       : `process ${input.process.pid} (${input.process.name}), anonymous memory in RAM` +

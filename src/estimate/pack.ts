@@ -47,6 +47,8 @@ const CLASSES_SPARE = 8 * 1024 * 1024;
  */
 const GROUPS_SPARE_EACH = 3;
 const GROUPS_SPARE_MAX = 1024;
+/** The driver that copies what lives together when it wants room. */
+const CLEANS_ITSELF = "log";
 /** Pages that reclaim is asked for, to see what it has to evict. */
 const RECLAIM_PAGES = 256;
 
@@ -195,6 +197,8 @@ export class PoolFill {
     const pool = this.#pool;
     const prng = this.#prng;
     for (const handle of this.#handles) if (handle !== 0 && prng.below(2) === 0) pool.free(handle as Handle);
+    // Before it takes another page, this driver does so by itself; others wait to be told, or cannot.
+    if (pool.type === CLEANS_ITSELF) pool.compact();
     const { objects, pages, pageBytes, metadataBytes, objectsEvicted } = pool.stats();
     const { reclaimed } = pool.shrinkPages(Math.min(pages, RECLAIM_PAGES));
     const evicted = pool.stats().objectsEvicted - objectsEvicted;

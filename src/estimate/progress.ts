@@ -40,6 +40,11 @@ export class Progress {
     this.#doing = doing;
   }
 
+  /** Says more closely what the step does. */
+  doing(text: string): void {
+    this.#doing = text;
+  }
+
   /** Whether this turn is over: then `await yieldThread()`. */
   get shouldYield(): boolean {
     return performance.now() >= this.#turnEnds;

@@ -45,8 +45,12 @@ export interface InputSummary {
   bytes: number;
   files: number;
   folders: number;
-  /** The processes whose memory was read, or null. */
+  /** The process whose memory was read, or null. */
   process: ProcessSummary | null;
+  /** The processes of a control group or of the whole system, or null. */
+  group: GroupSummary | null;
+  /** What of the memory of processes is cold, if only that was asked for. */
+  cold: ColdSummary | null;
   /** Whether some of what was to be read had gone: a file got shorter, a process ended. */
   incomplete: boolean;
   skipped: { symlinks: number; special: number; unreadable: number; empty: number };
@@ -69,6 +73,33 @@ export interface ProcessSummary {
   swappedBytes: number;
   /** How residency was found: by asking the kernel, or by leaving out pages that hold only zeros. */
   residency: "pagemap" | "scan";
+}
+
+/** The memory of many processes. */
+export interface GroupSummary {
+  scope: "cgroup" | "system";
+  /** The control group's folder; empty for the system. */
+  name: string;
+  /** Processes with memory of their own that could be read. */
+  processes: number;
+  /** Processes that this user may not read. */
+  unreadable: number;
+  /** Bytes to be read: of anonymous memory in RAM, those that are cold if only they were asked for. */
+  residentBytes: number;
+  swappedBytes: number;
+  /** Bytes that several of the processes share since one was forked from the other, beyond the first time. */
+  sharedBytes: number;
+}
+
+/** Memory that nobody used for a while. */
+export interface ColdSummary {
+  /** Idle page tracking, which knows each page; or referenced bits, which say how much of each mapping was used. */
+  method: "idle pages" | "referenced";
+  /** For how long it was watched. */
+  seconds: number;
+  /** Bytes in memory, used or not, and of them those that nobody used. */
+  residentBytes: number;
+  coldBytes: number;
 }
 
 /** What was read of it. */

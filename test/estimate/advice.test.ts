@@ -23,6 +23,8 @@ const INPUT: InputSummary = {
   files: 0,
   folders: 0,
   process: null,
+  group: null,
+  cold: null,
   incomplete: false,
   skipped: { symlinks: 0, special: 0, unreadable: 0, empty: 0 },
   notes: [],
