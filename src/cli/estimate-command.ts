@@ -52,6 +52,7 @@ interface EstimateFlags {
   cgroup?: string;
   system?: true;
   cold?: number | true;
+  kernel?: true;
   codec?: string[];
   driver?: string[];
   unit?: string[];
@@ -82,6 +83,7 @@ export function estimateCommand(interruption: Interruption): Command {
         "of processes only what nobody uses for so long (default: 10)",
       ).argParser((text) => parseInteger(text, "--cold", 1, COLD_SECONDS_MAX)),
     )
+    .option("--kernel", "for Linux's zram and zswap: which, with what, and the lines to paste")
     .option("--codec <names>", "codecs, such as lz4,zstd,deflate,none (default: lz4,zstd)", parseList)
     .option("--driver <names>", "pool drivers, such as zbud (default: all)", parseList)
     .option("--unit <sizes>", "bytes compressed at a time (default: 4k,16k)", parseList)
@@ -106,6 +108,7 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
   // Loaded here so that --help and bad options need not wait for it.
   const { estimate } = await import("../estimate/index.ts");
   const options: EstimateOptions = { ...readFlags(flags), signal };
+  if (flags.kernel) return await runKernel(paths, flags, options, signal);
   const json = flags.json === true;
   const estimates: Estimate[] = [];
   const page = flags.html === undefined ? null : await import("./estimate-html.ts");
@@ -144,6 +147,46 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
     } finally {
       progress.stop();
     }
+  }
+}
+
+/** What `--kernel` decides by itself, or cannot have. */
+const NOT_WITH_KERNEL = ["codec", "driver", "unit", "html", "details", "demo"] as const;
+
+async function runKernel(
+  paths: string[],
+  flags: EstimateFlags,
+  { sampleBytes, seed, for: goal }: EstimateOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const other = NOT_WITH_KERNEL.find((name) => flags[name] !== undefined);
+  if (other !== undefined) {
+    throw new UsageError(
+      `--kernel compares what the kernel has: leave out --${other}, or leave out --kernel`,
+    );
+  }
+  const { estimateKernel } = await import("../estimate/index.ts");
+  const nothingNamed =
+    paths.length === 0 && flags.pid === undefined && flags.cgroup === undefined && !flags.system;
+  const scoped = nothingNamed && !isPiped() ? { ...flags, system: true as const } : flags;
+  const progress = await createProgress(flags.json !== true);
+  try {
+    const result = await estimateKernel(readInput(paths, scoped, signal), {
+      ...(sampleBytes === undefined ? {} : { sampleBytes }),
+      ...(seed === undefined ? {} : { seed }),
+      ...(goal === undefined ? {} : { for: goal }),
+      signal,
+      onProgress: (share, doing) => progress.at(share, doing),
+    });
+    progress.stop();
+    if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else {
+      const { kernelReport } = await import("./kernel-report.ts");
+      const paper = { style: styleFor(process.stdout), width: widthFor(process.stdout) };
+      process.stdout.write(kernelReport(result, paper));
+    }
+  } finally {
+    progress.stop();
   }
 }
 

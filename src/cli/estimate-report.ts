@@ -16,7 +16,7 @@ import {
   timeText,
   type UnitEstimate,
 } from "../estimate/index.ts";
-import { tableBlock, wrapped } from "./layout.ts";
+import { flowing, tableBlock } from "./layout.ts";
 import { printable } from "./printable.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { type Column, chartLines } from "./text-table.ts";
@@ -102,11 +102,6 @@ export function estimateReport(
   if (details) text.push(...detailLines(estimate, paper));
   else text.push(...flowing(["Every allocator and page size: --details"], width).map(style.dim));
   return `${text.join("\n")}\n`;
-}
-
-/** The same lines, broken where they are too long. */
-function flowing(lines: readonly string[], width: number): string[] {
-  return lines.flatMap((line) => wrapped(line, width, line.startsWith("  ") ? "    " : ""));
 }
 
 function answerLines({ units, advice }: Estimate, style: Style): string[] {
@@ -223,7 +218,8 @@ const SMALL_BYTES = 1024;
 const SMALL_FILES =
   "These are small files, each compressed by itself. A cache learns what they share: put them into one file, and estimate that.";
 
-function inputLines({ input, sample }: Estimate): string[] {
+/** What was read, in sentences. */
+export function inputLines({ input, sample }: Pick<Estimate, "input" | "sample">): string[] {
   const parts = [
     input.group === null
       ? ""

@@ -5,6 +5,7 @@ import { type Column, tableLines } from "./text-table.ts";
 /** Narrower than this nothing gets, and wider than that nothing need be. */
 const WIDTH_MIN = 40;
 const WIDTH_MAX = 120;
+const INDENT = "  ";
 
 /** Columns to fill: a terminal's; without end where there is none, for whoever reads lines. */
 export function widthFor(stream: NodeJS.WriteStream): number {
@@ -49,6 +50,11 @@ export function wrapped(text: string, width: number, rest = "", end = ""): strin
   return lines;
 }
 
+/** Lines broken where they are too long; what is indented goes on further in. */
+export function flowing(lines: readonly string[], width: number): string[] {
+  return lines.flatMap((line) => wrapped(line, width, line.startsWith(INDENT) ? INDENT.repeat(2) : ""));
+}
+
 /** How to draw a table. */
 export interface TableLayout {
   width: number;
@@ -58,8 +64,6 @@ export interface TableLayout {
   /** The row that stands out, or -1. */
   marked?: number;
 }
-
-const INDENT = "  ";
 
 /**
  * A table, indented, its titles dim; with narrow gaps where it would not fit, and where that does not do, each row as

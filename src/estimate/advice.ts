@@ -11,14 +11,14 @@ import type {
 } from "./types.ts";
 
 /** Below this share of the input, compressing is not worth anybody's time. */
-const WORTHWHILE_SHARE = 0.05;
+export const WORTHWHILE_SHARE = 0.05;
 /** A codec counts as quicker when it reads back in at most this share of the time. */
 const QUICKER_SHARE = 0.5;
 
 /** So little more memory is none: settings that close count as equal. */
-const SAME_MEMORY = 1.01;
+export const SAME_MEMORY = 1.01;
 /** Times that close count as equal: they are measured, and vary from run to run. */
-const SAME_TIME = 1.5;
+export const SAME_TIME = 1.5;
 /** Evictions to free a page that count as equal. */
 const SAME_EVICTIONS = 1.5;
 /** Fewer units than this are not enough to compare times by. */
@@ -33,7 +33,7 @@ export const SPARE = 1.05;
 /** So much less memory is worth a word, though it takes more time. */
 const SMALLER_SHARE = 0.97;
 /** How time weighs against memory: a setting's memory is multiplied by its time to this power. */
-const TIME_POWER: Record<Goal, number> = { size: 0, balance: 0.1, speed: 0.5 };
+export const TIME_POWER: Record<Goal, number> = { size: 0, balance: 0.1, speed: 0.5 };
 /** No codec is taken to be quicker than copying the bytes. */
 const COPY_NS_PER_BYTE = 0.1;
 

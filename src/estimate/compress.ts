@@ -10,6 +10,9 @@ const WARM_CALLS_MIN = 32;
 const WARM_CALLS = 1000;
 const WARM_MS = 15;
 
+/** The part of a {@link UnitScan} that compressing needs. */
+export type Units = Pick<UnitScan, "unit" | "units" | "offsets" | "count" | "next">;
+
 /**
  * The units of a batch, compressed with one codec, end to end; used again for each codec and batch.
  *
@@ -23,7 +26,7 @@ export class CompressedUnits {
   /** Unit `i` of the scan, compressed; null: it does not get smaller. */
   readonly units: (Uint8Array | null)[] = [];
   unit = 0;
-  #scan!: UnitScan;
+  #scan!: Units;
   /** Nanoseconds a unit, of each slice in turn. */
   compressNs: number[] = [];
   decompressNs: number[] = [];
@@ -34,7 +37,7 @@ export class CompressedUnits {
   }
 
   /** Gets ready for the units of a scan, over what was here. */
-  begin(scan: UnitScan): void {
+  begin(scan: Units): void {
     this.#scan = scan;
     this.unit = scan.unit;
     this.units.length = 0;

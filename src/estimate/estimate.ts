@@ -12,7 +12,7 @@ import { counted, type Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
 import { tryStore } from "./store-estimate.ts";
 import { type CodecTotals, UnitTotals } from "./totals.ts";
-import type { Estimate, UnitEstimate } from "./types.ts";
+import type { Estimate, InputSummary, SampleSummary, UnitEstimate } from "./types.ts";
 
 /** What the steps take in proportion, for the progress bar. */
 const WEIGHT = { read: 1, compress: 9, fit: 1, pack: 1, store: 6 };
@@ -84,7 +84,7 @@ async function estimateFrom(
     for (const totals of unitTotals) await measureUnit(run, totals, batchName);
   }
   settings.signal?.throwIfAborted();
-  if (sampleBytes === 0) throw new ZbudError("ENOENT", nothingRead(reader));
+  if (sampleBytes === 0) throw nothingRead(reader);
   const units = unitTotals.map((totals) => totals.estimate());
   const summary = reader.summary();
   // A reader that found nothing more left the bytes of the last batch where they are.
@@ -96,12 +96,11 @@ async function estimateFrom(
     choice === null || advice.onlySameFilled
       ? null
       : await tryStore(reader.batch, sampleBytes, choice, progress);
-  const { sampleBytes: limit, seed } = settings;
-  const share = sampleBytes / summary.bytes;
+  const { sampleBytes: limit } = settings;
   return {
     schema: "zbud-estimate/2",
     input: { ...summary, notes: [...summary.notes, ...(limit < summary.bytes ? sampleNotes(units) : [])] },
-    sample: { bytes: sampleBytes, share, limitBytes: Number.isFinite(limit) ? limit : null, seed, batches },
+    sample: summaryOfSample(settings, summary, sampleBytes, batches),
     units,
     advice: { ...advice, store },
   };
@@ -117,11 +116,31 @@ function sampleNotes(units: readonly UnitEstimate[]): string[] {
   return [`Only ${count} of ${size} read, which says little of the whole: take more with --sample.`];
 }
 
-function nothingRead(reader: Reader): string {
+/** The error for an input that was there and gave no byte. */
+export function nothingRead(reader: Reader): ZbudError {
   const { label, process } = reader.summary();
-  return process === null
-    ? `nothing could be read of ${label}: it went away, or the system gives none of its bytes`
-    : `process ${process.pid} ended before any of its memory was read: start it again, and estimate while it runs`;
+  return new ZbudError(
+    "ENOENT",
+    process === null
+      ? `nothing could be read of ${label}: it went away, or the system gives none of its bytes`
+      : `process ${process.pid} ended before any of its memory was read: start it again, and estimate while it runs`,
+  );
+}
+
+/** What of the input was read. */
+export function summaryOfSample(
+  { sampleBytes: limit, seed }: Settings,
+  { bytes }: InputSummary,
+  read: number,
+  batches: number,
+): SampleSummary {
+  return {
+    bytes: read,
+    share: read / bytes,
+    limitBytes: Number.isFinite(limit) ? limit : null,
+    seed,
+    batches,
+  };
 }
 
 function weightOfBatch({ units, codecs, drivers }: Settings): number {

@@ -4,6 +4,15 @@ export { callText, pageSizeText } from "./advice.ts";
 export { cacheCallText, codeText, storeCallText, storeCodeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
 export type { EstimateInput } from "./input.ts";
+export { estimateKernel, type KernelEstimateOptions } from "./kernel-estimate.ts";
+export { codecText } from "./kernel-totals.ts";
+export type {
+  KernelAdvice,
+  KernelCodecEstimate,
+  KernelCodecName,
+  KernelEstimate,
+  RecompressionEstimate,
+} from "./kernel-types.ts";
 export { type EstimateOptions, type Goal, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./options.ts";
 export type {
   Advice,

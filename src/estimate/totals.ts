@@ -150,7 +150,7 @@ export class CodecTotals {
 }
 
 /** The middle one: a pause of the machine, or code that is not yet compiled, does not move it. */
-function medianOf(values: number[]): number | null {
+export function medianOf(values: number[]): number | null {
   if (values.length === 0) return null;
   return Math.round(values.toSorted((a, b) => a - b)[values.length >> 1]);
 }
