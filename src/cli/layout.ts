@@ -6,6 +6,8 @@ import { type Column, tableLines } from "./text-table.ts";
 const WIDTH_MIN = 40;
 const WIDTH_MAX = 120;
 const INDENT = "  ";
+/** A number and its unit stay together. */
+const AMOUNT = /(\d) (?=(?:%|B|KiB|MiB|GiB|TiB|ns|µs|ms|s)(?!\w))/g;
 
 /** Columns to fill: a terminal's; without end where there is none, for whoever reads lines. */
 export function widthFor(stream: NodeJS.WriteStream): number {
@@ -29,7 +31,7 @@ export function wrapped(text: string, width: number, rest = "", end = ""): strin
   const [indent] = /^ */.exec(text) as RegExpExecArray;
   let line = indent;
   let isEmpty = true;
-  for (const word of text.slice(indent.length).split(" ")) {
+  for (const word of text.slice(indent.length).replace(AMOUNT, "$1\u00a0").split(" ")) {
     let left = word;
     const needed = columnsOf(line) + (isEmpty ? 0 : 1) + columnsOf(left);
     if (!isEmpty && needed > width - end.length) {
@@ -47,7 +49,7 @@ export function wrapped(text: string, width: number, rest = "", end = ""): strin
     isEmpty = false;
   }
   lines.push(line);
-  return lines;
+  return lines.map((each) => each.replaceAll("\u00a0", " "));
 }
 
 /** Lines broken where they are too long; what is indented goes on further in. */

@@ -21,8 +21,9 @@ const WEIGHT = { read: 1, compress: 9, fit: 1, pack: 1, store: 6 };
  * Says what keeping an input in compressed memory would save, and with which settings.
  *
  * Reads an even, seeded sample of the input; compresses it unit by unit with each codec; stores the results
- * in a real pool of each driver, reads them back, decompresses and compares them. How things are counted is
- * told at {@link Estimate}.
+ * in a real pool of each driver, reads them back, decompresses and compares them. Of a sample of several batches (of 32
+ * MiB or more) that is so for the first; of the others the pools make room only, and each eighth unit is decompressed
+ * and compared. How things are counted is told at {@link Estimate}.
  *
  * @returns one plain object with all figures.
  * @throws {ZbudError} `EINVAL`, `ENOENT`, `EACCES` or `ENOTSUP` for options or input that cannot be used (the
@@ -61,6 +62,7 @@ async function estimateFrom(
   const unitTotals = settings.units.map((unit) => new UnitTotals(unit, settings.codecs));
   const run: Run = {
     batch: reader.batch,
+    isFirst: true,
     compressed: new CompressedUnits(reader.batch),
     pools,
     settings,
@@ -81,6 +83,7 @@ async function estimateFrom(
     batches += 1;
     slots = reader.batch.slots;
     sampleBytes += reader.batch.inputBytes;
+    run.isFirst = batches === 1;
     for (const totals of unitTotals) await measureUnit(run, totals, batchName);
   }
   settings.signal?.throwIfAborted();
@@ -153,6 +156,8 @@ function weightOfBatch({ units, codecs, drivers }: Settings): number {
 /** What all steps of one estimate share. */
 interface Run {
   batch: SampleBatch;
+  /** Whether it holds the first of the sample, of which all is checked. */
+  isFirst: boolean;
   compressed: CompressedUnits;
   pools: Pools;
   settings: Settings;
@@ -170,7 +175,7 @@ async function measureCodec(run: Run, totals: CodecTotals, scan: UnitScan, unitT
   const { compressed, settings, progress } = run;
   const codec = getCodec(totals.codec);
   const doing = `${unitText}: ${codec.name}`;
-  compressed.begin(scan);
+  compressed.begin(scan, run.isFirst);
   await withPool(run, totals, plainKind(settings.drivers[0], totals.unit), async (fill) => {
     progress.step(WEIGHT.compress, `${doing}, compressing`);
     if (!totals.warm) compressed.warmUp(codec);
@@ -194,7 +199,7 @@ async function withPool(
   store: (fill: PoolFill) => Promise<void>,
 ): Promise<void> {
   const maxUnits = run.batch.bytes.length / totals.unit;
-  const fill = run.pools.take(kind, maxUnits, run.compressed, totals.codec);
+  const fill = run.pools.take(kind, maxUnits, run.compressed, totals.codec, run.isFirst);
   try {
     await store(fill);
     const pool = totals.pool(kind);

@@ -125,7 +125,7 @@ async function measure(
   progress.step(2, `${totals.text}, compressing`);
   const some = totals.choose(scan);
   if (some.count === 0) return;
-  compressed.begin(some);
+  compressed.begin(some, totals.measured === 0);
   if (totals.measured === 0) compressed.warmUp(codec.codec);
   await compressed.fill(codec.codec, clock, progress, () => {});
   totals.add(compressed);
