@@ -87,7 +87,7 @@ export function estimateReport(
   const paper: Paper = { style, width };
   const lines = [style.title(printable(input.label)), ...answerLines(estimate, style), ""];
   const hasCalls = advice.worthwhile && !advice.onlySameFilled;
-  if (hasCalls) lines.push(...codeLines(estimate, style), "");
+  if (advice.worthwhile) lines.push(...codeLines(estimate, style), "");
   const text = flowing(lines, width);
   if (!advice.onlySameFilled) {
     const rows = units.flatMap((unit) => answerRows(unit, hasCalls ? advice.best : null));
@@ -138,7 +138,7 @@ function costText(codec: CodecEstimate | undefined): string {
 
 /** The calls that keep the data so. */
 function codeLines({ advice }: Estimate, style: Style): string[] {
-  const { best, store } = advice;
+  const { best, store, onlySameFilled } = advice;
   const calls =
     store === null
       ? []
@@ -146,7 +146,8 @@ function codeLines({ advice }: Estimate, style: Style): string[] {
           ["a cache", cacheCallText(store)],
           ["a page store", storeCallText(store)],
         ];
-  return [...calls, ["a pool", callText(best)]].map(([what, call]) => `  ${style.dim(`${what}:`)} ${call}`);
+  const pool = onlySameFilled ? [] : [["a pool", callText(best)]];
+  return [...calls, ...pool].map(([what, call]) => `  ${style.dim(`${what}:`)} ${call}`);
 }
 
 /** One row a codec: the allocator that keeps the data in least memory. */

@@ -95,10 +95,7 @@ async function estimateFrom(
   const advice = advise(units, summary, sampleBytes, settings.goal);
   const choice = bestForStore(units, summary, sampleBytes, settings.goal);
   progress.step(WEIGHT.store, "trying a page store");
-  const store =
-    choice === null || advice.onlySameFilled
-      ? null
-      : await tryStore(reader.batch, sampleBytes, choice, progress);
+  const store = choice === null ? null : await tryStore(reader.batch, sampleBytes, choice, progress);
   const { sampleBytes: limit } = settings;
   return {
     schema: "zbud-estimate/2",

@@ -76,6 +76,8 @@ function differenceText(
   { setting, pool }: StoreChoice,
   share: number,
 ): string {
+  if (pool.ratio === null)
+    return "a page of one word repeated takes nothing but its row in the store's index";
   const beside = (heldBytes - poolBytesOf(pool) * share) / offsets.length;
   const row = `the pool's row of ${setting.driver} says ${ratioText(pool.ratio)}`;
   const tried = bytes < setting.inputBytes ? `, and it was tried with ${bytesText(bytes)}` : "";

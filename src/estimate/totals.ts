@@ -6,9 +6,8 @@ import type { Packed, PoolKind } from "./pack.ts";
 import type { UnitScan } from "./scan.ts";
 import type { CodecEstimate, FitSummary, HalfFreed, PoolEstimate, UnitEstimate } from "./types.ts";
 
-/** Sizes from which one page size is chosen, and several; more take longer and choose the same. */
-const FIT_SIZES_MAX = 4096;
-const CLASSES_SIZES_MAX = 2048;
+/** Sizes from which page sizes are chosen; more take longer and choose the same. */
+const FIT_SIZES_MAX = 2048;
 
 /** Steps of a histogram; as many as a pool's page has chunks. */
 const STEPS = 64;
@@ -83,7 +82,7 @@ export class CodecTotals {
     const { pageSize, curve } = fitPageSize(evenly(all, FIT_SIZES_MAX), { unfitBytes: this.unit });
     const objects = curve[0].objects + curve[0].unfit;
     this.fit = { pageSize, objects, curve: curve.map(({ pageSize, bytes }) => ({ pageSize, bytes })) };
-    const some = evenly(all, CLASSES_SIZES_MAX);
+    const some = evenly(all, FIT_SIZES_MAX);
     const { pageSizes } = fitPageSizes(some);
     this.pageSizes =
       pageSizes.length < 2 ? null : pageSizes.map(({ pageSize, maxSize }) => ({ pageSize, maxSize }));

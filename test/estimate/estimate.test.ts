@@ -64,9 +64,11 @@ describe("estimates with known answers", () => {
     assert.equal(only(result).pools[0].ratio, null);
     assert.equal(only(result).fit, null);
     assert.equal(result.advice.worthwhile, true);
-    assert.match(
-      result.advice.text,
-      /keeps 400 KiB in no memory at all: saves 400 KiB \(100 %\), in createPool\(.*\)$/,
+    assert.equal(result.advice.onlySameFilled, true);
+    assert.match(result.advice.text, /^all of it is one word repeated, .* whatever the settings$/);
+    assert.deepEqual(
+      [result.advice.quicker, result.advice.smaller, result.advice.reason],
+      [null, null, null],
     );
   });
 
