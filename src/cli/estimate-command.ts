@@ -2,6 +2,7 @@ import { fstatSync } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { Command, Option } from "commander";
 import type { Estimate, EstimateInput, EstimateOptions } from "../estimate/index.ts";
+import { estimateHelp } from "./estimate-help.ts";
 import { UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
 import { widthFor } from "./layout.ts";
@@ -13,39 +14,6 @@ import { styleFor } from "./style.ts";
 const PID_MAX = 2 ** 22;
 const COLD_SECONDS = 10;
 const COLD_SECONDS_MAX = 86_400;
-
-const EXAMPLES = `
-Examples:
-  zbud estimate data.json              a file
-  zbud estimate src --unit 4k,16k,64k  a folder, with three unit sizes
-  zbud estimate src --html report.html the same as a page for a browser
-  zbud estimate --pid 4711             the memory of a running process (Linux)
-  tar c . | zbud estimate              whatever a command prints
-  zbud estimate --sample all --json dump >estimate.json
-  npm start --silent -- --json dump    in a clone: npm itself must be silent
-
-How it counts:
-  A unit is a block of input that is compressed by itself. Units that are one
-  word repeated take no memory. Units that do not get smaller, or do not fit a
-  page of the pool, are kept as they are. All others are stored in real pools,
-  read back and compared. Memory is pages, the pool's metadata, and units kept
-  as they are. Duplicates are shown, but nothing is deducted for them. With
-  --pid, anonymous memory in RAM is read: not what is in swap, shared with other
-  processes, or mapped from files. Each file is compressed by itself. A cache
-  also learns what small values have in common, which is not counted here: put
-  many small values into one file to see about how much that saves.
-
-  at best           the ratio of the codec alone; an allocator that packs
-                    tightly, such as zsmalloc, comes near it
-  p10, median, p90  sizes of compressed units, of those that get smaller: 10, 50
-                    and 90 % of them are at most this large
-  page size         fitted: the one that suits the data best; 4 sizes: several
-                    side by side, each for objects up to some size
-  a page            objects in a page of the pool, on average
-  half              the same after a random half of the objects was freed
-  evict             objects that reclaim then evicts for each page it releases
-  as is             units kept as they are
-  zstd is at level 1, deflate at level 6.`;
 
 interface EstimateFlags {
   pid?: number;
@@ -84,7 +52,7 @@ export function estimateCommand(interruption: Interruption): Command {
       ).argParser((text) => parseInteger(text, "--cold", 1, COLD_SECONDS_MAX)),
     )
     .option("--kernel", "for Linux's zram and zswap: which, with what, and the lines to paste")
-    .option("--codec <names>", "codecs, such as lz4,zstd,deflate,none (default: lz4,zstd)", parseList)
+    .option("--codec <names>", "codecs: lz4, zstd, deflate, none (default: lz4,zstd)", parseList)
     .option("--driver <names>", "pool drivers, such as zbud (default: all)", parseList)
     .option("--unit <sizes>", "bytes compressed at a time (default: 4k,16k)", parseList)
     .addOption(new Option("--sample <size>", "about how much to read, or all (default: 64m)"))
@@ -100,7 +68,7 @@ export function estimateCommand(interruption: Interruption): Command {
     .option("--json", "print the figures as JSON, one object a line")
     .option("--html <file>", "write the figures as a page for a browser, one file that needs no other")
     .option("--demo", "estimate what every machine has: a Node process, a program, and text")
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", estimateHelp)
     .action((paths: string[], flags: EstimateFlags) => runEstimate(paths, flags, interruption));
 }
 

@@ -94,3 +94,29 @@ export function tableBlock(
     ];
   });
 }
+
+/** Columns for a help: the terminal's, and 80 where there is none. */
+export function helpWidth(): number {
+  const width = widthFor(process.stdout);
+  return Number.isFinite(width) ? width : 80;
+}
+
+/** A term takes this share of the columns at most, and what it means stands beside it; else below. */
+const TERM_SHARE = 0.65;
+
+/** Terms and what they mean, side by side where there is room. */
+export function termLines(terms: readonly (readonly [string, string])[], width: number): string[] {
+  const longest = Math.max(...terms.map(([term]) => term.length));
+  const at = longest + 2 * INDENT.length;
+  if (width < 60 || at > width * TERM_SHARE) {
+    return terms.flatMap(([term, meaning]) => [
+      ...wrapped(INDENT + term, width, INDENT.repeat(3)),
+      ...wrapped(INDENT.repeat(2) + meaning, width, INDENT.repeat(2)),
+    ]);
+  }
+  return terms.flatMap(([term, meaning]) =>
+    wrapped(" ".repeat(at) + meaning, width, " ".repeat(at)).map((line, i) =>
+      i === 0 ? `${INDENT}${term.padEnd(longest)}${line.slice(INDENT.length + longest)}` : line,
+    ),
+  );
+}

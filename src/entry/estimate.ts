@@ -3,4 +3,12 @@
  *
  * @module
  */
-export { type Estimate, type EstimateInput, type EstimateOptions, estimate } from "../estimate/index.ts";
+export {
+  type Estimate,
+  type EstimateInput,
+  type EstimateOptions,
+  estimate,
+  estimateKernel,
+  type KernelEstimate,
+  type KernelEstimateOptions,
+} from "../estimate/index.ts";
