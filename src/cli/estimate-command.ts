@@ -134,9 +134,9 @@ async function runKernel(
     );
   }
   const { estimateKernel } = await import("../estimate/index.ts");
-  const nothingNamed =
-    paths.length === 0 && flags.pid === undefined && flags.cgroup === undefined && !flags.system;
-  const scoped = nothingNamed && !isPiped() ? { ...flags, system: true as const } : flags;
+  // Whatever standard input is: of a shell without a terminal it is open too, and says nothing.
+  const nothingNamed = paths.length === 0 && !flags.pid && !flags.cgroup && !flags.system;
+  const scoped = nothingNamed ? { ...flags, system: true as const } : flags;
   const progress = await createProgress(flags.json !== true);
   try {
     const result = await estimateKernel(readInput(paths, scoped, signal), {

@@ -16,6 +16,7 @@ const EXAMPLES: [string, string][] = [
 const COUNTING = [
   "A unit is a block of input that is compressed by itself. Units that are one word repeated take no memory. Units that do not get smaller, or do not fit a page of the pool, are kept as they are. All others are stored in real pools, read back and compared; of more than some 32 MiB the pools of the rest make room only. Memory is pages, the pool's metadata, and units kept as they are. Duplicates are shown, but nothing is deducted for them.",
   "Of processes, anonymous memory in RAM is read: not what is in swap, shared with other processes, or mapped from files. --cold marks the pages idle, or clears their referenced bits, waits, and looks which were used; the kernel may take longer to choose what to swap meanwhile.",
+  "--kernel counts as zram and zswap do: pages of 4 KiB, packed as by zsmalloc. With nothing named it reads all processes; - is standard input.",
   "Each file is compressed by itself. A cache also learns what small values have in common, which is not counted here: put many small values into one file to see about how much that saves.",
   "The advice weighs memory against the time to compress and to read back: in the balance twice the time must save 7 %, for speed 29 %, for size nothing.",
 ];

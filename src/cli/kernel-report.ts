@@ -117,6 +117,6 @@ function noteLines(estimate: KernelEstimate): string[] {
   const { machine } = estimate;
   return [
     ...inputLines(estimate).map(printable),
-    `Memory is what zsmalloc takes after compaction, with groups of up to ${machine.groupPages} pages; zram has about 0.1 % of its size beside it. Times are of this library's codecs on this machine: the kernel's are about as quick.`,
+    `Memory is what zsmalloc takes in full groups of up to ${machine.groupPages} pages, as after compaction; those that are partly filled add ${bytesText(estimate.codecs[0]?.partialBytes ?? 0)} once, at most, and zram's own table about 0.1 % of its size. Times are of this library's codecs on this machine: the kernel's are about as quick.`,
   ];
 }

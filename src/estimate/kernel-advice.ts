@@ -16,6 +16,8 @@ export type KernelFigures = Pick<
 
 /** How much better a setting that was left out must be for a word. */
 const WORD_SHARE = 0.97;
+/** Of fewer pages than this a machine's swap cannot be told. */
+const PAGES_ENOUGH = 500;
 
 /**
  * Chooses zswap where a disk's swap stands behind, else zram; and of the codecs that the machine has the one that takes
@@ -43,7 +45,10 @@ export function adviseKernel(figures: KernelFigures, input: InputSummary, goal: 
       ...nothing,
       worthwhile: false,
       text: `compressed swap does not pay for this: ${bytesText(whole)} of pages hardly get smaller${least}`,
-      reasons: ["Swap on a disk frees the whole page; compressed memory would hold it at full size."],
+      reasons: [
+        "Swap on a disk frees the whole page; compressed memory would hold it at full size.",
+        ...inputReasons(input, pages),
+      ],
     };
   }
   return {
@@ -52,7 +57,7 @@ export function adviseKernel(figures: KernelFigures, input: InputSummary, goal: 
     use: use.place,
     codec: nameOf(best),
     text: answerText(best, use.place, whole),
-    reasons: [use.why, ...codecReasons(best, usable, figures, goal), ...inputReasons(input)],
+    reasons: [use.why, ...codecReasons(best, usable, figures, goal), ...inputReasons(input, pages)],
     now,
     paste: pasteLines(figures, use.place, best, goal),
   };
@@ -165,14 +170,23 @@ function timesText(a: KernelCodecEstimate, b: KernelCodecEstimate): string {
   return `${times.toFixed(times < 9.95 ? 1 : 0)} times`;
 }
 
-function inputReasons({ process, group, cold }: InputSummary): string[] {
-  if (group?.scope === "system" && cold !== null) return [];
-  if (group !== null || process !== null) {
-    return cold === null
-      ? ["All anonymous memory counts here, and the kernel swaps what is cold: --cold reads only that."]
-      : [];
+function inputReasons({ process, group, cold }: InputSummary, pages: number): string[] {
+  const reasons: string[] = [];
+  if (group !== null && group.unreadable > group.processes) {
+    const all = group.unreadable + group.processes;
+    reasons.push(
+      `Only ${group.processes} of ${all} processes may be read by this user: sudo reads the others.`,
+    );
   }
-  return [
-    "These are files: what a machine swaps is the memory of its processes (--system, --cgroup, --pid).",
-  ];
+  if (pages < PAGES_ENOUGH) reasons.push(`${pages} pages are few: they say little of what a machine swaps.`);
+  if (group === null && process === null) {
+    reasons.push(
+      "These are files: what a machine swaps is the memory of its processes (--system, --cgroup, --pid).",
+    );
+  } else if (cold === null) {
+    reasons.push(
+      "All anonymous memory counts here, and the kernel swaps what is cold: --cold reads only that.",
+    );
+  }
+  return reasons;
 }

@@ -4,8 +4,6 @@ import { createPool, type SizeClass, sizeClassesOf } from "../drivers/index.ts";
 export const KERNEL_PAGE = 4096;
 /** What the kernel's zsmalloc puts beside each object: found by filling a real zram with pages of known sizes. */
 const OBJECT_BYTES = 8;
-/** Counts that were scaled are not exact. */
-const ROUNDING = 1e-6;
 /** Pages that are stored to see what zbud makes of them. */
 const ZBUD_PAGES_MAX = 16_384;
 
@@ -39,16 +37,25 @@ export class KernelZsmalloc {
     return size === 0 ? KERNEL_PAGE : this.#bytesOf[this.#classOf[size]];
   }
 
-  /** Bytes of pages for so many times all of these: whole groups, of each class the last one partly filled. */
-  bytesOf(counts: SizeCounts, scale: number): number {
-    const objects = new Float64Array(this.#classes.length);
+  /** Bytes of pages for all of these in full groups: what they add to a device that holds much. */
+  bytesOf(counts: SizeCounts): number {
+    let bytes = 0;
     for (let size = 0; size < counts.length; size++) {
-      objects[size === 0 ? objects.length - 1 : this.#classOf[size]] += counts[size] * scale;
+      if (counts[size] > 0) bytes += counts[size] * this.bytesFor(size);
     }
-    return this.#classes.reduce(
-      (sum, each, i) => sum + Math.ceil(objects[i] / each.objects - ROUNDING) * each.pages * KERNEL_PAGE,
-      0,
-    );
+    return bytes;
+  }
+
+  /** The most that groups take once which are partly filled: one of each class that is used, but for an object. */
+  partialBytesOf(counts: SizeCounts): number {
+    const used = new Set<number>();
+    for (let size = 1; size < counts.length; size++) if (counts[size] > 0) used.add(this.#classOf[size]);
+    let bytes = 0;
+    for (const index of used) {
+      const { pages, size } = this.#classes[index];
+      bytes += pages * KERNEL_PAGE - size;
+    }
+    return bytes;
   }
 
   /** Pages that are kept as they are. */

@@ -75,7 +75,7 @@ export class KernelTotals {
     const counts = this.#counts;
     let compressedBytes = zsmalloc.hugeOf(counts) * KERNEL_PAGE;
     for (let size = 1; size <= zsmalloc.hugeAbove; size++) compressedBytes += counts[size] * size;
-    const heldBytes = zsmalloc.bytesOf(counts, scale);
+    const heldBytes = Math.round(zsmalloc.bytesOf(counts) * scale);
     const zbudBytes = codec.inZswap && measured > 0 ? Math.round(zbudBytesOf(counts) * scale) : null;
     return {
       ...nameOf(codec),
@@ -84,6 +84,7 @@ export class KernelTotals {
       compressedBytes: Math.round(compressedBytes * scale),
       hugePages: Math.round(zsmalloc.hugeOf(counts) * scale),
       heldBytes,
+      partialBytes: zsmalloc.partialBytesOf(counts),
       ratio: heldBytes === 0 ? null : (pages * KERNEL_PAGE * sampled.scale) / heldBytes,
       zbudBytes,
       compressNs: codec.timed ? medianOf(this.#compressNs) : null,
@@ -184,5 +185,5 @@ function bytesOf(
     if (isSmaller) pages += 1;
     counts[(isSmaller ? second : first).sizes[i]] += 1;
   }
-  return { bytes: zsmalloc.bytesOf(counts, scale), pages };
+  return { bytes: Math.round(zsmalloc.bytesOf(counts) * scale), pages };
 }

@@ -6,7 +6,7 @@ import type { InputSummary, SampleSummary } from "./types.ts";
  * What compressed swap of the Linux kernel would take for an input, as one plain object. Pages are the kernel's, of
  * 4096 bytes. Those of one word repeated take nothing, as in zram; those whose compressed form is too large for
  * zsmalloc to put several in a group are *huge*, and kept as they are, in a page each. All figures are scaled from the
- * sample to the whole input. Memory is what `mem_used_total` of zram's `mm_stat` would say, after compaction.
+ * sample to the whole input. Memory is what these pages add to `mem_used_total` of zram's `mm_stat`, after compaction.
  */
 export interface KernelEstimate {
   /** Changes when a field changes its meaning. */
@@ -46,8 +46,10 @@ export interface KernelCodecEstimate extends KernelCodecName {
   /** Compressed sizes, huge pages at full size: `compr_data_size` of zram's `mm_stat`. */
   compressedBytes: number;
   hugePages: number;
-  /** Bytes of memory with zsmalloc, in zram and in zswap. */
+  /** Bytes of memory with zsmalloc, in zram and in zswap, in full groups. */
   heldBytes: number;
+  /** Bytes that a device takes once, at most, for groups that are partly filled: much of a small one, little of a large. */
+  partialBytes: number;
   /** Bytes of the input's pages by `heldBytes`; null when nothing is held. */
   ratio: number | null;
   /** The same with zbud, that zswap had by default in older kernels; null for what zswap cannot have. */

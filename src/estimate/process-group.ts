@@ -85,7 +85,13 @@ async function openAll(
     }
     if (progress.shouldYield) await progress.yieldThread(0);
   }
-  if (memories.length === 0 && denied !== undefined) throw denied;
+  if (memories.length === 0 && denied !== undefined) {
+    throw new ZbudError(
+      "EACCES",
+      `none of ${unreadable} processes may be read by this user: run with sudo (it needs CAP_SYS_PTRACE), or name one of your own with --pid`,
+      { cause: denied },
+    );
+  }
   return {
     scope: folder === null ? "system" : "cgroup",
     name: folder ?? "",
