@@ -85,10 +85,10 @@ export function estimateReport(
 ): string {
   const { advice, input, units } = estimate;
   const paper: Paper = { style, width };
-  const lines = [style.title(printable(input.label)), ...answerLines(estimate, style), ""];
+  const lines = [...answerLines(estimate, style), ""];
   const hasCalls = advice.worthwhile && !advice.onlySameFilled;
   if (advice.worthwhile) lines.push(...codeLines(estimate, style), "");
-  const text = flowing(lines, width);
+  const text = [...flowing([printable(input.label)], width).map(style.title), ...flowing(lines, width)];
   if (!advice.onlySameFilled) {
     const rows = units.flatMap((unit) => answerRows(unit, hasCalls ? advice.best : null));
     const marked = rows.findIndex((row) => row.at(-1) !== "");

@@ -31,14 +31,10 @@ export function kernelReport(estimate: KernelEstimate, paper: Paper): string {
   const { advice, input, machine } = estimate;
   const { style, width } = paper;
   const answer = advice.worthwhile ? style.good("Yes:") : style.title("No:");
-  const lines = flowing(
-    [
-      style.title(printable(input.label)),
-      `  ${answer} ${advice.text}`,
-      ...advice.reasons.map((reason) => `  ${reason}`),
-    ],
-    width,
-  );
+  const lines = [
+    ...flowing([printable(input.label)], width).map(style.title),
+    ...flowing([`  ${answer} ${advice.text}`, ...advice.reasons.map((reason) => `  ${reason}`)], width),
+  ];
   lines.push("", ...flowing(["This machine now:", ...machineLines(estimate)], width));
   if (advice.use !== null || !advice.worthwhile) lines.push("", ...codecLines(estimate, paper));
   lines.push("", ...flowing(noteLines(estimate), width).map(style.dim));
