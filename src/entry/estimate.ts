@@ -3,12 +3,4 @@
  *
  * @module
  */
-export {
-  type Estimate,
-  type EstimateInput,
-  type EstimateOptions,
-  estimate,
-  estimateKernel,
-  type KernelEstimate,
-  type KernelEstimateOptions,
-} from "../estimate/index.ts";
+export { type Estimate, type EstimateInput, type EstimateOptions, estimate } from "../estimate/index.ts";

@@ -1,21 +1,10 @@
 import { closeSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { endianness } from "node:os";
 import { ZbudError } from "../base/index.ts";
-import type { ProcessHost, ProcessMemory } from "./process-memory.ts";
+import type { ColdPages, ProcessHost, ProcessMemory } from "./process-memory.ts";
 import type { Progress } from "./progress.ts";
-import type { ColdSummary } from "./types.ts";
 
 const STEP_MS = 100;
-
-/** Says which pages nobody used while it was waited. */
-export interface ColdPages {
-  readonly method: ColdSummary["method"];
-  /** To be called before the pages of a process are asked about. */
-  begin(pid: number): void;
-  /** @param frame - the number of the page in the machine's memory; 0 if the system does not say. */
-  isCold(address: number, frame: number): boolean;
-  close(): void;
-}
 
 /**
  * Waits, and finds out which pages of these processes nobody used meanwhile: by idle page tracking where the kernel

@@ -25,11 +25,14 @@ export class CompressedUnits {
   readonly #batch: SampleBatch;
   /** As long as the batch, and one unit more for the codec to write into; untouched, it costs nothing. */
   readonly #memory: ArrayBuffer;
-  /** Unit `i` of the scan, compressed; null: it does not get smaller. */
+  /** Unit `i` of the scan, compressed; null: it does not get smaller. After the first batch only lengths mean something. */
   readonly units: (Uint8Array | null)[] = [];
   unit = 0;
   #scan!: Units;
   #checkEvery = 1;
+  /** Where units go that are not checked, and its first bytes, by how many. */
+  #scratch: Uint8Array = new Uint8Array(0);
+  #sized: Uint8Array[] = [];
   /** Nanoseconds a unit, of each slice in turn. */
   compressNs: number[] = [];
   decompressNs: number[] = [];
@@ -47,6 +50,10 @@ export class CompressedUnits {
   begin(scan: Units, isFirst: boolean): void {
     this.#checkEvery = isFirst ? 1 : CHECK_EVERY;
     this.#scan = scan;
+    if (this.#scratch.length !== scan.unit - 1) {
+      this.#scratch = new Uint8Array(scan.unit - 1);
+      this.#sized = [];
+    }
     this.unit = scan.unit;
     this.units.length = 0;
     this.compressNs = [];
@@ -107,18 +114,33 @@ export class CompressedUnits {
     }
   }
 
-  /** @returns where the next unit goes. */
+  /**
+   * Of a unit that is not checked only the size is kept, as a view of that length: nobody reads its bytes.
+   *
+   * @returns where the next unit goes.
+   */
   #compress(offsets: Uint32Array, codec: Codec, first: number, last: number, start: number): number {
     const unit = this.unit;
     const inputs = this.#batch.unitViews(unit);
     let end = start;
     for (let i = first; i < last; i++) {
+      const input = inputs[offsets[i] / unit];
+      if ((i - first) % this.#checkEvery !== 0) {
+        const size = codec.compress(input, this.#scratch);
+        this.units[i] = size === 0 ? null : this.#scratchOf(size);
+        continue;
+      }
       // A byte short of the unit: the codec then says itself that the unit does not get smaller.
-      const size = codec.compress(inputs[offsets[i] / unit], new Uint8Array(this.#memory, end, unit - 1));
+      const size = codec.compress(input, new Uint8Array(this.#memory, end, unit - 1));
       this.units[i] = size === 0 ? null : new Uint8Array(this.#memory, end, size);
       end += size;
     }
     return end;
+  }
+
+  #scratchOf(size: number): Uint8Array {
+    this.#sized[size] ??= this.#scratch.subarray(0, size);
+    return this.#sized[size];
   }
 
   /** @returns how many were checked: of those that it looks at the ones that had got smaller. */

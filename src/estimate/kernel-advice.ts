@@ -4,15 +4,9 @@ import { pasteLines } from "./kernel-lines.ts";
 import { machineTexts } from "./kernel-now.ts";
 import { KERNEL_PAGE } from "./kernel-pages.ts";
 import { codecText, nameOf } from "./kernel-totals.ts";
-import type { KernelAdvice, KernelCodecEstimate, KernelEstimate } from "./kernel-types.ts";
+import type { KernelAdvice, KernelCodecEstimate, KernelFigures } from "./kernel-types.ts";
 import type { Goal } from "./options.ts";
 import type { InputSummary } from "./types.ts";
-
-/** What the advice is made from. */
-export type KernelFigures = Pick<
-  KernelEstimate,
-  "pages" | "samePages" | "codecs" | "machine" | "recompression"
->;
 
 /** How much better a setting that was left out must be for a word. */
 const WORD_SHARE = 0.97;

@@ -1,9 +1,9 @@
-import type { KernelFigures } from "./kernel-advice.ts";
 import type { KernelMachine } from "./kernel-machine.ts";
 import type {
   KernelAdvice,
   KernelCodecEstimate,
   KernelCodecName,
+  KernelFigures,
   RecompressionEstimate,
 } from "./kernel-types.ts";
 import type { Goal } from "./options.ts";

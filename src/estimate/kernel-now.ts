@@ -1,7 +1,7 @@
 import { bytesText, countText, percentText, ratioText } from "../base/index.ts";
-import type { KernelFigures } from "./kernel-advice.ts";
 import type { KernelMachine, ZramDevice, ZswapNow } from "./kernel-machine.ts";
 import { KERNEL_PAGE } from "./kernel-pages.ts";
+import type { KernelFigures } from "./kernel-types.ts";
 
 /** More beside the compressed bytes than this is worth a word. */
 const LOST_SHARE = 0.15;

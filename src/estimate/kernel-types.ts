@@ -91,3 +91,9 @@ export interface KernelAdvice {
   /** To be pasted: as root, into a file, or into the kernel's command line. */
   paste: { title: string; lines: string[] }[];
 }
+
+/** What the advice is made from. */
+export type KernelFigures = Pick<
+  KernelEstimate,
+  "pages" | "samePages" | "codecs" | "machine" | "recompression"
+>;

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { show, ZbudError } from "../base/index.ts";
-import { type ColdPages, watchPages } from "./cold-pages.ts";
-import { openProcess, type ProcessHost, type ProcessMemory } from "./process-memory.ts";
+import { watchPages } from "./cold-pages.ts";
+import { type ColdPages, openProcess, type ProcessHost, type ProcessMemory } from "./process-memory.ts";
 import type { Progress } from "./progress.ts";
 import type { ColdSummary, GroupSummary } from "./types.ts";
 

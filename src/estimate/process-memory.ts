@@ -1,11 +1,10 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { endianness } from "node:os";
 import { ZbudError } from "../base/index.ts";
-import type { ColdPages } from "./cold-pages.ts";
 import type { ByteSource } from "./files.ts";
 import { processError } from "./process-errors.ts";
 import type { Progress } from "./progress.ts";
-import type { ProcessSummary } from "./types.ts";
+import type { ColdSummary, ProcessSummary } from "./types.ts";
 
 /** Where the process is looked up; tests give their own. */
 export interface ProcessHost {
@@ -17,6 +16,16 @@ export interface ProcessHost {
   sys?: string;
   /** How to wait while pages are watched. */
   wait?: (ms: number, progress: Progress) => Promise<void>;
+}
+
+/** Says which pages nobody used while it was waited. */
+export interface ColdPages {
+  readonly method: ColdSummary["method"];
+  /** To be called before the pages of a process are asked about. */
+  begin(pid: number): void;
+  /** @param frame - the number of the page in the machine's memory; 0 if the system does not say. */
+  isCold(address: number, frame: number): boolean;
+  close(): void;
 }
 
 const PAGEMAP_ENTRIES = 1 << 16;

@@ -8,7 +8,7 @@ import type { PoolEstimate, Setting, StoreSetting, StoreTry } from "./types.ts";
 /** Of less, a store's fixed part would be most of what is measured. */
 const BYTES_MIN = 2 ** 20;
 /** More than this does not say more: of a larger batch every so manieth unit is taken. */
-const BYTES_MAX = 2 ** 23;
+const BYTES_MAX = 2 ** 22;
 const SLICE_UNITS = 256;
 /** How much more a store is given when what was reckoned does not do. */
 const MORE = 1.08;

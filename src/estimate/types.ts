@@ -265,7 +265,7 @@ export interface StoreSetting extends StoreTry {
   maxBytes: number;
   /** Compressed bytes of a page, on average. */
   averageBytes: number;
-  /** Bytes of the sample that were stored in such a page store, read back and compared: at most 8 MiB of it. */
+  /** Bytes of the sample that were stored in such a page store, read back and compared: at most 4 MiB of it. */
   triedBytes: number;
   /** Whether driver and page size of the pool are the store's own defaults: they are advised unless 3 % are at stake. */
   untouched: boolean;
