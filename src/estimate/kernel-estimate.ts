@@ -1,4 +1,4 @@
-import { checkNames } from "../base/index.ts";
+import { checkNames, type Size } from "../base/index.ts";
 import { trainingSteps } from "../codecs/index.ts";
 import { CompressedUnits } from "./compress.ts";
 import { DedupIndex } from "./dedup-index.ts";
@@ -17,7 +17,7 @@ import { KERNEL_PAGE, KernelZsmalloc } from "./kernel-pages.ts";
 import { KernelTotals, recompressionOf } from "./kernel-totals.ts";
 import type { KernelEstimate } from "./kernel-types.ts";
 import { openReader } from "./open-reader.ts";
-import { type EstimateOptions, readOptions, type Settings } from "./options.ts";
+import { type Goal, readOptions, type Settings, type StopSignal } from "./options.ts";
 import { Progress } from "./progress.ts";
 import type { Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
@@ -27,9 +27,20 @@ const TRAINING_PAGES = 512;
 const TRAINING_PAGES_MIN = 64;
 const TRAIN_WEIGHT = 8;
 
-/** How to estimate for the kernel: codecs, drivers and units are the kernel's. */
-export interface KernelEstimateOptions
-  extends Pick<EstimateOptions, "sampleBytes" | "seed" | "for" | "signal" | "onProgress" | "clock"> {
+/** How to estimate for the kernel: codecs, drivers and units are the kernel's; all else is as of an estimate. */
+export interface KernelEstimateOptions {
+  /** How many bytes to read, about, or `"all"`; default `"64MiB"`. */
+  sampleBytes?: Size | "all";
+  /** Chooses which pages are read; default 1. */
+  seed?: number;
+  /** What the advice is for; default `"balance"`. */
+  for?: Goal;
+  /** Stops the work: the promise is then rejected with the signal's reason. */
+  signal?: StopSignal;
+  /** Called now and then with the share of the work that is done, from 0 to 1, and what is being done. */
+  onProgress?: (share: number, doing: string) => void;
+  /** Milliseconds; for the time that compressing takes. Default `performance.now`. */
+  clock?: () => number;
   /** For tests: where the machine's files are. */
   machineHost?: MachineHost;
 }
