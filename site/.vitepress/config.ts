@@ -34,6 +34,7 @@ const GUIDE = [
       { text: "Shared between workers", link: "/guide/threads" },
       { text: "A second tier", link: "/guide/second-tier" },
       { text: "Choosing settings", link: "/guide/settings" },
+      { text: "zswap or zram", link: "/linux-swap" },
       { text: "Reading the counters", link: "/guide/counters" },
       { text: "The pool", link: "/guide/pool" },
       { text: "All options", link: "/options" },
