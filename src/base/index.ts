@@ -25,7 +25,7 @@ export {
   memoryBytes,
 } from "./machine-memory.ts";
 export { checkNode } from "./node-version.ts";
-export { bytesText, countText, percentText, ratioText, timeText } from "./number-text.ts";
+export { bytesText, countOf, countText, percentText, ratioText, timeText } from "./number-text.ts";
 export { powerOfTwoAtLeast } from "./numbers.ts";
 export {
   checkNames,

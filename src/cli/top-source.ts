@@ -43,7 +43,7 @@ async function viewerSource(url: URL): Promise<TopSource> {
 
 async function sharedSource(name: string): Promise<TopSource> {
   hideFfiWarning();
-  const [{ openMemory }, { aboutText }, { flattenStats }, { ZbudError }] = await Promise.all([
+  const [{ openMemory }, { aboutText }, { Entries, flattenStats }, { ZbudError }] = await Promise.all([
     import("./shared-memory.ts"),
     import("./shared-memory-text.ts"),
     import("../viewer/index.ts"),
@@ -59,17 +59,24 @@ async function sharedSource(name: string): Promise<TopSource> {
     const or = "for a viewer, name a port or an address such as http://127.0.0.1:4711/";
     throw new ZbudError(code, `${text}; ${or}`, { cause });
   }
+  const entries = new Entries(opened.thing, false);
   return {
     look() {
       const info = opened.info();
       const begun = performance.now();
       const flat = flattenStats(opened.thing.stats());
+      const looked = entries.look(begun);
       const at = performance.now();
       return {
         title: name,
         where: info.path,
         about: aboutText(info, Date.now()),
-        tick: { at, ...flat, evictedFrom: [], decisions: [], player: null },
+        tick: {
+          ...{ at, ...flat, ...looked, evictedFrom: [], decisions: [], player: null },
+          // Without this process, and what it lacks.
+          texts: withoutFallbacks(flat.texts),
+          users: info.processes,
+        },
         restMs: (at - begun) / LOOK_SHARE,
       };
     },
@@ -77,4 +84,8 @@ async function sharedSource(name: string): Promise<TopSource> {
       opened.close();
     },
   };
+}
+
+function withoutFallbacks(texts: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(texts).filter(([name]) => !name.startsWith("fallbacks.")));
 }

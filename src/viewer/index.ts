@@ -1,5 +1,7 @@
 export { checkHello, checkTick } from "./check.ts";
+export { Entries } from "./entries.ts";
 export { flattenStats } from "./flatten-stats.ts";
+export { hitShare, type Overview, overviewOf, usersText } from "./overview.ts";
 export { TracePlayer } from "./player.ts";
 export { decodeFrame, type Frame, frameChunks, frameObjects } from "./snapshot-frame.ts";
 export { isBytes, nameText, valueText } from "./stat-text.ts";
