@@ -60,6 +60,8 @@ async function sharedSource(name: string): Promise<TopSource> {
     throw new ZbudError(code, `${text}; ${or}`, { cause });
   }
   const entries = new Entries(opened.thing, false);
+  // The first look meets the compiler, and a busy machine makes any of them long: the shorter of two counts.
+  let lastMs = 0;
   return {
     look() {
       const info = opened.info();
@@ -67,6 +69,8 @@ async function sharedSource(name: string): Promise<TopSource> {
       const flat = flattenStats(opened.thing.stats());
       const looked = entries.look(begun);
       const at = performance.now();
+      const restMs = Math.min(at - begun, lastMs) / LOOK_SHARE;
+      lastMs = at - begun;
       return {
         title: name,
         where: info.path,
@@ -77,7 +81,7 @@ async function sharedSource(name: string): Promise<TopSource> {
           texts: withoutFallbacks(flat.texts),
           users: info.processes,
         },
-        restMs: (at - begun) / LOOK_SHARE,
+        restMs,
       };
     },
     close() {
