@@ -1,9 +1,9 @@
-import { bytesText, countText, percentText } from "../base/index.ts";
+import { percentText } from "../base/index.ts";
 import {
-  isBytes,
   nameText,
   type Overview,
   overviewOf,
+  rateText,
   type Tick,
   usersText,
   valueText,
@@ -117,7 +117,11 @@ function tableOf(tick: Tick, before: Tick | null, columns: number, style: Style)
   const figures = Object.entries(tick.counters).map(([name, value]) => {
     const earlier = before?.counters[name];
     const rate = earlier === undefined || seconds <= 0 ? 0 : (value - earlier) / seconds;
-    return [printable(nameText(name)), valueText(name, value), rateText(name, value, rate)];
+    return [
+      printable(nameText(name)),
+      valueText(name, value),
+      Number.isInteger(value) ? rateText(name, rate) : "",
+    ];
   });
   const words = Object.entries(tick.texts).map(([name, text]) => [
     printable(nameText(name)),
@@ -154,11 +158,4 @@ function narrowed(counts: readonly number[], columns: number): readonly number[]
     few = Array.from({ length: Math.ceil(few.length / 2) }, (_, i) => few[2 * i] + (few[2 * i + 1] ?? 0));
   }
   return few;
-}
-
-function rateText(name: string, value: number, rate: number): string {
-  if (!Number.isInteger(value) || Math.abs(rate) < 0.05) return "";
-  const size = Math.abs(rate);
-  const text = isBytes(name) ? bytesText(size) : size < 10 ? size.toFixed(1) : countText(size);
-  return `${rate > 0 ? "+" : "-"}${text}`;
 }

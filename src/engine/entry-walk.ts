@@ -30,7 +30,6 @@ const NOTES_MAX = 1024;
 export interface SeenEntry {
   readonly shard: number;
   readonly row: number;
-  readonly version: number;
   /** Key, tags and the value as it is kept. */
   readonly bytes: number;
 }
@@ -133,18 +132,17 @@ export class EntryWalk {
       const at = rows.at(row);
       const state = words[at + STATE];
       if ((state & KIND_MASK) !== KIND_ENTRY) continue;
-      const bytes = words[at + STORED] + (words[at + NAME] & 0xffff) + (words[at + NAME] >>> 16);
-      const version = words[at + VERSION];
+      const bytes = bytesOf(words, at);
       found.counted += 1;
       sizes[stepOf(bytes)] += 1;
       if ((state & STATE_RAW) !== 0) found.raw += 1;
       if ((state & STATE_SAME_FILLED) !== 0) found.sameFilled += 1;
-      const writes = (words[W_VERSION] - version) | 0;
+      const writes = (words[W_VERSION] - words[at + VERSION]) | 0;
       let step = 0;
       while (step < AGE_ENDS.length && writes >= limits[step]) step += 1;
       if (writes >= noted) found.earlier += 1;
       else ages[step] += 1;
-      if (bytes > this.#leastRanked()) this.#rank({ shard: this.#shard, row, version, bytes });
+      if (bytes > this.#leastRanked()) this.#rank({ shard: this.#shard, row, bytes });
     }
   }
 
@@ -184,14 +182,21 @@ function stepOf(bytes: number): number {
   return Math.min(SIZE_STEPS - 1, Math.max(0, bits - SIZE_FIRST_BITS));
 }
 
-/** The bytes of an entry's key, if it is still there. Takes the lock of its shard. */
-export function keyBytesOf({ shards }: EngineInside, { shard, row, version }: SeenEntry): Uint8Array | null {
-  const { words, rows, fragments, locked } = shards[shard];
-  return locked.call(shards[shard], () => {
+/** The key of the entry that is in this row now, and the bytes that it takes; null: none is. Takes its shard's lock. */
+export function keyOfRow(
+  { shards }: EngineInside,
+  { shard, row }: SeenEntry,
+): { key: Uint8Array; bytes: number } | null {
+  const { words, rows, fragments } = shards[shard];
+  return shards[shard].locked(() => {
     const at = rows.at(row);
-    if ((words[at + STATE] & KIND_MASK) !== KIND_ENTRY || words[at + VERSION] !== version) return null;
-    const bytes = new Uint8Array(words[at + NAME] & 0xffff);
-    if (bytes.length > 0) fragments.read(row, 0, bytes.length, bytes, 0);
-    return bytes;
-  }) as Uint8Array | null;
+    if ((words[at + STATE] & KIND_MASK) !== KIND_ENTRY) return null;
+    const key = new Uint8Array(words[at + NAME] & 0xffff);
+    if (key.length > 0) fragments.read(row, 0, key.length, key, 0);
+    return { key, bytes: bytesOf(words, at) };
+  });
+}
+
+function bytesOf(words: Int32Array, at: number): number {
+  return words[at + STORED] + (words[at + NAME] & 0xffff) + (words[at + NAME] >>> 16);
 }

@@ -6,7 +6,7 @@ export {
   AGE_ENDS,
   type EntryFigures,
   EntryWalk,
-  keyBytesOf,
+  keyOfRow,
   type SeenEntry,
   SIZE_STEPS,
 } from "./entry-walk.ts";

@@ -13,9 +13,10 @@ const LIST_MAX = 2 ** 16;
  * @throws {ZbudError} `EBADMSG`.
  */
 export function checkHello(value: unknown): Hello {
-  const { title, pages, player } = membersOf(value, "greeting");
-  if (typeof pages !== "boolean" || typeof player !== "boolean") throw malformed("greeting");
-  return { title: text(title, TITLE_MAX), pages, player };
+  const { title, pages, player, keys } = membersOf(value, "greeting");
+  if (typeof pages !== "boolean" || typeof player !== "boolean" || typeof keys !== "boolean")
+    throw malformed("greeting");
+  return { title: text(title, TITLE_MAX), pages, player, keys };
 }
 
 /** What a server says its counters are. Throws as {@link checkHello}. */

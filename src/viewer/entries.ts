@@ -1,6 +1,6 @@
 import { decodeKey } from "../cache/index.ts";
 import { isInspectable } from "../diagnostics/index.ts";
-import { type EngineInside, EntryWalk, keyBytesOf, type SeenEntry } from "../engine/index.ts";
+import { type EngineInside, EntryWalk, keyOfRow, type SeenEntry } from "../engine/index.ts";
 import type { ShownEntries, ShownKey, User, Viewable } from "./types.ts";
 
 /** A longer key is shown by its beginning. */
@@ -9,12 +9,12 @@ const KEY_MAX = 120;
 /** The entries of what is watched, if it is a cache or a page store, and who uses it. */
 export class Entries {
   readonly #target: Viewable;
-  readonly #showsKeys: boolean;
+  readonly areKeysShown: boolean;
   readonly #walk = new EntryWalk();
 
-  constructor(target: Viewable, showsKeys: boolean) {
+  constructor(target: Viewable, areKeysShown: boolean) {
     this.#target = target;
-    this.#showsKeys = showsKeys;
+    this.areKeysShown = areKeysShown;
   }
 
   /** Looks at some of them. @param now - milliseconds. */
@@ -25,7 +25,7 @@ export class Entries {
     const users = usersOf(inside);
     if (found === null) return { entries: null, users };
     const { counted, sizes, ages, earlier, raw, largest } = found;
-    const keys = this.#showsKeys ? largest.flatMap((entry) => keyOf(inside, entry)) : null;
+    const keys = this.areKeysShown ? largest.flatMap((entry) => keyOf(inside, entry)) : null;
     return { entries: { counted, sizes, ages, earlier, raw, keys }, users };
   }
 
@@ -50,13 +50,14 @@ function usersOf({ registry }: EngineInside): User[] {
   return [...threads].map(([pid, count]) => ({ pid, threads: count }));
 }
 
-function keyOf(inside: EngineInside, entry: SeenEntry): ShownKey | [] {
-  const bytes = keyBytesOf(inside, entry);
-  if (bytes === null || bytes.length === 0) return [];
-  const key = decodeKey(bytes, bytes.length);
+/** Of the entry that is there by now, if there is one. */
+function keyOf(inside: EngineInside, seen: SeenEntry): ShownKey | [] {
+  const found = keyOfRow(inside, seen);
+  if (found === null || found.key.length === 0) return [];
+  const key = decodeKey(found.key, found.key.length);
   const text =
     key instanceof Uint8Array ? Array.from(key.subarray(0, KEY_MAX / 2), hex).join("") : String(key);
-  return { key: text.length > KEY_MAX ? `${text.slice(0, KEY_MAX)}…` : text, bytes: entry.bytes };
+  return { key: text.length > KEY_MAX ? `${text.slice(0, KEY_MAX)}…` : text, bytes: found.bytes };
 }
 
 function hex(byte: number): string {

@@ -122,13 +122,21 @@ function ofStore(looked: Looked): Overview {
   };
 }
 
+const REFUSALS: Readonly<Record<string, string>> = {
+  ENOMEM: "the pool is full",
+  ENOSPC: "too large for a page",
+};
+
 function ofPool(looked: Looked): Overview {
   const { now, more } = looked;
   const { objects, objectBytes, pages, pageBytes } = now;
   const refused = Object.keys(now).filter((name) => name.startsWith("allocsRefused."));
   const faults = refused.flatMap((name) => {
     const count = more(name);
-    return count > 0 ? [`${countText(count)} refused: ${name.slice("allocsRefused.".length)}`] : [];
+    const code = name.slice("allocsRefused.".length);
+    return count > 0
+      ? [`${countText(count)} refused: ${REFUSALS[code] ?? "for another reason"} (${code})`]
+      : [];
   });
   if (more("evictionsRefused") > 0)
     faults.push(`${countOf(more("evictionsRefused"), "eviction", "evictions")} refused by the handler`);

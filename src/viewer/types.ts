@@ -54,6 +54,8 @@ export interface Hello {
   /** Whether there are pages to show. */
   readonly pages: boolean;
   readonly player: boolean;
+  /** Whether keys of entries are told. */
+  readonly keys: boolean;
 }
 
 /** What a cache that follows the machine decided, in words. */

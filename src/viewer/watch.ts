@@ -73,6 +73,7 @@ export class Watch {
       title: this.#title,
       pages: this.#columns !== null,
       player: this.#target.player !== undefined,
+      keys: this.#entries.areKeysShown,
     };
   }
 

@@ -160,7 +160,7 @@ describe("the viewer in a browser", () => {
     const stops = await tabStops(page, 60);
     for (const wanted of [
       /^button Play/,
-      /^button One operation/,
+      /^button Step: one operation/,
       /^select Operations/,
       /^input Place in the trace/,
       /^button as in memory/,

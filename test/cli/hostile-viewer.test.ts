@@ -13,7 +13,7 @@ type Answer = (response: ServerResponse, socket: Socket) => void;
 
 /** Less than the commands have, so that a busy machine comes to the end of it. */
 const LIMITS = { timeoutMs: 60_000, maxStatsBytes: 2 ** 22, maxFrameBytes: 2 ** 24 };
-const HELLO = { title: "a pool", pages: true, player: false };
+const HELLO = { title: "a pool", pages: true, player: false, keys: false };
 const TICK = {
   at: 1000,
   counters: { pages: 3 },
