@@ -6,7 +6,7 @@ import { Watch } from "./watch.ts";
 
 /** How a viewer shows what it watches. */
 export interface ViewerOptions {
-  /** A name for the page's title; default: what kind of pool it is. */
+  /** A name for the page's title; default: what kind of pool it is, `"cache"` or `"page store"`. */
   title?: string;
   /**
    * Whether whoever watches a cache sees keys: those of its largest entries, as text. Default false, since keys may name
@@ -105,8 +105,15 @@ export function viewer(target: Viewable, options: ViewerOptions = {}): Viewer {
     );
   }
   checkNames("a viewer", options, ["title", "keys"]);
-  const { keys = false, title = target.type === undefined ? "pool" : `${target.type} pool` } = options;
+  const { keys = false, title = kindOf(target) } = options;
   if (typeof title !== "string") throw new ZbudError("EINVAL", `title must be text, not ${show(title)}`);
   flagOption("keys", keys);
   return new Viewer(target, title, keys);
+}
+
+function kindOf(target: Viewable): string {
+  if (target.type !== undefined) return `${target.type} pool`;
+  const has = (name: string): boolean =>
+    typeof (target as unknown as Record<string, unknown>)[name] === "function";
+  return has("set") ? "cache" : has("store") ? "page store" : "pool";
 }

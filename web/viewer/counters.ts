@@ -240,29 +240,29 @@ function markText(name: string, value: number): string {
   return Number.isInteger(value) ? countText(value) : String(value);
 }
 
-/** Where the steps of a histogram begin, in the middle and at the end, with units; of one that is not known nothing. */
-function stepsText(name: string, steps: number, pageSize: number): string[] {
-  if (/^sizeHistogram$/.test(name) && pageSize > 0)
+/** Marks below a histogram, evenly, from its lower end to its upper, with units; of one that is not known none. */
+function marksText(name: string, pageSize: number): string[] {
+  if (name === "sizeHistogram" && pageSize > 0)
     return [0, pageSize / 2, pageSize].map((bytes) => bytesText(bytes));
-  if (/LatencyNs$/.test(name)) {
-    return [0, Math.floor(steps / 2), steps].map((step) => timeText(2 ** step));
-  }
-  return [];
+  // 2^10 ns is a microsecond to within 2.4 %, and so on.
+  return isLatency(name) ? ["1 ns", "1 µs", "1 ms", "1 s"] : [];
+}
+
+function isLatency(name: string): boolean {
+  return /LatencyNs$/.test(name);
 }
 
 function histogram(name: string, counts: readonly number[], pageSize: number): HTMLElement {
-  // Of the powers of two those that are there, so that a step has a width.
-  const isPowers = /LatencyNs$/.test(name);
-  const shown = isPowers ? counts.slice(0, LATENCY_STEPS) : counts;
-  const most = Math.max(1, ...shown);
+  const shown = isLatency(name) ? Array.from({ length: LATENCY_STEPS }, (_, i) => counts[i] ?? 0) : counts;
+  const most = Math.max(0, ...shown);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const bars = shown.map((count) => {
     const bar = el("i");
     bar.style.height = `${count === 0 ? 0 : Math.max(4, (count / most) * 100)}%`;
     return bar;
   });
-  const marks = stepsText(name, shown.length, pageSize);
-  const label = `${nameText(name)}: ${countText(total)} in ${counts.length} steps${marks.length === 0 ? "" : ` from ${marks[0]} to ${marks[2]}`}`;
+  const marks = marksText(name, pageSize);
+  const label = `${nameText(name)}: ${countText(total)} in ${shown.length} steps${marks.length === 0 ? "" : ` from ${marks[0]} to ${marks.at(-1)}`}`;
   const axis = el(
     "div",
     { class: "axis ends dim num", "aria-hidden": "true" },
@@ -271,11 +271,7 @@ function histogram(name: string, counts: readonly number[], pageSize: number): H
   return el(
     "figure",
     {},
-    el(
-      "figcaption",
-      { class: "dim" },
-      `${nameText(name)}, most ${countText(most === 1 && total === 0 ? 0 : most)}`,
-    ),
+    el("figcaption", { class: "dim" }, `${nameText(name)}, at most ${countText(most)} a bar`),
     el("div", { class: "bars", role: "img", "aria-label": label }, ...bars),
     axis,
   );

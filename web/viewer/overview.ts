@@ -46,8 +46,8 @@ export class OverviewStrip {
 }
 
 function tile(title: string): { box: HTMLElement; text: HTMLElement } {
-  const text = el("p", { class: "num", tabindex: 0, "aria-label": title, role: "group" });
-  return { box: el("div", { class: "tile" }, el("h2", {}, title), text), text };
+  const text = el("p", { class: "answer num", tabindex: 0, "aria-label": title, role: "group" });
+  return { box: el("div", { class: `tile ${title.toLowerCase()}` }, el("h2", {}, title), text), text };
 }
 
 /** What is the same is not read aloud again. */

@@ -47,6 +47,8 @@ export class PlayerBar {
     this.#seek.max = String(state.length);
     if (!this.#seeking) this.#seek.value = String(state.position);
     const speed = String(state.speed);
+    if (![...this.#speed.options].some(({ value }) => value === speed))
+      this.#speed.append(el("option", { value: speed }, `${countText(state.speed)} op/s`));
     if (document.activeElement !== this.#speed) this.#speed.value = speed;
     const wrong = state.mismatches === 0 ? "" : ` · ${countText(state.mismatches)} came out otherwise`;
     this.element.classList.toggle("paused", !state.playing);
