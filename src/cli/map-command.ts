@@ -63,7 +63,10 @@ async function scrollMap(
   style: Style,
   signal: AbortSignal,
 ): Promise<void> {
-  const [{ ScrollScreen }, { Keys }] = await Promise.all([import("./scroll-screen.ts"), import("./keys.ts")]);
+  const [{ ScrollScreen }, { Keys }] = await Promise.all([
+    import("./scroll-screen.ts"),
+    import("./key-presses.ts"),
+  ]);
   const { stdout } = process;
   const { head, body } = text(stdout.columns || 80);
   if (head.length + body.length < (stdout.rows || 24)) {

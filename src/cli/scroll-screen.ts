@@ -1,5 +1,5 @@
 import { countText } from "../base/index.ts";
-import type { Key } from "./keys.ts";
+import type { Key } from "./key-presses.ts";
 import type { Style } from "./style.ts";
 
 const HOME = "\x1b[H";

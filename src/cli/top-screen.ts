@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Tick } from "../viewer/index.ts";
 import { topText } from "./counter-lines.ts";
-import { type Key, Keys } from "./keys.ts";
+import { type Key, Keys } from "./key-presses.ts";
 import { ScrollScreen } from "./scroll-screen.ts";
 import { type Style, styleFor } from "./style.ts";
 import type { TopLook, TopSource } from "./top-source.ts";

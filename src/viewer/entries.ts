@@ -26,6 +26,7 @@ export class Entries {
     if (found === null) return { entries: null, users };
     const { counted, sizes, ages, earlier, raw, largest } = found;
     const keys = this.areKeysShown ? largest.flatMap((entry) => keyOf(inside, entry)) : null;
+    keys?.sort((a, b) => b.bytes - a.bytes);
     return { entries: { counted, sizes, ages, earlier, raw, keys }, users };
   }
 

@@ -1,4 +1,4 @@
-import { bytesText, countOf, countText, percentText, ratioText } from "../base/number-text.ts";
+import { bytesText, countOf, countText, percentText, ratioText } from "../base/index.ts";
 import type { Tick, User } from "./types.ts";
 
 /** What somebody wants to know first, each in a line. */

@@ -226,7 +226,10 @@ class Legend {
       came: part("came", swatch(), "came into use"),
       gone: part("gone", swatch(), "went out of use"),
     };
-    this.element = el("div", { class: "legend dim" }, ...Object.values(this.#parts));
+    const { ages, used, ...others } = this.#parts;
+    // One or the other, in one place.
+    const inUse = el("span", { class: "either" }, ages, used);
+    this.element = el("div", { class: "legend dim" }, inUse, ...Object.values(others));
   }
 
   /** Something is drawn so, at least for a moment. */
