@@ -193,21 +193,6 @@ export function ratioTable(estimate: Estimate): HTMLElement {
   );
 }
 
-/** Why the advised row is not the first, where it is not. */
-function adviceNote(rows: readonly Row[]): HTMLElement[] {
-  const advised = rows.find(({ best }) => best);
-  const better = rows.filter(({ pool }) => (pool.ratio ?? 0) > (advised?.pool.ratio ?? 0)).length;
-  if (advised === undefined || advised.pool.ratio === null || better === 0) return [];
-  const count = better === 1 ? "One setting has" : `${countText(better)} settings have`;
-  return [
-    el(
-      "p",
-      { class: "note" },
-      `${count} a higher ratio than the advised one. The ratio is that of a pool just filled; the advice weighs what a pool holds that has lived, then the time, and what reclaim has to evict.`,
-    ),
-  ];
-}
-
 function rowsOf({ units, advice: { best } }: Estimate): Row[] {
   return units.flatMap(({ unit, codecs }) =>
     codecs.flatMap((codec, i) =>
@@ -259,4 +244,19 @@ function rowElement(row: Row, most: number): HTMLElement {
     );
   });
   return el("tr", { class: best ? "is-best" : null }, setting, ...cells);
+}
+
+/** Why the advised row is not the first, where it is not. */
+function adviceNote(rows: readonly Row[]): HTMLElement[] {
+  const advised = rows.find(({ best }) => best);
+  const better = rows.filter(({ pool }) => (pool.ratio ?? 0) > (advised?.pool.ratio ?? 0)).length;
+  if (advised === undefined || advised.pool.ratio === null || better === 0) return [];
+  const count = better === 1 ? "One setting has" : `${countText(better)} settings have`;
+  return [
+    el(
+      "p",
+      { class: "note" },
+      `${count} a higher ratio than the advised one. The ratio is that of a pool just filled; the advice weighs what a pool holds that has lived, then the time, and what reclaim has to evict.`,
+    ),
+  ];
 }
