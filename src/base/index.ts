@@ -26,7 +26,7 @@ export {
 } from "./machine-memory.ts";
 export { nearestOf } from "./nearest.ts";
 export { checkNode } from "./node-version.ts";
-export { bytesText, countText, percentText, ratioText, timeText } from "./number-text.ts";
+export { bytesText, countOf, countText, percentText, ratioText, timeText } from "./number-text.ts";
 export { powerOfTwoAtLeast } from "./numbers.ts";
 export {
   checkNames,

@@ -33,6 +33,12 @@ export function countText(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** `1 page`, `12,345 pages`. */
+export function countOf(count: number, one: string, many: string): string {
+  const text = countText(count);
+  return `${text} ${text === "1" ? one : many}`;
+}
+
 /** `850 ns`, `3.3 µs`, `1.2 ms`. */
 export function timeText(ns: number): string {
   if (ns < 1000) return `${Math.round(ns)} ns`;

@@ -100,6 +100,11 @@ export class ThreadRegistry {
     this.#places = placesOf(words.buffer);
   }
 
+  /** Whether it is of memory that processes share. */
+  get isOfProcesses(): boolean {
+    return this.#places !== undefined;
+  }
+
   /**
    * Takes a place for the calling thread: a vacant one, or else that of a thread that is gone.
    *

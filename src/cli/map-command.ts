@@ -1,8 +1,9 @@
 import { Command, Option } from "commander";
 import type { Frame, TracePlayer } from "../viewer/index.ts";
 import type { Interruption } from "./interruption.ts";
+import type { ScrollText } from "./scroll-screen.ts";
 import { parseInteger } from "./sizes.ts";
-import { styleFor } from "./style.ts";
+import { type Style, styleFor } from "./style.ts";
 
 const EXAMPLES = `
 Examples:
@@ -12,7 +13,8 @@ Examples:
   zbud map workload.jsonl --at 500  after 500 of its operations
 
 Each page is a row of characters: its bytes from left to right, dark where
-objects lie, one shade for each of two neighbours.`;
+objects lie, one shade for each of two neighbours. On a terminal that they do
+not fit, arrow keys, PgUp and PgDn scroll them, and q ends it.`;
 
 interface MapFlags {
   at?: number;
@@ -39,15 +41,56 @@ export function mapCommand(interruption: Interruption): Command {
 }
 
 async function runMap(what: string, { at, pages }: MapFlags, signal: AbortSignal): Promise<void> {
-  const [{ mapLines }, { fetchFrame, viewerAddress }] = await Promise.all([
+  const [{ mapText }, { fetchFrame, viewerAddress }] = await Promise.all([
     import("./map-text.ts"),
     import("./viewer-client.ts"),
   ]);
   const url = viewerAddress(what);
   const frame = url === null ? await frameOfTrace(what, at, signal) : await fetchFrame(url, signal);
-  const columns = process.stdout.columns ?? 100;
-  for (const line of mapLines(frame, pages, columns, styleFor(process.stdout)))
-    process.stdout.write(`${line}\n`);
+  const { stdin, stdout } = process;
+  const style = styleFor(stdout);
+  if (stdout.isTTY && stdin.isTTY) {
+    await scrollMap((columns) => mapText(frame, pages, columns, style), style, signal);
+    return;
+  }
+  const { head, body } = mapText(frame, pages, stdout.columns || 100, style);
+  for (const line of [...head, ...body]) stdout.write(`${line}\n`);
+}
+
+/** On a terminal that it does not fit, it is scrolled; else it is there, and that is all. */
+async function scrollMap(
+  text: (columns: number) => ScrollText,
+  style: Style,
+  signal: AbortSignal,
+): Promise<void> {
+  const [{ ScrollScreen }, { Keys }] = await Promise.all([
+    import("./scroll-screen.ts"),
+    import("./key-presses.ts"),
+  ]);
+  const { stdout } = process;
+  const { head, body } = text(stdout.columns || 80);
+  if (head.length + body.length < (stdout.rows || 24)) {
+    for (const line of [...head, ...body]) stdout.write(`${line}\n`);
+    return;
+  }
+  const ended = Promise.withResolvers<void>();
+  const keys = new Keys(true, (key) => (key === "quit" ? ended.resolve() : screen.key(key)));
+  const screen = new ScrollScreen(stdout, style, keys.areHeard);
+  const draw = (): void => {
+    screen.clear();
+    screen.show(text(screen.columns), "q ends");
+  };
+  stdout.on("resize", draw);
+  const stop = (): void => ended.reject(signal.reason);
+  signal.addEventListener("abort", stop);
+  try {
+    draw();
+    await ended.promise;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    stdout.off("resize", draw);
+    keys.dispose();
+  }
 }
 
 async function frameOfTrace(file: string, at: number | undefined, signal: AbortSignal): Promise<Frame> {

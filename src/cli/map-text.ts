@@ -1,6 +1,7 @@
-import { bytesText, countText, percentText } from "../base/index.ts";
+import { bytesText, countOf, countText, percentText } from "../base/index.ts";
 import { type Frame, frameObjects } from "../viewer/index.ts";
 import { printable } from "./printable.ts";
+import { type ScrollText, wrapText } from "./scroll-screen.ts";
 import type { Style } from "./style.ts";
 
 const FREE = "·";
@@ -10,21 +11,26 @@ const BAR_MAX = 64;
 const BAR_MIN = 16;
 const NEXT = 8;
 
-/** A snapshot as lines of text: the pool, its pages as bars, its lists, and what is reclaimed next. */
-export function mapLines(frame: Frame, pagesMax: number, columns: number, style: Style): string[] {
+/** A snapshot as lines of text: the pool stays; its pages as bars, its lists, and what is reclaimed next are below. */
+export function mapText(frame: Frame, pagesMax: number, columns: number, style: Style): ScrollText {
   const count = frame.pages.length;
   const used = frame.sizes.reduce((sum, size) => sum + size, 0);
   const bytes = frame.bytes.reduce((sum, size) => sum + size, 0);
-  const head = `${printable(frame.type)}: ${countText(count)} pages, ${countText(frame.handles.length)} objects`;
+  const pages = countOf(count, "page", "pages");
+  const most = frame.maxPages > 0 ? ` of at most ${countText(frame.maxPages)}` : "";
+  const title = `${printable(frame.type)}: ${pages}${most}, ${countOf(frame.handles.length, "object", "objects")}`;
   const share =
-    count === 0 ? "" : `, ${bytesText(used)} in ${bytesText(bytes)} (${percentText(used / bytes)})`;
-  return [
-    `${style.title(head)}${share}`,
-    "",
-    ...pageLines(frame, pagesMax, columns, style),
-    ...listLines(frame, style),
-    ...lruLine(frame, style),
-  ];
+    count === 0
+      ? []
+      : wrapText(`${bytesText(used)} in ${bytesText(bytes)} (${percentText(used / bytes)} full)`, columns);
+  return {
+    head: [...wrapText(title, columns).map((line) => style.title(line)), ...share, ""],
+    body: [
+      ...pageLines(frame, pagesMax, columns, style),
+      ...listLines(frame, columns, style),
+      ...lruLine(frame, columns, style),
+    ],
+  };
 }
 
 function pageLines(frame: Frame, pagesMax: number, columns: number, style: Style): string[] {
@@ -48,7 +54,7 @@ function pageLines(frame: Frame, pagesMax: number, columns: number, style: Style
     return `${String(page).padStart(label)} ${style.bar(barText(frame, row, width))} ${style.dim(age)}`.trimEnd();
   });
   if (shown < frame.pages.length)
-    lines.push(style.dim(`and ${countText(frame.pages.length - shown)} more: --pages`));
+    lines.push(style.dim(`and ${countOf(frame.pages.length - shown, "page", "pages")} more: --pages`));
   return lines;
 }
 
@@ -64,16 +70,19 @@ function barText(frame: Frame, row: number, width: number): string {
   return cells.join("");
 }
 
-function listLines(frame: Frame, style: Style): string[] {
+function listLines(frame: Frame, columns: number, style: Style): string[] {
   const named = frame.lists.map((name, i) => {
     const count = frame.listStarts[i + 1] - frame.listStarts[i];
-    return `${printable(name)}: ${countText(count)}`;
+    // Not broken between the two.
+    return `${printable(name)}: ${countText(count)}`.replaceAll(" ", "\u00a0");
   });
-  return named.length === 0 ? [] : ["", `${style.dim("pages on lists")}  ${named.join("  ")}`];
+  if (named.length === 0) return [];
+  const text = wrapText(named.join(", "), columns, 0).map((line) => line.replaceAll("\u00a0", " "));
+  return ["", style.dim("pages on lists"), ...text];
 }
 
-function lruLine({ lru }: Frame, style: Style): string[] {
+function lruLine({ lru }: Frame, columns: number, style: Style): string[] {
   if (lru.length === 0) return [];
   const next = [...lru.subarray(Math.max(0, lru.length - NEXT))].reverse();
-  return ["", `${style.dim("reclaimed next")}  ${next.join(", ")}`];
+  return ["", style.dim("reclaimed next"), ...wrapText(`page ${next.join(", ")}`, columns)];
 }

@@ -7,14 +7,15 @@ import { chartLines, tableLines } from "./text-table.ts";
 
 /** What `zbud stats` says: whose figures, the figures with their units, and histograms as bars. */
 export function statsLines(info: SharedMemoryInfo, stats: object, now: number, style: Style): string[] {
-  const { counters, histograms } = flattenStats(stats);
+  const { counters, histograms, texts } = flattenStats(stats);
+  const words = Object.entries(texts).map(([name, text]) => [nameText(name), printable(text)]);
   const figures = Object.entries(counters).map(([name, value]) => [nameText(name), valueText(name, value)]);
   const [, ...lines] = tableLines(
     [
       { title: "", align: "left" },
       { title: "", align: "right" },
     ],
-    [...figures, ...textsOf(stats)],
+    [...figures, ...words],
   );
   const bars = Object.entries(histograms).flatMap(([name, counts]) => {
     return counts.some((count) => count > 0)
@@ -28,13 +29,4 @@ export function statsLines(info: SharedMemoryInfo, stats: object, now: number, s
     ...lines,
     ...(bars.length === 0 ? [] : ["", ...bars]),
   ];
-}
-
-/** What is said in words: the state of a cache's dictionary. */
-function textsOf(stats: object): string[][] {
-  return Object.entries(stats).flatMap(([name, value]) => {
-    if (typeof value === "string") return [[nameText(name), printable(value)]];
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
-    return textsOf(value).map(([inner, text]) => [`${nameText(name)}: ${inner}`, text]);
-  });
 }

@@ -1,7 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import type { Tick } from "../viewer/index.ts";
 import type { Interruption } from "./interruption.ts";
-import { QuitKey } from "./quit-key.ts";
 import { parseInteger } from "./sizes.ts";
 import { styleFor } from "./style.ts";
 
@@ -13,14 +13,12 @@ Examples:
   zbud top /mnt/cache                 and by the path of its file
   zbud top app --once                 once, as text: for a log or a pipe
 
-q ends it. A program with a viewer opts in: viewer(pool).listen({ port: 4711 })
-of zbud/viewer. What processes share under a name is joined as one more thread;
-nothing is counted or changed by that.`;
+It begins with whether all is well, how full it is, what it saves and what it
+does. Arrow keys, PgUp and PgDn scroll the counters, space pauses, q ends it.
 
-const HOME = "\x1b[H";
-const CLEAR_LINE = "\x1b[K";
-const CLEAR_BELOW = "\x1b[J";
-const CLEAR = "\x1b[2J";
+A program with a viewer opts in: viewer(pool).listen({ port: 4711 }) of
+zbud/viewer. What processes share under a name is joined as one more thread;
+nothing is counted or changed by that.`;
 
 interface TopFlags {
   every: number;
@@ -57,38 +55,23 @@ async function runTop(what: string, { every, count, once }: TopFlags, signal: Ab
   ]);
   const looks = once ? 1 : count;
   const { stdout } = process;
-  const isScreen = stdout.isTTY && looks !== 1;
-  const style = styleFor(stdout);
   const source = await topSource(what);
-  const quit = new QuitKey(isScreen);
-  const ends = AbortSignal.any([signal, quit.signal]);
   try {
+    if (stdout.isTTY && looks !== 1) {
+      const { TopScreen } = await import("./top-screen.ts");
+      await new TopScreen(source, every, signal).run(looks);
+      return;
+    }
+    const style = styleFor(stdout);
     let before: Tick | null = null;
     for (let look = 1; ; look++) {
-      const found = await source.look(ends);
-      if (isScreen) {
-        // A terminal that does not know its size has none.
-        const size = { rows: (stdout.rows || 24) - 1, columns: stdout.columns || 80 };
-        const lines = counterLines(found, before, style, size);
-        // Written over, not cleared first: nothing flickers.
-        const text = lines.map((line) => `${line}${CLEAR_LINE}\n`).join("");
-        stdout.write(`${look === 1 ? CLEAR : ""}${HOME}${text}${CLEAR_BELOW}`);
-      } else {
-        stdout.write(`${look > 1 ? "\n" : ""}${counterLines(found, before, style).join("\n")}\n`);
-      }
+      const found = await source.look(signal);
+      stdout.write(`${look > 1 ? "\n" : ""}${counterLines(found, before, style).join("\n")}\n`);
       before = found.tick;
       if (look === looks) return;
-      await pause(Math.max(every, found.restMs), ends);
+      await sleep(Math.max(every, found.restMs), undefined, { signal });
     }
-  } catch (error) {
-    if (!quit.signal.aborted || signal.aborted) throw error;
   } finally {
-    quit.dispose();
     source.close();
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { setTimeout: sleep } = await import("node:timers/promises");
-  await sleep(ms, undefined, { signal });
 }

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { isFilled, ownWords, show, wordAt, ZbudError } from "../base/index.ts";
+import { isFilled, ownWords, show, ThreadRegistry, wordAt, ZbudError } from "../base/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { segmentOf } from "../memory/index.ts";
 import { giveBackWhenIdle, stopGivingBack } from "../pool/index.ts";
@@ -652,7 +652,8 @@ export class Engine {
   /** For diagnostics. */
   inside(): EngineInside {
     this.#check();
-    return { kind: "engine", shards: this.#shards, ordered: this.#shape.evict === "page" };
+    const registry = this.isShared ? new ThreadRegistry(...this.threads) : null;
+    return { kind: "engine", shards: this.#shards, ordered: this.#shape.evict === "page", registry };
   }
 
   /** Looks for threads that are gone and repairs what they left half done. How many were found. */

@@ -2,6 +2,14 @@ export { BlockPacker } from "./block-packer.ts";
 export { BlockReader } from "./block-reader.ts";
 export { type ColdCodecs, ColdPass } from "./cold-pass.ts";
 export { Engine } from "./engine.ts";
+export {
+  AGE_ENDS,
+  type EntryFigures,
+  EntryWalk,
+  keyOfRow,
+  type SeenEntry,
+  SIZE_STEPS,
+} from "./entry-walk.ts";
 export type { Eviction } from "./eviction/index.ts";
 export { follow } from "./follow.ts";
 export { MEMORY_CHANNEL, type MemoryDecision, type MemoryFollower } from "./memory-follower.ts";

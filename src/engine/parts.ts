@@ -103,6 +103,8 @@ export interface EngineInside {
   readonly shards: readonly (ShardParts & { locked<T>(work: () => T): T })[];
   /** Whether entries go in the order of the pools' own LRUs. */
   readonly ordered: boolean;
+  /** Who uses it; null: one thread alone. */
+  readonly registry: ThreadRegistry | null;
 }
 
 /** An empty draft, to be filled by each put. */

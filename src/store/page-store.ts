@@ -543,7 +543,7 @@ export class PageStore {
    */
   inside(): EngineInside {
     this.#check();
-    return this.#engine?.inside() ?? { kind: "engine", shards: [], ordered: false };
+    return this.#engine?.inside() ?? { kind: "engine", shards: [], ordered: false, registry: null };
   }
 
   /**

@@ -1,5 +1,5 @@
 import { ZbudError } from "../base/index.ts";
-import type { Hello, PlayerState, ShownDecision, Tick } from "./types.ts";
+import type { Hello, PlayerState, ShownDecision, ShownEntries, ShownKey, Tick, User } from "./types.ts";
 
 /** What is more than a viewer's page or a terminal shows is no viewer's. */
 const TITLE_MAX = 4096;
@@ -13,18 +13,23 @@ const LIST_MAX = 2 ** 16;
  * @throws {ZbudError} `EBADMSG`.
  */
 export function checkHello(value: unknown): Hello {
-  const { title, pages, player } = membersOf(value, "greeting");
-  if (typeof pages !== "boolean" || typeof player !== "boolean") throw malformed("greeting");
-  return { title: text(title, TITLE_MAX), pages, player };
+  const { title, pages, player, keys } = membersOf(value, "greeting");
+  if (typeof pages !== "boolean" || typeof player !== "boolean" || typeof keys !== "boolean")
+    throw malformed("greeting");
+  return { title: text(title, TITLE_MAX), pages, player, keys };
 }
 
 /** What a server says its counters are. Throws as {@link checkHello}. */
 export function checkTick(value: unknown): Tick {
-  const { at, counters, histograms, evictedFrom, decisions, player } = membersOf(value, "figures");
+  const tick = membersOf(value, "figures");
+  const { at, counters, histograms, texts, users, entries, evictedFrom, decisions, player } = tick;
   return {
     at: number(at),
     counters: named(counters, number),
     histograms: named(histograms, numbers),
+    texts: named(texts, (words) => text(words, TITLE_MAX)),
+    users: users === null ? null : listOf(users).map(checkUser),
+    entries: entries === null ? null : checkEntries(entries),
     evictedFrom: numbers(evictedFrom),
     decisions: listOf(decisions).map(checkDecision),
     player: player === null ? null : checkPlayer(player),
@@ -34,6 +39,28 @@ export function checkTick(value: unknown): Tick {
 function checkDecision(value: unknown): ShownDecision {
   const { at, text: words } = membersOf(value, "decision");
   return { at: number(at), text: text(words, TITLE_MAX) };
+}
+
+function checkUser(value: unknown): User {
+  const { pid, threads } = membersOf(value, "user");
+  return { pid: number(pid), threads: number(threads) };
+}
+
+function checkEntries(value: unknown): ShownEntries {
+  const { counted, sizes, ages, earlier, raw, keys } = membersOf(value, "entries");
+  return {
+    counted: number(counted),
+    sizes: numbers(sizes),
+    ages: numbers(ages),
+    earlier: number(earlier),
+    raw: number(raw),
+    keys: keys === null ? null : listOf(keys).map(checkKey),
+  };
+}
+
+function checkKey(value: unknown): ShownKey {
+  const { key, bytes } = membersOf(value, "key");
+  return { key: text(key, NAME_MAX), bytes: number(bytes) };
 }
 
 function checkPlayer(value: unknown): PlayerState {

@@ -1,15 +1,19 @@
-/** What `stats()` of anything gives, sorted into numbers and lists of numbers, with names of one level. */
+/** What `stats()` of anything gives, sorted into numbers, lists of numbers and words, with names of one level. */
 export interface FlatStats {
   counters: Record<string, number>;
   histograms: Record<string, readonly number[]>;
+  texts: Record<string, string>;
 }
 
 /** Objects in objects, so deep; what lies deeper is left out. */
 const DEPTH_MAX = 3;
 
-/** Sorts figures; everything that is neither a number nor a list of numbers is left out. */
+/** Longer words are cut off. */
+const TEXT_MAX = 500;
+
+/** Sorts figures, and words as long as a line or two; all else is left out. */
 export function flattenStats(stats: object): FlatStats {
-  const flat: FlatStats = { counters: {}, histograms: {} };
+  const flat: FlatStats = { counters: {}, histograms: {}, texts: {} };
   collect(stats, "", flat, 0);
   return flat;
 }
@@ -21,7 +25,11 @@ function collect(value: object, prefix: string, flat: FlatStats, depth: number):
       if (Number.isFinite(member)) flat.counters[name] = member;
     } else if (isNumbers(member)) {
       flat.histograms[name] = Array.from(member, finite);
-    } else if (typeof member === "object" && member !== null && !Array.isArray(member) && depth < DEPTH_MAX) {
+    } else if (typeof member === "boolean") {
+      flat.texts[name] = member ? "yes" : "no";
+    } else if (typeof member === "string") {
+      flat.texts[name] = member.slice(0, TEXT_MAX);
+    } else if (typeof member === "object" && member !== null && depth < DEPTH_MAX) {
       collect(member, `${name}.`, flat, depth + 1);
     }
   }

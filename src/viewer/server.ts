@@ -95,7 +95,7 @@ export class ViewerServer {
   /** What the page is told first, and the counters now. */
   stats(_request: IncomingMessage, response: ServerResponse): void {
     response.setHeader("Content-Type", "application/json");
-    response.end(JSON.stringify({ hello: this.#watch.hello(), tick: this.#watch.tick() }));
+    response.end(JSON.stringify({ hello: this.#watch.hello(), tick: this.#watch.latest() }));
   }
 
   /** All pages, packed; `?after=` names the snapshot that the asker has. */

@@ -22,3 +22,11 @@ export function valueText(name: string, value: number): string {
 export function isBytes(name: string): boolean {
   return /bytes|Size$|^mem[A-Z]/i.test(name);
 }
+
+/** How much a counter changes in a second, with its sign; empty if it does not. */
+export function rateText(name: string, rate: number): string {
+  const size = Math.abs(rate);
+  if (size < 0.05) return "";
+  const text = isBytes(name) ? bytesText(size) : size < 9.95 ? size.toFixed(1) : countText(size);
+  return `${rate > 0 ? "+" : "−"}${text}`;
+}

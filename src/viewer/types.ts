@@ -54,6 +54,8 @@ export interface Hello {
   /** Whether there are pages to show. */
   readonly pages: boolean;
   readonly player: boolean;
+  /** Whether keys of entries are told. */
+  readonly keys: boolean;
 }
 
 /** What a cache that follows the machine decided, in words. */
@@ -61,6 +63,34 @@ export interface ShownDecision {
   /** As {@link Tick.at}. */
   readonly at: number;
   readonly text: string;
+}
+
+/** A process and how many of its threads use something. A `pid` of 0: it did not say. */
+export interface User {
+  readonly pid: number;
+  readonly threads: number;
+}
+
+/** An entry's key, shortened, and the bytes that the entry takes. */
+export interface ShownKey {
+  readonly key: string;
+  readonly bytes: number;
+}
+
+/** The entries of a cache or page store, of a sample where there are many. */
+export interface ShownEntries {
+  /** Entries looked at. */
+  readonly counted: number;
+  /** By bytes: step `i` counts up to `64 << i`, the last all that is larger. */
+  readonly sizes: readonly number[];
+  /** By the time since each was stored or compressed anew, up to 10 s, 1 min, 10 min, 1 h, and more. */
+  readonly ages: readonly number[];
+  /** Those from before somebody watched. */
+  readonly earlier: number;
+  /** Those that do not compress. */
+  readonly raw: number;
+  /** Keys of the largest, the largest first; null: the viewer was not told to show keys. */
+  readonly keys: readonly ShownKey[] | null;
 }
 
 /** What a viewer's page is told again and again. */
@@ -71,6 +101,12 @@ export interface Tick {
   readonly counters: Record<string, number>;
   /** Lists of numbers of `stats()`. */
   readonly histograms: Record<string, readonly number[]>;
+  /** What `stats()` says in words, yes and no among it; of a list its items, named by their place. */
+  readonly texts: Record<string, string>;
+  /** Who uses a cache or page store, the watched thread among them; null: not known of this. */
+  readonly users: readonly User[] | null;
+  /** Null: it has none, or they were not looked over yet. */
+  readonly entries: ShownEntries | null;
   /** Pages that objects were evicted from since the last tick, the first of them. */
   readonly evictedFrom: readonly number[];
   /** What was decided about memory since somebody watches, the oldest first, the last of it. */

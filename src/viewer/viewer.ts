@@ -1,13 +1,18 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { checkNames, integerOption, show, ZbudError } from "../base/index.ts";
+import { checkNames, flagOption, integerOption, show, ZbudError } from "../base/index.ts";
 import { ViewerServer } from "./server.ts";
 import type { ListenOptions, Viewable } from "./types.ts";
 import { Watch } from "./watch.ts";
 
 /** How a viewer shows what it watches. */
 export interface ViewerOptions {
-  /** A name for the page's title; default: what kind of pool it is. */
+  /** A name for the page's title; default: what kind of pool it is, `"cache"` or `"page store"`. */
   title?: string;
+  /**
+   * Whether whoever watches a cache sees keys: those of its largest entries, as text. Default false, since keys may name
+   * people. Values are never shown.
+   */
+  keys?: boolean;
 }
 
 /** Where a viewer is to be seen. */
@@ -25,9 +30,9 @@ export class Viewer {
   #server: ViewerServer | null = null;
 
   /** Use {@link viewer}. */
-  constructor(target: Viewable, title: string) {
+  constructor(target: Viewable, title: string, keys: boolean) {
     this.#target = target;
-    this.#watch = new Watch(target, title, () => performance.now());
+    this.#watch = new Watch(target, title, () => performance.now(), keys);
   }
 
   /** Browsers and commands that watch now. */
@@ -38,7 +43,8 @@ export class Viewer {
   /**
    * Serves the page. The server does not keep the process alive.
    *
-   * Whoever reaches the address sees sizes and places of objects and all counters, but no stored bytes. There
+   * Whoever reaches the address sees sizes and places of objects and all counters, but no stored bytes, and keys only
+   * with the option `keys`. There
    * is no password: leave it on loopback, or put something in front of it that asks for one. It answers whoever asks
    * for an address, for localhost, or for the `host` given here; another name is refused, since a page elsewhere may
    * have had it turned to this address.
@@ -83,7 +89,7 @@ export class Viewer {
 
 /**
  * Makes a viewer for anything with `stats()`: a pool, a store, a cache, whose pages it shows; something else's
- * with `snapshotColumns()`. With `observe()`, as pools have it, evictions as they happen, whoever else listens. Stores
+ * with `snapshotColumns()`. Of a cache or store also the sizes and ages of entries, and which processes use it. With `observe()`, as pools have it, evictions as they happen, whoever else listens. Stores
  * and caches evict entry by entry, under a lock that threads wait for, and tell nobody of each: theirs are seen by the
  * counters, and by what is gone.
  *
@@ -98,8 +104,16 @@ export function viewer(target: Viewable, options: ViewerOptions = {}): Viewer {
       `a viewer shows something that has stats(), such as a pool, not ${show(target)}`,
     );
   }
-  checkNames("a viewer", options, ["title"]);
-  const { title = target.type === undefined ? "pool" : `${target.type} pool` } = options;
+  checkNames("a viewer", options, ["title", "keys"]);
+  const { keys = false, title = kindOf(target) } = options;
   if (typeof title !== "string") throw new ZbudError("EINVAL", `title must be text, not ${show(title)}`);
-  return new Viewer(target, title);
+  flagOption("keys", keys);
+  return new Viewer(target, title, keys);
+}
+
+function kindOf(target: Viewable): string {
+  if (target.type !== undefined) return `${target.type} pool`;
+  const has = (name: string): boolean =>
+    typeof (target as unknown as Record<string, unknown>)[name] === "function";
+  return has("set") ? "cache" : has("store") ? "page store" : "pool";
 }

@@ -2,6 +2,7 @@ import { ZbudError } from "../base/index.ts";
 import { isInspectable, snapshotColumns } from "../diagnostics/index.ts";
 import type { PoolObserver, SnapshotColumns } from "../pool/index.ts";
 import { Decisions } from "./decisions.ts";
+import { Entries } from "./entries.ts";
 import { flattenStats } from "./flatten-stats.ts";
 import type { Frame } from "./snapshot-frame.ts";
 import type { Hello, Tick, Viewable } from "./types.ts";
@@ -39,6 +40,10 @@ export class Watch {
   readonly #listeners = new Set<(tick: Tick) => void>();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #tickDue = 0;
+  /** When the next look may be for somebody who asks. */
+  #askedDue = 0;
+  /** What the last look at counters took. */
+  #lastCost = 0;
   #frameDue = 0;
   #frames = 0;
   #last: NumberedFrame | null = null;
@@ -46,15 +51,21 @@ export class Watch {
   #endHearing: (() => void) | null = null;
   #evictedFrom: number[] = [];
   readonly #decisions: Decisions;
+  readonly #entries: Entries;
+  #lastTick: Tick | null = null;
 
-  /** @param clock - milliseconds. */
-  constructor(target: Viewable, title: string, clock: () => number) {
+  /**
+   * @param clock - milliseconds.
+   * @param keys - whether to show the keys of some entries.
+   */
+  constructor(target: Viewable, title: string, clock: () => number, keys = false) {
     this.#target = target;
     this.#columns = columnsOf(target);
     this.#title = title;
     this.#clock = clock;
     this.#made = clock();
     this.#decisions = new Decisions(() => clock() - this.#made);
+    this.#entries = new Entries(target, keys);
   }
 
   hello(): Hello {
@@ -62,6 +73,7 @@ export class Watch {
       title: this.#title,
       pages: this.#columns !== null,
       player: this.#target.player !== undefined,
+      keys: this.#entries.areKeysShown,
     };
   }
 
@@ -88,20 +100,29 @@ export class Watch {
 
   /** The counters now. */
   tick(): Tick {
-    const begun = this.#clock();
-    const { counters, histograms } = flattenStats(this.#target.stats());
-    this.#tickDue = this.#dueAfter(begun, COUNTERS_SHARE);
-    const evictedFrom = this.#evictedFrom;
+    const tick = this.#takeTick(this.#evictedFrom);
     this.#evictedFrom = [];
-    const { player } = this.#target;
-    return {
-      at: this.#clock() - this.#made,
-      counters,
-      histograms,
-      evictedFrom,
-      decisions: this.#decisions.shown(),
-      player: player?.state() ?? null,
-    };
+    return tick;
+  }
+
+  /**
+   * The counters for whoever asks once and does not subscribe, however often: if it is not time for another look, those
+   * of the last. What is told to subscribers once, it leaves to them.
+   */
+  latest(): Tick {
+    if (this.#lastTick === null || this.#clock() >= this.#askedDue) return this.#takeTick([]);
+    return { ...this.#lastTick, evictedFrom: [] };
+  }
+
+  #takeTick(evictedFrom: readonly number[]): Tick {
+    const begun = this.#clock();
+    const flat = flattenStats(this.#target.stats());
+    const looked = this.#entries.look(begun);
+    this.#restAfterTick(begun);
+    const at = this.#clock() - this.#made;
+    const player = this.#target.player?.state() ?? null;
+    this.#lastTick = { at, ...flat, ...looked, evictedFrom, decisions: this.#decisions.shown(), player };
+    return this.#lastTick;
   }
 
   /**
@@ -172,6 +193,8 @@ export class Watch {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#forget();
+    this.#entries.forget();
+    this.#lastTick = null;
     this.#decisions.end();
     this.#endHearing?.();
     this.#endHearing = null;
@@ -216,6 +239,18 @@ export class Watch {
     }
     for (const listener of this.#listeners) listener(tick);
     if (this.#listeners.size > 0) this.#plan();
+  }
+
+  /**
+   * Plans the next look at counters. One that took far longer than the last, and the first of all, met the compiler, the
+   * collector or another process: the shorter of two counts.
+   */
+  #restAfterTick(begun: number): void {
+    const now = this.#clock();
+    const rest = Math.min(now - begun, this.#lastCost) / COUNTERS_SHARE;
+    this.#lastCost = now - begun;
+    this.#askedDue = now + rest;
+    this.#tickDue = this.#target.player === undefined ? now + Math.max(TICK_MS, rest) : 0;
   }
 
   /** When the next look may be, after one that began then and ends now. A player is there to be looked at. */

@@ -6,6 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { Browser } from "playwright-core";
 import { temporaryFolder } from "../../scripts/tools.ts";
+import { timeText } from "../../src/base/index.ts";
 import { estimateHtml } from "../../src/cli/estimate-html.ts";
 import {
   cacheCallText,
@@ -16,6 +17,8 @@ import {
   storeCodeText,
 } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/noisy-data.ts";
+import { until } from "../support/until.ts";
+import { checkAccessible } from "./axe.ts";
 import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./chromium.ts";
 
 /** A name that would run if it were ever read as HTML. */
@@ -70,6 +73,119 @@ describe("the page of an estimate", () => {
       await close();
     });
   }
+
+  for (const [name, options] of [
+    ["phone", { ...PHONE, colorScheme: "light" }],
+    ["tablet", { viewport: { width: 800, height: 1000 }, colorScheme: "dark" }],
+    ["wide", { viewport: { width: 1600, height: 1000 }, colorScheme: "light" }],
+    ["printed", { viewport: { width: 700, height: 1000 }, colorScheme: "dark" }],
+  ] as const) {
+    it(`${name}: code, tables and charts are not cut off; axe finds nothing`, async () => {
+      const { page, complaints, close } = await openPage(browser, url, { ...options, bypassCSP: true });
+      await page.waitForSelector("canvas");
+      if (name === "printed") {
+        await page.emulateMedia({ media: "print" });
+        await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+        assert.equal(await page.locator("details:not([open])").count(), 0, "on paper all is open");
+        assert.equal(await page.locator(".copy:visible").count(), 0);
+      } else {
+        for (const summary of await page.locator("details:not([open]) summary").all()) await summary.click();
+      }
+      const cut = await page.evaluate(() => {
+        const wide = [...document.querySelectorAll("pre, table, .card, h1, .verdict")];
+        return wide
+          .filter((each) => each.scrollWidth > each.clientWidth + 1)
+          .map(({ outerHTML }) => outerHTML.slice(0, 90));
+      });
+      assert.deepEqual(cut, []);
+      const outside = await page.evaluate(
+        () =>
+          [...document.querySelectorAll(".card table, .card pre, .card .least")].filter((each) => {
+            const card = (each.closest(".card") as Element).getBoundingClientRect();
+            return each.getBoundingClientRect().right > card.right;
+          }).length,
+      );
+      assert.equal(outside, 0, "wider than its card");
+      // A label that is cut off reaches the edge of its image.
+      const clipped = await page.evaluate(() =>
+        [...document.querySelectorAll("canvas")].flatMap((canvas, i) => {
+          const context = canvas.getContext("2d") as CanvasRenderingContext2D;
+          const { width, height } = canvas;
+          const { data } = context.getImageData(0, 0, width, height);
+          for (let y = 0; y < height; y++) {
+            const line = 4 * y * width + 3;
+            if (data[line] > 0 || data[line + 4 * (width - 1)] > 0) return [i];
+          }
+          return [];
+        }),
+      );
+      assert.deepEqual(clipped, []);
+      if (name !== "printed") await checkAccessible(page);
+      await keepPicture(page, `report-cut-${name}`);
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+  }
+
+  it("a chart that is printed from a dark screen is drawn for paper", async () => {
+    const { page, complaints, close } = await openPage(browser, url, { ...DESK, colorScheme: "light" });
+    await page.waitForSelector("canvas");
+    // The colour that most of its pixels have; its size is another on paper.
+    const color = (): Promise<string> =>
+      page.evaluate(() => {
+        const image = new Image();
+        image.src = (document.querySelector("canvas") as HTMLCanvasElement).toDataURL();
+        return image.decode().then(() => {
+          const copy = new OffscreenCanvas(image.width, image.height);
+          const context = copy.getContext("2d") as OffscreenCanvasRenderingContext2D;
+          context.drawImage(image, 0, 0);
+          const { data } = context.getImageData(0, 0, image.width, image.height);
+          const counts = new Map<string, number>();
+          for (let i = 0; i < data.length; i += 4) {
+            if (data[i + 3] === 0) continue;
+            const key = data.slice(i, i + 4).join();
+            counts.set(key, (counts.get(key) ?? 0) + 1);
+          }
+          return [...counts].sort(([, a], [, b]) => b - a)[0][0];
+        });
+      });
+    const light = await color();
+    await page.emulateMedia({ colorScheme: "dark" });
+    await until("the chart is dark", async () => (await color()) !== light);
+    await page.emulateMedia({ colorScheme: "dark", media: "print" });
+    await until("the chart is light again", async () => (await color()) === light);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
+  it("nothing is said in tooltips alone; numbers have units; times are of the same amount", async () => {
+    const { page, complaints, close } = await openPage(browser, url);
+    assert.equal(await page.locator("main [title]").count(), 0);
+    const explained = await page.locator(".columns dt").allTextContents();
+    const titles = await page.locator(".ratios thead th").allTextContents();
+    assert.deepEqual(
+      explained,
+      titles.map((title) => title.trim()),
+    );
+    for (const setting of await page.locator(".ratios tbody th").allTextContents())
+      assert.match(setting, /pages of [\d.,]+ (B|KiB)|page sizes, [\d,]+ to [\d,]+ B/);
+    for (const cell of await page.locator('.ratios td[data-title="Read back"]').allTextContents())
+      assert.match(cell, /^[\d.]+ (ns|µs|ms)$|^–$/);
+    const first = shown.units.flatMap(({ unit, codecs }) => codecs.map((codec) => ({ unit, codec })))[0];
+    const per4k = timeText(((first.codec.decompressNsPerUnit ?? 0) * 4096) / first.unit);
+    const cells = await page.locator('.ratios td[data-title="Read back"]').allTextContents();
+    assert.ok(cells.includes(per4k), `${per4k} is not among ${cells}`);
+    for (const bar of await page.locator(".advice .small").allTextContents())
+      assert.match(bar, /to read back 4 KiB$/);
+    // Where the advised row is not the first it says why.
+    const best = shown.units.flatMap(({ codecs }) =>
+      codecs.flatMap(({ pools }) => pools.map(({ ratio }) => ratio ?? 0)),
+    );
+    const isFirst = Math.max(...best) <= (shown.advice.best.ratio ?? 0);
+    assert.equal(await page.locator(".note").count(), isFirst ? 0 : 1);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
 
   it("what it says is what the estimate says; names are text", async () => {
     const { page, complaints, close } = await openPage(browser, url);

@@ -72,7 +72,7 @@ describe("the viewer in a browser", () => {
         await serve(player, { title: "played" }),
         options,
       );
-      await reads(page, ".status", /live/);
+      await reads(page, ".status", /^paused: Play goes on$/);
       await reads(page, ".player output", /^0 of 6,000/);
       await page.getByRole("combobox", { name: "Operations a second" }).selectOption("1000");
       await page.getByRole("button", { name: "Play" }).click();
@@ -160,7 +160,7 @@ describe("the viewer in a browser", () => {
     const stops = await tabStops(page, 60);
     for (const wanted of [
       /^button Play/,
-      /^button One operation/,
+      /^button Step: one operation/,
       /^select Operations/,
       /^input Place in the trace/,
       /^button as in memory/,

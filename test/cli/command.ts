@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
@@ -36,8 +37,14 @@ export function start(args: readonly string[], options: CommandOptions = {}): Ch
   });
 }
 
-/** Waits for a command, and collects what it says. */
+/**
+ * Waits for a command, and collects what it says. It is called before whatever makes the command end: of one that has
+ * ended, Node tells nobody any more, and what it said last is dropped.
+ */
 export async function ended(child: ChildProcess): Promise<Ended> {
+  if (child.exitCode !== null || child.signalCode !== null) {
+    assert.fail(`${child.spawnargs.slice(-4).join(" ")} ended before it was waited for`);
+  }
   const texts = [child.stdout, child.stderr].map(async (stream) => {
     let text = "";
     stream?.setEncoding("utf8");

@@ -13,11 +13,14 @@ type Answer = (response: ServerResponse, socket: Socket) => void;
 
 /** Less than the commands have, so that a busy machine comes to the end of it. */
 const LIMITS = { timeoutMs: 60_000, maxStatsBytes: 2 ** 22, maxFrameBytes: 2 ** 24 };
-const HELLO = { title: "a pool", pages: true, player: false };
+const HELLO = { title: "a pool", pages: true, player: false, keys: false };
 const TICK = {
   at: 1000,
   counters: { pages: 3 },
   histograms: { sizes: [1, 2] },
+  texts: { state: "on" },
+  users: [{ pid: 4711, threads: 2 }],
+  entries: { counted: 2, sizes: [1, 1], ages: [2], earlier: 0, raw: 0, keys: [{ key: "a", bytes: 7 }] },
   evictedFrom: [],
   decisions: [],
   player: null,
@@ -268,6 +271,16 @@ describe("answers of the right form with wrong content", () => {
     tick({ histograms: { a: ["1"] } }),
     tick({ histograms: { a: { length: 1e9 } } }),
     tick({ histograms: { a: new Array(200_000).fill(1) } }),
+    tick({ texts: null }),
+    tick({ texts: { a: 1 } }),
+    tick({ texts: { a: "x".repeat(100_000) } }),
+    tick({ users: "x" }),
+    tick({ users: [{ pid: "1", threads: 1 }] }),
+    tick({ users: undefined }),
+    tick({ entries: 1 }),
+    tick({ entries: { ...TICK.entries, sizes: null } }),
+    tick({ entries: { ...TICK.entries, counted: "2" } }),
+    tick({ entries: { ...TICK.entries, keys: [{ key: "x".repeat(1000), bytes: 1 }] } }),
     tick({ evictedFrom: "x" }),
     tick({ evictedFrom: [{}] }),
     tick({ decisions: "x" }),
@@ -292,8 +305,8 @@ describe("answers of the right form with wrong content", () => {
       },
     );
     assert.deepEqual(
-      { ...checkTick(TICK), counters: 0, histograms: 0 },
-      { ...TICK, counters: 0, histograms: 0 },
+      { ...checkTick(TICK), counters: 0, histograms: 0, texts: 0 },
+      { ...TICK, counters: 0, histograms: 0, texts: 0 },
     );
     assert.deepEqual(checkHello({ ...HELLO, more: 1 }), HELLO);
   });

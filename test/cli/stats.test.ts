@@ -175,8 +175,10 @@ describe("zbud top", { skip: !CAN_SHARE }, () => {
     const holder = await hold("store", path);
     const child = start(["top", path, "--every", "100"]);
     await once(child.stdout as NodeJS.ReadableStream, "readable");
+    // It may end before the other command does.
+    const ending = ended(child);
     await said(["rm", path, "--force"]);
-    const { code, stderr } = await ended(child);
+    const { code, stderr } = await ending;
     assert.equal(code, 2);
     assert.match(stderr, /was removed or replaced/);
     await holder.end();

@@ -27,6 +27,8 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/browser/page/shims/timers.ts": "what stands for timers in a browser",
   "test/browser/viewer.test.ts":
     "the subject is how many frames a second are drawn; half of many must be in time",
+  "test/browser/viewer-still.test.ts": "the subject is that nothing moves for ten seconds, while all changes",
+  "test/cli/screens.test.ts": "a pool refuses again and again, while a command looks at it",
   "test/cache/cache.test.ts": "compares two times of the same work, the best of twenty each",
   "test/cache/dictionary-failures.test.ts": "the subject is a clock that is replaced",
   "test/cache/file-gates.ts": "a deadline, in turns that are far shorter than those of `until`",

@@ -75,7 +75,7 @@ describe("a packed snapshot", () => {
 });
 
 describe("figures", () => {
-  it("numbers, lists of numbers, and objects of these; nothing else", () => {
+  it("numbers, lists of numbers, words, and objects of these; nothing else", () => {
     const stats = {
       pages: 3,
       name: "x",
@@ -86,10 +86,13 @@ describe("figures", () => {
       bytes: new DataView(new ArrayBuffer(8)),
       none: null,
       words: ["a"],
+      long: "x".repeat(1000),
+      isFull: true,
     };
     assert.deepEqual(flattenStats(stats), {
       counters: { pages: 3, "refused.ENOMEM": 2, "refused.deep.er": 1 },
       histograms: { sizes: [1, 2], typed: [1.5] },
+      texts: { name: "x", "words.0": "a", long: "x".repeat(500), isFull: "yes" },
     });
   });
 });

@@ -24,6 +24,11 @@ function slowThing(lookMs: number): {
       look();
       return { pages: 1 };
     },
+    // As a cache has it, whose entries are looked over too.
+    inside: () => {
+      look();
+      return { kind: "file" };
+    },
     snapshotColumns: () => {
       look();
       return new ColumnsBuilder(0, 0).done({ type: "x", pageSize: 1, maxPages: 1 });
@@ -69,6 +74,17 @@ describe("watching", () => {
       assert.ok(share < 0.01, `${lookMs} ms a look: ${share} of the time`);
       stop();
     }
+  });
+
+  it("who asks again and again gets the last look, and takes nothing from those who watch", () => {
+    const { target, clock, spent } = slowThing(2);
+    const watch = new Watch(target, "asked", () => clock.now);
+    watch.latest();
+    watch.latest();
+    const before = spent();
+    for (const end = clock.now + 60_000; clock.now < end; clock.now += 10) watch.latest();
+    const share = (spent() - before) / 60_000;
+    assert.ok(share > 0 && share < 0.01, `${share} of the time`);
   });
 
   it("nobody is looked at for nobody", (t) => {

@@ -3,6 +3,9 @@ import { codeText, storeCodeText } from "../../src/estimate/code.ts";
 import type { Estimate, Setting, StoreSetting } from "../../src/estimate/types.ts";
 import { codeBlock, el } from "../shared/dom.ts";
 
+/** Times are for so much data, whatever the unit, so that they can be compared. */
+export const SAME_BYTES = 4096;
+
 /** What to do, first of all; beside it the quicker setting, if there is one. */
 export function adviceCards({ advice }: Estimate): HTMLElement {
   const cards = el("div", { class: "cards" }, bestCard(advice));
@@ -100,7 +103,9 @@ function shareBar(setting: Setting): HTMLElement {
   const read = setting.decompressNsPerUnit;
   const facts = [
     `saves ${bytesText(setting.savedBytes)} (${percentText(setting.savedShare)})`,
-    read === null ? "" : `${timeText(read)} to read back ${bytesText(setting.unit)}`,
+    read === null
+      ? ""
+      : `${timeText((read * SAME_BYTES) / setting.unit)} to read back ${bytesText(SAME_BYTES)}`,
   ];
   return el(
     "div",

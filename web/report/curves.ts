@@ -1,5 +1,5 @@
 import type uPlot from "uplot";
-import { bytesText, ratioText } from "../../src/base/number-text.ts";
+import { bytesText, countText, ratioText } from "../../src/base/number-text.ts";
 import type { CodecEstimate, Estimate, UnitEstimate } from "../../src/estimate/types.ts";
 import { chart } from "../shared/chart.ts";
 import { colorOf, seriesName } from "../shared/colors.ts";
@@ -28,7 +28,7 @@ function curve(
   const least = Math.min(...fit.curve.map(({ bytes }) => bytes));
   const ratios = fit.curve.map(({ bytes }) => inputBytes / bytes);
   const best = fit.curve.findIndex(({ bytes }) => bytes === least);
-  const bestText = `best: pages of ${fit.pageSize} B`;
+  const bestText = `best of zbud, just filled: pages of ${countText(fit.pageSize)} B`;
   const name = seriesName(i);
   const draw = (plot: uPlot): void => {
     const { ctx, bbox } = plot;
@@ -53,7 +53,11 @@ function curve(
     ctx.font = `600 ${12 * dpr}px system-ui, sans-serif`;
     const right = x > bbox.left + bbox.width * 0.6;
     ctx.textAlign = right ? "right" : "left";
-    ctx.fillText(`${fit.pageSize}`, x + (right ? -10 : 10) * dpr, Math.max(y - 8 * dpr, bbox.top + 12 * dpr));
+    ctx.fillText(
+      `${countText(fit.pageSize)} B`,
+      x + (right ? -10 : 10) * dpr,
+      Math.max(y - 8 * dpr, bbox.top + 12 * dpr),
+    );
     ctx.restore();
   };
   const shown = chart({
@@ -67,7 +71,7 @@ function curve(
     xText: bytesText,
     xBinary: true,
     yText: (value) => ratioText(value),
-    readout: (at) => `pages of ${pageSizes[at]} B: ${ratioText(ratios[at])}`,
+    readout: (at) => `pages of ${countText(pageSizes[at])} B: ${ratioText(ratios[at])}`,
     draw,
   });
   const dot = el("span", { class: "dot", style: `--dot: var(${name})` });

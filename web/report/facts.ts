@@ -27,7 +27,7 @@ export function readSection({ input, units }: Estimate): HTMLElement[] {
         "td",
         { class: "num" },
         countText(count),
-        el("span", { class: "dim" }, ` ${percentText(count / unit.units)}`),
+        el("span", { class: "dim" }, ` (${percentText(unit.units === 0 ? 0 : count / unit.units)})`),
       );
     return el(
       "tr",
@@ -39,7 +39,7 @@ export function readSection({ input, units }: Estimate): HTMLElement[] {
       cell(bytesText(unit.paddingBytes)),
     );
   });
-  const titles = ["Unit", "Read", "One word repeated", "Duplicates", "Padding"];
+  const titles = ["Unit", "Units read", "Units of one word repeated", "Duplicate units", "Bytes of padding"];
   const head = titles.map((title) => el("th", { scope: "col", class: "num" }, title));
   const table = el(
     "div",

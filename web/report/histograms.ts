@@ -45,6 +45,8 @@ function histogram(codec: CodecEstimate, { unit }: UnitEstimate, i: number, sync
     yRange: (_plot, _low, high) => [0, high * 1.08],
     xBinary: true,
     xText: bytesText,
+    // Units are whole.
+    yText: (value) => (Number.isInteger(value) ? countText(value) : ""),
     readout: (at) =>
       `${countText(Math.floor(at * step) + 1)} to ${countText((at + 1) * step)} B: ${countText(counts[at])} units (${percentText(counts[at] / codec.compressible)})`,
     draw: (plot) => drawMarks(plot, sizes),

@@ -43,6 +43,7 @@ export function chart(options: ChartOptions): HTMLElement {
     readout.textContent = (next === null ? null : options.readout(next)) ?? "";
   };
   const make = (): void => {
+    if (place.clientWidth === 0) return;
     plot?.destroy();
     plot = new uPlot(plotOptions(options, place.clientWidth, show), options.data, place);
   };
@@ -86,7 +87,7 @@ function plotOptions(
   return {
     width,
     height: options.height,
-    padding: [10, 14, 0, yText === undefined ? 14 : 0],
+    padding: [12, 30, 0, yText === undefined ? 30 : 0],
     legend: { show: false },
     cursor: {
       y: false,

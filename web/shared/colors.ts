@@ -29,10 +29,12 @@ export function colorOf(name: string, alpha = 1): string {
   return color;
 }
 
-/** Calls back whenever the reader's system turns from light to dark or back. */
+/** Calls back whenever the reader's system turns from light to dark or back, and for paper, which is light. */
 export function onScheme(redraw: () => void): void {
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    known.clear();
-    redraw();
-  });
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) {
+    matchMedia(query).addEventListener("change", () => {
+      known.clear();
+      redraw();
+    });
+  }
 }

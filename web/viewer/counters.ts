@@ -1,18 +1,21 @@
 import uPlot from "uplot";
-import { countText } from "../../src/base/number-text.ts";
-import { isBytes, nameText, valueText } from "../../src/viewer/stat-text.ts";
+import { bytesText, countText, timeText } from "../../src/base/number-text.ts";
+import { isBytes, nameText, rateText, valueText } from "../../src/viewer/stat-text.ts";
 import type { Tick } from "../../src/viewer/types.ts";
 import { colorOf, onScheme } from "../shared/colors.ts";
 import { button, el } from "../shared/dom.ts";
+import { marksOf, type RoundScale, roundScale } from "./scale.ts";
 
-/** Ticks that are kept. */
-const KEPT = 600;
+/** What is kept and shown: so many seconds. */
+const KEPT_S = 60;
+const MARKS_S = [-60, -45, -30, -15, 0];
 const CHART_HEIGHT = 190;
+/** Up to 2^30 ns, which is a second. */
+const LATENCY_STEPS = 30;
 const SPARK = { width: 96, height: 22 };
 
 interface Counter {
   values: number[];
-  row: HTMLElement;
   value: HTMLElement;
   rate: HTMLElement;
   spark: HTMLCanvasElement;
@@ -32,8 +35,9 @@ export class Counters {
   #plot: uPlot | null = null;
 
   constructor() {
-    const head = ["counter", "now", "a second", "course"].map((title, i) =>
-      el("th", { scope: "col", class: i === 0 ? null : "num" }, title),
+    const titles = ["counter", "now", "a second", "the last minute"];
+    const head = titles.map((title, i) =>
+      el("th", { scope: "col", class: ["name", "num", "num", "num course"][i] }, title),
     );
     const table = el("table", {}, el("thead", {}, el("tr", {}, ...head)), this.#body);
     const scroll = el(
@@ -56,17 +60,19 @@ export class Counters {
     });
   }
 
-  show({ at, counters, histograms }: Tick): void {
+  /** @param pageSize - bytes that a histogram of sizes ends at; 0: not known. */
+  show({ at, counters, histograms }: Tick, pageSize: number): void {
     if (at < (this.#times.at(-1) ?? 0)) this.#forget();
-    this.#times.push(at / 1000);
-    if (this.#times.length > KEPT) this.#times.shift();
+    const times = this.#times;
+    times.push(at / 1000);
+    while (times.length > 1 && times[1] <= at / 1000 - KEPT_S) times.shift();
     for (const [name, value] of Object.entries(counters)) this.#add(name, value);
     this.#chosen ??= "pages" in counters ? "pages" : (Object.keys(counters)[0] ?? null);
     for (const counter of this.#counters.values()) drawSpark(counter);
     this.#mark();
     this.#update();
     this.#histograms.replaceChildren(
-      ...Object.entries(histograms).map(([name, counts]) => histogram(name, counts)),
+      ...Object.entries(histograms).map(([name, counts]) => histogram(name, counts, pageSize)),
     );
   }
 
@@ -83,7 +89,7 @@ export class Counters {
     }
     const { values } = counter;
     values.push(value);
-    if (values.length > KEPT) values.shift();
+    while (values.length > this.#times.length) values.shift();
     counter.value.textContent = valueText(name, value);
     counter.rate.textContent = this.#rateText(name, values);
   }
@@ -92,14 +98,12 @@ export class Counters {
   #rateText(name: string, values: readonly number[]): string {
     const times = this.#times;
     const now = times.length - 1;
+    const least = times.length - values.length;
     let from = now;
-    while (from > 0 && times[now] - times[from] < 5 && values.length > values.length - (now - from) - 1)
-      from -= 1;
-    const before = values[values.length - 1 - (now - from)];
-    if (before === undefined || from === now || !Number.isInteger(before)) return "";
-    const rate = (values[values.length - 1] - before) / (times[now] - times[from]);
-    if (Math.abs(rate) < 0.05) return "";
-    return `${rate > 0 ? "+" : "−"}${isBytes(name) ? valueText(name, Math.abs(Math.round(rate))) : countText(Math.abs(rate))}`;
+    while (from > least && times[now] - times[from] < 5) from -= 1;
+    const [before, after] = [values[from - least], values[values.length - 1]];
+    if (from === now || !Number.isInteger(before) || !Number.isInteger(after)) return "";
+    return rateText(name, (after - before) / (times[now] - times[from]));
   }
 
   #make(name: string): Counter {
@@ -116,10 +120,10 @@ export class Counters {
       el("th", { scope: "row" }, choose),
       value,
       rate,
-      el("td", { class: "num" }, spark),
+      el("td", { class: "num course" }, spark),
     );
     this.#body.append(row);
-    return { values: [], row, value, rate, spark, choose };
+    return { values: [], value, rate, spark, choose };
   }
 
   #mark(): void {
@@ -129,7 +133,9 @@ export class Counters {
 
   #data(): uPlot.AlignedData {
     const values = this.#counters.get(this.#chosen ?? "")?.values ?? [];
-    return [this.#times.slice(this.#times.length - values.length), values.slice()];
+    const now = this.#times.at(-1) ?? 0;
+    const ago = this.#times.slice(this.#times.length - values.length).map((time) => time - now);
+    return [ago, values.slice()];
   }
 
   #update(): void {
@@ -137,7 +143,7 @@ export class Counters {
     if (name === null) return;
     const now = this.#counters.get(name)?.values.at(-1);
     this.#title.textContent = `${nameText(name)}${now === undefined ? "" : `: ${valueText(name, now)}`}`;
-    this.#place.setAttribute("aria-label", `The course of ${nameText(name)}`);
+    this.#place.setAttribute("aria-label", `The course of ${nameText(name)} in the last minute`);
     this.#plot?.setData(this.#data());
     this.#resize();
   }
@@ -147,6 +153,14 @@ export class Counters {
     if (width === 0) return;
     if (this.#plot === null) this.#plot = this.#makePlot(width);
     else if (this.#plot.width !== width) this.#plot.setSize({ width, height: CHART_HEIGHT });
+  }
+
+  /** Round numbers, up to the most that is shown. */
+  #scale(): RoundScale {
+    const name = this.#chosen ?? "";
+    const values = this.#counters.get(name)?.values ?? [];
+    const [least, most] = [Math.min(0, ...values), Math.max(0, ...values)];
+    return roundScale(least, most, isBytes(name), values.every(Number.isInteger));
   }
 
   #makePlot(width: number): uPlot {
@@ -160,18 +174,30 @@ export class Counters {
       {
         width,
         height: CHART_HEIGHT,
+        padding: [10, 28, 0, 0],
         legend: { show: false },
         cursor: { show: false },
         scales: {
-          x: { time: false },
-          y: { range: (_plot, low, high) => [Math.min(0, low), high <= 0 ? 1 : high * 1.1] },
+          x: { time: false, range: [-KEPT_S, 0] },
+          y: {
+            range: () => {
+              const { low, high } = this.#scale();
+              return [low, high];
+            },
+          },
         },
         axes: [
-          { ...axis, size: 26, space: 70, values: (_plot, splits) => splits.map((value) => `${value} s`) },
           {
             ...axis,
-            size: 64,
-            values: (_plot, splits) => splits.map((value) => valueText(this.#chosen ?? "", value)),
+            size: 26,
+            splits: () => MARKS_S,
+            values: (_plot, splits) => splits.map((value) => (value === 0 ? "now" : `${-value} s ago`)),
+          },
+          {
+            ...axis,
+            size: 72,
+            splits: () => marksOf(this.#scale()),
+            values: (_plot, splits) => splits.map((value) => markText(this.#chosen ?? "", value)),
           },
         ],
         series: [
@@ -207,19 +233,46 @@ function drawSpark({ values, spark }: Counter): void {
   context.stroke();
 }
 
-function histogram(name: string, counts: readonly number[]): HTMLElement {
-  const most = Math.max(1, ...counts);
+/** A mark beside an axis, with its unit. */
+function markText(name: string, value: number): string {
+  if (isBytes(name)) return bytesText(value);
+  if (/Ns\b|Ns[.A-Z]|latency/.test(name)) return timeText(value);
+  return Number.isInteger(value) ? countText(value) : String(value);
+}
+
+/** Marks below a histogram, evenly, from its lower end to its upper, with units; of one that is not known none. */
+function marksText(name: string, pageSize: number): string[] {
+  if (name === "sizeHistogram" && pageSize > 0)
+    return [0, pageSize / 2, pageSize].map((bytes) => bytesText(bytes));
+  // 2^10 ns is a microsecond to within 2.4 %, and so on.
+  return isLatency(name) ? ["1 ns", "1 µs", "1 ms", "1 s"] : [];
+}
+
+function isLatency(name: string): boolean {
+  return /LatencyNs$/.test(name);
+}
+
+function histogram(name: string, counts: readonly number[], pageSize: number): HTMLElement {
+  const shown = isLatency(name) ? Array.from({ length: LATENCY_STEPS }, (_, i) => counts[i] ?? 0) : counts;
+  const most = Math.max(0, ...shown);
   const total = counts.reduce((sum, count) => sum + count, 0);
-  const bars = counts.map((count) => {
+  const bars = shown.map((count) => {
     const bar = el("i");
     bar.style.height = `${count === 0 ? 0 : Math.max(4, (count / most) * 100)}%`;
     return bar;
   });
-  const label = `${nameText(name)}: ${countText(total)} in ${counts.length} steps`;
+  const marks = marksText(name, pageSize);
+  const label = `${nameText(name)}: ${countText(total)} in ${shown.length} steps${marks.length === 0 ? "" : ` from ${marks[0]} to ${marks.at(-1)}`}`;
+  const axis = el(
+    "div",
+    { class: "axis ends dim num", "aria-hidden": "true" },
+    ...marks.map((mark) => el("span", {}, mark)),
+  );
   return el(
     "figure",
     {},
+    el("figcaption", { class: "dim" }, `${nameText(name)}, at most ${countText(most)} a bar`),
     el("div", { class: "bars", role: "img", "aria-label": label }, ...bars),
-    el("figcaption", { class: "dim" }, nameText(name)),
+    axis,
   );
 }

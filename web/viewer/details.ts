@@ -1,4 +1,4 @@
-import { bytesText, countText } from "../../src/base/number-text.ts";
+import { bytesText, countOf, countText } from "../../src/base/number-text.ts";
 import { frameObjects } from "../../src/viewer/snapshot-frame.ts";
 import { el } from "../shared/dom.ts";
 import type { Model } from "./model.ts";
@@ -12,6 +12,7 @@ export class Details {
     class: "panel details",
     "aria-label": "Chosen page",
     "aria-live": "polite",
+    tabindex: 0,
   });
   #shown = "";
 
@@ -79,7 +80,7 @@ function parts(model: Model, row: number): HTMLElement[] {
   }
   const count = last - first;
   const facts = [
-    `${count} ${count === 1 ? "object" : "objects"}, ${bytesText(used)} of ${bytesText(bytes)}`,
+    `${countOf(count, "object", "objects")}, ${bytesText(used)} of ${bytesText(bytes)}`,
     frame.underReclaim[row] === 1
       ? "under reclaim"
       : list[row] < 0

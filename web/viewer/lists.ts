@@ -62,7 +62,6 @@ export class Lists {
     const active = this.#chosen === null ? -1 : lists.indexOf(this.#chosen);
     if (active < 0) this.#box.removeAttribute("aria-activedescendant");
     else this.#box.setAttribute("aria-activedescendant", `list-${active}`);
-    this.element.hidden = lists.length === 0;
   }
 
   #select(name: string | null): void {

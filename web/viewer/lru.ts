@@ -1,4 +1,4 @@
-import { countText } from "../../src/base/number-text.ts";
+import { countOf } from "../../src/base/number-text.ts";
 import { colorOf, onScheme } from "../shared/colors.ts";
 import { el } from "../shared/dom.ts";
 import type { Model } from "./model.ts";
@@ -33,13 +33,12 @@ export class LruStrip {
   show(model: Model): void {
     this.#model = model;
     const { lru } = model.frame;
-    this.element.hidden = lru.length === 0;
     const next = [...lru.subarray(Math.max(0, lru.length - 3))].reverse();
-    const said = lru.length === 0 ? "" : `Next: page ${next.join(", then ")}`;
+    const said = lru.length === 0 ? "No page has an order of reclaim." : `Next: page ${next.join(", then ")}`;
     this.#text.textContent = said;
     this.#canvas.setAttribute(
       "aria-label",
-      `${countText(lru.length)} pages in order of allocation. ${said}.`,
+      `${countOf(lru.length, "page", "pages")} in order of allocation. ${said}`,
     );
     this.#draw();
   }

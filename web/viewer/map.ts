@@ -1,7 +1,7 @@
 import { colorOf, onScheme } from "../shared/colors.ts";
 import { button, el } from "../shared/dom.ts";
 import type { Arrangement, Model } from "./model.ts";
-import { type Colors, mapColors, Painter } from "./paint.ts";
+import { type Colors, type Flash, mapColors, Painter } from "./paint.ts";
 
 /** Cells from large to small: width, height and the gap that they include, in CSS pixels. */
 const CELLS = [
@@ -20,12 +20,16 @@ const CELLS = [
   [3, 2, 0],
 ] as const;
 
-/** How long an evicted page is marked. */
+/** How long it is marked what became of a page. */
 const FLASH_MS = 900;
+/** So many changes at once are another place in a trace, or a beginning: nothing to be marked. */
+const FLASHES_MAX = 2000;
 
 /** What the map tells the rest of the page. */
 export interface MapEvents {
   select(page: number | null): void;
+  /** Something is marked so. */
+  flashed(flash: Flash): void;
 }
 
 /**
@@ -43,10 +47,12 @@ export class PoolMap {
   readonly #space = el("div", { class: "space" });
   readonly #scroller: HTMLElement;
   readonly #events: MapEvents;
-  readonly #flashes = new Map<number, number>();
+  readonly #flashes = new Map<number, { flash: Flash; until: number }>();
   #model: Model | null = null;
   #arrangement: Arrangement = "memory";
   #zoom = 0;
+  /** Of {@link CELLS}: with which all were to be seen last. */
+  #fitted = 0;
   #selected: number | null = null;
   #marked: ReadonlySet<number> | null = null;
   #colors: Colors | null = null;
@@ -80,8 +86,19 @@ export class PoolMap {
   }
 
   show(model: Model): void {
+    const before = this.#model;
     this.#model = model;
+    if (before !== null) this.#flashChanges(before, model);
     this.#plan();
+  }
+
+  /** Pages that came and pages that went since the last frame. */
+  #flashChanges(before: Model, after: Model): void {
+    const came = missing(after, before);
+    const gone = missing(before, after);
+    if (came.length + gone.length > Math.min(FLASHES_MAX, after.frame.pages.length / 2)) return;
+    this.flash(came, "came");
+    this.flash(gone, "gone");
   }
 
   arrange(arrangement: Arrangement): void {
@@ -102,11 +119,13 @@ export class PoolMap {
     this.#plan();
   }
 
-  /** Marks pages that objects were just evicted from. */
-  flash(pages: readonly number[]): void {
+  /** Marks what just became of pages. */
+  flash(pages: readonly number[], flash: Flash): void {
+    if (pages.length === 0) return;
     const until = performance.now() + FLASH_MS;
-    for (const page of pages) this.#flashes.set(page, until);
-    if (pages.length > 0) this.#plan();
+    for (const page of pages) this.#flashes.set(page, { flash, until });
+    this.#events.flashed(flash);
+    this.#plan();
   }
 
   zoom(by: number): void {
@@ -120,10 +139,19 @@ export class PoolMap {
     return this.#model?.order(this.#arrangement) ?? new Int32Array(0);
   }
 
-  /** The largest cells with which all can be seen at once. */
+  /**
+   * The largest cells with which all can be seen at once. Once they had to be small they stay so, until half of the room
+   * would do: a pool that grows and shrinks by a page does not make all cells jump.
+   */
   #fit(): number {
-    const { clientWidth, clientHeight } = this.#scroller;
     const count = this.#cells().length;
+    if (this.#fitFor(count) > this.#fitted) this.#fitted = this.#fitFor(count);
+    else this.#fitted = Math.min(this.#fitted, this.#fitFor(2 * count));
+    return this.#fitted;
+  }
+
+  #fitFor(count: number): number {
+    const { clientWidth, clientHeight } = this.#scroller;
     const at = CELLS.findIndex(
       ([w, h]) => Math.ceil(count / Math.max(1, Math.floor(clientWidth / w))) * h <= clientHeight,
     );
@@ -173,29 +201,25 @@ export class PoolMap {
     const last = Math.min(rows, Math.ceil((scrollTop + clientHeight) / h));
     const cells = this.#cells();
     const now = performance.now();
-    for (const [page, until] of this.#flashes) if (until < now) this.#flashes.delete(page);
+    for (const [page, { until }] of this.#flashes) if (until < now) this.#flashes.delete(page);
     const painter = new Painter(pixels, width, height, model, this.#colors);
+    const isInPlace = this.#arrangement === "memory";
     for (let line = first; line < last; line++) {
       const top = Math.round((line * h - scrollTop) * scale);
       const bottom = Math.round(((line + 1) * h - gap - scrollTop) * scale);
       for (let column = 0; column < columns; column++) {
         const cell = line * columns + column;
-        if (cell >= cells.length) break;
-        const row = cells[cell];
-        if (row < 0) continue;
-        const page = model.frame.pages[row];
-        const flash = (this.#flashes.get(page) ?? 0) > now;
-        const faint = this.#marked !== null && !this.#marked.has(page);
+        const row = cells[cell] ?? -1;
+        const page = row < 0 ? (isInPlace ? cell : -1) : model.frame.pages[row];
+        const flash = this.#flashes.get(page)?.flash ?? null;
         const left = Math.round(column * w * scale);
-        painter.cell(
-          row,
-          left,
-          top,
-          Math.round((column + 1) * w * scale - gap * scale),
-          bottom,
-          flash,
-          faint,
-        );
+        const right = Math.round((column + 1) * w * scale - gap * scale);
+        if (row >= 0) {
+          const faint = this.#marked !== null && !this.#marked.has(page);
+          painter.cell(row, left, top, right, bottom, flash, faint);
+        } else if (flash !== null) {
+          painter.mark(left, top, Math.max(right, left + 1), bottom, flash);
+        }
       }
     }
     context.putImageData(this.#image, 0, 0);
@@ -297,4 +321,11 @@ export class PoolMap {
     }
     return null;
   }
+}
+
+/** Pages that one has in use and another has not. */
+function missing({ frame: { pages } }: Model, { rowOf }: Model): number[] {
+  const found: number[] = [];
+  for (const page of pages) if ((rowOf[page] ?? -1) < 0) found.push(page);
+  return found;
 }

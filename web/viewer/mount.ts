@@ -1,13 +1,16 @@
-import { bytesText, countText } from "../../src/base/number-text.ts";
-import type { Hello, Tick } from "../../src/viewer/types.ts";
+import { bytesText, countOf, countText } from "../../src/base/number-text.ts";
+import type { Hello, PlayerState, Tick } from "../../src/viewer/types.ts";
 import { button, el } from "../shared/dom.ts";
 import { Counters } from "./counters.ts";
 import { Decisions } from "./decisions.ts";
 import { Details } from "./details.ts";
+import { EntriesPanel } from "./entries.ts";
 import { Lists } from "./lists.ts";
 import { LruStrip } from "./lru.ts";
 import { PoolMap } from "./map.ts";
 import { type Arrangement, Model } from "./model.ts";
+import { OverviewStrip } from "./overview.ts";
+import type { Flash } from "./paint.ts";
 import { PlayerBar } from "./player.ts";
 import type { Source } from "./source.ts";
 
@@ -26,11 +29,17 @@ export function mountViewer(root: HTMLElement, source: Source): void {
 class ViewerPage {
   readonly #source: Source;
   readonly #root: HTMLElement;
-  readonly #title = el("h1", {}, "zbud");
+  readonly #title = el("h1", {}, "\u00a0");
   readonly #status = el("span", { class: "status", role: "status" }, "connecting");
   readonly #facts = el("p", { class: "facts num dim" });
   readonly #details = new Details();
-  readonly #map = new PoolMap({ select: (page) => this.#choosePage(page) });
+  readonly #overview = new OverviewStrip();
+  readonly #entries = new EntriesPanel();
+  readonly #legend = new Legend();
+  readonly #map = new PoolMap({
+    select: (page) => this.#choosePage(page),
+    flashed: (flash) => this.#legend.draws(flash),
+  });
   readonly #lists = new Lists(() => this.#chooseList());
   readonly #lru = new LruStrip();
   readonly #counters = new Counters();
@@ -44,6 +53,10 @@ class ViewerPage {
   #stale = true;
   #fetching = false;
   #hasPages = true;
+  #isConnected = false;
+  #lastTick: Tick | null = null;
+  /** When that came, to be told. */
+  #heardAt = new Date();
 
   constructor(root: HTMLElement, source: Source) {
     this.#source = source;
@@ -59,7 +72,7 @@ class ViewerPage {
       "div",
       { class: "tools" },
       el("div", { class: "arrange", role: "group", "aria-label": "Arrange pages" }, ...this.#arrange),
-      legend(),
+      this.#legend.element,
     );
     this.#stage = el("main", { class: "stage", "aria-label": "Pool" }, tools, this.#map.element);
     this.#side = el(
@@ -71,14 +84,15 @@ class ViewerPage {
     );
     root.classList.add("viewer");
     root.append(
-      el("header", { class: "top" }, this.#title, this.#status, this.#facts),
+      el("header", { class: "top" }, this.#status, this.#title, this.#facts),
+      this.#overview.element,
       this.#player.element,
+      this.#entries.element,
       this.#stage,
       this.#side,
       this.#counters.element,
       this.#decisions.element,
     );
-    this.#player.element.hidden = true;
   }
 
   /** Shows what comes, from now on. */
@@ -88,10 +102,25 @@ class ViewerPage {
       hello: (hello) => this.#greet(hello),
       tick: (tick) => this.#tick(tick),
       connected: (connected) => {
-        this.#status.textContent = connected ? "live" : "no connection";
-        this.#status.classList.toggle("lost", !connected);
+        this.#isConnected = connected;
+        this.#showStatus();
       },
     });
+  }
+
+  /** What stands still says so, and how it goes on. */
+  #showStatus(): void {
+    const player = this.#lastTick?.player ?? null;
+    const isStill = this.#isConnected && player !== null && !player.playing;
+    const text = this.#isConnected ? (isStill ? stillText(player) : "live") : this.#lostText();
+    if (this.#status.textContent !== text) this.#status.textContent = text;
+    this.#status.classList.toggle("lost", !this.#isConnected);
+    this.#status.classList.toggle("still", isStill);
+  }
+
+  #lostText(): string {
+    const of = this.#lastTick === null ? "" : `; this is of ${this.#heardAt.toTimeString().slice(0, 8)}`;
+    return `no connection${of}; it tries again by itself`;
   }
 
   #choosePage(page: number | null): void {
@@ -133,7 +162,8 @@ class ViewerPage {
     this.#details.show(model, this.#chosen);
     const { handles, pages, pageSize, maxPages } = model.frame;
     const most = maxPages > 0 ? ` of at most ${countText(maxPages)}` : "";
-    this.#facts.textContent = `${countText(pages.length)} pages of ${bytesText(pageSize)}${most} · ${countText(handles.length)} objects`;
+    this.#facts.textContent = `${countOf(pages.length, "page", "pages")} of ${bytesText(pageSize)}${most} · ${countOf(handles.length, "object", "objects")}`;
+    this.#legend.show(model);
   }
 
   #greet(hello: Hello): void {
@@ -143,30 +173,74 @@ class ViewerPage {
     this.#stage.hidden = !hello.pages;
     this.#side.hidden = !hello.pages;
     this.#player.element.hidden = !hello.player;
+    this.#entries.greet(hello.keys);
     this.#root.classList.toggle("with-player", hello.player);
+    // What there is besides is known with the first figures: until then nothing is drawn that would move.
+    this.#lastTick = null;
+    this.#root.classList.remove("ready");
     this.#stale = true;
     void this.#look();
   }
 
   #tick(tick: Tick): void {
-    this.#counters.show(tick);
+    const isFirst = this.#lastTick === null;
+    this.#lastTick = tick;
+    this.#heardAt = new Date();
+    const isKnown = this.#overview.show(tick);
+    if (isFirst) {
+      const isOfEntries = tick.users !== null;
+      this.#overview.element.hidden = !isKnown;
+      this.#entries.element.hidden = !isOfEntries;
+      this.#decisions.element.hidden = !isOfEntries;
+      this.#root.classList.add("ready");
+    }
+    if (tick.users !== null) this.#entries.show(tick);
+    this.#counters.show(tick, this.#model?.frame.pageSize ?? 0);
     this.#decisions.show(tick);
-    this.#map.flash(tick.evictedFrom);
+    this.#map.flash(tick.evictedFrom, "evicted");
     if (tick.player !== null) this.#player.show(tick.player);
+    this.#showStatus();
     this.#stale = true;
     void this.#look();
   }
 }
 
-/** What the colours mean. */
-function legend(): HTMLElement {
-  return el(
-    "span",
-    { class: "legend dim" },
-    "new",
-    el("i", { "aria-hidden": "true" }),
-    "old",
-    el("b", { "aria-hidden": "true" }),
-    "evicted from",
-  );
+function stillText({ position, length }: PlayerState): string {
+  return position === length ? "at its end: Play begins anew" : "paused: Play goes on";
+}
+
+/** What the colours and patterns mean, of those that are drawn. What is not drawn has its place all the same. */
+class Legend {
+  readonly element: HTMLElement;
+  readonly #parts: Record<"ages" | "used" | "reclaim" | Flash, HTMLElement>;
+
+  constructor() {
+    const part = (name: string, ...content: (HTMLElement | string)[]): HTMLElement =>
+      el("span", { class: `part ${name}`, "data-drawn": "no" }, ...content);
+    const swatch = (): HTMLElement => el("i", { "aria-hidden": "true" });
+    this.#parts = {
+      ages: part("ages", "new", swatch(), "old"),
+      used: part("used", swatch(), "in use"),
+      reclaim: part("reclaim", swatch(), "under reclaim"),
+      evicted: part("evicted", swatch(), "evicted from"),
+      came: part("came", swatch(), "came into use"),
+      gone: part("gone", swatch(), "went out of use"),
+    };
+    const { ages, used, ...others } = this.#parts;
+    // One or the other, in one place.
+    const inUse = el("span", { class: "either" }, ages, used);
+    this.element = el("div", { class: "legend dim" }, inUse, ...Object.values(others));
+  }
+
+  /** Something is drawn so, at least for a moment. */
+  draws(what: "reclaim" | Flash): void {
+    this.#parts[what].dataset.drawn = "yes";
+  }
+
+  show({ frame }: Model): void {
+    const hasAges = frame.lru.length > 0;
+    this.#parts.ages.dataset.drawn = hasAges ? "yes" : "no";
+    this.#parts.used.dataset.drawn = !hasAges && frame.pages.length > 0 ? "yes" : "no";
+    if (frame.underReclaim.includes(1)) this.draws("reclaim");
+  }
 }

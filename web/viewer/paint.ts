@@ -1,8 +1,13 @@
 import { colorOf } from "../shared/colors.ts";
 import type { Model } from "./model.ts";
 
+/** What just became of a page: it was evicted from, it came into use, it went out of use. */
+export type Flash = "evicted" | "came" | "gone";
+
 /** Steps of the colours of age. */
 const AGES = 64;
+/** Cells of fewer pixels have no room for patterns. */
+const SMALL = 12;
 
 /** Colours as pixels. */
 export interface Colors {
@@ -10,7 +15,7 @@ export interface Colors {
   ages: Uint32Array;
   ageless: number;
   faint: number;
-  flash: number;
+  flashes: Record<Flash, number>;
   reclaim: number;
 }
 
@@ -30,7 +35,7 @@ export function mapColors(): Colors {
     ages,
     ageless: solid("--age1"),
     faint: solid("--line"),
-    flash: solid("--flash"),
+    flashes: { evicted: solid("--flash"), came: solid("--came"), gone: solid("--gone") },
     reclaim: solid("--warn"),
   };
 }
@@ -67,13 +72,13 @@ export class Painter {
     top: number,
     right: number,
     bottom: number,
-    flash: boolean,
+    flash: Flash | null,
     faint: boolean,
   ): void {
     const { frame } = this.#model;
     const { offsets, sizes, starts, bytes, underReclaim } = frame;
     const width = Math.max(1, right - left);
-    this.#rect(left, top, left + width, bottom, flash ? this.#colors.flash : this.#colors.track);
+    this.#rect(left, top, left + width, bottom, this.#colors.track);
     const color = faint
       ? this.#colors.faint
       : underReclaim[row] === 1
@@ -88,6 +93,32 @@ export class Painter {
       );
       // Neighbours are told apart where there is room for a line between them.
       this.#rect(from, top, to - from > 4 ? to - 1 : to, bottom, color);
+    }
+    if (flash !== null) this.mark(left, top, left + width, bottom, flash);
+  }
+
+  /** Evicted from: slanted stripes. Came: a frame. Gone: upright bars. In a cell too small for these, a part of it. */
+  mark(left: number, top: number, right: number, bottom: number, flash: Flash): void {
+    const color = this.#colors.flashes[flash];
+    const line = bottom - top >= 10 ? 2 : 1;
+    if (right - left < SMALL) {
+      const [x, y] = [Math.ceil((left + right) / 2), Math.ceil((top + bottom) / 2)];
+      if (flash === "evicted") this.#rect(left, top, right, bottom, color);
+      else this.#rect(left, top, flash === "came" ? right : x, flash === "came" ? y : bottom, color);
+    } else if (flash === "came") {
+      this.#rect(left, top, right, top + line, color);
+      this.#rect(left, bottom - line, right, bottom, color);
+      this.#rect(left, top, left + line, bottom, color);
+      this.#rect(right - line, top, right, bottom, color);
+    } else if (flash === "gone") {
+      for (let x = left; x < right; x += 3 * line + 2)
+        this.#rect(x, top, Math.min(right, x + line), bottom, color);
+    } else {
+      const period = 4 * line + 2;
+      for (let y = Math.max(0, top); y < bottom; y++) {
+        for (let x = left - (y % period); x < right; x += period)
+          this.#rect(Math.max(left, x), y, Math.min(right, x + 2 * line), y + 1, color);
+      }
     }
   }
 

@@ -18,7 +18,7 @@ export class PlayerBar {
     this.#play = button("Play", () => control({ do: this.#state?.playing ? "pause" : "play" }), {
       class: "play",
     });
-    const step = button("Step", () => control({ do: "step" }), { "aria-label": "One operation" });
+    const step = button("Step", () => control({ do: "step" }), { "aria-label": "Step: one operation" });
     for (const speed of SPEEDS)
       this.#speed.append(el("option", { value: speed }, `${countText(speed)} op/s`));
     this.#speed.addEventListener("change", () => control({ do: "speed", value: Number(this.#speed.value) }));
@@ -30,8 +30,8 @@ export class PlayerBar {
       control({ do: "seek", value: Number(this.#seek.value) });
     });
     this.element = el(
-      "div",
-      { class: "player", role: "group", "aria-label": "Player" },
+      "section",
+      { class: "player", "aria-label": "Player" },
       this.#play,
       step,
       this.#speed,
@@ -47,8 +47,11 @@ export class PlayerBar {
     this.#seek.max = String(state.length);
     if (!this.#seeking) this.#seek.value = String(state.position);
     const speed = String(state.speed);
+    if (![...this.#speed.options].some(({ value }) => value === speed))
+      this.#speed.append(el("option", { value: speed }, `${countText(state.speed)} op/s`));
     if (document.activeElement !== this.#speed) this.#speed.value = speed;
     const wrong = state.mismatches === 0 ? "" : ` · ${countText(state.mismatches)} came out otherwise`;
+    this.element.classList.toggle("paused", !state.playing);
     this.#text.textContent = `${countText(state.position)} of ${countText(state.length)}${state.last === "" ? "" : ` · ${state.last}`}${wrong}`;
   }
 }
