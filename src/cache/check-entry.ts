@@ -1,4 +1,5 @@
 import { ZbudError } from "../base/index.ts";
+import type { EntryAttributes } from "../engine/index.ts";
 import {
   checkTable,
   isInBlocks,
@@ -7,7 +8,7 @@ import {
   VALUE_BYTES_MAX,
 } from "../record/index.ts";
 import { auxOf, kindOf, ttlOf } from "./expiry.ts";
-import { isKey, KEY_BYTES_MAX } from "./key.ts";
+import { type EncodedKey, isKey, KEY_BYTES_MAX } from "./key.ts";
 import { TAG_BYTES, TAGS_MAX } from "./tags.ts";
 import { VALUE_KIND_MAX, ValueKind } from "./values.ts";
 
@@ -81,4 +82,20 @@ function checkTags({ bytes, prefixLength, headLength }: StoredEntry): void {
 
 function damaged(what: string): ZbudError {
   return new ZbudError("EBADMSG", `a saved entry has ${what}`);
+}
+
+/** Makes a stored entry's name, times and tags those of what is put next. Of a cache without tags it loses them. */
+export function takeAttributes(
+  entry: StoredEntry,
+  key: EncodedKey,
+  attributes: EntryAttributes,
+  hasTags: boolean,
+): void {
+  key.take(entry.bytes, entry.prefixLength);
+  for (let i = 0; i < entry.headLength; i++) attributes.head[i] = entry.bytes[entry.prefixLength + i];
+  attributes.prefixLength = key.length;
+  attributes.headLength = hasTags ? entry.headLength : 0;
+  attributes.expiresAt = entry.expiresAt;
+  attributes.aux = entry.aux;
+  attributes.aux2 = entry.aux2;
 }

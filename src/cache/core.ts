@@ -29,11 +29,12 @@ import {
 import { Segment, segmentOf, whenDifferentOption } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
 import { BLOCK_BYTES, type StoredEntry, VALUE_BYTES_MAX } from "../record/index.ts";
+import { takeAttributes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
 import { COLD_LEVEL } from "./dictionary-codec.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
-import { CacheImprover, recompressOption } from "./improver.ts";
+import { CacheImprover, improvementOf, recompressOption } from "./improver.ts";
 import { foundKey } from "./iterate.ts";
 import { keepAll } from "./keep.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
@@ -588,7 +589,7 @@ export class CacheCore<V> {
    */
   putStored(entry: StoredEntry, clean: boolean, now: number, epoch: number, guard: Guard): PutResult {
     const { key: encoded, engine } = this;
-    this.#takeAttributes(entry);
+    takeAttributes(entry, this.key, this.attributes, this.tags !== null);
     entry.k0 = encoded.k0;
     entry.k1 = encoded.k1;
     if (this.tags === null && entry.headLength > 0) {
@@ -603,7 +604,7 @@ export class CacheCore<V> {
   /** Stores the value of an entry whose codec this cache does not use. */
   putDecoded(entry: StoredEntry, value: Uint8Array, now: number, guard: Guard): PutResult {
     const { key: encoded, engine } = this;
-    this.#takeAttributes(entry);
+    takeAttributes(entry, this.key, this.attributes, this.tags !== null);
     const { k0, k1 } = encoded;
     return entry.length > BLOCK_BYTES
       ? engine.putPacked(k0, k1, this.#packed(value, entry.length), this.attributes, now, guard)
@@ -732,12 +733,8 @@ export class CacheCore<V> {
   }
 
   /** What was improved, with what the engine says of it. */
-  improvement({ recompressed, recompressedBytesSaved }: EngineStats): ImprovementStats {
-    const error = this.#improver?.error ?? null;
-    const coldCodec = this.#improver?.coldCodec ?? "none";
-    const counts = { coldCodec, recompressed, recompressedBytesSaved } as const;
-    if (error !== null) return { state: "failed", ...counts, error };
-    return { state: this.#improves ? "on" : "off", ...counts };
+  improvement(stats: EngineStats): ImprovementStats {
+    return improvementOf(this.#improver, this.#improves, stats);
   }
 
   close(): ClosedCache {
@@ -785,17 +782,6 @@ export class CacheCore<V> {
     } catch {
       return null;
     }
-  }
-
-  #takeAttributes(entry: StoredEntry): void {
-    const { key: encoded, attributes } = this;
-    encoded.take(entry.bytes, entry.prefixLength);
-    for (let i = 0; i < entry.headLength; i++) attributes.head[i] = entry.bytes[entry.prefixLength + i];
-    attributes.prefixLength = encoded.length;
-    attributes.headLength = this.tags === null ? 0 : entry.headLength;
-    attributes.expiresAt = entry.expiresAt;
-    attributes.aux = entry.aux;
-    attributes.aux2 = entry.aux2;
   }
 
   #encodeTags(tags: readonly string[]): number {

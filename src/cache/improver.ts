@@ -1,8 +1,9 @@
 import { choiceOption, type IdleWork, show, stopWorking, workWhenIdle, ZbudError } from "../base/index.ts";
-import { Recompressor } from "../engine/index.ts";
+import { type EngineStats, Recompressor } from "../engine/index.ts";
 import { ColdWalks } from "./cold-walks.ts";
 import type { Improved } from "./dictionary-use.ts";
 import { coldCodec, warmCodec } from "./options.ts";
+import type { ImprovementStats } from "./types.ts";
 
 /** Entries between two looks at the clock. */
 const STEP = 8;
@@ -93,6 +94,18 @@ export class CacheImprover implements IdleWork {
     }
     return true;
   }
+}
+
+/** What `stats()` says of it. */
+export function improvementOf(
+  improver: CacheImprover | null,
+  isOn: boolean,
+  { recompressed, recompressedBytesSaved }: EngineStats,
+): ImprovementStats {
+  const counts = { coldCodec: improver?.coldCodec ?? "none", recompressed, recompressedBytesSaved } as const;
+  const error = improver?.error ?? null;
+  if (error !== null) return { state: "failed", ...counts, error };
+  return { state: isOn ? "on" : "off", ...counts };
 }
 
 /** @throws {ZbudError} `EINVAL` if it is unknown, or would do nothing with these other options. */

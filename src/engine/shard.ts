@@ -533,10 +533,7 @@ export class Shard implements ShardParts {
       if (onOutdated !== null) onOutdated(words[at + K0], words[at + K1], prefix, prefixLength);
       if ((words[state] & STATE_CLEAN) !== 0) words[W_CLEAN]--;
       // A copy that is on its way has the old time as well: when it ends, it makes nothing clean, nor another of this row.
-      if ((words[state] & STATE_WRITING) !== 0) {
-        words[W_VERSION] = (words[W_VERSION] + 1) | 0;
-        words[at + VERSION] = words[W_VERSION];
-      }
+      if ((words[state] & STATE_WRITING) !== 0) this.renewVersion(row);
       words[state] &= ~(STATE_CLEAN | STATE_WRITING);
     }
     if ((words[state] & STATE_EXPIRES) !== 0) expiries.remove(row);
@@ -547,6 +544,16 @@ export class Shard implements ShardParts {
       words[state] |= STATE_EXPIRES;
       expiries.add(row);
     }
+  }
+
+  /** Gives an entry the next version: whoever knows it by the one before does not know it any more. */
+  renewVersion(row: number): void {
+    const { words } = this;
+    // The secondary index knows entries by their versions.
+    this.account(row, -1);
+    words[W_VERSION] = (words[W_VERSION] + 1) | 0;
+    words[this.rows.at(row) + VERSION] = words[W_VERSION];
+    this.account(row, 1);
   }
 
   setAux(row: number, aux: number, aux2: number): void {

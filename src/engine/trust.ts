@@ -1,5 +1,5 @@
 import type { Engine } from "./engine.ts";
-import { hashOf, VERSION, W_FLOOR, W_VERSION } from "./table.ts";
+import { hashOf, W_FLOOR, W_VERSION } from "./table.ts";
 import type { Guard } from "./types.ts";
 
 /*
@@ -45,12 +45,7 @@ export function trustAgain(
   const shard = engine.shard(number);
   return shard.locked(() => {
     if (!shard.isCurrent(row, version) || !guard()) return false;
-    const { words } = shard;
-    // The secondary index knows entries by their versions.
-    shard.account(row, -1);
-    words[W_VERSION] = (words[W_VERSION] + 1) | 0;
-    words[shard.rows.at(row) + VERSION] = words[W_VERSION];
-    shard.account(row, 1);
+    shard.renewVersion(row);
     return true;
   });
 }

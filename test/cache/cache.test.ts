@@ -14,6 +14,7 @@ import { verify } from "../../src/diagnostics/index.ts";
 import { registerBuiltIns } from "../../src/drivers/index.ts";
 import { slotsDriver } from "../../src/drivers/slots/index.ts";
 import { zbudDriver } from "../../src/drivers/zbud/index.ts";
+import type { Shard } from "../../src/engine/shard.ts";
 import { CAN_SHARE } from "../contracts/sharing.ts";
 import { checkBooks, FakeClock } from "./cache-checks.ts";
 
@@ -134,6 +135,18 @@ describe("removals are told, with the reason", () => {
 
 describe("tags", () => {
   const open = () => new CompressedCache<string>({ maxBytes: "8MiB", tags: true });
+
+  it("deleteByTag finds an entry whose time was changed while it was written to the tier", () => {
+    const cache = new CompressedCache<string>({ maxBytes: "1MiB", tags: true });
+    cache.set("a", "value", { tags: ["t"], ttl: 1000 });
+    const shard = cache.inside().shards[0] as Shard;
+    shard.locked(() => shard.startWriting(shard.queue.first(), () => {}));
+    assert.ok(cache.touch("a", 2000));
+    assert.equal(cache.deleteByTag("t"), 1);
+    assert.equal(cache.get("a"), undefined);
+    checkBooks(cache as CompressedCache<unknown>);
+    cache.close();
+  });
 
   it("a tag deletes its entries and no others, however often they were set", () => {
     const cache = open();
