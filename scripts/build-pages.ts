@@ -54,6 +54,13 @@ export const DEMO: Omit<Page, "target" | "name"> = {
   policy: "img-src data:; connect-src 'self'",
 };
 
+/** The search of the documentation site, likewise. */
+export const SEARCH: Omit<Page, "target" | "name"> = {
+  folder: "web/search",
+  styles: ["web/shared/theme.css", "web/search/style.css"],
+  policy: "img-src data:; connect-src 'self'",
+};
+
 /** Bundles a page into one HTML document. */
 export async function buildPage(page: Omit<Page, "target" | "name">): Promise<BuiltPage> {
   const { folder, styles, policy, policyName, template = `${folder}/page.html` } = page;

@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildPage, DEMO } from "./build-pages.ts";
+import { buildPage, DEMO, SEARCH } from "./build-pages.ts";
+import { sectionsOf } from "./site-text.ts";
 import {
   bin,
   filesUnder,
@@ -15,7 +16,7 @@ import {
 readArguments(`Usage: npm run site
 
 Builds the documentation site into site/build/dist: pages of site/, those of docs/ as they are, the API from the
-sources, and a viewer that plays a trace. A dead link, or a name that the API cannot resolve, ends it.`);
+sources, a viewer that plays a trace, and a search in compressed memory. A dead link, or a name that the API cannot resolve, ends it.`);
 
 const SOURCE = join(ROOT, "site/build/src");
 /** The workload that the embedded viewer plays. */
@@ -31,6 +32,7 @@ await runSteps([
   { name: "pages", run: copyPages },
   { name: "viewer", run: writeViewer },
   { name: "API", run: writeApi },
+  { name: "search", run: writeSearch },
   {
     name: "site",
     run: () => runNode([bin("vitepress", "vitepress", "site"), "build", SOURCE], { capture: true }),
@@ -49,6 +51,7 @@ function copyPages(): RunResult {
         "package-lock.json",
         "tsconfig.json",
         "typedoc.json",
+        "typedoc-modules.mjs",
       ].includes(name)
     )
       continue;
@@ -80,11 +83,25 @@ async function writeViewer(): Promise<RunResult> {
   return { ok: true, output: "" };
 }
 
+/** The page that has all text of the site in compressed memory. */
+async function writeSearch(): Promise<RunResult> {
+  const { html } = await buildPage(SEARCH);
+  const pages = filesUnder("site/build/src", ".md").map((file) => file.slice("site/build/src/".length));
+  const folder = join(SOURCE, "public/search-page");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "index.html"), html);
+  const lines = sectionsOf(SOURCE, pages).map((section) => `${JSON.stringify(section)}\n`);
+  writeFileSync(join(folder, "text.jsonl"), lines.join(""));
+  return { ok: true, output: "" };
+}
+
 /** One module for each entry of the package. */
 function writeApi(): RunResult {
-  const entries = Object.values(exports).flatMap((target) =>
+  const [root, ...others] = Object.values(exports).flatMap((target) =>
     typeof target === "string" ? [] : [target.default.replace("./dist/", "../src/").replace(/\.js$/, ".ts")],
   );
+  // The root has what others have: a name is described where it comes from, and the root refers to it.
+  const entries = [...others, root];
   const typedoc = join(ROOT, "site/node_modules/typedoc/bin/typedoc");
   const out = ["--out", join(SOURCE, "api")];
   return runNode([typedoc, "--options", "typedoc.json", ...out, ...entries], {
