@@ -22,7 +22,8 @@ const SOURCE = join(ROOT, "site/build/src");
 /** The workload that the embedded viewer plays. */
 const TRACE = "test/fixtures/traces/uniform-evict-all.jsonl";
 
-const { exports } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+const { name: NAME, exports } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  name: string;
   exports: Record<string, string | { default: string }>;
 };
 
@@ -104,8 +105,27 @@ function writeApi(): RunResult {
   const entries = [...others, root];
   const typedoc = join(ROOT, "site/node_modules/typedoc/bin/typedoc");
   const out = ["--out", join(SOURCE, "api")];
-  return runNode([typedoc, "--options", "typedoc.json", ...out, ...entries], {
+  const made = runNode([typedoc, "--options", "typedoc.json", ...out, ...entries], {
     cwd: join(ROOT, "site"),
     capture: true,
   });
+  return made.ok ? checkApi() : made;
+}
+
+/** Modules have the names that one imports; methods stand before the rest, and what is no user's is not there. */
+function checkApi(): RunResult {
+  const wrong: string[] = [];
+  for (const key of Object.keys(exports).filter((name) => !name.endsWith(".json"))) {
+    const name = join(NAME, key);
+    const page = join(SOURCE, "api", name, "index.md");
+    if (!existsSync(page)) wrong.push(`there is no page of ${name}`);
+    else if (!readFileSync(page, "utf8").startsWith(`# ${name}\n`)) wrong.push(`${page} has another title`);
+  }
+  for (const file of filesUnder("site/build/src/api", ".md")) {
+    const text = readFileSync(join(ROOT, file), "utf8");
+    if (/`protected`|^> \*\*\w*[pP]rotected/m.test(text)) wrong.push(`${file} has protected members`);
+    const [methods, rest] = [text.search(/^## Methods$/m), text.search(/^## (?:Accessors|Properties)$/m)];
+    if (rest >= 0 && methods > rest) wrong.push(`${file} has methods at its end`);
+  }
+  return { ok: wrong.length === 0, output: wrong.map((line) => `${line}\n`).join("") };
 }
