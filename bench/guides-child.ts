@@ -28,7 +28,9 @@ export type GuideJob =
   | { do: "pages"; pages: number; reads: number; seed: number };
 
 export type Served = { port: number; pid: number; residentMb: number };
-export type Worked = { residentMb: number; loads: number };
+/** `bytesUsed` of the caches: what is resident of them, without what threads have besides. */
+export type Worked = { cacheMb: number; loads: number };
+type WorkerSaid = { loads: number; bytesUsed: number };
 export type PagesRead = Record<"memory" | "sameFilled" | "sync" | "async" | "async32", number>;
 
 const HTML = 3;
@@ -99,7 +101,6 @@ function makeRecords(count: number, seed: number): Records {
 
 async function work(job: Extract<GuideJob, { do: "workers" }>): Promise<Worked> {
   const records = makeRecords(job.records, job.seed);
-  const before = residentMb();
   const cache = job.isShared ? new CompressedCache<Buffer>(OWN) : null;
   const workers = Array.from({ length: job.threads }, (_, i) => {
     const data: Reader = {
@@ -109,13 +110,13 @@ async function work(job: Extract<GuideJob, { do: "workers" }>): Promise<Worked> 
     };
     return new Worker(new URL(import.meta.url), { workerData: data });
   });
-  const loads = await Promise.all(
-    workers.map((worker) => new Promise<number>((resolve) => worker.once("message", resolve))),
+  const said = await Promise.all(
+    workers.map((worker) => new Promise<WorkerSaid>((resolve) => worker.once("message", resolve))),
   );
-  const taken = residentMb() - before;
   await Promise.all(workers.map((worker) => worker.terminate()));
+  const bytes = cache?.stats().bytesUsed ?? said.reduce((sum, { bytesUsed }) => sum + bytesUsed, 0);
   cache?.close();
-  return { residentMb: taken, loads: loads.reduce((sum, count) => sum + count, 0) };
+  return { cacheMb: bytes / 1e6, loads: said.reduce((sum, { loads }) => sum + loads, 0) };
 }
 
 /** What a worker does: reads each record once, and begins where no other does. */
@@ -130,12 +131,7 @@ async function read({ shared, records: { bytes, ends }, from }: Reader): Promise
       return Buffer.from(bytes.subarray(ends[index], ends[index + 1]));
     });
   }
-  for (let i = 0; i < 4; i++) {
-    globalThis.gc?.();
-    await turn();
-  }
-  parentPort?.postMessage(loads);
-  setInterval(() => cache.size, 60_000); // stays, with what it has, until it is terminated
+  parentPort?.postMessage({ loads, bytesUsed: cache.stats().bytesUsed } satisfies WorkerSaid);
 }
 
 const PAGE = 4096;

@@ -5,12 +5,17 @@ import { readFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setImmediate as turn } from "node:timers/promises";
+import { CompressedCache, type CompressedCacheOptions } from "../src/cache/index.ts";
+import { cacheData } from "./cache-data.ts";
 import type { CacheName, Framework, GuideJob, PagesRead, Served, Worked } from "./guides-child.ts";
 import type { BenchOptions, Row } from "./harness.ts";
 
 const SUITE = "guides";
 const FRAMEWORKS: Framework[] = ["hono", "fastify", "express"];
 const CLIENTS = 16;
+/** Kind of `cacheData`. */
+const JSON_1300 = 1;
 /** What the kernel counts processors' time in. */
 const TICK_MS = 10;
 
@@ -26,6 +31,8 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   rows.push(...(await workers(quick ? 500 : 60_000, seed)));
   log("  a page store …");
   rows.push(...(await pages(quick ? 8192 : 32_768, quick ? 32 : 128, seed)));
+  log("  settings …");
+  rows.push(...(await settings(quick ? 4 : 32, seed)));
   return rows;
 }
 
@@ -119,7 +126,61 @@ async function workers(records: number, seed: number): Promise<Row[]> {
   const figure = (what: string, key: keyof Worked, unit: string): Row => {
     return row(`${name}, ${what}`, one.figures[key], "a cache each", own.figures[key], unit);
   };
-  return [figure("loads", "loads", "loads"), figure("resident memory", "residentMb", "MB")];
+  return [figure("loads", "loads", "loads"), figure("memory of the caches", "cacheMb", "MB")];
+}
+
+/** What each setting holds in the same memory, and what a read then costs. */
+async function settings(mebibytes: number, seed: number): Promise<Row[]> {
+  const data = cacheData(JSON_1300, seed);
+  const choices: [string, Partial<CompressedCacheOptions<Buffer>>][] = [
+    ["the defaults", {}],
+    ['codec: "zstd"', { codec: "zstd" }],
+    ['dictionary: "none"', { dictionary: "none" }],
+    ['codec: "none"', { codec: "none" }],
+    ["tags: true", { tags: true }],
+    ["shards: 8", { shards: 8 }],
+  ];
+  const rows: Row[] = [];
+  let defaults = { entries: 0, ns: 0 };
+  for (const [name, options] of choices) {
+    const cache = new CompressedCache<Buffer>({ maxBytes: `${mebibytes}MiB`, averageBytes: 400, ...options });
+    for (let i = 0; i < mebibytes * 8000; i++) {
+      const result = cache.set(i, data.make(i));
+      if (result === "E2BIG" || result === "ENOMEM") throw new Error(`${name}: ${result}`);
+      // A server turns its loop: the dictionary, which a thread learns, gets its turn.
+      if (i % 500 === 0) await turn();
+    }
+    const figures = { entries: cache.size, ns: await readTime(cache) };
+    cache.close();
+    if (name === "the defaults") {
+      defaults = figures;
+      continue;
+    }
+    rows.push(
+      row(
+        `${name}, entries in ${mebibytes} MiB`,
+        figures.entries,
+        "the defaults",
+        defaults.entries,
+        "entries",
+      ),
+      row(`${name}, a read`, figures.ns, "the defaults", defaults.ns, "ns/op"),
+    );
+  }
+  return rows;
+}
+
+async function readTime(cache: CompressedCache<Buffer>): Promise<number> {
+  const keys = [...cache.keys()].slice(0, 200);
+  const target = new Uint8Array(4096);
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 60; round++) {
+    const start = performance.now();
+    for (const key of keys) cache.getInto(key, target);
+    best = Math.min(best, ((performance.now() - start) * 1e6) / keys.length);
+    await turn();
+  }
+  return best;
 }
 
 async function pages(count: number, reads: number, seed: number): Promise<Row[]> {
