@@ -56,7 +56,7 @@ export const DEMO: Omit<Page, "target" | "name"> = {
   policy: "img-src data:; connect-src 'self'",
 };
 
-/** The search of the documentation site, likewise. */
+/** The page of the documentation site that has a data set in compressed memory, likewise. */
 export const SEARCH: Omit<Page, "target" | "name"> = {
   folder: "web/search",
   styles: ["web/shared/theme.css", "web/search/style.css"],

@@ -37,7 +37,7 @@ const GUIDE = [
       { text: "A second tier", link: "/guide/second-tier" },
       { text: "Emulators, databases", link: "/guide/page-store" },
       { text: "Browsers", link: "/guide/browsers" },
-      { text: "A search in your browser", link: "/search" },
+      { text: "A data set in your browser", link: "/search" },
       { text: "The pool", link: "/guide/pool" },
     ]),
   },

@@ -1,28 +1,26 @@
-/** The search of the documentation, and the program of the guide for browsers, in a real browser. */
+/** The data set in compressed memory of the documentation, and the program of the guide for browsers, in a real browser. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Browser } from "playwright-core";
 import { buildPage, SEARCH } from "../../scripts/build-pages.ts";
-import { sectionsOf } from "../../scripts/site-text.ts";
-import { filesUnder, ROOT } from "../../scripts/tools.ts";
+import { compatLines } from "../../scripts/compat-lines.ts";
+import { ROOT } from "../../scripts/tools.ts";
 import { bundle } from "./bundle.ts";
 import { DESK, keepPicture, launchChromium, openPage, PHONE } from "./chromium.ts";
 import { serve, type TestServer } from "./server.ts";
 
-const PAGES = [...filesUnder("docs", ".md"), ...filesUnder("site/guide", ".md")];
 const PROGRAM = /```ts\n(?<program>(?:(?!```).)*?)```\n+```text\n(?<output>(?:(?!```).)*?)```/s;
 
-describe("the search of the documentation", () => {
-  const sections = sectionsOf(ROOT, PAGES);
+describe("the data set of the documentation", () => {
+  const lines = compatLines(["css", "html", "http", "javascript"]);
   let browser: Browser;
   let server: TestServer;
 
   before(async () => {
     const { html } = await buildPage(SEARCH);
-    const text = sections.map((section) => `${JSON.stringify(section)}\n`).join("");
-    const files: Record<string, string> = { "/search/index.html": html, "/search/text.jsonl": text };
+    const files: Record<string, string> = { "/index.html": html, "/features.jsonl": `${lines.join("\n")}\n` };
     server = await serve((path) => files[path], false);
     browser = await launchChromium();
   });
@@ -35,27 +33,27 @@ describe("the search of the documentation", () => {
     ["phone", PHONE],
     ["desk", DESK],
   ] as const) {
-    it(`keeps all text in compressed memory and finds what is in it, ${name}`, async () => {
-      const { page, complaints, close } = await openPage(browser, `${server.origin}/search/index.html`, size);
+    it(`keeps a data set in compressed memory and finds what is in it, ${name}`, async () => {
+      const { page, complaints, close } = await openPage(browser, `${server.origin}/index.html`, size);
       const found = page.getByRole("status");
-      await found.filter({ hasText: "decompressed and read" }).waitFor();
-      await page.getByLabel("Words to look for").fill("node-cache stdTTL");
-      await found.filter({ hasText: /^[1-9]\d? of [\d,]+ sections have these words/ }).waitFor();
-      const link = page.getByRole("link").first();
-      assert.equal(await link.getAttribute("href"), "../site/guide/from-node-cache.html");
-      assert.match((await page.locator("mark").first().textContent()) ?? "", /^(?:node-cache|stdttl)$/i);
-
-      await page.getByLabel("Words to look for").fill("<b>no.such(word");
+      const all = lines.length.toLocaleString("en");
+      await found.filter({ hasText: `of ${all} features; all were decompressed and read` }).waitFor();
+      const place = await page.locator("h2").boundingBox();
+      const input = page.getByLabel("A feature of");
+      await input.fill("grid-template-areas");
+      await found.filter({ hasText: /^[1-9]\d? of / }).waitFor();
+      assert.match((await page.getByRole("row").nth(1).textContent()) ?? "", /grid-template-areas\d/);
+      await input.fill("<b>no.such(feature");
       await found.filter({ hasText: /^0 of/ }).waitFor();
+      assert.deepEqual(await page.locator("h2").boundingBox(), place, "what is below moved");
 
       const saved = (await page.locator("#saved").textContent()) ?? "";
-      const ratio = Number(/take ([\d.]+) times less/.exec(saved)?.[1]);
-      assert.ok(ratio > 1.5, saved);
-      const { length } = sections;
-      assert.ok(saved.startsWith(`${length.toLocaleString("en")} sections`), `${length}: ${saved}`);
+      const ratio = Number(/^[\d,]+ records take ([\d.]+) times less/.exec(saved)?.[1]);
+      assert.ok(ratio > 2.5, saved);
       const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(width <= 0, `the page is ${width} pixels too wide`);
-      await page.getByLabel("Words to look for").fill("reclaim page");
+      await input.fill("grid");
+      await found.filter({ hasText: /^\d\d+ of/ }).waitFor();
       await keepPicture(page, `site-search-${name}`);
       assert.deepEqual(complaints, []);
       await close();
@@ -67,7 +65,7 @@ describe("the search of the documentation", () => {
     const empty = await serve((path) => (path === "/index.html" ? html : undefined), false);
     t.after(() => empty.close());
     const { page, close } = await openPage(browser, `${empty.origin}/index.html`);
-    await page.getByRole("status").filter({ hasText: "does not work: text.jsonl: 404" }).waitFor();
+    await page.getByRole("status").filter({ hasText: "does not work: features.jsonl: 404" }).waitFor();
     await close();
   });
 

@@ -1,25 +1,26 @@
 /**
- * The search of the documentation, at work in compressed memory: all text of the site is kept in a cache in this page,
- * and each search reads all of it. There is no index.
+ * A data set at work in compressed memory, in the reader's browser: what browsers support, one feature a record of JSON.
+ * Each search reads all of them. There is no index.
  */
 import { CompressedCache } from "../../src/entry/cache.ts";
-import { type Child, el } from "../shared/dom.ts";
+import { trainDictionary } from "../../src/entry/codecs.ts";
+import { el } from "../shared/dom.ts";
 
-/** A part of a page under one heading, as `scripts/site-text.ts` writes them. */
-interface Section {
-  path: string;
-  title: string;
-  text: string;
+/** A record, as `scripts/compat-lines.ts` writes them. */
+interface Feature {
+  name: string;
+  mdn_url?: string;
+  support: Record<string, Support | Support[] | undefined>;
+}
+interface Support {
+  version_added: string | boolean | null;
 }
 
-interface Hit extends Section {
-  score: number;
-  at: number;
-}
-
-const SHOWN = 8;
-const BEFORE = 50;
-const EXCERPT = 180;
+const SHOWN = 40;
+const BROWSERS = ["chrome", "firefox", "safari"];
+/** One record of so many is what the dictionary is learned from. */
+const SAMPLED = 40;
+const DICTIONARY_BYTES = 32_768;
 
 const element = (id: string): HTMLElement => {
   const found = document.getElementById(id);
@@ -27,103 +28,65 @@ const element = (id: string): HTMLElement => {
   return found;
 };
 const input = element("words") as HTMLInputElement;
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-const cache = new CompressedCache<Section>({ maxBytes: "16MiB", maxEntries: 20_000 });
-
-/** The sections come as lines of JSON, and each goes into the cache as it comes. */
-async function loadText(): Promise<number> {
-  const response = await fetch("text.jsonl");
-  if (!response.ok || response.body === null) throw new Error(`text.jsonl: ${response.status}`);
-  let count = 0;
-  let rest = "";
-  for await (const chunk of chunksOf(response.body.pipeThrough(new TextDecoderStream()))) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      const result = cache.set(count++, JSON.parse(line) as Section);
-      if (result !== "add") throw new Error(`section ${count}: ${result}`);
-    }
+/** Fetches the records and keeps them; the text that came is garbage afterwards. */
+async function load(): Promise<CompressedCache<string>> {
+  const response = await fetch("features.jsonl");
+  if (!response.ok) throw new Error(`features.jsonl: ${response.status}`);
+  const lines = (await response.text()).trimEnd().split("\n");
+  const encoder = new TextEncoder();
+  const samples = lines.filter((_, i) => i % SAMPLED === 0).map((line) => encoder.encode(line));
+  const cache = new CompressedCache<string>({
+    maxBytes: "8MiB",
+    averageBytes: 240,
+    dictionary: trainDictionary(samples, DICTIONARY_BYTES),
+  });
+  for (const [i, line] of lines.entries()) {
+    const result = cache.set(i, line);
+    if (result !== "add") throw new Error(`record ${i} is not kept: ${result}`);
   }
-  return count;
+  return cache;
 }
 
-async function* chunksOf(stream: ReadableStream<string>): AsyncGenerator<string> {
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    yield value;
+/** Decompresses every record, and gives those that have the text in their name. */
+function search(cache: CompressedCache<string>, text: string): Feature[] {
+  const found: Feature[] = [];
+  for (let i = 0; i < cache.size; i++) {
+    const line = cache.get(i);
+    if (line === undefined) throw new Error(`record ${i} is gone`);
+    if (!line.toLowerCase().includes(text)) continue;
+    const feature = JSON.parse(line) as Feature;
+    if (feature.name.toLowerCase().includes(text)) found.push(feature);
   }
+  return found;
 }
 
-/** Reads every section, and gives those that have all words, the best first. */
-function search(words: readonly string[], count: number): Hit[] {
-  const hits: Hit[] = [];
-  for (let i = 0; i < count; i++) {
-    const section = cache.get(i);
-    if (section === undefined) throw new Error(`section ${i} is gone`);
-    const title = section.title.toLowerCase();
-    const text = section.text.toLowerCase();
-    let score = 0;
-    let at = text.length;
-    for (const word of words) {
-      const place = text.indexOf(word);
-      const inTitle = title.includes(word);
-      if (place < 0 && !inTitle) {
-        score = -1;
-        break;
-      }
-      if (place >= 0) at = Math.min(at, place);
-      score += (inTitle ? 10 : 0) + (place >= 0 ? 1 : 0);
-    }
-    if (score > 0) hits.push({ ...section, score, at: at === text.length ? 0 : at });
-  }
-  return hits.sort((a, b) => b.score - a.score || a.text.length - b.text.length);
-}
-
-function showSearch(count: number): void {
-  const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0) {
-    element("found").textContent = `${count.toLocaleString("en")} sections to search.`;
-    element("results").replaceChildren();
-    return;
-  }
+function showSearch(cache: CompressedCache<string>): void {
   const start = performance.now();
-  const hits = search(words, count);
+  const found = search(cache, input.value.trim().toLowerCase());
   const ms = performance.now() - start;
+  const [count, all] = [found.length, cache.size].map((number) => number.toLocaleString("en"));
   element("found").textContent =
-    `${hits.length.toLocaleString("en")} of ${count.toLocaleString("en")} sections have ` +
-    `${words.length === 1 ? "this word" : "these words"}; all were decompressed and read in ${ms.toFixed(0)} ms.`;
-  element("results").replaceChildren(...hits.slice(0, SHOWN).map((hit) => resultOf(hit, words)));
+    `${count} of ${all} features; all were decompressed and read in ${ms.toFixed(0)} ms.`;
+  element("results").replaceChildren(...found.slice(0, SHOWN).map(rowOf));
 }
 
-function resultOf({ path, title, text, at }: Hit, words: readonly string[]): HTMLElement {
-  const from = Math.max(0, at - BEFORE);
-  const end = from + EXCERPT;
-  return el(
-    "li",
-    {},
-    el("a", { href: `../${path}`, target: "_top" }, title),
-    el(
-      "p",
-      {},
-      from > 0 ? "… " : null,
-      ...marked(text.slice(from, end), words),
-      end < text.length ? " …" : null,
-    ),
-  );
+function rowOf({ name, mdn_url: url, support }: Feature): HTMLElement {
+  const title = url === undefined ? name : el("a", { href: url, target: "_top" }, name);
+  const cells = BROWSERS.map((browser) => el("td", {}, since(support[browser])));
+  return el("tr", {}, el("th", { scope: "row" }, title), ...cells);
 }
 
-/** The text with each of the words in a `mark`. */
-function marked(text: string, words: readonly string[]): Child[] {
-  const escaped = words.map((word) => word.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-  const parts = text.split(new RegExp(`(${escaped.join("|")})`, "i"));
-  return parts.map((part, i) => (i % 2 === 0 ? part : el("mark", {}, part)));
+function since(support: Support | Support[] | undefined): string {
+  const version = [support].flat()[0]?.version_added;
+  if (version === undefined || version === null) return "?";
+  if (typeof version === "string") return version;
+  return version ? "yes" : "no";
 }
 
-function showSaving(count: number): void {
-  const { originalBytes, bytesUsed, dictionary } = cache.stats();
-  const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
+function showSaving(cache: CompressedCache<string>): void {
+  const { originalBytes, bytesUsed } = cache.stats();
   const bars = [
     ["as JSON", originalBytes],
     ["in compressed memory", bytesUsed],
@@ -132,28 +95,21 @@ function showSaving(count: number): void {
     ...bars.flatMap(([name, bytes]) => {
       const bar = el("div", { class: "bar" });
       bar.style.width = `${(100 * bytes) / Math.max(originalBytes, bytesUsed)}%`;
-      return [
-        el("span", {}, name),
-        el("div", { class: "track" }, bar),
-        el("span", { class: "value" }, mb(bytes)),
-      ];
+      const value = el("span", { class: "value" }, megabytes(bytes));
+      return [el("span", {}, name), el("div", { class: "track" }, bar), value];
     }),
   );
-  const learned =
-    dictionary.state === "in-use" ? ` What they have in common was learned: ${mb(dictionary.bytes)}.` : "";
   element("saved").textContent =
-    `${count.toLocaleString("en")} sections take ${(originalBytes / bytesUsed).toFixed(1)} times less memory ` +
-    `than their JSON, with index and all.${learned}`;
+    `${cache.size.toLocaleString("en")} records take ${(originalBytes / bytesUsed).toFixed(1)} times less memory ` +
+    "than their JSON: keys, index and all are counted, and nothing of it is on the heap.";
 }
 
 try {
-  const count = await loadText();
-  input.addEventListener("input", () => showSearch(count));
+  const cache = await load();
+  input.addEventListener("input", () => showSearch(cache));
   input.form?.addEventListener("submit", (event) => event.preventDefault());
-  showSearch(count);
-  showSaving(count);
-  // What was kept before the dictionary was there is made smaller in the page's pauses.
-  setInterval(() => showSaving(count), 1000);
+  showSearch(cache);
+  showSaving(cache);
 } catch (error) {
   element("found").textContent = `The search does not work: ${(error as Error).message}`;
 }
