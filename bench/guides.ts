@@ -21,7 +21,7 @@ const TICK_MS = 10;
 
 export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const framework of FRAMEWORKS) {
+  for (const framework of quick ? FRAMEWORKS.slice(0, 1) : FRAMEWORKS) {
     log(`  a server with ${framework} …`);
     const job = { framework, pages: quick ? 50 : 5000, seed };
     const [requests, rounds] = quick ? [400, 1] : [3000, 4];
@@ -30,9 +30,9 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   log("  four workers …");
   rows.push(...(await workers(quick ? 500 : 60_000, seed)));
   log("  a page store …");
-  rows.push(...(await pages(quick ? 8192 : 32_768, quick ? 32 : 128, seed)));
+  rows.push(...(await pages(quick ? 4096 : 32_768, quick ? 4 : 60, seed)));
   log("  settings …");
-  rows.push(...(await settings(quick ? 4 : 32, seed)));
+  rows.push(...(await settings(quick ? 1 : 32, seed)));
   return rows;
 }
 
@@ -73,7 +73,8 @@ async function servers(
       const before = cpuMs(figures.pid);
       await ask(figures.port, job.pages, requests);
       const us = ((cpuMs(figures.pid) - before) * 1e3) / requests;
-      if (round >= 0) best[i] = Math.min(best[i], us);
+      // A small run may take less than what the kernel counts in.
+      if (round >= 0) best[i] = Math.max(1, Math.min(best[i], us));
     }
   }
   const [{ figures: ours }, { figures: theirs }] = started;
@@ -183,8 +184,8 @@ async function readTime(cache: CompressedCache<Buffer>): Promise<number> {
   return best;
 }
 
-async function pages(count: number, reads: number, seed: number): Promise<Row[]> {
-  const { figures, end } = await start<PagesRead>({ do: "pages", pages: count, reads, seed });
+async function pages(count: number, rounds: number, seed: number): Promise<Row[]> {
+  const { figures, end } = await start<PagesRead>({ do: "pages", pages: count, rounds, seed });
   await end();
   const against = (what: string, key: keyof PagesRead): Row => {
     return row(`a page ${what}`, figures[key], "in memory", figures.memory, "ns/op");
