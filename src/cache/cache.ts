@@ -353,7 +353,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     yield* iterate(
       core.engine,
       () => this.#open(),
-      () => (core.clock() <= core.freshUntil() ? foundKey(core.engine) : undefined),
+      () => (core.clock() <= core.freshUntil() && core.isTrusted() ? foundKey(core.engine) : undefined),
     );
   }
 
@@ -367,7 +367,8 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       core.engine,
       () => this.#open(),
       (): [CacheKey, V] | undefined => {
-        return core.clock() <= core.freshUntil() ? [foundKey(core.engine), core.value()] : undefined;
+        const isGiven = core.clock() <= core.freshUntil() && core.isTrusted();
+        return isGiven ? [foundKey(core.engine), core.value()] : undefined;
       },
     );
   }
@@ -389,8 +390,15 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   async load(path: string, options: { signal?: AbortSignal } = {}): Promise<number> {
+    const core = this.#open();
+    if (core.coherent !== null) {
+      throw new ZbudError(
+        "ENOTSUP",
+        "load() would add what may be older than what other machines have; a cache on a tier that machines share finds everything there",
+      );
+    }
     try {
-      return await loadFile(this.#open(), path, signalOption("load", options));
+      return await loadFile(core, path, signalOption("load", options));
     } finally {
       this.#notify();
     }
@@ -404,14 +412,15 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const core = this.#open();
     const { sharedState } = core;
     const engine = core.engine.stats();
+    const untrusted = sharedState.counted(Counter.untrusted);
     return {
       entries: engine.entries,
       originalBytes: engine.originalBytes,
       storedBytes: engine.storedBytes,
       bytesUsed: engine.bytesUsed + sharedState.buffer.byteLength,
       bytesReserved: core.bytesReserved,
-      hits: engine.hits,
-      misses: engine.misses,
+      hits: engine.hits - untrusted,
+      misses: engine.misses + untrusted,
       staleHits: sharedState.counted(Counter.staleHits),
       sets: engine.puts,
       rejectTooBig: sharedState.counted(Counter.rejectTooBig) + engine.rejectLarge + engine.rejectPoor,
@@ -422,6 +431,10 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       deletions: engine.deleted,
       clearDeletions: engine.cleared,
       backingHits: sharedState.counted(Counter.backingHits),
+      hitsNotTrusted: untrusted,
+      backingChecks: sharedState.counted(Counter.verified),
+      backingTold: sharedState.counted(Counter.told),
+      backingUntold: sharedState.counted(Counter.untold),
       backingMisses: sharedState.counted(Counter.backingMisses),
       backingReadsFailed: sharedState.counted(Counter.backingReadsFailed),
       backingWrites: sharedState.counted(Counter.backingWrites),
@@ -429,6 +442,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       backingRefusedBusy: sharedState.counted(Counter.backingRefusedBusy),
       backingRefusedFull: sharedState.counted(Counter.backingRefusedFull),
       flushesFailed: sharedState.counted(Counter.flushesFailed),
+      isBackingTold: core.coherent?.hears ?? false,
       isBackingFull: core.tier?.isFull ?? false,
       loads: sharedState.counted(Counter.loads),
       loadsFailed: sharedState.counted(Counter.loadsFailed),
