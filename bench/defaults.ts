@@ -12,6 +12,7 @@ import { Prng } from "../src/base/index.ts";
 import { CompressedCache } from "../src/cache/index.ts";
 import { getCodec } from "../src/codecs/index.ts";
 import { registerBuiltIns } from "../src/drivers/index.ts";
+import { estimate } from "../src/estimate/index.ts";
 import { PageStore, type PageStoreOptions } from "../src/store/index.ts";
 import { cacheData } from "./cache-data.ts";
 import { realData, spread } from "./codec-data.ts";
@@ -28,7 +29,7 @@ const CODECS = ["lz4", "zstd"];
 const GOALS = { full: 0.9, churned: 0.8 };
 const CHURN = 10;
 
-/** What is tried by hand: each driver with pages of these sizes. */
+/** What is tried by hand: each driver with pages of these sizes; and what `zbud estimate` says is the best. */
 const BY_HAND: Partial<PageStoreOptions>[] = [
   { driver: "slots", poolPageSize: 2 * KIB },
   { driver: "slots", poolPageSize: 8 * KIB },
@@ -51,7 +52,8 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   for (const [kind, data] of await pageData(quick ? KIB * KIB : 12 * KIB * KIB, log)) {
     for (const codec of quick ? ["lz4"] : CODECS) {
       log(`pages of ${kind}, ${codec}`);
-      rows.push(...pageRows(kind, data, codec, maxBytes, seed, quick));
+      const byHand = quick ? BY_HAND.slice(0, 1) : [...BY_HAND, ...(await byEstimate(data, codec))];
+      rows.push(...pageRows(kind, data, { codec, maxBytes }, byHand, seed));
     }
   }
   for (const kind of quick ? [0] : [0, 1, 2, 3, -1]) {
@@ -127,23 +129,30 @@ function mixedPages(kinds: readonly Buffer[], bytes: number): Buffer {
   );
 }
 
+/** The best allocator for this data as `zbud estimate` finds it, fitted page sizes among them. */
+async function byEstimate(data: Buffer, codec: string): Promise<Partial<PageStoreOptions>[]> {
+  const { advice } = await estimate({ bytes: data }, { units: [PAGE], codecs: [codec], for: "size" });
+  const best = advice.store?.byHand;
+  return best == null ? [] : [{ driver: best.driver, poolPageSize: best.poolPageSize ?? undefined }];
+}
+
 function pageRows(
   kind: string,
   data: Buffer,
-  codec: string,
-  maxBytes: number,
+  common: { codec: string; maxBytes: number },
+  byHand: readonly Partial<PageStoreOptions>[],
   seed: number,
-  quick: boolean,
 ): Row[] {
-  const ours = tryPages(data, { codec, maxBytes }, seed);
+  const { codec } = common;
+  const ours = tryPages(data, common, seed);
   const best: Record<Moment, { name: string; ratio: number }> = {
     full: { name: "none", ratio: 0 },
     churned: { name: "none", ratio: 0 },
   };
-  for (const options of quick ? BY_HAND.slice(0, 1) : BY_HAND) {
+  for (const options of byHand) {
     let held: Record<Moment, Held>;
     try {
-      held = tryPages(data, { codec, maxBytes, ...options }, seed);
+      held = tryPages(data, { ...common, ...options }, seed);
     } catch {
       continue; // Too large a page for the driver, or too few of them.
     }

@@ -53,6 +53,7 @@ const GUIDE = [
     text: "Running it",
     items: there([
       { text: "Choosing settings", link: "/guide/settings" },
+      { text: "zswap or zram", link: "/linux-swap" },
       { text: "Reading the counters", link: "/guide/counters" },
       { text: "Processes", link: "/processes" },
       { text: "All options", link: "/options" },

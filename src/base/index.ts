@@ -24,6 +24,7 @@ export {
   machineMemory,
   memoryBytes,
 } from "./machine-memory.ts";
+export { nearestOf } from "./nearest.ts";
 export { checkNode } from "./node-version.ts";
 export { bytesText, countText, percentText, ratioText, timeText } from "./number-text.ts";
 export { powerOfTwoAtLeast } from "./numbers.ts";

@@ -2,55 +2,31 @@ import { fstatSync } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { Command, Option } from "commander";
 import type { Estimate, EstimateInput, EstimateOptions } from "../estimate/index.ts";
+import { estimateHelp } from "./estimate-help.ts";
 import { UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
+import { widthFor } from "./layout.ts";
 import { printable } from "./printable.ts";
 import { createProgress } from "./progress-bar.ts";
 import { parseInteger, parseList, parseSize } from "./sizes.ts";
 import { styleFor } from "./style.ts";
 
 const PID_MAX = 2 ** 22;
-
-const EXAMPLES = `
-Examples:
-  zbud estimate data.json              a file
-  zbud estimate src --unit 4k,16k,64k  a folder, with three unit sizes
-  zbud estimate src --html report.html the same as a page for a browser
-  zbud estimate --pid 4711             the memory of a running process (Linux)
-  tar c . | zbud estimate              whatever a command prints
-  zbud estimate --sample all --json dump >estimate.json
-  npm start --silent -- --json dump    in a clone: npm itself must be silent
-
-How it counts:
-  A unit is a block of input that is compressed by itself. Units that are one
-  word repeated take no memory. Units that do not get smaller, or do not fit a
-  page of the pool, are kept as they are. All others are stored in real pools,
-  read back and compared. Memory is pages, the pool's metadata, and units kept
-  as they are. Duplicates are shown, but nothing is deducted for them. With
-  --pid, anonymous memory in RAM is read: not what is in swap, shared with other
-  processes, or mapped from files. Each file is compressed by itself. A cache
-  also learns what small values have in common, which is not counted here: put
-  many small values into one file to see about how much that saves.
-
-  at best           the ratio of the codec alone; an allocator that packs
-                    tightly, such as zsmalloc, comes near it
-  p10, median, p90  sizes of compressed units, of those that get smaller: 10, 50
-                    and 90 % of them are at most this large
-  page size         fitted: the one that suits the data best; 4 sizes: several
-                    side by side, each for objects up to some size
-  a page            objects in a page of the pool, on average
-  half              the same after a random half of the objects was freed
-  evict             objects that reclaim then evicts for each page it releases
-  as is             units kept as they are
-  zstd is at level 1, deflate at level 6.`;
+const COLD_SECONDS = 10;
+const COLD_SECONDS_MAX = 86_400;
 
 interface EstimateFlags {
   pid?: number;
+  cgroup?: string;
+  system?: true;
+  cold?: number | true;
+  kernel?: true;
   codec?: string[];
   driver?: string[];
   unit?: string[];
   sample?: string;
   seed: number;
+  for?: string;
   json?: true;
   html?: string;
   details?: true;
@@ -67,7 +43,16 @@ export function estimateCommand(interruption: Interruption): Command {
         parseInteger(text, "--pid", 1, PID_MAX),
       ),
     )
-    .option("--codec <names>", "codecs, such as lz4,zstd,deflate,none (default: lz4,zstd)", parseList)
+    .option("--cgroup <path>", "the memory of all processes of a control group (Linux)")
+    .option("--system", "the memory of all processes (Linux)")
+    .addOption(
+      new Option(
+        "--cold [seconds]",
+        "of processes only what nobody uses for so long (default: 10)",
+      ).argParser((text) => parseInteger(text, "--cold", 1, COLD_SECONDS_MAX)),
+    )
+    .option("--kernel", "for Linux's zram and zswap: which, with what, and the lines to paste")
+    .option("--codec <names>", "codecs: lz4, zstd, deflate, none (default: lz4,zstd)", parseList)
     .option("--driver <names>", "pool drivers, such as zbud (default: all)", parseList)
     .option("--unit <sizes>", "bytes compressed at a time (default: 4k,16k)", parseList)
     .addOption(new Option("--sample <size>", "about how much to read, or all (default: 64m)"))
@@ -76,11 +61,14 @@ export function estimateCommand(interruption: Interruption): Command {
         .default(1)
         .argParser((text) => parseInteger(text, "--seed", 0, 0xffff_ffff)),
     )
+    .addOption(
+      new Option("--for <goal>", "what the advice is for: speed, size or balance (default: balance)"),
+    )
     .option("--details", "print every allocator and page size too")
     .option("--json", "print the figures as JSON, one object a line")
     .option("--html <file>", "write the figures as a page for a browser, one file that needs no other")
     .option("--demo", "estimate what every machine has: a Node process, a program, and text")
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", estimateHelp)
     .action((paths: string[], flags: EstimateFlags) => runEstimate(paths, flags, interruption));
 }
 
@@ -88,6 +76,7 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
   // Loaded here so that --help and bad options need not wait for it.
   const { estimate } = await import("../estimate/index.ts");
   const options: EstimateOptions = { ...readFlags(flags), signal };
+  if (flags.kernel) return await runKernel(paths, flags, options, signal);
   const json = flags.json === true;
   const estimates: Estimate[] = [];
   const page = flags.html === undefined ? null : await import("./estimate-html.ts");
@@ -101,7 +90,7 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
     const { runDemo } = await import("./demo.ts");
     await runDemo(options, { json, signal, estimateOne });
   } else {
-    await estimateOne(readInput(paths, flags.pid, signal), options);
+    await estimateOne(readInput(paths, flags, signal), options);
   }
   if (page !== null && flags.html !== undefined) {
     await page.writePage(flags.html, page.estimateHtml(estimates));
@@ -119,7 +108,8 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
         process.stdout.write(`${JSON.stringify(result)}\n`);
       } else {
         const { estimateReport } = await import("./estimate-report.ts");
-        process.stdout.write(estimateReport(result, styleFor(process.stdout), flags.details === true));
+        const paper = { style: styleFor(process.stdout), width: widthFor(process.stdout) };
+        process.stdout.write(estimateReport(result, paper, flags.details === true));
       }
       return result;
     } finally {
@@ -128,11 +118,52 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
   }
 }
 
+/** What `--kernel` decides by itself, or cannot have. */
+const NOT_WITH_KERNEL = ["codec", "driver", "unit", "html", "details", "demo"] as const;
+
+async function runKernel(
+  paths: string[],
+  flags: EstimateFlags,
+  { sampleBytes, seed, for: goal }: EstimateOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const other = NOT_WITH_KERNEL.find((name) => flags[name] !== undefined);
+  if (other !== undefined) {
+    throw new UsageError(
+      `--kernel compares what the kernel has: leave out --${other}, or leave out --kernel`,
+    );
+  }
+  const { estimateKernel } = await import("../estimate/index.ts");
+  // Whatever standard input is: of a shell without a terminal it is open too, and says nothing.
+  const nothingNamed = paths.length === 0 && !flags.pid && !flags.cgroup && !flags.system;
+  const scoped = nothingNamed ? { ...flags, system: true as const } : flags;
+  const progress = await createProgress(flags.json !== true);
+  try {
+    const result = await estimateKernel(readInput(paths, scoped, signal), {
+      ...(sampleBytes === undefined ? {} : { sampleBytes }),
+      ...(seed === undefined ? {} : { seed }),
+      ...(goal === undefined ? {} : { for: goal }),
+      signal,
+      onProgress: (share, doing) => progress.at(share, doing),
+    });
+    progress.stop();
+    if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else {
+      const { kernelReport } = await import("./kernel-report.ts");
+      const paper = { style: styleFor(process.stdout), width: widthFor(process.stdout) };
+      process.stdout.write(kernelReport(result, paper));
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
 function readFlags(flags: EstimateFlags): EstimateOptions {
   const options: EstimateOptions = { seed: flags.seed };
   if (flags.sample !== undefined) {
     options.sampleBytes = flags.sample === "all" ? "all" : parseSize(flags.sample, "--sample");
   }
+  if (flags.for !== undefined) options.for = flags.for as NonNullable<EstimateOptions["for"]>;
   for (const name of ["codec", "driver", "unit"] as const) {
     if (flags[name]?.length === 0) throw new UsageError(`--${name} needs a value before or after the comma`);
   }
@@ -142,20 +173,32 @@ function readFlags(flags: EstimateFlags): EstimateOptions {
   return options;
 }
 
-function readInput(paths: string[], pid: number | undefined, signal: AbortSignal): EstimateInput {
-  const named = paths.length > 0 || pid !== undefined;
+function readInput(paths: string[], flags: EstimateFlags, signal: AbortSignal): EstimateInput {
+  const scope = scopeOf(flags);
+  const isScoped = Object.keys(scope).length > 0;
+  const named = paths.length > 0 || isScoped;
   if (!named && !isPiped()) {
     throw new UsageError(
-      "name files or folders, give --pid, or pipe data in (zbud estimate --help has examples)",
+      "name files or folders, give --pid, --cgroup or --system, or pipe data in (zbud estimate --help has examples)",
     );
   }
   if (!named || paths.includes("-")) {
-    if (paths.length > 1 || pid !== undefined) {
+    if (paths.length > 1 || isScoped) {
       throw new UsageError("- (standard input) is estimated alone: leave out the other paths and --pid");
     }
     return { stream: addAbortSignal(signal, process.stdin), label: "standard input" };
   }
-  return { paths, ...(pid === undefined ? {} : { pid }) };
+  return { paths, ...scope };
+}
+
+/** Which processes are named. */
+function scopeOf({ pid, cgroup, system, cold }: EstimateFlags): EstimateInput {
+  const scope: EstimateInput = {};
+  if (pid !== undefined) scope.pid = pid;
+  if (cgroup !== undefined) scope.cgroup = cgroup;
+  if (system) scope.system = true;
+  if (cold !== undefined) scope.cold = cold === true ? COLD_SECONDS : cold;
+  return scope;
 }
 
 /** Whether somebody feeds standard input; a terminal or /dev/null feeds nothing. */

@@ -11,13 +11,15 @@ import {
   ratioText,
   type Setting,
   type StoreSetting,
+  type StoreTry,
   storeCallText,
   timeText,
   type UnitEstimate,
 } from "../estimate/index.ts";
+import { flowing, tableBlock } from "./layout.ts";
 import { printable } from "./printable.ts";
 import { PLAIN, type Style } from "./style.ts";
-import { type Column, chartLines, tableLines } from "./text-table.ts";
+import { type Column, chartLines } from "./text-table.ts";
 
 const CODEC_COLUMNS: Column[] = [
   { title: "codec", align: "left" },
@@ -50,31 +52,61 @@ const ANSWER_COLUMNS: Column[] = [
   { title: "times smaller", align: "right" },
   { title: "compress 4 KiB", align: "right" },
   { title: "read back 4 KiB", align: "right" },
+  { title: "", align: "left" },
 ];
+
+const STORE_COLUMNS: Column[] = [
+  { title: "a page store with", align: "left" },
+  { title: "memory", align: "right" },
+  { title: "ratio", align: "right" },
+  { title: "", align: "left" },
+];
+
+/** Where an estimate is drawn. */
+export interface Paper {
+  style: Style;
+  /** Columns; infinity: lines may have any length. */
+  width: number;
+}
 
 /** For times of the same amount of data side by side. */
 const TIMED_BYTES = 4096;
 
 /**
- * Draws an estimate for a terminal: in the first three lines what would be kept in how much, with which settings,
- * and what it costs; then how to write it, and the codecs side by side.
+ * Draws an estimate for a terminal: in the first lines what would be kept in how much, with which settings, and what
+ * it costs; then how to write it, and the codecs side by side.
  *
  * @param details - whether every allocator and page size follow.
  */
-export function estimateReport(estimate: Estimate, style: Style = PLAIN, details = false): string {
-  const { advice, input } = estimate;
-  const lines = [style.title(printable(input.label)), ...answerLines(estimate, style), ""];
+export function estimateReport(
+  estimate: Estimate,
+  { style, width }: Paper = { style: PLAIN, width: Number.POSITIVE_INFINITY },
+  details = false,
+): string {
+  const { advice, input, units } = estimate;
+  const paper: Paper = { style, width };
+  const lines = [...answerLines(estimate, style), ""];
+  const hasCalls = advice.worthwhile && !advice.onlySameFilled;
   if (advice.worthwhile) lines.push(...codeLines(estimate, style), "");
-  lines.push("Codecs, each with the allocator that keeps the data smallest:");
-  lines.push(...titled(tableLines(ANSWER_COLUMNS, estimate.units.flatMap(answerRows)), style), "");
-  lines.push(...inputLines(estimate).map((line) => style.dim(printable(line))));
-  if (details) lines.push(...detailLines(estimate, style));
-  else lines.push(style.dim("Every allocator and page size: --details"));
-  return `${lines.join("\n")}\n`;
+  const text = [...flowing([printable(input.label)], width).map(style.title), ...flowing(lines, width)];
+  if (!advice.onlySameFilled) {
+    const rows = units.flatMap((unit) => answerRows(unit, hasCalls ? advice.best : null));
+    const marked = rows.findIndex((row) => row.at(-1) !== "");
+    text.push(
+      ...flowing(["Codecs, each with the allocator that keeps the data smallest:"], width),
+      ...tableBlock(ANSWER_COLUMNS, rows, { width, style, keys: 2, marked }),
+      "",
+    );
+  }
+  text.push(...flowing(inputLines(estimate).map(printable), width).map(style.dim));
+  if (details) text.push(...detailLines(estimate, paper));
+  else text.push(...flowing(["Every allocator and page size: --details"], width).map(style.dim));
+  return `${text.join("\n")}\n`;
 }
 
 function answerLines({ units, advice }: Estimate, style: Style): string[] {
-  const { best, quicker, worthwhile, text } = advice;
+  const { best, quicker, smaller, worthwhile, onlySameFilled, text } = advice;
+  if (onlySameFilled) return [`  ${style.good("Yes:")} ${text}`];
   if (!worthwhile) return [`  ${style.title("No:")} ${text}`];
   const { inputBytes, heldBytes, savedBytes, savedShare, ratio } = best;
   const times = ratio === null ? "" : `${ratioText(ratio).replace("x", "")} times smaller, `;
@@ -83,11 +115,13 @@ function answerLines({ units, advice }: Estimate, style: Style): string[] {
     `  ${style.good(`${bytesText(inputBytes)} would be kept in ${bytesText(heldBytes)}`)}: ${times}${saves}`,
     `  with ${best.codec}, ${bytesText(best.unit)} at a time: ${costText(codecOf(units, best))}`,
   ];
-  if (quicker !== null) {
-    const kept = bytesText(quicker.heldBytes);
-    const cost = costText(codecOf(units, quicker));
-    lines.push(`  or with ${quicker.codec}, ${bytesText(quicker.unit)} at a time, in ${kept}: ${cost}`);
-  }
+  const other = (setting: Setting, why: string): string => {
+    const kept = bytesText(setting.heldBytes);
+    const cost = costText(codecOf(units, setting));
+    return `  ${why} with ${setting.codec}, ${bytesText(setting.unit)} at a time, in ${kept}: ${cost}`;
+  };
+  if (quicker !== null) lines.push(other(quicker, "quicker"));
+  if (smaller !== null) lines.push(other(smaller, "smaller (--for size)"));
   return lines;
 }
 
@@ -104,7 +138,7 @@ function costText(codec: CodecEstimate | undefined): string {
 
 /** The calls that keep the data so. */
 function codeLines({ advice }: Estimate, style: Style): string[] {
-  const { best, store } = advice;
+  const { best, store, onlySameFilled } = advice;
   const calls =
     store === null
       ? []
@@ -112,11 +146,12 @@ function codeLines({ advice }: Estimate, style: Style): string[] {
           ["a cache", cacheCallText(store)],
           ["a page store", storeCallText(store)],
         ];
-  return [...calls, ["a pool", callText(best)]].map(([what, call]) => `  ${style.dim(`${what}:`)} ${call}`);
+  const pool = onlySameFilled ? [] : [["a pool", callText(best)]];
+  return [...calls, ...pool].map(([what, call]) => `  ${style.dim(`${what}:`)} ${call}`);
 }
 
 /** One row a codec: the allocator that keeps the data in least memory. */
-function answerRows({ unit, codecs }: UnitEstimate): string[][] {
+function answerRows({ unit, codecs }: UnitEstimate, advised: Setting | null): string[][] {
   return codecs.map((codec) => {
     const least = Math.min(...codec.pools.map(({ heldBytes }) => heldBytes));
     const ratio = codec.pools.find(({ heldBytes }) => heldBytes === least)?.ratio ?? null;
@@ -127,38 +162,55 @@ function answerRows({ unit, codecs }: UnitEstimate): string[][] {
       ratio === null ? "-" : ratioText(ratio).replace("x", ""),
       timed(codec.compressNsPerUnit),
       timed(codec.decompressNsPerUnit),
+      advised?.codec === codec.codec && advised.unit === unit ? "◀" : "",
     ];
   });
 }
 
-/** All figures, for those who choose an allocator; at most 100 columns wide but for the last lines. */
-function detailLines({ units, advice }: Estimate, style: Style): string[] {
+/** All figures, for those who choose an allocator. */
+function detailLines({ units, advice }: Estimate, paper: Paper): string[] {
+  const { style, width } = paper;
   const lines: string[] = [];
-  for (const unit of units) lines.push("", ...unitLines(unit, advice.best, style));
+  const advised = advice.worthwhile && !advice.onlySameFilled ? advice.best : null;
+  for (const unit of units) lines.push("", ...unitLines(unit, advised, paper));
   lines.push("");
+  if (advice.store !== null) lines.push(...storeLines(advice.store, paper), "");
+  const notes: string[] = [];
   if (units.some(({ codecs }) => codecs.some(({ codec }) => codec === "zstd"))) {
-    lines.push(
-      style.dim("zstd is at level 1. What at best, p10, half and the rest mean: zbud estimate --help"),
-      "",
-    );
+    notes.push("zstd is at level 1. What at best, p10, half and the rest mean: zbud estimate --help", "");
   }
-  if (advice.reason !== null) lines.push(style.dim(`Why ◀: ${advice.reason}`));
-  if (advice.quickerText !== null) {
-    lines.push(`${style.title("Quicker:")} ${advice.quickerText}`);
+  if (advice.reason !== null) notes.push(`Why ◀: ${advice.reason}`);
+  lines.push(...flowing(notes, width).map((line) => (line === "" ? line : style.dim(line))));
+  const last: string[] = [];
+  if (advice.quickerText !== null) last.push(`${style.title("Quicker:")} ${advice.quickerText}`);
+  if (advice.smallerText !== null) last.push(`${style.title("Smaller:")} ${advice.smallerText}`);
+  if (advice.store !== null) {
+    last.push(`${style.title("Store:")} ${storeCallText(advice.store)}`);
+    last.push(`${style.title("Cache:")} ${cacheCallText(advice.store)}, the same for what is found by key`);
   }
-  if (advice.store !== null) lines.push(...storeLines(advice.store, style));
   const title = advice.worthwhile ? style.good("Advice:") : style.title("Advice:");
-  lines.push(`${title} ${advice.text}`);
-  return lines;
+  last.push(`${title} ${advice.text}`);
+  return [...lines, ...flowing(last, width)];
 }
 
-/** The page store that was tried, and a cache like it. */
-function storeLines(store: StoreSetting, style: Style): string[] {
-  const { triedBytes, heldBytes, ratio } = store;
-  const kept = `kept ${bytesText(triedBytes)} in ${bytesText(heldBytes)} (${ratioText(ratio)}), index and all`;
+/** The page stores that were tried: as they are by themselves, and with the best that was chosen by hand. */
+function storeLines(store: StoreSetting, { style, width }: Paper): string[] {
+  const { defaults, byHand, untouched, triedBytes, difference } = store;
+  const row = (name: string, { heldBytes, ratio }: StoreTry, isAdvised: boolean): string[] => [
+    name,
+    bytesText(heldBytes),
+    ratioText(ratio),
+    isAdvised ? "◀" : "",
+  ];
+  const rows = [row("untouched defaults (log)", defaults, untouched)];
+  if (byHand !== null) {
+    rows.push(row(`by hand: ${byHand.driver}, pages of ${byHand.poolPageSize}`, byHand, !untouched));
+  }
+  const head = `Page stores, filled with ${bytesText(triedBytes)} and read back, index and all (${store.codec}, pages of ${bytesText(store.pageSize)}):`;
   return [
-    `${style.title("Store:")} ${storeCallText(store)}, tried: it ${kept}`,
-    `${style.title("Cache:")} ${cacheCallText(store)}, the same for what is found by key`,
+    ...flowing([head], width),
+    ...tableBlock(STORE_COLUMNS, rows, { width, style, keys: 1, marked: untouched ? 0 : 1 }),
+    ...flowing([`  ${difference}`], width).map(style.dim),
   ];
 }
 
@@ -167,8 +219,12 @@ const SMALL_BYTES = 1024;
 const SMALL_FILES =
   "These are small files, each compressed by itself. A cache learns what they share: put them into one file, and estimate that.";
 
-function inputLines({ input, sample }: Estimate): string[] {
+/** What was read, in sentences. */
+export function inputLines({ input, sample }: Pick<Estimate, "input" | "sample">): string[] {
   const parts = [
+    input.group === null
+      ? ""
+      : `${countText(input.group.processes)} ${input.group.processes === 1 ? "process" : "processes"}, anonymous memory in RAM`,
     input.process === null
       ? ""
       : `process ${input.process.pid} (${input.process.name}), anonymous memory in RAM` +
@@ -190,7 +246,7 @@ function inputLines({ input, sample }: Estimate): string[] {
   return [...head, ...input.notes, ...(input.bytes < input.files * SMALL_BYTES ? [SMALL_FILES] : [])];
 }
 
-function unitLines(unit: UnitEstimate, best: Setting, style: Style): string[] {
+function unitLines(unit: UnitEstimate, advised: Setting | null, { style, width }: Paper): string[] {
   const share = (count: number): string => `${countText(count)} (${percentText(count / unit.units)})`;
   const facts = [
     `${countText(unit.units)} read`,
@@ -200,28 +256,23 @@ function unitLines(unit: UnitEstimate, best: Setting, style: Style): string[] {
   const inputBytes = unit.units * unit.unit - unit.paddingBytes;
   if (unit.paddingBytes > inputBytes / 100)
     facts.push(`padded with ${bytesText(unit.paddingBytes)} of zeros`);
-  const lines = [`${style.title(`Units of ${bytesText(unit.unit)}`)}: ${facts.join(", ")}`, ""];
+  const head = `${style.title(`Units of ${bytesText(unit.unit)}`)}: ${facts.join(", ")}`;
+  const lines = [...flowing([head], width), ""];
   const compressible = unit.codecs.filter((codec) => codec.compressible > 0);
-  if (compressible.length > 0) lines.push(...histogramLines(compressible, unit.unit, style), "");
-  lines.push(...titled(tableLines(CODEC_COLUMNS, unit.codecs.map(codecCells)), style), "");
+  if (compressible.length > 0) lines.push(...histogramLines(compressible, unit.unit, style, width), "");
+  lines.push(...tableBlock(CODEC_COLUMNS, unit.codecs.map(codecCells), { width, style, keys: 1 }), "");
   const pools = unit.codecs.flatMap((codec) => codec.pools.map((pool) => ({ codec, pool })));
-  const isBest = ({ codec, pool }: (typeof pools)[number]): boolean =>
-    unit.unit === best.unit &&
-    codec.codec === best.codec &&
-    pool.driver === best.driver &&
-    pool.pageSize === best.pageSize &&
-    pool.pageSizes?.length === best.pageSizes?.length;
-  const rows = pools.map((row) => poolCells(row.codec, row.pool, isBest(row)));
-  const table = titled(tableLines(POOL_COLUMNS, rows), style);
-  pools.forEach((row, i) => {
-    if (isBest(row)) table[i + 1] = style.good(table[i + 1]);
-  });
-  return [...lines, ...table];
-}
-
-/** Indented, the first line dim. */
-function titled(lines: string[], style: Style): string[] {
-  return lines.map((line, i) => `  ${i === 0 ? style.dim(line) : line}`);
+  const marked = pools.findIndex(
+    ({ codec, pool }) =>
+      advised !== null &&
+      unit.unit === advised.unit &&
+      codec.codec === advised.codec &&
+      pool.driver === advised.driver &&
+      pool.pageSize === advised.pageSize &&
+      pool.pageSizes?.length === advised.pageSizes?.length,
+  );
+  const rows = pools.map((row, i) => poolCells(row.codec, row.pool, i === marked));
+  return [...lines, ...tableBlock(POOL_COLUMNS, rows, { width, style, keys: 3, marked })];
 }
 
 function codecCells(codec: CodecEstimate): string[] {
@@ -259,19 +310,34 @@ function poolCells(codec: CodecEstimate, pool: PoolEstimate, best: boolean): str
 const CHART_HEIGHT = 2;
 
 /** One chart for each codec over one axis: how many units compress to which size. */
-function histogramLines(codecs: readonly CodecEstimate[], unit: number, style: Style): string[] {
-  const width = Math.max(...codecs.map(({ codec }) => codec.length)) + 2;
-  const steps = codecs[0].histogram.length;
+function histogramLines(
+  codecs: readonly CodecEstimate[],
+  unit: number,
+  style: Style,
+  width: number,
+): string[] {
+  const left = Math.max(...codecs.map(({ codec }) => codec.length)) + 2;
+  const all = codecs[0].histogram.length;
+  const axisEnd = bytesText(unit).length + 1;
+  let steps = all;
+  while (steps > 16 && 2 + left + steps + axisEnd > width) steps /= 2;
   const charts = codecs.flatMap(({ codec, histogram }) =>
-    chartLines(histogram, CHART_HEIGHT).map((line, row) => {
+    chartLines(summed(histogram, all / steps), CHART_HEIGHT).map((line, row) => {
       const name = row === CHART_HEIGHT - 1 ? codec : "";
-      return `  ${name.padEnd(width)}${style.bar(line.trimEnd())}`.trimEnd();
+      return `  ${name.padEnd(left)}${style.bar(line.trimEnd())}`.trimEnd();
     }),
   );
-  const marks = [0, 1, 2, 3].map((quarter) => {
+  const marks = (steps < 32 ? [0, 2] : [0, 1, 2, 3]).map((quarter, _i, quarters) => {
     const text = quarter === 0 ? "0" : bytesText((unit * quarter) / 4);
-    return `╵${text}`.padEnd(steps / 4);
+    return `╵${text}`.padEnd(steps / quarters.length);
   });
-  const axis = `${" ".repeat(width + 2)}${marks.join("")}╵${bytesText(unit)}`;
+  const axis = `${" ".repeat(left + 2)}${marks.join("")}╵${bytesText(unit)}`;
   return [style.dim("  compressed sizes"), ...charts, style.dim(axis)];
+}
+
+/** Each so many neighbours as one. */
+function summed(values: readonly number[], count: number): number[] {
+  return Array.from({ length: values.length / count }, (_, i) =>
+    values.slice(i * count, (i + 1) * count).reduce((sum, value) => sum + value, 0),
+  );
 }

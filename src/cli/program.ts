@@ -4,6 +4,7 @@ import { classesCommand } from "./classes-command.ts";
 import { estimateCommand } from "./estimate-command.ts";
 import { exitCodeOf, failureText, UsageError } from "./failure.ts";
 import { Interruption } from "./interruption.ts";
+import { helpWidth, termLines } from "./layout.ts";
 import { listCommand } from "./list-command.ts";
 import { mapCommand } from "./map-command.ts";
 import { replayCommand } from "./replay-command.ts";
@@ -19,15 +20,21 @@ export const COMMANDS: readonly string[] = [
   ...["list", "stats", "verify", "rm", "classes"],
 ];
 
-const EXIT_CODES = `
-Exit codes:
-  0    done
-  1    it ran, but a trace's results differ (zbud replay), shared memory is
-       damaged (zbud verify), bytes came back different (a bug, please report
-       it), or the output could not be written
-  2    the command line or the input cannot be used; one line on standard error
-       says why
-  130  stopped with Ctrl-C (143: by SIGTERM, 129: by SIGHUP)`;
+const EXIT_CODES: [string, string][] = [
+  ["0", "done"],
+  [
+    "1",
+    "it ran, but a trace's results differ (zbud replay), shared memory is damaged (zbud verify), bytes came back different (a bug, please report it), or the output could not be written",
+  ],
+  ["2", "the command line or the input cannot be used; one line on standard error says why"],
+  ["130", "stopped with Ctrl-C (143: by SIGTERM, 129: by SIGHUP)"],
+];
+/** Narrower than this commander does not break lines by itself. */
+const HELP_WRAP_MIN = 12;
+
+function exitCodes(): string {
+  return ["", "Exit codes:", ...termLines(EXIT_CODES, helpWidth())].join("\n");
+}
 
 /**
  * Runs one command line to its end and sets the exit code. Never rejects: what goes wrong is said in one line
@@ -63,7 +70,7 @@ function createProgram(interruption: Interruption): Command {
     .addCommand(verifyCommand())
     .addCommand(rmCommand())
     .addCommand(classesCommand())
-    .addHelpText("after", EXIT_CODES)
+    .addHelpText("after", exitCodes)
     .action((_options, command: Command) => {
       const [name] = command.args;
       if (name === undefined) command.help();
@@ -74,9 +81,12 @@ function createProgram(interruption: Interruption): Command {
     })
     .allowExcessArguments();
   for (const command of [program, ...program.commands]) {
-    command.exitOverride().configureOutput({ outputError: () => {} });
+    command
+      .exitOverride()
+      .configureOutput({ outputError: () => {} })
+      .configureHelp({ helpWidth: helpWidth(), minWidthToWrap: HELP_WRAP_MIN });
     if (command !== program)
-      command.helpOption("-h, --help", "print this help").addHelpText("after", EXIT_CODES);
+      command.helpOption("-h, --help", "print this help").addHelpText("after", exitCodes);
   }
   return program;
 }

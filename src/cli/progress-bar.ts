@@ -10,10 +10,10 @@ export async function createProgress(wanted: boolean): Promise<Progress> {
   // Loaded only where it is seen: a pipe need not wait for it.
   const { SingleBar } = (await import("cli-progress")).default;
   const bar = new SingleBar({
-    format: "{bar} {percentage} %  {doing}",
+    format: "{bar} {percentage} % {left}{doing}",
     barCompleteChar: "█",
     barIncompleteChar: "░",
-    barsize: 24,
+    barsize: (process.stderr.columns ?? 80) < 60 ? 8 : 24,
     clearOnComplete: true,
     stopOnComplete: false,
     hideCursor: true,
@@ -22,6 +22,7 @@ export async function createProgress(wanted: boolean): Promise<Progress> {
     stream: process.stderr,
   });
   let started = false;
+  let begun = 0;
   // Whatever ends the process, the terminal gets its cursor and its line breaks back.
   const restore = (): void => {
     if (started) bar.stop();
@@ -30,8 +31,10 @@ export async function createProgress(wanted: boolean): Promise<Progress> {
   return {
     at(share, doing) {
       const percent = Math.floor(share * 100);
-      if (started) bar.update(percent, { doing });
-      else bar.start(100, percent, { doing });
+      if (!started) begun = performance.now();
+      const shown = { doing, left: leftText(share, performance.now() - begun) };
+      if (started) bar.update(percent, shown);
+      else bar.start(100, percent, shown);
       if (!started) process.on("exit", restore);
       started = true;
     },
@@ -40,4 +43,16 @@ export async function createProgress(wanted: boolean): Promise<Progress> {
       process.off("exit", restore);
     },
   };
+}
+
+/** Less than this is over before it is read; and of too small a share nothing can be said. */
+const SECONDS_SAID_MIN = 3;
+const SHARE_SAID_MIN = 0.02;
+
+/** The time that is left if all goes on as it did, with what parts it from the next text; nothing if it is short. */
+export function leftText(share: number, passedMs: number): string {
+  if (share < SHARE_SAID_MIN) return "";
+  const seconds = Math.round((passedMs / share - passedMs) / 1000);
+  if (seconds < SECONDS_SAID_MIN) return "";
+  return `${seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`} left: `;
 }

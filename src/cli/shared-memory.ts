@@ -1,4 +1,4 @@
-import { lookingOnly, type NotedThread, show, ThreadRegistry, ZbudError } from "../base/index.ts";
+import { lookingOnly, type NotedThread, nearestOf, show, ThreadRegistry, ZbudError } from "../base/index.ts";
 import { CACHE_LAYOUT, CompressedCache, type SharedCompressedCache } from "../cache/index.ts";
 import type { Codec } from "../codecs/index.ts";
 import { attachPool, registerBuiltIns } from "../drivers/index.ts";
@@ -23,7 +23,6 @@ import {
   W_PAGE_COUNT,
 } from "../pool/index.ts";
 import { PageStore, type SharedPageStore, STORE_LAYOUT } from "../store/index.ts";
-import { nearestOf } from "./nearest.ts";
 
 /** What a segment can hold that this command opens. */
 export type SharedThing = CompressedCache | PageStore | Pool;

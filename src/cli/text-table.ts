@@ -8,13 +8,17 @@ export interface Column {
  * Lines of a table, its title first, each column as wide as its widest cell. Nothing is marked up yet, so
  * that a line can be as a whole.
  */
-export function tableLines(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
+export function tableLines(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  gap = "  ",
+): string[] {
   const lines = [columns.map(({ title }) => title), ...rows];
   const widths = columns.map((_, i) => Math.max(...lines.map((cells) => cells[i].length)));
   return lines.map((cells) =>
     cells
       .map((cell, i) => (columns[i].align === "left" ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
-      .join("  ")
+      .join(gap)
       .trimEnd(),
   );
 }

@@ -1,4 +1,5 @@
 import { bytesText, percentText, powerOfTwoAtLeast, ratioText } from "../base/index.ts";
+import type { Goal } from "./options.ts";
 import type {
   Advice,
   CodecEstimate,
@@ -10,25 +11,35 @@ import type {
 } from "./types.ts";
 
 /** Below this share of the input, compressing is not worth anybody's time. */
-const WORTHWHILE_SHARE = 0.05;
+export const WORTHWHILE_SHARE = 0.05;
 /** A codec counts as quicker when it reads back in at most this share of the time. */
 const QUICKER_SHARE = 0.5;
 
 /** So little more memory is none: settings that close count as equal. */
-const SAME_MEMORY = 1.01;
+export const SAME_MEMORY = 1.01;
 /** Times that close count as equal: they are measured, and vary from run to run. */
-const SAME_TIME = 1.5;
+export const SAME_TIME = 1.5;
 /** Evictions to free a page that count as equal. */
 const SAME_EVICTIONS = 1.5;
 /** Fewer units than this are not enough to compare times by. */
 const TIMED_UNITS_MIN = 16;
 
+/** The driver that stores and caches have by themselves. */
+export const DEFAULT_STORE_DRIVER = "log";
+
 /** Pages to have in reserve: other data of the same kind does not pack exactly as the sample did. */
 export const SPARE = 1.05;
 
+/** So much less memory is worth a word, though it takes more time. */
+const SMALLER_SHARE = 0.97;
+/** How time weighs against memory: a setting's memory is multiplied by its time to this power. */
+export const TIME_POWER: Record<Goal, number> = { size: 0, balance: 0.1, speed: 0.5 };
+/** No codec is taken to be quicker than copying the bytes. */
+const COPY_NS_PER_BYTE = 0.1;
+
 /**
- * Weighs all settings and says what to do: the one that takes the least memory, scaled from the sample to the
- * whole input, and, if there is one, the best of a codec that reads back at least twice as quickly.
+ * Weighs all settings and says what to do: the one that takes the least memory for its time, scaled from the sample to
+ * the whole input, and, if there is one, the best of a codec that reads back at least twice as quickly.
  *
  * @param sampleBytes - bytes of input that the figures in `units` are of.
  */
@@ -36,20 +47,41 @@ export function advise(
   units: readonly UnitEstimate[],
   input: InputSummary,
   sampleBytes: number,
+  goal: Goal = "balance",
 ): Omit<Advice, "store"> {
   const candidates = candidatesOf(units, input, sampleBytes);
-  const best = least(candidates);
+  const best = bestOf(candidates, goal);
   const { setting } = best;
-  const worthwhile = setting.savedShare >= WORTHWHILE_SHARE;
-  const quicker = worthwhile ? quickerThan(best, candidates) : null;
+  const worthwhile = isWorthwhile(best);
+  const onlySameFilled = units.every(({ units, sameFilled }) => units === sameFilled);
+  const weighs = worthwhile && !onlySameFilled;
+  const quicker = weighs ? quickerThan(best, candidates) : null;
+  const smaller = weighs ? smallerThan(best, candidates) : null;
   return {
+    for: goal,
     worthwhile,
-    text: adviceText(setting, worthwhile),
-    reason: worthwhile ? reasonText(setting) : null,
+    onlySameFilled,
+    text: onlySameFilled ? SAME_FILLED_TEXT : adviceText(setting, worthwhile),
+    reason: weighs ? reasonText(setting) : null,
     quickerText: quicker === null ? null : quickerText(quicker, best),
+    smallerText: smaller === null ? null : smallerText(smaller, best),
     best: setting,
     quicker: quicker?.setting ?? null,
+    smaller: smaller?.setting ?? null,
   };
+}
+
+const SAME_FILLED_TEXT =
+  "all of it is one word repeated, such as zeros: a page store keeps that in no memory but its index, whatever the settings";
+
+/** What to try a store with: the codec and the unit that suit it best, and the best allocator for them by hand. */
+export interface StoreChoice {
+  setting: Setting;
+  pool: PoolEstimate;
+  /** Null: no allocator but the default was asked for. */
+  byHand: { setting: Setting; pool: PoolEstimate } | null;
+  /** Share of the codec's own output in the sample: compressed sizes, and units kept as they are. */
+  leastBytes: number;
 }
 
 /** The best setting with pages of one size, by the same rules; null if it saves too little. */
@@ -57,10 +89,24 @@ export function bestForStore(
   units: readonly UnitEstimate[],
   input: InputSummary,
   sampleBytes: number,
-): { setting: Setting; pool: PoolEstimate } | null {
+  goal: Goal = "balance",
+): StoreChoice | null {
   const candidates = candidatesOf(units, input, sampleBytes).filter(({ pool }) => pool.pageSizes === null);
-  const best = least(candidates);
-  return best.setting.savedShare >= WORTHWHILE_SHARE ? best : null;
+  if (candidates.length === 0) return null;
+  const best = bestOf(candidates, goal);
+  if (!isWorthwhile(best)) return null;
+  const { codec, unit } = best.setting;
+  const others = candidates.filter(
+    ({ setting }) =>
+      setting.codec === codec && setting.unit === unit && setting.driver !== DEFAULT_STORE_DRIVER,
+  );
+  const figures = units.find((each) => each.unit === unit)?.codecs.find((each) => each.codec === codec);
+  return {
+    setting: best.setting,
+    pool: best.pool,
+    byHand: others.length === 0 ? null : least(others),
+    leastBytes: (figures?.compressedBytes ?? 0) + (figures?.incompressible ?? 0) * unit,
+  };
 }
 
 /** A setting, and what reading a byte back takes: infinity when too little was timed to say. */
@@ -68,6 +114,12 @@ interface Candidate {
   setting: Setting;
   pool: PoolEstimate;
   nsPerByte: number;
+  /** To compress a byte and to read it back. */
+  workNsPerByte: number;
+}
+
+function isWorthwhile({ setting }: Candidate): boolean {
+  return setting.savedShare >= WORTHWHILE_SHARE;
 }
 
 function candidatesOf(units: readonly UnitEstimate[], input: InputSummary, sampleBytes: number): Candidate[] {
@@ -78,6 +130,7 @@ function candidatesOf(units: readonly UnitEstimate[], input: InputSummary, sampl
         setting: settingOf(unit, codec, pool, input.bytes, scale),
         pool,
         nsPerByte: nsPerByteOf(unit, codec),
+        workNsPerByte: nsPerByteOf(unit, codec) + (codec.compressNsPerUnit ?? 0) / unit,
       })),
     ),
   );
@@ -116,6 +169,7 @@ function settingOf(
     ratio: heldBytes === 0 ? null : inputBytes / heldBytes,
     livedBytes: halfFreed === null ? heldBytes : scaled(livedBytesOf(pool, halfFreed)),
     evictionsPerPage: halfFreed?.evictionsPerPage ?? null,
+    compressNsPerUnit: codec.compressNsPerUnit,
     decompressNsPerUnit: codec.decompressNsPerUnit,
   };
 }
@@ -148,9 +202,22 @@ export function roundedUp(pages: number): number {
   return Math.max(1, Math.ceil(pages / step) * step);
 }
 
-/** See {@link Advice}: by memory, then by time, then by what must be evicted, then by unit. */
-function least(candidates: readonly Candidate[]): Candidate {
-  const small = within(candidates, SAME_MEMORY, ({ setting }) => setting.livedBytes);
+/** The best of those that are worth it, if any is; else the one that takes the least memory. */
+function bestOf(candidates: readonly Candidate[], goal: Goal): Candidate {
+  const worthwhile = candidates.filter(isWorthwhile);
+  return worthwhile.length === 0 ? least(candidates) : least(worthwhile, TIME_POWER[goal]);
+}
+
+/** See {@link Advice}: by memory and time, then by simplicity, time, what must be evicted, and unit. */
+function least(candidates: readonly Candidate[], timePower = 0): Candidate {
+  const power = candidates.every(({ workNsPerByte }) => Number.isFinite(workNsPerByte)) ? timePower : 0;
+  const equal = within(
+    candidates,
+    SAME_MEMORY,
+    ({ setting, workNsPerByte }) => setting.livedBytes * Math.max(COPY_NS_PER_BYTE, workNsPerByte) ** power,
+  );
+  const simple = equal.filter(({ pool }) => pool.pageSizes === null);
+  const small = simple.length === 0 ? equal : simple;
   const quick = within(small, SAME_TIME, ({ nsPerByte }) => nsPerByte);
   const gentle = within(
     quick,
@@ -184,6 +251,18 @@ function quickerThan(best: Candidate, candidates: readonly Candidate[]): Candida
       nsPerByte <= best.nsPerByte * QUICKER_SHARE,
   );
   return others.length === 0 ? null : least(others);
+}
+
+function smallerThan(best: Candidate, candidates: readonly Candidate[]): Candidate | null {
+  const smallest = least(candidates.filter(isWorthwhile));
+  return smallest.setting.livedBytes <= best.setting.livedBytes * SMALLER_SHARE ? smallest : null;
+}
+
+function smallerText(smaller: Candidate, best: Candidate): string {
+  const share = percentText(1 - smaller.setting.livedBytes / best.setting.livedBytes);
+  const times = smaller.workNsPerByte / best.workNsPerByte;
+  const slower = Number.isFinite(times) && times > 1.05 ? `, at ${times.toFixed(1)} times the time` : "";
+  return `${keepsText(smaller.setting)}, ${share} less in a pool that has lived${slower}, in ${callText(smaller.setting)}`;
 }
 
 function adviceText(best: Setting, worthwhile: boolean): string {

@@ -1,4 +1,4 @@
-import { callText } from "./advice.ts";
+import { callText, DEFAULT_STORE_DRIVER } from "./advice.ts";
 import type { Setting, StoreSetting } from "./types.ts";
 
 /** The least that a cache takes as its limit. */
@@ -32,35 +32,38 @@ function load(handle, into) {
 `;
 }
 
-/** The driver that stores and caches have by themselves. */
-const DEFAULT_DRIVER = "slots";
-
 /** The name of a driver's value: `zbudDriver` for `"zbud"`. */
 function driverValue(type: string): string {
   return `${type.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}Driver`;
 }
 
-/** What names a driver in options, with a comma behind it; nothing for the default. */
-function driverOption(type: string): string {
-  return type === DEFAULT_DRIVER ? "" : `driver: ${driverValue(type)}, `;
+/** What names driver and page size of the pool in options, a comma before each; nothing for a store's own. */
+function poolOptions({ driver, poolPageSize, untouched }: StoreSetting): string {
+  if (untouched) return "";
+  const named = driver === DEFAULT_STORE_DRIVER ? "" : `, driver: ${driverValue(driver)}`;
+  return `${named}${poolPageSize === null ? "" : `, poolPageSize: ${poolPageSize}`}`;
 }
 
 /** The call that makes a page store with these settings. */
-export function storeCallText({ maxBytes, pageSize, codec, driver, poolPageSize }: StoreSetting): string {
-  return `new PageStore({ maxBytes: ${maxBytes}, pageSize: ${pageSize}, codec: "${codec}", ${driverOption(driver)}poolPageSize: ${poolPageSize} })`;
+export function storeCallText(setting: StoreSetting): string {
+  const { maxBytes, pageSize, codec } = setting;
+  return `new PageStore({ maxBytes: ${maxBytes}, pageSize: ${pageSize}, codec: "${codec}"${poolOptions(setting)} })`;
 }
 
 /** The call that makes a cache with these settings; its entries take about what the pages of the store did. */
-export function cacheCallText({ maxBytes, codec, driver, poolPageSize, averageBytes }: StoreSetting): string {
+export function cacheCallText(setting: StoreSetting): string {
+  const { maxBytes, codec, averageBytes } = setting;
   const limit = Math.max(CACHE_BYTES_MIN, maxBytes);
-  return `new CompressedCache({ maxBytes: ${limit}, codec: "${codec}", ${driverOption(driver)}poolPageSize: ${poolPageSize}, averageBytes: ${averageBytes} })`;
+  return `new CompressedCache({ maxBytes: ${limit}, codec: "${codec}"${poolOptions(setting)}, averageBytes: ${averageBytes} })`;
 }
 
 /** A program that keeps data in a page store, or in a cache, as a setting says. */
 export function storeCodeText(setting: StoreSetting): string {
-  const { driver } = setting;
+  const { driver, untouched } = setting;
   const imported =
-    driver === DEFAULT_DRIVER ? "" : `import { ${driverValue(driver)} } from "zbud/drivers/${driver}";\n`;
+    untouched || driver === DEFAULT_STORE_DRIVER
+      ? ""
+      : `import { ${driverValue(driver)} } from "zbud/drivers/${driver}";\n`;
   return `// Found by number: pages of ${setting.pageSize} bytes.
 ${imported}import { PageStore } from "zbud/store";
 

@@ -5,25 +5,34 @@ import type { Progress } from "./progress.ts";
 import type { UnitScan } from "./scan.ts";
 
 const SLICE_BYTES = 1 << 18;
+/** Of the batches after the first, one unit in so many is decompressed and compared. */
+const CHECK_EVERY = 8;
 /** Before it is timed, a codec is called so often, or for so long: code that was never run is compiled first. */
 const WARM_CALLS_MIN = 32;
 const WARM_CALLS = 1000;
 const WARM_MS = 15;
 
+/** The part of a {@link UnitScan} that compressing needs. */
+export type Units = Pick<UnitScan, "unit" | "units" | "offsets" | "count" | "next">;
+
 /**
  * The units of a batch, compressed with one codec, end to end; used again for each codec and batch.
  *
- * Each is decompressed again at once and compared with the input: whoever stores it then only has to show
- * that the same compressed bytes come back.
+ * They are decompressed again at once and compared with the input: whoever stores them then only has to show that the
+ * same compressed bytes come back. Of the batches after the first, each eighth unit is.
  */
 export class CompressedUnits {
   readonly #batch: SampleBatch;
   /** As long as the batch, and one unit more for the codec to write into; untouched, it costs nothing. */
   readonly #memory: ArrayBuffer;
-  /** Unit `i` of the scan, compressed; null: it does not get smaller. */
+  /** Unit `i` of the scan, compressed; null: it does not get smaller. After the first batch only lengths mean something. */
   readonly units: (Uint8Array | null)[] = [];
   unit = 0;
-  #scan!: UnitScan;
+  #scan!: Units;
+  #checkEvery = 1;
+  /** Where units go that are not checked, and its first bytes, by how many. */
+  #scratch: Uint8Array = new Uint8Array(0);
+  #sized: Uint8Array[] = [];
   /** Nanoseconds a unit, of each slice in turn. */
   compressNs: number[] = [];
   decompressNs: number[] = [];
@@ -33,9 +42,18 @@ export class CompressedUnits {
     this.#memory = new ArrayBuffer(batch.bytes.length + batch.spanBytes);
   }
 
-  /** Gets ready for the units of a scan, over what was here. */
-  begin(scan: UnitScan): void {
+  /**
+   * Gets ready for the units of a scan, over what was here.
+   *
+   * @param isFirst - whether it is of the first batch, of which every unit is checked.
+   */
+  begin(scan: Units, isFirst: boolean): void {
+    this.#checkEvery = isFirst ? 1 : CHECK_EVERY;
     this.#scan = scan;
+    if (this.#scratch.length !== scan.unit - 1) {
+      this.#scratch = new Uint8Array(scan.unit - 1);
+      this.#sized = [];
+    }
     this.unit = scan.unit;
     this.units.length = 0;
     this.compressNs = [];
@@ -96,26 +114,41 @@ export class CompressedUnits {
     }
   }
 
-  /** @returns where the next unit goes. */
+  /**
+   * Of a unit that is not checked only the size is kept, as a view of that length: nobody reads its bytes.
+   *
+   * @returns where the next unit goes.
+   */
   #compress(offsets: Uint32Array, codec: Codec, first: number, last: number, start: number): number {
     const unit = this.unit;
     const inputs = this.#batch.unitViews(unit);
     let end = start;
     for (let i = first; i < last; i++) {
+      const input = inputs[offsets[i] / unit];
+      if ((i - first) % this.#checkEvery !== 0) {
+        const size = codec.compress(input, this.#scratch);
+        this.units[i] = size === 0 ? null : this.#scratchOf(size);
+        continue;
+      }
       // A byte short of the unit: the codec then says itself that the unit does not get smaller.
-      const size = codec.compress(inputs[offsets[i] / unit], new Uint8Array(this.#memory, end, unit - 1));
+      const size = codec.compress(input, new Uint8Array(this.#memory, end, unit - 1));
       this.units[i] = size === 0 ? null : new Uint8Array(this.#memory, end, size);
       end += size;
     }
     return end;
   }
 
-  /** @returns how many of them had got smaller. */
+  #scratchOf(size: number): Uint8Array {
+    this.#sized[size] ??= this.#scratch.subarray(0, size);
+    return this.#sized[size];
+  }
+
+  /** @returns how many were checked: of those that it looks at the ones that had got smaller. */
   #check(offsets: Uint32Array, codec: Codec, first: number, last: number, target: Uint8Array): number {
     const unit = this.unit;
     const inputs = this.#batch.unitViews(unit);
     let count = 0;
-    for (let i = first; i < last; i++) {
+    for (let i = first; i < last; i += this.#checkEvery) {
       const source = this.units[i];
       if (source === null) continue;
       count += 1;

@@ -12,7 +12,7 @@ import { counted, type Reader } from "./reader.ts";
 import { UnitScan } from "./scan.ts";
 import { tryStore } from "./store-estimate.ts";
 import { type CodecTotals, UnitTotals } from "./totals.ts";
-import type { Estimate, UnitEstimate } from "./types.ts";
+import type { Estimate, InputSummary, SampleSummary, UnitEstimate } from "./types.ts";
 
 /** What the steps take in proportion, for the progress bar. */
 const WEIGHT = { read: 1, compress: 9, fit: 1, pack: 1, store: 6 };
@@ -21,8 +21,9 @@ const WEIGHT = { read: 1, compress: 9, fit: 1, pack: 1, store: 6 };
  * Says what keeping an input in compressed memory would save, and with which settings.
  *
  * Reads an even, seeded sample of the input; compresses it unit by unit with each codec; stores the results
- * in a real pool of each driver, reads them back, decompresses and compares them. How things are counted is
- * told at {@link Estimate}.
+ * in a real pool of each driver, reads them back, decompresses and compares them. Of a sample of several batches (of 32
+ * MiB or more) that is so for the first; of the others the pools make room only, and each eighth unit is decompressed
+ * and compared. How things are counted is told at {@link Estimate}.
  *
  * @returns one plain object with all figures.
  * @throws {ZbudError} `EINVAL`, `ENOENT`, `EACCES` or `ENOTSUP` for options or input that cannot be used (the
@@ -61,6 +62,7 @@ async function estimateFrom(
   const unitTotals = settings.units.map((unit) => new UnitTotals(unit, settings.codecs));
   const run: Run = {
     batch: reader.batch,
+    isFirst: true,
     compressed: new CompressedUnits(reader.batch),
     pools,
     settings,
@@ -81,26 +83,26 @@ async function estimateFrom(
     batches += 1;
     slots = reader.batch.slots;
     sampleBytes += reader.batch.inputBytes;
+    run.isFirst = batches === 1;
     for (const totals of unitTotals) await measureUnit(run, totals, batchName);
   }
   settings.signal?.throwIfAborted();
-  if (sampleBytes === 0) throw new ZbudError("ENOENT", nothingRead(reader));
+  if (sampleBytes === 0) throw nothingRead(reader);
   const units = unitTotals.map((totals) => totals.estimate());
   const summary = reader.summary();
   // A reader that found nothing more left the bytes of the last batch where they are.
   reader.batch.slots = slots;
-  const candidate = bestForStore(units, summary, sampleBytes);
+  const advice = advise(units, summary, sampleBytes, settings.goal);
+  const choice = bestForStore(units, summary, sampleBytes, settings.goal);
   progress.step(WEIGHT.store, "trying a page store");
-  const store =
-    candidate === null ? null : await tryStore(reader.batch, { ...candidate, sampleBytes }, progress);
-  const { sampleBytes: limit, seed } = settings;
-  const share = sampleBytes / summary.bytes;
+  const store = choice === null ? null : await tryStore(reader.batch, sampleBytes, choice, progress);
+  const { sampleBytes: limit } = settings;
   return {
-    schema: "zbud-estimate/1",
+    schema: "zbud-estimate/2",
     input: { ...summary, notes: [...summary.notes, ...(limit < summary.bytes ? sampleNotes(units) : [])] },
-    sample: { bytes: sampleBytes, share, limitBytes: Number.isFinite(limit) ? limit : null, seed, batches },
+    sample: summaryOfSample(settings, summary, sampleBytes, batches),
     units,
-    advice: { ...advise(units, summary, sampleBytes), store },
+    advice: { ...advice, store },
   };
 }
 
@@ -114,11 +116,31 @@ function sampleNotes(units: readonly UnitEstimate[]): string[] {
   return [`Only ${count} of ${size} read, which says little of the whole: take more with --sample.`];
 }
 
-function nothingRead(reader: Reader): string {
+/** The error for an input that was there and gave no byte. */
+export function nothingRead(reader: Reader): ZbudError {
   const { label, process } = reader.summary();
-  return process === null
-    ? `nothing could be read of ${label}: it went away, or the system gives none of its bytes`
-    : `process ${process.pid} ended before any of its memory was read: start it again, and estimate while it runs`;
+  return new ZbudError(
+    "ENOENT",
+    process === null
+      ? `nothing could be read of ${label}: it went away, or the system gives none of its bytes`
+      : `process ${process.pid} ended before any of its memory was read: start it again, and estimate while it runs`,
+  );
+}
+
+/** What of the input was read. */
+export function summaryOfSample(
+  { sampleBytes: limit, seed }: Settings,
+  { bytes }: InputSummary,
+  read: number,
+  batches: number,
+): SampleSummary {
+  return {
+    bytes: read,
+    share: read / bytes,
+    limitBytes: Number.isFinite(limit) ? limit : null,
+    seed,
+    batches,
+  };
 }
 
 function weightOfBatch({ units, codecs, drivers }: Settings): number {
@@ -131,6 +153,8 @@ function weightOfBatch({ units, codecs, drivers }: Settings): number {
 /** What all steps of one estimate share. */
 interface Run {
   batch: SampleBatch;
+  /** Whether it holds the first of the sample, of which all is checked. */
+  isFirst: boolean;
   compressed: CompressedUnits;
   pools: Pools;
   settings: Settings;
@@ -148,7 +172,7 @@ async function measureCodec(run: Run, totals: CodecTotals, scan: UnitScan, unitT
   const { compressed, settings, progress } = run;
   const codec = getCodec(totals.codec);
   const doing = `${unitText}: ${codec.name}`;
-  compressed.begin(scan);
+  compressed.begin(scan, run.isFirst);
   await withPool(run, totals, plainKind(settings.drivers[0], totals.unit), async (fill) => {
     progress.step(WEIGHT.compress, `${doing}, compressing`);
     if (!totals.warm) compressed.warmUp(codec);
@@ -172,7 +196,7 @@ async function withPool(
   store: (fill: PoolFill) => Promise<void>,
 ): Promise<void> {
   const maxUnits = run.batch.bytes.length / totals.unit;
-  const fill = run.pools.take(kind, maxUnits, run.compressed, totals.codec);
+  const fill = run.pools.take(kind, maxUnits, run.compressed, totals.codec, run.isFirst);
   try {
     await store(fill);
     const pool = totals.pool(kind);

@@ -13,7 +13,7 @@ import {
   statSync,
 } from "node:fs";
 import { join, sep } from "node:path";
-import { show, ZbudError } from "../base/index.ts";
+import { countText, show, ZbudError } from "../base/index.ts";
 import type { Progress } from "./progress.ts";
 
 /** Bytes that can be read at any place. Reading is synchronous, in pieces of at most a few MiB. */
@@ -157,7 +157,10 @@ async function walk(root: string, listing: FileListing, progress: Progress): Pro
       else if (entry.isSymbolicLink()) listing.skipped.symlinks += 1;
       else if (entry.isFile()) addFound(path, listing);
       else listing.skipped.special += 1;
-      if (progress.shouldYield) await progress.yieldThread(0);
+      if (progress.shouldYield) {
+        progress.doing(`${countText(listing.files.length)} files found so far`);
+        await progress.yieldThread(0);
+      }
     }
     // The stack gives the last one first; names come back in their order.
     for (let i = inner.length - 1; i >= 0; i--) folders.push(inner[i]);

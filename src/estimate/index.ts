@@ -4,7 +4,16 @@ export { callText, pageSizeText } from "./advice.ts";
 export { cacheCallText, codeText, storeCallText, storeCodeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
 export type { EstimateInput } from "./input.ts";
-export { type EstimateOptions, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./options.ts";
+export { estimateKernel, type KernelEstimateOptions } from "./kernel-estimate.ts";
+export { codecText } from "./kernel-totals.ts";
+export type {
+  KernelAdvice,
+  KernelCodecEstimate,
+  KernelCodecName,
+  KernelEstimate,
+  RecompressionEstimate,
+} from "./kernel-types.ts";
+export { type EstimateOptions, type Goal, UNIT_BYTES_MAX, UNIT_BYTES_MIN } from "./options.ts";
 export type {
   Advice,
   CodecEstimate,
@@ -13,5 +22,6 @@ export type {
   PoolEstimate,
   Setting,
   StoreSetting,
+  StoreTry,
   UnitEstimate,
 } from "./types.ts";

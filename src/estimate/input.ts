@@ -7,6 +7,12 @@ export interface EstimateInput {
   paths?: readonly string[];
   /** A process whose memory to read; Linux only. */
   pid?: number;
+  /** The processes of a control group: its folder, or its path below `/sys/fs/cgroup`; Linux only. */
+  cgroup?: string;
+  /** All processes but this one; Linux only. */
+  system?: boolean;
+  /** Of the memory of processes only what nobody uses for so many seconds: 1 to 86400. */
+  cold?: number;
   /** Bytes in some order, of unknown length; a Node stream without an encoding is one. */
   stream?: AsyncIterable<Uint8Array>;
   /** Bytes in memory. */
@@ -17,6 +23,7 @@ export interface EstimateInput {
   processHost?: ProcessHost;
 }
 
+const COLD_SECONDS_MAX = 86_400;
 const PID_MAX = 2 ** 22;
 
 /**
@@ -27,7 +34,7 @@ export function checkInput(input: EstimateInput): void {
   if (typeof input !== "object" || input === null) {
     throw wrong(`an input is an object such as { paths: ["data.json"] }, not ${show(input)}`);
   }
-  const { paths, pid, stream, bytes, label } = input;
+  const { paths, pid, cgroup, system, stream, bytes, label } = input;
   if (paths !== undefined) checkPaths(paths);
   if (pid !== undefined && !(Number.isInteger(pid) && pid >= 1 && pid <= PID_MAX)) {
     throw wrong(`pid must be a whole number from 1 to ${PID_MAX}, not ${show(pid)}`);
@@ -42,11 +49,29 @@ export function checkInput(input: EstimateInput): void {
   if (label !== undefined && typeof label !== "string") {
     throw wrong(`label must be a string, not ${show(label)}`);
   }
-  const seekable = (paths !== undefined && paths.length > 0) || pid !== undefined;
+  checkScope(input);
+  const ofProcesses = pid !== undefined || cgroup !== undefined || system === true;
+  const seekable = (paths !== undefined && paths.length > 0) || ofProcesses;
   if (Number(seekable) + Number(stream !== undefined) + Number(bytes !== undefined) !== 1) {
     throw wrong("name what to estimate: files, folders or a process; or a stream; or bytes");
   }
   if (bytes?.length === 0) throw wrong("there are no bytes to estimate");
+}
+
+function checkScope({ pid, cgroup, system, cold }: EstimateInput): void {
+  if (cgroup !== undefined && (typeof cgroup !== "string" || cgroup === "" || cgroup.includes("\0"))) {
+    throw wrong(`cgroup must be the folder of a control group, not ${show(cgroup)}`);
+  }
+  if (system !== undefined && typeof system !== "boolean") {
+    throw wrong(`system must be true or false, not ${show(system)}`);
+  }
+  const scopes = Number(pid !== undefined) + Number(cgroup !== undefined) + Number(system === true);
+  if (scopes > 1) throw wrong("name one of pid, cgroup and system (--pid, --cgroup, --system), not several");
+  if (cold === undefined) return;
+  if (!(Number.isInteger(cold) && cold >= 1 && cold <= COLD_SECONDS_MAX)) {
+    throw wrong(`cold (--cold) must be whole seconds from 1 to ${COLD_SECONDS_MAX}, not ${show(cold)}`);
+  }
+  if (scopes === 0) throw wrong("cold (--cold) is of the memory of processes: name pid, cgroup or system");
 }
 
 function checkPaths(paths: unknown): void {

@@ -2,7 +2,7 @@ import { ZbudError } from "../base/index.ts";
 import { type ByteSource, type FileListing, listFiles } from "./files.ts";
 import { checkInput, type EstimateInput } from "./input.ts";
 import type { Settings } from "./options.ts";
-import { openProcess } from "./process-memory.ts";
+import { openGroup } from "./process-group.ts";
 import type { Progress } from "./progress.ts";
 import { counted, type Reader } from "./reader.ts";
 import { SourceReader } from "./source-reader.ts";
@@ -11,7 +11,7 @@ import { StreamReader } from "./stream-reader.ts";
 /**
  * Opens an input and plans which of it to read.
  *
- * @throws {ZbudError} what {@link checkInput}, {@link listFiles} and {@link openProcess} throw; `EINVAL` for an
+ * @throws {ZbudError} what {@link checkInput}, {@link listFiles} and {@link openGroup} throw; `EINVAL` for an
  *   input that is empty.
  */
 export async function openReader(
@@ -26,11 +26,18 @@ export async function openReader(
     return new SourceReader([bytesSource(bytes)], null, null, input.label ?? "bytes", settings);
   }
   const listing = await listFiles(paths, progress);
-  const memory = pid === undefined ? null : await openProcess(pid, progress, input.processHost);
-  const label = input.label ?? [...paths, ...(pid === undefined ? [] : [`process ${pid}`])].join(", ");
-  if (listing.bytes === 0 && memory === null) throw emptyError(listing, label);
-  const sources: ByteSource[] = memory === null ? listing.files : [...listing.files, memory];
-  return new SourceReader(sources, listing, memory, label, settings);
+  const scoped = pid !== undefined || input.cgroup !== undefined || input.system === true;
+  const group = scoped ? await openGroup(input, progress, input.processHost ?? {}) : null;
+  const label = input.label ?? [...paths, ...scopeLabel(input)].join(", ");
+  if (listing.bytes === 0 && group === null) throw emptyError(listing, label);
+  return new SourceReader([...listing.files, ...(group?.memories ?? [])], listing, group, label, settings);
+}
+
+function scopeLabel({ pid, cgroup, system, cold }: EstimateInput): string[] {
+  const which = cold === undefined ? "" : ", what is cold";
+  if (pid !== undefined) return [`process ${pid}${which}`];
+  if (cgroup !== undefined) return [`control group ${cgroup}${which}`];
+  return system === true ? [`memory of all processes${which}`] : [];
 }
 
 function emptyError(listing: FileListing, label: string): ZbudError {

@@ -47,6 +47,8 @@ const CLASSES_SPARE = 8 * 1024 * 1024;
  */
 const GROUPS_SPARE_EACH = 3;
 const GROUPS_SPARE_MAX = 1024;
+/** The driver that copies what lives together when it wants room. */
+const CLEANS_ITSELF = "log";
 /** Pages that reclaim is asked for, to see what it has to evict. */
 const RECLAIM_PAGES = 256;
 
@@ -71,22 +73,27 @@ export class Pools {
     this.#seed = seed;
   }
 
-  /** An empty pool with a page for each of `maxUnits` units, to be filled with those. */
-  take(kind: PoolKind, maxUnits: number, units: CompressedUnits, codec: string): PoolFill {
+  /**
+   * An empty pool with a page for each of `maxUnits` units, to be filled with those.
+   *
+   * @param isFirst - whether they are of the first batch: the pool then gets their bytes and has to give them back. Of
+   *   later ones it makes room only, which packs them as well.
+   */
+  take(kind: PoolKind, maxUnits: number, units: CompressedUnits, codec: string, isFirst: boolean): PoolFill {
     const key = `${kind.driver} ${kind.pageSize} ${kind.pageSizes?.length ?? 1} ${units.unit} ${codec}`;
     const kept = this.#kept.get(key);
-    if (kept !== undefined) return this.#fill(kept, units, true);
+    if (kept !== undefined) return this.#fill(kept, units, true, isFirst);
     const pool = openPool(kind, Math.max(1, maxUnits));
     const keep = this.#batchBytes > 0 && this.#keptBytes + this.#batchBytes <= KEPT_BYTES_MAX;
     if (keep) {
       this.#kept.set(key, pool);
       this.#keptBytes += this.#batchBytes;
     }
-    return this.#fill(pool, units, keep);
+    return this.#fill(pool, units, keep, isFirst);
   }
 
-  #fill(pool: Pool, units: CompressedUnits, keep: boolean): PoolFill {
-    return new PoolFill(pool, units, keep, this.#clock, new Prng(this.#seed));
+  #fill(pool: Pool, units: CompressedUnits, keep: boolean, withBytes: boolean): PoolFill {
+    return new PoolFill(pool, units, { keep, withBytes }, this.#clock, new Prng(this.#seed));
   }
 
   close(): void {
@@ -111,6 +118,7 @@ export class PoolFill {
   readonly #pool: Pool;
   readonly #units: CompressedUnits;
   readonly #keep: boolean;
+  readonly #withBytes: boolean;
   readonly #handles: Float64Array;
   readonly #fixedBytes: number;
   readonly #clock: () => number;
@@ -118,13 +126,20 @@ export class PoolFill {
   readonly #storeNs: number[] = [];
   #refused = 0;
 
-  /** @param keep - empty the pool afterwards; else it is closed. */
-  constructor(pool: Pool, units: CompressedUnits, keep: boolean, clock: () => number, prng: Prng) {
+  /** @param how - keep: empty the pool afterwards, else it is closed; withBytes: store, and not only make room. */
+  constructor(
+    pool: Pool,
+    units: CompressedUnits,
+    how: { keep: boolean; withBytes: boolean },
+    clock: () => number,
+    prng: Prng,
+  ) {
     this.#clock = clock;
     this.#prng = prng;
     this.#pool = pool;
     this.#units = units;
-    this.#keep = keep;
+    this.#keep = how.keep;
+    this.#withBytes = how.withBytes;
     this.#fixedBytes = pool.stats().metadataBytes;
     this.#handles = new Float64Array(units.maxUnits);
   }
@@ -132,6 +147,7 @@ export class PoolFill {
   /** Stores units `first` to `last - 1`. A unit that the pool refuses as too big for its pages is counted. */
   store(first: number, last: number): void {
     const pool = this.#pool;
+    const withBytes = this.#withBytes;
     const begun = this.#clock();
     let stored = 0;
     for (let i = first; i < last; i++) {
@@ -139,7 +155,7 @@ export class PoolFill {
       if (bytes === null) continue;
       const handle = pool.alloc(bytes.length);
       if (typeof handle === "number") {
-        pool.write(handle, bytes);
+        if (withBytes) pool.write(handle, bytes);
         this.#handles[i] = handle;
         stored += 1;
       } else if (handle === "ENOSPC") {
@@ -151,7 +167,7 @@ export class PoolFill {
         );
       }
     }
-    if (stored > 0) this.#storeNs.push(((this.#clock() - begun) * 1e6) / stored);
+    if (stored > 0 && withBytes) this.#storeNs.push(((this.#clock() - begun) * 1e6) / stored);
   }
 
   /** Stores all units. */
@@ -171,7 +187,7 @@ export class PoolFill {
    */
   async finish(progress: Progress, wantsHalf: boolean): Promise<Packed> {
     const count = this.#units.units.length;
-    for (let first = 0; first < count; first += SLICE_UNITS) {
+    for (let first = 0; this.#withBytes && first < count; first += SLICE_UNITS) {
       this.#readBack(first, Math.min(first + SLICE_UNITS, count));
       if (progress.shouldYield) await progress.yieldThread(0.5 + first / count / 2);
     }
@@ -195,6 +211,8 @@ export class PoolFill {
     const pool = this.#pool;
     const prng = this.#prng;
     for (const handle of this.#handles) if (handle !== 0 && prng.below(2) === 0) pool.free(handle as Handle);
+    // Before it takes another page, this driver does so by itself; others wait to be told, or cannot.
+    if (pool.type === CLEANS_ITSELF) pool.compact();
     const { objects, pages, pageBytes, metadataBytes, objectsEvicted } = pool.stats();
     const { reclaimed } = pool.shrinkPages(Math.min(pages, RECLAIM_PAGES));
     const evicted = pool.stats().objectsEvicted - objectsEvicted;

@@ -4,7 +4,7 @@ import { ZbudError } from "../base/index.ts";
 import type { ByteSource } from "./files.ts";
 import { processError } from "./process-errors.ts";
 import type { Progress } from "./progress.ts";
-import type { ProcessSummary } from "./types.ts";
+import type { ColdSummary, ProcessSummary } from "./types.ts";
 
 /** Where the process is looked up; tests give their own. */
 export interface ProcessHost {
@@ -12,25 +12,35 @@ export interface ProcessHost {
   root?: string;
   /** Default `process.platform`. */
   platform?: string;
+  /** The folder of the system's settings; default `/sys`. */
+  sys?: string;
+  /** How to wait while pages are watched. */
+  wait?: (ms: number, progress: Progress) => Promise<void>;
+}
+
+/** Says which pages nobody used while it was waited. */
+export interface ColdPages {
+  readonly method: ColdSummary["method"];
+  /** To be called before the pages of a process are asked about. */
+  begin(pid: number): void;
+  /** @param frame - the number of the page in the machine's memory; 0 if the system does not say. */
+  isCold(address: number, frame: number): boolean;
+  close(): void;
 }
 
 const PAGEMAP_ENTRIES = 1 << 16;
 const SCAN_BYTES = 1 << 20;
 
 /**
- * Lists the memory of a live process on Linux: its anonymous, private, writable mappings (heap and stack
- * included), and of those the pages that lie in memory now. Pages that were never touched hold no data, and
- * pages in swap would be brought back by reading them; neither is read. Resident pages are laid end to end in
- * the order of their addresses: that is the input.
+ * Opens the memory of a live process on Linux: its anonymous, private, writable mappings (heap and stack
+ * included). Which of their pages lie in memory now, {@link ProcessMemory.locate} finds: pages that were never touched
+ * hold no data, and pages in swap would be brought back by reading them; neither is read. Resident pages are laid end
+ * to end in the order of their addresses: that is the input.
  *
- * @throws {ZbudError} `ENOTSUP` on other systems, `ENOENT` if there is no such process or it has no memory,
- *   `EACCES` if the system does not let this user read it; the message says what would.
+ * @throws {ZbudError} `ENOTSUP` on other systems, `ENOENT` if there is no such process, `EACCES` if the system does not
+ *   let this user read it; the message says what would.
  */
-export async function openProcess(
-  pid: number,
-  progress: Progress,
-  host: ProcessHost = {},
-): Promise<ProcessMemory> {
+export function openProcess(pid: number, host: ProcessHost = {}): ProcessMemory {
   const platform = host.platform ?? process.platform;
   if (platform !== "linux") {
     throw new ZbudError(
@@ -39,29 +49,12 @@ export async function openProcess(
     );
   }
   const root = host.root ?? "/proc";
-  const base = `${root}/${pid}`;
   const mappings = listMappings(pid, root);
-  let fd: number;
   try {
-    fd = openSync(`${base}/mem`, "r");
+    return new ProcessMemory(pid, root, openSync(`${root}/${pid}/mem`, "r"), mappings);
   } catch (error) {
     throw processError(pid, root, error);
   }
-  const memory = new ProcessMemory(pid, root, fd, mappings);
-  try {
-    await memory.locate(progress);
-  } catch (error) {
-    memory.close();
-    throw error;
-  }
-  if (memory.bytes === 0) {
-    memory.close();
-    throw new ZbudError(
-      "ENOENT",
-      `process ${pid} has no memory of its own to read: it has ended, or is part of the system`,
-    );
-  }
-  return memory;
 }
 
 interface Mapping {
@@ -91,7 +84,7 @@ function listMappings(pid: number, root: string): Mapping[] {
 
 /** The resident pages of one process, as runs of consecutive addresses. */
 export class ProcessMemory implements ByteSource {
-  readonly #pid: number;
+  readonly pid: number;
   readonly #root: string;
   readonly #mappings: Mapping[];
   readonly #pageBytes: number;
@@ -103,9 +96,12 @@ export class ProcessMemory implements ByteSource {
   #swappedBytes = 0;
   #residency: "pagemap" | "scan" = "pagemap";
   #ended = false;
+  /** Bytes in memory, cold or not, and of those the ones that another process of the group has too. */
+  #residentBytes = 0;
+  #sharedBytes = 0;
 
   constructor(pid: number, root: string, fd: number, mappings: Mapping[]) {
-    this.#pid = pid;
+    this.pid = pid;
     this.#root = root;
     this.#fd = fd;
     this.#mappings = mappings;
@@ -116,6 +112,16 @@ export class ProcessMemory implements ByteSource {
     return this.#bytes;
   }
 
+  /** Bytes in memory, whether they are read or not. */
+  get residentBytes(): number {
+    return this.#residentBytes;
+  }
+
+  /** Bytes left out because an earlier process of the group has the same pages. */
+  get sharedBytes(): number {
+    return this.#sharedBytes;
+  }
+
   /** Whether the process was found to have ended while it was read. */
   get ended(): boolean {
     return this.#ended;
@@ -123,8 +129,8 @@ export class ProcessMemory implements ByteSource {
 
   get summary(): ProcessSummary {
     return {
-      pid: this.#pid,
-      name: readText(`${this.#root}/${this.#pid}/comm`).trim(),
+      pid: this.pid,
+      name: readText(`${this.#root}/${this.pid}/comm`).trim(),
       mappings: this.#mappings.length,
       mappedBytes: this.#mappings.reduce((sum, { start, end }) => sum + end - start, 0),
       residentBytes: this.#bytes,
@@ -133,21 +139,40 @@ export class ProcessMemory implements ByteSource {
     };
   }
 
-  /** Finds the resident pages. */
-  async locate(progress: Progress): Promise<void> {
-    let pagemap = -1;
+  /**
+   * Finds the resident pages.
+   *
+   * @param cold - which of them to leave out, or null for none.
+   * @param seen - pages that other processes have too, by frame: each is taken once.
+   */
+  async locate(
+    progress: Progress,
+    cold: ColdPages | null = null,
+    seen: Set<number> | null = null,
+  ): Promise<void> {
     try {
-      pagemap = openSync(`${this.#root}/${this.#pid}/pagemap`, "r");
-      for (const mapping of this.#mappings) await this.#askKernel(pagemap, mapping, progress);
+      await this.#eachEntry(progress, (address, high, low) => this.#take(address, high, low, cold, seen));
     } catch (error) {
       if (!isErrno(error)) throw error;
       // Some kernels and sandboxes have no pagemap, or keep it from us.
       this.#forget();
       this.#residency = "scan";
-      for (const mapping of this.#mappings) await this.#lookForZeros(mapping, progress);
-    } finally {
-      if (pagemap >= 0) closeSync(pagemap);
+      for (const mapping of this.#mappings) await this.#lookForZeros(mapping, cold, progress);
     }
+  }
+
+  /** Numbers of the pages in the machine's memory; none where the system does not tell them. */
+  async frames(progress: Progress): Promise<number[]> {
+    const frames: number[] = [];
+    try {
+      await this.#eachEntry(progress, (_address, high, low) => {
+        const frame = high >>> 31 === 1 ? frameOf(high, low) : 0;
+        if (frame !== 0) frames.push(frame);
+      });
+    } catch (error) {
+      if (!isErrno(error)) throw error;
+    }
+    return frames;
   }
 
   /** Pages that went away since they were listed are left out, and what follows them moves up. */
@@ -184,6 +209,7 @@ export class ProcessMemory implements ByteSource {
   #readAddress(into: Uint8Array, at: number, length: number, address: number): number {
     let got = 0;
     try {
+      if (this.#fd < 0) this.#fd = openSync(`${this.#root}/${this.pid}/mem`, "r");
       while (got < length) {
         const n = readSync(this.#fd, into, at + got, length - got, address + got);
         if (n === 0) {
@@ -202,7 +228,7 @@ export class ProcessMemory implements ByteSource {
   }
 
   #alive(): boolean {
-    const stat = readText(`${this.#root}/${this.#pid}/stat`);
+    const stat = readText(`${this.#root}/${this.pid}/stat`);
     const state = stat.slice(stat.lastIndexOf(")") + 2)[0];
     return state !== undefined && state !== "Z" && state !== "X";
   }
@@ -234,28 +260,59 @@ export class ProcessMemory implements ByteSource {
     this.#positions.length = 0;
     this.#bytes = 0;
     this.#swappedBytes = 0;
+    this.#residentBytes = 0;
+    this.#sharedBytes = 0;
   }
 
-  /** One 64-bit entry a page: bit 63 says that it is in memory, bit 62 that it is in swap. */
-  async #askKernel(pagemap: number, { start, end }: Mapping, progress: Progress): Promise<void> {
-    const entries = new Uint32Array(2 * PAGEMAP_ENTRIES);
-    const high = endianness() === "LE" ? 1 : 0;
-    const page = this.#pageBytes;
-    for (let address = start; address < end; ) {
-      const wanted = Math.min(PAGEMAP_ENTRIES, (end - address) / page);
-      const got = readSync(pagemap, entries, 0, 8 * wanted, (address / page) * 8);
-      if (got < 8) return;
-      for (let i = 0; i < got >> 3; i++, address += page) {
-        const bits = entries[2 * i + high];
-        if (bits >>> 31 === 1) this.#add(address, page);
-        else if ((bits & 0x4000_0000) !== 0) this.#swappedBytes += page;
+  /**
+   * One 64-bit entry a page: bit 63 says that it is in memory, bit 62 that it is in swap, bit 56 that no other process
+   * has it; the low 55 bits where it lies, or 0 for those who may not know.
+   */
+  async #eachEntry(
+    progress: Progress,
+    visit: (address: number, high: number, low: number) => void,
+  ): Promise<void> {
+    const pagemap = openSync(`${this.#root}/${this.pid}/pagemap`, "r");
+    try {
+      const entries = new Uint32Array(2 * PAGEMAP_ENTRIES);
+      const high = endianness() === "LE" ? 1 : 0;
+      const page = this.#pageBytes;
+      for (const { start, end } of this.#mappings) {
+        for (let address = start; address < end; ) {
+          const wanted = Math.min(PAGEMAP_ENTRIES, (end - address) / page);
+          const got = readSync(pagemap, entries, 0, 8 * wanted, (address / page) * 8);
+          if (got < 8) break;
+          for (let i = 0; i < got >> 3; i++, address += page) {
+            visit(address, entries[2 * i + high], entries[2 * i + 1 - high]);
+          }
+          if (progress.shouldYield) await progress.yieldThread(0);
+        }
       }
-      if (progress.shouldYield) await progress.yieldThread(0);
+    } finally {
+      closeSync(pagemap);
     }
   }
 
+  #take(address: number, high: number, low: number, cold: ColdPages | null, seen: Set<number> | null): void {
+    const page = this.#pageBytes;
+    if (high >>> 31 === 0) {
+      if ((high & 0x4000_0000) !== 0) this.#swappedBytes += page;
+      return;
+    }
+    const frame = frameOf(high, low);
+    if (seen !== null && frame !== 0 && (high & 0x0100_0000) === 0) {
+      if (seen.has(frame)) {
+        this.#sharedBytes += page;
+        return;
+      }
+      seen.add(frame);
+    }
+    this.#residentBytes += page;
+    if (cold === null || cold.isCold(address, frame)) this.#add(address, page);
+  }
+
   /** Without the kernel's word: a page that holds only zeros counts as never touched. */
-  async #lookForZeros({ start, end }: Mapping, progress: Progress): Promise<void> {
+  async #lookForZeros({ start, end }: Mapping, cold: ColdPages | null, progress: Progress): Promise<void> {
     const page = this.#pageBytes;
     const buffer = Buffer.alloc(SCAN_BYTES);
     const zeros = Buffer.alloc(page);
@@ -264,7 +321,9 @@ export class ProcessMemory implements ByteSource {
       const got = this.#readAddress(buffer, 0, wanted, address);
       const whole = got - (got % page);
       for (let at = 0; at < whole; at += page) {
-        if (zeros.compare(buffer, at, at + page) !== 0) this.#add(address + at, page);
+        if (zeros.compare(buffer, at, at + page) === 0) continue;
+        this.#residentBytes += page;
+        if (cold === null || cold.isCold(address + at, 0)) this.#add(address + at, page);
       }
       if (this.#ended) return;
       // A page that cannot be read is passed over.
@@ -272,6 +331,11 @@ export class ProcessMemory implements ByteSource {
       if (progress.shouldYield) await progress.yieldThread(0);
     }
   }
+}
+
+/** The low 55 bits of an entry. */
+function frameOf(high: number, low: number): number {
+  return (high & 0x007f_ffff) * 2 ** 32 + low;
 }
 
 function isErrno(error: unknown): boolean {

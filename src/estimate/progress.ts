@@ -14,6 +14,8 @@ export class Progress {
   #done = 0;
   #total = 1;
   #weight = 0;
+  /** How much of the step is done; what is tried again does not make it less. */
+  #share = 0;
   #doing = "";
 
   constructor(signal: StopSignal | null, onProgress: (share: number, doing: string) => void) {
@@ -37,7 +39,13 @@ export class Progress {
     this.#signal?.throwIfAborted();
     this.#done += this.#weight;
     this.#weight = weight;
+    this.#share = 0;
     this.#doing = doing;
+  }
+
+  /** Says more closely what the step does. */
+  doing(text: string): void {
+    this.#doing = text;
   }
 
   /** Whether this turn is over: then `await yieldThread()`. */
@@ -52,7 +60,8 @@ export class Progress {
    * @throws the signal's reason, when the work is to stop.
    */
   async yieldThread(share: number): Promise<void> {
-    this.#onProgress(Math.min(1, (this.#done + this.#weight * share) / this.#total), this.#doing);
+    this.#share = Math.max(this.#share, share);
+    this.#onProgress(Math.min(1, (this.#done + this.#weight * this.#share) / this.#total), this.#doing);
     await new Promise((resolve) => setImmediate(resolve));
     this.#signal?.throwIfAborted();
     this.#turnEnds = performance.now() + TURN_MS;

@@ -1,12 +1,13 @@
-import { bytesText } from "../base/index.ts";
+import { bytesText, countText, percentText } from "../base/index.ts";
 import { SampleBatch } from "./batch.ts";
 import type { ByteSource, FileListing } from "./files.ts";
 import type { Settings } from "./options.ts";
+import type { ProcessGroup } from "./process-group.ts";
 import type { ProcessMemory } from "./process-memory.ts";
 import type { Progress } from "./progress.ts";
 import { counted, type Reader } from "./reader.ts";
 import { chooseSpans, spansPerBatch } from "./sampling.ts";
-import type { InputSummary } from "./types.ts";
+import type { ColdSummary, InputSummary } from "./types.ts";
 
 /** The most one read asks for: a turn of the thread should not get much longer. */
 const READ_BYTES = 4 << 20;
@@ -29,7 +30,9 @@ export class SourceReader implements Reader {
   readonly batches: number;
   readonly #sources: readonly ByteSource[];
   readonly #listing: FileListing | null;
+  /** The one process that is read, or null. */
   readonly #memory: ProcessMemory | null;
+  readonly #processes: ProcessGroup | null;
   readonly #label: string;
   readonly #settings: Settings;
   readonly #bytes: number;
@@ -41,14 +44,15 @@ export class SourceReader implements Reader {
   constructor(
     sources: readonly ByteSource[],
     listing: FileListing | null,
-    memory: ProcessMemory | null,
+    processes: ProcessGroup | null,
     label: string,
     settings: Settings,
   ) {
     const { maxUnit, sampleBytes, batchBytes } = settings;
     this.#sources = sources;
     this.#listing = listing;
-    this.#memory = memory;
+    this.#processes = processes;
+    this.#memory = processes?.group === null ? processes.memories[0] : null;
     this.#label = label;
     this.#settings = settings;
     this.#bytes = sources.reduce((sum, source) => sum + source.bytes, 0);
@@ -93,11 +97,21 @@ export class SourceReader implements Reader {
         this.#readSpans(source, inSource, spans, span);
         span += spans;
         if (this.#memory?.ended) return batch.slots > 0;
-        if (progress.shouldYield) await progress.yieldThread(batch.slots / batch.maxSlots);
+        if (progress.shouldYield) {
+          if (this.#sources.length > 1) progress.doing(this.#readingText(index));
+          await progress.yieldThread(batch.slots / batch.maxSlots);
+        }
       }
     }
     if (source !== this.#memory) source.close();
     return batch.slots > 0;
+  }
+
+  #readingText(index: number): string {
+    const what = index < (this.#listing?.files.length ?? 0) ? "file" : "process";
+    const files = what === "file" ? 0 : (this.#listing?.files.length ?? 0);
+    const of = what === "file" ? (this.#listing?.files.length ?? 0) : this.#sources.length - files;
+    return `reading ${what} ${countText(index - files + 1)} of ${countText(of)}`;
   }
 
   /** Reads spans that lie together into the next slots; a span of which nothing is left gets none. */
@@ -121,6 +135,8 @@ export class SourceReader implements Reader {
       files: this.#listing?.files.length ?? 0,
       folders: this.#listing?.folders ?? 0,
       process: this.#memory?.summary ?? null,
+      group: this.#processes?.group ?? null,
+      cold: this.#processes?.cold ?? null,
       incomplete: this.#missingBytes > 0 || this.#memory?.ended === true,
       skipped,
       notes: [...this.#repeatedNotes(), ...skippedNotes(skipped), ...this.#readingNotes()],
@@ -142,16 +158,7 @@ export class SourceReader implements Reader {
     } else if (this.#missingBytes > 0) {
       notes.push(`${bytesText(this.#missingBytes)} changed or went away while they were to be read.`);
     }
-    if (memory !== null) {
-      notes.push("Not read: memory shared with other processes, and mapped files (programs, libraries).");
-    }
-    const swapped = memory?.summary.swappedBytes ?? 0;
-    if (swapped > 0) notes.push(`${bytesText(swapped)} of the process are in swap and were not read.`);
-    if (memory?.summary.residency === "scan") {
-      notes.push(
-        "This system does not say which pages are in memory: pages that hold only zeros were left out.",
-      );
-    }
+    if (this.#processes !== null) notes.push(...processNotes(this.#processes));
     return notes;
   }
 
@@ -168,4 +175,34 @@ function skippedNotes(skipped: InputSummary["skipped"]): string[] {
     counted(skipped.empty, "empty file"),
   ].filter((text) => text !== "");
   return texts.length === 0 ? [] : [`Left out: ${texts.join(", ")}.`];
+}
+
+function processNotes({ memories, group, cold }: ProcessGroup): string[] {
+  const notes = ["Not read: memory shared with other processes, and mapped files (programs, libraries)."];
+  const swapped = group?.swappedBytes ?? memories[0].summary.swappedBytes;
+  const whose = group === null ? "the process" : "them";
+  if (swapped > 0) notes.push(`${bytesText(swapped)} of ${whose} are in swap and were not read.`);
+  if (group !== null && group.unreadable > 0) {
+    notes.push(
+      `Left out: ${counted(group.unreadable, "process", "processes")} that this user may not read; sudo reads them too.`,
+    );
+  }
+  if (group !== null && group.sharedBytes > 0) {
+    notes.push(`Counted once: ${bytesText(group.sharedBytes)} that forked processes still share.`);
+  }
+  if (memories.some(({ summary }) => summary.residency === "scan")) {
+    notes.push(
+      "This system does not say which pages are in memory: pages that hold only zeros were left out.",
+    );
+  }
+  if (cold !== null) notes.push(coldNote(cold));
+  return notes;
+}
+
+function coldNote({ method, seconds, residentBytes, coldBytes }: ColdSummary): string {
+  const share = percentText(coldBytes / residentBytes);
+  const text = `Cold: ${bytesText(coldBytes)} of ${bytesText(residentBytes)} (${share}) that nobody used for ${seconds} s`;
+  return method === "idle pages"
+    ? `${text}, by idle page tracking; parts of huge pages count as used.`
+    : `${text}, by referenced bits: they say how much of each mapping is cold but not which pages, so pages were taken evenly.`;
 }

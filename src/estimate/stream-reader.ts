@@ -129,6 +129,8 @@ export class StreamReader implements Reader {
       files: 0,
       folders: 0,
       process: null,
+      group: null,
+      cold: null,
       incomplete: false,
       skipped: { symlinks: 0, special: 0, unreadable: 0, empty: 0 },
       notes,

@@ -6,8 +6,8 @@ import type { Packed, PoolKind } from "./pack.ts";
 import type { UnitScan } from "./scan.ts";
 import type { CodecEstimate, FitSummary, HalfFreed, PoolEstimate, UnitEstimate } from "./types.ts";
 
-/** Sizes from which several page sizes are chosen; more take longer and choose the same. */
-const CLASSES_SIZES_MAX = 2048;
+/** Sizes from which page sizes are chosen; more take longer and choose the same. */
+const FIT_SIZES_MAX = 2048;
 
 /** Steps of a histogram; as many as a pool's page has chunks. */
 const STEPS = 64;
@@ -77,16 +77,12 @@ export class CodecTotals {
 
   /** Chooses the page size for zbud, and those for size classes, from the sizes of one batch, if there are any. */
   chooseFit(units: CompressedUnits): void {
-    const sizes = units.units.filter((unit) => unit !== null).map((unit) => unit.length);
-    if (sizes.length === 0) return;
-    const { pageSize, curve } = fitPageSize(sizes, { unfitBytes: this.unit });
+    const all = units.units.filter((unit) => unit !== null).map((unit) => unit.length);
+    if (all.length === 0) return;
+    const { pageSize, curve } = fitPageSize(evenly(all, FIT_SIZES_MAX), { unfitBytes: this.unit });
     const objects = curve[0].objects + curve[0].unfit;
     this.fit = { pageSize, objects, curve: curve.map(({ pageSize, bytes }) => ({ pageSize, bytes })) };
-    const step = Math.max(1, sizes.length / CLASSES_SIZES_MAX);
-    const some = Array.from(
-      { length: Math.ceil(sizes.length / step) },
-      (_, i) => sizes[Math.floor(i * step)],
-    );
+    const some = evenly(all, FIT_SIZES_MAX);
     const { pageSizes } = fitPageSizes(some);
     this.pageSizes =
       pageSizes.length < 2 ? null : pageSizes.map(({ pageSize, maxSize }) => ({ pageSize, maxSize }));
@@ -149,8 +145,14 @@ export class CodecTotals {
   }
 }
 
+/** So many of them at most, from all over. */
+function evenly(values: readonly number[], most: number): number[] {
+  const step = Math.max(1, values.length / most);
+  return Array.from({ length: Math.ceil(values.length / step) }, (_, i) => values[Math.floor(i * step)]);
+}
+
 /** The middle one: a pause of the machine, or code that is not yet compiled, does not move it. */
-function medianOf(values: number[]): number | null {
+export function medianOf(values: number[]): number | null {
   if (values.length === 0) return null;
   return Math.round(values.toSorted((a, b) => a - b)[values.length >> 1]);
 }

@@ -1,4 +1,5 @@
 import type { PageSizeRange } from "../pool/index.ts";
+import type { Goal } from "./options.ts";
 
 /**
  * What an estimate says, as one plain object: `JSON.stringify` keeps all of it, and every face (terminal,
@@ -28,7 +29,7 @@ import type { PageSizeRange } from "../pool/index.ts";
  */
 export interface Estimate {
   /** Changes when a field changes its meaning. */
-  schema: "zbud-estimate/1";
+  schema: "zbud-estimate/2";
   input: InputSummary;
   sample: SampleSummary;
   /** One for each unit size, in the order asked for. */
@@ -44,8 +45,12 @@ export interface InputSummary {
   bytes: number;
   files: number;
   folders: number;
-  /** The processes whose memory was read, or null. */
+  /** The process whose memory was read, or null. */
   process: ProcessSummary | null;
+  /** The processes of a control group or of the whole system, or null. */
+  group: GroupSummary | null;
+  /** What of the memory of processes is cold, if only that was asked for. */
+  cold: ColdSummary | null;
   /** Whether some of what was to be read had gone: a file got shorter, a process ended. */
   incomplete: boolean;
   skipped: { symlinks: number; special: number; unreadable: number; empty: number };
@@ -68,6 +73,33 @@ export interface ProcessSummary {
   swappedBytes: number;
   /** How residency was found: by asking the kernel, or by leaving out pages that hold only zeros. */
   residency: "pagemap" | "scan";
+}
+
+/** The memory of many processes. */
+export interface GroupSummary {
+  scope: "cgroup" | "system";
+  /** The control group's folder; empty for the system. */
+  name: string;
+  /** Processes with memory of their own that could be read. */
+  processes: number;
+  /** Processes that this user may not read. */
+  unreadable: number;
+  /** Bytes to be read: of anonymous memory in RAM, those that are cold if only they were asked for. */
+  residentBytes: number;
+  swappedBytes: number;
+  /** Bytes that several of the processes share since one was forked from the other, beyond the first time. */
+  sharedBytes: number;
+}
+
+/** Memory that nobody used for a while. */
+export interface ColdSummary {
+  /** Idle page tracking, which knows each page; or referenced bits, which say how much of each mapping was used. */
+  method: "idle pages" | "referenced";
+  /** For how long it was watched. */
+  seconds: number;
+  /** Bytes in memory, used or not, and of them those that nobody used. */
+  residentBytes: number;
+  coldBytes: number;
 }
 
 /** What was read of it. */
@@ -207,43 +239,64 @@ export interface Setting {
    */
   livedBytes: number;
   evictionsPerPage: number | null;
+  compressNsPerUnit: number | null;
   decompressNsPerUnit: number | null;
 }
 
-/** How to have a page store or a cache keep the data, and what a store took that was tried. */
-export interface StoreSetting {
+/** A page store that was filled with the sample, read back and compared. */
+export interface StoreTry {
   driver: string;
-  codec: string;
-  /** The unit: of a page store, its page. */
-  pageSize: number;
-  /** Bytes of the allocator's pages. */
-  poolPageSize: number;
-  /** What to give as `maxBytes` for the whole input: the limit that was tried, scaled, 5 % more, rounded up. */
-  maxBytes: number;
-  /** Compressed bytes of a page, on average. */
-  averageBytes: number;
-  /** Bytes of the sample that were stored in such a page store, read back and compared: at most 32 MiB of it. */
-  triedBytes: number;
+  /** Bytes of the allocator's pages; null: as the store chooses by itself. */
+  poolPageSize: number | null;
   /** All memory that the store then took, index and metadata included. */
   heldBytes: number;
   /** `triedBytes / heldBytes`. */
   ratio: number;
+  /** The least limit, of those tried, that held it all. */
+  limitBytes: number;
+}
+
+/** How to have a page store or a cache keep the data, and what stores took that were tried. */
+export interface StoreSetting extends StoreTry {
+  codec: string;
+  /** The unit: of a page store, its page. */
+  pageSize: number;
+  /** What to give as `maxBytes` for the whole input: the limit that was tried, scaled, 5 % more, rounded up. */
+  maxBytes: number;
+  /** Compressed bytes of a page, on average. */
+  averageBytes: number;
+  /** Bytes of the sample that were stored in such a page store, read back and compared: at most 4 MiB of it. */
+  triedBytes: number;
+  /** Whether driver and page size of the pool are the store's own defaults: they are advised unless 3 % are at stake. */
+  untouched: boolean;
+  /** What a store took with nothing chosen but the codec. */
+  defaults: StoreTry;
+  /** The same with the best allocator of the tables, chosen by hand; null if no other was asked for. */
+  byHand: StoreTry | null;
+  /** Why its ratio is not that of the pool's row, in one sentence. */
+  difference: string;
 }
 
 /** What to do. */
 export interface Advice {
-  /** Whether the best setting saves at least 5 %. */
+  /** What was asked for: `"balance"`, `"size"` or `"speed"`. */
+  for: Goal;
+  /** Whether the best setting saves at least 5 %. Otherwise nothing is advised: `best` only is the least of all. */
   worthwhile: boolean;
+  /** Whether all there is to keep are units of one word repeated: any setting then does. */
+  onlySameFilled: boolean;
   /** One sentence that says it all, the call that makes the pool at its end. */
   text: string;
-  /** The same on `quicker`. */
+  /** The same on `quicker`, and on `smaller`. */
   quickerText: string | null;
+  smallerText: string | null;
   /** What spoke for the setting besides its size, in one sentence; null if it is not worthwhile. */
   reason: string | null;
   /**
-   * The setting with the least `livedBytes`. Those within 1 % of it count as equal: then the one that reads back
-   * quickest is taken, to within half as much again; of those the one that has to evict least to free a page, to
-   * within half as much again; and of those the one with the smallest unit.
+   * The setting with the least `livedBytes`, weighed by the time to compress and to read back as the goal says (see
+   * `for` of the options). Those within 1 % of it count as equal: of them pages of one size before pages of several;
+   * then the one that reads back quickest, to within half as much again; of those the one that has to evict least to
+   * free a page, to within half as much again; and of those the one with the smallest unit.
    */
   best: Setting;
   /**
@@ -251,6 +304,8 @@ export interface Advice {
    * none, or when fewer than 16 units were timed.
    */
   quicker: Setting | null;
+  /** The setting with the least memory, where it takes at least 3 % less than the best, and so more time. */
+  smaller: Setting | null;
   /**
    * The best, in the same sense, of the settings that a page store and a cache can have: all but those with several
    * page sizes. Null if nothing is worthwhile, or with less than 1 MiB to try it with.

@@ -16,7 +16,7 @@ import {
 } from "../../src/backing/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { ZbudPool } from "../../src/entry/index.ts";
-import { estimate } from "../../src/estimate/index.ts";
+import { estimate, estimateKernel } from "../../src/estimate/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { type Viewer, viewer } from "../../src/viewer/index.ts";
 import { keyOf, recordOf } from "../backing/records.ts";
@@ -316,6 +316,15 @@ export const SUBJECTS: Record<Owner, readonly Subject[]> = {
     }),
   ],
   estimate: [subject("estimate", "of bytes", () => estimate({ bytes: makePage(3, 1, 2 ** 18) }), {}, noEnd)],
+  estimateKernel: [
+    subject(
+      "estimateKernel",
+      "of bytes",
+      () => estimateKernel({ bytes: makePage(3, 1, 2 ** 18) }),
+      {},
+      noEnd,
+    ),
+  ],
   Keyv5Store: [adapter("Keyv5Store", keyvMethods(keyv5Store(cache)))],
   Keyv6Store: [adapter("Keyv6Store", keyvMethods(keyvStore(cache)))],
   "keyv5Store()": [],

@@ -36,7 +36,11 @@ describe("bad input is one line that says what to do, and exit code 2", () => {
     ["an empty file", ["estimate", empty], /nothing to estimate in .*empty: only 1 empty file/],
     ["an empty folder", ["estimate", hollow], /nothing to estimate in .*hollow: it is empty/],
     ["empty standard input", ["estimate", "-"], /standard input gave no bytes/, { input: "" }],
-    ["nothing named or piped", ["estimate"], /name files or folders, give --pid, or pipe data in/],
+    [
+      "nothing named or piped",
+      ["estimate"],
+      /name files or folders, give --pid, --cgroup or --system, or pipe data in/,
+    ],
     ["a device", ["estimate", "/dev/null"], /neither a file nor a folder: pipe its bytes in/],
     [
       "unknown codec",

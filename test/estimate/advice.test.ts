@@ -23,6 +23,8 @@ const INPUT: InputSummary = {
   files: 0,
   folders: 0,
   process: null,
+  group: null,
+  cold: null,
   incomplete: false,
   skipped: { symlinks: 0, special: 0, unreadable: 0, empty: 0 },
   notes: [],
@@ -127,6 +129,59 @@ describe("advice", () => {
     assert.deepEqual([enough.best.codec, enough.quicker?.codec], ["zstd", "lz4"]);
     assert.match(enough.quickerText ?? "", /gives it back 6\.0 times as fast, in createPool\(/);
     assert.equal(advise([unitOf(4096, codecs(15))], INPUT, INPUT.bytes).quicker, null);
+  });
+
+  it("compress time weighs: 8 % less at five times the time is for --for size", () => {
+    const codecs = [codecOf("zstd", 1_000_000, 1000), codecOf("deflate", 920_000, 5000)];
+    const of = (goal: "balance" | "size" | "speed") =>
+      advise([unitOf(4096, codecs)], INPUT, INPUT.bytes, goal);
+    assert.equal(of("balance").best.codec, "zstd");
+    assert.equal(of("balance").smaller?.codec, "deflate");
+    assert.match(
+      of("balance").smallerText ?? "",
+      /8 % less in a pool that has lived, at 5\.0 times the time/,
+    );
+    assert.deepEqual([of("size").best.codec, of("size").smaller], ["deflate", null]);
+    assert.equal(of("speed").best.codec, "zstd");
+  });
+
+  it("for speed twice the time must save 29 %, in the balance 7 %, and not less", () => {
+    const of = (goal: "balance" | "speed", heldBytes: number): string =>
+      advise(
+        [unitOf(4096, [codecOf("quick", 1_000_000, 1000), codecOf("slow", heldBytes, 2000)])],
+        INPUT,
+        INPUT.bytes,
+        goal,
+      ).best.codec;
+    assert.deepEqual([of("speed", 740_000), of("speed", 690_000)], ["quick", "slow"]);
+    assert.deepEqual([of("balance", 955_000), of("balance", 915_000)], ["quick", "slow"]);
+  });
+
+  it("pages of several sizes are not advised where one size is as good within 1 %", () => {
+    const several = codecOf("zstd", 1_000_000, 1000);
+    const pageSizes = [
+      { pageSize: 2048, maxSize: 1024 },
+      { pageSize: 4096, maxSize: 4096 },
+    ];
+    several.pools.push({
+      ...several.pools[0],
+      driver: "size-classes",
+      pageSizes,
+      heldBytes: 995_000,
+      pageBytes: 995_000,
+    });
+    assert.equal(advise([unitOf(4096, [several])], INPUT, INPUT.bytes).best.driver, "zbud");
+    Object.assign(several.pools[1], { heldBytes: 900_000, pageBytes: 900_000 });
+    assert.equal(advise([unitOf(4096, [several])], INPUT, INPUT.bytes).best.driver, "size-classes");
+  });
+
+  it("where nothing pays, nothing is advised: no quicker one, no smaller one, no reason", () => {
+    const codecs = [codecOf("zstd", 4_090_000, 6000), codecOf("lz4", 4_095_000, 1000)];
+    const advice = advise([unitOf(4096, codecs)], INPUT, INPUT.bytes);
+    assert.deepEqual(
+      [advice.worthwhile, advice.quicker, advice.smaller, advice.reason],
+      [false, null, null, null],
+    );
   });
 
   it("what a pool has once is not scaled up", () => {

@@ -64,9 +64,11 @@ describe("estimates with known answers", () => {
     assert.equal(only(result).pools[0].ratio, null);
     assert.equal(only(result).fit, null);
     assert.equal(result.advice.worthwhile, true);
-    assert.match(
-      result.advice.text,
-      /keeps 400 KiB in no memory at all: saves 400 KiB \(100 %\), in createPool\(.*\)$/,
+    assert.equal(result.advice.onlySameFilled, true);
+    assert.match(result.advice.text, /^all of it is one word repeated, .* whatever the settings$/);
+    assert.deepEqual(
+      [result.advice.quicker, result.advice.smaller, result.advice.reason],
+      [null, null, null],
     );
   });
 
@@ -300,7 +302,12 @@ describe("what a run does on its way", () => {
   });
 
   const WRONG: [EstimateOptions, string, RegExp][] = [
-    [{ codecs: ["lz5"] }, "ENOENT", /unknown codec "lz5": use none, lz4, zstd/],
+    [{ codecs: ["lz5"] }, "ENOENT", /unknown codec "lz5": use none, lz4, zstd.*: did you mean lz4\?/],
+    [
+      { for: "sped" as "speed" },
+      "EINVAL",
+      /for \(--for\) is speed, size or balance, not "sped": did you mean speed\?/,
+    ],
     [{ drivers: ["zbad"] }, "ENOENT", /unknown driver "zbad": use .*zbud/],
     [{ codecs: [] }, "EINVAL", /codecs must name at least one/],
     [{ units: [4096, 5000] }, "EINVAL", /power of two.*5000/],

@@ -45,6 +45,19 @@ describe("the page store of the advice", () => {
     });
   }
 
+  it("untouched defaults are compared with the best by hand, and advised unless 3 % are at stake", async () => {
+    const bytes = partlyNoisy(1000, UNIT, 1000, 1);
+    const store = storeOf(await estimate({ bytes }, OPTIONS));
+    assert.deepEqual([store.defaults.driver, store.defaults.poolPageSize], ["log", null]);
+    assert.ok(store.byHand !== null && store.byHand.driver !== "log");
+    assert.equal(store.untouched, store.byHand.ratio < store.defaults.ratio * 1.03);
+    assert.equal(store.ratio, store.untouched ? store.defaults.ratio : store.byHand.ratio);
+    assert.equal(/driver|poolPageSize/.test(storeCallText(store)), !store.untouched);
+    assert.match(store.difference, /^the pool's row of [\w-]+ says \d\.\d\dx, the store \d\.\d\dx: /);
+    const alone = storeOf(await estimate({ bytes }, { ...OPTIONS, drivers: ["log"] }));
+    assert.deepEqual([alone.byHand, alone.untouched], [null, true]);
+  });
+
   it("its call for a cache makes one", async () => {
     const bytes = partlyNoisy(1000, UNIT, 1000, 1);
     const cache = made(

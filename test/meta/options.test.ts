@@ -33,7 +33,7 @@ import {
   zsmallocDriver,
 } from "../../src/entry/index.ts";
 import { attachZpool, createZpool } from "../../src/entry/zpool.ts";
-import { estimate } from "../../src/estimate/index.ts";
+import { estimate, estimateKernel } from "../../src/estimate/index.ts";
 import { PageStore } from "../../src/store/index.ts";
 import { replay, replaySteps } from "../../src/trace/index.ts";
 import { viewer } from "../../src/viewer/index.ts";
@@ -211,6 +211,11 @@ const CALLS: Record<string, Call> = {
     name: "sampleBytes",
     type: ["estimate/options.ts", "EstimateOptions"],
     call: (options) => estimate({ bytes: page }, options),
+  },
+  estimateKernel: {
+    name: "sampleBytes",
+    type: ["estimate/kernel-estimate.ts", "KernelEstimateOptions"],
+    call: (options) => estimateKernel({ bytes: page }, options),
   },
   viewer: {
     name: "title",

@@ -11,6 +11,11 @@ export function adviceCards({ advice }: Estimate): HTMLElement {
       card("Quicker", advice.quicker, sentence(advice.quickerText), "quick", "code of the quicker setting"),
     );
   }
+  if (advice.smaller !== null && advice.smallerText !== null) {
+    cards.append(
+      card("Smaller", advice.smaller, sentence(advice.smallerText), "small", "code of the smaller setting"),
+    );
+  }
   if (advice.store !== null) cards.append(storeCard(advice.store));
   return cards;
 }
@@ -30,7 +35,7 @@ function storeCard(store: StoreSetting): HTMLElement {
     el(
       "p",
       {},
-      `A page store with ${store.codec}, ${store.driver} and pages of ${bytesText(store.pageSize)} was filled with so much of the input and read back. All its memory counts, the index too.`,
+      `A page store with ${store.codec}, ${store.untouched ? "its own allocator" : store.driver} and pages of ${bytesText(store.pageSize)} was filled with so much of the input and read back. All its memory counts, the index too: ${store.difference}.`,
     ),
     el(
       "details",
@@ -42,7 +47,16 @@ function storeCard(store: StoreSetting): HTMLElement {
 }
 
 function bestCard(advice: Estimate["advice"]): HTMLElement {
-  const { best, reason, text, worthwhile } = advice;
+  const { best, reason, text, worthwhile, onlySameFilled } = advice;
+  if (worthwhile && onlySameFilled) {
+    return el(
+      "section",
+      { class: "card advice", "aria-label": "Advice" },
+      el("p", { class: "kicker" }, "Advice"),
+      el("p", { class: "verdict" }, "No memory at all"),
+      el("p", {}, sentence(text)),
+    );
+  }
   if (worthwhile) {
     const why = reason === null ? "" : ` ${reason[0].toUpperCase()}${reason.slice(1)}.`;
     return card("Advice", best, `${sentence(text)}${why}`, "best", "code of the advice");

@@ -160,7 +160,8 @@ export function ratioTable(estimate: Estimate): HTMLElement {
   );
 }
 
-function rowsOf({ units, advice: { best } }: Estimate): Row[] {
+function rowsOf({ units, advice: { best, worthwhile, onlySameFilled } }: Estimate): Row[] {
+  const isAdvised = worthwhile && !onlySameFilled;
   return units.flatMap(({ unit, codecs }) =>
     codecs.flatMap((codec, i) =>
       codec.pools.map((pool) => ({
@@ -169,6 +170,7 @@ function rowsOf({ units, advice: { best } }: Estimate): Row[] {
         pool,
         color: seriesName(i),
         best:
+          isAdvised &&
           unit === best.unit &&
           codec.codec === best.codec &&
           pool.driver === best.driver &&

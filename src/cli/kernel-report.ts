@@ -1,0 +1,118 @@
+import {
+  bytesText,
+  codecText,
+  countText,
+  type KernelCodecEstimate,
+  type KernelEstimate,
+  percentText,
+  ratioText,
+  timeText,
+} from "../estimate/index.ts";
+import { inputLines, type Paper } from "./estimate-report.ts";
+import { flowing, tableBlock, wrapped } from "./layout.ts";
+import { printable } from "./printable.ts";
+import type { Column } from "./text-table.ts";
+
+const COLUMNS: Column[] = [
+  { title: "codec", align: "left" },
+  { title: "memory", align: "right" },
+  { title: "ratio", align: "right" },
+  { title: "huge", align: "right" },
+  { title: "compress", align: "right" },
+  { title: "read back", align: "right" },
+  { title: "here", align: "left" },
+  { title: "", align: "left" },
+];
+
+const ZBUD: Column = { title: "in zbud", align: "right" };
+
+/** Draws a kernel estimate for a terminal: the answer, why, what to paste; then the machine, and all codecs. */
+export function kernelReport(estimate: KernelEstimate, paper: Paper): string {
+  const { advice, input, machine } = estimate;
+  const { style, width } = paper;
+  const answer = advice.worthwhile ? style.good("Yes:") : style.title("No:");
+  const lines = [
+    ...flowing([printable(input.label)], width).map(style.title),
+    ...flowing([`  ${answer} ${advice.text}`, ...advice.reasons.map((reason) => `  ${reason}`)], width),
+  ];
+  lines.push("", ...flowing(["This machine now:", ...machineLines(estimate)], width));
+  if (advice.use !== null || !advice.worthwhile) lines.push("", ...codecLines(estimate, paper));
+  lines.push("", ...flowing(noteLines(estimate), width).map(style.dim));
+  for (const { title, lines: pasted } of advice.paste) {
+    lines.push("", ...flowing([`To paste ${title}:`], width).map(style.title));
+    for (const line of pasted) lines.push(...pasteable(line, title.startsWith("as root"), width));
+  }
+  if (machine.memory === null && advice.paste.length > 0) {
+    lines.push(...flowing(["The sizes are of a machine with 8 GiB: this one does not say."], width));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** A line of a shell goes on behind a backslash, a comment as another. */
+function pasteable(line: string, isShell: boolean, width: number): string[] {
+  if (line.startsWith("#")) return wrapped(`  ${line}`, width, "  # ");
+  return wrapped(`  ${line}`, width, "    ", isShell ? " \\" : "");
+}
+
+function machineLines({ advice }: KernelEstimate): string[] {
+  return advice.now.map((text) => `  ${printable(text)}`);
+}
+
+function codecLines(estimate: KernelEstimate, { style, width }: Paper): string[] {
+  const { codecs, pages, samePages, advice, machine, hugeAbove } = estimate;
+  const hasZbud = machine.zswap !== null && machine.zswap.zpool !== null;
+  const marked = codecs.findIndex(
+    ({ algorithm, level, dictionaryBytes }) =>
+      advice.codec !== null &&
+      algorithm === advice.codec.algorithm &&
+      level === advice.codec.level &&
+      dictionaryBytes === advice.codec.dictionaryBytes,
+  );
+  const rows = codecs.map((codec, i) => {
+    const cells = cellsOf(codec, pages, i === marked);
+    if (hasZbud) cells.splice(3, 0, codec.zbudBytes === null ? "-" : bytesText(codec.zbudBytes));
+    return cells;
+  });
+  const columns = hasZbud ? [...COLUMNS.slice(0, 3), ZBUD, ...COLUMNS.slice(3)] : COLUMNS;
+  const share = percentText(samePages / pages);
+  const head = `${countText(pages)} pages of 4 KiB; ${countText(samePages)} (${share}) are one word repeated and take nothing. Huge: pages that compress to more than ${countText(hugeAbove)} bytes, kept as they are.`;
+  return [
+    ...flowing([head], width),
+    ...tableBlock(columns, rows, { width, style, keys: 1, marked }),
+    ...flowing(
+      estimate.notMeasured.map(({ algorithm, why }) => `  ${algorithm}: not measured, ${why}`),
+      width,
+    ).map(style.dim),
+  ];
+}
+
+function cellsOf(codec: KernelCodecEstimate, pages: number, isAdvised: boolean): string[] {
+  const timed = (ns: number | null): string => (ns === null ? "-" : timeText(ns));
+  return [
+    codecText(codec),
+    bytesText(codec.heldBytes),
+    ratioText(codec.ratio),
+    percentText(codec.hugePages / pages),
+    timed(codec.compressNs),
+    timed(codec.decompressNs),
+    hereText(codec),
+    isAdvised ? "◀" : "",
+  ];
+}
+
+/** Where this machine has it. */
+function hereText({ inThisZram, inThisZswap, inZswap }: KernelCodecEstimate): string {
+  const places = [
+    inThisZram === true ? "zram" : inThisZram === null ? "zram?" : "",
+    !inZswap ? "" : inThisZswap === true ? "zswap" : inThisZswap === null ? "zswap?" : "",
+  ].filter((place) => place !== "");
+  return places.length === 0 ? "no" : places.join(" ");
+}
+
+function noteLines(estimate: KernelEstimate): string[] {
+  const { machine } = estimate;
+  return [
+    ...inputLines(estimate).map(printable),
+    `Memory is what zsmalloc takes in full groups of up to ${machine.groupPages} pages, as after compaction; those that are partly filled add ${bytesText(estimate.codecs[0]?.partialBytes ?? 0)} once, at most, and zram's own table about 0.1 % of its size. Times are of this library's codecs on this machine: the kernel's are about as quick.`,
+  ];
+}

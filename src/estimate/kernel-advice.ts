@@ -1,0 +1,186 @@
+import { bytesText, percentText, ratioText, timeText } from "../base/index.ts";
+import { SAME_MEMORY, SAME_TIME, TIME_POWER, WORTHWHILE_SHARE } from "./advice.ts";
+import { pasteLines } from "./kernel-lines.ts";
+import { machineTexts } from "./kernel-now.ts";
+import { KERNEL_PAGE } from "./kernel-pages.ts";
+import { codecText, nameOf } from "./kernel-totals.ts";
+import type { KernelAdvice, KernelCodecEstimate, KernelFigures } from "./kernel-types.ts";
+import type { Goal } from "./options.ts";
+import type { InputSummary } from "./types.ts";
+
+/** How much better a setting that was left out must be for a word. */
+const WORD_SHARE = 0.97;
+/** Of fewer pages than this a machine's swap cannot be told. */
+const PAGES_ENOUGH = 500;
+
+/**
+ * Chooses zswap where a disk's swap stands behind, else zram; and of the codecs that the machine has the one that takes
+ * the least memory for its time.
+ */
+export function adviseKernel(figures: KernelFigures, input: InputSummary, goal: Goal): KernelAdvice {
+  const { pages, samePages } = figures;
+  const use = placeOf(figures);
+  const now = machineTexts(figures);
+  const nothing = { for: goal, use: null, codec: null, now, paste: [] };
+  if (pages === samePages) {
+    return {
+      ...nothing,
+      worthwhile: true,
+      text: "every page is one word repeated, such as zeros: zram takes no memory for that, whatever it compresses with",
+      reasons: [],
+    };
+  }
+  const usable = figures.codecs.filter((codec) => isUsable(codec, use.place));
+  const whole = pages * KERNEL_PAGE;
+  const best = leastOf(usable, goal);
+  if (best === null || best.heldBytes > whole * (1 - WORTHWHILE_SHARE)) {
+    const least = best === null ? "" : `: with ${codecText(best)} it would take ${bytesText(best.heldBytes)}`;
+    return {
+      ...nothing,
+      worthwhile: false,
+      text: `compressed swap does not pay for this: ${bytesText(whole)} of pages hardly get smaller${least}`,
+      reasons: [
+        "Swap on a disk frees the whole page; compressed memory would hold it at full size.",
+        ...inputReasons(input, pages),
+      ],
+    };
+  }
+  return {
+    for: goal,
+    worthwhile: true,
+    use: use.place,
+    codec: nameOf(best),
+    text: answerText(best, use.place, whole),
+    reasons: [use.why, ...codecReasons(best, usable, figures, goal), ...inputReasons(input, pages)],
+    now,
+    paste: pasteLines(figures, use.place, best, goal),
+  };
+}
+
+function answerText(best: KernelCodecEstimate, place: "zram" | "zswap", whole: number): string {
+  const { heldBytes, ratio, compressNs, decompressNs } = best;
+  const cost =
+    compressNs === null || decompressNs === null
+      ? ""
+      : `; a page takes about ${timeText(compressNs)} to compress and ${timeText(decompressNs)} to read back`;
+  const saves = `saves ${bytesText(whole - heldBytes)} (${percentText(1 - heldBytes / whole)})`;
+  return `${place} with ${codecText(best)}: ${bytesText(whole)} would take ${bytesText(heldBytes)} (${ratioText(ratio)}), ${saves}${cost}`;
+}
+
+function placeOf({ machine }: KernelFigures): { place: "zram" | "zswap"; why: string } {
+  const disk = machine.swaps.find(({ isZram }) => !isZram);
+  const zram = machine.swaps.find(({ isZram }) => isZram);
+  if (zram !== undefined) {
+    const beside = disk === undefined ? "" : `, and ${disk.name} takes what it has no room for`;
+    return { place: "zram", why: `zram, since this machine swaps to ${zram.name} already${beside}.` };
+  }
+  if (disk !== undefined && machine.zswap !== null) {
+    return {
+      place: "zswap",
+      why: `zswap, since there is swap on ${disk.name}: what is used stays compressed in memory, and what is not goes to the disk.`,
+    };
+  }
+  const why =
+    disk === undefined
+      ? "zram, since there is no swap on a disk: zswap needs one behind it."
+      : "zram, since this kernel has no zswap.";
+  return { place: "zram", why };
+}
+
+function isUsable(codec: KernelCodecEstimate, place: "zram" | "zswap"): boolean {
+  if (codec.compressNs === null || codec.dictionaryBytes !== null) return false;
+  return place === "zram" ? codec.inThisZram !== false : codec.inZswap && codec.inThisZswap !== false;
+}
+
+/** By memory and time, as the goal weighs them; of those within 1 % the quickest, to within half as much again. */
+function leastOf(codecs: readonly KernelCodecEstimate[], goal: Goal): KernelCodecEstimate | null {
+  if (codecs.length === 0) return null;
+  const workOf = ({ compressNs, decompressNs }: KernelCodecEstimate): number =>
+    (compressNs ?? 0) + (decompressNs ?? 0);
+  const costOf = (codec: KernelCodecEstimate): number =>
+    codec.heldBytes * Math.max(1, workOf(codec)) ** TIME_POWER[goal];
+  const least = Math.min(...codecs.map(costOf));
+  const equal = codecs.filter((codec) => costOf(codec) <= least * SAME_MEMORY);
+  const quickest = Math.min(...equal.map(workOf));
+  // Levels stand in their order: the lowest of those that are as good.
+  return equal.find((codec) => workOf(codec) <= quickest * SAME_TIME) ?? null;
+}
+
+function codecReasons(
+  best: KernelCodecEstimate,
+  usable: readonly KernelCodecEstimate[],
+  { codecs, recompression, machine }: KernelFigures,
+  goal: Goal,
+): string[] {
+  const reasons: string[] = [];
+  const smallest = leastOf(usable, "size");
+  if (goal !== "size" && smallest !== null && smallest.heldBytes < best.heldBytes * WORD_SHARE) {
+    reasons.push(
+      `${codecText(smallest)} would take ${percentText(1 - smallest.heldBytes / best.heldBytes)} less, at ${timesText(smallest, best)} the time: --for size takes it.`,
+    );
+  }
+  const quickest = leastOf(usable, "speed");
+  if (goal === "balance" && quickest !== null && quickest !== best) {
+    reasons.push(
+      `${codecText(quickest)} would take ${percentText(quickest.heldBytes / best.heldBytes - 1)} more, at ${timesText(quickest, best)} the time: --for speed takes it.`,
+    );
+  }
+  const missing = leastOf(
+    codecs.filter((codec) => codec.compressNs !== null && codec.dictionaryBytes === null),
+    goal,
+  );
+  if (missing !== null && missing.heldBytes < best.heldBytes * WORD_SHARE && !usable.includes(missing)) {
+    reasons.push(
+      `${codecText(missing)} would take ${percentText(1 - missing.heldBytes / best.heldBytes)} less, and this kernel does not have it here.`,
+    );
+  }
+  const dictionary = codecs.find(({ dictionaryBytes }) => dictionaryBytes !== null);
+  const plain = codecs.find(
+    ({ algorithm, level, dictionaryBytes }) =>
+      algorithm === dictionary?.algorithm && level === dictionary.level && dictionaryBytes === null,
+  );
+  if (
+    dictionary !== undefined &&
+    plain !== undefined &&
+    dictionary.heldBytes < plain.heldBytes * WORD_SHARE
+  ) {
+    reasons.push(
+      `A dictionary of what the pages share takes ${percentText(1 - dictionary.heldBytes / plain.heldBytes)} off zstd: zram reads one from a file (dict= in algorithm_params).`,
+    );
+  }
+  if (recompression !== null) {
+    const { first, second, firstBytes, bothBytes } = recompression;
+    const can = machine.zrams.length === 0 || machine.zrams.some(({ hasRecompression }) => hasRecompression);
+    reasons.push(
+      `Recompressed with ${codecText(second)} once they are not used, all pages would take ${bytesText(bothBytes)} instead of the ${bytesText(firstBytes)} of ${codecText(first)} alone${can ? "" : "; this kernel was built without it (CONFIG_ZRAM_MULTI_COMP)"}.`,
+    );
+  }
+  return reasons;
+}
+
+function timesText(a: KernelCodecEstimate, b: KernelCodecEstimate): string {
+  const work = (codec: KernelCodecEstimate): number => (codec.compressNs ?? 0) + (codec.decompressNs ?? 0);
+  const times = work(a) / work(b);
+  return `${times.toFixed(times < 9.95 ? 1 : 0)} times`;
+}
+
+function inputReasons({ process, group, cold }: InputSummary, pages: number): string[] {
+  const reasons: string[] = [];
+  if (group !== null && group.unreadable > group.processes) {
+    const all = group.unreadable + group.processes;
+    reasons.push(
+      `Only ${group.processes} of ${all} processes may be read by this user: sudo reads the others.`,
+    );
+  }
+  if (pages < PAGES_ENOUGH) reasons.push(`${pages} pages are few: they say little of what a machine swaps.`);
+  if (group === null && process === null) {
+    reasons.push(
+      "These are files: what a machine swaps is the memory of its processes (--system, --cgroup, --pid).",
+    );
+  } else if (cold === null) {
+    reasons.push(
+      "All anonymous memory counts here, and the kernel swaps what is cold: --cold reads only that.",
+    );
+  }
+  return reasons;
+}

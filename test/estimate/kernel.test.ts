@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
+import { temporaryFolder } from "../../scripts/tools.ts";
+import { estimateKernel, type KernelEstimate } from "../../src/estimate/index.ts";
+import { isBefore, readMachine } from "../../src/estimate/kernel-machine.ts";
+import type { Goal } from "../../src/estimate/options.ts";
+import { BARE, type KernelFiles, OLD_ZSWAP, writeKernelFiles, ZRAM_IN_USE } from "./kernel-host.ts";
+import { noise, partlyNoisy } from "./noisy-data.ts";
+
+const folder = temporaryFolder("kernel");
+let machines = 0;
+
+function machineOf(files: KernelFiles): string {
+  machines += 1;
+  return writeKernelFiles(join(folder, `machine-${machines}`), files);
+}
+
+/** Pages that compress, some zeros among them, and some noise. */
+const BYTES = Buffer.concat([partlyNoisy(600, 4096, 900, 1), Buffer.alloc(100 * 4096), noise(100 * 4096, 2)]);
+
+async function estimated(
+  files: KernelFiles,
+  release = "6.12.9",
+  bytes: Uint8Array = BYTES,
+  goal: Goal = "balance",
+): Promise<KernelEstimate> {
+  return await estimateKernel(
+    { bytes },
+    { for: goal, sampleBytes: "all", machineHost: { root: machineOf(files), release } },
+  );
+}
+
+function pasted({ advice }: KernelEstimate, title: RegExp): string {
+  return advice.paste.find((part) => title.test(part.title))?.lines.join("\n") ?? "";
+}
+
+describe("what a machine has, read from its files", () => {
+  it("zram: its statistics, what it compresses with, and what it can do", () => {
+    const { zrams, swaps, memory, zswap, groupPages } = readMachine({
+      root: machineOf(ZRAM_IN_USE),
+      release: "6.12.9",
+    });
+    assert.equal(zrams.length, 1);
+    assert.deepEqual(zrams[0].held, {
+      originalBytes: 4_096_000_000,
+      compressedBytes: 1_000_000_000,
+      memoryBytes: 1_200_000_000,
+      limitBytes: 1_228_800_000,
+      samePages: 50_000,
+      hugePages: 150_000,
+    });
+    assert.deepEqual([zrams[0].algorithm, zrams[0].algorithms.length], ["zstd", 7]);
+    assert.deepEqual([zrams[0].hasLevels, zrams[0].hasRecompression], [true, true]);
+    assert.deepEqual([swaps[0].isZram, swaps[0].priority], [true, 100]);
+    assert.equal(memory?.anonymousBytes, 5_000_000 * 1024);
+    assert.deepEqual([zswap?.storedBytes, zswap?.poolBytes], [100_000 * 1024, 40_000 * 1024]);
+    assert.equal(groupPages, 8);
+  });
+
+  it("zswap: settings, and counters of debugfs", () => {
+    const { zswap } = readMachine({ root: machineOf(OLD_ZSWAP), release: "5.10.0" });
+    assert.equal(zswap?.zpool, "zbud");
+    assert.equal(zswap?.storedBytes, 500_000 * 4096);
+    assert.equal(zswap?.counters.pool_limit_hit, 12);
+  });
+
+  it("a machine with nothing of it is no error", () => {
+    const { zrams, swaps, zswap, config, memory } = readMachine({
+      root: join(folder, "nothing"),
+      release: "",
+    });
+    assert.deepEqual([zrams, swaps, zswap, config, memory], [[], [], null, null, null]);
+  });
+
+  it("an mm_stat of an older kernel, and one that is no such line", () => {
+    const old = { ...ZRAM_IN_USE, "sys/block/zram0/mm_stat": "4096 100 4096 0 4096 0 0\n" };
+    assert.equal(readMachine({ root: machineOf(old) }).zrams[0].held?.hugePages, 0);
+    const broken = { ...ZRAM_IN_USE, "sys/block/zram0/mm_stat": "\n" };
+    assert.equal(readMachine({ root: machineOf(broken) }).zrams[0].held, null);
+  });
+
+  it("groups of pages: what the kernel was built with, else what its release has", () => {
+    assert.equal(readMachine({ root: machineOf(BARE), release: "6.2.0" }).groupPages, 4);
+    const boot = {
+      ...BARE,
+      "boot/config-6.2.0": "CONFIG_ZSMALLOC_CHAIN_SIZE=10\n# CONFIG_ZRAM is not set\n",
+    };
+    assert.equal(readMachine({ root: machineOf(boot), release: "6.2.0" }).groupPages, 10);
+    const packed = machineOf(BARE);
+    writeFileSync(join(packed, "proc/config.gz"), gzipSync("CONFIG_ZSMALLOC_CHAIN_SIZE=6\n"));
+    assert.equal(readMachine({ root: packed, release: "6.9.0" }).groupPages, 6);
+    assert.deepEqual(
+      ["6.2.9", "6.3.0-rc1", "5.19", "7.0", ""].map((version) => isBefore(version, 6, 3)),
+      [true, false, true, false, false],
+    );
+  });
+});
+
+describe("a kernel estimate", () => {
+  it("counts pages as zram does: one word repeated, huge, and all codecs of the kernel", async () => {
+    const { pages, samePages, codecs, notMeasured, schema, hugeAbove } = await estimated(BARE);
+    assert.equal(schema, "zbud-kernel/1");
+    assert.deepEqual([pages, samePages, hugeAbove], [800, 100, 3624]);
+    assert.deepEqual(
+      codecs.map(({ algorithm, level }) => `${algorithm} ${level ?? ""}`.trim()),
+      ["lz4", "lz4hc", ...[1, 2, 3, 4, 5, 6].map((level) => `zstd ${level}`), "deflate", "zstd 3"],
+    );
+    for (const { algorithm, hugePages, heldBytes, ratio, measuredPages } of codecs) {
+      assert.ok(measuredPages >= 350, `${measuredPages}`);
+      assert.ok(Math.abs(hugePages - 100) < 25, `${algorithm}: ${hugePages} huge`);
+      assert.ok(heldBytes >= hugePages * 4096 && heldBytes < 500 * 4096, `${algorithm}: ${heldBytes}`);
+      assert.equal(ratio, (800 * 4096) / heldBytes);
+    }
+    const names = notMeasured.map(({ algorithm }) => algorithm);
+    assert.deepEqual(names, ["lzo-rle", "lzo", "842"]);
+    assert.equal(codecs[1].compressNs, null, "the search of lz4hc is our own");
+  });
+
+  it("with swap on a disk: zswap, its settings now and at every start, and what it does wrong today", async () => {
+    const result = await estimated(OLD_ZSWAP, "5.10.0");
+    assert.equal(result.advice.use, "zswap");
+    assert.match(result.advice.text, /^zswap with (zstd level 3|lz4): 3\.13 MiB would take .* saves /);
+    const now = result.advice.now.join("\n");
+    assert.match(now, /zswap: holds 1\.91 GiB in 977 MiB \(2\.00x\)/);
+    assert.match(now, /zbud keeps at most two pages in one/);
+    assert.match(now, /limit was reached 12 times/);
+    assert.match(now, /3,456 pages did not compress and went to the disk/);
+    assert.match(
+      pasted(result, /root/),
+      /^cd \/sys\/module\/zswap\/parameters\necho (zstd|lz4) > compressor\necho zsmalloc > zpool\n/,
+    );
+    assert.doesNotMatch(pasted(result, /root/), /shrinker/, "this kernel has none");
+    assert.match(
+      pasted(result, /command line/),
+      /^zswap\.compressor=(zstd|lz4) zswap\.zpool=zsmalloc zswap\.max_pool_percent=20 zswap\.enabled=1$/,
+    );
+    const zbud = result.codecs.find(({ inZswap }) => inZswap);
+    assert.ok((zbud?.zbudBytes ?? 0) > (zbud?.heldBytes ?? 0));
+  });
+
+  it("with zram in use: zram, recompression, and what it means now", async () => {
+    const result = await estimated(ZRAM_IN_USE);
+    assert.equal(result.advice.use, "zram");
+    const now = result.advice.now.join("\n");
+    assert.match(
+      now,
+      /zram0: 3\.81 GiB of 7\.63 GiB in 1\.12 GiB \(3\.41x\) with zstd; 50,000 pages \(5 %\) are one word/,
+    );
+    assert.match(now, /150,000 \(15 %\) are huge: they do not compress, and take 586 MiB as they are/);
+    assert.match(now, /memory is 20 % more than the compressed pages/);
+    assert.match(now, /97\.7 % of its limit/);
+    assert.match(now, /compressed twice/);
+    const lines = pasted(result, /root, for now/);
+    assert.match(
+      lines,
+      /^# .*\nswapoff \/dev\/zram0\ncd \/sys\/block\/zram0\necho 1 > reset\necho \w+ > comp_algorithm\n/,
+    );
+    assert.match(
+      lines,
+      /echo \d+M > disksize\necho 3906M > mem_limit\nmkswap \/dev\/zram0\nswapon -p 100 \/dev\/zram0/,
+    );
+    assert.match(lines, /echo N > \/sys\/module\/zswap\/parameters\/enabled$/);
+    assert.match(
+      pasted(result, /generator/),
+      /^\[zram0\]\nzram-size = ram \* [\d.]+\nzram-resident-limit = ram \/ 2\ncompression-algorithm = \w+/,
+    );
+    assert.equal(pasted(result, /command line/), "systemd.zram=1 zswap.enabled=0");
+  });
+
+  it("recompression: a page is taken only where it gets into a smaller class", async () => {
+    const text = Buffer.from(Array.from({ length: 60_000 }, (_, i) => `line ${i * 7919} of text `).join(""));
+    const result = await estimated(ZRAM_IN_USE, "6.12.9", text.subarray(0, 300 * 4096), "speed");
+    const { recompression } = result;
+    assert.ok(recompression !== null);
+    assert.equal(recompression.first.algorithm, "lz4");
+    assert.ok(recompression.bothBytes < recompression.firstBytes);
+    const lz4 = result.codecs.find(({ algorithm }) => algorithm === "lz4");
+    assert.equal(recompression.firstBytes, lz4?.heldBytes);
+    assert.match(
+      result.advice.reasons.join("\n"),
+      /Recompressed with (zstd level \d|deflate) once they are not used/,
+    );
+  });
+
+  it("a codec that this kernel does not have is not advised, and it is said", async () => {
+    const files = { ...ZRAM_IN_USE, "sys/block/zram0/comp_algorithm": "[lzo-rle] lzo lz4 \n" };
+    const result = await estimated(files, "6.12.9", BYTES, "size");
+    assert.equal(result.advice.codec?.algorithm, "lz4");
+    assert.equal(result.codecs.find(({ algorithm }) => algorithm === "zstd")?.inThisZram, false);
+    const older = await estimated(files, "6.1.0", BYTES, "size");
+    assert.equal(older.codecs.find(({ algorithm }) => algorithm === "zstd")?.inThisZram, null);
+  });
+
+  it("noise: no advice, and nothing to paste", async () => {
+    const { advice } = await estimated(BARE, "6.12.9", noise(200 * 4096, 1));
+    assert.deepEqual([advice.worthwhile, advice.use, advice.codec, advice.paste], [false, null, null, []]);
+    assert.match(advice.text, /does not pay/);
+  });
+
+  it("zeros: no memory, whatever it compresses with", async () => {
+    const { advice, codecs } = await estimated(BARE, "6.12.9", Buffer.alloc(200 * 4096));
+    assert.deepEqual([advice.worthwhile, advice.use, advice.paste], [true, null, []]);
+    assert.match(advice.text, /every page is one word repeated/);
+    assert.ok(codecs.every(({ heldBytes, ratio }) => heldBytes === 0 && ratio === null));
+  });
+
+  it("an option that it does not take is refused", async () => {
+    const wrong = { codecs: ["lz4"] } as object;
+    await assert.rejects(estimateKernel({ bytes: BYTES }, wrong), { code: "EINVAL", message: /codecs/ });
+  });
+});
