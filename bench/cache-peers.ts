@@ -5,6 +5,7 @@ import KeyvRedis from "@keyv/redis";
 import Keyv from "keyv";
 import { open as openLmdb } from "lmdb";
 import { LRUCache } from "lru-cache";
+import NodeCache from "node-cache";
 import { CompressedCache } from "../src/cache/index.ts";
 
 /** One cache under measurement. All take a record as the bytes that came from a server. */
@@ -30,6 +31,7 @@ export type PeerName =
   | "lru-cache, objects"
   | "lmdb, compressed"
   | "keyv in memory"
+  | "node-cache"
   | "Redis";
 
 /** What a process of the bench opens. */
@@ -79,6 +81,8 @@ export async function openPeer(name: PeerName, options: PeerOptions): Promise<Pe
       return lmdb(name);
     case "keyv in memory":
       return keyv(name);
+    case "node-cache":
+      return nodeCache(name, isJson);
     case "Redis":
       return await redis(name, options);
   }
@@ -157,6 +161,21 @@ function keyv(name: PeerName): Peer {
     set: (key, value) => store.set(key, value.toString()),
     get: async (key) => (await store.get(key))?.length ?? -1,
     close: () => store.clear(),
+  };
+}
+
+/** Objects, as it is used: it copies each, on the way in and out. */
+function nodeCache(name: PeerName, isJson: boolean): Peer {
+  const cache = new NodeCache({ checkperiod: 0 });
+  return {
+    name,
+    isAsync: false,
+    set: (key, value) => cache.set(key, isJson ? JSON.parse(value.toString()) : value.toString()),
+    get: (key) => {
+      const value = cache.get<object | string>(key);
+      return value === undefined ? -1 : Object.keys(value).length;
+    },
+    close: () => cache.close(),
   };
 }
 

@@ -17,6 +17,7 @@ const PEERS: PeerName[] = [
   "lru-cache, objects",
   "lmdb, compressed",
   "keyv in memory",
+  "node-cache",
   "Redis",
 ];
 /** A million entries, or so many bytes of records. */

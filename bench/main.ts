@@ -10,6 +10,7 @@ const SUITES = [
   "defaults",
   "density",
   "estimate",
+  "guides",
   "improve",
   "policy",
   "processes",

@@ -23,10 +23,17 @@ const withZbud = () => new CompressedCache<Order>({ maxBytes: "16MiB", maxEntrie
 
 /** The program. It does not know which of the two it has. */
 function program(cache: LRUCache<string, Order> | CompressedCache<Order>): string[] {
-  for (let i = 0; i < ORDERS + 100; i++) cache.set(`order:${i}`, orderOf(i)); // 100 too many
-  cache.set("order:9000", { ...orderOf(9000), items: [] }, { ttl: 30_000 });
-  cache.delete("order:9001");
+  let refused = 0;
+  const set = (id: string, order: Order, ttl = 60_000): void => {
+    // lru-cache gives itself; a cache that is bounded by bytes says what became of the value.
+    const result: unknown = cache.set(id, order, { ttl });
+    if (result === "E2BIG" || result === "ENOMEM") refused++;
+  };
+  for (let i = 0; i < ORDERS + 100; i++) set(`order:${i}`, orderOf(i)); // 100 too many
+  set("order:9000", { ...orderOf(9000), items: [] }, 30_000);
+  const deleted = cache.delete("order:9001");
   return [
+    `${refused} orders were refused, order 9001 was ${deleted ? "deleted" : "not there"}`,
     `${cache.size} entries`,
     `the oldest is ${cache.has("order:0") ? "there" : "gone"}`,
     `order 5000 is for ${cache.get("order:5000")?.customer.name}`,
@@ -54,8 +61,8 @@ console.log(
 
 // Values go through JSON, so a Date comes back as text; `serializer: "v8"` keeps it, and Map, Set, BigInt.
 const dates = new CompressedCache<{ at: Date }>({ maxBytes: "1MiB", serializer: "v8" });
-dates.set("now", { at: new Date(0) });
-console.log(`a Date with serializer "v8": ${dates.get("now")?.at.toISOString()}`);
+const result = dates.set("now", { at: new Date(0) });
+console.log(`a Date with serializer "v8": ${result}, ${dates.get("now")?.at.toISOString()}`);
 
 // `fetchMethod` and `fetch` are `getOrSet`, with the loader at the call; `dispose` is `onRemoved(key, reason)`,
 // without the value; `maxSize` with `sizeCalculation` is `maxBytes`, with nothing to calculate.

@@ -27,7 +27,8 @@ async function measure(shared: boolean): Promise<void> {
   await say("a pool for 8 GiB, empty");
   const handles = new Float64Array(PAGES);
   for (let i = 0; i < PAGES; i++) {
-    const handle = pool.alloc(3000) as Handle; // one a page
+    const handle = pool.alloc(3000); // one a page
+    if (typeof handle === "string") throw new Error(handle);
     handles[i] = handle;
     pool.map(handle).fill(i);
   }

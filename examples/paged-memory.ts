@@ -40,8 +40,9 @@ class PagedMemory {
       if (isDirty && this.#store.store(oldest, page) !== "stored")
         throw new Error(`no room for page ${oldest}`);
     }
-    const page = new Uint8Array(PAGE_BYTES); // never written: zeros
-    this.#store.loadSync(number, page); // waits for the file where it must
+    const page = new Uint8Array(PAGE_BYTES);
+    const found = this.#store.loadSync(number, page); // waits for the file where it must
+    if (found === "missing") page.fill(0);
     const frame = { page, isDirty: false };
     this.#frames.set(number, frame);
     return frame;

@@ -21,16 +21,19 @@ for (let i = 0; i < 3000; i++) {
   );
   let handle = pool.alloc(bytes.length);
   if (handle === "ENOMEM") {
-    pool.shrinkPages(8); // evicts the objects of the 8 pages that were longest without a new object
+    // Evicts the objects of the 8 pages that were longest without a new object.
+    const { reclaimed, result } = pool.shrinkPages(8);
+    if (reclaimed < 8) throw new Error(`${reclaimed} pages came free: ${result}`);
     handle = pool.alloc(bytes.length);
   }
-  if (typeof handle === "string") continue; // never fits a page of this pool
+  if (typeof handle === "string") throw new Error(`line ${i}: ${handle}`);
   pool.write(handle, bytes);
   lines.set(i, handle);
   indexOf.set(handle, i);
 }
 
-const newest = lines.get(2999) as Handle;
+const newest = lines.get(2999);
+if (newest === undefined) throw new Error("the newest line is not there");
 const bytes = new Uint8Array(pool.sizeOf(newest));
 pool.read(newest, bytes);
 const { objects, pages, objectsEvicted, density } = pool.stats();

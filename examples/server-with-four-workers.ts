@@ -40,8 +40,8 @@ async function runWorker(shared: SharedCompressedCache): Promise<void> {
   });
   app.post("/products/:id/changed", (context) => {
     // Gone for all workers at once, with no message from one to the other.
-    cache.delete(context.req.path.replace(/\/changed$/, ""));
-    return context.body(null, 204);
+    const wasThere = cache.delete(context.req.path.replace(/\/changed$/, ""));
+    return context.json({ wasThere });
   });
 
   const { server, port } = await listen(app, 0);

@@ -16,6 +16,8 @@ export interface Page {
   styles: string[];
   /** What the page may load, besides its own script and styles. */
   policy: string;
+  /** What scripts may do besides: `'wasm-unsafe-eval'` for a page that compresses. */
+  scriptPolicy?: string;
   /** Name of a constant with the policy, for a server to send; else it stands in the page. */
   policyName?: string;
 }
@@ -54,9 +56,17 @@ export const DEMO: Omit<Page, "target" | "name"> = {
   policy: "img-src data:; connect-src 'self'",
 };
 
+/** The page of the documentation site that has a data set in compressed memory, likewise. */
+export const SEARCH: Omit<Page, "target" | "name"> = {
+  folder: "web/search",
+  styles: ["web/shared/theme.css", "web/search/style.css"],
+  scriptPolicy: "'wasm-unsafe-eval'",
+  policy: "img-src data:; connect-src 'self'",
+};
+
 /** Bundles a page into one HTML document. */
 export async function buildPage(page: Omit<Page, "target" | "name">): Promise<BuiltPage> {
-  const { folder, styles, policy, policyName, template = `${folder}/page.html` } = page;
+  const { folder, styles, policy, policyName, scriptPolicy = "", template = `${folder}/page.html` } = page;
   const { output } = await build({
     input: join(ROOT, folder, "main.ts"),
     platform: "browser",
@@ -69,7 +79,7 @@ export async function buildPage(page: Omit<Page, "target" | "name">): Promise<Bu
   const style = styles.map((file) => readFileSync(join(ROOT, file), "utf8").trim()).join("\n");
   const csp = [
     "default-src 'none'",
-    `script-src '${hashOf(script)}'`,
+    `script-src '${hashOf(script)}'${scriptPolicy === "" ? "" : ` ${scriptPolicy}`}`,
     "style-src 'unsafe-inline'",
     "base-uri 'none'",
     "form-action 'none'",

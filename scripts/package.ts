@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "rolldown";
+import { walkStartPage } from "./start-page.ts";
 import {
   bin,
   filesUnder,
@@ -25,7 +26,8 @@ import {
 readArguments(`Usage: npm run test:package
 
 Builds and packs the package as it would be published, lints the tarball (publint, attw), installs it into
-an empty project without a network, and uses it there: imports, types, the command, the examples.`);
+an empty project without a network, and uses it there: imports, types, the command, the page "Start in five
+minutes" as it stands, the examples.`);
 
 const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
   name: string;
@@ -91,6 +93,7 @@ await runSteps([
     name: "command: an estimate",
     run: () => runNode([join(installed, "dist/cli.js"), "estimate", installed], { cwd: user, capture: true }),
   },
+  { name: "start in five minutes", run: () => walkStartPage(tarball, join(folder, "five-minutes")) },
   { name: "examples", run: runExamples },
 ]);
 

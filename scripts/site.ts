@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildPage, DEMO } from "./build-pages.ts";
+import { buildPage, DEMO, SEARCH } from "./build-pages.ts";
+import { compatLines } from "./compat-lines.ts";
 import {
   bin,
   filesUnder,
@@ -15,13 +16,17 @@ import {
 readArguments(`Usage: npm run site
 
 Builds the documentation site into site/build/dist: pages of site/, those of docs/ as they are, the API from the
-sources, and a viewer that plays a trace. A dead link, or a name that the API cannot resolve, ends it.`);
+sources, a viewer that plays a trace, and a search in compressed memory. A dead link, or a name that the API cannot resolve, ends it.`);
 
 const SOURCE = join(ROOT, "site/build/src");
 /** The workload that the embedded viewer plays. */
 const TRACE = "test/fixtures/traces/uniform-evict-all.jsonl";
 
-const { exports } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+/** Parts of MDN's browser compatibility data that the search has. */
+const SEARCHED = ["css", "html", "http", "javascript"];
+
+const { name: NAME, exports } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  name: string;
   exports: Record<string, string | { default: string }>;
 };
 
@@ -31,6 +36,7 @@ await runSteps([
   { name: "pages", run: copyPages },
   { name: "viewer", run: writeViewer },
   { name: "API", run: writeApi },
+  { name: "search", run: writeSearch },
   {
     name: "site",
     run: () => runNode([bin("vitepress", "vitepress", "site"), "build", SOURCE], { capture: true }),
@@ -49,6 +55,7 @@ function copyPages(): RunResult {
         "package-lock.json",
         "tsconfig.json",
         "typedoc.json",
+        "typedoc-modules.mjs",
       ].includes(name)
     )
       continue;
@@ -80,15 +87,46 @@ async function writeViewer(): Promise<RunResult> {
   return { ok: true, output: "" };
 }
 
+/** The page that has a data set in compressed memory. */
+async function writeSearch(): Promise<RunResult> {
+  const { html } = await buildPage(SEARCH);
+  const folder = join(SOURCE, "public/search-page");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "index.html"), html);
+  writeFileSync(join(folder, "features.jsonl"), `${compatLines(SEARCHED).join("\n")}\n`);
+  return { ok: true, output: "" };
+}
+
 /** One module for each entry of the package. */
 function writeApi(): RunResult {
-  const entries = Object.values(exports).flatMap((target) =>
+  const [root, ...others] = Object.values(exports).flatMap((target) =>
     typeof target === "string" ? [] : [target.default.replace("./dist/", "../src/").replace(/\.js$/, ".ts")],
   );
+  // The root has what others have: a name is described where it comes from, and the root refers to it.
+  const entries = [...others, root];
   const typedoc = join(ROOT, "site/node_modules/typedoc/bin/typedoc");
   const out = ["--out", join(SOURCE, "api")];
-  return runNode([typedoc, "--options", "typedoc.json", ...out, ...entries], {
+  const made = runNode([typedoc, "--options", "typedoc.json", ...out, ...entries], {
     cwd: join(ROOT, "site"),
     capture: true,
   });
+  return made.ok ? checkApi() : made;
+}
+
+/** Modules have the names that one imports; methods stand before the rest, and what is no user's is not there. */
+function checkApi(): RunResult {
+  const wrong: string[] = [];
+  for (const key of Object.keys(exports).filter((name) => !name.endsWith(".json"))) {
+    const name = join(NAME, key);
+    const page = join(SOURCE, "api", name, "index.md");
+    if (!existsSync(page)) wrong.push(`there is no page of ${name}`);
+    else if (!readFileSync(page, "utf8").startsWith(`# ${name}\n`)) wrong.push(`${page} has another title`);
+  }
+  for (const file of filesUnder("site/build/src/api", ".md")) {
+    const text = readFileSync(join(ROOT, file), "utf8");
+    if (/`protected`|^> \*\*\w*[pP]rotected/m.test(text)) wrong.push(`${file} has protected members`);
+    const [methods, rest] = [text.search(/^## Methods$/m), text.search(/^## (?:Accessors|Properties)$/m)];
+    if (rest >= 0 && methods > rest) wrong.push(`${file} has methods at its end`);
+  }
+  return { ok: wrong.length === 0, output: wrong.map((line) => `${line}\n`).join("") };
 }

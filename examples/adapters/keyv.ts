@@ -7,7 +7,7 @@ import { keyv5Store } from "zbud/keyv";
 const cache = new CompressedCache({ maxBytes: "16MiB" });
 
 const users = new Keyv({ store: keyv5Store(cache), namespace: "users" });
-await users.set("ada", { name: "Ada", languages: ["en", "fr"] }, 60_000);
+console.log(await users.set("ada", { name: "Ada", languages: ["en", "fr"] }, 60_000));
 console.log(await users.get("ada"));
 
 const manager = createCache({ stores: [new Keyv({ store: keyv5Store(cache), namespace: "pages" })] });

@@ -6,9 +6,7 @@ import { collectMetrics } from "zbud/prom-client";
 const cache = new CompressedCache({ maxBytes: "16MiB" });
 const metrics = collectMetrics(promClient, cache);
 
-cache.set("key", "value");
-cache.get("key");
-cache.get("another");
+console.log(cache.set("key", "value"), cache.get("key"), cache.get("another"));
 for (const name of ["zbud_cache_hits_total", "zbud_cache_misses_total", "zbud_cache_entries"]) {
   console.log(await promClient.register.getSingleMetricAsString(name));
 }

@@ -67,7 +67,11 @@ element("random").addEventListener("click", () => {
 let stored = 0;
 while (stored < RECORDS) {
   const until = performance.now() + SLICE_MS;
-  while (stored < RECORDS && performance.now() < until) cache.set(stored, order(stored++));
+  while (stored < RECORDS && performance.now() < until) {
+    const result = cache.set(stored, order(stored));
+    if (result !== "add") throw new Error(`order ${stored} is not kept: ${result}`);
+    stored++;
+  }
   element("progress").value = stored / RECORDS;
   showSaving();
   await new Promise((resolve) => setTimeout(resolve, 0));

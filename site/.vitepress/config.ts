@@ -30,13 +30,32 @@ const GUIDE = [
   {
     text: "Guides",
     items: there([
-      { text: "A cache for a server", link: "/guide/cache" },
-      { text: "Shared between workers", link: "/guide/threads" },
+      { text: "A cache for a server", link: "/guide/server" },
+      { text: "Next.js", link: "/guide/next" },
+      { text: "Workers and cluster", link: "/guide/threads" },
+      { text: "Several machines", link: "/guide/machines" },
       { text: "A second tier", link: "/guide/second-tier" },
+      { text: "Emulators, databases", link: "/guide/page-store" },
+      { text: "Browsers", link: "/guide/browsers" },
+      { text: "A data set in your browser", link: "/search" },
+      { text: "The pool", link: "/guide/pool" },
+    ]),
+  },
+  {
+    text: "Moving from",
+    items: there([
+      { text: "lru-cache", link: "/from-lru-cache" },
+      { text: "node-cache", link: "/guide/from-node-cache" },
+      { text: "Keyv", link: "/guide/from-keyv" },
+    ]),
+  },
+  {
+    text: "Running it",
+    items: there([
       { text: "Choosing settings", link: "/guide/settings" },
       { text: "zswap or zram", link: "/linux-swap" },
       { text: "Reading the counters", link: "/guide/counters" },
-      { text: "The pool", link: "/guide/pool" },
+      { text: "Processes", link: "/processes" },
       { text: "All options", link: "/options" },
     ]),
   },
@@ -79,7 +98,7 @@ export default defineConfig({
         {
           text: "API",
           items: MODULES.map((name) => ({
-            text: name === "index" ? "zbud" : `zbud/${name}`,
+            text: name,
             link: `/api/${name}/`,
           })),
         },

@@ -171,9 +171,11 @@ export class Hearing {
 }
 
 /** What this thread's clock is behind the machine's, which is one for all its processes and is never set. */
-const offset = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
+let offset: number | undefined;
 
 /** Milliseconds since the machine started, or the like: the same in all its threads and processes. */
 export function steadyMs(): number {
+  // Asked for at the first use: a browser, which has no such tier, has no `process` either.
+  offset ??= Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
   return performance.now() + offset;
 }

@@ -29,7 +29,7 @@ const FOLDERS = [
  * documentation is read from a file.
  */
 const ONLY_IN_NODE =
-  /\/faults\.test\.ts$|^test\/(?:base\/options|store\/(?:family|flush)|backing\/keyv|cache\/which-cache)/;
+  /\/faults\.test\.ts$|^test\/(?:base\/options|store\/(?:family|flush)|backing\/keyv|cache\/from-lru-cache)/;
 /** Tests that are not to drop out of the list by an import of Node's. */
 const MUST_RUN = [
   "test/drivers/zbud/contract.test.ts",

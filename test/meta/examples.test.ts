@@ -98,20 +98,45 @@ describe("programs of the documentation print what it says", () => {
 
 /** Commands in a block for a shell, one a line. */
 const SHELL = /```sh\n(?<lines>(?:(?!```).)*?)```/gs;
+/** What `scripts/start-page.ts` does step by step with the packed package, in `npm run test:package`. */
+const WALKED = "site/start.md";
 
 describe("every block of code on the site is run, or is a command that there is", () => {
+  const examples = new Set(readTree(["examples"], [".mjs", ".js", ".ts"]).values());
   for (const [path, text] of readTree(["site"], [".md"])) {
+    if (path.startsWith("site/build/")) continue;
     it(path, () => {
       const programs = [...text.matchAll(PROGRAM)].length;
-      const blocks = [...text.matchAll(/```(?:ts|js|mts|javascript|typescript)\b/g)].length;
+      const blocks = [...text.matchAll(/```(?:ts|mts|javascript|typescript)\b/g)].length;
       assert.equal(programs, blocks, "each program is followed by what it prints");
-      const others = [...text.matchAll(/^```(\w+)/gm)].map(([, language]) => language);
+      const languages = [...text.matchAll(/^```(\w+)/gm)].map(([, language]) => language);
       assert.deepEqual(
-        others.filter((language) => !["ts", "text", "sh"].includes(language)),
+        languages.filter((language) => !["ts", "js", "text", "sh"].includes(language)),
         [],
       );
+      if (path === WALKED) return;
+      for (const [, file] of text.matchAll(/```js\n(.*?)```/gs))
+        assert.ok(examples.has(file), `is no file of examples/, which the tests run:\n${file}`);
       for (const { groups } of text.matchAll(SHELL)) checkCommands(groups?.lines ?? "");
     });
+  }
+});
+
+/**
+ * Statements that put something somewhere and do not look what became of it: caches, stores and pools answer with what
+ * they did, and a reader copies what stands there.
+ */
+const IGNORED =
+  /^\s*(?:(?:for|while|if) \(.*\) )?(?:await )?[\w.#]*(?:cache|store|pool|dates|after|users)\.(?:set|setMany|setStream|store|storeAsync|loadSync|loadAsync|alloc|shrinkPages|shrinkBytes)\(.*$/gim;
+
+describe("programs look at what they are answered", () => {
+  for (const [path, text] of readTree(["examples"], [".ts", ".js", ".mjs"])) {
+    it(path, () => assert.deepEqual(text.match(IGNORED) ?? [], []));
+  }
+  for (const [path, text] of readTree(["README.md", "docs", "site"], [".md"])) {
+    const programs = [...text.matchAll(/```(?:ts|js)\n(.*?)```/gs)].map(([, program]) => program);
+    if (programs.length > 0 && !path.startsWith("site/build/"))
+      it(path, () => assert.deepEqual(programs.join("").match(IGNORED) ?? [], []));
   }
 });
 

@@ -9,7 +9,7 @@ const PAGES = readTree(
   [".md"],
 );
 /** What the site's build makes: see scripts/site.ts. */
-const MADE = ["site/api", "site/viewer"];
+const MADE = ["site/api", "site/viewer", "site/search-page"];
 
 /** `[text](target)`, `href`, `src` and `link:` of a page, those in code left out. */
 function linksOf(text: string): string[] {

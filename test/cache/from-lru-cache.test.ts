@@ -1,4 +1,4 @@
-/** The table of docs/which-cache.md against the types of the lru-cache that is installed, and against the cache. */
+/** The table of docs/from-lru-cache.md against the types of the lru-cache that is installed, and against the cache. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -13,7 +13,7 @@ interface Row {
 
 const lruCache = createRequire(import.meta.url).resolve("lru-cache");
 const types = readFileSync(join(dirname(lruCache), "index.d.ts"), "utf8");
-const page = readFileSync(new URL("../../docs/which-cache.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../docs/from-lru-cache.md", import.meta.url), "utf8");
 
 /** The text between the line that begins so and the bracket that ends it in the same column. */
 function block(start: RegExp): string {
@@ -55,7 +55,7 @@ const methods = [...rows("method, property")];
 const inClass = members(block(/^()export declare class LRUCache\b.*\{$/m), "    ");
 const inOptions = ["OptionsBase", "FetchOptions", "SetOptions"].flatMap(optionsOf);
 
-describe("docs/which-cache.md and lru-cache", () => {
+describe("docs/from-lru-cache.md and lru-cache", () => {
   it("each option has a row, and each method and property", () => {
     assert.ok(inOptions.length > 25 && inClass.length > 40, `${inOptions.length}, ${inClass.length}`);
     const named = options.map(({ name }) => name);
