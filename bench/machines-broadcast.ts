@@ -1,0 +1,108 @@
+/** What it costs the server to tell connections of a change, as `CLIENT TRACKING` by prefix does. */
+
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { RedisServer } from "../test/redis/server.ts";
+import type { BenchOptions, Row } from "./harness.ts";
+
+const PREFIX = "zbud:";
+const CONNECTIONS = [10, 100, 500];
+/** Changes that come in one turn of the server's event loop are told in one message. */
+const PIPELINED = 16;
+
+/** One row for each number of connections: µs of the server's CPU for a write, told and not told. */
+export async function broadcastRows(suite: string, { quick, log }: BenchOptions): Promise<Row[]> {
+  const rows: Row[] = [];
+  const server = await RedisServer.start(["--maxclients", "2000"]);
+  try {
+    for (const count of quick ? [10] : CONNECTIONS) {
+      log(`  a write is told to ${count} connections …`);
+      const writes = quick ? 200 : Math.max(2000, Math.floor(400_000 / count));
+      for (const at of [1, PIPELINED]) {
+        const alone = await microsPerWrite(server, 0, writes, at);
+        const told = await microsPerWrite(server, count, writes, at);
+        const how = at === 1 ? "one at a time" : `${at} at once`;
+        const what = `server CPU for a write told to ${count} connections, ${how}`;
+        rows.push({
+          ...{ suite, case: what, ours: told.micros, peer: "told to nobody", theirs: alone.micros },
+          ...{ unit: "µs", ratio: told.micros / alone.micros },
+        });
+        log(`    ${how}: ${(told.bytes / count).toFixed(0)} bytes a write for each connection`);
+      }
+    }
+  } finally {
+    await server.stop();
+  }
+  return rows;
+}
+
+async function microsPerWrite(
+  server: RedisServer,
+  listeners: number,
+  writes: number,
+  at: number,
+): Promise<{ micros: number; bytes: number }> {
+  const sockets: Socket[] = [];
+  let bytes = 0;
+  try {
+    for (let i = 0; i < listeners; i++) {
+      const socket = await open(server.port);
+      await ask(socket, `HELLO 3\r\nCLIENT TRACKING ON BCAST PREFIX ${PREFIX} NOLOOP\r\n`, "+OK\r\n");
+      socket.on("data", (data) => {
+        bytes += data.length;
+      });
+      sockets.push(socket);
+    }
+    const writer = await open(server.port);
+    sockets.push(writer);
+    await write(writer, 100, at);
+    const before = await cpuOf(server);
+    bytes = 0;
+    await write(writer, writes, at);
+    const after = await cpuOf(server);
+    // What was written last is told within a turn of the server's.
+    await ask(writer, "PING\r\n", "+PONG\r\n");
+    return { micros: ((after - before) / writes) * 1e6, bytes: bytes / writes };
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+}
+
+async function write(socket: Socket, writes: number, at: number): Promise<void> {
+  for (let i = 0; i < writes; i += at) {
+    let text = "";
+    for (let j = 0; j < at; j++) text += `SET ${PREFIX}user:${(i + j) % 5000} value-of-some-length\r\n`;
+    await ask(socket, text, "+OK\r\n".repeat(at));
+  }
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1");
+  socket.setNoDelay(true);
+  await once(socket, "connect");
+  return socket;
+}
+
+/** Sends text, and waits for an answer that ends so. */
+async function ask(socket: Socket, text: string, end: string): Promise<void> {
+  let seen = "";
+  await new Promise<void>((resolve, reject) => {
+    const take = (data: Buffer): void => {
+      seen = (seen + data.toString("latin1")).slice(-Math.max(end.length, 200));
+      if (!seen.endsWith(end)) return;
+      socket.off("data", take);
+      socket.off("error", reject);
+      resolve();
+    };
+    socket.on("data", take);
+    socket.once("error", reject);
+    socket.write(text);
+  });
+}
+
+/** Seconds of CPU that the server has taken. */
+async function cpuOf(server: RedisServer): Promise<number> {
+  const info = await server.command(["INFO", "cpu"]);
+  const value = (name: string): number => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)?.[1] ?? 0);
+  return value("used_cpu_user") + value("used_cpu_sys");
+}
