@@ -353,7 +353,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     yield* iterate(
       core.engine,
       () => this.#open(),
-      () => (core.clock() <= core.freshUntil() ? foundKey(core.engine) : undefined),
+      () => (core.clock() <= core.freshUntil() && core.isTrusted() ? foundKey(core.engine) : undefined),
     );
   }
 
@@ -367,7 +367,8 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       core.engine,
       () => this.#open(),
       (): [CacheKey, V] | undefined => {
-        return core.clock() <= core.freshUntil() ? [foundKey(core.engine), core.value()] : undefined;
+        const isGiven = core.clock() <= core.freshUntil() && core.isTrusted();
+        return isGiven ? [foundKey(core.engine), core.value()] : undefined;
       },
     );
   }
@@ -404,14 +405,15 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const core = this.#open();
     const { sharedState } = core;
     const engine = core.engine.stats();
+    const untrusted = sharedState.counted(Counter.untrusted);
     return {
       entries: engine.entries,
       originalBytes: engine.originalBytes,
       storedBytes: engine.storedBytes,
       bytesUsed: engine.bytesUsed + sharedState.buffer.byteLength,
       bytesReserved: core.bytesReserved,
-      hits: engine.hits,
-      misses: engine.misses,
+      hits: engine.hits - untrusted,
+      misses: engine.misses + untrusted,
       staleHits: sharedState.counted(Counter.staleHits),
       sets: engine.puts,
       rejectTooBig: sharedState.counted(Counter.rejectTooBig) + engine.rejectLarge + engine.rejectPoor,
@@ -422,6 +424,10 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       deletions: engine.deleted,
       clearDeletions: engine.cleared,
       backingHits: sharedState.counted(Counter.backingHits),
+      hitsNotTrusted: untrusted,
+      backingChecks: sharedState.counted(Counter.verified),
+      backingTold: sharedState.counted(Counter.told),
+      backingUntold: sharedState.counted(Counter.untold),
       backingMisses: sharedState.counted(Counter.backingMisses),
       backingReadsFailed: sharedState.counted(Counter.backingReadsFailed),
       backingWrites: sharedState.counted(Counter.backingWrites),

@@ -1,13 +1,11 @@
 import {
   canShare,
-  choiceOption,
   clockOption,
   flagOption,
   isSharedBuffer,
   ownBytes,
   powerOfTwoAtLeast,
   type Size,
-  show,
   sizeOption,
   ThreadRegistry,
   ZbudError,
@@ -31,10 +29,11 @@ import {
 import { Segment, segmentOf, whenDifferentOption } from "../memory/index.ts";
 import { driverOf } from "../pool/index.ts";
 import { BLOCK_BYTES, type StoredEntry, VALUE_BYTES_MAX } from "../record/index.ts";
+import type { Coherent } from "./coherent.ts";
 import { COLD_LEVEL } from "./dictionary-codec.ts";
 import { DictionaryUse } from "./dictionary-use.ts";
 import { auxOf, expiresAt, freshUntil, kindOf, ttlOf } from "./expiry.ts";
-import { CacheImprover } from "./improver.ts";
+import { CacheImprover, recompressOption } from "./improver.ts";
 import { foundKey } from "./iterate.ts";
 import { keepAll } from "./keep.ts";
 import { EncodedKey, hashKey, type KeyHash } from "./key.ts";
@@ -115,6 +114,7 @@ export class CacheCore<V> {
   readonly dictionary: DictionaryUse;
   readonly removalListener: RemovalListener | null;
   readonly tier: Tier<V> | null;
+  readonly coherent: Coherent | null;
   readonly leases: Leases;
   readonly clock: () => number;
   readonly lockTimeout: number;
@@ -138,6 +138,7 @@ export class CacheCore<V> {
   readonly #guard: Guard = () => {
     const { stamp } = this.#lease as Lease;
     this.#held = this.leases.holds(this.#lease as Lease) && !this.tagsDeletedSince(stamp);
+    if (this.coherent?.holds(this.#lease as Lease) === false) this.#held = false;
     return this.#held;
   };
 
@@ -156,10 +157,15 @@ export class CacheCore<V> {
     this.dictionary = new DictionaryUse(sharedState, settings.codec);
     this.removalListener = removalListenerOf(options.onRemoved);
     this.tier = tierOf(this, settings, options.backing);
+    this.coherent = this.tier?.coherent ?? null;
     this.clock = clockOption(options.clock);
     this.lockTimeout = lockTimeoutOption(options.lockTimeout);
     this.#improves = flagOption("improve", options.improve === undefined ? true : options.improve);
-    this.recompresses = recompressOption(options.recompress, settings.codec, this.#improves);
+    this.recompresses = recompressOption(
+      options.recompress,
+      settings.codec,
+      this.#improves && this.coherent === null,
+    );
     this.attributes = {
       prefix: this.key.bytes,
       prefixLength: 0,
@@ -169,7 +175,7 @@ export class CacheCore<V> {
       aux: 0,
       aux2: 0,
     };
-    const { removalListener, tags, tier } = this;
+    const { removalListener, tags, tier, coherent } = this;
     const isFile = tier?.isOrdered === true;
     const codec = codecOf(settings, options);
     this.codecId = codec.id;
@@ -182,7 +188,8 @@ export class CacheCore<V> {
         if (isFile) this.#hadBelow = tier.drop(k0, k1, prefix, prefixLength);
         this.leases.changed(k0, k1);
       },
-      ...(tier === null ? {} : { onOutdated: (...name) => tier.drop(...name) }),
+      // A server that tells all machines ends its records by itself.
+      ...(tier === null || coherent !== null ? {} : { onOutdated: (...name) => tier.drop(...name) }),
       ...(tags === null ? {} : { secondaryIndex: tags }),
       ...(tier === null ? {} : { onEvict: (entry) => tier.evict(entry), evictsWriting: true }),
       ...(tier?.drops === true ? { hasCopy: (entry) => tier.hasRecord(entry) } : {}),
@@ -269,6 +276,7 @@ export class CacheCore<V> {
   #begin(isNew: boolean): void {
     const { settings, engine, tier } = this;
     if (this.#improves) this.#improver = new CacheImprover(this);
+    this.coherent?.begin();
     if (tier !== null && settings.flushEvery > 0) {
       this.#regularFlush = new RegularFlush(engine, tier, settings.flushEvery, this.sharedState);
     }
@@ -276,6 +284,10 @@ export class CacheCore<V> {
     const own = settings.maxBytes - engine.maxBytes;
     const range = { min: settings.minBytes - own, max: engine.maxBytes };
     this.#follower = follow(engine, range, this.clock, isNew);
+  }
+
+  get keepsVersions(): boolean {
+    return this.coherent !== null;
   }
 
   /** What goes to a second tier goes with the name of its dictionary, for one codec. */
@@ -296,7 +308,19 @@ export class CacheCore<V> {
   lookup(key: CacheKey, now: number, touch: boolean, look: number): boolean {
     const encoded = this.key;
     if (!encoded.encode(key)) return false;
-    return this.engine.lookup(encoded.k0, encoded.k1, encoded.bytes, encoded.length, now, touch, look);
+    const { k0, k1, bytes, length } = encoded;
+    return this.engine.lookup(k0, k1, bytes, length, now, touch, look) && this.isTrusted((look & 3) !== 0);
+  }
+
+  /**
+   * Whether `engine.found` may be given: several machines may have changed it.
+   *
+   * @param counts - whether it was counted as a hit.
+   */
+  isTrusted(counts = false): boolean {
+    if (this.coherent === null || this.coherent.trusts(this.engine.found)) return true;
+    if (counts) this.sharedState.count(Counter.untrusted);
+    return false;
   }
 
   /** {@link lookup} for `getOrSet`: also finds what {@link isOver}, which then counts as a miss. */
@@ -314,7 +338,8 @@ export class CacheCore<V> {
   contains(key: CacheKey, now: number): boolean {
     const encoded = this.key;
     if (!encoded.encode(key)) return false;
-    return this.engine.contains(encoded.k0, encoded.k1, encoded.bytes, encoded.length, now);
+    const { k0, k1, bytes, length } = encoded;
+    return this.engine.contains(k0, k1, bytes, length, now) && this.isTrusted();
   }
 
   /** Until when `engine.found` is fresh: from then on it is stale, or gone. */
@@ -376,9 +401,10 @@ export class CacheCore<V> {
     signal: AbortSignal | undefined,
     allowStale: boolean = this.settings.allowStale,
     updatesAge: boolean = this.settings.updateAgeOnGet,
+    tags?: readonly string[],
   ): Promise<V | undefined> {
     if (this.tier === null || !this.key.encode(key)) return undefined;
-    const fetched = await this.tier.fetch(this.key, signal);
+    const fetched = await this.tier.fetch(this.key, signal, tags);
     if (fetched === null) return undefined;
     const now = this.clock();
     if (fetched !== "changed") {
@@ -440,9 +466,10 @@ export class CacheCore<V> {
         ? engine.putPacked(k0, k1, this.#packed(bytes, length), attributes, now, guard)
         : engine.put(k0, k1, bytes, length, attributes, now, guard);
     if (guard !== null && !this.#held) return null;
-    this.dropBelow();
-    if (result === "stored" || result === "replaced") dictionary.count(values, this);
+    const isStored = result === "stored" || result === "replaced";
+    if (isStored) dictionary.count(values, this);
     if (length > BLOCK_BYTES) values.release();
+    this.#tellBelow(isStored, lease);
     return RESULTS[result];
   }
 
@@ -467,8 +494,14 @@ export class CacheCore<V> {
     if (packer === null || !encoded.encode(key)) return this.#refuse(key, null) as SetResult;
     this.#attribute(ValueKind.bytes, now, ttl, stale);
     const result = engine.putPacked(encoded.k0, encoded.k1, packer, attributes, now);
-    this.dropBelow();
+    this.#tellBelow(result === "stored" || result === "replaced", null);
     return RESULTS[result];
+  }
+
+  /** {@link key} was put: a server that machines share gets the value, any other tier drops what it has. */
+  #tellBelow(isStored: boolean, lease: Lease | null): void {
+    if (isStored && this.coherent !== null) this.coherent.wrote(this.key, lease);
+    else this.dropBelow();
   }
 
   /** The value, or the key, is too long: nothing of the key is left. Null if the lease did not hold. */
@@ -613,6 +646,7 @@ export class CacheCore<V> {
       if (!engine.removeRow(shard, row, version)) continue;
       encoded.take(bytes, prefixLength);
       this.dropBelow(true);
+      if (!this.isTrusted()) continue;
       return foundKey(engine);
     }
     return undefined;
@@ -626,6 +660,7 @@ export class CacheCore<V> {
     this.sharedState.invalidateTag(tags.hash(tag));
     this.tier?.dropNotes();
     const removed = removeTagged(engine, tags, tag);
+    this.coherent?.deleteTag(tags.name(tag));
     // What was evicted to the second tier meanwhile has the first note's stamp, and is out of date as well.
     if (this.tier === null) return removed;
     this.sharedState.invalidateTag(tags.hash(tag));
@@ -762,16 +797,4 @@ export class CacheCore<V> {
     if (this.tags !== null) return this.tags.encode(tags, this.attributes.head);
     throw new ZbudError("EINVAL", "for entries with tags, make the cache with tags: true");
   }
-}
-
-/** @throws {ZbudError} `EINVAL` if it is unknown, or would do nothing with these other options. */
-function recompressOption(value: unknown, codec: string | null, improves: boolean): boolean {
-  const chosen = choiceOption("recompress", value === undefined ? "none" : value, ["zstd", "none"]);
-  if (chosen === "zstd" && (codec !== "lz4" || !improves)) {
-    throw new ZbudError(
-      "EINVAL",
-      `recompress: "zstd" is for values of codec "lz4" that the cache improves; leave it out with ${improves ? `codec ${show(codec)}` : "improve: false"}`,
-    );
-  }
-  return chosen === "zstd";
 }

@@ -21,6 +21,8 @@ export interface Improved {
   /** Whether what is cold may get the stronger codec; and whether with the dictionary. */
   readonly recompresses: boolean;
   readonly recompressesWithDictionary: boolean;
+  /** Whether an entry keeps its version until it is put again. */
+  readonly keepsVersions: boolean;
 }
 
 /** Who lends room for a value. */

@@ -1,4 +1,4 @@
-import { type IdleWork, stopWorking, workWhenIdle, ZbudError } from "../base/index.ts";
+import { choiceOption, type IdleWork, show, stopWorking, workWhenIdle, ZbudError } from "../base/index.ts";
 import { Recompressor } from "../engine/index.ts";
 import { ColdWalks } from "./cold-walks.ts";
 import type { Improved } from "./dictionary-use.ts";
@@ -49,6 +49,8 @@ export class CacheImprover implements IdleWork {
       return false;
     }
     this.#rests = 0;
+    // What is compressed anew would be trusted anew.
+    if (this.#cache.keepsVersions) return false;
     return (isUsed && this.#addDictionary(end)) || this.#coldWalks.work(end);
   }
 
@@ -86,4 +88,16 @@ export class CacheImprover implements IdleWork {
     }
     return true;
   }
+}
+
+/** @throws {ZbudError} `EINVAL` if it is unknown, or would do nothing with these other options. */
+export function recompressOption(value: unknown, codec: string | null, improves: boolean): boolean {
+  const chosen = choiceOption("recompress", value === undefined ? "none" : value, ["zstd", "none"]);
+  if (chosen === "zstd" && (codec !== "lz4" || !improves)) {
+    throw new ZbudError(
+      "EINVAL",
+      `recompress: "zstd" is for values of codec "lz4" that the cache improves; leave it out with ${improves ? `codec ${show(codec)}` : "improve: false"}`,
+    );
+  }
+  return chosen === "zstd";
 }

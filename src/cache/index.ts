@@ -1,5 +1,6 @@
 export type { Cache } from "./api.ts";
 export { CompressedCache } from "./cache.ts";
+export { CoherentTier } from "./coherent-tier.ts";
 export { CACHE_LAYOUT } from "./options.ts";
 export type { ByteSource } from "./streams.ts";
 export type {

@@ -1,5 +1,7 @@
+import type { FleetLock } from "../backing/index.ts";
 import { show, ZbudError } from "../base/index.ts";
 import { Look } from "../engine/index.ts";
+import type { Coherent } from "./coherent.ts";
 import type { CacheCore } from "./core.ts";
 import { checkLoadOptions } from "./known-options.ts";
 import type { Lease } from "./leases.ts";
@@ -31,6 +33,12 @@ interface Asked<V> {
   /** Whether the second tier is asked first. */
   readonly looks: boolean;
   readonly updatesAge: boolean;
+}
+
+/** What another machine loaded, or the leave to load. */
+interface Turn<V> {
+  readonly value: V | undefined;
+  readonly lock: FleetLock | null;
 }
 
 /**
@@ -128,6 +136,7 @@ export class Loads<V> {
     const { now, staleValue } = asked;
     let isBegun = false;
     let isGivenUp = false;
+    let lock: FleetLock | null = null;
     try {
       // Not awaited unless it must wait: a loader is called within the call of `getOrSet`, if it can be.
       if (flight.other !== null) await this.#waitForOthers(flight);
@@ -139,12 +148,13 @@ export class Loads<V> {
       }
       const { lease } = flight as { lease: Lease };
       if (asked.looks && !flight.isForced) {
-        const found = await core.fetch(key, signal, undefined, asked.updatesAge);
+        const found = await this.#fetch(core, flight, asked);
         if (found !== undefined) return found;
-        // A tier need not heed the signal. Nobody waits any more, or the cache was closed and has no lease to renew.
-        signal.throwIfAborted();
-        // What is read from here on is newer than what was changed until now.
-        core.leases.renew(lease);
+        if (core.coherent !== null) {
+          const turn = await this.#turn(core, core.coherent, flight, asked);
+          if (turn.value !== undefined) return turn.value;
+          lock = turn.lock;
+        }
       }
       core.sharedState.count(Counter.loads);
       isBegun = true;
@@ -162,7 +172,40 @@ export class Loads<V> {
       if (isBegun) core.sharedState.count(Counter.loadsFailed);
       throw error;
     } finally {
+      lock?.end();
       this.#singleFlight.end(flight, isGivenUp);
+    }
+  }
+
+  /** What the second tier has of a flight's key; if it has nothing, what is read from here on counts as newer. */
+  async #fetch(core: CacheCore<V>, { key, controller, options, lease }: Flight<V>, asked: Asked<V>) {
+    const { signal } = controller;
+    const found = await core.fetch(key, signal, undefined, asked.updatesAge, options.tags);
+    if (found !== undefined) return found;
+    // A tier need not heed the signal. Nobody waits any more, or the cache was closed and has no lease to renew.
+    signal.throwIfAborted();
+    core.leases.renew(lease as Lease);
+    return undefined;
+  }
+
+  /** Waits until it is this machine's turn to load a key, or another one has loaded it. */
+  async #turn(core: CacheCore<V>, coherent: Coherent, flight: Flight<V>, asked: Asked<V>): Promise<Turn<V>> {
+    for (;;) {
+      core.key.encode(flight.key);
+      const asking = coherent.lock(core.key);
+      // Behind the lock on the same connection: whoever had it before has written by then.
+      const value = await this.#fetch(core, flight, asked).catch(async (error) => {
+        endLock(await asking);
+        throw error;
+      });
+      const lock = await asking;
+      if (value !== undefined) {
+        endLock(lock);
+        core.sharedState.count(Counter.loadsShared);
+        return { value, lock: null };
+      }
+      if (lock !== "busy") return { value, lock };
+      await coherent.untilChanged(flight.lease as Lease, flight.controller.signal);
     }
   }
 
@@ -183,6 +226,10 @@ export class Loads<V> {
   #publish(key: CacheKey, fetch: NonNullable<CacheMetric["fetch"]>): void {
     if (metrics.hasSubscribers) publish({ op: "fetch", key, fetch, cache: this.#target.cache });
   }
+}
+
+function endLock(lock: FleetLock | "busy" | null): void {
+  if (lock !== null && lock !== "busy") lock.end();
 }
 
 /** The value of a key that was put after `since`, or was fresh then; it counts as no read. */

@@ -17,6 +17,7 @@ import { type LeaseShape, leaseShape, leaseWords } from "./lease-layout.ts";
  *   word 11      its member, see `dictionary-trainer.ts`
  *   word 12, 13  bytes that the dictionary saved, a number of 64 bits
  *   word 14…     counters, two words each
+ *   word 52…55   what is told by other machines, see `hearing.ts`
  *   word 60      1: what the second tier has of these stamps is what they are (see `tier-notes.ts`), or is being written
  *   word 61      threads that are closing the cache
  *   word 62, 63  what is written ahead, paid off until then, see `write-budget.ts`
@@ -35,6 +36,9 @@ const RUNS = STAMPS + 2 * STAMP_COUNT;
 /** Runs before this one that are known: what older ones evicted with tags is not found any more. */
 export const RUNS_MAX = 31;
 const LEASES = RUNS + 2 + 2 * RUNS_MAX;
+/** Words for who listens to other machines. */
+export const HEARING = 52;
+const COUNTERS_END = HEARING;
 const NOTED = 60;
 const CLOSING = 61;
 const BUDGET = 62;
@@ -62,6 +66,10 @@ export const Counter = {
   backingRefusedBusy: 10,
   backingRefusedFull: 11,
   flushesFailed: 12,
+  untrusted: 13,
+  verified: 14,
+  told: 15,
+  untold: 16,
 } as const;
 
 /** What a run before this one left about itself, so that the next one can believe what it evicted. */
@@ -171,7 +179,7 @@ export class SharedState {
     this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
     this.leases = LEASES;
     this.places = LEASES + leaseWords(shape);
-    this.#counters = new BigInt64Array(buffer, COUNTERS * 4, (NOTED - COUNTERS) >> 1);
+    this.#counters = new BigInt64Array(buffer, COUNTERS * 4, (COUNTERS_END - COUNTERS) >> 1);
     this.budget = new BigInt64Array(buffer, BUDGET * 4, 1);
     const samplesAt = (this.places + 2 * shape.maxSampleCount) * 4;
     this.samples = new Uint8Array(buffer, samplesAt, shape.maxSampleBytes);

@@ -1,6 +1,8 @@
+import type { TagName } from "../backing/index.ts";
 import { ownWords, show, ZbudError } from "../base/index.ts";
 import { type Engine, type FoundEntry, type SecondaryIndex, touchedAtRandom } from "../engine/index.ts";
 import { Reach } from "../memory/index.ts";
+import type { StoredEntry } from "../record/index.ts";
 import { EncodedKey } from "./key.ts";
 
 /** Tags of one entry at most. */
@@ -132,8 +134,8 @@ export class TagLists implements SecondaryIndex {
    *
    * @returns false if not all could be found this way: then search the shard's entries with {@link hasTag}.
    */
-  find(table: Int32Array, at: number, rows: number, tag: string, into: RowList): boolean {
-    this.#hash(tag);
+  find(table: Int32Array, at: number, rows: number, tag: string | TagName, into: RowList): boolean {
+    this.#take(tag);
     const { k0, k1 } = this.#tag;
     let node = table[at + HEADER_WORDS + (k0 & (bucketsOf(rows) - 1))] - 1;
     while (node >= 0) {
@@ -148,8 +150,8 @@ export class TagLists implements SecondaryIndex {
   }
 
   /** Whether an entry with these bytes (prefix, head, value) has the tag. */
-  hasTag(entry: FoundEntry, tag: string): boolean {
-    this.#hash(tag);
+  hasTag(entry: FoundEntry, tag: string | TagName): boolean {
+    this.#take(tag);
     const { k0, k1 } = this.#tag;
     return findTag(entry.bytes, entry.prefixLength, entry.prefixLength + entry.headLength, k0, k1);
   }
@@ -160,6 +162,12 @@ export class TagLists implements SecondaryIndex {
     return this.#tag.k0;
   }
 
+  /** A tag by its hash. */
+  name(tag: string): TagName {
+    this.#hash(tag);
+    return { k0: this.#tag.k0, k1: this.#tag.k1 };
+  }
+
   /** Puts the words of a tag's hash into the key of this object. */
   #hash(tag: string): void {
     if (typeof tag !== "string" || !this.#tag.encode(tag)) {
@@ -168,6 +176,16 @@ export class TagLists implements SecondaryIndex {
         `a tag must be a string of at most 65,535 bytes as UTF-8, not ${show(tag)}`,
       );
     }
+  }
+
+  /** As {@link #hash}, also of a tag that is known by its hash. */
+  #take(tag: string | TagName): void {
+    if (typeof tag === "string") {
+      this.#hash(tag);
+      return;
+    }
+    this.#tag.k0 = tag.k0;
+    this.#tag.k1 = tag.k1;
   }
 
   #takeNode(table: Int32Array, at: number, rows: number): number {
@@ -249,6 +267,14 @@ function readWords(bytes: Uint8Array, at: number): void {
   for (let i = 0; i < TAG_BYTES; i++) wordBytes.bytes[i] = bytes[at + i];
 }
 
+/** The tags that lie in the head of an entry with these bytes. */
+export function tagsIn({ bytes, prefixLength, headLength }: StoredEntry): TagName[] {
+  return Array.from({ length: headLength / TAG_BYTES }, (_, i) => {
+    readWords(bytes, prefixLength + TAG_BYTES * i);
+    return { k0: wordBytes.words[0], k1: wordBytes.words[1] };
+  });
+}
+
 /** What {@link TagLists.hash} gives of the tag whose hash lies at `at` in an entry's head. */
 export function hashAt(bytes: Uint8Array, at: number): number {
   readWords(bytes, at);
@@ -275,7 +301,7 @@ function add(list: RowList, row: number, version: number): void {
 }
 
 /** Removes all entries with a tag, shard by shard. How many there were. */
-export function removeTagged(engine: Engine, tags: TagLists, tag: string): number {
+export function removeTagged(engine: Engine, tags: TagLists, tag: string | TagName): number {
   const found: RowList = { words: new Int32Array(0), count: 0 };
   let removed = 0;
   for (let shard = 0; shard < engine.shardCount; shard++) {
@@ -293,7 +319,7 @@ export function removeTagged(engine: Engine, tags: TagLists, tag: string): numbe
 }
 
 /** The same in one shard, looking at each of its entries. */
-function removeBySearch(engine: Engine, tags: TagLists, tag: string, shard: number): number {
+function removeBySearch(engine: Engine, tags: TagLists, tag: string | TagName, shard: number): number {
   const rows = engine.rowsOf(shard);
   let removed = 0;
   for (let i = 0; i < rows.length; i += 2) {

@@ -1,7 +1,9 @@
 import {
   type Backing,
   type BackingKey,
+  type CoherentBacking,
   checkSameBacking,
+  isCoherent,
   isRefusal,
   type WriteOutcome,
 } from "../backing/index.ts";
@@ -17,6 +19,7 @@ import {
   type StoredEntry,
 } from "../record/index.ts";
 import { checkEntry, mendTimes } from "./check-entry.ts";
+import type { Coherent } from "./coherent.ts";
 import { codecWith } from "./dictionary-codec.ts";
 import type { DictionaryUse } from "./dictionary-use.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
@@ -63,12 +66,17 @@ export interface TieredCache<V> {
   readonly codecId: number;
   codecNumbered(number: number): Codec | null;
   putStored(entry: StoredEntry, clean: boolean, now: number, epoch: number, guard: Guard): PutResult;
+  putDecoded(entry: StoredEntry, value: Uint8Array, now: number, guard: Guard): PutResult;
+  borrow(length: number): Uint8Array;
+  giveBack(): void;
 }
 
 /** An entry that was read, the name of the dictionary that it needs, or 0, and its value. */
-interface Read<V> {
+export interface Read<V> {
   readonly entry: StoredEntry;
   readonly dictionary: number;
+  /** As they were before compression; those of a value that keeps its bytes are its own. */
+  readonly bytes: Uint8Array;
   readonly value: V;
 }
 
@@ -91,24 +99,26 @@ interface Read<V> {
 export class Tier<V> {
   /** A file keeps the order of all threads' calls. */
   readonly isOrdered: boolean;
-  readonly #core: TieredCache<V>;
+  /** That of a store which several machines share; else null. */
+  readonly coherent: Coherent | null = null;
+  protected readonly core: TieredCache<V>;
   readonly #backing: Backing;
   readonly #foreign: Map<number, Codec | null> = new Map();
   /** Name of this cache's dictionary, once it is in the tier. */
-  #dictionary = 0;
+  protected dictionary = 0;
   readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1, true));
   #isRefused = false;
   /** Of the record that was evicted last. */
   #lastBytes = 0;
   /** This thread's use of it has ended: nothing is asked of it any more. */
-  #isClosed = false;
+  protected isClosed = false;
   /** What is paid off of what was written ahead. */
   readonly budget: WriteBudget;
   readonly #ahead: WriteAhead | null;
 
   constructor(core: TieredCache<V>, backing: Backing) {
     const { sharedState, settings } = core;
-    this.#core = core;
+    this.core = core;
     this.#backing = backing;
     this.isOrdered = "share" in backing;
     this.budget = new WriteBudget(sharedState.budget, settings.maxWriteBytesPerSecond, () => core.clock());
@@ -118,7 +128,7 @@ export class Tier<V> {
       write: (entry: FoundEntry) => this.writeSoon(entry, false),
       lost: (outcome: unknown) => this.#countOutcomes([outcome], 1, true),
     };
-    this.#ahead = settings.maxWriteBytesPerSecond === 0 ? null : new WriteAhead(parts);
+    this.#ahead = settings.maxWriteBytesPerSecond === 0 || isCoherent(backing) ? null : new WriteAhead(parts);
   }
 
   /** Whether it can write before it returns, as a file can. */
@@ -185,7 +195,7 @@ export class Tier<V> {
 
   /** Null: it was not handed over, which is counted. */
   #handOver(entry: FoundEntry, counts: boolean): Promise<unknown> | null {
-    if (this.#isClosed) {
+    if (this.isClosed) {
       this.#countOutcomes(null, 1, counts);
       return null;
     }
@@ -193,14 +203,13 @@ export class Tier<V> {
       if (this.#refuses(entry, counts)) return null;
       const needsDictionary = entry.codec === DICTIONARY_CODEC;
       const records: StoredEntry[] = [entry];
-      if (needsDictionary && this.#dictionary === 0) records.unshift(this.#dictionaryRecord());
+      if (needsDictionary && this.dictionary === 0) records.unshift(this.dictionaryRecord());
       this.#prepare(entry);
       const late = this.isOrdered ? null : lateDrop(entry);
       // It copies all of the entry's record: the engine fills that again.
       const written = this.#backing.write(records);
       if (counts && late === null && records.length === 1) this.#writes.add(written);
-      else
-        this.#track(written, records.length, counts, late === null ? () => {} : () => this.#dropLate(late));
+      else this.track(written, records.length, counts, late === null ? () => {} : () => this.#dropLate(late));
       return written;
     } catch {
       this.#countOutcomes(null, 1, counts);
@@ -211,8 +220,7 @@ export class Tier<V> {
   /** Writes an entry before it returns; its shard is locked. Never throws. Whether it is there. */
   writeNow(entry: FoundEntry, counts = true): WriteOutcome {
     if (this.#refuses(entry, counts)) return "ENOSPC";
-    if (entry.codec === DICTIONARY_CODEC && this.#dictionary === 0)
-      this.#writeRecord(this.#dictionaryRecord());
+    if (entry.codec === DICTIONARY_CODEC && this.dictionary === 0) this.#writeRecord(this.dictionaryRecord());
     this.#prepare(entry);
     const outcome = this.#writeRecord(entry);
     this.#countOutcomes([outcome], 1, counts);
@@ -233,19 +241,19 @@ export class Tier<V> {
 
   #writeRecord(record: StoredEntry): WriteOutcome {
     try {
-      if (this.#isClosed) throw new ZbudError("ECLOSED", "the backing store was closed");
+      if (this.isClosed) throw new ZbudError("ECLOSED", "the backing store was closed");
       return this.#backing.writeSync(record);
     } catch (error) {
-      this.#noteClosed(error);
+      this.noteClosed(error);
       return error instanceof ZbudError ? error : new ZbudError("EIO", "a write failed", { cause: error });
     }
   }
 
   /** Makes an entry, in the engine's own record, what a record of it says. */
   #prepare(entry: FoundEntry): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     mendTimes(entry);
-    if (entry.codec === DICTIONARY_CODEC) entry.codec += 256 * this.#dictionary;
+    if (entry.codec === DICTIONARY_CODEC) entry.codec += 256 * this.dictionary;
     entry.stamp = sharedState.run * STAMPS + sharedState.stamp();
   }
 
@@ -275,12 +283,11 @@ export class Tier<V> {
    * @returns whether it is there, and right.
    */
   keepNotes(): boolean {
-    const { sharedState, settings, dictionary: use } = this.#core;
+    const { sharedState, settings, dictionary: use } = this.core;
     const hasDictionary = use.trainer.dictionary() !== null;
     if (!hasDictionary && !settings.tags && !sharedState.hasRunsBefore) return true;
-    if (hasDictionary && !this.hasRecord(this.#dictionaryRecord()))
-      this.#writeRecord(this.#dictionaryRecord());
-    const dictionary = hasDictionary ? this.#nameOfOwnDictionary() : 0;
+    if (hasDictionary && !this.hasRecord(this.dictionaryRecord())) this.#writeRecord(this.dictionaryRecord());
+    const dictionary = hasDictionary ? this.nameOfOwnDictionary() : 0;
     for (let tries = 0; tries < NOTES_TRIES; tries++) {
       // First: whoever deletes a tag from here on takes these notes away, and what was deleted before is in them.
       sharedState.isNoted = true;
@@ -296,7 +303,7 @@ export class Tier<V> {
 
   /** A tag was deleted: notes from before say what is no longer so. */
   dropNotes(): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     if (!sharedState.isNoted) return;
     sharedState.isNoted = false;
     this.#delete(NOTES_KEY);
@@ -304,7 +311,7 @@ export class Tier<V> {
 
   /** What the cache before this one left there. For who makes a cache on a tier that reads at once. */
   takeNotes(): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     try {
       const record = this.#backing.readSync(NOTES_KEY);
       if (record === null) return;
@@ -316,21 +323,21 @@ export class Tier<V> {
       sharedState.goOn(notes);
       this.#takeDictionary(notes.dictionary);
     } catch (error) {
-      this.#noteClosed(error);
+      this.noteClosed(error);
       sharedState.count(Counter.backingReadsFailed);
     }
   }
 
   /** Goes on with the dictionary of the cache before, so that what it wrote is at home in memory here. */
   #takeDictionary(name: number): void {
-    const { dictionary, engine, codecId } = this.#core;
+    const { dictionary, engine, codecId } = this.core;
     if (name === 0 || dictionary.trainer.settled) return;
     const found = this.#backing.readSync(dictionaryName(name));
     const bytes = found === null ? null : this.#dictionaryBytes(found, name);
     if (bytes === null || found?.codec !== codecId) return;
     dictionary.adopt(engine, bytes);
-    if (dictionary.trainer.dictionary() !== null && this.#nameOfOwnDictionary() === name)
-      this.#dictionary = name;
+    if (dictionary.trainer.dictionary() !== null && this.nameOfOwnDictionary() === name)
+      this.dictionary = name;
   }
 
   /**
@@ -342,21 +349,21 @@ export class Tier<V> {
     const name = { k0, k1, prefix: prefix.slice(0, prefixLength) };
     let had = false;
     try {
-      const has: unknown = !this.#isClosed && this.#backing.has(name);
+      const has: unknown = !this.isClosed && this.#backing.has(name);
       had = has === true;
       if (isThenable(has)) has.then(undefined, () => undefined);
     } catch {
       // Then it is not known.
     }
     // Also if there is nothing yet: a write of the key may be under way.
-    if (!this.#delete(name)) this.#core.sharedState.invalidateTier();
+    if (!this.#delete(name)) this.core.sharedState.invalidateTier();
     return had;
   }
 
   /** Drops all. The stamp that `clear` left keeps what is under way, or stays, from being read. */
   clear(): void {
-    this.#dictionary = 0;
-    this.#core.sharedState.isNoted = false;
+    this.dictionary = 0;
+    this.core.sharedState.isNoted = false;
     this.#isRefused = false;
     let cleared: unknown;
     try {
@@ -365,7 +372,7 @@ export class Tier<V> {
       cleared = Promise.reject(error);
     }
     // What comes of it is counted only if it fails.
-    this.#track(
+    this.track(
       Promise.resolve(cleared).then(() => CLEARED),
       1,
       true,
@@ -379,13 +386,17 @@ export class Tier<V> {
    * @returns `"changed"` if somebody set or deleted the key meanwhile: then memory knows better.
    * @throws the signal's reason; `ECLOSED` if the cache was closed. A tier that fails is a miss.
    */
-  async fetch(key: EncodedKey, signal: AbortSignal | undefined): Promise<Fetched<V>> {
-    const { leases } = this.#core;
+  async fetch(
+    key: EncodedKey,
+    signal: AbortSignal | undefined,
+    _tags: readonly string[] | undefined = undefined,
+  ): Promise<Fetched<V>> {
+    const { leases } = this.core;
     const name = nameOf(key);
     const lease = leases.take(name.k0, name.k1);
     try {
-      const read = await this.#read(name, signal);
-      return read === null ? this.#miss() : this.#takeBack(name, read, lease);
+      const read = await this.read(name, signal);
+      return read === null ? this.miss() : this.#takeBack(name, read, lease);
     } finally {
       leases.end(lease);
     }
@@ -398,12 +409,12 @@ export class Tier<V> {
    * @throws {ZbudError} what the tier's `flush` threw; `EIO` if it threw something else, or was closed.
    */
   async flush(budget: WriteBudget | null = null): Promise<void> {
-    if (this.isSync && !this.#isClosed) {
-      await keepDirty(this.#core.engine, this, budget);
-      if (this.#core.engine.isClosed) return;
+    if (this.isSync && !this.isClosed) {
+      await keepDirty(this.core.engine, this, budget);
+      if (this.core.engine.isClosed) return;
     }
     await this.#writes.ended();
-    if (this.isSync && !this.#isClosed && !this.#core.engine.isClosed) this.keepNotes();
+    if (this.isSync && !this.isClosed && !this.core.engine.isClosed) this.keepNotes();
     try {
       await this.#backing.flush();
     } catch (cause) {
@@ -420,11 +431,15 @@ export class Tier<V> {
   }
 
   /** A record and its value; null if there is none that can be read. */
-  async #read(name: BackingKey, signal: AbortSignal | undefined): Promise<Read<V> | null> {
-    if (this.#isClosed) return null;
-    const core = this.#core;
+  protected async read(
+    name: BackingKey,
+    signal: AbortSignal | undefined,
+    reading: Promise<StoredEntry | null> | null = null,
+  ): Promise<Read<V> | null> {
+    if (this.isClosed) return null;
+    const core = this.core;
     try {
-      const record = await this.#backing.read(name, { signal });
+      const record = await (reading ?? this.#backing.read(name, { signal }));
       if (record === null) return null;
       // Not its bytes: the engine is given those.
       const entry = { ...record };
@@ -433,10 +448,10 @@ export class Tier<V> {
       if (codec === null && entry.codec !== 0) return null;
       const value = ownBytes(entry.length);
       decodeValue(entry, codec, value);
-      return { entry, dictionary, value: core.values.decode(value, kindOf(entry.aux)) };
+      return { entry, dictionary, bytes: value, value: core.values.decode(value, kindOf(entry.aux)) };
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
-      this.#noteClosed(error);
+      this.noteClosed(error);
       core.sharedState.count(Counter.backingReadsFailed);
       return null;
     }
@@ -444,21 +459,21 @@ export class Tier<V> {
 
   /** Puts into memory what was read, if it is not out of date. */
   #takeBack(name: BackingKey, { entry, dictionary, value }: Read<V>, lease: Lease): Fetched<V> {
-    const core = this.#core;
+    const core = this.core;
     const now = core.clock();
     if ((entry.expiresAt !== 0 && entry.expiresAt <= now) || this.#isOutdated(entry)) {
       this.#delete(name);
-      return this.#miss();
+      return this.miss();
     }
     if (entry.headLength > 0 && this.#stampOf(entry) < 0) {
       // Which tags were deleted in the cache that evicted it is not known here.
       if (this.isOrdered) this.#delete(name);
-      return this.#miss();
+      return this.miss();
     }
     const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(entry);
     // A value with another cache's dictionary stays where it is.
     const until = freshUntil(entry.expiresAt, entry.aux2);
-    if (dictionary === 0 || dictionary === this.#dictionary) {
+    if (dictionary === 0 || dictionary === this.dictionary) {
       const result = core.putStored(entry, true, now, UNLESS_THERE, holds);
       // What is too large for this cache is given, and stays where it is.
       if (result === "stale" || (result === "large" && !holds())) return "changed";
@@ -469,31 +484,31 @@ export class Tier<V> {
 
   /** Whether the tier was told. */
   #delete(name: BackingKey): boolean {
-    if (this.#isClosed) return false;
+    if (this.isClosed) return false;
     try {
       const told: unknown = this.#backing.delete(name);
       // One that is asynchronous, against the contract, may still say that it was not.
       if (isThenable(told)) told.then(undefined, () => this.#failedToDelete());
       return true;
     } catch (error) {
-      this.#noteClosed(error);
-      this.#core.sharedState.count(Counter.backingWritesFailed);
+      this.noteClosed(error);
+      this.core.sharedState.count(Counter.backingWritesFailed);
       return false;
     }
   }
 
   #failedToDelete(): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     sharedState.count(Counter.backingWritesFailed);
     sharedState.invalidateTier();
   }
 
-  #noteClosed(error: unknown): void {
-    if (error instanceof ZbudError && error.code === "ECLOSED") this.#isClosed = true;
+  protected noteClosed(error: unknown): void {
+    if (error instanceof ZbudError && error.code === "ECLOSED") this.isClosed = true;
   }
 
-  #miss(): null {
-    this.#core.sharedState.count(Counter.backingMisses);
+  protected miss(): null {
+    this.core.sharedState.count(Counter.backingMisses);
     return null;
   }
 
@@ -502,7 +517,7 @@ export class Tier<V> {
    * the server before this write, it goes now.
    */
   #dropLate({ name, stamp }: LateDrop): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     if (sharedState.keyChangedSince(stamp, name.k0) || sharedState.clearedSince(stamp)) this.#delete(name);
   }
 
@@ -510,7 +525,7 @@ export class Tier<V> {
    * @param count - what is written: so many writes have failed if there is no answer.
    * @param counts - whether those that failed count.
    */
-  #track(written: Promise<unknown>, count: number, counts: boolean, then: () => void): void {
+  protected track(written: Promise<unknown>, count: number, counts: boolean, then: () => void): void {
     const tracked = Promise.resolve(written).then(
       (outcomes) => {
         then();
@@ -522,7 +537,7 @@ export class Tier<V> {
   }
 
   #countOutcomes(outcomes: unknown, count: number, counts: boolean): void {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
     for (let i = 0; i < count; i++) {
       const isWritten = all[i] === "ok" || all[i] === "ECANCELED";
@@ -534,10 +549,10 @@ export class Tier<V> {
     }
   }
 
-  #dictionaryRecord(): StoredEntry {
-    this.#dictionary = this.#nameOfOwnDictionary();
-    const dictionary = this.#core.dictionary.trainer.dictionary() ?? new Uint8Array(0);
-    const { k0, k1, prefix } = dictionaryName(this.#dictionary);
+  protected dictionaryRecord(): StoredEntry {
+    this.dictionary = this.nameOfOwnDictionary();
+    const dictionary = this.core.dictionary.trainer.dictionary() ?? new Uint8Array(0);
+    const { k0, k1, prefix } = dictionaryName(this.dictionary);
     const bytes = new Uint8Array(prefix.length + dictionary.length);
     bytes.set(prefix);
     bytes.set(dictionary, prefix.length);
@@ -549,20 +564,20 @@ export class Tier<V> {
       prefixLength: prefix.length,
       storedLength: dictionary.length,
       length: dictionary.length,
-      codec: this.#core.codecId,
+      codec: this.core.codecId,
     };
   }
 
-  #nameOfOwnDictionary(): number {
-    if (this.#dictionary !== 0) return this.#dictionary;
-    return dictionaryHash(this.#core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0));
+  protected nameOfOwnDictionary(): number {
+    if (this.dictionary !== 0) return this.dictionary;
+    return dictionaryHash(this.core.dictionary.trainer.dictionary()?.slice() ?? new Uint8Array(0));
   }
 
   async #codecOf(number: number, dictionary: number, signal: AbortSignal | undefined): Promise<Codec | null> {
-    const core = this.#core;
+    const core = this.core;
     if (number !== DICTIONARY_CODEC) return core.codecNumbered(number);
-    if (core.dictionary.trainer.dictionary() !== null && dictionary === this.#nameOfOwnDictionary()) {
-      this.#dictionary ||= dictionary;
+    if (core.dictionary.trainer.dictionary() !== null && dictionary === this.nameOfOwnDictionary()) {
+      this.dictionary ||= dictionary;
       return core.codecNumbered(DICTIONARY_CODEC);
     }
     const known = this.#foreign.get(dictionary);
@@ -582,7 +597,7 @@ export class Tier<V> {
   #dictionaryBytes(found: StoredEntry, dictionary: number): Uint8Array | null {
     const name = dictionaryName(dictionary);
     checkRecord(found);
-    if (!hasName(found, name) || !mayBeDictionary(found.storedLength, this.#core.settings.maxBytes))
+    if (!hasName(found, name) || !mayBeDictionary(found.storedLength, this.core.settings.maxBytes))
       return null;
     const bytes = found.bytes.slice(name.prefix.length, name.prefix.length + found.storedLength);
     return dictionaryHash(bytes) === dictionary && takesDictionary(found.codec) ? bytes : null;
@@ -590,12 +605,12 @@ export class Tier<V> {
 
   /** When it was written, in this cache's time; -1 if that was another cache, whose notes this one has not. */
   #stampOf({ stamp }: StoredEntry): number {
-    return this.#core.sharedState.stampOf(Math.floor(stamp / STAMPS), stamp % STAMPS);
+    return this.core.sharedState.stampOf(Math.floor(stamp / STAMPS), stamp % STAMPS);
   }
 
   /** Whether the cache was cleared, or one of the entry's tags deleted, after it was evicted. */
   #isOutdated(entry: StoredEntry): boolean {
-    const { sharedState } = this.#core;
+    const { sharedState } = this.core;
     // An unknown run's stamps say nothing to this one: what was deleted here at all counts as deleted since.
     const stamp = Math.max(0, this.#stampOf(entry));
     if (sharedState.clearedSince(stamp) || sharedState.tierVoidSince(stamp)) return true;
@@ -611,7 +626,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
 }
 
-function nameOf(key: EncodedKey): BackingKey {
+/** A key as it is at this moment. */
+export function nameOf(key: EncodedKey): BackingKey {
   return { k0: key.k0, k1: key.k1, prefix: key.bytes.slice(0, key.length) };
 }
 
@@ -670,7 +686,9 @@ export function tierOf<V>(core: TieredCache<V>, settings: CacheSettings, backing
   if (backing === undefined) return null;
   if (typeof (backing as Partial<Backing> | null)?.write === "function") {
     checkSameBacking("cache", settings.backingId, backing as Backing);
-    return new Tier(core, backing as Backing);
+    if (!isCoherent(backing as Backing)) return new Tier(core, backing as Backing);
+    const Coherent = (backing as CoherentBacking).coherence.tier as typeof Tier;
+    return new Coherent(core, backing as Backing);
   }
   throw new ZbudError(
     "EINVAL",

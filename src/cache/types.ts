@@ -322,6 +322,16 @@ export interface CacheStats {
   backingHits: number;
   backingMisses: number;
   backingReadsFailed: number;
+  /**
+   * With a backing store that several machines share: of the misses, those that found an entry in memory which others may
+   * have changed since, because the line to the server was broken.
+   */
+  hitsNotTrusted: number;
+  /** Entries of memory that were compared with the server's, and entries that others changed or deleted. */
+  backingChecks: number;
+  backingTold: number;
+  /** Values that were loaded while nobody could tell what others change, and that the server was not given. */
+  backingUntold: number;
   /** Entries that it took, evicted or ahead of that, and that it did not: those are gone once they are evicted. */
   backingWrites: number;
   backingWritesFailed: number;

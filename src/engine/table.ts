@@ -62,6 +62,8 @@ export const W_EVICTION = 27;
 export const W_EXPIRIES_MAX = 29;
 /** Rows from here on need room in the file system before they are touched. */
 export const W_ROOM = 28;
+/** Entries of this version and before are not known to be what others have: see `Engine.distrust`. */
+export const W_FLOOR = 30;
 
 /** Counters: indices of doubles. The first are sums over the rows, the others only grow. */
 export const F_ORIGINAL_BYTES = 16;

@@ -1,18 +1,24 @@
 import { ZbudError } from "../../base/index.ts";
 import type { WriteOutcome } from "../types.ts";
-import type { KeyvClient } from "./client.ts";
 import type { Health } from "./health.ts";
 
-/** Calls under way at a time. */
+/** Calls under way at a time, if nobody says. */
 const CALLS_MAX = 64;
 /** Calls that never answered; beyond these, nothing is accepted any more until one does. */
 const STUCK_MAX = 256;
 /** How long until a delete that failed is tried again while the store is not down. */
 const RETRY_MS = 50;
 
+/** The calls on a store, of which each rejects if it failed. */
+export interface StoreCalls<T> {
+  /** @param leftMs - how long the value lasts, or 0: for ever. @param now - in ms since 1970. */
+  set(key: string, value: T, leftMs: number, now: number): Promise<void>;
+  delete(key: string): Promise<void>;
+}
+
 /** A value on its way to the store. */
-export interface Setting {
-  readonly value: string;
+export interface Setting<T> {
+  readonly value: T;
   /** When the value ends, in ms since 1970, or 0. */
   readonly expiresAt: number;
   readonly bytes: number;
@@ -26,22 +32,26 @@ export interface Setting {
  * One call at a time is under way for a key, so the store sees them in order; whatever came in between and
  * was not sent yet is left out.
  */
-interface KeyQueue {
+interface KeyQueue<T> {
   readonly key: string;
   /** What is under way: a value, a delete, or nothing. */
-  active: Setting | "delete" | null;
+  active: Setting<T> | "delete" | null;
   /** What its value's outcome is when it ends; null: how it ended, since it is still what is wanted. */
   verdict: WriteOutcome | null;
   /** It did not answer in its time. It may yet take effect, so nothing else is sent until it ends. */
   isStuck: boolean;
   /** What is to be sent next. */
-  next: Setting | "delete" | null;
+  next: Setting<T> | "delete" | null;
   isQueued: boolean;
+  /** Called when it ends. */
+  readonly waits: (() => void)[];
 }
 
 export interface KeyQueuesOptions {
   readonly timeoutMs: number;
   readonly maxQueues: number;
+  /** Calls under way at a time. */
+  readonly maxCalls?: number;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** More keys wait for their delete than may: from now on nothing that was written before counts. */
@@ -49,14 +59,14 @@ export interface KeyQueuesOptions {
 }
 
 /** The queues of all keys that have one. */
-export class KeyQueues {
-  readonly #client: KeyvClient;
+export class KeyQueues<T> {
+  readonly #client: StoreCalls<T>;
   readonly #health: Health;
   readonly #options: KeyQueuesOptions;
-  readonly #queues: Map<string, KeyQueue> = new Map();
-  readonly #queue: KeyQueue[] = [];
+  readonly #queues: Map<string, KeyQueue<T>> = new Map();
+  readonly #queue: KeyQueue<T>[] = [];
   /** Queues whose delete failed, until it is time to try again. */
-  readonly #waiting: KeyQueue[] = [];
+  readonly #waiting: KeyQueue<T>[] = [];
   readonly #idle: Set<() => void> = new Set();
   #calls = 0;
   #stuck = 0;
@@ -70,7 +80,7 @@ export class KeyQueues {
   /** How long values wait for a store that is down. It keeps the process alive. */
   #patience: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(client: KeyvClient, health: Health, options: KeyQueuesOptions) {
+  constructor(client: StoreCalls<T>, health: Health, options: KeyQueuesOptions) {
     this.#client = client;
     this.#health = health;
     this.#options = options;
@@ -78,6 +88,14 @@ export class KeyQueues {
 
   has(key: string): boolean {
     return this.#queues.has(key);
+  }
+
+  /** Calls `then` when there is nothing to be told of a key any more; false, and no call: there is nothing now. */
+  whenEnded(key: string, then: () => void): boolean {
+    const queue = this.#queues.get(key);
+    if (queue === undefined) return false;
+    queue.waits.push(then);
+    return true;
   }
 
   get count(): number {
@@ -96,7 +114,7 @@ export class KeyQueues {
     return queue !== undefined || this.#queues.size < this.#options.maxQueues;
   }
 
-  set(key: string, setting: Setting): void {
+  set(key: string, setting: Setting<T>): void {
     this.#bytes += setting.bytes;
     this.#want(key, setting);
   }
@@ -111,7 +129,7 @@ export class KeyQueues {
     for (const queue of this.#queues.values()) {
       this.#supersede(queue, verdict);
       queue.next = null;
-      if (queue.active === null) this.#queues.delete(queue.key);
+      if (queue.active === null) this.#end(queue);
     }
     this.#queue.length = 0;
     this.#endPatience();
@@ -155,10 +173,10 @@ export class KeyQueues {
     this.#refuseQueued();
   }
 
-  #want(key: string, next: Setting | "delete"): void {
+  #want(key: string, next: Setting<T> | "delete"): void {
     let queue = this.#queues.get(key);
     if (queue === undefined) {
-      queue = { key, active: null, verdict: null, isStuck: false, next: null, isQueued: false };
+      queue = { key, active: null, verdict: null, isStuck: false, next: null, isQueued: false, waits: [] };
       this.#queues.set(key, queue);
     } else {
       this.#supersede(queue, "ECANCELED");
@@ -169,7 +187,7 @@ export class KeyQueues {
   }
 
   /** Something newer is wanted of this key. */
-  #supersede(queue: KeyQueue, verdict: WriteOutcome): void {
+  #supersede(queue: KeyQueue<T>, verdict: WriteOutcome): void {
     queue.verdict = verdict;
     if (queue.next === null || queue.next === "delete") return;
     this.#bytes -= queue.next.bytes;
@@ -178,7 +196,7 @@ export class KeyQueues {
     queue.next = null;
   }
 
-  #enqueue(queue: KeyQueue): void {
+  #enqueue(queue: KeyQueue<T>): void {
     if (queue.next === null || this.#queues.get(queue.key) !== queue) return;
     if (!queue.isQueued) {
       queue.isQueued = true;
@@ -189,7 +207,11 @@ export class KeyQueues {
 
   #pump(): void {
     if (this.#late > 0) this.#refuseQueued();
-    while (this.#held === 0 && this.#queue.length > 0 && this.#calls < CALLS_MAX) {
+    while (
+      this.#held === 0 &&
+      this.#queue.length > 0 &&
+      this.#calls < (this.#options.maxCalls ?? CALLS_MAX)
+    ) {
       if (!this.#health.admits()) {
         // A store that is back soon is sent them yet.
         if (this.#unsent > 0)
@@ -197,7 +219,7 @@ export class KeyQueues {
         this.#later(this.#health.waitMs);
         return;
       }
-      const queue = this.#queue.shift() as KeyQueue;
+      const queue = this.#queue.shift() as KeyQueue<T>;
       queue.isQueued = false;
       void this.#send(queue);
     }
@@ -236,8 +258,8 @@ export class KeyQueues {
     (this.#retry as { unref?: () => void }).unref?.();
   }
 
-  async #send(queue: KeyQueue): Promise<void> {
-    const sent = queue.next as Setting | "delete";
+  async #send(queue: KeyQueue<T>): Promise<void> {
+    const sent = queue.next as Setting<T> | "delete";
     if (sent !== "delete") this.#unsent--;
     queue.active = sent;
     queue.next = null;
@@ -255,7 +277,7 @@ export class KeyQueues {
     this.#ended(queue, sent, error);
   }
 
-  async #sendValue(key: string, { value, expiresAt }: Setting): Promise<void> {
+  async #sendValue(key: string, { value, expiresAt }: Setting<T>): Promise<void> {
     const now = this.#options.clock();
     if (expiresAt === 0) await this.#client.set(key, value, 0, now);
     else if (expiresAt > now) await this.#client.set(key, value, expiresAt - now, now);
@@ -263,7 +285,7 @@ export class KeyQueues {
   }
 
   /** A call's time is over. */
-  #stick(queue: KeyQueue, sent: Setting | "delete"): void {
+  #stick(queue: KeyQueue<T>, sent: Setting<T> | "delete"): void {
     queue.isStuck = true;
     this.#stuck++;
     this.#calls--;
@@ -276,7 +298,7 @@ export class KeyQueues {
     this.#pump();
   }
 
-  #ended(queue: KeyQueue, sent: Setting | "delete", error: ZbudError | null): void {
+  #ended(queue: KeyQueue<T>, sent: Setting<T> | "delete", error: ZbudError | null): void {
     const wasStuck = queue.isStuck;
     queue.isStuck = false;
     queue.active = null;
@@ -287,7 +309,7 @@ export class KeyQueues {
     // What failed may have taken effect all the same, or may have left what was there before.
     if (queue.next === null && queue.verdict === null && error !== null) queue.next = "delete";
     const next = queue.next;
-    if (next === null) this.#queues.delete(queue.key);
+    if (next === null) this.#end(queue);
     if (sent !== "delete") {
       this.#bytes -= sent.bytes;
       if (!wasStuck) sent.settle(queue.verdict ?? error ?? "ok");
@@ -301,6 +323,11 @@ export class KeyQueues {
     }
     this.#pump();
     this.#tellIdle();
+  }
+
+  #end(queue: KeyQueue<T>): void {
+    this.#queues.delete(queue.key);
+    for (const then of queue.waits) then();
   }
 
   #tellIdle(): void {

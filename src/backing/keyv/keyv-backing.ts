@@ -86,7 +86,7 @@ export class KeyvBacking implements Backing {
   readonly #clock: () => number;
   readonly #client: KeyvClient;
   readonly #health: Health;
-  readonly #queues: KeyQueues;
+  readonly #queues: KeyQueues<string>;
   /** Tells this store's records from those of other processes. */
   readonly #writer: number;
   #sequence = 0;

@@ -1,0 +1,27 @@
+import { linkOf, type RedisClientLike } from "./redis/link.ts";
+import { type RedisTierOptions, readOptions } from "./redis/options.ts";
+import { RedisBacking } from "./redis/redis-backing.ts";
+import { checkServer } from "./redis/server.ts";
+
+export type { RedisClientLike } from "./redis/link.ts";
+export type { RedisTierOptions } from "./redis/options.ts";
+export { RedisBacking } from "./redis/redis-backing.ts";
+
+/**
+ * Opens a tier in a Redis or Valkey server (6 and later), or a cluster, that several machines share as one truth: give it to
+ * a `CompressedCache` as `backing`. What one machine sets or deletes, by key, by tag or all, the others drop from memory as
+ * soon as the server tells, and at the latest after `heartbeatMs + timeoutMs + graceMs`. See docs/backing.md.
+ *
+ * @param client - connected: of `redis` (5 and later), `ioredis` or `iovalkey`. Whoever made it closes it, after the tier.
+ * @throws {ZbudError} (as a rejection) `EINVAL` for a client or an option that is none; `ENOTSUP`, `EACCES`: the server is too
+ *   old to tell of changes, or the user may not be told; `EIO`, `ETIMEDOUT`: it does not answer.
+ */
+export async function redisTier(
+  client: RedisClientLike,
+  options: RedisTierOptions = {},
+): Promise<RedisBacking> {
+  const settings = readOptions(options);
+  const link = linkOf(client);
+  await checkServer(link, Buffer.from(settings.prefix), settings.timeoutMs, settings.ttlMs === 0);
+  return new RedisBacking(link, settings);
+}

@@ -1,0 +1,167 @@
+import { createHash, randomBytes } from "node:crypto";
+import type {
+  BackingKey,
+  CoherenceListener,
+  CoherentStore,
+  CoherentView,
+  FleetLock,
+  KeyQueues,
+  RecordHead,
+  StoredEntry,
+  TagName,
+  WriteOutcome,
+} from "../../backing/index.ts";
+import type { RedisLink } from "./link.ts";
+import { type Names, unsealHead } from "./names.ts";
+import type { RedisTierSettings } from "./options.ts";
+import type { Server } from "./server.ts";
+import type { ServiceKeys } from "./service-keys.ts";
+import { Tracker } from "./tracker.ts";
+
+/** What a tier has in common for all caches that are joined to it. */
+export interface RedisParts {
+  readonly settings: RedisTierSettings;
+  readonly names: Names;
+  readonly server: Server;
+  readonly keys: ServiceKeys;
+  readonly queues: Pick<KeyQueues<never>, "whenEnded">;
+  readonly link: RedisLink;
+  read(
+    key: BackingKey,
+    view: CoherentView | null,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredEntry | null>;
+  put(
+    record: StoredEntry,
+    tags: readonly TagName[],
+    since: number | null,
+    view: CoherentView,
+  ): Promise<WriteOutcome>;
+  /** Throws while the server is known not to answer. */
+  admits(): void;
+}
+
+/** A tier in Redis as one cache uses it. */
+export class JoinedStore implements CoherentStore {
+  readonly graceMs: number;
+  readonly heartbeatMs: number;
+  readonly timeoutMs: number;
+  readonly ttlMs: number;
+  readonly #parts: RedisParts;
+  readonly #view: CoherentView;
+  readonly #locks: Set<() => void> = new Set();
+  #tracker: Tracker | null = null;
+
+  constructor(parts: RedisParts, view: CoherentView) {
+    const { graceMs, heartbeatMs, timeoutMs, ttlMs } = parts.settings;
+    this.graceMs = graceMs;
+    this.heartbeatMs = heartbeatMs;
+    this.timeoutMs = timeoutMs;
+    this.ttlMs = ttlMs;
+    this.#parts = parts;
+    this.#view = view;
+  }
+
+  versionOf(kind: number, head: Uint8Array, value: Uint8Array): number {
+    const digest = createHash("sha256")
+      .update(Uint8Array.of(kind, head.length))
+      .update(head)
+      .update(value)
+      .digest();
+    // 52 bits: a record's stamp is less than 2^53.
+    return digest.readUInt32LE(0) + 2 ** 32 * (digest.readUInt32LE(4) >>> 12);
+  }
+
+  listen(listener: CoherenceListener): () => void {
+    const { link, names, settings } = this.#parts;
+    const tracker = new Tracker(link, {
+      prefix: names.prefix,
+      heartbeatMs: settings.heartbeatMs,
+      timeoutMs: settings.timeoutMs,
+      now: () => this.#view.now(),
+      began: () => listener.began(),
+      alive: (sentAt) => listener.alive(sentAt),
+      broke: () => listener.broke(),
+      told: (keys) => this.#told(keys, listener),
+    });
+    this.#tracker = tracker;
+    return () => tracker.stop();
+  }
+
+  #told(keys: readonly Buffer[] | null, listener: CoherenceListener): void {
+    if (keys === null) {
+      listener.all();
+      return;
+    }
+    for (const key of keys) {
+      const told = this.#parts.names.told(key);
+      if (told.kind === "key") listener.key(told.prefix);
+      else if (told.kind === "tag") listener.tag(told.tag);
+      else if (told.kind === "clear") listener.all();
+    }
+  }
+
+  async read(
+    key: BackingKey,
+    tags: readonly TagName[],
+    signal: AbortSignal | undefined,
+  ): Promise<StoredEntry | null> {
+    const asking = tags.map((tag) => this.#parts.keys.tag(tag, this.#view, false));
+    const known = Promise.allSettled(asking);
+    const record = await this.#parts.read(key, this.#view, signal);
+    await known;
+    return record;
+  }
+
+  async head(key: BackingKey): Promise<RecordHead | null> {
+    const { server, keys, names } = this.#parts;
+    this.#parts.admits();
+    const [bytes, all] = await Promise.all([server.getHead(names.record(key)), keys.all(this.#view, false)]);
+    const head = unsealHead(bytes);
+    if (head === null || head.clear !== all || !(await keys.hold(head.tags, this.#view))) return null;
+    return { stamp: head.stamp, expiresAt: head.expiresAt };
+  }
+
+  put(record: StoredEntry, tags: readonly TagName[], since: number | null): Promise<WriteOutcome> {
+    return this.#parts.put(record, tags, since, this.#view);
+  }
+
+  isChanging(key: BackingKey, then: () => void): boolean {
+    const { queues, names } = this.#parts;
+    return queues.whenEnded(names.record(key).toString("latin1"), then);
+  }
+
+  deleteTag(tag: TagName): void {
+    this.#parts.keys.deleteTag(tag);
+  }
+
+  async lock(key: BackingKey): Promise<FleetLock | null> {
+    const { server, names, settings } = this.#parts;
+    this.#parts.admits();
+    const name = names.lock(names.record(key));
+    const token = randomBytes(12).toString("hex");
+    const { lockMs } = settings;
+    if (!(await server.lock(name, token, lockMs))) return null;
+    const renewing = setInterval(() => {
+      server.renewLock(name, token, lockMs).catch(() => undefined);
+    }, lockMs / 3);
+    renewing.unref();
+    const stop = (): void => clearInterval(renewing);
+    this.#locks.add(stop);
+    // If it cannot be given back, it ends by its time.
+    const unlock = (): void => void server.unlock(name, token).catch(() => undefined);
+    return {
+      end: () => {
+        stop();
+        this.#locks.delete(stop);
+        // Whoever comes next finds what was loaded.
+        if (!this.isChanging(key, unlock)) unlock();
+      },
+    };
+  }
+
+  close(): void {
+    this.#tracker?.stop();
+    for (const stop of this.#locks) stop();
+  }
+}

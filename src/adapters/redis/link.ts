@@ -1,0 +1,281 @@
+import { show, ZbudError } from "../../base/index.ts";
+
+/** What a command is made of. */
+export type RedisWord = string | Buffer;
+
+/** One server of those that have the keys. */
+export interface Master {
+  readonly id: string;
+  send(words: readonly RedisWord[]): Promise<unknown>;
+  /** A connection of its own that is not made anew when it breaks. */
+  open(ended: () => void): Promise<Line>;
+}
+
+/** A connection on which a server tells. */
+export interface Line {
+  send(words: readonly RedisWord[]): Promise<unknown>;
+  /** @param told - given the keys that changed, or null: all. */
+  subscribe(channel: string, told: (keys: readonly Buffer[] | null) => void): Promise<void>;
+  ping(): Promise<unknown>;
+  close(): void;
+}
+
+/** What this library needs of a client, whatever it is of: replies have Buffers for strings. */
+export interface RedisLink {
+  readonly library: string;
+  readonly isCluster: boolean;
+  /** Sends a command to the server that has the key. */
+  send(key: Buffer, words: readonly RedisWord[]): Promise<unknown>;
+  /** The servers that have the keys at this moment. */
+  masters(): Promise<Master[]>;
+}
+
+/** The type of RESP for strings: what a type mapping of node-redis is by. */
+const BLOB_STRING = 36;
+
+/** A client of the package `redis`, or one of its nodes. */
+interface NodeRedis {
+  readonly options?: { readonly socket?: object };
+  sendCommand(words: readonly RedisWord[]): Promise<unknown>;
+  withTypeMapping(mapping: object): NodeRedis;
+  duplicate(options?: object): NodeRedisLine;
+}
+
+interface NodeRedisLine extends NodeRedis {
+  connect(): Promise<unknown>;
+  on(event: string, listener: (error?: unknown) => void): unknown;
+  subscribe(channel: string, listener: (message: unknown) => void, asBuffers: true): Promise<unknown>;
+  ping(): Promise<unknown>;
+  destroy(): void;
+}
+
+interface NodeRedisCluster {
+  readonly masters: readonly object[];
+  nodeClient(node: object): NodeRedis | Promise<NodeRedis>;
+  sendCommand(key: Buffer, isReadonly: boolean, words: readonly RedisWord[]): Promise<unknown>;
+  withTypeMapping(mapping: object): NodeRedisCluster;
+}
+
+interface NodeRedisSentinel {
+  sendCommand(isReadonly: boolean, words: readonly RedisWord[]): Promise<unknown>;
+  withTypeMapping(mapping: object): NodeRedisSentinel;
+}
+
+/** A client of `ioredis` or `iovalkey`, or one of its nodes. */
+interface IoRedis {
+  callBuffer(...words: RedisWord[]): Promise<unknown>;
+  duplicate(options?: object): IoRedisLine;
+}
+
+interface IoRedisLine extends IoRedis {
+  connect(): Promise<unknown>;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  subscribe(channel: string): Promise<unknown>;
+  ping(): Promise<unknown>;
+  disconnect(): void;
+}
+
+interface IoRedisCluster extends Pick<IoRedis, "callBuffer"> {
+  readonly isCluster: true;
+  nodes(role: "master"): IoRedis[];
+}
+
+/**
+ * A client of `redis` (node-redis, 5 and later), `ioredis` or `iovalkey`: of one server, of a cluster, or one that finds
+ * the server by sentinels.
+ */
+export type RedisClientLike = object;
+
+/**
+ * What a client can do, by its methods.
+ *
+ * @throws {ZbudError} `EINVAL` if it is none of those that are known.
+ */
+export function linkOf(client: unknown): RedisLink {
+  const has = (name: string): boolean =>
+    typeof (client as Record<string, unknown> | null)?.[name] === "function";
+  if (typeof client === "object" && client !== null) {
+    if (has("callBuffer") && (client as Partial<IoRedisCluster>).isCluster === true)
+      return ioCluster(client as IoRedisCluster);
+    if (has("callBuffer") && has("duplicate")) return ioSingle(client as IoRedis);
+    if (has("withTypeMapping") && has("nodeClient")) return nodeCluster(client as NodeRedisCluster);
+    if (has("withTypeMapping") && has("getSentinelNode")) return nodeSentinel(client as NodeRedisSentinel);
+    if (has("withTypeMapping") && has("duplicate")) return nodeSingle(client as NodeRedis);
+  }
+  throw new ZbudError(
+    "EINVAL",
+    `client must be a client of redis (5 or later), ioredis or iovalkey, such as await createClient().connect(), not ${show(client)}`,
+  );
+}
+
+function nodeSingle(client: NodeRedis): RedisLink {
+  const bytes = client.withTypeMapping({ [BLOB_STRING]: Buffer });
+  const send = (words: readonly RedisWord[]): Promise<unknown> => bytes.sendCommand(words);
+  const master: Master = { id: "", send, open: (ended) => nodeLine(client, {}, ended) };
+  return {
+    library: "redis",
+    isCluster: false,
+    send: (_, words) => send(words),
+    masters: async () => [master],
+  };
+}
+
+/** node-redis gives no way to a connection of one's own to the master that its sentinels name. */
+function nodeSentinel(client: NodeRedisSentinel): RedisLink {
+  const bytes = client.withTypeMapping({ [BLOB_STRING]: Buffer });
+  const send = (words: readonly RedisWord[]): Promise<unknown> => bytes.sendCommand(false, words);
+  const open = (): Promise<Line> => {
+    throw new ZbudError(
+      "ENOTSUP",
+      'a sentinel client of redis has no connection on which the server can tell; use ioredis or iovalkey with sentinels, or coherence: "ttl"',
+    );
+  };
+  return {
+    library: "redis",
+    isCluster: false,
+    send: (_, words) => send(words),
+    masters: async () => [{ id: "", send, open }],
+  };
+}
+
+function nodeCluster(client: NodeRedisCluster): RedisLink {
+  const bytes = client.withTypeMapping({ [BLOB_STRING]: Buffer });
+  const nodes = async (): Promise<[NodeRedis, Ask][]> => {
+    return await Promise.all(
+      client.masters.map(async (master): Promise<[NodeRedis, Ask]> => {
+        const node = await client.nodeClient(master);
+        return [node, (words) => node.withTypeMapping({ [BLOB_STRING]: Buffer }).sendCommand(words)];
+      }),
+    );
+  };
+  return {
+    library: "redis",
+    isCluster: true,
+    send: (key, words) => bytes.sendCommand(key, false, words),
+    masters: () => clusterMasters(nodes, (node, place, ended) => nodeLine(node, { socket: place }, ended)),
+  };
+}
+
+async function nodeLine(from: NodeRedis, { socket }: { socket?: object }, ended: () => void): Promise<Line> {
+  const line = from.duplicate({
+    RESP: 2,
+    clientSideCache: undefined,
+    emitInvalidate: undefined,
+    maintNotifications: "disabled",
+    socket: { ...from.options?.socket, ...socket, reconnectStrategy: false },
+  });
+  line.on("error", ended);
+  line.on("end", ended);
+  await line.connect();
+  return {
+    send: (words) => line.sendCommand(words),
+    subscribe: async (channel, told) => {
+      await line.subscribe(channel, (keys) => told(keys as readonly Buffer[] | null), true);
+    },
+    ping: () => line.ping(),
+    close: () => {
+      try {
+        line.destroy();
+      } catch {
+        // It has ended.
+      }
+    },
+  };
+}
+
+function ioSingle(client: IoRedis): RedisLink {
+  const send = (words: readonly RedisWord[]): Promise<unknown> => client.callBuffer(...words);
+  const master: Master = { id: "", send, open: (ended) => ioLine(client, {}, ended) };
+  return {
+    library: "ioredis",
+    isCluster: false,
+    send: (_, words) => send(words),
+    masters: async () => [master],
+  };
+}
+
+function ioCluster(client: IoRedisCluster): RedisLink {
+  const nodes = async (): Promise<[IoRedis, Ask][]> =>
+    client.nodes("master").map((node): [IoRedis, Ask] => [node, (words) => node.callBuffer(...words)]);
+  return {
+    library: "ioredis",
+    isCluster: true,
+    send: (_, words) => client.callBuffer(...words),
+    masters: () => clusterMasters(nodes, (node, place, ended) => ioLine(node, place, ended)),
+  };
+}
+
+async function ioLine(from: IoRedis, place: object, ended: () => void): Promise<Line> {
+  const line = from.duplicate({
+    ...place,
+    lazyConnect: true,
+    retryStrategy: () => null,
+    sentinelRetryStrategy: () => null,
+    reconnectOnError: null,
+    autoResubscribe: false,
+    enableOfflineQueue: true,
+    enableReadyCheck: false,
+    readOnly: false,
+    maxRetriesPerRequest: 0,
+  });
+  line.on("error", () => ended());
+  line.on("end", () => ended());
+  await line.connect();
+  return {
+    send: (words) => line.callBuffer(...words),
+    subscribe: async (channel, told) => {
+      line.on("messageBuffer", (_from: Buffer, keys: unknown) => told(keys as readonly Buffer[] | null));
+      await line.subscribe(channel);
+    },
+    ping: () => line.ping(),
+    close: () => line.disconnect(),
+  };
+}
+
+/** Sends a command to one node. */
+type Ask = (words: readonly RedisWord[]) => Promise<unknown>;
+
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * The masters of a cluster as its nodes know them now; all of those that a library knows must agree, and be well: one that
+ * was cut off from the others may not know yet that it is no master any more.
+ */
+async function clusterMasters<Node>(
+  nodesOf: () => Promise<[Node, Ask][]>,
+  open: (node: Node, place: Place, ended: () => void) => Promise<Line>,
+): Promise<Master[]> {
+  const nodes = await nodesOf();
+  const views = await Promise.all(
+    nodes.map(async ([, ask]) => {
+      const [slots, info] = await Promise.all([ask(["cluster", "slots"]), ask(["cluster", "info"])]);
+      return String(info).includes("cluster_state:ok") ? placesOf(slots) : null;
+    }),
+  );
+  const [first] = views;
+  const text = first === undefined || first === null ? "" : keysOf(first);
+  if (text === "" || views.some((view) => view === null || keysOf(view) !== text))
+    throw new ZbudError("EAGAIN", "the nodes of the cluster do not agree at this moment who has which keys");
+  const [[template, firstAsk]] = nodes;
+  return [...(first as Map<string, Place>)].map(([id, place]) => ({
+    id,
+    send: firstAsk,
+    open: (ended) => open(template, place, ended),
+  }));
+}
+
+function keysOf(places: ReadonlyMap<string, Place>): string {
+  return [...places.keys()].sort().join();
+}
+
+/** The masters that `CLUSTER SLOTS` names, by their ids. */
+function placesOf(slots: unknown): Map<string, Place> {
+  const places = new Map<string, Place>();
+  for (const [, , [host, port, id]] of slots as [unknown, unknown, [Buffer | null, number, Buffer]][]) {
+    places.set(`${id} ${host}:${port}`, { host: String(host), port: Number(port) });
+  }
+  return places;
+}

@@ -1,0 +1,192 @@
+import type { BackingKey, TagName } from "../../backing/index.ts";
+import { crc32 } from "../../base/index.ts";
+import { decodeRecord, encodeRecord, recordBytes, type StoredEntry, sealRecord } from "../../record/index.ts";
+
+/*
+ * Keys on the server are the prefix of all, then
+ *
+ *   the name of a record as it is: of a cache the key's text as UTF-8, or 0xFE and the 8 bytes of a number, or 0xFF and bytes
+ *   0xFA, 16 digits    a record whose name is its two words, as those of a page store are
+ *   0xFB "tag:" …      the version of a tag, 16 digits of its hash
+ *   0xFB "clear"       the version of all
+ *   0xFB "lock:" …     who loads a record: its name, so that both lie on one server of a cluster
+ *
+ * No UTF-8 begins with 0xFA to 0xFF.
+ *
+ * A record's value is
+ *
+ *   byte  0   uint32   magic, "ZBS1"
+ *         4   uint8    how many tags it has; 3 bytes 0
+ *         8   8 bytes  the version of all when it was written
+ *        16   of each tag 16 bytes: its hash (int32 × 2), and its version when the record was written (8 bytes)
+ *         …   the record, as in record-format.ts; its checksum begins with the CRC-32 of all before it
+ */
+const MAGIC = 0x31_53_42_5a;
+const HEAD_BYTES = 16;
+const TAG_BYTES = 16;
+const TAGS_MAX = 8;
+const VERSION_BYTES = 8;
+/** In a record: see record-format.ts. */
+const AT_EXPIRES = 40;
+const AT_STAMP = 48;
+const RECORD_HEAD_BYTES = 64;
+/** The most bytes that come before a record's name. */
+export const HEAD_BYTES_MAX: number = HEAD_BYTES + TAGS_MAX * TAG_BYTES + RECORD_HEAD_BYTES;
+
+const WORDS = 0xfa;
+const SERVICE = 0xfb;
+/** Begins the names of dictionaries, which stay when all is cleared: what others write needs them. */
+const DICTIONARY = 0xfd;
+
+/** What a key on the server is. */
+export type Told =
+  | { kind: "key"; prefix: Uint8Array }
+  | { kind: "tag"; tag: TagName }
+  | { kind: "clear" }
+  | { kind: "none" };
+
+export class Names {
+  readonly prefix: Buffer;
+  readonly clear: Buffer;
+
+  constructor(prefix: string) {
+    this.prefix = Buffer.from(prefix);
+    this.clear = this.#service("clear");
+  }
+
+  /** The key of a record. */
+  record({ k0, k1, prefix }: BackingKey): Buffer {
+    if (prefix.length > 0) return Buffer.concat([this.prefix, prefix]);
+    return Buffer.concat([this.prefix, Buffer.of(WORDS), Buffer.from(hex(k0) + hex(k1))]);
+  }
+
+  tag({ k0, k1 }: TagName): Buffer {
+    return this.#service(`tag:${hex(k0)}${hex(k1)}`);
+  }
+
+  /** The key of a record's lock. */
+  lock(record: Buffer): Buffer {
+    const from = record.indexOf("{");
+    const to = from < 0 ? -1 : record.indexOf("}", from + 1);
+    // A part in braces says alone on which server of a cluster a key is.
+    const place = to > from + 1 ? record.subarray(from + 1, to) : record;
+    const name = this.#service("lock:");
+    return Buffer.concat([name, Buffer.from("{"), place, Buffer.from("}"), record]);
+  }
+
+  /** A key that the server told of. */
+  told(key: Buffer): Told {
+    const name = key.subarray(this.prefix.length);
+    // A cache's only such name is that of the key without characters.
+    if (name[0] === WORDS) return { kind: "key", prefix: new Uint8Array(0) };
+    if (name[0] !== SERVICE) return { kind: "key", prefix: new Uint8Array(name) };
+    const text = name.subarray(1).toString("latin1");
+    if (text === "clear") return { kind: "clear" };
+    const tag = /^tag:([\da-f]{8})([\da-f]{8})$/.exec(text);
+    if (tag === null) return { kind: "none" };
+    return { kind: "tag", tag: { k0: Number.parseInt(tag[1], 16) | 0, k1: Number.parseInt(tag[2], 16) | 0 } };
+  }
+
+  /** Whether a key is of something that a clear takes away. */
+  isCleared(key: Buffer): boolean {
+    const first = key[this.prefix.length];
+    return first !== SERVICE && first !== DICTIONARY;
+  }
+
+  #service(name: string): Buffer {
+    return Buffer.concat([this.prefix, Buffer.of(SERVICE), Buffer.from(name)]);
+  }
+}
+
+/** Whether a record holds a dictionary. */
+export function isDictionary(name: Uint8Array): boolean {
+  return name[0] === DICTIONARY;
+}
+
+/** A tag with the version that it had. */
+export interface TagVersion {
+  readonly tag: TagName;
+  readonly version: string;
+}
+
+/** What stands before a record: versions are 8 bytes each, as latin1. */
+export interface Versions {
+  readonly clear: string;
+  readonly tags: readonly TagVersion[];
+}
+
+/** Room for a record and its versions, of which {@link stampVersions} writes the latter. */
+export function sealed(record: StoredEntry, sequence: number, tags: number): Buffer {
+  const start = HEAD_BYTES + TAG_BYTES * tags;
+  const bytes = Buffer.allocUnsafeSlow(start + recordBytes(record));
+  encodeRecord(record, sequence, bytes, start);
+  return bytes;
+}
+
+/** Writes the versions in front of a record, and its checksum. */
+export function stampVersions(bytes: Buffer, { clear, tags }: Versions): void {
+  bytes.writeUInt32LE(MAGIC, 0);
+  bytes.writeUInt32LE(tags.length, 4);
+  bytes.write(clear, 8, "latin1");
+  let at = HEAD_BYTES;
+  for (const { tag, version } of tags) {
+    bytes.writeInt32LE(tag.k0, at);
+    bytes.writeInt32LE(tag.k1, at + 4);
+    bytes.write(version, at + 8, "latin1");
+    at += TAG_BYTES;
+  }
+  sealRecord(bytes, at, bytes.length - at, crc32(bytes.subarray(0, at)));
+}
+
+/** The versions in front of a record, and where it begins; null for what is no value of this library. */
+function versionsIn(bytes: Buffer): (Versions & { readonly at: number }) | null {
+  if (bytes.length < HEAD_BYTES || bytes.readUInt32LE(0) !== MAGIC) return null;
+  const count = bytes.readUInt32LE(4);
+  const at = HEAD_BYTES + TAG_BYTES * count;
+  if (count > TAGS_MAX || bytes.length < at + RECORD_HEAD_BYTES) return null;
+  const tags = Array.from({ length: count }, (_, i) => {
+    const from = HEAD_BYTES + TAG_BYTES * i;
+    const tag = { k0: bytes.readInt32LE(from), k1: bytes.readInt32LE(from + 4) };
+    return { tag, version: bytes.toString("latin1", from + 8, from + 8 + VERSION_BYTES) };
+  });
+  return { clear: bytes.toString("latin1", 8, 8 + VERSION_BYTES), tags, at };
+}
+
+/** A record that was read, with its versions. */
+export interface Unsealed extends Versions {
+  readonly record: StoredEntry;
+}
+
+/** Null: these bytes are not what was written. */
+export function unseal(bytes: Buffer, maxBytes: number): Unsealed | null {
+  const versions = versionsIn(bytes);
+  if (versions === null || bytes.length - versions.at > maxBytes) return null;
+  // Memory of its own: what came from the network may be a part of more.
+  const own = Buffer.allocUnsafeSlow(bytes.length - versions.at);
+  bytes.copy(own, 0, versions.at);
+  const decoded = decodeRecord(own, crc32(bytes.subarray(0, versions.at)));
+  return decoded === null ? null : { ...versions, record: decoded.record };
+}
+
+/** The same of the first {@link HEAD_BYTES_MAX} bytes. */
+export function unsealHead(
+  bytes: Buffer,
+): (Versions & { readonly stamp: number; readonly expiresAt: number }) | null {
+  const versions = versionsIn(bytes);
+  if (versions === null) return null;
+  const { at } = versions;
+  return {
+    ...versions,
+    stamp: bytes.readDoubleLE(at + AT_STAMP),
+    expiresAt: bytes.readDoubleLE(at + AT_EXPIRES),
+  };
+}
+
+/** Bytes that a record's versions take. */
+export function versionsBytes(tags: number): number {
+  return HEAD_BYTES + TAG_BYTES * tags;
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, "0");
+}

@@ -1,0 +1,186 @@
+import { randomBytes } from "node:crypto";
+import { faultOf } from "../../backing/index.ts";
+import { show, waitAtMost, ZbudError } from "../../base/index.ts";
+import type { Master, RedisLink, RedisWord } from "./link.ts";
+import { HEAD_BYTES_MAX } from "./names.ts";
+import { track } from "./tracker.ts";
+
+/** The first version of Redis that tells by prefix. */
+const MAJOR_MIN = 6;
+const UNLOCK = 'if redis.call("get",KEYS[1])==ARGV[1] then return redis.call("del",KEYS[1]) end return 0';
+const RENEW =
+  'if redis.call("get",KEYS[1])==ARGV[1] then return redis.call("pexpire",KEYS[1],ARGV[2]) end return 0';
+const SWEEP =
+  'if redis.call("getrange",KEYS[1],8,15)~=ARGV[1] then return redis.call("unlink",KEYS[1]) end return 0';
+/** Keys that one look of a sweep gives, about. */
+const SWEPT = 500;
+
+/** A server's answer that something is not allowed. */
+const FORBIDDEN = /^NOPERM|no permissions/i;
+
+/** The commands that the tier sends. Each rejects with a fault, after the time at the latest. */
+export class Server {
+  readonly #link: RedisLink;
+  readonly #timeoutMs: number;
+
+  constructor(link: RedisLink, timeoutMs: number) {
+    this.#link = link;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  get(key: Buffer, signal?: AbortSignal): Promise<Buffer | null> {
+    return this.#read(key, ["get", key], signal) as Promise<Buffer | null>;
+  }
+
+  /** As much of a value as its versions and its record's head may take; empty if there is none. */
+  getHead(key: Buffer): Promise<Buffer> {
+    return this.#read(key, ["getrange", key, "0", String(HEAD_BYTES_MAX - 1)]) as Promise<Buffer>;
+  }
+
+  /** Takes as long as it takes: who asks has a time of its own. @param leftMs - 0: for ever. */
+  async set(key: Buffer, value: Buffer, leftMs: number): Promise<void> {
+    const words: RedisWord[] = ["set", key, value];
+    if (leftMs > 0) words.push("px", String(Math.ceil(leftMs)));
+    await this.#call("a write", this.#link.send(key, words));
+  }
+
+  /** As {@link set}; rejects when the time is over. */
+  setInTime(key: Buffer, value: Buffer, leftMs: number): Promise<void> {
+    return this.#inTime("a write", this.set(key, value, leftMs));
+  }
+
+  async delete(key: Buffer): Promise<void> {
+    await this.#call("a delete", this.#link.send(key, ["unlink", key]));
+  }
+
+  /** A value that is there, or the one that is given, if there is none. */
+  async getOrSet(key: Buffer, value: Buffer, ttlMs: number): Promise<{ value: Buffer; isNew: boolean }> {
+    const words: RedisWord[] = ["set", key, value, "nx"];
+    if (ttlMs > 0) words.push("px", String(ttlMs));
+    const [set, found] = await Promise.all([this.#read(key, words), this.get(key)]);
+    if (set !== null) return { value, isNew: true };
+    if (found === null) throw new ZbudError("EAGAIN", "a key was there, and then not any more");
+    return { value: found, isNew: false };
+  }
+
+  async lock(key: Buffer, token: string, ms: number): Promise<boolean> {
+    return (await this.#read(key, ["set", key, token, "nx", "px", String(ms)])) !== null;
+  }
+
+  async renewLock(key: Buffer, token: string, ms: number): Promise<void> {
+    await this.#read(key, ["eval", RENEW, "1", key, token, String(ms)]);
+  }
+
+  async unlock(key: Buffer, token: string): Promise<void> {
+    await this.#read(key, ["eval", UNLOCK, "1", key, token]);
+  }
+
+  /** Deletes what was written under another version of all than this one, on all servers. */
+  async sweep(prefix: Buffer, version: Buffer, isCleared: (key: Buffer) => boolean): Promise<void> {
+    const pattern = prefix.toString().replace(/[\\*?[\]]/g, "\\$&");
+    for (const { send } of await this.#sweepable()) {
+      let cursor = "0";
+      do {
+        const words = ["scan", cursor, "match", `${pattern}*`, "count", String(SWEPT)];
+        const [next, keys] = (await this.#inTime("a sweep", send(words))) as [unknown, Buffer[]];
+        cursor = String(next);
+        const stale = keys.filter(isCleared);
+        await Promise.all(stale.map((key) => this.#read(key, ["eval", SWEEP, "1", key, version])));
+      } while (cursor !== "0");
+    }
+  }
+
+  #sweepable(): Promise<Master[]> {
+    return this.#inTime("a sweep", this.#link.masters());
+  }
+
+  #read(key: Buffer, words: readonly RedisWord[], signal?: AbortSignal): Promise<unknown> {
+    return this.#inTime("a read", this.#link.send(key, words), signal);
+  }
+
+  #inTime<T>(what: string, sent: Promise<T>, signal?: AbortSignal): Promise<T> {
+    const late = (): ZbudError =>
+      new ZbudError("ETIMEDOUT", `${what} failed: the server did not answer within ${this.#timeoutMs} ms`);
+    return waitAtMost(this.#call(what, sent), this.#timeoutMs, late, signal);
+  }
+
+  async #call<T>(what: string, sent: Promise<T>): Promise<T> {
+    try {
+      return await sent;
+    } catch (error) {
+      if (String((error as Error | null)?.message).startsWith("OOM"))
+        throw new ZbudError("ENOSPC", `${what} failed: the server has no memory left`, { cause: error });
+      throw faultOf(`${what} failed`, error);
+    }
+  }
+}
+
+/** Eight bytes that nobody else draws. */
+export function newVersion(): Buffer {
+  return randomBytes(8);
+}
+
+/**
+ * Makes sure that a server can tell.
+ *
+ * @throws {ZbudError} `ENOTSUP`: it is too old, or cannot; `EACCES`: it is forbidden; `EIO`, `ETIMEDOUT`: it does not answer.
+ */
+export async function checkServer(
+  link: RedisLink,
+  prefix: Buffer,
+  timeoutMs: number,
+  tracks: boolean,
+): Promise<void> {
+  const late = (): ZbudError =>
+    new ZbudError("ETIMEDOUT", `the server did not answer within ${timeoutMs} ms; is the client connected?`);
+  const inTime = <T>(promise: Promise<T>): Promise<T> => waitAtMost(promise, timeoutMs, late);
+  try {
+    const masters = await inTime(link.masters());
+    if (masters.length === 0) throw new ZbudError("EIO", "the cluster has no masters");
+    if (!tracks) {
+      await inTime(link.send(prefix, ["get", Buffer.concat([prefix, Buffer.of(0)])]));
+      return;
+    }
+    const line = await inTime(masters[0].open(() => undefined));
+    try {
+      await inTime(track(line, prefix, () => undefined));
+      await inTime(line.ping());
+    } catch (error) {
+      throw await refusal(masters[0], error);
+    } finally {
+      line.close();
+    }
+  } catch (error) {
+    throw faultOf("the server cannot be used as a tier", error);
+  }
+}
+
+/** Why a server does not tell, from what it answered. */
+async function refusal(master: Master, error: unknown): Promise<ZbudError> {
+  const message = String((error as Error | null)?.message ?? show(error));
+  const instead = 'or use coherence: "ttl", where entries are compared with the server after a while';
+  if (FORBIDDEN.test(message)) {
+    return new ZbudError(
+      "EACCES",
+      `the user of this client may not be told of changes (${message}); allow it with ACL SETUSER … +client|tracking +client|id +subscribe &__redis__:invalidate, ${instead}`,
+      { cause: error },
+    );
+  }
+  const info = await master.send(["info", "server"]).catch(() => "");
+  const version = /redis_version:((\d+)\S*)/.exec(String(info));
+  if (version !== null && Number(version[2]) < MAJOR_MIN) {
+    return new ZbudError(
+      "ENOTSUP",
+      `the server has version ${version[1]}, and tells of changes from ${MAJOR_MIN} on; take a newer one, ${instead}`,
+      { cause: error },
+    );
+  }
+  if (/unknown|syntax|wrong number|unsupported/i.test(message)) {
+    return new ZbudError(
+      "ENOTSUP",
+      `the server does not tell of changes (CLIENT TRACKING: ${message}); take Redis 6, Valkey or later without a proxy, ${instead}`,
+      { cause: error },
+    );
+  }
+  return faultOf("the server does not tell of changes", error);
+}

@@ -1,0 +1,179 @@
+import type { CoherentView, TagName } from "../../backing/index.ts";
+import type { Names, TagVersion } from "./names.ts";
+import { newVersion, type Server } from "./server.ts";
+
+/** How long a tag's version stays on the server after it was set or made, and a record with tags a little less. */
+const TAG_MS: number = 32 * 86_400_000;
+export const TAGGED_MS_MAX: number = 31 * 86_400_000;
+/** Versions of tags that are kept here. */
+const KNOWN_MAX = 65_536;
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 5000;
+
+/** A version that was read, and when, in the stamps of the cache. */
+interface Known {
+  readonly version: string;
+  readonly stamp: number;
+}
+
+/** A version that a server was given, or is being given. */
+interface Vow {
+  readonly key: Buffer;
+  readonly version: Buffer;
+  readonly ttlMs: number;
+  isSending: boolean;
+}
+
+/**
+ * The versions of tags, and of all: who deletes by tag, or clears, draws a new one, and a record counts only if it was
+ * written under those that hold. A version that is not there counts for none, so what a server loses is lost, not brought
+ * back.
+ *
+ * What is known of them is believed as long as the cache says that nothing was deleted since. A version that was drawn here
+ * is told to the server again and again until it has it; until then it holds in this thread.
+ */
+export class ServiceKeys {
+  readonly #names: Names;
+  readonly #server: Server;
+  readonly #vowsMax: number;
+  readonly #known: Map<string, Known> = new Map();
+  readonly #vows: Map<string, Vow> = new Map();
+  #retry: ReturnType<typeof setTimeout> | null = null;
+  #retryMs = RETRY_MS_MIN;
+  readonly #idle: Set<() => void> = new Set();
+
+  constructor(names: Names, server: Server, vowsMax: number) {
+    this.#names = names;
+    this.#server = server;
+    this.#vowsMax = vowsMax;
+  }
+
+  /** Deletions that the server was not told of yet. */
+  get pending(): number {
+    return this.#vows.size;
+  }
+
+  /** When the server was told of all. */
+  idle(): Promise<void> {
+    if (this.#vows.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.add(resolve));
+  }
+
+  stop(): void {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
+  }
+
+  deleteTag(tag: TagName): void {
+    if (this.#vows.size >= this.#vowsMax) {
+      // More tags wait than may: what they are in goes with all else.
+      this.#vows.clear();
+      void this.clear().catch(() => undefined);
+      return;
+    }
+    this.#vow(this.#names.tag(tag), TAG_MS).catch(() => undefined);
+  }
+
+  /** @returns the new version. Rejects if the server did not take it; then it is told later. */
+  clear(): Promise<Buffer> {
+    this.#known.clear();
+    return this.#vow(this.#names.clear, 0);
+  }
+
+  /** The version of all. @param makes - whether there is one afterwards in any case. */
+  async all(view: CoherentView | null, makes: boolean): Promise<string | null> {
+    return (
+      await this.#version(this.#names.clear, view, makes, 0, (stamp) => view?.isClearOld(stamp) !== false)
+    ).version;
+  }
+
+  /** Whether these are the versions that hold. */
+  async hold(tags: readonly TagVersion[], view: CoherentView | null): Promise<boolean> {
+    const found = await Promise.all(tags.map(({ tag }) => this.tag(tag, view, false)));
+    return found.every(({ version }, i) => version === tags[i].version);
+  }
+
+  /** The version of a tag, when it was read, and whether it was drawn by this call. */
+  tag(tag: TagName, view: CoherentView | null, makes: boolean): Promise<Found> {
+    const isOld = (stamp: number): boolean => view?.isTagOld(tag, stamp) !== false;
+    return this.#version(this.#names.tag(tag), view, makes, TAG_MS, isOld);
+  }
+
+  async #version(
+    key: Buffer,
+    view: CoherentView | null,
+    makes: boolean,
+    ttlMs: number,
+    isOld: (stamp: number) => boolean,
+  ): Promise<Found> {
+    const name = key.toString("latin1");
+    const vow = this.#vows.get(name);
+    if (vow !== undefined) return { version: textOf(vow.version), stamp: 0, isNew: false };
+    const known = this.#known.get(name);
+    if (known !== undefined && !isOld(known.stamp)) return { ...known, isNew: false };
+    // First: what is deleted from here on makes this old.
+    const stamp = view?.stamp() ?? 0;
+    const found = makes
+      ? await this.#server.getOrSet(key, newVersion(), ttlMs)
+      : { value: await this.#server.get(key), isNew: false };
+    const later = this.#vows.get(name);
+    if (later !== undefined) return { version: textOf(later.version), stamp: 0, isNew: false };
+    if (found.value === null) return { version: null, stamp, isNew: false };
+    const version = textOf(found.value);
+    if (view !== null) this.#know(name, { version, stamp });
+    return { version, stamp, isNew: found.isNew };
+  }
+
+  #know(name: string, known: Known): void {
+    this.#known.delete(name);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= KNOWN_MAX) this.#known.delete(oldest);
+    this.#known.set(name, known);
+  }
+
+  async #vow(key: Buffer, ttlMs: number): Promise<Buffer> {
+    const name = key.toString("latin1");
+    const vow: Vow = { key, version: newVersion(), ttlMs, isSending: false };
+    this.#vows.set(name, vow);
+    this.#known.delete(name);
+    await this.#send(name, vow);
+    return vow.version;
+  }
+
+  async #send(name: string, vow: Vow): Promise<void> {
+    vow.isSending = true;
+    try {
+      await this.#server.setInTime(vow.key, vow.version, vow.ttlMs);
+    } catch (error) {
+      this.#later();
+      throw error;
+    } finally {
+      vow.isSending = false;
+    }
+    this.#retryMs = RETRY_MS_MIN;
+    if (this.#vows.get(name) === vow) this.#vows.delete(name);
+    if (this.#vows.size > 0) return;
+    for (const resolve of this.#idle) resolve();
+    this.#idle.clear();
+  }
+
+  #later(): void {
+    if (this.#retry !== null) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      for (const [name, vow] of this.#vows) if (!vow.isSending) this.#send(name, vow).catch(() => undefined);
+    }, this.#retryMs);
+    this.#retry.unref();
+    this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs);
+  }
+}
+
+interface Found {
+  readonly version: string | null;
+  readonly stamp: number;
+  readonly isNew: boolean;
+}
+
+function textOf(version: Buffer): string {
+  return version.toString("latin1");
+}

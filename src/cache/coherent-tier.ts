@@ -1,0 +1,332 @@
+import type {
+  Backing,
+  BackingKey,
+  CoherentBacking,
+  CoherentStore,
+  FleetLock,
+  RecordHead,
+  TagName,
+  WriteOutcome,
+} from "../backing/index.ts";
+import { ZbudError } from "../base/index.ts";
+import { type FoundEntry, isTrusted, noteChange, trustAgain } from "../engine/index.ts";
+import { BLOCK_BYTES, type StoredEntry } from "../record/index.ts";
+import { mendTimes } from "./check-entry.ts";
+import type { Coherent } from "./coherent.ts";
+import { freshUntil, kindOf } from "./expiry.ts";
+import { Hearing, steadyMs } from "./hearing.ts";
+import { EncodedKey } from "./key.ts";
+import type { Lease } from "./leases.ts";
+import { DICTIONARY_CODEC } from "./options.ts";
+import { Counter } from "./shared-state.ts";
+import { removeTagged, tagsIn } from "./tags.ts";
+import { type Fetched, nameOf, Tier, type TieredCache } from "./tier.ts";
+
+/** For the engine: put unless there is one. */
+const UNLESS_THERE = -2;
+/** Comparisons under way at a time; what others change beyond that goes from memory unseen. */
+const CHECKS_MAX = 1024;
+/** How often an entry that changes all the while is compared. */
+const CHECK_TRIES = 4;
+/** How long who waits for somebody else's load looks only here, in ms; then the server is asked again. */
+const WAIT_MS = 250;
+const WAIT_STEP_MS_MAX = 20;
+/** At no time has anything expired. */
+const BEFORE_ALL = Number.NEGATIVE_INFINITY;
+
+/** Where an entry lies in memory. */
+interface Place {
+  readonly shard: number;
+  readonly row: number;
+  readonly version: number;
+}
+
+/**
+ * The second tier that several machines share as one truth. What is set goes to the server at once, and what others
+ * change is told. No entry of memory is served that may be older than the bound (docs/backing.md), because
+ *  - a key that was changed, by whomever, is compared with the server, by a version that is made of its content, and goes if
+ *    that differs. What is being read of it meanwhile is not kept (its leases are revoked);
+ *  - while nothing can be told, entries are served until {@link Hearing} says no, and afterwards once they were compared;
+ *  - what is loaded is kept only if nothing went unheard since the load began.
+ */
+export class CoherentTier<V> extends Tier<V> implements Coherent {
+  override readonly coherent: Coherent = this;
+  readonly #store: CoherentStore;
+  readonly #key: EncodedKey = new EncodedKey();
+  #hearing: Hearing | null = null;
+  #checks = 0;
+
+  constructor(core: TieredCache<V>, backing: Backing) {
+    super(core, backing);
+    const { sharedState } = core;
+    const isVoid = (stamp: number): boolean =>
+      this.#hearing?.hears !== true || sharedState.tierVoidSince(stamp) || sharedState.clearedSince(stamp);
+    this.#store = (backing as CoherentBacking).coherence.join({
+      now: steadyMs,
+      stamp: () => sharedState.stamp(),
+      isTagOld: ({ k0 }, stamp) => isVoid(stamp) || sharedState.tagDeletedSince(stamp, k0),
+      isClearOld: isVoid,
+    });
+  }
+
+  begin(): void {
+    const { engine, sharedState } = this.core;
+    this.#hearing = new Hearing(engine, sharedState, this.#store, {
+      key: (prefix) => this.#toldKey(prefix),
+      tag: (tag) => this.#toldTag(tag),
+      all: () => {
+        sharedState.invalidateAll();
+        engine.clear();
+      },
+    });
+  }
+
+  override close(): void {
+    this.#hearing?.close();
+    this.#store.close();
+    super.close();
+  }
+
+  /** What is evicted is on the server already. */
+  override evict(): boolean {
+    return true;
+  }
+
+  trusts({ shard, version }: FoundEntry): boolean {
+    const hearing = this.#hearing;
+    return hearing?.serves(isTrusted(this.core.engine.shard(shard).words, version)) === true;
+  }
+
+  holds(lease: Lease): boolean {
+    return !this.core.sharedState.tierVoidSince(lease.stamp);
+  }
+
+  wrote(key: EncodedKey, lease: Lease | null): void {
+    const { engine, sharedState } = this.core;
+    const { k0, k1, bytes, length } = key;
+    if (lease !== null && this.#store.ttlMs === 0 && this.#hearing?.hears !== true) {
+      // Somebody may have set it since the load began, which nobody could tell.
+      sharedState.count(Counter.untold);
+      return;
+    }
+    if (!engine.contains(k0, k1, bytes, length, BEFORE_ALL)) {
+      // It was evicted at once, or somebody deleted it: at least the older value must go.
+      this.drop(k0, k1, bytes, length);
+      return;
+    }
+    const { found } = engine;
+    // If somebody changed it meanwhile, that one tells.
+    if (engine.readRow(found.shard, found.row, found.version)) this.#write(found, lease);
+  }
+
+  #write(entry: FoundEntry, lease: Lease | null): void {
+    const writes: Promise<unknown>[] = [];
+    const stamp = this.#versionOf(entry);
+    try {
+      const tags = tagsIn(entry);
+      mendTimes(entry);
+      if (entry.codec === DICTIONARY_CODEC) {
+        if (this.dictionary === 0) writes.push(this.#writeDictionary());
+        entry.codec += 256 * this.dictionary;
+      }
+      entry.stamp = stamp;
+      writes.push(this.#store.put(entry, tags, lease === null ? null : lease.stamp));
+    } catch (error) {
+      this.noteClosed(error);
+      writes.push(Promise.resolve(error));
+    }
+    this.track(Promise.all(writes), writes.length, true, () => {});
+  }
+
+  async #writeDictionary(): Promise<WriteOutcome> {
+    const outcome = await this.#store.put(this.dictionaryRecord(), [], null);
+    if (outcome !== "ok") this.dictionary = 0;
+    return outcome;
+  }
+
+  /** The version of what was read last, by `readRow`. */
+  #versionOf(entry: FoundEntry): number {
+    const { core } = this;
+    const { length, prefixLength, headLength, bytes } = entry;
+    const head = bytes.subarray(prefixLength, prefixLength + headLength);
+    const kind = kindOf(entry.aux);
+    if (length > BLOCK_BYTES) return this.#store.versionOf(kind, head, core.engine.decodeOwn());
+    const scratch = core.borrow(length);
+    try {
+      if (length > 0) core.engine.decode(scratch);
+      return this.#store.versionOf(kind, head, scratch.subarray(0, length));
+    } finally {
+      core.giveBack();
+    }
+  }
+
+  override drop(k0: number, k1: number, prefix: Uint8Array, prefixLength: number): boolean {
+    super.drop(k0, k1, prefix, prefixLength);
+    // What the server has is not known.
+    return false;
+  }
+
+  deleteTag(tag: TagName): void {
+    try {
+      this.#store.deleteTag(tag);
+    } catch (error) {
+      this.noteClosed(error);
+      this.core.sharedState.count(Counter.backingWritesFailed);
+    }
+  }
+
+  override async fetch(
+    key: EncodedKey,
+    signal: AbortSignal | undefined,
+    tags: readonly string[] | undefined = undefined,
+  ): Promise<Fetched<V>> {
+    const { leases, sharedState } = this.core;
+    const name = nameOf(key);
+    const lease = leases.take(name.k0, name.k1);
+    try {
+      const place = this.#placeOf(name);
+      if (place !== null) {
+        const head = await this.#headOf(name);
+        signal?.throwIfAborted();
+        if (head === undefined) return this.miss();
+        const isSame = this.#isSame(place, head);
+        if (isSame && leases.holds(lease) && this.holds(lease)) {
+          const { shard, row, version } = place;
+          if (trustAgain(this.core.engine, shard, row, version)) sharedState.count(Counter.verified);
+        } else if (!isSame) this.core.engine.removeRow(place.shard, place.row, place.version, "evicted");
+        if (isSame) return "changed";
+        leases.renew(lease);
+      }
+      const read = await this.read(name, signal, this.#store.read(name, this.#names(tags), signal));
+      return read === null ? this.miss() : this.#keep(name, read, lease);
+    } finally {
+      leases.end(lease);
+    }
+  }
+
+  #names(tags: readonly string[] | undefined): TagName[] {
+    const lists = this.core.tags;
+    return lists === null || !Array.isArray(tags) ? [] : tags.map((tag) => lists.name(tag));
+  }
+
+  /** Puts into memory what was read, unless it was changed meanwhile, and gives it in any case: so it was during the call. */
+  #keep(
+    name: BackingKey,
+    {
+      entry,
+      dictionary,
+      bytes,
+      value,
+    }: { entry: StoredEntry; dictionary: number; bytes: Uint8Array; value: V },
+    lease: Lease,
+  ): Fetched<V> {
+    const { core } = this;
+    const now = core.clock();
+    if (entry.expiresAt !== 0 && entry.expiresAt <= now) return this.miss();
+    const until = freshUntil(entry.expiresAt, entry.aux2);
+    const tags = tagsIn(entry);
+    const holds = (): boolean =>
+      core.leases.holds(lease) &&
+      this.holds(lease) &&
+      !tags.some(({ k0 }) => core.sharedState.tagDeletedSince(lease.stamp, k0));
+    const isForeign = dictionary !== 0 && dictionary !== this.dictionary;
+    const result = isForeign
+      ? core.putDecoded(entry, bytes, now, holds)
+      : core.putStored(entry, true, now, UNLESS_THERE, holds);
+    core.sharedState.count(Counter.backingHits);
+    if (result === "stale" && core.engine.contains(name.k0, name.k1, name.prefix, name.prefix.length, now))
+      return "changed";
+    return { value, freshUntil: until };
+  }
+
+  async lock(key: EncodedKey): Promise<FleetLock | "busy" | null> {
+    try {
+      return (await this.#store.lock(nameOf(key))) ?? "busy";
+    } catch (error) {
+      this.noteClosed(error);
+      return null;
+    }
+  }
+
+  async untilChanged(lease: Lease, signal: AbortSignal): Promise<void> {
+    const start = performance.now();
+    for (let step = 1; !signal.aborted && this.core.leases.holds(lease); ) {
+      const waited = performance.now() - start;
+      if (waited >= WAIT_MS) return;
+      await new Promise((resolve) => setTimeout(resolve, step));
+      step = Math.min(2 * step, WAIT_STEP_MS_MAX);
+    }
+  }
+
+  /** Where memory has a key, trusted or not; null if it has not. */
+  #placeOf({ k0, k1, prefix }: BackingKey): Place | null {
+    const { engine } = this.core;
+    if (!engine.contains(k0, k1, prefix, prefix.length, BEFORE_ALL)) return null;
+    const { shard, row, version } = engine.found;
+    return { shard, row, version };
+  }
+
+  /** What the server has; undefined if it does not say. */
+  async #headOf(name: BackingKey): Promise<RecordHead | null | undefined> {
+    try {
+      return await this.#store.head(name);
+    } catch (error) {
+      this.noteClosed(error);
+      this.core.sharedState.count(Counter.backingReadsFailed);
+      return undefined;
+    }
+  }
+
+  /** Whether memory has, at a place, what the server says to have. */
+  #isSame({ shard, row, version }: Place, head: RecordHead | null): boolean {
+    const { engine } = this.core;
+    if (head === null || !engine.readRow(shard, row, version)) return false;
+    const { expiresAt } = engine.found;
+    const endsFirst = head.expiresAt === 0 || (expiresAt !== 0 && expiresAt <= head.expiresAt);
+    return endsFirst && this.#versionOf(engine.found) === head.stamp;
+  }
+
+  #toldKey(prefix: Uint8Array): void {
+    const { core } = this;
+    const key = this.#key;
+    if (core.engine.isClosed) return;
+    core.sharedState.count(Counter.told);
+    key.take(prefix, prefix.length);
+    const { k0, k1, bytes, length } = key;
+    noteChange(core.engine, k0, k1, bytes, length);
+    if (core.engine.contains(k0, k1, bytes, length, BEFORE_ALL)) void this.#check(nameOf(key));
+  }
+
+  #toldTag(tag: TagName): void {
+    const { engine, sharedState, tags } = this.core;
+    if (engine.isClosed) return;
+    sharedState.invalidateTag(tag.k0);
+    if (tags !== null) removeTagged(engine, tags, tag);
+  }
+
+  /** Compares what memory has of a key with the server's, and lets it go if it differs. */
+  async #check(name: BackingKey): Promise<void> {
+    const { engine, sharedState } = this.core;
+    // What is on its way to the server is told when it is there.
+    if (this.#store.isChanging(name, () => void this.#check(name))) return;
+    this.#checks++;
+    try {
+      for (let tries = this.#checks > CHECKS_MAX ? 0 : CHECK_TRIES; tries > 0; tries--) {
+        const place = this.#placeOf(name);
+        if (place === null) return;
+        const head = await this.#headOf(name);
+        if (engine.isClosed) return;
+        sharedState.count(Counter.verified);
+        if (head === undefined) break;
+        if (this.#isSame(place, head)) return;
+        if (engine.removeRow(place.shard, place.row, place.version)) return;
+      }
+      engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
+    } catch (error) {
+      // The cache was closed meanwhile.
+      if (!(error instanceof ZbudError && error.code === "ECLOSED")) throw error;
+    } finally {
+      this.#checks--;
+    }
+  }
+}

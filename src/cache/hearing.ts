@@ -1,0 +1,171 @@
+import type { CoherenceListener, CoherentStore } from "../backing/index.ts";
+import { distrust, type Engine, versionsOf } from "../engine/index.ts";
+import { HEARING, type SharedState } from "./shared-state.ts";
+
+/*
+ * Words in the memory that all threads and processes of a machine share; times are the low 32 bits of the machine's steady
+ * clock in ms, compared by their difference.
+ *
+ *   LEADER   member that listens for all, or 0
+ *   HEARS    1: it is told everything at this moment, as far as it knows
+ *   UNTIL    until when entries above the floor of their shard (`engine/trust.ts`) are served
+ *   GRACE    until when those below it are
+ */
+const LEADER = HEARING;
+const HEARS = HEARING + 1;
+const UNTIL = HEARING + 2;
+const GRACE = HEARING + 3;
+
+/** While nothing is told, entries are served for this many steps of a window that slides. */
+const STEPS = 4;
+const STEP_MS_MIN = 5;
+/** A leader that showed no sign of life for so many heartbeats is given up, though its thread may live. */
+const SILENT_BEATS = 5;
+
+/** What the listening thread does when it is told something. */
+export type Told = Pick<CoherenceListener, "key" | "tag" | "all">;
+
+/**
+ * What a machine knows of what others change. One of its threads listens for all; if that ends, another one takes over,
+ * and what is in memory then has to be compared with the server once.
+ */
+export class Hearing {
+  readonly #engine: Engine;
+  readonly #state: SharedState;
+  readonly #words: Int32Array;
+  readonly #store: CoherentStore;
+  readonly #told: Told;
+  readonly #member: number;
+  readonly #beat: ReturnType<typeof setInterval>;
+  /** Ends listening; null: another thread does. */
+  #stop: (() => void) | null = null;
+  #sliding: ReturnType<typeof setInterval> | null = null;
+
+  constructor(engine: Engine, state: SharedState, store: CoherentStore, told: Told) {
+    this.#engine = engine;
+    this.#state = state;
+    this.#words = state.words;
+    this.#store = store;
+    this.#told = told;
+    this.#member = engine.member;
+    const now = steadyMs() | 0 || 1;
+    Atomics.compareExchange(this.#words, UNTIL, 0, now);
+    Atomics.compareExchange(this.#words, GRACE, 0, now);
+    this.#beat = setInterval(() => this.#lead(), store.heartbeatMs);
+    this.#beat.unref();
+    this.#lead();
+  }
+
+  /** Whether an entry above the floor, or below it, may be served now. */
+  serves(isAbove: boolean): boolean {
+    const until = Atomics.load(this.#words, isAbove ? UNTIL : GRACE);
+    return ((until - (steadyMs() | 0)) | 0) > 0;
+  }
+
+  /** Whether everything that others change is told at this moment. */
+  get hears(): boolean {
+    return Atomics.load(this.#words, HEARS) === 1 && this.serves(true);
+  }
+
+  close(): void {
+    clearInterval(this.#beat);
+    this.#leave();
+    // Who has a cache after this one begins by asking.
+    if (Atomics.compareExchange(this.#words, LEADER, this.#member, 0) === this.#member)
+      Atomics.store(this.#words, HEARS, 0);
+  }
+
+  /** Looks whether this thread is to listen. */
+  #lead(): void {
+    const words = this.#words;
+    if (this.#engine.isClosed) {
+      this.close();
+      return;
+    }
+    const leader = Atomics.load(words, LEADER);
+    if (this.#stop !== null) {
+      if (leader !== this.#member) this.#leave();
+      return;
+    }
+    if (leader !== 0 && leader !== this.#member && !this.#isSilent() && !this.#engine.isGone(leader)) return;
+    if (Atomics.compareExchange(words, LEADER, leader, this.#member) !== leader) return;
+    if (this.#store.ttlMs > 0) {
+      this.#stop = () => {};
+      this.#slide(this.#store.ttlMs);
+    } else this.#stop = this.#store.listen(this.#listener());
+  }
+
+  #isSilent(): boolean {
+    const { heartbeatMs, timeoutMs, graceMs } = this.#store;
+    const silence = (steadyMs() | 0) - Atomics.load(this.#words, UNTIL);
+    return (silence | 0) > SILENT_BEATS * heartbeatMs + timeoutMs + graceMs;
+  }
+
+  #leave(): void {
+    this.#stop?.();
+    this.#stop = null;
+    this.#endSliding();
+  }
+
+  #listener(): CoherenceListener {
+    const words = this.#words;
+    const { heartbeatMs, timeoutMs, graceMs } = this.#store;
+    return {
+      ...this.#told,
+      began: () => {
+        this.#endSliding();
+        // What is being read since before may be older than what was not told.
+        this.#state.invalidateTier();
+        distrust(this.#engine, versionsOf(this.#engine));
+        Atomics.store(words, HEARS, 1);
+      },
+      alive: (sentAt) => {
+        Atomics.store(words, UNTIL, (sentAt + heartbeatMs + timeoutMs + graceMs) | 0);
+      },
+      broke: () => {
+        Atomics.store(words, HEARS, 0);
+        this.#state.invalidateTier();
+        const now = steadyMs() | 0;
+        const until = (now + graceMs) | 0;
+        const before = Atomics.load(words, UNTIL);
+        Atomics.store(words, GRACE, ((before - until) | 0) < 0 ? before : until);
+        Atomics.store(words, UNTIL, now);
+        distrust(this.#engine, versionsOf(this.#engine));
+        if (graceMs > 0) this.#slide(graceMs);
+      },
+    };
+  }
+
+  /** While nothing is told: what is put or asked for from here on is served for so long. */
+  #slide(ms: number): void {
+    this.#endSliding();
+    const step = Math.max(STEP_MS_MIN, Math.floor(ms / STEPS));
+    const marks: number[][] = [];
+    const tick = (): void => {
+      if (this.#engine.isClosed || Atomics.load(this.#words, LEADER) !== this.#member) {
+        this.#endSliding();
+        return;
+      }
+      marks.push(versionsOf(this.#engine));
+      // What was there two steps ago is from one step before that at the latest.
+      if (marks.length > 2) distrust(this.#engine, marks.shift() as number[]);
+      Atomics.store(this.#words, UNTIL, (steadyMs() + Math.min(2 * step, ms)) | 0);
+    };
+    this.#sliding = setInterval(tick, step);
+    this.#sliding.unref();
+    tick();
+  }
+
+  #endSliding(): void {
+    if (this.#sliding !== null) clearInterval(this.#sliding);
+    this.#sliding = null;
+  }
+}
+
+/** What this thread's clock is behind the machine's, which is one for all its processes and is never set. */
+const offset = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
+
+/** Milliseconds since the machine started, or the like: the same in all its threads and processes. */
+export function steadyMs(): number {
+  return performance.now() + offset;
+}

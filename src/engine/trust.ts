@@ -1,0 +1,58 @@
+import type { Engine } from "./engine.ts";
+import { hashOf, VERSION, W_FLOOR, W_VERSION } from "./table.ts";
+
+/*
+ * Which entries are known to be what others have, who may have changed them elsewhere: those whose version is above the
+ * floor of their shard. A version grows with each put, so to distrust all that is there costs one word for each shard,
+ * and to trust an entry again gives it a version of its own. An entry that is compressed anew gets one too, so an engine
+ * that distrusts does not do that.
+ */
+
+/** Whether an entry of this version is above the floor of the shard whose words these are. */
+export function isTrusted(words: Int32Array, version: number): boolean {
+  return ((version - Atomics.load(words, W_FLOOR)) | 0) > 0;
+}
+
+/** The last version of each shard at this moment. */
+export function versionsOf(engine: Engine): number[] {
+  return Array.from({ length: engine.shardCount }, (_, shard) => {
+    const { words } = engine.shard(shard);
+    return Atomics.load(words, W_VERSION);
+  });
+}
+
+/** From here on no entry is trusted that was there when {@link versionsOf} gave these. */
+export function distrust(engine: Engine, versions: readonly number[]): void {
+  for (const [shard, version] of versions.entries()) {
+    Atomics.store(engine.shard(shard).words, W_FLOOR, version);
+  }
+}
+
+/** Trusts the entry that `(shard, row, version)` names. False: it is not there any more. */
+export function trustAgain(engine: Engine, number: number, row: number, version: number): boolean {
+  const shard = engine.shard(number);
+  return shard.locked(() => {
+    if (!shard.isCurrent(row, version)) return false;
+    const { words } = shard;
+    // The secondary index knows entries by their versions.
+    shard.account(row, -1);
+    words[W_VERSION] = (words[W_VERSION] + 1) | 0;
+    words[shard.rows.at(row) + VERSION] = words[W_VERSION];
+    shard.account(row, 1);
+    return true;
+  });
+}
+
+/** A name was changed elsewhere: what is being read of it is out of date. What is here of it stays. */
+export function noteChange(
+  engine: Engine,
+  k0: number,
+  k1: number,
+  prefix: Uint8Array,
+  prefixLength: number,
+): void {
+  const hash = hashOf(k0, k1);
+  const bits = Math.log2(engine.shardCount);
+  const shard = engine.shard(bits === 0 ? 0 : hash >>> (32 - bits));
+  shard.locked(() => shard.change(k0, k1, hash, prefix, prefixLength));
+}

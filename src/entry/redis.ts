@@ -1,0 +1,6 @@
+/**
+ * A second tier in Redis or Valkey that several machines share as one truth.
+ *
+ * @module
+ */
+export { RedisBacking, type RedisClientLike, type RedisTierOptions, redisTier } from "../adapters/redis.ts";

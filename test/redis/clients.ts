@@ -1,0 +1,46 @@
+/** Clients of a server, of each library that the tier works with. */
+
+import { Redis } from "ioredis";
+import { Redis as Valkey } from "iovalkey";
+import { createClient } from "redis";
+
+/** A client that is connected, with what ends it. */
+export interface TestClient {
+  readonly client: object;
+  end(): void;
+}
+
+export interface ClientLibrary {
+  readonly name: string;
+  connect(url: string): Promise<TestClient>;
+}
+
+export const CLIENTS: readonly ClientLibrary[] = [
+  {
+    name: "redis",
+    connect: async (url) => {
+      const client = createClient({ url, socket: { reconnectStrategy: 50 } });
+      client.on("error", () => undefined);
+      await client.connect();
+      return { client, end: () => client.destroy() };
+    },
+  },
+  {
+    name: "ioredis",
+    connect: async (url) => {
+      const client = new Redis(url, { retryStrategy: () => 50 });
+      client.on("error", () => undefined);
+      await client.ping();
+      return { client, end: () => client.disconnect() };
+    },
+  },
+  {
+    name: "iovalkey",
+    connect: async (url) => {
+      const client = new Valkey(url, { retryStrategy: () => 50 });
+      client.on("error", () => undefined);
+      await client.ping();
+      return { client, end: () => client.disconnect() };
+    },
+  },
+];
