@@ -99,6 +99,10 @@ class EndsByName {
   }
 }
 
+const KIND_NAMES = Object.keys(Kind);
+/** Writes that are told of with a read. */
+const SHOWN_WRITES = 12;
+const SHOWN_MS = 200;
 const ALL = "";
 
 /** What one process did, by when all had been told. */
@@ -176,6 +180,8 @@ class Checker {
   readonly #rollbacks: readonly Rollback[];
   readonly #shownMax: number;
   readonly #values: Map<number, Written> = new Map();
+  /** All but reads, for words. */
+  readonly #writes: Operation[] = [];
   readonly #enders: Enders = new Enders();
   readonly #shown: string[] = [];
   #violations = 0;
@@ -192,6 +198,7 @@ class Checker {
 
   write(operation: Operation): void {
     const { kind, value, begin } = operation;
+    this.#writes.push(operation);
     const told = this.#isLost(operation) ? Number.POSITIVE_INFINITY : operation.told;
     if (kind === Kind.set || kind === Kind.load) {
       if (this.#values.has(value)) throw new Error(`the history has value ${value} twice`);
@@ -356,7 +363,27 @@ class Checker {
   #violated(read: Operation, what: string): void {
     const { process, key, value, begin, end } = read;
     const when = `${begin.toFixed(1)} to ${end.toFixed(1)}`;
-    this.#report(`process ${process} read of key ${key}, ${when}, ${what}: ${value} (${this.#text(value)})`);
+    const text = `process ${process} read of key ${key}, ${when}, ${what}: ${value} (${this.#text(value)})`;
+    const isShown = this.#shown.length < this.#shownMax;
+    this.#report(isShown ? [text, ...this.#between(read)].join("\n    ") : text);
+  }
+
+  /** What was done to a value that was read, between its write and the read. */
+  #between({ key, value, end }: Operation): string[] {
+    const written = this.#values.get(value)?.operation;
+    if (written === undefined) return [];
+    return this.#writes
+      .filter(({ kind, key: other, tag, begin }) => {
+        const isOf =
+          kind === Kind.clear || other === key || (kind === Kind.deleteByTag && tag === written.tag);
+        return isOf && begin <= end && begin >= written.begin - SHOWN_MS;
+      })
+      .toSorted((a, b) => a.begin - b.begin)
+      .slice(-SHOWN_WRITES)
+      .map(({ kind, process, value, begin, end, told }) => {
+        const times = `${begin.toFixed(1)} to ${end.toFixed(1)}, told at ${told.toFixed(1)}`;
+        return `${KIND_NAMES[kind]} ${value > 0 ? value : ""} by process ${process}, ${times}`;
+      });
   }
 
   #text(value: number): string {
