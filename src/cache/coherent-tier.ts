@@ -66,6 +66,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       stamp: () => sharedState.stamp(),
       isTagOld: ({ k0 }, stamp) => isVoid(stamp) || sharedState.tagDeletedSince(stamp, k0),
       isClearOld: isVoid,
+      isTagDeleted: ({ k0 }, stamp) => sharedState.tagDeletedSince(stamp, k0),
     });
   }
 
@@ -130,7 +131,8 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
         entry.codec += 256 * this.dictionary;
       }
       entry.stamp = stamp;
-      writes.push(this.#store.put(entry, tags, lease === null ? null : lease.stamp));
+      const since = lease === null ? this.core.sharedState.stamp() : lease.stamp;
+      writes.push(this.#store.put(entry, tags, since, lease !== null));
     } catch (error) {
       this.noteClosed(error);
       writes.push(Promise.resolve(error));
@@ -139,7 +141,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   }
 
   async #writeDictionary(): Promise<WriteOutcome> {
-    const outcome = await this.#store.put(this.dictionaryRecord(), [], null);
+    const outcome = await this.#store.put(this.dictionaryRecord(), [], 0, false);
     if (outcome !== "ok") this.dictionary = 0;
     return outcome;
   }
@@ -239,9 +241,9 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     return { value, freshUntil: until };
   }
 
-  async lock(key: EncodedKey): Promise<FleetLock | "busy" | null> {
+  async lock(key: EncodedKey, takes = false): Promise<FleetLock | "busy" | null> {
     try {
-      return (await this.#store.lock(nameOf(key))) ?? "busy";
+      return (await this.#store.lock(nameOf(key), takes)) ?? "busy";
     } catch (error) {
       this.noteClosed(error);
       return null;

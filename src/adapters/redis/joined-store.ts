@@ -18,6 +18,15 @@ import type { Server } from "./server.ts";
 import type { ServiceKeys } from "./service-keys.ts";
 import { Tracker } from "./tracker.ts";
 
+/** What makes a record out of date before it is there. */
+export interface Since {
+  /** A deletion of one of its tags after this stamp. */
+  readonly stamp: number;
+  /** Whether it was loaded: then also whatever was done with its key since its lock was taken, which is this, or null. */
+  readonly isLoaded: boolean;
+  readonly token: string | null;
+}
+
 /** What a tier has in common for all caches that are joined to it. */
 export interface RedisParts {
   readonly settings: RedisTierSettings;
@@ -31,12 +40,7 @@ export interface RedisParts {
     view: CoherentView | null,
     signal: AbortSignal | undefined,
   ): Promise<StoredEntry | null>;
-  put(
-    record: StoredEntry,
-    tags: readonly TagName[],
-    since: number | null,
-    view: CoherentView,
-  ): Promise<WriteOutcome>;
+  put(record: StoredEntry, tags: readonly TagName[], since: Since, view: CoherentView): Promise<WriteOutcome>;
   /** Throws while the server is known not to answer. */
   admits(): void;
 }
@@ -50,6 +54,8 @@ export class JoinedStore implements CoherentStore {
   readonly #parts: RedisParts;
   readonly #view: CoherentView;
   readonly #locks: Set<() => void> = new Set();
+  /** Of the keys whose lock this thread has, as far as it knows. */
+  readonly #tokens: Map<string, string> = new Map();
   #tracker: Tracker | null = null;
 
   constructor(parts: RedisParts, view: CoherentView) {
@@ -122,8 +128,16 @@ export class JoinedStore implements CoherentStore {
     return { stamp: head.stamp, expiresAt: head.expiresAt };
   }
 
-  put(record: StoredEntry, tags: readonly TagName[], since: number | null): Promise<WriteOutcome> {
-    return this.#parts.put(record, tags, since, this.#view);
+  put(
+    record: StoredEntry,
+    tags: readonly TagName[],
+    since: number,
+    isLoaded: boolean,
+  ): Promise<WriteOutcome> {
+    const { k0, k1, bytes, prefixLength } = record;
+    const name = this.#parts.names.record({ k0, k1, prefix: bytes.subarray(0, prefixLength) });
+    const token = isLoaded ? (this.#tokens.get(name.toString("latin1")) ?? null) : null;
+    return this.#parts.put(record, tags, { stamp: since, isLoaded, token }, this.#view);
   }
 
   isChanging(key: BackingKey, then: () => void): boolean {
@@ -135,13 +149,16 @@ export class JoinedStore implements CoherentStore {
     this.#parts.keys.deleteTag(tag);
   }
 
-  async lock(key: BackingKey): Promise<FleetLock | null> {
+  async lock(key: BackingKey, takes: boolean): Promise<FleetLock | null> {
     const { server, names, settings } = this.#parts;
     this.#parts.admits();
-    const name = names.lock(names.record(key));
+    const record = names.record(key);
+    const text = record.toString("latin1");
+    const name = names.lock(record);
     const token = randomBytes(12).toString("hex");
     const { lockMs } = settings;
-    if (!(await server.lock(name, token, lockMs))) return null;
+    if (!(await server.lock(name, token, lockMs, takes))) return null;
+    this.#tokens.set(text, token);
     const renewing = setInterval(() => {
       server.renewLock(name, token, lockMs).catch(() => undefined);
     }, lockMs / 3);
@@ -154,6 +171,7 @@ export class JoinedStore implements CoherentStore {
       end: () => {
         stop();
         this.#locks.delete(stop);
+        if (this.#tokens.get(text) === token) this.#tokens.delete(text);
         // Whoever comes next finds what was loaded.
         if (!this.isChanging(key, unlock)) unlock();
       },

@@ -15,7 +15,7 @@ import {
 import { inspectAsText, show, signalOption, waitAtMost, ZbudError } from "../../base/index.ts";
 import { CoherentTier } from "../../cache/index.ts";
 import { checkKey, checkRecord, hasName, recordBytes } from "../../record/index.ts";
-import { JoinedStore } from "./joined-store.ts";
+import { JoinedStore, type Since } from "./joined-store.ts";
 import type { RedisLink } from "./link.ts";
 import { Names, sealed, stampVersions, type Unsealed, unseal, versionsBytes } from "./names.ts";
 import type { RedisTierSettings } from "./options.ts";
@@ -31,7 +31,7 @@ const CALLS_MAX = 1024;
 interface Pending {
   readonly bytes: Buffer;
   readonly tags: readonly TagName[];
-  readonly since: number | null;
+  readonly since: Since | null;
   readonly view: CoherentView | null;
   /** How often all had been cleared here. */
   readonly era: number;
@@ -86,7 +86,10 @@ export class RedisBacking implements CoherentBacking {
     this.#keys = new ServiceKeys(this.#names, this.#server, settings.maxPendingKeys);
     const calls = {
       set: (name: string, pending: Pending, leftMs: number) => this.#set(name, pending, leftMs),
-      delete: (name: string) => this.#server.delete(Buffer.from(name, "latin1")),
+      delete: (name: string) => {
+        const key = Buffer.from(name, "latin1");
+        return this.#server.delete(key, this.#names.lock(key));
+      },
     };
     this.#queues = new KeyQueues<Pending>(calls, this.#health, {
       timeoutMs: settings.timeoutMs,
@@ -104,7 +107,7 @@ export class RedisBacking implements CoherentBacking {
       link,
       read: (key: BackingKey, view: CoherentView | null, signal: AbortSignal | undefined) =>
         this.#read(key, view, signal),
-      put: (record: StoredEntry, tags: readonly TagName[], since: number | null, view: CoherentView) =>
+      put: (record: StoredEntry, tags: readonly TagName[], since: Since, view: CoherentView) =>
         this.#put(record, tags, since, view),
       admits: () => this.#admit(),
     };
@@ -225,7 +228,7 @@ export class RedisBacking implements CoherentBacking {
   async #put(
     record: StoredEntry,
     tags: readonly TagName[],
-    since: number | null,
+    since: Since | null,
     view: CoherentView | null,
   ): Promise<WriteOutcome> {
     if (this.#isClosed) return closedError();
@@ -270,18 +273,26 @@ export class RedisBacking implements CoherentBacking {
       this.#keys.all(view, true),
       ...tags.map((tag) => this.#keys.tag(tag, view, true)),
     ]);
+    const isLoaded = since?.isLoaded === true;
+    const isDeleted = since !== null && tags.some((tag) => view?.isTagDeleted(tag, since.stamp) === true);
     // Whether a tag was deleted while the value was loaded is known only if its version was known before.
-    const isUnsure = since !== null && found.some(({ stamp, isNew }) => !isNew && ((stamp - since) | 0) > 0);
+    const isUnsure = isLoaded && found.some(({ stamp, isNew }) => !isNew && ((stamp - since.stamp) | 0) > 0);
+    const lock = this.#names.lock(key);
     // The version of all may be that of a clear which came after it.
-    if (isUnsure || pending.era !== this.#era) {
-      pending.isGivenUp = true;
-      await this.#server.delete(key);
-      return;
+    if (!isDeleted && !isUnsure && pending.era === this.#era) {
+      const versions = found.map(({ version }, i) => ({ tag: tags[i], version: version as string }));
+      stampVersions(bytes, { clear: all as string, tags: versions });
+      const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
+      if (!isLoaded) {
+        await this.#server.set(key, bytes, left, lock);
+        return;
+      }
+      const { token } = since;
+      if (token !== null && (await this.#server.setLoaded(key, bytes, left, lock, token))) return;
     }
-    const versions = found.map(({ version }, i) => ({ tag: tags[i], version: version as string }));
-    stampVersions(bytes, { clear: all as string, tags: versions });
-    const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
-    await this.#server.set(key, bytes, left);
+    pending.isGivenUp = true;
+    // What was set here before may not have been sent, for this came after it.
+    await this.#server.delete(key, lock);
   }
 
   async #read(
@@ -305,7 +316,8 @@ export class RedisBacking implements CoherentBacking {
     }
     if (!(await this.#counts(found, all, view, key)) || this.#queues.has(text)) return null;
     const { record } = found;
-    if (!hasName(record, key) || (record.expiresAt !== 0 && record.expiresAt <= this.#settings.clock())) return null;
+    if (!hasName(record, key) || (record.expiresAt !== 0 && record.expiresAt <= this.#settings.clock()))
+      return null;
     this.#count.read++;
     this.#count.bytesRead += value.length;
     return record;
