@@ -10,7 +10,7 @@ import type {
 } from "../backing/index.ts";
 import { ZbudError } from "../base/index.ts";
 import { type FoundEntry, isTrusted, noteChange, trustAgain } from "../engine/index.ts";
-import { BLOCK_BYTES, type StoredEntry } from "../record/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import { mendTimes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
@@ -20,7 +20,7 @@ import type { Lease } from "./leases.ts";
 import { DICTIONARY_CODEC } from "./options.ts";
 import { Counter } from "./shared-state.ts";
 import { removeTagged, tagsIn } from "./tags.ts";
-import { type Fetched, nameOf, Tier, type TieredCache } from "./tier.ts";
+import { type Fetched, nameOf, type Read, Tier, type TieredCache } from "./tier.ts";
 
 /** For the engine: put unless there is one. */
 const UNLESS_THERE = -2;
@@ -28,11 +28,16 @@ const UNLESS_THERE = -2;
 const CHECKS_MAX = 1024;
 /** How often an entry that changes all the while is compared. */
 const CHECK_TRIES = 4;
+/** How often a key is read that changes meanwhile, before what was read is given and not kept. */
+const READ_TRIES = 2;
 /** How long who waits for somebody else's load looks only here, in ms; then the server is asked again. */
 const WAIT_MS = 250;
 const WAIT_STEP_MS_MAX = 20;
 /** At no time has anything expired. */
 const BEFORE_ALL = Number.NEGATIVE_INFINITY;
+
+/** A value that is the server's. */
+type Found<V> = Extract<Fetched<V>, object>;
 
 /** Where an entry lies in memory. */
 interface Place {
@@ -182,28 +187,53 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     signal: AbortSignal | undefined,
     tags: readonly string[] | undefined = undefined,
   ): Promise<Fetched<V>> {
-    const { leases, sharedState } = this.core;
+    const { leases } = this.core;
     const name = nameOf(key);
+    const wanted = this.#names(tags);
     const lease = leases.take(name.k0, name.k1);
     try {
-      const place = this.#placeOf(name);
-      if (place !== null) {
-        const head = await this.#headOf(name);
-        signal?.throwIfAborted();
-        if (head === undefined) return this.miss();
-        const isSame = this.#isSame(place, head);
-        if (isSame && leases.holds(lease) && this.holds(lease)) {
-          const { shard, row, version } = place;
-          if (trustAgain(this.core.engine, shard, row, version)) sharedState.count(Counter.verified);
-        } else if (!isSame) this.core.engine.removeRow(place.shard, place.row, place.version, "evicted");
-        if (isSame) return "changed";
+      for (let tries = 1; ; tries++) {
+        // What is told during a read is most often the change that was read.
+        const isLast = tries === READ_TRIES;
+        const place = this.#placeOf(name);
+        if (place !== null) {
+          const head = await this.#headOf(name);
+          signal?.throwIfAborted();
+          if (head === undefined) return this.miss();
+          const checked = this.#checked(place, head, lease);
+          if (typeof checked === "object") return checked;
+          if (checked === "told" && !isLast) {
+            leases.renew(lease);
+            continue;
+          }
+          leases.renew(lease);
+        }
+        const read = await this.read(name, signal, this.#store.read(name, wanted, signal));
+        const kept = read === null ? this.miss() : this.#keep(name, read, lease, isLast);
+        if (kept !== "again") return kept;
         leases.renew(lease);
       }
-      const read = await this.read(name, signal, this.#store.read(name, this.#names(tags), signal));
-      return read === null ? this.miss() : this.#keep(name, read, lease);
     } finally {
       leases.end(lease);
     }
+  }
+
+  /** What comes of an entry of memory that was compared with the server's. */
+  #checked(place: Place, head: RecordHead | null, lease: Lease): Found<V> | "told" | "gone" {
+    const { engine, sharedState, leases, values } = this.core;
+    const { shard, row, version } = place;
+    sharedState.count(Counter.verified);
+    if (!this.#isSame(place, head)) {
+      engine.removeRow(shard, row, version, "evicted");
+      return "gone";
+    }
+    if (!leases.holds(lease) || !this.holds(lease) || !engine.readRow(shard, row, version)) return "told";
+    const { aux, aux2, expiresAt } = engine.found;
+    // Given by itself: while nothing is told, what was asked for now need not be served again.
+    const value = values.decode(engine.decodeOwn(), kindOf(aux));
+    return trustAgain(engine, shard, row, version)
+      ? { value, freshUntil: freshUntil(expiresAt, aux2) }
+      : "told";
   }
 
   #names(tags: readonly string[] | undefined): TagName[] {
@@ -214,14 +244,10 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   /** Puts into memory what was read, unless it was changed meanwhile, and gives it in any case: so it was during the call. */
   #keep(
     name: BackingKey,
-    {
-      entry,
-      dictionary,
-      bytes,
-      value,
-    }: { entry: StoredEntry; dictionary: number; bytes: Uint8Array; value: V },
+    { entry, dictionary, bytes, value }: Read<V>,
     lease: Lease,
-  ): Fetched<V> {
+    isLast: boolean,
+  ): Fetched<V> | "again" {
     const { core } = this;
     const now = core.clock();
     if (entry.expiresAt !== 0 && entry.expiresAt <= now) return this.miss();
@@ -235,8 +261,10 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     const result = isForeign
       ? core.putDecoded(entry, bytes, now, holds)
       : core.putStored(entry, true, now, UNLESS_THERE, holds);
+    const isMissed = result === "stale";
+    if (isMissed && !isLast) return "again";
     core.sharedState.count(Counter.backingHits);
-    if (result === "stale" && core.engine.contains(name.k0, name.k1, name.prefix, name.prefix.length, now))
+    if (isMissed && core.engine.contains(name.k0, name.k1, name.prefix, name.prefix.length, now))
       return "changed";
     return { value, freshUntil: until };
   }

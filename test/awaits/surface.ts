@@ -77,8 +77,14 @@ export type Awaitable =
   | OfModule<typeof next>
   | OfModule<typeof promClient>;
 
+/** What layers give each other, and no entry gives a user. */
+type Inner = "KeyQueues" | "CoherentTier";
+
 /** What has methods to be awaited, or is awaited itself. */
-export type Owner = Awaitable extends infer Name ? (Name extends `${infer Of}#${string}` ? Of : Name) : never;
+export type Owner = Exclude<
+  Awaitable extends infer Name ? (Name extends `${infer Of}#${string}` ? Of : Name) : never,
+  Inner
+>;
 
 /** The methods of one. */
 export type MethodOf<Of extends string> = Awaitable extends infer Name

@@ -57,6 +57,8 @@ export class JoinedStore implements CoherentStore {
   /** Of the keys whose lock this thread has, as far as it knows. */
   readonly #tokens: Map<string, string> = new Map();
   #tracker: Tracker | null = null;
+  /** Whether its cache was closed. */
+  isClosed = false;
 
   constructor(parts: RedisParts, view: CoherentView) {
     const { graceMs, heartbeatMs, timeoutMs, ttlMs } = parts.settings;
@@ -102,9 +104,15 @@ export class JoinedStore implements CoherentStore {
     for (const key of keys) {
       const told = this.#parts.names.told(key);
       if (told.kind === "key") listener.key(told.prefix);
-      else if (told.kind === "tag") listener.tag(told.tag);
-      else if (told.kind === "clear") listener.all();
+      else if (told.kind === "tag") void this.#confirm(key, () => listener.tag(told.tag));
+      else if (told.kind === "clear") void this.#confirm(key, () => listener.all());
     }
+  }
+
+  /** A version that somebody made since there was none is no deletion, nor is one that was drawn here. */
+  async #confirm(key: Buffer, deleted: () => void): Promise<void> {
+    const isDeletion = await this.#parts.keys.isDeletion(key).catch(() => true);
+    if (!this.isClosed && isDeletion) deleted();
   }
 
   async read(
@@ -179,6 +187,7 @@ export class JoinedStore implements CoherentStore {
   }
 
   close(): void {
+    this.isClosed = true;
     this.#tracker?.stop();
     for (const stop of this.#locks) stop();
   }

@@ -15,7 +15,7 @@ import {
 import { inspectAsText, show, signalOption, waitAtMost, ZbudError } from "../../base/index.ts";
 import { CoherentTier } from "../../cache/index.ts";
 import { checkKey, checkRecord, hasName, recordBytes } from "../../record/index.ts";
-import { JoinedStore, type Since } from "./joined-store.ts";
+import { JoinedStore, type RedisParts, type Since } from "./joined-store.ts";
 import type { RedisLink } from "./link.ts";
 import { Names, sealed, stampVersions, type Unsealed, unseal, versionsBytes } from "./names.ts";
 import type { RedisTierSettings } from "./options.ts";
@@ -61,7 +61,10 @@ export class RedisBacking implements CoherentBacking {
   readonly #queues: KeyQueues<Pending>;
   #sequence = 0;
   #era = 0;
+  /** The version of all, as a write found it last. */
+  #lastAll: string | null = null;
   #isClosed = false;
+  #joined: JoinedStore | null = null;
   #closing: Promise<void> | null = null;
   readonly #count = {
     written: 0,
@@ -111,7 +114,7 @@ export class RedisBacking implements CoherentBacking {
         this.#put(record, tags, since, view),
       admits: () => this.#admit(),
     };
-    this.coherence = { tier: CoherentTier, join: (view) => new JoinedStore(store, view) };
+    this.coherence = { tier: CoherentTier, join: (view) => this.#join(store, view) };
   }
 
   write(records: readonly StoredEntry[]): Promise<WriteOutcome[]> {
@@ -221,6 +224,17 @@ export class RedisBacking implements CoherentBacking {
     return describeBacking(`RedisBacking ${show(this.#settings.prefix)}`, this.#isClosed, this.stats());
   }
 
+  #join(parts: RedisParts, view: CoherentView): JoinedStore {
+    if (this.#joined?.isClosed === false) {
+      throw new ZbudError(
+        "EINVAL",
+        "this tier has a cache already, which is told for itself what others change; open another one with redisTier for this cache",
+      );
+    }
+    this.#joined = new JoinedStore(parts, view);
+    return this.#joined;
+  }
+
   #nameOf(key: BackingKey): string {
     return this.#names.record(key).toString("latin1");
   }
@@ -269,20 +283,28 @@ export class RedisBacking implements CoherentBacking {
   async #set(name: string, pending: Pending, leftMs: number): Promise<void> {
     const { bytes, tags, since, view } = pending;
     const key = Buffer.from(name, "latin1");
-    const [all, ...found] = await Promise.all([
-      this.#keys.all(view, true),
-      ...tags.map((tag) => this.#keys.tag(tag, view, true)),
-    ]);
+    const lock = this.#names.lock(key);
+    const asking = Promise.all(tags.map((tag) => this.#keys.tag(tag, view, true)));
+    const all = this.#keys.all(view, true);
+    const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
+    const guess = this.#lastAll;
+    if (view === null && guess !== null && pending.era === this.#era) {
+      // In one trip, and once more if all was cleared since.
+      stampVersions(bytes, { clear: guess, tags: [] });
+      const [now] = await Promise.all([all, this.#server.set(key, bytes, left, lock)]);
+      if (now === guess) return;
+    }
+    const found = await asking;
+    const clear = (await all) as string;
     const isLoaded = since?.isLoaded === true;
     const isDeleted = since !== null && tags.some((tag) => view?.isTagDeleted(tag, since.stamp) === true);
     // Whether a tag was deleted while the value was loaded is known only if its version was known before.
     const isUnsure = isLoaded && found.some(({ stamp, isNew }) => !isNew && ((stamp - since.stamp) | 0) > 0);
-    const lock = this.#names.lock(key);
     // The version of all may be that of a clear which came after it.
     if (!isDeleted && !isUnsure && pending.era === this.#era) {
+      this.#lastAll = clear;
       const versions = found.map(({ version }, i) => ({ tag: tags[i], version: version as string }));
-      stampVersions(bytes, { clear: all as string, tags: versions });
-      const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
+      stampVersions(bytes, { clear, tags: versions });
       if (!isLoaded) {
         await this.#server.set(key, bytes, left, lock);
         return;

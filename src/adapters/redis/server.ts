@@ -18,6 +18,9 @@ const SWEEP =
 /** Keys that one look of a sweep gives, about. */
 const SWEPT = 500;
 
+/** In the first byte of a version. */
+const DELETES = 0x80;
+
 /** A server's answer that something is not allowed. */
 const FORBIDDEN = /^NOPERM|no permissions/i;
 
@@ -134,9 +137,19 @@ export class Server {
   }
 }
 
-/** Eight bytes that nobody else draws. */
-export function newVersion(): Buffer {
-  return randomBytes(8);
+/**
+ * Eight bytes that nobody else draws.
+ *
+ * @param deletes - whether what has an older version is deleted by it; else there was none.
+ */
+export function newVersion(deletes: boolean): Buffer {
+  const version = randomBytes(8);
+  version[0] = deletes ? version[0] | DELETES : version[0] & ~DELETES;
+  return version;
+}
+
+export function isDrawnToDelete(version: Buffer): boolean {
+  return (version[0] & DELETES) !== 0;
 }
 
 /**

@@ -1,12 +1,14 @@
 import type { CoherentView, TagName } from "../../backing/index.ts";
 import type { Names, TagVersion } from "./names.ts";
-import { newVersion, type Server } from "./server.ts";
+import { isDrawnToDelete, newVersion, type Server } from "./server.ts";
 
 /** How long a tag's version stays on the server after it was set or made, and a record with tags a little less. */
 const TAG_MS: number = 32 * 86_400_000;
 export const TAGGED_MS_MAX: number = 31 * 86_400_000;
 /** Versions of tags that are kept here. */
 const KNOWN_MAX = 65_536;
+/** Versions that were drawn here, of which the server tells soon. */
+const DRAWN_MAX = 1024;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5000;
 
@@ -37,6 +39,7 @@ export class ServiceKeys {
   readonly #server: Server;
   readonly #vowsMax: number;
   readonly #known: Map<string, Known> = new Map();
+  readonly #drawn: Map<string, string> = new Map();
   readonly #vows: Map<string, Vow> = new Map();
   #retry: ReturnType<typeof setTimeout> | null = null;
   #retryMs = RETRY_MS_MIN;
@@ -87,6 +90,14 @@ export class ServiceKeys {
     ).version;
   }
 
+  /** Whether a version that was written anew, or is gone, means that something was deleted elsewhere. */
+  async isDeletion(key: Buffer): Promise<boolean> {
+    const found = await this.#server.get(key);
+    return (
+      found === null || (isDrawnToDelete(found) && this.#drawn.get(key.toString("latin1")) !== textOf(found))
+    );
+  }
+
   /** Whether these are the versions that hold. */
   async hold(tags: readonly TagVersion[], view: CoherentView | null): Promise<boolean> {
     const found = await Promise.all(tags.map(({ tag }) => this.tag(tag, view, false)));
@@ -114,27 +125,21 @@ export class ServiceKeys {
     // First: what is deleted from here on makes this old.
     const stamp = view?.stamp() ?? 0;
     const found = makes
-      ? await this.#server.getOrSet(key, newVersion(), ttlMs)
+      ? await this.#server.getOrSet(key, newVersion(false), ttlMs)
       : { value: await this.#server.get(key), isNew: false };
     const later = this.#vows.get(name);
     if (later !== undefined) return { version: textOf(later.version), stamp: 0, isNew: false };
     if (found.value === null) return { version: null, stamp, isNew: false };
     const version = textOf(found.value);
-    if (view !== null) this.#know(name, { version, stamp });
+    if (view !== null) remember(this.#known, name, { version, stamp }, KNOWN_MAX);
     return { version, stamp, isNew: found.isNew };
-  }
-
-  #know(name: string, known: Known): void {
-    this.#known.delete(name);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size >= KNOWN_MAX) this.#known.delete(oldest);
-    this.#known.set(name, known);
   }
 
   async #vow(key: Buffer, ttlMs: number): Promise<Buffer> {
     const name = key.toString("latin1");
-    const vow: Vow = { key, version: newVersion(), ttlMs, isSending: false };
+    const vow: Vow = { key, version: newVersion(true), ttlMs, isSending: false };
     this.#vows.set(name, vow);
+    remember(this.#drawn, name, textOf(vow.version), DRAWN_MAX);
     this.#known.delete(name);
     await this.#send(name, vow);
     return vow.version;
@@ -166,6 +171,14 @@ export class ServiceKeys {
     this.#retry.unref();
     this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs);
   }
+}
+
+/** Adds to a map that keeps what came last. */
+function remember<T>(map: Map<string, T>, name: string, value: T, max: number): void {
+  map.delete(name);
+  const [oldest] = map.keys();
+  if (map.size >= max) map.delete(oldest);
+  map.set(name, value);
 }
 
 interface Found {

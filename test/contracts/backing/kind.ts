@@ -11,4 +11,6 @@ export interface BackingKind {
   readonly isExact: boolean;
   /** Longest record of the random runs. */
   readonly maxLength: number;
+  /** Reads of the random runs that find something, at least: of few keys most are being written all the time. Default 20. */
+  readonly hitsMin?: number;
 }

@@ -1,0 +1,76 @@
+/** Several caches on one server, each with a client and a tier of its own, as several machines have them. */
+
+import type { RedisBacking } from "../../src/adapters/redis.ts";
+import { type RedisTierOptions, redisTier } from "../../src/adapters/redis.ts";
+import type { ZbudError } from "../../src/base/index.ts";
+import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import { until } from "../support/until.ts";
+import type { ClientLibrary, TestClient } from "./clients.ts";
+
+export interface Machine {
+  readonly cache: CompressedCache;
+  readonly tier: RedisBacking;
+  readonly client: TestClient;
+}
+
+export class Fleet {
+  readonly machines: Machine[] = [];
+  readonly #library: ClientLibrary;
+  readonly #url: string;
+
+  constructor(library: ClientLibrary, url: string) {
+    this.#library = library;
+    this.#url = url;
+  }
+
+  async add(
+    tierOptions: RedisTierOptions = {},
+    cacheOptions: Partial<CompressedCacheOptions<unknown>> = {},
+  ): Promise<CompressedCache> {
+    const client = await this.#library.connect(this.#url);
+    const tier = await redisTier(client.client, { heartbeatMs: 100, timeoutMs: 2000, ...tierOptions });
+    const cache = new CompressedCache({ maxBytes: "2MiB", backing: tier, tags: true, ...cacheOptions });
+    this.machines.push({ cache, tier, client });
+    await heard(cache, tier);
+    return cache;
+  }
+
+  /** Another thread of the machine that has a cache. */
+  async attach(first: CompressedCache, tierOptions: RedisTierOptions = {}): Promise<CompressedCache> {
+    const client = await this.#library.connect(this.#url);
+    const tier = await redisTier(client.client, { heartbeatMs: 100, timeoutMs: 2000, ...tierOptions });
+    const cache = CompressedCache.attach(first.share(), { backing: tier });
+    this.machines.push({ cache, tier, client });
+    return cache;
+  }
+
+  /** Everything that was set or deleted is on the server. */
+  async flush(): Promise<void> {
+    for (const { cache } of this.machines) {
+      await cache.flush().catch((error: unknown) => {
+        if ((error as ZbudError).code !== "ECLOSED") throw error;
+      });
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const { cache, tier, client } of this.machines.splice(0)) {
+      cache.close();
+      await tier.close().catch(() => undefined);
+      client.end();
+    }
+  }
+}
+
+let probes = 0;
+
+/** What a cache puts into its memory stays there: it is told what others change. */
+export async function heard(cache: CompressedCache, tier: RedisBacking): Promise<void> {
+  const probe = `probe ${process.pid} ${tier.id} ${probes++}`;
+  await until("the cache is told", () => {
+    cache.set(probe, 1);
+    return cache.get(probe) === 1;
+  });
+  cache.delete(probe);
+  await cache.flush();
+}
