@@ -286,6 +286,8 @@ export class RedisBacking implements CoherentBacking {
     const lock = this.#names.lock(key);
     const asking = Promise.all(tags.map((tag) => this.#keys.tag(tag, view, true)));
     const all = this.#keys.all(view, true);
+    // Whichever fails first is the outcome.
+    asking.catch(() => undefined);
     const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
     const guess = this.#lastAll;
     if (view === null && guess !== null && pending.era === this.#era) {
@@ -294,8 +296,7 @@ export class RedisBacking implements CoherentBacking {
       const [now] = await Promise.all([all, this.#server.set(key, bytes, left, lock)]);
       if (now === guess) return;
     }
-    const found = await asking;
-    const clear = (await all) as string;
+    const [found, clear] = (await Promise.all([asking, all])) as [Awaited<typeof asking>, string];
     const isLoaded = since?.isLoaded === true;
     const isDeleted = since !== null && tags.some((tag) => view?.isTagDeleted(tag, since.stamp) === true);
     // Whether a tag was deleted while the value was loaded is known only if its version was known before.
