@@ -65,7 +65,8 @@ export async function playGame(game: Game): Promise<GameReport> {
     const ended = playing.finally(() => {
       isOver = true;
     });
-    const [answers, faults] = await Promise.all([ended, breakThings(game, children, () => isOver)]);
+    const [, faults] = await Promise.all([ended, breakThings(game, children, () => isOver)]);
+    const answers = await Promise.all(children.map((child) => tell(child, { order: "end" })));
     await Promise.all(children.map((child) => tell(child, { order: "close" })));
     const histories = files.map((file, process) => History.of(process, readFileSync(file)));
     const all = function* () {

@@ -26,7 +26,8 @@ export interface PlayPlan {
   readonly file: string;
 }
 
-export type PlayerOrder = { order: "open"; plan: PlayPlan } | { order: "play" } | { order: "close" };
+/** `"end"`: nothing goes wrong any more. */
+export type PlayerOrder = { order: "open"; plan: PlayPlan } | { order: "play" | "end" | "close" };
 
 export interface PlayerAnswer {
   readonly stats?: Record<string, unknown>;
@@ -67,7 +68,7 @@ class Player {
   }
 
   async play(): Promise<PlayerAnswer> {
-    const { operations, forMs, file } = this.#plan;
+    const { operations, forMs } = this.#plan;
     const start = now();
     let isOver = false;
     const telling = this.#tellUntil(() => isOver);
@@ -81,8 +82,13 @@ class Player {
     await Promise.all(this.#pending);
     isOver = true;
     await telling;
+    return {};
+  }
+
+  /** Tells what is left to be told. */
+  async end(): Promise<PlayerAnswer> {
     for (const end = now() + LAST_MS; this.#untold.length > 0 && now() < end; ) await this.#tell();
-    writeFileSync(file, this.#history.bytes());
+    writeFileSync(this.#plan.file, this.#history.bytes());
     return { stats: { ...this.#cache.stats() }, untold: this.#untold.length };
   }
 
@@ -206,7 +212,8 @@ async function obey(order: PlayerOrder): Promise<PlayerAnswer> {
     return {};
   }
   if (player === undefined) throw new Error("it is not open");
-  return await (order.order === "play" ? player.play() : player.close());
+  if (order.order === "play") return await player.play();
+  return await (order.order === "end" ? player.end() : player.close());
 }
 
 process.on("message", (order: PlayerOrder) => {
