@@ -27,6 +27,7 @@ const THINGS: readonly Thing[] = [
   { column: "file", name: "OpfsBacking", type: "OpfsBackingOptions" },
   { column: "memory", name: "MemoryBacking", type: "MemoryBackingOptions" },
   { column: "keyv", name: "KeyvBacking", type: "KeyvBackingOptions" },
+  { column: "redis", name: "redisTier", type: "RedisTierOptions" },
 ];
 
 /** Why one name has different types. A name that is not here has one type everywhere; a test holds that. */

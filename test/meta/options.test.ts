@@ -10,6 +10,7 @@ import { describe, it } from "node:test";
 import { bentoDriver } from "../../src/adapters/bentocache.ts";
 import { nextCacheHandler } from "../../src/adapters/next.ts";
 import { collectMetrics } from "../../src/adapters/prom-client.ts";
+import { redisTier } from "../../src/adapters/redis.ts";
 import { undiciStore } from "../../src/adapters/undici.ts";
 import { unstorageDriver } from "../../src/adapters/unstorage.ts";
 import { FileBacking, KeyvBacking, MemoryBacking, OpfsBacking } from "../../src/backing/index.ts";
@@ -145,6 +146,11 @@ const CALLS: Record<string, Call> = {
     type: ["backing/keyv/keyv-backing.ts", "KeyvBackingOptions"],
     needs: { store: new Map() },
     call: (options) => new KeyvBacking(options),
+  },
+  redisTier: {
+    name: "heartbeatMs",
+    type: ["adapters/redis/options.ts", "RedisTierOptions"],
+    call: (options) => redisTier({}, options),
   },
   ZbudPool: {
     name: "chunkOrder",

@@ -1,8 +1,8 @@
 /** Clients of a server, of each library that the tier works with. */
 
-import { Redis } from "ioredis";
-import { Redis as Valkey } from "iovalkey";
-import { createClient } from "redis";
+import { Cluster, Redis } from "ioredis";
+import { Redis as Valkey, Cluster as ValkeyCluster } from "iovalkey";
+import { createClient, createCluster } from "redis";
 
 /** A client that is connected, with what ends it. */
 export interface TestClient {
@@ -13,6 +13,7 @@ export interface TestClient {
 export interface ClientLibrary {
   readonly name: string;
   connect(url: string): Promise<TestClient>;
+  connectCluster(urls: readonly string[]): Promise<TestClient>;
 }
 
 export const CLIENTS: readonly ClientLibrary[] = [
@@ -20,6 +21,12 @@ export const CLIENTS: readonly ClientLibrary[] = [
     name: "redis",
     connect: async (url) => {
       const client = createClient({ url, socket: { reconnectStrategy: 50 } });
+      client.on("error", () => undefined);
+      await client.connect();
+      return { client, end: () => client.destroy() };
+    },
+    connectCluster: async (urls) => {
+      const client = createCluster({ rootNodes: urls.map((url) => ({ url })) });
       client.on("error", () => undefined);
       await client.connect();
       return { client, end: () => client.destroy() };
@@ -33,6 +40,12 @@ export const CLIENTS: readonly ClientLibrary[] = [
       await client.ping();
       return { client, end: () => client.disconnect() };
     },
+    connectCluster: async (urls) => {
+      const client = new Cluster([...urls], { clusterRetryStrategy: () => 50 });
+      client.on("error", () => undefined);
+      await client.get("x");
+      return { client, end: () => client.disconnect() };
+    },
   },
   {
     name: "iovalkey",
@@ -40,6 +53,12 @@ export const CLIENTS: readonly ClientLibrary[] = [
       const client = new Valkey(url, { retryStrategy: () => 50 });
       client.on("error", () => undefined);
       await client.ping();
+      return { client, end: () => client.disconnect() };
+    },
+    connectCluster: async (urls) => {
+      const client = new ValkeyCluster([...urls], { clusterRetryStrategy: () => 50 });
+      client.on("error", () => undefined);
+      await client.get("x");
       return { client, end: () => client.disconnect() };
     },
   },

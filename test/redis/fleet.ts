@@ -15,19 +15,18 @@ export interface Machine {
 
 export class Fleet {
   readonly machines: Machine[] = [];
-  readonly #library: ClientLibrary;
-  readonly #url: string;
+  readonly #connect: () => Promise<TestClient>;
 
-  constructor(library: ClientLibrary, url: string) {
-    this.#library = library;
-    this.#url = url;
+  /** @param at - a server, or servers of a cluster. */
+  constructor(library: ClientLibrary, at: string | readonly string[]) {
+    this.#connect = () => (typeof at === "string" ? library.connect(at) : library.connectCluster(at));
   }
 
   async add(
     tierOptions: RedisTierOptions = {},
     cacheOptions: Partial<CompressedCacheOptions<unknown>> = {},
   ): Promise<CompressedCache> {
-    const client = await this.#library.connect(this.#url);
+    const client = await this.#connect();
     const tier = await redisTier(client.client, { heartbeatMs: 100, timeoutMs: 2000, ...tierOptions });
     const cache = new CompressedCache({ maxBytes: "2MiB", backing: tier, tags: true, ...cacheOptions });
     this.machines.push({ cache, tier, client });
@@ -37,7 +36,7 @@ export class Fleet {
 
   /** Another thread of the machine that has a cache. */
   async attach(first: CompressedCache, tierOptions: RedisTierOptions = {}): Promise<CompressedCache> {
-    const client = await this.#library.connect(this.#url);
+    const client = await this.#connect();
     const tier = await redisTier(client.client, { heartbeatMs: 100, timeoutMs: 2000, ...tierOptions });
     const cache = CompressedCache.attach(first.share(), { backing: tier });
     this.machines.push({ cache, tier, client });

@@ -251,31 +251,38 @@ async function clusterMasters<Node>(
   const nodes = await nodesOf();
   const views = await Promise.all(
     nodes.map(async ([, ask]) => {
-      const [slots, info] = await Promise.all([ask(["cluster", "slots"]), ask(["cluster", "info"])]);
-      return String(info).includes("cluster_state:ok") ? placesOf(slots) : null;
+      const words = ["slots", "info", "myid"].map((what) => ask(["cluster", what]));
+      const [slots, info, id] = await Promise.all(words);
+      return String(info).includes("cluster_state:ok")
+        ? { places: placesOf(slots), id: String(id), ask }
+        : null;
     }),
   );
   const [first] = views;
-  const text = first === undefined || first === null ? "" : keysOf(first);
-  if (text === "" || views.some((view) => view === null || keysOf(view) !== text))
+  const asks = new Map(views.map((view) => [view?.id, view?.ask]));
+  const text = idsOf(first?.places);
+  // A library that does not know all of them yet learns of them with its next command.
+  const isOne = views.every((view) => view !== null && idsOf(view.places) === text);
+  const isWhole = [...(first?.places.keys() ?? [])].every((id) => asks.has(id));
+  if (text === "" || !isOne || !isWhole)
     throw new ZbudError("EAGAIN", "the nodes of the cluster do not agree at this moment who has which keys");
-  const [[template, firstAsk]] = nodes;
-  return [...(first as Map<string, Place>)].map(([id, place]) => ({
-    id,
-    send: firstAsk,
+  const [[template]] = nodes;
+  return [...(first?.places ?? [])].map(([id, place]) => ({
+    id: `${id} ${place.host}:${place.port}`,
+    send: asks.get(id) as Ask,
     open: (ended) => open(template, place, ended),
   }));
 }
 
-function keysOf(places: ReadonlyMap<string, Place>): string {
-  return [...places.keys()].sort().join();
+function idsOf(places: ReadonlyMap<string, Place> | undefined): string {
+  return [...(places?.keys() ?? [])].sort().join();
 }
 
 /** The masters that `CLUSTER SLOTS` names, by their ids. */
 function placesOf(slots: unknown): Map<string, Place> {
   const places = new Map<string, Place>();
   for (const [, , [host, port, id]] of slots as [unknown, unknown, [Buffer | null, number, Buffer]][]) {
-    places.set(`${id} ${host}:${port}`, { host: String(host), port: Number(port) });
+    places.set(String(id), { host: String(host), port: Number(port) });
   }
   return places;
 }

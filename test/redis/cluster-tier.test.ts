@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { until } from "../support/until.ts";
+import { CLIENTS } from "./clients.ts";
+import { Fleet } from "./fleet.ts";
+import { RedisCluster } from "./server.ts";
+
+describe("a cluster of three Redis servers", () => {
+  let cluster: RedisCluster;
+  before(async () => {
+    cluster = await RedisCluster.start();
+  });
+  after(() => cluster.stop());
+
+  for (const library of CLIENTS) {
+    it(`all of them tell, by ${library.name}`, async () => {
+      const fleet = new Fleet(library, cluster.urls);
+      try {
+        const prefix = `${library.name}:`;
+        const [a, b] = [await fleet.add({ prefix }), await fleet.add({ prefix })];
+        const keys = Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? `key ${i}` : `{${i}} key`));
+        for (const key of keys) a.set(key, `${key} 1`, { tags: ["t", `of ${key}`] });
+        await fleet.flush();
+        for (const key of keys) assert.equal(await b.getAsync(key), `${key} 1`);
+        for (const key of keys) b.set(key, `${key} 2`, { tags: ["t"] });
+        await fleet.flush();
+        await until("all were dropped", () => keys.every((key) => a.get(key) === undefined));
+        for (const key of keys) assert.equal(await a.getAsync(key), `${key} 2`);
+        let loads = 0;
+        const loading = keys.flatMap((key) =>
+          [a, b].map((cache) => cache.getOrSet(`${key} loaded`, async () => ++loads)),
+        );
+        await Promise.all(loading);
+        assert.equal(loads, keys.length, "each was loaded once");
+        a.deleteByTag("t");
+        await fleet.flush();
+        await until("all were dropped", () => keys.every((key) => b.get(key) === undefined));
+        for (const key of keys) assert.equal(await b.getAsync(key), undefined);
+        b.clear();
+        await fleet.flush();
+        await until("all were dropped", () => a.get(`${keys[0]} loaded`) === undefined);
+        assert.equal(await a.getAsync(`${keys[0]} loaded`), undefined);
+      } finally {
+        await fleet.end();
+      }
+    });
+  }
+
+  for (const library of CLIENTS) {
+    it(`one that is silent is a break, by ${library.name}`, async () => {
+      const fleet = new Fleet(library, cluster.urls);
+      const [, server] = cluster.servers;
+      try {
+        const options = { prefix: `${library.name} silent:`, graceMs: 0, heartbeatMs: 100, timeoutMs: 400 };
+        const [a, b] = [await fleet.add(options), await fleet.add(options)];
+        const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
+        for (const key of keys) a.set(key, 1);
+        await fleet.flush();
+        for (const key of keys) assert.equal(await b.getAsync(key), 1);
+        server.pause();
+        await until("nothing is served", () => keys.every((key) => b.get(key) === undefined));
+        server.resume();
+        await until("all are told again", async () => {
+          const values = await Promise.all(keys.map((key) => b.getAsync(key)));
+          return values.every((value) => value === 1) && keys.every((key) => b.get(key) === 1);
+        });
+      } finally {
+        server.resume();
+        await fleet.end();
+      }
+    });
+  }
+});
