@@ -334,11 +334,29 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     if (tags !== null) removeTagged(engine, tags, tag);
   }
 
+  /**
+   * Whether something of a key is on its way to the server; it is compared then, and goes if that takes long: who cannot be
+   * reached for a write may be heard all the same.
+   */
+  #waits(name: BackingKey): boolean {
+    const timer = setTimeout(() => {
+      const { engine } = this.core;
+      if (!engine.isClosed) engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
+    }, this.#store.timeoutMs);
+    timer.unref();
+    const isWaiting = this.#store.isChanging(name, () => {
+      clearTimeout(timer);
+      void this.#check(name);
+    });
+    if (!isWaiting) clearTimeout(timer);
+    return isWaiting;
+  }
+
   /** Compares what memory has of a key with the server's, and lets it go if it differs. */
   async #check(name: BackingKey): Promise<void> {
     const { engine, sharedState } = this.core;
     // What is on its way to the server is told when it is there.
-    if (this.#store.isChanging(name, () => void this.#check(name))) return;
+    if (this.#waits(name)) return;
     this.#checks++;
     try {
       for (let tries = this.#checks > CHECKS_MAX ? 0 : CHECK_TRIES; tries > 0; tries--) {
