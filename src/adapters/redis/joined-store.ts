@@ -41,8 +41,8 @@ export interface RedisParts {
     signal: AbortSignal | undefined,
   ): Promise<StoredEntry | null>;
   put(record: StoredEntry, tags: readonly TagName[], since: Since, view: CoherentView): Promise<WriteOutcome>;
-  /** Throws while the server is known not to answer. */
-  admits(): void;
+  /** Asks the server, and takes from that whether it is there. Rejects while it is known not to answer. */
+  asked<T>(ask: () => Promise<T>): Promise<T>;
 }
 
 /** A tier in Redis as one cache uses it. */
@@ -129,8 +129,9 @@ export class JoinedStore implements CoherentStore {
 
   async head(key: BackingKey): Promise<RecordHead | null> {
     const { server, keys, names } = this.#parts;
-    this.#parts.admits();
-    const [bytes, all] = await Promise.all([server.getHead(names.record(key)), keys.all(this.#view, false)]);
+    const [bytes, all] = await this.#parts.asked(() =>
+      Promise.all([server.getHead(names.record(key)), keys.all(this.#view, false)]),
+    );
     const head = unsealHead(bytes);
     if (head === null || head.clear !== all || !(await keys.hold(head.tags, this.#view))) return null;
     return { stamp: head.stamp, expiresAt: head.expiresAt };
@@ -159,13 +160,12 @@ export class JoinedStore implements CoherentStore {
 
   async lock(key: BackingKey, takes: boolean): Promise<FleetLock | null> {
     const { server, names, settings } = this.#parts;
-    this.#parts.admits();
     const record = names.record(key);
     const text = record.toString("latin1");
     const name = names.lock(record);
     const token = randomBytes(12).toString("hex");
     const { lockMs } = settings;
-    if (!(await server.lock(name, token, lockMs, takes))) return null;
+    if (!(await this.#parts.asked(() => server.lock(name, token, lockMs, takes)))) return null;
     this.#tokens.set(text, token);
     const renewing = setInterval(() => {
       server.renewLock(name, token, lockMs).catch(() => undefined);

@@ -112,7 +112,10 @@ export class RedisBacking implements CoherentBacking {
         this.#read(key, view, signal),
       put: (record: StoredEntry, tags: readonly TagName[], since: Since, view: CoherentView) =>
         this.#put(record, tags, since, view),
-      admits: () => this.#admit(),
+      asked: async <T>(ask: () => Promise<T>): Promise<T> => {
+        this.#admit();
+        return await this.#judged(ask(), undefined);
+      },
     };
     this.coherence = { tier: CoherentTier, join: (view) => this.#join(store, view) };
   }
