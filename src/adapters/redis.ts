@@ -1,11 +1,12 @@
-import { linkOf, type RedisClientLike } from "./redis/link.ts";
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { Backing } from "../backing/index.ts";
+import { checkServer } from "./redis/commands.ts";
+import { linkOf } from "./redis/link.ts";
 import { type RedisTierOptions, readOptions } from "./redis/options.ts";
 import { RedisBacking } from "./redis/redis-backing.ts";
-import { checkServer } from "./redis/server.ts";
 
-export type { RedisClientLike } from "./redis/link.ts";
 export type { RedisTierOptions } from "./redis/options.ts";
-export { RedisBacking } from "./redis/redis-backing.ts";
 
 /**
  * Opens a tier in a Redis or Valkey server (6 and later), or a cluster, that several machines share as one truth: give it to
@@ -17,9 +18,9 @@ export { RedisBacking } from "./redis/redis-backing.ts";
  *   old to tell of changes, or the user may not be told; `EIO`, `ETIMEDOUT`: it does not answer.
  */
 export async function redisTier(
-  client: RedisClientLike,
+  client: object,
   options: RedisTierOptions = {},
-): Promise<RedisBacking> {
+): Promise<Backing & AsyncDisposable> {
   const settings = readOptions(options);
   const link = linkOf(client);
   await checkServer(link, Buffer.from(settings.prefix), settings.timeoutMs, settings.ttlMs === 0);

@@ -3,4 +3,4 @@
  *
  * @module
  */
-export { RedisBacking, type RedisClientLike, type RedisTierOptions, redisTier } from "../adapters/redis.ts";
+export { type RedisTierOptions, redisTier } from "../adapters/redis.ts";

@@ -54,6 +54,8 @@ export const REAL_TIME: Readonly<Record<string, string>> = {
   "test/processes/outlives.test.ts": "the subject is that a lock is waited for, for 10 s",
   "test/processes/torture.ts": "processes die at random moments, and when it soaks, until a time is over",
   "test/redis/proxy.ts": "bytes that come later, as over a slow network",
+  "test/redis/breaks.test.ts": "the subject is for how long memory is served after a line broke",
+  "test/redis/coherence.test.ts": "loads of several machines take long enough to meet",
   "test/redis/server.ts": "the time-out of a socket",
   "test/store/churn.ts": "a soak: it goes on for as long as it is told to",
   "test/store/worker-kills.ts": "threads die at random moments",

@@ -54,7 +54,7 @@ const CACHE: Table = table({
   now: "entries originalBytes storedBytes bytesReserved isBackingFull dictionary.bytes",
   ever: `hits misses staleHits sets rejectTooBig rejectNoMemory evictions expirations replacements deletions clearDeletions
     backingHits backingMisses backingReadsFailed backingWrites backingWritesFailed loads loadsFailed loadsShared
-    backingRefusedBusy backingRefusedFull flushesFailed
+    backingRefusedBusy backingRefusedFull flushesFailed hitsNotTrusted backingChecks backingTold backingUntold
     improvement.recompressed improvement.recompressedBytesSaved`,
   most: "bytesUsed",
   estimate: "dictionary.savedBytes",

@@ -1,7 +1,7 @@
 /** Several caches on one server, each with a client and a tier of its own, as several machines have them. */
 
-import type { RedisBacking } from "../../src/adapters/redis.ts";
 import { type RedisTierOptions, redisTier } from "../../src/adapters/redis.ts";
+import type { Backing } from "../../src/backing/index.ts";
 import type { ZbudError } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { until } from "../support/until.ts";
@@ -9,7 +9,7 @@ import type { ClientLibrary, TestClient } from "./clients.ts";
 
 export interface Machine {
   readonly cache: CompressedCache;
-  readonly tier: RedisBacking;
+  readonly tier: Backing;
   readonly client: TestClient;
 }
 
@@ -64,7 +64,7 @@ export class Fleet {
 let probes = 0;
 
 /** What a cache puts into its memory stays there: it is told what others change. */
-export async function heard(cache: CompressedCache, tier: RedisBacking): Promise<void> {
+export async function heard(cache: CompressedCache, tier: Backing): Promise<void> {
   const probe = `probe ${process.pid} ${tier.id} ${probes++}`;
   await until("the cache is told", () => {
     cache.set(probe, 1);

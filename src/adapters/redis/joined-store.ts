@@ -11,10 +11,10 @@ import type {
   TagName,
   WriteOutcome,
 } from "../../backing/index.ts";
+import type { Server } from "./commands.ts";
 import type { RedisLink } from "./link.ts";
 import { type Names, unsealHead } from "./names.ts";
 import type { RedisTierSettings } from "./options.ts";
-import type { Server } from "./server.ts";
 import type { ServiceKeys } from "./service-keys.ts";
 import { Tracker } from "./tracker.ts";
 

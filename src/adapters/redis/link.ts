@@ -81,12 +81,6 @@ interface IoRedisCluster extends Pick<IoRedis, "callBuffer"> {
 }
 
 /**
- * A client of `redis` (node-redis, 5 and later), `ioredis` or `iovalkey`: of one server, of a cluster, or one that finds
- * the server by sentinels.
- */
-export type RedisClientLike = object;
-
-/**
  * What a client can do, by its methods.
  *
  * @throws {ZbudError} `EINVAL` if it is none of those that are known.

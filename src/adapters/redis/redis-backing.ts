@@ -15,11 +15,11 @@ import {
 import { inspectAsText, show, signalOption, waitAtMost, ZbudError } from "../../base/index.ts";
 import { CoherentTier } from "../../cache/index.ts";
 import { checkKey, checkRecord, hasName, recordBytes } from "../../record/index.ts";
+import { Server } from "./commands.ts";
 import { JoinedStore, type RedisParts, type Since } from "./joined-store.ts";
 import type { RedisLink } from "./link.ts";
 import { Names, sealed, stampVersions, type Unsealed, unseal, versionsBytes } from "./names.ts";
 import type { RedisTierSettings } from "./options.ts";
-import { Server } from "./server.ts";
 import { ServiceKeys, TAGGED_MS_MAX } from "./service-keys.ts";
 
 /** Memory of a key's queue: an estimate. */

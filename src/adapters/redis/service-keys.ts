@@ -1,6 +1,6 @@
 import type { CoherentView, TagName } from "../../backing/index.ts";
+import { isDrawnToDelete, newVersion, type Server } from "./commands.ts";
 import type { Names, TagVersion } from "./names.ts";
-import { isDrawnToDelete, newVersion, type Server } from "./server.ts";
 
 /** How long a tag's version stays on the server after it was set or made, and a record with tags a little less. */
 const TAG_MS: number = 32 * 86_400_000;
