@@ -47,8 +47,17 @@ let draw: (prng: Prng) => number;
 let before = { heap: 0, resident: 0 };
 let versions = 0;
 
-async function open({ name, options, data, keys: count, seed }: Extract<MachineOrder, { do: "open" }>) {
+async function open(order: Extract<MachineOrder, { do: "open" }>): Promise<MachineAnswer> {
   registerBuiltIns();
+  prepare(order);
+  // What all this was made from goes first.
+  await turn();
+  before = memoryNow();
+  peer = await openMachinePeer(order.name, order.options);
+  return {};
+}
+
+function prepare({ data, keys: count, seed }: Extract<MachineOrder, { do: "open" }>): void {
   const isJson = data < CACHE_DATA.length - 1;
   const { key, make } = cacheData(data, seed);
   keys = Array.from({ length: count }, (_, i) => key(i));
@@ -57,9 +66,6 @@ async function open({ name, options, data, keys: count, seed }: Extract<MachineO
     return isJson ? (JSON.parse(text) as unknown) : text;
   });
   draw = zipf(count, SKEW);
-  before = memoryNow();
-  peer = await openMachinePeer(name, options);
-  return {};
 }
 
 function versionValue(version: number): Value {

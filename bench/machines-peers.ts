@@ -6,6 +6,8 @@ import { memoryDriver } from "bentocache/drivers/memory";
 import { redisBusDriver, redisDriver } from "bentocache/drivers/redis";
 import { Cacheable, createKeyv } from "cacheable";
 import { createClient } from "redis";
+import { redisTier } from "../src/adapters/redis.ts";
+import { CompressedCache } from "../src/cache/index.ts";
 
 /** A value as a program has it: JSON as an object, a page as text; which write made it is in it. */
 export type Value = { version: number; body: unknown };
@@ -30,12 +32,14 @@ export interface MachineOptions {
   readonly port: number;
   /** Entries that the memory of a process may hold. */
   readonly entries: number;
+  /** Room for so many as they are, for who has a limit of bytes as well. */
+  readonly bytes: number;
 }
 
 export async function openMachinePeer(name: MachinePeerName, options: MachineOptions): Promise<MachinePeer> {
   switch (name) {
     case "zbud":
-      throw new Error("not yet");
+      return await zbud(options);
     case "redis":
     case "redis, client-side cache":
       return await plain(options, name !== "redis");
@@ -44,6 +48,39 @@ export async function openMachinePeer(name: MachinePeerName, options: MachineOpt
     case "cacheable, two tiers":
       return cacheable(options);
   }
+}
+
+async function zbud({ port, entries, bytes }: MachineOptions): Promise<MachinePeer> {
+  const client = createClient({ socket: { port, host: "127.0.0.1" } });
+  client.on("error", () => undefined);
+  await client.connect();
+  const backing = await redisTier(client);
+  const cache = new CompressedCache<Value>({ maxBytes: bytes, maxEntries: entries, backing });
+  const write = whenWritten(() => cache.flush());
+  return {
+    get: (key) => cache.getAsync(key),
+    set: (key, value) => {
+      cache.set(key, value);
+      return write();
+    },
+    close: async () => {
+      cache.close();
+      await backing.close();
+      await client.close();
+    },
+  };
+}
+
+/** One flush for all who wait for one at a time. */
+function whenWritten(flush: () => Promise<void>): () => Promise<void> {
+  let next: Promise<void> | null = null;
+  return () => {
+    next ??= Promise.resolve().then(() => {
+      next = null;
+      return flush();
+    });
+    return next;
+  };
 }
 
 /** Redis's own client, with its own memory or none. */

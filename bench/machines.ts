@@ -21,6 +21,8 @@ const SIZES: readonly [number, number, number][] = [
   [10_000, 2500, 40_000],
   [1500, 375, 10_000],
 ];
+/** Bytes of a record of each kind, in memory and as it is, at most. */
+const RECORD_BYTES: readonly number[] = [700, 1800, 5500, 65_000];
 /** What a test sees. */
 const QUICK: [number, number, number] = [400, 100, 400];
 const QUICK_KIND = 1;
@@ -68,6 +70,7 @@ async function measure(
   { seed, quick, log }: BenchOptions,
 ): Promise<Figures> {
   const [keys, entries, requests] = quick ? QUICK : SIZES[kind];
+  const bytes = Math.max(2 ** 22, entries * RECORD_BYTES[kind]);
   log(`  ${CACHE_DATA[kind]}, four processes: ${name} …`);
   const server = await RedisServer.start();
   const children: ChildProcess[] = [];
@@ -75,7 +78,14 @@ async function measure(
     for (let i = 0; i < MACHINES; i++) children.push(await start());
     const all = (order: (index: number) => MachineOrder): Promise<MachineAnswer[]> =>
       Promise.all(children.map((child, index) => ask(child, order(index))));
-    await all(() => ({ do: "open", name, options: { port: server.port, entries }, data: kind, keys, seed }));
+    await all(() => ({
+      do: "open",
+      name,
+      options: { port: server.port, entries, bytes },
+      data: kind,
+      keys,
+      seed,
+    }));
     await ask(children[0], { do: "fill" });
     const work = { do: "work", requests, measure: false } as const;
     await all((process) => ({ ...work, process, requests: Math.ceil(requests / 2), seed: seed + process }));

@@ -11,6 +11,7 @@ const SUITES = [
   "density",
   "estimate",
   "improve",
+  "machines",
   "policy",
   "processes",
   "store",

@@ -20,6 +20,7 @@ describe("bench command", () => {
     "density",
     "estimate",
     "improve",
+    "machines",
     "policy",
     "processes",
     "store",
@@ -50,7 +51,7 @@ describe("bench command", () => {
   const WRONG: [string[], RegExp][] = [
     [
       ["alocator"],
-      /no suite "alocator"; the suites are allocator, cache, codec, defaults, density, estimate, improve, policy, processes, store, threads, tier, viewer/,
+      /no suite "alocator"; the suites are allocator, cache, codec, defaults, density, estimate, improve, machines, policy, processes, store, threads, tier, viewer/,
     ],
     [["--seed", "x"], /--seed takes an integer .* not "x"/],
     [["--seed", "-1"], /--seed/],

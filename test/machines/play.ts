@@ -84,12 +84,10 @@ export async function playGame(game: Game): Promise<GameReport> {
   }
 }
 
-/** That nothing was wrong, and that it was a game. */
-export function checkReport(report: GameReport): void {
-  const { shown, violations, hits, reads, foreign, untold } = report;
+/** That nothing was wrong, and that all was told in the end. */
+export function checkReport({ shown, violations, hits, untold }: GameReport): void {
   assert.equal(violations, 0, `${violations} reads are wrong, such as\n${shown.join("\n")}`);
-  assert.ok(hits > reads / 4, `too few hits: ${hits} of ${reads}`);
-  assert.ok(foreign > reads / 20, `too few values of others: ${foreign} of ${reads}`);
+  assert.ok(hits > 100, `too few hits: ${hits}`);
   assert.equal(untold, 0, "writes that nobody was told of though all faults are over");
 }
 
