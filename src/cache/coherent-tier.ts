@@ -8,7 +8,7 @@ import type {
   TagName,
   WriteOutcome,
 } from "../backing/index.ts";
-import { ZbudError } from "../base/index.ts";
+import { waitAtMost, ZbudError } from "../base/index.ts";
 import { type FoundEntry, isTrusted, noteChange, trustAgain } from "../engine/index.ts";
 import { BLOCK_BYTES } from "../record/index.ts";
 import { mendTimes } from "./check-entry.ts";
@@ -20,7 +20,15 @@ import type { Lease } from "./leases.ts";
 import { DICTIONARY_CODEC } from "./options.ts";
 import { Counter } from "./shared-state.ts";
 import { removeTagged, tagsIn } from "./tags.ts";
-import { type Fetched, nameOf, type Read, Tier, type TieredCache } from "./tier.ts";
+import {
+  DICTIONARY_NAME,
+  dictionaryName,
+  type Fetched,
+  nameOf,
+  type Read,
+  Tier,
+  type TieredCache,
+} from "./tier.ts";
 
 /** For the engine: put unless there is one. */
 const UNLESS_THERE = -2;
@@ -227,11 +235,12 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       engine.removeRow(shard, row, version, "evicted");
       return "gone";
     }
-    if (!leases.holds(lease) || !this.holds(lease) || !engine.readRow(shard, row, version)) return "told";
+    if (!engine.readRow(shard, row, version)) return "told";
     const { aux, aux2, expiresAt } = engine.found;
     // Given by itself: while nothing is told, what was asked for now need not be served again.
     const value = values.decode(engine.decodeOwn(), kindOf(aux));
-    return trustAgain(engine, shard, row, version)
+    const holds = (): boolean => leases.holds(lease) && this.holds(lease);
+    return trustAgain(engine, shard, row, version, holds)
       ? { value, freshUntil: freshUntil(expiresAt, aux2) }
       : "told";
   }
@@ -321,10 +330,21 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     const key = this.#key;
     if (core.engine.isClosed) return;
     core.sharedState.count(Counter.told);
+    if (prefix[0] === DICTIONARY_NAME) {
+      void this.#toldDictionary(prefix);
+      return;
+    }
     key.take(prefix, prefix.length);
     const { k0, k1, bytes, length } = key;
     noteChange(core.engine, k0, k1, bytes, length);
     if (core.engine.contains(k0, k1, bytes, length, BEFORE_ALL)) void this.#check(nameOf(key));
+  }
+
+  /** The server gave up a dictionary, perhaps: what is written with it is of no use to others then. */
+  async #toldDictionary(prefix: Uint8Array): Promise<void> {
+    const name = dictionaryName(this.dictionary);
+    if (!name.prefix.every((byte, i) => byte === prefix[i])) return;
+    if ((await this.#headOf(name)) === null) this.dictionary = 0;
   }
 
   #toldTag(tag: TagName): void {
@@ -334,47 +354,39 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     if (tags !== null) removeTagged(engine, tags, tag);
   }
 
-  /**
-   * Whether something of a key is on its way to the server; it is compared then, and goes if that takes long: who cannot be
-   * reached for a write may be heard all the same.
-   */
-  #waits(name: BackingKey): boolean {
-    const timer = setTimeout(() => {
-      const { engine } = this.core;
-      if (!engine.isClosed) engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
-    }, this.#store.timeoutMs);
-    timer.unref();
-    const isWaiting = this.#store.isChanging(name, () => {
-      clearTimeout(timer);
-      void this.#check(name);
-    });
-    if (!isWaiting) clearTimeout(timer);
-    return isWaiting;
-  }
-
-  /** Compares what memory has of a key with the server's, and lets it go if it differs. */
+  /** Compares what memory has of a key with the server's, and lets it go if it differs, or there is no answer in time. */
   async #check(name: BackingKey): Promise<void> {
-    const { engine, sharedState } = this.core;
-    // What is on its way to the server is told when it is there.
-    if (this.#waits(name)) return;
-    this.#checks++;
-    try {
-      for (let tries = this.#checks > CHECKS_MAX ? 0 : CHECK_TRIES; tries > 0; tries--) {
-        const place = this.#placeOf(name);
-        if (place === null) return;
-        const head = await this.#headOf(name);
-        if (engine.isClosed) return;
-        sharedState.count(Counter.verified);
-        if (head === undefined) break;
-        if (this.#isSame(place, head)) return;
-        if (engine.removeRow(place.shard, place.row, place.version)) return;
-      }
+    const { engine } = this.core;
+    if (this.#checks >= CHECKS_MAX) {
       engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
-    } catch (error) {
-      // The cache was closed meanwhile.
-      if (!(error instanceof ZbudError && error.code === "ECLOSED")) throw error;
+      return;
+    }
+    this.#checks++;
+    // So long after it was told, and no longer: a heartbeat, and as much again until it is answered, came before.
+    const timeMs = this.#store.timeoutMs / 2;
+    const late = (): ZbudError => new ZbudError("ETIMEDOUT", `no answer within ${timeMs} ms`);
+    try {
+      const isSettled = await waitAtMost(this.#compare(name), timeMs, late).catch(() => false);
+      if (!isSettled && !engine.isClosed) engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
     } finally {
       this.#checks--;
     }
+  }
+
+  /** Whether memory has nothing of a key but what the server has. */
+  async #compare(name: BackingKey): Promise<boolean> {
+    const { engine, sharedState } = this.core;
+    // What is on its way to the server is told when it is there.
+    const ended = Promise.withResolvers<void>();
+    if (this.#store.isChanging(name, ended.resolve)) await ended.promise;
+    for (let tries = CHECK_TRIES; tries > 0 && !engine.isClosed; tries--) {
+      const place = this.#placeOf(name);
+      if (place === null) return true;
+      const head = await this.#headOf(name);
+      if (head === undefined || engine.isClosed) return false;
+      sharedState.count(Counter.verified);
+      if (this.#isSame(place, head) || engine.removeRow(place.shard, place.row, place.version)) return true;
+    }
+    return false;
   }
 }

@@ -101,6 +101,11 @@ export class Hearing {
     return (silence | 0) > SILENT_BEATS * heartbeatMs + timeoutMs + graceMs;
   }
 
+  /** One that was silent for long has a successor, and finds out with its next heartbeat. */
+  get #isLeader(): boolean {
+    return !this.#engine.isClosed && Atomics.load(this.#words, LEADER) === this.#member;
+  }
+
   #leave(): void {
     this.#stop?.();
     this.#stop = null;
@@ -113,6 +118,7 @@ export class Hearing {
     return {
       ...this.#told,
       began: () => {
+        if (!this.#isLeader) return;
         this.#endSliding();
         // What is being read since before may be older than what was not told.
         this.#state.invalidateTier();
@@ -120,9 +126,11 @@ export class Hearing {
         Atomics.store(words, HEARS, 1);
       },
       alive: (sentAt) => {
+        if (!this.#isLeader) return;
         Atomics.store(words, UNTIL, (sentAt + heartbeatMs + timeoutMs + graceMs) | 0);
       },
       broke: () => {
+        if (!this.#isLeader) return;
         Atomics.store(words, HEARS, 0);
         this.#state.invalidateTier();
         const now = steadyMs() | 0;
@@ -142,7 +150,7 @@ export class Hearing {
     const step = Math.max(STEP_MS_MIN, Math.floor(ms / STEPS));
     const marks: number[][] = [];
     const tick = (): void => {
-      if (this.#engine.isClosed || Atomics.load(this.#words, LEADER) !== this.#member) {
+      if (!this.#isLeader) {
         this.#endSliding();
         return;
       }

@@ -35,7 +35,7 @@ import { WriteAhead } from "./write-ahead.ts";
 import { WritesUnderWay } from "./writes-under-way.ts";
 
 /** Begins the names of records that hold dictionaries: no key's bytes begin so. */
-const DICTIONARY_NAME = 0xfd;
+export const DICTIONARY_NAME = 0xfd;
 /** Codecs of other caches' dictionaries that are kept: each has memory of its own. */
 const FOREIGN_MAX = 8;
 /** For the engine: put unless there is one. */
@@ -661,7 +661,7 @@ function takeDictionary(entry: StoredEntry, name: BackingKey): number {
   return dictionary;
 }
 
-function dictionaryName(dictionary: number): BackingKey {
+export function dictionaryName(dictionary: number): BackingKey {
   const prefix = Uint8Array.of(DICTIONARY_NAME, dictionary, dictionary >> 8, dictionary >> 16);
   return { k0: dictionary, k1: DICTIONARY_NAME, prefix };
 }

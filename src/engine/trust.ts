@@ -1,5 +1,6 @@
 import type { Engine } from "./engine.ts";
 import { hashOf, VERSION, W_FLOOR, W_VERSION } from "./table.ts";
+import type { Guard } from "./types.ts";
 
 /*
  * Which entries are known to be what others have, who may have changed them elsewhere: those whose version is above the
@@ -13,11 +14,11 @@ export function isTrusted(words: Int32Array, version: number): boolean {
   return ((version - Atomics.load(words, W_FLOOR)) | 0) > 0;
 }
 
-/** The last version of each shard at this moment. */
+/** The last version of each shard at this moment; what is being put under a shard's lock is among them. */
 export function versionsOf(engine: Engine): number[] {
-  return Array.from({ length: engine.shardCount }, (_, shard) => {
-    const { words } = engine.shard(shard);
-    return Atomics.load(words, W_VERSION);
+  return Array.from({ length: engine.shardCount }, (_, number) => {
+    const shard = engine.shard(number);
+    return shard.locked(() => shard.words[W_VERSION]);
   });
 }
 
@@ -28,11 +29,22 @@ export function distrust(engine: Engine, versions: readonly number[]): void {
   }
 }
 
-/** Trusts the entry that `(shard, row, version)` names. False: it is not there any more. */
-export function trustAgain(engine: Engine, number: number, row: number, version: number): boolean {
+/**
+ * Trusts the entry that `(shard, row, version)` names.
+ *
+ * @param guard - asked under the lock.
+ * @returns false: it is not there any more, or the guard said no.
+ */
+export function trustAgain(
+  engine: Engine,
+  number: number,
+  row: number,
+  version: number,
+  guard: Guard,
+): boolean {
   const shard = engine.shard(number);
   return shard.locked(() => {
-    if (!shard.isCurrent(row, version)) return false;
+    if (!shard.isCurrent(row, version) || !guard()) return false;
     const { words } = shard;
     // The secondary index knows entries by their versions.
     shard.account(row, -1);

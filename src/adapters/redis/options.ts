@@ -49,15 +49,15 @@ export interface RedisTierOptions {
    */
   readonly lockMs?: number;
   /**
-   * The most bytes of values that are on their way to the server, as a number or `"16MiB"`; what is beyond is given up, the
-   * key is deleted there, and `stats()` say so. Default 16 MiB.
+   * The most bytes of values that are on their way to the server, as a number or `"64MiB"`; what is beyond is given up, the
+   * key is deleted there, and `stats()` say so. Default 64 MiB.
    */
   readonly maxInFlightBytes?: Size;
   /** The most bytes of a record, as a number or `"64MiB"`; a longer one is not kept there. Default 16 MiB. */
   readonly maxRecordBytes?: Size;
   /**
-   * The most keys, and the most tags, of which a server that is away was not told yet. With one more, everything that was
-   * written before counts as gone. Default 16,384.
+   * The most keys, and the most tags, of which the server was not told yet, of some 400 bytes each. With one more, all is
+   * cleared, on all machines. Default 262,144.
    */
   readonly maxPendingKeys?: number;
   /** Gives milliseconds since 1970. Default `Date.now`. */
@@ -100,13 +100,13 @@ export function readOptions(options: RedisTierOptions): RedisTierSettings {
     lockMs: integerOption("lockMs", options.lockMs ?? 3000, 100, 2 ** 27),
     maxInFlightBytes: sizeOption(
       "maxInFlightBytes",
-      options.maxInFlightBytes ?? 2 ** 24,
+      options.maxInFlightBytes ?? 2 ** 26,
       4096,
       2 ** 40,
       null,
     ),
     maxRecordBytes: sizeOption("maxRecordBytes", options.maxRecordBytes ?? 2 ** 24, 1024, 2 ** 28, null),
-    maxPendingKeys: integerOption("maxPendingKeys", options.maxPendingKeys ?? 16_384, 1, 2 ** 24),
+    maxPendingKeys: integerOption("maxPendingKeys", options.maxPendingKeys ?? 2 ** 18, 1, 2 ** 24),
     clock: clockOption(options.clock),
   };
 }

@@ -73,14 +73,15 @@ export class Tracker {
 
   /** Asks all masters whether they live, until one does not answer in time. */
   async #beat(masters: readonly Master[], lines: readonly Line[], ended: AbortSignal): Promise<void> {
-    const { heartbeatMs, now, alive } = this.#options;
+    const { heartbeatMs, timeoutMs, now, alive } = this.#options;
     const ids = idsOf(masters);
     for (;;) {
       const sentAt = now();
       // What was acknowledged before this was sent is told before it is answered.
       const pings = lines.map((line) => line.ping());
       if (this.#link.isCluster) pings.push(this.#isSame(ids));
-      await this.#inTime(Promise.all(pings), ended);
+      // The other half is for what is compared when it is told.
+      await this.#inTime(Promise.all(pings), ended, timeoutMs / 2);
       this.#failures = 0;
       alive(sentAt);
       await rest(heartbeatMs - (now() - sentAt), ended);
@@ -105,11 +106,9 @@ export class Tracker {
     return line;
   }
 
-  #inTime<T>(promise: Promise<T>, ended: AbortSignal): Promise<T> {
-    const { timeoutMs } = this.#options;
-    const late = (): ZbudError =>
-      new ZbudError("ETIMEDOUT", `the server did not answer within ${timeoutMs} ms`);
-    return waitAtMost(promise, timeoutMs, late, ended);
+  #inTime<T>(promise: Promise<T>, ended: AbortSignal, ms: number = this.#options.timeoutMs): Promise<T> {
+    const late = (): ZbudError => new ZbudError("ETIMEDOUT", `the server did not answer within ${ms} ms`);
+    return waitAtMost(promise, ms, late, ended);
   }
 }
 

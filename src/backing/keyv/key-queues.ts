@@ -4,6 +4,8 @@ import type { Health } from "./health.ts";
 
 /** Calls under way at a time, if nobody says. */
 const CALLS_MAX = 64;
+/** Places at the front of the queue that are left empty. */
+const TAKEN_MAX = 1024;
 /** Calls that never answered; beyond these, nothing is accepted any more until one does. */
 const STUCK_MAX = 256;
 /** How long until a delete that failed is tried again while the store is not down. */
@@ -65,6 +67,8 @@ export class KeyQueues<T> {
   readonly #options: KeyQueuesOptions;
   readonly #queues: Map<string, KeyQueue<T>> = new Map();
   readonly #queue: KeyQueue<T>[] = [];
+  /** Those before it were taken out: a long array is not moved for each. */
+  #head = 0;
   /** Queues whose delete failed, until it is time to try again. */
   readonly #waiting: KeyQueue<T>[] = [];
   readonly #idle: Set<() => void> = new Set();
@@ -132,6 +136,7 @@ export class KeyQueues<T> {
       if (queue.active === null) this.#end(queue);
     }
     this.#queue.length = 0;
+    this.#head = 0;
     this.#endPatience();
     this.#waiting.length = 0;
     this.#tellIdle();
@@ -209,7 +214,7 @@ export class KeyQueues<T> {
     if (this.#late > 0) this.#refuseQueued();
     while (
       this.#held === 0 &&
-      this.#queue.length > 0 &&
+      this.#head < this.#queue.length &&
       this.#calls < (this.#options.maxCalls ?? CALLS_MAX)
     ) {
       if (!this.#health.admits()) {
@@ -219,11 +224,20 @@ export class KeyQueues<T> {
         this.#later(this.#health.waitMs);
         return;
       }
-      const queue = this.#queue.shift() as KeyQueue<T>;
+      const queue = this.#take();
       queue.isQueued = false;
       void this.#send(queue);
     }
-    if (this.#queue.length === 0) this.#endPatience();
+    if (this.#head === this.#queue.length) this.#endPatience();
+  }
+
+  #take(): KeyQueue<T> {
+    const queue = this.#queue[this.#head++];
+    if (this.#head >= TAKEN_MAX && 2 * this.#head >= this.#queue.length) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return queue;
   }
 
   #endPatience(): void {
@@ -237,7 +251,7 @@ export class KeyQueues<T> {
    */
   #refuseQueued(): void {
     this.#endPatience();
-    for (const queue of this.#queue) {
+    for (const queue of this.#queue.slice(this.#head)) {
       if (queue.next === "delete") continue;
       this.#supersede(queue, "EAGAIN");
       queue.next = "delete";
