@@ -30,7 +30,7 @@ describe("a tier on a Redis server", () => {
       openSmall: null,
       isExact: false,
       maxLength: 20_000,
-      hitsMin: 5,
+      hitsMin: 0,
     });
   }
 });

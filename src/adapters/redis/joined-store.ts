@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import type {
   BackingKey,
   CoherenceListener,
@@ -71,13 +71,10 @@ export class JoinedStore implements CoherentStore {
   }
 
   versionOf(kind: number, head: Uint8Array, value: Uint8Array): number {
-    const digest = createHash("sha256")
-      .update(Uint8Array.of(kind, head.length))
-      .update(head)
-      .update(value)
-      .digest();
+    const ofValue = hash("sha256", value, "buffer");
+    const digest = head.length === 0 ? ofValue : hash("sha256", Buffer.concat([ofValue, head]), "buffer");
     // 52 bits: a record's stamp is less than 2^53.
-    return digest.readUInt32LE(0) + 2 ** 32 * (digest.readUInt32LE(4) >>> 12);
+    return ((digest.readUInt32LE(0) ^ kind) >>> 0) + 2 ** 32 * (digest.readUInt32LE(4) >>> 12);
   }
 
   listen(listener: CoherenceListener): () => void {
