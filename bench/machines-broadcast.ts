@@ -2,9 +2,12 @@
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { RedisServer } from "../test/redis/server.ts";
+import { freePort, RedisServer } from "../test/redis/server.ts";
+import { until } from "../test/support/until.ts";
 import type { BenchOptions, Row } from "./harness.ts";
 
+/** Of a large cluster. */
+const MASTERS = 100;
 const PREFIX = "zbud:";
 const CONNECTIONS = [10, 100, 500];
 /** Changes that come in one turn of the server's event loop are told in one message. */
@@ -33,7 +36,57 @@ export async function broadcastRows(suite: string, { quick, log }: BenchOptions)
   } finally {
     await server.stop();
   }
+  rows.push(...(await questionRows(suite, quick)));
   return rows;
+}
+
+/** What a machine asks: whether an entry is still the server's, and in a cluster who has which keys. */
+async function questionRows(suite: string, quick: boolean): Promise<Row[]> {
+  const server = await RedisServer.start([
+    "--cluster-enabled",
+    "yes",
+    "--cluster-port",
+    String(await freePort()),
+  ]);
+  const socket = await open(server.port);
+  try {
+    // As many ranges as there are masters; gaps keep them apart.
+    const ranges = Array.from({ length: MASTERS }, (_, i) => {
+      const from = Math.floor((i * 16_384) / MASTERS);
+      return [from, Math.floor(((i + 1) * 16_384) / MASTERS) - 2];
+    });
+    for (const [from, to] of ranges) await server.command(["CLUSTER", "ADDSLOTSRANGE", `${from}`, `${to}`]);
+    await server.command(["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    await until("it serves", async () => {
+      return (await server.command(["CLUSTER", "INFO"])).includes("cluster_state:ok");
+    });
+    await server.command(["SET", "k", "v".repeat(1300)]);
+    const count = quick ? 50 : 3000;
+    const ping = await microsOf(server, socket, "PING\r\n", count);
+    const questions: [string, string][] = [
+      ["a comparison of an entry (GETRANGE)", "GETRANGE k 0 207\r\n"],
+      ["a GET of 1.3 KB", "GET k\r\n"],
+      [`who has which keys, ${MASTERS} masters (CLUSTER SLOTS)`, "CLUSTER SLOTS\r\n"],
+      ["how the cluster is (CLUSTER INFO)", "CLUSTER INFO\r\n"],
+    ];
+    const rows: Row[] = [];
+    for (const [what, text] of questions) {
+      const ours = await microsOf(server, socket, text, count);
+      const row = { suite, case: `server CPU for ${what}`, ours, peer: "PING", theirs: ping, unit: "µs" };
+      rows.push({ ...row, ratio: ours / ping });
+    }
+    return rows;
+  } finally {
+    socket.destroy();
+    await server.stop();
+  }
+}
+
+/** A command again and again, one at a time; a PING behind it tells where its answer ends. */
+async function microsOf(server: RedisServer, socket: Socket, text: string, count: number): Promise<number> {
+  const before = await cpuOf(server);
+  for (let i = 0; i < count; i++) await ask(socket, `${text}PING\r\n`, "+PONG\r\n");
+  return ((await cpuOf(server)) - before) * (1e6 / count);
 }
 
 async function microsPerWrite(

@@ -20,10 +20,10 @@ describe("several machines before one server", () => {
     t.after(() => world.stop());
     const report = await playGame({
       ...{ world, processes: 2, operations: 12_000, forMs: 3000, seed: SEED, faults: [] },
-      entries: 20,
+      entries: 100,
       tier: { kind: "keyv", graceMs: 0, heartbeatMs: 50, timeoutMs: 50 },
     });
-    assert.ok(report.violations > 20, JSON.stringify(report));
+    assert.ok(report.violations > 0, JSON.stringify(report));
   });
 
   it(`nothing fails: they are one cache, from seed ${SEED}`, { timeout: 120_000 }, async (t) => {

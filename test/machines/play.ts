@@ -41,7 +41,7 @@ export interface GameReport extends Verdict {
 }
 
 export async function playGame(game: Game): Promise<GameReport> {
-  const { world, processes, operations, forMs, seed, keys = 60, entries = 40, tier } = game;
+  const { world, processes, operations, forMs, seed, keys = 600, entries = 500, tier } = game;
   const files = Array.from({ length: processes }, freshPath);
   const children = files.map(startPlayer);
   try {

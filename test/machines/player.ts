@@ -38,6 +38,9 @@ export interface PlayerAnswer {
 /** A turn of the event loop. */
 const TURN_MS = 4;
 const PENDING_MAX = 200;
+/** So often all processes set the same key at the same time, each once in a while. */
+const DUEL_MS = 40;
+const DUEL_KEYS = 100;
 /** How long the last writes may take to be told, once all faults are over. */
 const LAST_MS = 15_000;
 
@@ -49,6 +52,7 @@ class Player {
   readonly #prng: Prng;
   #values = 0;
   #done = 0;
+  #duel = 0;
   /** Writes that are not known to be told, in their order. */
   #untold: number[] = [];
   readonly #pending: Set<Promise<void>> = new Set();
@@ -76,6 +80,7 @@ class Player {
       const due = Math.min(operations, Math.ceil(((now() - start + TURN_MS) / forMs) * operations));
       // Who was stopped for a while does not do at once what it missed.
       for (let i = 0; this.#done < due && i < 400; i++) this.#step();
+      this.#fight();
       await sleep(TURN_MS);
       while (this.#pending.size > PENDING_MAX) await Promise.race(this.#pending);
     }
@@ -101,18 +106,30 @@ class Player {
   #step(): void {
     this.#done++;
     const prng = this.#prng;
-    // Some keys are asked for far more often than others.
-    const key = Math.floor(prng.below(this.#plan.keys) * (prng.below(1000) / 1000));
+    const { keys } = this.#plan;
     const chance = prng.below(10_000);
-    if (chance < 3800) this.#get(key);
-    else if (chance < 6200) this.#begin(this.#getAsync(key));
-    else if (chance < 7600) this.#begin(this.#getOrSet(key));
-    else if (chance < 9300) this.#set(key);
-    else if (chance < 9940) this.#write(Kind.delete, key, NO_TAG, () => this.#cache.delete(nameOf(key)));
-    else if (chance < 9995) {
+    const isFought = chance < 9300 && prng.chance(0.2);
+    // Some keys are asked for far more often than others.
+    const key = isFought
+      ? keys + prng.below(DUEL_KEYS)
+      : Math.floor(prng.below(keys) * (prng.below(1000) / 1000));
+    if (chance < 5000) this.#get(key);
+    else if (chance < 7500) this.#begin(this.#getAsync(key));
+    else if (chance < 9300) this.#begin(this.#getOrSet(key));
+    else if (chance < 9800) this.#set(key);
+    else if (chance < 9950) this.#write(Kind.delete, key, NO_TAG, () => this.#cache.delete(nameOf(key)));
+    else if (chance < 9999) {
       const tag = anyTag(prng.below(1000));
       this.#write(Kind.deleteByTag, -1, tag, () => this.#cache.deleteByTag(String(tag)));
     } else this.#write(Kind.clear, -1, NO_TAG, () => this.#cache.clear());
+  }
+
+  /** Sets what the others set at this moment. */
+  #fight(): void {
+    const duel = Math.floor(now() / DUEL_MS);
+    if (duel === this.#duel) return;
+    this.#duel = duel;
+    this.#set(this.#plan.keys + (duel % DUEL_KEYS));
   }
 
   #begin(work: Promise<void>): void {

@@ -3,7 +3,8 @@
 import { MIXED, NO_TAG } from "./history.ts";
 
 const PROCESS_VALUES = 2 ** 30;
-const TAGS = 6;
+/** So many that the deletion of one leaves most values. */
+const TAGS = 40;
 const WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"];
 
 /** The number of a process's n-th value, from 1 on; no other process has it. */
