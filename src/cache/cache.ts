@@ -390,8 +390,15 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   }
 
   async load(path: string, options: { signal?: AbortSignal } = {}): Promise<number> {
+    const core = this.#open();
+    if (core.coherent !== null) {
+      throw new ZbudError(
+        "ENOTSUP",
+        "load() would add what may be older than what other machines have; a cache on a tier that machines share finds everything there",
+      );
+    }
     try {
-      return await loadFile(this.#open(), path, signalOption("load", options));
+      return await loadFile(core, path, signalOption("load", options));
     } finally {
       this.#notify();
     }

@@ -216,7 +216,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
           }
           leases.renew(lease);
         }
-        const read = await this.read(name, signal, this.#store.read(name, wanted, signal));
+        const read = await this.read(name, signal, () => this.#store.read(name, wanted, signal));
         const kept = read === null ? this.miss() : this.#keep(name, read, lease, isLast);
         if (kept !== "again") return kept;
         leases.renew(lease);

@@ -434,12 +434,12 @@ export class Tier<V> {
   protected async read(
     name: BackingKey,
     signal: AbortSignal | undefined,
-    reading: Promise<StoredEntry | null> | null = null,
+    ask: (() => Promise<StoredEntry | null>) | null = null,
   ): Promise<Read<V> | null> {
     if (this.isClosed) return null;
     const core = this.core;
     try {
-      const record = await (reading ?? this.#backing.read(name, { signal }));
+      const record = await (ask === null ? this.#backing.read(name, { signal }) : ask());
       if (record === null) return null;
       // Not its bytes: the engine is given those.
       const entry = { ...record };

@@ -160,6 +160,32 @@ for (const library of CLIENTS) {
       });
     });
 
+    it("a server that is away while entries are compared and keys are locked is tried again", async () => {
+      const [a, b] = await two(0);
+      for (let key = 0; key < 10; key++) a.set(key, key);
+      await fleet.flush();
+      for (let key = 0; key < 10; key++) assert.equal(await b.getAsync(key), key);
+      await server.kill();
+      await until("it was noticed", () => b.get(1) === undefined);
+      for (let round = 0; round < 4; round++) {
+        for (let key = 0; key < 10; key++) {
+          assert.equal(await b.getOrSet(key, () => "loaded"), "loaded");
+          await b.getAsync(key + 1);
+        }
+      }
+      await server.restart();
+      await until("the server is back", async () => {
+        b.set("back", 1);
+        await b.flush().catch(() => undefined);
+        return (await a.getAsync("back")) === 1;
+      });
+      await until(
+        "and b knows",
+        async () => (await b.getOrSet("k", () => "new")) === "new" && b.get("k") === "new",
+      );
+      assert.equal(await a.getAsync("k"), "new");
+    });
+
     it("the machine's threads and processes are one: who joins it hears by the first, and after that by itself", async () => {
       const [a] = await two(0);
       const first = await fleet.add({ heartbeatMs: HEARTBEAT_MS, timeoutMs: TIMEOUT_MS });

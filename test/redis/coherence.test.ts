@@ -225,6 +225,31 @@ for (const library of CLIENTS) {
       await until("it has it again", async () => (await b.getAsync("a1")) !== undefined);
     });
 
+    it("takes nothing from a file, which may be older than what the server has", async () => {
+      const [a] = await two();
+      await assert.rejects(a.load("/nowhere"), { code: "ENOTSUP" });
+    });
+
+    it("a burst of sets in one turn comes to the server, and one that is too much is counted", async () => {
+      const [a, b] = await two({ maxInFlightBytes: 2 ** 20 });
+      for (let key = 0; key < 3000; key++) a.set(key, `${key} ${"x".repeat(100)}`);
+      await fleet.flush();
+      for (let key = 0; key < 3000; key += 100)
+        assert.equal(await b.getAsync(key), `${key} ${"x".repeat(100)}`);
+      assert.equal(a.stats().backingWritesFailed, 0);
+      for (let key = 0; key < 10_000; key++) a.set(key, `${key} ${Math.random()} again ${"y".repeat(100)}`);
+      await fleet.flush();
+      assert.ok(a.stats().backingRefusedBusy > 0);
+      let found = 0;
+      for (let key = 0; key < 3000; key += 10) {
+        const value = await b.getAsync(key);
+        if (value === undefined) continue;
+        found++;
+        assert.match(value as string, /again/, "what was not taken is gone, not old");
+      }
+      assert.ok(found > 0);
+    });
+
     it("a cache and its tier are one pair", async () => {
       await two();
       const [{ tier }] = fleet.machines;

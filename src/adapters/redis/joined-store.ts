@@ -41,8 +41,8 @@ export interface RedisParts {
     signal: AbortSignal | undefined,
   ): Promise<StoredEntry | null>;
   put(record: StoredEntry, tags: readonly TagName[], since: Since, view: CoherentView): Promise<WriteOutcome>;
-  /** Asks the server, and takes from that whether it is there. Rejects while it is known not to answer. */
-  asked<T>(ask: () => Promise<T>): Promise<T>;
+  /** Asks the server, unless it is known not to answer: then it rejects. */
+  ask<T>(send: () => Promise<T>): Promise<T>;
 }
 
 /** A tier in Redis as one cache uses it. */
@@ -126,7 +126,7 @@ export class JoinedStore implements CoherentStore {
 
   async head(key: BackingKey): Promise<RecordHead | null> {
     const { server, keys, names } = this.#parts;
-    const [bytes, all] = await this.#parts.asked(() =>
+    const [bytes, all] = await this.#parts.ask(() =>
       Promise.all([server.getHead(names.record(key)), keys.all(this.#view, false)]),
     );
     const head = unsealHead(bytes);
@@ -162,7 +162,7 @@ export class JoinedStore implements CoherentStore {
     const name = names.lock(record);
     const token = randomBytes(12).toString("hex");
     const { lockMs } = settings;
-    if (!(await this.#parts.asked(() => server.lock(name, token, lockMs, takes)))) return null;
+    if (!(await this.#parts.ask(() => server.lock(name, token, lockMs, takes)))) return null;
     this.#tokens.set(text, token);
     const renewing = setInterval(() => {
       server.renewLock(name, token, lockMs).catch(() => undefined);

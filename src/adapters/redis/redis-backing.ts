@@ -101,7 +101,7 @@ export class RedisBacking implements CoherentBacking {
       clock: settings.clock,
       overflow: () => void this.clear().catch(() => undefined),
     });
-    const store = {
+    const store: RedisParts = {
       settings,
       names: this.#names,
       server: this.#server,
@@ -112,10 +112,7 @@ export class RedisBacking implements CoherentBacking {
         this.#read(key, view, signal),
       put: (record: StoredEntry, tags: readonly TagName[], since: Since, view: CoherentView) =>
         this.#put(record, tags, since, view),
-      asked: async <T>(ask: () => Promise<T>): Promise<T> => {
-        this.#admit();
-        return await this.#judged(ask(), undefined);
-      },
+      ask: (send) => this.#ask(send, undefined),
     };
     this.coherence = { tier: CoherentTier, join: (view) => this.#join(store, view) };
   }
@@ -329,9 +326,10 @@ export class RedisBacking implements CoherentBacking {
     const name = this.#names.record(key);
     const text = name.toString("latin1");
     if (this.#queues.has(text)) return null;
-    this.#admit();
-    const reading = Promise.all([this.#server.get(name, signal), this.#keys.all(view, false)]);
-    const [value, all] = await this.#judged(reading, signal);
+    const [value, all] = await this.#ask(
+      () => Promise.all([this.#server.get(name, signal), this.#keys.all(view, false)]),
+      signal,
+    );
     if (value === null) return null;
     const found = unseal(value, this.maxRecordBytes);
     if (found === null) {
@@ -361,18 +359,19 @@ export class RedisBacking implements CoherentBacking {
     return tags.length === 0 || (await this.#keys.hold(tags, view));
   }
 
-  /** @throws {ZbudError} `EIO` while the server is known not to answer. */
-  #admit(): void {
+  /**
+   * Reads something of the server, which tells whether it is there.
+   *
+   * @throws {ZbudError} `EIO` while it is known not to answer.
+   */
+  async #ask<T>(send: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (this.#isClosed) throw closedError();
-    if (this.#health.admits()) return;
-    this.#count.readsFailed++;
-    throw new ZbudError("EIO", "a read failed: the server is down, and will be tried again soon");
-  }
-
-  /** What becomes of a read tells whether the server is there. */
-  async #judged<T>(reading: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (!this.#health.admits()) {
+      this.#count.readsFailed++;
+      throw new ZbudError("EIO", "a read failed: the server is down, and will be tried again soon");
+    }
     try {
-      const result = await reading;
+      const result = await send();
       this.#health.succeeded();
       this.#queues.wake();
       return result;

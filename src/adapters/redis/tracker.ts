@@ -98,7 +98,14 @@ export class Tracker {
     const line = await master.open(() => broken.abort());
     try {
       broken.signal.throwIfAborted();
-      await track(line, this.#options.prefix, this.#options.told);
+      await track(line, this.#options.prefix, (keys) => {
+        try {
+          this.#options.told(keys);
+        } catch {
+          // What could not be told was not told.
+          broken.abort();
+        }
+      });
     } catch (error) {
       line.close();
       throw error;
