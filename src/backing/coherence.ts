@@ -28,6 +28,8 @@ export interface CoherenceListener {
   alive(sentAt: number): void;
   /** From some moment on nothing was told. */
   broke(): void;
+  /** What was just told takes a while, until what this returns is called. */
+  carryOut(): () => void;
   /** A record was written, deleted, ended, or given up by the server. */
   key(prefix: Uint8Array): void;
   /** A tag was deleted. */

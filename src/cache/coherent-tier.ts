@@ -362,6 +362,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       return;
     }
     this.#checks++;
+    const end = this.#hearing?.carryOut();
     // So long after it was told, and no longer: a heartbeat, and as much again until it is answered, came before.
     const timeMs = this.#store.timeoutMs / 2;
     const late = (): ZbudError => new ZbudError("ETIMEDOUT", `no answer within ${timeMs} ms`);
@@ -369,6 +370,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       const isSettled = await waitAtMost(this.#compare(name), timeMs, late).catch(() => false);
       if (!isSettled && !engine.isClosed) engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
     } finally {
+      end?.();
       this.#checks--;
     }
   }

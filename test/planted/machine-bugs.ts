@@ -36,7 +36,7 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
   {
     name: "machines: a deletion of a tag elsewhere is missed",
     file: JOINED,
-    find: "void this.#confirm(key, () => listener.tag(told.tag));",
+    find: "void this.#confirm(key, listener, () => listener.tag(told.tag));",
     replace: "continue;",
   },
   {

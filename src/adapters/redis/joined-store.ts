@@ -101,15 +101,17 @@ export class JoinedStore implements CoherentStore {
     for (const key of keys) {
       const told = this.#parts.names.told(key);
       if (told.kind === "key") listener.key(told.prefix);
-      else if (told.kind === "tag") void this.#confirm(key, () => listener.tag(told.tag));
-      else if (told.kind === "clear") void this.#confirm(key, () => listener.all());
+      else if (told.kind === "tag") void this.#confirm(key, listener, () => listener.tag(told.tag));
+      else if (told.kind === "clear") void this.#confirm(key, listener, () => listener.all());
     }
   }
 
   /** A version that somebody made since there was none is no deletion, nor is one that was drawn here. */
-  async #confirm(key: Buffer, deleted: () => void): Promise<void> {
+  async #confirm(key: Buffer, listener: CoherenceListener, deleted: () => void): Promise<void> {
+    const end = listener.carryOut();
     const isDeletion = await this.#parts.keys.isDeletion(key).catch(() => true);
     if (!this.isClosed && isDeletion) deleted();
+    end();
   }
 
   async read(
