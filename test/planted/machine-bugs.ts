@@ -58,6 +58,12 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
     replace: 'this.#link.send(key, ["unlink", key])',
   },
   {
+    name: "machines: what was loaded before a clear elsewhere is stored under the version of that",
+    file: BACKING,
+    find: "const isUnsure = [ofAll, ...found].some(",
+    replace: "const isUnsure = found.some(",
+  },
+  {
     name: "machines: a set may survive a deletion of its tag that came after it",
     file: BACKING,
     find: "const isDeleted = since !== null && tags.some(",

@@ -285,7 +285,7 @@ export class RedisBacking implements CoherentBacking {
     const key = Buffer.from(name, "latin1");
     const lock = this.#names.lock(key);
     const asking = Promise.all(tags.map((tag) => this.#keys.tag(tag, view, true)));
-    const all = this.#keys.all(view, true);
+    const all = this.#keys.ofAll(view, true);
     // Whichever fails first is the outcome.
     asking.catch(() => undefined);
     const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
@@ -294,13 +294,15 @@ export class RedisBacking implements CoherentBacking {
       // In one trip, and once more if all was cleared since.
       stampVersions(bytes, { clear: guess, tags: [] });
       const [now] = await Promise.all([all, this.#server.set(key, bytes, left, lock)]);
-      if (now === guess) return;
+      if (now.version === guess) return;
     }
-    const [found, clear] = (await Promise.all([asking, all])) as [Awaited<typeof asking>, string];
+    const [found, ofAll] = await Promise.all([asking, all]);
+    const clear = ofAll.version as string;
     const isLoaded = since?.isLoaded === true;
     const isDeleted = since !== null && tags.some((tag) => view?.isTagDeleted(tag, since.stamp) === true);
-    // Whether a tag was deleted while the value was loaded is known only if its version was known before.
-    const isUnsure = isLoaded && found.some(({ stamp, isNew }) => !isNew && ((stamp - since.stamp) | 0) > 0);
+    // Whether a tag, or all, was deleted while the value was loaded is known only if its version was known before.
+    const isLater = (stamp: number): boolean => isLoaded && ((stamp - since.stamp) | 0) > 0;
+    const isUnsure = [ofAll, ...found].some(({ stamp, isNew }) => !isNew && isLater(stamp));
     // The version of all may be that of a clear which came after it.
     if (!isDeleted && !isUnsure && pending.era === this.#era) {
       this.#lastAll = clear;
