@@ -442,6 +442,7 @@ export class CompressedCache<V = unknown> implements Cache<V> {
       backingRefusedBusy: sharedState.counted(Counter.backingRefusedBusy),
       backingRefusedFull: sharedState.counted(Counter.backingRefusedFull),
       flushesFailed: sharedState.counted(Counter.flushesFailed),
+      isBackingTold: core.coherent?.hears ?? false,
       isBackingFull: core.tier?.isFull ?? false,
       loads: sharedState.counted(Counter.loads),
       loadsFailed: sharedState.counted(Counter.loadsFailed),

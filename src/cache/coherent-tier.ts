@@ -106,6 +106,10 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     return true;
   }
 
+  get hears(): boolean {
+    return this.#hearing?.hears === true;
+  }
+
   trusts({ shard, version }: FoundEntry): boolean {
     const hearing = this.#hearing;
     return hearing?.serves(isTrusted(this.core.engine.shard(shard).words, version)) === true;

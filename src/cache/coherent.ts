@@ -14,6 +14,8 @@ export interface Coherent {
   trusts(found: FoundEntry): boolean;
   /** A key was put: it is written to the server, by the value that memory has of it now. */
   wrote(key: EncodedKey, lease: Lease | null): void;
+  /** Whether everything that others change is told at this moment. */
+  readonly hears: boolean;
   /** Whether nothing went unheard since the lease began. */
   holds(lease: Lease): boolean;
   /** A tag was deleted here. */

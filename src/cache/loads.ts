@@ -150,11 +150,11 @@ export class Loads<V> {
       if (asked.looks && !flight.isForced) {
         const found = await this.#fetch(core, flight, asked);
         if (found !== undefined) return found;
-        if (core.coherent !== null) {
-          const turn = await this.#turn(core, core.coherent, flight, asked);
-          if (turn.value !== undefined) return turn.value;
-          lock = turn.lock;
-        }
+      }
+      if (core.coherent !== null && !flight.isForced) {
+        const turn = await this.#turn(core, core.coherent, flight, asked);
+        if (turn.value !== undefined) return turn.value;
+        lock = turn.lock;
       } else if (core.coherent !== null) {
         // What is loaded anew is stored whoever loads it as well.
         core.key.encode(key);
@@ -182,9 +182,14 @@ export class Loads<V> {
   }
 
   /** What the second tier has of a flight's key; if it has nothing, what is read from here on counts as newer. */
-  async #fetch(core: CacheCore<V>, { key, controller, options, lease }: Flight<V>, asked: Asked<V>) {
+  async #fetch(
+    core: CacheCore<V>,
+    { key, controller, options, lease }: Flight<V>,
+    { updatesAge }: Asked<V>,
+    takesStale?: boolean,
+  ): Promise<V | undefined> {
     const { signal } = controller;
-    const found = await core.fetch(key, signal, undefined, asked.updatesAge, options.tags);
+    const found = await core.fetch(key, signal, takesStale, updatesAge, options.tags);
     if (found !== undefined) return found;
     // A tier need not heed the signal. Nobody waits any more, or the cache was closed and has no lease to renew.
     signal.throwIfAborted();
@@ -198,7 +203,7 @@ export class Loads<V> {
       core.key.encode(flight.key);
       const asking = coherent.lock(core.key);
       // Behind the lock on the same connection: whoever had it before has written by then.
-      const value = await this.#fetch(core, flight, asked).catch(async (error) => {
+      const value = await this.#fetch(core, flight, asked, false).catch(async (error) => {
         endLock(await asking);
         throw error;
       });

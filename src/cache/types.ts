@@ -327,6 +327,8 @@ export interface CacheStats {
    * have changed since, because the line to the server was broken.
    */
   hitsNotTrusted: number;
+  /** Whether such a server tells, at this moment, everything that others change. */
+  isBackingTold: boolean;
   /** Entries of memory that were compared with the server's, and entries that others changed or deleted. */
   backingChecks: number;
   backingTold: number;

@@ -51,7 +51,7 @@ const BACKING: Table = table({
   ever: "writes bytesWritten reads bytesRead deletions drops writesRefused writesFailed readsFailed readsDamaged",
 });
 const CACHE: Table = table({
-  now: "entries originalBytes storedBytes bytesReserved isBackingFull dictionary.bytes",
+  now: "entries originalBytes storedBytes bytesReserved isBackingFull isBackingTold dictionary.bytes",
   ever: `hits misses staleHits sets rejectTooBig rejectNoMemory evictions expirations replacements deletions clearDeletions
     backingHits backingMisses backingReadsFailed backingWrites backingWritesFailed loads loadsFailed loadsShared
     backingRefusedBusy backingRefusedFull flushesFailed hitsNotTrusted backingChecks backingTold backingUntold

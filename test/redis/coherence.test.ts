@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { redisTier } from "../../src/adapters/redis.ts";
+import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { until } from "../support/until.ts";
 import { CLIENTS } from "./clients.ts";
@@ -143,6 +144,26 @@ for (const library of CLIENTS) {
       }
     });
 
+    it("refreshes a stale value once for all, and gives the stale one meanwhile", async () => {
+      const [a, b] = await two();
+      const options = { ttl: 1500, staleWhileRevalidate: 60_000 };
+      let loads = 0;
+      const load = async (): Promise<number> => {
+        await pause(20);
+        return ++loads;
+      };
+      for (const cache of [a, b]) assert.equal(await cache.getOrSet("k", load, options), 1);
+      await fleet.flush();
+      await until("it is stale", () => a.get("k") === undefined && b.get("k") === undefined);
+      const stale = await Promise.all(
+        [a, b].map((cache) => cache.getOrSet("k", load, { ...options, ttl: 60_000 })),
+      );
+      assert.deepEqual(stale, [1, 1]);
+      await until("it is new", async () => (await a.getAsync("k")) === 2 && (await b.getAsync("k")) === 2);
+      await fleet.flush();
+      assert.equal(loads, 2);
+    });
+
     it("a load that fails is tried by the next one", async () => {
       const [a, b] = await two();
       let loads = 0;
@@ -164,9 +185,10 @@ for (const library of CLIENTS) {
         return "old";
       });
       await until("it loads", () => a.stats().loads === 1);
+      const before = a.stats().backingTold;
       b.set("k", "new");
       await fleet.flush();
-      await until("it was told", () => a.stats().backingTold > 3);
+      await until("it was told", () => a.stats().backingTold > before);
       gate.resolve();
       assert.equal(await loading, "old");
       await fleet.flush();
@@ -199,8 +221,47 @@ for (const library of CLIENTS) {
       assert.equal(await b.getAsync("k"), undefined);
     });
 
-    it("values compressed with each other's dictionaries are read and kept in memory", async () => {
-      const [a, b] = await two();
+    it("takes nothing from a file, which may be older than what the server has", async () => {
+      const [a] = await two();
+      await assert.rejects(a.load("/nowhere"), { code: "ENOTSUP" });
+    });
+
+    it("a burst of sets in one turn comes to the server, and one that is too much is counted", async () => {
+      const [a, b] = await two({ maxInFlightBytes: 2 ** 20, timeoutMs: 20_000 });
+      const prng = new Prng(1);
+      for (let key = 0; key < 3000; key++) a.set(key, `${key} ${"x".repeat(100)}`);
+      await fleet.flush();
+      for (let key = 0; key < 3000; key += 100)
+        assert.equal(await b.getAsync(key), `${key} ${"x".repeat(100)}`);
+      assert.equal(a.stats().backingWritesFailed, 0);
+      for (let key = 0; key < 10_000; key++)
+        a.set(key, `${key} ${prng.below(2 ** 31)} again ${"y".repeat(100)}`);
+      await fleet.flush();
+      assert.ok(a.stats().backingRefusedBusy > 0);
+      let found = 0;
+      for (let key = 0; key < 3000; key += 10) {
+        const value = await b.getAsync(key);
+        if (value === undefined) continue;
+        found++;
+        assert.match(value as string, /again/, "what was not taken is gone, not old");
+      }
+      assert.ok(found > 0);
+    });
+
+    it("a cache and its tier are one pair", async () => {
+      await two();
+      const [{ tier }] = fleet.machines;
+      assert.throws(() => new CompressedCache({ maxBytes: "2MiB", backing: tier }), { code: "EINVAL" });
+    });
+  });
+}
+
+describe("dictionaries", () => {
+  it("values compressed with each other's are read and kept in memory", async () => {
+    const server = await RedisServer.start();
+    const fleet = new Fleet(CLIENTS[0], server.url);
+    try {
+      const [a, b] = [await fleet.add(), await fleet.add()];
       const userOf = (key: number): object => ({
         user: { id: key, name: `name ${key}`, mail: `user${key}@example.com`, roles: ["reader", "writer"] },
       });
@@ -223,40 +284,12 @@ for (const library of CLIENTS) {
       a.set("a1", userOf(1));
       await fleet.flush();
       await until("it has it again", async () => (await b.getAsync("a1")) !== undefined);
-    });
-
-    it("takes nothing from a file, which may be older than what the server has", async () => {
-      const [a] = await two();
-      await assert.rejects(a.load("/nowhere"), { code: "ENOTSUP" });
-    });
-
-    it("a burst of sets in one turn comes to the server, and one that is too much is counted", async () => {
-      const [a, b] = await two({ maxInFlightBytes: 2 ** 20 });
-      for (let key = 0; key < 3000; key++) a.set(key, `${key} ${"x".repeat(100)}`);
-      await fleet.flush();
-      for (let key = 0; key < 3000; key += 100)
-        assert.equal(await b.getAsync(key), `${key} ${"x".repeat(100)}`);
-      assert.equal(a.stats().backingWritesFailed, 0);
-      for (let key = 0; key < 10_000; key++) a.set(key, `${key} ${Math.random()} again ${"y".repeat(100)}`);
-      await fleet.flush();
-      assert.ok(a.stats().backingRefusedBusy > 0);
-      let found = 0;
-      for (let key = 0; key < 3000; key += 10) {
-        const value = await b.getAsync(key);
-        if (value === undefined) continue;
-        found++;
-        assert.match(value as string, /again/, "what was not taken is gone, not old");
-      }
-      assert.ok(found > 0);
-    });
-
-    it("a cache and its tier are one pair", async () => {
-      await two();
-      const [{ tier }] = fleet.machines;
-      assert.throws(() => new CompressedCache({ maxBytes: "2MiB", backing: tier }), { code: "EINVAL" });
-    });
+    } finally {
+      await fleet.end();
+      await server.stop();
+    }
   });
-}
+});
 
 describe("a server that cannot tell", () => {
   it("forbidden: says so, and what to do; by time it works", async () => {

@@ -22,7 +22,7 @@ const cache = new CompressedCache<unknown>({
   backing: tier,
   ...(shared === undefined ? {} : { shared }),
 });
-await heard(cache, tier);
+await heard(cache);
 
 async function obey(order: Order): Promise<unknown> {
   switch (order.do) {

@@ -6,7 +6,7 @@ const CHANNEL = "__redis__:invalidate";
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 2000;
 
-export interface TrackerOptions {
+export interface Tracking {
   readonly prefix: Buffer;
   readonly heartbeatMs: number;
   readonly timeoutMs: number;
@@ -27,11 +27,11 @@ export interface TrackerOptions {
  */
 export class Tracker {
   readonly #link: RedisLink;
-  readonly #options: TrackerOptions;
+  readonly #options: Tracking;
   readonly #stopping: AbortController = new AbortController();
   #failures = 0;
 
-  constructor(link: RedisLink, options: TrackerOptions) {
+  constructor(link: RedisLink, options: Tracking) {
     this.#link = link;
     this.#options = options;
     void this.#run();
