@@ -12,6 +12,7 @@ const SUITES = [
   "estimate",
   "guides",
   "improve",
+  "machines",
   "policy",
   "processes",
   "store",

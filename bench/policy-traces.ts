@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { Prng } from "../src/base/index.ts";
+import { zipf } from "./zipf.ts";
 
 /** A sequence of keys, numbered from 0 in the order in which they first come. */
 export interface KeyTrace {
@@ -88,26 +89,6 @@ export function generatedTraces(seed: number, { requests, keys }: TraceSize): Ke
   const width = Math.ceil(keys / 20);
   generate("window moves", (prng, request) => prng.below(width) + Math.floor(request / 20));
   return traces;
-}
-
-/** Numbers from 0 on, the k-th as often as `(k + 1) ** -skew`. */
-function zipf(count: number, skew: number): (prng: Prng) => number {
-  const sums = new Float64Array(count);
-  let sum = 0;
-  for (let k = 0; k < count; k++) {
-    sum += (k + 1) ** -skew;
-    sums[k] = sum;
-  }
-  return (prng) => {
-    const at = (prng.uint32() / 2 ** 32) * sum;
-    let low = 0;
-    for (let high = count - 1; low < high; ) {
-      const middle = (low + high) >> 1;
-      if (sums[middle] > at) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  };
 }
 
 /** Sizes from 200 bytes to 64 KiB, as many of each power of two: what a trace does not say. */

@@ -32,6 +32,7 @@ const FOLDERS = [
   "test/store",
   "test/cache",
   "test/backing",
+  "test/machines",
   "test/record",
   "test/base",
 ];
@@ -48,6 +49,11 @@ interface Part {
 
 /** The first that fits holds. */
 const PARTS: readonly Part[] = [
+  {
+    name: "machines",
+    code: /^src\/(adapters\/redis\/|cache\/(coherent|hearing))/,
+    tests: /^test\/machines\/machines/,
+  },
   { name: "cache", code: /^src\/cache\//, tests: /^test\/cache\/(?!dictionary|faults|threads)/ },
   { name: "trace", code: /^src\/trace\//, tests: /^test\/trace\// },
   {
@@ -75,7 +81,7 @@ const PARTS: readonly Part[] = [
   {
     name: "all drivers",
     code: /^/,
-    tests: /^test\/(?!engine|store|cache|backing|trace\/(damaged|mutated|record))/,
+    tests: /^test\/(?!engine|store|cache|backing|machines|trace\/(damaged|mutated|record))/,
   },
 ];
 

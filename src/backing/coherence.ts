@@ -16,6 +16,8 @@ export interface CoherentView {
   /** Whether the tag was deleted, or all was, after a stamp, or the machine may not have been told. */
   isTagOld(tag: TagName, stamp: number): boolean;
   isClearOld(stamp: number): boolean;
+  /** Whether the tag is known to have been deleted after a stamp. */
+  isTagDeleted(tag: TagName, stamp: number): boolean;
 }
 
 /** Who is told what others change. */
@@ -26,6 +28,8 @@ export interface CoherenceListener {
   alive(sentAt: number): void;
   /** From some moment on nothing was told. */
   broke(): void;
+  /** What was just told takes a while, until what this returns is called. */
+  carryOut(): () => void;
   /** A record was written, deleted, ended, or given up by the server. */
   key(prefix: Uint8Array): void;
   /** A tag was deleted. */
@@ -76,15 +80,21 @@ export interface CoherentStore {
   /**
    * Writes a record. Copies it at once, as `write` does.
    *
-   * @param since - null, or the stamp from which on a deletion of its tags makes it out of date.
+   * @param since - the stamp from which on a deletion of its tags makes it out of date.
+   * @param isLoaded - it is what a loader gave: it is written only if this thread has the {@link lock} of its key, and nobody
+   *   set or deleted that since it was taken.
    */
-  put(record: StoredEntry, tags: readonly TagName[], since: number | null): Promise<WriteOutcome>;
+  put(record: StoredEntry, tags: readonly TagName[], since: number, isLoaded: boolean): Promise<WriteOutcome>;
   /** Whether this thread is writing or deleting the record; then `then` is called when that has ended. */
   isChanging(key: BackingKey, then: () => void): boolean;
   /** All records with the tag are out of date, once the server was told; it is told again and again. */
   deleteTag(tag: TagName): void;
-  /** Null: somebody else has it. Rejects if the server does not answer. */
-  lock(key: BackingKey): Promise<FleetLock | null>;
+  /**
+   * Null: somebody else has it. Rejects if the server does not answer.
+   *
+   * @param takes - takes it from whoever has it.
+   */
+  lock(key: BackingKey, takes: boolean): Promise<FleetLock | null>;
   close(): void;
 }
 

@@ -79,6 +79,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       stamp: () => sharedState.stamp(),
       isTagOld: ({ k0 }, stamp) => isVoid(stamp) || sharedState.tagDeletedSince(stamp, k0),
       isClearOld: isVoid,
+      isTagDeleted: ({ k0 }, stamp) => sharedState.tagDeletedSince(stamp, k0),
     });
   }
 
@@ -146,7 +147,8 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       if (dictionary !== null) writes.push(this.#writeDictionary(dictionary, slotOf(entry.codec)));
       this.nameDictionary(entry);
       entry.stamp = stamp;
-      writes.push(this.#store.put(entry, tags, lease === null ? null : lease.stamp));
+      const since = lease === null ? this.core.sharedState.stamp() : lease.stamp;
+      writes.push(this.#store.put(entry, tags, since, lease !== null));
     } catch (error) {
       this.noteClosed(error);
       writes.push(Promise.resolve(error));
@@ -155,7 +157,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   }
 
   async #writeDictionary(record: StoredEntry, slot: number): Promise<WriteOutcome> {
-    const outcome = await this.#store.put(record, [], null);
+    const outcome = await this.#store.put(record, [], 0, false);
     if (outcome !== "ok") this.isThere[slot] = false;
     return outcome;
   }
@@ -281,9 +283,9 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     return { value, freshUntil: until };
   }
 
-  async lock(key: EncodedKey): Promise<FleetLock | "busy" | null> {
+  async lock(key: EncodedKey, takes = false): Promise<FleetLock | "busy" | null> {
     try {
-      return (await this.#store.lock(nameOf(key))) ?? "busy";
+      return (await this.#store.lock(nameOf(key), takes)) ?? "busy";
     } catch (error) {
       this.noteClosed(error);
       return null;
@@ -367,6 +369,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       return;
     }
     this.#checks++;
+    const end = this.#hearing?.carryOut();
     // So long after it was told, and no longer: a heartbeat, and as much again until it is answered, came before.
     const timeMs = this.#store.timeoutMs / 2;
     const late = (): ZbudError => new ZbudError("ETIMEDOUT", `no answer within ${timeMs} ms`);
@@ -374,6 +377,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       const isSettled = await waitAtMost(this.#compare(name), timeMs, late).catch(() => false);
       if (!isSettled && !engine.isClosed) engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
     } finally {
+      end?.();
       this.#checks--;
     }
   }

@@ -21,7 +21,7 @@ export interface Coherent {
   /** A tag was deleted here. */
   deleteTag(tag: TagName): void;
   /** Leave to load a key, for one of all machines; `"busy"`: somebody else loads it; null: nobody can be asked. */
-  lock(key: EncodedKey): Promise<FleetLock | "busy" | null>;
+  lock(key: EncodedKey, takes?: boolean): Promise<FleetLock | "busy" | null>;
   /** Waits until somebody changed the key of a lease, or for a while. */
   untilChanged(lease: Lease, signal: AbortSignal): Promise<void>;
 }

@@ -40,6 +40,10 @@ export class Hearing {
   /** Ends listening; null: another thread does. */
   #stop: (() => void) | null = null;
   #sliding: ReturnType<typeof setInterval> | null = null;
+  /** When the last ping was sent that was answered on this line; 0: none yet. */
+  #heardTo = 0;
+  /** What was told and is being carried out, by that time when it was told. */
+  readonly #open: Set<{ readonly heardTo: number }> = new Set();
 
   constructor(engine: Engine, state: SharedState, store: CoherentStore, told: Told) {
     this.#engine = engine;
@@ -65,6 +69,18 @@ export class Hearing {
   /** Whether everything that others change is told at this moment. */
   get hears(): boolean {
     return Atomics.load(this.#words, HEARS) === 1 && this.serves(true);
+  }
+
+  /**
+   * Something that was told takes a while. Until it ends, nothing that is heard later lengthens how long entries are served,
+   * so that also with an event loop that is late nothing is served beyond the bound.
+   *
+   * @returns what ends it.
+   */
+  carryOut(): () => void {
+    const mark = { heardTo: this.#heardTo };
+    this.#open.add(mark);
+    return () => void this.#open.delete(mark);
   }
 
   close(): void {
@@ -117,9 +133,12 @@ export class Hearing {
     const { heartbeatMs, timeoutMs, graceMs } = this.#store;
     return {
       ...this.#told,
+      carryOut: () => this.carryOut(),
       began: () => {
         if (!this.#isLeader) return;
         this.#endSliding();
+        this.#heardTo = 0;
+        this.#open.clear();
         // What is being read since before may be older than what was not told.
         this.#state.invalidateTier();
         distrust(this.#engine, versionsOf(this.#engine));
@@ -127,7 +146,10 @@ export class Hearing {
       },
       alive: (sentAt) => {
         if (!this.#isLeader) return;
-        Atomics.store(words, UNTIL, (sentAt + heartbeatMs + timeoutMs + graceMs) | 0);
+        this.#heardTo = sentAt;
+        const [oldest] = this.#open;
+        const heardTo = oldest === undefined ? sentAt : oldest.heardTo;
+        if (heardTo > 0) Atomics.store(words, UNTIL, (heardTo + heartbeatMs + timeoutMs + graceMs) | 0);
       },
       broke: () => {
         if (!this.#isLeader) return;

@@ -155,6 +155,10 @@ export class Loads<V> {
         const turn = await this.#turn(core, core.coherent, flight, asked);
         if (turn.value !== undefined) return turn.value;
         lock = turn.lock;
+      } else if (core.coherent !== null) {
+        // What is loaded anew is stored whoever loads it as well.
+        core.key.encode(key);
+        lock = (await core.coherent.lock(core.key, true)) as FleetLock | null;
       }
       core.sharedState.count(Counter.loads);
       isBegun = true;

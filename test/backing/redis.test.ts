@@ -5,7 +5,8 @@ import { Keyv } from "keyv";
 import { Keyv as Keyv6 } from "keyv6";
 import { KeyvBacking, type KeyvLike, type WriteOutcome } from "../../src/backing/index.ts";
 import { ZbudError } from "../../src/base/index.ts";
-import { RedisCluster, RedisServer } from "../redis/server.ts";
+import { RedisCluster } from "../redis/cluster.ts";
+import { RedisServer } from "../redis/server.ts";
 import { BackingModel } from "./backing-model.ts";
 import { checkRecordOf, keyOf, recordOf, writesAgain } from "./records.ts";
 

@@ -21,6 +21,7 @@ describe("bench command", () => {
     "estimate",
     "guides",
     "improve",
+    "machines",
     "policy",
     "processes",
     "store",
@@ -51,7 +52,7 @@ describe("bench command", () => {
   const WRONG: [string[], RegExp][] = [
     [
       ["alocator"],
-      /no suite "alocator"; the suites are allocator, cache, codec, defaults, density, estimate, guides, improve, policy, processes, store, threads, tier, viewer/,
+      /no suite "alocator"; the suites are allocator, cache, codec, defaults, density, estimate, guides, improve, machines, policy, processes, store, threads, tier, viewer/,
     ],
     [["--seed", "x"], /--seed takes an integer .* not "x"/],
     [["--seed", "-1"], /--seed/],

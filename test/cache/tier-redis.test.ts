@@ -6,7 +6,8 @@ import { KeyvBacking } from "../../src/backing/index.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { verify } from "../../src/diagnostics/index.ts";
-import { RedisCluster, RedisServer } from "../redis/server.ts";
+import { RedisCluster } from "../redis/cluster.ts";
+import { RedisServer } from "../redis/server.ts";
 import { until } from "../support/until.ts";
 
 function open(server: RedisServer) {

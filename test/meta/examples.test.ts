@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import { COMMANDS } from "../../src/cli/program.ts";
+import { RedisCluster } from "../redis/cluster.ts";
 import { RedisServer } from "../redis/server.ts";
 import { ROOT, readTree } from "./sources.ts";
 
@@ -30,6 +31,15 @@ function runProgram(file: string, env: Record<string, string> = {}): string {
   return result.stdout;
 }
 
+/** What examples need beside this process: variables that say where it is. */
+const NEEDS: Readonly<Record<string, (t: TestContext) => Promise<Record<string, string>>>> = {
+  "examples/machines/servers.ts": async (t) => {
+    const cluster = await RedisCluster.start();
+    t.after(() => cluster.stop());
+    return { REDIS_NODES: cluster.urls.join() };
+  },
+};
+
 /** What is checked of an example's output besides that there is some. */
 const CHECKS: Readonly<Record<string, (output: string) => void>> = {
   "examples/cluster-rolling-restart.ts": (output) => {
@@ -49,19 +59,29 @@ const CHECKS: Readonly<Record<string, (output: string) => void>> = {
     // New workers with caches of their own render everything again.
     assert.ok(others.ratio < 0.95 && others.failed === 0, output);
   },
+  "examples/machines/servers.ts": (output) => {
+    const rows = output.trim().split("\n");
+    assert.match(rows[4], /^1800 pages, 0 with a price that was too old$/);
+    const [loads, told] = [3, 5].map((column) =>
+      rows.slice(1, 4).reduce((sum, row) => sum + Number(row.trim().split(/\s+/)[column]), 0),
+    );
+    // Each product at most once after each of its changes, in all three together.
+    assert.ok(loads >= 120 && loads < 400 && told > 100, output);
+  },
 };
 
 describe("examples", () => {
   for (const file of readTree(["examples"], [".ts"]).keys()) {
-    it(`${file} runs and says something`, () => {
-      const output = runProgram(join(ROOT, file));
+    it(`${file} runs and says something`, async (t) => {
+      const output = runProgram(join(ROOT, file), (await NEEDS[file]?.(t)) ?? {});
       assert.notEqual(output, "");
       CHECKS[file]?.(output);
     });
   }
 
   it("there is what is checked", () => {
-    for (const file of Object.keys(CHECKS)) assert.ok(existsSync(join(ROOT, file)), file);
+    for (const file of [...Object.keys(CHECKS), ...Object.keys(NEEDS)])
+      assert.ok(existsSync(join(ROOT, file)), file);
   });
 });
 

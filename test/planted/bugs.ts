@@ -7,6 +7,7 @@ import { CACHE_BUGS } from "./cache-bugs.ts";
 import { ENGINE_BUGS } from "./engine-bugs.ts";
 import { LOAD_BUGS } from "./load-bugs.ts";
 import { LOG_BUGS } from "./log-bugs.ts";
+import { MACHINE_BUGS } from "./machine-bugs.ts";
 import { MEMORY_BUGS } from "./memory-bugs.ts";
 import type { PlantedBug } from "./planted-bug.ts";
 import { PROCESS_BUGS } from "./process-bugs.ts";
@@ -327,4 +328,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...ENGINE_BUGS,
   ...STORE_BUGS,
   ...LOAD_BUGS,
+  ...MACHINE_BUGS,
 ];

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { until } from "../support/until.ts";
 import { CLIENTS } from "./clients.ts";
+import { RedisCluster } from "./cluster.ts";
 import { Fleet } from "./fleet.ts";
-import { RedisCluster } from "./server.ts";
 
 describe("a cluster of three Redis servers", () => {
   let cluster: RedisCluster;

@@ -1,4 +1,4 @@
-/** A real Redis server, or a cluster of them, for one test: on a free port of this machine, in a folder of its own. */
+/** A real Redis server for one test: on a free port of this machine, in a folder of its own. */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -25,7 +25,7 @@ export function requireRedis(): void {
 }
 
 /** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -35,6 +35,16 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Has the system end what it starts as soon as this process is gone, however that ended. */
+const LEASH = ["setpriv", "--pdeathsig", "KILL", "--"];
+let leash: readonly string[] | undefined;
+
+/** The words before a program's name by which it does not outlive this process; none where the system has no such. */
+function leashed(): readonly string[] {
+  leash ??= spawnSync(LEASH[0], [...LEASH.slice(1), "true"]).status === 0 ? LEASH : [];
+  return leash;
+}
+
 /** One server. */
 export class RedisServer {
   readonly port: number;
@@ -42,6 +52,7 @@ export class RedisServer {
   readonly #args: readonly string[];
   #process: ChildProcess | null = null;
   #isStopped = false;
+  #isPaused = false;
   readonly #remove: () => void;
 
   private constructor(port: number, args: readonly string[]) {
@@ -75,11 +86,18 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it again, empty, on its port, after `kill`. */
+  /** Whether it was started, and neither killed nor paused since. */
+  get isRunning(): boolean {
+    const child = this.#process;
+    return child !== null && child.exitCode === null && child.signalCode === null && !this.#isPaused;
+  }
+
+  /** Starts it again, empty, on its port, after `kill`. A node of a cluster knows its place in that again. */
   async restart(): Promise<void> {
     const fixed = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.#folder, "--save", ""];
     const log = join(this.#folder, "log");
-    const child = spawn(PROGRAM, [...fixed, "--appendonly", "no", "--logfile", log, ...this.#args], {
+    const [command, ...words] = [...leashed(), PROGRAM, ...fixed];
+    const child = spawn(command, [...words, "--appendonly", "no", "--logfile", log, ...this.#args], {
       stdio: "ignore",
     });
     this.#process = child;
@@ -94,6 +112,7 @@ export class RedisServer {
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = null;
+    this.#isPaused = false;
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
     child.kill("SIGKILL");
@@ -102,10 +121,12 @@ export class RedisServer {
 
   /** It takes connections, and does not answer, until `resume`. */
   pause(): void {
+    this.#isPaused = true;
     this.#process?.kill("SIGSTOP");
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#process?.kill("SIGCONT");
   }
 
@@ -156,71 +177,4 @@ export class RedisServer {
       });
     });
   }
-}
-
-/** Three servers that divide the keys between them. */
-export class RedisCluster {
-  readonly servers: readonly RedisServer[];
-
-  private constructor(servers: readonly RedisServer[]) {
-    this.servers = servers;
-  }
-
-  static async start(): Promise<RedisCluster> {
-    requireRedis();
-    const servers: RedisServer[] = [];
-    try {
-      for (let index = 0; index < 3; index++) {
-        // The servers of a cluster talk on a second port, by default 10,000 higher: that may not exist.
-        const bus = String(await freePort());
-        const options = ["--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000"];
-        servers.push(await RedisServer.start([...options, "--cluster-config-file", `nodes-${index}.conf`]));
-      }
-      const cluster = new RedisCluster(servers);
-      await cluster.#join();
-      return cluster;
-    } catch (error) {
-      for (const server of servers) await server.stop();
-      throw error;
-    }
-  }
-
-  get urls(): string[] {
-    return this.servers.map((server) => server.url);
-  }
-
-  async stop(): Promise<void> {
-    for (const server of this.servers) await server.stop();
-  }
-
-  async #join(): Promise<void> {
-    const [first] = this.servers;
-    for (const [index, server] of this.servers.entries()) {
-      const from = Math.floor((index * 16_384) / 3);
-      const to = Math.floor(((index + 1) * 16_384) / 3) - 1;
-      await server.command(["CLUSTER", "ADDSLOTSRANGE", String(from), String(to)]);
-      await server.command(["CLUSTER", "SET-CONFIG-EPOCH", String(index + 1)]);
-      if (server === first) continue;
-      const bus = await busPortOf(first);
-      await server.command(["CLUSTER", "MEET", "127.0.0.1", String(first.port), bus]);
-    }
-    const isFormed = async (): Promise<boolean> => {
-      const views = await Promise.all(this.servers.map((server) => server.command(["CLUSTER", "NODES"])));
-      const infos = await Promise.all(this.servers.map((server) => server.command(["CLUSTER", "INFO"])));
-      return views.every(isWhole) && infos.every((info) => info.includes("cluster_state:ok"));
-    };
-    await until("the cluster forms", isFormed, { patienceMs: PATIENCE_MS, everyMs: 50 });
-  }
-}
-
-/** The port on which a server of a cluster talks to the others. */
-async function busPortOf(server: RedisServer): Promise<string> {
-  const nodes = await server.command(["CLUSTER", "NODES"]);
-  return /@(\d+)/.exec(nodes)?.[1] ?? "";
-}
-
-/** Whether a server sees all three, connected, with the keys that each of them has. */
-function isWhole(nodes: string): boolean {
-  const lines = nodes.trim().split("\n");
-  return lines.length === 3 && lines.every((line) => /\bmaster\b.* connected \d+-\d+$/.test(line.trim()));
 }

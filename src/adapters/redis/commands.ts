@@ -10,6 +10,9 @@ const MAJOR_MIN = 6;
 const UNLOCK = 'if redis.call("get",KEYS[1])==ARGV[1] then return redis.call("del",KEYS[1]) end return 0';
 const RENEW =
   'if redis.call("get",KEYS[1])==ARGV[1] then return redis.call("pexpire",KEYS[1],ARGV[2]) end return 0';
+const SET_LOADED =
+  'if redis.call("get",KEYS[2])~=ARGV[1] then return 0 end ' +
+  'if ARGV[3]=="0" then redis.call("set",KEYS[1],ARGV[2]) else redis.call("set",KEYS[1],ARGV[2],"px",ARGV[3]) end return 1';
 const SWEEP =
   'if redis.call("getrange",KEYS[1],8,15)~=ARGV[1] then return redis.call("unlink",KEYS[1]) end return 0';
 /** Keys that one look of a sweep gives, about. */
@@ -40,11 +43,23 @@ export class Server {
     return this.#read(key, ["getrange", key, "0", String(HEAD_BYTES_MAX - 1)]) as Promise<Buffer>;
   }
 
-  /** Takes as long as it takes: who asks has a time of its own. @param leftMs - 0: for ever. */
-  async set(key: Buffer, value: Buffer, leftMs: number): Promise<void> {
+  /**
+   * Takes as long as it takes: who asks has a time of its own.
+   *
+   * @param leftMs - 0: for ever.
+   * @param lock - is broken first: what is being loaded of the key meanwhile is not stored.
+   */
+  async set(key: Buffer, value: Buffer, leftMs: number, lock: Buffer | null = null): Promise<void> {
     const words: RedisWord[] = ["set", key, value];
     if (leftMs > 0) words.push("px", String(Math.ceil(leftMs)));
-    await this.#call("a write", this.#link.send(key, words));
+    const broken = lock === null ? null : this.#link.send(key, ["unlink", lock]);
+    await this.#call("a write", Promise.all([this.#link.send(key, words), broken]));
+  }
+
+  /** False: whoever loaded the value has not the lock any more, and nothing was written. */
+  async setLoaded(key: Buffer, value: Buffer, leftMs: number, lock: Buffer, token: string): Promise<boolean> {
+    const words = ["eval", SET_LOADED, "2", key, lock, token, value, String(Math.ceil(leftMs))];
+    return Number(await this.#call("a write", this.#link.send(key, words))) === 1;
   }
 
   /** As {@link set}; rejects when the time is over. */
@@ -52,8 +67,9 @@ export class Server {
     return this.#inTime("a write", this.set(key, value, leftMs));
   }
 
-  async delete(key: Buffer): Promise<void> {
-    await this.#call("a delete", this.#link.send(key, ["unlink", key]));
+  /** @param lock - as of {@link set}. */
+  async delete(key: Buffer, lock: Buffer): Promise<void> {
+    await this.#call("a delete", this.#link.send(key, ["unlink", key, lock]));
   }
 
   /** A value that is there, or the one that is given, if there is none. */
@@ -66,8 +82,11 @@ export class Server {
     return { value: found, isNew: false };
   }
 
-  async lock(key: Buffer, token: string, ms: number): Promise<boolean> {
-    return (await this.#read(key, ["set", key, token, "nx", "px", String(ms)])) !== null;
+  /** @param takes - whoever has it loses it. */
+  async lock(key: Buffer, token: string, ms: number, takes: boolean): Promise<boolean> {
+    const words: RedisWord[] = ["set", key, token, "px", String(ms)];
+    if (!takes) words.push("nx");
+    return (await this.#read(key, words)) !== null;
   }
 
   async renewLock(key: Buffer, token: string, ms: number): Promise<void> {

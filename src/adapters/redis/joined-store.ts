@@ -18,6 +18,15 @@ import type { RedisTierSettings } from "./options.ts";
 import type { ServiceKeys } from "./service-keys.ts";
 import { Tracker } from "./tracker.ts";
 
+/** What makes a record out of date before it is there. */
+export interface Since {
+  /** A deletion of one of its tags after this stamp. */
+  readonly stamp: number;
+  /** Whether it was loaded: then also whatever was done with its key since its lock was taken, which is this, or null. */
+  readonly isLoaded: boolean;
+  readonly token: string | null;
+}
+
 /** What a tier has in common for all caches that are joined to it. */
 export interface RedisParts {
   readonly settings: RedisTierSettings;
@@ -31,12 +40,7 @@ export interface RedisParts {
     view: CoherentView | null,
     signal: AbortSignal | undefined,
   ): Promise<StoredEntry | null>;
-  put(
-    record: StoredEntry,
-    tags: readonly TagName[],
-    since: number | null,
-    view: CoherentView,
-  ): Promise<WriteOutcome>;
+  put(record: StoredEntry, tags: readonly TagName[], since: Since, view: CoherentView): Promise<WriteOutcome>;
   /** Asks the server, unless it is known not to answer: then it rejects. */
   ask<T>(send: () => Promise<T>): Promise<T>;
 }
@@ -50,6 +54,8 @@ export class JoinedStore implements CoherentStore {
   readonly #parts: RedisParts;
   readonly #view: CoherentView;
   readonly #locks: Set<() => void> = new Set();
+  /** Of the keys whose lock this thread has, as far as it knows. */
+  readonly #tokens: Map<string, string> = new Map();
   #tracker: Tracker | null = null;
   /** Whether its cache was closed. */
   isClosed = false;
@@ -95,15 +101,17 @@ export class JoinedStore implements CoherentStore {
     for (const key of keys) {
       const told = this.#parts.names.told(key);
       if (told.kind === "key") listener.key(told.prefix);
-      else if (told.kind === "tag") void this.#confirm(key, () => listener.tag(told.tag));
-      else if (told.kind === "clear") void this.#confirm(key, () => listener.all());
+      else if (told.kind === "tag") void this.#confirm(key, listener, () => listener.tag(told.tag));
+      else if (told.kind === "clear") void this.#confirm(key, listener, () => listener.all());
     }
   }
 
   /** A version that somebody made since there was none is no deletion, nor is one that was drawn here. */
-  async #confirm(key: Buffer, deleted: () => void): Promise<void> {
+  async #confirm(key: Buffer, listener: CoherenceListener, deleted: () => void): Promise<void> {
+    const end = listener.carryOut();
     const isDeletion = await this.#parts.keys.isDeletion(key).catch(() => true);
     if (!this.isClosed && isDeletion) deleted();
+    end();
   }
 
   async read(
@@ -128,8 +136,16 @@ export class JoinedStore implements CoherentStore {
     return { stamp: head.stamp, expiresAt: head.expiresAt };
   }
 
-  put(record: StoredEntry, tags: readonly TagName[], since: number | null): Promise<WriteOutcome> {
-    return this.#parts.put(record, tags, since, this.#view);
+  put(
+    record: StoredEntry,
+    tags: readonly TagName[],
+    since: number,
+    isLoaded: boolean,
+  ): Promise<WriteOutcome> {
+    const { k0, k1, bytes, prefixLength } = record;
+    const name = this.#parts.names.record({ k0, k1, prefix: bytes.subarray(0, prefixLength) });
+    const token = isLoaded ? (this.#tokens.get(name.toString("latin1")) ?? null) : null;
+    return this.#parts.put(record, tags, { stamp: since, isLoaded, token }, this.#view);
   }
 
   isChanging(key: BackingKey, then: () => void): boolean {
@@ -141,12 +157,15 @@ export class JoinedStore implements CoherentStore {
     this.#parts.keys.deleteTag(tag);
   }
 
-  async lock(key: BackingKey): Promise<FleetLock | null> {
+  async lock(key: BackingKey, takes: boolean): Promise<FleetLock | null> {
     const { server, names, settings } = this.#parts;
-    const name = names.lock(names.record(key));
+    const record = names.record(key);
+    const text = record.toString("latin1");
+    const name = names.lock(record);
     const token = randomBytes(12).toString("hex");
     const { lockMs } = settings;
-    if (!(await this.#parts.ask(() => server.lock(name, token, lockMs)))) return null;
+    if (!(await this.#parts.ask(() => server.lock(name, token, lockMs, takes)))) return null;
+    this.#tokens.set(text, token);
     const renewing = setInterval(() => {
       server.renewLock(name, token, lockMs).catch(() => undefined);
     }, lockMs / 3);
@@ -159,6 +178,7 @@ export class JoinedStore implements CoherentStore {
       end: () => {
         stop();
         this.#locks.delete(stop);
+        if (this.#tokens.get(text) === token) this.#tokens.delete(text);
         // Whoever comes next finds what was loaded.
         if (!this.isChanging(key, unlock)) unlock();
       },

@@ -16,7 +16,7 @@ import { inspectAsText, show, signalOption, waitAtMost, ZbudError } from "../../
 import { CoherentTier } from "../../cache/index.ts";
 import { checkKey, checkRecord, hasName, recordBytes } from "../../record/index.ts";
 import { Server } from "./commands.ts";
-import { JoinedStore, type RedisParts } from "./joined-store.ts";
+import { JoinedStore, type RedisParts, type Since } from "./joined-store.ts";
 import type { RedisLink } from "./link.ts";
 import { Names, sealed, stampVersions, type Unsealed, unseal, versionsBytes } from "./names.ts";
 import type { RedisTierSettings } from "./options.ts";
@@ -31,7 +31,7 @@ const CALLS_MAX = 1024;
 interface Pending {
   readonly bytes: Buffer;
   readonly tags: readonly TagName[];
-  readonly since: number | null;
+  readonly since: Since | null;
   readonly view: CoherentView | null;
   /** How often all had been cleared here. */
   readonly era: number;
@@ -89,7 +89,10 @@ export class RedisBacking implements CoherentBacking {
     this.#keys = new ServiceKeys(this.#names, this.#server, settings.maxPendingKeys);
     const calls = {
       set: (name: string, pending: Pending, leftMs: number) => this.#set(name, pending, leftMs),
-      delete: (name: string) => this.#server.delete(Buffer.from(name, "latin1")),
+      delete: (name: string) => {
+        const key = Buffer.from(name, "latin1");
+        return this.#server.delete(key, this.#names.lock(key));
+      },
     };
     this.#queues = new KeyQueues<Pending>(calls, this.#health, {
       timeoutMs: settings.timeoutMs,
@@ -107,7 +110,7 @@ export class RedisBacking implements CoherentBacking {
       link,
       read: (key: BackingKey, view: CoherentView | null, signal: AbortSignal | undefined) =>
         this.#read(key, view, signal),
-      put: (record: StoredEntry, tags: readonly TagName[], since: number | null, view: CoherentView) =>
+      put: (record: StoredEntry, tags: readonly TagName[], since: Since, view: CoherentView) =>
         this.#put(record, tags, since, view),
       ask: (send) => this.#ask(send, undefined),
     };
@@ -239,7 +242,7 @@ export class RedisBacking implements CoherentBacking {
   async #put(
     record: StoredEntry,
     tags: readonly TagName[],
-    since: number | null,
+    since: Since | null,
     view: CoherentView | null,
   ): Promise<WriteOutcome> {
     if (this.#isClosed) return closedError();
@@ -280,30 +283,41 @@ export class RedisBacking implements CoherentBacking {
   async #set(name: string, pending: Pending, leftMs: number): Promise<void> {
     const { bytes, tags, since, view } = pending;
     const key = Buffer.from(name, "latin1");
+    const lock = this.#names.lock(key);
     const asking = Promise.all(tags.map((tag) => this.#keys.tag(tag, view, true)));
-    const all = this.#keys.all(view, true);
+    const all = this.#keys.ofAll(view, true);
+    // Whichever fails first is the outcome.
+    asking.catch(() => undefined);
     const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
     const guess = this.#lastAll;
     if (view === null && guess !== null && pending.era === this.#era) {
       // In one trip, and once more if all was cleared since.
       stampVersions(bytes, { clear: guess, tags: [] });
-      const [now] = await Promise.all([all, this.#server.set(key, bytes, left)]);
-      if (now === guess) return;
+      const [now] = await Promise.all([all, this.#server.set(key, bytes, left, lock)]);
+      if (now.version === guess) return;
     }
-    const [found, version] = await Promise.all([asking, all]);
-    const clear = version as string;
-    // Whether a tag was deleted while the value was loaded is known only if its version was known before.
-    const isUnsure = since !== null && found.some(({ stamp, isNew }) => !isNew && ((stamp - since) | 0) > 0);
+    const [found, ofAll] = await Promise.all([asking, all]);
+    const clear = ofAll.version as string;
+    const isLoaded = since?.isLoaded === true;
+    const isDeleted = since !== null && tags.some((tag) => view?.isTagDeleted(tag, since.stamp) === true);
+    // Whether a tag, or all, was deleted while the value was loaded is known only if its version was known before.
+    const isLater = (stamp: number): boolean => isLoaded && ((stamp - since.stamp) | 0) > 0;
+    const isUnsure = [ofAll, ...found].some(({ stamp, isNew }) => !isNew && isLater(stamp));
     // The version of all may be that of a clear which came after it.
-    if (isUnsure || pending.era !== this.#era) {
-      pending.isGivenUp = true;
-      await this.#server.delete(key);
-      return;
+    if (!isDeleted && !isUnsure && pending.era === this.#era) {
+      this.#lastAll = clear;
+      const versions = found.map(({ version }, i) => ({ tag: tags[i], version: version as string }));
+      stampVersions(bytes, { clear, tags: versions });
+      if (!isLoaded) {
+        await this.#server.set(key, bytes, left, lock);
+        return;
+      }
+      const { token } = since;
+      if (token !== null && (await this.#server.setLoaded(key, bytes, left, lock, token))) return;
     }
-    this.#lastAll = clear;
-    const versions = found.map(({ version }, i) => ({ tag: tags[i], version: version as string }));
-    stampVersions(bytes, { clear, tags: versions });
-    await this.#server.set(key, bytes, left);
+    pending.isGivenUp = true;
+    // What was set here before may not have been sent, for this came after it.
+    await this.#server.delete(key, lock);
   }
 
   async #read(

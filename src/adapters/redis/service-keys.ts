@@ -85,9 +85,12 @@ export class ServiceKeys {
 
   /** The version of all. @param makes - whether there is one afterwards in any case. */
   async all(view: CoherentView | null, makes: boolean): Promise<string | null> {
-    return (
-      await this.#version(this.#names.clear, view, makes, 0, (stamp) => view?.isClearOld(stamp) !== false)
-    ).version;
+    return (await this.ofAll(view, makes)).version;
+  }
+
+  /** The same, with when it was read, and whether it was drawn by this call. */
+  ofAll(view: CoherentView | null, makes: boolean): Promise<Found> {
+    return this.#version(this.#names.clear, view, makes, 0, (stamp) => view?.isClearOld(stamp) !== false);
   }
 
   /** Whether a version that was written anew, or is gone, means that something was deleted elsewhere. */

@@ -1,0 +1,210 @@
+/** Four machines, each with a cache in memory before one Redis server: what they serve, what it costs, how old it is. */
+
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { checkHistory } from "../test/machines/checker.ts";
+import { History, Kind, NO_TAG } from "../test/machines/history.ts";
+import { RedisServer } from "../test/redis/server.ts";
+import { CACHE_DATA } from "./cache-data.ts";
+import type { BenchOptions, Row } from "./harness.ts";
+import { broadcastRows } from "./machines-broadcast.ts";
+import type { MachineAnswer, MachineOrder } from "./machines-child.ts";
+import { MACHINE_PEERS, type MachinePeerName } from "./machines-peers.ts";
+
+const SUITE = "machines";
+const MACHINES = 4;
+/** Of each kind: keys, entries that each memory may hold, requests of each process. */
+const SIZES: readonly [number, number, number][] = [
+  [40_000, 10_000, 60_000],
+  [20_000, 5000, 60_000],
+  [10_000, 2500, 40_000],
+  [1500, 375, 10_000],
+];
+/** Bytes of a record of each kind, in memory and as it is, at most. */
+const RECORD_BYTES: readonly number[] = [700, 1800, 5500, 65_000];
+/** What a test sees. */
+const QUICK: [number, number, number] = [400, 100, 400];
+const QUICK_KIND = 1;
+/** What is out of date for longer is counted as well. */
+const LATE_MS = 100;
+/** For ratios: no peer's figure may be 0. */
+const LEAST = 0.001;
+
+interface Figures {
+  readonly rate: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly hitRate: number;
+  /** Bytes of the network for each request. */
+  readonly network: number;
+  readonly dataset: number;
+  readonly heap: number;
+  readonly resident: number;
+  /** Reads of what had been overwritten, and by how much at most. */
+  readonly stale: number;
+  readonly late: number;
+  readonly staleMs: number;
+}
+
+export async function run(options: BenchOptions): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [kind, name] of CACHE_DATA.entries()) {
+    if (options.quick && kind !== QUICK_KIND) continue;
+    const figures = new Map<MachinePeerName, Figures>();
+    for (const peer of MACHINE_PEERS) figures.set(peer, await measure(peer, kind, options));
+    for (const [peer, theirs] of figures) {
+      options.log(`    ${peer}: ${textOf(theirs)}`);
+      const ours = figures.get("zbud");
+      if (peer !== "zbud" && ours !== undefined) rows.push(...compare(name, ours, peer, theirs));
+    }
+  }
+  rows.push(...(await broadcastRows(SUITE, options)));
+  return rows;
+}
+
+/** Four processes that begin with a server which holds all keys, and memories that are warm. */
+async function measure(
+  name: MachinePeerName,
+  kind: number,
+  { seed, quick, log }: BenchOptions,
+): Promise<Figures> {
+  const [keys, entries, requests] = quick ? QUICK : SIZES[kind];
+  const bytes = Math.max(2 ** 22, entries * RECORD_BYTES[kind]);
+  log(`  ${CACHE_DATA[kind]}, four processes: ${name} …`);
+  const server = await RedisServer.start();
+  const children: ChildProcess[] = [];
+  try {
+    for (let i = 0; i < MACHINES; i++) children.push(await start());
+    const all = (order: (index: number) => MachineOrder): Promise<MachineAnswer[]> =>
+      Promise.all(children.map((child, index) => ask(child, order(index))));
+    await all(() => ({
+      do: "open",
+      name,
+      options: { port: server.port, entries, bytes },
+      data: kind,
+      keys,
+      seed,
+    }));
+    await ask(children[0], { do: "fill" });
+    const work = { do: "work", requests, measure: false } as const;
+    await all((process) => ({ ...work, process, requests: Math.ceil(requests / 2), seed: seed + process }));
+    const before = await networkOf(server);
+    const answers = await all((process) => ({ ...work, process, measure: true, seed: seed + 100 + process }));
+    const after = await networkOf(server);
+    const dataset = await infoOf(server, "memory", "used_memory_dataset");
+    const memories = await all(() => ({ do: "memory" }));
+    await all(() => ({ do: "close" }));
+    return {
+      ...figuresOf(answers),
+      rate: (MACHINES * requests * 1000) / Math.max(...answers.map(({ ms = 0 }) => ms)),
+      network: (after - before) / (MACHINES * requests),
+      dataset,
+      heap: meanOf(memories.map(({ heap = 0 }) => heap)),
+      resident: meanOf(memories.map(({ resident = 0 }) => resident)),
+    };
+  } finally {
+    for (const child of children) child.kill();
+    await server.stop();
+  }
+}
+
+function figuresOf(
+  answers: readonly MachineAnswer[],
+): Pick<Figures, "p50" | "p99" | "hitRate" | "stale" | "late" | "staleMs"> {
+  const reads = answers.flatMap(({ reads = new Float64Array(0) }) => [...reads]).toSorted((a, b) => a - b);
+  const histories = answers.map(({ history = new Uint8Array(0) }, process) => History.of(process, history));
+  const operations = histories.flatMap((history) => [...history]);
+  // What was there before: each value was set before all that is known.
+  const known = new Set(operations.filter(({ kind }) => kind === Kind.set).map(({ value }) => value));
+  const older = new Map(
+    operations.flatMap(({ kind, value, key }) =>
+      kind === Kind.read && value > 0 && !known.has(value) ? [[value, key]] : [],
+    ),
+  );
+  // Which of those was the last one is not known, so only what was set meanwhile can end them.
+  for (const [value, key] of older) {
+    operations.push({
+      process: MACHINES,
+      kind: Kind.load,
+      key,
+      value,
+      tag: NO_TAG,
+      begin: 0,
+      end: 0,
+      told: 0,
+    });
+  }
+  const { stale, staleMsMax } = checkHistory(operations, { boundMs: 0 });
+  const late = checkHistory(operations, { boundMs: LATE_MS }).violations;
+  const hits = operations.filter(({ kind, value }) => kind === Kind.read && value > 0).length;
+  return {
+    p50: reads[Math.floor(reads.length * 0.5)],
+    p99: reads[Math.floor(reads.length * 0.99)],
+    hitRate: hits / reads.length,
+    stale,
+    late,
+    staleMs: staleMsMax,
+  };
+}
+
+function compare(kind: string, ours: Figures, peer: string, theirs: Figures): Row[] {
+  const row = (what: string, name: keyof Figures, unit: string, scale = 1): Row => {
+    const [a, b] = [Math.max(ours[name] / scale, LEAST), Math.max(theirs[name] / scale, LEAST)];
+    return { suite: SUITE, case: `${kind}, ${what}`, ours: a, peer, theirs: b, unit, ratio: a / b };
+  };
+  return [
+    row("requests", "rate", "req/s"),
+    row("reads, median", "p50", "ms"),
+    row("reads, 99 of 100", "p99", "ms"),
+    row("network", "network", "bytes/req"),
+    row("memory of the server", "dataset", "MB", 1e6),
+    row("memory of each process", "heap", "MB", 1e6),
+    row("memory of each process, resident", "resident", "MB", 1e6),
+    row("reads out of date", "stale", "reads"),
+    row("reads out of date, the oldest", "staleMs", "ms"),
+  ];
+}
+
+function textOf(figures: Figures): string {
+  const rounded = Object.entries(figures).map(([name, value]) => [
+    name,
+    Number((value as number).toPrecision(4)),
+  ]);
+  return JSON.stringify(Object.fromEntries(rounded));
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+async function networkOf(server: RedisServer): Promise<number> {
+  const input = await infoOf(server, "stats", "total_net_input_bytes");
+  return input + (await infoOf(server, "stats", "total_net_output_bytes"));
+}
+
+async function infoOf(server: RedisServer, section: string, name: string): Promise<number> {
+  const info = await server.command(["INFO", section]);
+  return Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1] ?? Number.NaN);
+}
+
+async function start(): Promise<ChildProcess> {
+  const child = fork(join(import.meta.dirname, "machines-child.ts"), {
+    execArgv: ["--disable-warning=ExperimentalWarning", "--expose-gc"],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    serialization: "advanced",
+  });
+  await once(child, "spawn");
+  return child;
+}
+
+async function ask(child: ChildProcess, order: MachineOrder): Promise<MachineAnswer> {
+  child.send(order);
+  const [answer] = (await Promise.race([
+    once(child, "message"),
+    once(child, "exit").then(([code]) => {
+      throw new Error(`a process of the benchmark ended with ${code}`);
+    }),
+  ])) as [MachineAnswer];
+  return answer;
+}

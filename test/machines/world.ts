@@ -1,0 +1,157 @@
+/** Where players meet: a server, or a cluster of them, behind networks that fail. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Prng } from "../../src/base/index.ts";
+import { RedisCluster } from "../redis/cluster.ts";
+import { TcpProxy } from "../redis/proxy.ts";
+import { RedisServer } from "../redis/server.ts";
+import type { Rollback } from "./checker.ts";
+import { now } from "./history.ts";
+import type { TierPlan } from "./tier.ts";
+
+/** Something that goes wrong, and is over when it ends. */
+export interface Fault {
+  readonly name: string;
+  run(prng: Prng): Promise<void>;
+}
+
+export interface World {
+  readonly faults: readonly Fault[];
+  /** When servers may have lost what they acknowledged. */
+  readonly rollbacks: Rollback[];
+  /** How a process reaches the servers. */
+  planOf(process: number): Pick<TierPlan, "urls" | "isCluster">;
+  /** Waits until all is as it was at first. */
+  settled(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const NODE_TIMEOUT_MS = 600;
+/** A replica is at most so far behind its master, or a master that was replaced so late in knowing it. */
+const LAG_MS = 1000;
+
+/** What goes wrong between a process and a server. */
+function networkFaults(proxyOf: (prng: Prng) => TcpProxy): Fault[] {
+  const broken = (mode: "hold" | "drop" | "refuse", mostMs: number): Fault => ({
+    name: `network: ${mode}`,
+    run: async (prng) => {
+      const proxy = proxyOf(prng);
+      proxy.mode = mode;
+      await sleep(prng.between(20, mostMs));
+      proxy.mode = "pass";
+    },
+  });
+  return [
+    broken("hold", 1200),
+    broken("drop", 1200),
+    broken("refuse", 800),
+    {
+      name: "network: slow",
+      run: async (prng) => {
+        const proxy = proxyOf(prng);
+        proxy.delayMs = prng.between(1, 120);
+        await sleep(prng.between(50, 600));
+        proxy.delayMs = 0;
+      },
+    },
+    {
+      name: "network: cut in the middle of an answer",
+      run: async (prng) => {
+        proxyOf(prng).cutAfter(prng.between(1, 3000));
+        await sleep(prng.between(10, 100));
+      },
+    },
+  ];
+}
+
+/** One server; each process reaches it through a network of its own. It keeps nothing when it is killed. */
+export async function singleServer(processes: number): Promise<World> {
+  const server = await RedisServer.start();
+  const proxies: TcpProxy[] = [];
+  for (let i = 0; i < processes; i++) proxies.push(await TcpProxy.start(server.port));
+  return {
+    rollbacks: [],
+    planOf: (process) => ({ urls: [proxies[process].url], isCluster: false }),
+    faults: [
+      {
+        name: "server: killed, and starts empty",
+        run: async (prng) => {
+          await server.kill();
+          await sleep(prng.below(500));
+          await server.restart();
+        },
+      },
+      {
+        name: "server: stopped",
+        run: async (prng) => {
+          server.pause();
+          await sleep(prng.between(20, 1500));
+          server.resume();
+        },
+      },
+      ...networkFaults((prng) => proxies[prng.below(processes)]),
+    ],
+    settled: async () => undefined,
+    stop: async () => {
+      for (const proxy of proxies) await proxy.stop();
+      await server.stop();
+    },
+  };
+}
+
+/** Three masters and three replicas, each behind a network. */
+export async function cluster(): Promise<World> {
+  const servers = await RedisCluster.start({ replicas: 1, proxied: true, nodeTimeoutMs: NODE_TIMEOUT_MS });
+  const rollbacks: Rollback[] = [];
+  /** A fault in which a replica may take over. */
+  const failing = async (work: () => Promise<void>): Promise<void> => {
+    const from = now() - LAG_MS;
+    await work();
+    await servers.settled();
+    rollbacks.push({ from, to: now() + LAG_MS });
+  };
+  const anyMaster = async (prng: Prng) => {
+    const masters = await servers.currentMasters();
+    return masters[prng.below(masters.length)].server;
+  };
+  const proxies = servers.nodes.flatMap(({ proxy }) => (proxy === null ? [] : [proxy]));
+  return {
+    rollbacks,
+    planOf: () => ({ urls: servers.urls, isCluster: true }),
+    faults: [
+      {
+        name: "master: killed, a replica takes over",
+        run: (prng) =>
+          failing(async () => {
+            const server = await anyMaster(prng);
+            await server.kill();
+            await sleep(NODE_TIMEOUT_MS * 3);
+            await servers.settled();
+            await server.restart();
+          }),
+      },
+      {
+        name: "master: stopped, a replica takes over",
+        run: (prng) =>
+          failing(async () => {
+            const server = await anyMaster(prng);
+            server.pause();
+            await sleep(prng.between(NODE_TIMEOUT_MS, NODE_TIMEOUT_MS * 4));
+            server.resume();
+          }),
+      },
+      {
+        name: "master: stopped for a moment",
+        run: async (prng) => {
+          const server = await anyMaster(prng);
+          server.pause();
+          await sleep(prng.between(20, NODE_TIMEOUT_MS / 3));
+          server.resume();
+        },
+      },
+      ...networkFaults((prng) => proxies[prng.below(proxies.length)]),
+    ],
+    settled: () => servers.settled(),
+    stop: () => servers.stop(),
+  };
+}

@@ -1,0 +1,72 @@
+/** Bugs in what several machines tell each other through a server. */
+
+import type { PlantedBug } from "./planted-bug.ts";
+
+const JOINED = "src/adapters/redis/joined-store.ts";
+const TIER = "src/cache/coherent-tier.ts";
+const HEARING = "src/cache/hearing.ts";
+const COMMANDS = "src/adapters/redis/commands.ts";
+const BACKING = "src/adapters/redis/redis-backing.ts";
+
+export const MACHINE_BUGS: readonly PlantedBug[] = [
+  {
+    name: "machines: some of what the server tells is dropped",
+    file: JOINED,
+    find: 'if (told.kind === "key") listener.key(told.prefix);',
+    replace: 'if (told.kind === "key" && told.prefix.length === 5) listener.key(told.prefix);',
+  },
+  {
+    name: "machines: while an own write is under way, what is told counts as that",
+    file: TIER,
+    find: "if (this.#store.isChanging(name, ended.resolve)) await ended.promise;",
+    replace: "if (this.#store.isChanging(name, ended.resolve)) return true;",
+  },
+  {
+    name: "machines: a line that is back is trusted without a comparison",
+    file: HEARING,
+    find: "distrust(this.#engine, versionsOf(this.#engine));\n        Atomics.store(words, HEARS, 1);",
+    replace: "Atomics.store(words, HEARS, 1);",
+  },
+  {
+    name: "machines: what was there when a line broke is served as long as what came later",
+    file: HEARING,
+    find: "distrust(this.#engine, versionsOf(this.#engine));\n        if (graceMs > 0) this.#slide(graceMs);",
+    replace: "if (graceMs > 0) this.#slide(graceMs);",
+  },
+  {
+    name: "machines: a deletion of a tag elsewhere is missed",
+    file: JOINED,
+    find: "void this.#confirm(key, listener, () => listener.tag(told.tag));",
+    replace: "continue;",
+  },
+  {
+    name: "machines: what is loaded is stored whoever has the lock",
+    file: COMMANDS,
+    find: `'if redis.call("get",KEYS[2])~=ARGV[1] then return 0 end ' +`,
+    replace: "'' +",
+  },
+  {
+    name: "machines: a set does not break the lock of its key",
+    file: COMMANDS,
+    find: 'const broken = lock === null ? null : this.#link.send(key, ["unlink", lock]);',
+    replace: "const broken = lock;",
+  },
+  {
+    name: "machines: a delete does not break the lock of its key",
+    file: COMMANDS,
+    find: 'this.#link.send(key, ["unlink", key, lock])',
+    replace: 'this.#link.send(key, ["unlink", key])',
+  },
+  {
+    name: "machines: what was loaded before a clear elsewhere is stored under the version of that",
+    file: BACKING,
+    find: "const isUnsure = [ofAll, ...found].some(",
+    replace: "const isUnsure = found.some(",
+  },
+  {
+    name: "machines: a set may survive a deletion of its tag that came after it",
+    file: BACKING,
+    find: "const isDeleted = since !== null && tags.some(",
+    replace: "const isDeleted = since === undefined && tags.some(",
+  },
+];

@@ -1,0 +1,202 @@
+/** A real cluster of Redis servers for one test. */
+
+import { until } from "../support/until.ts";
+import { TcpProxy } from "./proxy.ts";
+import { freePort, RedisServer, requireRedis } from "./server.ts";
+
+const PATIENCE_MS = 30_000;
+const SLOTS = 16_384;
+
+export interface ClusterOptions {
+  /** How many servers divide the keys between them. Default 3. */
+  masters?: number;
+  /** Of each master: how many take its place when it is gone. Default 0. */
+  replicas?: number;
+  /**
+   * Clients, and replicas, reach each server through a proxy: the servers tell the proxies' ports. How the servers see
+   * whether the others live does not go through proxies. Default false.
+   */
+  proxied?: boolean;
+  /** How long a server may be silent before the others replace it. Default 2000; a test of failures takes less. */
+  nodeTimeoutMs?: number;
+  /** More options of every server. */
+  args?: readonly string[];
+}
+
+/** One server of a cluster, and the proxy before it, if there is one. */
+export interface ClusterNode {
+  readonly server: RedisServer;
+  readonly proxy: TcpProxy | null;
+  readonly busPort: number;
+}
+
+/** Servers that divide the keys between them, with their replicas. */
+export class RedisCluster {
+  readonly nodes: readonly ClusterNode[];
+  readonly masters: number;
+
+  private constructor(nodes: readonly ClusterNode[], masters: number) {
+    this.nodes = nodes;
+    this.masters = masters;
+  }
+
+  static async start(options: ClusterOptions = {}): Promise<RedisCluster> {
+    requireRedis();
+    const { masters = 3, replicas = 0, proxied = false, nodeTimeoutMs = 2000, args = [] } = options;
+    const nodes: ClusterNode[] = [];
+    try {
+      for (let index = 0; index < masters * (1 + replicas); index++) {
+        const proxy = proxied ? await TcpProxy.start() : null;
+        // The servers of a cluster talk on a second port, by default 10,000 higher: that may not exist.
+        const busPort = await freePort();
+        const server = await RedisServer.start([
+          ...["--cluster-enabled", "yes", "--cluster-port", String(busPort)],
+          ...[
+            "--cluster-node-timeout",
+            String(nodeTimeoutMs),
+            "--cluster-config-file",
+            `nodes-${index}.conf`,
+          ],
+          // A test waits for nothing that a master could do at once, and lets any replica take over.
+          ...["--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0"],
+          ...["--cluster-allow-replica-migration", "no", "--cluster-announce-ip", "127.0.0.1"],
+          ...(proxy === null ? [] : ["--cluster-announce-port", String(proxy.port)]),
+          ...args,
+        ]);
+        if (proxy !== null) proxy.target = server.port;
+        nodes.push({ server, proxy, busPort });
+      }
+      const cluster = new RedisCluster(nodes, masters);
+      await cluster.#join();
+      return cluster;
+    } catch (error) {
+      for (const node of nodes) await endNode(node);
+      throw error;
+    }
+  }
+
+  get servers(): readonly RedisServer[] {
+    return this.nodes.map(({ server }) => server);
+  }
+
+  /** Where clients find it. */
+  get urls(): string[] {
+    return this.nodes.map(({ server, proxy }) => proxy?.url ?? server.url);
+  }
+
+  async stop(): Promise<void> {
+    for (const node of this.nodes) await endNode(node);
+  }
+
+  /** The nodes that are masters now, in no order, as a server that answers sees it. */
+  async currentMasters(): Promise<ClusterNode[]> {
+    for (const { server } of this.nodes) {
+      const text = server.isRunning ? await server.command(["CLUSTER", "NODES"]).catch(() => null) : null;
+      if (text === null) continue;
+      const lines = linesOf(text).filter(({ flags, slots }) => isHealthyMaster(flags) && slots.length > 0);
+      return this.nodes.filter((node) => lines.some(({ port }) => port === portOf(node)));
+    }
+    throw new Error("no server of the cluster answers");
+  }
+
+  /** Waits until every server that runs sees all keys served, and, of those that run, none as failing. */
+  async settled(): Promise<void> {
+    const running = this.nodes.filter(({ server }) => server.isRunning);
+    const ports = new Set(running.map(portOf));
+    await until(
+      "the cluster is whole again",
+      async () => {
+        const views = await Promise.all(running.map(({ server }) => view(server)));
+        return views.every((lines) => {
+          const served = lines.filter(({ flags }) => isHealthyMaster(flags));
+          const others = lines.filter(({ port }) => ports.has(port));
+          return (
+            served.reduce((sum, { slots }) => sum + slotCount(slots), 0) === SLOTS &&
+            others.every(({ flags }) => !/fail|handshake|noaddr/.test(flags))
+          );
+        });
+      },
+      { patienceMs: PATIENCE_MS, everyMs: 30 },
+    );
+  }
+
+  async #join(): Promise<void> {
+    const [first, ...others] = this.nodes;
+    for (const [index, { server }] of this.nodes.entries()) {
+      await server.command(["CLUSTER", "SET-CONFIG-EPOCH", String(index + 1)]);
+      if (index >= this.masters) continue;
+      const from = Math.floor((index * SLOTS) / this.masters);
+      const to = Math.floor(((index + 1) * SLOTS) / this.masters) - 1;
+      await server.command(["CLUSTER", "ADDSLOTSRANGE", String(from), String(to)]);
+    }
+    for (const { server } of others) {
+      await server.command(["CLUSTER", "MEET", "127.0.0.1", String(portOf(first)), String(first.busPort)]);
+    }
+    const waits = { patienceMs: PATIENCE_MS, everyMs: 20 };
+    const knowAll = async (): Promise<boolean> => {
+      const views = await Promise.all(this.servers.map(view));
+      return views.every(
+        (lines) =>
+          lines.length === this.nodes.length && lines.every(({ flags }) => !/handshake|noaddr/.test(flags)),
+      );
+    };
+    await until("the servers know each other", knowAll, waits);
+    for (const [index, { server }] of this.nodes.entries()) {
+      if (index < this.masters) continue;
+      const id = await this.nodes[index % this.masters].server.command(["CLUSTER", "MYID"]);
+      await server.command(["CLUSTER", "REPLICATE", id]);
+    }
+    const isFormed = async (): Promise<boolean> => {
+      const infos = await Promise.all(this.servers.map((server) => server.command(["CLUSTER", "INFO"])));
+      const links = await Promise.all(this.servers.map((server) => server.command(["INFO", "replication"])));
+      const views = await Promise.all(this.servers.map(view));
+      return (
+        infos.every((info) => info.includes("cluster_state:ok")) &&
+        links.every((link) => !link.includes("role:slave") || link.includes("master_link_status:up")) &&
+        views.every((lines) => lines.filter(({ flags }) => /master/.test(flags)).length === this.masters)
+      );
+    };
+    await until("the cluster forms", isFormed, waits);
+  }
+}
+
+interface NodeLine {
+  readonly port: number;
+  readonly flags: string;
+  readonly slots: readonly string[];
+}
+
+async function view(server: RedisServer): Promise<NodeLine[]> {
+  return linesOf(await server.command(["CLUSTER", "NODES"]));
+}
+
+function linesOf(text: string): NodeLine[] {
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [, address = "", flags = "", , , , , , ...slots] = line.trim().split(" ");
+      return { port: Number(/:(\d+)/.exec(address)?.[1] ?? 0), flags, slots };
+    });
+}
+
+function isHealthyMaster(flags: string): boolean {
+  return /master/.test(flags) && !/fail|handshake|noaddr/.test(flags);
+}
+
+function slotCount(slots: readonly string[]): number {
+  return slots.reduce((sum, range) => {
+    const [from, to = from] = range.split("-").map(Number);
+    return sum + to - from + 1;
+  }, 0);
+}
+
+/** Under which the others know a node. */
+function portOf({ server, proxy }: ClusterNode): number {
+  return proxy?.port ?? server.port;
+}
+
+async function endNode({ server, proxy }: ClusterNode): Promise<void> {
+  await server.stop();
+  await proxy?.stop();
+}
