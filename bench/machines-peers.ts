@@ -72,8 +72,8 @@ async function zbud({ port, entries, bytes }: MachineOptions): Promise<MachinePe
 }
 
 /** One flush for all who wait for one at a time. */
-function whenWritten(flush: () => Promise<void>): () => Promise<void> {
-  let next: Promise<void> | null = null;
+function whenWritten(flush: () => Promise<unknown>): () => Promise<unknown> {
+  let next: Promise<unknown> | null = null;
   return () => {
     next ??= Promise.resolve().then(() => {
       next = null;

@@ -27,7 +27,7 @@ export interface TierPlan extends TierOptions {
 export interface OpenTier {
   readonly backing: Backing;
   /** Waits until all are told of what was written before. */
-  told(cache: CompressedCache<string>): Promise<void>;
+  told(cache: CompressedCache<string>): Promise<unknown>;
   close(): Promise<void>;
 }
 
