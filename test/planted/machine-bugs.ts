@@ -60,8 +60,8 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
   {
     name: "machines: what was loaded before a clear elsewhere is stored under the version of that",
     file: BACKING,
-    find: "const isUnsure = [ofAll, ...found].some(",
-    replace: "const isUnsure = found.some(",
+    find: "[ofAll, ...found].some(",
+    replace: "found.some(",
   },
   {
     name: "machines: a set may survive a deletion of its tag that came after it",

@@ -25,6 +25,8 @@ export interface Since {
   /** Whether it was loaded: then also whatever was done with its key since its lock was taken, which is this, or null. */
   readonly isLoaded: boolean;
   readonly token: string | null;
+  /** When that was, as {@link ServiceKeys.time} says. */
+  readonly lockedAt: number;
 }
 
 /** What a tier has in common for all caches that are joined to it. */
@@ -55,7 +57,7 @@ export class JoinedStore implements CoherentStore {
   readonly #view: CoherentView;
   readonly #locks: Set<() => void> = new Set();
   /** Of the keys whose lock this thread has, as far as it knows. */
-  readonly #tokens: Map<string, string> = new Map();
+  readonly #tokens: Map<string, { readonly token: string; readonly lockedAt: number }> = new Map();
   #tracker: Tracker | null = null;
   /** Whether its cache was closed. */
   isClosed = false;
@@ -144,8 +146,8 @@ export class JoinedStore implements CoherentStore {
   ): Promise<WriteOutcome> {
     const { k0, k1, bytes, prefixLength } = record;
     const name = this.#parts.names.record({ k0, k1, prefix: bytes.subarray(0, prefixLength) });
-    const token = isLoaded ? (this.#tokens.get(name.toString("latin1")) ?? null) : null;
-    return this.#parts.put(record, tags, { stamp: since, isLoaded, token }, this.#view);
+    const { token = null, lockedAt = 0 } = (isLoaded && this.#tokens.get(name.toString("latin1"))) || {};
+    return this.#parts.put(record, tags, { stamp: since, isLoaded, token, lockedAt }, this.#view);
   }
 
   isChanging(key: BackingKey, then: () => void): boolean {
@@ -164,8 +166,9 @@ export class JoinedStore implements CoherentStore {
     const name = names.lock(record);
     const token = randomBytes(12).toString("hex");
     const { lockMs } = settings;
+    const lockedAt = this.#parts.keys.time;
     if (!(await this.#parts.ask(() => server.lock(name, token, lockMs, takes)))) return null;
-    this.#tokens.set(text, token);
+    this.#tokens.set(text, { token, lockedAt });
     const renewing = setInterval(() => {
       server.renewLock(name, token, lockMs).catch(() => undefined);
     }, lockMs / 3);
@@ -178,7 +181,7 @@ export class JoinedStore implements CoherentStore {
       end: () => {
         stop();
         this.#locks.delete(stop);
-        if (this.#tokens.get(text) === token) this.#tokens.delete(text);
+        if (this.#tokens.get(text)?.token === token) this.#tokens.delete(text);
         // Whoever comes next finds what was loaded.
         if (!this.isChanging(key, unlock)) unlock();
       },

@@ -301,8 +301,8 @@ export class RedisBacking implements CoherentBacking {
     const isLoaded = since?.isLoaded === true;
     const isDeleted = since !== null && tags.some((tag) => view?.isTagDeleted(tag, since.stamp) === true);
     // Whether a tag, or all, was deleted while the value was loaded is known only if its version was known before.
-    const isLater = (stamp: number): boolean => isLoaded && ((stamp - since.stamp) | 0) > 0;
-    const isUnsure = [ofAll, ...found].some(({ stamp, isNew }) => !isNew && isLater(stamp));
+    const isUnsure =
+      isLoaded && [ofAll, ...found].some(({ askedAt, isNew }) => !isNew && askedAt > since.lockedAt);
     // The version of all may be that of a clear which came after it.
     if (!isDeleted && !isUnsure && pending.era === this.#era) {
       this.#lastAll = clear;

@@ -16,6 +16,7 @@ const RETRY_MS_MAX = 5000;
 interface Known {
   readonly version: string;
   readonly stamp: number;
+  readonly askedAt: number;
 }
 
 /** A version that a server was given, or is being given. */
@@ -41,6 +42,7 @@ export class ServiceKeys {
   readonly #known: Map<string, Known> = new Map();
   readonly #drawn: Map<string, string> = new Map();
   readonly #vows: Map<string, Vow> = new Map();
+  #time = 0;
   #retry: ReturnType<typeof setTimeout> | null = null;
   #retryMs = RETRY_MS_MIN;
   readonly #idle: Set<() => void> = new Set();
@@ -49,6 +51,11 @@ export class ServiceKeys {
     this.#names = names;
     this.#server = server;
     this.#vowsMax = vowsMax;
+  }
+
+  /** A time that goes on with each version that is asked for. */
+  get time(): number {
+    return this.#time;
   }
 
   /** Deletions that the server was not told of yet. */
@@ -122,20 +129,21 @@ export class ServiceKeys {
   ): Promise<Found> {
     const name = key.toString("latin1");
     const vow = this.#vows.get(name);
-    if (vow !== undefined) return { version: textOf(vow.version), stamp: 0, isNew: false };
+    if (vow !== undefined) return { version: textOf(vow.version), askedAt: 0, isNew: false };
     const known = this.#known.get(name);
     if (known !== undefined && !isOld(known.stamp)) return { ...known, isNew: false };
     // First: what is deleted from here on makes this old.
     const stamp = view?.stamp() ?? 0;
+    const askedAt = ++this.#time;
     const found = makes
       ? await this.#server.getOrSet(key, newVersion(false), ttlMs)
       : { value: await this.#server.get(key), isNew: false };
     const later = this.#vows.get(name);
-    if (later !== undefined) return { version: textOf(later.version), stamp: 0, isNew: false };
-    if (found.value === null) return { version: null, stamp, isNew: false };
+    if (later !== undefined) return { version: textOf(later.version), askedAt: 0, isNew: false };
+    if (found.value === null) return { version: null, askedAt, isNew: false };
     const version = textOf(found.value);
-    if (view !== null) remember(this.#known, name, { version, stamp }, KNOWN_MAX);
-    return { version, stamp, isNew: found.isNew };
+    if (view !== null) remember(this.#known, name, { version, stamp, askedAt }, KNOWN_MAX);
+    return { version, askedAt, isNew: found.isNew };
   }
 
   async #vow(key: Buffer, ttlMs: number): Promise<Buffer> {
@@ -186,7 +194,8 @@ function remember<T>(map: Map<string, T>, name: string, value: T, max: number): 
 
 interface Found {
   readonly version: string | null;
-  readonly stamp: number;
+  /** See {@link ServiceKeys.time}; 0: it was drawn here. */
+  readonly askedAt: number;
   readonly isNew: boolean;
 }
 
