@@ -148,12 +148,23 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       this.nameDictionary(entry);
       entry.stamp = stamp;
       const since = lease === null ? this.core.sharedState.stamp() : lease.stamp;
-      writes.push(this.#store.put(entry, tags, since, lease !== null));
+      const { shard, row, version } = entry;
+      const put = this.#store.put(entry, tags, since, lease !== null);
+      writes.push(put);
+      void put.then((outcome) => this.#putEnded({ shard, row, version }, outcome));
     } catch (error) {
       this.noteClosed(error);
       writes.push(Promise.resolve(error));
     }
     this.track(Promise.all(writes), writes.length, true, () => {});
+  }
+
+  /** What the server does not have it tells nobody of: it goes from memory, which others could not change. */
+  #putEnded({ shard, row, version }: Place, outcome: WriteOutcome): void {
+    const { engine } = this.core;
+    if (outcome === "ok" || outcome === "ECANCELED" || engine.isClosed || this.#hearing?.hears !== true)
+      return;
+    engine.removeRow(shard, row, version);
   }
 
   async #writeDictionary(record: StoredEntry, slot: number): Promise<WriteOutcome> {
