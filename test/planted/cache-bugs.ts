@@ -175,26 +175,26 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: set() throws when its second tier was closed",
     file: TIER,
-    find: "      this.#noteClosed(error);\n      this.#core.sharedState.count(Counter.backingWritesFailed);\n      return false;",
+    find: "      this.noteClosed(error);\n      this.core.sharedState.count(Counter.backingWritesFailed);\n      return false;",
     replace: "      throw error;",
   },
   {
     name: "cache: getOrSet() does not load when its second tier fails",
     file: TIER,
-    find: "      this.#noteClosed(error);\n      core.sharedState.count(Counter.backingReadsFailed);\n      return null;",
+    find: "      this.noteClosed(error);\n      core.sharedState.count(Counter.backingReadsFailed);\n      return null;",
     replace: "      throw error;",
   },
   {
     name: "cache: what a failing second tier was not told of comes back from it",
     file: TIER,
-    find: "    if (!this.#delete(name)) this.#core.sharedState.invalidateTier();\n",
+    find: "    if (!this.#delete(name)) this.core.sharedState.invalidateTier();\n",
     replace: "    this.#delete(name);\n",
   },
   {
     name: "cache: set() leaves the older value in the second tier",
     file: CORE,
-    find: '    this.dropBelow();\n    if (result === "stored"',
-    replace: '    if (result === "stored"',
+    find: "    else this.dropBelow();",
+    replace: "",
   },
   {
     name: "cache: a value that is too long leaves the older one",
@@ -241,8 +241,8 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: pop leaves a copy in the second tier",
     file: CORE,
-    find: "      this.dropBelow(true);\n      return foundKey(engine);",
-    replace: "      return foundKey(engine);",
+    find: "      this.dropBelow(true);\n      if (!this.isTrusted())",
+    replace: "      if (!this.isTrusted())",
   },
   {
     name: "cache: an entry whose time began anew is not written to the second tier again",
@@ -295,13 +295,13 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
   {
     name: "cache: a clean entry goes though the file dropped it",
     file: CORE,
-    find: "...(tier?.drops === true ? { hasCopy: (entry) => tier.hasRecord(entry) } : {}),",
+    find: "...(tier?.isSync === true ? { hasCopy: (entry) => tier.hasRecord(entry) } : {}),",
     replace: "",
   },
   {
     name: "cache: an entry whose time began anew comes back with its old time",
     file: CORE,
-    find: "...(tier === null ? {} : { onOutdated: (...name) => tier.drop(...name) }),",
+    find: "...(tier === null || coherent !== null ? {} : { onOutdated: (...name) => tier.drop(...name) }),",
     replace: "",
   },
   {

@@ -15,8 +15,8 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   {
     name: "loads: what was read before one of its tags was deleted is stored after it",
     file: CORE,
-    find: " && !this.tagsDeletedSince(stamp);\n    return",
-    replace: " && stamp !== null;\n    return",
+    find: "this.leases.holds(this.#lease as Lease) && !this.tagsDeletedSince(stamp);",
+    replace: "this.leases.holds(this.#lease as Lease) && stamp !== null;",
   },
   {
     name: "loads: a result that is too long removes what was set meanwhile",
@@ -63,7 +63,7 @@ export const LOAD_BUGS: readonly PlantedBug[] = [
   {
     name: "tier: a delete that it refused is forgotten",
     file: "src/cache/tier.ts",
-    find: "if (!this.#delete(name)) this.#core.sharedState.invalidateTier();",
+    find: "if (!this.#delete(name)) this.core.sharedState.invalidateTier();",
     replace: "this.#delete(name);",
   },
 ];
