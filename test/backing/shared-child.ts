@@ -9,13 +9,15 @@ import type { Answer, Order } from "./shared-process.ts";
 let backing: FileBacking | null = null;
 /** Calls of the file that do not end, by their names. */
 const hanging = new Set<string>();
+const held: unknown[] = [];
 
 function hangingIo(): FileIo {
   const io = systemIo();
   const maybe = async <T>(name: string, call: () => Promise<T>): Promise<T> => {
     if (!hanging.has(name)) return await call();
     process.send?.({ hangs: name });
-    return await new Promise(() => {});
+    // Kept, as the system keeps a call: else nothing would refer to who waits, and the collector took its files away.
+    return await new Promise((resolve) => held.push(resolve));
   };
   return {
     ...io,

@@ -407,7 +407,7 @@ export class RedisBacking implements CoherentBacking {
         "ETIMEDOUT",
         `${what} did not end within ${timeoutMs} ms: the server was not told of ${this.#queues.count} keys and ${this.#keys.pending} deletions of tags or of all`,
       );
-    await waitAtMost(Promise.all([this.#queues.idle(), this.#keys.idle()]), timeoutMs, late);
+    await waitAtMost(Promise.all([this.#queues.told(), this.#keys.idle()]), timeoutMs, late);
   }
 
   async #close(): Promise<void> {

@@ -71,7 +71,6 @@ export class KeyQueues<T> {
   #head = 0;
   /** Queues whose delete failed, until it is time to try again. */
   readonly #waiting: KeyQueue<T>[] = [];
-  readonly #idle: Set<() => void> = new Set();
   #calls = 0;
   #stuck = 0;
   #bytes = 0;
@@ -147,7 +146,6 @@ export class KeyQueues<T> {
     this.#head = 0;
     this.#endPatience();
     this.#waiting.length = 0;
-    this.#tellIdle();
   }
 
   /** Sends nothing until `end` is called. From `late` on, values are refused instead of waiting for that. */
@@ -168,10 +166,13 @@ export class KeyQueues<T> {
     };
   }
 
-  /** When nothing is left to be sent. */
-  idle(): Promise<void> {
-    if (this.#queues.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.add(resolve));
+  /** When all that is to be told now was told. Of what comes later it waits only for what is about the same keys. */
+  async told(): Promise<void> {
+    const waits = Array.from(
+      this.#queues.values(),
+      (queue) => new Promise<void>((resolve) => queue.waits.push(resolve)),
+    );
+    await Promise.all(waits);
   }
 
   /** Sends what waits for the store to be tried again, if it is time. */
@@ -344,18 +345,11 @@ export class KeyQueues<T> {
       }
     }
     this.#pump();
-    this.#tellIdle();
   }
 
   #end(queue: KeyQueue<T>): void {
     this.#queues.delete(queue.key);
     for (const then of queue.waits) then();
-  }
-
-  #tellIdle(): void {
-    if (this.#queues.size > 0) return;
-    for (const resolve of this.#idle) resolve();
-    this.#idle.clear();
   }
 }
 

@@ -359,7 +359,7 @@ export class KeyvBacking implements Backing {
         "ETIMEDOUT",
         `${what} did not end within ${this.#timeoutMs} ms: the store was not told of ${count} keys`,
       );
-    await waitAtMost(this.#queues.idle(), this.#timeoutMs, late);
+    await waitAtMost(this.#queues.told(), this.#timeoutMs, late);
   }
 
   async #close(): Promise<void> {

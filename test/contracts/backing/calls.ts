@@ -52,6 +52,26 @@ export function faultlessCases(kind: BackingKind): void {
     });
   });
 
+  it("ends a flush though others go on writing, when what was written before it is there", async () => {
+    await using(kind.open(), async (backing) => {
+      const before = backing.write([recordOf(1, 1, 1000)]);
+      let isFlushed = false;
+      const flushing = backing.flush().then(() => {
+        isFlushed = true;
+      });
+      // Some are always under way.
+      let key = 2;
+      const lanes = Array.from({ length: 16 }, async () => {
+        while (!isFlushed) {
+          assert.ok(key < 100_000, "the flush goes on");
+          await backing.write([recordOf(2 + (key % 200), key++, 100)]);
+        }
+      });
+      assert.deepEqual(await before, ["ok"]);
+      await Promise.all([flushing, ...lanes]);
+    });
+  });
+
   it("has a miss for what was never written", async () => {
     await using(kind.open(), async (backing) => {
       assert.equal(await backing.read(keyOf(1)), null);
