@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "rolldown";
+import { RedisServer } from "../test/redis/server.ts";
 import { walkStartPage } from "./start-page.ts";
 import {
   bin,
@@ -226,8 +227,18 @@ if (text !== undefined || pool.sizeOf(handle) !== 100 || backing instanceof Zbud
   return compiled.ok ? runNode([join(user, `${module}.cjs`)], { cwd: user, capture: true }) : compiled;
 }
 
-function runExamples(): RunResult {
+async function runExamples(): Promise<RunResult> {
   if (!existsSync(join(ROOT, "examples"))) return { ok: true, output: "" };
+  const redis = await RedisServer.start();
+  process.env.REDIS_NODES = redis.url;
+  try {
+    return runExamplesOf(user);
+  } finally {
+    await redis.stop();
+  }
+}
+
+function runExamplesOf(user: string): RunResult {
   cpSync(join(ROOT, "examples"), join(user, "examples"), { recursive: true });
   // What a user of an adapter has installed.
   for (const name of [...Object.keys(MANIFEST.devDependencies), ...Object.keys(EXTRAS.devDependencies)]) {

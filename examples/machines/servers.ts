@@ -30,14 +30,20 @@ const nodes = (process.env.REDIS_NODES ?? "redis://127.0.0.1:6379").split(",");
 
 /** Of one server, or of a cluster by some of its nodes. */
 async function connect() {
+  let wasThere = false;
+  const reconnectStrategy = (retries: number): number | Error =>
+    wasThere || retries < 10
+      ? Math.min(100 * retries, 2000)
+      : new Error(`no server answers at ${nodes.join()}: start one, or say in REDIS_NODES where it is`);
   // It asks now and then whether the connection lives: one that is dead says nothing by itself.
-  const options = { pingInterval: 1000, socket: { socketTimeout: 5000 } };
+  const options = { pingInterval: 1000, socket: { socketTimeout: 5000, reconnectStrategy } };
   const client =
     nodes.length === 1
       ? createClient({ url: nodes[0], ...options })
       : createCluster({ rootNodes: nodes.map((url) => ({ url })), defaults: options });
   client.on("error", (error: Error) => console.error(`redis: ${error.message}`));
   await client.connect();
+  wasThere = true;
   return client;
 }
 
@@ -141,7 +147,11 @@ async function dashboard(urls: readonly string[]): Promise<string> {
 
 async function startServer(): Promise<{ child: ChildProcess; url: string }> {
   const child = fork(new URL(import.meta.url), ["server"]);
-  const [port] = await once(child, "message");
+  const ended = once(child, "exit").then(([code]) => {
+    throw new Error(`a server ended with ${code} before it served`);
+  });
+  const [port] = await Promise.race([once(child, "message"), ended]);
+  ended.catch(() => {}); // it ends one day
   return { child, url: `http://127.0.0.1:${port}` };
 }
 
