@@ -288,7 +288,10 @@ export class Tier<V> {
   /** Whether a read would find it, as far as the tier knows. Never throws. */
   hasRecord({ k0, k1, bytes, prefixLength }: StoredEntry): boolean {
     try {
-      return this.#backing.has({ k0, k1, prefix: bytes.slice(0, prefixLength) }) === true;
+      const has: unknown = this.#backing.has({ k0, k1, prefix: bytes.slice(0, prefixLength) });
+      // One that is asynchronous, against the contract.
+      if (isThenable(has)) has.then(undefined, () => undefined);
+      return has === true;
     } catch {
       return false;
     }

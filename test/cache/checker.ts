@@ -285,7 +285,14 @@ class Checker {
     await this.#files?.finish();
     await this.#loads.closeHandle(handle);
     assert.throws(() => handle.cache.get(KEY_OF[0]), { code: "ECLOSED" });
+    const { tier } = this.#checked;
+    const isClosed = tier?.mode === "closed";
+    if (tier !== null && isClosed) {
+      assert.throws(() => this.#checked.open(handle.number), { code: "ECLOSED" });
+      tier.mode = "ok";
+    }
     handle.cache = this.#checked.open(handle.number);
+    if (tier !== null && isClosed) tier.mode = "closed";
   }
 
   async #end(): Promise<void> {
