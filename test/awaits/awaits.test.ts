@@ -20,7 +20,7 @@ const run = promisify(execFile);
 const QUIET = "--disable-warning=ExperimentalWarning";
 
 /** What layers give each other, and no entry gives a user. */
-const INNER = ["CoherentTier", "KeyQueues"];
+const INNER = ["CoherentTier", "QueuedBacking"];
 
 describe("the last thing that a process does", () => {
   it("everything that can be awaited, alone and overlapping with each other", async () => {

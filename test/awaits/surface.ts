@@ -78,7 +78,7 @@ export type Awaitable =
   | OfModule<typeof promClient>;
 
 /** What layers give each other, and no entry gives a user. */
-type Inner = "KeyQueues" | "CoherentTier";
+type Inner = "QueuedBacking" | "CoherentTier";
 
 /** What has methods to be awaited, or is awaited itself. */
 export type Owner = Exclude<

@@ -1,20 +1,16 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 import {
   type BackingKey,
-  type BackingStats,
   type CoherentBacking,
   type CoherentView,
-  describeBacking,
-  Health,
-  KeyQueues,
+  QueuedBacking,
   type ReadOptions,
   type StoredEntry,
   type TagName,
   type WriteOutcome,
 } from "../../backing/index.ts";
-import { inspectAsText, show, signalOption, waitAtMost, ZbudError } from "../../base/index.ts";
+import { inspectAsText, show, signalOption, ZbudError } from "../../base/index.ts";
 import { CoherentTier } from "../../cache/index.ts";
-import { checkKey, checkRecord, hasName, recordBytes } from "../../record/index.ts";
+import { checkKey, checkRecord, hasName } from "../../record/index.ts";
 import { Server } from "./commands.ts";
 import { JoinedStore, type RedisParts, type Since } from "./joined-store.ts";
 import type { RedisLink } from "./link.ts";
@@ -22,8 +18,6 @@ import { Names, sealed, stampVersions, type Unsealed, unseal, versionsBytes } fr
 import type { RedisTierSettings } from "./options.ts";
 import { ServiceKeys, TAGGED_MS_MAX } from "./service-keys.ts";
 
-/** Memory of a key's queue: an estimate. */
-const QUEUE_BYTES = 400;
 /** Calls under way at a time: they share few packets. */
 const CALLS_MAX = 1024;
 
@@ -43,76 +37,63 @@ interface Pending {
  * Records in a Redis or Valkey server, or a cluster, as `redisTier` opens it. For each key one call at a time is under way;
  * what could not be told is told when the server is back, and until then reads of the key are misses.
  */
-export class RedisBacking implements CoherentBacking {
+export class RedisBacking extends QueuedBacking<Pending> implements CoherentBacking {
   static {
     inspectAsText(RedisBacking.prototype);
   }
 
   readonly name = "redis";
-  readonly id: string;
-  readonly isSync = false;
-  readonly maxRecordBytes: number;
   readonly coherence: CoherentBacking["coherence"];
   readonly #settings: RedisTierSettings;
   readonly #names: Names;
   readonly #server: Server;
-  readonly #health: Health;
   readonly #keys: ServiceKeys;
-  readonly #queues: KeyQueues<Pending>;
   #sequence = 0;
   #era = 0;
   /** The version of all, as a write found it last. */
   #lastAll: string | null = null;
-  #isClosed = false;
   #joined: JoinedStore | null = null;
-  #closing: Promise<void> | null = null;
-  readonly #count = {
-    written: 0,
-    bytesWritten: 0,
-    read: 0,
-    bytesRead: 0,
-    deleted: 0,
-    refused: 0,
-    writesFailed: 0,
-    readsFailed: 0,
-    damaged: 0,
-  };
-
   /** @internal */
   constructor(link: RedisLink, settings: RedisTierSettings) {
-    this.#settings = settings;
-    this.id = `redis ${settings.prefix}`;
-    this.maxRecordBytes = settings.maxRecordBytes;
-    this.#names = new Names(settings.prefix);
-    this.#server = new Server(link, settings.timeoutMs);
-    this.#health = new Health(() => performance.now());
-    this.#keys = new ServiceKeys(this.#names, this.#server, settings.maxPendingKeys);
-    const calls = {
-      set: (name: string, pending: Pending, leftMs: number) => this.#set(name, pending, leftMs),
-      delete: (name: string) => {
-        const key = Buffer.from(name, "latin1");
-        return this.#server.delete(key, this.#names.lock(key));
+    const { prefix, timeoutMs, maxInFlightBytes, maxRecordBytes, maxPendingKeys, clock } = settings;
+    const names = new Names(prefix);
+    const server = new Server(link, timeoutMs);
+    super({
+      id: `redis ${prefix}`,
+      what: "the tier in Redis",
+      described: `RedisBacking ${show(prefix)}`,
+      calls: {
+        set: (name, pending, leftMs) => this.#set(name, pending, leftMs),
+        delete: (name) => {
+          const key = Buffer.from(name, "latin1");
+          return server.delete(key, names.lock(key));
+        },
       },
-    };
-    this.#queues = new KeyQueues<Pending>(calls, this.#health, {
-      timeoutMs: settings.timeoutMs,
-      maxQueues: settings.maxPendingKeys,
+      valueBytes: (bytes) => bytes + versionsBytes(0),
+      timeoutMs,
+      maxInFlightBytes,
+      maxRecordBytes,
+      maxPendingKeys,
       maxCalls: CALLS_MAX,
-      clock: settings.clock,
+      clock,
       overflow: () => void this.clear().catch(() => undefined),
     });
+    this.#settings = settings;
+    this.#names = names;
+    this.#server = server;
+    this.#keys = new ServiceKeys(names, server, maxPendingKeys);
     const store: RedisParts = {
       settings,
       names: this.#names,
       server: this.#server,
       keys: this.#keys,
-      queues: this.#queues,
+      queues: this.queues,
       link,
       read: (key: BackingKey, view: CoherentView | null, signal: AbortSignal | undefined) =>
         this.#read(key, view, signal),
       put: (record: StoredEntry, tags: readonly TagName[], since: Since, view: CoherentView) =>
         this.#put(record, tags, since, view),
-      ask: (send) => this.#ask(send, undefined),
+      ask: (call) => this.ask(call, undefined),
     };
     this.coherence = { tier: CoherentTier, join: (view) => this.#join(store, view) };
   }
@@ -122,37 +103,18 @@ export class RedisBacking implements CoherentBacking {
     return Promise.all(records.map((record) => this.#put(record, [], null, null)));
   }
 
-  refuses(bytes: number): boolean {
-    return bytes > this.maxRecordBytes || this.#isTooMuch(bytes) || this.#isResting;
-  }
-
-  writeSync(_record: StoredEntry): WriteOutcome {
-    throw notSync();
-  }
-
-  readSync(_key: BackingKey): StoredEntry | null {
-    throw notSync();
-  }
-
   async read(key: BackingKey, options: ReadOptions = {}): Promise<StoredEntry | null> {
     const signal = signalOption("read", options);
     checkKey(key);
-    this.#live();
+    this.live();
     signal?.throwIfAborted();
     return await this.#read(key, null, signal);
   }
 
   has(key: BackingKey): boolean | "unknown" {
     checkKey(key);
-    this.#live();
-    return this.#queues.has(this.#nameOf(key)) ? false : "unknown";
-  }
-
-  delete(key: BackingKey): void {
-    checkKey(key);
-    this.#live();
-    this.#count.deleted++;
-    this.#queues.delete(this.#nameOf(key));
+    this.live();
+    return this.queues.has(this.nameOf(key)) ? false : "unknown";
   }
 
   /**
@@ -162,66 +124,14 @@ export class RedisBacking implements CoherentBacking {
    *   thread finds none of the records any more.
    */
   async clear(): Promise<void> {
-    this.#live();
+    this.live();
     this.#era++;
-    this.#queues.cancelAll("ECANCELED");
+    this.queues.cancelAll("ECANCELED");
     const version = await this.#keys.clear();
     this.#server
       .sweep(this.#names.prefix, version, (key) => this.#names.isCleared(key))
       // What is left there counts for nothing, and ends by its time.
       .catch(() => undefined);
-  }
-
-  async flush(): Promise<void> {
-    this.#live();
-    await this.#untilSent("a flush");
-  }
-
-  /**
-   * Waits until the server was told everything; the client stays open.
-   *
-   * @throws {ZbudError} (as a rejection) `ETIMEDOUT` if it did not take it in time: deleted records may be found there.
-   */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  /** Begins the {@link close} and does not wait for it: a fault is lost. `await using` waits. */
-  [Symbol.dispose](): void {
-    void this.close().catch(() => undefined);
-  }
-
-  /** As {@link close}. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  stats(): BackingStats {
-    const { written, bytesWritten, read, bytesRead, deleted, refused, ...rest } = this.#count;
-    return {
-      records: -1,
-      bytesUsed: -1,
-      maxBytes: Number.POSITIVE_INFINITY,
-      memoryBytes: this.#settings.maxInFlightBytes + this.#queues.count * QUEUE_BYTES,
-      bytesInFlight: this.#queues.bytes,
-      writes: written,
-      bytesWritten,
-      reads: read,
-      bytesRead,
-      deletions: deleted,
-      drops: 0,
-      writesRefused: refused,
-      writesFailed: rest.writesFailed,
-      readsFailed: rest.readsFailed,
-      readsDamaged: rest.damaged,
-      isDown: this.#health.isDown,
-    };
-  }
-
-  /** What is under way, in a line. */
-  toString(): string {
-    return describeBacking(`RedisBacking ${show(this.#settings.prefix)}`, this.#isClosed, this.stats());
   }
 
   #join(parts: RedisParts, view: CoherentView): JoinedStore {
@@ -235,8 +145,21 @@ export class RedisBacking implements CoherentBacking {
     return this.#joined;
   }
 
-  #nameOf(key: BackingKey): string {
+  protected override nameOf(key: BackingKey): string {
     return this.#names.record(key).toString("latin1");
+  }
+
+  protected override told(): Promise<unknown> {
+    return Promise.all([super.told(), this.#keys.idle()]);
+  }
+
+  protected override get untold(): string {
+    return `${super.untold} and ${this.#keys.pending} deletions of tags or of all`;
+  }
+
+  protected override stop(): void {
+    super.stop();
+    this.#keys.stop();
   }
 
   async #put(
@@ -245,18 +168,10 @@ export class RedisBacking implements CoherentBacking {
     since: Since | null,
     view: CoherentView | null,
   ): Promise<WriteOutcome> {
-    if (this.#isClosed) return closedError();
-    const bytes = recordBytes(record);
-    const { k0, k1, prefixLength } = record;
-    const name = this.#nameOf({ k0, k1, prefix: record.bytes.subarray(0, prefixLength) });
-    let refusal: WriteOutcome | null = null;
-    if (bytes > this.maxRecordBytes) refusal = "EFBIG";
-    else if (this.#isTooMuch(bytes) || !this.#queues.admits(name) || this.#isResting) refusal = "EAGAIN";
-    if (refusal !== null) {
-      this.#count.refused++;
-      this.#queues.delete(name);
-      return refusal;
-    }
+    const { k0, k1, prefixLength, expiresAt } = record;
+    const name = this.nameOf({ k0, k1, prefix: record.bytes.subarray(0, prefixLength) });
+    const refusal = this.refusalOf(name, record);
+    if (refusal !== null) return refusal;
     const pending: Pending = {
       bytes: sealed(record, ++this.#sequence, tags.length),
       tags,
@@ -265,19 +180,9 @@ export class RedisBacking implements CoherentBacking {
       era: this.#era,
       isGivenUp: false,
     };
-    const { expiresAt } = record;
-    return await new Promise((resolve) => {
-      const settle = (outcome: WriteOutcome): void => {
-        const ended = outcome === "ok" && pending.isGivenUp ? "EAGAIN" : outcome;
-        if (ended === "ok") {
-          this.#count.written++;
-          this.#count.bytesWritten += pending.bytes.length;
-        } else if (ended === "EAGAIN") this.#count.refused++;
-        else if (ended instanceof ZbudError) this.#count.writesFailed++;
-        resolve(ended);
-      };
-      this.#queues.set(name, { value: pending, expiresAt, bytes: pending.bytes.length, settle });
-    });
+    return await this.send(name, pending, pending.bytes.length, expiresAt, (ended) =>
+      ended === "ok" && pending.isGivenUp ? "EAGAIN" : ended,
+    );
   }
 
   async #set(name: string, pending: Pending, leftMs: number): Promise<void> {
@@ -327,25 +232,20 @@ export class RedisBacking implements CoherentBacking {
   ): Promise<StoredEntry | null> {
     const name = this.#names.record(key);
     const text = name.toString("latin1");
-    if (this.#queues.has(text)) return null;
-    const [value, all] = await this.#ask(
+    if (this.queues.has(text)) return null;
+    const [value, all] = await this.ask(
       () => Promise.all([this.#server.get(name, signal), this.#keys.all(view, false)]),
       signal,
     );
     if (value === null) return null;
     const found = unseal(value, this.maxRecordBytes);
-    if (found === null) {
-      this.#count.damaged++;
-      // Unless somebody said something new about the key meanwhile.
-      if (!this.#queues.has(text) && !this.#isClosed) this.#queues.delete(text);
-      throw new ZbudError("EBADMSG", `the value under ${show(name.toString())} is damaged, and was given up`);
-    }
-    if (!(await this.#counts(found, all, view, key)) || this.#queues.has(text)) return null;
+    if (found === null) throw this.giveUp(text, name.toString());
+    if (!(await this.#counts(found, all, view, key)) || this.queues.has(text)) return null;
     const { record } = found;
     if (!hasName(record, key) || (record.expiresAt !== 0 && record.expiresAt <= this.#settings.clock()))
       return null;
-    this.#count.read++;
-    this.#count.bytesRead += value.length;
+    this.counts.reads++;
+    this.counts.bytesRead += value.length;
     return record;
   }
 
@@ -360,75 +260,4 @@ export class RedisBacking implements CoherentBacking {
     if (clear !== all && !isKept) return false;
     return tags.length === 0 || (await this.#keys.hold(tags, view));
   }
-
-  /**
-   * Reads something of the server, which tells whether it is there.
-   *
-   * @throws {ZbudError} `EIO` while it is known not to answer.
-   */
-  async #ask<T>(send: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    if (this.#isClosed) throw closedError();
-    if (!this.#health.admits()) {
-      this.#count.readsFailed++;
-      throw new ZbudError("EIO", "a read failed: the server is down, and will be tried again soon");
-    }
-    try {
-      const result = await send();
-      this.#health.succeeded();
-      this.#queues.wake();
-      return result;
-    } catch (error) {
-      if (signal?.aborted === true && error === signal.reason) {
-        this.#health.unknown();
-        throw error;
-      }
-      this.#count.readsFailed++;
-      this.#health.failed();
-      throw error;
-    }
-  }
-
-  /** Whether too much is under way; a value that is longer than may be goes when nothing else does. */
-  #isTooMuch(bytes: number): boolean {
-    const { bytes: underWay } = this.#queues;
-    return underWay > 0 && underWay + bytes + versionsBytes(0) > this.#settings.maxInFlightBytes;
-  }
-
-  /** Whether the server is down, and it is not yet time to try it again. */
-  get #isResting(): boolean {
-    return this.#health.isDown && this.#health.waitMs > 0;
-  }
-
-  async #untilSent(what: string): Promise<void> {
-    this.#queues.wake();
-    const { timeoutMs } = this.#settings;
-    const late = (): ZbudError =>
-      new ZbudError(
-        "ETIMEDOUT",
-        `${what} did not end within ${timeoutMs} ms: the server was not told of ${this.#queues.count} keys and ${this.#keys.pending} deletions of tags or of all`,
-      );
-    await waitAtMost(Promise.all([this.#queues.told(), this.#keys.idle()]), timeoutMs, late);
-  }
-
-  async #close(): Promise<void> {
-    this.#isClosed = true;
-    try {
-      await this.#untilSent("the close");
-    } finally {
-      this.#queues.stop();
-      this.#keys.stop();
-    }
-  }
-
-  #live(): void {
-    if (this.#isClosed) throw closedError();
-  }
-}
-
-function closedError(): ZbudError {
-  return new ZbudError("ECLOSED", "the tier in Redis was closed");
-}
-
-function notSync(): ZbudError {
-  return new ZbudError("ENOTSUP", "a server cannot answer synchronously; use write() and read()");
 }
