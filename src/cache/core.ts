@@ -86,6 +86,9 @@ export interface CacheParts {
   readonly hash?: KeyHash;
 }
 
+/** How often the tier is asked for a key that others put into memory, and that was evicted again, as it was read. */
+const FETCHES_MAX = 16;
+const NOTHING_KEPT: ClosedCache = { entriesWritten: 0, entriesLost: 0, backingFullOf: null };
 /** What is taken away of expired entries, and how often, while others are set. */
 const EXPIRE_EVERY = 16;
 const EXPIRE_MAX = 64;
@@ -791,7 +794,3 @@ export class CacheCore<V> {
     throw new ZbudError("EINVAL", "for entries with tags, make the cache with tags: true");
   }
 }
-
-/** How often the tier is asked for a key that others put into memory, and that was evicted again, as it was read. */
-const FETCHES_MAX = 16;
-const NOTHING_KEPT: ClosedCache = { entriesWritten: 0, entriesLost: 0, backingFullOf: null };

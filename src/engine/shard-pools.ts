@@ -70,9 +70,8 @@ export class ShardPools {
     pool.free(handle as Handle);
     pool.allowBytes(this.#allowedTo(number));
     handle = pool.alloc(bytes);
-    if (typeof handle !== "number" || pool.heldBytes <= this.#floats[at]) {
-      return typeof handle === "number" ? handle : 0;
-    }
+    if (typeof handle !== "number") return 0;
+    if (pool.heldBytes <= this.#floats[at]) return handle;
     pool.free(handle as Handle);
     return 0;
   }

@@ -31,6 +31,37 @@ function faultyStore(plan: FaultPlan, map: Map<string, unknown> = new Map()): Ke
 }
 
 describe("faults of a keyv store", () => {
+  it("a flush waits for what was written before it, and for nothing else", async () => {
+    const map = new Map<string, unknown>();
+    const sets: (() => void)[] = [];
+    const store: KeyvLike = {
+      get: async (key) => map.get(key),
+      set: (key, value) =>
+        new Promise((resolve) => {
+          sets.push(() => resolve(map.set(key, value)));
+        }),
+      delete: async (key) => map.delete(key),
+      clear: async () => map.clear(),
+    };
+    const backing = new KeyvBacking({ store, timeoutMs: 20_000 });
+    const first = backing.write([recordOf(1, 1, 100)]);
+    let isFlushed = false;
+    const flushing = backing.flush().then(() => {
+      isFlushed = true;
+    });
+    const second = backing.write([recordOf(2, 1, 100)]);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(sets.length, 2);
+    assert.equal(isFlushed, false);
+    sets[0]();
+    await flushing;
+    assert.deepEqual(await first, ["ok"]);
+    assert.ok(backing.stats().bytesInFlight > 0, "the second is under way");
+    sets[1]();
+    assert.deepEqual(await second, ["ok"]);
+    await backing.close();
+  });
+
   for (const fault of FAULTS) {
     it(`${fault}, in every fifth call of a random run (seed ${SEED})`, async () => {
       const plan = new FaultPlan(SEED, [fault]);
