@@ -9,7 +9,7 @@ import type {
   WriteOutcome,
 } from "../backing/index.ts";
 import { waitAtMost, ZbudError } from "../base/index.ts";
-import { type FoundEntry, isTrusted, noteChange, trustAgain } from "../engine/index.ts";
+import { type FoundEntry, noteChange, trustAgain, trustOf } from "../engine/index.ts";
 import { BLOCK_BYTES, type StoredEntry } from "../record/index.ts";
 import { mendTimes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
@@ -111,8 +111,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   }
 
   trusts({ shard, version }: FoundEntry): boolean {
-    const hearing = this.#hearing;
-    return hearing?.serves(isTrusted(this.core.engine.shard(shard).words, version)) === true;
+    return this.#hearing?.serves(trustOf(this.core.engine.shard(shard).words, version)) === true;
   }
 
   holds(lease: Lease): boolean {

@@ -1,5 +1,5 @@
 import type { CoherenceListener, CoherentStore } from "../backing/index.ts";
-import { distrust, type Engine, versionsOf } from "../engine/index.ts";
+import { beginGrace, distrust, type Engine, type Trust, versionsOf } from "../engine/index.ts";
 import { HEARING, type SharedState } from "./shared-state.ts";
 
 /*
@@ -8,8 +8,8 @@ import { HEARING, type SharedState } from "./shared-state.ts";
  *
  *   LEADER   member that listens for all, or 0
  *   HEARS    1: it is told everything at this moment, as far as it knows
- *   UNTIL    until when entries above the floor of their shard (`engine/trust.ts`) are served
- *   GRACE    until when those below it are
+ *   UNTIL    until when entries that are known to be what others have (`engine/trust.ts`) are served
+ *   GRACE    until when those are that were known to be it before the line broke last
  */
 const LEADER = HEARING;
 const HEARS = HEARING + 1;
@@ -17,7 +17,7 @@ const UNTIL = HEARING + 2;
 const GRACE = HEARING + 3;
 
 /** While nothing is told, entries are served for this many steps of a window that slides. */
-const STEPS = 4;
+const STEPS = 5;
 const STEP_MS_MIN = 5;
 /** A leader that showed no sign of life for so many heartbeats is given up, though its thread may live. */
 const SILENT_BEATS = 5;
@@ -60,15 +60,16 @@ export class Hearing {
     this.#lead();
   }
 
-  /** Whether an entry above the floor, or below it, may be served now. */
-  serves(isAbove: boolean): boolean {
-    const until = Atomics.load(this.#words, isAbove ? UNTIL : GRACE);
+  /** Whether an entry that is so far trusted may be served now. */
+  serves(trust: Trust): boolean {
+    if (trust === "unknown") return false;
+    const until = Atomics.load(this.#words, trust === "known" ? UNTIL : GRACE);
     return ((until - (steadyMs() | 0)) | 0) > 0;
   }
 
   /** Whether everything that others change is told at this moment. */
   get hears(): boolean {
-    return Atomics.load(this.#words, HEARS) === 1 && this.serves(true);
+    return Atomics.load(this.#words, HEARS) === 1 && this.serves("known");
   }
 
   /**
@@ -155,6 +156,8 @@ export class Hearing {
         if (!this.#isLeader) return;
         Atomics.store(words, HEARS, 0);
         this.#state.invalidateTier();
+        // First: what was not compared since an earlier break has had its grace.
+        beginGrace(this.#engine);
         const now = steadyMs() | 0;
         const until = (now + graceMs) | 0;
         const before = Atomics.load(words, UNTIL);
@@ -170,16 +173,24 @@ export class Hearing {
   #slide(ms: number): void {
     this.#endSliding();
     const step = Math.max(STEP_MS_MIN, Math.floor(ms / STEPS));
-    const marks: number[][] = [];
+    const aheadMs = Math.min(2 * step, ms);
+    const marks: { readonly at: number; readonly versions: number[] }[] = [];
     const tick = (): void => {
       if (!this.#isLeader) {
         this.#endSliding();
         return;
       }
-      marks.push(versionsOf(this.#engine));
-      // What was there two steps ago is from one step before that at the latest.
-      if (marks.length > 2) distrust(this.#engine, marks.shift() as number[]);
-      Atomics.store(this.#words, UNTIL, (steadyMs() + Math.min(2 * step, ms)) | 0);
+      const now = steadyMs();
+      marks.push({ at: now, versions: versionsOf(this.#engine) });
+      // What was put after a mark is at most `ms` old when what is promised here ends. A tick may be late by any time, as
+      // when the process was stopped: then nothing of before it counts.
+      let isOld = false;
+      while (marks[0].at < now + aheadMs - ms) {
+        marks.shift();
+        isOld = true;
+      }
+      if (isOld) distrust(this.#engine, marks[0].versions);
+      Atomics.store(this.#words, UNTIL, (now + aheadMs) | 0);
     };
     this.#sliding = setInterval(tick, step);
     this.#sliding.unref();

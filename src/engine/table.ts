@@ -62,8 +62,10 @@ export const W_EVICTION = 27;
 export const W_EXPIRIES_MAX = 29;
 /** Rows from here on need room in the file system before they are touched. */
 export const W_ROOM = 28;
-/** Entries of this version and before are not known to be what others have: see `Engine.distrust`. */
+/** Entries of this version and before are not known to be what others have: see trust.ts. */
 export const W_FLOOR = 31;
+/** Entries of this version and before were not known to be that before {@link W_FLOOR} was raised for a grace either. */
+export const W_GRACE_FLOOR = 90;
 
 /** Rows from here on are being given up: where they are free, they are on no list. */
 export const W_ROWS_END = 30;

@@ -1,5 +1,5 @@
 import type { Engine } from "./engine.ts";
-import { hashOf, W_FLOOR, W_VERSION } from "./table.ts";
+import { hashOf, W_FLOOR, W_GRACE_FLOOR, W_VERSION } from "./table.ts";
 import type { Guard } from "./types.ts";
 
 /*
@@ -9,9 +9,13 @@ import type { Guard } from "./types.ts";
  * that distrusts does not do that.
  */
 
-/** Whether an entry of this version is above the floor of the shard whose words these are. */
-export function isTrusted(words: Int32Array, version: number): boolean {
-  return ((version - Atomics.load(words, W_FLOOR)) | 0) > 0;
+/** `"known"`: above the floor. `"grace"`: it was when the grace began that came last. `"unknown"`: neither. */
+export type Trust = "known" | "grace" | "unknown";
+
+/** How far an entry of this version is trusted in the shard whose words these are. */
+export function trustOf(words: Int32Array, version: number): Trust {
+  if (((version - Atomics.load(words, W_FLOOR)) | 0) > 0) return "known";
+  return ((version - Atomics.load(words, W_GRACE_FLOOR)) | 0) > 0 ? "grace" : "unknown";
 }
 
 /** The last version of each shard at this moment; what is being put under a shard's lock is among them. */
@@ -26,6 +30,17 @@ export function versionsOf(engine: Engine): number[] {
 export function distrust(engine: Engine, versions: readonly number[]): void {
   for (const [shard, version] of versions.entries()) {
     Atomics.store(engine.shard(shard).words, W_FLOOR, version);
+  }
+}
+
+/**
+ * The first half of a grace: from here on it is for what is trusted now, and for nothing else. The second one is to
+ * {@link distrust} all. In between is the time to say how long the grace is.
+ */
+export function beginGrace(engine: Engine): void {
+  for (let number = 0; number < engine.shardCount; number++) {
+    const { words } = engine.shard(number);
+    Atomics.store(words, W_GRACE_FLOOR, Atomics.load(words, W_FLOOR));
   }
 }
 

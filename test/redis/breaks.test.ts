@@ -104,6 +104,41 @@ for (const library of CLIENTS) {
       assert.equal(await b.getAsync("k"), 2);
     });
 
+    it("what was not compared since a break has no grace when the line breaks again", async () => {
+      const [a, b] = await two(400);
+      for (const key of ["asked", "not asked"]) a.set(key, 1);
+      await fleet.flush();
+      for (const key of ["asked", "not asked"]) assert.equal(await b.getAsync(key), 1);
+      await server.command(["ACL", "SETUSER", "default", "-subscribe"]);
+      await server.command(["CLIENT", "KILL", "TYPE", "pubsub"]);
+      await until("it was noticed", () => !b.stats().isBackingTold && !a.stats().isBackingTold);
+      // Nobody tells B.
+      a.set("not asked", 2);
+      await a.flush();
+      await server.command(["ACL", "SETUSER", "default", "+subscribe"]);
+      await until("the grace is over", () => b.get("not asked") === undefined);
+      await until("it is told again", async () => (await b.getAsync("asked")) === 1 && b.get("asked") === 1);
+      await server.command(["ACL", "SETUSER", "default", "-subscribe"]);
+      await server.command(["CLIENT", "KILL", "TYPE", "pubsub"]);
+      await until("it was noticed", () => !b.stats().isBackingTold);
+      assert.equal(b.get("asked"), 1, "the grace has begun");
+      assert.equal(b.get("not asked"), undefined);
+    });
+
+    it("without a line, a process that was stopped serves nothing of before", async () => {
+      const [, b] = await two(200);
+      await server.kill();
+      await until("it was noticed", () => !b.stats().isBackingTold);
+      await pause(100);
+      assert.equal(await b.getOrSet("k", async () => 1), 1);
+      assert.equal(b.get("k"), 1, "within graceMs");
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+      for (let round = 0; round < 40; round++) {
+        assert.equal(b.get("k"), undefined, `in round ${round}`);
+        await pause(5);
+      }
+    });
+
     it("silence: nothing is served beyond the bound, and what was loaded alone is not believed", async () => {
       const graceMs = 200;
       const [a, b] = await two(graceMs);
