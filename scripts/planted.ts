@@ -33,6 +33,7 @@ const FOLDERS = [
   "test/cache",
   "test/backing",
   "test/machines",
+  "test/redis",
   "test/record",
   "test/base",
 ];

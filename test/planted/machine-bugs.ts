@@ -34,6 +34,24 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
     replace: "if (graceMs > 0) this.#slide(graceMs);",
   },
   {
+    name: "machines: a grace is for all that is in memory",
+    file: HEARING,
+    find: "beginGrace(this.#engine);",
+    replace: "",
+  },
+  {
+    name: "machines: without a line, time in which the process is stopped does not count",
+    file: HEARING,
+    find: "while (marks[0].at < now + aheadMs - ms) {",
+    replace: "while (marks.length > 3) {",
+  },
+  {
+    name: "machines: a write that was given up counts when it comes",
+    file: COMMANDS,
+    find: 'if redis.call("sismember",KEYS[2],ARGV[1])==1 then return 0 end ',
+    replace: "",
+  },
+  {
     name: "machines: a deletion of a tag elsewhere is missed",
     file: JOINED,
     find: "void this.#confirm(key, listener, () => listener.tag(told.tag));",
@@ -48,8 +66,8 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
   {
     name: "machines: a set does not break the lock of its key",
     file: COMMANDS,
-    find: 'const broken = lock === null ? null : this.#link.send(key, ["unlink", lock]);',
-    replace: "const broken = lock;",
+    find: `'if KEYS[3] then redis.call("unlink",KEYS[3]) end return 1'`,
+    replace: `"return 1"`,
   },
   {
     name: "machines: a delete does not break the lock of its key",

@@ -99,6 +99,13 @@ export class RedisCluster {
     throw new Error("no server of the cluster answers");
   }
 
+  /** Grows with each replica that takes over, as the servers that answer know it. */
+  async epoch(): Promise<number> {
+    const running = this.servers.filter(({ isRunning }) => isRunning);
+    const views = await Promise.all(running.map((server) => view(server).catch(() => [])));
+    return Math.max(0, ...views.flat().map(({ epoch }) => epoch));
+  }
+
   /** Waits until every server that runs sees all keys served, and, of those that run, none as failing. */
   async settled(): Promise<void> {
     const running = this.nodes.filter(({ server }) => server.isRunning);
@@ -163,6 +170,7 @@ export class RedisCluster {
 interface NodeLine {
   readonly port: number;
   readonly flags: string;
+  readonly epoch: number;
   readonly slots: readonly string[];
 }
 
@@ -175,8 +183,8 @@ function linesOf(text: string): NodeLine[] {
     .trim()
     .split("\n")
     .map((line) => {
-      const [, address = "", flags = "", , , , , , ...slots] = line.trim().split(" ");
-      return { port: Number(/:(\d+)/.exec(address)?.[1] ?? 0), flags, slots };
+      const [, address = "", flags = "", , , , epoch, , ...slots] = line.trim().split(" ");
+      return { port: Number(/:(\d+)/.exec(address)?.[1] ?? 0), flags, epoch: Number(epoch), slots };
     });
 }
 

@@ -21,10 +21,12 @@ export type ProxyMode = "pass" | "hold" | "drop" | "refuse";
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
-  /** What waits for `"pass"`, as calls that send it on. */
-  readonly held: (() => void)[];
+  /** What waits for `"pass"`: bytes, or an end. */
+  readonly held: { readonly data: Buffer | null; readonly send: () => void }[];
   /** Something of it was lost. */
   isDead: boolean;
+  /** Its client is gone, and what that sent waits for {@link TcpProxy.arrive}. */
+  isLate: boolean;
 }
 
 export class TcpProxy {
@@ -63,6 +65,11 @@ export class TcpProxy {
     return this.#pairs.size;
   }
 
+  /** Whether bytes with this text in them wait for `"pass"`. */
+  holds(text: string): boolean {
+    return [...this.#pairs].some(({ held }) => held.some(({ data }) => data?.includes(text)));
+  }
+
   get mode(): ProxyMode {
     return this.#mode;
   }
@@ -78,7 +85,7 @@ export class TcpProxy {
     for (const pair of this.#pairs) {
       if (mode === "refuse") this.#end(pair);
       else if (mode === "drop") pair.isDead = true;
-      else if (mode === "pass") for (const send of pair.held.splice(0)) send();
+      else if (mode === "pass" && !pair.isLate) for (const { send } of pair.held.splice(0)) send();
     }
   }
 
@@ -93,6 +100,29 @@ export class TcpProxy {
    */
   cutAfter(bytes: number): void {
     this.#cutAfter = bytes;
+  }
+
+  /**
+   * Ends all connections for their clients; new ones work. What was sent on the old ones and is held comes to the server
+   * with {@link arrive}, however late, as a network may bring what a client has long given up.
+   */
+  overtake(): void {
+    for (const pair of this.#pairs) {
+      pair.isLate = true;
+      pair.client.destroy();
+    }
+    this.mode = "pass";
+  }
+
+  /** What was overtaken comes to the server. @returns how many connections that ends. */
+  arrive(): number {
+    const before = this.#pairs.size;
+    for (const pair of this.#pairs) {
+      if (!pair.isLate) continue;
+      pair.isLate = false;
+      for (const { send } of pair.held.splice(0)) send();
+    }
+    return before - this.#pairs.size;
   }
 
   /** Ends all connections; new ones work. */
@@ -114,7 +144,7 @@ export class TcpProxy {
       return;
     }
     const server = connect(this.#target, "127.0.0.1");
-    const pair: Pair = { client, server, held: [], isDead: this.#mode === "drop" };
+    const pair: Pair = { client, server, held: [], isDead: this.#mode === "drop", isLate: false };
     this.#pairs.add(pair);
     client.setNoDelay(true);
     server.setNoDelay(true);
@@ -124,16 +154,16 @@ export class TcpProxy {
   }
 
   #pipe(pair: Pair, from: Socket, to: Socket): void {
-    from.on("data", (data: Buffer) => this.#later(pair, () => this.#pass(pair, to, data)));
+    from.on("data", (data: Buffer) => this.#later(pair, () => this.#pass(pair, to, data), data));
     // An end is held too: who is cut off from the network hears of none.
     from.on("close", () => this.#later(pair, () => this.#end(pair)));
   }
 
-  #later(pair: Pair, send: () => void): void {
+  #later(pair: Pair, send: () => void, data: Buffer | null = null): void {
     if (pair.isDead) return;
     const go = (): void => {
       if (pair.isDead) return;
-      if (this.#mode === "hold") pair.held.push(send);
+      if (this.#mode === "hold" || pair.isLate) pair.held.push({ data, send });
       else send();
     };
     // Timers of one length end in the order in which they began.

@@ -1,20 +1,37 @@
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { faultOf } from "../../backing/index.ts";
 import { show, waitAtMost, ZbudError } from "../../base/index.ts";
 import type { Master, RedisLink, RedisWord } from "./link.ts";
-import { HEAD_BYTES_MAX } from "./names.ts";
+import { HEAD_BYTES_MAX, type Names } from "./names.ts";
 import { track } from "./tracker.ts";
 
 /** The first version of Redis that tells by prefix. */
 const MAJOR_MIN = 6;
-const UNLOCK = 'if redis.call("get",KEYS[1])==ARGV[1] then return redis.call("del",KEYS[1]) end return 0';
-const RENEW =
-  'if redis.call("get",KEYS[1])==ARGV[1] then return redis.call("pexpire",KEYS[1],ARGV[2]) end return 0';
-const SET_LOADED =
+const UNLOCK: Script = script(
+  'if redis.call("get",KEYS[1])==ARGV[1] then return redis.call("del",KEYS[1]) end return 0',
+);
+const RENEW: Script = script(
+  'if redis.call("get",KEYS[1])==ARGV[1] then return redis.call("pexpire",KEYS[1],ARGV[2]) end return 0',
+);
+/** KEYS: what is set, its fence, and the lock that is broken by it. ARGV: the write's id, the value, its time in ms. */
+const SET: Script = script(
+  'if redis.call("sismember",KEYS[2],ARGV[1])==1 then return 0 end ' +
+    'if ARGV[3]=="0" then redis.call("set",KEYS[1],ARGV[2]) else redis.call("set",KEYS[1],ARGV[2],"px",ARGV[3]) end ' +
+    'if KEYS[3] then redis.call("unlink",KEYS[3]) end return 1',
+);
+const SET_LOADED: Script = script(
   'if redis.call("get",KEYS[2])~=ARGV[1] then return 0 end ' +
-  'if ARGV[3]=="0" then redis.call("set",KEYS[1],ARGV[2]) else redis.call("set",KEYS[1],ARGV[2],"px",ARGV[3]) end return 1';
-const SWEEP =
-  'if redis.call("getrange",KEYS[1],8,15)~=ARGV[1] then return redis.call("unlink",KEYS[1]) end return 0';
+    'if ARGV[3]=="0" then redis.call("set",KEYS[1],ARGV[2]) else redis.call("set",KEYS[1],ARGV[2],"px",ARGV[3]) end return 1',
+);
+/** KEYS: the fence. ARGV: how long it stands, and the ids of writes that may not take effect any more. */
+const FENCE: Script = script(
+  'for i=2,#ARGV do redis.call("sadd",KEYS[1],ARGV[i]) end return redis.call("pexpire",KEYS[1],ARGV[1])',
+);
+const SWEEP: Script = script(
+  'if redis.call("getrange",KEYS[1],8,15)~=ARGV[1] then return redis.call("unlink",KEYS[1]) end return 0',
+);
+/** How long a connection that broke may still bring what was sent on it: longer than any system sends again. */
+const FENCE_MS = 3_600_000;
 /** Keys that one look of a sweep gives, about. */
 const SWEPT = 500;
 
@@ -24,14 +41,36 @@ const DELETES = 0x80;
 /** A server's answer that something is not allowed. */
 const FORBIDDEN = /^NOPERM|no permissions/i;
 
-/** The commands that the tier sends. Each rejects with a fault, after the time at the latest. */
+/** What a server does at once; it is sent whole only to one that does not know it. */
+interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+function script(text: string): Script {
+  return { text, sha: hash("sha1", text) };
+}
+
+/**
+ * The commands that the tier sends. Each rejects with a fault, after the time at the latest.
+ *
+ * A write whose connection broke may still be on its way, in the network or in the server's own buffer, and take effect
+ * when somebody else has long set something newer. So each has an id, and before anything else is said of its key the
+ * server is told of the ids that have no answer, which it refuses from then on (its *fence*, in a key beside that key).
+ */
 export class Server {
   readonly #link: RedisLink;
   readonly #timeoutMs: number;
+  readonly #names: Names;
+  readonly #writer: string = randomBytes(6).toString("base64");
+  #writes = 0;
+  /** By key: ids of writes without an answer. */
+  readonly #open: Map<string, string[]> = new Map();
 
-  constructor(link: RedisLink, timeoutMs: number) {
+  constructor(link: RedisLink, timeoutMs: number, names: Names) {
     this.#link = link;
     this.#timeoutMs = timeoutMs;
+    this.#names = names;
   }
 
   get(key: Buffer, signal?: AbortSignal): Promise<Buffer | null> {
@@ -47,19 +86,51 @@ export class Server {
    * Takes as long as it takes: who asks has a time of its own.
    *
    * @param leftMs - 0: for ever.
-   * @param lock - is broken first: what is being loaded of the key meanwhile is not stored.
+   * @param lock - is broken by it: what is being loaded of the key meanwhile is not stored.
    */
   async set(key: Buffer, value: Buffer, leftMs: number, lock: Buffer | null = null): Promise<void> {
-    const words: RedisWord[] = ["set", key, value];
-    if (leftMs > 0) words.push("px", String(Math.ceil(leftMs)));
-    const broken = lock === null ? null : this.#link.send(key, ["unlink", lock]);
-    await this.#call("a write", Promise.all([this.#link.send(key, words), broken]));
+    const name = key.toString("latin1");
+    if (this.#open.has(name)) await this.#fence(key, name);
+    const id = `${this.#writer}${(++this.#writes).toString(36)}`;
+    const ids = this.#open.get(name);
+    if (ids === undefined) this.#open.set(name, [id]);
+    else ids.push(id);
+    const { breaks } = this.#link;
+    const keys = [key, this.#names.fence(key)];
+    if (lock !== null) keys.push(lock);
+    const sent = this.#run(key, SET, keys, [id, value, String(Math.ceil(leftMs))]);
+    const isTaken = Number(await this.#call("a write", sent)) === 1;
+    if (!isTaken) throw new ZbudError("EIO", "a write failed: it was given up before it came to the server");
+    // A client that sends again what has no answer may have sent it twice, and the first may come yet.
+    if (this.#link.breaks !== breaks) throw new ZbudError("EIO", "a write failed: its connection broke");
+    this.#answered(name, id);
+  }
+
+  /** No write of a key that has no answer by now takes effect from here on. */
+  async #fence(key: Buffer, name: string): Promise<void> {
+    const ids = this.#open.get(name)?.slice() ?? [];
+    const sent = this.#run(key, FENCE, [this.#names.fence(key)], [String(FENCE_MS), ...ids]);
+    await this.#call("a write", sent);
+    for (const id of ids) this.#answered(name, id);
+  }
+
+  /** All records were given a version that does not count: what comes of them later does no harm. */
+  forgetRecords(): void {
+    for (const name of this.#open.keys()) {
+      if (this.#names.isCleared(Buffer.from(name, "latin1"))) this.#open.delete(name);
+    }
+  }
+
+  #answered(name: string, id: string): void {
+    const ids = this.#open.get(name) ?? [];
+    if (ids.length > 1) ids.splice(ids.indexOf(id), ids.includes(id) ? 1 : 0);
+    else if (ids[0] === id) this.#open.delete(name);
   }
 
   /** False: whoever loaded the value has not the lock any more, and nothing was written. */
   async setLoaded(key: Buffer, value: Buffer, leftMs: number, lock: Buffer, token: string): Promise<boolean> {
-    const words = ["eval", SET_LOADED, "2", key, lock, token, value, String(Math.ceil(leftMs))];
-    return Number(await this.#call("a write", this.#link.send(key, words))) === 1;
+    const sent = this.#run(key, SET_LOADED, [key, lock], [token, value, String(Math.ceil(leftMs))]);
+    return Number(await this.#call("a write", sent)) === 1;
   }
 
   /** As {@link set}; rejects when the time is over. */
@@ -69,6 +140,8 @@ export class Server {
 
   /** @param lock - as of {@link set}. */
   async delete(key: Buffer, lock: Buffer): Promise<void> {
+    const name = key.toString("latin1");
+    if (this.#open.has(name)) await this.#fence(key, name);
     await this.#call("a delete", this.#link.send(key, ["unlink", key, lock]));
   }
 
@@ -90,11 +163,11 @@ export class Server {
   }
 
   async renewLock(key: Buffer, token: string, ms: number): Promise<void> {
-    await this.#read(key, ["eval", RENEW, "1", key, token, String(ms)]);
+    await this.#inTime("a read", this.#run(key, RENEW, [key], [token, String(ms)]));
   }
 
   async unlock(key: Buffer, token: string): Promise<void> {
-    await this.#read(key, ["eval", UNLOCK, "1", key, token]);
+    await this.#inTime("a read", this.#run(key, UNLOCK, [key], [token]));
   }
 
   /** Deletes what was written under another version of all than this one, on all servers. */
@@ -107,7 +180,9 @@ export class Server {
         const [next, keys] = (await this.#inTime("a sweep", send(words))) as [unknown, Buffer[]];
         cursor = String(next);
         const stale = keys.filter(isCleared);
-        await Promise.all(stale.map((key) => this.#read(key, ["eval", SWEEP, "1", key, version])));
+        await Promise.all(
+          stale.map((key) => this.#inTime("a sweep", this.#run(key, SWEEP, [key], [version]))),
+        );
       } while (cursor !== "0");
     }
   }
@@ -118,6 +193,21 @@ export class Server {
 
   #read(key: Buffer, words: readonly RedisWord[], signal?: AbortSignal): Promise<unknown> {
     return this.#inTime("a read", this.#link.send(key, words), signal);
+  }
+
+  async #run(
+    key: Buffer,
+    { sha, text }: Script,
+    keys: readonly Buffer[],
+    args: readonly RedisWord[],
+  ): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args];
+    try {
+      return await this.#link.send(key, ["evalsha", sha, ...rest]);
+    } catch (error) {
+      if (!String((error as Error | null)?.message).startsWith("NOSCRIPT")) throw error;
+      return await this.#link.send(key, ["eval", text, ...rest]);
+    }
   }
 
   #inTime<T>(what: string, sent: Promise<T>, signal?: AbortSignal): Promise<T> {

@@ -24,6 +24,8 @@ export interface Line {
 export interface RedisLink {
   readonly library: string;
   readonly isCluster: boolean;
+  /** How often a connection broke whose client sends again what had no answer; 0 of one that rejects it. */
+  readonly breaks: number;
   /** Sends a command to the server that has the key. */
   send(key: Buffer, words: readonly RedisWord[]): Promise<unknown>;
   /** The servers that have the keys at this moment. */
@@ -65,19 +67,19 @@ interface NodeRedisSentinel {
 interface IoRedis {
   callBuffer(...words: RedisWord[]): Promise<unknown>;
   duplicate(options?: object): IoRedisLine;
+  on(event: string, listener: (...args: never[]) => void): unknown;
 }
 
 interface IoRedisLine extends IoRedis {
   connect(): Promise<unknown>;
-  on(event: string, listener: (...args: never[]) => void): unknown;
   subscribe(channel: string): Promise<unknown>;
   ping(): Promise<unknown>;
   disconnect(): void;
 }
 
-interface IoRedisCluster extends Pick<IoRedis, "callBuffer"> {
+interface IoRedisCluster extends Pick<IoRedis, "callBuffer" | "on"> {
   readonly isCluster: true;
-  nodes(role: "master"): IoRedis[];
+  nodes(role: "master" | "all"): IoRedis[];
 }
 
 /**
@@ -109,6 +111,7 @@ function nodeSingle(client: NodeRedis): RedisLink {
   return {
     library: "redis",
     isCluster: false,
+    breaks: 0,
     send: (_, words) => send(words),
     masters: async () => [master],
   };
@@ -127,6 +130,7 @@ function nodeSentinel(client: NodeRedisSentinel): RedisLink {
   return {
     library: "redis",
     isCluster: false,
+    breaks: 0,
     send: (_, words) => send(words),
     masters: async () => [{ id: "", send, open }],
   };
@@ -145,6 +149,7 @@ function nodeCluster(client: NodeRedisCluster): RedisLink {
   return {
     library: "redis",
     isCluster: true,
+    breaks: 0,
     send: (key, words) => bytes.sendCommand(key, false, words),
     masters: () => clusterMasters(nodes, (node, place, ended) => nodeLine(node, { socket: place }, ended)),
   };
@@ -180,9 +185,14 @@ async function nodeLine(from: NodeRedis, { socket }: { socket?: object }, ended:
 function ioSingle(client: IoRedis): RedisLink {
   const send = (words: readonly RedisWord[]): Promise<unknown> => client.callBuffer(...words);
   const master: Master = { id: "", send, open: (ended) => ioLine(client, {}, ended) };
+  let breaks = 0;
+  client.on("close", () => breaks++);
   return {
     library: "ioredis",
     isCluster: false,
+    get breaks() {
+      return breaks;
+    },
     send: (_, words) => send(words),
     masters: async () => [master],
   };
@@ -191,9 +201,16 @@ function ioSingle(client: IoRedis): RedisLink {
 function ioCluster(client: IoRedisCluster): RedisLink {
   const nodes = async (): Promise<[IoRedis, Ask][]> =>
     client.nodes("master").map((node): [IoRedis, Ask] => [node, (words) => node.callBuffer(...words)]);
+  let breaks = 0;
+  const watch = (node: IoRedis): unknown => node.on("close", () => breaks++);
+  client.nodes("all").forEach(watch);
+  client.on("+node", watch);
   return {
     library: "ioredis",
     isCluster: true,
+    get breaks() {
+      return breaks;
+    },
     send: (_, words) => client.callBuffer(...words),
     masters: () => clusterMasters(nodes, (node, place, ended) => ioLine(node, place, ended)),
   };

@@ -10,6 +10,7 @@ import { decodeRecord, encodeRecord, recordBytes, type StoredEntry, sealRecord }
  *   0xFB "tag:" …      the version of a tag, 16 digits of its hash
  *   0xFB "clear"       the version of all
  *   0xFB "lock:" …     who loads a record: its name, so that both lie on one server of a cluster
+ *   0xFB "fence:" …    ids of writes of a key that may not take effect any more
  *
  * No UTF-8 begins with 0xFA to 0xFF.
  *
@@ -66,12 +67,12 @@ export class Names {
 
   /** The key of a record's lock. */
   lock(record: Buffer): Buffer {
-    const from = record.indexOf("{");
-    const to = from < 0 ? -1 : record.indexOf("}", from + 1);
-    // A part in braces says alone on which server of a cluster a key is.
-    const place = to > from + 1 ? record.subarray(from + 1, to) : record;
-    const name = this.#service("lock:");
-    return Buffer.concat([name, Buffer.from("{"), place, Buffer.from("}"), record]);
+    return this.#beside("lock:", record);
+  }
+
+  /** The key of what is refused of a key. */
+  fence(key: Buffer): Buffer {
+    return this.#beside("fence:", key);
   }
 
   /** A key that the server told of. */
@@ -91,6 +92,15 @@ export class Names {
   isCleared(key: Buffer): boolean {
     const first = key[this.prefix.length];
     return first !== SERVICE && first !== DICTIONARY;
+  }
+
+  /** A key on the server of a cluster that another one is on. */
+  #beside(what: string, key: Buffer): Buffer {
+    const from = key.indexOf("{");
+    const to = from < 0 ? -1 : key.indexOf("}", from + 1);
+    // A part in braces says alone on which server of a cluster a key is.
+    const place = to > from + 1 ? key.subarray(from + 1, to) : key;
+    return Buffer.concat([this.#service(what), Buffer.from("{"), place, Buffer.from("}"), key]);
   }
 
   #service(name: string): Buffer {

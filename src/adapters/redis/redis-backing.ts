@@ -57,7 +57,7 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
   constructor(link: RedisLink, settings: RedisTierSettings) {
     const { prefix, timeoutMs, maxInFlightBytes, maxRecordBytes, maxPendingKeys, clock } = settings;
     const names = new Names(prefix);
-    const server = new Server(link, timeoutMs);
+    const server = new Server(link, timeoutMs, names);
     super({
       id: `redis ${prefix}`,
       what: "the tier in Redis",
@@ -127,6 +127,7 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
     this.live();
     this.#era++;
     this.queues.cancelAll("ECANCELED");
+    this.#server.forgetRecords();
     const version = await this.#keys.clear();
     this.#server
       .sweep(this.#names.prefix, version, (key) => this.#names.isCleared(key))
