@@ -114,6 +114,8 @@ describe("the checker of histories: right", () => {
     const rollbacks = [{ from: 90, to: 120 }];
     isRight([set(1, 0, 1), set(2, 95, 96), read(2, 97), read(1, 200), read(1, 300)], 10, rollbacks);
     isRight([set(1, 0, 1), remove(95, 96), read(1, 200)], 10, rollbacks);
+    const own = { process: 0 };
+    isRight([set(1, 0, 1), set(2, 95, 96), read(2, 97, 97, own), read(1, 200, 200, own)], 10, rollbacks);
   });
 
   it("a tag's deletion leaves values of other tags", () => {
@@ -193,6 +195,12 @@ describe("the checker of histories: wrong", () => {
     const both = [set(1, 0, 1), set(2, 95, 96), read(1, 200), read(2, 201), read(1, 230), read(2, 231)];
     isWrong(/current at once/, both, 10, rollbacks);
     isWrong(/no longer/, [set(1, 0, 1), set(2, 125, 126), read(1, 200)], 10, rollbacks);
+    isWrong(
+      /this process ended/,
+      [set(1, 0, 1), set(2, 125, 300), read(1, 130, 130, { process: 0 })],
+      10,
+      rollbacks,
+    );
   });
 });
 

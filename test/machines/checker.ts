@@ -199,7 +199,8 @@ class Checker {
   write(operation: Operation): void {
     const { kind, value, begin } = operation;
     this.#writes.push(operation);
-    const told = this.#isLost(operation) ? Number.POSITIVE_INFINITY : operation.told;
+    const isLost = this.#isLost(operation);
+    const told = isLost ? Number.POSITIVE_INFINITY : operation.told;
     if (kind === Kind.set || kind === Kind.load) {
       if (this.#values.has(value)) throw new Error(`the history has value ${value} twice`);
       // A copy of what there was when the loader began.
@@ -216,7 +217,8 @@ class Checker {
     if (kind === Kind.load) return;
     this.#enders.add(operation, ALL, told);
     this.#enders.add(operation, toldBy(operation.process), told);
-    this.#enders.add(operation, doneBy(operation.process), operation.end);
+    // What a server lost, whoever wrote it has no more when memory forgets it.
+    this.#enders.add(operation, doneBy(operation.process), isLost ? Number.POSITIVE_INFINITY : operation.end);
   }
 
   /** Takes what a read says of when its value was current. */
