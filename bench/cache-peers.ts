@@ -173,7 +173,8 @@ function nodeCache(name: PeerName, isJson: boolean): Peer {
     set: (key, value) => cache.set(key, isJson ? JSON.parse(value.toString()) : value.toString()),
     get: (key) => {
       const value = cache.get<object | string>(key);
-      return value === undefined ? -1 : Object.keys(value).length;
+      if (value === undefined) return -1;
+      return typeof value === "string" ? value.length : Object.keys(value).length;
     },
     close: () => cache.close(),
   };
