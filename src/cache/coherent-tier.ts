@@ -9,7 +9,7 @@ import type {
   WriteOutcome,
 } from "../backing/index.ts";
 import { waitAtMost, ZbudError } from "../base/index.ts";
-import { type FoundEntry, noteChange, trustAgain, trustOf } from "../engine/index.ts";
+import { type FoundEntry, noteChange, noteSame, trustAgain, trustOf, versionsOf } from "../engine/index.ts";
 import { BLOCK_BYTES, type StoredEntry } from "../record/index.ts";
 import { mendTimes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
@@ -32,8 +32,14 @@ import {
 
 /** For the engine: put unless there is one. */
 const UNLESS_THERE = -2;
+/** What was put within so many ms, or twice as many, may have been read after the change that is told. */
+const RECENT_MS = 25;
+/** What was told waits so long for more of it, in ms: each write to a connection is a call of the system. */
+const GATHER_MS = 2;
 /** Comparisons under way at a time; what others change beyond that goes from memory unseen. */
 const CHECKS_MAX = 1024;
+/** Versions of what this thread set that are kept until the server tells of it; else they are made anew. */
+const WRITTEN_MAX = 1024;
 /** How often an entry that changes all the while is compared. */
 const CHECK_TRIES = 4;
 /** How often a key is read that changes meanwhile, before what was read is given and not kept. */
@@ -57,10 +63,12 @@ interface Place {
 /**
  * The second tier that several machines share as one truth. What is set goes to the server at once, and what others
  * change is told. No entry of memory is served that may be older than the bound (docs/backing.md), because
- *  - a key that was changed, by whomever, is compared with the server, by a version that is made of its content, and goes if
- *    that differs. What is being read of it meanwhile is not kept (its leases are revoked);
+ *  - a key that somebody changed goes. What is being read of it meanwhile is not kept (its leases are revoked). Only what
+ *    this machine set or read a moment ago may be what it is told of: it is compared with the server first, by a version
+ *    that is made of its content. From then on it is clean, as what was read is;
  *  - while nothing can be told, entries are served until {@link Hearing} says no, and afterwards once they were compared;
- *  - what is loaded is kept only if nothing went unheard since the load began.
+ *  - what is loaded or read is kept only if nothing went unheard since that began, or, while nothing can be told, if that
+ *    was not long ago.
  */
 export class CoherentTier<V> extends Tier<V> implements Coherent {
   override readonly coherent: Coherent = this;
@@ -68,6 +76,14 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   readonly #key: EncodedKey = new EncodedKey();
   #hearing: Hearing | null = null;
   #checks = 0;
+  /** Names that were told and are to be compared, and what ends their being carried out. */
+  readonly #toCheck: Map<string, BackingKey> = new Map();
+  #endGathering: (() => void) | undefined;
+  /** The last version of each shard some moments ago, and when and what they were since. */
+  #before: readonly number[] = [];
+  #marks: { readonly at: number; readonly versions: readonly number[] } = { at: 0, versions: [] };
+  /** What this thread set last, by name. */
+  readonly #written: Map<string, Place & { readonly stamp: number }> = new Map();
 
   constructor(core: TieredCache<V>, backing: Backing) {
     super(core, backing);
@@ -115,7 +131,10 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   }
 
   holds(lease: Lease): boolean {
-    return !this.core.sharedState.tierVoidSince(lease.stamp);
+    if (this.core.sharedState.tierVoidSince(lease.stamp)) return false;
+    // While nothing is told, what comes now may be as old as the lease; it is served for the grace from here on.
+    const { heartbeatMs, timeoutMs } = this.#store;
+    return this.hears || performance.now() - lease.at <= heartbeatMs + timeoutMs;
   }
 
   wrote(key: EncodedKey, lease: Lease | null): void {
@@ -148,6 +167,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       entry.stamp = stamp;
       const since = lease === null ? this.core.sharedState.stamp() : lease.stamp;
       const { shard, row, version } = entry;
+      this.#noteWritten(textOf(entry.bytes.subarray(0, entry.prefixLength)), { shard, row, version, stamp });
       const put = this.#store.put(entry, tags, since, lease !== null);
       writes.push(put);
       void put.then((outcome) => this.#putEnded({ shard, row, version }, outcome));
@@ -156,6 +176,13 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       writes.push(Promise.resolve(error));
     }
     this.track(Promise.all(writes), writes.length, true, () => {});
+  }
+
+  #noteWritten(name: string, written: Place & { readonly stamp: number }): void {
+    this.#written.delete(name);
+    const [oldest] = this.#written.keys();
+    if (this.#written.size >= WRITTEN_MAX) this.#written.delete(oldest);
+    this.#written.set(name, written);
   }
 
   /** What the server does not have it tells nobody of: it goes from memory, which others could not change. */
@@ -286,6 +313,9 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       ? core.putDecoded(entry, bytes, now, holds)
       : core.putStored(entry, true, now, UNLESS_THERE, holds);
     const isMissed = result === "stale";
+    const place = isForeign && !isMissed ? this.#placeOf(name) : null;
+    // If another thread set it since, that goes from memory with its own echo: a miss, and no harm.
+    if (place !== null) noteSame(core.engine, place.shard, place.row, place.version);
     if (isMissed && !isLast) return "again";
     core.sharedState.count(Counter.backingHits);
     if (isMissed && core.engine.contains(name.k0, name.k1, name.prefix, name.prefix.length, now))
@@ -331,13 +361,18 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     }
   }
 
-  /** Whether memory has, at a place, what the server says to have. */
-  #isSame({ shard, row, version }: Place, head: RecordHead | null): boolean {
+  /** Whether memory has, at a place, what the server says to have. @param written - what is known of a place already. */
+  #isSame(
+    { shard, row, version }: Place,
+    head: RecordHead | null,
+    written: (Place & { readonly stamp: number }) | undefined = undefined,
+  ): boolean {
     const { engine } = this.core;
     if (head === null || !engine.readRow(shard, row, version)) return false;
     const { expiresAt } = engine.found;
     const endsFirst = head.expiresAt === 0 || (expiresAt !== 0 && expiresAt <= head.expiresAt);
-    return endsFirst && this.#versionOf(engine.found) === head.stamp;
+    const isWritten = written?.shard === shard && written.row === row && written.version === version;
+    return endsFirst && (isWritten ? written.stamp : this.#versionOf(engine.found)) === head.stamp;
   }
 
   #toldKey(prefix: Uint8Array): void {
@@ -352,7 +387,35 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     key.take(prefix, prefix.length);
     const { k0, k1, bytes, length } = key;
     noteChange(core.engine, k0, k1, bytes, length);
-    if (core.engine.contains(k0, k1, bytes, length, BEFORE_ALL)) void this.#check(nameOf(key));
+    if (!core.engine.contains(k0, k1, bytes, length, BEFORE_ALL)) return;
+    const { shard, row, version, clean } = core.engine.found;
+    if (clean && !this.#isRecent(shard, version)) core.engine.removeRow(shard, row, version);
+    else this.#checkSoon(nameOf(key));
+  }
+
+  #isRecent(shard: number, version: number): boolean {
+    const now = performance.now();
+    if (now - this.#marks.at > RECENT_MS) {
+      this.#before = this.#marks.versions;
+      this.#marks = { at: now, versions: versionsOf(this.core.engine) };
+    }
+    return ((version - (this.#before[shard] ?? version - 1)) | 0) > 0;
+  }
+
+  #checkSoon(name: BackingKey): void {
+    if (this.#toCheck.size === 0) {
+      this.#endGathering = this.#hearing?.carryOut();
+      setTimeout(() => this.#checkAll(), GATHER_MS).unref();
+    }
+    this.#toCheck.set(textOf(name.prefix), name);
+  }
+
+  #checkAll(): void {
+    const names = [...this.#toCheck.values()];
+    this.#toCheck.clear();
+    // Each of them is carried out from here on by itself.
+    if (!this.core.engine.isClosed) for (const name of names) void this.#check(name);
+    this.#endGathering?.();
   }
 
   /** The server gave up a dictionary, perhaps: what is written with it is of no use to others then. */
@@ -395,6 +458,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   /** Whether memory has nothing of a key but what the server has. */
   async #compare(name: BackingKey): Promise<boolean> {
     const { engine, sharedState } = this.core;
+    const text = textOf(name.prefix);
     // What is on its way to the server is told when it is there.
     const ended = Promise.withResolvers<void>();
     if (this.#store.isChanging(name, ended.resolve)) await ended.promise;
@@ -404,8 +468,18 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       const head = await this.#headOf(name);
       if (head === undefined || engine.isClosed) return false;
       sharedState.count(Counter.verified);
-      if (this.#isSame(place, head) || engine.removeRow(place.shard, place.row, place.version)) return true;
+      const written = this.#written.get(text);
+      this.#written.delete(text);
+      if (this.#isSame(place, head, written)) {
+        noteSame(engine, place.shard, place.row, place.version);
+        return true;
+      }
+      if (engine.removeRow(place.shard, place.row, place.version)) return true;
     }
     return false;
   }
+}
+
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString("latin1");
 }

@@ -96,7 +96,7 @@ const EXPIRE_MAX = 64;
 const SWEEP_EVERY = 2 ** 16;
 
 /** Of a key that is too long to be stored. */
-const NO_LEASE: Lease = { k0: 0, k1: 0, state: 0, slot: -1, turn: 0, stamp: 0, isLost: false };
+const NO_LEASE: Lease = { k0: 0, k1: 0, state: 0, slot: -1, turn: 0, stamp: 0, at: 0, isLost: false };
 
 const RESULTS: Record<PutResult, SetResult> = {
   stored: "add",

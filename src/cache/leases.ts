@@ -14,6 +14,8 @@ export interface Lease {
   turn: number;
   /** The last stamp when it was given. */
   stamp: number;
+  /** When that was, by `performance.now()`. */
+  at: number;
   /** Of a broad one: this thread changed the key. */
   isLost: boolean;
 }
@@ -111,7 +113,7 @@ export class Leases {
   /** A lease of the key with this hash; it begins when this returns. */
   take(k0: number, k1: number): Lease {
     return this.#take(
-      { k0, k1, state: HELD, slot: NOWHERE, turn: 0, stamp: 0, isLost: false },
+      { k0, k1, state: HELD, slot: NOWHERE, turn: 0, stamp: 0, at: 0, isLost: false },
       false,
     ) as Lease;
   }
@@ -122,7 +124,10 @@ export class Leases {
    * @param yields - whether a load of this hash by another thread is given instead, if there is one.
    */
   takeToLoad(k0: number, k1: number, yields: boolean): Lease | OtherLoad {
-    return this.#take({ k0, k1, state: LOADING, slot: NOWHERE, turn: 0, stamp: 0, isLost: false }, yields);
+    return this.#take(
+      { k0, k1, state: LOADING, slot: NOWHERE, turn: 0, stamp: 0, at: 0, isLost: false },
+      yields,
+    );
   }
 
   /** Whether a load of another thread goes on, has ended, or was given up: then somebody else is to load. */
@@ -156,6 +161,7 @@ export class Leases {
         Atomics.compareExchange(this.#words, this.#columns[3] + slot, turn | REVOKED, turn | state);
       });
     }
+    lease.at = performance.now();
     lease.stamp = this.#sharedState.stamp();
     lease.isLost = false;
   }
@@ -271,6 +277,7 @@ export class Leases {
       this.end(lease);
       other = this.#enter(lease, yields);
     }
+    lease.at = performance.now();
     lease.stamp = this.#sharedState.stamp();
     return other ?? lease;
   }

@@ -22,7 +22,16 @@ export { Recompressor, type RecompressorRules } from "./recompressor.ts";
 export { touchedAtRandom } from "./resident.ts";
 export { shrinkBytes } from "./shrinking.ts";
 export { W_ENTRIES } from "./table.ts";
-export { beginGrace, distrust, noteChange, type Trust, trustAgain, trustOf, versionsOf } from "./trust.ts";
+export {
+  beginGrace,
+  distrust,
+  noteChange,
+  noteSame,
+  type Trust,
+  trustAgain,
+  trustOf,
+  versionsOf,
+} from "./trust.ts";
 export type {
   EngineHooks,
   EngineOptions,

@@ -1,5 +1,6 @@
 import type { Engine } from "./engine.ts";
-import { hashOf, W_FLOOR, W_GRACE_FLOOR, W_VERSION } from "./table.ts";
+import type { Shard } from "./shard.ts";
+import { hashOf, STATE, STATE_CLEAN, W_CLEAN, W_FLOOR, W_GRACE_FLOOR, W_VERSION } from "./table.ts";
 import type { Guard } from "./types.ts";
 
 /*
@@ -60,9 +61,25 @@ export function trustAgain(
   const shard = engine.shard(number);
   return shard.locked(() => {
     if (!shard.isCurrent(row, version) || !guard()) return false;
+    markClean(shard, row);
     shard.renewVersion(row);
     return true;
   });
+}
+
+/** The entry was compared: it is what others have, and clean. */
+export function noteSame(engine: Engine, number: number, row: number, version: number): void {
+  const shard = engine.shard(number);
+  shard.locked(() => {
+    if (shard.isCurrent(row, version)) markClean(shard, row);
+  });
+}
+
+function markClean({ words, rows }: Shard, row: number): void {
+  const state = rows.at(row) + STATE;
+  if ((words[state] & STATE_CLEAN) !== 0) return;
+  words[state] |= STATE_CLEAN;
+  words[W_CLEAN]++;
 }
 
 /** A name was changed elsewhere: what is being read of it is out of date. What is here of it stays. */

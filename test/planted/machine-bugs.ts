@@ -46,6 +46,12 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
     replace: "while (marks.length > 3) {",
   },
   {
+    name: "machines: without a line, it does not count how long a load took",
+    file: TIER,
+    find: "return this.hears || performance.now() - lease.at <= heartbeatMs + timeoutMs;",
+    replace: "return heartbeatMs + timeoutMs > 0;",
+  },
+  {
     name: "machines: a write that was given up counts when it comes",
     file: COMMANDS,
     find: 'if redis.call("sismember",KEYS[2],ARGV[1])==1 then return 0 end ',

@@ -139,6 +139,21 @@ for (const library of CLIENTS) {
       }
     });
 
+    it("without a line, what took long to load or to read is not kept", async () => {
+      const [, b] = await two(200);
+      await server.kill();
+      await until("it was noticed", () => !b.stats().isBackingTold);
+      await pause(100);
+      const load = async (): Promise<number> => {
+        await pause(HEARTBEAT_MS + TIMEOUT_MS + 50);
+        return 1;
+      };
+      assert.equal(await b.getOrSet("k", load), 1);
+      assert.equal(b.get("k"), undefined, "it may be out of date since the load began");
+      assert.equal(await b.getOrSet("k", async () => 2), 2);
+      assert.equal(b.get("k"), 2);
+    });
+
     it("silence: nothing is served beyond the bound, and what was loaded alone is not believed", async () => {
       const graceMs = 200;
       const [a, b] = await two(graceMs);

@@ -31,6 +31,29 @@ for (const library of CLIENTS) {
       return [await fleet.add(options, cacheOptions), await fleet.add(options, cacheOptions)];
     }
 
+    it("what another machine changed goes from memory without a question, the own echo is compared", async () => {
+      const [a, b] = await two();
+      a.set("k", 1);
+      await fleet.flush();
+      await until("its own echo was compared", () => a.stats().backingChecks === 1);
+      assert.equal(a.get("k"), 1);
+      await until("b has it", async () => (await b.getAsync("k")) === 1 && b.get("k") === 1);
+      // Until what was read is not of the last moment any more.
+      for (let round = 0; round < 3; round++) {
+        await pause(30);
+        a.set("else", round);
+        await fleet.flush();
+        await until("it is told", async () => (await b.getAsync("else")) === round);
+      }
+      assert.equal(b.get("k"), 1);
+      const { backingChecks } = b.stats();
+      a.set("k", 2);
+      await fleet.flush();
+      await until("it is gone", () => b.get("k") === undefined);
+      assert.equal(b.stats().backingChecks, backingChecks);
+      assert.equal(await b.getAsync("k"), 2);
+    });
+
     it("what one sets the other finds, and both keep it in memory", async () => {
       const [a, b] = await two();
       for (const key of ["text", "", "ключ {x}", 42, -0.5, Uint8Array.of(0, 255)]) {
