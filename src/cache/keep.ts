@@ -1,6 +1,7 @@
 import type { FullOf } from "../backing/index.ts";
 import { nextTurn, type WriteBudget } from "../base/index.ts";
 import {
+  dirtyCount,
   dirtyRows,
   type Engine,
   endWriteback,
@@ -19,6 +20,8 @@ const STEP_ROWS = 8192;
 const BATCH_ENTRIES = 64;
 /** Entries that are written in one hold of a lock, by a tier that writes at once. */
 const HELD_ENTRIES = 16;
+/** How often a flush goes through a shard: what is compressed anew or moved together meanwhile is in a row that it passed. */
+const PASSES_KEPT_MAX = 3;
 /** Refusals in a row after which a full tier is not asked for the rest. */
 const REFUSALS_MAX = 256;
 /** How long it waits for entries that another thread is writing, and how long it rests meanwhile. */
@@ -68,20 +71,36 @@ async function keepShards(
   kept: Kept,
 ): Promise<void> {
   for (let shard = 0; shard < engine.shardCount; shard++) {
-    for (let from = 1; from > 0; ) {
-      for (let waitMs = budget?.waitMs() ?? 0; waitMs > 0; waitMs = budget?.waitMs() ?? 0)
-        await rest(waitMs, true);
-      if (engine.isClosed) return;
-      const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, BATCH_ENTRIES);
-      if (await keepBatch(engine, tier, budget, shard, rows, kept)) return;
-      if (engine.isClosed) return;
-      const others = await othersOf(engine, shard, rows, budget !== null);
-      if (others.length > 0 && (await keepBatch(engine, tier, budget, shard, others, kept))) return;
-      if (engine.isClosed) return;
-      from = next;
-      await new Promise<void>(nextTurn);
+    for (let pass = 0; pass < PASSES_KEPT_MAX && dirtyCount(engine, shard) > 0; pass++) {
+      const { written } = kept;
+      if (!(await keepPass(engine, tier, budget, shard, kept))) return;
+      if (kept.written === written) break;
     }
   }
+}
+
+/** Goes once through the rows of a shard. False: the tier is full, or fails, or the cache was closed. */
+async function keepPass(
+  engine: Engine,
+  tier: KeepingTier,
+  budget: WriteBudget | null,
+  shard: number,
+  kept: Kept,
+): Promise<boolean> {
+  for (let from = 1; from > 0; ) {
+    for (let waitMs = budget?.waitMs() ?? 0; waitMs > 0; waitMs = budget?.waitMs() ?? 0)
+      await rest(waitMs, true);
+    if (engine.isClosed) return false;
+    const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, BATCH_ENTRIES);
+    if (await keepBatch(engine, tier, budget, shard, rows, kept)) return false;
+    if (engine.isClosed) return false;
+    const others = await othersOf(engine, shard, rows, budget !== null);
+    if (others.length > 0 && (await keepBatch(engine, tier, budget, shard, others, kept))) return false;
+    if (engine.isClosed) return false;
+    from = next;
+    await new Promise<void>(nextTurn);
+  }
+  return !engine.isClosed;
 }
 
 /** What became of entries that were written. */
