@@ -668,13 +668,14 @@ export class CacheCore<V> {
     const { tags, engine } = this;
     if (tags === null) throw new ZbudError("EINVAL", "to delete by tag, make the cache with tags: true");
     // First: what is put under a shard's lock later than this sees it, and what was put before is found.
-    this.sharedState.invalidateTag(tags.hash(tag));
+    const name = tags.name(tag);
+    this.sharedState.invalidateTag(name.k0);
     this.tier?.dropNotes();
-    const removed = removeTagged(engine, tags, tag);
-    this.coherent?.deleteTag(tags.name(tag));
+    const removed = removeTagged(engine, tags, name);
+    this.coherent?.deleteTag(name);
     // What was evicted to the second tier meanwhile has the first note's stamp, and is out of date as well.
     if (this.tier === null) return removed;
-    this.sharedState.invalidateTag(tags.hash(tag));
+    this.sharedState.invalidateTag(name.k0);
     this.tier.dropNotes();
     return removed;
   }
