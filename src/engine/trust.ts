@@ -1,12 +1,13 @@
 import type { Engine } from "./engine.ts";
-import { hashOf, W_FLOOR, W_VERSION } from "./table.ts";
+import { hashOf, W_FLOOR, W_MARKED, W_VERSION } from "./table.ts";
 import type { Guard } from "./types.ts";
 
 /*
  * Which entries are known to be what others have, who may have changed them elsewhere: those whose version is above the
  * floor of their shard. A version grows with each put, so to distrust all that is there costs one word for each shard,
  * and to trust an entry again gives it a version of its own. An entry that is compressed anew gets one too, so an engine
- * that distrusts does not do that.
+ * that distrusts does not do that. One that is moved keeps its version if that was asked for since it was put, as what was
+ * asked for may become the floor at any time.
  */
 
 /** Whether an entry of this version is above the floor of the shard whose words these are. */
@@ -18,7 +19,10 @@ export function isTrusted(words: Int32Array, version: number): boolean {
 export function versionsOf(engine: Engine): number[] {
   return Array.from({ length: engine.shardCount }, (_, number) => {
     const shard = engine.shard(number);
-    return shard.locked(() => shard.words[W_VERSION]);
+    return shard.locked(() => {
+      shard.words[W_MARKED] = shard.words[W_VERSION];
+      return shard.words[W_VERSION];
+    });
   });
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { verify } from "../../src/diagnostics/index.ts";
 import { logDriver } from "../../src/drivers/log/index.ts";
-import { Engine, entryAttributes } from "../../src/engine/index.ts";
+import { distrust, Engine, entryAttributes, isTrusted, versionsOf } from "../../src/engine/index.ts";
 import { RowPacker } from "../../src/engine/shrinking.ts";
 import { F_POOL_TOUCHED, W_HIGH_WATER } from "../../src/engine/table.ts";
 import { canGiveRoom } from "../../src/memory/index.ts";
@@ -39,6 +39,32 @@ describe("rows that few entries are in", () => {
     assert.equal(engine.size, size);
     assert.ok(rowsOf(engine) <= (size + 1) * (1 + 1 / 16) + 1, `${rowsOf(engine)} rows for ${size} entries`);
     verify(engine);
+    engine.close();
+  });
+
+  it("leave entries that are trusted as long as if they had stayed where they were", () => {
+    const engine = engineOf();
+    const { words } = engine.parts().shards[0];
+    const trusted = (kind: number): number => {
+      let count = 0;
+      for (let id = 0; id < 20_000; id++)
+        if (engine.contains(id, kind, NONE, 0, 0) && isTrusted(words, engine.found.version)) count++;
+      return count;
+    };
+    for (let id = 0; id < 20_000; id++) put(engine, 0, id, 60);
+    const first = versionsOf(engine);
+    for (let id = 0; id < 500; id++) put(engine, 1, id, 60);
+    const second = versionsOf(engine);
+    for (let id = 0; id < 500; id++) put(engine, 2, id, 60);
+    for (let id = 0; id < 20_000; id++) if (id % 8 !== 5) engine.remove(id, 0, NONE, 0);
+    const high = rowsOf(engine);
+    engine.resize(MAX_BYTES / 2, 0);
+    assert.ok(rowsOf(engine) < high / 2, "they were moved");
+    assert.deepEqual([0, 1, 2].map(trusted), [2500, 500, 500]);
+    distrust(engine, first);
+    assert.deepEqual([0, 1, 2].map(trusted), [0, 500, 500]);
+    distrust(engine, second);
+    assert.deepEqual([0, 1, 2].map(trusted), [0, 0, 500]);
     engine.close();
   });
 
