@@ -127,14 +127,13 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       sharedState.count(Counter.untold);
       return;
     }
-    if (!engine.contains(k0, k1, bytes, length, BEFORE_ALL)) {
-      // It was evicted at once, or somebody deleted it: at least the older value must go.
-      this.drop(k0, k1, bytes, length);
-      return;
-    }
     const { found } = engine;
-    // If somebody changed it meanwhile, that one tells.
-    if (engine.readRow(found.shard, found.row, found.version)) this.#write(found, lease);
+    while (engine.contains(k0, k1, bytes, length, BEFORE_ALL)) {
+      // Else it has moved meanwhile, or somebody changed it, who tells it as well.
+      if (engine.readRow(found.shard, found.row, found.version)) return this.#write(found, lease);
+    }
+    // It was evicted at once, or somebody deleted it: at least the older value must go.
+    this.drop(k0, k1, bytes, length);
   }
 
   #write(entry: FoundEntry, lease: Lease | null): void {
@@ -148,10 +147,11 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       this.nameDictionary(entry);
       entry.stamp = stamp;
       const since = lease === null ? this.core.sharedState.stamp() : lease.stamp;
-      const { shard, row, version } = entry;
+      const { shard, row, version, k0, k1, bytes, prefixLength } = entry;
+      const name = { k0, k1, prefix: bytes.slice(0, prefixLength) };
       const put = this.#store.put(entry, tags, since, lease !== null);
       writes.push(put);
-      void put.then((outcome) => this.#putEnded({ shard, row, version }, outcome));
+      void put.then((outcome) => this.#putEnded({ shard, row, version }, name, outcome));
     } catch (error) {
       this.noteClosed(error);
       writes.push(Promise.resolve(error));
@@ -160,11 +160,12 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   }
 
   /** What the server does not have it tells nobody of: it goes from memory, which others could not change. */
-  #putEnded({ shard, row, version }: Place, outcome: WriteOutcome): void {
+  #putEnded({ shard, row, version }: Place, { k0, k1, prefix }: BackingKey, outcome: WriteOutcome): void {
     const { engine } = this.core;
     if (outcome === "ok" || outcome === "ECANCELED" || engine.isClosed || this.#hearing?.hears !== true)
       return;
-    engine.removeRow(shard, row, version);
+    // If it has moved meanwhile, whatever has its key goes.
+    if (!engine.removeRow(shard, row, version)) engine.remove(k0, k1, prefix, prefix.length);
   }
 
   async #writeDictionary(record: StoredEntry, slot: number): Promise<WriteOutcome> {

@@ -2,6 +2,16 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import {
+  type CoherentBacking,
+  type CoherentStore,
+  MemoryBacking,
+  type WriteOutcome,
+} from "../../src/backing/index.ts";
+import { CoherentTier } from "../../src/cache/coherent-tier.ts";
+import { CacheCore } from "../../src/cache/core.ts";
+import { steadyMs } from "../../src/cache/hearing.ts";
 import { removeTagged, TAG_BYTES, TAGS_MAX, TagLists } from "../../src/cache/tags.ts";
 import { verify } from "../../src/diagnostics/index.ts";
 import { logDriver } from "../../src/drivers/log/index.ts";
@@ -61,4 +71,83 @@ describe("entries that move while a tag is deleted", () => {
       engine.close();
     });
   }
+});
+
+/** A store that several machines share, as far as what is set is concerned. */
+class Shared extends MemoryBacking implements CoherentBacking {
+  override readonly isSync = false;
+  /** Lengths of the values that were set, and what becomes of the next ones. */
+  readonly lengths: number[] = [];
+  outcome: Promise<WriteOutcome> = Promise.resolve("ok");
+  readonly coherence: CoherentBacking["coherence"] = { tier: CoherentTier, join: () => this.#store };
+  readonly #store: CoherentStore = {
+    graceMs: 0,
+    heartbeatMs: 2 ** 30,
+    timeoutMs: 1000,
+    ttlMs: 0,
+    versionOf: () => 1,
+    listen: (listener) => {
+      listener.began();
+      listener.alive(steadyMs());
+      return () => undefined;
+    },
+    read: async () => null,
+    head: async () => null,
+    put: ({ length }) => {
+      this.lengths.push(length);
+      return this.outcome;
+    },
+    isChanging: () => false,
+    deleteTag: () => undefined,
+    lock: async () => null,
+    close: () => undefined,
+  };
+}
+
+describe("an entry that moves while it is set to a server that machines share", () => {
+  /** A cache with few entries in many rows; and what another thread may do: it moves them together. */
+  function sparse(backing: Shared): { core: CacheCore<string>; move: () => void; set: (key: string) => void } {
+    const core = CacheCore.create<string>({ maxBytes: "8MiB", backing, dictionary: "none" }, {});
+    const set = (key: string): void => {
+      assert.equal(core.put(key, key, 0, 0, 0, [], null), "add");
+    };
+    for (let i = 0; i < COUNT; i++) set(`key ${i}`);
+    for (let i = 0; i < COUNT; i++) if (i % 8 !== 5) assert.ok(core.remove(`key ${i}`));
+    return { core, set, move: () => void core.resize("7MiB") };
+  }
+
+  it("is written there", () => {
+    const backing = new Shared();
+    const { core, set, move } = sparse(backing);
+    const { engine } = core;
+    const contains = engine.contains.bind(engine);
+    let calls = 0;
+    engine.contains = (...name) => {
+      const isThere = contains(...name);
+      if (calls++ === 0) move();
+      return isThere;
+    };
+    backing.lengths.length = 0;
+    set("of some length");
+    assert.deepEqual(backing.lengths, ["of some length".length]);
+    assert.equal(calls, 2);
+    core.close();
+  });
+
+  it("goes from memory if the server did not take it", async () => {
+    const backing = new Shared();
+    const { core, set, move } = sparse(backing);
+    const ended = Promise.withResolvers<WriteOutcome>();
+    backing.outcome = ended.promise;
+    set("not taken");
+    assert.ok(core.contains("not taken", 0));
+    move();
+    assert.ok(core.contains("not taken", 0));
+    ended.resolve("EAGAIN");
+    await ended.promise;
+    await turn();
+    assert.equal(core.contains("not taken", 0), false);
+    assert.equal(core.engine.size, COUNT / 8, "the others stay");
+    core.close();
+  });
 });
