@@ -9,6 +9,7 @@ import {
   MemoryBacking,
   type WriteOutcome,
 } from "../../src/backing/index.ts";
+import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { CoherentTier } from "../../src/cache/coherent-tier.ts";
 import { CacheCore } from "../../src/cache/core.ts";
 import { steadyMs } from "../../src/cache/hearing.ts";
@@ -17,6 +18,7 @@ import { verify } from "../../src/diagnostics/index.ts";
 import { logDriver } from "../../src/drivers/log/index.ts";
 import { Engine, entryAttributes } from "../../src/engine/index.ts";
 import { W_HIGH_WATER } from "../../src/engine/table.ts";
+import { freshPath } from "../support/fresh-path.ts";
 
 const MAX_BYTES = 2 ** 21;
 const COUNT = 2000;
@@ -71,6 +73,62 @@ describe("entries that move while a tag is deleted", () => {
       engine.close();
     });
   }
+});
+
+describe("entries that move while they are walked over", () => {
+  const KEYS = Array.from({ length: COUNT }, (_, i) => i).filter((i) => i % 8 === 5);
+
+  /** A cache with few entries in many rows; and what moves them together. */
+  function sparse(options: Partial<CompressedCacheOptions<number>> = {}): {
+    cache: CompressedCache<number>;
+    move: () => void;
+  } {
+    const cache = new CompressedCache<number>({ maxBytes: "8MiB", dictionary: "none", ...options });
+    for (let i = 0; i < COUNT; i++) cache.set(i, i);
+    for (let i = 0; i < COUNT; i++) if (i % 8 !== 5) cache.delete(i);
+    return { cache, move: () => void cache.resize("7MiB") };
+  }
+
+  for (const [name, options] of Object.entries({
+    "by LRU": {},
+    "by SIEVE": { evict: "sieve" },
+    "in several shards": { shards: 4 },
+  } as const)) {
+    it(`come once, as they are then, ${name}`, () => {
+      const { cache, move } = sparse(options);
+      const order = [...cache.keys()];
+      const seen: [unknown, number][] = [];
+      for (const entry of cache) {
+        seen.push(entry);
+        if (seen.length !== 10) continue;
+        move();
+        cache.set(order[20], -1);
+        cache.delete(order[21]);
+      }
+      const expected = order.map((key, i): [unknown, unknown] => [key, i === 20 ? -1 : key]);
+      assert.deepEqual(seen, expected.toSpliced(21, 1));
+      assert.deepEqual(
+        [...cache.keys()].sort(),
+        order.toSpliced(21, 1).sort(),
+        "and all of them are there",
+      );
+      cache.close();
+    });
+  }
+
+  it("are saved", async () => {
+    const { cache, move } = sparse();
+    const path = freshPath();
+    const saving = cache.save(path);
+    // It has begun to write the file by then.
+    await turn();
+    move();
+    assert.equal(await saving, KEYS.length);
+    cache.clear();
+    assert.equal(await cache.load(path), KEYS.length);
+    for (const key of KEYS) assert.equal(cache.get(key), key);
+    cache.close();
+  });
 });
 
 /** A store that several machines share, as far as what is set is concerned. */
