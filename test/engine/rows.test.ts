@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { verify } from "../../src/diagnostics/index.ts";
 import { logDriver } from "../../src/drivers/log/index.ts";
-import { distrust, Engine, entryAttributes, isTrusted, versionsOf } from "../../src/engine/index.ts";
+import { BlockPacker, BlockReader, distrust, Engine, entryAttributes, isTrusted, versionsOf } from "../../src/engine/index.ts";
 import { RowPacker } from "../../src/engine/shrinking.ts";
 import { F_POOL_TOUCHED, W_HIGH_WATER } from "../../src/engine/table.ts";
 import { canGiveRoom } from "../../src/memory/index.ts";
@@ -13,8 +13,8 @@ const NONE = new Uint8Array(0);
 const MAX_BYTES = 4 * 2 ** 20;
 const LONG = 700;
 
-function engineOf(): Engine {
-  return new Engine({ maxBytes: MAX_BYTES, averageBytes: 60, driver: logDriver, codec: "none" });
+function engineOf(maxBytes: number = MAX_BYTES): Engine {
+  return new Engine({ maxBytes, averageBytes: 60, driver: logDriver, codec: "none" });
 }
 
 function put(engine: Engine, kind: number, id: number, length: number): void {
@@ -65,6 +65,33 @@ describe("rows that few entries are in", () => {
     assert.deepEqual([0, 1, 2].map(trusted), [0, 500, 500]);
     distrust(engine, second);
     assert.deepEqual([0, 1, 2].map(trusted), [0, 0, 500]);
+    engine.close();
+  });
+
+  it("stay where somebody may read a long value block by block", {
+    skip: canGiveRoom() ? false : "memory cannot be given back here",
+  }, () => {
+    const engine = engineOf(4 * MAX_BYTES);
+    const value = new Uint8Array(2 ** 20 + 1000).map((_, i) => (i * i) >> (i & 3));
+    const packed = new BlockPacker(engine);
+    packed.addAll(value, value.length, engine.maxEntrySize);
+    for (let id = 0; id < 10_000; id++) put(engine, 0, id, 60);
+    assert.equal(engine.putPacked(1, 1, packed, entryAttributes(), 0), "stored");
+    for (let id = 0; id < 10_000; id++) put(engine, 2, id, 60);
+    for (let id = 0; id < 10_000; id++)
+      for (const kind of [0, 2]) if (id % 8 !== 5) engine.remove(id, kind, NONE, 0);
+    const rows = rowsOf(engine);
+    assert.ok(engine.contains(1, 1, NONE, 0, 0));
+    const reader = new BlockReader(engine, engine.found);
+    const first = new Uint8Array(reader.nextLength);
+    reader.read(first);
+    const packer = new RowPacker(engine.parts().shards);
+    for (let steps = 0; packer.step(() => false) > 0; steps++) assert.ok(steps < 1000, "it ends");
+    assert.ok(rowsOf(engine) < 0.6 * rows, `${rows} rows, then ${rowsOf(engine)}`);
+    const rest = new Uint8Array(reader.nextLength);
+    reader.read(rest);
+    assert.ok(Buffer.concat([first, rest]).equals(value));
+    verify(engine);
     engine.close();
   });
 
