@@ -17,18 +17,11 @@ import { freshUntil, kindOf } from "./expiry.ts";
 import { Hearing, steadyMs } from "./hearing.ts";
 import { EncodedKey } from "./key.ts";
 import type { Lease } from "./leases.ts";
-import { slotOf, warmCodec } from "./options.ts";
+import { warmCodec } from "./options.ts";
 import { Counter } from "./shared-state.ts";
 import { removeTagged, tagsIn } from "./tags.ts";
-import {
-  DICTIONARY_NAME,
-  dictionaryName,
-  type Fetched,
-  nameOf,
-  type Read,
-  Tier,
-  type TieredCache,
-} from "./tier.ts";
+import { type Fetched, nameOf, type Read, Tier, type TieredCache } from "./tier.ts";
+import { DICTIONARY_NAME, dictionaryName } from "./tier-dictionaries.ts";
 
 /** For the engine: put unless there is one. */
 const UNLESS_THERE = -2;
@@ -142,9 +135,9 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     try {
       const tags = tagsIn(entry);
       mendTimes(entry);
-      const dictionary = this.missingDictionary(entry);
-      if (dictionary !== null) writes.push(this.#writeDictionary(dictionary, slotOf(entry.codec)));
-      this.nameDictionary(entry);
+      const slot = this.dictionaries.missing(entry);
+      if (slot >= 0) writes.push(this.#writeDictionary(slot));
+      this.dictionaries.name(entry);
       entry.stamp = stamp;
       const since = lease === null ? this.core.sharedState.stamp() : lease.stamp;
       const { shard, row, version, k0, k1, bytes, prefixLength } = entry;
@@ -168,9 +161,10 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     if (!engine.removeRow(shard, row, version)) engine.remove(k0, k1, prefix, prefix.length);
   }
 
-  async #writeDictionary(record: StoredEntry, slot: number): Promise<WriteOutcome> {
-    const outcome = await this.#store.put(record, [], 0, false);
-    if (outcome !== "ok") this.isThere[slot] = false;
+  async #writeDictionary(slot: number): Promise<WriteOutcome> {
+    this.dictionaries.note(slot, true);
+    const outcome = await this.#store.put(this.dictionaries.record(slot), [], 0, false);
+    if (outcome !== "ok") this.dictionaries.note(slot, false);
     return outcome;
   }
 
@@ -281,7 +275,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       core.leases.holds(lease) &&
       this.holds(lease) &&
       !tags.some(({ k0 }) => core.sharedState.tagDeletedSince(lease.stamp, k0));
-    const slot = dictionary === 0 ? 0 : this.slotNamed(dictionary);
+    const slot = dictionary === 0 ? 0 : this.dictionaries.slotNamed(dictionary);
     const isForeign = slot < 0;
     if (dictionary !== 0 && !isForeign) entry.codec = warmCodec(slot);
     const result = isForeign
@@ -359,10 +353,11 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
 
   /** The server gave up a dictionary, perhaps: what is written with it is of no use to others then. */
   async #toldDictionary(prefix: Uint8Array): Promise<void> {
-    for (let slot = 0; slot < this.core.dictionary.trainer.count; slot++) {
-      const name = dictionaryName(this.dictionaryNameOf(slot));
+    const { dictionaries } = this;
+    for (let slot = 0; slot < dictionaries.count; slot++) {
+      const name = dictionaryName(dictionaries.nameOf(slot));
       if (!name.prefix.every((byte, i) => byte === prefix[i])) continue;
-      if ((await this.#headOf(name)) === null) this.isThere[slot] = false;
+      if ((await this.#headOf(name)) === null) dictionaries.note(slot, false);
     }
   }
 

@@ -42,6 +42,8 @@ interface KeepingTier {
   hasRecord(entry: FoundEntry): boolean;
   bounds(): { maxBytes: number; drops: number; fullOf: FullOf | null };
   keepNotes(): boolean;
+  /** Whether whoever reads an entry after this run finds the dictionary that it needs. */
+  hasDictionary(entry: FoundEntry): boolean;
   countLost(): void;
 }
 
@@ -212,7 +214,8 @@ class Keeper {
     let refused = 0;
     this.#visit("newest first", false, Number.POSITIVE_INFINITY, (entry) => {
       if (this.#isOver(entry)) return false;
-      const isLost = (entry.headLength > 0 && !hasNotes) || refused >= REFUSALS_MAX;
+      const isLost =
+        (entry.headLength > 0 && !hasNotes) || refused >= REFUSALS_MAX || !tier.hasDictionary(entry);
       if (!isLost && tier.writeNow(entry) === "ok") {
         refused = 0;
         this.#written++;
@@ -249,7 +252,7 @@ class Keeper {
       tier.keepNotes();
     }
     this.#visit("newest first", true, Number.POSITIVE_INFINITY, (entry) => {
-      const isThere = tier.hasRecord(entry);
+      const isThere = tier.hasRecord(entry) && tier.hasDictionary(entry);
       if (isThere || this.#isOver(entry)) return isThere;
       // It may have been written, and given up for those that came after it.
       this.#written -= this.#isWritten[entry.shard][entry.row];
