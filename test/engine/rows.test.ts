@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { verify } from "../../src/diagnostics/index.ts";
 import { logDriver } from "../../src/drivers/log/index.ts";
-import { BlockPacker, BlockReader, distrust, Engine, entryAttributes, isTrusted, versionsOf } from "../../src/engine/index.ts";
+import { BlockPacker, BlockReader, distrust, Engine, entryAttributes, isTrusted, keyOfRow, versionsOf } from "../../src/engine/index.ts";
 import { RowPacker } from "../../src/engine/shrinking.ts";
-import { F_POOL_TOUCHED, W_HIGH_WATER } from "../../src/engine/table.ts";
+import { F_POOL_TOUCHED, KIND_ENTRY, STATE, W_HIGH_WATER } from "../../src/engine/table.ts";
 import { canGiveRoom } from "../../src/memory/index.ts";
 
 const NONE = new Uint8Array(0);
@@ -65,6 +65,21 @@ describe("rows that few entries are in", () => {
     assert.deepEqual([0, 1, 2].map(trusted), [0, 500, 500]);
     distrust(engine, second);
     assert.deepEqual([0, 1, 2].map(trusted), [0, 0, 500]);
+    engine.close();
+  });
+
+  it("are not looked at any more by who saw them before", () => {
+    const engine = engineOf();
+    for (let id = 0; id < 1000; id++) put(engine, 0, id, 60);
+    const [{ words, rows }] = engine.parts().shards;
+    const seen = { shard: 0, row: 999, bytes: 60 };
+    assert.equal(keyOfRow(engine.inside(), seen)?.bytes, 60);
+    for (let id = 100; id < 1000; id++) engine.remove(id, 0, NONE, 0);
+    engine.resize(MAX_BYTES / 2, 0);
+    assert.ok(words[W_HIGH_WATER] < 200);
+    // Whatever is there.
+    words[rows.at(999) + STATE] = KIND_ENTRY;
+    assert.equal(keyOfRow(engine.inside(), seen), null);
     engine.close();
   });
 
