@@ -36,8 +36,6 @@ const ROUNDING_BYTES = 24;
 const FILLED = 0.95;
 /** A time at which nothing is due. */
 const NEVER = 0;
-/** Entries that go where moving others finds no room. */
-const EVICTED_AT_ONCE = 16;
 /** How often more is evicted because what was freed did not go. */
 const ROUNDS = 4;
 /** Moving entries is worth it from this share of pages or rows on that it can free. */
@@ -284,12 +282,8 @@ export class RowPacker {
       const at = moveAll(shard, isOver, (row) => isShort(shard, row) && hasRowFrom(shard, row, end), this.#from);
       this.#from = Math.abs(at);
       if (at >= 0 && at < shard.words[W_HIGH_WATER]) return 1;
-      if (at < 0) {
-        // All is full: a few go, so that many find room.
-        let evictions = 0;
-        evictSome(shard, NEVER, () => evictions++ < EVICTED_AT_ONCE);
-        if (evictions > EVICTED_AT_ONCE) return 1;
-      }
+      // All is full: one goes, and where it was there is room for one after the other.
+      if (at < 0 && shard.locked(() => shard.makeRoom(NEVER))) return 1;
       const given = endRows(shard);
       this.#end = 0;
       this.#from = 1;

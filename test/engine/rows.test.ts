@@ -4,17 +4,20 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { verify } from "../../src/diagnostics/index.ts";
 import { logDriver } from "../../src/drivers/log/index.ts";
+import { slotsDriver } from "../../src/drivers/slots/index.ts";
+import { zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
 import { BlockPacker, BlockReader, distrust, Engine, entryAttributes, isTrusted, keyOfRow, versionsOf } from "../../src/engine/index.ts";
 import { RowPacker } from "../../src/engine/shrinking.ts";
 import { F_POOL_TOUCHED, KIND_ENTRY, STATE, W_HIGH_WATER } from "../../src/engine/table.ts";
 import { canGiveRoom } from "../../src/memory/index.ts";
+import type { PoolDriver } from "../../src/pool/index.ts";
 
 const NONE = new Uint8Array(0);
 const MAX_BYTES = 4 * 2 ** 20;
 const LONG = 700;
 
-function engineOf(maxBytes: number = MAX_BYTES): Engine {
-  return new Engine({ maxBytes, averageBytes: 60, driver: logDriver, codec: "none" });
+function engineOf(maxBytes: number = MAX_BYTES, driver: PoolDriver = logDriver): Engine {
+  return new Engine({ maxBytes, averageBytes: 60, driver, codec: "none" });
 }
 
 function put(engine: Engine, kind: number, id: number, length: number): void {
@@ -109,6 +112,24 @@ describe("rows that few entries are in", () => {
     verify(engine);
     engine.close();
   });
+
+  for (const driver of [logDriver, slotsDriver, zsmallocDriver]) {
+    it(`take next to no long value with them where all is full, by ${driver.type}`, {
+      skip: canGiveRoom() ? false : "memory cannot be given back here",
+    }, () => {
+      const engine = engineOf(MAX_BYTES, driver);
+      for (let id = 0; id < 60_000; id++) put(engine, 0, id, 60);
+      for (let id = 0; id < 200; id++) put(engine, 1, id, 60_000);
+      const { size } = engine;
+      const rows = rowsOf(engine);
+      const packer = new RowPacker(engine.parts().shards);
+      for (let steps = 0; packer.step(() => false) > 0; steps++) assert.ok(steps < 1000, "it ends");
+      assert.ok(rowsOf(engine) < rows / 10, `${rows} rows, then ${rowsOf(engine)}`);
+      assert.ok(engine.size >= size - 2, `${size} values, then ${engine.size}`);
+      verify(engine);
+      engine.close();
+    });
+  }
 
   it("leave their room to longer values, which came in place of short ones", {
     skip: canGiveRoom() ? false : "memory cannot be given back here",
