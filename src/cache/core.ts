@@ -363,17 +363,18 @@ export class CacheCore<V> {
    * Lets the time of `engine.found`, which {@link key} names, begin anew.
    *
    * @param ttl - of the entry if absent; its window of staleness stays as well, or is the cache's if it had none.
+   * @returns false: another thread replaced it, or moved it, since it was found.
    */
-  restart(now: number, ttl?: number): void {
+  restart(now: number, ttl?: number): boolean {
     const { key, engine, settings } = this;
     const { found } = engine;
     const given = ttl ?? ttlOf(found.aux);
     const stale = found.expiresAt === 0 ? settings.staleWhileRevalidate : found.aux2;
-    if (found.expiresAt === 0 && given === 0) return;
+    if (found.expiresAt === 0 && given === 0) return true;
     found.expiresAt = expiresAt(now, given, stale);
     found.aux = auxOf(kindOf(found.aux), given);
     found.aux2 = given === 0 ? 0 : stale;
-    engine.setExpiry(key.k0, key.k1, key.bytes, key.length, found.expiresAt, found);
+    return engine.setExpiry(key.k0, key.k1, key.bytes, key.length, found.expiresAt, found);
   }
 
   /** The value of `engine.found`. */

@@ -116,6 +116,25 @@ describe("entries that move while they are walked over", () => {
     });
   }
 
+  it("are touched", () => {
+    const core = CacheCore.create<number>({ maxBytes: "8MiB", dictionary: "none", ttl: 1000, clock: () => 5 }, {});
+    const cache = new CompressedCache<number>(core);
+    for (let i = 0; i < COUNT; i++) cache.set(i, i);
+    for (let i = 0; i < COUNT; i++) if (i % 8 !== 5) cache.delete(i);
+    const { engine } = core;
+    const setExpiry = engine.setExpiry.bind(engine);
+    let calls = 0;
+    engine.setExpiry = (...call) => {
+      if (calls++ === 0) cache.resize("7MiB");
+      return setExpiry(...call);
+    };
+    const last = KEYS[KEYS.length - 1];
+    assert.equal(cache.touch(last, 9000), true);
+    assert.equal(cache.getRemainingTTL(last), 9000);
+    assert.equal(calls, 2);
+    cache.close();
+  });
+
   it("are saved", async () => {
     const { cache, move } = sparse();
     const path = freshPath();
