@@ -6,7 +6,10 @@ import { MemoryBacking } from "../../src/backing/index.ts";
 import { canShare, stopWorking, workWhenIdle } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
+import type { EngineInside } from "../../src/engine/index.ts";
+import type { Shard } from "../../src/engine/shard.ts";
 import { CODEC_SHIFT, STATE } from "../../src/engine/table.ts";
+import { PageStore } from "../../src/store/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { isCode } from "../support/is-code.ts";
 import { until } from "../support/until.ts";
@@ -241,5 +244,65 @@ describe("what is cold", () => {
       assert.equal(cache.stats().improvement.coldCodec, "none");
       cache.close();
     }
+  });
+});
+
+describe("while another thread is stopped within a lock", {
+  skip: !canShare() && "nothing is shared",
+}, () => {
+  /** Does the work of a pause, with the lock of the first shard held by somebody who lives. How long it took. */
+  async function pauseMs(other: Attached): Promise<number> {
+    const [shard] = other.inside().shards as readonly Shard[];
+    shard.enter();
+    const start = performance.now();
+    await quiet();
+    const ms = performance.now() - start;
+    shard.leave();
+    other.close();
+    return ms;
+  }
+  /** Of the same thread, and another member of those that share the memory. */
+  interface Attached {
+    inside(): EngineInside;
+    close(): unknown;
+  }
+
+  it("a cache does nothing for itself, and keeps no event loop waiting", async () => {
+    const cache = new CompressedCache<unknown>({ maxBytes: "16MiB" });
+    fillAtOnce(cache, 20_000);
+    await until("a dictionary", () => cache.stats().dictionary.state === "in-use");
+    const { recompressed } = cache.stats().improvement;
+    const ms = await pauseMs(CompressedCache.attach(cache.share(), { improve: false }));
+    assert.ok(ms < 5000, `the event loop was kept for ${ms} ms`);
+    assert.equal(cache.stats().improvement.recompressed, recompressed);
+    await until("it goes on", () => cache.stats().improvement.recompressed > recompressed);
+    cache.close();
+  });
+
+  it("nor does it write ahead", async () => {
+    const backing = new MemoryBacking();
+    const options = { backing, improve: false };
+    const cache = new CompressedCache<unknown>({ maxBytes: "1MiB", ...options });
+    const other = CompressedCache.attach(cache.share(), options);
+    while (cache.stats().evictions < 16) fillAtOnce(cache);
+    const { backingWrites } = cache.stats();
+    const ms = await pauseMs(other);
+    assert.ok(ms < 5000, `the event loop was kept for ${ms} ms`);
+    await until("it goes on", () => cache.stats().backingWrites > backingWrites);
+    cache.close();
+  });
+
+  it("nor does a store", async () => {
+    const store = new PageStore({ maxBytes: "4MiB", recompress: "zstd", shared: true });
+    const page = new Uint8Array(4096).map((_, i) => (i * i) >> 7);
+    for (let i = 0; i < 500; i++) {
+      page[i] = i;
+      store.store(i, page);
+    }
+    const ms = await pauseMs(PageStore.attach(store.share()));
+    assert.ok(ms < 5000, `the event loop was kept for ${ms} ms`);
+    assert.equal(store.stats().recompressedPages, 0);
+    await until("it goes on", () => store.stats().recompressedPages > 0);
+    store.close();
   });
 });
