@@ -176,6 +176,8 @@ export class Hearing {
         this.#endSliding();
         return;
       }
+      // Somebody may be stopped within a lock: this waits for nobody, and what is in memory is served no longer meanwhile.
+      if (this.#engine.isBusy()) return;
       marks.push(versionsOf(this.#engine));
       // What was there two steps ago is from one step before that at the latest.
       if (marks.length > 2) distrust(this.#engine, marks.shift() as number[]);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MemoryBacking } from "../../src/backing/index.ts";
 import { canShare, stopWorking, workWhenIdle } from "../../src/base/index.ts";
+import { CacheCore } from "../../src/cache/core.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
 import type { EngineInside } from "../../src/engine/index.ts";
@@ -15,6 +16,7 @@ import { isCode } from "../support/is-code.ts";
 import { until } from "../support/until.ts";
 import { checkBooks } from "./cache-checks.ts";
 import { fill, record } from "./dictionary-helpers.ts";
+import { SharedStore } from "./shared-store.ts";
 
 const COUNT = 6000;
 
@@ -290,6 +292,19 @@ describe("while another thread is stopped within a lock", {
     assert.ok(ms < 5000, `the event loop was kept for ${ms} ms`);
     await until("it goes on", () => cache.stats().backingWrites > backingWrites);
     cache.close();
+  });
+
+  it("nor does it look how long it may serve what a server has", async () => {
+    const backing = new SharedStore(400);
+    const core = CacheCore.create<number>({ maxBytes: "1MiB", backing, dictionary: "none" }, {});
+    const trusts = (): boolean => core.contains("a", core.clock());
+    core.put("a", 1, 0, 0, 0, [], null);
+    assert.ok(trusts());
+    const other = CacheCore.attach<number>(core.buffers(), { backing }, {});
+    const ms = await pauseMs({ inside: () => other.engine.inside(), close: () => other.close() });
+    assert.ok(ms < 5000, `the event loop was kept for ${ms} ms`);
+    assert.equal(trusts(), false);
+    core.close();
   });
 
   it("nor does a store", async () => {

@@ -3,22 +3,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import {
-  type CoherentBacking,
-  type CoherentStore,
-  MemoryBacking,
-  type WriteOutcome,
-} from "../../src/backing/index.ts";
-import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
-import { CoherentTier } from "../../src/cache/coherent-tier.ts";
+import type { WriteOutcome } from "../../src/backing/index.ts";
 import { CacheCore } from "../../src/cache/core.ts";
-import { steadyMs } from "../../src/cache/hearing.ts";
+import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { removeTagged, TAG_BYTES, TAGS_MAX, TagLists } from "../../src/cache/tags.ts";
 import { verify } from "../../src/diagnostics/index.ts";
 import { logDriver } from "../../src/drivers/log/index.ts";
 import { Engine, entryAttributes } from "../../src/engine/index.ts";
 import { W_HIGH_WATER } from "../../src/engine/table.ts";
 import { freshPath } from "../support/fresh-path.ts";
+import { SharedStore } from "./shared-store.ts";
 
 const MAX_BYTES = 2 ** 21;
 const COUNT = 2000;
@@ -107,17 +101,16 @@ describe("entries that move while they are walked over", () => {
       }
       const expected = order.map((key, i): [unknown, unknown] => [key, i === 20 ? -1 : key]);
       assert.deepEqual(seen, expected.toSpliced(21, 1));
-      assert.deepEqual(
-        [...cache.keys()].sort(),
-        order.toSpliced(21, 1).sort(),
-        "and all of them are there",
-      );
+      assert.deepEqual([...cache.keys()].sort(), order.toSpliced(21, 1).sort(), "and all of them are there");
       cache.close();
     });
   }
 
   it("are touched", () => {
-    const core = CacheCore.create<number>({ maxBytes: "8MiB", dictionary: "none", ttl: 1000, clock: () => 5 }, {});
+    const core = CacheCore.create<number>(
+      { maxBytes: "8MiB", dictionary: "none", ttl: 1000, clock: () => 5 },
+      {},
+    );
     const cache = new CompressedCache<number>(core);
     for (let i = 0; i < COUNT; i++) cache.set(i, i);
     for (let i = 0; i < COUNT; i++) if (i % 8 !== 5) cache.delete(i);
@@ -150,40 +143,13 @@ describe("entries that move while they are walked over", () => {
   });
 });
 
-/** A store that several machines share, as far as what is set is concerned. */
-class Shared extends MemoryBacking implements CoherentBacking {
-  override readonly isSync = false;
-  /** Lengths of the values that were set, and what becomes of the next ones. */
-  readonly lengths: number[] = [];
-  outcome: Promise<WriteOutcome> = Promise.resolve("ok");
-  readonly coherence: CoherentBacking["coherence"] = { tier: CoherentTier, join: () => this.#store };
-  readonly #store: CoherentStore = {
-    graceMs: 0,
-    heartbeatMs: 2 ** 30,
-    timeoutMs: 1000,
-    ttlMs: 0,
-    versionOf: () => 1,
-    listen: (listener) => {
-      listener.began();
-      listener.alive(steadyMs());
-      return () => undefined;
-    },
-    read: async () => null,
-    head: async () => null,
-    put: ({ length }) => {
-      this.lengths.push(length);
-      return this.outcome;
-    },
-    isChanging: () => false,
-    deleteTag: () => undefined,
-    lock: async () => null,
-    close: () => undefined,
-  };
-}
-
 describe("an entry that moves while it is set to a server that machines share", () => {
   /** A cache with few entries in many rows; and what another thread may do: it moves them together. */
-  function sparse(backing: Shared): { core: CacheCore<string>; move: () => void; set: (key: string) => void } {
+  function sparse(backing: SharedStore): {
+    core: CacheCore<string>;
+    move: () => void;
+    set: (key: string) => void;
+  } {
     const core = CacheCore.create<string>({ maxBytes: "8MiB", backing, dictionary: "none" }, {});
     const set = (key: string): void => {
       assert.equal(core.put(key, key, 0, 0, 0, [], null), "add");
@@ -194,7 +160,7 @@ describe("an entry that moves while it is set to a server that machines share", 
   }
 
   it("is written there", () => {
-    const backing = new Shared();
+    const backing = new SharedStore();
     const { core, set, move } = sparse(backing);
     const { engine } = core;
     const contains = engine.contains.bind(engine);
@@ -212,7 +178,7 @@ describe("an entry that moves while it is set to a server that machines share", 
   });
 
   it("goes from memory if the server did not take it", async () => {
-    const backing = new Shared();
+    const backing = new SharedStore();
     const { core, set, move } = sparse(backing);
     const ended = Promise.withResolvers<WriteOutcome>();
     backing.outcome = ended.promise;
