@@ -10,7 +10,7 @@ import type {
 } from "../backing/index.ts";
 import { waitAtMost, ZbudError } from "../base/index.ts";
 import { type FoundEntry, isTrusted, noteChange, trustAgain } from "../engine/index.ts";
-import { BLOCK_BYTES, type StoredEntry } from "../record/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import { mendTimes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
@@ -122,8 +122,10 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     }
     const { found } = engine;
     while (engine.contains(k0, k1, bytes, length, BEFORE_ALL)) {
-      // Else it has moved meanwhile, or somebody changed it, who tells it as well.
-      if (engine.readRow(found.shard, found.row, found.version)) return this.#write(found, lease);
+      // It has moved meanwhile, or somebody changed it, who tells it as well.
+      if (!engine.readRow(found.shard, found.row, found.version)) continue;
+      this.#write(found, lease);
+      return;
     }
     // It was evicted at once, or somebody deleted it: at least the older value must go.
     this.drop(k0, k1, bytes, length);

@@ -50,8 +50,7 @@ export class TierDictionaries {
 
   /** Has an entry, in the engine's own record, say by name which dictionary it needs: so the number need not. */
   name(entry: StoredEntry): void {
-    if (needsDictionary(entry.codec))
-      entry.codec = DICTIONARY_CODEC + 256 * this.nameOf(slotOf(entry.codec));
+    if (needsDictionary(entry.codec)) entry.codec = DICTIONARY_CODEC + 256 * this.nameOf(slotOf(entry.codec));
   }
 
   /** Bytes of {@link record}. */

@@ -12,13 +12,7 @@ import {
 import { ownBytes, show, WriteBudget, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import { dirtyCount, type Engine, type FoundEntry, type Guard, type PutResult } from "../engine/index.ts";
-import {
-  checkRecord,
-  decodeValue,
-  hasName,
-  recordBytes,
-  type StoredEntry,
-} from "../record/index.ts";
+import { checkRecord, decodeValue, hasName, recordBytes, type StoredEntry } from "../record/index.ts";
 import { checkEntry, mendTimes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
 import { codecWith } from "./dictionary-codec.ts";

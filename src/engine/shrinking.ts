@@ -279,7 +279,12 @@ export class RowPacker {
       if (this.#end === 0) this.#end = beginRows(shard);
       if (this.#end === 0) continue;
       const end = this.#end;
-      const at = moveAll(shard, isOver, (row) => isShort(shard, row) && hasRowFrom(shard, row, end), this.#from);
+      const at = moveAll(
+        shard,
+        isOver,
+        (row) => isShort(shard, row) && hasRowFrom(shard, row, end),
+        this.#from,
+      );
       this.#from = Math.abs(at);
       if (at >= 0 && at < shard.words[W_HIGH_WATER]) return 1;
       // All is full: one goes, and where it was there is room for one after the other.

@@ -6,10 +6,10 @@ import {
 } from "../../src/backing/index.ts";
 import { CoherentTier } from "../../src/cache/coherent-tier.ts";
 import { steadyMs } from "../../src/cache/hearing.ts";
+import { FailingBacking } from "./failing-backing.ts";
 
 /** A store that several machines share, as far as what is set is concerned. */
-export class SharedStore extends MemoryBacking implements CoherentBacking {
-  override readonly isSync = false;
+export class SharedStore extends FailingBacking implements CoherentBacking {
   /** Lengths of the values that were set, and what becomes of the next ones. */
   readonly lengths: number[] = [];
   outcome: Promise<WriteOutcome> = Promise.resolve("ok");
@@ -18,7 +18,7 @@ export class SharedStore extends MemoryBacking implements CoherentBacking {
 
   /** @param ttlMs - as {@link CoherentStore.ttlMs}; without, all is told that others change. */
   constructor(ttlMs = 0) {
-    super();
+    super(new MemoryBacking());
     this.#store = {
       graceMs: 0,
       heartbeatMs: 2 ** 30,

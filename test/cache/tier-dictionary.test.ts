@@ -15,7 +15,8 @@ const COUNT = 40;
 function fillFile(backing: FileBacking, length: number, from: number): number {
   const bytes = new Uint8Array(length);
   let k0 = from;
-  while (backing.writeSync({ ...emptyRecord(), k0, k1: 7, bytes, storedLength: length, length }) === "ok") k0++;
+  while (backing.writeSync({ ...emptyRecord(), k0, k1: 7, bytes, storedLength: length, length }) === "ok")
+    k0++;
   return k0;
 }
 
@@ -35,7 +36,9 @@ async function foundAfter(path: string): Promise<number> {
 }
 
 describe("a file that has room for entries, and none for their dictionary", () => {
-  async function nearlyFull(path: string): Promise<{ cache: CompressedCache<unknown>; backing: FileBacking }> {
+  async function nearlyFull(
+    path: string,
+  ): Promise<{ cache: CompressedCache<unknown>; backing: FileBacking }> {
     const backing = await FileBacking.open(path, { maxBytes: "2MiB" });
     const cache = new CompressedCache<unknown>({ maxBytes: "16MiB", backing, improve: false });
     await fill(cache);

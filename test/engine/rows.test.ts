@@ -6,7 +6,16 @@ import { verify } from "../../src/diagnostics/index.ts";
 import { logDriver } from "../../src/drivers/log/index.ts";
 import { slotsDriver } from "../../src/drivers/slots/index.ts";
 import { zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
-import { BlockPacker, BlockReader, distrust, Engine, entryAttributes, isTrusted, keyOfRow, versionsOf } from "../../src/engine/index.ts";
+import {
+  BlockPacker,
+  BlockReader,
+  distrust,
+  Engine,
+  entryAttributes,
+  isTrusted,
+  keyOfRow,
+  versionsOf,
+} from "../../src/engine/index.ts";
 import { RowPacker } from "../../src/engine/shrinking.ts";
 import { F_POOL_TOUCHED, KIND_ENTRY, STATE, W_HIGH_WATER } from "../../src/engine/table.ts";
 import { canGiveRoom } from "../../src/memory/index.ts";
