@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { MemoryBacking } from "../../src/backing/index.ts";
+import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { canShare, stopWorking, workWhenIdle } from "../../src/base/index.ts";
 import { CacheCore } from "../../src/cache/core.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
@@ -288,6 +288,19 @@ describe("while another thread is stopped within a lock", {
     await quietWhileHeld(other);
     await until("it goes on", () => cache.stats().backingWrites > backingWrites);
     cache.close();
+  });
+
+  it("nor does it flush, which counts as failed", async () => {
+    const backing = await FileBacking.open(freshPath(), { maxBytes: "8MiB", unclean: "flushed" });
+    const options = { backing, improve: false };
+    const cache = new CompressedCache<unknown>({ maxBytes: "1MiB", flushEvery: 50, ...options });
+    const other = CompressedCache.attach(cache.share(), options);
+    cache.set("a", 1);
+    await quietWhileHeld(other);
+    assert.ok(cache.stats().flushesFailed > 0);
+    await until("it goes on", () => backing.stats().records > 0);
+    cache.close();
+    await backing.close();
   });
 
   it("nor does it look how long it may serve what a server has", async () => {
