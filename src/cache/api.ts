@@ -224,8 +224,8 @@ export interface Cache<V> {
 
   /**
    * Keys from the most recently used to the least (with `evict: "sieve"` from the one that was set last to the
-   * first), without those expired; in a cache of several shards, shard by shard. An entry that is added or used
-   * during the iteration may be left out or come twice.
+   * first), without those expired; in a cache of several shards, shard by shard. The order is that of the moment when a
+   * shard is begun, and each comes as it is when its turn is. An entry that is added during the iteration may be left out.
    */
   keys(): IterableIterator<CacheKey>;
   /** Values, in the order of `keys()`; reading them this way does not make them recently used. */

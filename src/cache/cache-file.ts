@@ -1,7 +1,7 @@
 import { faultOf, replaceFile, required } from "../backing/index.ts";
 import { crc32, nextTurn, ownBytes, show, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
-import type { Engine } from "../engine/index.ts";
+import { type Engine, LISTED_WORDS, listEntries, readListed } from "../engine/index.ts";
 import {
   decodeRecord,
   decodeValue,
@@ -51,8 +51,6 @@ const END_BYTES = 12;
 const TURN_BYTES = 2 ** 21;
 /** What is gathered before it is written: short enough that an event loop does not notice. */
 const CHUNK_BYTES = 2 ** 18;
-/** How often the entries of a shard are listed, where they move meanwhile. */
-const LISTS_MAX = 16;
 /** Room up to this length stays for the next entries: one of a block fits. */
 const KEPT_BYTES_MAX = 2 ** 21;
 
@@ -96,7 +94,9 @@ async function writeAll<V>(
   signal?.throwIfAborted();
   let at = 0;
   for (let shard = 0; shard < engine.shardCount; shard++) {
-    for (const walk = new ShardWalk(engine, shard); walk.read(); ) {
+    const list = listEntries(engine, shard);
+    for (let place = list.length - LISTED_WORDS; place >= 0; place -= LISTED_WORDS) {
+      if (!readListed(engine, shard, list, place)) continue;
       mendTimes(engine.found);
       // A dictionary that came since the header was written is not in the file.
       if (needsDictionary(engine.found.codec) && slotOf(engine.found.codec) >= dictionaries.bytes.length)
@@ -125,52 +125,6 @@ async function writeAll<V>(
   await write(bytes.subarray(0, at + END_BYTES));
   if (engine.found.bytes.length > KEPT_BYTES_MAX) engine.found.bytes = new Uint8Array(0);
   return count;
-}
-
-/** Reads the entries of a shard one by one, the least recently used first. */
-class ShardWalk {
-  readonly #engine: Engine;
-  readonly #shard: number;
-  #rows: Int32Array;
-  #next = 0;
-  /** The latest version of the list before; null: it is the first. */
-  #since: number | null = null;
-  #isMissed = false;
-  #lists = 1;
-
-  constructor(engine: Engine, shard: number) {
-    this.#engine = engine;
-    this.#shard = shard;
-    this.#rows = engine.rowsOf(shard);
-    this.#next = this.#rows.length - 2;
-  }
-
-  /** Reads the next one into the engine's `found`. False: there is no other. */
-  read(): boolean {
-    for (;;) {
-      for (; this.#next >= 0; ) {
-        const row = this.#rows[this.#next];
-        const version = this.#rows[this.#next + 1];
-        this.#next -= 2;
-        if (this.#since !== null && ((version - this.#since) | 0) <= 0) continue;
-        if (this.#engine.readRow(this.#shard, row, version)) return true;
-        this.#isMissed = true;
-      }
-      // One that was compressed anew or moved has another row and a later version. Of two of a key the later is loaded.
-      if (!this.#isMissed || this.#lists === LISTS_MAX) return false;
-      this.#listAgain();
-    }
-  }
-
-  #listAgain(): void {
-    for (let i = 1; i < this.#rows.length; i += 2) {
-      if (this.#since === null || ((this.#rows[i] - this.#since) | 0) > 0) this.#since = this.#rows[i];
-    }
-    this.#rows = this.#engine.rowsOf(this.#shard);
-    this.#next = this.#rows.length - 2;
-    this.#isMissed = false;
-    this.#lists++;
-  }
 }
 
 /** Makes an entry one that is kept as it is. */

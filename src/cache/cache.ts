@@ -171,8 +171,10 @@ export class CompressedCache<V = unknown> implements Cache<V> {
     const given = ttl === undefined ? undefined : milliseconds("ttl", ttl);
     const core = this.#open();
     const now = core.clock();
-    const fresh = core.lookup(key, now, true, Look.uncounted | Look.unread) && now <= core.freshUntil();
-    if (fresh) core.restart(now, given);
+    let fresh: boolean;
+    do {
+      fresh = core.lookup(key, now, true, Look.uncounted | Look.unread) && now <= core.freshUntil();
+    } while (fresh && !core.restart(now, given));
     this.#notify();
     return fresh;
   }

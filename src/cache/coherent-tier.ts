@@ -9,26 +9,19 @@ import type {
   WriteOutcome,
 } from "../backing/index.ts";
 import { waitAtMost, ZbudError } from "../base/index.ts";
-import { type FoundEntry, noteChange, noteSame, trustAgain, trustOf, versionsOf } from "../engine/index.ts";
-import { BLOCK_BYTES, type StoredEntry } from "../record/index.ts";
+import { type FoundEntry, lastVersions, noteChange, noteSame, trustAgain, trustOf } from "../engine/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import { mendTimes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
 import { Hearing, steadyMs } from "./hearing.ts";
 import { EncodedKey } from "./key.ts";
 import type { Lease } from "./leases.ts";
-import { slotOf, warmCodec } from "./options.ts";
+import { warmCodec } from "./options.ts";
 import { Counter } from "./shared-state.ts";
 import { removeTagged, tagsIn } from "./tags.ts";
-import {
-  DICTIONARY_NAME,
-  dictionaryName,
-  type Fetched,
-  nameOf,
-  type Read,
-  Tier,
-  type TieredCache,
-} from "./tier.ts";
+import { type Fetched, nameOf, type Read, Tier, type TieredCache } from "./tier.ts";
+import { DICTIONARY_NAME, dictionaryName } from "./tier-dictionaries.ts";
 
 /** For the engine: put unless there is one. */
 const UNLESS_THERE = -2;
@@ -145,14 +138,15 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       sharedState.count(Counter.untold);
       return;
     }
-    if (!engine.contains(k0, k1, bytes, length, BEFORE_ALL)) {
-      // It was evicted at once, or somebody deleted it: at least the older value must go.
-      this.drop(k0, k1, bytes, length);
+    const { found } = engine;
+    while (engine.contains(k0, k1, bytes, length, BEFORE_ALL)) {
+      // It has moved meanwhile, or somebody changed it, who tells it as well.
+      if (!engine.readRow(found.shard, found.row, found.version)) continue;
+      this.#write(found, lease);
       return;
     }
-    const { found } = engine;
-    // If somebody changed it meanwhile, that one tells.
-    if (engine.readRow(found.shard, found.row, found.version)) this.#write(found, lease);
+    // It was evicted at once, or somebody deleted it: at least the older value must go.
+    this.drop(k0, k1, bytes, length);
   }
 
   #write(entry: FoundEntry, lease: Lease | null): void {
@@ -161,16 +155,17 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     try {
       const tags = tagsIn(entry);
       mendTimes(entry);
-      const dictionary = this.missingDictionary(entry);
-      if (dictionary !== null) writes.push(this.#writeDictionary(dictionary, slotOf(entry.codec)));
-      this.nameDictionary(entry);
+      const slot = this.dictionaries.missing(entry);
+      if (slot >= 0) writes.push(this.#writeDictionary(slot));
+      this.dictionaries.name(entry);
       entry.stamp = stamp;
       const since = lease === null ? this.core.sharedState.stamp() : lease.stamp;
-      const { shard, row, version } = entry;
-      this.#noteWritten(textOf(entry.bytes.subarray(0, entry.prefixLength)), { shard, row, version, stamp });
+      const { shard, row, version, k0, k1, bytes, prefixLength } = entry;
+      const name = { k0, k1, prefix: bytes.slice(0, prefixLength) };
+      this.#noteWritten(textOf(name.prefix), { shard, row, version, stamp });
       const put = this.#store.put(entry, tags, since, lease !== null);
       writes.push(put);
-      void put.then((outcome) => this.#putEnded({ shard, row, version }, outcome));
+      void put.then((outcome) => this.#putEnded({ shard, row, version }, name, outcome));
     } catch (error) {
       this.noteClosed(error);
       writes.push(Promise.resolve(error));
@@ -186,16 +181,18 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   }
 
   /** What the server does not have it tells nobody of: it goes from memory, which others could not change. */
-  #putEnded({ shard, row, version }: Place, outcome: WriteOutcome): void {
+  #putEnded({ shard, row, version }: Place, { k0, k1, prefix }: BackingKey, outcome: WriteOutcome): void {
     const { engine } = this.core;
     if (outcome === "ok" || outcome === "ECANCELED" || engine.isClosed || this.#hearing?.hears !== true)
       return;
-    engine.removeRow(shard, row, version);
+    // If it has moved meanwhile, whatever has its key goes.
+    if (!engine.removeRow(shard, row, version)) engine.remove(k0, k1, prefix, prefix.length);
   }
 
-  async #writeDictionary(record: StoredEntry, slot: number): Promise<WriteOutcome> {
-    const outcome = await this.#store.put(record, [], 0, false);
-    if (outcome !== "ok") this.isThere[slot] = false;
+  async #writeDictionary(slot: number): Promise<WriteOutcome> {
+    this.dictionaries.note(slot, true);
+    const outcome = await this.#store.put(this.dictionaries.record(slot), [], 0, false);
+    if (outcome !== "ok") this.dictionaries.note(slot, false);
     return outcome;
   }
 
@@ -306,7 +303,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       core.leases.holds(lease) &&
       this.holds(lease) &&
       !tags.some(({ k0 }) => core.sharedState.tagDeletedSince(lease.stamp, k0));
-    const slot = dictionary === 0 ? 0 : this.slotNamed(dictionary);
+    const slot = dictionary === 0 ? 0 : this.dictionaries.slotNamed(dictionary);
     const isForeign = slot < 0;
     if (dictionary !== 0 && !isForeign) entry.codec = warmCodec(slot);
     const result = isForeign
@@ -397,7 +394,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     const now = performance.now();
     if (now - this.#marks.at > RECENT_MS) {
       this.#before = this.#marks.versions;
-      this.#marks = { at: now, versions: versionsOf(this.core.engine) };
+      this.#marks = { at: now, versions: lastVersions(this.core.engine) };
     }
     return ((version - (this.#before[shard] ?? version - 1)) | 0) > 0;
   }
@@ -420,10 +417,11 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
 
   /** The server gave up a dictionary, perhaps: what is written with it is of no use to others then. */
   async #toldDictionary(prefix: Uint8Array): Promise<void> {
-    for (let slot = 0; slot < this.core.dictionary.trainer.count; slot++) {
-      const name = dictionaryName(this.dictionaryNameOf(slot));
+    const { dictionaries } = this;
+    for (let slot = 0; slot < dictionaries.count; slot++) {
+      const name = dictionaryName(dictionaries.nameOf(slot));
       if (!name.prefix.every((byte, i) => byte === prefix[i])) continue;
-      if ((await this.#headOf(name)) === null) this.isThere[slot] = false;
+      if ((await this.#headOf(name)) === null) dictionaries.note(slot, false);
     }
   }
 

@@ -363,17 +363,18 @@ export class CacheCore<V> {
    * Lets the time of `engine.found`, which {@link key} names, begin anew.
    *
    * @param ttl - of the entry if absent; its window of staleness stays as well, or is the cache's if it had none.
+   * @returns false: another thread replaced it, or moved it, since it was found.
    */
-  restart(now: number, ttl?: number): void {
+  restart(now: number, ttl?: number): boolean {
     const { key, engine, settings } = this;
     const { found } = engine;
     const given = ttl ?? ttlOf(found.aux);
     const stale = found.expiresAt === 0 ? settings.staleWhileRevalidate : found.aux2;
-    if (found.expiresAt === 0 && given === 0) return;
+    if (found.expiresAt === 0 && given === 0) return true;
     found.expiresAt = expiresAt(now, given, stale);
     found.aux = auxOf(kindOf(found.aux), given);
     found.aux2 = given === 0 ? 0 : stale;
-    engine.setExpiry(key.k0, key.k1, key.bytes, key.length, found.expiresAt, found);
+    return engine.setExpiry(key.k0, key.k1, key.bytes, key.length, found.expiresAt, found);
   }
 
   /** The value of `engine.found`. */
@@ -668,13 +669,14 @@ export class CacheCore<V> {
     const { tags, engine } = this;
     if (tags === null) throw new ZbudError("EINVAL", "to delete by tag, make the cache with tags: true");
     // First: what is put under a shard's lock later than this sees it, and what was put before is found.
-    this.sharedState.invalidateTag(tags.hash(tag));
+    const name = tags.name(tag);
+    this.sharedState.invalidateTag(name.k0);
     this.tier?.dropNotes();
-    const removed = removeTagged(engine, tags, tag);
-    this.coherent?.deleteTag(tags.name(tag));
+    const removed = removeTagged(engine, tags, name);
+    this.coherent?.deleteTag(name);
     // What was evicted to the second tier meanwhile has the first note's stamp, and is out of date as well.
     if (this.tier === null) return removed;
-    this.sharedState.invalidateTag(tags.hash(tag));
+    this.sharedState.invalidateTag(name.k0);
     this.tier.dropNotes();
     return removed;
   }

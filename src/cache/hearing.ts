@@ -180,6 +180,8 @@ export class Hearing {
         this.#endSliding();
         return;
       }
+      // Somebody may be stopped within a lock: this waits for nobody, and what is in memory is served no longer meanwhile.
+      if (this.#engine.isBusy()) return;
       const now = steadyMs();
       marks.push({ at: now, versions: versionsOf(this.#engine) });
       // What was put after a mark is at most `ms` old when what is promised here ends. A tick may be late by any time, as

@@ -43,6 +43,8 @@ export class CacheImprover implements IdleWork {
       this.close();
       return false;
     }
+    // Never waits for a lock: whoever has it may be stopped, and this thread may not need the cache at all.
+    if (engine.isBusy()) return false;
     if (dictionary.trainer.work(engine, end)) return true;
     const slot = dictionary.slot(engine);
     if (this.#rests-- > 0) return false;

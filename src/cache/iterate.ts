@@ -1,10 +1,10 @@
-import type { Engine } from "../engine/index.ts";
+import { type Engine, LISTED_WORDS, listEntries, readListed } from "../engine/index.ts";
 import { decodeKey } from "./key.ts";
 import type { CacheKey } from "./types.ts";
 
 /**
  * Walks over the entries of all shards, most recently used (by SIEVE: set) first, without touching or counting them. Between
- * two entries anybody may change the cache; what changed since is passed over.
+ * two entries anybody may change the cache; each comes as it is then, and what is gone is passed over.
  *
  * @param check - called before each entry; throws if the cache was closed.
  * @param read - called while `engine.found` is the entry; it may decode, and gives what this yields, or
@@ -16,10 +16,10 @@ export function* iterate<T>(
   read: () => T | undefined,
 ): Generator<T, void, undefined> {
   for (let shard = 0; shard < engine.shardCount; shard++) {
-    const rows = engine.rowsOf(shard);
-    for (let i = 0; i < rows.length; i += 2) {
+    const list = listEntries(engine, shard);
+    for (let at = 0; at < list.length; at += LISTED_WORDS) {
       check();
-      if (!engine.readRow(shard, rows[i], rows[i + 1])) continue;
+      if (!readListed(engine, shard, list, at)) continue;
       const result = read();
       if (result !== undefined) yield result;
     }

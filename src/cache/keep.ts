@@ -1,6 +1,7 @@
 import type { FullOf } from "../backing/index.ts";
 import { nextTurn, type WriteBudget } from "../base/index.ts";
 import {
+  dirtyCount,
   dirtyRows,
   type Engine,
   endWriteback,
@@ -19,6 +20,8 @@ const STEP_ROWS = 8192;
 const BATCH_ENTRIES = 64;
 /** Entries that are written in one hold of a lock, by a tier that writes at once. */
 const HELD_ENTRIES = 16;
+/** How often a flush goes through a shard: what is compressed anew or moved together meanwhile is in a row that it passed. */
+const PASSES_KEPT_MAX = 3;
 /** Refusals in a row after which a full tier is not asked for the rest. */
 const REFUSALS_MAX = 256;
 /** How long it waits for entries that another thread is writing, and how long it rests meanwhile. */
@@ -39,6 +42,8 @@ interface KeepingTier {
   hasRecord(entry: FoundEntry): boolean;
   bounds(): { maxBytes: number; drops: number; fullOf: FullOf | null };
   keepNotes(): boolean;
+  /** Whether whoever reads an entry after this run finds the dictionary that it needs. */
+  hasDictionary(entry: FoundEntry): boolean;
   countLost(): void;
 }
 
@@ -68,20 +73,36 @@ async function keepShards(
   kept: Kept,
 ): Promise<void> {
   for (let shard = 0; shard < engine.shardCount; shard++) {
-    for (let from = 1; from > 0; ) {
-      for (let waitMs = budget?.waitMs() ?? 0; waitMs > 0; waitMs = budget?.waitMs() ?? 0)
-        await rest(waitMs, true);
-      if (engine.isClosed) return;
-      const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, BATCH_ENTRIES);
-      if (await keepBatch(engine, tier, budget, shard, rows, kept)) return;
-      if (engine.isClosed) return;
-      const others = await othersOf(engine, shard, rows, budget !== null);
-      if (others.length > 0 && (await keepBatch(engine, tier, budget, shard, others, kept))) return;
-      if (engine.isClosed) return;
-      from = next;
-      await new Promise<void>(nextTurn);
+    for (let pass = 0; pass < PASSES_KEPT_MAX && dirtyCount(engine, shard) > 0; pass++) {
+      const { written } = kept;
+      if (!(await keepPass(engine, tier, budget, shard, kept))) return;
+      if (kept.written === written) break;
     }
   }
+}
+
+/** Goes once through the rows of a shard. False: the tier is full, or fails, or the cache was closed. */
+async function keepPass(
+  engine: Engine,
+  tier: KeepingTier,
+  budget: WriteBudget | null,
+  shard: number,
+  kept: Kept,
+): Promise<boolean> {
+  for (let from = 1; from > 0; ) {
+    for (let waitMs = budget?.waitMs() ?? 0; waitMs > 0; waitMs = budget?.waitMs() ?? 0)
+      await rest(waitMs, true);
+    if (engine.isClosed) return false;
+    const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, BATCH_ENTRIES);
+    if (await keepBatch(engine, tier, budget, shard, rows, kept)) return false;
+    if (engine.isClosed) return false;
+    const others = await othersOf(engine, shard, rows, budget !== null);
+    if (others.length > 0 && (await keepBatch(engine, tier, budget, shard, others, kept))) return false;
+    if (engine.isClosed) return false;
+    from = next;
+    await new Promise<void>(nextTurn);
+  }
+  return !engine.isClosed;
 }
 
 /** What became of entries that were written. */
@@ -193,7 +214,8 @@ class Keeper {
     let refused = 0;
     this.#visit("newest first", false, Number.POSITIVE_INFINITY, (entry) => {
       if (this.#isOver(entry)) return false;
-      const isLost = (entry.headLength > 0 && !hasNotes) || refused >= REFUSALS_MAX;
+      const isLost =
+        (entry.headLength > 0 && !hasNotes) || refused >= REFUSALS_MAX || !tier.hasDictionary(entry);
       if (!isLost && tier.writeNow(entry) === "ok") {
         refused = 0;
         this.#written++;
@@ -230,7 +252,7 @@ class Keeper {
       tier.keepNotes();
     }
     this.#visit("newest first", true, Number.POSITIVE_INFINITY, (entry) => {
-      const isThere = tier.hasRecord(entry);
+      const isThere = tier.hasRecord(entry) && tier.hasDictionary(entry);
       if (isThere || this.#isOver(entry)) return isThere;
       // It may have been written, and given up for those that came after it.
       this.#written -= this.#isWritten[entry.shard][entry.row];

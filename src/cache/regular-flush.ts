@@ -42,8 +42,9 @@ export class RegularFlush {
     const start = performance.now();
     if (this.#engine.isFirst()) {
       try {
-        const { entriesLeft } = await this.#flush();
-        if (entriesLeft > 0 && !this.#engine.isClosed) this.#sharedState.count(Counter.flushesFailed);
+        // Somebody may be stopped within a lock: it is not waited for, as this thread may not need the cache at all.
+        const isLeft = this.#engine.isBusy() || (await this.#flush()).entriesLeft > 0;
+        if (isLeft && !this.#engine.isClosed) this.#sharedState.count(Counter.flushesFailed);
       } catch {
         if (!this.#engine.isClosed) this.#sharedState.count(Counter.flushesFailed);
       }

@@ -134,9 +134,7 @@ export class TagLists implements SecondaryIndex {
    *
    * @returns false if not all could be found this way: then search the shard's entries with {@link hasTag}.
    */
-  find(table: Int32Array, at: number, rows: number, tag: string | TagName, into: RowList): boolean {
-    this.#take(tag);
-    const { k0, k1 } = this.#tag;
+  find(table: Int32Array, at: number, rows: number, { k0, k1 }: TagName, into: RowList): boolean {
     let node = table[at + HEADER_WORDS + (k0 & (bucketsOf(rows) - 1))] - 1;
     while (node >= 0) {
       const word = wordOf(at, rows, node);
@@ -150,9 +148,7 @@ export class TagLists implements SecondaryIndex {
   }
 
   /** Whether an entry with these bytes (prefix, head, value) has the tag. */
-  hasTag(entry: FoundEntry, tag: string | TagName): boolean {
-    this.#take(tag);
-    const { k0, k1 } = this.#tag;
+  hasTag(entry: FoundEntry, { k0, k1 }: TagName): boolean {
     return findTag(entry.bytes, entry.prefixLength, entry.prefixLength + entry.headLength, k0, k1);
   }
 
@@ -176,16 +172,6 @@ export class TagLists implements SecondaryIndex {
         `a tag must be a string of at most 65,535 bytes as UTF-8, not ${show(tag)}`,
       );
     }
-  }
-
-  /** As {@link #hash}, also of a tag that is known by its hash. */
-  #take(tag: string | TagName): void {
-    if (typeof tag === "string") {
-      this.#hash(tag);
-      return;
-    }
-    this.#tag.k0 = tag.k0;
-    this.#tag.k1 = tag.k1;
   }
 
   #takeNode(table: Int32Array, at: number, rows: number): number {
@@ -301,30 +287,25 @@ function add(list: RowList, row: number, version: number): void {
 }
 
 /** Removes all entries with a tag, shard by shard. How many there were. */
-export function removeTagged(engine: Engine, tags: TagLists, tag: string | TagName): number {
+export function removeTagged(engine: Engine, tags: TagLists, tag: TagName): number {
   const found: RowList = { words: new Int32Array(0), count: 0 };
   let removed = 0;
-  for (let shard = 0; shard < engine.shardCount; shard++) {
+  for (let shard = 0; shard < engine.shardCount; ) {
     found.count = 0;
     let complete = true;
     engine.visitSecondaryIndex(shard, (table, at, count) => {
       complete = tags.find(table, at, count, tag, found);
     });
-    for (let i = 0; i < found.count; i++) {
-      if (engine.removeRow(shard, found.words[2 * i], found.words[2 * i + 1])) removed++;
+    const rows = complete
+      ? found.words.subarray(0, 2 * found.count)
+      : engine.rowsOf(shard, (entry) => tags.hasTag(entry, tag));
+    let missed = 0;
+    for (let i = 0; i < rows.length; i += 2) {
+      if (engine.removeRow(shard, rows[i], rows[i + 1])) removed++;
+      else missed++;
     }
-    if (!complete) removed += removeBySearch(engine, tags, tag, shard);
-  }
-  return removed;
-}
-
-/** The same in one shard, looking at each of its entries. */
-function removeBySearch(engine: Engine, tags: TagLists, tag: string | TagName, shard: number): number {
-  const rows = engine.rowsOf(shard);
-  let removed = 0;
-  for (let i = 0; i < rows.length; i += 2) {
-    if (!engine.readRow(shard, rows[i], rows[i + 1]) || !tags.hasTag(engine.found, tag)) continue;
-    if (engine.removeRow(shard, rows[i], rows[i + 1])) removed++;
+    // One that another thread moved, or compressed anew, has the tag still, and another row.
+    if (missed === 0) shard++;
   }
   return removed;
 }

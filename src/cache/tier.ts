@@ -12,14 +12,7 @@ import {
 import { ownBytes, show, WriteBudget, ZbudError } from "../base/index.ts";
 import { type Codec, codecById } from "../codecs/index.ts";
 import { dirtyCount, type Engine, type FoundEntry, type Guard, type PutResult } from "../engine/index.ts";
-import {
-  checkRecord,
-  decodeValue,
-  emptyRecord,
-  hasName,
-  recordBytes,
-  type StoredEntry,
-} from "../record/index.ts";
+import { checkRecord, decodeValue, hasName, recordBytes, type StoredEntry } from "../record/index.ts";
 import { checkEntry, mendTimes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
 import { codecWith } from "./dictionary-codec.ts";
@@ -33,20 +26,18 @@ import {
   DICTIONARY_CODEC,
   mayBeDictionary,
   needsDictionary,
-  slotOf,
   takesDictionary,
   warmCodec,
 } from "./options.ts";
 import { Counter, type SharedState } from "./shared-state.ts";
 import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
+import { dictionaryHash, dictionaryName, TierDictionaries } from "./tier-dictionaries.ts";
 import { NOTES_KEY, notesRecord, readNotes, type TierNotes } from "./tier-notes.ts";
 import type { FlushedCache } from "./types.ts";
 import type { ValueCodec } from "./values.ts";
 import { WriteAhead } from "./write-ahead.ts";
 import { WritesUnderWay } from "./writes-under-way.ts";
 
-/** Begins the names of records that hold dictionaries: no key's bytes begin so. */
-export const DICTIONARY_NAME = 0xfd;
 /** Codecs of other caches' dictionaries that are kept: each has memory of its own. */
 const FOREIGN_MAX = 8;
 /** For the engine: put unless there is one. */
@@ -115,9 +106,7 @@ export class Tier<V> {
   protected readonly core: TieredCache<V>;
   readonly #backing: Backing;
   readonly #foreign: Map<number, Codec | null> = new Map();
-  /** Names of this cache's dictionaries, by slot, as far as they were asked for; and which of them are in the tier. */
-  readonly #names: number[] = [];
-  protected readonly isThere: boolean[] = [];
+  protected readonly dictionaries: TierDictionaries;
   readonly #writes: WritesUnderWay = new WritesUnderWay((outcomes) => this.#countOutcomes(outcomes, 1, true));
   /** Stamps of what this thread wrote last of each key, while that is under way, in a tier that has no order. */
   readonly #lastWrites: Map<string, number> = new Map();
@@ -134,6 +123,7 @@ export class Tier<V> {
     const { sharedState, settings } = core;
     this.core = core;
     this.#backing = backing;
+    this.dictionaries = new TierDictionaries(core);
     this.isOrdered = "share" in backing;
     this.budget = new WriteBudget(sharedState.budget, settings.maxWriteBytesPerSecond, () => core.clock());
     const parts = {
@@ -197,6 +187,8 @@ export class Tier<V> {
    * @param counts - whether one that is not taken counts: of what is written ahead nothing is lost yet.
    */
   async writeSoon(entry: FoundEntry, counts: boolean): Promise<unknown> {
+    // What is not lost yet is for the runs after this one, which need its dictionary.
+    if (!counts && this.isSync && !this.hasDictionary(entry)) return "ENOSPC";
     if (!this.#hasRoom(entry)) return this.writeNow(entry, counts);
     const written = this.#handOver(entry, counts);
     try {
@@ -216,14 +208,15 @@ export class Tier<V> {
     try {
       if (this.#refuses(entry, counts)) return null;
       const records: StoredEntry[] = [entry];
-      const dictionary = this.missingDictionary(entry);
-      if (dictionary !== null) records.unshift(dictionary);
+      const slot = this.dictionaries.missing(entry);
+      if (slot >= 0) records.unshift(this.dictionaries.record(slot));
       this.#prepare(entry);
       // One thread's calls have an order in any tier.
       const late = this.isOrdered || !this.core.engine.isShared ? null : lateDrop(entry);
       if (late !== null) this.#lastWrites.set(late.id, late.stamp);
       // It copies all of the entry's record: the engine fills that again.
       const written = this.#backing.write(records);
+      if (slot >= 0) this.#noteDictionary(slot, written);
       if (counts && late === null && records.length === 1) this.#writes.add(written);
       else this.track(written, records.length, counts, late === null ? () => {} : () => this.#dropLate(late));
       return written;
@@ -236,8 +229,8 @@ export class Tier<V> {
   /** Writes an entry before it returns; its shard is locked. Never throws. Whether it is there. */
   writeNow(entry: FoundEntry, counts = true): WriteOutcome {
     if (this.#refuses(entry, counts)) return "ENOSPC";
-    const dictionary = this.missingDictionary(entry);
-    if (dictionary !== null) this.#writeRecord(dictionary);
+    // In this run it is read by what is in memory.
+    this.hasDictionary(entry);
     this.#prepare(entry);
     const outcome = this.#writeRecord(entry);
     this.#countOutcomes([outcome], 1, counts);
@@ -254,6 +247,31 @@ export class Tier<V> {
     if (!this.#hasRoom(entry) || this.#backing.refuses?.(this.#lastBytes) !== true) return false;
     this.#countOutcomes([this.#backing.isSync ? "ENOSPC" : "EAGAIN"], 1, counts);
     return true;
+  }
+
+  /** Whether the tier has the dictionary that an entry needs. If not, it is written, unless there is no room. */
+  hasDictionary(entry: StoredEntry): boolean {
+    const { dictionaries } = this;
+    const slot = dictionaries.missing(entry);
+    if (slot < 0) return true;
+    return this.#backing.refuses?.(dictionaries.recordBytes(slot)) !== true && this.#keepDictionary(slot);
+  }
+
+  #keepDictionary(slot: number): boolean {
+    const record = this.dictionaries.record(slot);
+    const isThere = this.hasRecord(record) || this.#writeRecord(record) === "ok";
+    this.dictionaries.note(slot, isThere);
+    return isThere;
+  }
+
+  /** A dictionary is being written. If it comes to nothing the next entry that needs it has it written again. */
+  #noteDictionary(slot: number, written: unknown): void {
+    const { dictionaries } = this;
+    dictionaries.note(slot, true);
+    Promise.resolve(written).then(
+      (outcomes) => dictionaries.note(slot, Array.isArray(outcomes) && isTaken(outcomes[0])),
+      () => dictionaries.note(slot, false),
+    );
   }
 
   /** As {@link writeNow} for what was written before, and given up for others since. Nothing of it counts. */
@@ -281,7 +299,7 @@ export class Tier<V> {
   #prepare(entry: FoundEntry): void {
     const { sharedState } = this.core;
     mendTimes(entry);
-    this.nameDictionary(entry);
+    this.dictionaries.name(entry);
     entry.stamp = sharedState.run * STAMPS + sharedState.stamp();
   }
 
@@ -314,16 +332,20 @@ export class Tier<V> {
    * @returns whether it is there, and right.
    */
   keepNotes(): boolean {
-    const { sharedState, settings, dictionary: use } = this.core;
-    const { count } = use.trainer;
+    const { sharedState, settings } = this.core;
+    const { count } = this.dictionaries;
     if (count === 0 && !settings.tags && !sharedState.hasRunsBefore) return true;
-    for (let slot = 0; slot < count; slot++) {
-      const record = this.dictionaryRecord(slot);
-      if (!this.hasRecord(record)) this.#writeRecord(record);
-    }
+    const isNoted = this.#writeNotes(count);
+    for (let slot = 0; slot < count; slot++) this.#keepDictionary(slot);
+    return isNoted;
+  }
+
+  #writeNotes(count: number): boolean {
+    const { dictionaries } = this;
+    const { sharedState, dictionary: use } = this.core;
     const current = use.trainer.look();
-    const dictionary = current < 0 ? 0 : this.dictionaryNameOf(current);
-    const others = Array.from({ length: count }, (_, slot) => this.dictionaryNameOf(slot));
+    const dictionary = current < 0 ? 0 : dictionaries.nameOf(current);
+    const others = Array.from({ length: count }, (_, slot) => dictionaries.nameOf(slot));
     for (let tries = 0; tries < NOTES_TRIES; tries++) {
       // First: whoever deletes a tag from here on takes these notes away, and what was deleted before is in them.
       sharedState.isNoted = true;
@@ -405,7 +427,7 @@ export class Tier<V> {
 
   /** Drops all. The stamp that `clear` left keeps what is under way, or stays, from being read. */
   clear(): void {
-    this.isThere.length = 0;
+    this.dictionaries.forget();
     this.core.sharedState.isNoted = false;
     this.#isRefused = false;
     let cleared: unknown;
@@ -527,7 +549,7 @@ export class Tier<V> {
     const holds = (): boolean => core.leases.holds(lease) && !this.#isOutdated(entry);
     // A value with another cache's dictionary stays where it is.
     const until = freshUntil(entry.expiresAt, entry.aux2);
-    const slot = dictionary === 0 ? 0 : this.slotNamed(dictionary);
+    const slot = dictionary === 0 ? 0 : this.dictionaries.slotNamed(dictionary);
     if (slot >= 0) {
       if (dictionary !== 0) entry.codec = warmCodec(slot);
       const result = core.putStored(entry, true, now, UNLESS_THERE, holds);
@@ -602,7 +624,7 @@ export class Tier<V> {
     const { sharedState } = this.core;
     const all: unknown[] = Array.isArray(outcomes) ? outcomes : [];
     for (let i = 0; i < count; i++) {
-      const isWritten = all[i] === "ok" || all[i] === "ECANCELED";
+      const isWritten = isTaken(all[i]);
       this.#isRefused = isRefusal(all[i]);
       if (!isWritten && !counts) continue;
       sharedState.count(isWritten ? Counter.backingWrites : Counter.backingWritesFailed);
@@ -611,59 +633,12 @@ export class Tier<V> {
     }
   }
 
-  /** Has an entry, in the engine's own record, say by name which dictionary it needs: so the number need not. */
-  protected nameDictionary(entry: StoredEntry): void {
-    if (needsDictionary(entry.codec))
-      entry.codec = DICTIONARY_CODEC + 256 * this.dictionaryNameOf(slotOf(entry.codec));
-  }
-
-  /** What an entry needs that is not in the tier yet. */
-  protected missingDictionary({ codec }: StoredEntry): StoredEntry | null {
-    const slot = slotOf(codec);
-    return needsDictionary(codec) && !this.isThere[slot] ? this.dictionaryRecord(slot) : null;
-  }
-
-  /** A dictionary of this cache as a record, which is going to be in the tier. */
-  protected dictionaryRecord(slot: number): StoredEntry {
-    this.isThere[slot] = true;
-    const dictionary = this.core.dictionary.trainer.dictionary(slot) ?? new Uint8Array(0);
-    const { k0, k1, prefix } = dictionaryName(this.dictionaryNameOf(slot));
-    const bytes = new Uint8Array(prefix.length + dictionary.length);
-    bytes.set(prefix);
-    bytes.set(dictionary, prefix.length);
-    return {
-      ...emptyRecord(),
-      k0,
-      k1,
-      bytes,
-      prefixLength: prefix.length,
-      storedLength: dictionary.length,
-      length: dictionary.length,
-      codec: this.core.codecId,
-    };
-  }
-
-  /** The name of this cache's dictionary in that slot; once it is there it stays the same. */
-  protected dictionaryNameOf(slot: number): number {
-    const { trainer } = this.core.dictionary;
-    this.#names[slot] ??= dictionaryHash(trainer.dictionary(slot)?.slice() ?? new Uint8Array(0));
-    return this.#names[slot];
-  }
-
-  /** The slot of this cache's dictionary that has this name; -1: none has. */
-  protected slotNamed(name: number): number {
-    for (let slot = this.core.dictionary.trainer.count - 1; slot >= 0; slot--) {
-      if (this.dictionaryNameOf(slot) === name) return slot;
-    }
-    return -1;
-  }
-
   async #codecOf(number: number, dictionary: number, signal: AbortSignal | undefined): Promise<Codec | null> {
     const core = this.core;
     if (number !== DICTIONARY_CODEC) return core.codecNumbered(number);
-    const slot = this.slotNamed(dictionary);
+    const slot = this.dictionaries.slotNamed(dictionary);
     if (slot >= 0) {
-      this.isThere[slot] = true;
+      this.dictionaries.note(slot, true);
       return core.codecNumbered(warmCodec(slot));
     }
     const known = this.#foreign.get(dictionary);
@@ -750,16 +725,9 @@ function takeDictionary(entry: StoredEntry, name: BackingKey): number {
   return dictionary;
 }
 
-export function dictionaryName(dictionary: number): BackingKey {
-  const prefix = Uint8Array.of(DICTIONARY_NAME, dictionary, dictionary >> 8, dictionary >> 16);
-  return { k0: dictionary, k1: DICTIONARY_NAME, prefix };
-}
-
-/** 24 bits, never 0. */
-function dictionaryHash(dictionary: Uint8Array): number {
-  let hash = 0x811c_9dc5;
-  for (const byte of dictionary) hash = Math.imul(hash ^ byte, 0x0100_0193);
-  return (hash ^ (hash >>> 24)) & 0xff_ffff || 1;
+/** Whether the outcome of a write says that the record is there, or that a later one of its name is. */
+function isTaken(outcome: unknown): boolean {
+  return outcome === "ok" || outcome === "ECANCELED";
 }
 
 /** @throws {ZbudError} `EINVAL` if this thread must give a tier and does not, or the other way round. */

@@ -139,7 +139,8 @@ export class WriteAhead {
   /** Null: somebody is stopped within the shard's lock, or the engine was closed. */
   #take(engine: Engine, shard: number, limits: AheadLimits): Ahead[] | null {
     const batch: Ahead[] = [];
-    if (this.#isClosed || engine.isClosed) return null;
+    // Never waits for it: that thread may not need the cache at all.
+    if (this.#isClosed || engine.isClosed || engine.isBusy()) return null;
     const { budget, write } = this.#parts;
     const isFree = unlessLockBusy(() =>
       startWritingAhead(engine, shard, limits, (entry) => {

@@ -484,18 +484,22 @@ export class Engine {
   /**
    * Where the entries of a shard lie at this moment: row and version of each, most recently used first (by
    * SIEVE: put). Makes one array. Read each with {@link readRow}; those that changed meanwhile are passed over there.
+   *
+   * @param isWanted - if given, asked for each under the lock, with its prefix and head in {@link found}.
    */
-  rowsOf(shard: number): Int32Array {
+  rowsOf(shard: number, isWanted: ((entry: FoundEntry) => boolean) | null = null): Int32Array {
     const from = this.shard(shard);
     return from.locked(() => {
       const { rows, words, queue } = from;
       const list = ownWords(2 * words[W_ENTRIES]);
       let count = 0;
       for (let row = queue.first(); row !== 0; row = queue.after(row)) {
+        if (isWanted !== null) from.describeNamed(row, this.found);
+        if (isWanted?.(this.found) === false) continue;
         list[count++] = row;
         list[count++] = words[rows.at(row) + VERSION];
       }
-      return list;
+      return list.subarray(0, count);
     });
   }
 

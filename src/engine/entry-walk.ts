@@ -190,7 +190,8 @@ export function keyOfRow(
   const { words, rows, fragments } = shards[shard];
   return shards[shard].locked(() => {
     const at = rows.at(row);
-    if ((words[at + STATE] & KIND_MASK) !== KIND_ENTRY) return null;
+    // The memory of rows that were given up is not there: to look at it would take it again, or fail.
+    if (row >= words[W_HIGH_WATER] || (words[at + STATE] & KIND_MASK) !== KIND_ENTRY) return null;
     const key = new Uint8Array(words[at + NAME] & 0xffff);
     if (key.length > 0) fragments.read(row, 0, key.length, key, 0);
     return { key, bytes: bytesOf(words, at) };

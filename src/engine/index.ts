@@ -12,6 +12,7 @@ export {
 } from "./entry-walk.ts";
 export type { Eviction } from "./eviction/index.ts";
 export { follow } from "./follow.ts";
+export { LISTED_WORDS, listEntries, readListed } from "./listing.ts";
 export { MEMORY_CHANNEL, type MemoryDecision, type MemoryFollower } from "./memory-follower.ts";
 export { migrationOf } from "./migration.ts";
 export { ENGINE_LAYOUT, emptyEntry } from "./open.ts";
@@ -25,6 +26,7 @@ export { W_ENTRIES } from "./table.ts";
 export {
   beginGrace,
   distrust,
+  lastVersions,
   noteChange,
   noteSame,
   type Trust,

@@ -60,9 +60,9 @@ import {
   VERSION,
   W_CLEAN,
   W_ENTRIES,
-  W_FLOOR,
   W_FRAGMENTS,
   W_HIGH_WATER,
+  W_MARKED,
   W_POOL,
   W_RAW,
   W_SAME_FILLED,
@@ -504,7 +504,7 @@ export class Shard implements ShardParts {
     }
     let version = words[from + VERSION];
     // Moving an entry makes it no more trusted (trust.ts).
-    if (((version - words[W_FLOOR]) | 0) > 0) {
+    if (((version - words[W_MARKED]) | 0) > 0) {
       version = (words[W_VERSION] + 1) | 0;
       words[W_VERSION] = version;
     }

@@ -1,5 +1,6 @@
 import { ownBytes, ownWords } from "../base/index.ts";
 import { canGiveRoom } from "../memory/index.ts";
+import { BLOCK_BYTES } from "../record/index.ts";
 import { bytesTouched, type ShardBudget, setLimit } from "./budget.ts";
 import type { Shard } from "./shard.ts";
 import type { ShardPool } from "./shard-pool.ts";
@@ -10,6 +11,7 @@ import {
   KIND_ENTRY,
   KIND_FREE,
   KIND_MASK,
+  LENGTH,
   NEXT_FRAGMENT,
   POOL_MASK,
   POOL_SHIFT,
@@ -34,8 +36,6 @@ const ROUNDING_BYTES = 24;
 const FILLED = 0.95;
 /** A time at which nothing is due. */
 const NEVER = 0;
-/** Entries that go where moving others finds no room. */
-const EVICTED_AT_ONCE = 16;
 /** How often more is evicted because what was freed did not go. */
 const ROUNDS = 4;
 /** Moving entries is worth it from this share of pages or rows on that it can free. */
@@ -279,15 +279,16 @@ export class RowPacker {
       if (this.#end === 0) this.#end = beginRows(shard);
       if (this.#end === 0) continue;
       const end = this.#end;
-      const at = moveAll(shard, isOver, (row) => hasRowFrom(shard, row, end), this.#from);
+      const at = moveAll(
+        shard,
+        isOver,
+        (row) => isShort(shard, row) && hasRowFrom(shard, row, end),
+        this.#from,
+      );
       this.#from = Math.abs(at);
       if (at >= 0 && at < shard.words[W_HIGH_WATER]) return 1;
-      if (at < 0) {
-        // All is full: a few go, so that many find room.
-        let evictions = 0;
-        evictSome(shard, NEVER, () => evictions++ < EVICTED_AT_ONCE);
-        if (evictions > EVICTED_AT_ONCE) return 1;
-      }
+      // All is full: one goes, and where it was there is room for one after the other.
+      if (at < 0 && shard.locked(() => shard.makeRoom(NEVER))) return 1;
       const given = endRows(shard);
       this.#end = 0;
       this.#from = 1;
@@ -298,6 +299,11 @@ export class RowPacker {
     this.#at = 0;
     return 0;
   }
+}
+
+/** One of several blocks stays: somebody may be reading it block by block, and to move it takes longer than a turn. */
+function isShort({ rows, words }: Shard, row: number): boolean {
+  return words[rows.at(row) + LENGTH] <= BLOCK_BYTES;
 }
 
 /** Whether an entry has a row from `first` on. */

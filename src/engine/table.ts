@@ -38,6 +38,8 @@ export const W_MAGIC = 0;
 export const W_LAYOUT_VERSION = 1;
 export const W_ROWS_MAX = 2;
 export const W_BUCKETS = 3;
+/** The last version when versions were last asked for: an entry of it or before, moved, stays below a floor that comes of that. */
+export const W_MARKED = 4;
 
 /** Buckets in use: as many as there were entries at a time, so that what is not needed is never touched. */
 export const W_BUCKETS_USED = 16;

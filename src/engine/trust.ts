@@ -1,13 +1,14 @@
 import type { Engine } from "./engine.ts";
 import type { Shard } from "./shard.ts";
-import { hashOf, STATE, STATE_CLEAN, W_CLEAN, W_FLOOR, W_GRACE_FLOOR, W_VERSION } from "./table.ts";
+import { hashOf, STATE, STATE_CLEAN, W_CLEAN, W_FLOOR, W_GRACE_FLOOR, W_MARKED, W_VERSION } from "./table.ts";
 import type { Guard } from "./types.ts";
 
 /*
  * Which entries are known to be what others have, who may have changed them elsewhere: those whose version is above the
  * floor of their shard. A version grows with each put, so to distrust all that is there costs one word for each shard,
  * and to trust an entry again gives it a version of its own. An entry that is compressed anew gets one too, so an engine
- * that distrusts does not do that.
+ * that distrusts does not do that. One that is moved keeps its version if that was asked for since it was put, as what was
+ * asked for may become the floor at any time.
  */
 
 /** `"known"`: above the floor. `"grace"`: it was when the grace began that came last. `"unknown"`: neither. */
@@ -23,8 +24,18 @@ export function trustOf(words: Int32Array, version: number): Trust {
 export function versionsOf(engine: Engine): number[] {
   return Array.from({ length: engine.shardCount }, (_, number) => {
     const shard = engine.shard(number);
-    return shard.locked(() => shard.words[W_VERSION]);
+    return shard.locked(() => {
+      shard.words[W_MARKED] = shard.words[W_VERSION];
+      return shard.words[W_VERSION];
+    });
   });
+}
+
+/** The same, nearly: what is being put may be missing. Waits for no lock. */
+export function lastVersions(engine: Engine): number[] {
+  return Array.from({ length: engine.shardCount }, (_, number) =>
+    Atomics.load(engine.shard(number).words, W_VERSION),
+  );
 }
 
 /** From here on no entry is trusted that was there when {@link versionsOf} gave these. */

@@ -1,18 +1,20 @@
 import { type IdleWork, stopWorking, workWhenIdle } from "../base/index.ts";
-import type { Recompressor } from "../engine/index.ts";
+import type { Engine, Recompressor } from "../engine/index.ts";
 
 /** Pages between two looks at the clock. */
 const STEP = 4;
 
 /** Compresses cold pages anew with a stronger codec, in the pauses of the event loop after which no call was made. */
 export class IdleRecompressor implements IdleWork {
+  readonly #engine: Engine;
   readonly #recompressor: Recompressor;
   readonly #number: number;
   readonly #calls: () => number;
   #seen: number;
 
   /** @param calls - a number that grows with each call of the store. */
-  constructor(recompressor: Recompressor, number: number, calls: () => number) {
+  constructor(engine: Engine, recompressor: Recompressor, number: number, calls: () => number) {
+    this.#engine = engine;
     this.#recompressor = recompressor;
     this.#number = number;
     this.#calls = calls;
@@ -24,7 +26,8 @@ export class IdleRecompressor implements IdleWork {
     const calls = this.#calls();
     const isIdle = this.#seen === calls;
     this.#seen = calls;
-    if (!isIdle) return false;
+    // Never waits for a lock: whoever has it may be stopped.
+    if (!isIdle || this.#engine.isBusy()) return false;
     while (performance.now() < end) {
       if (this.#recompressor.recompress(this.#number, STEP).looked === 0) return false;
     }

@@ -167,7 +167,12 @@ export class PageStore {
       this.#idleRecompressor =
         engine === null || this.#recompressor === null || recompress === null
           ? null
-          : new IdleRecompressor(this.#recompressor, engine.addCodec(codecOf(recompress)), () => this.#calls);
+          : new IdleRecompressor(
+              engine,
+              this.#recompressor,
+              engine.addCodec(codecOf(recompress)),
+              () => this.#calls,
+            );
     } catch (error) {
       follower?.close();
       engine?.close();

@@ -2,16 +2,21 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { MemoryBacking } from "../../src/backing/index.ts";
+import { FileBacking, MemoryBacking } from "../../src/backing/index.ts";
 import { canShare, stopWorking, workWhenIdle } from "../../src/base/index.ts";
+import { CacheCore } from "../../src/cache/core.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
 import { zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
+import type { EngineInside } from "../../src/engine/index.ts";
+import type { Shard } from "../../src/engine/shard.ts";
 import { CODEC_SHIFT, STATE } from "../../src/engine/table.ts";
+import { PageStore } from "../../src/store/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { isCode } from "../support/is-code.ts";
 import { until } from "../support/until.ts";
 import { checkBooks } from "./cache-checks.ts";
 import { fill, record } from "./dictionary-helpers.ts";
+import { SharedStore } from "./shared-store.ts";
 
 const COUNT = 6000;
 
@@ -241,5 +246,85 @@ describe("what is cold", () => {
       assert.equal(cache.stats().improvement.coldCodec, "none");
       cache.close();
     }
+  });
+});
+
+describe("while another thread is stopped within a lock", {
+  skip: !canShare() && "nothing is shared",
+}, () => {
+  /** Waits until idle work was asked for often, while somebody who lives holds the lock of the first shard. */
+  async function quietWhileHeld(other: Attached): Promise<void> {
+    const [shard] = other.inside().shards as readonly Shard[];
+    shard.enter();
+    // Who waits for a lock does so for 10 s each time.
+    await quiet();
+    shard.leave();
+    other.close();
+  }
+  /** Of the same thread, and another member of those that share the memory. */
+  interface Attached {
+    inside(): EngineInside;
+    close(): unknown;
+  }
+
+  it("a cache does nothing for itself, and keeps no event loop waiting", async () => {
+    const cache = new CompressedCache<unknown>({ maxBytes: "16MiB" });
+    fillAtOnce(cache, 20_000);
+    await until("a dictionary", () => cache.stats().dictionary.state === "in-use");
+    const { recompressed } = cache.stats().improvement;
+    await quietWhileHeld(CompressedCache.attach(cache.share(), { improve: false }));
+    assert.equal(cache.stats().improvement.recompressed, recompressed);
+    await until("it goes on", () => cache.stats().improvement.recompressed > recompressed);
+    cache.close();
+  });
+
+  it("nor does it write ahead", async () => {
+    const backing = new MemoryBacking();
+    const options = { backing, improve: false };
+    const cache = new CompressedCache<unknown>({ maxBytes: "1MiB", ...options });
+    const other = CompressedCache.attach(cache.share(), options);
+    while (cache.stats().evictions < 16) fillAtOnce(cache);
+    const { backingWrites } = cache.stats();
+    await quietWhileHeld(other);
+    await until("it goes on", () => cache.stats().backingWrites > backingWrites);
+    cache.close();
+  });
+
+  it("nor does it flush, which counts as failed", async () => {
+    const backing = await FileBacking.open(freshPath(), { maxBytes: "8MiB", unclean: "flushed" });
+    const options = { backing, improve: false };
+    const cache = new CompressedCache<unknown>({ maxBytes: "1MiB", flushEvery: 50, ...options });
+    const other = CompressedCache.attach(cache.share(), options);
+    cache.set("a", 1);
+    await quietWhileHeld(other);
+    assert.ok(cache.stats().flushesFailed > 0);
+    await until("it goes on", () => backing.stats().records > 0);
+    cache.close();
+    await backing.close();
+  });
+
+  it("nor does it look how long it may serve what a server has", async () => {
+    const backing = new SharedStore(400);
+    const core = CacheCore.create<number>({ maxBytes: "1MiB", backing, dictionary: "none" }, {});
+    const trusts = (): boolean => core.contains("a", core.clock());
+    core.put("a", 1, 0, 0, 0, [], null);
+    assert.ok(trusts());
+    const other = CacheCore.attach<number>(core.buffers(), { backing }, {});
+    await quietWhileHeld({ inside: () => other.engine.inside(), close: () => other.close() });
+    assert.equal(trusts(), false);
+    core.close();
+  });
+
+  it("nor does a store", async () => {
+    const store = new PageStore({ maxBytes: "4MiB", recompress: "zstd", shared: true });
+    const page = new Uint8Array(4096).map((_, i) => (i * i) >> 7);
+    for (let i = 0; i < 500; i++) {
+      page[i] = i;
+      store.store(i, page);
+    }
+    await quietWhileHeld(PageStore.attach(store.share()));
+    assert.equal(store.stats().recompressedPages, 0);
+    await until("it goes on", () => store.stats().recompressedPages > 0);
+    store.close();
   });
 });

@@ -11,7 +11,11 @@ import {
 } from "../../src/backing/index.ts";
 import { nextTurn } from "../../src/base/index.ts";
 import { CompressedCache, type CompressedCacheOptions } from "../../src/cache/index.ts";
+import type { FlushedCache } from "../../src/cache/types.ts";
 import { verify } from "../../src/diagnostics/index.ts";
+import type { Shard } from "../../src/engine/shard.ts";
+import { RowPacker } from "../../src/engine/shrinking.ts";
+import { canGiveRoom } from "../../src/memory/index.ts";
 import { freshPath } from "../support/fresh-path.ts";
 import { isCode } from "../support/is-code.ts";
 import { FakeClock } from "./cache-checks.ts";
@@ -287,6 +291,28 @@ describe("close() writes what is in memory to a tier that can write at once", ()
     const other = cacheOn(memory);
     for (let i = 0; i < 10; i++) other.set(i, i, { tags: ["t"] });
     assert.deepEqual(other.close(), { entriesWritten: 0, entriesLost: 10, backingFullOf: null });
+  });
+
+  it("flush() also writes what comes to another row while it goes on", {
+    skip: canGiveRoom() ? false : "memory cannot be given back here",
+  }, async () => {
+    const cache = cacheOn(new MemoryBacking(), { improve: false, maxWriteBytesPerSecond: 0, tags: false });
+    for (let i = 0; i < 9000; i++) cache.set(i, `value ${i}`);
+    for (let i = 0; i < 9000; i++) if (i % 3 !== 1) cache.delete(i);
+    const packer = new RowPacker(cache.inside().shards as readonly Shard[]);
+    let flushed: FlushedCache | null = null;
+    void cache.flush().then((result) => {
+      flushed = result;
+    });
+    let moves = 0;
+    while (flushed === null) {
+      let looks = 0;
+      if (packer.step(() => looks++ > 2) > 0) moves++;
+      await turns(1);
+    }
+    assert.ok(moves > 5, `${moves} turns in which entries were moved`);
+    assert.deepEqual(flushed, { entriesWritten: 3000, entriesLeft: 0, backingFullOf: null });
+    assert.equal(cache.close().entriesWritten, 0);
   });
 
   it("flush() does the same and goes on", async () => {

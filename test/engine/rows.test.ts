@@ -4,17 +4,29 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { verify } from "../../src/diagnostics/index.ts";
 import { logDriver } from "../../src/drivers/log/index.ts";
-import { Engine, entryAttributes } from "../../src/engine/index.ts";
+import { slotsDriver } from "../../src/drivers/slots/index.ts";
+import { zsmallocDriver } from "../../src/drivers/zsmalloc/index.ts";
+import {
+  BlockPacker,
+  BlockReader,
+  distrust,
+  Engine,
+  entryAttributes,
+  keyOfRow,
+  trustOf,
+  versionsOf,
+} from "../../src/engine/index.ts";
 import { RowPacker } from "../../src/engine/shrinking.ts";
-import { F_POOL_TOUCHED, W_HIGH_WATER } from "../../src/engine/table.ts";
+import { F_POOL_TOUCHED, KIND_ENTRY, STATE, W_HIGH_WATER } from "../../src/engine/table.ts";
 import { canGiveRoom } from "../../src/memory/index.ts";
+import type { PoolDriver } from "../../src/pool/index.ts";
 
 const NONE = new Uint8Array(0);
 const MAX_BYTES = 4 * 2 ** 20;
 const LONG = 700;
 
-function engineOf(): Engine {
-  return new Engine({ maxBytes: MAX_BYTES, averageBytes: 60, driver: logDriver, codec: "none" });
+function engineOf(maxBytes: number = MAX_BYTES, driver: PoolDriver = logDriver): Engine {
+  return new Engine({ maxBytes, averageBytes: 60, driver, codec: "none" });
 }
 
 function put(engine: Engine, kind: number, id: number, length: number): void {
@@ -41,6 +53,93 @@ describe("rows that few entries are in", () => {
     verify(engine);
     engine.close();
   });
+
+  it("leave entries that are trusted as long as if they had stayed where they were", () => {
+    const engine = engineOf();
+    const { words } = engine.parts().shards[0];
+    const trusted = (kind: number): number => {
+      let count = 0;
+      for (let id = 0; id < 20_000; id++)
+        if (engine.contains(id, kind, NONE, 0, 0) && trustOf(words, engine.found.version) === "known")
+          count++;
+      return count;
+    };
+    for (let id = 0; id < 20_000; id++) put(engine, 0, id, 60);
+    const first = versionsOf(engine);
+    for (let id = 0; id < 500; id++) put(engine, 1, id, 60);
+    const second = versionsOf(engine);
+    for (let id = 0; id < 500; id++) put(engine, 2, id, 60);
+    for (let id = 0; id < 20_000; id++) if (id % 8 !== 5) engine.remove(id, 0, NONE, 0);
+    const high = rowsOf(engine);
+    engine.resize(MAX_BYTES / 2, 0);
+    assert.ok(rowsOf(engine) < high / 2, "they were moved");
+    assert.deepEqual([0, 1, 2].map(trusted), [2500, 500, 500]);
+    distrust(engine, first);
+    assert.deepEqual([0, 1, 2].map(trusted), [0, 500, 500]);
+    distrust(engine, second);
+    assert.deepEqual([0, 1, 2].map(trusted), [0, 0, 500]);
+    engine.close();
+  });
+
+  it("are not looked at any more by who saw them before", () => {
+    const engine = engineOf();
+    for (let id = 0; id < 1000; id++) put(engine, 0, id, 60);
+    const [{ words, rows }] = engine.parts().shards;
+    const seen = { shard: 0, row: 999, bytes: 60 };
+    assert.equal(keyOfRow(engine.inside(), seen)?.bytes, 60);
+    for (let id = 100; id < 1000; id++) engine.remove(id, 0, NONE, 0);
+    engine.resize(MAX_BYTES / 2, 0);
+    assert.ok(words[W_HIGH_WATER] < 200);
+    // Whatever is there.
+    words[rows.at(999) + STATE] = KIND_ENTRY;
+    assert.equal(keyOfRow(engine.inside(), seen), null);
+    engine.close();
+  });
+
+  it("stay where somebody may read a long value block by block", {
+    skip: canGiveRoom() ? false : "memory cannot be given back here",
+  }, () => {
+    const engine = engineOf(4 * MAX_BYTES);
+    const value = new Uint8Array(2 ** 20 + 1000).map((_, i) => (i * i) >> (i & 3));
+    const packed = new BlockPacker(engine);
+    packed.addAll(value, value.length, engine.maxEntrySize);
+    for (let id = 0; id < 10_000; id++) put(engine, 0, id, 60);
+    assert.equal(engine.putPacked(1, 1, packed, entryAttributes(), 0), "stored");
+    for (let id = 0; id < 10_000; id++) put(engine, 2, id, 60);
+    for (let id = 0; id < 10_000; id++)
+      for (const kind of [0, 2]) if (id % 8 !== 5) engine.remove(id, kind, NONE, 0);
+    const rows = rowsOf(engine);
+    assert.ok(engine.contains(1, 1, NONE, 0, 0));
+    const reader = new BlockReader(engine, engine.found);
+    const first = new Uint8Array(reader.nextLength);
+    reader.read(first);
+    const packer = new RowPacker(engine.parts().shards);
+    for (let steps = 0; packer.step(() => false) > 0; steps++) assert.ok(steps < 1000, "it ends");
+    assert.ok(rowsOf(engine) < 0.6 * rows, `${rows} rows, then ${rowsOf(engine)}`);
+    const rest = new Uint8Array(reader.nextLength);
+    reader.read(rest);
+    assert.ok(Buffer.concat([first, rest]).equals(value));
+    verify(engine);
+    engine.close();
+  });
+
+  for (const driver of [logDriver, slotsDriver, zsmallocDriver]) {
+    it(`take next to no long value with them where all is full, by ${driver.type}`, {
+      skip: canGiveRoom() ? false : "memory cannot be given back here",
+    }, () => {
+      const engine = engineOf(MAX_BYTES, driver);
+      for (let id = 0; id < 60_000; id++) put(engine, 0, id, 60);
+      for (let id = 0; id < 200; id++) put(engine, 1, id, 60_000);
+      const { size } = engine;
+      const rows = rowsOf(engine);
+      const packer = new RowPacker(engine.parts().shards);
+      for (let steps = 0; packer.step(() => false) > 0; steps++) assert.ok(steps < 1000, "it ends");
+      assert.ok(rowsOf(engine) < rows / 10, `${rows} rows, then ${rowsOf(engine)}`);
+      assert.ok(engine.size >= size - 2, `${size} values, then ${engine.size}`);
+      verify(engine);
+      engine.close();
+    });
+  }
 
   it("leave their room to longer values, which came in place of short ones", {
     skip: canGiveRoom() ? false : "memory cannot be given back here",

@@ -316,4 +316,28 @@ export const CACHE_BUGS: readonly PlantedBug[] = [
     find: "Math.ceil(ttl / 2 ** exponent) > MANTISSA_MAX",
     replace: "ttl / 2 ** exponent > 2 * MANTISSA_MAX",
   },
+  {
+    name: "cache: deleteByTag leaves what moves meanwhile",
+    file: TAGS,
+    find: "if (missed === 0) shard++;",
+    replace: "shard++;",
+  },
+  {
+    name: "cache: a walk leaves out what moves meanwhile",
+    file: "src/engine/listing.ts",
+    find: "if (row === 0) return false;",
+    replace: "if (row === 0 || row !== first) return false;",
+  },
+  {
+    name: "cache: a flush goes through the rows once",
+    file: "src/cache/keep.ts",
+    find: "const PASSES_KEPT_MAX = 3;",
+    replace: "const PASSES_KEPT_MAX = 1;",
+  },
+  {
+    name: "cache: a dictionary that the tier did not take counts as there",
+    file: TIER,
+    find: "dictionaries.note(slot, Array.isArray(outcomes) && isTaken(outcomes[0])),",
+    replace: "dictionaries.note(slot, Array.isArray(outcomes)),",
+  },
 ];

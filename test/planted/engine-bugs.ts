@@ -157,4 +157,10 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
     find: "if ((words[state] & VISITED) === 0 || spared === SPARED_MAX) return row;",
     replace: "if ((words[state] & VISITED) === 0 || spared >= 0) return row;",
   },
+  {
+    name: "engine: an entry that is moved is trusted anew",
+    file: SHARD,
+    find: "if (((version - words[W_MARKED]) | 0) > 0) {",
+    replace: "if (version !== 0) {",
+  },
 ];
