@@ -1,9 +1,10 @@
 import type { CompressedUnits } from "./compress.ts";
 import type { KernelCodec } from "./kernel-codecs.ts";
 import { isBefore, type KernelMachine } from "./kernel-machine.ts";
-import { KERNEL_PAGE, type KernelZsmalloc, type SizeCounts, zbudBytesOf } from "./kernel-pages.ts";
+import { KERNEL_PAGE, type KernelZsmalloc, zbudBytesOf } from "./kernel-pages.ts";
 import type { KernelCodecEstimate, KernelCodecName, RecompressionEstimate } from "./kernel-types.ts";
 import type { UnitScan } from "./scan.ts";
+import { type SizeCounts, sizeFigures } from "./size-counts.ts";
 import { medianOf } from "./totals.ts";
 
 /** Before this the list of zram's algorithms need not be complete, as its documentation says. */
@@ -76,11 +77,15 @@ export class KernelTotals {
     let compressedBytes = zsmalloc.hugeOf(counts) * KERNEL_PAGE;
     for (let size = 1; size <= zsmalloc.hugeAbove; size++) compressedBytes += counts[size] * size;
     const heldBytes = Math.round(zsmalloc.bytesOf(counts) * scale);
+    const { incompressible, sizes, histogram } = sizeFigures(counts);
     const zbudBytes = codec.inZswap && measured > 0 ? Math.round(zbudBytesOf(counts) * scale) : null;
     return {
       ...nameOf(codec),
       inZswap: codec.inZswap,
       measuredPages: measured,
+      incompressible,
+      sizes,
+      histogram,
       compressedBytes: Math.round(compressedBytes * scale),
       hugePages: Math.round(zsmalloc.hugeOf(counts) * scale),
       heldBytes,

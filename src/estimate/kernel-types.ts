@@ -1,6 +1,6 @@
 import type { KernelMachine } from "./kernel-machine.ts";
 import type { Goal } from "./options.ts";
-import type { InputSummary, SampleSummary } from "./types.ts";
+import type { CodecEstimate, InputSummary, SampleSummary } from "./types.ts";
 
 /**
  * What compressed swap of the Linux kernel would take for an input, as one plain object. Pages are the kernel's, of
@@ -43,6 +43,11 @@ export interface KernelCodecEstimate extends KernelCodecName {
   inZswap: boolean;
   /** Pages of the sample that were compressed with it. */
   measuredPages: number;
+  /** Of them those that do not get smaller at all. */
+  incompressible: number;
+  /** Of those that do, as for any codec of an estimate. */
+  sizes: CodecEstimate["sizes"];
+  histogram: CodecEstimate["histogram"];
   /** Compressed sizes, huge pages at full size: `compr_data_size` of zram's `mm_stat`. */
   compressedBytes: number;
   hugePages: number;

@@ -4,13 +4,11 @@ import type { CompressedUnits } from "./compress.ts";
 import { DedupIndex } from "./dedup-index.ts";
 import type { Packed, PoolKind } from "./pack.ts";
 import type { UnitScan } from "./scan.ts";
+import { type SizeCounts, sizeFigures } from "./size-counts.ts";
 import type { CodecEstimate, FitSummary, HalfFreed, PoolEstimate, UnitEstimate } from "./types.ts";
 
 /** Sizes from which page sizes are chosen; more take longer and choose the same. */
 const FIT_SIZES_MAX = 2048;
-
-/** Steps of a histogram; as many as a pool's page has chunks. */
-const STEPS = 64;
 
 /** Adds up the figures of one unit size over the batches. */
 export class UnitTotals {
@@ -58,8 +56,7 @@ export class CodecTotals {
   pageSizes: PageSizeRange[] | null = null;
   /** Whether the codec has run before, so that its times are worth taking. */
   warm = false;
-  /** Units by compressed size; `[0]`: those that do not get smaller. */
-  readonly #counts: Float64Array;
+  readonly #counts: SizeCounts;
   readonly #compressNs: number[] = [];
   readonly #decompressNs: number[] = [];
 
@@ -101,17 +98,7 @@ export class CodecTotals {
   }
 
   estimate(inputBytes: number): CodecEstimate {
-    const incompressible = this.#counts[0];
-    let compressible = 0;
-    let compressedBytes = 0;
-    const histogram = new Array<number>(STEPS).fill(0);
-    for (let size = 1; size < this.unit; size++) {
-      const count = this.#counts[size];
-      if (count === 0) continue;
-      compressible += count;
-      compressedBytes += count * size;
-      histogram[Math.ceil((size * STEPS) / this.unit) - 1] += count;
-    }
+    const { incompressible, compressible, compressedBytes, sizes, histogram } = sizeFigures(this.#counts);
     const leastBytes = compressedBytes + incompressible * this.unit;
     return {
       codec: this.codec,
@@ -119,7 +106,7 @@ export class CodecTotals {
       compressible,
       compressedBytes,
       codecRatio: leastBytes === 0 ? null : inputBytes / leastBytes,
-      sizes: compressible === 0 ? null : this.#quantiles(compressible),
+      sizes,
       histogram,
       compressNsPerUnit: medianOf(this.#compressNs),
       decompressNsPerUnit: medianOf(this.#decompressNs),
@@ -130,18 +117,6 @@ export class CodecTotals {
       }),
       fit: this.fit,
     };
-  }
-
-  #quantiles(compressible: number): NonNullable<CodecEstimate["sizes"]> {
-    const at = (share: number): number => {
-      let rank = Math.max(1, Math.ceil(share * compressible));
-      for (let size = 1; size < this.unit; size++) {
-        rank -= this.#counts[size];
-        if (rank <= 0) return size;
-      }
-      return this.unit;
-    };
-    return { min: at(0), p10: at(0.1), p50: at(0.5), p90: at(0.9), max: at(1) };
   }
 }
 
