@@ -12,7 +12,7 @@ import {
   kernelCodecs,
   NOT_MEASURED,
 } from "./kernel-codecs.ts";
-import { type KernelMachine, type MachineHost, readMachine } from "./kernel-machine.ts";
+import { type KernelMachine, type MachineHost, readCgroup, readMachine } from "./kernel-machine.ts";
 import { KERNEL_PAGE, KernelZsmalloc } from "./kernel-pages.ts";
 import { KernelTotals, recompressionOf } from "./kernel-totals.ts";
 import type { KernelEstimate } from "./kernel-types.ts";
@@ -75,7 +75,7 @@ export async function estimateKernel(
 
 async function estimateFrom(
   reader: Reader,
-  machine: KernelMachine,
+  found: KernelMachine,
   settings: Settings,
   progress: Progress,
 ): Promise<KernelEstimate> {
@@ -101,6 +101,8 @@ async function estimateFrom(
   settings.signal?.throwIfAborted();
   if (sampleBytes === 0) throw nothingRead(reader);
   const summary = reader.summary();
+  const { group } = summary;
+  const machine = { ...found, cgroup: group?.scope === "cgroup" ? readCgroup(group.name) : null };
   const zsmalloc = new KernelZsmalloc(machine.groupPages);
   const scale = summary.bytes / sampleBytes;
   const codecs = totals

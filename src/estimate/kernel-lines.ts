@@ -34,7 +34,7 @@ export function pasteLines(
   return zramLines(machine, codec, isRecompressing ? recompression : null);
 }
 
-function zswapLines({ zswap }: KernelMachine, { algorithm }: KernelCodecName): Paste {
+function zswapLines({ zswap, cgroup }: KernelMachine, { algorithm }: KernelCodecName): Paste {
   const hasZpool = zswap !== null && zswap.zpool !== null;
   const percent = Math.max(POOL_PERCENT, zswap?.maxPoolPercent ?? 0);
   const settings: [string, string, boolean][] = [
@@ -48,7 +48,11 @@ function zswapLines({ zswap }: KernelMachine, { algorithm }: KernelCodecName): P
   return [
     {
       title: "as root, for now",
-      lines: ["cd /sys/module/zswap/parameters", ...used.map(([name, value]) => `echo ${value} > ${name}`)],
+      lines: [
+        "cd /sys/module/zswap/parameters",
+        ...used.map(([name, value]) => `echo ${value} > ${name}`),
+        ...(cgroup?.limitBytes === 0 ? [`echo max > ${cgroup.folder}/memory.zswap.max`] : []),
+      ],
     },
     {
       title: "on the kernel's command line, for every start",
