@@ -259,7 +259,8 @@ function unitLines(unit: UnitEstimate, advised: Setting | null, { style, width }
   const head = `${style.title(`Units of ${bytesText(unit.unit)}`)}: ${facts.join(", ")}`;
   const lines = [...flowing([head], width), ""];
   const compressible = unit.codecs.filter((codec) => codec.compressible > 0);
-  if (compressible.length > 0) lines.push(...histogramLines(compressible, unit.unit, style, width), "");
+  const drawn = compressible.map(({ codec, histogram }) => ({ name: codec, histogram }));
+  if (drawn.length > 0) lines.push(...histogramLines(drawn, unit.unit, style, width), "");
   lines.push(...tableBlock(CODEC_COLUMNS, unit.codecs.map(codecCells), { width, style, keys: 1 }), "");
   const pools = unit.codecs.flatMap((codec) => codec.pools.map((pool) => ({ codec, pool })));
   const marked = pools.findIndex(
@@ -310,21 +311,21 @@ function poolCells(codec: CodecEstimate, pool: PoolEstimate, best: boolean): str
 const CHART_HEIGHT = 2;
 
 /** One chart for each codec over one axis: how many units compress to which size. */
-function histogramLines(
-  codecs: readonly CodecEstimate[],
+export function histogramLines(
+  codecs: readonly { name: string; histogram: readonly number[] }[],
   unit: number,
   style: Style,
   width: number,
 ): string[] {
-  const left = Math.max(...codecs.map(({ codec }) => codec.length)) + 2;
+  const left = Math.max(...codecs.map(({ name }) => name.length)) + 2;
   const all = codecs[0].histogram.length;
   const axisEnd = bytesText(unit).length + 1;
   let steps = all;
   while (steps > 16 && 2 + left + steps + axisEnd > width) steps /= 2;
-  const charts = codecs.flatMap(({ codec, histogram }) =>
+  const charts = codecs.flatMap(({ name, histogram }) =>
     chartLines(summed(histogram, all / steps), CHART_HEIGHT).map((line, row) => {
-      const name = row === CHART_HEIGHT - 1 ? codec : "";
-      return `  ${name.padEnd(left)}${style.bar(line.trimEnd())}`.trimEnd();
+      const said = row === CHART_HEIGHT - 1 ? name : "";
+      return `  ${said.padEnd(left)}${style.bar(line.trimEnd())}`.trimEnd();
     }),
   );
   const marks = (steps < 32 ? [0, 2] : [0, 1, 2, 3]).map((quarter, _i, quarters) => {

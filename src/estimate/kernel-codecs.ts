@@ -1,9 +1,9 @@
 import { type Codec, createDeflate, createLz4, createZstd } from "../codecs/index.ts";
+import { ZSTD_DEFAULT } from "./kernel-names.ts";
 import { Lz4hc } from "./lz4hc.ts";
 
-/** The kernel's levels of zstd that are compared; 3 is what it takes by itself. */
+/** The kernel's levels of zstd that are compared. */
 const ZSTD_LEVELS = [1, 2, 3, 4, 5, 6];
-export const ZSTD_DEFAULT = 3;
 /** Bytes of the dictionary that is tried. */
 export const DICTIONARY_BYTES = 32_768;
 /** A search of our own that is slow: of more pages so many say enough. */

@@ -1,8 +1,9 @@
 import type { CompressedUnits } from "./compress.ts";
 import type { KernelCodec } from "./kernel-codecs.ts";
-import { isBefore, type KernelMachine } from "./kernel-machine.ts";
+import { isBefore, type KernelMachine, takesParameters } from "./kernel-machine.ts";
+import { codecText, hasParameters, nameOf } from "./kernel-names.ts";
 import { KERNEL_PAGE, type KernelZsmalloc, zbudBytesOf } from "./kernel-pages.ts";
-import type { KernelCodecEstimate, KernelCodecName, RecompressionEstimate } from "./kernel-types.ts";
+import type { KernelCodecEstimate, RecompressionEstimate } from "./kernel-types.ts";
 import type { UnitScan } from "./scan.ts";
 import { type SizeCounts, sizeFigures } from "./size-counts.ts";
 import { medianOf } from "./totals.ts";
@@ -119,15 +120,6 @@ export class ScanPart {
   }
 }
 
-export function nameOf({ algorithm, level, dictionaryBytes }: KernelCodecName): KernelCodecName {
-  return { algorithm, level, dictionaryBytes };
-}
-
-/** `zstd level 3 with a dictionary`. */
-export function codecText({ algorithm, level, dictionaryBytes }: KernelCodecName): string {
-  return `${algorithm}${level === null ? "" : ` level ${level}`}${dictionaryBytes === null ? "" : " with a dictionary"}`;
-}
-
 /** Whether this machine has an algorithm: from zram's list, and from what the kernel was built with. */
 function whereOf(
   algorithm: string,
@@ -152,8 +144,10 @@ export function recompressionOf(
   codecs: readonly KernelCodecEstimate[],
   zsmalloc: KernelZsmalloc,
   scale: number,
+  machine: KernelMachine,
 ): RecompressionEstimate | null {
   const usable = totals.filter(({ isWhole, measured, codec }) => {
+    if (hasParameters(codec) && !takesParameters(machine)) return false;
     const of = codecs.find((each) => each.algorithm === codec.algorithm && each.level === codec.level);
     return isWhole && measured > 0 && of?.inThisZram !== false && codec.timed;
   });

@@ -23,6 +23,8 @@ export interface KernelEstimate {
   codecs: KernelCodecEstimate[];
   /** What the kernel has and could not be measured, and why. */
   notMeasured: readonly { algorithm: string; why: string }[];
+  /** The file that the dictionary was asked to be written to, as zram is to be told; null: it was not. */
+  dictionaryFile: string | null;
   /** A second algorithm for pages that were not used; null if none gains anything. */
   recompression: RecompressionEstimate | null;
   advice: KernelAdvice;
@@ -100,5 +102,5 @@ export interface KernelAdvice {
 /** What the advice is made from. */
 export type KernelFigures = Pick<
   KernelEstimate,
-  "pages" | "samePages" | "codecs" | "machine" | "recompression"
+  "pages" | "samePages" | "codecs" | "machine" | "dictionaryFile" | "recompression"
 >;

@@ -35,7 +35,7 @@ describe("the page of an estimate", () => {
     const data = join(folder, "data.bin");
     writeFileSync(data, partlyNoisy(600, 4096, 900, 1));
     shown = await estimate({ paths: [data], label: HOSTILE }, { codecs: ["lz4", "zstd", "deflate"] });
-    writeFileSync(file, estimateHtml([shown]));
+    writeFileSync(file, estimateHtml({ estimates: [shown] }));
     browser = await launchChromium();
   });
   after(() => browser?.close());
@@ -267,7 +267,7 @@ describe("the page of an estimate", () => {
     const several = join(folder, "several.html");
     writeFileSync(
       several,
-      estimateHtml([shown, { ...shown, input: { ...shown.input, label: "the other" } }]),
+      estimateHtml({ estimates: [shown, { ...shown, input: { ...shown.input, label: "the other" } }] }),
     );
     const { page, complaints, close } = await openPage(browser, pathToFileURL(several).href);
     await page.getByRole("link", { name: "the other" }).click();
