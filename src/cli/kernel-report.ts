@@ -1,14 +1,18 @@
 import {
   bytesText,
   codecText,
+  countingText,
   countText,
   distinctCodecs,
+  hereText,
   isSameCodec,
   KERNEL_PAGE,
   type KernelCodecEstimate,
   type KernelEstimate,
+  pagesText,
   percentText,
   ratioText,
+  recompressionText,
   timeText,
 } from "../estimate/index.ts";
 import { histogramLines, inputLines, type Paper } from "./estimate-report.ts";
@@ -46,7 +50,7 @@ const ZBUD: Column = { title: "in zbud", align: "right" };
  * @param details - whether sizes and counts of every codec follow the table.
  */
 export function kernelReport(estimate: KernelEstimate, paper: Paper, details = false): string {
-  const { advice, input, machine } = estimate;
+  const { advice, input } = estimate;
   const { style, width } = paper;
   const answer = advice.worthwhile ? style.good("Yes:") : style.title("No:");
   const lines = [
@@ -59,7 +63,10 @@ export function kernelReport(estimate: KernelEstimate, paper: Paper, details = f
     if (details) lines.push("", ...detailLines(estimate, paper));
     else lines.push(...flowing(["Sizes and counts of every codec: --details"], width).map(style.dim));
   }
-  lines.push("", ...flowing(noteLines(estimate), width).map(style.dim));
+  lines.push(
+    "",
+    ...flowing([...inputLines(estimate).map(printable), countingText(estimate)], width).map(style.dim),
+  );
   for (const { title, lines: pasted } of advice.paste) {
     lines.push("", ...flowing([`To paste ${title}:`], width).map(style.title));
     const isShell = title.startsWith("as root");
@@ -69,17 +76,12 @@ export function kernelReport(estimate: KernelEstimate, paper: Paper, details = f
       lines.push(...flowing(["What is further in belongs to the line above it."], width).map(style.dim));
     }
   }
-  if (machine.memory === null && advice.paste.length > 0) {
-    lines.push(...flowing(["The sizes are of a machine with 8 GiB: this one does not say."], width));
-  }
   return `${lines.join("\n")}\n`;
 }
 
 /** What the sizes of compressed pages are like, and all that is counted of a codec. */
-function detailLines(
-  { codecs, recompression, pages, advice }: KernelEstimate,
-  { style, width }: Paper,
-): string[] {
+function detailLines(estimate: KernelEstimate, { style, width }: Paper): string[] {
+  const { codecs, advice } = estimate;
   const rows = codecs.map((codec) => {
     const { sizes } = codec;
     const size = (of: "p10" | "p50" | "p90"): string => (sizes === null ? "-" : countText(sizes[of]));
@@ -109,10 +111,8 @@ function detailLines(
       width,
     ).map(style.dim),
   ];
-  if (recompression === null) return lines;
-  const { first, second, firstBytes, bothBytes, pages: gaining } = recompression;
-  const text = `Recompression: ${countText(gaining)} pages (${percentText(gaining / pages)}) get into a smaller class when ${codecText(second)} follows ${codecText(first)}; then all take ${bytesText(bothBytes)} and not ${bytesText(firstBytes)}.`;
-  return [...lines, ...flowing([text], width)];
+  const text = recompressionText(estimate);
+  return text === null ? lines : [...lines, ...flowing([text], width)];
 }
 
 /** A line of a shell goes on behind a backslash, a comment as another. */
@@ -126,7 +126,7 @@ function machineLines({ advice }: KernelEstimate): string[] {
 }
 
 function codecLines(estimate: KernelEstimate, { style, width }: Paper): string[] {
-  const { codecs, pages, samePages, advice, machine, hugeAbove } = estimate;
+  const { codecs, pages, advice, machine } = estimate;
   const hasZbud = machine.zswap !== null && machine.zswap.zpool !== null;
   const marked = codecs.findIndex((codec) => isSameCodec(codec, advice.codec));
   const rows = codecs.map((codec, i) => {
@@ -135,10 +135,8 @@ function codecLines(estimate: KernelEstimate, { style, width }: Paper): string[]
     return cells;
   });
   const columns = hasZbud ? [...COLUMNS.slice(0, 3), ZBUD, ...COLUMNS.slice(3)] : COLUMNS;
-  const share = percentText(samePages / pages);
-  const head = `${countText(pages)} pages of 4 KiB; ${countText(samePages)} (${share}) are one word repeated and take nothing. Huge: pages that compress to more than ${countText(hugeAbove)} bytes, kept as they are.`;
   return [
-    ...flowing([head], width),
+    ...flowing([pagesText(estimate)], width),
     ...tableBlock(columns, rows, { width, style, keys: 1, marked }),
     ...flowing(
       estimate.notMeasured.map(({ algorithm, why }) => `  ${algorithm}: not measured, ${why}`),
@@ -158,22 +156,5 @@ function cellsOf(codec: KernelCodecEstimate, pages: number, isAdvised: boolean):
     timed(codec.decompressNs),
     hereText(codec),
     isAdvised ? "◀" : "",
-  ];
-}
-
-/** Where this machine has it. */
-function hereText({ inThisZram, inThisZswap, inZswap }: KernelCodecEstimate): string {
-  const places = [
-    inThisZram === true ? "zram" : inThisZram === null ? "zram?" : "",
-    !inZswap ? "" : inThisZswap === true ? "zswap" : inThisZswap === null ? "zswap?" : "",
-  ].filter((place) => place !== "");
-  return places.length === 0 ? "no" : places.join(" ");
-}
-
-function noteLines(estimate: KernelEstimate): string[] {
-  const { machine } = estimate;
-  return [
-    ...inputLines(estimate).map(printable),
-    `Memory is what zsmalloc takes in full groups of up to ${machine.groupPages} pages, as after compaction; those that are partly filled add ${bytesText(estimate.codecs[0]?.partialBytes ?? 0)} once, at most, and zram's own table about 0.1 % of its size. Times are of this library's codecs on this machine: the kernel's are about as quick.`,
   ];
 }

@@ -7,6 +7,7 @@ export type { EstimateInput } from "./input.ts";
 export { DICTIONARY_PAGES_MIN, estimateKernel, type KernelEstimateOptions } from "./kernel-estimate.ts";
 export { codecText, distinctCodecs, isSameCodec } from "./kernel-names.ts";
 export { KERNEL_PAGE } from "./kernel-pages.ts";
+export { countingText, hereText, pagesText, recompressionText } from "./kernel-texts.ts";
 export type {
   KernelAdvice,
   KernelCodecEstimate,

@@ -61,6 +61,9 @@ export function adviseKernel(figures: KernelFigures, input: InputSummary, goal: 
       ...dictionaryReasons(best, usable, figures, use.place, goal),
       ...recompressionReasons(figures),
       ...inputReasons(input, pages),
+      ...(use.place === "zram" && figures.machine.memory === null
+        ? ["The sizes in the lines are of a machine with 8 GiB: this one does not say what it has."]
+        : []),
     ],
     now,
     paste: pasteLines(figures, use.place, best, goal),
