@@ -195,8 +195,13 @@ function dictionaryReasons(
 /** `zstd level 3 with a dictionary would take 12 % less than lz4, at 3.1 times the time`. */
 function comparedText(codec: KernelCodecEstimate, best: KernelCodecEstimate): string {
   const share = codec.heldBytes / best.heldBytes;
-  const memory = share < 1 ? `${percentText(1 - share)} less` : `${percentText(share - 1)} more`;
-  return `${codecText(codec)} would take ${memory} than ${codecText(best)}, at ${timesText(codec, best)} the time`;
+  const memory =
+    Math.abs(share - 1) < SAME_MEMORY - 1
+      ? "as much as"
+      : share < 1
+        ? `${percentText(1 - share)} less than`
+        : `${percentText(share - 1)} more than`;
+  return `${codecText(codec)} would take ${memory} ${codecText(best)}, at ${timesText(codec, best)} the time`;
 }
 
 function recompressionReasons({ recompression, machine }: KernelFigures): string[] {

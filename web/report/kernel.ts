@@ -52,7 +52,11 @@ export function kernelArticle(estimate: KernelEstimate): HTMLElement {
       ...histograms([{ unit: SAME_BYTES, codecs: shown }], "Pages"),
     );
   }
-  part("What was read", factsOf(estimate), ...noteList([...input.notes, countingText(estimate)]));
+  part(
+    "What was read",
+    "And what the figures are of.",
+    ...noteList([...input.notes, countingText(estimate)]),
+  );
   return article;
 }
 
