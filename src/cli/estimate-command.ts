@@ -203,7 +203,8 @@ async function writeDictionary(file: string, bytes: Uint8Array | null, json: boo
       `no dictionary was written to ${file}: it is learned from ${DICTIONARY_PAGES_MIN} pages or more that are not one word repeated; estimate more memory, or leave out --dictionary`,
     );
   }
-  await writeOutput("--dictionary", file, bytes);
+  // Pieces of other programs' memory: for its owner alone. The kernel may read it all the same.
+  await writeOutput("--dictionary", file, bytes, 0o600);
   if (!json) process.stdout.write(`\nThe dictionary: ${printable(file)}, ${bytesText(bytes.length)}\n`);
 }
 

@@ -22,16 +22,22 @@ export async function checkOutput(option: string, file: string): Promise<void> {
 }
 
 /**
- * Writes the file that an option names. An older one stays until it is complete.
+ * Writes the file that an option names. An older one stays until it is complete, and its mode is kept.
  *
+ * @param mode - of a new file, as far as the process lets it be.
  * @throws {ZbudError} `ENOENT` or `EACCES` if it cannot be written.
  */
-export async function writeOutput(option: string, file: string, bytes: Uint8Array): Promise<void> {
+export async function writeOutput(
+  option: string,
+  file: string,
+  bytes: Uint8Array,
+  mode = 0o666,
+): Promise<void> {
   const { replaceFile } = await import("../backing/index.ts");
   try {
     const found = await stat(file).catch(() => null);
     if (found === null || found.isFile()) {
-      await replaceFile(file, undefined, (write) => write(bytes), 0o666);
+      await replaceFile(file, undefined, (write) => write(bytes), mode);
       return;
     }
   } catch (error) {
@@ -39,7 +45,7 @@ export async function writeOutput(option: string, file: string, bytes: Uint8Arra
     if (!IN_PLACE.has((error as NodeJS.ErrnoException).code)) throw cannotWrite(option, file, error);
   }
   try {
-    await writeFile(file, bytes);
+    await writeFile(file, bytes, { mode });
   } catch (error) {
     throw cannotWrite(option, file, error);
   }

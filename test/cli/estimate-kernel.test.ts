@@ -39,7 +39,8 @@ describe("zbud estimate --kernel", () => {
     const dictionary = join(folder, "zram.dict");
     const { code, stdout, stderr } = await run(["estimate", "--kernel", file, "--dictionary", dictionary]);
     assert.equal(code, 0, stderr);
-    const bytes = statSync(dictionary).size;
+    const { size: bytes, mode } = statSync(dictionary);
+    if (process.platform !== "win32") assert.equal(mode & 0o777, 0o600, "it holds pieces of memory");
     assert.ok(bytes > 1000 && bytes <= 32_768, `${bytes}`);
     assert.ok(stdout.includes(`\nThe dictionary: ${dictionary}, `), stdout);
     const json = await run(["estimate", "--kernel", file, "--json", "--dictionary", "relative.dict"], {
