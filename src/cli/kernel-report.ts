@@ -58,14 +58,18 @@ export function kernelReport(estimate: KernelEstimate, paper: Paper, details = f
     ...flowing([`  ${answer} ${advice.text}`, ...advice.reasons.map((reason) => `  ${reason}`)], width),
   ];
   lines.push("", ...flowing(["This machine now:", ...machineLines(estimate)], width));
-  if (advice.use !== null || !advice.worthwhile) {
+  const hasCodecs = advice.use !== null || !advice.worthwhile;
+  if (hasCodecs) {
     lines.push("", ...codecLines(estimate, paper));
     if (details) lines.push("", ...detailLines(estimate, paper));
     else lines.push(...flowing(["Sizes and counts of every codec: --details"], width).map(style.dim));
   }
   lines.push(
     "",
-    ...flowing([...inputLines(estimate).map(printable), countingText(estimate)], width).map(style.dim),
+    ...flowing(
+      [...inputLines(estimate).map(printable), ...(hasCodecs ? [countingText(estimate)] : [])],
+      width,
+    ).map(style.dim),
   );
   for (const { title, lines: pasted } of advice.paste) {
     lines.push("", ...flowing([`To paste ${title}:`], width).map(style.title));

@@ -13,6 +13,9 @@ const LISTS_ALL = { major: 6, minor: 12 };
 /** A second algorithm that frees less than this is none. */
 const RECOMPRESSION_SHARE = 0.97;
 
+/** Fewer pages than this are decompressed too seldom for a time that says something. */
+const TIMED_PAGES_MIN = 16;
+
 /** The sample that figures are of, and by how much they are to be scaled. */
 interface Sampled {
   pages: number;
@@ -94,7 +97,7 @@ export class KernelTotals {
       ratio: heldBytes === 0 ? null : (pages * KERNEL_PAGE * sampled.scale) / heldBytes,
       zbudBytes,
       compressNs: codec.timed ? medianOf(this.#compressNs) : null,
-      decompressNs: medianOf(this.#decompressNs),
+      decompressNs: measured - incompressible < TIMED_PAGES_MIN ? null : medianOf(this.#decompressNs),
       ...whereOf(codec.algorithm, machine),
     };
   }
