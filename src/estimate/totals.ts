@@ -50,10 +50,12 @@ export class CodecTotals {
   readonly codec: string;
   readonly unit: number;
   readonly pools: PoolTotals[] = [];
-  /** Chosen from the first batch; null: not yet, or there was nothing to choose from. */
+  /** The page size for zbud, chosen from the first batch; null: not asked for, or there was nothing to choose from. */
   fit: FitSummary | null = null;
   /** Several page sizes side by side, chosen likewise; null also where one is as good. */
   pageSizes: PageSizeRange[] | null = null;
+  /** Drivers whose fit was chosen. */
+  readonly #fitted = new Set<string>();
   /** Whether the codec has run before, so that its times are worth taking. */
   warm = false;
   readonly #counts: SizeCounts;
@@ -72,14 +74,19 @@ export class CodecTotals {
     this.#decompressNs.push(...units.decompressNs);
   }
 
-  /** Chooses the page size for zbud, and those for size classes, from the sizes of one batch, if there are any. */
-  chooseFit(units: CompressedUnits): void {
+  /** Chooses what fits a driver from the sizes of one batch, once and if there are any: a page size, or several. */
+  chooseFit(driver: string, units: CompressedUnits): void {
+    if (this.#fitted.has(driver)) return;
     const all = units.units.filter((unit) => unit !== null).map((unit) => unit.length);
     if (all.length === 0) return;
-    const { pageSize, curve } = fitPageSize(evenly(all, FIT_SIZES_MAX), { unfitBytes: this.unit });
-    const objects = curve[0].objects + curve[0].unfit;
-    this.fit = { pageSize, objects, curve: curve.map(({ pageSize, bytes }) => ({ pageSize, bytes })) };
+    this.#fitted.add(driver);
     const some = evenly(all, FIT_SIZES_MAX);
+    if (driver === "zbud") {
+      const { pageSize, curve } = fitPageSize(some, { unfitBytes: this.unit });
+      const objects = curve[0].objects + curve[0].unfit;
+      this.fit = { pageSize, objects, curve: curve.map(({ pageSize, bytes }) => ({ pageSize, bytes })) };
+      return;
+    }
     const { pageSizes } = fitPageSizes(some);
     this.pageSizes =
       pageSizes.length < 2 ? null : pageSizes.map(({ pageSize, maxSize }) => ({ pageSize, maxSize }));
