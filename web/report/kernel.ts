@@ -108,9 +108,43 @@ function pasteCards({ advice }: KernelEstimate): HTMLElement[] {
 const RATIO = 1;
 const NOTHING = Number.MAX_VALUE;
 
+const COSTS: Column<KernelCodecEstimate>[] = [
+  {
+    title: "Compress",
+    why: "time for a page of 4 KiB; – where it says nothing of the kernel's",
+    value: ({ compressNs }) => compressNs ?? NOTHING,
+    text: ({ compressNs }) => timed(compressNs),
+    more: false,
+  },
+  {
+    title: "Read back",
+    why: "time to decompress a page of 4 KiB",
+    value: ({ decompressNs }) => decompressNs ?? NOTHING,
+    text: ({ decompressNs }) => timed(decompressNs),
+    more: false,
+  },
+  {
+    title: "Tried with",
+    why: "pages of the sample that were compressed with it",
+    value: ({ measuredPages }) => measuredPages,
+    text: ({ measuredPages }) => `${countText(measuredPages)} pages`,
+    more: true,
+  },
+  {
+    title: "Here",
+    why: "where this machine has it; with ?, it does not say",
+    value: hereText,
+    text: hereText,
+    more: false,
+  },
+];
+
+function timed(ns: number | null): string {
+  return ns === null ? "–" : timeText(ns);
+}
+
 /** @param pages - all there are, for shares of them. */
 function columnsOf(pages: number, hasZbud: boolean): Column<KernelCodecEstimate>[] {
-  const timed = (ns: number | null): string => (ns === null ? "–" : timeText(ns));
   const bytes = (value: number | null): string => (value === null ? "–" : bytesText(value));
   const zbud: Column<KernelCodecEstimate> = {
     title: "In zbud",
@@ -150,34 +184,7 @@ function columnsOf(pages: number, hasZbud: boolean): Column<KernelCodecEstimate>
       text: ({ hugePages }) => `${countText(hugePages)} (${percentText(hugePages / pages)})`,
       more: false,
     },
-    {
-      title: "Compress",
-      why: "time for a page of 4 KiB; – where it says nothing of the kernel's",
-      value: ({ compressNs }) => compressNs ?? NOTHING,
-      text: ({ compressNs }) => timed(compressNs),
-      more: false,
-    },
-    {
-      title: "Read back",
-      why: "time to decompress a page of 4 KiB",
-      value: ({ decompressNs }) => decompressNs ?? NOTHING,
-      text: ({ decompressNs }) => timed(decompressNs),
-      more: false,
-    },
-    {
-      title: "Tried with",
-      why: "pages of the sample that were compressed with it",
-      value: ({ measuredPages }) => measuredPages,
-      text: ({ measuredPages }) => `${countText(measuredPages)} pages`,
-      more: true,
-    },
-    {
-      title: "Here",
-      why: "where this machine has it; with ?, it does not say",
-      value: hereText,
-      text: hereText,
-      more: false,
-    },
+    ...COSTS,
   ];
 }
 
