@@ -148,6 +148,9 @@ async function runKernel(
   const json = flags.json === true;
   if (html !== undefined) await checkOutput("--html", html);
   const dictionaryFile = await readDictionaryFile(flags.dictionary);
+  if (html !== undefined && dictionaryFile === resolve(html)) {
+    throw new UsageError("--html and --dictionary name the same file: the page would be lost; name two");
+  }
   let dictionary: Uint8Array | null = null;
   const { estimateKernel } = await import("../estimate/index.ts");
   // Whatever standard input is: of a shell without a terminal it is open too, and says nothing.

@@ -10,6 +10,7 @@ const IN_PLACE: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM", "E
  * @throws {ZbudError} `ENOENT`, `EACCES` or `EINVAL`.
  */
 export async function checkOutput(option: string, file: string): Promise<void> {
+  if (file === "") throw new ZbudError("EINVAL", `${option} takes the name of a file to write, not ""`);
   const found = await stat(file).catch(() => null);
   if (found?.isDirectory()) {
     throw new ZbudError("EINVAL", `${option} takes the name of a file to write, and ${file} is a folder`);

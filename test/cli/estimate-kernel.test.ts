@@ -83,6 +83,16 @@ describe("zbud estimate --kernel", () => {
       /letters, digits and .* not .*with space\/a/,
     ],
     ["a page where a folder is", ["--kernel", file, "--html", folder], /is a folder/],
+    [
+      "a page without a name",
+      ["--kernel", file, "--html", ""],
+      /--html takes the name of a file to write, not ""/,
+    ],
+    [
+      "a page and a dictionary in one file",
+      ["--kernel", file, "--html", join(folder, "one"), "--dictionary", join(folder, "one")],
+      /name the same file/,
+    ],
     ["codecs", ["--kernel", file, "--codec", "lz4"], /leave out --codec/],
     ["the demonstration", ["--kernel", "--demo"], /leave out --demo/],
   ] as const) {
