@@ -8,7 +8,13 @@ import { el } from "../shared/dom.ts";
 const HEIGHT = 132;
 
 /** What of a codec a chart shows. */
-export type Shown = Pick<CodecEstimate, "codec" | "sizes" | "histogram" | "compressible" | "incompressible">;
+export type Shown = Pick<
+  CodecEstimate,
+  "codec" | "sizes" | "histogram" | "compressible" | "incompressible"
+> & {
+  /** Which colour it has; default: by its place. */
+  series?: number;
+};
 
 /** For each unit a chart for each codec, one below the other over one axis. */
 export function histograms(
@@ -16,7 +22,9 @@ export function histograms(
   noun: "Units" | "Pages" = "Units",
 ): HTMLElement[] {
   return units.map(({ unit, codecs }, u) => {
-    const charts = codecs.map((codec, i) => histogram(codec, unit, i, { noun, syncKey: `sizes-${u}` }));
+    const charts = codecs.map((codec, i) =>
+      histogram(codec, unit, codec.series ?? i, { noun, syncKey: `sizes-${u}` }),
+    );
     return el("div", { class: "card charts" }, el("h3", {}, `${noun} of ${bytesText(unit)}`), ...charts);
   });
 }

@@ -43,6 +43,7 @@ export function kernelArticle(estimate: KernelEstimate): HTMLElement {
   const shown = distinctCodecs(codecs, advice.codec).map((codec) => ({
     ...codec,
     codec: codecText(codec),
+    series: seriesOf(codec, codecs),
     compressible: codec.measuredPages - codec.incompressible,
   }));
   if (shown.length > 0) {
@@ -103,6 +104,13 @@ function pasteCards({ advice }: KernelEstimate): HTMLElement[] {
       codeBlock(lines.join("\n"), `lines to paste ${title}`),
     ),
   );
+}
+
+/** All levels of an algorithm have one colour, in the table and in the charts; with a dictionary it is another. */
+function seriesOf(of: KernelCodecEstimate, codecs: readonly KernelCodecEstimate[]): number {
+  const kindOf = ({ algorithm, dictionaryBytes }: KernelCodecEstimate): string =>
+    dictionaryBytes === null ? algorithm : `${algorithm} dictionary`;
+  return [...new Set(codecs.map(kindOf))].indexOf(kindOf(of));
 }
 
 const RATIO = 1;
@@ -190,7 +198,6 @@ function columnsOf(pages: number, hasZbud: boolean): Column<KernelCodecEstimate>
 
 function codecTable(estimate: KernelEstimate): HTMLElement {
   const { advice, codecs, machine, notMeasured, pages } = estimate;
-  const names = [...new Set(codecs.map(({ algorithm }) => algorithm))];
   const table = settingsTable({
     columns: columnsOf(pages, machine.zswap !== null && machine.zswap.zpool !== null),
     rows: codecs,
@@ -200,7 +207,7 @@ function codecTable(estimate: KernelEstimate): HTMLElement {
       ratio,
       compressedBytes === 0 ? null : (pages * SAME_BYTES) / compressedBytes,
     ],
-    color: ({ algorithm }) => seriesName(names.indexOf(algorithm)),
+    color: (codec) => seriesName(seriesOf(codec, codecs)),
     isBest: (codec) => isSameCodec(codec, advice.codec),
     choices: [],
     notes: [],
