@@ -138,6 +138,27 @@ describe("the page of a kernel estimate", () => {
     await close();
   });
 
+  it("a codec has one colour in the table and in the charts, and no two kinds have the same", async () => {
+    const { page, complaints, close } = await openPage(browser, url);
+    const colours = async (of: string): Promise<Map<string, string>> =>
+      new Map(
+        await page
+          .locator(of)
+          .evaluateAll((all) =>
+            all.map((each): [string, string] => [
+              each.querySelector("b")?.textContent ?? "",
+              each.querySelector(".dot")?.getAttribute("style") ?? "",
+            ]),
+          ),
+      );
+    const [table, charts] = [await colours(".ratios tbody th"), await colours(".series")];
+    assert.ok(charts.size >= 5, `${charts.size}`);
+    for (const [name, colour] of charts) assert.equal(table.get(name), colour, name);
+    assert.equal(new Set(charts.values()).size, charts.size);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
   it("an older zswap has a column for zbud", async () => {
     const old = await pageOf("zswap", OLD_ZSWAP, partlyNoisy(300, 4096, 900, 1));
     const { page, complaints, close } = await openPage(browser, old.url);
