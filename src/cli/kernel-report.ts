@@ -106,7 +106,6 @@ function detailLines(estimate: KernelEstimate, { style, width }: Paper): string[
   }));
   const lines = [
     ...histogramLines(drawn, KERNEL_PAGE, style, width),
-    "",
     ...tableBlock(DETAIL_COLUMNS, rows, { width, style, keys: 1 }),
     ...flowing(
       [

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
 import type { KernelEstimate } from "../../src/estimate/index.ts";
-import { partlyNoisy } from "../estimate/noisy-data.ts";
+import { noise, partlyNoisy } from "../estimate/noisy-data.ts";
 import { run } from "./command.ts";
 
 const folder = temporaryFolder("kernel-cli");
@@ -33,6 +33,16 @@ describe("zbud estimate --kernel", () => {
     assert.match(stdout, /\n {2}lz4 +300 +9\d\d +9\d\d +9\d\d +2\d\d KiB +0 +\d/);
     assert.match(stdout, /\n {2}zstd level 3 with a dictionary +\d+ +9/);
     assert.doesNotMatch(stdout, /: --details\n/);
+  });
+
+  it("--details of noise: no chart, no codec advised, and no line to paste", async () => {
+    const random = join(folder, "random.bin");
+    writeFileSync(random, noise(300 * 4096, 1));
+    const { code, stdout, stderr } = await run(["estimate", "--kernel", random, "--details"]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /\n {2}No: compressed swap does not pay for this/);
+    assert.match(stdout, /\n {2}lz4 +300 +- +- +- +1\.17 MiB +300 /);
+    assert.doesNotMatch(stdout, /compressed sizes|◀|To paste/);
   });
 
   it("--dictionary: writes what zram reads, and says where", async () => {
