@@ -1,11 +1,14 @@
 import { fstatSync } from "node:fs";
+import { resolve } from "node:path";
 import { addAbortSignal } from "node:stream";
 import { Command, Option } from "commander";
 import type { Estimate, EstimateInput, EstimateOptions } from "../estimate/index.ts";
 import { estimateHelp } from "./estimate-help.ts";
+import type { ReportContent } from "./estimate-html.ts";
 import { UsageError } from "./failure.ts";
 import type { Interruption } from "./interruption.ts";
 import { widthFor } from "./layout.ts";
+import { checkOutput, writeOutput } from "./output-file.ts";
 import { printable } from "./printable.ts";
 import { createProgress } from "./progress-bar.ts";
 import { parseInteger, parseList, parseSize } from "./sizes.ts";
@@ -29,6 +32,7 @@ interface EstimateFlags {
   for?: string;
   json?: true;
   html?: string;
+  dictionary?: string;
   details?: true;
   demo?: true;
 }
@@ -64,7 +68,8 @@ export function estimateCommand(interruption: Interruption): Command {
     .addOption(
       new Option("--for <goal>", "what the advice is for: speed, size or balance (default: balance)"),
     )
-    .option("--details", "print every allocator and page size too")
+    .option("--dictionary <file>", "with --kernel: write a dictionary for zram's zstd, and use it if it pays")
+    .option("--details", "print all figures: every allocator and page size, or every codec of the kernel")
     .option("--json", "print the figures as JSON, one object a line")
     .option("--html <file>", "write the figures as a page for a browser, one file that needs no other")
     .option("--demo", "estimate what every machine has: a Node process, a program, and text")
@@ -77,10 +82,12 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
   const { estimate } = await import("../estimate/index.ts");
   const options: EstimateOptions = { ...readFlags(flags), signal };
   if (flags.kernel) return await runKernel(paths, flags, options, signal);
+  if (flags.dictionary !== undefined) {
+    throw new UsageError("--dictionary is for the kernel's zram: add --kernel, or leave out --dictionary");
+  }
   const json = flags.json === true;
   const estimates: Estimate[] = [];
-  const page = flags.html === undefined ? null : await import("./estimate-html.ts");
-  if (flags.html !== undefined) await page?.checkTarget(flags.html);
+  if (flags.html !== undefined) await checkOutput("--html", flags.html);
   if (flags.demo) {
     if (paths.length > 0 || flags.pid !== undefined) {
       throw new UsageError(
@@ -92,10 +99,7 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
   } else {
     await estimateOne(readInput(paths, flags, signal), options);
   }
-  if (page !== null && flags.html !== undefined) {
-    await page.writePage(flags.html, page.estimateHtml(estimates));
-    if (!json) process.stdout.write(`\nThe page: ${printable(flags.html)}\n`);
-  }
+  if (flags.html !== undefined) await writePage(flags.html, { estimates }, json);
 
   async function estimateOne(input: EstimateInput, more: EstimateOptions): Promise<Estimate> {
     const progress = await createProgress(!json);
@@ -118,8 +122,15 @@ async function runEstimate(paths: string[], flags: EstimateFlags, { signal }: In
   }
 }
 
+/** Writes the report, and says where it is unless figures are all that is wanted. */
+async function writePage(file: string, content: ReportContent, json: boolean): Promise<void> {
+  const { estimateHtml } = await import("./estimate-html.ts");
+  await writeOutput("--html", file, new TextEncoder().encode(estimateHtml(content)));
+  if (!json) process.stdout.write(`\nThe page: ${printable(file)}\n`);
+}
+
 /** What `--kernel` decides by itself, or cannot have. */
-const NOT_WITH_KERNEL = ["codec", "driver", "unit", "html", "details", "demo"] as const;
+const NOT_WITH_KERNEL = ["codec", "driver", "unit", "demo"] as const;
 
 async function runKernel(
   paths: string[],
@@ -133,29 +144,71 @@ async function runKernel(
       `--kernel compares what the kernel has: leave out --${other}, or leave out --kernel`,
     );
   }
+  const { html } = flags;
+  const json = flags.json === true;
+  if (html !== undefined) await checkOutput("--html", html);
+  const dictionaryFile = await readDictionaryFile(flags.dictionary);
+  if (html !== undefined && dictionaryFile === resolve(html)) {
+    throw new UsageError("--html and --dictionary name the same file: the page would be lost; name two");
+  }
+  let dictionary: Uint8Array | null = null;
   const { estimateKernel } = await import("../estimate/index.ts");
   // Whatever standard input is: of a shell without a terminal it is open too, and says nothing.
   const nothingNamed = paths.length === 0 && !flags.pid && !flags.cgroup && !flags.system;
   const scoped = nothingNamed ? { ...flags, system: true as const } : flags;
-  const progress = await createProgress(flags.json !== true);
+  const progress = await createProgress(!json);
   try {
     const result = await estimateKernel(readInput(paths, scoped, signal), {
       ...(sampleBytes === undefined ? {} : { sampleBytes }),
       ...(seed === undefined ? {} : { seed }),
       ...(goal === undefined ? {} : { for: goal }),
+      ...(dictionaryFile === undefined ? {} : { dictionaryFile }),
+      onDictionary: (bytes) => {
+        dictionary = bytes;
+      },
       signal,
       onProgress: (share, doing) => progress.at(share, doing),
     });
     progress.stop();
-    if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else {
       const { kernelReport } = await import("./kernel-report.ts");
       const paper = { style: styleFor(process.stdout), width: widthFor(process.stdout) };
-      process.stdout.write(kernelReport(result, paper));
+      process.stdout.write(kernelReport(result, paper, flags.details === true));
     }
+    if (html !== undefined) await writePage(html, { kernel: result }, json);
   } finally {
     progress.stop();
   }
+  if (dictionaryFile !== undefined) await writeDictionary(dictionaryFile, dictionary, json);
+}
+
+/** What stands in a line for zram, in a shell's quotes, and in the generator's brackets. */
+const PASTEABLE_PATH = /^[\p{L}\p{N}._+@:~/-]+$/u;
+
+/** zram opens the file itself, so it needs the whole path. */
+async function readDictionaryFile(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const path = resolve(file);
+  if (!PASTEABLE_PATH.test(path)) {
+    throw new UsageError(
+      `--dictionary takes a path of letters, digits and ._+@:~-/ alone, since zram reads it from a line of words, and not ${path}`,
+    );
+  }
+  await checkOutput("--dictionary", path);
+  return path;
+}
+
+async function writeDictionary(file: string, bytes: Uint8Array | null, json: boolean): Promise<void> {
+  const { bytesText, DICTIONARY_PAGES_MIN } = await import("../estimate/index.ts");
+  if (bytes === null) {
+    throw new UsageError(
+      `no dictionary was written to ${file}: it is learned from ${DICTIONARY_PAGES_MIN} pages or more that are not one word repeated; estimate more memory, or leave out --dictionary`,
+    );
+  }
+  // Pieces of other programs' memory: for its owner alone. The kernel may read it all the same.
+  await writeOutput("--dictionary", file, bytes, 0o600);
+  if (!json) process.stdout.write(`\nThe dictionary: ${printable(file)}, ${bytesText(bytes.length)}\n`);
 }
 
 function readFlags(flags: EstimateFlags): EstimateOptions {

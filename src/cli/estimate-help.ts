@@ -8,6 +8,7 @@ const EXAMPLES: [string, string][] = [
   ["zbud estimate --cgroup my.slice", "of all processes of a control group"],
   ["sudo zbud estimate --kernel", "zswap or zram for this machine, and the lines to paste"],
   ["sudo zbud estimate --kernel --cold 60", "the same for what nobody uses for a minute"],
+  ["sudo zbud estimate --kernel --dictionary /etc/zram.dict", "and with a dictionary for zram's zstd"],
   ["tar c . | zbud estimate", "whatever a command prints"],
   ["zbud estimate --sample all --json dump", "all of it, the figures as JSON"],
   ["npm start --silent -- --json dump", "in a clone: npm itself must be silent"],

@@ -259,7 +259,8 @@ function unitLines(unit: UnitEstimate, advised: Setting | null, { style, width }
   const head = `${style.title(`Units of ${bytesText(unit.unit)}`)}: ${facts.join(", ")}`;
   const lines = [...flowing([head], width), ""];
   const compressible = unit.codecs.filter((codec) => codec.compressible > 0);
-  if (compressible.length > 0) lines.push(...histogramLines(compressible, unit.unit, style, width), "");
+  const drawn = compressible.map(({ codec, histogram }) => ({ name: codec, histogram }));
+  lines.push(...histogramLines(drawn, unit.unit, style, width));
   lines.push(...tableBlock(CODEC_COLUMNS, unit.codecs.map(codecCells), { width, style, keys: 1 }), "");
   const pools = unit.codecs.flatMap((codec) => codec.pools.map((pool) => ({ codec, pool })));
   const marked = pools.findIndex(
@@ -309,30 +310,40 @@ function poolCells(codec: CodecEstimate, pool: PoolEstimate, best: boolean): str
 
 const CHART_HEIGHT = 2;
 
-/** One chart for each codec over one axis: how many units compress to which size. */
-function histogramLines(
-  codecs: readonly CodecEstimate[],
+/** Columns of a chart that is worth it. */
+const CHART_STEPS_MIN = 16;
+
+/**
+ * One chart for each codec over one axis: how many units compress to which size. Its name stands beside it, or above
+ * where there is no room.
+ */
+export function histogramLines(
+  codecs: readonly { name: string; histogram: readonly number[] }[],
   unit: number,
   style: Style,
   width: number,
 ): string[] {
-  const left = Math.max(...codecs.map(({ codec }) => codec.length)) + 2;
-  const all = codecs[0].histogram.length;
+  if (codecs.length === 0) return [];
   const axisEnd = bytesText(unit).length + 1;
+  const longest = Math.max(...codecs.map(({ name }) => name.length)) + 2;
+  const isBeside = 2 + longest + CHART_STEPS_MIN + axisEnd <= width;
+  const left = isBeside ? longest : 0;
+  const all = codecs[0].histogram.length;
   let steps = all;
-  while (steps > 16 && 2 + left + steps + axisEnd > width) steps /= 2;
-  const charts = codecs.flatMap(({ codec, histogram }) =>
-    chartLines(summed(histogram, all / steps), CHART_HEIGHT).map((line, row) => {
-      const name = row === CHART_HEIGHT - 1 ? codec : "";
-      return `  ${name.padEnd(left)}${style.bar(line.trimEnd())}`.trimEnd();
-    }),
-  );
+  while (steps > CHART_STEPS_MIN && 2 + left + steps + axisEnd > width) steps /= 2;
+  const charts = codecs.flatMap(({ name, histogram }) => {
+    const lines = chartLines(summed(histogram, all / steps), CHART_HEIGHT).map((line, row) => {
+      const said = isBeside && row === CHART_HEIGHT - 1 ? name : "";
+      return `  ${said.padEnd(left)}${style.bar(line.trimEnd())}`.trimEnd();
+    });
+    return isBeside ? lines : [`  ${name}`, ...lines];
+  });
   const marks = (steps < 32 ? [0, 2] : [0, 1, 2, 3]).map((quarter, _i, quarters) => {
     const text = quarter === 0 ? "0" : bytesText((unit * quarter) / 4);
     return `╵${text}`.padEnd(steps / quarters.length);
   });
   const axis = `${" ".repeat(left + 2)}${marks.join("")}╵${bytesText(unit)}`;
-  return [style.dim("  compressed sizes"), ...charts, style.dim(axis)];
+  return [style.dim("  compressed sizes"), ...charts, style.dim(axis), ""];
 }
 
 /** Each so many neighbours as one. */

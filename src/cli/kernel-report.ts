@@ -1,14 +1,21 @@
 import {
   bytesText,
   codecText,
+  countingText,
   countText,
+  distinctCodecs,
+  hereText,
+  isSameCodec,
+  KERNEL_PAGE,
   type KernelCodecEstimate,
   type KernelEstimate,
+  pagesText,
   percentText,
   ratioText,
+  recompressionText,
   timeText,
 } from "../estimate/index.ts";
-import { inputLines, type Paper } from "./estimate-report.ts";
+import { histogramLines, inputLines, type Paper } from "./estimate-report.ts";
 import { flowing, tableBlock, wrapped } from "./layout.ts";
 import { printable } from "./printable.ts";
 import type { Column } from "./text-table.ts";
@@ -24,11 +31,26 @@ const COLUMNS: Column[] = [
   { title: "", align: "left" },
 ];
 
+const DETAIL_COLUMNS: Column[] = [
+  { title: "codec", align: "left" },
+  { title: "pages", align: "right" },
+  { title: "p10", align: "right" },
+  { title: "median", align: "right" },
+  { title: "p90", align: "right" },
+  { title: "compressed", align: "right" },
+  { title: "huge", align: "right" },
+  { title: "partly filled", align: "right" },
+];
+
 const ZBUD: Column = { title: "in zbud", align: "right" };
 
-/** Draws a kernel estimate for a terminal: the answer, why, what to paste; then the machine, and all codecs. */
-export function kernelReport(estimate: KernelEstimate, paper: Paper): string {
-  const { advice, input, machine } = estimate;
+/**
+ * Draws a kernel estimate for a terminal: the answer and why, the machine, the codecs, and last what to paste.
+ *
+ * @param details - whether sizes and counts of every codec follow the table.
+ */
+export function kernelReport(estimate: KernelEstimate, paper: Paper, details = false): string {
+  const { advice, input } = estimate;
   const { style, width } = paper;
   const answer = advice.worthwhile ? style.good("Yes:") : style.title("No:");
   const lines = [
@@ -36,16 +58,64 @@ export function kernelReport(estimate: KernelEstimate, paper: Paper): string {
     ...flowing([`  ${answer} ${advice.text}`, ...advice.reasons.map((reason) => `  ${reason}`)], width),
   ];
   lines.push("", ...flowing(["This machine now:", ...machineLines(estimate)], width));
-  if (advice.use !== null || !advice.worthwhile) lines.push("", ...codecLines(estimate, paper));
-  lines.push("", ...flowing(noteLines(estimate), width).map(style.dim));
+  const hasCodecs = advice.use !== null || !advice.worthwhile;
+  if (hasCodecs) {
+    lines.push("", ...codecLines(estimate, paper));
+    if (details) lines.push("", ...detailLines(estimate, paper));
+    else lines.push(...flowing(["Sizes and counts of every codec: --details"], width).map(style.dim));
+  }
+  lines.push(
+    "",
+    ...flowing(
+      [...inputLines(estimate).map(printable), ...(hasCodecs ? [countingText(estimate)] : [])],
+      width,
+    ).map(style.dim),
+  );
   for (const { title, lines: pasted } of advice.paste) {
     lines.push("", ...flowing([`To paste ${title}:`], width).map(style.title));
-    for (const line of pasted) lines.push(...pasteable(line, title.startsWith("as root"), width));
-  }
-  if (machine.memory === null && advice.paste.length > 0) {
-    lines.push(...flowing(["The sizes are of a machine with 8 GiB: this one does not say."], width));
+    const isShell = title.startsWith("as root");
+    const broken = pasted.map((line) => pasteable(line, isShell, width));
+    lines.push(...broken.flat());
+    if (!isShell && broken.some((each) => each.length > 1)) {
+      lines.push(...flowing(["What is further in belongs to the line above it."], width).map(style.dim));
+    }
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** What the sizes of compressed pages are like, and all that is counted of a codec. */
+function detailLines(estimate: KernelEstimate, { style, width }: Paper): string[] {
+  const { codecs, advice } = estimate;
+  const rows = codecs.map((codec) => {
+    const { sizes } = codec;
+    const size = (of: "p10" | "p50" | "p90"): string => (sizes === null ? "-" : countText(sizes[of]));
+    return [
+      codecText(codec),
+      countText(codec.measuredPages),
+      size("p10"),
+      size("p50"),
+      size("p90"),
+      bytesText(codec.compressedBytes),
+      countText(codec.hugePages),
+      bytesText(codec.partialBytes),
+    ];
+  });
+  const drawn = distinctCodecs(codecs, advice.codec).map((codec) => ({
+    name: codecText(codec),
+    histogram: codec.histogram,
+  }));
+  const lines = [
+    ...histogramLines(drawn, KERNEL_PAGE, style, width),
+    ...tableBlock(DETAIL_COLUMNS, rows, { width, style, keys: 1 }),
+    ...flowing(
+      [
+        "Pages that were tried; of those that get smaller the bytes that 10, 50 and 90 % of them take at most; all compressed pages, huge ones at full size (compr_data_size of mm_stat); huge pages (huge_pages); and what partly filled groups add once, at most.",
+      ],
+      width,
+    ).map(style.dim),
+  ];
+  const text = recompressionText(estimate);
+  return text === null ? lines : [...lines, ...flowing([text], width)];
 }
 
 /** A line of a shell goes on behind a backslash, a comment as another. */
@@ -59,25 +129,17 @@ function machineLines({ advice }: KernelEstimate): string[] {
 }
 
 function codecLines(estimate: KernelEstimate, { style, width }: Paper): string[] {
-  const { codecs, pages, samePages, advice, machine, hugeAbove } = estimate;
+  const { codecs, pages, advice, machine } = estimate;
   const hasZbud = machine.zswap !== null && machine.zswap.zpool !== null;
-  const marked = codecs.findIndex(
-    ({ algorithm, level, dictionaryBytes }) =>
-      advice.codec !== null &&
-      algorithm === advice.codec.algorithm &&
-      level === advice.codec.level &&
-      dictionaryBytes === advice.codec.dictionaryBytes,
-  );
+  const marked = codecs.findIndex((codec) => isSameCodec(codec, advice.codec));
   const rows = codecs.map((codec, i) => {
     const cells = cellsOf(codec, pages, i === marked);
     if (hasZbud) cells.splice(3, 0, codec.zbudBytes === null ? "-" : bytesText(codec.zbudBytes));
     return cells;
   });
   const columns = hasZbud ? [...COLUMNS.slice(0, 3), ZBUD, ...COLUMNS.slice(3)] : COLUMNS;
-  const share = percentText(samePages / pages);
-  const head = `${countText(pages)} pages of 4 KiB; ${countText(samePages)} (${share}) are one word repeated and take nothing. Huge: pages that compress to more than ${countText(hugeAbove)} bytes, kept as they are.`;
   return [
-    ...flowing([head], width),
+    ...flowing([pagesText(estimate)], width),
     ...tableBlock(columns, rows, { width, style, keys: 1, marked }),
     ...flowing(
       estimate.notMeasured.map(({ algorithm, why }) => `  ${algorithm}: not measured, ${why}`),
@@ -97,22 +159,5 @@ function cellsOf(codec: KernelCodecEstimate, pages: number, isAdvised: boolean):
     timed(codec.decompressNs),
     hereText(codec),
     isAdvised ? "◀" : "",
-  ];
-}
-
-/** Where this machine has it. */
-function hereText({ inThisZram, inThisZswap, inZswap }: KernelCodecEstimate): string {
-  const places = [
-    inThisZram === true ? "zram" : inThisZram === null ? "zram?" : "",
-    !inZswap ? "" : inThisZswap === true ? "zswap" : inThisZswap === null ? "zswap?" : "",
-  ].filter((place) => place !== "");
-  return places.length === 0 ? "no" : places.join(" ");
-}
-
-function noteLines(estimate: KernelEstimate): string[] {
-  const { machine } = estimate;
-  return [
-    ...inputLines(estimate).map(printable),
-    `Memory is what zsmalloc takes in full groups of up to ${machine.groupPages} pages, as after compaction; those that are partly filled add ${bytesText(estimate.codecs[0]?.partialBytes ?? 0)} once, at most, and zram's own table about 0.1 % of its size. Times are of this library's codecs on this machine: the kernel's are about as quick.`,
   ];
 }

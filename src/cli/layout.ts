@@ -24,7 +24,8 @@ function columnsOf(text: string): number {
  * Lines of at most `width` columns, broken between words; a word that is longer by itself is broken too.
  *
  * @param rest - what the lines after the first begin with; the first begins as `text` does.
- * @param end - what a line that goes on ends with, such as the backslash of a shell.
+ * @param end - what a line that goes on ends with, such as the backslash of a shell; one within a word ends with it
+ *   too, and the word goes on at the next one's begin, since a shell takes what stands before it as part of the word.
  */
 export function wrapped(text: string, width: number, rest = "", end = ""): string[] {
   const lines: string[] = [];
@@ -40,10 +41,11 @@ export function wrapped(text: string, width: number, rest = "", end = ""): strin
       isEmpty = true;
     }
     while (isEmpty && columnsOf(line) + columnsOf(left) > width && left === stripVTControlCharacters(left)) {
-      const room = width - columnsOf(line);
-      lines.push(line + left.slice(0, room));
+      const mark = end.trimStart();
+      const room = width - columnsOf(line) - mark.length;
+      lines.push(line + left.slice(0, room) + mark);
       left = left.slice(room);
-      line = rest;
+      line = mark === "" ? rest : "";
     }
     line += isEmpty ? left : ` ${left}`;
     isEmpty = false;

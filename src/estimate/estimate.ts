@@ -226,7 +226,7 @@ function* otherPools(run: Run, totals: CodecTotals): Generator<PoolKind> {
       WEIGHT.fit,
       `${bytesText(totals.unit)} units: ${totals.codec}, looking for the best page size`,
     );
-    if (totals.fit === null) totals.chooseFit(compressed);
+    totals.chooseFit(driver, compressed);
     const { fit, pageSizes } = totals;
     if (driver === "zbud") {
       if (fit !== null && fit.pageSize !== totals.unit) yield plainKind(driver, fit.pageSize);

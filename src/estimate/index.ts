@@ -4,8 +4,10 @@ export { callText, pageSizeText } from "./advice.ts";
 export { cacheCallText, codeText, storeCallText, storeCodeText } from "./code.ts";
 export { estimate } from "./estimate.ts";
 export type { EstimateInput } from "./input.ts";
-export { estimateKernel, type KernelEstimateOptions } from "./kernel-estimate.ts";
-export { codecText } from "./kernel-totals.ts";
+export { DICTIONARY_PAGES_MIN, estimateKernel, type KernelEstimateOptions } from "./kernel-estimate.ts";
+export { codecText, distinctCodecs, isSameCodec } from "./kernel-names.ts";
+export { KERNEL_PAGE } from "./kernel-pages.ts";
+export { countingText, hereText, pagesText, recompressionText } from "./kernel-texts.ts";
 export type {
   KernelAdvice,
   KernelCodecEstimate,

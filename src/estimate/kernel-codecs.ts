@@ -1,9 +1,9 @@
 import { type Codec, createDeflate, createLz4, createZstd } from "../codecs/index.ts";
+import { ZSTD_DEFAULT } from "./kernel-names.ts";
 import { Lz4hc } from "./lz4hc.ts";
 
-/** The kernel's levels of zstd that are compared; 3 is what it takes by itself. */
+/** The kernel's levels of zstd that are compared. */
 const ZSTD_LEVELS = [1, 2, 3, 4, 5, 6];
-export const ZSTD_DEFAULT = 3;
 /** Bytes of the dictionary that is tried. */
 export const DICTIONARY_BYTES = 32_768;
 /** A search of our own that is slow: of more pages so many say enough. */
@@ -62,7 +62,10 @@ export function dictionaryCodec(dictionary: Uint8Array): KernelCodec {
 
 /** What the kernel has and no well-kept package for JavaScript does. */
 export const NOT_MEASURED: readonly { algorithm: string; why: string }[] = [
-  { algorithm: "lzo-rle", why: "no package for it is kept up; it takes 1 or 2 % less than lz4" },
-  { algorithm: "lzo", why: "as lzo-rle" },
+  {
+    algorithm: "lzo-rle",
+    why: "no package compresses with it; a real zram took 1 or 2 % less than with lz4",
+  },
+  { algorithm: "lzo", why: "the one package that compresses with it is not kept up; it is close to lzo-rle" },
   { algorithm: "842", why: "there is no package for it; it is made for POWER's hardware" },
 ];

@@ -5,14 +5,8 @@ import { DedupIndex } from "./dedup-index.ts";
 import { nothingRead, summaryOfSample } from "./estimate.ts";
 import type { EstimateInput } from "./input.ts";
 import { adviseKernel } from "./kernel-advice.ts";
-import {
-  DICTIONARY_BYTES,
-  dictionaryCodec,
-  type KernelCodec,
-  kernelCodecs,
-  NOT_MEASURED,
-} from "./kernel-codecs.ts";
-import { type KernelMachine, type MachineHost, readMachine } from "./kernel-machine.ts";
+import { DICTIONARY_BYTES, dictionaryCodec, kernelCodecs, NOT_MEASURED } from "./kernel-codecs.ts";
+import { type KernelMachine, type MachineHost, readCgroup, readMachine } from "./kernel-machine.ts";
 import { KERNEL_PAGE, KernelZsmalloc } from "./kernel-pages.ts";
 import { KernelTotals, recompressionOf } from "./kernel-totals.ts";
 import type { KernelEstimate } from "./kernel-types.ts";
@@ -24,7 +18,8 @@ import { UnitScan } from "./scan.ts";
 
 /** Pages that a dictionary is trained from, at most, and not tried with. */
 const TRAINING_PAGES = 512;
-const TRAINING_PAGES_MIN = 64;
+/** Of fewer pages, those that are one word repeated left out, no dictionary is learned. */
+export const DICTIONARY_PAGES_MIN = 128;
 const TRAIN_WEIGHT = 8;
 
 /** How to estimate for the kernel: codecs, drivers and units are the kernel's; all else is as of an estimate. */
@@ -35,6 +30,10 @@ export interface KernelEstimateOptions {
   seed?: number;
   /** What the advice is for; default `"balance"`. */
   for?: Goal;
+  /** Where the caller puts the dictionary, as a path without spaces from `/` on: then it may be advised. */
+  dictionaryFile?: string;
+  /** Gets the dictionary, once; not called if the pages are too few to learn one from. */
+  onDictionary?: (dictionary: Uint8Array) => void;
   /** Stops the work: the promise is then rejected with the signal's reason. */
   signal?: StopSignal;
   /** Called now and then with the share of the work that is done, from 0 to 1, and what is being done. */
@@ -45,7 +44,17 @@ export interface KernelEstimateOptions {
   machineHost?: MachineHost;
 }
 
-const NAMES = ["sampleBytes", "seed", "for", "signal", "onProgress", "clock", "machineHost"];
+const NAMES = [
+  "sampleBytes",
+  "seed",
+  "for",
+  "dictionaryFile",
+  "onDictionary",
+  "signal",
+  "onProgress",
+  "clock",
+  "machineHost",
+];
 
 /**
  * Says what zram and zswap would save for an input, which to choose, and with which settings.
@@ -60,22 +69,29 @@ export async function estimateKernel(
   options: KernelEstimateOptions = {},
 ): Promise<KernelEstimate> {
   checkNames("a kernel estimate", options, NAMES);
-  const { machineHost, ...rest } = options;
+  const { machineHost, dictionaryFile = null, onDictionary = () => {}, ...rest } = options;
   const settings = readOptions({ ...rest, units: [KERNEL_PAGE] });
   const progress = new Progress(settings.signal, settings.onProgress);
   progress.step(0, "looking for what to read");
   const machine = readMachine(machineHost);
   const reader = await openReader(input, settings, progress);
   try {
-    return await estimateFrom(reader, machine, settings, progress);
+    return await estimateFrom(reader, { machine, dictionaryFile, onDictionary }, settings, progress);
   } finally {
     reader.close();
   }
 }
 
+/** The machine, and where the dictionary goes. */
+interface Around {
+  machine: KernelMachine;
+  dictionaryFile: string | null;
+  onDictionary: (dictionary: Uint8Array) => void;
+}
+
 async function estimateFrom(
   reader: Reader,
-  machine: KernelMachine,
+  { machine: found, dictionaryFile, onDictionary }: Around,
   settings: Settings,
   progress: Progress,
 ): Promise<KernelEstimate> {
@@ -94,13 +110,18 @@ async function estimateFrom(
     samePages += scan.sameFilled;
     if (batches === 1) {
       const trained = await trainOn(scan, reader, progress);
-      if (trained !== null) totals.push(new KernelTotals(trained.codec, trained.pages));
+      if (trained !== null) {
+        onDictionary(trained.dictionary);
+        totals.push(new KernelTotals(dictionaryCodec(trained.dictionary), trained.pages));
+      }
     }
     for (const each of totals) await measure(each, compressed, scan, settings, progress);
   }
   settings.signal?.throwIfAborted();
   if (sampleBytes === 0) throw nothingRead(reader);
   const summary = reader.summary();
+  const { group } = summary;
+  const machine = { ...found, cgroup: group?.scope === "cgroup" ? readCgroup(group.name) : null };
   const zsmalloc = new KernelZsmalloc(machine.groupPages);
   const scale = summary.bytes / sampleBytes;
   const codecs = totals
@@ -111,7 +132,8 @@ async function estimateFrom(
     samePages: Math.round(samePages * scale),
     codecs,
     machine,
-    recompression: recompressionOf(totals, codecs, zsmalloc, scale),
+    dictionaryFile,
+    recompression: recompressionOf(totals, codecs, zsmalloc, scale, machine),
   };
   return {
     schema: "zbud-kernel/1",
@@ -147,10 +169,10 @@ async function trainOn(
   scan: UnitScan,
   reader: Reader,
   progress: Progress,
-): Promise<{ codec: KernelCodec; pages: Set<number> } | null> {
+): Promise<{ dictionary: Uint8Array; pages: Set<number> } | null> {
   progress.step(TRAIN_WEIGHT, "learning a dictionary");
+  if (scan.count < DICTIONARY_PAGES_MIN) return null;
   const wanted = Math.min(TRAINING_PAGES, scan.count >> 1);
-  if (wanted < TRAINING_PAGES_MIN) return null;
   const views = reader.batch.unitViews(KERNEL_PAGE);
   const offsets = Array.from(
     { length: wanted },
@@ -162,7 +184,7 @@ async function trainOn(
   );
   for (let count = 0; ; count++) {
     const step = steps.next();
-    if (step.done) return { codec: dictionaryCodec(step.value), pages: new Set(offsets) };
+    if (step.done) return { dictionary: step.value, pages: new Set(offsets) };
     if (progress.shouldYield) await progress.yieldThread(Math.min(0.9, count / 30_000));
   }
 }

@@ -1,4 +1,5 @@
 import type { KernelMachine } from "./kernel-machine.ts";
+import { hasParameters } from "./kernel-names.ts";
 import type {
   KernelAdvice,
   KernelCodecEstimate,
@@ -14,13 +15,12 @@ const ZRAM_MEMORY_SHARE = 0.5;
 const ZRAM_SIZE_MAX = 2;
 const POOL_PERCENT = 20;
 const MIB = 2 ** 20;
-const ZSTD_KERNEL_DEFAULT = 3;
 
 type Paste = KernelAdvice["paste"];
 
 /** What to paste for a setting: as root, now; into the generator's file; into the kernel's command line. */
 export function pasteLines(
-  { machine, recompression }: KernelFigures,
+  { machine, recompression, dictionaryFile }: KernelFigures,
   place: "zram" | "zswap",
   codec: KernelCodecEstimate,
   goal: Goal,
@@ -31,10 +31,10 @@ export function pasteLines(
     recompression.first.algorithm === codec.algorithm &&
     (machine.zrams.length === 0 || machine.zrams[0].hasRecompression) &&
     goal !== "speed";
-  return zramLines(machine, codec, isRecompressing ? recompression : null);
+  return zramLines(machine, codec, isRecompressing ? recompression : null, dictionaryFile);
 }
 
-function zswapLines({ zswap }: KernelMachine, { algorithm }: KernelCodecName): Paste {
+function zswapLines({ zswap, cgroup }: KernelMachine, { algorithm }: KernelCodecName): Paste {
   const hasZpool = zswap !== null && zswap.zpool !== null;
   const percent = Math.max(POOL_PERCENT, zswap?.maxPoolPercent ?? 0);
   const settings: [string, string, boolean][] = [
@@ -48,7 +48,11 @@ function zswapLines({ zswap }: KernelMachine, { algorithm }: KernelCodecName): P
   return [
     {
       title: "as root, for now",
-      lines: ["cd /sys/module/zswap/parameters", ...used.map(([name, value]) => `echo ${value} > ${name}`)],
+      lines: [
+        "cd /sys/module/zswap/parameters",
+        ...used.map(([name, value]) => `echo ${value} > ${name}`),
+        ...(cgroup?.limitBytes === 0 ? [`echo max > ${cgroup.folder}/memory.zswap.max`] : []),
+      ],
     },
     {
       title: "on the kernel's command line, for every start",
@@ -61,6 +65,7 @@ function zramLines(
   machine: KernelMachine,
   codec: KernelCodecEstimate,
   second: RecompressionEstimate | null,
+  dictionaryFile: string | null,
 ): Paste {
   const device = machine.zrams.find(({ name }) => machine.swaps.some((swap) => swap.name === `/dev/${name}`));
   const chosen = device ?? machine.zrams[0];
@@ -73,16 +78,14 @@ function zramLines(
   lines.push(`cd /sys/block/${name}`);
   if (chosen !== undefined && chosen.diskBytes > 0) lines.push("echo 1 > reset");
   lines.push(`echo ${codec.algorithm} > comp_algorithm`);
-  const hasLevels = chosen?.hasLevels ?? true;
-  if (hasLevels && levelOf(codec) !== null) {
-    lines.push(`echo "algo=${codec.algorithm} level=${codec.level}" > algorithm_params`);
+  const parameters = parametersOf(codec, dictionaryFile);
+  if (parameters.length > 0) {
+    lines.push(`echo "algo=${codec.algorithm} ${parameters.join(" ")}" > algorithm_params`);
   }
   if (second !== null) {
-    const { algorithm, level } = second.second;
-    lines.push(`echo "algo=${algorithm} priority=1" > recomp_algorithm`);
-    if (hasLevels && levelOf(second.second) !== null) {
-      lines.push(`echo "priority=1 level=${level}" > algorithm_params`);
-    }
+    const more = parametersOf(second.second, dictionaryFile);
+    lines.push(`echo "algo=${second.second.algorithm} priority=1" > recomp_algorithm`);
+    if (more.length > 0) lines.push(`echo "priority=1 ${more.join(" ")}" > algorithm_params`);
   }
   const size = ram === null ? "8G" : mebibytes(ram * share);
   const limit = ram === null ? "4G" : mebibytes(ram * ZRAM_MEMORY_SHARE);
@@ -99,7 +102,7 @@ function zramLines(
   }
   paste.push({
     title: "into /etc/systemd/zram-generator.conf, for every start",
-    lines: generatorLines(name, codec, second, share),
+    lines: generatorLines(name, codec, second, share, dictionaryFile),
   });
   paste.push({
     title: "on the kernel's command line, for every start",
@@ -113,10 +116,12 @@ function generatorLines(
   codec: KernelCodecName,
   second: RecompressionEstimate | null,
   share: number,
+  dictionaryFile: string | null,
 ): string[] {
-  const algorithms = [codec, ...(second === null ? [] : [second.second])].map(
-    (each) => `${each.algorithm}${levelOf(each) === null ? "" : `(level=${each.level})`}`,
-  );
+  const algorithms = [codec, ...(second === null ? [] : [second.second])].map((each) => {
+    const parameters = parametersOf(each, dictionaryFile);
+    return `${each.algorithm}${parameters.length === 0 ? "" : `(${parameters.join(",")})`}`;
+  });
   const types = second === null ? "" : " (type=idle)";
   return [
     `[${name}]`,
@@ -127,9 +132,13 @@ function generatorLines(
   ];
 }
 
-/** The level, where it is not what the kernel takes by itself. */
-function levelOf({ algorithm, level }: KernelCodecName): number | null {
-  return algorithm === "zstd" && level === ZSTD_KERNEL_DEFAULT ? null : level;
+/** What zram has to be told besides the algorithm. */
+function parametersOf(codec: KernelCodecName, dictionaryFile: string | null): string[] {
+  if (!hasParameters(codec)) return [];
+  const dictionary = codec.dictionaryBytes === null ? [] : [`dict=${dictionaryFile}`];
+  return hasParameters({ ...codec, dictionaryBytes: null })
+    ? [`level=${codec.level}`, ...dictionary]
+    : dictionary;
 }
 
 /** Its size as a share of the RAM, so that a full one takes half of it, in steps of a quarter. */

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
+import { dirname } from "node:path";
 import { gunzipSync } from "node:zlib";
 
 /** What a machine has now, each null or empty where it is not there or may not be read. */
@@ -14,8 +15,23 @@ export interface KernelMachine {
   groupPages: number;
   /** Settings that the kernel was built with, those that matter here; null if they cannot be read. */
   config: Record<string, string> | null;
+  /** zswap in the control group whose memory is read; null if none is, or its kernel has no such files. */
+  cgroup: CgroupZswap | null;
   /** Folders and files that are there and may not be read. */
   denied: string[];
+}
+
+/** What zswap holds of a control group, and may hold. */
+export interface CgroupZswap {
+  folder: string;
+  /** `memory.zswap.current`: bytes of memory that zswap takes for it. */
+  poolBytes: number;
+  /** `zswapped` of `memory.stat`: bytes of its memory that are in there; null if unknown. */
+  storedBytes: number | null;
+  /** `memory.zswap.max`; null: none. */
+  limitBytes: number | null;
+  /** Whether `memory.zswap.writeback` lets its pages go to the disk; null: the kernel has no such file. */
+  writeback: boolean | null;
 }
 
 /** One zram device. */
@@ -84,8 +100,48 @@ export function readMachine(host: MachineHost = {}): KernelMachine {
     groupPages:
       chain >= 4 && chain <= 16 ? chain : isBefore(version, 6, 3) ? GROUP_PAGES_BEFORE : GROUP_PAGES,
     config,
+    cgroup: null,
     denied: files.denied,
   };
+}
+
+/**
+ * What zswap is for a control group of version 2; null for one that has no such files.
+ *
+ * @param folder - as it is in the file system.
+ */
+export function readCgroup(folder: string): CgroupZswap | null {
+  const files = new Files("");
+  const bytesOf = (name: string): number | null => numberOf(files.text(`${folder}/${name}`));
+  const poolBytes = bytesOf("memory.zswap.current");
+  if (poolBytes === null) return null;
+  return {
+    folder,
+    poolBytes,
+    storedBytes: numberOf(/^zswapped (\d+)$/m.exec(files.text(`${folder}/memory.stat`) ?? "")?.[1]),
+    // Its text is "max" where there is no limit.
+    limitBytes: bytesOf("memory.zswap.max"),
+    writeback: writebackOf(folder, files),
+  };
+}
+
+/** A group that may not write back forbids it to all that are in it. */
+function writebackOf(folder: string, files: Files): boolean | null {
+  let writeback: boolean | null = null;
+  for (let at = folder; ; at = dirname(at)) {
+    const text = files.text(`${at}/memory.zswap.writeback`);
+    if (text === null || writeback === false) return writeback;
+    writeback = text !== "0";
+  }
+}
+
+function numberOf(text: string | null | undefined): number | null {
+  return text != null && /^\d+$/.test(text) ? Number(text) : null;
+}
+
+/** Whether zram takes levels and dictionaries: its files say so, else its release. */
+export function takesParameters({ zrams, release }: Pick<KernelMachine, "zrams" | "release">): boolean {
+  return zrams.length === 0 ? !isBefore(release, 6, 12) : zrams.some(({ hasLevels }) => hasLevels);
 }
 
 /** Whether a release is older; an unknown one is not. */

@@ -1,5 +1,5 @@
 import { bytesText, countText, percentText, ratioText } from "../base/index.ts";
-import type { KernelMachine, ZramDevice, ZswapNow } from "./kernel-machine.ts";
+import type { CgroupZswap, KernelMachine, ZramDevice, ZswapNow } from "./kernel-machine.ts";
 import { KERNEL_PAGE } from "./kernel-pages.ts";
 import type { KernelFigures } from "./kernel-types.ts";
 
@@ -10,7 +10,7 @@ const FULL_SHARE = 0.9;
 
 /** What the machine has now, and what that means: whole sentences. */
 export function machineTexts({ machine }: Pick<KernelFigures, "machine">): string[] {
-  const { memory, zrams, zswap, denied } = machine;
+  const { memory, zrams, zswap, cgroup, denied } = machine;
   const texts: string[] = [];
   if (memory !== null) {
     texts.push(
@@ -20,6 +20,7 @@ export function machineTexts({ machine }: Pick<KernelFigures, "machine">): strin
   texts.push(swapText(machine));
   for (const zram of zrams) texts.push(...zramTexts(zram, machine));
   if (zswap !== null) texts.push(...zswapTexts(zswap, machine));
+  if (cgroup !== null) texts.push(...cgroupTexts(cgroup));
   if (denied.length > 0) {
     texts.push(`Not readable for this user: ${denied.join(", ")} (with sudo they are).`);
   }
@@ -104,5 +105,33 @@ function zswapTexts(zswap: ZswapNow, { swaps, memory }: KernelMachine): string[]
   }
   if (poor > 0) texts.push(`zswap: ${countText(poor)} pages did not compress and went to the disk.`);
   if (back > 0) texts.push(`zswap: ${countText(back)} pages were written back to the disk to make room.`);
+  return texts;
+}
+
+function cgroupTexts({ folder, poolBytes, storedBytes, limitBytes, writeback }: CgroupZswap): string[] {
+  const holds =
+    poolBytes === 0
+      ? "zswap holds nothing of it"
+      : storedBytes === null
+        ? `zswap takes ${bytesText(poolBytes)} for it`
+        : `zswap holds ${bytesText(storedBytes)} of it in ${bytesText(poolBytes)} (${ratioText(storedBytes / poolBytes)})`;
+  const limit = limitBytes === null ? "with no limit of its own" : `at most ${bytesText(limitBytes)}`;
+  const texts = [`Control group: ${holds}, ${limit} (memory.zswap.max).`];
+  if (limitBytes === 0) {
+    texts.push(
+      `Control group: a limit of 0 keeps all of it out of zswap: echo max > ${folder}/memory.zswap.max, or MemoryZSwapMax=infinity in its unit.`,
+    );
+  } else if (limitBytes !== null && poolBytes > limitBytes * FULL_SHARE) {
+    texts.push(
+      `Control group: ${percentText(poolBytes / limitBytes)} of its limit is used: then zswap takes no more of it until some goes back or to the disk.`,
+    );
+  }
+  if (writeback === false) {
+    texts.push(
+      "Control group: memory.zswap.writeback is 0, here or in a group above: none of it goes to the disk, and what zswap refuses stays in memory.",
+    );
+  } else if (writeback === true) {
+    texts.push("Control group: memory.zswap.writeback is 1: what zswap has no room for goes to the disk.");
+  }
   return texts;
 }

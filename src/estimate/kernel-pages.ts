@@ -1,4 +1,5 @@
 import { createPool, type SizeClass, sizeClassesOf } from "../drivers/index.ts";
+import type { SizeCounts } from "./size-counts.ts";
 
 /** The unit of the kernel's swap: what zram and zswap compress at a time. */
 export const KERNEL_PAGE = 4096;
@@ -6,9 +7,6 @@ export const KERNEL_PAGE = 4096;
 const OBJECT_BYTES = 8;
 /** Pages that are stored to see what zbud makes of them. */
 const ZBUD_PAGES_MAX = 16_384;
-
-/** How many compressed pages there are of each size, by size; `[0]`: of those that do not get smaller. */
-export type SizeCounts = Float64Array;
 
 /** The kernel's zsmalloc: our driver's size classes, with the bytes beside each object and groups of up to 8 pages. */
 export class KernelZsmalloc {

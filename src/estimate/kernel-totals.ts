@@ -1,15 +1,20 @@
 import type { CompressedUnits } from "./compress.ts";
 import type { KernelCodec } from "./kernel-codecs.ts";
-import { isBefore, type KernelMachine } from "./kernel-machine.ts";
-import { KERNEL_PAGE, type KernelZsmalloc, type SizeCounts, zbudBytesOf } from "./kernel-pages.ts";
-import type { KernelCodecEstimate, KernelCodecName, RecompressionEstimate } from "./kernel-types.ts";
+import { isBefore, type KernelMachine, takesParameters } from "./kernel-machine.ts";
+import { codecText, hasParameters, nameOf } from "./kernel-names.ts";
+import { KERNEL_PAGE, type KernelZsmalloc, zbudBytesOf } from "./kernel-pages.ts";
+import type { KernelCodecEstimate, RecompressionEstimate } from "./kernel-types.ts";
 import type { UnitScan } from "./scan.ts";
+import { type SizeCounts, sizeFigures } from "./size-counts.ts";
 import { medianOf } from "./totals.ts";
 
 /** Before this the list of zram's algorithms need not be complete, as its documentation says. */
 const LISTS_ALL = { major: 6, minor: 12 };
 /** A second algorithm that frees less than this is none. */
 const RECOMPRESSION_SHARE = 0.97;
+
+/** Fewer pages than this are decompressed too seldom for a time that says something. */
+const TIMED_PAGES_MIN = 16;
 
 /** The sample that figures are of, and by how much they are to be scaled. */
 interface Sampled {
@@ -76,11 +81,15 @@ export class KernelTotals {
     let compressedBytes = zsmalloc.hugeOf(counts) * KERNEL_PAGE;
     for (let size = 1; size <= zsmalloc.hugeAbove; size++) compressedBytes += counts[size] * size;
     const heldBytes = Math.round(zsmalloc.bytesOf(counts) * scale);
+    const { incompressible, sizes, histogram } = sizeFigures(counts);
     const zbudBytes = codec.inZswap && measured > 0 ? Math.round(zbudBytesOf(counts) * scale) : null;
     return {
       ...nameOf(codec),
       inZswap: codec.inZswap,
       measuredPages: measured,
+      incompressible,
+      sizes,
+      histogram,
       compressedBytes: Math.round(compressedBytes * scale),
       hugePages: Math.round(zsmalloc.hugeOf(counts) * scale),
       heldBytes,
@@ -88,7 +97,7 @@ export class KernelTotals {
       ratio: heldBytes === 0 ? null : (pages * KERNEL_PAGE * sampled.scale) / heldBytes,
       zbudBytes,
       compressNs: codec.timed ? medianOf(this.#compressNs) : null,
-      decompressNs: medianOf(this.#decompressNs),
+      decompressNs: measured - incompressible < TIMED_PAGES_MIN ? null : medianOf(this.#decompressNs),
       ...whereOf(codec.algorithm, machine),
     };
   }
@@ -112,15 +121,6 @@ export class ScanPart {
   next(): boolean {
     return false;
   }
-}
-
-export function nameOf({ algorithm, level, dictionaryBytes }: KernelCodecName): KernelCodecName {
-  return { algorithm, level, dictionaryBytes };
-}
-
-/** `zstd level 3 with a dictionary`. */
-export function codecText({ algorithm, level, dictionaryBytes }: KernelCodecName): string {
-  return `${algorithm}${level === null ? "" : ` level ${level}`}${dictionaryBytes === null ? "" : " with a dictionary"}`;
 }
 
 /** Whether this machine has an algorithm: from zram's list, and from what the kernel was built with. */
@@ -147,8 +147,10 @@ export function recompressionOf(
   codecs: readonly KernelCodecEstimate[],
   zsmalloc: KernelZsmalloc,
   scale: number,
+  machine: KernelMachine,
 ): RecompressionEstimate | null {
   const usable = totals.filter(({ isWhole, measured, codec }) => {
+    if (hasParameters(codec) && !takesParameters(machine)) return false;
     const of = codecs.find((each) => each.algorithm === codec.algorithm && each.level === codec.level);
     return isWhole && measured > 0 && of?.inThisZram !== false && codec.timed;
   });

@@ -1,6 +1,6 @@
 import type { KernelMachine } from "./kernel-machine.ts";
 import type { Goal } from "./options.ts";
-import type { InputSummary, SampleSummary } from "./types.ts";
+import type { CodecEstimate, InputSummary, SampleSummary } from "./types.ts";
 
 /**
  * What compressed swap of the Linux kernel would take for an input, as one plain object. Pages are the kernel's, of
@@ -23,6 +23,8 @@ export interface KernelEstimate {
   codecs: KernelCodecEstimate[];
   /** What the kernel has and could not be measured, and why. */
   notMeasured: readonly { algorithm: string; why: string }[];
+  /** The file that the dictionary was asked to be written to, as zram is to be told; null: it was not. */
+  dictionaryFile: string | null;
   /** A second algorithm for pages that were not used; null if none gains anything. */
   recompression: RecompressionEstimate | null;
   advice: KernelAdvice;
@@ -43,6 +45,11 @@ export interface KernelCodecEstimate extends KernelCodecName {
   inZswap: boolean;
   /** Pages of the sample that were compressed with it. */
   measuredPages: number;
+  /** Of them those that do not get smaller at all. */
+  incompressible: number;
+  /** Of those that do, as for any codec of an estimate. */
+  sizes: CodecEstimate["sizes"];
+  histogram: CodecEstimate["histogram"];
   /** Compressed sizes, huge pages at full size: `compr_data_size` of zram's `mm_stat`. */
   compressedBytes: number;
   hugePages: number;
@@ -95,5 +102,5 @@ export interface KernelAdvice {
 /** What the advice is made from. */
 export type KernelFigures = Pick<
   KernelEstimate,
-  "pages" | "samePages" | "codecs" | "machine" | "recompression"
+  "pages" | "samePages" | "codecs" | "machine" | "dictionaryFile" | "recompression"
 >;

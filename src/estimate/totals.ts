@@ -4,13 +4,11 @@ import type { CompressedUnits } from "./compress.ts";
 import { DedupIndex } from "./dedup-index.ts";
 import type { Packed, PoolKind } from "./pack.ts";
 import type { UnitScan } from "./scan.ts";
+import { type SizeCounts, sizeFigures } from "./size-counts.ts";
 import type { CodecEstimate, FitSummary, HalfFreed, PoolEstimate, UnitEstimate } from "./types.ts";
 
 /** Sizes from which page sizes are chosen; more take longer and choose the same. */
 const FIT_SIZES_MAX = 2048;
-
-/** Steps of a histogram; as many as a pool's page has chunks. */
-const STEPS = 64;
 
 /** Adds up the figures of one unit size over the batches. */
 export class UnitTotals {
@@ -52,14 +50,15 @@ export class CodecTotals {
   readonly codec: string;
   readonly unit: number;
   readonly pools: PoolTotals[] = [];
-  /** Chosen from the first batch; null: not yet, or there was nothing to choose from. */
+  /** The page size for zbud, chosen from the first batch; null: not asked for, or there was nothing to choose from. */
   fit: FitSummary | null = null;
   /** Several page sizes side by side, chosen likewise; null also where one is as good. */
   pageSizes: PageSizeRange[] | null = null;
+  /** Drivers whose fit was chosen. */
+  readonly #fitted = new Set<string>();
   /** Whether the codec has run before, so that its times are worth taking. */
   warm = false;
-  /** Units by compressed size; `[0]`: those that do not get smaller. */
-  readonly #counts: Float64Array;
+  readonly #counts: SizeCounts;
   readonly #compressNs: number[] = [];
   readonly #decompressNs: number[] = [];
 
@@ -75,14 +74,19 @@ export class CodecTotals {
     this.#decompressNs.push(...units.decompressNs);
   }
 
-  /** Chooses the page size for zbud, and those for size classes, from the sizes of one batch, if there are any. */
-  chooseFit(units: CompressedUnits): void {
+  /** Chooses what fits a driver from the sizes of one batch, once and if there are any: a page size, or several. */
+  chooseFit(driver: string, units: CompressedUnits): void {
+    if (this.#fitted.has(driver)) return;
     const all = units.units.filter((unit) => unit !== null).map((unit) => unit.length);
     if (all.length === 0) return;
-    const { pageSize, curve } = fitPageSize(evenly(all, FIT_SIZES_MAX), { unfitBytes: this.unit });
-    const objects = curve[0].objects + curve[0].unfit;
-    this.fit = { pageSize, objects, curve: curve.map(({ pageSize, bytes }) => ({ pageSize, bytes })) };
+    this.#fitted.add(driver);
     const some = evenly(all, FIT_SIZES_MAX);
+    if (driver === "zbud") {
+      const { pageSize, curve } = fitPageSize(some, { unfitBytes: this.unit });
+      const objects = curve[0].objects + curve[0].unfit;
+      this.fit = { pageSize, objects, curve: curve.map(({ pageSize, bytes }) => ({ pageSize, bytes })) };
+      return;
+    }
     const { pageSizes } = fitPageSizes(some);
     this.pageSizes =
       pageSizes.length < 2 ? null : pageSizes.map(({ pageSize, maxSize }) => ({ pageSize, maxSize }));
@@ -101,17 +105,7 @@ export class CodecTotals {
   }
 
   estimate(inputBytes: number): CodecEstimate {
-    const incompressible = this.#counts[0];
-    let compressible = 0;
-    let compressedBytes = 0;
-    const histogram = new Array<number>(STEPS).fill(0);
-    for (let size = 1; size < this.unit; size++) {
-      const count = this.#counts[size];
-      if (count === 0) continue;
-      compressible += count;
-      compressedBytes += count * size;
-      histogram[Math.ceil((size * STEPS) / this.unit) - 1] += count;
-    }
+    const { incompressible, compressible, compressedBytes, sizes, histogram } = sizeFigures(this.#counts);
     const leastBytes = compressedBytes + incompressible * this.unit;
     return {
       codec: this.codec,
@@ -119,7 +113,7 @@ export class CodecTotals {
       compressible,
       compressedBytes,
       codecRatio: leastBytes === 0 ? null : inputBytes / leastBytes,
-      sizes: compressible === 0 ? null : this.#quantiles(compressible),
+      sizes,
       histogram,
       compressNsPerUnit: medianOf(this.#compressNs),
       decompressNsPerUnit: medianOf(this.#decompressNs),
@@ -130,18 +124,6 @@ export class CodecTotals {
       }),
       fit: this.fit,
     };
-  }
-
-  #quantiles(compressible: number): NonNullable<CodecEstimate["sizes"]> {
-    const at = (share: number): number => {
-      let rank = Math.max(1, Math.ceil(share * compressible));
-      for (let size = 1; size < this.unit; size++) {
-        rank -= this.#counts[size];
-        if (rank <= 0) return size;
-      }
-      return this.unit;
-    };
-    return { min: at(0), p10: at(0.1), p50: at(0.5), p90: at(0.9), max: at(1) };
   }
 }
 

@@ -18,8 +18,8 @@ import {
 } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/noisy-data.ts";
 import { until } from "../support/until.ts";
-import { checkAccessible } from "./axe.ts";
 import { DESK, keepPicture, launchChromium, openPage, PHONE, tabStops } from "./chromium.ts";
+import { checkLook, LOOKS } from "./looks.ts";
 
 /** A name that would run if it were ever read as HTML. */
 const HOSTILE = `</script><img src=x onerror="document.title='owned'"><b>&amp;`;
@@ -35,7 +35,7 @@ describe("the page of an estimate", () => {
     const data = join(folder, "data.bin");
     writeFileSync(data, partlyNoisy(600, 4096, 900, 1));
     shown = await estimate({ paths: [data], label: HOSTILE }, { codecs: ["lz4", "zstd", "deflate"] });
-    writeFileSync(file, estimateHtml([shown]));
+    writeFileSync(file, estimateHtml({ estimates: [shown] }));
     browser = await launchChromium();
   });
   after(() => browser?.close());
@@ -74,57 +74,9 @@ describe("the page of an estimate", () => {
     });
   }
 
-  for (const [name, options] of [
-    ["phone", { ...PHONE, colorScheme: "light" }],
-    ["tablet", { viewport: { width: 800, height: 1000 }, colorScheme: "dark" }],
-    ["wide", { viewport: { width: 1600, height: 1000 }, colorScheme: "light" }],
-    ["printed", { viewport: { width: 700, height: 1000 }, colorScheme: "dark" }],
-  ] as const) {
-    it(`${name}: code, tables and charts are not cut off; axe finds nothing`, async () => {
-      const { page, complaints, close } = await openPage(browser, url, { ...options, bypassCSP: true });
-      await page.waitForSelector("canvas");
-      if (name === "printed") {
-        await page.emulateMedia({ media: "print" });
-        await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
-        assert.equal(await page.locator("details:not([open])").count(), 0, "on paper all is open");
-        assert.equal(await page.locator(".copy:visible").count(), 0);
-      } else {
-        for (const summary of await page.locator("details:not([open]) summary").all()) await summary.click();
-      }
-      const cut = await page.evaluate(() => {
-        const wide = [...document.querySelectorAll("pre, table, .card, h1, .verdict")];
-        return wide
-          .filter((each) => each.scrollWidth > each.clientWidth + 1)
-          .map(({ outerHTML }) => outerHTML.slice(0, 90));
-      });
-      assert.deepEqual(cut, []);
-      const outside = await page.evaluate(
-        () =>
-          [...document.querySelectorAll(".card table, .card pre, .card .least")].filter((each) => {
-            const card = (each.closest(".card") as Element).getBoundingClientRect();
-            return each.getBoundingClientRect().right > card.right;
-          }).length,
-      );
-      assert.equal(outside, 0, "wider than its card");
-      // A label that is cut off reaches the edge of its image.
-      const clipped = await page.evaluate(() =>
-        [...document.querySelectorAll("canvas")].flatMap((canvas, i) => {
-          const context = canvas.getContext("2d") as CanvasRenderingContext2D;
-          const { width, height } = canvas;
-          const { data } = context.getImageData(0, 0, width, height);
-          for (let y = 0; y < height; y++) {
-            const line = 4 * y * width + 3;
-            if (data[line] > 0 || data[line + 4 * (width - 1)] > 0) return [i];
-          }
-          return [];
-        }),
-      );
-      assert.deepEqual(clipped, []);
-      if (name !== "printed") await checkAccessible(page);
-      await keepPicture(page, `report-cut-${name}`);
-      assert.deepEqual(complaints, []);
-      await close();
-    });
+  for (const look of LOOKS) {
+    it(`${look}: code, tables and charts are not cut off; axe finds nothing`, () =>
+      checkLook(browser, url, look, "report"));
   }
 
   it("a chart that is printed from a dark screen is drawn for paper", async () => {
@@ -267,7 +219,7 @@ describe("the page of an estimate", () => {
     const several = join(folder, "several.html");
     writeFileSync(
       several,
-      estimateHtml([shown, { ...shown, input: { ...shown.input, label: "the other" } }]),
+      estimateHtml({ estimates: [shown, { ...shown, input: { ...shown.input, label: "the other" } }] }),
     );
     const { page, complaints, close } = await openPage(browser, pathToFileURL(several).href);
     await page.getByRole("link", { name: "the other" }).click();

@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
-import { writePage } from "../../src/cli/estimate-html.ts";
+import { writeOutput } from "../../src/cli/output-file.ts";
 import type { Estimate } from "../../src/estimate/index.ts";
 import { partlyNoisy } from "../estimate/noisy-data.ts";
 import { run } from "./command.ts";
@@ -49,15 +49,15 @@ describe("zbud estimate --html", () => {
     writeFileSync(file, "older");
     chmodSync(file, 0o640);
     const reader = openSync(file, "r");
-    await writePage(file, "newer");
+    await writeOutput("--html", file, Buffer.from("newer"));
     assert.equal(readFileSync(file, "utf8"), "newer");
     assert.equal(readFileSync(reader, "utf8"), "older", "who reads the older one reads all of it");
     closeSync(reader);
     assert.equal(statSync(file).mode & 0o777, 0o640);
-    await writePage("/dev/null", "nothing");
+    await writeOutput("--html", "/dev/null", Buffer.from("nothing"));
     assert.ok(statSync("/dev/null").isCharacterDevice());
     const fresh = join(folder, "fresh.html");
-    await writePage(fresh, "x");
+    await writeOutput("--html", fresh, Buffer.from("x"));
     assert.equal(statSync(fresh).mode & 0o777, 0o666 & ~process.umask());
     assert.deepEqual(
       readdirSync(folder).filter((name) => name.endsWith(".tmp")),

@@ -40,6 +40,7 @@ const COMMANDS: [string, string[]][] = [
   ["an estimate", ["estimate", file, "--codec", "lz4", "--unit", "4k"]],
   ["with all tables", ["estimate", file, "--details"]],
   ["for the kernel", ["estimate", "--kernel", file]],
+  ["for the kernel, with all tables", ["estimate", "--kernel", "--details", file]],
   ["its help", ["estimate", "--help"]],
 ];
 
@@ -91,6 +92,13 @@ describe("text in lines", () => {
     assert.deepEqual(wrapped("take 12 MiB now", 9), ["take", "12 MiB", "now"]);
     assert.deepEqual(wrapped("abcdefghij", 4), ["abcd", "efgh", "ij"]);
     assert.deepEqual(wrapped("echo a b", 8, "  ", " \\"), ["echo a \\", "  b"]);
+    // As a shell joins them again: nothing may come between the parts of a word.
+    assert.deepEqual(wrapped("echo abcdefghijkl z", 8, "  ", " \\"), [
+      "echo \\",
+      "  abcde\\",
+      "fghijkl \\",
+      "  z",
+    ]);
     assert.deepEqual(wrapped("", 4), [""]);
     assert.deepEqual(wrapped("any length", Number.POSITIVE_INFINITY), ["any length"]);
   });

@@ -276,6 +276,23 @@ describe("what a run does on its way", () => {
     await assert.rejects(work, reason);
   });
 
+  it("page sizes are fitted for the drivers that were asked for, and for no other", async () => {
+    for (const [driver, hasFit, hasSizes] of [
+      ["zbud", true, false],
+      ["size-classes", false, true],
+      ["slots", false, false],
+    ] as const) {
+      const bytes = Buffer.concat([partlyNoisy(200, 4096, 300, 1), partlyNoisy(200, 4096, 1500, 2)]);
+      const { pools, fit } = only(await estimate({ bytes }, { ...LZ4, drivers: [driver] }));
+      assert.equal(fit !== null, hasFit, driver);
+      assert.equal(
+        pools.some(({ pageSizes }) => pageSizes !== null),
+        hasSizes,
+        driver,
+      );
+    }
+  });
+
   it("progress only grows, and says what is done", async () => {
     const shares: number[] = [];
     const texts = new Set<string>();

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { temporaryFolder } from "../../scripts/tools.ts";
-import { estimateKernel, type KernelEstimate } from "../../src/estimate/index.ts";
+import { Prng } from "../../src/base/index.ts";
+import { createZstd } from "../../src/codecs/index.ts";
+import {
+  DICTIONARY_PAGES_MIN,
+  estimateKernel,
+  type KernelEstimate,
+  type KernelEstimateOptions,
+} from "../../src/estimate/index.ts";
 import { isBefore, readMachine } from "../../src/estimate/kernel-machine.ts";
 import type { Goal } from "../../src/estimate/options.ts";
 import { BARE, type KernelFiles, OLD_ZSWAP, writeKernelFiles, ZRAM_IN_USE } from "./kernel-host.ts";
@@ -21,16 +28,20 @@ function machineOf(files: KernelFiles): string {
 /** Pages that compress, some zeros among them, and some noise. */
 const BYTES = Buffer.concat([partlyNoisy(600, 4096, 900, 1), Buffer.alloc(100 * 4096), noise(100 * 4096, 2)]);
 
+/** As kernels before 6.12 have it. */
+const NO_PARAMETERS: KernelFiles = Object.fromEntries(
+  Object.entries(ZRAM_IN_USE).filter(([path]) => !path.endsWith("/algorithm_params")),
+);
+
 async function estimated(
   files: KernelFiles,
   release = "6.12.9",
   bytes: Uint8Array = BYTES,
   goal: Goal = "balance",
+  more: KernelEstimateOptions = {},
 ): Promise<KernelEstimate> {
-  return await estimateKernel(
-    { bytes },
-    { for: goal, sampleBytes: "all", machineHost: { root: machineOf(files), release } },
-  );
+  const machineHost = { root: machineOf(files), release };
+  return await estimateKernel({ bytes }, { for: goal, sampleBytes: "all", machineHost, ...more });
 }
 
 function pasted({ advice }: KernelEstimate, title: RegExp): string {
@@ -210,5 +221,135 @@ describe("a kernel estimate", () => {
   it("an option that it does not take is refused", async () => {
     const wrong = { codecs: ["lz4"] } as object;
     await assert.rejects(estimateKernel({ bytes: BYTES }, wrong), { code: "EINVAL", message: /codecs/ });
+  });
+});
+
+describe("a dictionary for zram", () => {
+  /** Pages that have little in them twice and much in common; half of each is zeros. */
+  const RELATED = Buffer.alloc(400 * 4096);
+  const phrases = noise(200 * 128, 5);
+  const prng = new Prng(6);
+  for (let page = 0; page < 400; page++) {
+    for (let i = 0; i < 16; i++) {
+      const at = 128 * prng.below(200);
+      phrases.copy(RELATED, page * 4096 + 128 * i, at, at + 128);
+    }
+  }
+  const FILE = "/etc/zram/zbud.dict";
+  it("where nobody asked for one and it pays, that is said, and how to get it", async () => {
+    const { advice, dictionaryFile } = await estimated(ZRAM_IN_USE, "6.12.9", RELATED, "size");
+    assert.equal(dictionaryFile, null);
+    assert.equal(advice.codec?.dictionaryBytes, null);
+    assert.match(
+      advice.reasons.join("\n"),
+      /zstd level 3 with a dictionary would take \d+(\.\d)? % less than .*, at [\d.]+ times the time: --dictionary FILE writes it/,
+    );
+    assert.doesNotMatch(JSON.stringify(advice.paste), /dict/);
+  });
+
+  it("asked for, it is given, advised, and used by the lines before the size is set", async () => {
+    const given: Uint8Array[] = [];
+    const result = await estimated(ZRAM_IN_USE, "6.12.9", RELATED, "size", {
+      dictionaryFile: FILE,
+      onDictionary: (bytes) => given.push(bytes),
+    });
+    const { advice, codecs } = result;
+    assert.equal(given.length, 1);
+    assert.equal(advice.codec?.dictionaryBytes, given[0].length);
+    assert.match(
+      pasted(result, /root, for now/),
+      /\necho zstd > comp_algorithm\necho "algo=zstd dict=\/etc\/zram\/zbud\.dict" > algorithm_params\n(?:.*\n)*echo \d+M > disksize\n/,
+    );
+    assert.match(
+      pasted(result, /generator/),
+      /^compression-algorithm = zstd\(dict=\/etc\/zram\/zbud\.dict\)/m,
+    );
+    assert.match(advice.reasons.join("\n"), /zram reads \/etc\/zram\/zbud\.dict whenever it is set up: keep/);
+    // What it is said to save it saves.
+    const target = new Uint8Array(4096);
+    const size = (dictionary?: Uint8Array): number =>
+      createZstd({ level: 3, ...(dictionary && { dictionary }) }).compress(RELATED.subarray(0, 4096), target);
+    assert.ok(size(given[0]) < size() / 2);
+    const [plain, trained] = [null, given[0].length].map((wanted) =>
+      codecs.find((codec) => codec.level === 3 && codec.dictionaryBytes === wanted),
+    );
+    assert.ok((trained?.heldBytes ?? 0) < (plain?.heldBytes ?? 0) / 2);
+  });
+
+  for (const [what, files, release, bytes, goal, said] of [
+    [
+      "pages have nothing in common",
+      ZRAM_IN_USE,
+      "6.12.9",
+      BYTES,
+      "balance",
+      /does not pay here: zstd level 3 with a dictionary would take .* The lines are without it/,
+    ],
+    ["it is zswap", OLD_ZSWAP, "6.12.9", RELATED, "size", /zswap takes no dictionary: \S+ is for zram/],
+    [
+      "the kernel is older",
+      NO_PARAMETERS,
+      "6.6.1",
+      RELATED,
+      "size",
+      /This zram takes no dictionary \(Linux 6\.12 and later do\)/,
+    ],
+    [
+      "the kernel is older, and zram not there yet",
+      BARE,
+      "6.6.1",
+      RELATED,
+      "size",
+      /This zram takes no dictionary/,
+    ],
+    [
+      "zram has no zstd",
+      { ...ZRAM_IN_USE, "sys/block/zram0/comp_algorithm": "[lzo-rle] lz4 \n" },
+      "6.12.9",
+      RELATED,
+      "size",
+      /This zram has no zstd, so \S+ is of no use/,
+    ],
+    [
+      "nothing pays",
+      ZRAM_IN_USE,
+      "6.12.9",
+      noise(300 * 4096, 3),
+      "size",
+      /The dictionary in \S+ does not change that/,
+    ],
+  ] as const) {
+    it(`where ${what} it is not advised, and it is said why`, async () => {
+      const { advice } = await estimated(files, release, bytes, goal, { dictionaryFile: FILE });
+      assert.match(advice.reasons.join("\n"), said);
+      assert.equal(advice.codec?.dictionaryBytes ?? null, null);
+      assert.doesNotMatch(JSON.stringify(advice.paste), /dict/);
+    });
+  }
+
+  it("of few pages there is none", async () => {
+    const given: Uint8Array[] = [];
+    const few = RELATED.subarray(0, (DICTIONARY_PAGES_MIN - 1) * 4096);
+    const { codecs } = await estimated(BARE, "6.12.9", few, "size", {
+      onDictionary: (bytes) => given.push(bytes),
+    });
+    assert.deepEqual([given, codecs.filter(({ dictionaryBytes }) => dictionaryBytes !== null)], [[], []]);
+  });
+});
+
+describe("a zram without levels", () => {
+  it("gets none advised, neither first nor to recompress", async () => {
+    for (const goal of ["size", "speed", "balance"] as const) {
+      const text = Buffer.from(
+        Array.from({ length: 60_000 }, (_, i) => `line ${i * 7919} of text `).join(""),
+      );
+      const result = await estimated(NO_PARAMETERS, "6.6.1", text.subarray(0, 300 * 4096), goal);
+      const { advice, recompression } = result;
+      for (const { algorithm, level } of [advice.codec, recompression?.second].filter(
+        (codec) => codec != null,
+      ))
+        assert.ok(algorithm !== "zstd" || level === 3, `${goal}: ${algorithm} ${level}`);
+      assert.doesNotMatch(JSON.stringify(advice.paste), /level=|algorithm_params/);
+    }
   });
 });

@@ -3,8 +3,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../scripts/tools.ts";
-import { type Estimate, type EstimateInput, estimate } from "../../src/estimate/index.ts";
-import { noise } from "./noisy-data.ts";
+import { type Estimate, type EstimateInput, estimate, estimateKernel } from "../../src/estimate/index.ts";
+import { OLD_ZSWAP, writeKernelFiles } from "./kernel-host.ts";
+import { partlyNoisy } from "./noisy-data.ts";
 
 const folder = temporaryFolder("scopes");
 const PAGE = 4096;
@@ -22,7 +23,7 @@ interface Fake {
 }
 
 /** Processes of made-up files: each has one mapping of {@link PAGES} pages, all in memory. */
-function fakeMachine(name: string, processes: Fake[]): { proc: string; sys: string } {
+function fakeMachine(name: string, processes: Fake[], noisyBytes = PAGE): { proc: string; sys: string } {
   const proc = join(folder, name, "proc");
   const sys = join(folder, name, "sys");
   for (const { pid, frames, shared = [], referencedPages = 0 } of processes) {
@@ -33,7 +34,7 @@ function fakeMachine(name: string, processes: Fake[]): { proc: string; sys: stri
     writeFileSync(join(base, "comm"), `program-${pid}\n`);
     writeFileSync(join(base, "stat"), `${pid} (a) S 1 1`);
     const mem = Buffer.alloc(START + PAGES * PAGE);
-    noise(PAGES * PAGE, pid).copy(mem, START);
+    partlyNoisy(PAGES, PAGE, noisyBytes, pid).copy(mem, START);
     writeFileSync(join(base, "mem"), mem);
     const entries = Buffer.alloc((START / PAGE + PAGES) * 8);
     for (let i = 0; i < PAGES; i++) {
@@ -116,6 +117,67 @@ describe("many processes", () => {
     for (const cold of [0, 1.5, 1e9]) {
       await assert.rejects(estimated(two, { pid: 10, cold }), { code: "EINVAL", message: /whole seconds/ });
     }
+  });
+});
+
+describe("zswap of a control group", () => {
+  const processes = [60, 61].map((pid) => ({ pid, frames: framesFrom(100 * pid) }));
+  const machine = fakeMachine("zswap", processes, 900);
+  const group = join(machine.sys, "fs/cgroup/app.slice/inner");
+  const root = writeKernelFiles(join(folder, "zswap-machine"), OLD_ZSWAP);
+
+  async function said(files: Record<string, string>): Promise<{ now: string; pasted: string }> {
+    writeKernelFiles(group, files);
+    const { proc, sys } = machine;
+    const { advice, machine: found } = await estimateKernel(
+      { cgroup: "app.slice/inner", processHost: { root: proc, sys, platform: "linux" } },
+      { for: "size", machineHost: { root, release: "6.12.9" } },
+    );
+    assert.equal(found.cgroup === null, Object.keys(files).length === 0);
+    return { now: advice.now.join("\n"), pasted: advice.paste.flatMap(({ lines }) => lines).join("\n") };
+  }
+
+  it("without its files nothing is said of it", async () => {
+    assert.doesNotMatch((await said({})).now, /Control group/);
+  });
+
+  it("what is in zswap, in how much, and that there is no limit", async () => {
+    const { now } = await said({
+      "memory.zswap.current": "1048576\n",
+      "memory.zswap.max": "max\n",
+      "memory.stat": "anon 5\nzswap 1048576\nzswapped 4194304\n",
+    });
+    assert.match(
+      now,
+      /Control group: zswap holds 4 MiB of it in 1 MiB \(4\.00x\), with no limit of its own \(memory\.zswap\.max\)\./,
+    );
+    assert.doesNotMatch(now, /writeback/, "an older kernel has no such file");
+  });
+
+  it("a limit that is near", async () => {
+    const { now, pasted } = await said({ "memory.zswap.max": "1100000\n", "memory.stat": "anon 5\n" });
+    assert.doesNotMatch(pasted, /memory\.zswap/);
+    assert.match(now, /Control group: zswap takes 1 MiB for it, at most 1\.05 MiB/);
+    assert.match(now, /Control group: 95\.3 % of its limit is used: then zswap takes no more of it/);
+  });
+
+  it("a limit of 0, which the lines to paste take away where they turn zswap on", async () => {
+    const { now, pasted } = await said({ "memory.zswap.current": "0\n", "memory.zswap.max": "0\n" });
+    assert.match(now, /Control group: zswap holds nothing of it, at most 0 B/);
+    assert.match(now, /a limit of 0 keeps all of it out of zswap: echo max > .*inner\/memory\.zswap\.max/);
+    assert.match(pasted, /^echo max > .*\/app\.slice\/inner\/memory\.zswap\.max$/m);
+  });
+
+  it("writeback, which a group above forbids too", async () => {
+    assert.match(
+      (await said({ "memory.zswap.writeback": "1\n" })).now,
+      /memory\.zswap\.writeback is 1: what zswap has no room for goes to the disk/,
+    );
+    writeKernelFiles(join(group, ".."), { "memory.zswap.writeback": "0\n" });
+    assert.match(
+      (await said({ "memory.zswap.writeback": "1\n" })).now,
+      /memory\.zswap\.writeback is 0, here or in a group above: none of it goes to the disk/,
+    );
   });
 });
 

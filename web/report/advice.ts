@@ -74,6 +74,7 @@ function bestCard(advice: Estimate["advice"]): HTMLElement {
 }
 
 function card(kicker: string, setting: Setting, text: string, kind: string, label: string): HTMLElement {
+  const read = setting.decompressNsPerUnit;
   return el(
     "section",
     { class: `card advice ${kind}`, "aria-label": kicker },
@@ -84,7 +85,7 @@ function card(kicker: string, setting: Setting, text: string, kind: string, labe
       ratioText(setting.ratio).replace("x", "×"),
       el("span", { class: "beside" }, ` ${bytesText(setting.inputBytes)} in ${bytesText(setting.heldBytes)}`),
     ),
-    shareBar(setting),
+    shareBar({ ...setting, readNs: read === null ? null : (read * SAME_BYTES) / setting.unit }),
     el("p", {}, text),
     el(
       "details",
@@ -95,17 +96,22 @@ function card(kicker: string, setting: Setting, text: string, kind: string, labe
   );
 }
 
+/** What a setting holds, saves and costs. */
+interface Held {
+  inputBytes: number;
+  heldBytes: number;
+  /** Nanoseconds to read back {@link SAME_BYTES}; null if unknown. */
+  readNs: number | null;
+}
+
 /** What is held, as a part of what there was. */
-function shareBar(setting: Setting): HTMLElement {
-  const share = Math.min(1, Math.max(0, setting.heldBytes / setting.inputBytes));
+export function shareBar({ inputBytes, heldBytes, readNs }: Held): HTMLElement {
+  const share = Math.min(1, Math.max(0, heldBytes / inputBytes));
   const held = el("span", { class: "held" });
   held.style.width = `${share * 100}%`;
-  const read = setting.decompressNsPerUnit;
   const facts = [
-    `saves ${bytesText(setting.savedBytes)} (${percentText(setting.savedShare)})`,
-    read === null
-      ? ""
-      : `${timeText((read * SAME_BYTES) / setting.unit)} to read back ${bytesText(SAME_BYTES)}`,
+    `saves ${bytesText(inputBytes - heldBytes)} (${percentText(1 - heldBytes / inputBytes)})`,
+    readNs === null ? "" : `${timeText(readNs)} to read back ${bytesText(SAME_BYTES)}`,
   ];
   return el(
     "div",

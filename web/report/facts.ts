@@ -3,8 +3,11 @@ import type { Estimate } from "../../src/estimate/types.ts";
 import { el } from "../shared/dom.ts";
 
 /** What there was to read, in one line. */
-export function factsOf({ input, sample }: Estimate): string {
+export function factsOf({ input, sample }: Pick<Estimate, "input" | "sample">): string {
   const parts = [
+    input.group === null
+      ? ""
+      : `${countText(input.group.processes)} ${input.group.processes === 1 ? "process" : "processes"}, anonymous memory in RAM`,
     input.process === null
       ? ""
       : `process ${input.process.pid} (${input.process.name}), anonymous memory in RAM`,
@@ -46,6 +49,10 @@ export function readSection({ input, units }: Estimate): HTMLElement[] {
     { class: "scroll", tabindex: 0, role: "region", "aria-label": "Units read" },
     el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)),
   );
-  const notes = input.notes.map((note) => el("li", {}, note));
-  return notes.length === 0 ? [table] : [el("ul", { class: "notes" }, ...notes), table];
+  return [...noteList(input.notes), table];
+}
+
+/** Sentences, one below the other. */
+export function noteList(notes: readonly string[]): HTMLElement[] {
+  return notes.length === 0 ? [] : [el("ul", { class: "notes" }, ...notes.map((note) => el("li", {}, note)))];
 }

@@ -1,21 +1,40 @@
 import uPlot from "uplot";
 import { bytesText, countText, percentText } from "../../src/base/number-text.ts";
-import type { CodecEstimate, Estimate, UnitEstimate } from "../../src/estimate/types.ts";
+import type { CodecEstimate } from "../../src/estimate/types.ts";
 import { chart } from "../shared/chart.ts";
 import { colorOf, seriesName } from "../shared/colors.ts";
 import { el } from "../shared/dom.ts";
 
 const HEIGHT = 132;
 
+/** What of a codec a chart shows. */
+export type Shown = Pick<
+  CodecEstimate,
+  "codec" | "sizes" | "histogram" | "compressible" | "incompressible"
+> & {
+  /** Which colour it has; default: by its place. */
+  series?: number;
+};
+
 /** For each unit a chart for each codec, one below the other over one axis. */
-export function histograms({ units }: Estimate): HTMLElement[] {
-  return units.map((unit, u) => {
-    const charts = unit.codecs.map((codec, i) => histogram(codec, unit, i, `sizes-${u}`));
-    return el("div", { class: "card charts" }, el("h3", {}, `Units of ${bytesText(unit.unit)}`), ...charts);
+export function histograms(
+  units: readonly { unit: number; codecs: readonly Shown[] }[],
+  noun: "Units" | "Pages" = "Units",
+): HTMLElement[] {
+  return units.map(({ unit, codecs }, u) => {
+    const charts = codecs.map((codec, i) =>
+      histogram(codec, unit, codec.series ?? i, { noun, syncKey: `sizes-${u}` }),
+    );
+    return el("div", { class: "card charts" }, el("h3", {}, `${noun} of ${bytesText(unit)}`), ...charts);
   });
 }
 
-function histogram(codec: CodecEstimate, { unit }: UnitEstimate, i: number, syncKey: string): HTMLElement {
+function histogram(
+  codec: Shown,
+  unit: number,
+  i: number,
+  { noun, syncKey }: { noun: string; syncKey: string },
+): HTMLElement {
   const { sizes, histogram: counts } = codec;
   const all = codec.compressible + codec.incompressible;
   const title = el(
@@ -48,7 +67,7 @@ function histogram(codec: CodecEstimate, { unit }: UnitEstimate, i: number, sync
     // Units are whole.
     yText: (value) => (Number.isInteger(value) ? countText(value) : ""),
     readout: (at) =>
-      `${countText(Math.floor(at * step) + 1)} to ${countText((at + 1) * step)} B: ${countText(counts[at])} units (${percentText(counts[at] / codec.compressible)})`,
+      `${countText(Math.floor(at * step) + 1)} to ${countText((at + 1) * step)} B: ${countText(counts[at])} ${noun.toLowerCase()} (${percentText(counts[at] / codec.compressible)})`,
     draw: (plot) => drawMarks(plot, sizes),
     syncKey,
   });
@@ -59,7 +78,7 @@ function colorFn(i: number, alpha: number): uPlot.Series.Stroke {
   return () => colorOf(seriesName(i), alpha);
 }
 
-function factsOf({ sizes, compressible, incompressible }: CodecEstimate): string {
+function factsOf({ sizes, compressible, incompressible }: Shown): string {
   const rest = `${percentText(incompressible / (compressible + incompressible))} not smaller`;
   if (sizes === null) return rest;
   return `p10 ${countText(sizes.p10)}, median ${countText(sizes.p50)}, p90 ${countText(sizes.p90)} B; ${rest}`;

@@ -1,26 +1,41 @@
 /** The page that `zbud estimate --html` writes. It draws from the estimates in it and from nothing else. */
 
 import { bytesText, percentText, ratioText } from "../../src/base/number-text.ts";
+import type { KernelEstimate } from "../../src/estimate/kernel-types.ts";
 import type { Estimate } from "../../src/estimate/types.ts";
 import { append, el } from "../shared/dom.ts";
 import { adviceCards } from "./advice.ts";
 import { curveCharts } from "./curves.ts";
 import { factsOf, readSection } from "./facts.ts";
 import { histograms } from "./histograms.ts";
+import { kernelArticle, kernelTitle } from "./kernel.ts";
 import { ratioTable } from "./ratios.ts";
 
 /** What `src/cli/estimate-html.ts` puts into the page. */
-interface ReportData {
-  version: string;
-  estimates: Estimate[];
-}
+type ReportData = { version: string } & ({ estimates: Estimate[] } | { kernel: KernelEstimate });
+
+const COUNTING_UNITS =
+  "Units that are one word repeated take no memory. Units that do not get smaller, or do not fit a page of the pool, are kept as they are. All others were stored in real pools, read back, decompressed and compared. Nothing is deducted for duplicates.";
+const COUNTING_PAGES =
+  "Pages are counted as zram and zswap do. Those of one word repeated take nothing. Each other page was compressed by itself; its size takes a place in the size classes of zsmalloc, or a page of its own where it is huge.";
 
 const data = JSON.parse(document.getElementById("data")?.textContent ?? "") as ReportData;
 const main = document.getElementById("report") as HTMLElement;
 
-if (data.estimates.length > 1) main.append(contents(data.estimates));
-for (const [i, estimate] of data.estimates.entries()) main.append(report(estimate, i));
-main.append(footer());
+if ("kernel" in data) {
+  main.append(kernelArticle(data.kernel), footer(COUNTING_PAGES));
+  document.title = `${data.kernel.input.label}: ${kernelTitle(data.kernel)} · zbud estimate`;
+} else {
+  const { estimates } = data;
+  if (estimates.length > 1) main.append(contents(estimates));
+  for (const [i, estimate] of estimates.entries()) main.append(report(estimate, i));
+  main.append(footer(COUNTING_UNITS));
+  const [{ input, advice }] = estimates;
+  const answer = advice.worthwhile
+    ? `${percentText(advice.best.savedShare)} saved`
+    : "best kept uncompressed";
+  document.title = `${input.label}: ${answer} · zbud estimate`;
+}
 
 function contents(estimates: readonly Estimate[]): HTMLElement {
   const items = estimates.map(({ input, advice: { best, worthwhile } }, i) =>
@@ -64,7 +79,7 @@ function report(estimate: Estimate, i: number): HTMLElement {
   part(
     "Compressed sizes",
     "How many units compress to which size, of those that get smaller. The line is the median; 10 and 90 % of them are smaller than the dashed lines. The narrower the peak, the easier it is to pack.",
-    ...histograms(estimate),
+    ...histograms(estimate.units),
   );
   const curves = curveCharts(estimate);
   if (curves.length > 0) {
@@ -78,23 +93,15 @@ function report(estimate: Estimate, i: number): HTMLElement {
   return article;
 }
 
-function footer(): HTMLElement {
+function footer(counting: string): HTMLElement {
   return el(
     "footer",
     { class: "dim" },
     el("h2", {}, "How it counts"),
-    el(
-      "p",
-      {},
-      "Units that are one word repeated take no memory. Units that do not get smaller, or do not fit a page of the pool, are kept as they are. All others were stored in real pools, read back, decompressed and compared. Nothing is deducted for duplicates.",
-    ),
+    el("p", {}, counting),
     el("p", {}, `Made by zbud ${data.version}. The page loads nothing from a network.`),
   );
 }
-
-const [first] = data.estimates;
-const { worthwhile, best } = first.advice;
-document.title = `${first.input.label}: ${worthwhile ? `${percentText(best.savedShare)} saved` : "best kept uncompressed"} · zbud estimate`;
 
 // On paper all is open: nobody can open it there.
 addEventListener("beforeprint", () => {

@@ -1,8 +1,9 @@
 import { bytesText, countText, ratioText, timeText } from "../../src/base/number-text.ts";
 import type { CodecEstimate, Estimate, PoolEstimate } from "../../src/estimate/types.ts";
 import { seriesName } from "../shared/colors.ts";
-import { button, el } from "../shared/dom.ts";
+import { el } from "../shared/dom.ts";
 import { SAME_BYTES } from "./advice.ts";
+import { type Column, settingsTable } from "./table.ts";
 
 /** One setting that was tried. */
 interface Row {
@@ -13,19 +14,9 @@ interface Row {
   best: boolean;
 }
 
-interface Column {
-  title: string;
-  /** What it means, below the table. */
-  why: string;
-  value: (row: Row) => number | string;
-  text: (row: Row) => string;
-  /** Whether more is better: the first click then shows the largest first. */
-  more: boolean;
-}
-
 const SAME = bytesText(SAME_BYTES);
 
-const COLUMNS: Column[] = [
+const COLUMNS: Column<Row>[] = [
   {
     title: "Setting",
     why: "codec, allocator, and the size of its pages",
@@ -125,72 +116,26 @@ function pagesText({ pageSize, pageSizes, fitted }: PoolEstimate): string {
 
 const RATIO = 2;
 
-/** All settings as bars, best first; a click on a title sorts by it, the buttons above choose units. */
+/** All settings, compared. */
 export function ratioTable(estimate: Estimate): HTMLElement {
   const rows = rowsOf(estimate);
-  const most = Math.max(...rows.flatMap(({ pool, codec }) => [pool.ratio ?? 0, codec.codecRatio ?? 0]), 1);
-  let sorted = RATIO;
-  let down = true;
-  let unit: number | null = null;
-
-  const body = el("tbody");
-  const heads = COLUMNS.map(({ title }, i) => {
-    const sort = button(title, () => sortBy(i), { class: "sort" });
-    return el("th", { scope: "col", class: i === 0 ? null : "num" }, sort);
+  const sizes = estimate.units.map(({ unit }) => unit);
+  const ofUnits = sizes.map((unit) => ({ label: bytesText(unit), has: (row: Row) => row.unit === unit }));
+  return settingsTable({
+    columns: COLUMNS,
+    rows,
+    bar: RATIO,
+    setting: ({ codec, pool }) => [
+      el("b", {}, codec.codec),
+      ` ${pool.driver} `,
+      el("span", { class: "dim num" }, pagesText(pool)),
+    ],
+    ratios: ({ pool, codec }) => [pool.ratio, codec.codecRatio],
+    color: ({ color }) => color,
+    isBest: ({ best }) => best,
+    choices: sizes.length < 2 ? [] : [{ label: "All units", has: () => true }, ...ofUnits],
+    notes: adviceNote(rows),
   });
-  const choice = el("select", { "aria-label": "Sort by" });
-  COLUMNS.forEach(({ title }, i) => {
-    choice.append(el("option", { value: i }, title));
-  });
-  choice.addEventListener("change", () => sortBy(Number(choice.value)));
-  const units = [null, ...estimate.units.map((each) => each.unit)];
-  const chips = units.map((each) =>
-    button(each === null ? "All units" : bytesText(each), () => {
-      unit = each;
-      show();
-    }),
-  );
-
-  function sortBy(i: number): void {
-    down = i === sorted ? !down : COLUMNS[i].more;
-    sorted = i;
-    show();
-  }
-
-  function show(): void {
-    const { value } = COLUMNS[sorted];
-    const order = rows.filter((row) => unit === null || row.unit === unit);
-    order.sort((a, b) => {
-      const [x, y] = [value(a), value(b)];
-      const by = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
-      return down ? -by : by;
-    });
-    body.replaceChildren(...order.map((row) => rowElement(row, most)));
-    heads.forEach((head, i) => {
-      if (i === sorted) head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      else head.removeAttribute("aria-sort");
-    });
-    choice.value = String(sorted);
-    chips.forEach((chip, i) => {
-      chip.setAttribute("aria-pressed", String(units[i] === unit));
-    });
-  }
-
-  show();
-  const label = el("label", { class: "narrow-only" }, "Sort by ", choice);
-  const chooser = el("div", { class: "chips", role: "group", "aria-label": "Units shown" }, ...chips);
-  return el(
-    "div",
-    { class: "card" },
-    ...adviceNote(rows),
-    el("div", { class: "controls" }, ...(units.length > 2 ? [chooser] : []), label),
-    el("table", { class: "ratios" }, el("thead", {}, el("tr", {}, ...heads)), body),
-    el(
-      "dl",
-      { class: "columns dim" },
-      ...COLUMNS.map(({ title, why }) => el("div", {}, el("dt", {}, title), el("dd", {}, why))),
-    ),
-  );
 }
 
 function rowsOf({ units, advice: { best, worthwhile, onlySameFilled } }: Estimate): Row[] {
@@ -212,40 +157,6 @@ function rowsOf({ units, advice: { best, worthwhile, onlySameFilled } }: Estimat
       })),
     ),
   );
-}
-
-function rowElement(row: Row, most: number): HTMLElement {
-  const { codec, pool, best, color } = row;
-  const width = (ratio: number | null): string => `${((ratio ?? most) / most) * 100}%`;
-  const bar = el("span", { class: "bar fade" });
-  bar.style.width = width(pool.ratio);
-  const mark = el("span", { class: "mark" });
-  mark.style.width = width(codec.codecRatio);
-  const track = el(
-    "span",
-    { class: "track", "aria-hidden": "true", style: `--dot: var(${color})` },
-    bar,
-    mark,
-  );
-  const setting = el(
-    "th",
-    { scope: "row" },
-    el("span", { class: "dot", style: `--dot: var(${color})` }),
-    el("b", {}, codec.codec),
-    ` ${pool.driver} `,
-    el("span", { class: "dim num" }, pagesText(pool)),
-    best ? el("span", { class: "least" }, "advised") : null,
-  );
-  const cells = COLUMNS.slice(1).map((column, i) => {
-    const isRatio = i + 1 === RATIO;
-    const text = el("span", { class: "value" }, column.text(row));
-    return el(
-      "td",
-      { class: isRatio ? "num ratio" : "num", "data-title": column.title },
-      isRatio ? el("div", { class: "meter" }, track, text) : text,
-    );
-  });
-  return el("tr", { class: best ? "is-best" : null }, setting, ...cells);
 }
 
 /** Why the advised row is not the first, where it is not. */
