@@ -1,11 +1,12 @@
 import { bytesText, percentText, ratioText, timeText } from "../base/index.ts";
 import { SAME_MEMORY, SAME_TIME, TIME_POWER, WORTHWHILE_SHARE } from "./advice.ts";
-import { pasteLines } from "./kernel-lines.ts";
+import { pasteLines, poolPercentOf } from "./kernel-lines.ts";
 import { machineTexts } from "./kernel-now.ts";
 import { KERNEL_PAGE } from "./kernel-pages.ts";
 import { codecText, nameOf } from "./kernel-totals.ts";
 import type { KernelAdvice, KernelCodecEstimate, KernelFigures } from "./kernel-types.ts";
 import type { Goal } from "./options.ts";
+import { othersRemedy } from "./process-errors.ts";
 import type { InputSummary } from "./types.ts";
 
 /** How much better a setting that was left out must be for a word. */
@@ -67,7 +68,8 @@ function answerText(best: KernelCodecEstimate, place: "zram" | "zswap", whole: n
   return `${place} with ${codecText(best)}: ${bytesText(whole)} would take ${bytesText(heldBytes)} (${ratioText(ratio)}), ${saves}${cost}`;
 }
 
-function placeOf({ machine }: KernelFigures): { place: "zram" | "zswap"; why: string } {
+function placeOf(figures: KernelFigures): { place: "zram" | "zswap"; why: string } {
+  const { machine } = figures;
   const disk = machine.swaps.find(({ isZram }) => !isZram);
   const zram = machine.swaps.find(({ isZram }) => isZram);
   if (zram !== undefined) {
@@ -77,7 +79,7 @@ function placeOf({ machine }: KernelFigures): { place: "zram" | "zswap"; why: st
   if (disk !== undefined && machine.zswap !== null) {
     return {
       place: "zswap",
-      why: `zswap, since there is swap on ${disk.name}: what is used stays compressed in memory, and what is not goes to the disk.`,
+      why: `zswap, since there is swap on ${disk.name}: what is used stays compressed in memory, and what is not goes to the disk.${smallSwapText(figures)}`,
     };
   }
   const why =
@@ -85,6 +87,19 @@ function placeOf({ machine }: KernelFigures): { place: "zram" | "zswap"; why: st
       ? "zram, since there is no swap on a disk: zswap needs one behind it."
       : "zram, since this kernel has no zswap.";
   return { place: "zram", why };
+}
+
+/** A page in zswap keeps its place on the disk: a small swap leaves the pool empty, whatever its limit. */
+function smallSwapText({ machine, codecs }: KernelFigures): string {
+  const { swaps, memory, zswap } = machine;
+  if (memory === null) return "";
+  const diskBytes = swaps.reduce((total, { bytes, isZram }) => total + (isZram ? 0 : bytes), 0);
+  const percent = poolPercentOf(zswap);
+  const poolBytes = (memory.totalBytes * percent) / 100;
+  const ratios = codecs.flatMap(({ inZswap, ratio }) => (inZswap && ratio !== null ? [ratio] : []));
+  const pages = poolBytes * Math.min(...ratios);
+  if (diskBytes >= pages) return "";
+  return ` It can hold no more than the ${bytesText(diskBytes)} of that swap, since each of its pages keeps a place there: a full pool, ${percent} % of the RAM (${bytesText(poolBytes)}), would hold ${bytesText(pages)} or more.`;
 }
 
 function isUsable(codec: KernelCodecEstimate, place: "zram" | "zswap"): boolean {
@@ -168,14 +183,12 @@ function inputReasons({ process, group, cold }: InputSummary, pages: number): st
   const reasons: string[] = [];
   if (group !== null && group.unreadable > group.processes) {
     const all = group.unreadable + group.processes;
-    reasons.push(
-      `Only ${group.processes} of ${all} processes may be read by this user: sudo reads the others.`,
-    );
+    reasons.push(`Only ${group.processes} of ${all} processes may be read by this user: ${othersRemedy()}.`);
   }
   if (pages < PAGES_ENOUGH) reasons.push(`${pages} pages are few: they say little of what a machine swaps.`);
   if (group === null && process === null) {
     reasons.push(
-      "These are files: what a machine swaps is the memory of its processes (--system, --cgroup, --pid).",
+      "These are files: a machine swaps the memory of its processes (--system, --cgroup, --pid, or a dump of it). The lines are for the RAM and the kernel of the machine that this runs on.",
     );
   } else if (cold === null) {
     reasons.push(

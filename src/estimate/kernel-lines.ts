@@ -25,7 +25,7 @@ export function pasteLines(
   codec: KernelCodecEstimate,
   goal: Goal,
 ): Paste {
-  if (place === "zswap") return zswapLines(machine, codec);
+  if (place === "zswap") return [...zswapLines(machine, codec), ...moduleLines(machine, codec)];
   const isRecompressing =
     recompression !== null &&
     recompression.first.algorithm === codec.algorithm &&
@@ -36,7 +36,7 @@ export function pasteLines(
 
 function zswapLines({ zswap }: KernelMachine, { algorithm }: KernelCodecName): Paste {
   const hasZpool = zswap !== null && zswap.zpool !== null;
-  const percent = Math.max(POOL_PERCENT, zswap?.maxPoolPercent ?? 0);
+  const percent = poolPercentOf(zswap);
   const settings: [string, string, boolean][] = [
     ["compressor", algorithm, true],
     ["zpool", "zsmalloc", hasZpool],
@@ -53,6 +53,22 @@ function zswapLines({ zswap }: KernelMachine, { algorithm }: KernelCodecName): P
     {
       title: "on the kernel's command line, for every start",
       lines: [used.map(([name, value]) => `zswap.${name}=${value === "Y" ? 1 : value}`).join(" ")],
+    },
+  ];
+}
+
+/** How much of the RAM zswap's pool may take, as advised. */
+export function poolPercentOf(zswap: KernelMachine["zswap"]): number {
+  return Math.max(POOL_PERCENT, zswap?.maxPoolPercent ?? 0);
+}
+
+/** zswap starts before modules can be loaded, and takes another compressor without an error. */
+function moduleLines({ config }: KernelMachine, { algorithm }: KernelCodecName): Paste {
+  if (config?.[`CONFIG_CRYPTO_${algorithm.toUpperCase()}`] !== "m") return [];
+  return [
+    {
+      title: `into /etc/tmpfiles.d/zswap.conf too, for every start: ${algorithm} is a module, and may not be there yet when the command line is read`,
+      lines: [`w /sys/module/zswap/parameters/compressor - - - - ${algorithm}`],
     },
   ];
 }
@@ -101,10 +117,10 @@ function zramLines(
     title: "into /etc/systemd/zram-generator.conf, for every start",
     lines: generatorLines(name, codec, second, share),
   });
-  paste.push({
-    title: "on the kernel's command line, for every start",
-    lines: [`systemd.zram=1${machine.zswap === null ? "" : " zswap.enabled=0"}`],
-  });
+  // Not systemd.zram=1: the generator's file does by itself, and beside a [zram1] that would make a zram0 too.
+  if (machine.zswap !== null) {
+    paste.push({ title: "on the kernel's command line, for every start", lines: ["zswap.enabled=0"] });
+  }
   return paste;
 }
 
@@ -120,7 +136,7 @@ function generatorLines(
   const types = second === null ? "" : " (type=idle)";
   return [
     `[${name}]`,
-    `zram-size = ram * ${share}`,
+    `zram-size = ram${share === 1 ? "" : ` * ${share}`}`,
     `zram-resident-limit = ram / ${1 / ZRAM_MEMORY_SHARE}`,
     `compression-algorithm = ${algorithms.join(" ")}${types}`,
     "swap-priority = 100",

@@ -5,6 +5,8 @@ import type { KernelFigures } from "./kernel-types.ts";
 
 /** More beside the compressed bytes than this is worth a word. */
 const LOST_SHARE = 0.15;
+/** Groups that are partly filled take so much of any zram: of a small one that is a large share, and nothing. */
+const LOST_BYTES = 4 * 2 ** 20;
 const HUGE_SHARE = 0.1;
 const FULL_SHARE = 0.9;
 
@@ -49,7 +51,7 @@ function zramTexts(
     `${name}: ${bytesText(originalBytes)} of ${size} in ${bytesText(memoryBytes)} (${ratioText(originalBytes / memoryBytes)}) with ${algorithm}; ${countText(samePages)} pages (${percentText(samePages / pages)}) are one word repeated and take nothing, ${countText(hugePages)} (${percentText(hugePages / pages)}) are huge: they do not compress, and take ${bytesText(hugePages * KERNEL_PAGE)} as they are.`,
   ];
   const lost = memoryBytes / compressedBytes - 1;
-  if (lost > LOST_SHARE) {
+  if (lost > LOST_SHARE && memoryBytes - compressedBytes > LOST_BYTES) {
     texts.push(
       `${name}: its memory is ${percentText(lost)} more than the compressed pages: echo 1 > /sys/block/${name}/compact gives some back.`,
     );
