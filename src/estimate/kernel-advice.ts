@@ -99,7 +99,7 @@ function smallSwapText({ machine, codecs }: KernelFigures): string {
   const ratios = codecs.flatMap(({ inZswap, ratio }) => (inZswap && ratio !== null ? [ratio] : []));
   const pages = poolBytes * Math.min(...ratios);
   if (diskBytes >= pages) return "";
-  return ` It can hold no more than the ${bytesText(diskBytes)} of that swap, since each of its pages keeps a place there: a full pool, ${percent} % of the RAM (${bytesText(poolBytes)}), would hold ${bytesText(pages)} or more.`;
+  return ` It can hold no more than the ${bytesText(diskBytes)} of that swap, since each of its pages keeps a place there: a full pool, ${percent} % of the RAM (${bytesText(poolBytes)}), would hold ${bytesText(pages)} or more, and needs a swap as large for that.`;
 }
 
 function isUsable(codec: KernelCodecEstimate, place: "zram" | "zswap"): boolean {
