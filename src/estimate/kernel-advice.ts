@@ -1,6 +1,6 @@
 import { bytesText, percentText, ratioText, timeText } from "../base/index.ts";
 import { SAME_MEMORY, SAME_TIME, TIME_POWER, WORTHWHILE_SHARE } from "./advice.ts";
-import { pasteLines, poolPercentOf } from "./kernel-lines.ts";
+import { pasteLines } from "./kernel-lines.ts";
 import { machineTexts } from "./kernel-now.ts";
 import { KERNEL_PAGE } from "./kernel-pages.ts";
 import { codecText, nameOf } from "./kernel-totals.ts";
@@ -68,8 +68,7 @@ function answerText(best: KernelCodecEstimate, place: "zram" | "zswap", whole: n
   return `${place} with ${codecText(best)}: ${bytesText(whole)} would take ${bytesText(heldBytes)} (${ratioText(ratio)}), ${saves}${cost}`;
 }
 
-function placeOf(figures: KernelFigures): { place: "zram" | "zswap"; why: string } {
-  const { machine } = figures;
+function placeOf({ machine }: KernelFigures): { place: "zram" | "zswap"; why: string } {
   const disk = machine.swaps.find(({ isZram }) => !isZram);
   const zram = machine.swaps.find(({ isZram }) => isZram);
   if (zram !== undefined) {
@@ -79,7 +78,7 @@ function placeOf(figures: KernelFigures): { place: "zram" | "zswap"; why: string
   if (disk !== undefined && machine.zswap !== null) {
     return {
       place: "zswap",
-      why: `zswap, since there is swap on ${disk.name}: what is used stays compressed in memory, and what is not goes to the disk.${smallSwapText(figures)}`,
+      why: `zswap, since there is swap on ${disk.name}: what is used stays compressed in memory, and what is not goes to the disk.`,
     };
   }
   const why =
@@ -87,19 +86,6 @@ function placeOf(figures: KernelFigures): { place: "zram" | "zswap"; why: string
       ? "zram, since there is no swap on a disk: zswap needs one behind it."
       : "zram, since this kernel has no zswap.";
   return { place: "zram", why };
-}
-
-/** A page in zswap keeps its place on the disk: a small swap leaves the pool empty, whatever its limit. */
-function smallSwapText({ machine, codecs }: KernelFigures): string {
-  const { swaps, memory, zswap } = machine;
-  if (memory === null) return "";
-  const diskBytes = swaps.reduce((total, { bytes, isZram }) => total + (isZram ? 0 : bytes), 0);
-  const percent = poolPercentOf(zswap);
-  const poolBytes = (memory.totalBytes * percent) / 100;
-  const ratios = codecs.flatMap(({ inZswap, ratio }) => (inZswap && ratio !== null ? [ratio] : []));
-  const pages = poolBytes * Math.min(...ratios);
-  if (diskBytes >= pages) return "";
-  return ` It can hold no more than the ${bytesText(diskBytes)} of that swap, since each of its pages keeps a place there: a full pool, ${percent} % of the RAM (${bytesText(poolBytes)}), would hold ${bytesText(pages)} or more, and needs a swap as large for that.`;
 }
 
 function isUsable(codec: KernelCodecEstimate, place: "zram" | "zswap"): boolean {

@@ -36,7 +36,7 @@ export function pasteLines(
 
 function zswapLines({ zswap }: KernelMachine, { algorithm }: KernelCodecName): Paste {
   const hasZpool = zswap !== null && zswap.zpool !== null;
-  const percent = poolPercentOf(zswap);
+  const percent = Math.max(POOL_PERCENT, zswap?.maxPoolPercent ?? 0);
   const settings: [string, string, boolean][] = [
     ["compressor", algorithm, true],
     ["zpool", "zsmalloc", hasZpool],
@@ -55,11 +55,6 @@ function zswapLines({ zswap }: KernelMachine, { algorithm }: KernelCodecName): P
       lines: [used.map(([name, value]) => `zswap.${name}=${value === "Y" ? 1 : value}`).join(" ")],
     },
   ];
-}
-
-/** How much of the RAM zswap's pool may take, as advised. */
-export function poolPercentOf(zswap: KernelMachine["zswap"]): number {
-  return Math.max(POOL_PERCENT, zswap?.maxPoolPercent ?? 0);
 }
 
 /** zswap starts before modules can be loaded, and takes another compressor without an error. */

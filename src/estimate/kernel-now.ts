@@ -78,7 +78,8 @@ function zramTexts(
 
 function zswapTexts(zswap: ZswapNow, { swaps, memory }: KernelMachine): string[] {
   const { enabled, compressor, maxPoolPercent, zpool, storedBytes, poolBytes, counters } = zswap;
-  if (!enabled) return [`zswap: off (it would compress with ${compressor}).`];
+  const small = smallSwapTexts(zswap, { swaps, memory });
+  if (!enabled) return [`zswap: off (it would compress with ${compressor}).`, ...small];
   const limit =
     maxPoolPercent === null
       ? ""
@@ -106,5 +107,20 @@ function zswapTexts(zswap: ZswapNow, { swaps, memory }: KernelMachine): string[]
   }
   if (poor > 0) texts.push(`zswap: ${countText(poor)} pages did not compress and went to the disk.`);
   if (back > 0) texts.push(`zswap: ${countText(back)} pages were written back to the disk to make room.`);
-  return texts;
+  return [...texts, ...small];
+}
+
+/** A small swap leaves the pool empty, whatever its limit. */
+function smallSwapTexts(
+  { maxPoolPercent: percent }: ZswapNow,
+  { swaps, memory }: Pick<KernelMachine, "swaps" | "memory">,
+): string[] {
+  if (percent === null || memory === null || swaps.length === 0 || swaps.some(({ isZram }) => isZram))
+    return [];
+  const diskBytes = swaps.reduce((total, { bytes }) => total + bytes, 0);
+  const poolBytes = (memory.totalBytes * percent) / 100;
+  if (diskBytes >= 2 * poolBytes) return [];
+  return [
+    `zswap: each of its pages keeps a place in the swap behind it, so it holds ${bytesText(diskBytes)} at most; a pool of ${percent} % of the RAM (${bytesText(poolBytes)}) has room for ${bytesText(2 * poolBytes)} that compress to half.`,
+  ];
 }

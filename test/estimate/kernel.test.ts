@@ -204,16 +204,16 @@ describe("a kernel estimate", () => {
 
   it("a swap too small for zswap's pool is said, and one that is large enough is not", async () => {
     const swapOf = async (kibibytes: number): Promise<string> => {
-      const swaps = `Filename\tType\tSize\tUsed\tPriority\n/swap file ${kibibytes} 0 -2\n`;
+      const swaps = `Filename\tType\tSize\tUsed\tPriority\n/swapfile file ${kibibytes} 0 -2\n`;
       const { advice } = await estimated({ ...OLD_ZSWAP, "proc/swaps": swaps }, "6.1.0");
       assert.equal(advice.use, "zswap");
-      return advice.reasons[0];
+      return advice.now.join("\n");
     };
     assert.match(
       await swapOf(262_144),
-      /no more than the 256 MiB of that swap.*a full pool, 20 % of the RAM \(3\.05 GiB\), would hold [\d.]+ GiB or more/,
+      /zswap: .* so it holds 256 MiB at most; a pool of 20 % of the RAM \(3\.05 GiB\) has room for 6\.1 GiB/,
     );
-    assert.doesNotMatch(await swapOf(32_000_000), /no more than/);
+    assert.doesNotMatch(await swapOf(6_400_000), /at most; a pool/);
   });
 
   it("recompression: a page is taken only where it gets into a smaller class", async () => {
