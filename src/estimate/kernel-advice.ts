@@ -7,6 +7,7 @@ import { machineTexts } from "./kernel-now.ts";
 import { KERNEL_PAGE } from "./kernel-pages.ts";
 import type { KernelAdvice, KernelCodecEstimate, KernelFigures } from "./kernel-types.ts";
 import type { Goal } from "./options.ts";
+import { othersRemedy } from "./process-errors.ts";
 import type { InputSummary } from "./types.ts";
 
 /** How much better a setting that was left out must be for a word. */
@@ -223,14 +224,12 @@ function inputReasons({ process, group, cold }: InputSummary, pages: number): st
   const reasons: string[] = [];
   if (group !== null && group.unreadable > group.processes) {
     const all = group.unreadable + group.processes;
-    reasons.push(
-      `Only ${group.processes} of ${all} processes may be read by this user: sudo reads the others.`,
-    );
+    reasons.push(`Only ${group.processes} of ${all} processes may be read by this user: ${othersRemedy()}.`);
   }
   if (pages < PAGES_ENOUGH) reasons.push(`${pages} pages are few: they say little of what a machine swaps.`);
   if (group === null && process === null) {
     reasons.push(
-      "These are files: what a machine swaps is the memory of its processes (--system, --cgroup, --pid).",
+      "These are files: a machine swaps the memory of its processes (--system, --cgroup, --pid, or a dump of it). The lines are for the RAM and the kernel of the machine that this runs on.",
     );
   } else if (cold === null) {
     reasons.push(

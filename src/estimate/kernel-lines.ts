@@ -25,7 +25,7 @@ export function pasteLines(
   codec: KernelCodecEstimate,
   goal: Goal,
 ): Paste {
-  if (place === "zswap") return zswapLines(machine, codec);
+  if (place === "zswap") return [...zswapLines(machine, codec), ...moduleLines(machine, codec)];
   const isRecompressing =
     recompression !== null &&
     recompression.first.algorithm === codec.algorithm &&
@@ -57,6 +57,17 @@ function zswapLines({ zswap, cgroup }: KernelMachine, { algorithm }: KernelCodec
     {
       title: "on the kernel's command line, for every start",
       lines: [used.map(([name, value]) => `zswap.${name}=${value === "Y" ? 1 : value}`).join(" ")],
+    },
+  ];
+}
+
+/** zswap starts before modules can be loaded, and takes another compressor without an error. */
+function moduleLines({ config }: KernelMachine, { algorithm }: KernelCodecName): Paste {
+  if (config?.[`CONFIG_CRYPTO_${algorithm.toUpperCase()}`] !== "m") return [];
+  return [
+    {
+      title: `into /etc/tmpfiles.d/zswap.conf too, for every start: ${algorithm} is a module, and may not be there yet when the command line is read`,
+      lines: [`w /sys/module/zswap/parameters/compressor - - - - ${algorithm}`],
     },
   ];
 }
@@ -104,10 +115,10 @@ function zramLines(
     title: "into /etc/systemd/zram-generator.conf, for every start",
     lines: generatorLines(name, codec, second, share, dictionaryFile),
   });
-  paste.push({
-    title: "on the kernel's command line, for every start",
-    lines: [`systemd.zram=1${machine.zswap === null ? "" : " zswap.enabled=0"}`],
-  });
+  // Not systemd.zram=1: the generator's file does by itself, and beside a [zram1] that would make a zram0 too.
+  if (machine.zswap !== null) {
+    paste.push({ title: "on the kernel's command line, for every start", lines: ["zswap.enabled=0"] });
+  }
   return paste;
 }
 
@@ -125,7 +136,7 @@ function generatorLines(
   const types = second === null ? "" : " (type=idle)";
   return [
     `[${name}]`,
-    `zram-size = ram * ${share}`,
+    `zram-size = ram${share === 1 ? "" : ` * ${share}`}`,
     `zram-resident-limit = ram / ${1 / ZRAM_MEMORY_SHARE}`,
     `compression-algorithm = ${algorithms.join(" ")}${types}`,
     "swap-priority = 100",

@@ -5,6 +5,8 @@ import type { KernelFigures } from "./kernel-types.ts";
 
 /** More beside the compressed bytes than this is worth a word. */
 const LOST_SHARE = 0.15;
+/** Groups that are partly filled take so much of any zram: of a small one that is a large share, and nothing. */
+const LOST_BYTES = 4 * 2 ** 20;
 const HUGE_SHARE = 0.1;
 const FULL_SHARE = 0.9;
 
@@ -50,7 +52,7 @@ function zramTexts(
     `${name}: ${bytesText(originalBytes)} of ${size} in ${bytesText(memoryBytes)} (${ratioText(originalBytes / memoryBytes)}) with ${algorithm}; ${countText(samePages)} pages (${percentText(samePages / pages)}) are one word repeated and take nothing, ${countText(hugePages)} (${percentText(hugePages / pages)}) are huge: they do not compress, and take ${bytesText(hugePages * KERNEL_PAGE)} as they are.`,
   ];
   const lost = memoryBytes / compressedBytes - 1;
-  if (lost > LOST_SHARE) {
+  if (lost > LOST_SHARE && memoryBytes - compressedBytes > LOST_BYTES) {
     texts.push(
       `${name}: its memory is ${percentText(lost)} more than the compressed pages: echo 1 > /sys/block/${name}/compact gives some back.`,
     );
@@ -77,7 +79,8 @@ function zramTexts(
 
 function zswapTexts(zswap: ZswapNow, { swaps, memory }: KernelMachine): string[] {
   const { enabled, compressor, maxPoolPercent, zpool, storedBytes, poolBytes, counters } = zswap;
-  if (!enabled) return [`zswap: off (it would compress with ${compressor}).`];
+  const small = smallSwapTexts(zswap, { swaps, memory });
+  if (!enabled) return [`zswap: off (it would compress with ${compressor}).`, ...small];
   const limit =
     maxPoolPercent === null
       ? ""
@@ -105,7 +108,22 @@ function zswapTexts(zswap: ZswapNow, { swaps, memory }: KernelMachine): string[]
   }
   if (poor > 0) texts.push(`zswap: ${countText(poor)} pages did not compress and went to the disk.`);
   if (back > 0) texts.push(`zswap: ${countText(back)} pages were written back to the disk to make room.`);
-  return texts;
+  return [...texts, ...small];
+}
+
+/** A small swap leaves the pool empty, whatever its limit. */
+function smallSwapTexts(
+  { maxPoolPercent: percent }: ZswapNow,
+  { swaps, memory }: Pick<KernelMachine, "swaps" | "memory">,
+): string[] {
+  if (percent === null || memory === null || swaps.length === 0 || swaps.some(({ isZram }) => isZram))
+    return [];
+  const diskBytes = swaps.reduce((total, { bytes }) => total + bytes, 0);
+  const poolBytes = (memory.totalBytes * percent) / 100;
+  if (diskBytes >= 2 * poolBytes) return [];
+  return [
+    `zswap: each of its pages keeps a place in the swap behind it, so it holds ${bytesText(diskBytes)} at most; a pool of ${percent} % of the RAM (${bytesText(poolBytes)}) has room for ${bytesText(2 * poolBytes)} that compress to half.`,
+  ];
 }
 
 function cgroupTexts({ folder, poolBytes, storedBytes, limitBytes, writeback }: CgroupZswap): string[] {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { show, ZbudError } from "../base/index.ts";
 import { watchPages } from "./cold-pages.ts";
+import { othersRemedy } from "./process-errors.ts";
 import { type ColdPages, openProcess, type ProcessHost, type ProcessMemory } from "./process-memory.ts";
 import type { Progress } from "./progress.ts";
 import type { ColdSummary, GroupSummary } from "./types.ts";
@@ -86,9 +87,10 @@ async function openAll(
     if (progress.shouldYield) await progress.yieldThread(0);
   }
   if (memories.length === 0 && denied !== undefined) {
+    const which = unreadable === 1 ? "the only process there may not" : `none of ${unreadable} processes may`;
     throw new ZbudError(
       "EACCES",
-      `none of ${unreadable} processes may be read by this user: run with sudo (it needs CAP_SYS_PTRACE), or name one of your own with --pid`,
+      `${which} be read by this user: ${othersRemedy(host.root)}, or name one of your own with --pid`,
       { cause: denied },
     );
   }

@@ -2,6 +2,7 @@ import { bytesText, countText, percentText } from "../base/index.ts";
 import { SampleBatch } from "./batch.ts";
 import type { ByteSource, FileListing } from "./files.ts";
 import type { Settings } from "./options.ts";
+import { othersRemedy } from "./process-errors.ts";
 import type { ProcessGroup } from "./process-group.ts";
 import type { ProcessMemory } from "./process-memory.ts";
 import type { Progress } from "./progress.ts";
@@ -184,7 +185,7 @@ function processNotes({ memories, group, cold }: ProcessGroup): string[] {
   if (swapped > 0) notes.push(`${bytesText(swapped)} of ${whose} are in swap and were not read.`);
   if (group !== null && group.unreadable > 0) {
     notes.push(
-      `Left out: ${counted(group.unreadable, "process", "processes")} that this user may not read; sudo reads them too.`,
+      `Left out: ${counted(group.unreadable, "process", "processes")} that this user may not read: ${othersRemedy()}.`,
     );
   }
   if (group !== null && group.sharedBytes > 0) {

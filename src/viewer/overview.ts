@@ -163,7 +163,10 @@ function hitRateText({ now, more, hasRates }: Looked): string {
   const recent = more("hits") + more("misses");
   const share = recent > 0 ? more("hits") / recent : hitShare(now);
   if (share === null) return "no reads yet";
-  return hasRates && recent > 0 ? `hit rate ${percentText(share)}` : `hit rate ${percentText(share)} so far`;
+  // Of one look alone the counts behind it say so themselves.
+  return hasRates && recent === 0
+    ? `hit rate ${percentText(share)} so far`
+    : `hit rate ${percentText(share)}`;
 }
 
 /** Of all reads since it was made; null: there were none. */

@@ -201,6 +201,30 @@ describe("memory of a made-up process", () => {
     assert.doesNotMatch(message, /sudo/);
   });
 
+  it("root that has the right and is kept out all the same is told what else there is", async () => {
+    const { processError, othersRemedy } = await import("../../src/estimate/process-errors.ts");
+    const root = fakeProcess("root-with-rights", {});
+    mkdirSync(join(root, "self"));
+    const may = (mask: string): string => {
+      writeFileSync(join(root, "self/status"), `Name:\tnode\nCapEff:\t${mask}\n`);
+      const denied = Object.assign(new Error("no"), { code: "EACCES" });
+      const { message } = processError(4711, root, denied, 0);
+      assert.ok(message.includes(othersRemedy(root, 0)), "those left out of a group: the same");
+      return message;
+    };
+    assert.match(may("000001ffffffffff"), /security module .* keeps it from root too/);
+    assert.match(may("00000000a80425fb"), /root here lacks CAP_SYS_PTRACE/);
+    assert.match(othersRemedy(root, 1000), /^run with sudo/);
+  });
+
+  it("a thread of the kernel is there, and has no memory; a number that nobody has is not", async () => {
+    const { processError } = await import("../../src/estimate/process-errors.ts");
+    const gone = Object.assign(new Error("no"), { code: "ESRCH" });
+    const root = fakeProcess("kernel-thread", {});
+    assert.match(processError(4711, root, gone).message, /process 4711 has no memory to read: .* the kernel/);
+    assert.match(processError(4712, root, gone).message, /no such process: 4712/);
+  });
+
   it("with kernel.yama.ptrace_scope in the way it says so", async () => {
     const { processError } = await import("../../src/estimate/process-errors.ts");
     const root = fakeProcess("scope", {});

@@ -178,7 +178,53 @@ describe("a kernel estimate", () => {
       pasted(result, /generator/),
       /^\[zram0\]\nzram-size = ram \* [\d.]+\nzram-resident-limit = ram \/ 2\ncompression-algorithm = \w+/,
     );
-    assert.equal(pasted(result, /command line/), "systemd.zram=1 zswap.enabled=0");
+    assert.equal(pasted(result, /command line/), "zswap.enabled=0");
+  });
+
+  it("zram on a kernel without zswap: the generator's file is all that a start needs", async () => {
+    const { advice } = await estimated(BARE);
+    assert.deepEqual(
+      advice.paste.map(({ title }) => title.split(",")[0]),
+      ["as root", "into /etc/systemd/zram-generator.conf"],
+    );
+  });
+
+  it("a zram of once the RAM is written so", async () => {
+    // A quarter goes each time: these halves compress to about twice as little.
+    const result = await estimated(BARE, "6.12.9", partlyNoisy(600, 4096, 1900, 3), "speed");
+    assert.match(pasted(result, /generator/), /^\[zram0\]\nzram-size = ram\nzram-resident-limit/);
+  });
+
+  it("an almost empty zram: what its groups waste is no advice", async () => {
+    const stat = "4096 64 20480 0 20480 0 0 0 0\n";
+    const { advice } = await estimated({ ...ZRAM_IN_USE, "sys/block/zram0/mm_stat": stat });
+    assert.doesNotMatch(advice.now.join("\n"), /compact/);
+  });
+
+  it("zswap's compressor as a module: set again by tmpfiles.d, since the command line comes too early", async () => {
+    const linesWith = async (config: string): Promise<string> => {
+      const files = { ...OLD_ZSWAP, "boot/config-6.1.0": config };
+      return pasted(await estimated(files, "6.1.0"), /tmpfiles\.d.*lz4 is a module/);
+    };
+    assert.equal(
+      await linesWith("CONFIG_CRYPTO_LZ4=m\n"),
+      "w /sys/module/zswap/parameters/compressor - - - - lz4",
+    );
+    assert.equal(await linesWith("CONFIG_CRYPTO_LZ4=y\n"), "");
+  });
+
+  it("a swap too small for zswap's pool is said, and one that is large enough is not", async () => {
+    const swapOf = async (kibibytes: number): Promise<string> => {
+      const swaps = `Filename\tType\tSize\tUsed\tPriority\n/swapfile file ${kibibytes} 0 -2\n`;
+      const { advice } = await estimated({ ...OLD_ZSWAP, "proc/swaps": swaps }, "6.1.0");
+      assert.equal(advice.use, "zswap");
+      return advice.now.join("\n");
+    };
+    assert.match(
+      await swapOf(262_144),
+      /zswap: .* so it holds 256 MiB at most; a pool of 20 % of the RAM \(3\.05 GiB\) has room for 6\.1 GiB/,
+    );
+    assert.doesNotMatch(await swapOf(6_400_000), /at most; a pool/);
   });
 
   it("recompression: a page is taken only where it gets into a smaller class", async () => {

@@ -42,6 +42,10 @@ describe("what one wants to know first", () => {
       overviewOf(before, null)?.now ?? "",
       /^no reads yet; so far: 0 hits, 0 misses, 100 sets, 0 evictions$/,
     );
+    const once = tickOf(stats, 1000, { hits: 30, misses: 10 });
+    assert.match(overviewOf(once, null)?.now ?? "", /^hit rate 75 %; so far: 30 hits, 10 misses/);
+    const quiet = overviewOf({ ...once, at: 2000 }, once)?.now ?? "";
+    assert.match(quiet, /^hit rate 75 % so far; a second: 0 hits/);
     cache.close();
   });
 
