@@ -8,13 +8,18 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Prng } from "../src/base/index.ts";
-import { CompressedCache } from "../src/cache/index.ts";
-import { getCodec } from "../src/codecs/index.ts";
+import { CacheCore } from "../src/cache/core.ts";
+import { STATE, stateOf, TRAINING } from "../src/cache/dictionary-state.ts";
+import { CompressedCache, type CompressedCacheOptions } from "../src/cache/index.ts";
+import { warmCodec } from "../src/cache/options.ts";
+import { type Codec, codecById } from "../src/codecs/index.ts";
 import { registerBuiltIns } from "../src/drivers/index.ts";
+import * as table from "../src/engine/table.ts";
 import { estimate } from "../src/estimate/index.ts";
 import { PageStore, type PageStoreOptions } from "../src/store/index.ts";
-import { cacheData } from "./cache-data.ts";
+import { type CacheData, cacheData } from "./cache-data.ts";
 import { realData, spread } from "./codec-data.ts";
 import { guestMemory } from "./guest-memory.ts";
 import type { BenchOptions, Row } from "./harness.ts";
@@ -28,6 +33,8 @@ const CODECS = ["lz4", "zstd"];
 /** Goals, as shares of the codec's own ratio. */
 const GOALS = { full: 0.9, churned: 0.8 };
 const CHURN = 10;
+/** The longest that a cache's helper may take. */
+const HELPED_MS = 120_000;
 
 /** What is tried by hand: each driver with pages of these sizes; and what `zbud estimate` says is the best. */
 const BY_HAND: Partial<PageStoreOptions>[] = [
@@ -46,6 +53,11 @@ interface Held {
   codecRatio: number;
 }
 
+interface HeldByCache extends Held {
+  /** What the codec reaches with the cache's dictionary. */
+  ownRatio: number;
+}
+
 export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   const maxBytes = (quick ? 1 : 8) * KIB * KIB;
@@ -58,7 +70,7 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
   }
   for (const kind of quick ? [0] : [0, 1, 2, 3, -1]) {
     for (const codec of quick ? ["lz4"] : CODECS)
-      rows.push(...(await cacheRows(kind, codec, maxBytes, seed, log)));
+      rows.push(...(await cacheRows(kind, { codec, maxBytes }, seed, log)));
   }
   return rows;
 }
@@ -202,49 +214,107 @@ function heldBy(store: PageStore): Held {
   return { ratio: raw / memUsedTotal, codecRatio: raw / comprDataSize };
 }
 
+/** A cache of one kind of data, or of all: untouched, with the dictionary that it learns; and without one. */
 async function cacheRows(
   kind: number,
-  codec: string,
-  maxBytes: number,
+  common: { codec: string; maxBytes: number },
   seed: number,
   log: (line: string) => void,
 ): Promise<Row[]> {
   const all = kind < 0 ? [0, 1, 2, 3].map((each) => cacheData(each, seed)) : [cacheData(kind, seed)];
-  const name = kind < 0 ? "mixed" : all[0].name;
-  log(`cache of ${name}, ${codec}`);
-  const cache = new CompressedCache({ maxBytes, codec, dictionary: "none" });
-  const stage = new Uint8Array(2 ** 20);
-  const coder = getCodec(codec);
-  const put = (index: number): void => {
-    const data = all[index % all.length];
-    cache.set(data.key(index), data.make(index));
-  };
-  let index = 0;
-  while (cache.stats().evictions === 0) for (let i = 0; i < 64; i++) put(index++);
-  const full = heldByCache(cache);
-  for (const end = index + CHURN * cache.stats().entries; index < end; ) put(index++);
-  const churned = heldByCache(cache);
-  await cache.close();
-  let raw = 0;
-  let compressed = 0;
-  for (let i = 0; i < 500; i++) {
-    const bytes = all[i % all.length].make(i);
-    raw += bytes.length;
-    compressed += coder.compress(bytes, stage) || bytes.length;
-  }
-  return (["full", "churned"] as const).map((moment) =>
-    row(
-      `cache of ${name}, ${codec}, ${moment} (goal ≥ ${GOALS[moment]})`,
-      { full, churned }[moment],
-      "codec alone",
-      raw / compressed,
-    ),
-  );
+  const name = `cache of ${kind < 0 ? "mixed" : all[0].name}, ${common.codec}`;
+  log(name);
+  const untouched = await tryCache(all, common);
+  const without = await tryCache(all, { ...common, dictionary: "none" });
+  return (["full", "churned"] as const).flatMap((moment) => {
+    const { ratio, codecRatio, ownRatio } = untouched[moment];
+    const bare = without[moment];
+    const goal = `${moment} (goal ≥ ${GOALS[moment]})`;
+    return [
+      row(`${name}, ${goal}`, ratio, "codec, its dictionary", ownRatio),
+      row(`${name}, ${moment}`, ratio, "codec alone", codecRatio),
+      row(`${name}, without a dictionary, ${goal}`, bare.ratio, "codec alone", bare.codecRatio),
+    ];
+  });
 }
 
-function heldByCache(cache: CompressedCache): number {
-  const { originalBytes, bytesUsed } = cache.stats();
-  return originalBytes / bytesUsed;
+/** Has a cache learn from the first values, fills it, and lets ten times its size go through it. */
+async function tryCache(
+  all: readonly CacheData[],
+  options: CompressedCacheOptions<Buffer>,
+): Promise<Record<Moment, HeldByCache>> {
+  const core = CacheCore.create<Buffer>(options, {});
+  const cache = new CompressedCache<Buffer>(core);
+  let index = 0;
+  const putUntil = (isDone: () => boolean): void => {
+    while (!isDone()) {
+      for (let i = 0; i < 64; i++, index++) {
+        const data = all[index % all.length];
+        cache.set(data.key(index), data.make(index));
+      }
+    }
+  };
+  const valueAt = (at: number): Buffer => all[at % all.length].make(at);
+  const isFull = (): boolean => cache.stats().evictions > 0;
+  // Not filled at once: how much would be stored before there is a dictionary depends on how busy the machine is.
+  putUntil(() => isLearning(core) || isFull());
+  await helped(core);
+  putUntil(isFull);
+  const full = heldByCache(cache, core, index, valueAt);
+  const end = index + CHURN * cache.stats().entries;
+  putUntil(() => index >= end);
+  await helped(core);
+  const churned = heldByCache(cache, core, index, valueAt);
+  cache.close();
+  return { full, churned };
+}
+
+/** Whether a cache has enough values to learn from, and has not yet. */
+function isLearning({ sharedState }: CacheCore<Buffer>): boolean {
+  return stateOf(Atomics.load(sharedState.words, STATE)) === TRAINING;
+}
+
+/** Waits until a cache has learned what it can from what was set, and its helper has been at all values. */
+async function helped(core: CacheCore<Buffer>): Promise<void> {
+  const { engine, dictionary } = core;
+  const signal = AbortSignal.timeout(HELPED_MS);
+  const isDone = (): boolean => {
+    const codec = warmCodec(dictionary.slot(engine));
+    return engine.parts().shards.every(({ rows, words }) => {
+      for (let row = 1; row < words[table.W_HIGH_WATER]; row++) {
+        const state = rows.stateOf(row);
+        const isLooked = (state & (table.STATE_SETTLED | table.STATE_SAME_FILLED)) !== 0;
+        const isOther = ((state >> table.CODEC_SHIFT) & 0xff) !== codec;
+        if ((state & table.KIND_MASK) === table.KIND_ENTRY && isOther && !isLooked) return false;
+      }
+      return true;
+    });
+  };
+  while (isLearning(core) || (dictionary.slot(engine) >= 0 && !isDone()))
+    await sleep(20, undefined, { signal });
+}
+
+/** What a cache holds, and what its codec makes of the same values, each by itself: with its dictionary of now, and without. */
+function heldByCache(
+  cache: CompressedCache<Buffer>,
+  { dictionary, engine, codecId }: CacheCore<Buffer>,
+  end: number,
+  valueAt: (index: number) => Buffer,
+): HeldByCache {
+  const { entries, originalBytes, bytesUsed } = cache.stats();
+  const stage = new Uint8Array(2 ** 20);
+  const plain = codecById(codecId) as Codec;
+  const own = dictionary.codec(warmCodec(dictionary.slot(engine))) ?? plain;
+  let [raw, byPlain, byOwn] = [0, 0, 0];
+  // In the order of use, as they were set: the last ones are those that are there.
+  for (let index = end - entries; index < end; index++) {
+    const value = valueAt(index);
+    raw += value.length;
+    byPlain += plain.compress(value, stage) || value.length;
+    byOwn += own.compress(value, stage) || value.length;
+  }
+  if (raw !== originalBytes) throw new Error(`a cache holds ${originalBytes} bytes, and should ${raw}`);
+  return { ratio: originalBytes / bytesUsed, codecRatio: raw / byPlain, ownRatio: raw / byOwn };
 }
 
 function row(what: string, ours: number, peer: string, theirs: number): Row {

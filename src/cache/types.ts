@@ -306,7 +306,7 @@ export interface SharedCompressedCache {
 export interface CacheStats {
   /** Entries held, expired ones that were not found yet included. */
   entries: number;
-  /** Bytes of keys and values before compression. */
+  /** Bytes of values before compression. */
   originalBytes: number;
   /** Bytes of keys and compressed values. */
   storedBytes: number;
