@@ -410,9 +410,8 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   #checkAll(): void {
     const names = [...this.#toCheck.values()];
     this.#toCheck.clear();
-    // Each of them is carried out from here on by itself.
-    if (!this.core.engine.isClosed) for (const name of names) void this.#check(name);
-    this.#endGathering?.();
+    const end = this.#endGathering;
+    void Promise.all(this.core.engine.isClosed ? [] : names.map((name) => this.#check(name))).finally(end);
   }
 
   /** The server gave up a dictionary, perhaps: what is written with it is of no use to others then. */
@@ -440,7 +439,6 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       return;
     }
     this.#checks++;
-    const end = this.#hearing?.carryOut();
     // So long after it was told, and no longer: a heartbeat, and as much again until it is answered, came before.
     const timeMs = this.#store.timeoutMs / 2;
     const late = (): ZbudError => new ZbudError("ETIMEDOUT", `no answer within ${timeMs} ms`);
@@ -448,7 +446,6 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       const isSettled = await waitAtMost(this.#compare(name), timeMs, late).catch(() => false);
       if (!isSettled && !engine.isClosed) engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
     } finally {
-      end?.();
       this.#checks--;
     }
   }

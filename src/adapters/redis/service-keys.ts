@@ -19,10 +19,10 @@ interface Known {
   readonly askedAt: number;
 }
 
-/** A version that a server was given, or is being given. */
+/** A version that a server is being given. */
 interface Vow {
   readonly key: Buffer;
-  readonly version: Buffer;
+  version: Buffer;
   readonly ttlMs: number;
   isSending: boolean;
 }
@@ -33,7 +33,8 @@ interface Vow {
  * back.
  *
  * What is known of them is believed as long as the cache says that nothing was deleted since. A version that was drawn here
- * is told to the server again and again until it has it; until then it holds in this thread.
+ * is told to the server again and again until it has it, each time another one; until then it holds in this thread. If a
+ * version that the server was given already came again, what was written under it before somebody else drew one would count.
  */
 export class ServiceKeys {
   readonly #names: Names;
@@ -177,7 +178,12 @@ export class ServiceKeys {
     if (this.#retry !== null) return;
     this.#retry = setTimeout(() => {
       this.#retry = null;
-      for (const [name, vow] of this.#vows) if (!vow.isSending) this.#send(name, vow).catch(() => undefined);
+      for (const [name, vow] of this.#vows) {
+        if (vow.isSending) continue;
+        vow.version = newVersion(true);
+        remember(this.#drawn, name, textOf(vow.version), DRAWN_MAX);
+        this.#send(name, vow).catch(() => undefined);
+      }
     }, this.#retryMs);
     this.#retry.unref();
     this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs);
