@@ -119,6 +119,10 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     return this.#hearing?.hears === true;
   }
 
+  get #listens(): boolean {
+    return this.#hearing?.listens === true;
+  }
+
   trusts({ shard, version }: FoundEntry): boolean {
     return this.#hearing?.serves(trustOf(this.core.engine.shard(shard).words, version)) === true;
   }
@@ -127,14 +131,14 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     if (this.core.sharedState.tierVoidSince(lease.stamp)) return false;
     // While nothing is told, what comes now may be as old as the lease; it is served for the grace from here on.
     const { heartbeatMs, timeoutMs } = this.#store;
-    return this.hears || performance.now() - lease.at <= heartbeatMs + timeoutMs;
+    return this.#listens || performance.now() - lease.at <= heartbeatMs + timeoutMs;
   }
 
   wrote(key: EncodedKey, lease: Lease | null): void {
     const { engine, sharedState } = this.core;
     const { k0, k1, bytes, length } = key;
-    if (lease !== null && this.#store.ttlMs === 0 && this.#hearing?.hears !== true) {
-      // Somebody may have set it since the load began, which nobody could tell.
+    if (lease !== null && this.#store.ttlMs === 0 && !this.#listens) {
+      // Somebody may have set it since the load began, which nobody could tell. It is distrusted when that is over.
       sharedState.count(Counter.untold);
       return;
     }
@@ -180,11 +184,13 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     this.#written.set(name, written);
   }
 
-  /** What the server does not have it tells nobody of: it goes from memory, which others could not change. */
+  /**
+   * What the server does not have it tells nobody of, not even that somebody deleted it: it goes from memory. While nothing
+   * is told it stays, and is distrusted when that is over.
+   */
   #putEnded({ shard, row, version }: Place, { k0, k1, prefix }: BackingKey, outcome: WriteOutcome): void {
     const { engine } = this.core;
-    if (outcome === "ok" || outcome === "ECANCELED" || engine.isClosed || this.#hearing?.hears !== true)
-      return;
+    if (outcome === "ok" || outcome === "ECANCELED" || engine.isClosed || !this.#listens) return;
     // If it has moved meanwhile, whatever has its key goes.
     if (!engine.removeRow(shard, row, version)) engine.remove(k0, k1, prefix, prefix.length);
   }

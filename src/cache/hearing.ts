@@ -67,9 +67,14 @@ export class Hearing {
     return ((until - (steadyMs() | 0)) | 0) > 0;
   }
 
+  /** Whether what others change is told, though perhaps not at once: what was there before is distrusted. */
+  get listens(): boolean {
+    return Atomics.load(this.#words, HEARS) === 1;
+  }
+
   /** Whether everything that others change is told at this moment. */
   get hears(): boolean {
-    return Atomics.load(this.#words, HEARS) === 1 && this.serves("known");
+    return this.listens && this.serves("known");
   }
 
   /**

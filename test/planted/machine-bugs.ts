@@ -48,7 +48,7 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
   {
     name: "machines: without a line, it does not count how long a load took",
     file: TIER,
-    find: "return this.hears || performance.now() - lease.at <= heartbeatMs + timeoutMs;",
+    find: "return this.#listens || performance.now() - lease.at <= heartbeatMs + timeoutMs;",
     replace: "return heartbeatMs + timeoutMs > 0;",
   },
   {
