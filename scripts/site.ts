@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import { buildPage, DEMO, SEARCH } from "./build-pages.ts";
 import { compatLines } from "./compat-lines.ts";
 import {
@@ -41,6 +41,7 @@ await runSteps([
     name: "site",
     run: () => runNode([bin("vitepress", "vitepress", "site"), "build", SOURCE], { capture: true }),
   },
+  { name: "links", run: checkLinks },
 ]);
 console.log("site/build/dist is the site");
 
@@ -68,13 +69,20 @@ function copyPages(): RunResult {
   return { ok: true, output: "" };
 }
 
-/** Links between the repository's documents become links between pages. */
+/** Links between the repository's documents become links between pages; those to examples lead to their text. */
 function copyPage(file: string, page: string): void {
   if (existsSync(join(SOURCE, page))) throw new Error(`${file} and a page of site/ have one name: ${page}`);
   const text = readFileSync(join(ROOT, file), "utf8")
     .replaceAll(/\]\((?:\.\.\/)?CONTRIBUTING\.md/g, "](contributing.md")
     .replaceAll(/\]\((?:\.\.\/)?CHANGELOG\.md/g, "](changes.md")
-    .replaceAll("](docs/", "](");
+    .replaceAll("](docs/", "](")
+    .replaceAll(/\]\((?:\.\.\/)?(examples\/[^)#]+)\)/g, (_, example: string) => {
+      // As .txt, which every browser shows: it takes .ts for a film.
+      const copy = join(SOURCE, "public", `${example}.txt`);
+      mkdirSync(dirname(copy), { recursive: true });
+      cpSync(join(ROOT, example), copy);
+      return `](/${example}.txt)`;
+    });
   writeFileSync(join(SOURCE, page), text);
 }
 
@@ -111,6 +119,30 @@ function writeApi(): RunResult {
     capture: true,
   });
   return made.ok ? checkApi() : made;
+}
+
+/** Every link of a page leads to a file of the site, and to a place that is in it: VitePress looks at pages only. */
+function checkLinks(): RunResult {
+  const dist = "site/build/dist";
+  const base = process.env.SITE_BASE ?? "/";
+  const pages = new Map<string, string>();
+  for (const file of filesUnder(dist, ".html"))
+    pages.set(file.slice(dist.length + 1), readFileSync(join(ROOT, file), "utf8"));
+  const dead: string[] = [];
+  for (const [page, text] of pages) {
+    for (const [, link] of text.matchAll(/<a\b[^>]*?\shref="([^"]*)"/g)) {
+      if (/^(?:[a-z]+:|#VPContent$)/.test(link)) continue;
+      const [path, anchor = ""] = link.split("#");
+      let target = path === "" ? page : posix.join(path.startsWith("/") ? "" : dirname(page), path);
+      if (path.startsWith("/")) target = path.startsWith(base) ? path.slice(base.length) : `..${path}`;
+      if (target === "" || target.endsWith("/")) target += "index.html";
+      const isThere = existsSync(join(ROOT, dist, target)) && !target.startsWith("..");
+      const place = `id="${decodeURIComponent(anchor)}"`;
+      if (!isThere || (anchor !== "" && !pages.get(target)?.includes(place)))
+        dead.push(`${page}: nothing is at ${link}`);
+    }
+  }
+  return { ok: dead.length === 0, output: dead.map((line) => `${line}\n`).join("") };
 }
 
 /** Modules have the names that one imports; methods stand before the rest, and what is no user's is not there. */

@@ -35,6 +35,7 @@ export {
   clockOption,
   flagOption,
   integerOption,
+  sharedOption,
   signalOption,
 } from "./options.ts";
 export { ownBytes, ownWords } from "./own-memory.ts";

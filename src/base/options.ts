@@ -26,6 +26,17 @@ export function flagOption(name: string, value: unknown): boolean {
 }
 
 /**
+ * Reads the option `shared` of what may have a name.
+ *
+ * @returns the value; whether a name can be one is for whoever opens it.
+ * @throws {ZbudError} `EINVAL` if it is neither true nor false nor text.
+ */
+export function sharedOption(value: unknown): boolean | string {
+  if (typeof value === "boolean" || typeof value === "string") return value;
+  throw new ZbudError("EINVAL", `shared must be true, false or a name such as "app", not ${show(value)}`);
+}
+
+/**
  * Reads an option that is one of a few names.
  *
  * @throws {ZbudError} `EINVAL` naming the option, its value and the names that there are, if it is none of them.

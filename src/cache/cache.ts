@@ -506,14 +506,16 @@ export class CompressedCache<V = unknown> implements Cache<V> {
   /** What the cache holds, in a line. */
   toString(): string {
     if (this.#closed) return "CompressedCache (closed)";
-    const { entries, originalBytes, bytesUsed, bytesReserved, hits, misses, backingWritesFailed } =
-      this.stats();
+    const { entries, originalBytes, bytesUsed, bytesReserved, hits, misses, ...rest } = this.stats();
+    const { rejectTooBig, rejectNoMemory, backingWritesFailed } = rest;
     const { evict, backing } = this.#core.settings;
     const parts = [
       `${countText(entries)} ${entries === 1 ? "entry" : "entries"}, ${bytesText(originalBytes)} kept in ${bytesText(bytesUsed)} of ${bytesText(bytesReserved)}`,
       hits + misses === 0 ? "not read yet" : `${percentText(hits / (hits + misses))} hits`,
       `evict: "${evict}"`,
     ];
+    const refused = rejectTooBig + rejectNoMemory;
+    if (refused > 0) parts.push(`${countText(refused)} ${refused === 1 ? "value" : "values"} refused`);
     const lost =
       backingWritesFailed === 0 ? "" : ` that did not take ${countText(backingWritesFailed)} writes`;
     if (backing) parts.push(`with a backing store${lost}`);

@@ -3,7 +3,7 @@ import { show, ZbudError } from "../base/index.ts";
 import { Look } from "../engine/index.ts";
 import type { Coherent } from "./coherent.ts";
 import type { CacheCore } from "./core.ts";
-import { checkLoadOptions } from "./known-options.ts";
+import { checkLoadOptions, checkSetOptions } from "./known-options.ts";
 import type { Lease } from "./leases.ts";
 import { metrics, publish, tracing } from "./metrics.ts";
 import { milliseconds, staleMs } from "./options.ts";
@@ -162,11 +162,12 @@ export class Loads<V> {
       }
       core.sharedState.count(Counter.loads);
       isBegun = true;
-      const result = runIn(flight.context, () =>
-        loader(key, { signal, staleValue, options: flight.options }),
-      );
+      // Frozen: what a loader writes beside `options`, or in its place, would have no effect.
+      const context = Object.freeze({ signal, staleValue, options: flight.options });
+      const result = runIn(flight.context, () => loader(key, context));
       noteResult(flight, result);
       const value = await result;
+      checkSetOptions(flight.options);
       // An aborted load was given up, and another one may be under way.
       if (value !== undefined && !signal.aborted) {
         isGivenUp = this.#target.put(key, value, flight.options, lease) === null;

@@ -6,6 +6,7 @@ import {
   integerOption,
   isSharedBuffer,
   notShared,
+  sharedOption,
   show,
   sizeOption,
   sizeRangeOption,
@@ -191,7 +192,7 @@ export function engineOptions<V>(options: CompressedCacheOptions<V>): Omit<Engin
     // By pages there are at most two evictions for each.
     driver = evict === "page" ? zbudDriver : logDriver,
   } = options;
-  if (typeof shared !== "string") flagOption("shared", shared);
+  sharedOption(shared);
   const chosen: Omit<EngineOptions, "maxBytes"> = {
     averageBytes: sizeOption("averageBytes", averageBytes, 1, 2 ** 30),
     driver: driverOf(driver),

@@ -110,7 +110,10 @@ export interface LoadContext<V> {
    * key or `purgeStale()` removed it.
    */
   readonly staleValue: V | undefined;
-  /** What the value will be stored with. The loader may change it: a response often says how long it is good. */
+  /**
+   * What the value will be stored with. The loader may change what is in it, as in `context.options.ttl = 5000`: a
+   * response often says how long it is good. A name that there is not is an `EINVAL`.
+   */
   readonly options: SetOptions;
 }
 

@@ -1,4 +1,4 @@
-import { flagOption, show, ZbudError } from "../base/index.ts";
+import { flagOption, sharedOption, show, ZbudError } from "../base/index.ts";
 import { logDriver } from "../drivers/log/index.ts";
 import { zbudDriver } from "../drivers/zbud/index.ts";
 import {
@@ -65,7 +65,7 @@ export function openStore(
     return opened(engineOf(options, shape, parts.shared, onEvict, null), parts.counters, shape, false);
   }
   if (typeof shared === "string") return openNamed(shared, options, shape, onEvict);
-  const memory = flagOption("shared", shared) ? threadsMemory : null;
+  const memory = sharedOption(shared) === true ? threadsMemory : null;
   const counters = new Counters(memory?.buffer(COUNTERS_BYTES) ?? new ArrayBuffer(COUNTERS_BYTES));
   return opened(engineOf(options, shape, undefined, onEvict, memory), counters, shape, true);
 }

@@ -282,6 +282,10 @@ describe("console.log", () => {
       other.close();
       assert.equal(inspect(other), "CompressedCache (closed)");
     }
+    for (const text of ["1 value refused", "2 values refused"]) {
+      assert.equal(cache.set("large", "x".repeat(2 ** 26 + 1)), "E2BIG");
+      assert.match(String(cache), new RegExp(`evict: "sieve", ${text}$`));
+    }
     cache.close();
     assert.equal(String(cache), "CompressedCache (closed)");
     const backed = open({ backing: new MemoryBacking() }).cache;

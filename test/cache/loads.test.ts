@@ -318,7 +318,13 @@ describe("options of a load", () => {
   it("what the loader made of them is checked again, and nothing is stored", async () => {
     const { cache } = open();
     cache.set("a", "old");
-    for (const bad of [{ tags: "t" }, { tags: [1] }, { ttl: -1 }, { staleWhileRevalidate: 2 ** 40 }]) {
+    for (const bad of [
+      { tags: "t" },
+      { tags: [1] },
+      { ttl: -1 },
+      { staleWhileRevalidate: 2 ** 40 },
+      { tll: 5 },
+    ]) {
       const loading = cache.getOrSet(
         "a",
         (_, { options }) => {
@@ -329,6 +335,18 @@ describe("options of a load", () => {
       );
       await assert.rejects(loading, { code: "EINVAL" });
       assert.equal(cache.get("a"), "old");
+    }
+  });
+
+  it("a loader that writes beside them, or in their place, is told so, and nothing is stored", async () => {
+    const { cache } = open();
+    for (const beside of [{ ttl: 5 }, { options: { ttl: 5 } }]) {
+      const loading = cache.getOrSet("a", (_, context) => {
+        Object.assign(context, beside);
+        return "loaded";
+      });
+      await assert.rejects(loading, TypeError);
+      assert.equal(cache.has("a"), false);
     }
   });
 

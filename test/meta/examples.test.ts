@@ -138,6 +138,7 @@ describe("every block of code on the site is run, or is a command that there is"
       for (const [, file] of text.matchAll(/```js\n(.*?)```/gs))
         assert.ok(examples.has(file), `is no file of examples/, which the tests run:\n${file}`);
       for (const { groups } of text.matchAll(SHELL)) checkCommands(groups?.lines ?? "");
+      checkPeers(text);
     });
   }
 });
@@ -160,10 +161,30 @@ describe("programs look at what they are answered", () => {
   }
 });
 
+const INSTALL = /^npm install (?<name>(?:@[\w-]+\/)?[\w-]+)(?:@(?<major>\d+))?$/;
+
+/** npm refuses a package beside another major version of its peer: then a page must say which one it installs. */
+function checkPeers(text: string): void {
+  const installed = new Map<string, string | undefined>();
+  for (const line of text.split("\n")) {
+    const { name, major } = INSTALL.exec(line)?.groups ?? {};
+    if (name !== undefined) installed.set(name, major);
+  }
+  for (const name of installed.keys()) {
+    const manifest = join(ROOT, "extras/node_modules", name, "package.json");
+    const { peerDependencies = {} } = existsSync(manifest) ? JSON.parse(readFileSync(manifest, "utf8")) : {};
+    for (const [peer, range] of Object.entries<string>(peerDependencies)) {
+      const [, major] = /^[~^](\d+)/.exec(range) ?? [];
+      if (installed.has(peer) && major !== undefined)
+        assert.equal(installed.get(peer), major, `${name} works with ${peer}@${major} only: install that`);
+    }
+  }
+}
+
 /** `npm install` of packages, and `npx zbud` with commands and options that its help knows. */
 function checkCommands(lines: string): void {
   for (const line of lines.trim().split("\n")) {
-    if (/^npm install (?:@[\w-]+\/)?[\w-]+$/.test(line)) continue;
+    if (INSTALL.test(line)) continue;
     const [, name, rest] = /^npx zbud (\w+)(.*)$/.exec(line) ?? [];
     assert.ok(COMMANDS.includes(name), line);
     for (const [option] of rest.matchAll(/--\w+/g)) {

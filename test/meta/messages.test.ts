@@ -78,6 +78,12 @@ const CASES: Record<string, Case[]> = {
         new RegExp(`${name} must be true or false, not "false"`),
       ];
     }),
+    ["shared: 1", made({ shared: 1 }), /^shared must be true, false or a name such as "app", not 1/],
+    [
+      "shared: 1 of a page store",
+      () => new PageStore({ maxBytes: "1MiB", shared: 1 as never }),
+      /^shared must be true, false or a name such as "app", not 1/,
+    ],
   ],
   "options of calls": [
     [
