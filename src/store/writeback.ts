@@ -75,6 +75,8 @@ export class Writeback {
   #batch: readonly FoundEntry[] = [];
   #flushes = 0;
   #faults = 0;
+  /** Whether the last batch of the background found no room. */
+  #foundNoRoom = false;
   #isRefused = false;
   /** Of the last record that was to be written. */
   #lastBytes = 0;
@@ -195,8 +197,9 @@ export class Writeback {
 
   /** Goes once through a shard, in steps with a turn of the event loop after each. How many pages it wrote. */
   async #flushPass(shard: number, signal: AbortSignal | undefined): Promise<number> {
-    const { engine, batchPages } = this.#parts;
+    const { engine, backing, batchPages } = this.#parts;
     let taken = 0;
+    let dirtyBefore = Number.POSITIVE_INFINITY;
     for (let from = 1; from > 0; ) {
       signal?.throwIfAborted();
       const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, batchPages);
@@ -205,8 +208,16 @@ export class Writeback {
         taken += count;
         return count;
       }, "clean");
-      if (fault !== null) throw errorOf(fault);
+      const isFull = fault === "ENOSPC" && !engine.isClosed;
+      const dirty = isFull ? dirtyCount(engine, shard) : Number.POSITIVE_INFINITY;
+      if (fault !== null && dirty >= dirtyBefore) throw errorOf(fault);
       if (engine.isClosed) return taken;
+      if (fault !== null) {
+        // As in the background, room comes back with a flush: as long as something was written since the last one.
+        dirtyBefore = dirty;
+        await backing?.flush();
+        continue;
+      }
       from = next;
       if (from > 0) await new Promise<void>(nextTurn);
     }
@@ -259,12 +270,15 @@ export class Writeback {
     }, "evict");
     if (fault === null) {
       this.#faults = 0;
+      this.#foundNoRoom = false;
       await this.#rest(this.#parts.budget.waitMs());
     } else {
-      this.#faults++;
+      const isFirst = fault === "ENOSPC" && !this.#foundNoRoom;
+      this.#foundNoRoom = fault === "ENOSPC";
       // Room of deleted records that are part of the last flush comes back with the next one. If that fails as
       // well, what cannot be written stays in memory, and is tried again.
       if (fault === "ENOSPC") await backing?.flush().catch(() => {});
+      if (!isFirst) this.#faults++;
     }
     return moved > 0;
   }
@@ -351,7 +365,10 @@ export class Writeback {
 function errorOf(outcome: WriteOutcome): ZbudError {
   if (outcome instanceof ZbudError) return outcome;
   if (outcome === "ENOSPC" || outcome === "EFBIG") {
-    return new ZbudError("ENOSPC", "the backing store has no room for all pages; give it more");
+    return new ZbudError(
+      "ENOSPC",
+      "the backing store has no room for all pages; open it with more maxBytes, or, where stats().backingFullOf is \"records\", with a smaller averageBytes",
+    );
   }
   return new ZbudError("EAGAIN", "the backing store takes no more at the moment; try again");
 }
