@@ -208,16 +208,15 @@ export class Writeback {
         taken += count;
         return count;
       }, "clean");
-      const isFull = fault === "ENOSPC" && !engine.isClosed;
-      const dirty = isFull ? dirtyCount(engine, shard) : Number.POSITIVE_INFINITY;
-      if (fault !== null && dirty >= dirtyBefore) throw errorOf(fault);
-      if (engine.isClosed) return taken;
       if (fault !== null) {
         // As in the background, room comes back with a flush: as long as something was written since the last one.
+        const dirty = fault === "ENOSPC" && !engine.isClosed ? dirtyCount(engine, shard) : dirtyBefore;
+        if (dirty >= dirtyBefore) throw errorOf(fault);
         dirtyBefore = dirty;
         await backing?.flush();
         continue;
       }
+      if (engine.isClosed) return taken;
       from = next;
       if (from > 0) await new Promise<void>(nextTurn);
     }
@@ -273,12 +272,12 @@ export class Writeback {
       this.#foundNoRoom = false;
       await this.#rest(this.#parts.budget.waitMs());
     } else {
-      const isFirst = fault === "ENOSPC" && !this.#foundNoRoom;
-      this.#foundNoRoom = fault === "ENOSPC";
+      const isNoRoom = fault === "ENOSPC";
       // Room of deleted records that are part of the last flush comes back with the next one. If that fails as
       // well, what cannot be written stays in memory, and is tried again.
-      if (fault === "ENOSPC") await backing?.flush().catch(() => {});
-      if (!isFirst) this.#faults++;
+      if (isNoRoom) await backing?.flush().catch(() => {});
+      if (!isNoRoom || this.#foundNoRoom) this.#faults++;
+      this.#foundNoRoom = isNoRoom;
     }
     return moved > 0;
   }
@@ -367,7 +366,7 @@ function errorOf(outcome: WriteOutcome): ZbudError {
   if (outcome === "ENOSPC" || outcome === "EFBIG") {
     return new ZbudError(
       "ENOSPC",
-      "the backing store has no room for all pages; open it with more maxBytes, or, where stats().backingFullOf is \"records\", with a smaller averageBytes",
+      "the backing store has no room for all pages; open it with more of what stats().backingFullOf says",
     );
   }
   return new ZbudError("EAGAIN", "the backing store takes no more at the moment; try again");

@@ -282,7 +282,13 @@ describe("a file that something else is, or has", () => {
     const image = (length: number): string => "\0".repeat(length - 1) + "x";
     const ours = freshPath();
     await (await FileBacking.open(ours, OPTIONS)).close();
-    const foreign = ["something else", "x".repeat(10_000), image(8193), image(300_000), image(statSync(ours).size)];
+    const foreign = [
+      "something else",
+      "x".repeat(10_000),
+      image(8193),
+      image(300_000),
+      image(statSync(ours).size),
+    ];
     for (const content of foreign) {
       writeFileSync(path, content);
       await assert.rejects(FileBacking.open(path, OPTIONS), { code: "EBADMSG" });

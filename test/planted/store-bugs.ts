@@ -84,8 +84,8 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   {
     name: "store: a flush says nothing of pages that could not be written",
     file: WRITEBACK,
-    find: "      if (fault !== null && dirty >= dirtyBefore) throw errorOf(fault);\n",
-    replace: "      if (fault !== null && dirty >= dirtyBefore) return taken;\n",
+    find: "if (dirty >= dirtyBefore) throw errorOf(fault);",
+    replace: "if (dirty >= dirtyBefore) return taken;",
   },
   {
     name: "store: a flush gives up where another one of the file brings room",
@@ -96,7 +96,7 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   {
     name: "store: a page is refused before the flush of the file that brings room",
     file: WRITEBACK,
-    find: "if (!isFirst) this.#faults++;",
+    find: "if (!isNoRoom || this.#foundNoRoom) this.#faults++;",
     replace: "this.#faults++;",
   },
   {

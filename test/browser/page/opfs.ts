@@ -178,7 +178,10 @@ function refusals(): void {
         const access = (await file.createSyncAccessHandle?.()) ?? assert.fail("this is a worker");
         access.write(new Uint8Array(10_000).fill(7, from), { at: 0 });
         await access.close();
-        await assert.rejects(OpfsBacking.open(name, OPTIONS), isCode("EBADMSG", "not a file of this library"));
+        await assert.rejects(
+          OpfsBacking.open(name, OPTIONS),
+          isCode("EBADMSG", "not a file of this library"),
+        );
         const again = (await file.createSyncAccessHandle?.()) ?? assert.fail("it was closed");
         assert.equal(await again.getSize(), 10_000);
         await again.close();
