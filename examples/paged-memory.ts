@@ -10,6 +10,8 @@ import { PageStore } from "zbud/store";
 
 const PAGE_BYTES = 4096;
 const MEMORY_BYTES = 2 ** 26;
+/** A page that does not compress takes 4288 bytes in the file. With this, it is never full. */
+const FILE_BYTES = Math.ceil(1.05 * MEMORY_BYTES);
 
 /** A machine's memory, with the few pages in plain bytes that the processor is at. */
 class PagedMemory {
@@ -36,9 +38,9 @@ class PagedMemory {
     if (known !== undefined) return known;
     if (this.#frames.size === 16) {
       const [[oldest, { page, isDirty }]] = this.#frames;
-      this.#frames.delete(oldest);
       if (isDirty && this.#store.store(oldest, page) !== "stored")
         throw new Error(`no room for page ${oldest}`);
+      this.#frames.delete(oldest);
     }
     const page = new Uint8Array(PAGE_BYTES);
     const found = this.#store.loadSync(number, page); // waits for the file where it must
@@ -50,7 +52,7 @@ class PagedMemory {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "paged-memory-"));
-const backing = await FileBacking.open(join(folder, "swap"), { maxBytes: MEMORY_BYTES });
+const backing = await FileBacking.open(join(folder, "swap"), { maxBytes: FILE_BYTES });
 const store = new PageStore({ maxBytes: "2MiB", backing });
 const memory = new PagedMemory(store);
 

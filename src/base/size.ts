@@ -27,8 +27,8 @@ export function sizeOption(
   if (typeof bytes !== "number" || !Number.isInteger(bytes)) {
     const forms =
       memory === null
-        ? 'a number of bytes, or a size such as "256MiB"'
-        : 'a number of bytes, a size such as "256MiB", or a share of this process\'s memory up to "100%", such as "20%"';
+        ? 'a whole number of bytes, or a size such as "256MiB"'
+        : 'a whole number of bytes, a size such as "256MiB", or a share of this process\'s memory up to "100%", such as "20%"';
     throw new ZbudError("EINVAL", `${name} must be ${forms}, not ${show(value)}`);
   }
   if (bytes < low || bytes > high) {

@@ -1,4 +1,5 @@
 import { choiceOption, type IdleWork, show, stopWorking, workWhenIdle, ZbudError } from "../base/index.ts";
+import { getCodec } from "../codecs/index.ts";
 import { type EngineStats, Recompressor } from "../engine/index.ts";
 import { ColdWalks } from "./cold-walks.ts";
 import type { Improved } from "./dictionary-use.ts";
@@ -110,7 +111,7 @@ export function improvementOf(
   return { state: isOn ? "on" : "off", ...counts };
 }
 
-/** @throws {ZbudError} `EINVAL` if it is unknown, or would do nothing with these other options. */
+/** @throws {ZbudError} `EINVAL` if it is unknown, or would do nothing with these other options; `ENOTSUP` without zstd. */
 export function recompressOption(value: unknown, codec: string | null, improves: boolean): boolean {
   const chosen = choiceOption("recompress", value === undefined ? "none" : value, ["zstd", "none"]);
   if (chosen === "zstd" && (codec !== "lz4" || !improves)) {
@@ -119,5 +120,6 @@ export function recompressOption(value: unknown, codec: string | null, improves:
       `recompress: "zstd" is for values of codec "lz4" that the cache improves; leave it out with ${improves ? `codec ${show(codec)}` : "improve: false"}`,
     );
   }
+  if (chosen === "zstd") getCodec(chosen);
   return chosen === "zstd";
 }

@@ -375,7 +375,7 @@ export function staleMs(value: unknown): number {
 
 /** Whether the codec of this id is one of those that take a dictionary. */
 export function takesDictionary(codecId: number): boolean {
-  return codecId === getCodec("lz4").id || codecId === getCodec("zstd").id;
+  return codecId === getCodec("lz4").id || codecId === ZSTD;
 }
 
 /** Bytes of a page of which two entries of so many bytes fill the most. */

@@ -93,7 +93,7 @@ export function estimateReport(
     const rows = units.flatMap((unit) => answerRows(unit, hasCalls ? advice.best : null));
     const marked = rows.findIndex((row) => row.at(-1) !== "");
     text.push(
-      ...flowing(["Codecs, each with the allocator that keeps the data smallest:"], width),
+      ...flowing([codecsTitle(hasCalls ? advice.best : null)], width),
       ...tableBlock(ANSWER_COLUMNS, rows, { width, style, keys: 2, marked }),
       "",
     );
@@ -150,11 +150,19 @@ function codeLines({ advice }: Estimate, style: Style): string[] {
   return [...calls, ...pool].map(([what, call]) => `  ${style.dim(`${what}:`)} ${call}`);
 }
 
-/** One row a codec: the allocator that keeps the data in least memory. */
+function codecsTitle(advised: Setting | null): string {
+  const allocator = advised === null ? "that keeps the data smallest" : `of the advice (${advised.driver})`;
+  return `Codecs, each with the allocator ${allocator}:`;
+}
+
+/** One row a codec: with the allocator of the advice, so that it can be compared, else with the one of least memory. */
 function answerRows({ unit, codecs }: UnitEstimate, advised: Setting | null): string[][] {
   return codecs.map((codec) => {
-    const least = Math.min(...codec.pools.map(({ heldBytes }) => heldBytes));
-    const ratio = codec.pools.find(({ heldBytes }) => heldBytes === least)?.ratio ?? null;
+    const isAdvised = advised?.codec === codec.codec && advised.unit === unit;
+    const pools = codec.pools.filter(({ driver }) => advised === null || driver === advised.driver);
+    const least = Math.min(...pools.map(({ heldBytes }) => heldBytes));
+    const found = isAdvised ? advised : pools.find(({ heldBytes }) => heldBytes === least);
+    const ratio = found?.ratio ?? null;
     const timed = (ns: number | null): string => (ns === null ? "-" : timeText((ns * TIMED_BYTES) / unit));
     return [
       codec.codec,
@@ -162,7 +170,7 @@ function answerRows({ unit, codecs }: UnitEstimate, advised: Setting | null): st
       ratio === null ? "-" : ratioText(ratio).replace("x", ""),
       timed(codec.compressNsPerUnit),
       timed(codec.decompressNsPerUnit),
-      advised?.codec === codec.codec && advised.unit === unit ? "◀" : "",
+      isAdvised ? "◀" : "",
     ];
   });
 }

@@ -23,7 +23,7 @@ export function replayCommand(interruption: Interruption): Command {
     .description(
       "Do the operations of recorded traces again, and compare every result with the recorded one.",
     )
-    .argument("<file...>", "traces in the form zbud/1 (JSON Lines), or - for standard input")
+    .argument("<file...>", "traces (JSON Lines) that record() of zbud/trace wrote, or - for standard input")
     .addHelpText("after", EXAMPLES)
     .action((files: string[]) => runReplay(files, interruption.signal));
 }

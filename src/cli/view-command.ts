@@ -23,7 +23,7 @@ interface ViewFlags {
 export function viewCommand(interruption: Interruption): Command {
   return new Command("view")
     .description("Play a recorded trace on a page in the browser: pages, lists, LRU, reclaim, counters.")
-    .argument("<file>", "a trace in the form zbud/1 (JSON Lines), or - for standard input")
+    .argument("<file>", "a trace (JSON Lines) that record() of zbud/trace wrote, or - for standard input")
     .addOption(
       new Option("--port <number>", "where to listen; 0: any that is free")
         .default(0)

@@ -11,7 +11,10 @@ const USER_ID_MIN = 128;
 const byName = new Map<string, Codec>();
 const byId = new Map<number, Codec>();
 
-for (const codec of [createNone(), createLz4(), createZstd(), createDeflate()]) add(codec);
+/** They need what not every platform has. */
+const ofPlatform: readonly Codec[] = [createZstd(), createDeflate()];
+
+for (const codec of [createNone(), createLz4(), ...ofPlatform]) add(codec);
 
 function add(codec: Codec): void {
   byName.set(codec.name, codec);
@@ -26,10 +29,12 @@ export function codecNames(): string[] {
 /**
  * The codec of this name: `"none"`, `"lz4"`, `"zstd"`, `"deflate"`, or one that was registered.
  *
- * @throws {ZbudError} `ENOENT`, naming the known ones.
+ * @throws {ZbudError} `ENOENT`, naming the known ones; `ENOTSUP` for one that this platform cannot have.
  */
 export function getCodec(name: string): Codec {
   const codec = byName.get(name);
+  // Whoever chooses it is told, rather than whoever compresses with it later.
+  if (codec && ofPlatform.includes(codec)) codec.compress(new Uint8Array(1), new Uint8Array(128));
   if (codec) return codec;
   throw new ZbudError("ENOENT", `no codec is named ${show(name)}; known are ${codecNames().join(", ")}`);
 }

@@ -139,7 +139,8 @@ export class PageStore {
 
   /**
    * @param options - see {@link PageStoreOptions}. Only `maxBytes` must be given.
-   * @throws {ZbudError} `EINVAL` naming a bad option; `ENOENT` for an unknown codec or driver; `ENOMEM` if the
+   * @throws {ZbudError} `EINVAL` naming a bad option; `ENOENT` for an unknown codec or driver; `ENOTSUP` for one
+   *   that this platform cannot have (`"zstd"` in a browser); `ENOMEM` if the
    *   system has no such range of addresses; `EBUSY` if another store of this thread uses the backing store; with a
    *   name in `shared`, `ENOTSUP` where processes cannot share memory, `EACCES`, `EEXIST`, `ENOENT` of its file.
    * @remarks Reserves addresses: memory is taken as pages come.
@@ -415,7 +416,7 @@ export class PageStore {
 
   /**
    * Writes every page to the backing store, and waits until the pages would be found there after the process
-   * ended. All stay in memory. Several flushes run one after the other, and a `close` waits for all of them.
+   * ended: after a crash, in a file that was opened with `unclean: "flushed"`. All stay in memory. Several flushes run one after the other, and a `close` waits for all of them.
    *
    * @throws {ZbudError} of the first page that could not be written, or of the backing store; of a `clear` that failed before,
    *   though all was written; the signal's reason.

@@ -75,6 +75,8 @@ export class Writeback {
   #batch: readonly FoundEntry[] = [];
   #flushes = 0;
   #faults = 0;
+  /** Whether the last batch of the background found no room. */
+  #foundNoRoom = false;
   #isRefused = false;
   /** Of the last record that was to be written. */
   #lastBytes = 0;
@@ -195,8 +197,9 @@ export class Writeback {
 
   /** Goes once through a shard, in steps with a turn of the event loop after each. How many pages it wrote. */
   async #flushPass(shard: number, signal: AbortSignal | undefined): Promise<number> {
-    const { engine, batchPages } = this.#parts;
+    const { engine, backing, batchPages } = this.#parts;
     let taken = 0;
+    let dirtyBefore = Number.POSITIVE_INFINITY;
     for (let from = 1; from > 0; ) {
       signal?.throwIfAborted();
       const { rows, next } = dirtyRows(engine, shard, from, STEP_ROWS, batchPages);
@@ -205,7 +208,14 @@ export class Writeback {
         taken += count;
         return count;
       }, "clean");
-      if (fault !== null) throw errorOf(fault);
+      if (fault !== null) {
+        // As in the background, room comes back with a flush: as long as something was written since the last one.
+        const dirty = fault === "ENOSPC" && !engine.isClosed ? dirtyCount(engine, shard) : dirtyBefore;
+        if (dirty >= dirtyBefore) throw errorOf(fault);
+        dirtyBefore = dirty;
+        await backing?.flush();
+        continue;
+      }
       if (engine.isClosed) return taken;
       from = next;
       if (from > 0) await new Promise<void>(nextTurn);
@@ -259,12 +269,15 @@ export class Writeback {
     }, "evict");
     if (fault === null) {
       this.#faults = 0;
+      this.#foundNoRoom = false;
       await this.#rest(this.#parts.budget.waitMs());
     } else {
-      this.#faults++;
+      const isNoRoom = fault === "ENOSPC";
       // Room of deleted records that are part of the last flush comes back with the next one. If that fails as
       // well, what cannot be written stays in memory, and is tried again.
-      if (fault === "ENOSPC") await backing?.flush().catch(() => {});
+      if (isNoRoom) await backing?.flush().catch(() => {});
+      if (!isNoRoom || this.#foundNoRoom) this.#faults++;
+      this.#foundNoRoom = isNoRoom;
     }
     return moved > 0;
   }
@@ -351,7 +364,10 @@ export class Writeback {
 function errorOf(outcome: WriteOutcome): ZbudError {
   if (outcome instanceof ZbudError) return outcome;
   if (outcome === "ENOSPC" || outcome === "EFBIG") {
-    return new ZbudError("ENOSPC", "the backing store has no room for all pages; give it more");
+    return new ZbudError(
+      "ENOSPC",
+      "the backing store has no room for all pages; open it with more of what stats().backingFullOf says",
+    );
   }
   return new ZbudError("EAGAIN", "the backing store takes no more at the moment; try again");
 }

@@ -278,7 +278,18 @@ describe("a file that something else is, or has", () => {
 
   it("is left as it is when it is not ours", async () => {
     const path = freshPath();
-    for (const content of ["something else", "x".repeat(10_000)]) {
+    // An image of a disk or of memory: zeros, and its content far behind. It may be of just the length of a file of ours.
+    const image = (length: number): string => "\0".repeat(length - 1) + "x";
+    const ours = freshPath();
+    await (await FileBacking.open(ours, OPTIONS)).close();
+    const foreign = [
+      "something else",
+      "x".repeat(10_000),
+      image(8193),
+      image(300_000),
+      image(statSync(ours).size),
+    ];
+    for (const content of foreign) {
       writeFileSync(path, content);
       await assert.rejects(FileBacking.open(path, OPTIONS), { code: "EBADMSG" });
       assert.equal(readFileSync(path, "utf8"), content);
@@ -289,6 +300,18 @@ describe("a file that something else is, or has", () => {
       code: "ENOENT",
       message: /the folder of this path is not there; make it first/,
     });
+  });
+
+  it("is made where a process ended while it made it, which left zeros or nothing", async () => {
+    const path = freshPath();
+    for (const length of [0, 100, 8192, 2 ** 18, 300_000]) {
+      writeFileSync(path, new Uint8Array(length));
+      const backing = await FileBacking.open(path, OPTIONS);
+      assert.deepEqual(backing.opened, { found: "new", records: 0 });
+      await fill(backing, 1);
+      await backing.close();
+      assert.ok(statSync(path).size <= 2 ** 18);
+    }
   });
 
   it("is refused with other sizes, and says which", async () => {

@@ -70,7 +70,7 @@ describe("options of one kind are checked in one place", () => {
   it("a size that is a share of nothing takes no percentage, and does not offer it", () => {
     assert.equal(sizeOption("pageSize", "4KiB", 1, 1 << 20, null), 4096);
     const text = message(() => sizeOption("pageSize", "20%", 1, 1 << 20, null));
-    assert.match(text, /^pageSize must be a number of bytes, or a size such as "256MiB", not "20%"/);
+    assert.match(text, /^pageSize must be a whole number of bytes, or a size such as "256MiB", not "20%"/);
   });
 });
 

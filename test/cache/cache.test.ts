@@ -350,7 +350,7 @@ describe("drivers and orders of eviction", () => {
 describe("misuse throws, and says what to do", () => {
   const CONSTRUCTIONS: [unknown, RegExp][] = [
     [undefined, /options of a cache must be an object such as \{ maxBytes/],
-    [{}, /maxBytes must be a number of bytes/],
+    [{}, /maxBytes must be a whole number of bytes/],
     [{ maxBytes: "lots" }, /maxBytes must be .* not "lots"/],
     [{ maxBytes: 1000 }, /maxBytes must be from 1048576/],
     [{ maxBytes: "4MiB", maxEntries: 0 }, /maxEntries must be/],

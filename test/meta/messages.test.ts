@@ -236,7 +236,7 @@ describe("messages: what a first program gets wrong", () => {
     [
       "a share of memory as size of a file",
       () => file("/nowhere/a", { maxBytes: "20%" }),
-      /a number of bytes, or a size such as "256MiB", not "20%"/,
+      /a whole number of bytes, or a size such as "256MiB", not "20%"/,
     ],
     [
       "a file store by new",

@@ -84,8 +84,20 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   {
     name: "store: a flush says nothing of pages that could not be written",
     file: WRITEBACK,
-    find: "      if (fault !== null) throw errorOf(fault);\n",
-    replace: "",
+    find: "if (dirty >= dirtyBefore) throw errorOf(fault);",
+    replace: "if (dirty >= dirtyBefore) return taken;",
+  },
+  {
+    name: "store: a flush gives up where another one of the file brings room",
+    file: WRITEBACK,
+    find: "let dirtyBefore = Number.POSITIVE_INFINITY;",
+    replace: "let dirtyBefore = 0;",
+  },
+  {
+    name: "store: a page is refused before the flush of the file that brings room",
+    file: WRITEBACK,
+    find: "if (!isNoRoom || this.#foundNoRoom) this.#faults++;",
+    replace: "this.#faults++;",
   },
   {
     name: "store: a flush goes through a shard without a pause",

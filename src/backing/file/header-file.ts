@@ -11,6 +11,9 @@ import {
 } from "./index-words.ts";
 import { type RecordIo, readAll, writeAll } from "./io.ts";
 
+/** Bytes that are looked at in one go for something other than zeros. */
+const BLANK_PIECE = 2 ** 18;
+
 /** What the two header blocks of a file say. */
 export interface LastHeader {
   /** Null: both are damaged. */
@@ -20,7 +23,7 @@ export interface LastHeader {
 }
 
 /**
- * The header of a file that counts; null for a file that was being made when its process ended.
+ * The header of a file that counts; null for a file that was being made when its process ended: all of it is zeros.
  *
  * @throws {ZbudError} `ENOTSUP` if another version made it; `EBADMSG` if it is something else's. The system's error.
  */
@@ -36,7 +39,7 @@ export async function lastHeader(path: string, file: number, io: RecordIo): Prom
       `${path} was made by another version of zbud; use that, or remove the file`,
     );
   }
-  if (blocks.every((byte) => byte === 0)) return null;
+  if (blocks.every(isZero) && (await isBlank(io, file))) return null;
   if (both[0] === "foreign" && both[1] === "foreign") {
     throw new ZbudError(
       "EBADMSG",
@@ -51,6 +54,20 @@ export async function lastHeader(path: string, file: number, io: RecordIo): Prom
   headers.sort((one, other) => other.number - one.number);
   const isPair = headers.length === 2 && headers[0].number === headers[1].number + 1;
   return { header: headers[0], isWhole: isPair && headers[0].storeNumber === headers[1].storeNumber };
+}
+
+/** Whether a file has nothing but zeros. Images of disks and of memory begin with many, and are somebody's. */
+async function isBlank(io: RecordIo, file: number): Promise<boolean> {
+  const piece = new Uint8Array(BLANK_PIECE);
+  for (let at = 0; ; at += piece.length) {
+    const length = await readAll(io, file, piece, at);
+    if (!piece.subarray(0, length).every(isZero)) return false;
+    if (length < piece.length) return true;
+  }
+}
+
+function isZero(byte: number): boolean {
+  return byte === 0;
 }
 
 /**
