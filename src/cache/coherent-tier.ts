@@ -119,6 +119,10 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     return this.#hearing?.hears === true;
   }
 
+  get ready(): Promise<void> | null {
+    return this.#hearing?.ready ?? null;
+  }
+
   get #listens(): boolean {
     return this.#hearing?.listens === true;
   }

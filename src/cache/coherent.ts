@@ -10,6 +10,8 @@ import type { Lease } from "./leases.ts";
 export interface Coherent {
   /** Begins to listen; the engine is there. */
   begin(): void;
+  /** Right after the start: until the server tells, but not for long. What is loaded before is not kept. Null: no need. */
+  readonly ready: Promise<void> | null;
   /** Whether an entry that was found is known to be what the server has, within the bound. */
   trusts(found: FoundEntry): boolean;
   /** A key was put: it is written to the server, by the value that memory has of it now. */

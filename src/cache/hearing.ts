@@ -42,6 +42,8 @@ export class Hearing {
   #sliding: ReturnType<typeof setInterval> | null = null;
   /** When the last ping was sent that was answered on this line; 0: none yet. */
   #heardTo = 0;
+  #ready: Promise<void> | null = null;
+  #endReady: (() => void) | null = null;
   /** What was told and is being carried out, by that time when it was told. */
   readonly #open: Set<{ readonly heardTo: number }> = new Set();
 
@@ -58,6 +60,19 @@ export class Hearing {
     this.#beat = setInterval(() => this.#lead(), store.heartbeatMs);
     this.#beat.unref();
     this.#lead();
+    if (this.#stop !== null && store.ttlMs === 0) this.#awaitFirst();
+  }
+
+  #awaitFirst(): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => this.#endReady?.(), this.#store.timeoutMs);
+    timer.unref();
+    this.#ready = promise;
+    this.#endReady = () => {
+      clearTimeout(timer);
+      this.#ready = this.#endReady = null;
+      resolve();
+    };
   }
 
   /** Whether an entry that is so far trusted may be served now. */
@@ -86,11 +101,29 @@ export class Hearing {
   carryOut(): () => void {
     const mark = { heardTo: this.#heardTo };
     this.#open.add(mark);
-    return () => void this.#open.delete(mark);
+    return () => {
+      this.#open.delete(mark);
+      this.#extend();
+    };
+  }
+
+  /** Entries are served by what was heard last, or, while something is carried out, by what was before that was told. */
+  #extend(): void {
+    if (!this.listens || !this.#isLeader) return;
+    const { heartbeatMs, timeoutMs, graceMs } = this.#store;
+    const [oldest] = this.#open;
+    const heardTo = oldest === undefined ? this.#heardTo : oldest.heardTo;
+    if (heardTo > 0) Atomics.store(this.#words, UNTIL, (heardTo + heartbeatMs + timeoutMs + graceMs) | 0);
+  }
+
+  /** While nothing was told yet since this thread began to listen: waits for that, but not for long. Null: no need. */
+  get ready(): Promise<void> | null {
+    return this.#ready;
   }
 
   close(): void {
     clearInterval(this.#beat);
+    this.#endReady?.();
     this.#leave();
     // Who has a cache after this one begins by asking.
     if (Atomics.compareExchange(this.#words, LEADER, this.#member, 0) === this.#member)
@@ -136,7 +169,7 @@ export class Hearing {
 
   #listener(): CoherenceListener {
     const words = this.#words;
-    const { heartbeatMs, timeoutMs, graceMs } = this.#store;
+    const { graceMs } = this.#store;
     return {
       ...this.#told,
       carryOut: () => this.carryOut(),
@@ -149,13 +182,12 @@ export class Hearing {
         this.#state.invalidateTier();
         distrust(this.#engine, versionsOf(this.#engine));
         Atomics.store(words, HEARS, 1);
+        this.#endReady?.();
       },
       alive: (sentAt) => {
         if (!this.#isLeader) return;
         this.#heardTo = sentAt;
-        const [oldest] = this.#open;
-        const heardTo = oldest === undefined ? sentAt : oldest.heardTo;
-        if (heardTo > 0) Atomics.store(words, UNTIL, (heardTo + heartbeatMs + timeoutMs + graceMs) | 0);
+        this.#extend();
       },
       broke: () => {
         if (!this.#isLeader) return;

@@ -279,7 +279,7 @@ describe("a file that something else is, or has", () => {
   it("is left as it is when it is not ours", async () => {
     const path = freshPath();
     // An image of a disk or of memory: zeros, and its content far behind. It may be of just the length of a file of ours.
-    const image = (length: number): string => "\0".repeat(length - 1) + "x";
+    const image = (length: number): string => `${"\0".repeat(length - 1)}x`;
     const ours = freshPath();
     await (await FileBacking.open(ours, OPTIONS)).close();
     const foreign = [

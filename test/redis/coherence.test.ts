@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { createClient } from "redis";
 import { redisTier } from "../../src/adapters/redis.ts";
 import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
@@ -30,6 +31,28 @@ for (const library of CLIENTS) {
       fleet = new Fleet(library, server.url);
       return [await fleet.add(options, cacheOptions), await fleet.add(options, cacheOptions)];
     }
+
+    it("a cache that was just made keeps what it loads, and is told soon", async () => {
+      fleet = new Fleet(library, server.url);
+      for (let round = 0; round < 8; round++) {
+        const { client, end } = await library.connect(server.url);
+        const tier = await redisTier(client, { heartbeatMs: 20_000, timeoutMs: 5000 });
+        const cache = new CompressedCache({ maxBytes: "2MiB", backing: tier, tags: true });
+        let loads = 0;
+        const load = async (): Promise<number> => ++loads;
+        const options = { tags: ["t"] };
+        const start = performance.now();
+        assert.equal(await cache.getOrSet(`k ${round}`, load, options), 1);
+        cache.set("own", round, options);
+        assert.equal(await cache.getOrSet(`k ${round}`, load, options), 1);
+        await until("it is told", () => cache.stats().isBackingTold);
+        assert.ok(performance.now() - start < 10_000, "with the first heartbeat, not with the second");
+        assert.equal(cache.stats().backingUntold, 0);
+        cache.close();
+        await tier.close();
+        end();
+      }
+    });
 
     it("what another machine changed goes from memory without a question, the own echo is compared", async () => {
       const [a, b] = await two();
@@ -354,6 +377,20 @@ describe("a server that cannot tell", () => {
       const { client, end } = await ioredis.connect(server.url);
       await assert.rejects(redisTier(client), { code: "ENOTSUP", message: /does not tell of changes/ });
       end();
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it("a client that is not connected: says so", async () => {
+    const server = await RedisServer.start();
+    const client = createClient({ url: server.url });
+    client.on("error", () => undefined);
+    try {
+      await assert.rejects(redisTier(client, { timeoutMs: 300 }), {
+        code: /EIO|ETIMEDOUT/,
+        message: /closed|connected/,
+      });
     } finally {
       await server.stop();
     }

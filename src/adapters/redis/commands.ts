@@ -259,10 +259,9 @@ export async function checkServer(
   try {
     const masters = await inTime(link.masters());
     if (masters.length === 0) throw new ZbudError("EIO", "the cluster has no masters");
-    if (!tracks) {
-      await inTime(link.send(prefix, ["get", Buffer.concat([prefix, Buffer.of(0)])]));
-      return;
-    }
+    // By the client itself: a line of its own says nothing of that.
+    await inTime(link.send(prefix, ["get", Buffer.concat([prefix, Buffer.of(0)])]));
+    if (!tracks) return;
     const line = await inTime(masters[0].open(() => undefined));
     try {
       await inTime(track(line, prefix, () => undefined));
