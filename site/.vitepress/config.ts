@@ -67,6 +67,7 @@ const GUIDE = [
       { text: "Backing stores", link: "/backing" },
       { text: "Decisions", link: "/decisions" },
       { text: "Benchmarks", link: "/benchmarks" },
+      { text: "Tried by newcomers", link: "/walks" },
       { text: "Changes", link: "/changes" },
       { text: "Contributing", link: "/contributing" },
       { text: "Security", link: "/security" },
