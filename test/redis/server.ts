@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -50,15 +50,19 @@ export class RedisServer {
   readonly port: number;
   readonly #folder: string;
   readonly #args: readonly string[];
+  /** Of a sentinel, its file of settings, which it writes itself too. */
+  readonly #settings: string | null;
   #process: ChildProcess | null = null;
   #isStopped = false;
   #isPaused = false;
   readonly #remove: () => void;
 
-  private constructor(port: number, args: readonly string[]) {
+  private constructor(port: number, args: readonly string[], settings: string | null) {
     this.port = port;
     this.#args = args;
     this.#folder = mkdtempSync(join(tmpdir(), "zbud-redis-"));
+    this.#settings = settings === null ? null : join(this.#folder, "settings.conf");
+    if (this.#settings !== null) writeFileSync(this.#settings, settings as string);
     this.#remove = () => {
       this.#process?.kill("SIGKILL");
       rmSync(this.#folder, { recursive: true, force: true });
@@ -67,11 +71,20 @@ export class RedisServer {
   }
 
   /** Starts one. `args` are more of its options, such as `["--maxmemory", "2mb"]`. */
-  static async start(args: readonly string[] = []): Promise<RedisServer> {
+  static start(args: readonly string[] = []): Promise<RedisServer> {
+    return RedisServer.#start(args, null);
+  }
+
+  /** Starts a sentinel with these lines of settings. */
+  static startSentinel(settings: readonly string[]): Promise<RedisServer> {
+    return RedisServer.#start(["--sentinel"], settings.map((line) => `${line}\n`).join(""));
+  }
+
+  static async #start(args: readonly string[], settings: string | null): Promise<RedisServer> {
     requireRedis();
     // Somebody else may take the port between the look and the start.
     for (let tries = 0; ; tries++) {
-      const server = new RedisServer(await freePort(), args);
+      const server = new RedisServer(await freePort(), args, settings);
       try {
         await server.restart();
         return server;
@@ -96,7 +109,8 @@ export class RedisServer {
   async restart(): Promise<void> {
     const fixed = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.#folder, "--save", ""];
     const log = join(this.#folder, "log");
-    const [command, ...words] = [...leashed(), PROGRAM, ...fixed];
+    const settings = this.#settings === null ? [] : [this.#settings];
+    const [command, ...words] = [...leashed(), PROGRAM, ...settings, ...fixed];
     const child = spawn(command, [...words, "--appendonly", "no", "--logfile", log, ...this.#args], {
       stdio: "ignore",
     });
