@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { createClient } from "redis";
@@ -366,6 +368,38 @@ describe("a server that cannot tell", () => {
       for (const tier of tiers) await tier.close();
       end();
     } finally {
+      await server.stop();
+    }
+  });
+
+  it("a user who may do what docs/backing.md says, and nothing else", async () => {
+    const server = await RedisServer.start();
+    const [, ioredis] = CLIENTS;
+    const text = readFileSync(join(import.meta.dirname, "../../docs/backing.md"), "utf8");
+    const rights = /with few rights needs[^`]*`([^`]+)`/.exec(text)?.[1].split(" ") ?? [];
+    const fleet = new Fleet(ioredis, server.url.replace("redis://", "redis://app:x@"));
+    try {
+      await server.command(["ACL", "SETUSER", "app", "on", "nopass", "~zbud:*", "-@all", ...rights]);
+      const [a, b] = [await fleet.add(), await fleet.add()];
+      a.set("k", 1, { tags: ["t"] });
+      await fleet.flush();
+      assert.equal(await b.getOrSet("k", () => 2), 1);
+      assert.equal(await b.getOrSet("loaded", () => 3, { tags: ["t"] }), 3);
+      b.delete("k");
+      await fleet.flush();
+      assert.equal(await a.getAsync("k"), undefined);
+      assert.equal(await a.getAsync("loaded"), 3);
+      a.deleteByTag("t");
+      await fleet.flush();
+      await until("it is gone", () => b.get("loaded") === undefined);
+      b.set("cleared", 4);
+      b.clear();
+      await fleet.flush();
+      assert.equal(await a.getAsync("cleared"), undefined);
+      const denied = await server.command(["INFO", "errorstats"]);
+      assert.doesNotMatch(denied, /NOPERM/);
+    } finally {
+      await fleet.end();
       await server.stop();
     }
   });
