@@ -4,14 +4,15 @@ import type { Browser, BrowserContextOptions } from "playwright-core";
 import { checkAccessible } from "./axe.ts";
 import { keepPicture, openPage, PHONE } from "./chromium.ts";
 
-const OPTIONS = {
+export type Look = "phone" | "tablet" | "wide" | "printed";
+
+const OPTIONS: Readonly<Record<Look, BrowserContextOptions>> = {
   phone: { ...PHONE, colorScheme: "light" },
   tablet: { viewport: { width: 800, height: 1000 }, colorScheme: "dark" },
   wide: { viewport: { width: 1600, height: 1000 }, colorScheme: "light" },
   printed: { viewport: { width: 700, height: 1000 }, colorScheme: "dark" },
-} as const satisfies Record<string, BrowserContextOptions>;
+};
 
-export type Look = keyof typeof OPTIONS;
 export const LOOKS: readonly Look[] = ["phone", "tablet", "wide", "printed"];
 
 /**
