@@ -13,6 +13,8 @@ const byId = new Map<number, Codec>();
 
 /** They need what not every platform has. */
 const ofPlatform: readonly Codec[] = [createZstd(), createDeflate()];
+const TRIED: Uint8Array = new Uint8Array(1);
+const TRIED_INTO: Uint8Array = new Uint8Array(128);
 
 for (const codec of [createNone(), createLz4(), ...ofPlatform]) add(codec);
 
@@ -34,7 +36,7 @@ export function codecNames(): string[] {
 export function getCodec(name: string): Codec {
   const codec = byName.get(name);
   // Whoever chooses it is told, rather than whoever compresses with it later.
-  if (codec && ofPlatform.includes(codec)) codec.compress(new Uint8Array(1), new Uint8Array(128));
+  if (codec && ofPlatform.includes(codec)) codec.compress(TRIED, TRIED_INTO);
   if (codec) return codec;
   throw new ZbudError("ENOENT", `no codec is named ${show(name)}; known are ${codecNames().join(", ")}`);
 }
