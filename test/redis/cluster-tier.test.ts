@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { redisTier } from "../../src/adapters/redis.ts";
 import { until } from "../support/until.ts";
 import { CLIENTS } from "./clients.ts";
 import { RedisCluster } from "./cluster.ts";
@@ -13,6 +14,17 @@ describe("a cluster of three Redis servers", () => {
   after(() => cluster.stop());
 
   for (const library of CLIENTS) {
+    it(`whichever of them has the keys of a prefix, by ${library.name}`, async () => {
+      const { client, end } = await library.connectCluster(cluster.urls);
+      for (const coherence of ["tracking", "ttl"] as const) {
+        for (let number = 0; number < 8; number++) {
+          const tier = await redisTier(client, { prefix: `${number}:`, coherence });
+          await tier.close();
+        }
+      }
+      end();
+    });
+
     it(`all of them tell, by ${library.name}`, async () => {
       const fleet = new Fleet(library, cluster.urls);
       try {

@@ -260,7 +260,8 @@ export async function checkServer(
     const masters = await inTime(link.masters());
     if (masters.length === 0) throw new ZbudError("EIO", "the cluster has no masters");
     // By the client itself: a line of its own says nothing of that.
-    await inTime(link.send(prefix, ["get", Buffer.concat([prefix, Buffer.of(0)])]));
+    const key = Buffer.concat([prefix, Buffer.of(0)]);
+    await inTime(link.send(key, ["get", key]));
     if (!tracks) return;
     const line = await inTime(masters[0].open(() => undefined));
     try {
