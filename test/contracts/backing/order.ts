@@ -91,7 +91,10 @@ export function orderCases(kind: BackingKind): void {
           if (step % 7 === 0) await setImmediate();
           if (step % 50 === 0) await model.settle();
           if (step % 500 === 499) await model.clear();
-          if (step % 400 === 399) await backing.flush();
+          if (step % 400 !== 399) continue;
+          await backing.flush();
+          // Of a server, reads of keys that are being written find nothing, so on a busy machine only these do.
+          await model.checkAll();
         }
         await model.checkAll();
         assert.ok(model.counts.hits > (kind.hitsMin ?? 20), JSON.stringify(model.counts));
