@@ -16,7 +16,7 @@ import type { PlantedBug } from "../test/planted/planted-bug.ts";
 import { filesUnder, QUIET_FLAG, ROOT, readArguments } from "./tools.ts";
 
 /** What a copy of the project needs for these tests. */
-const COPIED = ["src", "test", "bench", "scripts", "package.json", "tsconfig.json"];
+const COPIED = ["src", "test", "bench", "scripts", "docs", "package.json", "tsconfig.json"];
 /** Tests that bugs are planted for. */
 const FOLDERS = [
   "test/drivers/zbud",
