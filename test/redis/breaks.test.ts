@@ -141,6 +141,21 @@ for (const library of CLIENTS) {
       }
     });
 
+    it("a line that broke while the process was stopped: there is no grace for what was in memory", async () => {
+      const graceMs = 200;
+      const [a, b] = await two(graceMs);
+      a.set("k", 1);
+      await fleet.flush();
+      await until("b has it", async () => (await b.getAsync("k")) === 1 && b.get("k") === 1);
+      server.pause();
+      const stoppedMs = HEARTBEAT_MS + TIMEOUT_MS + graceMs + 50;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, stoppedMs);
+      for (let round = 0; round < 60; round++) {
+        assert.equal(b.get("k"), undefined, `in round ${round}`);
+        await pause(5);
+      }
+    });
+
     it("without a line, what took long to load or to read is not kept", async () => {
       const [, b] = await two(200);
       await server.kill();
