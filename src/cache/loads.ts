@@ -147,10 +147,9 @@ export class Loads<V> {
         return loaded;
       }
       const { lease } = flight as { lease: Lease };
-      // Followed by a look, which lets the lease begin anew.
-      const ready = core.coherent?.ready ?? null;
-      if (ready !== null && asked.looks && !flight.isForced) await ready;
       if (asked.looks && !flight.isForced) {
+        const ready = core.coherent?.ready ?? null;
+        if (ready !== null) await ready;
         const found = await this.#fetch(core, flight, asked);
         if (found !== undefined) return found;
       }

@@ -106,9 +106,40 @@ for (const library of CLIENTS) {
       await a.flush();
       assert.equal(await b.getAsync("k"), 2);
       b.clear();
+      // What the clear left of the older ones is gone; what comes after it counts under its version only.
+      b.set("after", 3);
       await b.flush();
       await arrived();
       assert.deepEqual(await read("k"), [undefined, undefined, undefined]);
+      assert.deepEqual(await read("after"), [3, 3, 3]);
+    });
+
+    it("a load that was overtaken by a set is not stored, though its machine was not told of that yet", async () => {
+      const load = async (): Promise<string> => {
+        network.held = "told";
+        b.set("k", "new");
+        await b.flush();
+        return "old";
+      };
+      assert.equal(await a.getOrSet("k", load), "old");
+      await a.flush();
+      const c = await near.add();
+      // The tier gives up both where it does not know what came last.
+      assert.notEqual(await c.getAsync("k"), "old");
+      network.held = null;
+      await until("A was told", async () => (await a.getAsync("k")) !== "old");
+    });
+
+    it("what another machine sets before the own set is answered counts, though it is told meanwhile", async () => {
+      network.held = "answers";
+      a.set("k", "own");
+      await until("it is there", async () => (await b.getAsync("k")) === "own");
+      const { backingTold } = a.stats();
+      b.set("k", "other");
+      await b.flush();
+      await until("A was told", () => a.stats().backingTold > backingTold);
+      network.held = null;
+      await until("A knows", async () => (await a.getAsync("k")) === "other");
     });
   });
 }

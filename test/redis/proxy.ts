@@ -25,6 +25,8 @@ interface Pair {
   readonly held: { readonly data: Buffer | null; readonly send: () => void }[];
   /** Something of it was lost. */
   isDead: boolean;
+  /** On it a server tells what changes. */
+  isTelling: boolean;
   /** Its client is gone, and what that sent waits for {@link TcpProxy.arrive}. */
   isLate: boolean;
 }
@@ -37,6 +39,7 @@ export class TcpProxy {
   #mode: ProxyMode = "pass";
   #delayMs = 0;
   #cutAfter = -1;
+  #held: "told" | "answers" | null = null;
   /** Bytes that servers sent and that were passed on. */
   bytesToClients = 0;
   bytesToServers = 0;
@@ -87,6 +90,12 @@ export class TcpProxy {
       else if (mode === "drop") pair.isDead = true;
       else if (mode === "pass" && !pair.isLate) for (const { send } of pair.held.splice(0)) send();
     }
+  }
+
+  /** While the mode is `"pass"`: what servers tell is held, or what they answer on all other connections; null: nothing. */
+  set held(what: "told" | "answers" | null) {
+    this.#held = what;
+    this.mode = "pass";
   }
 
   /** Bytes go on this much later, in both directions, in their order. */
@@ -144,7 +153,14 @@ export class TcpProxy {
       return;
     }
     const server = connect(this.#target, "127.0.0.1");
-    const pair: Pair = { client, server, held: [], isDead: this.#mode === "drop", isLate: false };
+    const pair: Pair = {
+      client,
+      server,
+      held: [],
+      isDead: this.#mode === "drop",
+      isTelling: false,
+      isLate: false,
+    };
     this.#pairs.add(pair);
     client.setNoDelay(true);
     server.setNoDelay(true);
@@ -154,16 +170,24 @@ export class TcpProxy {
   }
 
   #pipe(pair: Pair, from: Socket, to: Socket): void {
-    from.on("data", (data: Buffer) => this.#later(pair, () => this.#pass(pair, to, data), data));
+    from.on("data", (data: Buffer) => {
+      if (to === pair.server) pair.isTelling ||= /subscribe/i.test(data.toString("latin1"));
+      this.#later(pair, from, () => this.#pass(pair, to, data), data);
+    });
     // An end is held too: who is cut off from the network hears of none.
-    from.on("close", () => this.#later(pair, () => this.#end(pair)));
+    from.on("close", () => this.#later(pair, from, () => this.#end(pair)));
   }
 
-  #later(pair: Pair, send: () => void, data: Buffer | null = null): void {
+  #later(pair: Pair, from: Socket, send: () => void, data: Buffer | null = null): void {
     if (pair.isDead) return;
     const go = (): void => {
       if (pair.isDead) return;
-      if (this.#mode === "hold" || pair.isLate) pair.held.push({ data, send });
+      const isHeld =
+        this.#held !== null &&
+        data !== null &&
+        from === pair.server &&
+        pair.isTelling === (this.#held === "told");
+      if (this.#mode === "hold" || pair.isLate || isHeld) pair.held.push({ data, send });
       else send();
     };
     // Timers of one length end in the order in which they began.

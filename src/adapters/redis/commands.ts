@@ -65,7 +65,7 @@ export class Server {
   readonly #writer: string = randomBytes(6).toString("base64");
   #writes = 0;
   /** By key: ids of writes without an answer. */
-  readonly #open: Map<string, string[]> = new Map();
+  readonly #open: Map<string, Set<string>> = new Map();
 
   constructor(link: RedisLink, timeoutMs: number, names: Names) {
     this.#link = link;
@@ -93,8 +93,8 @@ export class Server {
     if (this.#open.has(name)) await this.#fence(key, name);
     const id = `${this.#writer}${(++this.#writes).toString(36)}`;
     const ids = this.#open.get(name);
-    if (ids === undefined) this.#open.set(name, [id]);
-    else ids.push(id);
+    if (ids === undefined) this.#open.set(name, new Set([id]));
+    else ids.add(id);
     const { breaks } = this.#link;
     const keys = [key, this.#names.fence(key)];
     if (lock !== null) keys.push(lock);
@@ -108,7 +108,7 @@ export class Server {
 
   /** No write of a key that has no answer by now takes effect from here on. */
   async #fence(key: Buffer, name: string): Promise<void> {
-    const ids = this.#open.get(name)?.slice() ?? [];
+    const ids = [...(this.#open.get(name) ?? [])];
     const sent = this.#run(key, FENCE, [this.#names.fence(key)], [String(FENCE_MS), ...ids]);
     await this.#call("a write", sent);
     for (const id of ids) this.#answered(name, id);
@@ -122,9 +122,9 @@ export class Server {
   }
 
   #answered(name: string, id: string): void {
-    const ids = this.#open.get(name) ?? [];
-    if (ids.length > 1) ids.splice(ids.indexOf(id), ids.includes(id) ? 1 : 0);
-    else if (ids[0] === id) this.#open.delete(name);
+    const ids = this.#open.get(name);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#open.delete(name);
   }
 
   /** False: whoever loaded the value has not the lock any more, and nothing was written. */
