@@ -25,6 +25,8 @@ export type MachineOrder =
 
 export interface MachineAnswer {
   ms?: number;
+  /** Processor time of all its threads, in µs. */
+  cpu?: number;
   /** How long reads took, in ms. */
   reads?: Float64Array;
   history?: Uint8Array;
@@ -108,12 +110,14 @@ async function work({
     reads.push(end - begin);
   };
   const start = now();
+  const cpuBefore = globalThis.process.cpuUsage();
   for (let i = 0; i < requests; i += AT_ONCE) {
     await Promise.all(Array.from({ length: AT_ONCE }, () => request(draw(prng))));
     await turn();
   }
   const ms = now() - start;
-  return measure ? { ms, reads: Float64Array.from(reads), history: history.bytes() } : { ms };
+  const { user, system } = globalThis.process.cpuUsage(cpuBefore);
+  return measure ? { ms, cpu: user + system, reads: Float64Array.from(reads), history: history.bytes() } : { ms };
 }
 
 function memoryNow(): { heap: number; resident: number } {

@@ -36,6 +36,8 @@ interface Figures {
   readonly p50: number;
   readonly p99: number;
   readonly hitRate: number;
+  /** Of the processes, without the server, in µs for each request. */
+  readonly cpu: number;
   /** Bytes of the network for each request. */
   readonly network: number;
   readonly dataset: number;
@@ -98,6 +100,7 @@ async function measure(
     return {
       ...figuresOf(answers),
       rate: (MACHINES * requests * 1000) / Math.max(...answers.map(({ ms = 0 }) => ms)),
+      cpu: answers.reduce((sum, { cpu = 0 }) => sum + cpu, 0) / (MACHINES * requests),
       network: (after - before) / (MACHINES * requests),
       dataset,
       heap: meanOf(memories.map(({ heap = 0 }) => heap)),
@@ -157,6 +160,7 @@ function compare(kind: string, ours: Figures, peer: string, theirs: Figures): Ro
     row("requests", "rate", "req/s"),
     row("reads, median", "p50", "ms"),
     row("reads, 99 of 100", "p99", "ms"),
+    row("processor time", "cpu", "µs/req"),
     row("network", "network", "bytes/req"),
     row("memory of the server", "dataset", "MB", 1e6),
     row("memory of each process", "heap", "MB", 1e6),
