@@ -117,7 +117,9 @@ async function work({
   }
   const ms = now() - start;
   const { user, system } = globalThis.process.cpuUsage(cpuBefore);
-  return measure ? { ms, cpu: user + system, reads: Float64Array.from(reads), history: history.bytes() } : { ms };
+  return measure
+    ? { ms, cpu: user + system, reads: Float64Array.from(reads), history: history.bytes() }
+    : { ms };
 }
 
 function memoryNow(): { heap: number; resident: number } {
