@@ -142,15 +142,21 @@ export class SingleFlight<V> {
   }
 
   /** The promise's result, or a rejection as soon as the cache is closed. */
-  async untilClosed<T>(promise: Promise<T>): Promise<T> {
-    const { promise: closed, reject } = Promise.withResolvers<never>();
-    const wait = { reject };
-    this.#open.add(wait);
-    try {
-      return await Promise.race([promise, closed]);
-    } finally {
-      this.#open.delete(wait);
-    }
+  untilClosed<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const wait = { reject };
+      this.#open.add(wait);
+      promise.then(
+        (result) => {
+          this.#open.delete(wait);
+          resolve(result);
+        },
+        (error: unknown) => {
+          this.#open.delete(wait);
+          reject(error as Error);
+        },
+      );
+    });
   }
 
   /** Ends all loads, and the wait for them. */

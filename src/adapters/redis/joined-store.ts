@@ -121,6 +121,7 @@ export class JoinedStore implements CoherentStore {
     tags: readonly TagName[],
     signal: AbortSignal | undefined,
   ): Promise<StoredEntry | null> {
+    if (tags.length === 0) return await this.#parts.read(key, this.#view, signal);
     const asking = tags.map((tag) => this.#parts.keys.tag(tag, this.#view, false));
     const known = Promise.allSettled(asking);
     const record = await this.#parts.read(key, this.#view, signal);
@@ -131,10 +132,11 @@ export class JoinedStore implements CoherentStore {
   async head(key: BackingKey): Promise<RecordHead | null> {
     const { server, keys, names } = this.#parts;
     const [bytes, all] = await this.#parts.ask(() =>
-      Promise.all([server.getHead(names.record(key)), keys.all(this.#view, false)]),
+      keys.withAll(server.getHead(names.record(key)), this.#view),
     );
     const head = unsealHead(bytes);
-    if (head === null || head.clear !== all || !(await keys.hold(head.tags, this.#view))) return null;
+    if (head === null || head.clear !== all) return null;
+    if (head.tags.length > 0 && !(await keys.hold(head.tags, this.#view))) return null;
     return { stamp: head.stamp, expiresAt: head.expiresAt };
   }
 

@@ -34,11 +34,14 @@ export interface RedisLink {
 
 /** The type of RESP for strings: what a type mapping of node-redis is by. */
 const BLOB_STRING = 36;
+/** Options of a command of node-redis that is sent in this turn. */
+const AT_ONCE = { timeout: undefined };
 
 /** A client of the package `redis`, or one of its nodes. */
 interface NodeRedis {
   readonly options?: { readonly socket?: object };
-  sendCommand(words: readonly RedisWord[]): Promise<unknown>;
+  readonly isReady: boolean;
+  sendCommand(words: readonly RedisWord[], options?: object): Promise<unknown>;
   withTypeMapping(mapping: object): NodeRedis;
   duplicate(options?: object): NodeRedisLine;
 }
@@ -106,7 +109,9 @@ export function linkOf(client: unknown): RedisLink {
 
 function nodeSingle(client: NodeRedis): RedisLink {
   const bytes = client.withTypeMapping({ [BLOB_STRING]: Buffer });
-  const send = (words: readonly RedisWord[]): Promise<unknown> => bytes.sendCommand(words);
+  // Its time for each command is for what waits until it can be sent, and costs more than all else that it does.
+  const send = (words: readonly RedisWord[]): Promise<unknown> =>
+    bytes.sendCommand(words, client.isReady ? AT_ONCE : undefined);
   const master: Master = { id: "", send, open: (ended) => nodeLine(client, {}, ended) };
   return {
     library: "redis",

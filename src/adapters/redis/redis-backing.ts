@@ -14,7 +14,7 @@ import { checkKey, checkRecord, hasName } from "../../record/index.ts";
 import { Server } from "./commands.ts";
 import { JoinedStore, type RedisParts, type Since } from "./joined-store.ts";
 import type { RedisLink } from "./link.ts";
-import { Names, sealed, stampVersions, type Unsealed, unseal, versionsBytes } from "./names.ts";
+import { Names, sealed, stampVersions, unseal, versionsBytes } from "./names.ts";
 import type { RedisTierSettings } from "./options.ts";
 import { ServiceKeys, TAGGED_MS_MAX } from "./service-keys.ts";
 
@@ -191,7 +191,7 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
     const key = Buffer.from(name, "latin1");
     const lock = this.#names.lock(key);
     const asking = Promise.all(tags.map((tag) => this.#keys.tag(tag, view, true)));
-    const all = this.#keys.ofAll(view, true);
+    const all = this.#keys.all(view, true);
     // Whichever fails first is the outcome.
     asking.catch(() => undefined);
     const left = tags.length === 0 ? leftMs : Math.min(leftMs || TAGGED_MS_MAX, TAGGED_MS_MAX);
@@ -235,30 +235,20 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
     const text = name.toString("latin1");
     if (this.queues.has(text)) return null;
     const [value, all] = await this.ask(
-      () => Promise.all([this.#server.get(name, signal), this.#keys.all(view, false)]),
+      () => this.#keys.withAll(this.#server.get(name, signal), view),
       signal,
     );
     if (value === null) return null;
     const found = unseal(value, this.maxRecordBytes);
     if (found === null) throw this.giveUp(text, name.toString());
-    if (!(await this.#counts(found, all, view, key)) || this.queues.has(text)) return null;
-    const { record } = found;
+    const { record, clear, tags } = found;
+    if (clear !== all && this.#names.isCleared(name)) return null;
+    if (tags.length > 0 && !(await this.#keys.hold(tags, view))) return null;
+    if (this.queues.has(text)) return null;
     if (!hasName(record, key) || (record.expiresAt !== 0 && record.expiresAt <= this.#settings.clock()))
       return null;
     this.counts.reads++;
     this.counts.bytesRead += value.length;
     return record;
-  }
-
-  /** Whether a record was written under the versions that hold. */
-  async #counts(
-    { clear, tags }: Unsealed,
-    all: string | null,
-    view: CoherentView | null,
-    { prefix }: BackingKey,
-  ): Promise<boolean> {
-    const isKept = !this.#names.isCleared(Buffer.concat([this.#names.prefix, prefix]));
-    if (clear !== all && !isKept) return false;
-    return tags.length === 0 || (await this.#keys.hold(tags, view));
   }
 }

@@ -13,10 +13,8 @@ const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5000;
 
 /** A version that was read, and when, in the stamps of the cache. */
-interface Known {
-  readonly version: string;
+interface Known extends Found {
   readonly stamp: number;
-  readonly askedAt: number;
 }
 
 /** A version that a server is being given. */
@@ -91,13 +89,20 @@ export class ServiceKeys {
     return this.#vow(this.#names.clear, 0);
   }
 
-  /** The version of all. @param makes - whether there is one afterwards in any case. */
-  async all(view: CoherentView | null, makes: boolean): Promise<string | null> {
-    return (await this.ofAll(view, makes)).version;
+  /** What a server answers, and the version of all, in one trip. */
+  async withAll<T>(asked: Promise<T>, view: CoherentView | null): Promise<[T, string | null]> {
+    const all = this.all(view, false);
+    if (!(all instanceof Promise)) return [await asked, all.version];
+    const [answer, { version }] = await Promise.all([asked, all]);
+    return [answer, version];
   }
 
-  /** The same, with when it was read, and whether it was drawn by this call. */
-  ofAll(view: CoherentView | null, makes: boolean): Promise<Found> {
+  /**
+   * The version of all, when it was read, and whether it was drawn by this call; at once if it is known.
+   *
+   * @param makes - whether there is one afterwards in any case.
+   */
+  all(view: CoherentView | null, makes: boolean): Found | Promise<Found> {
     return this.#version(this.#names.clear, view, makes, 0, (stamp) => view?.isClearOld(stamp) !== false);
   }
 
@@ -115,24 +120,33 @@ export class ServiceKeys {
     return found.every(({ version }, i) => version === tags[i].version);
   }
 
-  /** The version of a tag, when it was read, and whether it was drawn by this call. */
-  tag(tag: TagName, view: CoherentView | null, makes: boolean): Promise<Found> {
+  /** The same of a tag. */
+  tag(tag: TagName, view: CoherentView | null, makes: boolean): Found | Promise<Found> {
     const isOld = (stamp: number): boolean => view?.isTagOld(tag, stamp) !== false;
     return this.#version(this.#names.tag(tag), view, makes, TAG_MS, isOld);
   }
 
-  async #version(
+  #version(
     key: Buffer,
     view: CoherentView | null,
     makes: boolean,
     ttlMs: number,
     isOld: (stamp: number) => boolean,
-  ): Promise<Found> {
+  ): Found | Promise<Found> {
     const name = key.toString("latin1");
     const vow = this.#vows.get(name);
     if (vow !== undefined) return { version: textOf(vow.version), askedAt: 0, isNew: false };
     const known = this.#known.get(name);
-    if (known !== undefined && !isOld(known.stamp)) return { ...known, isNew: false };
+    return known === undefined || isOld(known.stamp) ? this.#ask(key, name, view, makes, ttlMs) : known;
+  }
+
+  async #ask(
+    key: Buffer,
+    name: string,
+    view: CoherentView | null,
+    makes: boolean,
+    ttlMs: number,
+  ): Promise<Found> {
     // First: what is deleted from here on makes this old.
     const stamp = view?.stamp() ?? 0;
     const askedAt = ++this.#time;
@@ -143,7 +157,7 @@ export class ServiceKeys {
     if (later !== undefined) return { version: textOf(later.version), askedAt: 0, isNew: false };
     if (found.value === null) return { version: null, askedAt, isNew: false };
     const version = textOf(found.value);
-    if (view !== null) remember(this.#known, name, { version, stamp, askedAt }, KNOWN_MAX);
+    if (view !== null) remember(this.#known, name, { version, stamp, askedAt, isNew: false }, KNOWN_MAX);
     return { version, askedAt, isNew: found.isNew };
   }
 

@@ -187,27 +187,27 @@ export abstract class QueuedBacking<T> implements Backing {
    *
    * @throws {ZbudError} `EIO` while it is known not to answer.
    */
-  protected ask<R>(call: () => Promise<R>, signal: AbortSignal | undefined): Promise<R> {
-    if (this.isClosed) return Promise.reject(this.#closedError());
+  protected async ask<R>(call: () => Promise<R>, signal: AbortSignal | undefined): Promise<R> {
+    if (this.isClosed) throw this.#closedError();
     if (!this.health.admits()) {
       this.counts.readsFailed++;
       const down = "a read failed: the store is down, and will be tried again soon";
-      return Promise.reject(new ZbudError("EIO", down));
+      throw new ZbudError("EIO", down);
     }
-    const ended = (result: R): R => {
-      this.health.succeeded();
-      this.queues.wake();
-      return result;
-    };
-    const failed = (error: unknown): never => {
+    let result: R;
+    try {
+      result = await call();
+    } catch (error) {
       if (signal?.aborted === true && error === signal.reason) this.health.unknown();
       else {
         this.counts.readsFailed++;
         this.health.failed();
       }
       throw error;
-    };
-    return new Promise<R>((resolve) => resolve(call())).then(ended, failed);
+    }
+    this.health.succeeded();
+    this.queues.wake();
+    return result;
   }
 
   /** What is read under a name is no record: it goes, unless somebody said something new about the key meanwhile. */
