@@ -636,22 +636,29 @@ export class Tier<V> {
   async #codecOf(number: number, dictionary: number, signal: AbortSignal | undefined): Promise<Codec | null> {
     const core = this.core;
     if (number !== DICTIONARY_CODEC) return core.codecNumbered(number);
-    const slot = this.dictionaries.slotNamed(dictionary);
-    if (slot >= 0) {
-      this.dictionaries.note(slot, true);
-      return core.codecNumbered(warmCodec(slot));
-    }
-    const known = this.#foreign.get(dictionary);
-    if (known !== undefined) return known;
+    const own = this.#ownCodec(dictionary) ?? this.#foreign.get(dictionary);
+    if (own !== undefined) return own;
     const name = dictionaryName(dictionary);
     const found = await this.#backing.read(name, { signal });
     const bytes = found === null ? null : this.#dictionaryBytes(found, dictionary);
     if (found === null || bytes === null) return null;
+    // A cache that has none yet goes on with it: what others write is at home in its memory then.
+    if (found.codec === core.codecId) core.dictionary.adopt(core.engine, [bytes]);
+    const adopted = this.#ownCodec(dictionary);
+    if (adopted !== undefined) return adopted;
     const codec = codecWith(codecById(found.codec).name, bytes, DICTIONARY_CODEC);
     const [oldest] = this.#foreign.keys();
     if (this.#foreign.size === FOREIGN_MAX) this.#foreign.delete(oldest);
     this.#foreign.set(dictionary, codec);
     return codec;
+  }
+
+  /** The codec with a dictionary that this cache has as well. */
+  #ownCodec(dictionary: number): Codec | null | undefined {
+    const slot = this.dictionaries.slotNamed(dictionary);
+    if (slot < 0) return undefined;
+    this.dictionaries.note(slot, true);
+    return this.core.codecNumbered(warmCodec(slot));
   }
 
   /** The bytes of a dictionary of this name; null for anything else. */
