@@ -9,7 +9,7 @@ import type {
   WriteOutcome,
 } from "../backing/index.ts";
 import { waitAtMost, ZbudError } from "../base/index.ts";
-import { type FoundEntry, lastVersions, noteChange, noteSame, trustAgain, trustOf } from "../engine/index.ts";
+import { type FoundEntry, noteChange, noteSame, trustAgain, trustOf } from "../engine/index.ts";
 import { BLOCK_BYTES } from "../record/index.ts";
 import { mendTimes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
@@ -25,10 +25,11 @@ import { DICTIONARY_NAME, dictionaryName } from "./tier-dictionaries.ts";
 
 /** For the engine: put unless there is one. */
 const UNLESS_THERE = -2;
-/** What was put within so many ms, or twice as many, may have been read after the change that is told. */
-const RECENT_MS = 25;
-/** What was told waits so long for more of it, in ms: each write to a connection is a call of the system. */
-const GATHER_MS = 2;
+/**
+ * What was told waits so long, in ms, for something else that is sent, to go with it: each write to a connection is a call
+ * of the system.
+ */
+const GATHER_MS = 5;
 /** Comparisons under way at a time; what others change beyond that goes from memory unseen. */
 const CHECKS_MAX = 1024;
 /** Versions of what this thread set that are kept until the server tells of it; else they are made anew. */
@@ -57,8 +58,8 @@ interface Place {
  * The second tier that several machines share as one truth. What is set goes to the server at once, and what others
  * change is told. No entry of memory is served that may be older than the bound (docs/backing.md), because
  *  - a key that somebody changed goes. What is being read of it meanwhile is not kept (its leases are revoked). Only what
- *    this machine set or read a moment ago may be what it is told of: it is compared with the server first, by a version
- *    that is made of its content. From then on it is clean, as what was read is;
+ *    this machine set may be what it is told of: it is compared with the server first, by a version that is made of its
+ *    content. From then on it is clean, as what was read is;
  *  - while nothing can be told, entries are served until {@link Hearing} says no, and afterwards once they were compared;
  *  - what is loaded or read is kept only if nothing went unheard since that began, or, while nothing can be told, if that
  *    was not long ago.
@@ -69,12 +70,9 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   readonly #key: EncodedKey = new EncodedKey();
   #hearing: Hearing | null = null;
   #checks = 0;
-  /** Names that were told and are to be compared, and what ends their being carried out. */
-  readonly #toCheck: Map<string, BackingKey> = new Map();
-  #endGathering: (() => void) | undefined;
-  /** The last version of each shard some moments ago, and when and what they were since. */
-  #before: readonly number[] = [];
-  #marks: { readonly at: number; readonly versions: readonly number[] } = { at: 0, versions: [] };
+  /** Names that were told, and are compared with the next thing that is sent. */
+  readonly #toCheck: Set<string> = new Set();
+  #sending: { readonly promise: Promise<void>; readonly resolve: () => void } | null = null;
   /** What this thread set last, by name. */
   readonly #written: Map<string, Place & { readonly stamp: number }> = new Map();
 
@@ -151,6 +149,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       // It has moved meanwhile, or somebody changed it, who tells it as well.
       if (!engine.readRow(found.shard, found.row, found.version)) continue;
       this.#write(found, lease);
+      this.#sends();
       return;
     }
     // It was evicted at once, or somebody deleted it: at least the older value must go.
@@ -246,11 +245,14 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     const name = nameOf(key);
     const wanted = this.#names(tags);
     const lease = leases.take(name.k0, name.k1);
+    this.#sends();
     try {
       for (let tries = 1; ; tries++) {
         // What is told during a read is most often the change that was read.
         const isLast = tries === READ_TRIES;
         const place = this.#placeOf(name);
+        // Somebody else read it meanwhile.
+        if (place !== null && tries > 1 && this.trusts(this.core.engine.found)) return "changed";
         if (place !== null) {
           const head = await this.#headOf(name);
           signal?.throwIfAborted();
@@ -396,32 +398,23 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     noteChange(core.engine, k0, k1, bytes, length);
     if (!core.engine.contains(k0, k1, bytes, length, BEFORE_ALL)) return;
     const { shard, row, version, clean } = core.engine.found;
-    if (clean && !this.#isRecent(shard, version)) core.engine.removeRow(shard, row, version);
-    else this.#checkSoon(nameOf(key));
+    if (clean) core.engine.removeRow(shard, row, version);
+    else void this.#check(nameOf(key));
   }
 
-  #isRecent(shard: number, version: number): boolean {
-    const now = performance.now();
-    if (now - this.#marks.at > RECENT_MS) {
-      this.#before = this.#marks.versions;
-      this.#marks = { at: now, versions: lastVersions(this.core.engine) };
+  /** Until something is sent, and not for long: what is sent in the same turn goes with it. */
+  #nextSending(): Promise<void> {
+    if (this.#sending === null) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#sending = { promise, resolve };
+      setTimeout(() => this.#sends(), GATHER_MS).unref();
     }
-    return ((version - (this.#before[shard] ?? version - 1)) | 0) > 0;
+    return this.#sending.promise;
   }
 
-  #checkSoon(name: BackingKey): void {
-    if (this.#toCheck.size === 0) {
-      this.#endGathering = this.#hearing?.carryOut();
-      setTimeout(() => this.#checkAll(), GATHER_MS).unref();
-    }
-    this.#toCheck.set(textOf(name.prefix), name);
-  }
-
-  #checkAll(): void {
-    const names = [...this.#toCheck.values()];
-    this.#toCheck.clear();
-    const end = this.#endGathering;
-    void Promise.all(this.core.engine.isClosed ? [] : names.map((name) => this.#check(name))).finally(end);
+  #sends(): void {
+    this.#sending?.resolve();
+    this.#sending = null;
   }
 
   /** The server gave up a dictionary, perhaps: what is written with it is of no use to others then. */
@@ -444,30 +437,38 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   /** Compares what memory has of a key with the server's, and lets it go if it differs, or there is no answer in time. */
   async #check(name: BackingKey): Promise<void> {
     const { engine } = this.core;
+    const text = textOf(name.prefix);
+    if (this.#toCheck.has(text)) return;
     if (this.#checks >= CHECKS_MAX) {
       engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
       return;
     }
     this.#checks++;
+    this.#toCheck.add(text);
+    const end = this.#hearing?.carryOut();
     // So long after it was told, and no longer: a heartbeat, and as much again until it is answered, came before.
     const timeMs = this.#store.timeoutMs / 2;
     const late = (): ZbudError => new ZbudError("ETIMEDOUT", `no answer within ${timeMs} ms`);
     try {
-      const isSettled = await waitAtMost(this.#compare(name), timeMs, late).catch(() => false);
+      const isSettled = await waitAtMost(this.#compare(name, text), timeMs, late).catch(() => false);
       if (!isSettled && !engine.isClosed) engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
     } finally {
+      this.#toCheck.delete(text);
       this.#checks--;
+      end?.();
     }
   }
 
   /** Whether memory has nothing of a key but what the server has. */
-  async #compare(name: BackingKey): Promise<boolean> {
+  async #compare(name: BackingKey, text: string): Promise<boolean> {
     const { engine, sharedState } = this.core;
-    const text = textOf(name.prefix);
-    // What is on its way to the server is told when it is there.
-    const ended = Promise.withResolvers<void>();
-    if (this.#store.isChanging(name, ended.resolve)) await ended.promise;
+    await this.#nextSending();
+    this.#toCheck.delete(text);
     for (let tries = CHECK_TRIES; tries > 0 && !engine.isClosed; tries--) {
+      // What is on its way to the server is told when it is there.
+      const ended = Promise.withResolvers<void>();
+      if (this.#store.isChanging(name, ended.resolve)) await ended.promise;
+      if (engine.isClosed) return false;
       const place = this.#placeOf(name);
       if (place === null) return true;
       const head = await this.#headOf(name);

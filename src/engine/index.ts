@@ -26,7 +26,6 @@ export { W_ENTRIES } from "./table.ts";
 export {
   beginGrace,
   distrust,
-  lastVersions,
   noteChange,
   noteSame,
   type Trust,

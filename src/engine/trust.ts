@@ -31,13 +31,6 @@ export function versionsOf(engine: Engine): number[] {
   });
 }
 
-/** The same, nearly: what is being put may be missing. Waits for no lock. */
-export function lastVersions(engine: Engine): number[] {
-  return Array.from({ length: engine.shardCount }, (_, number) =>
-    Atomics.load(engine.shard(number).words, W_VERSION),
-  );
-}
-
 /** From here on no entry is trusted that was there when {@link versionsOf} gave these. */
 export function distrust(engine: Engine, versions: readonly number[]): void {
   for (const [shard, version] of versions.entries()) {
