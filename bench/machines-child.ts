@@ -20,7 +20,8 @@ export type MachineOrder =
   | { do: "fill" }
   /** Requests, a turn of the event loop for each few of them; `measure`: what it was is told. */
   | { do: "work"; process: number; requests: number; seed: number; measure: boolean }
-  | { do: "memory" }
+  /** Reads all keys. */
+  | { do: "hold" }
   | { do: "close" };
 
 export interface MachineAnswer {
@@ -31,7 +32,7 @@ export interface MachineAnswer {
   reads?: Float64Array;
   history?: Uint8Array;
   /** Bytes on and off the heap, and resident ones, since before it was opened. */
-  heap?: number;
+  held?: number;
   resident?: number;
 }
 
@@ -46,7 +47,7 @@ let peer: MachinePeer;
 let keys: string[] = [];
 let bodies: unknown[] = [];
 let draw: (prng: Prng) => number;
-let before = { heap: 0, resident: 0 };
+let before = { held: 0, resident: 0 };
 let versions = 0;
 
 async function open(order: Extract<MachineOrder, { do: "open" }>): Promise<MachineAnswer> {
@@ -122,11 +123,21 @@ async function work({
     : { ms };
 }
 
-function memoryNow(): { heap: number; resident: number } {
+async function hold(): Promise<MachineAnswer> {
+  for (let i = 0; i < keys.length; i += AT_ONCE) {
+    await Promise.all(keys.slice(i, i + AT_ONCE).map((key) => peer.get(key)));
+  }
+  // What an answer of the server left goes with the turns.
+  for (let i = 0; i < 4; i++) await turn();
+  const { held, resident } = memoryNow();
+  return { held: held - before.held + peer.sharedBytes(), resident: resident - before.resident };
+}
+
+/** Without what threads share, which is in neither figure of the heap. */
+function memoryNow(): { held: number; resident: number } {
   for (let i = 0; i < 4; i++) globalThis.gc?.();
-  // Memory that threads share is in neither figure of the heap.
   const { heapUsed, external, rss } = process.memoryUsage();
-  return { heap: heapUsed + external, resident: rss };
+  return { held: heapUsed + external, resident: rss };
 }
 
 async function carryOut(order: MachineOrder): Promise<MachineAnswer> {
@@ -137,10 +148,8 @@ async function carryOut(order: MachineOrder): Promise<MachineAnswer> {
       return await fill();
     case "work":
       return await work(order);
-    case "memory": {
-      const { heap, resident } = memoryNow();
-      return { heap: heap - before.heap, resident: resident - before.resident };
-    }
+    case "hold":
+      return await hold();
     case "close":
       await peer.close();
       return {};

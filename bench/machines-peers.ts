@@ -16,8 +16,12 @@ export interface MachinePeer {
   get(key: string): Promise<Value | undefined>;
   /** Until the server has it, and whoever is told is being told. */
   set(key: string, value: Value): Promise<unknown>;
+  /** Resident bytes of memory that threads share. */
+  sharedBytes(): number;
   close(): Promise<unknown>;
 }
+
+const nothing = (): number => 0;
 
 export const MACHINE_PEERS = [
   "zbud",
@@ -63,6 +67,7 @@ async function zbud({ port, entries, bytes }: MachineOptions): Promise<MachinePe
       cache.set(key, value);
       return write();
     },
+    sharedBytes: () => cache.stats().bytesUsed,
     close: async () => {
       cache.close();
       await backing.close();
@@ -98,6 +103,7 @@ async function plain({ port, entries }: MachineOptions, hasMemory: boolean): Pro
       return text === null ? undefined : (JSON.parse(String(text)) as Value);
     },
     set: (key, value) => client.set(key, JSON.stringify(value)),
+    sharedBytes: nothing,
     close: () => client.close(),
   };
 }
@@ -117,6 +123,7 @@ function bentocache({ port, entries }: MachineOptions): MachinePeer {
   return {
     get: async (key) => (await cache.get<Value>({ key })) ?? undefined,
     set: (key, value) => cache.set({ key, value, ttl: "1h" }),
+    sharedBytes: nothing,
     close: () => cache.disconnectAll(),
   };
 }
@@ -129,6 +136,7 @@ function cacheable({ port, entries }: MachineOptions): MachinePeer {
   return {
     get: (key) => cache.get<Value>(key),
     set: (key, value) => cache.set(key, value, "1h"),
+    sharedBytes: nothing,
     close: () => cache.disconnect(),
   };
 }
