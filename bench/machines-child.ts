@@ -22,12 +22,18 @@ export type MachineOrder =
   | { do: "work"; process: number; requests: number; seed: number; measure: boolean }
   /** Reads all keys. */
   | { do: "hold" }
+  /** Requests of one kind after the other. */
+  | { do: "cost"; requests: number; entries: number }
   | { do: "close" };
 
 export interface MachineAnswer {
   ms?: number;
   /** Processor time of all its threads, in µs. */
   cpu?: number;
+  /** The same for each request, of each kind of them. */
+  hit?: number;
+  miss?: number;
+  set?: number;
   /** How long reads took, in ms. */
   reads?: Float64Array;
   history?: Uint8Array;
@@ -133,6 +139,28 @@ async function hold(): Promise<MachineAnswer> {
   return { held: held - before.held + peer.sharedBytes(), resident: resident - before.resident };
 }
 
+async function cost({ requests, entries }: Extract<MachineOrder, { do: "cost" }>): Promise<MachineAnswer> {
+  // So few that all of them stay, and so many that none does when its turn comes again.
+  const few = entries >> 2;
+  await cpuOf(few, (i) => peer.get(keys[i]));
+  const hit = await cpuOf(requests, (i) => peer.get(keys[i % few]));
+  await cpuOf(keys.length, (i) => peer.get(keys[i]));
+  const miss = await cpuOf(requests, (i) => peer.get(keys[i % keys.length]));
+  const set = await cpuOf(requests, (i) => peer.set(keys[i % keys.length], versionValue(++versions)));
+  return { hit, miss, set };
+}
+
+/** Processor time of this process, in µs for each request. */
+async function cpuOf(count: number, request: (i: number) => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage();
+  for (let i = 0; i < count; i += AT_ONCE) {
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, at) => request(i + at)));
+    await turn();
+  }
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / count;
+}
+
 /** Without what threads share, which is in neither figure of the heap. */
 function memoryNow(): { held: number; resident: number } {
   for (let i = 0; i < 4; i++) globalThis.gc?.();
@@ -150,6 +178,8 @@ async function carryOut(order: MachineOrder): Promise<MachineAnswer> {
       return await work(order);
     case "hold":
       return await hold();
+    case "cost":
+      return await cost(order);
     case "close":
       await peer.close();
       return {};

@@ -36,8 +36,11 @@ interface Figures {
   readonly p50: number;
   readonly p99: number;
   readonly hitRate: number;
-  /** Of the processes, without the server, in µs for each request. */
+  /** Of the processes, without the server, in µs for each request; and for those of one kind, of one process alone. */
   readonly cpu: number;
+  readonly hit: number;
+  readonly miss: number;
+  readonly set: number;
   /** Bytes of the network for each request. */
   readonly network: number;
   readonly dataset: number;
@@ -58,7 +61,8 @@ export async function run(options: BenchOptions): Promise<Row[]> {
     for (const peer of MACHINE_PEERS) {
       options.log(`  ${name}, four processes: ${peer} …`);
       const ofWork = await measure(peer, kind, options);
-      figures.set(peer, { ...ofWork, ...(await hold(peer, kind, options)) });
+      const ofEach = await costOf(peer, kind, options);
+      figures.set(peer, { ...ofWork, ...ofEach, ...(await hold(peer, kind, options)) });
     }
     for (const [peer, theirs] of figures) {
       options.log(`    ${peer}: ${textOf(theirs)}`);
@@ -75,7 +79,7 @@ async function measure(
   name: MachinePeerName,
   kind: number,
   { seed, quick }: BenchOptions,
-): Promise<Omit<Figures, "held" | "resident">> {
+): Promise<Omit<Figures, "hit" | "miss" | "set" | "held" | "resident">> {
   const [keys, entries, requests] = quick ? QUICK : SIZES[kind];
   return await withMachines(MACHINES, name, kind, keys, entries, seed, async (server, children) => {
     const all = (order: (index: number) => MachineOrder): Promise<MachineAnswer[]> =>
@@ -93,6 +97,19 @@ async function measure(
       network: (after - before) / (MACHINES * requests),
       dataset,
     };
+  });
+}
+
+/** What requests of each kind cost one process that has the server for itself. */
+async function costOf(
+  name: MachinePeerName,
+  kind: number,
+  { seed, quick }: BenchOptions,
+): Promise<Pick<Figures, "hit" | "miss" | "set">> {
+  const [keys, entries, requests] = quick ? QUICK : SIZES[kind];
+  return await withMachines(1, name, kind, keys, entries, seed, async (_, [child]) => {
+    const { hit = 0, miss = 0, set = 0 } = await ask(child, { do: "cost", requests, entries });
+    return { hit, miss, set };
   });
 }
 
@@ -186,6 +203,9 @@ function compare(kind: string, ours: Figures, peer: string, theirs: Figures): Ro
     row("reads, median", "p50", "ms"),
     row("reads, 99 of 100", "p99", "ms"),
     row("processor time", "cpu", "µs/req"),
+    row("processor time of a read from memory", "hit", "µs/req"),
+    row("processor time of a read from the server", "miss", "µs/req"),
+    row("processor time of a set", "set", "µs/req"),
     row("network", "network", "bytes/req"),
     row("memory of the server", "dataset", "MB", 1e6),
     row("memory of a process that holds entries", "held", "MB", 1e6),
