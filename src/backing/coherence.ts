@@ -75,8 +75,8 @@ export interface CoherentStore {
     tags: readonly TagName[],
     signal: AbortSignal | undefined,
   ): Promise<StoredEntry | null>;
-  /** What the server has of a key at this moment. Rejects if it does not answer. */
-  head(key: BackingKey): Promise<RecordHead | null>;
+  /** What the server has of a key at this moment. Rejects if it does not answer in time, in ms. */
+  head(key: BackingKey, timeMs: number): Promise<RecordHead | null>;
   /**
    * Writes a record. Copies it at once, as `write` does.
    *

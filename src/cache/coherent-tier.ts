@@ -8,9 +8,10 @@ import type {
   TagName,
   WriteOutcome,
 } from "../backing/index.ts";
-import { waitAtMost, ZbudError } from "../base/index.ts";
+import { ownBytes, waitAtMost, ZbudError } from "../base/index.ts";
+import type { Codec } from "../codecs/index.ts";
 import { type FoundEntry, noteChange, noteSame, trustAgain, trustOf } from "../engine/index.ts";
-import { BLOCK_BYTES } from "../record/index.ts";
+import { BLOCK_BYTES, decodeValue, type StoredEntry } from "../record/index.ts";
 import { mendTimes } from "./check-entry.ts";
 import type { Coherent } from "./coherent.ts";
 import { freshUntil, kindOf } from "./expiry.ts";
@@ -254,7 +255,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
         // Somebody else read it meanwhile.
         if (place !== null && tries > 1 && this.trusts(this.core.engine.found)) return "changed";
         if (place !== null) {
-          const head = await this.#headOf(name);
+          const head = await this.#headOf(name, this.#store.timeoutMs);
           signal?.throwIfAborted();
           if (head === undefined) return this.miss();
           const checked = this.#checked(place, head, lease);
@@ -302,7 +303,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   /** Puts into memory what was read, unless it was changed meanwhile, and gives it in any case: so it was during the call. */
   #keep(
     name: BackingKey,
-    { entry, dictionary, bytes, value }: Read<V>,
+    { entry, dictionary, codec, value }: Read<V>,
     lease: Lease,
     isLast: boolean,
   ): Fetched<V> | "again" {
@@ -319,7 +320,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     const isForeign = slot < 0;
     if (dictionary !== 0 && !isForeign) entry.codec = warmCodec(slot);
     const result = isForeign
-      ? core.putDecoded(entry, bytes, now, holds)
+      ? core.putDecoded(entry, bytesOf(entry, codec), now, holds)
       : core.putStored(entry, true, now, UNLESS_THERE, holds);
     const isMissed = result === "stale";
     const place = isForeign && !isMissed ? this.#placeOf(name) : null;
@@ -360,9 +361,9 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   }
 
   /** What the server has; undefined if it does not say. */
-  async #headOf(name: BackingKey): Promise<RecordHead | null | undefined> {
+  async #headOf(name: BackingKey, timeMs: number): Promise<RecordHead | null | undefined> {
     try {
-      return await this.#store.head(name);
+      return await this.#store.head(name, timeMs);
     } catch (error) {
       this.noteClosed(error);
       this.core.sharedState.count(Counter.backingReadsFailed);
@@ -423,7 +424,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     for (let slot = 0; slot < dictionaries.count; slot++) {
       const name = dictionaryName(dictionaries.nameOf(slot));
       if (!name.prefix.every((byte, i) => byte === prefix[i])) continue;
-      if ((await this.#headOf(name)) === null) dictionaries.note(slot, false);
+      if ((await this.#headOf(name, this.#store.timeoutMs)) === null) dictionaries.note(slot, false);
     }
   }
 
@@ -445,33 +446,31 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     }
     this.#checks++;
     this.#toCheck.add(text);
-    const end = this.#hearing?.carryOut();
+    const carriedOut = this.#hearing?.carryOut();
     // So long after it was told, and no longer: a heartbeat, and as much again until it is answered, came before.
-    const timeMs = this.#store.timeoutMs / 2;
-    const late = (): ZbudError => new ZbudError("ETIMEDOUT", `no answer within ${timeMs} ms`);
+    const end = performance.now() + this.#store.timeoutMs / 2;
     try {
-      const isSettled = await waitAtMost(this.#compare(name, text), timeMs, late).catch(() => false);
+      const isSettled = await this.#compare(name, text, end).catch(() => false);
       if (!isSettled && !engine.isClosed) engine.remove(name.k0, name.k1, name.prefix, name.prefix.length);
     } finally {
       this.#toCheck.delete(text);
       this.#checks--;
-      end?.();
+      carriedOut?.();
     }
   }
 
   /** Whether memory has nothing of a key but what the server has. */
-  async #compare(name: BackingKey, text: string): Promise<boolean> {
+  async #compare(name: BackingKey, text: string, end: number): Promise<boolean> {
     const { engine, sharedState } = this.core;
     await this.#nextSending();
     this.#toCheck.delete(text);
     for (let tries = CHECK_TRIES; tries > 0 && !engine.isClosed; tries--) {
       // What is on its way to the server is told when it is there.
-      const ended = Promise.withResolvers<void>();
-      if (this.#store.isChanging(name, ended.resolve)) await ended.promise;
+      await this.#untilSet(name, end);
       if (engine.isClosed) return false;
       const place = this.#placeOf(name);
       if (place === null) return true;
-      const head = await this.#headOf(name);
+      const head = await this.#headOf(name, end - performance.now());
       if (head === undefined || engine.isClosed) return false;
       sharedState.count(Counter.verified);
       const written = this.#written.get(text);
@@ -484,6 +483,24 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     }
     return false;
   }
+
+  /** Until nothing of a key is on its way to the server. */
+  async #untilSet(name: BackingKey, end: number): Promise<void> {
+    let then = (): void => {};
+    if (!this.#store.isChanging(name, () => then())) return;
+    const late = (): ZbudError => new ZbudError("ETIMEDOUT", "a write of the key has no answer in time");
+    const set = new Promise<void>((resolve) => {
+      then = resolve;
+    });
+    await waitAtMost(set, end - performance.now(), late);
+  }
+}
+
+/** As it was before compression. */
+function bytesOf(entry: StoredEntry, codec: Codec | null): Uint8Array {
+  const bytes = ownBytes(entry.length);
+  decodeValue(entry, codec, bytes);
+  return bytes;
 }
 
 function textOf({ buffer, byteOffset, length }: Uint8Array): string {

@@ -34,7 +34,7 @@ import { hashAt, TAG_BYTES, type TagLists } from "./tags.ts";
 import { dictionaryHash, dictionaryName, TierDictionaries } from "./tier-dictionaries.ts";
 import { NOTES_KEY, notesRecord, readNotes, type TierNotes } from "./tier-notes.ts";
 import type { FlushedCache } from "./types.ts";
-import type { ValueCodec } from "./values.ts";
+import { keepsBytes, type ValueCodec } from "./values.ts";
 import { WriteAhead } from "./write-ahead.ts";
 import { WritesUnderWay } from "./writes-under-way.ts";
 
@@ -77,8 +77,8 @@ export interface TieredCache<V> {
 export interface Read<V> {
   readonly entry: StoredEntry;
   readonly dictionary: number;
-  /** As they were before compression; those of a value that keeps its bytes are its own. */
-  readonly bytes: Uint8Array;
+  /** Decompresses it. */
+  readonly codec: Codec | null;
   readonly value: V;
 }
 
@@ -522,14 +522,29 @@ export class Tier<V> {
       const dictionary = takeDictionary(entry, name);
       const codec = entry.codec === 0 ? null : await this.#codecOf(entry.codec, dictionary, signal);
       if (codec === null && entry.codec !== 0) return null;
-      const value = ownBytes(entry.length);
-      decodeValue(entry, codec, value);
-      return { entry, dictionary, bytes: value, value: core.values.decode(value, kindOf(entry.aux)) };
+      return { entry, dictionary, codec, value: this.#valueOf(entry, codec) };
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       this.noteClosed(error);
       core.sharedState.count(Counter.backingReadsFailed);
       return null;
+    }
+  }
+
+  #valueOf(entry: StoredEntry, codec: Codec | null): V {
+    const { core } = this;
+    const kind = kindOf(entry.aux);
+    if (keepsBytes(kind)) {
+      const bytes = ownBytes(entry.length);
+      decodeValue(entry, codec, bytes);
+      return core.values.decode(bytes, kind);
+    }
+    const bytes = core.borrow(entry.length).subarray(0, entry.length);
+    try {
+      decodeValue(entry, codec, bytes);
+      return core.values.decode(bytes, kind);
+    } finally {
+      core.giveBack();
     }
   }
 

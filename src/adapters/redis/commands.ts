@@ -30,6 +30,7 @@ const FENCE: Script = script(
 const SWEEP: Script = script(
   'if redis.call("getrange",KEYS[1],8,15)~=ARGV[1] then return redis.call("unlink",KEYS[1]) end return 0',
 );
+const HEAD_END = String(HEAD_BYTES_MAX - 1);
 /** How long a connection that broke may still bring what was sent on it: longer than any system sends again. */
 const FENCE_MS = 3_600_000;
 /** Keys that one look of a sweep gives, about. */
@@ -78,8 +79,9 @@ export class Server {
   }
 
   /** As much of a value as its versions and its record's head may take; empty if there is none. */
-  getHead(key: Buffer): Promise<Buffer> {
-    return this.#read(key, ["getrange", key, "0", String(HEAD_BYTES_MAX - 1)]) as Promise<Buffer>;
+  getHead(key: Buffer, timeMs: number): Promise<Buffer> {
+    const sent = this.#link.send(key, ["getrange", key, "0", HEAD_END]);
+    return this.#inTime("a read", sent, undefined, timeMs) as Promise<Buffer>;
   }
 
   /**
@@ -201,19 +203,24 @@ export class Server {
     keys: readonly Buffer[],
     args: readonly RedisWord[],
   ): Promise<unknown> {
-    const rest = [String(keys.length), ...keys, ...args];
+    const words = ["evalsha", sha, String(keys.length), ...keys, ...args];
     try {
-      return await this.#link.send(key, ["evalsha", sha, ...rest]);
+      return await this.#link.send(key, words);
     } catch (error) {
       if (!String((error as Error | null)?.message).startsWith("NOSCRIPT")) throw error;
-      return await this.#link.send(key, ["eval", text, ...rest]);
+      return await this.#link.send(key, ["eval", text, ...words.slice(2)]);
     }
   }
 
-  #inTime<T>(what: string, sent: Promise<T>, signal?: AbortSignal): Promise<T> {
+  #inTime<T>(
+    what: string,
+    sent: Promise<T>,
+    signal?: AbortSignal,
+    timeMs: number = this.#timeoutMs,
+  ): Promise<T> {
     const late = (): ZbudError =>
-      new ZbudError("ETIMEDOUT", `${what} failed: the server did not answer within ${this.#timeoutMs} ms`);
-    return waitAtMost(this.#call(what, sent), this.#timeoutMs, late, signal);
+      new ZbudError("ETIMEDOUT", `${what} failed: the server did not answer within ${timeMs} ms`);
+    return waitAtMost(this.#call(what, sent), timeMs, late, signal);
   }
 
   async #call<T>(what: string, sent: Promise<T>): Promise<T> {

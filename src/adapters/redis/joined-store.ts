@@ -73,10 +73,13 @@ export class JoinedStore implements CoherentStore {
   }
 
   versionOf(kind: number, head: Uint8Array, value: Uint8Array): number {
-    const ofValue = hash("sha256", value, "buffer");
-    const digest = head.length === 0 ? ofValue : hash("sha256", Buffer.concat([ofValue, head]), "buffer");
+    // As texts of 13 digits: a Buffer for each would have memory of its own.
+    const ofValue = hash("sha256", value, "hex");
+    const digest =
+      head.length === 0 ? ofValue : hash("sha256", Buffer.concat([Buffer.from(ofValue), head]), "hex");
     // 52 bits: a record's stamp is less than 2^53.
-    return ((digest.readUInt32LE(0) ^ kind) >>> 0) + 2 ** 32 * (digest.readUInt32LE(4) >>> 12);
+    const low = Number.parseInt(digest.slice(0, 8), 16);
+    return ((low ^ kind) >>> 0) + 2 ** 32 * Number.parseInt(digest.slice(8, 13), 16);
   }
 
   listen(listener: CoherenceListener): () => void {
@@ -129,10 +132,10 @@ export class JoinedStore implements CoherentStore {
     return record;
   }
 
-  async head(key: BackingKey): Promise<RecordHead | null> {
+  async head(key: BackingKey, timeMs: number): Promise<RecordHead | null> {
     const { server, keys, names } = this.#parts;
     const [bytes, all] = await this.#parts.ask(() =>
-      keys.withAll(server.getHead(names.record(key)), this.#view),
+      keys.withAll(server.getHead(names.record(key), timeMs), this.#view),
     );
     const head = unsealHead(bytes);
     if (head === null || head.clear !== all) return null;

@@ -34,6 +34,10 @@ const RECORD_HEAD_BYTES = 64;
 /** The most bytes that come before a record's name. */
 export const HEAD_BYTES_MAX: number = HEAD_BYTES + TAGS_MAX * TAG_BYTES + RECORD_HEAD_BYTES;
 
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const CLOSING = Buffer.of(CLOSE);
+
 const WORDS = 0xfa;
 const SERVICE = 0xfb;
 /** Begins the names of dictionaries, which stay when all is cleared: what others write needs them. */
@@ -49,10 +53,14 @@ export type Told =
 export class Names {
   readonly prefix: Buffer;
   readonly clear: Buffer;
+  readonly #lock: Buffer;
+  readonly #fence: Buffer;
 
   constructor(prefix: string) {
     this.prefix = Buffer.from(prefix);
     this.clear = this.#service("clear");
+    this.#lock = this.#service("lock:{");
+    this.#fence = this.#service("fence:{");
   }
 
   /** The key of a record. */
@@ -67,12 +75,12 @@ export class Names {
 
   /** The key of a record's lock. */
   lock(record: Buffer): Buffer {
-    return this.#beside("lock:", record);
+    return beside(this.#lock, record);
   }
 
   /** The key of what is refused of a key. */
   fence(key: Buffer): Buffer {
-    return this.#beside("fence:", key);
+    return beside(this.#fence, key);
   }
 
   /** A key that the server told of. */
@@ -94,15 +102,6 @@ export class Names {
     return first !== SERVICE && first !== DICTIONARY;
   }
 
-  /** A key on the server of a cluster that another one is on. */
-  #beside(what: string, key: Buffer): Buffer {
-    const from = key.indexOf("{");
-    const to = from < 0 ? -1 : key.indexOf("}", from + 1);
-    // A part in braces says alone on which server of a cluster a key is.
-    const place = to > from + 1 ? key.subarray(from + 1, to) : key;
-    return Buffer.concat([this.#service(what), Buffer.from("{"), place, Buffer.from("}"), key]);
-  }
-
   #service(name: string): Buffer {
     return Buffer.concat([this.prefix, Buffer.of(SERVICE), Buffer.from(name)]);
   }
@@ -111,6 +110,15 @@ export class Names {
 /** Whether a record holds a dictionary. */
 export function isDictionary(name: Uint8Array): boolean {
   return name[0] === DICTIONARY;
+}
+
+/** A key on the server of a cluster that another one is on. */
+function beside(what: Buffer, key: Buffer): Buffer {
+  const from = key.indexOf(OPEN);
+  const to = from < 0 ? -1 : key.indexOf(CLOSE, from + 1);
+  // A part in braces says alone on which server of a cluster a key is.
+  const place = to > from + 1 ? key.subarray(from + 1, to) : key;
+  return Buffer.concat([what, place, CLOSING, key]);
 }
 
 /** A tag with the version that it had. */
@@ -128,7 +136,7 @@ export interface Versions {
 /** Room for a record and its versions, of which {@link stampVersions} writes the latter. */
 export function sealed(record: StoredEntry, sequence: number, tags: number): Buffer {
   const start = HEAD_BYTES + TAG_BYTES * tags;
-  const bytes = Buffer.allocUnsafeSlow(start + recordBytes(record));
+  const bytes = Buffer.allocUnsafe(start + recordBytes(record));
   encodeRecord(record, sequence, bytes, start);
   return bytes;
 }
@@ -171,10 +179,7 @@ export interface Unsealed extends Versions {
 export function unseal(bytes: Buffer, maxBytes: number): Unsealed | null {
   const versions = versionsIn(bytes);
   if (versions === null || bytes.length - versions.at > maxBytes) return null;
-  // Memory of its own: what came from the network may be a part of more.
-  const own = Buffer.allocUnsafeSlow(bytes.length - versions.at);
-  bytes.copy(own, 0, versions.at);
-  const decoded = decodeRecord(own, crc32(bytes.subarray(0, versions.at)));
+  const decoded = decodeRecord(bytes.subarray(versions.at), crc32(bytes.subarray(0, versions.at)));
   return decoded === null ? null : { ...versions, record: decoded.record };
 }
 
