@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { Cluster } from "ioredis";
-import type { CompressedCache } from "../../src/cache/index.ts";
+import { createSentinel } from "redis";
+import { redisTier } from "../../src/adapters/redis.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
 import { until } from "../support/until.ts";
 import { CLIENTS, type ClientLibrary } from "./clients.ts";
 import { RedisCluster } from "./cluster.ts";
@@ -263,5 +265,39 @@ describe("what a cluster answers after its connections were given up", () => {
         await fleet.end();
       }
     });
+  }
+});
+
+it("what a master behind sentinels did not answer is not executed again, by redis", async () => {
+  const server = await RedisServer.start();
+  const network = await TcpProxy.start(server.port);
+  const sentinel = await RedisServer.startSentinel([
+    `sentinel monitor m 127.0.0.1 ${network.port} 1`,
+    "sentinel down-after-milliseconds m 60000",
+  ]);
+  const sentinelRootNodes = [{ host: "127.0.0.1", port: sentinel.port }];
+  const client = await createSentinel({ name: "m", sentinelRootNodes }).connect();
+  client.on("error", () => undefined);
+  try {
+    const tier = await redisTier(client, { coherence: "ttl", timeoutMs: 2000 });
+    const cache = new CompressedCache({ maxBytes: "2MiB", backing: tier });
+    // From here on the server knows the scripts.
+    await writes(cache);
+    const { sets, end } = await server.watchSets();
+    network.held = "answers";
+    cache.clear();
+    await until("it is there", () => sets.length > 0);
+    network.cut();
+    network.held = null;
+    await writes(cache);
+    await end();
+    once(sets);
+    cache.close();
+    await tier.close();
+  } finally {
+    client.destroy();
+    await sentinel.stop();
+    await network.stop();
+    await server.stop();
   }
 });

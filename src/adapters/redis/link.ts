@@ -40,7 +40,7 @@ const BLOB_STRING = 36;
 /** A client of the package `redis`, or one of its nodes. */
 interface NodeRedis {
   readonly options?: { readonly socket?: object };
-  sendCommand(words: readonly RedisWord[]): Promise<unknown>;
+  sendCommand(words: readonly RedisWord[], options?: object): Promise<unknown>;
   withTypeMapping(mapping: object): NodeRedis;
   duplicate(options?: object): NodeRedisLine;
 }
@@ -61,8 +61,8 @@ interface NodeRedisCluster {
 }
 
 interface NodeRedisSentinel {
-  sendCommand(isReadonly: boolean, words: readonly RedisWord[]): Promise<unknown>;
-  withTypeMapping(mapping: object): NodeRedisSentinel;
+  /** Calls it with the master's client, and again after a break, also if the first call came to the master. */
+  _execute(isReadonly: false, call: (master: NodeRedis) => Promise<unknown>): Promise<unknown>;
 }
 
 /** A client of `ioredis` or `iovalkey`, of one server or of a cluster. */
@@ -116,7 +116,7 @@ export function linkOf(client: unknown): RedisLink {
   );
 }
 
-/** A client of `redis` rejects what had no answer when its connection broke, and writes keys as they are. */
+/** A client of `redis` rejects what had no answer when its connection broke, but for sentinels; it writes keys as they are. */
 const NOTHING_OWN = { keyPrefix: "", close: (): void => undefined };
 
 function nodeSingle(client: NodeRedis): RedisLink {
@@ -134,8 +134,14 @@ function nodeSingle(client: NodeRedis): RedisLink {
 
 /** node-redis gives no way to a connection of one's own to the master that its sentinels name. */
 function nodeSentinel(client: NodeRedisSentinel): RedisLink {
-  const bytes = client.withTypeMapping({ [BLOB_STRING]: Buffer });
-  const send = (words: readonly RedisWord[]): Promise<unknown> => bytes.sendCommand(false, words);
+  const send = (words: readonly RedisWord[]): Promise<unknown> => {
+    let isSent = false;
+    return client._execute(false, (master) => {
+      if (isSent) throw new ZbudError("EIO", "the connection broke");
+      isSent = true;
+      return master.sendCommand(words, { typeMapping: { [BLOB_STRING]: Buffer } });
+    });
+  };
   const open = (): Promise<Line> => {
     throw new ZbudError(
       "ENOTSUP",
