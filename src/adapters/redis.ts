@@ -14,6 +14,7 @@ export type { RedisTierOptions } from "./redis/options.ts";
  * soon as the server tells, and at the latest after `heartbeatMs + timeoutMs + graceMs`. See docs/backing.md.
  *
  * @param client - connected: of `redis` (5 and later), `ioredis` or `iovalkey`. Whoever made it closes it, after the tier.
+ *   Beside one of the latter two the tier has a client of its own, with the same settings.
  * @throws {ZbudError} (as a rejection) `EINVAL` for a client or an option that is none; `ENOTSUP`, `EACCES`: the server is too
  *   old to tell of changes, or the user may not be told; `EIO`, `ETIMEDOUT`: it does not answer.
  */
@@ -21,8 +22,14 @@ export async function redisTier(
   client: object,
   options: RedisTierOptions = {},
 ): Promise<Backing & AsyncDisposable> {
-  const settings = readOptions(options);
+  const given = readOptions(options);
   const link = linkOf(client);
-  await checkServer(link, Buffer.from(settings.prefix), settings.timeoutMs, settings.ttlMs === 0);
+  const settings = { ...given, prefix: link.keyPrefix + given.prefix };
+  try {
+    await checkServer(link, Buffer.from(settings.prefix), settings.timeoutMs, settings.ttlMs === 0);
+  } catch (error) {
+    link.close();
+    throw error;
+  }
   return new RedisBacking(link, settings);
 }

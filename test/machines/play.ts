@@ -11,7 +11,7 @@ import { freshPath } from "../support/fresh-path.ts";
 import { checkHistory, type Verdict } from "./checker.ts";
 import { History } from "./history.ts";
 import type { PlayerAnswer, PlayerOrder } from "./player.ts";
-import { boundOf, type TierOptions } from "./tier.ts";
+import { boundOf, type TierOptions, type TierPlan } from "./tier.ts";
 import type { Fault, World } from "./world.ts";
 
 export interface Game {
@@ -48,6 +48,7 @@ export async function playGame(game: Game): Promise<GameReport> {
     await Promise.all(
       children.map((child, process) => {
         const each = Math.ceil(operations / processes);
+        const library: TierPlan["library"] = process % 2 === 0 ? "redis" : "ioredis";
         const place = { process, seed: seed * 1000 + process, file: files[process] };
         const plan = {
           ...place,
@@ -55,7 +56,7 @@ export async function playGame(game: Game): Promise<GameReport> {
           entries,
           operations: each,
           forMs,
-          tier: { ...tier, ...world.planOf(process) },
+          tier: { ...tier, ...world.planOf(process), library },
         };
         return tell(child, { order: "open", plan });
       }),

@@ -1,6 +1,7 @@
 /** The tier as players open it. */
 
 import KeyvRedis from "@keyv/redis";
+import { Cluster, Redis } from "ioredis";
 import Keyv from "keyv";
 import { createClient, createCluster } from "redis";
 import { redisTier } from "../../src/adapters/redis.ts";
@@ -22,6 +23,8 @@ export interface TierOptions {
 export interface TierPlan extends TierOptions {
   readonly urls: readonly string[];
   readonly isCluster: boolean;
+  /** The library of its client. */
+  readonly library: "redis" | "ioredis";
 }
 
 export interface OpenTier {
@@ -39,7 +42,7 @@ export function boundOf({ graceMs, heartbeatMs, timeoutMs }: TierOptions): numbe
 export async function openTier(plan: TierPlan): Promise<OpenTier> {
   if (plan.kind === "keyv") return openKeyv(plan);
   const { graceMs, heartbeatMs, timeoutMs } = plan;
-  const { client, end } = await connect(plan);
+  const { client, end } = await (plan.library === "redis" ? connect(plan) : connectIo(plan));
   const backing = await redisTier(client, { graceMs, heartbeatMs, timeoutMs, lockMs: LOCK_MS });
   return {
     backing,
@@ -72,6 +75,17 @@ async function connect({ urls, isCluster, timeoutMs }: TierPlan): Promise<{ clie
   client.on("error", () => undefined);
   await client.connect();
   return { client, end: () => client.destroy() };
+}
+
+async function connectIo({ urls, isCluster, timeoutMs }: TierPlan): Promise<{ client: object; end(): void }> {
+  const socket = { connectTimeout: CONNECT_MS, socketTimeout: 2 * timeoutMs };
+  const retry = (): number => RECONNECT_MS;
+  const client = isCluster
+    ? new Cluster([...urls], { clusterRetryStrategy: retry, redisOptions: socket })
+    : new Redis(urls[0], { ...socket, retryStrategy: retry });
+  client.on("error", () => undefined);
+  await client.get("x");
+  return { client, end: () => client.disconnect() };
 }
 
 function openKeyv({ urls, timeoutMs }: TierPlan): OpenTier {

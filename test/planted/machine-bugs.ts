@@ -5,6 +5,7 @@ import type { PlantedBug } from "./planted-bug.ts";
 const JOINED = "src/adapters/redis/joined-store.ts";
 const TIER = "src/cache/coherent-tier.ts";
 const HEARING = "src/cache/hearing.ts";
+const LINK = "src/adapters/redis/link.ts";
 const COMMANDS = "src/adapters/redis/commands.ts";
 const BACKING = "src/adapters/redis/redis-backing.ts";
 
@@ -18,8 +19,8 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
   {
     name: "machines: while an own write is under way, what is told counts as that",
     file: TIER,
-    find: "if (this.#store.isChanging(name, ended.resolve)) await ended.promise;",
-    replace: "if (this.#store.isChanging(name, ended.resolve)) return true;",
+    find: "await this.#untilSet(name, end);",
+    replace: "if (this.#store.isChanging(name, () => undefined)) return true;",
   },
   {
     name: "machines: a line that is back is trusted without a comparison",
@@ -56,6 +57,18 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
     file: COMMANDS,
     find: 'if redis.call("sismember",KEYS[2],ARGV[1])==1 then return 0 end ',
     replace: "",
+  },
+  {
+    name: "machines: what had no answer when its connection broke is sent again",
+    file: LINK,
+    find: '{ maxRetriesPerRequest: 0, keyPrefix: "" }',
+    replace: '{ keyPrefix: "" }',
+  },
+  {
+    name: "machines: what a cluster did not answer is sent again",
+    file: LINK,
+    find: "retryDelayOnFailover: 0",
+    replace: "retryDelayOnFailover: 1",
   },
   {
     name: "machines: a deletion of a tag elsewhere is missed",

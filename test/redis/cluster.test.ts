@@ -49,7 +49,14 @@ describe("what tests of several machines stand on", () => {
     one.send("ECHO a");
     one.send("ECHO b");
     await until("in their order", () => one.seen.text.endsWith("$1\r\na\r\n$1\r\nb\r\n"));
+    proxy.delayMs = 300;
+    one.send("ECHO c");
+    await until("it is answered", async () =>
+      (await server.command(["INFO", "commandstats"])).includes("cmdstat_echo:calls=5"),
+    );
     proxy.delayMs = 0;
+    one.send("ECHO d");
+    await until("also when it is no longer slow", () => one.seen.text.endsWith("$1\r\nc\r\n$1\r\nd\r\n"));
     proxy.cutAfter(6);
     other.send("ECHO 0123456789");
     await until("it was cut", () => other.seen.isClosed);

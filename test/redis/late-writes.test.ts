@@ -1,11 +1,32 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, describe, it } from "node:test";
-import type { CompressedCache } from "../../src/cache/index.ts";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { Cluster } from "ioredis";
+import { createSentinel } from "redis";
+import { redisTier } from "../../src/adapters/redis.ts";
+import { CompressedCache } from "../../src/cache/index.ts";
 import { until } from "../support/until.ts";
-import { CLIENTS } from "./clients.ts";
+import { CLIENTS, type ClientLibrary } from "./clients.ts";
+import { RedisCluster } from "./cluster.ts";
 import { Fleet, heard } from "./fleet.ts";
 import { TcpProxy } from "./proxy.ts";
 import { RedisServer } from "./server.ts";
+
+/** Waits until a cache reaches the server again. */
+async function writes(cache: CompressedCache): Promise<void> {
+  await until("it writes again", async () => {
+    cache.set("after", 1);
+    return await cache.flush().then(
+      () => true,
+      () => false,
+    );
+  });
+}
+
+function once(sets: readonly string[]): void {
+  assert.ok(sets.length > 0);
+  const twice = sets.filter((set, i) => sets.indexOf(set) !== i);
+  assert.deepEqual(twice, [], "executed twice");
+}
 
 for (const library of CLIENTS) {
   describe(`what comes to Redis after its connection was given up, by ${library.name}`, () => {
@@ -130,6 +151,63 @@ for (const library of CLIENTS) {
       await until("A was told", async () => (await a.getAsync("k")) !== "old");
     });
 
+    /** What A writes is executed; its answer is lost, with all connections of A, when others have written since. */
+    async function unanswered(write: () => void, isDone: () => Promise<boolean>, then: () => Promise<void>) {
+      const watch = await server.watchSets();
+      network.held = "answers";
+      write();
+      await until("it is there", isDone);
+      await then();
+      network.cut();
+      network.held = null;
+      await writes(a);
+      await watch.end();
+      once(watch.sets);
+    }
+
+    it("a set that has no answer is not executed again over what another machine set since", async () => {
+      await unanswered(
+        () => a.set("k", "old"),
+        async () => (await b.getAsync("k")) === "old",
+        async () => {
+          b.set("k", "new");
+          await b.flush();
+        },
+      );
+      assert.notEqual(await b.getAsync("k"), "old");
+    });
+
+    it("a deletion of a tag that has no answer is not executed again after that of another machine", async () => {
+      a.set("k", 1, { tags: ["t"] });
+      await a.flush();
+      assert.equal(await b.getAsync("k"), 1);
+      await unanswered(
+        () => a.deleteByTag("t"),
+        async () => (await b.getAsync("k")) === undefined,
+        async () => {
+          b.set("k", 2, { tags: ["t"] });
+          await b.flush();
+          b.deleteByTag("t");
+          await b.flush();
+        },
+      );
+      assert.deepEqual(await read("k"), [undefined, undefined, undefined]);
+    });
+
+    it("a clear that has no answer is not executed again after that of another machine", async () => {
+      a.set("k", 1);
+      await a.flush();
+      assert.equal(await b.getAsync("k"), 1);
+      await unanswered(
+        () => a.clear(),
+        async () => (await b.getAsync("k")) === undefined,
+        async () => {
+          b.clear();
+          await b.flush();
+        },
+      );
+    });
+
     it("what another machine sets before the own set is answered counts, though it is told meanwhile", async () => {
       network.held = "answers";
       a.set("k", "own");
@@ -143,3 +221,83 @@ for (const library of CLIENTS) {
     });
   });
 }
+
+describe("what a cluster answers after its connections were given up", () => {
+  let cluster: RedisCluster;
+  before(async () => {
+    cluster = await RedisCluster.start({ proxied: true });
+  });
+  after(() => cluster.stop());
+
+  const networks = (): TcpProxy[] => cluster.nodes.map(({ proxy }) => proxy as TcpProxy);
+  const again: ClientLibrary = {
+    ...CLIENTS[1],
+    name: "ioredis whose nodes connect again",
+    connectCluster: async (urls) => {
+      const client = new Cluster([...urls], { clusterNodeRetryStrategy: () => 50 });
+      client.on("error", () => undefined);
+      await client.get("x");
+      return { client, end: () => client.disconnect() };
+    },
+  };
+  for (const library of [...CLIENTS, again]) {
+    it(`nothing is executed again, by ${library.name}`, async () => {
+      const fleet = new Fleet(library, cluster.urls);
+      try {
+        const cache = await fleet.add({ prefix: `${library.name}:` });
+        const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
+        for (const key of keys) cache.set(key, 1, { tags: [key] });
+        await fleet.flush();
+        const watches = await Promise.all(cluster.servers.map((server) => server.watchSets()));
+        for (const network of networks()) network.held = "answers";
+        for (const key of keys) cache.set(`${key} new`, 2);
+        for (const key of keys) cache.deleteByTag(key);
+        const count = (): number => watches.reduce((sum, { sets }) => sum + sets.length, 0);
+        await until("they are there", () => count() >= 2 * keys.length);
+        for (const network of networks()) network.cut();
+        for (const network of networks()) network.held = null;
+        await writes(cache);
+        for (const { sets, end } of watches) {
+          await end();
+          once(sets);
+        }
+      } finally {
+        await fleet.end();
+      }
+    });
+  }
+});
+
+it("what a master behind sentinels did not answer is not executed again, by redis", async () => {
+  const server = await RedisServer.start();
+  const network = await TcpProxy.start(server.port);
+  const sentinel = await RedisServer.startSentinel([
+    `sentinel monitor m 127.0.0.1 ${network.port} 1`,
+    "sentinel down-after-milliseconds m 60000",
+  ]);
+  const sentinelRootNodes = [{ host: "127.0.0.1", port: sentinel.port }];
+  const client = await createSentinel({ name: "m", sentinelRootNodes }).connect();
+  client.on("error", () => undefined);
+  try {
+    const tier = await redisTier(client, { coherence: "ttl", timeoutMs: 2000 });
+    const cache = new CompressedCache({ maxBytes: "2MiB", backing: tier });
+    // From here on the server knows the scripts.
+    await writes(cache);
+    const { sets, end } = await server.watchSets();
+    network.held = "answers";
+    cache.clear();
+    await until("it is there", () => sets.length > 0);
+    network.cut();
+    network.held = null;
+    await writes(cache);
+    await end();
+    once(sets);
+    cache.close();
+    await tier.close();
+  } finally {
+    client.destroy();
+    await sentinel.stop();
+    await network.stop();
+    await server.stop();
+  }
+});

@@ -170,15 +170,17 @@ export class TcpProxy {
   }
 
   #pipe(pair: Pair, from: Socket, to: Socket): void {
+    const late: (() => void)[] = [];
     from.on("data", (data: Buffer) => {
       if (to === pair.server) pair.isTelling ||= /subscribe/i.test(data.toString("latin1"));
-      this.#later(pair, from, () => this.#pass(pair, to, data), data);
+      this.#later(pair, from, late, () => this.#pass(pair, to, data), data);
     });
     // An end is held too: who is cut off from the network hears of none.
-    from.on("close", () => this.#later(pair, from, () => this.#end(pair)));
+    from.on("close", () => this.#later(pair, from, late, () => this.#end(pair)));
   }
 
-  #later(pair: Pair, from: Socket, send: () => void, data: Buffer | null = null): void {
+  /** @param late - what is on its way from there. */
+  #later(pair: Pair, from: Socket, late: (() => void)[], send: () => void, data: Buffer | null = null): void {
     if (pair.isDead) return;
     const go = (): void => {
       if (pair.isDead) return;
@@ -190,9 +192,13 @@ export class TcpProxy {
       if (this.#mode === "hold" || pair.isLate || isHeld) pair.held.push({ data, send });
       else send();
     };
-    // Timers of one length end in the order in which they began.
-    if (this.#delayMs > 0) setTimeout(go, this.#delayMs);
-    else go();
+    if (this.#delayMs === 0 && late.length === 0) {
+      go();
+      return;
+    }
+    // Whichever timer ends first, what came first goes first: no network brings the bytes of a connection in another order.
+    late.push(go);
+    setTimeout(() => late.shift()?.(), this.#delayMs);
   }
 
   #pass(pair: Pair, to: Socket, data: Buffer): void {

@@ -158,6 +158,37 @@ export class RedisServer {
     return answer;
   }
 
+  /**
+   * What it sets from now on: a line for each `SET`, also those of scripts, with the key and the value.
+   *
+   * @returns what gives all lines until then, and ends it.
+   */
+  async watchSets(): Promise<{ readonly sets: readonly string[]; end(): Promise<void> }> {
+    const socket = connect(this.port, "127.0.0.1", () => socket.write("MONITOR\r\n"));
+    let rest = "";
+    let isWatching = false;
+    let isOver = false;
+    const sets: string[] = [];
+    socket.on("error", () => undefined);
+    socket.on("data", (data) => {
+      isWatching = true;
+      const lines = (rest + data.toString("latin1")).split("\r\n");
+      rest = lines.pop() as string;
+      for (const line of lines) {
+        const set = /^\+[\d.]+ \[[^\]]*\] "set" (.*)$/i.exec(line);
+        if (set !== null) sets.push(set[1]);
+        isOver ||= line.includes("all was seen");
+      }
+    });
+    await until("it is watched", () => isWatching);
+    const end = async (): Promise<void> => {
+      await this.command(["ECHO", "all was seen"]);
+      await until("all was seen", () => isOver);
+      socket.destroy();
+    };
+    return { sets, end };
+  }
+
   /** Ends it, and removes what it left. */
   async stop(): Promise<void> {
     if (this.#isStopped) return;

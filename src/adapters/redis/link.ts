@@ -24,12 +24,14 @@ export interface Line {
 export interface RedisLink {
   readonly library: string;
   readonly isCluster: boolean;
-  /** How often a connection broke whose client sends again what had no answer; 0 of one that rejects it. */
-  readonly breaks: number;
-  /** Sends a command to the server that has the key. */
+  /** What the client writes in front of every key; here that is done by the names of keys. */
+  readonly keyPrefix: string;
+  /** Sends a command to the server that has the key. It is executed once at most, and rejects if its connection breaks. */
   send(key: Buffer, words: readonly RedisWord[]): Promise<unknown>;
   /** The servers that have the keys at this moment. */
   masters(): Promise<Master[]>;
+  /** Ends what was opened for the link. */
+  close(): void;
 }
 
 /** The type of RESP for strings: what a type mapping of node-redis is by. */
@@ -62,27 +64,37 @@ interface NodeRedisCluster {
 }
 
 interface NodeRedisSentinel {
-  sendCommand(isReadonly: boolean, words: readonly RedisWord[]): Promise<unknown>;
-  withTypeMapping(mapping: object): NodeRedisSentinel;
+  /** Calls it with the master's client, and again after a break, also if the first call came to the master. */
+  _execute(isReadonly: false, call: (master: NodeRedis) => Promise<unknown>): Promise<unknown>;
 }
 
-/** A client of `ioredis` or `iovalkey`, or one of its nodes. */
-interface IoRedis {
+/** A client of `ioredis` or `iovalkey`, of one server or of a cluster. */
+interface IoClient {
+  readonly status: string;
+  readonly options: { readonly keyPrefix?: unknown };
   callBuffer(...words: RedisWord[]): Promise<unknown>;
-  duplicate(options?: object): IoRedisLine;
+  connect(): Promise<unknown>;
+  disconnect(): void;
   on(event: string, listener: (...args: never[]) => void): unknown;
+  off(event: string, listener: () => void): unknown;
 }
 
-interface IoRedisLine extends IoRedis {
-  connect(): Promise<unknown>;
+/** Such a client of one server, or a node of a cluster. */
+interface IoRedis extends IoClient {
+  readonly options: { readonly keyPrefix?: unknown; readonly db?: number };
+  /** What holds for its connection. */
+  readonly condition?: { readonly select?: number } | null;
+  duplicate(options: object): IoRedis;
   subscribe(channel: string): Promise<unknown>;
   ping(): Promise<unknown>;
-  disconnect(): void;
 }
 
-interface IoRedisCluster extends Pick<IoRedis, "callBuffer" | "on"> {
+interface IoRedisCluster extends IoClient {
   readonly isCluster: true;
-  nodes(role: "master" | "all"): IoRedis[];
+  readonly options: { readonly keyPrefix?: unknown; readonly redisOptions?: object };
+  duplicate(nodes: readonly never[], options: object): IoRedisCluster;
+  nodes(role: "master"): IoRedis[];
+  refreshSlotsCache(): void;
 }
 
 /**
@@ -107,6 +119,9 @@ export function linkOf(client: unknown): RedisLink {
   );
 }
 
+/** A client of `redis` rejects what had no answer when its connection broke, but for sentinels; it writes keys as they are. */
+const NOTHING_OWN = { keyPrefix: "", close: (): void => undefined };
+
 function nodeSingle(client: NodeRedis): RedisLink {
   const bytes = client.withTypeMapping({ [BLOB_STRING]: Buffer });
   // Its time for each command is for what waits until it can be sent, and costs more than all else that it does.
@@ -116,7 +131,7 @@ function nodeSingle(client: NodeRedis): RedisLink {
   return {
     library: "redis",
     isCluster: false,
-    breaks: 0,
+    ...NOTHING_OWN,
     send: (_, words) => send(words),
     masters: async () => [master],
   };
@@ -124,8 +139,14 @@ function nodeSingle(client: NodeRedis): RedisLink {
 
 /** node-redis gives no way to a connection of one's own to the master that its sentinels name. */
 function nodeSentinel(client: NodeRedisSentinel): RedisLink {
-  const bytes = client.withTypeMapping({ [BLOB_STRING]: Buffer });
-  const send = (words: readonly RedisWord[]): Promise<unknown> => bytes.sendCommand(false, words);
+  const send = (words: readonly RedisWord[]): Promise<unknown> => {
+    let isSent = false;
+    return client._execute(false, (master) => {
+      if (isSent) throw new ZbudError("EIO", "the connection broke");
+      isSent = true;
+      return master.sendCommand(words, { typeMapping: { [BLOB_STRING]: Buffer } });
+    });
+  };
   const open = (): Promise<Line> => {
     throw new ZbudError(
       "ENOTSUP",
@@ -135,7 +156,7 @@ function nodeSentinel(client: NodeRedisSentinel): RedisLink {
   return {
     library: "redis",
     isCluster: false,
-    breaks: 0,
+    ...NOTHING_OWN,
     send: (_, words) => send(words),
     masters: async () => [{ id: "", send, open }],
   };
@@ -154,7 +175,7 @@ function nodeCluster(client: NodeRedisCluster): RedisLink {
   return {
     library: "redis",
     isCluster: true,
-    breaks: 0,
+    ...NOTHING_OWN,
     send: (key, words) => bytes.sendCommand(key, false, words),
     masters: () => clusterMasters(nodes, (node, place, ended) => nodeLine(node, { socket: place }, ended)),
   };
@@ -187,37 +208,115 @@ async function nodeLine(from: NodeRedis, { socket }: { socket?: object }, ended:
   };
 }
 
+/**
+ * A client of the link's own, with the settings of the user's. That one sends again what had no answer when its connection
+ * broke, as soon as it has another one, however late: a write would be executed twice, the second time over what others wrote
+ * meanwhile. This one rejects it.
+ */
+class IoOwn<Client extends IoClient> {
+  readonly #users: Client;
+  readonly #open: () => Client;
+  #client: Client | null = null;
+  #isClosed = false;
+  readonly #end = (): void => {
+    this.#client?.disconnect();
+    this.#client = null;
+  };
+
+  constructor(users: Client, open: () => Client) {
+    this.#users = users;
+    this.#open = open;
+    // Who ends the one does not want the other to keep the process alive.
+    users.on("end", this.#end);
+  }
+
+  /** @throws {ZbudError} `EIO`: the user's client has ended, or the link was closed. */
+  get client(): Client {
+    if (this.#isClosed || this.#users.status === "end") throw new ZbudError("EIO", "the client was closed");
+    // It ends by itself when its settings say that it has tried to connect often enough.
+    if (this.#client === null || this.#client.status === "end") {
+      this.#client = this.#open();
+      // The user's client has errors of the same kind.
+      this.#client.on("error", () => undefined);
+    }
+    return this.#client;
+  }
+
+  async connected(): Promise<Client> {
+    const { client } = this;
+    if (client.status === "wait") await client.connect();
+    return client;
+  }
+
+  async send(words: readonly RedisWord[]): Promise<unknown> {
+    return await this.client.callBuffer(...words);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#users.off("end", this.#end);
+    this.#end();
+  }
+}
+
+/** At each break of a connection all that has no answer is rejected: nothing is left to be sent again. */
+const SENT_ONCE = { maxRetriesPerRequest: 0, keyPrefix: "" };
+
 function ioSingle(client: IoRedis): RedisLink {
-  const send = (words: readonly RedisWord[]): Promise<unknown> => client.callBuffer(...words);
-  const master: Master = { id: "", send, open: (ended) => ioLine(client, {}, ended) };
-  let breaks = 0;
-  client.on("close", () => breaks++);
+  const { keyPrefix, db } = client.options;
+  const own = new IoOwn(client, () =>
+    // Not the database of its options: the user may have chosen another one since.
+    client.duplicate({ ...SENT_ONCE, lazyConnect: true, db: client.condition?.select ?? db }),
+  );
+  const send = (words: readonly RedisWord[]): Promise<unknown> => own.send(words);
+  const open = (ended: () => void): Promise<Line> => ioLine(own.client, {}, ended);
   return {
     library: "ioredis",
     isCluster: false,
-    get breaks() {
-      return breaks;
-    },
+    keyPrefix: String(keyPrefix ?? ""),
     send: (_, words) => send(words),
-    masters: async () => [master],
+    masters: async () => {
+      await own.connected();
+      return [{ id: "", send, open }];
+    },
+    close: () => own.close(),
   };
 }
 
 function ioCluster(client: IoRedisCluster): RedisLink {
-  const nodes = async (): Promise<[IoRedis, Ask][]> =>
-    client.nodes("master").map((node): [IoRedis, Ask] => [node, (words) => node.callBuffer(...words)]);
-  let breaks = 0;
-  const watch = (node: IoRedis): unknown => node.on("close", () => breaks++);
-  client.nodes("all").forEach(watch);
-  client.on("+node", watch);
+  const { keyPrefix, redisOptions } = client.options;
+  const options = {
+    keyPrefix: "",
+    redisOptions: { ...redisOptions, ...SENT_ONCE },
+    lazyConnect: true,
+    // After such a delay a cluster sends again what had no answer.
+    retryDelayOnFailover: 0,
+    // A replica may have what was there before.
+    scaleReads: "master",
+    shardedSubscribers: false,
+  };
+  const own = new IoOwn(client, () => client.duplicate([], options));
+  const nodes = async (): Promise<[IoRedis, Ask][]> => {
+    const cluster = await own.connected();
+    return cluster
+      .nodes("master")
+      .map((node): [IoRedis, Ask] => [node, (words) => node.callBuffer(...words)]);
+  };
   return {
     library: "ioredis",
     isCluster: true,
-    get breaks() {
-      return breaks;
+    keyPrefix: String(keyPrefix ?? ""),
+    send: (_, words) => own.send(words),
+    masters: async () => {
+      try {
+        return await clusterMasters(nodes, (node, place, ended) => ioLine(node, place, ended));
+      } catch (error) {
+        // A node whose connection broke is forgotten until then.
+        own.client.refreshSlotsCache();
+        throw error;
+      }
     },
-    send: (_, words) => client.callBuffer(...words),
-    masters: () => clusterMasters(nodes, (node, place, ended) => ioLine(node, place, ended)),
+    close: () => own.close(),
   };
 }
 
@@ -277,7 +376,7 @@ async function clusterMasters<Node>(
   const [first] = views;
   const asks = new Map(views.map((view) => [view?.id, view?.ask]));
   const text = idsOf(first?.places);
-  // A library that does not know all of them yet learns of them with its next command.
+  // A library that does not know all of them yet learns of them soon.
   const isOne = views.every((view) => view !== null && idsOf(view.places) === text);
   const isWhole = [...(first?.places.keys() ?? [])].every((id) => asks.has(id));
   if (text === "" || !isOne || !isWhole)

@@ -48,6 +48,7 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
   readonly #names: Names;
   readonly #server: Server;
   readonly #keys: ServiceKeys;
+  readonly #link: RedisLink;
   #sequence = 0;
   #era = 0;
   /** The version of all, as a write found it last. */
@@ -79,6 +80,7 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
       overflow: () => void this.clear().catch(() => undefined),
     });
     this.#settings = settings;
+    this.#link = link;
     this.#names = names;
     this.#server = server;
     this.#keys = new ServiceKeys(names, server, maxPendingKeys);
@@ -161,6 +163,7 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
   protected override stop(): void {
     super.stop();
     this.#keys.stop();
+    this.#link.close();
   }
 
   async #put(
