@@ -57,6 +57,11 @@ export interface CoherentStore {
   readonly timeoutMs: number;
   /** What a machine keeps is believed for so long without being told anything; 0: it is told. */
   readonly ttlMs: number;
+  /**
+   * Whether one server has all, so that it is right also while it tells nothing. One of several may answer that has lost
+   * its keys to another and does not know it yet.
+   */
+  readonly isOneServer: boolean;
   /** A number of 52 bits that other content does not have. */
   versionOf(kind: number, head: Uint8Array, value: Uint8Array): number;
   /**
@@ -75,8 +80,12 @@ export interface CoherentStore {
     tags: readonly TagName[],
     signal: AbortSignal | undefined,
   ): Promise<StoredEntry | null>;
-  /** What the server has of a key at this moment. Rejects if it does not answer in time, in ms. */
-  head(key: BackingKey, timeMs: number): Promise<RecordHead | null>;
+  /**
+   * What the server has of a key at this moment. Rejects if it does not answer in time, in ms.
+   *
+   * @param tags - how many tags it has; null for a record that has more.
+   */
+  head(key: BackingKey, tags: number, timeMs: number): Promise<RecordHead | null>;
   /**
    * Writes a record. Copies it at once, as `write` does.
    *

@@ -20,7 +20,7 @@ import { EncodedKey } from "./key.ts";
 import type { Lease } from "./leases.ts";
 import { warmCodec } from "./options.ts";
 import { Counter } from "./shared-state.ts";
-import { removeTagged, tagsIn } from "./tags.ts";
+import { removeTagged, TAG_BYTES, tagsIn } from "./tags.ts";
 import { type Fetched, nameOf, type Read, Tier, type TieredCache } from "./tier.ts";
 import { DICTIONARY_NAME, dictionaryName } from "./tier-dictionaries.ts";
 
@@ -53,6 +53,11 @@ interface Place {
   readonly shard: number;
   readonly row: number;
   readonly version: number;
+}
+
+/** The same with how many tags it has. */
+interface Tagged extends Place {
+  readonly tags: number;
 }
 
 /**
@@ -254,10 +259,11 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
         const place = this.#placeOf(name);
         // Somebody else read it meanwhile.
         if (place !== null && tries > 1 && this.trusts(this.core.engine.found)) return "changed";
+        if (!this.#isBelieved(lease)) await this.ready;
         if (place !== null) {
-          const head = await this.#headOf(name, this.#store.timeoutMs);
+          const head = await this.#headOf(name, place.tags, this.#store.timeoutMs);
           signal?.throwIfAborted();
-          if (head === undefined) return this.miss();
+          if (head === undefined || !this.#isBelieved(lease)) return this.miss();
           const checked = this.#checked(place, head, lease);
           if (typeof checked === "object") return checked;
           if (checked === "told" && !isLast) {
@@ -267,13 +273,24 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
           leases.renew(lease);
         }
         const read = await this.read(name, signal, () => this.#store.read(name, wanted, signal));
-        const kept = read === null ? this.miss() : this.#keep(name, read, lease, isLast);
+        const isMiss = read === null || !this.#isBelieved(lease);
+        const kept = isMiss ? this.miss() : this.#keep(name, read, lease, isLast);
         if (kept !== "again") return kept;
         leases.renew(lease);
       }
     } finally {
       leases.end(lease);
     }
+  }
+
+  /**
+   * Whether what was answered since a lease was taken is what others see: a master that was stopped while a replica took
+   * over does not know that when it goes on. The line to it broke long before. It is asked all the same, since the client
+   * learns of the new master so.
+   */
+  #isBelieved({ stamp }: Lease): boolean {
+    const { isOneServer, ttlMs } = this.#store;
+    return isOneServer || ttlMs > 0 || (this.#listens && !this.core.sharedState.tierVoidSince(stamp));
   }
 
   /** What comes of an entry of memory that was compared with the server's. */
@@ -353,17 +370,17 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
   }
 
   /** Where memory has a key, trusted or not; null if it has not. */
-  #placeOf({ k0, k1, prefix }: BackingKey): Place | null {
+  #placeOf({ k0, k1, prefix }: BackingKey): Tagged | null {
     const { engine } = this.core;
     if (!engine.contains(k0, k1, prefix, prefix.length, BEFORE_ALL)) return null;
-    const { shard, row, version } = engine.found;
-    return { shard, row, version };
+    const { shard, row, version, headLength } = engine.found;
+    return { shard, row, version, tags: headLength / TAG_BYTES };
   }
 
   /** What the server has; undefined if it does not say. */
-  async #headOf(name: BackingKey, timeMs: number): Promise<RecordHead | null | undefined> {
+  async #headOf(name: BackingKey, tags: number, timeMs: number): Promise<RecordHead | null | undefined> {
     try {
-      return await this.#store.head(name, timeMs);
+      return await this.#store.head(name, tags, timeMs);
     } catch (error) {
       this.noteClosed(error);
       this.core.sharedState.count(Counter.backingReadsFailed);
@@ -424,7 +441,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     for (let slot = 0; slot < dictionaries.count; slot++) {
       const name = dictionaryName(dictionaries.nameOf(slot));
       if (!name.prefix.every((byte, i) => byte === prefix[i])) continue;
-      if ((await this.#headOf(name, this.#store.timeoutMs)) === null) dictionaries.note(slot, false);
+      if ((await this.#headOf(name, 0, this.#store.timeoutMs)) === null) dictionaries.note(slot, false);
     }
   }
 
@@ -470,7 +487,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       if (engine.isClosed) return false;
       const place = this.#placeOf(name);
       if (place === null) return true;
-      const head = await this.#headOf(name, end - performance.now());
+      const head = await this.#headOf(name, place.tags, msUntil(end));
       if (head === undefined || engine.isClosed) return false;
       sharedState.count(Counter.verified);
       const written = this.#written.get(text);
@@ -492,8 +509,12 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     const set = new Promise<void>((resolve) => {
       then = resolve;
     });
-    await waitAtMost(set, end - performance.now(), late);
+    await waitAtMost(set, msUntil(end), late);
   }
+}
+
+function msUntil(end: number): number {
+  return Math.max(0, end - performance.now());
 }
 
 /** As it was before compression. */

@@ -24,6 +24,7 @@ export class SharedStore extends FailingBacking implements CoherentBacking {
       heartbeatMs: 2 ** 30,
       timeoutMs: 1000,
       ttlMs,
+      isOneServer: true,
       versionOf: () => 1,
       listen: (listener) => {
         listener.began();

@@ -23,6 +23,12 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
     replace: "if (this.#store.isChanging(name, () => undefined)) return true;",
   },
   {
+    name: "machines: in a cluster, what is answered while nobody tells is believed",
+    file: TIER,
+    find: "return isOneServer || ttlMs > 0",
+    replace: "return ttlMs >= 0 || isOneServer",
+  },
+  {
     name: "machines: a line that is back is trusted without a comparison",
     file: HEARING,
     find: "distrust(this.#engine, versionsOf(this.#engine));\n        Atomics.store(words, HEARS, 1);",

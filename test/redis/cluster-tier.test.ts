@@ -6,6 +6,32 @@ import { CLIENTS } from "./clients.ts";
 import { RedisCluster } from "./cluster.ts";
 import { Fleet } from "./fleet.ts";
 
+describe("a cluster whose lines are silent", () => {
+  it("is not believed: a master that a replica replaced may be the one that answers", async () => {
+    const cluster = await RedisCluster.start({ proxied: true });
+    const fleet = new Fleet(CLIENTS[0], cluster.urls);
+    const proxies = cluster.nodes.flatMap(({ proxy }) => proxy ?? []);
+    try {
+      const options = { graceMs: 0, heartbeatMs: 100, timeoutMs: 400 };
+      const [a, b] = [await fleet.add(options), await fleet.add(options)];
+      const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
+      for (const key of keys) a.set(key, 1);
+      await fleet.flush();
+      const read = (): Promise<unknown[]> => Promise.all(keys.map((key) => b.getAsync(key)));
+      assert.deepEqual(new Set(await read()), new Set([1]));
+      for (const proxy of proxies) proxy.held = "told";
+      await until("it is not told", () => !b.stats().isBackingTold);
+      for (let round = 0; round < 3; round++) assert.deepEqual(new Set(await read()), new Set([undefined]));
+      assert.equal(await b.getOrSet("key 0", () => 2), 2, "each machine loads for itself");
+      for (const proxy of proxies) proxy.held = null;
+      await until("all are read again", async () => (await read()).every((value) => value === 1));
+    } finally {
+      await fleet.end();
+      await cluster.stop();
+    }
+  });
+});
+
 describe("a cluster of three Redis servers", () => {
   let cluster: RedisCluster;
   before(async () => {
@@ -59,6 +85,42 @@ describe("a cluster of three Redis servers", () => {
   }
 
   for (const library of CLIENTS) {
+    it(`braces in keys are of any kind, by ${library.name}`, async () => {
+      const fleet = new Fleet(library, cluster.urls);
+      try {
+        for (const prefix of ["braces:", "{braces}", "}"]) {
+          const [a, b] = [await fleet.add({ prefix }), await fleet.add({ prefix })];
+          const keys = [
+            "{",
+            "}",
+            "{}",
+            "}{",
+            "a}b",
+            "{}x",
+            "{{x}}",
+            "x{y",
+            "x{y}z",
+            '{"id":7}',
+            "x{}{y}",
+            "{x}{y}",
+          ];
+          for (const key of keys) a.set(key, `${key} 1`);
+          await fleet.flush();
+          assert.equal(a.stats().backingWritesFailed, 0);
+          for (const key of keys) assert.equal(await b.getAsync(key), `${key} 1`);
+          for (const key of keys) assert.equal(await b.getOrSet(`${key} `, () => `${key} 2`), `${key} 2`);
+          await fleet.flush();
+          for (const key of keys) assert.equal(await a.getAsync(`${key} `), `${key} 2`);
+          for (const key of keys) b.delete(key);
+          await fleet.flush();
+          await until("all were dropped", () => keys.every((key) => a.get(key) === undefined));
+          for (const key of keys) assert.equal(await a.getAsync(key), undefined);
+        }
+      } finally {
+        await fleet.end();
+      }
+    });
+
     it(`one that is silent is a break, by ${library.name}`, async () => {
       const fleet = new Fleet(library, cluster.urls);
       const [, server] = cluster.servers;

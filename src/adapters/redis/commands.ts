@@ -2,7 +2,7 @@ import { hash, randomBytes } from "node:crypto";
 import { faultOf } from "../../backing/index.ts";
 import { show, waitAtMost, ZbudError } from "../../base/index.ts";
 import type { Master, RedisLink, RedisWord } from "./link.ts";
-import { HEAD_BYTES_MAX, type Names } from "./names.ts";
+import { headBytes, type Names } from "./names.ts";
 import { track } from "./tracker.ts";
 
 /** The first version of Redis that tells by prefix. */
@@ -30,7 +30,6 @@ const FENCE: Script = script(
 const SWEEP: Script = script(
   'if redis.call("getrange",KEYS[1],8,15)~=ARGV[1] then return redis.call("unlink",KEYS[1]) end return 0',
 );
-const HEAD_END = String(HEAD_BYTES_MAX - 1);
 /** How long a connection that broke may still bring what was sent on it: longer than any system sends again. */
 const FENCE_MS = 3_600_000;
 /** Keys that one look of a sweep gives, about. */
@@ -78,9 +77,9 @@ export class Server {
     return this.#read(key, ["get", key], signal) as Promise<Buffer | null>;
   }
 
-  /** As much of a value as its versions and its record's head may take; empty if there is none. */
-  getHead(key: Buffer, timeMs: number): Promise<Buffer> {
-    const sent = this.#link.send(key, ["getrange", key, "0", HEAD_END]);
+  /** As much of a value as its record's head and so many tags take; empty if there is none. */
+  getHead(key: Buffer, tags: number, timeMs: number): Promise<Buffer> {
+    const sent = this.#link.send(key, ["getrange", key, "0", String(headBytes(tags) - 1)]);
     return this.#inTime("a read", sent, undefined, timeMs) as Promise<Buffer>;
   }
 

@@ -53,6 +53,7 @@ export class JoinedStore implements CoherentStore {
   readonly heartbeatMs: number;
   readonly timeoutMs: number;
   readonly ttlMs: number;
+  readonly isOneServer: boolean;
   readonly #parts: RedisParts;
   readonly #view: CoherentView;
   readonly #locks: Set<() => void> = new Set();
@@ -68,6 +69,7 @@ export class JoinedStore implements CoherentStore {
     this.heartbeatMs = heartbeatMs;
     this.timeoutMs = timeoutMs;
     this.ttlMs = ttlMs;
+    this.isOneServer = !parts.link.isCluster;
     this.#parts = parts;
     this.#view = view;
   }
@@ -132,10 +134,10 @@ export class JoinedStore implements CoherentStore {
     return record;
   }
 
-  async head(key: BackingKey, timeMs: number): Promise<RecordHead | null> {
+  async head(key: BackingKey, tags: number, timeMs: number): Promise<RecordHead | null> {
     const { server, keys, names } = this.#parts;
     const [bytes, all] = await this.#parts.ask(() =>
-      keys.withAll(server.getHead(names.record(key), timeMs), this.#view),
+      keys.withAll(server.getHead(names.record(key), tags, timeMs), this.#view),
     );
     const head = unsealHead(bytes);
     if (head === null || head.clear !== all) return null;

@@ -9,10 +9,15 @@ import { decodeRecord, encodeRecord, recordBytes, type StoredEntry, sealRecord }
  *   0xFA, 16 digits    a record whose name is its two words, as those of a page store are
  *   0xFB "tag:" …      the version of a tag, 16 digits of its hash
  *   0xFB "clear"       the version of all
- *   0xFB "lock:" …     who loads a record: its name, so that both lie on one server of a cluster
+ *   0xFB "lock:" …     who loads a record
  *   0xFB "fence:" …    ids of writes of a key that may not take effect any more
  *
- * No UTF-8 begins with 0xFA to 0xFF.
+ * No UTF-8 begins with 0xFA to 0xFF. What stands beside a key lies on the same server of a cluster, whose place a part in
+ * braces alone decides, if there is one: so `…` is
+ *
+ *   {key}       of a key without braces
+ *   {part}key   of one with a part in braces
+ *   {digits}key of any other one: a number whose place is that of the key
  *
  * A record's value is
  *
@@ -31,12 +36,12 @@ const VERSION_BYTES = 8;
 const AT_EXPIRES = 40;
 const AT_STAMP = 48;
 const RECORD_HEAD_BYTES = 64;
-/** The most bytes that come before a record's name. */
-export const HEAD_BYTES_MAX: number = HEAD_BYTES + TAGS_MAX * TAG_BYTES + RECORD_HEAD_BYTES;
 
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 const CLOSING = Buffer.of(CLOSE);
+/** Places of keys in a cluster. */
+const SLOTS = 16_384;
 
 const WORDS = 0xfa;
 const SERVICE = 0xfb;
@@ -115,10 +120,36 @@ export function isDictionary(name: Uint8Array): boolean {
 /** A key on the server of a cluster that another one is on. */
 function beside(what: Buffer, key: Buffer): Buffer {
   const from = key.indexOf(OPEN);
-  const to = from < 0 ? -1 : key.indexOf(CLOSE, from + 1);
-  // A part in braces says alone on which server of a cluster a key is.
-  const place = to > from + 1 ? key.subarray(from + 1, to) : key;
+  const to = key.indexOf(CLOSE, from + 1);
+  if (from < 0 && to < 0) return Buffer.concat([what, key, CLOSING]);
+  const place = from >= 0 && to > from + 1 ? key.subarray(from + 1, to) : numberAt(slotOf(key));
   return Buffer.concat([what, place, CLOSING, key]);
+}
+
+/** Numbers as texts, by their place. All of them are among the first 200,000. */
+const numbers: Map<number, Buffer> = new Map();
+let tried = 0;
+
+/** The first number, as a text, that has this place. */
+function numberAt(slot: number): Buffer {
+  for (;;) {
+    const found = numbers.get(slot);
+    if (found !== undefined) return found;
+    const text = Buffer.from(String(tried++));
+    const place = slotOf(text);
+    if (!numbers.has(place)) numbers.set(place, text);
+  }
+}
+
+/** Of all of a key: CRC-16, as a Redis cluster takes it. */
+function slotOf(key: Buffer): number {
+  let crc = 0;
+  for (const byte of key) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
+    crc &= 0xffff;
+  }
+  return crc % SLOTS;
 }
 
 /** A tag with the version that it had. */
@@ -183,7 +214,7 @@ export function unseal(bytes: Buffer, maxBytes: number): Unsealed | null {
   return decoded === null ? null : { ...versions, record: decoded.record };
 }
 
-/** The same of the first {@link HEAD_BYTES_MAX} bytes. */
+/** The same of the first {@link headBytes}; null also if it has more tags. */
 export function unsealHead(
   bytes: Buffer,
 ): (Versions & { readonly stamp: number; readonly expiresAt: number }) | null {
@@ -195,6 +226,11 @@ export function unsealHead(
     stamp: bytes.readDoubleLE(at + AT_STAMP),
     expiresAt: bytes.readDoubleLE(at + AT_EXPIRES),
   };
+}
+
+/** Bytes that come before a record's name. */
+export function headBytes(tags: number): number {
+  return versionsBytes(tags) + RECORD_HEAD_BYTES;
 }
 
 /** Bytes that a record's versions take. */

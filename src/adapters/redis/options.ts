@@ -87,6 +87,12 @@ export function readOptions(options: RedisTierOptions): RedisTierSettings {
       `prefix must be what the keys begin with, such as "app:", of 1 to 1024 characters, not ${show(prefix)}`,
     );
   }
+  if (/^[^{]*\{(\}|[^}]*$)/.test(prefix)) {
+    throw new ZbudError(
+      "EINVAL",
+      `prefix must have no { without text and } behind it, since a cluster looks for them in each key, not ${show(prefix)}`,
+    );
+  }
   const isTtl = choiceOption("coherence", coherence, ["tracking", "ttl"]) === "ttl";
   if (!isTtl && options.ttlMs !== undefined) {
     throw new ZbudError("EINVAL", 'ttlMs is for coherence: "ttl"; give that too, or leave ttlMs out');
