@@ -91,7 +91,7 @@ const OPERATIONS: Scenario[] = [
   }),
   scenario("openGap: no page has so much free", (all) => {
     fill(all);
-    return { steps: [{ do: "openGap", bytes: HALF, tight: false }] };
+    return { steps: [{ do: "openGap", bytes: HALF, tight: true }] };
   }),
   scenario("alloc: no page to be had", (all) => {
     fill(all);

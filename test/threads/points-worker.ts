@@ -98,6 +98,7 @@ function runSteps(job: Job, driver: PoolDriver): number[] {
       if (pool === null) continue;
       if (step.do === "alloc") {
         const handle = pool.alloc(step.size);
+        if (typeof handle === "number" && pool.slotOf(handle) >= 0) pool.handleOf(pool.slotOf(handle));
         if (typeof handle === "number") changed(handle);
       } else if (step.do === "free") {
         pool.free(step.handle);
