@@ -19,6 +19,7 @@ import { registerBuiltIns } from "../src/drivers/index.ts";
 import * as table from "../src/engine/table.ts";
 import { estimate } from "../src/estimate/index.ts";
 import { PageStore, type PageStoreOptions } from "../src/store/index.ts";
+import { mostForRaw, randomCase, WORST } from "../test/store/raw-bound.ts";
 import { type CacheData, cacheData } from "./cache-data.ts";
 import { realData, spread } from "./codec-data.ts";
 import { guestMemory } from "./guest-memory.ts";
@@ -33,6 +34,9 @@ const CODECS = ["lz4", "zstd"];
 /** Goals, as shares of the codec's own ratio. */
 const GOALS = { full: 0.9, churned: 0.8 };
 const CHURN = 10;
+/** Cases that are searched for one in which a store takes more than its pages do. */
+const SEARCHED = 3000;
+const SEARCHED_HELD = 4000;
 /** The longest that a cache's helper may take. */
 const HELPED_MS = 120_000;
 
@@ -68,11 +72,21 @@ export async function run({ seed, quick, log }: BenchOptions): Promise<Row[]> {
       rows.push(...pageRows(kind, data, { codec, maxBytes }, byHand, seed));
     }
   }
+  log("the worst for raw pages");
+  rows.push(worstRow(seed, quick ? SEARCHED / 100 : SEARCHED));
   for (const kind of quick ? [0] : [0, 1, 2, 3, -1]) {
     for (const codec of quick ? ["lz4"] : CODECS)
       rows.push(...(await cacheRows(kind, { codec, maxBytes }, seed, log)));
   }
   return rows;
+}
+
+/** The most that a store takes for each raw byte, 64 KiB aside, of the known worst cases and those of a search. */
+function worstRow(seed: number, count: number): Row {
+  const searched = Array.from({ length: count }, (_, i) => randomCase(seed * SEARCHED + i, SEARCHED_HELD));
+  const times = [...WORST, ...searched].map((each) => mostForRaw(each).times);
+  const what = `the worst of ${times.length} cases of pages that hardly compress (goal ≥ 0.97)`;
+  return row(what, 1 / Math.max(...times), "raw and 64 KiB", 1);
 }
 
 /** Data in pages, as the name of each kind says. */

@@ -47,7 +47,7 @@ export class BlockReader {
     this.length = found.length;
     this.#shard = engine.shard(found.shard);
     this.#codec = found.codec === 0 || found.sameFilled ? null : codecs.of(found.codec);
-    this.#cursor = { fragment: found.row, at: 0 };
+    this.#cursor = { row: found.row, fragment: found.row, at: 0 };
     const named = found.prefixLength + found.headLength;
     const table = isInBlocks(found) ? ownBytes(tableBytes(found.length)) : EMPTY;
     if (table.length > found.storedLength) throw damaged(found);

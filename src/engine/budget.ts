@@ -9,6 +9,8 @@ import {
   W_ENTRIES,
   W_FRAGMENTS,
   W_HIGH_WATER,
+  W_ROWLESS,
+  W_ROWLESS_MAX,
 } from "./table.ts";
 
 /** So many rows tell how long entries are. */
@@ -66,10 +68,12 @@ function rowsWanted(budget: ShardBudget, words: Int32Array, floats: Float64Array
 export function rowsAllowed(
   budget: ShardBudget,
   layout: ShardLayout,
+  words: Int32Array,
   floats: Float64Array,
   maxPoolBytes: number,
 ): number {
-  const left = floats[F_LIMIT] - floats[F_FIXED_BYTES] - maxPoolBytes * (1 + budget.pageCost);
+  const pages = maxPoolBytes * (1 + budget.pageCost);
+  const left = floats[F_LIMIT] - floats[F_FIXED_BYTES] - pages - words[W_ROWLESS_MAX] * budget.objectBytes;
   const rows = Math.max(ROWS_MIN, Math.floor(left / budget.rowBytes));
   return Math.min(rows, layout.maxRows) + 1;
 }
@@ -77,9 +81,8 @@ export function rowsAllowed(
 /** Bytes of pool pages that may be used, beside the rows that were. */
 export function poolBytesAllowed(budget: ShardBudget, words: Int32Array, floats: Float64Array): number {
   const rows = Math.max(rowsWanted(budget, words, floats), words[W_HIGH_WATER] - 1);
-  return Math.floor(
-    (floats[F_LIMIT] - floats[F_FIXED_BYTES] - rows * budget.rowBytes) / (1 + budget.pageCost),
-  );
+  const taken = floats[F_FIXED_BYTES] + rows * budget.rowBytes + words[W_ROWLESS_MAX] * budget.objectBytes;
+  return Math.floor((floats[F_LIMIT] - taken) / (1 + budget.pageCost));
 }
 
 /** What a shard has touched, by the budget: what is fixed counts in full. */
@@ -92,6 +95,7 @@ export function bytesTouched(
   return (
     floats[F_FIXED_BYTES] +
     (words[W_HIGH_WATER] - 1) * budget.rowBytes +
+    words[W_ROWLESS_MAX] * budget.objectBytes +
     Math.ceil(maxPoolBytes * (1 + budget.pageCost))
   );
 }
@@ -104,7 +108,10 @@ export function bytesLive(
   poolBytes: number,
 ): number {
   const rows = words[W_ENTRIES] + words[W_FRAGMENTS];
-  return floats[F_FIXED_BYTES] + rows * budget.rowBytes + Math.ceil(poolBytes * (1 + budget.pageCost));
+  const objects = words[W_ROWLESS] * budget.objectBytes;
+  return (
+    floats[F_FIXED_BYTES] + rows * budget.rowBytes + objects + Math.ceil(poolBytes * (1 + budget.pageCost))
+  );
 }
 
 /** Words of a row beside {@link ROW_BYTES}. */

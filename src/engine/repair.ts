@@ -11,7 +11,6 @@ import {
   KIND_ENTRY,
   KIND_MASK,
   NAME,
-  NEXT_FRAGMENT,
   NO_END,
   STATE,
   STATE_SAME_FILLED,
@@ -24,6 +23,7 @@ import {
   W_FREE,
   W_HIGH_WATER,
   W_RAW,
+  W_ROWLESS,
   W_ROWS_END,
   W_SAME_FILLED,
 } from "./table.ts";
@@ -50,7 +50,7 @@ export function repairShard(shard: ShardParts): void {
   const order = queue.rebuilt(isEntry);
 
   words.fill(0, BUCKETS_AT, BUCKETS_AT + words[W_BUCKETS_USED]);
-  for (const count of [W_ENTRIES, W_FRAGMENTS, W_SAME_FILLED, W_RAW, W_CLEAN]) words[count] = 0;
+  for (const count of [W_ENTRIES, W_FRAGMENTS, W_ROWLESS, W_SAME_FILLED, W_RAW, W_CLEAN]) words[count] = 0;
   shard.floats[F_ORIGINAL_BYTES] = 0;
   shard.floats[F_STORED_BYTES] = 0;
   queue.clear();
@@ -66,8 +66,7 @@ export function repairShard(shard: ShardParts): void {
     const rival = rivalOf(shard, row);
     if (rival !== 0) {
       if (((words[at + VERSION] - words[rows.at(rival) + VERSION]) | 0) < 0) continue;
-      for (let fragment = rival; fragment !== 0; fragment = words[rows.at(fragment) + NEXT_FRAGMENT])
-        inUse[fragment] = 0;
+      for (let fragment = rival; fragment > 0; fragment = fragments.nextOf(fragment)) inUse[fragment] = 0;
       shard.dropRow(rival);
     }
     rows.link(row, shard.hashOfRow(row));
@@ -75,16 +74,13 @@ export function repairShard(shard: ShardParts): void {
     shard.account(row, 1);
     inUse[row] = 1;
     if ((words[at + STATE] & STATE_SAME_FILLED) !== 0) continue;
-    const names = named[pools.indexOf(fragments.poolOf(row))];
+    const pool = fragments.poolOf(row);
+    const names = named[pools.indexOf(pool)];
     names.add(fragments.handleOf(row));
-    for (
-      let fragment = words[at + NEXT_FRAGMENT];
-      fragment !== 0;
-      fragment = words[rows.at(fragment) + NEXT_FRAGMENT]
-    ) {
-      names.add(fragments.handleOf(fragment));
-      inUse[fragment] = 1;
-      words[W_FRAGMENTS]++;
+    for (let fragment = fragments.nextOf(row); fragment !== 0; fragment = fragments.nextOf(fragment)) {
+      names.add(fragments.handleIn(pool, fragment));
+      if (fragment > 0) inUse[fragment] = 1;
+      words[fragment > 0 ? W_FRAGMENTS : W_ROWLESS]++;
     }
   }
   words[W_FREE] = 0;

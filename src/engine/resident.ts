@@ -10,6 +10,7 @@ import {
   W_EXPIRIES_MAX,
   W_FRAGMENTS,
   W_HIGH_WATER,
+  W_ROWLESS,
 } from "./table.ts";
 
 /** The system gives memory in pages of so many bytes. */
@@ -40,7 +41,8 @@ export function bytesOfEntries(shard: Shard): number {
   const { words, budget, pools } = shard;
   const rows = words[W_ENTRIES] + words[W_FRAGMENTS];
   const pageBytes = Math.min(pools.bytesHeld, pools.bytesResident);
-  const poolBytes = rows * budget.objectBytes + Math.ceil(pageBytes * (1 + budget.pageCost));
+  const poolBytes =
+    (rows + words[W_ROWLESS]) * budget.objectBytes + Math.ceil(pageBytes * (1 + budget.pageCost));
   return Math.min(indexBytes(shard, rows, rows) + poolBytes, bytesResident(shard));
 }
 

@@ -1,17 +1,27 @@
 import type { Handle } from "../base/index.ts";
-import { poolBytesAllowed, type ShardBudget } from "./budget.ts";
+import { bytesTouched, poolBytesAllowed, type ShardBudget } from "./budget.ts";
 import type { ShardPool } from "./shard-pool.ts";
 import {
+  F_LIMIT,
   F_ORIGINAL_BYTES,
   F_POOL_TOUCHED,
   F_STORED_BYTES,
+  NEXT_FRAGMENT,
   W_ENTRIES,
   W_HIGH_WATER,
   W_POOL,
+  W_ROWLESS,
+  W_ROWLESS_MAX,
 } from "./table.ts";
 
 /** Entries take at most so many times their bytes, where moving objects together can reach it. */
 const WORSE_THAN_RAW = 1.03;
+/** From so many times on objects are moved: what is cut for that takes the rest, as rows of its objects. */
+const NEARLY_RAW = 1.025;
+/** Bytes beside, of 64 KiB: what the tables, and a page that objects are copied to, leave about. */
+const BESIDE_RAW = 2 ** 15;
+/** Of a row, for its bucket. */
+const BUCKET_BYTES = 4;
 /** An entry of several objects goes to a pool that may have so many times its bytes. */
 const ROOM_FOR = 8;
 /** What is given back at a time where room is short, and what more must be free to try again after it gained none. */
@@ -77,26 +87,50 @@ export class ShardPools {
   }
 
   /**
-   * Bytes that the next object of a pool can have without another page. Where a page more would make the entries take more
-   * than they are, by a share, objects are moved together for at least `least` bytes.
+   * Notes the object of an entry's last fragment in the row at `at` of the one before, so that it needs no row of its own.
+   * False: the limit has no room for that, or the pool finds no object by its slot.
    */
-  roomIn(number: number, least: number): number {
+  nameWithoutRow({ pool }: ShardPool, handle: number, at: number): boolean {
+    const words = this.#words;
+    const slot = pool.slotOf(handle as Handle);
+    if (slot < 0) return false;
+    if (words[W_ROWLESS] >= words[W_ROWLESS_MAX]) {
+      const touched = bytesTouched(this.#budget, words, this.#floats, this.bytesTouched);
+      if (touched + this.#budget.objectBytes > this.#floats[F_LIMIT]) return false;
+      words[W_ROWLESS_MAX] = words[W_ROWLESS] + 1;
+    }
+    words[at + NEXT_FRAGMENT] = -1 - slot;
+    words[W_ROWLESS]++;
+    return true;
+  }
+
+  /**
+   * Bytes that the next object of a pool can have without another page. Where a page more would make the entries take more
+   * than they are, by a share, objects are moved together: for `bytes` if that can be, else for at least `least`.
+   *
+   * @param isRest - of an entry that was cut: it takes the smallest gap, so that others have the large ones.
+   */
+  roomIn(number: number, bytes: number, least: number, isRest: boolean): number {
     const { pool } = this.list[number];
     const room = pool.roomLeft;
-    if (room >= least || !this.#isWorseThanRaw(number) || !pool.openGap(least)) return room;
-    return pool.roomLeft;
+    if (room >= bytes || !this.#isWorseThanRaw(number)) return room;
+    if (pool.openGap(bytes, isRest) || (room < least && pool.openGap(least, false))) return pool.roomLeft;
+    return room;
   }
 
   #isWorseThanRaw(number: number): boolean {
     const words = this.#words;
     const { pool } = this.list[number];
-    const { pageCost, rowBytes } = this.#budget;
+    const { pageCost, rowBytes, objectBytes } = this.#budget;
     const more = pool.heldBytes + pool.pageSize - this.#floats[F_POOL_TOUCHED + number];
     if (more <= 0) return false;
-    const most = WORSE_THAN_RAW * this.#floats[F_ORIGINAL_BYTES];
+    const raw = this.#floats[F_ORIGINAL_BYTES];
     // Short entries take more than they are whatever is done, by their rows.
-    if (this.#floats[F_STORED_BYTES] + words[W_ENTRIES] * rowBytes > most) return false;
-    return (this.bytesTouched + more) * (1 + pageCost) + (words[W_HIGH_WATER] - 1) * rowBytes > most;
+    const least = this.#floats[F_STORED_BYTES] + words[W_ENTRIES] * rowBytes;
+    if (least > WORSE_THAN_RAW * raw + BESIDE_RAW) return false;
+    const pages = (this.bytesTouched + more) * (1 + pageCost);
+    const rows = (words[W_HIGH_WATER] - 1) * (rowBytes + BUCKET_BYTES) + words[W_ROWLESS_MAX] * objectBytes;
+    return pages + rows > NEARLY_RAW * raw + BESIDE_RAW;
   }
 
   /** The longest entry for which room can be made in a pool, about: all pages may be had but a twentieth of them. */

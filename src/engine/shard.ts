@@ -1,4 +1,4 @@
-import { ownBytes, powerOfTwoAtLeast, ThreadLock, ZbudError } from "../base/index.ts";
+import { type Handle, ownBytes, powerOfTwoAtLeast, ThreadLock, ZbudError } from "../base/index.ts";
 import { bytesLive, rowsAllowed, type ShardBudget } from "./budget.ts";
 import { EntryQueue, type EvictionPolicy, evictionPolicy } from "./eviction/index.ts";
 import { Expiries } from "./expiries.ts";
@@ -80,9 +80,9 @@ const REFUSALS_MAX = 8;
 const WRITING_PASSED_MAX = 512;
 /** What is shorter needs no look at what the limit leaves for pages. */
 const ALWAYS_FITS = 2 ** 16;
-/** An entry is split where that leaves less unused than two rows take, if it is at least so long a part of a page. */
+/** An entry is cut for a room of so many bytes, or of all that is left of it, if that is a 128th of a page. */
 const SPLIT_MIN = 256;
-const SPLIT_SHARE = 64;
+const SPLIT_SHARE = 128;
 /** Room for an entry's bytes up to this length stays for the next ones: an entry of one block fits. */
 const KEPT_BYTES_MAX = 2 ** 21;
 /** Entries that a put moves out of a pool that was used before. */
@@ -708,34 +708,41 @@ export class Shard implements ShardParts {
     let pool = this.pools.list[poolNumber];
     const maxFragment = pool.maxObjectBytes - headerBytes;
     this.#reservedIn = poolNumber;
-    let row = head;
+    let last = 0;
     let left = total;
     let fragments = 0;
     while (left > 0) {
       let bytes = Math.min(left, maxFragment);
       // What is long beside a page fills the rest of the page that is being filled.
       const least = bytes * SPLIT_SHARE > maxFragment ? Math.min(SPLIT_MIN, bytes) : bytes;
-      const room = this.pools.roomIn(poolNumber, least + headerBytes) - headerBytes;
+      const room =
+        this.pools.roomIn(poolNumber, bytes + headerBytes, least + headerBytes, last !== 0) - headerBytes;
       if (room < bytes && room >= least) bytes = room;
       const anywhere = bytes === total && now !== KEEPS_ALL;
       const handle = this.#allocate(poolNumber, bytes + headerBytes, now, anywhere);
       if (handle === 0) break;
       pool = this.pools.list[this.#reservedIn];
-      const at = this.rows.at(row);
-      this.fragments.setHandle(row, handle);
-      words[at + FRAGMENT_BYTES] = bytes;
       if (headerBytes !== 0) {
         pool.open(handle);
         pool.writeWord(0, head);
       }
       left -= bytes;
-      if (left === 0) break;
-      const next = this.#takeRow(now);
-      if (next === 0) break;
-      words[this.rows.at(next) + STATE] = KIND_FRAGMENT | (poolNumber << POOL_SHIFT);
-      words[at + NEXT_FRAGMENT] = next;
-      fragments++;
-      row = next;
+      if (left === 0 && last !== 0 && this.pools.nameWithoutRow(pool, handle, this.rows.at(last))) break;
+      const row = last === 0 ? head : this.#takeRow(now);
+      if (row === 0) {
+        pool.pool.free(handle as Handle);
+        left += bytes;
+        break;
+      }
+      const at = this.rows.at(row);
+      this.fragments.setHandle(row, handle);
+      words[at + FRAGMENT_BYTES] = bytes;
+      if (last !== 0) {
+        words[at + STATE] = KIND_FRAGMENT | (poolNumber << POOL_SHIFT);
+        words[this.rows.at(last) + NEXT_FRAGMENT] = row;
+        fragments++;
+      }
+      last = row;
     }
     if (left > 0) {
       this.fragments.free(pool, head);
@@ -747,7 +754,7 @@ export class Shard implements ShardParts {
 
   #takeRow(now: number): number {
     for (;;) {
-      const allowed = rowsAllowed(this.budget, this.layout, this.floats, this.pools.bytesTouched);
+      const allowed = rowsAllowed(this.budget, this.layout, this.words, this.floats, this.pools.bytesTouched);
       const row = this.rows.take(allowed);
       if (row !== 0) {
         this.fragments.setHandle(row, 0);

@@ -12,7 +12,6 @@ import {
   KIND_FREE,
   KIND_MASK,
   LENGTH,
-  NEXT_FRAGMENT,
   POOL_MASK,
   POOL_SHIFT,
   STATE_SAME_FILLED,
@@ -20,6 +19,8 @@ import {
   W_ENTRIES,
   W_FRAGMENTS,
   W_HIGH_WATER,
+  W_ROWLESS,
+  W_ROWLESS_MAX,
 } from "./table.ts";
 
 /** Memory is given back in pages of the machine, and a pool's page as a whole: what lies on one of them counts together. */
@@ -209,10 +210,10 @@ function eachObject(
   pool: ShardPool,
   visit: (block: number, bytes: number) => void,
 ): void {
-  const { fragments, rows, words } = shard;
+  const { fragments } = shard;
   const blockBytes = blockBytesOf(pool);
-  for (let fragment = row; fragment !== 0; fragment = words[rows.at(fragment) + NEXT_FRAGMENT]) {
-    const handle = fragments.handleOf(fragment);
+  for (let fragment = row; fragment !== 0; fragment = fragments.nextOf(fragment)) {
+    const handle = fragments.handleIn(pool, fragment);
     if (handle === 0) continue;
     const block = Math.floor(pool.offsetOf(handle) / blockBytes);
     visit(block, pool.objectBytes);
@@ -247,6 +248,7 @@ function endRows(shard: Shard): number {
   return shard.locked(() => {
     let high = words[W_HIGH_WATER];
     while (high > 1 && (rows.stateOf(high - 1) & KIND_MASK) === KIND_FREE) high--;
+    words[W_ROWLESS_MAX] = words[W_ROWLESS];
     return rows.lowerTo(high);
   });
 }
@@ -308,14 +310,10 @@ function isShort({ rows, words }: Shard, row: number): boolean {
 
 /** Whether an entry has a row from `first` on. */
 function hasRowFrom(shard: Shard, row: number, first: number): boolean {
-  const { rows, words } = shard;
+  const { rows, fragments } = shard;
   if ((rows.stateOf(row) & KIND_MASK) !== KIND_ENTRY) return false;
   if (row >= first) return true;
-  for (
-    let next = words[rows.at(row) + NEXT_FRAGMENT];
-    next !== 0;
-    next = words[rows.at(next) + NEXT_FRAGMENT]
-  ) {
+  for (let next = fragments.nextOf(row); next !== 0; next = fragments.nextOf(next)) {
     if (next >= first) return true;
   }
   return false;

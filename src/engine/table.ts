@@ -26,13 +26,13 @@ import type { ElementArray } from "../memory/index.ts";
  *   E1  a row is on exactly one of: the hash chain of its name and the LRU (entries), the fragments of one entry
  *       (fragments), the list of free rows; while the last rows are given up, no list has the free ones of these
  *   E2  prefix + head + stored bytes of an entry = the sum of the bytes of its fragments
- *   E3  every live object of the pools is named by exactly one row, in use; a same-filled or empty entry has none
+ *   E3  every live object of the pools is named by exactly one row, in use, by its handle or its slot; a same-filled or empty entry has none
  *   E4  the counts of the header are those of the rows
  *   E5  the expiries hold the entries with a deadline, as a binary heap by deadline
  *   E6  what the eviction policy keeps names entries only (of SIEVE: the hand is 0 or an entry)
  */
 export const MAGIC = 0x65676e65;
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 
 export const W_MAGIC = 0;
 export const W_LAYOUT_VERSION = 1;
@@ -66,6 +66,9 @@ export const W_EXPIRIES_MAX = 29;
 export const W_ROOM = 28;
 /** Entries of this version and before are not known to be what others have: see trust.ts. */
 export const W_FLOOR = 31;
+/** Objects without a row: see {@link NEXT_FRAGMENT}. And the most that ever were. */
+export const W_ROWLESS = 91;
+export const W_ROWLESS_MAX = 92;
 /** Entries of this version and before were not known to be that before {@link W_FLOOR} was raised for a grace either. */
 export const W_GRACE_FLOOR = 90;
 
@@ -119,6 +122,10 @@ export const LENGTH = 9;
 /** `prefixLength | headLength << 16`. */
 export const NAME = 10;
 export const VERSION = 11;
+/**
+ * The row of the next fragment; 0: there is none; below 0: the last one has no row, and its object has the slot
+ * `-1 - next`. So an entry that is cut once takes no more than the row of an object for it.
+ */
 export const NEXT_FRAGMENT = 12;
 export const AUX = 13;
 export const AUX2 = 14;

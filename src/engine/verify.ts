@@ -16,7 +16,6 @@ import {
   KIND_MASK,
   LENGTH,
   NAME,
-  NEXT_FRAGMENT,
   STATE,
   STATE_CLEAN,
   STATE_EXPIRES,
@@ -32,9 +31,28 @@ import {
   W_FREE,
   W_HIGH_WATER,
   W_RAW,
+  W_ROWLESS,
+  W_ROWLESS_MAX,
   W_ROWS_END,
   W_SAME_FILLED,
 } from "./table.ts";
+
+/** What the entries come to. */
+type Sums = ReturnType<typeof noSums>;
+
+function noSums() {
+  return {
+    entries: 0,
+    fragments: 0,
+    rowless: 0,
+    same: 0,
+    raw: 0,
+    clean: 0,
+    expiring: 0,
+    original: 0,
+    stored: 0,
+  };
+}
 
 /**
  * Checks E1 to E6 of table.ts, the pools beneath, and the limit. Throws `ECORRUPT`. Expects the lock.
@@ -47,7 +65,7 @@ export function verifyShard(shard: ShardParts, verifyPool: (pool: Pool) => void)
   const high = words[W_HIGH_WATER];
   const used = ownBytes(high);
   used[0] = 1;
-  const sums = { entries: 0, fragments: 0, same: 0, raw: 0, clean: 0, expiring: 0, original: 0, stored: 0 };
+  const sums = noSums();
   const named = pools.map(() => new Set<number>());
   let previous = 0;
   for (let row = queue.first(); row !== 0; row = queue.after(row)) {
@@ -66,7 +84,7 @@ export function verifyShard(shard: ShardParts, verifyPool: (pool: Pool) => void)
     if ((state & STATE_CLEAN) !== 0) sums.clean++;
     if ((state & STATE_EXPIRES) !== 0) sums.expiring++;
     if ((state & STATE_SAME_FILLED) !== 0) sums.same++;
-    else sums.fragments += verifyFragments(shard, row, bytes, used, named);
+    else verifyFragments(shard, row, bytes, used, named, sums);
   }
   assert(queue.last() === previous, "the LRU's tail is not its last entry");
   const disorder = shard.eviction.fault();
@@ -81,16 +99,7 @@ export function verifyShard(shard: ShardParts, verifyPool: (pool: Pool) => void)
     if ((words[rows.at(row) + STATE] & KIND_MASK) === KIND_FREE) used[row] = 1;
   }
   assert(!used.includes(0), `row ${used.indexOf(0)} is neither in use nor free`);
-  assert(words[W_ENTRIES] === sums.entries, `${words[W_ENTRIES]} entries counted, ${sums.entries} there`);
-  assert(
-    words[W_FRAGMENTS] === sums.fragments,
-    `${words[W_FRAGMENTS]} fragments counted, ${sums.fragments} there`,
-  );
-  assert(words[W_SAME_FILLED] === sums.same, "same-filled entries are counted wrong");
-  assert(words[W_RAW] === sums.raw, "raw entries are counted wrong");
-  assert(words[W_CLEAN] === sums.clean, "clean entries are counted wrong");
-  assert(floats[F_ORIGINAL_BYTES] === sums.original, "the sum of lengths is wrong");
-  assert(floats[F_STORED_BYTES] === sums.stored, "the sum of stored bytes is wrong");
+  verifySums(shard, sums);
   if (shard.expiries !== null) {
     assert(words[W_EXPIRIES] === sums.expiring, "entries that expire are counted wrong");
     const fault = shard.expiries.fault();
@@ -110,36 +119,59 @@ export function verifyShard(shard: ShardParts, verifyPool: (pool: Pool) => void)
   verifyLimit(shard);
 }
 
+/** E4. */
+function verifySums({ words, floats }: ShardParts, sums: Sums): void {
+  assert(words[W_ENTRIES] === sums.entries, `${words[W_ENTRIES]} entries counted, ${sums.entries} there`);
+  assert(
+    words[W_FRAGMENTS] === sums.fragments,
+    `${words[W_FRAGMENTS]} fragments counted, ${sums.fragments} there`,
+  );
+  assert(words[W_ROWLESS] === sums.rowless, "objects without a row are counted wrong");
+  assert(sums.rowless <= words[W_ROWLESS_MAX], "there are more objects without a row than ever were");
+  assert(words[W_SAME_FILLED] === sums.same, "same-filled entries are counted wrong");
+  assert(words[W_RAW] === sums.raw, "raw entries are counted wrong");
+  assert(words[W_CLEAN] === sums.clean, "clean entries are counted wrong");
+  assert(floats[F_ORIGINAL_BYTES] === sums.original, "the sum of lengths is wrong");
+  assert(floats[F_STORED_BYTES] === sums.stored, "the sum of stored bytes is wrong");
+}
+
 function verifyLimit({ budget, words, floats, pools }: ShardParts): void {
   const poolBytes = pools.bytesTouched;
   const touched = bytesTouched(budget, words, floats, poolBytes);
   assert(touched <= budget.bytes, `${touched} bytes are in use, the limit is ${budget.bytes}`);
 }
 
-/** How many fragments there are beside the first. */
+/** Counts the fragments beside the first. */
 function verifyFragments(
   shard: ShardParts,
   row: number,
   bytes: number,
   used: Uint8Array,
   named: readonly Set<number>[],
-): number {
+  sums: Sums,
+): void {
   const { rows, words, fragments } = shard;
-  const names = named[shard.pools.list.indexOf(fragments.poolOf(row))];
+  const pool = fragments.poolOf(row);
+  const names = named[shard.pools.list.indexOf(pool)];
   let sum = 0;
-  let count = 0;
-  for (let fragment = row; fragment !== 0; fragment = words[rows.at(fragment) + NEXT_FRAGMENT]) {
-    if (fragment !== row) {
+  for (let fragment = row; fragment !== 0; fragment = fragments.nextOf(fragment)) {
+    const handle = fragments.handleIn(pool, fragment);
+    if (fragment < 0) {
+      sums.rowless++;
+    } else if (fragment !== row) {
       assert(used[fragment] === 0, `fragment ${fragment} is in use twice`);
       used[fragment] = 1;
-      count++;
+      sums.fragments++;
     }
-    sum += words[rows.at(fragment) + FRAGMENT_BYTES];
-    assert(!names.has(fragments.handleOf(fragment)), `the object of row ${fragment} is named twice`);
-    names.add(fragments.handleOf(fragment));
+    assert(!names.has(handle), `the object of row ${fragment} is named twice`);
+    names.add(handle);
+    pool.open(handle);
+    const bytesHere = pool.objectBytes - shard.pools.headerBytes;
+    const isTold = fragment < 0 || words[rows.at(fragment) + FRAGMENT_BYTES] <= bytesHere;
+    assert(isTold, `row ${fragment} has a shorter object than it says`);
+    sum += fragment < 0 ? bytesHere : words[rows.at(fragment) + FRAGMENT_BYTES];
   }
   assert(sum === bytes, `the fragments of row ${row} have ${sum} bytes, not ${bytes}`);
-  return count;
 }
 
 function verifyChains(shard: ShardParts, used: Uint8Array): void {

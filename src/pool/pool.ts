@@ -484,9 +484,21 @@ export class Pool {
   /**
    * Moves objects together, so that {@link roomLeft} is at least so many bytes, in the pages that are in use. False: no page
    * has so much free, or the driver moves nothing in this way.
+   *
+   * @param tight - in the fullest page that has so much free, rather than in the emptiest.
    */
-  openGap(_bytes: number): boolean {
+  openGap(_bytes: number, _tight: boolean): boolean {
     return false;
+  }
+
+  /** The slot of an object, by which {@link handleOf} finds it as long as it lives; -1: this driver does not. */
+  slotOf(_handle: Handle): number {
+    return -1;
+  }
+
+  /** The handle of the object in a slot. */
+  handleOf(_slot: number): Handle {
+    return 0 as Handle;
   }
 
   /** Bytes of pages beside those of {@link heldBytes} that the driver needs to work with: from the first move on. */

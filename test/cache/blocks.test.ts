@@ -97,7 +97,7 @@ describe(`values of 0 to 5 MiB against a model (seed ${SEED})`, () => {
     "kept as they are": { codec: "none" },
     "another allocator, by page": { driver: zbudDriver, evict: "page" },
     "for one thread, SIEVE, with tags": { shared: false, evict: "sieve", tags: true },
-    "two shards": { shards: 2 },
+    "two shards": { shards: 2, maxBytes: "17MiB" },
   };
   for (const [name, options] of Object.entries(WORLDS)) {
     it(name, async () => {

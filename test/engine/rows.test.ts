@@ -17,7 +17,7 @@ import {
   versionsOf,
 } from "../../src/engine/index.ts";
 import { RowPacker } from "../../src/engine/shrinking.ts";
-import { F_POOL_TOUCHED, KIND_ENTRY, STATE, W_HIGH_WATER } from "../../src/engine/table.ts";
+import { F_POOL_TOUCHED, KIND_ENTRY, STATE, W_HIGH_WATER, W_ROWLESS } from "../../src/engine/table.ts";
 import { canGiveRoom } from "../../src/memory/index.ts";
 import type { PoolDriver } from "../../src/pool/index.ts";
 
@@ -29,11 +29,15 @@ function engineOf(maxBytes: number = MAX_BYTES, driver: PoolDriver = logDriver):
   return new Engine({ maxBytes, averageBytes: 60, driver, codec: "none" });
 }
 
-function put(engine: Engine, kind: number, id: number, length: number): void {
+function bytesOf(id: number, length: number): Uint8Array {
   const value = new Uint8Array(length).map((_, i) => (i * i + id) >> (i & 3));
   value[0] = id;
   value[1] = id >> 8;
-  engine.put(id, kind, value, length, entryAttributes(), 0);
+  return value;
+}
+
+function put(engine: Engine, kind: number, id: number, length: number): void {
+  engine.put(id, kind, bytesOf(id, length), length, entryAttributes(), 0);
 }
 
 function rowsOf(engine: Engine): number {
@@ -41,6 +45,35 @@ function rowsOf(engine: Engine): number {
 }
 
 describe("rows that few entries are in", () => {
+  it("are none for the rest of an entry that is cut once, which a repair and a smaller limit leave whole", () => {
+    const engine = engineOf();
+    for (let id = 0; id < 1000; id++) put(engine, 0, id, 3000);
+    const [shard] = engine.parts().shards;
+    const { size } = engine;
+    assert.equal(rowsOf(engine), 1 + size);
+    assert.ok(shard.words[W_ROWLESS] > size / 8, `${shard.words[W_ROWLESS]} of ${size} are cut`);
+    const check = (): void => {
+      verify(engine);
+      for (let id = 0; id < 1000; id++) {
+        if (!engine.contains(id, 0, NONE, 0, 0)) continue;
+        const { row, version } = engine.found;
+        assert.ok(engine.readRow(0, row, version));
+        const { bytes, storedLength } = engine.found;
+        assert.deepEqual(bytes.subarray(0, storedLength), bytesOf(id, 3000));
+      }
+    };
+    check();
+    shard.locked(() => shard.repair());
+    check();
+    for (let id = 0; id < 1000; id++) if (id % 4 === 0) engine.remove(id, 0, NONE, 0);
+    engine.resize(MAX_BYTES / 2, 0);
+    check();
+    engine.clear();
+    assert.equal(shard.words[W_ROWLESS], 0);
+    verify(engine);
+    engine.close();
+  });
+
   it("go when the limit is lowered, and no entry with them", () => {
     const engine = engineOf();
     for (let id = 0; id < 20_000; id++) put(engine, 0, id, 60);

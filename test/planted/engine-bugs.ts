@@ -4,6 +4,7 @@ import type { PlantedBug } from "./planted-bug.ts";
 
 const ENGINE = "src/engine/engine.ts";
 const READER = "src/engine/value-reader.ts";
+const REPAIR = "src/engine/repair.ts";
 const SHARD = "src/engine/shard.ts";
 const POOLS = "src/engine/shard-pools.ts";
 const WRITEBACK = "src/engine/writeback-marks.ts";
@@ -156,6 +157,12 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
     file: SIEVE,
     find: "if ((words[state] & VISITED) === 0 || spared === SPARED_MAX) return row;",
     replace: "if ((words[state] & VISITED) === 0 || spared >= 0) return row;",
+  },
+  {
+    name: "engine: a repair frees the rest of an entry that has no row for it",
+    file: REPAIR,
+    find: "      names.add(fragments.handleIn(pool, fragment));",
+    replace: "      if (fragment > 0) names.add(fragments.handleIn(pool, fragment));",
   },
   {
     name: "engine: an entry that is moved is trusted anew",

@@ -82,8 +82,14 @@ export const LOG_BUGS: readonly PlantedBug[] = [
   {
     name: "log: a gap is opened that is too short",
     file: ALLOCATOR,
-    find: "return free >= bytes && this.#clean(page);",
-    replace: "return free > 0 && this.#clean(page);",
+    find: "this.#granules - this.#table[page | LIVE] >= wanted && this.#clean(page);",
+    replace: "this.#granules > this.#table[page | LIVE] && this.#clean(page);",
+  },
+  {
+    name: "log: a gap is opened in a page that is too full, though another has room",
+    file: ALLOCATOR,
+    find: "if (table[page | LIVE] <= most) return page;",
+    replace: "if (table[page | LIVE] >= most) return page;",
   },
   {
     name: "log: compaction moves what no release comes of",

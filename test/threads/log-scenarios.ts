@@ -86,11 +86,12 @@ const OPERATIONS: Scenario[] = [
   }),
   scenario("openGap: of a page, and of the open one", (all) => {
     withGaps(all, 3, 0);
-    return { steps: [{ do: "openGap", bytes: QUARTER }, alloc(QUARTER), { do: "openGap", bytes: QUARTER }] };
+    const openGap = (tight: boolean) => ({ do: "openGap", bytes: QUARTER, tight }) as const;
+    return { steps: [openGap(false), alloc(QUARTER), openGap(false), alloc(QUARTER), openGap(true)] };
   }),
   scenario("openGap: no page has so much free", (all) => {
     fill(all);
-    return { steps: [{ do: "openGap", bytes: HALF }] };
+    return { steps: [{ do: "openGap", bytes: HALF, tight: true }] };
   }),
   scenario("alloc: no page to be had", (all) => {
     fill(all);

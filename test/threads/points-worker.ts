@@ -15,7 +15,7 @@ export type Step =
   /** `moves`: at most so many. */
   | { do: "compact"; moves?: number }
   /** Of a log pool. */
-  | { do: "openGap"; bytes: number }
+  | { do: "openGap"; bytes: number; tight: boolean }
   /** Of a pool of size classes. */
   | { do: "refit"; pageSizes: number[] }
   | { do: "attach" | "recover" | "verify" | "close" }
@@ -98,6 +98,7 @@ function runSteps(job: Job, driver: PoolDriver): number[] {
       if (pool === null) continue;
       if (step.do === "alloc") {
         const handle = pool.alloc(step.size);
+        if (typeof handle === "number" && pool.slotOf(handle) >= 0) pool.handleOf(pool.slotOf(handle));
         if (typeof handle === "number") changed(handle);
       } else if (step.do === "free") {
         pool.free(step.handle);
@@ -107,7 +108,7 @@ function runSteps(job: Job, driver: PoolDriver): number[] {
       else if (step.do === "verify") verify(pool);
       else if (step.do === "trim") pool.trim(step.bytes);
       else if (step.do === "compact") pool.compact(step.moves);
-      else if (step.do === "openGap") pool.openGap(step.bytes);
+      else if (step.do === "openGap") pool.openGap(step.bytes, step.tight);
       else if (step.do === "refit") (pool as unknown as SizeClassPool).refit(step.pageSizes);
       else if (step.do === "close") pool.close();
     }

@@ -65,6 +65,8 @@ const INTENT = W_INTENT;
 const PAGE_COUNT = W_PAGE_COUNT;
 const GIVEN_BACK = W_GIVEN_BACK;
 const TAG_SHIFT = TAG_BITS;
+/** Pages of a list that are looked at for one that is full enough. */
+const LOOKED_AT = 32;
 
 /**
  * The algorithm: an object goes behind the last one of the open page. A page that objects were freed from is cleaned
@@ -207,7 +209,7 @@ export class LogAllocator implements Allocator {
 
   /** The row of a live object. */
   find(handle: Handle): number {
-    const slot = (handle >>> TAG_SHIFT) & this.#slotMask;
+    const slot = this.slotOf(handle);
     if (slot >= this.#rowBound) return 0;
     const row = this.#firstRow + (slot << ROW_SHIFT);
     return this.#handleAt(row) === handle && this.#table[row | SIZE] > 0 ? row : 0;
@@ -222,6 +224,14 @@ export class LogAllocator implements Allocator {
     into.size = this.#table[row | SIZE];
     into.offset2 = 0;
     into.size2 = 0;
+  }
+
+  slotOf(handle: Handle): number {
+    return (handle >>> TAG_SHIFT) & this.#slotMask;
+  }
+
+  handleOf(slot: number): Handle {
+    return this.#handleAt(this.#firstRow + (slot << ROW_SHIFT));
   }
 
   /** Bytes that the next object can have and still go into the open page. */
@@ -243,12 +253,16 @@ export class LogAllocator implements Allocator {
     return before !== 0 && table[W_PAGES_ALLOWED] > before;
   }
 
-  /** Cleans the emptiest page, if it has so many bytes free: they are what the open page has left then. */
-  openGap(bytes: number): boolean {
-    const table = this.#table;
-    const page = this.#emptiest();
-    const free = page === 0 ? 0 : (this.#granules - table[page | LIVE]) << this.#granuleShift;
-    return free >= bytes && this.#clean(page);
+  /**
+   * Cleans a page that has so many bytes free, if there is one: they are what the open page has left then.
+   *
+   * @param tight - the fullest of them rather than the emptiest: more is moved, and larger gaps stay whole.
+   */
+  openGap(bytes: number, tight: boolean): boolean {
+    const wanted = (bytes + this.#granuleMask) >> this.#granuleShift;
+    const found = tight ? this.#tightest(wanted) : 0;
+    const page = found === 0 ? this.#emptiest() : found;
+    return page !== 0 && this.#granules - this.#table[page | LIVE] >= wanted && this.#clean(page);
   }
 
   startReclaim(): number {
@@ -439,6 +453,19 @@ export class LogAllocator implements Allocator {
     const open = table[W_OPEN];
     if (open === 0 || this.#listFor(table[open | LIVE]) === 0) return listed;
     return listed === 0 || table[open | LIVE] < table[listed | LIVE] ? open : listed;
+  }
+
+  /** The fullest listed page with so many granules free, about, or 0. */
+  #tightest(wanted: number): number {
+    const table = this.#table;
+    const most = this.#granules - wanted;
+    for (let list = this.#listFor(most) || LISTS - 2; list > 0; list--) {
+      const head = W_HEADS + (list << 1);
+      let page = table[head | LIST_NEXT];
+      for (let i = 0; i < LOOKED_AT && page !== head; i++, page = table[page | LIST_NEXT])
+        if (table[page | LIVE] <= most) return page;
+    }
+    return 0;
   }
 
   /** Lists what was open, and makes this the page that objects are put into. */

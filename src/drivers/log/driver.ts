@@ -11,7 +11,7 @@ const ENGINE_SLACK = 5;
 const PAGES_WANTED = 128;
 const PAGE_SIZE_ENGINE_MIN = 4096;
 /** What is being filled and what is there to copy to take two of them, whatever the engine holds. */
-const PAGE_SIZE_ENGINE_MAX = 32_768;
+const PAGE_SIZE_ENGINE_MAX = 16_384;
 
 /** log: objects one behind the other; what lives in pages with gaps is copied together. */
 export const logDriver: PoolDriver<LogPool> = {

@@ -1,3 +1,4 @@
+import type { Handle } from "../../base/index.ts";
 import { createPageMemory, type PageMemory, type SharedMemory, threadsMemory } from "../../memory/index.ts";
 import {
   beginTable,
@@ -66,8 +67,16 @@ export class LogPool extends Pool {
     return this.#inner.allowPages(Math.floor(bytes / this.pageSize));
   }
 
-  override openGap(bytes: number): boolean {
-    return this.underLock(() => this.#inner.openGap(bytes));
+  override openGap(bytes: number, tight: boolean): boolean {
+    return this.underLock(() => this.#inner.openGap(bytes, tight));
+  }
+
+  override slotOf(handle: Handle): number {
+    return this.#inner.slotOf(handle);
+  }
+
+  override handleOf(slot: number): Handle {
+    return this.#inner.handleOf(slot);
   }
 
   override get spareBytes(): number {

@@ -145,6 +145,26 @@ describe("what cleaning costs", () => {
 });
 
 describe("what cleaning gains", () => {
+  it("a gap is opened in the emptiest page, or in the fullest that has room", () => {
+    for (const [tight, gap] of [
+      [false, 12],
+      [true, 4],
+    ] as const) {
+      const pool = new LogPool({ maxPages: 8, pageSize: PAGE_SIZE });
+      const live = putMany(pool, 256, 5 * 16);
+      // Of the first pages so many sixteenths are free.
+      for (const [page, count] of [12, 2, 4, 8].entries())
+        for (const handle of live.slice(16 * page, 16 * page + count)) pool.free(handle);
+      const pages = pool.pageCount;
+      assert.ok(pool.openGap(3 * 256, tight));
+      assert.equal(pool.roomLeft, 256 * gap);
+      assert.equal(pool.pageCount, pages);
+      assert.equal(pool.openGap(13 * 256, tight), false);
+      verify(pool);
+      pool.close();
+    }
+  });
+
   it("a full pool refuses nothing that a page has room for, the only page neither", () => {
     for (const maxPages of [1, 2, 9]) {
       const pool = new LogPool({ maxPages, pageSize: PAGE_SIZE });

@@ -221,7 +221,15 @@ const SCENARIOS: Scenario[] = [
     set: (setup) => {
       setup.take(PAGE_SIZE);
       pagesWithGaps(setup, 4, 0);
-      return { act: (a) => assert.ok(a.openGap(QUARTER)) };
+      return { act: (a) => assert.ok(a.openGap(QUARTER, false)) };
+    },
+  },
+  {
+    name: "openGap: of the fullest page that has room",
+    set: (setup) => {
+      setup.take(PAGE_SIZE);
+      pagesWithGaps(setup, 4, 0);
+      return { act: (a) => assert.ok(a.openGap(QUARTER, true)) };
     },
   },
   {
@@ -229,7 +237,7 @@ const SCENARIOS: Scenario[] = [
     set: (setup) => {
       setup.takeMany(PAGE_SIZE, 2);
       pagesWithGaps(setup, 1, 1);
-      return { act: (a) => assert.ok(a.openGap(QUARTER)) };
+      return { act: (a) => assert.ok(a.openGap(QUARTER, false)) };
     },
   },
   {
