@@ -27,8 +27,10 @@ export interface World {
 }
 
 const NODE_TIMEOUT_MS = 600;
-/** A replica is at most so far behind its master, or a master that was replaced so late in knowing it. */
+/** A replica that has a connection is at most so far behind its master, or a master that was replaced so late in knowing it. */
 const LAG_MS = 1000;
+/** So long may it have had none, with the time until it makes another one. */
+const CUT_OFF_MS = 1500;
 const WATCH_MS = 100;
 
 /** What goes wrong between a process and a server. */
@@ -125,7 +127,7 @@ function watchFailovers(servers: RedisCluster, rollbacks: Rollback[]): () => Pro
       await sleep(WATCH_MS, undefined, { signal: ending.signal }).catch(() => undefined);
       const at = now();
       const epoch = await servers.epoch();
-      if (epoch > last.epoch) rollbacks.push({ from: last.at - LAG_MS, to: now() + LAG_MS });
+      if (epoch > last.epoch) rollbacks.push({ from: last.at - LAG_MS - CUT_OFF_MS, to: now() + LAG_MS });
       // Servers that do not answer now may have known more.
       last = { epoch: Math.max(epoch, last.epoch), at };
     }
@@ -144,6 +146,7 @@ export async function cluster(): Promise<World> {
   const endWatch = watchFailovers(servers, rollbacks);
   /** A fault in which a replica may take over. */
   const failing = async (work: () => Promise<void>): Promise<void> => {
+    await servers.synced();
     const from = now() - LAG_MS;
     await work();
     await servers.settled();

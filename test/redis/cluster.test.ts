@@ -64,6 +64,12 @@ describe("what tests of several machines stand on", () => {
     proxy.mode = "drop";
     one.send("ECHO lost");
     proxy.mode = "pass";
+    const replica = await open(proxy.port);
+    replica.send("PSYNC ? -1");
+    await until("it is a replica", () => replica.seen.text.includes("FULLRESYNC"));
+    proxy.mode = "drop";
+    proxy.mode = "pass";
+    await until("it is told, and connects again", () => replica.seen.isClosed);
     const third = await open(proxy.port);
     third.send("PING");
     await until("a new connection works", () => third.seen.text === "+PONG\r\n");

@@ -127,6 +127,20 @@ export class RedisCluster {
     );
   }
 
+  /** Waits until all replicas that run have what their masters have. */
+  async synced(): Promise<void> {
+    const running = this.servers.filter(({ isRunning }) => isRunning);
+    const isSynced = async (server: RedisServer): Promise<boolean> => {
+      const info = await server.command(["INFO", "replication"]);
+      return !info.includes("role:slave") || info.includes("master_link_status:up");
+    };
+    await until(
+      "the replicas have all",
+      async () => (await Promise.all(running.map(isSynced))).every((isOne) => isOne),
+      { patienceMs: PATIENCE_MS, everyMs: 30 },
+    );
+  }
+
   async #join(): Promise<void> {
     const [first, ...others] = this.nodes;
     for (const [index, { server }] of this.nodes.entries()) {

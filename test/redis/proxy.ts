@@ -13,7 +13,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
  * - `"hold"`: nothing goes on and nobody is told, as when a cable is out; new connections are taken and get no answer.
  *   What came meanwhile goes on with the next `"pass"`, as TCP sends again what had no answer.
  * - `"drop"`: as `"hold"`, but what came meanwhile is lost, and with it the connection: it never says a word again, and
- *   nobody is told. Connections from before go on saying nothing after the next `"pass"`; new ones work then.
+ *   nobody is told. Connections from before go on saying nothing after the next `"pass"`; new ones work then. That of a
+ *   replica ends then: it would notice after a minute only, and fall behind its master for so long.
  * - `"refuse"`: connections end at once, and new ones are ended as soon as they come.
  */
 export type ProxyMode = "pass" | "hold" | "drop" | "refuse";
@@ -27,6 +28,8 @@ interface Pair {
   isDead: boolean;
   /** On it a server tells what changes. */
   isTelling: boolean;
+  /** Its client is a replica. */
+  isReplica: boolean;
   /** Its client is gone, and what that sent waits for {@link TcpProxy.arrive}. */
   isLate: boolean;
 }
@@ -88,6 +91,7 @@ export class TcpProxy {
     for (const pair of this.#pairs) {
       if (mode === "refuse") this.#end(pair);
       else if (mode === "drop") pair.isDead = true;
+      else if (mode === "pass" && pair.isDead && pair.isReplica) this.#end(pair);
       else if (mode === "pass" && !pair.isLate) for (const { send } of pair.held.splice(0)) send();
     }
   }
@@ -159,6 +163,7 @@ export class TcpProxy {
       held: [],
       isDead: this.#mode === "drop",
       isTelling: false,
+      isReplica: false,
       isLate: false,
     };
     this.#pairs.add(pair);
@@ -172,7 +177,11 @@ export class TcpProxy {
   #pipe(pair: Pair, from: Socket, to: Socket): void {
     const late: (() => void)[] = [];
     from.on("data", (data: Buffer) => {
-      if (to === pair.server) pair.isTelling ||= /subscribe/i.test(data.toString("latin1"));
+      if (to === pair.server) {
+        const text = data.toString("latin1");
+        pair.isTelling ||= /subscribe/i.test(text);
+        pair.isReplica ||= /psync/i.test(text);
+      }
       this.#later(pair, from, late, () => this.#pass(pair, to, data), data);
     });
     // An end is held too: who is cut off from the network hears of none.
