@@ -26,7 +26,8 @@ const NAMES = [
 /** What {@link redisTier} takes besides a client. */
 export interface RedisTierOptions {
   /**
-   * What all keys begin with; the server tells what changes under it, so nothing else should. All machines have the same.
+   * What all keys begin with; the server tells what changes under it, so nothing else should. All machines have the same. A
+   * `{` in it must be that of a part in braces, which says where in a cluster all keys lie.
    * Default `"zbud:"`.
    */
   readonly prefix?: string;
