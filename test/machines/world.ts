@@ -197,6 +197,29 @@ class Reshard {
   }
 }
 
+/** The slots of a cluster move. */
+function slotFaults(servers: RedisCluster, rollbacks: Rollback[]): Fault[] {
+  const reshard = new Reshard(servers);
+  const moving = (toEmpty: boolean) => async (prng: Prng) => {
+    const from = now() - LAG_MS;
+    const before = rollbacks.length;
+    try {
+      await reshard.run(prng, toEmpty);
+    } catch (error) {
+      await servers.settled();
+      await sleep(2 * WATCH_MS);
+      // Nothing else may end it than a replica that takes over.
+      if (rollbacks.length === before) throw error;
+      await reshard.undo();
+      rollbacks.push({ from, to: now() + LAG_MS });
+    }
+  };
+  return [
+    { name: "slots: moved to another master", run: moving(false) },
+    { name: "slots: moved to a master without any, and back", run: moving(true) },
+  ];
+}
+
 /** Three masters and three replicas, each behind a network, and a master without keys. */
 export async function cluster(): Promise<World> {
   const servers = await RedisCluster.start({
@@ -217,21 +240,6 @@ export async function cluster(): Promise<World> {
   const anyMaster = async (prng: Prng) => {
     const masters = await servers.currentMasters();
     return masters[prng.below(masters.length)].server;
-  };
-  const reshard = new Reshard(servers);
-  const moving = (toEmpty: boolean) => async (prng: Prng) => {
-    const from = now() - LAG_MS;
-    const before = rollbacks.length;
-    try {
-      await reshard.run(prng, toEmpty);
-    } catch (error) {
-      await servers.settled();
-      await sleep(2 * WATCH_MS);
-      // Nothing else may end it than a replica that takes over.
-      if (rollbacks.length === before) throw error;
-      await reshard.undo();
-      rollbacks.push({ from, to: now() + LAG_MS });
-    }
   };
   const proxies = servers.nodes.flatMap(({ proxy }) => (proxy === null ? [] : [proxy]));
   return {
@@ -268,8 +276,7 @@ export async function cluster(): Promise<World> {
           server.resume();
         },
       },
-      { name: "slots: moved to another master", run: moving(false) },
-      { name: "slots: moved to a master without any, and back", run: moving(true) },
+      ...slotFaults(servers, rollbacks),
       ...networkFaults((prng) => proxies[prng.below(proxies.length)]),
     ],
     settled: () => servers.settled(),

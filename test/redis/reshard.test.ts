@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import type { CompressedCache } from "../../src/cache/index.ts";
 import { until } from "../support/until.ts";
 import { CLIENTS } from "./clients.ts";
 import { type ClusterNode, RedisCluster } from "./cluster.ts";
 import { Fleet } from "./fleet.ts";
+import type { RedisServer } from "./server.ts";
 import { SlotMove } from "./slot-move.ts";
 
 /** Waits until all caches have a value under all keys. */
@@ -34,6 +37,18 @@ async function flushed(cache: CompressedCache): Promise<void> {
       () => false,
     ),
   );
+}
+
+/** Moves slots from the first master to the last one, as people do it. */
+async function reshard({ servers }: RedisCluster, slots: number): Promise<void> {
+  const first = servers[0];
+  const [from, to] = await Promise.all(
+    [first, servers.at(-1) as RedisServer].map((server) => server.command(["CLUSTER", "MYID"])),
+  );
+  const place = ["--cluster", "reshard", `127.0.0.1:${first.port}`, "--cluster-yes"];
+  const which = ["--cluster-from", from, "--cluster-to", to, "--cluster-slots", String(slots)];
+  const child = spawn("redis-cli", [...place, ...which], { stdio: ["ignore", "ignore", "inherit"] });
+  assert.deepEqual(await once(child, "exit"), [0, null]);
 }
 
 describe("slots of a cluster that move while it is used", () => {
@@ -187,6 +202,43 @@ describe("slots of a cluster that move while it is used", () => {
       } finally {
         move.close();
         await fleet.end();
+      }
+    });
+
+    it(`all slots of a master, by redis-cli, while two machines set, read and delete, by ${library.name}`, async () => {
+      const servers = await RedisCluster.start({ empty: 1 });
+      const fleet = new Fleet(library, servers.urls);
+      const keys = Array.from({ length: 200 }, (_, number) => `key ${number}`);
+      try {
+        const [a, b] = [await fleet.add(), await fleet.add()];
+        for (const key of keys) a.set(key, 0, { tags: ["t"] });
+        await flushed(a);
+        const moving = reshard(servers, 5461);
+        let isMoving = true;
+        void moving.finally(() => {
+          isMoving = false;
+        });
+        for (let round = 1; isMoving; round++) {
+          for (const [index, key] of keys.entries()) {
+            if (index % 10 === round % 10) a.delete(key);
+            else if (index % 3 === round % 3) a.set(key, round, { tags: ["t"] });
+            a.get(key);
+          }
+          await Promise.all(keys.map((key) => b.getOrSet(key, () => -round, { tags: ["t"] })));
+          if (round % 20 === 0) b.deleteByTag("t");
+        }
+        await moving;
+        await flushed(a);
+        await flushed(b);
+        for (const key of keys) a.set(key, "last");
+        await flushed(a);
+        await agree([a, b], keys, "last");
+        b.clear();
+        await flushed(b);
+        await agree([a, b], keys, undefined);
+      } finally {
+        await fleet.end();
+        await servers.stop();
       }
     });
   }
