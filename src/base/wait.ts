@@ -2,7 +2,7 @@
  * Waits for something, but not longer than a time, and not beyond an abort. What is waited for goes on; its
  * failure is nobody's news then.
  *
- * @param timeoutMs - Infinity: as long as it takes.
+ * @param timeoutMs - Infinity: as long as it takes; negative: the time is over.
  * @param late - makes the error that is thrown when the time is over.
  * @throws what `promise` rejects with, what `late` made, or the signal's reason.
  */
@@ -27,10 +27,13 @@ export function waitAtMost<Result>(
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener("abort", onAbort);
     if (timeoutMs !== Number.POSITIVE_INFINITY && signal?.aborted !== true) {
-      timer = setTimeout(() => {
-        end();
-        reject(late());
-      }, timeoutMs);
+      timer = setTimeout(
+        () => {
+          end();
+          reject(late());
+        },
+        Math.max(0, timeoutMs),
+      );
     }
     promise.then(
       (result) => {

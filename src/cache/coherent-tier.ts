@@ -487,7 +487,7 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
       if (engine.isClosed) return false;
       const place = this.#placeOf(name);
       if (place === null) return true;
-      const head = await this.#headOf(name, place.tags, msUntil(end));
+      const head = await this.#headOf(name, place.tags, end - performance.now());
       if (head === undefined || engine.isClosed) return false;
       sharedState.count(Counter.verified);
       const written = this.#written.get(text);
@@ -509,12 +509,8 @@ export class CoherentTier<V> extends Tier<V> implements Coherent {
     const set = new Promise<void>((resolve) => {
       then = resolve;
     });
-    await waitAtMost(set, msUntil(end), late);
+    await waitAtMost(set, end - performance.now(), late);
   }
-}
-
-function msUntil(end: number): number {
-  return Math.max(0, end - performance.now());
 }
 
 /** As it was before compression. */

@@ -10,6 +10,16 @@ const late = (): Error => new Error("late");
 const pending = (): Promise<string> => new Promise(() => {});
 
 describe("waits that may end early", () => {
+  it("a time that is over already ends it, without a warning of Node", async () => {
+    const warnings: Error[] = [];
+    const warn = (warning: Error): number => warnings.push(warning);
+    process.on("warning", warn);
+    await assert.rejects(waitAtMost(pending(), -5, late), /late/);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", warn);
+    assert.deepEqual(warnings, []);
+  });
+
   for (const [name, wait] of [
     [
       "without a bound of time",

@@ -5,6 +5,7 @@ import type { Prng } from "../../src/base/index.ts";
 import { RedisCluster } from "../redis/cluster.ts";
 import { TcpProxy } from "../redis/proxy.ts";
 import { RedisServer } from "../redis/server.ts";
+import { SlotMove } from "../redis/slot-move.ts";
 import type { Rollback } from "./checker.ts";
 import { now } from "./history.ts";
 import type { TierPlan } from "./tier.ts";
@@ -32,6 +33,8 @@ const LAG_MS = 1000;
 /** So long may it have had none, with the time until it makes another one. */
 const CUT_OFF_MS = 1500;
 const WATCH_MS = 100;
+/** At a time. */
+const SLOTS_MOVED = 30;
 
 /** What goes wrong between a process and a server. */
 function networkFaults(proxyOf: (prng: Prng) => TcpProxy): Fault[] {
@@ -122,14 +125,17 @@ export async function singleServer(processes: number): Promise<World> {
 function watchFailovers(servers: RedisCluster, rollbacks: Rollback[]): () => Promise<void> {
   const ending = new AbortController();
   const watch = async (): Promise<void> => {
-    let last = { epoch: await servers.epoch(), at: now() };
+    const last = new Map(await servers.replicas());
+    let lastAt = now();
     while (!ending.signal.aborted) {
       await sleep(WATCH_MS, undefined, { signal: ending.signal }).catch(() => undefined);
       const at = now();
-      const epoch = await servers.epoch();
-      if (epoch > last.epoch) rollbacks.push({ from: last.at - LAG_MS - CUT_OFF_MS, to: now() + LAG_MS });
-      // Servers that do not answer now may have known more.
-      last = { epoch: Math.max(epoch, last.epoch), at };
+      const replicas = await servers.replicas();
+      if ([...replicas].some(([server, is]) => !is && last.get(server) === true))
+        rollbacks.push({ from: lastAt - LAG_MS - CUT_OFF_MS, to: now() + LAG_MS });
+      // One that does not answer is what it was.
+      for (const [server, is] of replicas) last.set(server, is);
+      lastAt = at;
     }
   };
   const watching = watch();
@@ -139,9 +145,91 @@ function watchFailovers(servers: RedisCluster, rollbacks: Rollback[]): () => Pro
   };
 }
 
-/** Three masters and three replicas, each behind a network. */
+/** Moves some slots of a cluster with what is in them, and leaves each half moved for a while. */
+class Reshard {
+  readonly #servers: RedisCluster;
+  readonly #empty: RedisServer;
+  readonly #moving: Set<number> = new Set();
+
+  constructor(servers: RedisCluster) {
+    this.#servers = servers;
+    this.#empty = servers.servers.at(-1) as RedisServer;
+  }
+
+  /** @param toEmpty - to the master that has none, and back: it has no replica. */
+  async run(prng: Prng, toEmpty: boolean): Promise<void> {
+    const masters = await this.#masters();
+    const at = prng.below(masters.length);
+    const from = masters[at];
+    const to = toEmpty ? this.#empty : masters[(at + prng.between(1, masters.length - 1)) % masters.length];
+    for (let tries = 0; tries < SLOTS_MOVED; tries++) {
+      const key = Buffer.from(await from.command(["RANDOMKEY"]), "latin1");
+      this.#moving.add((await this.#servers.ownerOf(key)).slot);
+    }
+    await this.#move(prng, from, to);
+    if (toEmpty) await this.#move(prng, to, from);
+    this.#moving.clear();
+  }
+
+  async #move(prng: Prng, from: RedisServer, to: RedisServer): Promise<void> {
+    const all = [...(await this.#masters()), this.#empty];
+    const moves: SlotMove[] = [];
+    for (const slot of this.#moving) moves.push(await SlotMove.begin(slot, from, to, all));
+    await sleep(prng.below(200));
+    for (const move of moves) await move.some(1);
+    await sleep(prng.below(400));
+    for (const move of moves) await move.end();
+  }
+
+  /** A replica took over meanwhile. */
+  async undo(): Promise<void> {
+    const masters = await this.#masters();
+    for (const slot of this.#moving) {
+      const owner = await this.#servers.ownerOfSlot(slot);
+      const others = [...masters, this.#empty].filter((server) => server !== owner);
+      await SlotMove.undo(slot, owner, others);
+      if (owner === this.#empty) await (await SlotMove.begin(slot, owner, masters[0], others)).end();
+    }
+    this.#moving.clear();
+  }
+
+  async #masters(): Promise<RedisServer[]> {
+    const masters = await this.#servers.currentMasters();
+    return masters.map(({ server }) => server).filter((server) => server !== this.#empty);
+  }
+}
+
+/** The slots of a cluster move. */
+function slotFaults(servers: RedisCluster, rollbacks: Rollback[]): Fault[] {
+  const reshard = new Reshard(servers);
+  const moving = (toEmpty: boolean) => async (prng: Prng) => {
+    const from = now() - LAG_MS;
+    const before = rollbacks.length;
+    try {
+      await reshard.run(prng, toEmpty);
+    } catch (error) {
+      await servers.settled();
+      await sleep(2 * WATCH_MS);
+      // Nothing else may end it than a replica that takes over.
+      if (rollbacks.length === before) throw error;
+      await reshard.undo();
+      rollbacks.push({ from, to: now() + LAG_MS });
+    }
+  };
+  return [
+    { name: "slots: moved to another master", run: moving(false) },
+    { name: "slots: moved to a master without any, and back", run: moving(true) },
+  ];
+}
+
+/** Three masters and three replicas, each behind a network, and a master without keys. */
 export async function cluster(): Promise<World> {
-  const servers = await RedisCluster.start({ replicas: 1, proxied: true, nodeTimeoutMs: NODE_TIMEOUT_MS });
+  const servers = await RedisCluster.start({
+    replicas: 1,
+    empty: 1,
+    proxied: true,
+    nodeTimeoutMs: NODE_TIMEOUT_MS,
+  });
   const rollbacks: Rollback[] = [];
   const endWatch = watchFailovers(servers, rollbacks);
   /** A fault in which a replica may take over. */
@@ -191,6 +279,7 @@ export async function cluster(): Promise<World> {
           server.resume();
         },
       },
+      ...slotFaults(servers, rollbacks),
       ...networkFaults((prng) => proxies[prng.below(proxies.length)]),
     ],
     settled: () => servers.settled(),

@@ -77,6 +77,30 @@ export const MACHINE_BUGS: readonly PlantedBug[] = [
     replace: "retryDelayOnFailover: 1",
   },
   {
+    name: "machines: a master that has no keys yet is not listened to",
+    file: LINK,
+    find: "const empty = isAll ? ",
+    replace: "const empty = !isAll || isAll ? ",
+  },
+  {
+    name: "machines: a set that a half moved slot refused leaves what was there before",
+    file: BACKING,
+    find: "if (!isHalfMoved(error)) throw error;\n      return false;",
+    replace: "if (!isHalfMoved(error)) throw error;\n      return true;",
+  },
+  {
+    name: "machines: nobody waits for the answer to an ASKING",
+    file: LINK,
+    find: "catchAsking(node);",
+    replace: "",
+  },
+  {
+    name: "machines: a deletion whose version moves to another server is one anew",
+    file: "src/adapters/redis/service-keys.ts",
+    find: "[this.#drawn, this.#told].some",
+    replace: "[this.#drawn].some",
+  },
+  {
     name: "machines: a deletion of a tag elsewhere is missed",
     file: JOINED,
     find: "void this.#confirm(key, listener, () => listener.tag(told.tag));",

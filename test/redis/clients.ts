@@ -1,5 +1,6 @@
 /** Clients of a server, of each library that the tier works with. */
 
+import { type EventEmitter, once } from "node:events";
 import { Cluster, Redis } from "ioredis";
 import { Redis as Valkey, Cluster as ValkeyCluster } from "iovalkey";
 import { createClient, createCluster } from "redis";
@@ -8,6 +9,13 @@ import { createClient, createCluster } from "redis";
 export interface TestClient {
   readonly client: object;
   end(): void;
+}
+
+/** Ends a client, and waits until its library has told of it. */
+export async function endClient({ client, end }: TestClient): Promise<void> {
+  const ended = Reflect.has(client, "status") ? once(client as EventEmitter, "end") : undefined;
+  end();
+  await ended;
 }
 
 export interface ClientLibrary {

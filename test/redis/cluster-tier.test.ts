@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { redisTier } from "../../src/adapters/redis.ts";
 import { until } from "../support/until.ts";
-import { CLIENTS } from "./clients.ts";
+import { CLIENTS, endClient } from "./clients.ts";
 import { RedisCluster } from "./cluster.ts";
 import { Fleet } from "./fleet.ts";
 
@@ -121,6 +121,23 @@ describe("a cluster of three Redis servers", () => {
       }
     });
 
+    it(`a tier whose client was closed before says so, by ${library.name}`, async () => {
+      const fleet = new Fleet(library, cluster.urls);
+      const cache = await fleet.add({ timeoutMs: 500 });
+      try {
+        const [{ tier, client }] = fleet.machines;
+        await endClient(client);
+        cache.set("k", 1);
+        await assert.rejects(async () => await cache.flush(), /its client was closed before/);
+        cache.close();
+        await assert.rejects(async () => await tier.close(), /its client was closed before/);
+      } finally {
+        await fleet.end();
+      }
+    });
+  }
+
+  for (const library of CLIENTS) {
     it(`one that is silent is a break, by ${library.name}`, async () => {
       const fleet = new Fleet(library, cluster.urls);
       const [, server] = cluster.servers;

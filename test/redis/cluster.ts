@@ -12,6 +12,8 @@ export interface ClusterOptions {
   masters?: number;
   /** Of each master: how many take its place when it is gone. Default 0. */
   replicas?: number;
+  /** More masters, which have no keys yet. Default 0. */
+  empty?: number;
   /**
    * Clients, and replicas, reach each server through a proxy: the servers tell the proxies' ports. How the servers see
    * whether the others live does not go through proxies. Default false.
@@ -21,6 +23,8 @@ export interface ClusterOptions {
   nodeTimeoutMs?: number;
   /** More options of every server. */
   args?: readonly string[];
+  /** That they speak TLS too, with each other and on a second port: the options for it. */
+  tls?: readonly string[];
 }
 
 /** One server of a cluster, and the proxy before it, if there is one. */
@@ -28,27 +32,40 @@ export interface ClusterNode {
   readonly server: RedisServer;
   readonly proxy: TcpProxy | null;
   readonly busPort: number;
+  /** 0: it does not speak TLS. */
+  readonly tlsPort: number;
 }
 
 /** Servers that divide the keys between them, with their replicas. */
 export class RedisCluster {
   readonly nodes: readonly ClusterNode[];
   readonly masters: number;
+  readonly #empty: number;
 
-  private constructor(nodes: readonly ClusterNode[], masters: number) {
+  private constructor(nodes: readonly ClusterNode[], masters: number, empty: number) {
     this.nodes = nodes;
     this.masters = masters;
+    this.#empty = empty;
   }
 
   static async start(options: ClusterOptions = {}): Promise<RedisCluster> {
     requireRedis();
-    const { masters = 3, replicas = 0, proxied = false, nodeTimeoutMs = 2000, args = [] } = options;
+    const {
+      masters = 3,
+      replicas = 0,
+      empty = 0,
+      proxied = false,
+      nodeTimeoutMs = 2000,
+      args = [],
+      tls,
+    } = options;
     const nodes: ClusterNode[] = [];
     try {
-      for (let index = 0; index < masters * (1 + replicas); index++) {
+      for (let index = 0; index < masters * (1 + replicas) + empty; index++) {
         const proxy = proxied ? await TcpProxy.start() : null;
         // The servers of a cluster talk on a second port, by default 10,000 higher: that may not exist.
         const busPort = await freePort();
+        const tlsPort = tls === undefined ? 0 : await freePort();
         const server = await RedisServer.start([
           ...["--cluster-enabled", "yes", "--cluster-port", String(busPort)],
           ...[
@@ -61,12 +78,13 @@ export class RedisCluster {
           ...["--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0"],
           ...["--cluster-allow-replica-migration", "no", "--cluster-announce-ip", "127.0.0.1"],
           ...(proxy === null ? [] : ["--cluster-announce-port", String(proxy.port)]),
+          ...(tls === undefined ? [] : ["--tls-port", String(tlsPort), "--tls-cluster", "yes", ...tls]),
           ...args,
         ]);
         if (proxy !== null) proxy.target = server.port;
-        nodes.push({ server, proxy, busPort });
+        nodes.push({ server, proxy, busPort, tlsPort });
       }
-      const cluster = new RedisCluster(nodes, masters);
+      const cluster = new RedisCluster(nodes, masters, empty);
       await cluster.#join();
       return cluster;
     } catch (error) {
@@ -93,17 +111,40 @@ export class RedisCluster {
     for (const { server } of this.nodes) {
       const text = server.isRunning ? await server.command(["CLUSTER", "NODES"]).catch(() => null) : null;
       if (text === null) continue;
-      const lines = linesOf(text).filter(({ flags, slots }) => isHealthyMaster(flags) && slots.length > 0);
+      const lines = linesOf(text).filter(
+        ({ flags, slots }) => isHealthyMaster(flags) && slots.some((slot) => !slot.startsWith("[")),
+      );
       return this.nodes.filter((node) => lines.some(({ port }) => port === portOf(node)));
     }
     throw new Error("no server of the cluster answers");
   }
 
-  /** Grows with each replica that takes over, as the servers that answer know it. */
-  async epoch(): Promise<number> {
+  /** Which master has a key. */
+  async ownerOf(key: string | Buffer): Promise<{ readonly slot: number; readonly owner: RedisServer }> {
+    const slot = Number((await this.servers[0].command(["CLUSTER", "KEYSLOT", key])).slice(1));
+    return { slot, owner: await this.ownerOfSlot(slot) };
+  }
+
+  async ownerOfSlot(slot: number): Promise<RedisServer> {
+    for (const node of await this.currentMasters()) {
+      const lines = await view(node.server);
+      const own = lines.find(({ port }) => port === portOf(node));
+      if (own?.slots.some((range) => isWithin(range, slot)) === true) return node.server;
+    }
+    throw new Error(`nobody has slot ${slot}`);
+  }
+
+  /** Of each server that answers: whether it is a replica. */
+  async replicas(): Promise<ReadonlyMap<RedisServer, boolean>> {
     const running = this.servers.filter(({ isRunning }) => isRunning);
-    const views = await Promise.all(running.map((server) => view(server).catch(() => [])));
-    return Math.max(0, ...views.flat().map(({ epoch }) => epoch));
+    const infos = await Promise.all(
+      running.map((server) => server.command(["INFO", "replication"]).catch(() => null)),
+    );
+    const known = running.flatMap((server, i): [RedisServer, boolean][] => {
+      const info = infos[i];
+      return info === null ? [] : [[server, info.includes("role:slave")]];
+    });
+    return new Map(known);
   }
 
   /** Waits until every server that runs sees all keys served, and, of those that run, none as failing. */
@@ -163,7 +204,7 @@ export class RedisCluster {
     };
     await until("the servers know each other", knowAll, waits);
     for (const [index, { server }] of this.nodes.entries()) {
-      if (index < this.masters) continue;
+      if (index < this.masters || index >= this.nodes.length - this.#empty) continue;
       const id = await this.nodes[index % this.masters].server.command(["CLUSTER", "MYID"]);
       await server.command(["CLUSTER", "REPLICATE", id]);
     }
@@ -174,7 +215,9 @@ export class RedisCluster {
       return (
         infos.every((info) => info.includes("cluster_state:ok")) &&
         links.every((link) => !link.includes("role:slave") || link.includes("master_link_status:up")) &&
-        views.every((lines) => lines.filter(({ flags }) => /master/.test(flags)).length === this.masters)
+        views.every(
+          (lines) => lines.filter(({ flags }) => /master/.test(flags)).length === this.masters + this.#empty,
+        )
       );
     };
     await until("the cluster forms", isFormed, waits);
@@ -184,7 +227,6 @@ export class RedisCluster {
 interface NodeLine {
   readonly port: number;
   readonly flags: string;
-  readonly epoch: number;
   readonly slots: readonly string[];
 }
 
@@ -197,8 +239,8 @@ function linesOf(text: string): NodeLine[] {
     .trim()
     .split("\n")
     .map((line) => {
-      const [, address = "", flags = "", , , , epoch, , ...slots] = line.trim().split(" ");
-      return { port: Number(/:(\d+)/.exec(address)?.[1] ?? 0), flags, epoch: Number(epoch), slots };
+      const [, address = "", flags = "", , , , , , ...slots] = line.trim().split(" ");
+      return { port: Number(/:(\d+)/.exec(address)?.[1] ?? 0), flags, slots };
     });
 }
 
@@ -206,8 +248,15 @@ function isHealthyMaster(flags: string): boolean {
   return /master/.test(flags) && !/fail|handshake|noaddr/.test(flags);
 }
 
+function isWithin(range: string, slot: number): boolean {
+  const [from, to = from] = range.split("-").map(Number);
+  return from <= slot && slot <= to;
+}
+
 function slotCount(slots: readonly string[]): number {
   return slots.reduce((sum, range) => {
+    // In brackets: one that moves, which its owner counts.
+    if (range.startsWith("[")) return sum;
     const [from, to = from] = range.split("-").map(Number);
     return sum + to - from + 1;
   }, 0);

@@ -9,7 +9,7 @@ import { Prng } from "../../src/base/index.ts";
 import { CompressedCache } from "../../src/cache/index.ts";
 import { fill, record } from "../cache/dictionary-helpers.ts";
 import { until } from "../support/until.ts";
-import { CLIENTS } from "./clients.ts";
+import { CLIENTS, endClient } from "./clients.ts";
 import { Fleet } from "./fleet.ts";
 import { RedisServer } from "./server.ts";
 
@@ -305,6 +305,16 @@ for (const library of CLIENTS) {
         assert.match(value as string, /again/, "what was not taken is gone, not old");
       }
       assert.ok(found > 0);
+    });
+
+    it("a tier whose client was closed before says what to close first", async () => {
+      const [a] = await two({ timeoutMs: 200 });
+      const [{ cache, tier, client }] = fleet.machines;
+      await endClient(client);
+      a.set("k", 1);
+      cache.close();
+      const order = /its client was closed before; close the cache first, then the tier, then the client/;
+      await assert.rejects(async () => await tier.close(), { code: "ETIMEDOUT", message: order });
     });
 
     it("a cache and its tier are one pair", async () => {

@@ -151,7 +151,7 @@ export class RedisServer {
   }
 
   /** Sends a command past all client libraries. @returns the first line of the answer. */
-  async command(words: readonly string[]): Promise<string> {
+  async command(words: readonly (string | Buffer)[]): Promise<string> {
     const answer = await this.#tryCommand(words);
     if (answer === null) throw new Error(`${PROGRAM} on ${this.port} did not answer ${words[0]}`);
     if (answer.startsWith("-")) throw new Error(`${words.join(" ")}: ${answer}`);
@@ -199,8 +199,9 @@ export class RedisServer {
     this.#remove();
   }
 
-  async #tryCommand(words: readonly string[]): Promise<string | null> {
-    const encoded = `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
+  async #tryCommand(words: readonly (string | Buffer)[]): Promise<string | null> {
+    const parts = words.map((word) => [`$${Buffer.byteLength(word)}\r\n`, word, "\r\n"]);
+    const encoded = Buffer.concat([`*${words.length}\r\n`, ...parts.flat()].map((part) => Buffer.from(part)));
     return await new Promise((resolve) => {
       const socket = connect(this.port, "127.0.0.1", () => socket.write(encoded));
       let text = "";

@@ -41,6 +41,14 @@ const DELETES = 0x80;
 /** A server's answer that something is not allowed. */
 const FORBIDDEN = /^NOPERM|no permissions/i;
 
+/**
+ * Whether a server answered that a slot is half moved to another one, and a command's keys are not all on one side: nothing
+ * was done. A command of one key finds it on either side.
+ */
+export function isHalfMoved(error: unknown): boolean {
+  return String((error as Error | null)?.message).includes("TRYAGAIN");
+}
+
 /** What a server does at once; it is sent whole only to one that does not know it. */
 interface Script {
   readonly text: string;
@@ -99,8 +107,12 @@ export class Server {
     const keys = [key, this.#names.fence(key)];
     if (lock !== null) keys.push(lock);
     const sent = this.#run(key, SET, keys, [id, value, String(Math.ceil(leftMs))]);
-    const isTaken = Number(await this.#call("a write", sent)) === 1;
-    if (!isTaken) throw new ZbudError("EIO", "a write failed: it was given up before it came to the server");
+    const answer = this.#call("a write", sent).catch((error: unknown) => {
+      if (isHalfMoved(error)) this.#answered(name, id);
+      throw error;
+    });
+    if (Number(await answer) !== 1)
+      throw new ZbudError("EIO", "a write failed: it was given up before it came to the server");
     this.#answered(name, id);
   }
 
@@ -140,7 +152,13 @@ export class Server {
   async delete(key: Buffer, lock: Buffer): Promise<void> {
     const name = key.toString("latin1");
     if (this.#open.has(name)) await this.#fence(key, name);
-    await this.#call("a delete", this.#link.send(key, ["unlink", key, lock]));
+    try {
+      await this.#call("a delete", this.#link.send(key, ["unlink", key, lock]));
+    } catch (error) {
+      if (!isHalfMoved(error)) throw error;
+      // The lock first: whoever takes it after that loads what came after the delete.
+      for (const one of [lock, key]) await this.#call("a delete", this.#link.send(one, ["unlink", one]));
+    }
   }
 
   /** A value that is there, or the one that is given, if there is none. */
@@ -172,6 +190,7 @@ export class Server {
   async sweep(prefix: Buffer, version: Buffer, isCleared: (key: Buffer) => boolean): Promise<void> {
     const pattern = prefix.toString().replace(/[\\*?[\]]/g, "\\$&");
     for (const { send } of await this.#sweepable()) {
+      if (send === null) continue;
       let cursor = "0";
       do {
         const words = ["scan", cursor, "match", `${pattern}*`, "count", String(SWEPT)];
@@ -291,7 +310,7 @@ async function refusal(master: Master, error: unknown): Promise<ZbudError> {
       { cause: error },
     );
   }
-  const info = await master.send(["info", "server"]).catch(() => "");
+  const info = await master.send?.(["info", "server"]).catch(() => "");
   const version = /redis_version:((\d+)\S*)/.exec(String(info));
   if (version !== null && Number(version[2]) < MAJOR_MIN) {
     return new ZbudError(

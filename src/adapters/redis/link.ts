@@ -3,10 +3,14 @@ import { show, ZbudError } from "../../base/index.ts";
 /** What a command is made of. */
 export type RedisWord = string | Buffer;
 
-/** One server of those that have the keys. */
+/** Sends a command to one server. */
+type Ask = (words: readonly RedisWord[]) => Promise<unknown>;
+
+/** One server of those that have the keys, or may be given some. */
 export interface Master {
   readonly id: string;
-  send(words: readonly RedisWord[]): Promise<unknown>;
+  /** Null: no keys are its own yet, and the client may not know it. */
+  readonly send: Ask | null;
   /** A connection of its own that is not made anew when it breaks. */
   open(ended: () => void): Promise<Line>;
 }
@@ -26,6 +30,8 @@ export interface RedisLink {
   readonly isCluster: boolean;
   /** What the client writes in front of every key; here that is done by the names of keys. */
   readonly keyPrefix: string;
+  /** Whether its user closed the client. */
+  readonly isClosed: boolean;
   /** Sends a command to the server that has the key. It is executed once at most, and rejects if its connection breaks. */
   send(key: Buffer, words: readonly RedisWord[]): Promise<unknown>;
   /** The servers that have the keys at this moment. */
@@ -43,6 +49,7 @@ const AT_ONCE = { timeout: undefined };
 interface NodeRedis {
   readonly options?: { readonly socket?: object };
   readonly isReady: boolean;
+  readonly isOpen: boolean;
   sendCommand(words: readonly RedisWord[], options?: object): Promise<unknown>;
   withTypeMapping(mapping: object): NodeRedis;
   duplicate(options?: object): NodeRedisLine;
@@ -57,6 +64,7 @@ interface NodeRedisLine extends NodeRedis {
 }
 
 interface NodeRedisCluster {
+  readonly isOpen: boolean;
   readonly masters: readonly object[];
   nodeClient(node: object): NodeRedis | Promise<NodeRedis>;
   sendCommand(key: Buffer, isReadonly: boolean, words: readonly RedisWord[]): Promise<unknown>;
@@ -64,6 +72,7 @@ interface NodeRedisCluster {
 }
 
 interface NodeRedisSentinel {
+  readonly isOpen: boolean;
   /** Calls it with the master's client, and again after a break, also if the first call came to the master. */
   _execute(isReadonly: false, call: (master: NodeRedis) => Promise<unknown>): Promise<unknown>;
 }
@@ -89,9 +98,17 @@ interface IoRedis extends IoClient {
   ping(): Promise<unknown>;
 }
 
+/** Of a cluster, with the command that comes before one to a server which does not have its keys yet. */
+interface IoRedisNode extends IoRedis {
+  asking(): Promise<unknown>;
+}
+
 interface IoRedisCluster extends IoClient {
   readonly isCluster: true;
-  readonly options: { readonly keyPrefix?: unknown; readonly redisOptions?: object };
+  readonly options: {
+    readonly keyPrefix?: unknown;
+    readonly redisOptions?: { readonly reconnectOnError?: ((error: Error) => unknown) | null };
+  };
   duplicate(nodes: readonly never[], options: object): IoRedisCluster;
   nodes(role: "master"): IoRedis[];
   refreshSlotsCache(): void;
@@ -132,6 +149,9 @@ function nodeSingle(client: NodeRedis): RedisLink {
     library: "redis",
     isCluster: false,
     ...NOTHING_OWN,
+    get isClosed(): boolean {
+      return !client.isOpen;
+    },
     send: (_, words) => send(words),
     masters: async () => [master],
   };
@@ -157,6 +177,9 @@ function nodeSentinel(client: NodeRedisSentinel): RedisLink {
     library: "redis",
     isCluster: false,
     ...NOTHING_OWN,
+    get isClosed(): boolean {
+      return !client.isOpen;
+    },
     send: (_, words) => send(words),
     masters: async () => [{ id: "", send, open }],
   };
@@ -176,6 +199,9 @@ function nodeCluster(client: NodeRedisCluster): RedisLink {
     library: "redis",
     isCluster: true,
     ...NOTHING_OWN,
+    get isClosed(): boolean {
+      return !client.isOpen;
+    },
     send: (key, words) => bytes.sendCommand(key, false, words),
     masters: () => clusterMasters(nodes, (node, place, ended) => nodeLine(node, { socket: place }, ended)),
   };
@@ -208,6 +234,9 @@ async function nodeLine(from: NodeRedis, { socket }: { socket?: object }, ended:
   };
 }
 
+/** Told why a connection failed. */
+type Failed = (error: unknown) => void;
+
 /**
  * A client of the link's own, with the settings of the user's. That one sends again what had no answer when its connection
  * broke, as soon as it has another one, however late: a write would be executed twice, the second time over what others wrote
@@ -215,27 +244,42 @@ async function nodeLine(from: NodeRedis, { socket }: { socket?: object }, ended:
  */
 class IoOwn<Client extends IoClient> {
   readonly #users: Client;
-  readonly #open: () => Client;
+  readonly #open: (failed: Failed) => Client;
   #client: Client | null = null;
+  /** Why a connection of it failed last. */
+  #error: unknown = null;
   #isClosed = false;
+  #isEnded = false;
   readonly #end = (): void => {
+    this.#isEnded = true;
     this.#client?.disconnect();
     this.#client = null;
   };
 
-  constructor(users: Client, open: () => Client) {
+  constructor(users: Client, open: (failed: Failed) => Client) {
     this.#users = users;
     this.#open = open;
     // Who ends the one does not want the other to keep the process alive.
     users.on("end", this.#end);
   }
 
+  /** Whether the user's client has ended, and was not connected again. */
+  get isEnded(): boolean {
+    const { status } = this.#users;
+    // That of a cluster of ioredis is "close" once more after its end.
+    if (status !== "close") this.#isEnded = status === "end";
+    return this.#isEnded;
+  }
+
   /** @throws {ZbudError} `EIO`: the user's client has ended, or the link was closed. */
   get client(): Client {
-    if (this.#isClosed || this.#users.status === "end") throw new ZbudError("EIO", "the client was closed");
+    if (this.#isClosed || this.isEnded) throw new ZbudError("EIO", "the client was closed");
     // It ends by itself when its settings say that it has tried to connect often enough.
     if (this.#client === null || this.#client.status === "end") {
-      this.#client = this.#open();
+      this.#error = null;
+      this.#client = this.#open((error) => {
+        this.#error = error;
+      });
       // The user's client has errors of the same kind.
       this.#client.on("error", () => undefined);
     }
@@ -244,7 +288,13 @@ class IoOwn<Client extends IoClient> {
 
   async connected(): Promise<Client> {
     const { client } = this;
-    if (client.status === "wait") await client.connect();
+    if (client.status !== "wait") return client;
+    try {
+      await client.connect();
+    } catch (error) {
+      // The library says that there is no connection; why, it tells only listeners.
+      throw this.#error ?? error;
+    }
     return client;
   }
 
@@ -263,17 +313,23 @@ class IoOwn<Client extends IoClient> {
 const SENT_ONCE = { maxRetriesPerRequest: 0, keyPrefix: "" };
 
 function ioSingle(client: IoRedis): RedisLink {
-  const { keyPrefix, db } = client.options;
-  const own = new IoOwn(client, () =>
+  const { options } = client;
+  const own = new IoOwn(client, (failed) => {
     // Not the database of its options: the user may have chosen another one since.
-    client.duplicate({ ...SENT_ONCE, lazyConnect: true, db: client.condition?.select ?? db }),
-  );
+    const db = client.condition?.select ?? options.db;
+    const duplicate = client.duplicate({ ...SENT_ONCE, lazyConnect: true, db });
+    duplicate.on("error", failed);
+    return duplicate;
+  });
   const send = (words: readonly RedisWord[]): Promise<unknown> => own.send(words);
   const open = (ended: () => void): Promise<Line> => ioLine(own.client, {}, ended);
   return {
     library: "ioredis",
     isCluster: false,
-    keyPrefix: String(keyPrefix ?? ""),
+    keyPrefix: String(options.keyPrefix ?? ""),
+    get isClosed(): boolean {
+      return own.isEnded;
+    },
     send: (_, words) => send(words),
     masters: async () => {
       await own.connected();
@@ -287,7 +343,15 @@ function ioCluster(client: IoRedisCluster): RedisLink {
   const { keyPrefix, redisOptions } = client.options;
   const options = {
     keyPrefix: "",
-    redisOptions: { ...redisOptions, ...SENT_ONCE },
+    redisOptions: {
+      ...redisOptions,
+      ...SENT_ONCE,
+      reconnectOnError: (error: Error) => {
+        // What a slot that moves refuses is sent again, to whatever server, unless the library does not see what it is.
+        if (error.message.startsWith("TRYAGAIN")) error.message = `half moved: ${error.message}`;
+        return redisOptions?.reconnectOnError?.(error) ?? false;
+      },
+    },
     lazyConnect: true,
     // After such a delay a cluster sends again what had no answer.
     retryDelayOnFailover: 0,
@@ -295,7 +359,20 @@ function ioCluster(client: IoRedisCluster): RedisLink {
     scaleReads: "master",
     shardedSubscribers: false,
   };
-  const own = new IoOwn(client, () => client.duplicate([], options));
+  const own = new IoOwn(client, (failed) => {
+    const cluster = client.duplicate([], options);
+    cluster.on("+node", (node: IoRedisNode) => {
+      catchAsking(node);
+      // By such a one it is asked who has which keys.
+      const duplicate = node.duplicate.bind(node);
+      node.duplicate = (options) => {
+        const other = duplicate(options);
+        other.on("error", failed);
+        return other;
+      };
+    });
+    return cluster;
+  });
   const nodes = async (): Promise<[IoRedis, Ask][]> => {
     const cluster = await own.connected();
     return cluster
@@ -306,6 +383,9 @@ function ioCluster(client: IoRedisCluster): RedisLink {
     library: "ioredis",
     isCluster: true,
     keyPrefix: String(keyPrefix ?? ""),
+    get isClosed(): boolean {
+      return own.isEnded;
+    },
     send: (_, words) => own.send(words),
     masters: async () => {
       try {
@@ -318,6 +398,15 @@ function ioCluster(client: IoRedisCluster): RedisLink {
     },
     close: () => own.close(),
   };
+}
+
+/**
+ * Nobody in the library waits for the answer to an `ASKING`: if its connection ends, that would be an unhandled rejection,
+ * which ends the process. The command that comes behind it fails as well, and says so.
+ */
+function catchAsking(node: IoRedisNode): void {
+  const asking = node.asking.bind(node);
+  node.asking = async () => await asking().catch(() => undefined);
 }
 
 async function ioLine(from: IoRedis, place: object, ended: () => void): Promise<Line> {
@@ -347,9 +436,6 @@ async function ioLine(from: IoRedis, place: object, ended: () => void): Promise<
   };
 }
 
-/** Sends a command to one node. */
-type Ask = (words: readonly RedisWord[]) => Promise<unknown>;
-
 interface Place {
   readonly host: string;
   readonly port: number;
@@ -358,21 +444,17 @@ interface Place {
 /**
  * The masters of a cluster as its nodes know them now; all of those that a library knows must agree, and be well: one that
  * was cut off from the others may not know yet that it is no master any more.
+ *
+ * A master without keys of its own is one of them as soon as one node knows it: while a slot moves to it, it has keys that
+ * others change, and `CLUSTER SLOTS` does not name it before the last of them is there. Nobody moves a slot to it whose
+ * own node does not know it.
  */
 async function clusterMasters<Node>(
   nodesOf: () => Promise<[Node, Ask][]>,
   open: (node: Node, place: Place, ended: () => void) => Promise<Line>,
 ): Promise<Master[]> {
   const nodes = await nodesOf();
-  const views = await Promise.all(
-    nodes.map(async ([, ask]) => {
-      const words = ["slots", "info", "myid"].map((what) => ask(["cluster", what]));
-      const [slots, info, id] = await Promise.all(words);
-      return String(info).includes("cluster_state:ok")
-        ? { places: placesOf(slots), id: String(id), ask }
-        : null;
-    }),
-  );
+  const views = await Promise.all(nodes.map(([, ask]) => viewOf(ask)));
   const [first] = views;
   const asks = new Map(views.map((view) => [view?.id, view?.ask]));
   const text = idsOf(first?.places);
@@ -382,22 +464,64 @@ async function clusterMasters<Node>(
   if (text === "" || !isOne || !isWhole)
     throw new ZbudError("EAGAIN", "the nodes of the cluster do not agree at this moment who has which keys");
   const [[template]] = nodes;
-  return [...(first?.places ?? [])].map(([id, place]) => ({
+  const places = new Map([...(first?.places ?? []), ...views.flatMap((view) => [...(view?.empty ?? [])])]);
+  return [...places].map(([id, place]) => ({
     id: `${id} ${place.host}:${place.port}`,
-    send: asks.get(id) as Ask,
+    send: asks.get(id) ?? null,
     open: (ended) => open(template, place, ended),
   }));
+}
+
+/** A cluster as one of its nodes sees it. */
+interface View {
+  readonly id: string;
+  readonly ask: Ask;
+  readonly places: ReadonlyMap<string, Place>;
+  /** Masters that have no keys of their own. */
+  readonly empty: ReadonlyMap<string, Place>;
+}
+
+/** Null: the node is not well. */
+async function viewOf(ask: Ask): Promise<View | null> {
+  const words = ["slots", "info", "myid"].map((what) => ask(["cluster", what]));
+  const [answer, info, id] = await Promise.all(words);
+  if (!String(info).includes("cluster_state:ok")) return null;
+  const slots = answer as SlotRange[];
+  const named = new Set(slots.flatMap(([, , ...nodes]) => nodes.map(([, , node]) => String(node))));
+  const isAll = Number(/cluster_known_nodes:(\d+)/.exec(String(info))?.[1]) === named.size;
+  const empty = isAll ? new Map<string, Place>() : emptyOf(String(await ask(["cluster", "nodes"])));
+  return { id: String(id), ask, places: placesOf(slots), empty };
 }
 
 function idsOf(places: ReadonlyMap<string, Place> | undefined): string {
   return [...(places?.keys() ?? [])].sort().join();
 }
 
+/** Of `CLUSTER SLOTS`: the first and the last slot, its master, and the replicas of that. */
+type SlotRange = readonly [unknown, unknown, ...(readonly [Buffer | null, number, Buffer])[]];
+
 /** The masters that `CLUSTER SLOTS` names, by their ids. */
-function placesOf(slots: unknown): Map<string, Place> {
+function placesOf(slots: readonly SlotRange[]): Map<string, Place> {
   const places = new Map<string, Place>();
-  for (const [, , [host, port, id]] of slots as [unknown, unknown, [Buffer | null, number, Buffer]][]) {
+  for (const [, , [host, port, id]] of slots) {
     places.set(String(id), { host: String(host), port: Number(port) });
+  }
+  return places;
+}
+
+/** The masters that `CLUSTER NODES` names without slots. */
+function emptyOf(nodes: string): Map<string, Place> {
+  const places = new Map<string, Place>();
+  for (const line of nodes.split("\n")) {
+    const [id, address, flags = "", , , , , , ...slots] = line.trim().split(" ");
+    // A slot in brackets is one that moves.
+    const isEmpty = slots.every((slot) => slot.startsWith("["));
+    const isMaster = /\bmaster\b/.test(flags) && !/\bfail\b(?!\?)|handshake|noaddr/.test(flags);
+    const found = /^(.*):(\d+)@\d+(?:,([^,]+))?/.exec(address);
+    if (isEmpty && isMaster && found !== null) {
+      const [, ip, port, name] = found;
+      places.set(id, { host: name ?? ip, port: Number(port) });
+    }
   }
   return places;
 }

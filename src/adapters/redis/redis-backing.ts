@@ -11,7 +11,7 @@ import {
 import { inspectAsText, show, signalOption, ZbudError } from "../../base/index.ts";
 import { CoherentTier } from "../../cache/index.ts";
 import { checkKey, checkRecord, hasName } from "../../record/index.ts";
-import { Server } from "./commands.ts";
+import { isHalfMoved, Server } from "./commands.ts";
 import { JoinedStore, type RedisParts, type Since } from "./joined-store.ts";
 import type { RedisLink } from "./link.ts";
 import { Names, sealed, stampVersions, unseal, versionsBytes } from "./names.ts";
@@ -64,7 +64,7 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
       what: "the tier in Redis",
       described: `RedisBacking ${show(prefix)}`,
       calls: {
-        set: (name, pending, leftMs) => this.#set(name, pending, leftMs),
+        set: (name, pending, leftMs) => this.#setOrDelete(name, pending, leftMs),
         delete: (name) => {
           const key = Buffer.from(name, "latin1");
           return server.delete(key, names.lock(key));
@@ -157,7 +157,10 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
   }
 
   protected override get untold(): string {
-    return `${super.untold} and ${this.#keys.pending} deletions of tags or of all`;
+    const untold = `${super.untold} and ${this.#keys.pending} deletions of tags or of all`;
+    return this.#link.isClosed
+      ? `${untold}, for its client was closed before; close the cache first, then the tier, then the client`
+      : untold;
   }
 
   protected override stop(): void {
@@ -189,7 +192,20 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
     );
   }
 
-  async #set(name: string, pending: Pending, leftMs: number): Promise<void> {
+  async #setOrDelete(name: string, pending: Pending, leftMs: number): Promise<void> {
+    const isSet = await this.#set(name, pending, leftMs).catch((error: unknown) => {
+      if (!isHalfMoved(error)) throw error;
+      return false;
+    });
+    if (isSet) return;
+    pending.isGivenUp = true;
+    const key = Buffer.from(name, "latin1");
+    // What was set here before may not have been sent, for this came after it.
+    await this.#server.delete(key, this.#names.lock(key));
+  }
+
+  /** False: it was not set, nor will be. */
+  async #set(name: string, pending: Pending, leftMs: number): Promise<boolean> {
     const { bytes, tags, since, view } = pending;
     const key = Buffer.from(name, "latin1");
     const lock = this.#names.lock(key);
@@ -203,7 +219,7 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
       // In one trip, and once more if all was cleared since.
       stampVersions(bytes, { clear: guess, tags: [] });
       const [now] = await Promise.all([all, this.#server.set(key, bytes, left, lock)]);
-      if (now.version === guess) return;
+      if (now.version === guess) return true;
     }
     const [found, ofAll] = await Promise.all([asking, all]);
     const clear = ofAll.version as string;
@@ -213,20 +229,16 @@ export class RedisBacking extends QueuedBacking<Pending> implements CoherentBack
     const isUnsure =
       isLoaded && [ofAll, ...found].some(({ askedAt, isNew }) => !isNew && askedAt > since.lockedAt);
     // The version of all may be that of a clear which came after it.
-    if (!isDeleted && !isUnsure && pending.era === this.#era) {
-      this.#lastAll = clear;
-      const versions = found.map(({ version }, i) => ({ tag: tags[i], version: version as string }));
-      stampVersions(bytes, { clear, tags: versions });
-      if (!isLoaded) {
-        await this.#server.set(key, bytes, left, lock);
-        return;
-      }
-      const { token } = since;
-      if (token !== null && (await this.#server.setLoaded(key, bytes, left, lock, token))) return;
+    if (isDeleted || isUnsure || pending.era !== this.#era) return false;
+    this.#lastAll = clear;
+    const versions = found.map(({ version }, i) => ({ tag: tags[i], version: version as string }));
+    stampVersions(bytes, { clear, tags: versions });
+    if (!isLoaded) {
+      await this.#server.set(key, bytes, left, lock);
+      return true;
     }
-    pending.isGivenUp = true;
-    // What was set here before may not have been sent, for this came after it.
-    await this.#server.delete(key, lock);
+    const { token } = since;
+    return token !== null && (await this.#server.setLoaded(key, bytes, left, lock, token));
   }
 
   async #read(

@@ -40,6 +40,8 @@ export class ServiceKeys {
   readonly #vowsMax: number;
   readonly #known: Map<string, Known> = new Map();
   readonly #drawn: Map<string, string> = new Map();
+  /** Versions by which others deleted, of which this thread was told. */
+  readonly #told: Map<string, string> = new Map();
   readonly #vows: Map<string, Vow> = new Map();
   #time = 0;
   #retry: ReturnType<typeof setTimeout> | null = null;
@@ -106,12 +108,19 @@ export class ServiceKeys {
     return this.#version(this.#names.clear, view, makes, 0, (stamp) => view?.isClearOld(stamp) !== false);
   }
 
-  /** Whether a version that was written anew, or is gone, means that something was deleted elsewhere. */
+  /**
+   * Whether a version that was written anew, or is gone, means that something was deleted elsewhere. Of one deletion this
+   * is so once: a version is told of again when its slot moves to another server of a cluster.
+   */
   async isDeletion(key: Buffer): Promise<boolean> {
     const found = await this.#server.get(key);
-    return (
-      found === null || (isDrawnToDelete(found) && this.#drawn.get(key.toString("latin1")) !== textOf(found))
-    );
+    if (found === null) return true;
+    const name = key.toString("latin1");
+    const version = textOf(found);
+    if (!isDrawnToDelete(found) || [this.#drawn, this.#told].some((map) => map.get(name) === version))
+      return false;
+    remember(this.#told, name, version, DRAWN_MAX);
+    return true;
   }
 
   /** Whether these are the versions that hold. */
