@@ -142,9 +142,9 @@ async function hold(): Promise<MachineAnswer> {
 async function cost({ requests, entries }: Extract<MachineOrder, { do: "cost" }>): Promise<MachineAnswer> {
   // So few that all of them stay, and so many that none does when its turn comes again.
   const few = entries >> 2;
-  await cpuOf(few, (i) => peer.get(keys[i]));
+  await cpuOf(few, (i) => peer.get(keys[i % few]));
   const hit = await cpuOf(requests, (i) => peer.get(keys[i % few]));
-  await cpuOf(keys.length, (i) => peer.get(keys[i]));
+  await cpuOf(keys.length, (i) => peer.get(keys[i % keys.length]));
   const miss = await cpuOf(requests, (i) => peer.get(keys[i % keys.length]));
   const set = await cpuOf(requests, (i) => peer.set(keys[i % keys.length], versionValue(++versions)));
   return { hit, miss, set };
