@@ -187,7 +187,11 @@ export abstract class QueuedBacking<T> implements Backing {
    *
    * @throws {ZbudError} `EIO` while it is known not to answer.
    */
-  protected async ask<R>(call: () => Promise<R>, signal: AbortSignal | undefined): Promise<R> {
+  protected ask<R>(call: () => Promise<R>, signal: AbortSignal | undefined): Promise<R> {
+    return this.#ask(call, signal);
+  }
+
+  async #ask<R>(call: () => Promise<R>, signal: AbortSignal | undefined): Promise<R> {
     if (this.isClosed) throw this.#closedError();
     if (!this.health.admits()) {
       this.counts.readsFailed++;
