@@ -53,7 +53,7 @@ const PARTS: readonly Part[] = [
   {
     name: "machines",
     code: /^src\/(adapters\/redis\/|cache\/(coherent|hearing))/,
-    tests: /^test\/(machines\/machines|redis\/(breaks|coherence|late-writes|reshard))/,
+    tests: /^test\/(machines\/machines|redis\/(breaks|cluster-tier|coherence|late-writes|reshard))/,
   },
   { name: "cache", code: /^src\/cache\//, tests: /^test\/cache\/(?!dictionary|faults|threads)/ },
   { name: "trace", code: /^src\/trace\//, tests: /^test\/trace\// },

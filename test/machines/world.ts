@@ -242,7 +242,9 @@ export async function cluster(): Promise<World> {
   };
   const anyMaster = async (prng: Prng) => {
     const masters = await servers.currentMasters();
-    return masters[prng.below(masters.length)].server;
+    // That which was empty may have slots now, and has no replica.
+    const replaceable = masters.filter(({ server }) => server !== servers.servers.at(-1));
+    return replaceable[prng.below(replaceable.length)].server;
   };
   const proxies = servers.nodes.flatMap(({ proxy }) => (proxy === null ? [] : [proxy]));
   return {
