@@ -135,21 +135,28 @@ for (const library of CLIENTS) {
       assert.deepEqual(await read("after"), [3, 3, 3]);
     });
 
-    it("a load that was overtaken by a set is not stored, though its machine was not told of that yet", async () => {
-      const load = async (): Promise<string> => {
-        network.held = "told";
-        b.set("k", "new");
-        await b.flush();
-        return "old";
-      };
-      assert.equal(await a.getOrSet("k", load), "old");
-      await a.flush();
-      const c = await near.add();
-      // The tier gives up both where it does not know what came last.
-      assert.notEqual(await c.getAsync("k"), "old");
-      network.held = null;
-      await until("A was told", async () => (await a.getAsync("k")) !== "old");
-    });
+    for (const what of ["set", "delete", "clear"] as const) {
+      it(`a load that was overtaken by a ${what} is not stored, though its machine was not told of that yet`, async () => {
+        const load = async (): Promise<string> => {
+          network.held = "told";
+          if (what === "set") b.set("k", "new");
+          else if (what === "delete") b.delete("k");
+          else b.clear();
+          await b.flush();
+          return "old";
+        };
+        // Nobody knows a version of all from before the load.
+        await server.command(["FLUSHALL"]);
+        await until("A was told of that", () => a.get("before") === undefined);
+        assert.equal(await a.getOrSet("k", load), "old");
+        await a.flush();
+        const c = await near.add();
+        // The tier gives up both where it does not know what came last.
+        assert.notEqual(await c.getAsync("k"), "old");
+        network.held = null;
+        await until("A was told", async () => (await a.getAsync("k")) !== "old");
+      });
+    }
 
     /** What A writes is executed; its answer is lost, with all connections of A, when others have written since. */
     async function unanswered(write: () => void, isDone: () => Promise<boolean>, then: () => Promise<void>) {

@@ -75,7 +75,7 @@ export class JoinedStore implements CoherentStore {
   }
 
   versionOf(kind: number, head: Uint8Array, value: Uint8Array): number {
-    // As texts of 13 digits: a Buffer for each would have memory of its own.
+    // As texts: a Buffer for each would have memory of its own.
     const ofValue = hash("sha256", value, "hex");
     const digest =
       head.length === 0 ? ofValue : hash("sha256", Buffer.concat([Buffer.from(ofValue), head]), "hex");
