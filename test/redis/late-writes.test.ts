@@ -158,6 +158,16 @@ for (const library of CLIENTS) {
       });
     }
 
+    it("a set that waits for the version of its tag does not outlive a deletion of that which came after it", async () => {
+      network.mode = "hold";
+      a.set("k", "old", { tags: ["t"] });
+      a.deleteByTag("t");
+      network.mode = "pass";
+      await writes(a);
+      assert.equal(await b.getAsync("k"), undefined);
+      assert.equal(await a.getAsync("k"), undefined);
+    });
+
     /** What A writes is executed; its answer is lost, with all connections of A, when others have written since. */
     async function unanswered(write: () => void, isDone: () => Promise<boolean>, then: () => Promise<void>) {
       const watch = await server.watchSets();
